@@ -1,0 +1,1 @@
+"""Embeddings: one vector an object, by the crop route or the window route."""

@@ -1,0 +1,97 @@
+"""Spaces: all embeddings made by one recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that determines the vectors of a space.
+
+    route: "crop" or "window"
+    model: the encoder's or detector's name
+    weights: sha256 of the weights, or of the state dict where they came from a package
+    tap: the layer whose output is read
+    window: cells a side (window route), else None
+    scale: "own" or "deepest" (window route), else None
+    stride: pixels a cell (window route), else None
+    crop: how the object is cut out (crop route), else None
+    preprocessing: how pixels become the network's input
+    precision: "float32" or "bfloat16"
+    version: the objectspace release that made the vectors
+    """
+
+    route: str
+    model: str
+    weights: str
+    tap: str
+    preprocessing: Mapping[str, Any]
+    precision: str
+    version: str
+    window: int | None = None
+    scale: str | None = None
+    stride: int | None = None
+    crop: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as plain JSON values."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Recipe:
+        """The recipe that :meth:`to_json` wrote; keys of later releases are refused by name."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(value) - known):
+            raise InputError(f"recipe: unknown keys {', '.join(unknown)}; it was written by a newer objectspace")
+        return cls(**value)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits that name the recipe."""
+        return digest(self.to_json())
+
+    def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
+        """The keys in which two recipes differ, with both values."""
+        mine, theirs = self.to_json(), other.to_json()
+        return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
+
+
+def digest(value: Mapping[str, Any]) -> str:
+    """Twelve hex digits of the sha256 of a JSON value, keys sorted."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Vectors (n, d) float32 of the objects ``object_id`` (n,), all made by one recipe."""
+
+    name: str
+    recipe: Recipe
+    object_id: NDArray[np.str_]
+    vectors: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.object_id):
+            raise InputError(
+                f"space {self.name}: vectors of shape {self.vectors.shape} for {len(self.object_id)} objects"
+            )
+
+    def __len__(self) -> int:
+        return len(self.object_id)
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return int(self.vectors.shape[1])

@@ -1,0 +1,86 @@
+"""Everything objectspace raises on purpose.
+
+::
+
+    ObjectspaceError
+    ├── InputError            an argument, option or file of the user's that cannot be used
+    │   ├── ImageError        a photo that cannot be read; the job skips it and keeps the reason
+    │   ├── AnnotationError   a label, mask or factor file that cannot be read
+    │   └── QueryError        a search that cannot be answered (unknown id, space, label ...)
+    ├── ModelError            a network that cannot be built or run
+    │   ├── CfgError          the Darknet cfg file
+    │   ├── WeightsError      the weight file: missing, short, over-long, of another network
+    │   └── DownloadError     weights that are not here and could not be fetched
+    └── StoreError            the store on disk
+        ├── StoreVersionError written by another version of the format
+        ├── StoreBusyError    another process is writing
+        └── RecipeError       vectors of one recipe offered to a space of another
+
+Each message is one sentence or two: what was expected, what came, what to do. The command line prints
+exactly that message and exits 1, so no message holds a traceback or a bare number.
+"""
+
+
+class ObjectspaceError(Exception):
+    """Base of every error that objectspace raises on purpose."""
+
+
+class InputError(ObjectspaceError):
+    """An argument, option or file of the user's that cannot be used."""
+
+
+class ImageError(InputError):
+    """A photo that cannot be read.
+
+    ``path`` is the file and ``reason`` the sentence without the path, as kept in the store's failures.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class AnnotationError(InputError):
+    """A label, mask or factor file that cannot be read; ``path`` and ``reason`` as in ImageError."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class QueryError(InputError):
+    """A search that cannot be answered: an unknown object, space, label or metric."""
+
+
+class ModelError(ObjectspaceError):
+    """A network that cannot be built or run."""
+
+
+class CfgError(ModelError):
+    """A Darknet cfg file that cannot be built; the message names the section and its line."""
+
+
+class WeightsError(ModelError):
+    """A weight file that does not fit its network; the message names the layer."""
+
+
+class DownloadError(ModelError):
+    """Weights that are not here and could not be fetched; the message says what file to put where."""
+
+
+class StoreError(ObjectspaceError):
+    """The store on disk cannot be read or written."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written in another version of the format."""
+
+
+class StoreBusyError(StoreError):
+    """Another process is writing to the store."""
+
+
+class RecipeError(StoreError):
+    """Vectors of one recipe were offered to a space that holds another."""

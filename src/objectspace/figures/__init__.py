@@ -1,0 +1,1 @@
+"""Figures: results drawn, one file for each kind of result."""

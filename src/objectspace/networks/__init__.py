@@ -1,0 +1,1 @@
+"""Networks: torch modules, their weights and their taps."""

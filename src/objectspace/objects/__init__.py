@@ -1,0 +1,1 @@
+"""Objects: what is in the photos, and where it came from."""

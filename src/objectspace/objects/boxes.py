@@ -1,0 +1,98 @@
+"""Boxes and the frames they live in (numpy only).
+
+A box is ``xyxy``, float32, in pixels of the original image: origin top left, on pixel edges, so the whole
+image is ``(0, 0, width, height)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """How a network's input lies on the image: ``input = image * scale_xy + offset_xy``, in pixels.
+
+    ``image_wh`` and ``input_wh`` are ``(width, height)``. Made by :func:`stretch_frame` or
+    :func:`letterbox_frame`.
+    """
+
+    image_wh: tuple[int, int]
+    input_wh: tuple[int, int]
+    scale_xy: tuple[float, float]
+    offset_xy: tuple[float, float]
+
+    def to_input(self, xyxy: Float32) -> Float32:
+        """Boxes (n, 4) of the image in pixels of the network's input."""
+        return (xyxy * self._scale() + self._offset()).astype(np.float32)
+
+    def to_image(self, xyxy: Float32) -> Float32:
+        """Boxes (n, 4) of the network's input in pixels of the image; the inverse of :meth:`to_input`."""
+        return ((xyxy - self._offset()) / self._scale()).astype(np.float32)
+
+    def _scale(self) -> NDArray[np.float64]:
+        return np.array(self.scale_xy * 2)
+
+    def _offset(self) -> NDArray[np.float64]:
+        return np.array(self.offset_xy * 2)
+
+
+def stretch_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Frame:
+    """The whole image fills the whole input, sides scaled apart (AlexeyAB's Darknet)."""
+    scale = (input_wh[0] / image_wh[0], input_wh[1] / image_wh[1])
+    return Frame(image_wh, input_wh, scale, (0.0, 0.0))
+
+
+def letterbox_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Frame:
+    """The image keeps its aspect and lies in the middle of the input, grey bars beside it (Darknet).
+
+    The fitted size is whole pixels, as the resampled picture is, so the two sides' scales may differ in the
+    third digit.
+    """
+    ratio = min(input_wh[0] / image_wh[0], input_wh[1] / image_wh[1])
+    fitted = (max(1, round(image_wh[0] * ratio)), max(1, round(image_wh[1] * ratio)))
+    scale = (fitted[0] / image_wh[0], fitted[1] / image_wh[1])
+    offset = (float((input_wh[0] - fitted[0]) // 2), float((input_wh[1] - fitted[1]) // 2))
+    return Frame(image_wh, input_wh, scale, offset)
+
+
+def clip(xyxy: Float32, image_wh: tuple[int, int]) -> Float32:
+    """Boxes (n, 4) cut off at the image's border; one wholly outside ends with zero area."""
+    width, height = image_wh
+    return np.clip(xyxy, 0, np.array([width, height, width, height], np.float32)).astype(np.float32)
+
+
+def area(xyxy: Float32) -> Float32:
+    """Areas (n,) in square pixels; zero where a box is empty or turned inside out."""
+    sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
+    return sides[:, 0] * sides[:, 1]
+
+
+def centres(xyxy: Float32) -> Float32:
+    """Box centres (n, 2) as x, y."""
+    return (xyxy[:, :2] + xyxy[:, 2:]) / 2
+
+
+def iou(first: Float32, second: Float32) -> Float32:
+    """Intersection over union of every box (n, 4) with every box (m, 4): (n, m) in [0, 1]; empty boxes give 0."""
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    sides = np.maximum(high - low, 0)
+    shared = sides[..., 0] * sides[..., 1]
+    union = area(first)[:, None] + area(second)[None, :] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def whole_pixels(box: Float32, image_wh: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The whole pixels a box touches, at least one: (left, top, right, bottom), right and bottom exclusive."""
+    width, height = image_wh
+    left = int(np.clip(np.floor(box[0]), 0, width - 1))
+    top = int(np.clip(np.floor(box[1]), 0, height - 1))
+    right = int(np.clip(np.ceil(box[2]), left + 1, width))
+    bottom = int(np.clip(np.ceil(box[3]), top + 1, height))
+    return left, top, right, bottom

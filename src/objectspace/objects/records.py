@@ -1,0 +1,194 @@
+"""Objects: one columnar record for everything found in photos, checked once when it is made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import InputError
+
+#: Provenance of an object that no detector made, or no known cell of it.
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A run-length mask as COCO packs it: ``counts`` of a ``height`` x ``width`` image, column by column."""
+
+    height: int
+    width: int
+    counts: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Which cell of a detector made each object (n,).
+
+    ``head`` is the number of the detector's output layer, ``stride`` its pixels a cell, ``cell_x`` and
+    ``cell_y`` the responsible cell, ``anchor`` its number in the whole network's list: int32, -1 where no
+    detector made the object. ``objectness`` is float32 in [0, 1], NaN there.
+    """
+
+    head: NDArray[np.int32]
+    stride: NDArray[np.int32]
+    cell_x: NDArray[np.int32]
+    cell_y: NDArray[np.int32]
+    anchor: NDArray[np.int32]
+    objectness: NDArray[np.float32]
+
+    @classmethod
+    def unknown(cls, count: int) -> Provenance:
+        """The provenance of ``count`` objects that came from elsewhere."""
+        nowhere = np.full(count, UNKNOWN, np.int32)
+        return cls(nowhere, nowhere, nowhere, nowhere, nowhere, np.full(count, np.nan, np.float32))
+
+    def take(self, index: NDArray[Any]) -> Provenance:
+        """The rows that ``index`` (integers or booleans) selects."""
+        return Provenance(*(getattr(self, column.name)[index] for column in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The objects of one or more images, a row each.
+
+    object_id: (n,) str, 32 hex digits: a hash of image, source, box, label and mask, so the same job twice
+        gives the same ids
+    image_id: (n,) str
+    xyxy: (n, 4) float32, pixels of the original image, inside it, area above zero
+    label: (n,) str
+    score: (n,) float32 in [0, 1]; NaN where nobody scored the object (an annotation)
+    source: (n,) str, what found the object, as ``name@digest`` of its recipe
+    mask: (n,) of :class:`Mask` or None
+    provenance: which cell of the detector made it
+    factors: the user's own columns, name -> (n,) float64 or str; NaN and None where unknown
+    """
+
+    object_id: NDArray[np.str_]
+    image_id: NDArray[np.str_]
+    xyxy: NDArray[np.float32]
+    label: NDArray[np.object_]
+    score: NDArray[np.float32]
+    source: NDArray[np.object_]
+    mask: NDArray[np.object_]
+    provenance: Provenance
+    factors: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.object_id)
+        for name, column in self.columns().items():
+            if len(column) != count:
+                raise InputError(f"objects: column {name} has {len(column)} rows, expected {count}")
+        if self.xyxy.shape != (count, 4):
+            raise InputError(f"objects: xyxy has shape {self.xyxy.shape}, expected ({count}, 4)")
+        sides = self.xyxy[:, 2:] - self.xyxy[:, :2]
+        if not (np.isfinite(self.xyxy).all() and (sides > 0).all()):
+            row = int(np.flatnonzero(~(np.isfinite(self.xyxy).all(1) & (sides > 0).all(1)))[0])
+            raise InputError(
+                f"objects: box {self.xyxy[row].tolist()} of row {row} is not finite with x1 < x2 and y1 < y2"
+            )
+
+    def __len__(self) -> int:
+        return len(self.object_id)
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Every column by name: the object's own, its provenance's, then the factors."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("provenance", "factors")}
+        cells = {f.name: getattr(self.provenance, f.name) for f in fields(self.provenance)}
+        return {**own, **cells, **self.factors}
+
+    def take(self, index: NDArray[Any] | Sequence[int]) -> Objects:
+        """The rows that ``index`` (integers or booleans) selects, in its order."""
+        rows = np.asarray(index)
+        if rows.size == 0:
+            rows = rows.astype(np.int64)
+        own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("provenance", "factors")}
+        factors = {name: column[rows] for name, column in self.factors.items()}
+        return Objects(**own, provenance=self.provenance.take(rows), factors=factors)
+
+    def with_factors(self, factors: Mapping[str, NDArray[Any]]) -> Objects:
+        """The same objects with more factor columns."""
+        return replace(self, factors={**self.factors, **factors})
+
+
+def make_objects(
+    *,
+    image_id: str,
+    xyxy: NDArray[np.float32],
+    label: Sequence[str],
+    source: str,
+    score: NDArray[np.float32] | None = None,
+    mask: Sequence[Mask | None] | None = None,
+    provenance: Provenance | None = None,
+) -> Objects:
+    """The objects of one image, their ids computed; an object that stands twice is kept once.
+
+    xyxy is (n, 4) float32 in pixels of the image; score (n,) or None for objects that nobody scored.
+    Raises InputError for a box that is not finite or has no area.
+    """
+    count = len(xyxy)
+    masks = np.array([*(mask or [None] * count), None], object)[:-1]
+    labels = np.array([*label, None], object)[:-1]
+    boxes = np.asarray(xyxy, np.float32).reshape(count, 4)
+    ids = [
+        object_id(image_id, source, box, name, shape)
+        for box, name, shape in zip(boxes, labels, masks, strict=True)
+    ]
+    objects = Objects(
+        object_id=np.array(ids, "<U32"),
+        image_id=np.full(count, image_id, "<U32"),
+        xyxy=boxes,
+        label=labels,
+        score=np.full(count, np.nan, np.float32) if score is None else np.asarray(score, np.float32),
+        source=np.full(count, source, object),
+        mask=masks,
+        provenance=Provenance.unknown(count) if provenance is None else provenance,
+    )
+    first = np.sort(np.unique(objects.object_id, return_index=True)[1])
+    return objects if len(first) == count else objects.take(first)
+
+
+def object_id(image_id: str, source: str, box: NDArray[np.float32], label: str, mask: Mask | None) -> str:
+    """32 hex digits that name one object: the same in every job that finds it again.
+
+    The box counts to a hundredth of a pixel, so that the last bit of a float does not make a new object.
+    """
+    place = ",".join(f"{round(float(side) * 100)}" for side in box)
+    text = "\n".join((image_id, source, place, label))
+    return hashlib.sha256(text.encode() + (b"" if mask is None else b"\n" + mask.counts)).hexdigest()[:32]
+
+
+def no_objects() -> Objects:
+    """An empty record."""
+    return make_objects(image_id="", xyxy=np.empty((0, 4), np.float32), label=[], source="")
+
+
+def concatenate(parts: Sequence[Objects]) -> Objects:
+    """The rows of all parts in order; a factor that a part lacks is unknown (NaN, None) in its rows."""
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return no_objects()
+    if len(parts) == 1:
+        return parts[0]
+    own = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts])
+        for f in fields(Objects)
+        if f.name not in ("provenance", "factors")
+    }
+    cells = Provenance(
+        *(np.concatenate([getattr(part.provenance, f.name) for part in parts]) for f in fields(Provenance))
+    )
+    names = dict.fromkeys(name for part in parts for name in part.factors)
+    return Objects(**own, provenance=cells, factors={name: _factor(parts, name) for name in names})
+
+
+def _factor(parts: Sequence[Objects], name: str) -> NDArray[Any]:
+    numeric = all(part.factors[name].dtype.kind == "f" for part in parts if name in part.factors)
+    unknown: Any = np.nan if numeric else None
+    dtype: Any = np.float64 if numeric else object
+    columns = [part.factors.get(name, np.full(len(part), unknown, dtype)) for part in parts]
+    return np.concatenate([column.astype(dtype) for column in columns])
