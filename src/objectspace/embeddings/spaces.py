@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.digests import recipe_digest
 from objectspace.errors import InputError
 
 
@@ -53,24 +53,20 @@ class Recipe:
         """The recipe that :meth:`to_json` wrote; keys of later releases are refused by name."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(value) - known):
-            raise InputError(f"recipe: unknown keys {', '.join(unknown)}; it was written by a newer objectspace")
+            raise InputError(
+                f"recipe: unknown keys {', '.join(unknown)}; it was written by a newer objectspace"
+            )
         return cls(**value)
 
     @property
     def digest(self) -> str:
         """Twelve hex digits that name the recipe."""
-        return digest(self.to_json())
+        return recipe_digest(self.to_json())
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """The keys in which two recipes differ, with both values."""
         mine, theirs = self.to_json(), other.to_json()
         return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
-
-
-def digest(value: Mapping[str, Any]) -> str:
-    """Twelve hex digits of the sha256 of a JSON value, keys sorted."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.digests import content_id
 from objectspace.errors import InputError
 
 #: Provenance of an object that no detector made, or no known cell of it.
@@ -106,7 +106,11 @@ class Objects:
         rows = np.asarray(index)
         if rows.size == 0:
             rows = rows.astype(np.int64)
-        own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("provenance", "factors")}
+        own = {
+            f.name: getattr(self, f.name)[rows]
+            for f in fields(self)
+            if f.name not in ("provenance", "factors")
+        }
         factors = {name: column[rows] for name, column in self.factors.items()}
         return Objects(**own, provenance=self.provenance.take(rows), factors=factors)
 
@@ -159,7 +163,7 @@ def object_id(image_id: str, source: str, box: NDArray[np.float32], label: str, 
     """
     place = ",".join(f"{round(float(side) * 100)}" for side in box)
     text = "\n".join((image_id, source, place, label))
-    return hashlib.sha256(text.encode() + (b"" if mask is None else b"\n" + mask.counts)).hexdigest()[:32]
+    return content_id(text.encode() + (b"" if mask is None else b"\n" + mask.counts))
 
 
 def no_objects() -> Objects:
