@@ -70,26 +70,27 @@ def clip(xyxy: Float32, image_wh: tuple[int, int]) -> Float32:
 def area(xyxy: Float32) -> Float32:
     """Areas (n,) in square pixels; zero where a box is empty or turned inside out."""
     sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
-    return sides[:, 0] * sides[:, 1]
+    return (sides[:, 0] * sides[:, 1]).astype(np.float32)
 
 
 def centres(xyxy: Float32) -> Float32:
     """Box centres (n, 2) as x, y."""
-    return (xyxy[:, :2] + xyxy[:, 2:]) / 2
+    return ((xyxy[:, :2] + xyxy[:, 2:]) / 2).astype(np.float32)
 
 
 def iou(first: Float32, second: Float32) -> Float32:
-    """Intersection over union of every box (n, 4) with every box (m, 4): (n, m) in [0, 1]; empty boxes give 0."""
+    """Intersection over union of boxes (n, 4) with boxes (m, 4): (n, m) in [0, 1]; 0 for an empty box."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     sides = np.maximum(high - low, 0)
     shared = sides[..., 0] * sides[..., 1]
     union = area(first)[:, None] + area(second)[None, :] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap: Float32 = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap
 
 
 def whole_pixels(box: Float32, image_wh: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The whole pixels a box touches, at least one: (left, top, right, bottom), right and bottom exclusive."""
+    """The whole pixels that a box touches, at least one: left, top, and exclusive right and bottom."""
     width, height = image_wh
     left = int(np.clip(np.floor(box[0]), 0, width - 1))
     top = int(np.clip(np.floor(box[1]), 0, height - 1))
