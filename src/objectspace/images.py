@@ -1,0 +1,322 @@
+"""Photos: files → images with content ids.
+
+Every mode that Pillow reads becomes RGB; every file that cannot be read becomes an ImageError with its reason.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import io
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from objectspace.digests import content_id
+from objectspace.errors import ImageError, InputError
+
+Pixels = NDArray[np.uint8]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Pictures with more pixels are refused from their header, undecoded. It is Pillow's own limit against files
+#: of a few kilobytes that unpack to gigabytes, so it holds before ours can be asked.
+PIXEL_LIMIT = 178_956_970
+
+#: Larger files are refused unread: no picture within the pixel limit needs more.
+FILE_LIMIT = 4 << 30
+
+#: The raster formats that are read. Left out on purpose: EPS and WMF (they run other programs) and formats
+#: without a signature, which take arbitrary bytes for a picture.
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+
+_ORIENTATION = 0x0112
+
+#: EXIF orientation → how the stored pixels are turned upright.
+_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The pixels of one file.
+
+    image_id: 32 hex digits, the sha256 of the file's bytes
+    path: the file as the caller named it
+    pixels: (h, w, 3) uint8 RGB, upright; smaller than the frame where the file was decoded at reduced scale
+    width, height: the frame, in pixels of the original upright image; boxes are in it
+    """
+
+    image_id: str
+    path: str
+    pixels: Pixels
+    width: int
+    height: int
+
+
+def read_image(path: Path | str, *, at_least: tuple[int, int] | None = None) -> Image:
+    """The image in a file; see :func:`decode_image`. Raises ImageError."""
+    return decode_image(_read_bytes(Path(path)), path=_printable(path), at_least=at_least)
+
+
+def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = None) -> Image:
+    """The image in the bytes of a file; ``path`` is only its name.
+
+    Alpha lies over black, 16 bits are scaled to 8 (65535 → 255), an animation gives its first frame, the EXIF
+    orientation is applied; colour profiles are not. 32-bit integers that fit 16 bits count as 16 bits, floats
+    that fit [0, 1] as [0, 1]; wider ones are stretched from their own least to their own greatest value, and
+    what is not finite is black.
+
+    With ``at_least=(width, height)`` a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as both sides of the
+    upright image stay at least that large. Raises ImageError.
+    """
+    if not data:
+        raise ImageError(path, "is empty (0 bytes)")
+    try:
+        with PIL.Image.open(io.BytesIO(data), formats=_formats()) as picture:
+            return _decode(picture, data, path, at_least)
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's plugins raise nearly every type there is on broken files
+        raise ImageError(path, _reason(error)) from error
+
+
+def image_from_array(pixels: Pixels, *, path: str = "") -> Image:
+    """An image from pixels (h, w, 3) uint8 RGB already in memory; its id is of its shape and pixels."""
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
+        raise InputError(f"pixels of shape {pixels.shape} and type {pixels.dtype}, expected (h, w, 3) uint8")
+    height, width = pixels.shape[:2]
+    data = f"{width}x{height}\n".encode() + np.ascontiguousarray(pixels).tobytes()
+    return Image(content_id(data), path, pixels, width, height)
+
+
+def halved(pixels: Pixels, *, at_least: tuple[int, int]) -> Pixels:
+    """Pixels (h, w, 3) averaged over 2 x 2 blocks, again while both sides stay ≥ ``at_least`` (w, h).
+
+    Sides are rounded up, as a JPEG's are at reduced scale, so the size that comes out is the same whether or
+    not the image was decoded at reduced scale before.
+    """
+    height, width = pixels.shape[:2]
+    factor = 1
+    while width >= 2 * at_least[0] and height >= 2 * at_least[1]:
+        width, height, factor = -(-width // 2), -(-height // 2), factor * 2
+    return pixels if factor == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(factor))
+
+
+def find_photos(paths: Sequence[Path | str]) -> list[Path]:
+    """The photos that files and folders name, sorted by path, each once.
+
+    A folder is searched with its subfolders for the suffixes of :data:`FORMATS`; hidden files and folders
+    and linked folders are passed over. A file is taken whatever its suffix. A subfolder that may not be read
+    stands in the list itself, so that reading it reports the reason. Raises InputError for a path that is
+    missing and where there is no photo at all.
+    """
+    found: dict[str, Path] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise InputError(_missing(path))
+        for photo in _photos_in(path) if path.is_dir() else [path]:
+            found.setdefault(os.path.abspath(photo), photo)  # noqa: PTH100 - links stay links
+    if not found:
+        names = ", ".join(map(str, paths)) or "no path"
+        raise InputError(f"{names}: a folder without photos, expected files such as .jpg, .png or .webp")
+    return sorted(found.values())
+
+
+def read_images(
+    paths: Iterable[Path], *, workers: int, ahead: int, at_least: tuple[int, int] | None = None
+) -> Iterator[Image | ImageError]:
+    """The images of files in order, decoded in threads ahead of the caller; see :func:`work_ahead`.
+
+    A file that cannot be read gives its ImageError as a value, and the rest goes on.
+    """
+
+    def read(path: Path) -> Image | ImageError:
+        try:
+            return read_image(path, at_least=at_least)
+        except ImageError as error:
+            return error
+
+    return work_ahead(paths, read, workers=workers, ahead=ahead)
+
+
+def work_ahead(
+    items: Iterable[Item], task: Callable[[Item], Result], *, workers: int, ahead: int
+) -> Iterator[Result]:
+    """``task(item)`` of every item, in order, computed in threads ahead of the caller.
+
+    At most ``ahead`` results are computed or waiting beside the one the caller holds. An exception of
+    ``task`` comes out at its place in the order. When the caller stops early (or Ctrl-C comes), what has not
+    begun is dropped and the threads end before control goes on.
+    """
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead")
+    try:
+        for item in items:
+            waiting.append(pool.submit(task, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
+    """A JPEG of pixels (h, w, 3), made to fit ``side`` x ``side`` with its aspect kept; never enlarged."""
+    picture = PIL.Image.fromarray(np.ascontiguousarray(pixels))
+    picture.thumbnail((side, side), PIL.Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def decode_thumbnail(data: bytes) -> Pixels:
+    """The pixels (h, w, 3) uint8 of a thumbnail. Raises ImageError."""
+    return decode_image(data, path="thumbnail").pixels
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            readable = os.access(path, os.R_OK | os.X_OK)
+            raise ImageError(
+                _printable(path),
+                "is a folder, not a photo" if readable else "is a folder that may not be read",
+            )
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(_printable(path), "is not a regular file")
+        if status.st_size > FILE_LIMIT:
+            raise ImageError(
+                _printable(path), f"is larger than {FILE_LIMIT >> 30} GiB, the limit for a photo"
+            )
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(_printable(path), "there is no such file") from error
+    except PermissionError as error:
+        raise ImageError(_printable(path), "may not be read (permission denied)") from error
+    except MemoryError as error:
+        raise ImageError(_printable(path), _reason(error)) from error
+    except (OSError, ValueError) as error:
+        raise ImageError(_printable(path), f"cannot be read: {error}") from error
+
+
+def _decode(picture: PIL.Image.Image, data: bytes, path: str, at_least: tuple[int, int] | None) -> Image:
+    if picture.width * picture.height > PIXEL_LIMIT:
+        raise PIL.Image.DecompressionBombError
+    full = picture.size
+    if at_least is not None:
+        turned = _orientation(picture) >= 5
+        picture.draft(picture.mode, at_least[::-1] if turned else at_least)
+    drafted = picture.size
+    picture.load()
+    if picture.size != drafted:  # Pillow turns a TIFF upright by itself
+        full = picture.size
+    orientation = _orientation(picture)
+    pixels = _rgb(picture)
+    if orientation in _UPRIGHT:
+        pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
+    width, height = full[::-1] if orientation >= 5 else full
+    return Image(content_id(data), path, pixels, width, height)
+
+
+def _orientation(picture: PIL.Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 (upright) where there is none or it cannot be read."""
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # broken EXIF data is no reason to lose a photo whose pixels are whole
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _rgb(picture: PIL.Image.Image) -> Pixels:
+    """The pixels of a loaded picture of any mode as (h, w, 3) uint8."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        grey = _eight_bits(np.asarray(picture))
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if picture.has_transparency_data:
+        rgba = np.asarray(picture.convert("RGBA"))
+        shaded = rgba[:, :, :3].astype(np.uint16) * rgba[:, :, 3:]
+        return np.asarray((shaded + 127) // 255, np.uint8)
+    return np.array(picture.convert("RGB"))
+
+
+def _eight_bits(values: NDArray[np.generic]) -> Pixels:
+    """Grey levels (h, w) of 16 or 32 bits or floats in eight bits; the ranges are :func:`decode_image`'s."""
+    levels = values.astype(np.float64)
+    finite = np.isfinite(levels)
+    low, high = (levels[finite].min(), levels[finite].max()) if finite.any() else (0.0, 0.0)
+    widest = 1.0 if values.dtype.kind == "f" else 65535.0
+    if low >= 0 and high <= widest:
+        low, high = 0.0, widest
+    scaled = np.where(finite, (levels - low) / (high - low) * 255, 0)
+    return np.rint(scaled).astype(np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    """Why a file is no image, as a sentence without its path."""
+    words = str(error) or type(error).__name__
+    if isinstance(error, PIL.Image.DecompressionBombError | PIL.Image.DecompressionBombWarning):
+        return f"has more than {PIXEL_LIMIT / 1e6:.0f} megapixels, the limit; make it smaller"
+    if isinstance(error, PIL.UnidentifiedImageError):
+        return f"is no photo in a known format ({', '.join(FORMATS)})"
+    if isinstance(error, MemoryError):
+        return "needs more memory than is free"
+    if "truncated" in words.lower():
+        return "is truncated: the file ends before the picture does"
+    return f"is broken: {words}"
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Those of FORMATS that this build of Pillow knows."""
+    PIL.Image.init()
+    return tuple(name for name in FORMATS if name in PIL.Image.OPEN)
+
+
+@functools.cache
+def _suffixes() -> frozenset[str]:
+    PIL.Image.init()
+    return frozenset(suffix for suffix, name in PIL.Image.EXTENSION.items() if name in _formats())
+
+
+def _photos_in(folder: Path) -> Iterator[Path]:
+    unreadable: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=unreadable.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix.lower() in _suffixes():
+                yield Path(parent, name)
+    yield from (Path(error.filename) for error in unreadable)
+
+
+def _missing(path: Path) -> str:
+    try:
+        beside = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"{path}: there is no such file or folder"
+    near = difflib.get_close_matches(path.name, beside, n=3)
+    hint = f"; did you mean {' or '.join(str(path.with_name(name)) for name in near)}?" if near else ""
+    return f"{path}: there is no such file or folder{hint}"
+
+
+def _printable(path: Path | str) -> str:
+    """The path as text that can be stored: a name that is not UTF-8 gets replacement marks."""
+    return os.fsencode(path).decode("utf-8", "replace")
