@@ -1,0 +1,57 @@
+"""Where a network runs and in which numbers: the one place that chooses, for detectors and encoders alike."""
+
+from __future__ import annotations
+
+import torch
+
+from objectspace.errors import InputError, ModelError
+
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+#: First compute capability with bfloat16 matrix units: Ampere.
+_AMPERE = 8
+
+
+def resolve_device(wish: str) -> torch.device:
+    """The device that ``wish`` names: "cpu", "cuda", "cuda:1" ..., or "auto" for CUDA where there is a GPU.
+
+    Raises InputError for another word, ModelError where CUDA is asked for and no such GPU is there.
+    """
+    if wish == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wish)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"device is {wish!r}, expected auto, cpu, cuda or cuda:N")
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise ModelError(f"device {wish} was asked for, but torch sees {count} CUDA GPUs; use device cpu")
+    return device
+
+
+def resolve_precision(wish: str, device: torch.device) -> str:
+    """ "float32" or "bfloat16"; "auto" takes bfloat16 where the device has matrix units for it.
+
+    Those are AMX on a CPU and the tensor cores of an NVIDIA GPU from Ampere on; elsewhere bfloat16 works,
+    but slowly.
+    Raises InputError for another word.
+    """
+    if wish not in PRECISIONS:
+        raise InputError(f"precision is {wish!r}, expected one of {', '.join(PRECISIONS)}")
+    if wish != "auto":
+        return wish
+    return "bfloat16" if _has_bfloat16_units(device) else "float32"
+
+
+def torch_dtype(precision: str) -> torch.dtype:
+    """The torch dtype of a resolved precision."""
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+
+
+def _has_bfloat16_units(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device)[0] >= _AMPERE
+    return bool(torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,147 @@
+"""Files of trained weights: fetched once with a checksum, and read as data only.
+
+Nothing here runs code from a file: state dicts are read by safetensors or by torch's restricted unpickler.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from objectspace.digests import file_sha256
+from objectspace.errors import DownloadError, WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Seconds without an answer before the next address is tried.
+_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A published file of weights.
+
+    name: its file name in the cache
+    sha256: 64 hex digits of its content
+    urls: addresses that hold it, tried in order
+    size: its length in bytes
+    licence, source: terms of use and who published it, for people
+    """
+
+    name: str
+    sha256: str
+    urls: tuple[str, ...]
+    size: int
+    licence: str
+    source: str
+
+
+def cache_folder() -> Path:
+    """Where fetched weights are kept: ``$OBJECTSPACE_CACHE``, or the user's cache folder of the system."""
+    import pooch
+
+    chosen = os.environ.get("OBJECTSPACE_CACHE")
+    return Path(chosen) if chosen else Path(pooch.os_cache("objectspace"))
+
+
+def local_path(file: WeightsFile) -> Path | None:
+    """The file in the cache, or None where it is missing or has another length; its content is not read."""
+    path = cache_folder() / file.name
+    return path if path.is_file() and path.stat().st_size == file.size else None
+
+
+def fetch(file: WeightsFile) -> Path:
+    """The file in the cache with the right sha256, downloaded from the first address that has it.
+
+    Raises DownloadError, which says what file to put where, when no address delivers it.
+    """
+    path = local_path(file)
+    if path is not None and file_sha256(path) == file.sha256:
+        return path
+    reasons = []
+    for url in file.urls:
+        try:
+            return _download(file, url)
+        except (
+            OSError,
+            ValueError,
+        ) as problem:  # requests' errors are OSErrors; a wrong hash is a ValueError
+            reasons.append(f"{url} ({_brief(problem)})")
+    raise DownloadError(
+        f"{file.name} could not be fetched: {'; '.join(reasons)}. Put the file ({file.size:,} bytes, sha256 "
+        f"{file.sha256}) at {cache_folder() / file.name}, or name a copy with --detector-weights or "
+        "--encoder-weights"
+    )
+
+
+def load_state_dict(path: Path | str) -> dict[str, Tensor]:
+    """The tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
+
+    A checkpoint that holds its state dict under ``state_dict`` is opened up. Raises WeightsError for a file
+    that is missing, is something else, or holds more than tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"no weight file at {path}")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    return _checked_tensors(content, path)
+
+
+def _download(file: WeightsFile, url: str) -> Path:
+    import pooch
+
+    # pooch writes to a temporary file beside the target and moves it there once the hash is right.
+    fetched = pooch.retrieve(
+        url,
+        known_hash=f"sha256:{file.sha256}",
+        fname=file.name,
+        path=cache_folder(),
+        downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_S),
+    )
+    return Path(fetched)
+
+
+def _brief(problem: Exception) -> str:
+    if isinstance(problem, ValueError):
+        return "other content than expected"
+    return getattr(problem, "strerror", None) or type(problem).__name__
+
+
+def _read_safetensors(path: Path) -> Any:
+    import safetensors
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (safetensors.SafetensorError, OSError) as problem:
+        raise WeightsError(f"{path} is no safetensors file that can be read: {problem}") from None
+
+
+def _read_torch(path: Path) -> Any:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # a damaged pickle can raise anything at all
+        raise WeightsError(
+            f"{path} is no plain state dict; expected tensors by name, saved by torch.save or safetensors"
+        ) from None
+
+
+def _checked_tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    import torch
+
+    if not isinstance(content, Mapping) or not content:
+        raise WeightsError(f"{path} holds {type(content).__name__}, expected tensors by name")
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor):
+            raise WeightsError(
+                f"{path} holds {type(value).__name__} under {name!r}, expected a tensor under a name"
+            )
+    return dict(content)
