@@ -1,0 +1,69 @@
+"""Encoders: networks that turn a crop into a vector, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from objectspace.embeddings.crops import Interpolation
+
+
+class Encoder(Protocol):
+    """Turns crops into vectors.
+
+    name: as in the names of spaces
+    dimension: numbers in a vector
+    input_size: pixels a side of a crop
+    interpolation: how crops are to be resampled for it
+    weights: 64 hex digits, the sha256 of the weight file; of the state dict where a package holds the weights
+    tap: the layer whose output is the vector
+    preprocessing: how crops become the network's input, in plain JSON values
+    precision: "float32" or "bfloat16"
+    batch_size: crops a forward pass
+    """
+
+    name: str
+    dimension: int
+    input_size: int
+    interpolation: Interpolation
+    weights: str
+    tap: str
+    preprocessing: Mapping[str, Any]
+    precision: str
+    device: torch.device
+    batch_size: int
+
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The vectors (n, dimension) of crops (n, input_size, input_size, 3) RGB.
+
+        The vector of a crop never depends on the crops beside it.
+        """
+        ...
+
+
+def load_encoder(
+    name: str = "resnet50",
+    *,
+    weights: Path | str | None = None,
+    device: str = "cpu",
+    precision: str = "auto",
+) -> Encoder:
+    """The encoder of this name: ``resnet50`` (torchvision's graph) or any of timm's.
+
+    ``weights`` is a state dict by path (.pth or .safetensors); without it the published weights are fetched
+    once. The penultimate layer is read, pooled: ResNet50 gives 2048 numbers.
+    Raises InputError for an unknown name, WeightsError for a file of another network, DownloadError where
+    published weights cannot be fetched.
+    """
+    if name == "resnet50":
+        from objectspace.embeddings.encoders.resnet import load_resnet50
+
+        return load_resnet50(weights, device, precision)
+    from objectspace.embeddings.encoders.timm_models import load_timm
+
+    return load_timm(name, weights, device, precision)

@@ -1,0 +1,207 @@
+"""The crop route: each object cut out of its photo, as an encoder sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import interpolate
+
+from objectspace.errors import InputError
+from objectspace.images import Image
+from objectspace.objects.boxes import whole_pixels
+from objectspace.objects.masks import decode_box
+from objectspace.objects.records import Mask, Objects
+
+Background = Literal["black", "mean", "blur", "keep"]
+Fit = Literal["pad", "stretch"]
+Interpolation = Literal["bilinear", "bicubic"]
+UInt8 = NDArray[np.uint8]
+Bool = NDArray[np.bool_]
+
+#: ImageNet's mean colour. It becomes (nearly) zero in the normalisation of an ImageNet encoder, as in R-CNN
+#: (Girshick et al. 2014, appendix A). A photo's own mean would carry its surroundings into the vector.
+IMAGENET_MEAN = (124, 116, 104)
+
+#: Blurred surroundings keep this many pixels a side: where the light and the large colours are, no shapes.
+BLUR_SIDE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CropPolicy:
+    """How an object becomes an encoder's input.
+
+    background: what stands where the object is not: "black"; "mean", ImageNet's mean colour; "blur", the
+        heavily blurred surroundings; "keep", the surroundings as they are. Beyond the photo's border: black.
+    margin: free space on each side, as a fraction of the object's longer side
+    fit: "pad" makes the canvas a square with the object in its middle; "stretch" scales the sides apart
+    """
+
+    background: Background = "black"
+    margin: float = 0.0
+    fit: Fit = "pad"
+
+    def __post_init__(self) -> None:
+        if self.background not in get_args(Background):
+            raise InputError(
+                f"crop background {self.background!r} is not known; choose black, mean, blur or keep"
+            )
+        if self.fit not in get_args(Fit):
+            raise InputError(f"crop fit {self.fit!r} is not known; choose pad or stretch")
+        if not 0 <= self.margin <= 10:
+            raise InputError(
+                f"crop margin {self.margin} is not between 0 and 10 times the object's longer side"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The policy as plain JSON values, as the recipe keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> CropPolicy:
+        """The policy that :meth:`to_json` wrote."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(value) - known):
+            raise InputError(
+                f"crop policy: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            )
+        return cls(**value)
+
+    @property
+    def suffix(self) -> str:
+        """What a space's name says of the policy: nothing of the default."""
+        background = "" if self.background == "black" else f"-{self.background}"
+        margin = f"-margin{self.margin:g}" if self.margin else ""
+        fit = "" if self.fit == "pad" else f"-{self.fit}"
+        return background + margin + fit
+
+
+def crop_space_name(encoder: str, policy: CropPolicy) -> str:
+    """The name of a crop space."""
+    return f"{encoder}-crop{policy.suffix}"
+
+
+def cut_crops(
+    image: Image,
+    objects: Objects,
+    policy: CropPolicy,
+    size: int,
+    *,
+    interpolation: Interpolation = "bilinear",
+) -> UInt8:
+    """The objects (n,) of one image as uint8 RGB (n, size, size, 3).
+
+    The mask, or the box of an object without one, is cut out, pasted on the canvas that ``policy`` describes
+    and resampled (with antialiasing) to ``size``. A mask counts inside its object's box; one that is empty
+    there is ignored. ``image.pixels`` may be at reduced scale: boxes and masks are brought to it.
+    Safe to call from several threads; most of the time is spent without the interpreter's lock.
+    """
+    crops = np.empty((len(objects), size, size, 3), np.uint8)
+    for row in range(len(objects)):
+        area, opaque = _outline(image, objects.xyxy[row], objects.mask[row])
+        canvas = _canvas(image.pixels, area, opaque, policy)
+        crops[row] = _resampled(canvas, size, size, interpolation)
+    return crops
+
+
+Area = tuple[int, int, int, int]
+
+
+def _outline(image: Image, box: NDArray[np.float32], mask: Mask | None) -> tuple[Area, Bool | None]:
+    """The pixels (left, top, right, bottom) that hold the object tightly, and which of them are its own."""
+    height, width = image.pixels.shape[:2]
+    scale = (width / image.width, height / image.height)
+    area = whole_pixels((box * np.array(scale * 2)).astype(np.float32), (width, height))
+    if mask is None:
+        return area, None
+    opaque = _mask_in(area, mask, scale)
+    rows, columns = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
+    if not len(rows):
+        return area, None
+    left, top = area[:2]
+    tight = (left + int(columns[0]), top + int(rows[0]), left + int(columns[-1]) + 1, top + int(rows[-1]) + 1)
+    return tight, opaque[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _mask_in(area: Area, mask: Mask, scale: tuple[float, float]) -> Bool:
+    """The mask in an area of the (maybe reduced) pixels: each takes the mask's value at its centre."""
+    left, top, right, bottom = area
+    columns = np.floor((np.arange(left, right) + 0.5) / scale[0]).astype(np.intp)
+    rows = np.floor((np.arange(top, bottom) + 0.5) / scale[1]).astype(np.intp)
+    original = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    part: Bool = decode_box(mask, original)
+    if part.shape == (len(rows), len(columns)):
+        return part
+    reduced: Bool = part[np.ix_(rows - rows[0], columns - columns[0])]
+    return reduced
+
+
+def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) -> UInt8:
+    """The object on its background, at the scale of the photo: (height, width, 3)."""
+    left, top, right, bottom = area
+    width, height = right - left, bottom - top
+    longer = max(width, height)
+    margin = round(policy.margin * longer)
+    canvas_w, canvas_h = (longer, longer) if policy.fit == "pad" else (width, height)
+    canvas_w, canvas_h = canvas_w + 2 * margin, canvas_h + 2 * margin
+    x, y = (canvas_w - width) // 2, (canvas_h - height) // 2
+
+    if policy.background in ("black", "mean"):
+        colour = (0, 0, 0) if policy.background == "black" else IMAGENET_MEAN
+        canvas = _plain(canvas_w, canvas_h, colour)
+    else:
+        canvas = _surroundings(pixels, left - x, top - y, canvas_w, canvas_h)
+        if policy.background == "keep":
+            return canvas
+        canvas = _blurred(canvas)
+    here = canvas[y : y + height, x : x + width]
+    _paste(pixels[top:bottom, left:right], here, opaque)
+    return canvas
+
+
+def _plain(width: int, height: int, colour: tuple[int, int, int]) -> UInt8:
+    canvas = np.zeros((height, width, 3), np.uint8)
+    if any(colour):
+        canvas[:] = colour
+    return canvas
+
+
+def _surroundings(pixels: UInt8, left: int, top: int, width: int, height: int) -> UInt8:
+    """A rectangle of the photo that may reach beyond its border, where it is black."""
+    canvas = np.zeros((height, width, 3), np.uint8)
+    x1, y1 = max(left, 0), max(top, 0)
+    x2, y2 = min(left + width, pixels.shape[1]), min(top + height, pixels.shape[0])
+    canvas[y1 - top : y2 - top, x1 - left : x2 - left] = pixels[y1:y2, x1:x2]
+    return canvas
+
+
+def _blurred(canvas: UInt8) -> UInt8:
+    """The canvas reduced to a few pixels and enlarged again, whatever its size."""
+    height, width = canvas.shape[:2]
+    small = _resampled(canvas, min(width, BLUR_SIDE), min(height, BLUR_SIDE), "bilinear")
+    return _resampled(small, width, height, "bicubic")
+
+
+def _paste(pixels: UInt8, onto: UInt8, opaque: Bool | None) -> None:
+    """Write the object's pixels (h, w, 3) into ``onto`` (h, w, 3), where they are opaque (h, w)."""
+    if opaque is None:
+        onto[:] = pixels
+        return
+    # np.where over a mask of the full shape is three times as fast as one that broadcasts along 3 colours.
+    each = np.repeat(opaque.reshape(-1), 3).reshape(pixels.shape)
+    onto[:] = np.where(each, pixels, onto)
+
+
+def _resampled(pixels: UInt8, width: int, height: int, interpolation: Interpolation) -> UInt8:
+    """Pixels (h, w, 3) resampled with antialiasing.
+
+    torch does it in uint8, channels last, two to eight times as fast as Pillow, and equal to it within one
+    grey level.
+    """
+    batch = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    resampled = interpolate(batch, size=(height, width), mode=interpolation, antialias=True)
+    return np.asarray(resampled[0].permute(1, 2, 0).numpy(), np.uint8)

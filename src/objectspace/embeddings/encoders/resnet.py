@@ -1,0 +1,73 @@
+"""ResNet50 as torchvision builds it (stride on the 3x3 convolution), up to its average pooling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.models import ResNet, resnet50
+from torchvision.models.resnet import Bottleneck
+
+from objectspace.digests import file_sha256
+from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
+from objectspace.embeddings.encoders.weights import load_weights
+from objectspace.networks.weights import WeightsFile, fetch
+
+#: torchvision's first ImageNet weights. Its second set classifies better, but was trained with label
+#: smoothing and mixing, which make penultimate features transfer worse (Kornblith et al. 2021, "Why do
+#: better loss functions lead to less transferable features?"); who wants it names its file.
+RESNET50_IMAGENET = WeightsFile(
+    name="resnet50-0676ba61.pth",
+    sha256="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+    urls=("https://download.pytorch.org/models/resnet50-0676ba61.pth",),
+    size=102_530_333,
+    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
+    source="torchvision ResNet50_Weights.IMAGENET1K_V1",
+)
+
+_PREPROCESSING = Preprocessing(
+    size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"
+)
+
+
+def load_resnet50(weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
+    """ResNet50 with the weights of a file, or with torchvision's, fetched once: 2048 numbers a crop."""
+    path = Path(weights) if weights is not None else fetch(RESNET50_IMAGENET)
+    network = resnet50()
+    network.fc = nn.Identity()
+    load_weights(network, path, head=("fc",))
+    return NetworkEncoder(
+        fold_batch_norms(network),
+        _PREPROCESSING,
+        name="resnet50",
+        weights=file_sha256(path),
+        tap="avgpool",
+        device=device,
+        precision=precision,
+    )
+
+
+def fold_batch_norms(network: ResNet) -> ResNet:
+    """Put each batch norm's scale and shift into the convolution before it, in place.
+
+    The function stays the same up to rounding, and the pass over memory that each batch norm costs is saved.
+    """
+    network.eval()
+    _fold(network, "conv1", "bn1")
+    for block in network.modules():
+        if isinstance(block, Bottleneck):
+            for number in (1, 2, 3):
+                _fold(block, f"conv{number}", f"bn{number}")
+            if block.downsample is not None:
+                _fold(block.downsample, "0", "1")
+    return network
+
+
+def _fold(parent: nn.Module, convolution: str, norm: str) -> None:
+    before, after = parent.get_submodule(convolution), parent.get_submodule(norm)
+    if not (isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d)):
+        raise TypeError(f"{convolution} and {norm} are no convolution with its batch norm")
+    folded = fuse_conv_bn_eval(before, after)
+    setattr(parent, convolution, folded)
+    setattr(parent, norm, nn.Identity())

@@ -1,0 +1,83 @@
+"""Encoders from timm, by any name that it knows, with the preprocessing that each was trained with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+from timm.data.config import resolve_data_config
+from torch import nn
+
+from objectspace.digests import file_sha256
+from objectspace.embeddings.crops import Interpolation
+from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
+from objectspace.embeddings.encoders.weights import load_weights, state_dict_sha256
+from objectspace.errors import DownloadError, InputError, ModelError
+
+
+def load_timm(name: str, weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
+    """A timm model without its classifier, with the weights of a file or with timm's own."""
+    network = _network(name, pretrained=weights is None)
+    if weights is not None:
+        load_weights(network, weights, head=_head(network))
+    return NetworkEncoder(
+        network,
+        _preprocessing(name, resolve_data_config({}, model=network)),  # type: ignore[no-untyped-call]
+        name=name,
+        weights=state_dict_sha256(network) if weights is None else file_sha256(Path(weights)),
+        tap="pre_logits",
+        device=device,
+        precision=precision,
+    )
+
+
+def near_names(name: str) -> list[str]:
+    """Up to three of timm's names that are spelled like this one."""
+    return difflib.get_close_matches(name, {*timm.list_models(), *timm.list_pretrained()}, n=3)
+
+
+def _network(name: str, *, pretrained: bool) -> nn.Module:
+    if not timm.is_model(name):
+        raise InputError(_unknown(name))
+    try:
+        network: nn.Module = timm.create_model(name, num_classes=0, pretrained=pretrained)
+    except OSError as problem:
+        raise DownloadError(
+            f"the weights of encoder {name} could not be fetched ({type(problem).__name__}); connect to the "
+            "network once, or name a file of them with --encoder-weights FILE"
+        ) from None
+    except RuntimeError as problem:
+        if "Invalid pretrained tag" in str(problem):
+            raise InputError(_unknown(name)) from None
+        raise ModelError(
+            f"timm cannot build encoder {name}: {problem}; give its weights with --encoder-weights FILE"
+        ) from None
+    return network
+
+
+def _unknown(name: str) -> str:
+    near = ", ".join(near_names(name))
+    return f"encoder {name} is not known; " + (
+        f"near names are {near}" if near else "choose resnet50 or any name of timm.list_models()"
+    )
+
+
+def _head(network: nn.Module) -> Sequence[str]:
+    """The names of the classifier's modules, which the pretrained file holds and the encoder lacks."""
+    config: Any = network.pretrained_cfg
+    classifier = config.get("classifier") or ()
+    return (classifier,) if isinstance(classifier, str) else tuple(classifier)
+
+
+def _preprocessing(name: str, config: Mapping[str, Any]) -> Preprocessing:
+    channels, height, width = config["input_size"]
+    if channels != 3 or height != width:
+        raise ModelError(
+            f"encoder {name} takes inputs of {config['input_size']}; expected 3 colours, a square"
+        )
+    # The few models with another filter (Lanczos, random) get the nearer of the two that crops know.
+    interpolation: Interpolation = "bilinear" if config["interpolation"] == "bilinear" else "bicubic"
+    return Preprocessing(height, tuple(config["mean"]), tuple(config["std"]), interpolation)
