@@ -1,0 +1,33 @@
+"""The store: images, objects and spaces in one folder, and nothing half-written ever visible.
+
+::
+
+    with open_writer("dogs.osp") as writer:          # one process at a time
+        writer.commit(Batch(...))                    # all of it, or none of it
+        writer.finish()
+
+    store = open_store("dogs.osp")                   # any number of readers, also while a writer works
+    store.info(), store.objects(), store.space("resnet50-crop")
+
+The tables are Lance datasets; ``docs/store-format.md`` has every column. Importing this package does not
+import Lance: opening a table does.
+"""
+
+from __future__ import annotations
+
+from objectspace.store.reader import Store, open_store
+from objectspace.store.records import Batch, Failure, ImageRow, SpaceInfo, SpaceRows, StoreInfo
+from objectspace.store.writer import Writer, open_writer
+
+__all__ = [
+    "Batch",
+    "Failure",
+    "ImageRow",
+    "SpaceInfo",
+    "SpaceRows",
+    "Store",
+    "StoreInfo",
+    "Writer",
+    "open_store",
+    "open_writer",
+]

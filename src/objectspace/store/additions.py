@@ -1,0 +1,192 @@
+"""What a batch adds to a store: its rows less those that are there already, checked before any write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from objectspace.errors import InputError, RecipeError
+from objectspace.store import columns
+from objectspace.store.keys import Keys
+from objectspace.store.manifest import SPACES, Manifest, SpaceEntry
+from objectspace.store.records import Batch, Failure, SpaceRows
+
+_NO_KEYS = Keys()
+
+
+@dataclass
+class Stored:
+    """What the writer remembers of the store, so that a commit need not read it again."""
+
+    path: Path
+    manifest: Manifest
+    factors: Mapping[str, pa.DataType]
+    keys: dict[str, Keys] = field(default_factory=dict)
+    failures: set[Failure] = field(default_factory=set)
+
+    def has(self, table: str, key: str) -> bool:
+        """Whether a row of this key is in the table."""
+        return key in self.keys.get(table, _NO_KEYS)
+
+    def unseen(self, table: str, keys: Iterable[str]) -> list[int]:
+        """The places of the keys that are neither in the table nor earlier in the list."""
+        first: dict[str, int] = {}
+        for place, key in enumerate(keys):
+            if not self.has(table, key):
+                first.setdefault(key, place)
+        return list(first.values())
+
+
+@dataclass
+class Additions:
+    """Rows by table with their keys, spaces and sources that are new, failures that came and went."""
+
+    rows: dict[str, pa.Table] = field(default_factory=dict)
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    spaces: dict[str, SpaceEntry] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    failures: set[Failure] = field(default_factory=set)
+    healed: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.sources or self.healed)
+
+    def add(self, table: str, rows: pa.Table, keys: list[str]) -> None:
+        """Add rows to a table unless there are none."""
+        if len(rows):
+            self.rows[table] = rows
+            self.keys[table] = keys
+
+
+def additions(batch: Batch, stored: Stored) -> Additions:
+    """What ``batch`` adds. Raises InputError and RecipeError as ``Writer.commit`` says."""
+    new = Additions()
+    _add_images(batch, stored, new)
+    _add_objects(batch, stored, new)
+    for name, rows in batch.vectors.items():
+        _add_vectors(name, rows, stored, new)
+    _add_failures(batch, stored, new)
+    _add_sources(batch, stored, new)
+    return new
+
+
+def _add_images(batch: Batch, stored: Stored, new: Additions) -> None:
+    rows = [batch.images[row] for row in stored.unseen("images", (row.image_id for row in batch.images))]
+    new.add("images", columns.images_table(rows), [row.image_id for row in rows])
+    keys = [indexed_key(row.image_id, batch.job) for row in batch.images]
+    finished = stored.unseen("indexed", keys)
+    ids = [batch.images[row].image_id for row in finished]
+    new.add("indexed", columns.indexed_table(ids, batch.job), [keys[row] for row in finished])
+
+
+def indexed_key(image_id: str, job: str) -> str:
+    """One key of the two columns of ``indexed``."""
+    return f"{image_id} {job}"
+
+
+def _add_objects(batch: Batch, stored: Stored, new: Additions) -> None:
+    types = factor_types(batch.objects.factors, stored)
+    places = stored.unseen("objects", batch.objects.object_id.tolist())
+    objects = batch.objects.take(places)
+    rows = columns.objects_table(objects, [batch.thumbnails[place] for place in places], types)
+    new.add("objects", rows, objects.object_id.tolist())
+
+
+def factor_types(factors: Mapping[str, Iterable[Any]], stored: Stored) -> dict[str, pa.DataType]:
+    """Arrow types of factor columns: the stored one where there is one; a factor without a value is left out.
+
+    Raises InputError where the values are of another type than the stored ones, or the name is not usable.
+    """
+    types = {}
+    for name, values in factors.items():
+        columns.check_factor_name(name)
+        offered, held = columns.factor_type(values, name), stored.factors.get(name)
+        if held is not None and offered not in (held, pa.null()):
+            words = {pa.float64(): "numbers", pa.string(): "text"}
+            raise InputError(
+                f"factor {name}: {stored.path} holds {words[held]} and this job gives {words[offered]}; "
+                f"give the factor another name"
+            )
+        if held is not None or offered != pa.null():
+            types[name] = held or offered
+    return types
+
+
+def _add_vectors(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> None:
+    ids = [str(object_id) for object_id in rows.object_id]
+    if not ids:
+        return
+    _check_recipe(name, rows, stored, new)
+    batched = set(new.keys.get("objects", ()))
+    for object_id in ids:
+        if object_id not in batched and not stored.has("objects", object_id):
+            raise InputError(f"space {name}: a vector of object {object_id}, which is not in the store")
+    keep = np.array(stored.unseen(SPACES + name, ids), np.intp)
+    new.add(SPACES + name, columns.space_table(name, rows, keep), [ids[row] for row in keep])
+
+
+def _check_recipe(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> None:
+    offered = SpaceEntry(rows.recipe, rows.vectors.shape[1])
+    held = stored.manifest.spaces.get(name)
+    if held is None:
+        new.spaces[name] = offered
+        return
+    differences = held.recipe.differences(offered.recipe)
+    if held.dimension != offered.dimension:
+        differences["dimension"] = (held.dimension, offered.dimension)
+    if differences:
+        keys = "; ".join(f"{key} {mine!r}, now {yours!r}" for key, (mine, yours) in differences.items())
+        raise RecipeError(
+            f"space {name} of {stored.path} was made by another recipe ({keys}); "
+            f"use another store, or name the new space with --as NAME"
+        )
+
+
+def _add_failures(batch: Batch, stored: Stored, new: Additions) -> None:
+    succeeded = {columns.storable(row.path) for row in batch.images}
+    new.healed = succeeded & {failure.path for failure in stored.failures}
+    offered = {Failure(columns.storable(f.path), columns.storable(f.reason)) for f in batch.failures}
+    # What failed in the very batch in which it succeeded (its mask file, say) is kept.
+    new.failures = {f for f in offered if f not in stored.failures or f.path in new.healed}
+    new.add("failures", columns.failures_table(sorted(new.failures)), [])
+
+
+def _add_sources(batch: Batch, stored: Stored, new: Additions) -> None:
+    for name, recipe in batch.sources.items():
+        held = stored.manifest.sources.get(name)
+        if held is None:
+            new.sources[name] = columns.plain_json(recipe)
+        elif held != columns.plain_json(recipe):
+            raise RecipeError(f"source {name} of {stored.path} was made by another recipe; use another store")
+
+
+def changed_factors(
+    rows: pa.Table,
+    by_image: Mapping[str, Mapping[str, Any]],
+    types: Mapping[str, pa.DataType],
+) -> pa.Table:
+    """The rows whose factors change, with every factor of ``types``; the others keep their values.
+
+    ``rows`` has object_id, image_id and those of the factors that the store has already.
+    """
+    ids, images = rows["object_id"].to_pylist(), rows["image_id"].to_pylist()
+    before = {name: _values(rows, name) for name in types}
+    after = {
+        name: columns.factor_array(
+            [by_image.get(image, {}).get(name, old) for image, old in zip(images, before[name], strict=True)],
+            kind,
+        )
+        for name, kind in types.items()
+    }
+    changed = [row for row in range(len(ids)) if any(after[n][row].as_py() != before[n][row] for n in types)]
+    return pa.table({"object_id": ids, **after}).take(pa.array(changed, pa.int64()))
+
+
+def _values(rows: pa.Table, name: str) -> Sequence[Any]:
+    values: list[Any] = rows[name].to_pylist() if name in rows.column_names else [None] * len(rows)
+    return values

@@ -1,0 +1,220 @@
+"""Values ⇄ Arrow tables: every column of every table, in one place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import InputError
+from objectspace.objects.records import UNKNOWN, Mask, Objects, Provenance
+from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceRows
+
+_MASK = pa.struct([("height", pa.int32()), ("width", pa.int32()), ("counts", pa.binary())])
+_CELL_NAMES = ("head", "stride", "cell_x", "cell_y", "anchor")
+_CORNERS = ("x1", "y1", "x2", "y2")
+
+# Lance reads a dot as "field of a struct" and a backtick as a quote.
+_FACTOR_NAME = re.compile(r"\w[\w -]*")
+
+IMAGES = pa.schema(
+    [("image_id", pa.string()), ("path", pa.string()), ("width", pa.int32()), ("height", pa.int32())]
+)
+INDEXED = pa.schema([("image_id", pa.string()), ("job", pa.string())])
+FAILURES = pa.schema([("path", pa.string()), ("reason", pa.string())])
+
+#: Columns of the objects table; a user's factors stand after them.
+OBJECTS = pa.schema(
+    [
+        ("object_id", pa.string()),
+        ("image_id", pa.string()),
+        ("label", pa.string()),
+        ("score", pa.float32()),
+        *((corner, pa.float32()) for corner in _CORNERS),
+        ("source", pa.string()),
+        ("mask", _MASK),
+        *((name, pa.int32()) for name in _CELL_NAMES),
+        ("objectness", pa.float32()),
+        ("thumbnail", pa.binary()),
+    ]
+)
+
+
+def storable(text: str) -> str:
+    """Text that UTF-8 can hold: the stray bytes of an undecodable file name become ``\\udcff`` escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def plain_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The value as it comes back from JSON: tuples as lists, keys as text."""
+    plain: dict[str, Any] = json.loads(json.dumps(value))
+    return plain
+
+
+def images_table(rows: Sequence[ImageRow]) -> pa.Table:
+    """Photos as rows of ``images``."""
+    return pa.table(
+        {
+            "image_id": [row.image_id for row in rows],
+            "path": [storable(row.path) for row in rows],
+            "width": [row.width for row in rows],
+            "height": [row.height for row in rows],
+        },
+        schema=IMAGES,
+    )
+
+
+def indexed_table(image_ids: Sequence[str], job: str) -> pa.Table:
+    """Photos that a job has finished, as rows of ``indexed``."""
+    return pa.table({"image_id": list(image_ids), "job": [job] * len(image_ids)}, schema=INDEXED)
+
+
+def failures_table(failures: Sequence[Failure]) -> pa.Table:
+    """Failures as rows of ``failures``."""
+    columns = {"path": [f.path for f in failures], "reason": [f.reason for f in failures]}
+    return pa.table(columns, schema=FAILURES)
+
+
+def objects_table(
+    objects: Objects, thumbnails: Sequence[bytes], factors: Mapping[str, pa.DataType]
+) -> pa.Table:
+    """Objects as rows of ``objects``, with the given factor columns in this order; unknown is null."""
+    cells = objects.provenance
+    columns: dict[str, Any] = {
+        "object_id": objects.object_id.tolist(),
+        "image_id": objects.image_id.tolist(),
+        "label": objects.label.tolist(),
+        "score": _known(objects.score),
+        **{corner: objects.xyxy[:, number] for number, corner in enumerate(_CORNERS)},
+        "source": objects.source.tolist(),
+        "mask": [
+            mask and {"height": mask.height, "width": mask.width, "counts": mask.counts}
+            for mask in objects.mask
+        ],
+        **{name: _known(getattr(cells, name)) for name in _CELL_NAMES},
+        "objectness": _known(cells.objectness),
+        "thumbnail": list(thumbnails),
+    }
+    for name, kind in factors.items():
+        values = objects.factors[name].tolist() if name in objects.factors else [None] * len(objects)
+        columns[name] = factor_array(values, kind)
+    schema = pa.schema([*OBJECTS, *(pa.field(name, kind) for name, kind in factors.items())])
+    return pa.table(columns, schema=schema)
+
+
+def objects_from_table(table: pa.Table) -> Objects:
+    """The record that :func:`objects_table` wrote, without thumbnails."""
+
+    def numbers(name: str, dtype: Any, unknown: float) -> NDArray[Any]:
+        filled = table[name].combine_chunks().fill_null(unknown)
+        return np.asarray(filled.to_numpy(zero_copy_only=False), dtype)
+
+    own = set(OBJECTS.names)
+    cells = Provenance(
+        **{name: numbers(name, np.int32, UNKNOWN) for name in _CELL_NAMES},
+        objectness=numbers("objectness", np.float32, np.nan),
+    )
+    return Objects(
+        object_id=text_array(table["object_id"]),
+        image_id=text_array(table["image_id"]),
+        xyxy=np.stack([numbers(corner, np.float32, np.nan) for corner in _CORNERS], axis=1),
+        label=_object_array(table["label"].to_pylist()),
+        score=numbers("score", np.float32, np.nan),
+        source=_object_array(table["source"].to_pylist()),
+        mask=_object_array([mask and Mask(**mask) for mask in table["mask"].to_pylist()]),
+        provenance=cells,
+        factors={
+            name: numbers(name, np.float64, np.nan)
+            if pa.types.is_floating(table[name].type)
+            else _object_array(table[name].to_pylist())
+            for name in table.column_names
+            if name not in own
+        },
+    )
+
+
+def space_schema(name: str, recipe: Recipe, dimension: int) -> pa.Schema:
+    """The schema of one space; its metadata tell a reader without this package what the vectors are."""
+    return pa.schema(
+        [
+            ("object_id", pa.string()),
+            ("vector", pa.list_(pa.float32(), dimension)),
+            *((column, pa.int32()) for column in CELL_COLUMNS),
+        ],
+        metadata={"space": name, "recipe": json.dumps(recipe.to_json(), sort_keys=True)},
+    )
+
+
+def space_table(name: str, rows: SpaceRows, keep: NDArray[np.intp]) -> pa.Table:
+    """The vectors at the places ``keep`` as rows of ``spaces/name``."""
+    vectors = np.ascontiguousarray(np.asarray(rows.vectors, np.float32)[keep])
+    dimension = vectors.shape[1]
+    columns = {
+        "object_id": np.asarray(rows.object_id)[keep].tolist(),
+        "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension),
+        **{
+            column: pa.array(np.asarray(rows.cells[column])[keep], pa.int32())
+            if column in rows.cells
+            else pa.nulls(len(vectors), pa.int32())
+            for column in CELL_COLUMNS
+        },
+    }
+    return pa.table(columns, schema=space_schema(name, rows.recipe, dimension))
+
+
+def check_factor_name(name: str) -> None:
+    """Raise InputError for a name that cannot name a factor column."""
+    if name in OBJECTS.names:
+        raise InputError(f"factor {name}: objects have a column of that name already; give it another name")
+    if not _FACTOR_NAME.fullmatch(name):
+        raise InputError(f"factor name {name!r}: use letters, digits, spaces, dashes and underscores")
+
+
+def factor_type(values: Iterable[Any], name: str) -> pa.DataType:
+    """float64 for numbers, string for text, null where every value is unknown; a mixture is an InputError."""
+    kinds = {_kind(value) for value in values if not _unknown(value)}
+    if not kinds:
+        return pa.null()
+    if len(kinds) > 1 or None in kinds:
+        raise InputError(f"factor {name}: expected all numbers or all text, found both")
+    return pa.float64() if kinds == {"number"} else pa.string()
+
+
+def factor_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """The values of one factor, null where unknown."""
+    if pa.types.is_floating(kind):
+        return pa.array([None if _unknown(value) else float(value) for value in values], kind)
+    return pa.array([None if _unknown(value) else storable(value) for value in values], kind)
+
+
+def text_array(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    """A column of ids (n,) as numpy text."""
+    return np.array(column.to_pylist(), np.str_)
+
+
+def _kind(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "text"
+    return "number" if isinstance(value, (int, float, np.number, np.bool_)) else None
+
+
+def _unknown(value: Any) -> bool:
+    return value is None or value != value
+
+
+def _known(column: NDArray[Any]) -> pa.Array:
+    """A numeric column with null where its unknown value (NaN, -1) stands."""
+    unknown = np.isnan(column) if column.dtype.kind == "f" else column == UNKNOWN
+    return pa.array(column, mask=unknown)
+
+
+def _object_array(values: Sequence[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array

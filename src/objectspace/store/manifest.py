@@ -1,0 +1,138 @@
+"""The manifest: the one small file that says which version of each table is the store.
+
+Tables are written first and the manifest is replaced after them, in one step. A reader opens each table at
+the version that the manifest names, so it sees a commit whole or not at all, however the writer died.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from objectspace._version import __version__
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import InputError, StoreError, StoreVersionError
+from objectspace.store.records import check_space_name
+
+MANIFEST = "manifest.json"
+FORMAT = "objectspace-store"
+FORMAT_VERSION = 1
+
+#: The tables that are not spaces.
+BASE_TABLES = ("images", "objects", "indexed", "failures")
+SPACES = "spaces/"
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceEntry:
+    """What all vectors of one space share."""
+
+    recipe: Recipe
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The state of a store: table -> Lance version, space -> recipe and dimension, source -> recipe."""
+
+    tables: Mapping[str, int] = field(default_factory=dict)
+    spaces: Mapping[str, SpaceEntry] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, as they stand in the file."""
+        return {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "package": __version__,
+            "tables": dict(self.tables),
+            "spaces": {
+                name: {"recipe": entry.recipe.to_json(), "dimension": entry.dimension}
+                for name, entry in self.spaces.items()
+            },
+            "sources": {name: dict(recipe) for name, recipe in self.sources.items()},
+        }
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest in one step; it reaches the disk before its name does."""
+    temporary = folder / f"{MANIFEST}.new"
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump(manifest.to_json(), stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(folder / MANIFEST)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the store at ``folder``.
+
+    Raises StoreError where there is none or it is damaged, StoreVersionError for another format version.
+    """
+    try:
+        data = (folder / MANIFEST).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"no store at {folder}; make one with objectspace index") from None
+    except OSError as error:
+        raise StoreError(f"the store at {folder} cannot be read: {error.strerror}") from None
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise _damaged(folder, "it is not JSON") from None
+    return parse_manifest(value, folder)
+
+
+def parse_manifest(value: Any, folder: Path) -> Manifest:
+    """The manifest that a JSON value holds; ``folder`` is for the messages. Raises as read_manifest."""
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise _damaged(folder, f'it does not say "format": "{FORMAT}"')
+    if value.get("version") != FORMAT_VERSION:
+        raise StoreVersionError(
+            f"the store at {folder} has format version {value.get('version')} and this objectspace "
+            f"({__version__}) reads version {FORMAT_VERSION}; open it with the objectspace that wrote it "
+            f"({value.get('package')}), or index the photos again into a new store"
+        )
+    tables = _mapping(value, "tables", folder)
+    entries = _mapping(value, "spaces", folder)
+    sources = _mapping(value, "sources", folder)
+    for name, version in tables.items():
+        if name not in BASE_TABLES and not name.startswith(SPACES):
+            raise _damaged(folder, f"it names an unknown table {name!r}")
+        if type(version) is not int or not 0 < version < 2**63:
+            raise _damaged(folder, f"table {name} has no version number")
+    if {name for name in tables if name.startswith(SPACES)} != {SPACES + name for name in entries}:
+        raise _damaged(folder, "its tables and its spaces disagree")
+    if not all(isinstance(recipe, dict) for recipe in sources.values()):
+        raise _damaged(folder, "a source has no recipe")
+    return Manifest(tables, {name: _space(name, entry, folder) for name, entry in entries.items()}, sources)
+
+
+def _space(name: str, entry: Any, folder: Path) -> SpaceEntry:
+    try:
+        check_space_name(name)
+        recipe, dimension = Recipe.from_json(entry["recipe"]), entry["dimension"]
+    except InputError as error:
+        raise _damaged(folder, str(error)) from None
+    except (TypeError, KeyError, ValueError):
+        raise _damaged(folder, f"space {name} has no recipe") from None
+    if type(dimension) is not int or not 0 < dimension < 2**31:
+        raise _damaged(folder, f"space {name} has no dimension")
+    return SpaceEntry(recipe, dimension)
+
+
+def _mapping(value: dict[str, Any], key: str, folder: Path) -> dict[str, Any]:
+    mapping = value.get(key)
+    if not isinstance(mapping, dict):
+        raise _damaged(folder, f"it has no {key}")
+    return mapping
+
+
+def _damaged(folder: Path, what: str) -> StoreError:
+    return StoreError(
+        f"{folder / MANIFEST} is damaged: {what}; restore it from a copy, or index the photos "
+        f"into a new store"
+    )

@@ -1,0 +1,138 @@
+"""What goes into a store and what it says of itself: plain values, checked where they are made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import InputError
+from objectspace.objects.records import Objects
+
+#: What a space knows of the window that each vector was cut from; null in the crop route.
+CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
+
+# Space names become file names: no separators, nothing hidden, nothing that a shell expands.
+_SPACE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
+
+
+class ImageRow(NamedTuple):
+    """One photo: its content id, where it lies, its original frame in pixels."""
+
+    image_id: str
+    path: str
+    width: int
+    height: int
+
+
+class Failure(NamedTuple):
+    """A photo that could not be used, and the sentence that says why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceRows:
+    """New vectors (n, d) float32 of the objects ``object_id`` (n,), made by ``recipe``.
+
+    ``cells`` has some of the columns head, cell_x, cell_y, anchor and cells_outside, each (n,) integers
+    (window route). Raises InputError where shapes disagree or a vector is not finite.
+    """
+
+    recipe: Recipe
+    object_id: Sequence[str] | NDArray[np.str_]
+    vectors: NDArray[np.float32]
+    cells: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.object_id)
+        shape = np.shape(self.vectors)
+        if len(shape) != 2 or shape[0] != count or shape[1] == 0:
+            raise InputError(f"vectors of shape {shape} for {count} objects; expected ({count}, numbers)")
+        if not np.isfinite(self.vectors).all():
+            row = int(np.flatnonzero(~np.isfinite(self.vectors).all(1))[0])
+            raise InputError(f"the vector of object {self.object_id[row]} has a NaN or an infinity in it")
+        for name, column in self.cells.items():
+            if name not in CELL_COLUMNS:
+                raise InputError(f"cells: unknown column {name}; expected {', '.join(CELL_COLUMNS)}")
+            if len(column) != count:
+                raise InputError(f"cells: column {name} has {len(column)} rows, expected {count}")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything one commit adds: photos, their objects, the vectors of these in any number of spaces.
+
+    thumbnails: one JPEG per object, in the order of ``objects``
+    vectors: space name -> its new rows; the objects may be in this batch or already in the store
+    failures: photos that this job could not use
+    job: the digest of the job's whole recipe; every photo in ``images`` counts as done by it
+    sources: what found the objects, ``objects.source`` -> the recipe behind the name
+    """
+
+    images: Sequence[ImageRow]
+    objects: Objects
+    thumbnails: Sequence[bytes]
+    job: str
+    vectors: Mapping[str, SpaceRows] = field(default_factory=dict)
+    failures: Sequence[Failure] = ()
+    sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.thumbnails) != len(self.objects):
+            raise InputError(f"{len(self.thumbnails)} thumbnails for {len(self.objects)} objects")
+        for name in self.vectors:
+            check_space_name(name)
+
+
+def check_space_name(name: str) -> None:
+    """Raise InputError for a name that cannot name a space."""
+    if not _SPACE_NAME.fullmatch(name):
+        raise InputError(
+            f"space name {name!r}: use letters, digits, dots, dashes and underscores, not starting with a dot"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceInfo:
+    """One space in a line: its name, vectors, numbers in a vector, and recipe."""
+
+    name: str
+    count: int
+    dimension: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """What a store holds; ``labels`` from the most frequent down, equal counts by name."""
+
+    images: int
+    objects: int
+    labels: Mapping[str, int]
+    spaces: Sequence[SpaceInfo]
+    failures: Sequence[Failure]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain JSON values, the shape that ``objectspace info --json`` prints."""
+        return {
+            "images": self.images,
+            "objects": self.objects,
+            "labels": dict(self.labels),
+            "spaces": [
+                {
+                    "name": space.name,
+                    "count": space.count,
+                    "dimension": space.dimension,
+                    "recipe": space.recipe.to_json(),
+                }
+                for space in self.spaces
+            ],
+            "failures": [failure._asdict() for failure in self.failures],
+        }

@@ -1,0 +1,144 @@
+"""Lance tables at the versions that a manifest names: open, append, put back, compact, clean up.
+
+The only module that imports Lance.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from objectspace.errors import StoreError
+from objectspace.store.manifest import BASE_TABLES, SPACES
+
+# Every commit adds a fragment (one file) to a table, and every version lists all fragments; past this many
+# they are joined, so that the thousandth commit costs what the first did.
+MANY_FRAGMENTS = 64
+
+# A fragment of this many rows is left alone by the next compaction, so that no row is rewritten often.
+FULL_FRAGMENT = 16_384
+
+# A reader keeps the version that it opened; its files stay this long after a newer version was written.
+READERS_KEEP = timedelta(minutes=10)
+
+
+def table_path(folder: Path, name: str) -> Path:
+    """The folder of one Lance table: ``images`` -> ``images.lance``, ``spaces/a`` -> ``spaces/a.lance``."""
+    return folder / f"{name}.lance"
+
+
+def open_table(folder: Path, name: str, version: int) -> Any:
+    """The Lance dataset of a table at one version. Raises StoreError where it is not there."""
+    import lance
+
+    try:
+        return lance.dataset(str(table_path(folder, name).absolute()), version=version)
+    except (OSError, ValueError, RuntimeError):
+        raise StoreError(
+            f"the store at {folder} is damaged: table {name}.lance has no version {version}; "
+            f"restore the table from a copy, or index the photos into a new store"
+        ) from None
+
+
+def create_table(folder: Path, name: str, rows: pa.Table) -> Any:
+    """A new Lance table that holds ``rows``."""
+    import lance
+
+    path = table_path(folder, name)
+    path.parent.mkdir(exist_ok=True)
+    return lance.write_dataset(rows, str(path.absolute()), mode="create")
+
+
+def append_rows(table: Any, rows: pa.Table) -> None:
+    """Add rows as one more fragment; columns that ``rows`` has and the table lacks become null above them."""
+    known = set(table.schema.names)
+    if new := [field for field in rows.schema if field.name not in known]:
+        table.add_columns(new)
+    table.insert(rows.select(table.schema.names))
+
+
+def update_rows(table: Any, key: str, rows: pa.Table) -> None:
+    """Give the rows whose ``key`` stands in ``rows`` its other columns' values, and new columns likewise."""
+    known = set(table.schema.names)
+    if new := [field for field in rows.schema if field.name not in known]:
+        table.add_columns(new)
+    table.merge_insert(key).when_matched_update_all().execute(rows)
+
+
+def delete_rows(table: Any, column: str, values: Sequence[str]) -> None:
+    """Remove the rows whose text ``column`` is one of ``values``."""
+    quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    table.delete(f"{column} IN ({quoted})")
+
+
+def put_back(folder: Path, versions: Mapping[str, int]) -> dict[str, int]:
+    """Undo what a killed writer wrote past its last commit; the versions that hold the commit's state now.
+
+    A table whose newest version is ahead of ``versions`` gets one more that equals the committed one (Lance
+    appends to the newest). A table that ``versions`` does not know is removed.
+    """
+    now = dict(versions)
+    for name in _tables_on_disk(folder):
+        if name not in versions:
+            shutil.rmtree(table_path(folder, name))
+    for name, version in versions.items():
+        table = open_table(folder, name, version)
+        if table.latest_version != version:
+            table.restore()
+            now[name] = int(table.version)
+    return now
+
+
+def _tables_on_disk(folder: Path) -> Iterator[str]:
+    yield from (name for name in BASE_TABLES if table_path(folder, name).exists())
+    yield from (SPACES + path.stem for path in (folder / SPACES).glob("*.lance"))
+
+
+def has_many_fragments(table: Any) -> bool:
+    """Whether so many small fragments stand in the table that joining them pays."""
+    small = [part for part in table.get_fragments() if part.physical_rows < FULL_FRAGMENT]
+    return len(small) > MANY_FRAGMENTS
+
+
+def compact(table: Any) -> None:
+    """Join small fragments; the rows stay as they are."""
+    table.optimize.compact_files(target_rows_per_fragment=FULL_FRAGMENT)
+
+
+def clean_up(table: Any) -> None:
+    """Delete versions that no reader can still hold: those whose successor is older than READERS_KEEP.
+
+    The newest version always stays. Files of writers that were killed go too: the caller holds the lock, so
+    no writer's file can be in the making.
+    """
+    horizon = datetime.now() - READERS_KEEP
+    versions = table.versions()
+    superseded = [
+        old["version"] for old, new in pairwise(versions) if new["timestamp"].replace(tzinfo=None) < horizon
+    ]
+    if superseded:
+        table.cleanup_old_versions(versions=superseded, delete_unverified=True)
+
+
+@contextmanager
+def plain_errors(folder: Path) -> Iterator[None]:
+    """Turn what Lance and the system raise while writing into one clear StoreError."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        if full:
+            message = f"the disk is full: the store at {folder} keeps what it had; free some space and "
+        else:
+            # Lance adds the place in its own source; the sentence before it is for the user.
+            reason = str(error).split(", /")[0]
+            message = f"the store at {folder} could not be written ({reason}) and keeps what it had; "
+        raise StoreError(message + "run the same command again") from error

@@ -1,0 +1,228 @@
+"""Writing a store: one process at a time, each commit whole or not at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import filelock
+import pyarrow as pa
+
+from objectspace.errors import StoreBusyError, StoreError
+from objectspace.store import columns, tables
+from objectspace.store.additions import Stored, additions, changed_factors, factor_types, indexed_key
+from objectspace.store.keys import Keys
+from objectspace.store.manifest import MANIFEST, SPACES, Manifest, SpaceEntry, read_manifest, write_manifest
+from objectspace.store.records import Batch, Failure
+from objectspace.store.tables import plain_errors
+
+LOCK = "write.lock"
+
+
+def open_writer(path: Path | str) -> Writer:
+    """The writer of the store at ``path``, which is made if there is none; close it, or use it in ``with``.
+
+    What a killed writer left half-written is undone first. Raises StoreBusyError at once where another
+    process writes, StoreError where the path is something else than a store or the store is damaged,
+    StoreVersionError where it was written in another version of the format.
+    """
+    folder = Path(path)
+    _check_folder(folder)
+    with plain_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        # The system releases the lock when the process ends, however it ends.
+        lock = filelock.FileLock(folder / LOCK, timeout=0, thread_local=False)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise StoreBusyError(
+                f"another process is writing to {folder} (it holds {folder / LOCK}); wait until it has ended"
+            ) from None
+    try:
+        return Writer(folder, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse to make a store in a place that holds something else."""
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file and a store is a folder; give the store another name")
+    if not folder.exists() or (folder / MANIFEST).exists():
+        return
+    # A writer that was killed while it made the store leaves these two.
+    if foreign := sorted({p.name for p in folder.iterdir()} - {LOCK, f"{MANIFEST}.new"}):
+        raise StoreError(
+            f"{folder} is not a store (it has no {MANIFEST}) and is not empty (it holds {foreign[0]}); "
+            f"give the store a folder of its own"
+        )
+
+
+class Writer:
+    """Adds to one store; rows that are already there are dropped, so adding twice is adding once.
+
+    After a commit that failed, the next one starts from what the store holds.
+    """
+
+    def __init__(self, path: Path, lock: filelock.BaseFileLock) -> None:
+        self.path = path
+        self._lock = lock
+        self._tables: dict[str, Any] = {}
+        self._appended = Counter[str]()
+        with plain_errors(path):
+            if not (path / MANIFEST).exists():
+                write_manifest(path, Manifest())
+        self._load()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let other processes write."""
+        self._lock.release()
+
+    def done(self, job: str) -> set[str]:
+        """Ids of the images that this job has finished, those without an object too."""
+        rows = self._read("indexed", ["image_id", "job"])
+        return {row["image_id"] for row in rows.to_pylist() if row["job"] == job}
+
+    def commit(self, batch: Batch) -> None:
+        """Add a batch, all of it or none.
+
+        Rows whose key is there already (image; object; object within its space; image within its job; path
+        and reason of a failure) are dropped. A photo in ``batch.images`` loses the failures of earlier runs.
+        Raises RecipeError for vectors of another recipe than the space's, InputError for a vector whose
+        object is unknown or a factor of another type than the stored one, StoreError where writing failed:
+        the store then keeps what it had.
+        """
+        self._make_whole()
+        new = additions(batch, self._stored)
+        if not new:
+            return
+        with self._publishing(new.spaces, new.sources):
+            if new.healed:
+                tables.delete_rows(self._tables["failures"], "path", sorted(new.healed))
+            for name, rows in new.rows.items():
+                self._append(name, rows)
+        for name, keys in new.keys.items():
+            self._stored.keys.setdefault(name, Keys()).add(keys)
+        kept = {f for f in self._stored.failures if f.path not in new.healed}
+        self._stored.failures = kept | new.failures
+        self._compact([name for name in new.rows if self._appended[name] > tables.MANY_FRAGMENTS])
+
+    def set_factors(self, by_image: Mapping[str, Mapping[str, float | str | None]]) -> None:
+        """Set factors of all stored objects of the given images: image id -> factor -> value.
+
+        None and NaN stand for unknown. Factors that are not named keep their values. Raises InputError for a
+        factor of another type than the stored one, StoreError where writing failed.
+        """
+        self._make_whole()
+        names = dict.fromkeys(name for factors in by_image.values() for name in factors)
+        values = {name: [factors.get(name) for factors in by_image.values()] for name in names}
+        types = factor_types(values, self._stored)
+        stored = [name for name in types if name in self._stored.factors]
+        rows = changed_factors(self._read("objects", ["object_id", "image_id", *stored]), by_image, types)
+        if not len(rows):
+            return
+        with self._publishing():
+            tables.update_rows(self._tables["objects"], "object_id", rows)
+
+    def finish(self) -> None:
+        """Join small fragments and delete versions that no reader can still hold; no row changes."""
+        self._make_whole()
+        self._compact([name for name, table in self._tables.items() if tables.has_many_fragments(table)])
+        with plain_errors(self.path):
+            for table in self._tables.values():
+                tables.clean_up(table)
+
+    def _load(self) -> None:
+        """Take in the state of the last commit, undoing what was written past it."""
+        self._whole = False
+        manifest = read_manifest(self.path)
+        with plain_errors(self.path):
+            versions = tables.put_back(self.path, manifest.tables)
+        self._tables = {name: tables.open_table(self.path, name, at) for name, at in versions.items()}
+        self._stored = Stored(self.path, manifest, self._factors())
+        if versions != manifest.tables:
+            with self._publishing():
+                pass
+        indexed = self._read("indexed", ["image_id", "job"]).to_pylist()
+        self._stored.keys = {
+            "images": self._keys("images", "image_id"),
+            "objects": self._keys("objects", "object_id"),
+            "indexed": Keys(indexed_key(row["image_id"], row["job"]) for row in indexed),
+            **{SPACES + name: self._keys(SPACES + name, "object_id") for name in manifest.spaces},
+        }
+        failures = self._read("failures", ["path", "reason"]).to_pylist()
+        self._stored.failures = {Failure(**row) for row in failures}
+        self._whole = True
+
+    def _make_whole(self) -> None:
+        """Undo what a commit wrote before it failed."""
+        if not self._lock.is_locked:
+            raise StoreError(f"the writer of {self.path} is closed; open another one")
+        if not self._whole:
+            self._load()
+
+    @contextmanager
+    def _publishing(
+        self,
+        spaces: Mapping[str, SpaceEntry] | None = None,
+        sources: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Iterator[None]:
+        """Make what is written inside visible at the end, in one step; what ends it early leaves no trace."""
+        self._whole = False
+        before = self._stored.manifest
+        with plain_errors(self.path):
+            yield
+            manifest = Manifest(
+                tables={name: int(table.version) for name, table in self._tables.items()},
+                spaces={**before.spaces, **(spaces or {})},
+                sources={**before.sources, **(sources or {})},
+            )
+            write_manifest(self.path, manifest)
+        self._stored.manifest = manifest
+        self._stored.factors = self._factors()
+        self._whole = True
+
+    def _append(self, name: str, rows: pa.Table) -> None:
+        if name in self._tables:
+            tables.append_rows(self._tables[name], rows)
+        else:
+            self._tables[name] = tables.create_table(self.path, name, rows)
+        self._appended[name] += 1
+
+    def _compact(self, names: Sequence[str]) -> None:
+        if not names:
+            return
+        with self._publishing():
+            for name in names:
+                tables.compact(self._tables[name])
+                self._appended[name] = 0
+        with plain_errors(self.path):
+            for name in names:
+                tables.clean_up(self._tables[name])
+
+    def _factors(self) -> dict[str, pa.DataType]:
+        if "objects" not in self._tables:
+            return {}
+        own = set(columns.OBJECTS.names)
+        return {field.name: field.type for field in self._tables["objects"].schema if field.name not in own}
+
+    def _read(self, name: str, wanted: list[str]) -> pa.Table:
+        if name in self._tables:
+            return self._tables[name].to_table(columns=wanted)
+        return pa.table({column: pa.array([], pa.string()) for column in wanted})
+
+    def _keys(self, name: str, column: str) -> Keys:
+        return Keys(self._read(name, [column])[column].to_pylist())
