@@ -83,10 +83,12 @@ def test_a_picture_of_one_pixel() -> None:
     assert pixels_of(encoded(PIL.Image.new("RGB", (1, 1), (7, 8, 9)), "PNG")).tolist() == [[[7, 8, 9]]]
 
 
-def test_a_name_that_is_not_utf8_can_still_be_read_and_stored(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_escaped_in_errors(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.png")
-    path.write_bytes(encoded(scene(), "PNG"))
-    read_image(path).path.encode("utf-8")
+    path.write_bytes(b"")
+    with pytest.raises(ImageError) as caught:
+        read_image(path)
+    assert caught.value.path == str(tmp_path / r"caf\xe9.png")
 
 
 def test_an_image_from_an_array_is_named_by_shape_and_pixels() -> None:

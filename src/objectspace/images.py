@@ -72,7 +72,7 @@ class Image:
 
 def read_image(path: Path | str, *, at_least: tuple[int, int] | None = None) -> Image:
     """The image in a file; see :func:`decode_image`. Raises ImageError."""
-    return decode_image(_read_bytes(Path(path)), path=_printable(path), at_least=at_least)
+    return decode_image(_read_bytes(Path(path)), path=str(path), at_least=at_least)
 
 
 def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = None) -> Image:
@@ -84,22 +84,22 @@ def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = N
     what is not finite is black.
 
     With ``at_least=(width, height)`` a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as both sides of the
-    upright image stay at least that large. That is several times faster than decoding all of it and halving
-    (:func:`halved`), and nearly the same: on photos enlarged to JPEGs (quality 90, 4:2:0) of 2, 4 and 8 times
-    the size asked for, the two differ by 0.65, 0.43 and 0.31 of 255 levels on average (the worst photo 3.3, 1.4
-    and 0.6; the worst pixel, on a sharp coloured edge, 57, 28 and 10).
+    upright image stay at least that large. That is several times faster than decoding all of it and
+    halving (:func:`halved`), and nearly the same: on photos enlarged to JPEGs (quality 90, 4:2:0) of 2, 4
+    and 8 times the size asked for, the two differ by 0.65, 0.43 and 0.31 of 255 levels on average (the
+    worst photo 3.3, 1.4 and 0.6; the worst pixel, on a sharp coloured edge, 57, 28 and 10).
 
     Raises ImageError.
     """
     if not data:
-        raise ImageError(path, "is empty (0 bytes)")
+        raise ImageError(printable_path(path), "is empty (0 bytes)")
     try:
         with PIL.Image.open(io.BytesIO(data), formats=_formats()) as picture:
             return _decode(picture, data, path, at_least)
     except ImageError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly every type there is on broken files
-        raise ImageError(path, _reason(error)) from error
+        raise ImageError(printable_path(path), _reason(error)) from error
 
 
 def image_from_array(pixels: Pixels, *, path: str = "") -> Image:
@@ -202,24 +202,24 @@ def _read_bytes(path: Path) -> bytes:
         if stat.S_ISDIR(status.st_mode):
             readable = os.access(path, os.R_OK | os.X_OK)
             raise ImageError(
-                _printable(path),
+                printable_path(path),
                 "is a folder, not a photo" if readable else "is a folder that may not be read",
             )
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError(_printable(path), "is not a regular file")
+            raise ImageError(printable_path(path), "is not a regular file")
         if status.st_size > FILE_LIMIT:
             raise ImageError(
-                _printable(path), f"is larger than {FILE_LIMIT >> 30} GiB, the limit for a photo"
+                printable_path(path), f"is larger than {FILE_LIMIT >> 30} GiB, the limit for a photo"
             )
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise ImageError(_printable(path), "there is no such file") from error
+        raise ImageError(printable_path(path), "there is no such file") from error
     except PermissionError as error:
-        raise ImageError(_printable(path), "may not be read (permission denied)") from error
+        raise ImageError(printable_path(path), "may not be read (permission denied)") from error
     except MemoryError as error:
-        raise ImageError(_printable(path), _reason(error)) from error
+        raise ImageError(printable_path(path), _reason(error)) from error
     except (OSError, ValueError) as error:
-        raise ImageError(_printable(path), f"cannot be read: {error}") from error
+        raise ImageError(printable_path(path), f"cannot be read: {error}") from error
 
 
 def _decode(picture: PIL.Image.Image, data: bytes, path: str, at_least: tuple[int, int] | None) -> Image:
@@ -334,6 +334,6 @@ def _missing(path: Path) -> str:
     return f"{path}: there is no such file or folder{hint}"
 
 
-def _printable(path: Path | str) -> str:
-    """The path as text that can be stored: a name that is not UTF-8 gets replacement marks."""
-    return os.fsencode(path).decode("utf-8", "replace")
+def printable_path(path: Path | str) -> str:
+    """The path as text that can be stored and printed: bytes that are not UTF-8 become ``\\xff`` escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

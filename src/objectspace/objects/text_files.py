@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from objectspace.errors import AnnotationError
+from objectspace.images import printable_path
 
 
 def read_text(path: Path) -> str:
@@ -16,11 +17,11 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise AnnotationError(
-            str(path), f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+            printable_path(path), f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
         ) from error
     except FileNotFoundError as error:
-        raise AnnotationError(str(path), "there is no such file") from error
+        raise AnnotationError(printable_path(path), "there is no such file") from error
     except IsADirectoryError as error:
-        raise AnnotationError(str(path), "is a folder, expected a text file") from error
+        raise AnnotationError(printable_path(path), "is a folder, expected a text file") from error
     except (OSError, ValueError) as error:
-        raise AnnotationError(str(path), f"cannot be read: {error}") from error
+        raise AnnotationError(printable_path(path), f"cannot be read: {error}") from error

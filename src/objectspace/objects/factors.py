@@ -1,0 +1,236 @@
+"""What the user knows of each photo, as typed columns: from its file name or from a table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import AnnotationError, InputError
+from objectspace.objects.records import Objects, Provenance
+from objectspace.objects.text_files import read_text
+
+#: Sets the label of objects that have none of their own (mask images); no factor.
+LABEL = "label"
+
+#: Columns that objects, their store and their search results already have.
+RESERVED_NAMES = frozenset(
+    {field.name for field in (*fields(Objects), *fields(Provenance))}
+    | {"distance", "height", "image", "path", "rank", "thumbnail", "vector", "width", "x1", "x2", "y1", "y2"}
+) - {LABEL}
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_UNKNOWN = ("", "nan")
+
+
+@dataclass(frozen=True, slots=True)
+class FactorTable:
+    """Factors of photos.
+
+    paths: the photos of the job, as their images name them
+    columns: name -> a value per photo: float64, NaN where unknown, when every known value is a finite
+        number; otherwise object: str, None where unknown. ``label`` is always str.
+    unmatched: the photos that the pattern or the table says nothing of
+    """
+
+    paths: tuple[str, ...]
+    columns: Mapping[str, NDArray[Any]]
+    unmatched: tuple[str, ...] = ()
+    _rows: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_rows", {path: row for row, path in enumerate(self.paths)})
+
+    def of(self, path: Path | str) -> dict[str, float | str | None]:
+        """The factors of one photo, None where unknown."""
+        row = self._row(path)
+        return {name: _plain(column[row]) for name, column in self.columns.items()}
+
+    def label_of(self, path: Path | str) -> str | None:
+        """The photo's label, None where there is none."""
+        label: str | None = self.columns[LABEL][self._row(path)] if LABEL in self.columns else None
+        return label
+
+    def for_objects(self, path: Path | str, count: int) -> dict[str, NDArray[Any]]:
+        """The columns, without ``label``, of one photo's ``count`` objects, for ``Objects.with_factors``."""
+        row = self._row(path)
+        return {
+            name: np.full(count, column[row], column.dtype)
+            for name, column in self.columns.items()
+            if name != LABEL
+        }
+
+    def _row(self, path: Path | str) -> int:
+        try:
+            return self._rows[str(path)]
+        except KeyError:
+            raise InputError(f"factors: {path} is not among the photos they were read for") from None
+
+
+def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTable:
+    r"""The named groups of a regular expression, searched in each photo's file name (``apple1-090-045.png``).
+
+    ``apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)`` makes three numeric columns. Raises
+    InputError for a pattern that is broken, has no named group, names a column badly or matches no photo.
+    """
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise InputError(f"pattern {pattern!r} is no regular expression: {error}") from error
+    if not compiled.groupindex:
+        raise InputError(f"pattern {pattern!r} has no named group; write each factor as (?P<name>...)")
+    names = list(compiled.groupindex)
+    _check_names(names, f"pattern {pattern!r}")
+    matches = [compiled.search(Path(path).name) for path in paths]
+    if paths and not any(matches):
+        raise InputError(f"pattern {pattern!r} matches no photo's file name, such as {Path(paths[0]).name}")
+    values = [None if match is None else [match[name] for name in names] for match in matches]
+    return _table(names, paths, values)
+
+
+def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTable:
+    """The columns of a comma-separated table with a header, joined to the photos by file name.
+
+    The column ``file``, or else the first, holds file names or as much of the path as tells photos apart
+    (``val/7.jpg``). Rows of other files are passed over; empty cells and ``nan`` are unknown. Raises
+    AnnotationError for a table that is broken, ragged or ambiguous, whose columns are named badly, or that
+    has no photo of the job.
+    """
+    first, *rows = _read_rows(Path(path))
+    header = [name.strip() for name in first.cells]
+    place = header.index("file") if "file" in header else 0
+    names = header[:place] + header[place + 1 :]
+    try:
+        _check_names(names, "the header")
+    except InputError as error:
+        raise AnnotationError(str(path), str(error)) from error
+    by_file = _by_file(Path(path), rows, place, len(header))
+    matched = [_row_of(photo, by_file) for photo in paths]
+    _check_matches(Path(path), matched, paths)
+    values = [None if row is None else row.cells[:place] + row.cells[place + 1 :] for row in matched]
+    return _table(names, paths, values)
+
+
+def merge_factors(first: FactorTable, second: FactorTable) -> FactorTable:
+    """The columns of both tables, of the same photos; unmatched are the photos that either lacks."""
+    if first.paths != second.paths:
+        raise InputError("factors: the two tables are of different photos")
+    if twice := sorted(set(first.columns) & set(second.columns)):
+        raise InputError(
+            f"factor {', '.join(twice)} comes from the pattern and from the table; rename one of them"
+        )
+    lacking = {*first.unmatched, *second.unmatched}
+    unmatched = tuple(path for path in first.paths if path in lacking)
+    return FactorTable(first.paths, {**first.columns, **second.columns}, unmatched)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    cells: list[str]
+
+
+def _read_rows(path: Path) -> list[_Row]:
+    """The header and the rows of a table that are not empty, with their line numbers."""
+    reader = csv.reader(io.StringIO(read_text(path)), strict=True)
+    try:
+        rows = [_Row(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise AnnotationError(
+            str(path), f"line {reader.line_num} is no comma-separated row: {error}"
+        ) from error
+    if not rows:
+        raise AnnotationError(str(path), "is empty, expected a header and a row per photo")
+    if len(rows[0].cells) < 2:
+        raise AnnotationError(
+            str(path), "has one column, expected a file column and factors, separated by commas"
+        )
+    return rows
+
+
+def _by_file(path: Path, rows: list[_Row], place: int, columns: int) -> dict[str, _Row]:
+    """Rows by the file they name. Raises AnnotationError for ragged rows and files named twice."""
+    found: dict[str, _Row] = {}
+    for row in rows:
+        if len(row.cells) != columns:
+            raise AnnotationError(
+                str(path), f"line {row.line} has {len(row.cells)} cells, expected {columns} as in the header"
+            )
+        file = str(PurePosixPath(row.cells[place].strip().replace("\\", "/")))
+        if file in found:
+            raise AnnotationError(str(path), f"line {row.line} names {file} again (line {found[file].line})")
+        found[file] = row
+    return found
+
+
+def _row_of(photo: Path | str, by_file: Mapping[str, _Row]) -> _Row | None:
+    """The row that names a photo by the longest part of its path."""
+    parts = Path(photo).absolute().parts
+    tails = ("/".join(parts[depth:]) for depth in range(1, len(parts)))
+    candidates = (Path(photo).absolute().as_posix(), *tails)
+    return next((by_file[tail] for tail in candidates if tail in by_file), None)
+
+
+def _check_matches(path: Path, matched: Sequence[_Row | None], photos: Sequence[Path | str]) -> None:
+    first: dict[int, Path | str] = {}
+    for row, photo in zip(matched, photos, strict=True):
+        if row is not None and first.setdefault(row.line, photo) is not photo:
+            raise AnnotationError(
+                str(path),
+                f"line {row.line} names both {first[row.line]} and {photo}; write more of their paths",
+            )
+    if photos and not first:
+        raise AnnotationError(
+            str(path), f"has no row for any of the {len(photos)} photos, such as {Path(photos[0]).name}"
+        )
+
+
+def _check_names(names: Sequence[str], where: str) -> None:
+    for number, name in enumerate(names):
+        if not name.isidentifier():
+            raise InputError(f"{where}: {name!r} is no column name, expected letters, digits and _")
+        if name in RESERVED_NAMES:
+            raise InputError(f"{where}: column {name!r} is one of the objects' own; choose another name")
+        if name in names[:number]:
+            raise InputError(f"{where}: column {name!r} stands twice")
+
+
+def _table(
+    names: Sequence[str], paths: Sequence[Path | str], values: Sequence[Sequence[str | None] | None]
+) -> FactorTable:
+    """Typed columns from the texts of each photo (None: unmatched)."""
+    photos = tuple(str(path) for path in paths)
+    columns = {
+        name: _typed([row[place] if row is not None else None for row in values], number=name != LABEL)
+        for place, name in enumerate(names)
+    }
+    unmatched = tuple(path for path, row in zip(photos, values, strict=True) if row is None)
+    return FactorTable(photos, columns, unmatched)
+
+
+def _typed(texts: Sequence[str | None], *, number: bool) -> NDArray[Any]:
+    """A column of float64 where all known texts are finite numbers, else of str; unknown is NaN and None."""
+    known = [None if text is None or text.strip().lower() in _UNKNOWN else text.strip() for text in texts]
+    if number and any(text is not None for text in known) and all(map(_is_number, known)):
+        return np.array([np.nan if text is None else float(text) for text in known])
+    column = np.empty(len(known), object)
+    column[:] = known
+    return column
+
+
+def _is_number(text: str | None) -> bool:
+    return text is None or (_NUMBER.fullmatch(text) is not None and math.isfinite(float(text)))
+
+
+def _plain(value: Any) -> float | str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return None if math.isnan(value) else float(value)

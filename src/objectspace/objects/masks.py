@@ -1,0 +1,87 @@
+"""Run-length masks in COCO's format.
+
+pycocotools packs and unpacks whole masks; a part of a mask is unpacked here, so that the mask of a small
+object in a large photo costs no photo-sized array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pycocotools.mask
+from numpy.typing import NDArray
+
+from objectspace.errors import InputError
+from objectspace.objects.records import Mask
+
+
+def encode(pixels: NDArray[np.bool_]) -> Mask:
+    """The run-length mask of booleans (h, w), true where the object is."""
+    height, width = pixels.shape
+    return Mask(height, width, pycocotools.mask.encode(np.asfortranarray(pixels, np.uint8))["counts"])
+
+
+def decode(mask: Mask) -> NDArray[np.bool_]:
+    """The booleans (h, w) of a mask."""
+    return np.ascontiguousarray(pycocotools.mask.decode(_coco(mask)), np.bool_)
+
+
+def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+    """The part of ``decode(mask)`` in a box (left, top, right, bottom) of whole pixels.
+
+    Only the columns of the box are unpacked. Raises InputError for a box that is not inside the mask.
+    """
+    left, top, right, bottom = box
+    if not (0 <= left < right <= mask.width and 0 <= top < bottom <= mask.height):
+        raise InputError(f"mask: box {box} does not lie in its {mask.width} x {mask.height} pixels")
+    ends = np.cumsum(_run_lengths(mask.counts))
+    if ends[-1] != mask.height * mask.width:
+        raise InputError(f"mask: its runs cover {ends[-1]} pixels, expected {mask.height} x {mask.width}")
+    first, last = left * mask.height, right * mask.height
+    within: NDArray[np.int64] = np.clip(ends, first, last)
+    lengths = within - np.concatenate([[first], within[:-1]])
+    inside = np.arange(len(lengths)) % 2 == 1
+    columns = np.repeat(inside, lengths).reshape(right - left, mask.height)
+    return np.ascontiguousarray(columns[:, top:bottom].T)
+
+
+def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> Mask:
+    """The mask of a polygon (n, 2) in pixels of the image, as COCO fills it; what lies outside is cut off."""
+    width, height = image_wh
+    flat: Sequence[float] = polygon_xy.reshape(-1).tolist()
+    (packed,) = pycocotools.mask.frPyObjects([flat], height, width)
+    return Mask(height, width, packed["counts"])
+
+
+def mask_box(mask: Mask) -> NDArray[np.float32]:
+    """The tight box (4,) ``xyxy`` float32 of a mask on pixel edges; zeros where the mask is empty."""
+    x, y, width, height = pycocotools.mask.toBbox(_coco(mask))
+    return np.array([x, y, x + width, y + height], np.float32)
+
+
+def mask_area(mask: Mask) -> int:
+    """How many pixels of a mask are the object's."""
+    return int(pycocotools.mask.area(_coco(mask)))
+
+
+def _coco(mask: Mask) -> dict[str, object]:
+    return {"size": [mask.height, mask.width], "counts": mask.counts}
+
+
+def _run_lengths(counts: bytes) -> NDArray[np.int64]:
+    """The lengths of a mask's runs down its columns, the first one outside the object.
+
+    COCO writes each length in characters of 48 + 6 bits: five of the number, lowest first, and one that says
+    whether more follow; negative numbers extend the last character's fifth bit. From the fourth on it
+    is the difference to the length two before.
+    """
+    sixes = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    lasts = np.flatnonzero((sixes & 32) == 0)
+    starts = np.concatenate([[0], lasts[:-1] + 1])
+    places = np.arange(len(sixes)) - np.repeat(starts, lasts - starts + 1)
+    numbers = np.add.reduceat((sixes & 31) << (5 * places), starts)
+    numbers -= ((sixes[lasts] & 16) != 0).astype(np.int64) << (5 * (lasts - starts + 1))
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
