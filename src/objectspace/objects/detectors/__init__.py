@@ -1,0 +1,143 @@
+"""Detectors: images → objects with provenance. The protocol, and the detectors known by name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import InputError
+from objectspace.images import Image
+from objectspace.objects.boxes import Frame
+from objectspace.objects.records import Objects
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+#: Pixels of the network's input: (h, w, 3) of one image, (b, h, w, 3) of a batch; RGB uint8.
+Pixels = NDArray[np.uint8]
+
+#: How an image is laid on the network's input: sides scaled apart, or aspect kept and grey bars beside it.
+RESIZES = ("stretch", "letterbox")
+
+
+@dataclass(frozen=True)
+class Head:
+    """One of a detector's outputs: a grid of cells, each with predictions around a few anchors.
+
+    layer: the number of the output layer; tap: the name of the layer before the head's own convolution
+    stride: pixels of the network's input a cell; channels: of the tap; grid_wh: cells across and down
+    anchors: (n, 2) float32 width and height in pixels of the network's input
+    anchor_index: (n) the anchors' numbers in the whole network's list
+    """
+
+    layer: int
+    tap: str
+    stride: int
+    channels: int
+    grid_wh: tuple[int, int]
+    anchors: NDArray[np.float32]
+    anchor_index: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class DetectorRun:
+    """What one pass over b inputs gave.
+
+    heads: per head its raw numbers (b, anchors * (5 + classes), h, w), float32 on the CPU
+    maps: by the head's layer number, the output of its tap (b, c, h, w), float32 on the detector's device
+    """
+
+    heads: tuple[Tensor, ...]
+    maps: Mapping[int, Tensor]
+
+
+class Detector(Protocol):
+    """What finds objects and knows the cell that found each.
+
+    recipe: plain JSON, everything that determines the numbers, without thresholds
+    source: the name and the recipe's digest, as kept with every object
+    input_wh: the network's input in pixels
+    precision: "float32" or "bfloat16"
+    """
+
+    name: str
+    recipe: Mapping[str, Any]
+    source: str
+    input_wh: tuple[int, int]
+    heads: tuple[Head, ...]
+    device: torch.device
+    precision: str
+
+    def frame(self, image_wh: tuple[int, int]) -> Frame:
+        """How the network's input lies on an image of this size."""
+
+    def prepare(self, image: Image) -> Pixels:
+        """The network's input (h, w, 3) for an image; may be called from many threads."""
+
+    def run(self, inputs: Pixels) -> DetectorRun:
+        """One pass over prepared inputs (b, h, w, 3); a row does not depend on the others."""
+
+    def find_objects(
+        self, run: DetectorRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
+    ) -> Objects:
+        """The objects of one image of a pass, best first, boxes in the image's own frame."""
+
+    def detect(
+        self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
+    ) -> list[Objects]:
+        """The objects of each image."""
+
+
+def load_detector(
+    name_or_cfg: str | Path,
+    *,
+    weights: Path | str | None = None,
+    names: Path | str | None = None,
+    resize: str | None = None,
+    device: str = "cpu",
+    precision: str = "auto",
+) -> Detector:
+    """The detector of a name (``yolov3``, ``yolov3-spp``, ``yolov3-tiny``) or of a Darknet ``.cfg`` file.
+
+    weights: the weight file; may be left out for a name, whose published weights are fetched once
+    names: a file of class names, a line each; otherwise COCO's for 80 classes
+    resize: "letterbox" (the default of a name) or "stretch" (the default of a cfg)
+    device, precision: see :mod:`objectspace.networks.precision`
+
+    Raises InputError for an unknown name or option, CfgError, WeightsError, DownloadError.
+    """
+    from objectspace.networks.darknet.architectures import ARCHITECTURES
+    from objectspace.networks.darknet.cfg import read_cfg
+    from objectspace.networks.weights import fetch
+    from objectspace.objects.detectors.darknet import load_darknet
+
+    if resize is not None and resize not in RESIZES:
+        raise InputError(f"resize is {resize!r}, expected {' or '.join(RESIZES)}")
+    architecture = ARCHITECTURES.get(str(name_or_cfg))
+    if architecture is not None:
+        name, cfg, default = architecture.name, architecture.cfg(), "letterbox"
+        weights = fetch(architecture.weights) if weights is None else weights
+    elif Path(name_or_cfg).suffix == ".cfg":
+        name, cfg, default = Path(name_or_cfg).stem, read_cfg(name_or_cfg), "stretch"
+    else:
+        raise InputError(_unknown(str(name_or_cfg), sorted(ARCHITECTURES)))
+    if weights is None:
+        raise InputError(
+            f"{name_or_cfg} needs its weight file: give it as weights, or with --detector-weights"
+        )
+    return load_darknet(
+        name, cfg, weights, names=names, resize=resize or default, device=device, precision=precision
+    )
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    guess = f"; did you mean {near[0]}?" if near else ""
+    return f"no detector {name!r}: expected {', '.join(known)} or a Darknet .cfg file{guess}"

@@ -1,0 +1,338 @@
+"""Detection with a Darknet network: pixels → heads → boxes, each with the cell that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torchvision.ops import batched_nms
+
+from objectspace.digests import content_id, file_sha256, recipe_digest
+from objectspace.errors import InputError, ModelError
+from objectspace.images import Image, halved
+from objectspace.networks.darknet.cfg import Cfg
+from objectspace.networks.darknet.layers import INPUT, Convolution, Layer, Layers, Yolo
+from objectspace.networks.darknet.network import DarknetNetwork, load_network
+from objectspace.networks.precision import resolve_device, resolve_precision, torch_dtype
+from objectspace.objects import boxes
+from objectspace.objects.boxes import Frame
+from objectspace.objects.detectors import DetectorRun, Head, Pixels
+from objectspace.objects.labels import COCO_NAMES, read_names
+from objectspace.objects.records import Objects, Provenance, make_objects
+
+#: Inputs to one pass of the network: always as many, as another size may take kernels
+#: that round otherwise.
+_BATCH_SIZE = {"cpu": 4, "cuda": 32}
+
+#: The bars of a letterbox: Darknet fills with 0.5, which lies between 127 and 128 of 255.
+_GREY = 128
+
+#: A box e^16 times its anchor is wider than any image; without a bound its sides would overflow.
+_LARGEST_EXPONENT = 16.0
+
+
+class DarknetDetector:
+    """A Darknet network with what turns its heads into objects; made by :func:`load_darknet`.
+
+    See :class:`objectspace.objects.detectors.Detector` for the attributes. ``batch_size`` is the number of
+    inputs that one pass of the network takes; :meth:`run` splits longer batches and fills up shorter ones.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: DarknetNetwork,
+        recipe: Mapping[str, Any],
+        names: Sequence[str],
+        device: torch.device,
+    ) -> None:
+        self.name = name
+        self.recipe = recipe
+        self.source = f"{name}@{recipe_digest(recipe)}"
+        self.device = device
+        self.precision: str = recipe["precision"]
+        self.input_wh = network.layers.input_wh
+        self.heads = tuple(_head(layer, network.layers) for layer in network.layers.heads)
+        self.batch_size = _BATCH_SIZE[device.type]
+        self._names = np.array(names, object)
+        self._yolos = [layer.settings for layer in network.layers.heads if isinstance(layer.settings, Yolo)]
+        network.fold()
+        self._network = network.to(device, torch_dtype(self.precision)).to(memory_format=torch.channels_last)
+
+    def frame(self, image_wh: tuple[int, int]) -> Frame:
+        """How the network's input lies on an image of this size."""
+        make = boxes.letterbox_frame if self.recipe["resize"] == "letterbox" else boxes.stretch_frame
+        return make(image_wh, self.input_wh)
+
+    def prepare(self, image: Image) -> Pixels:
+        """The network's input (h, w, 3) for an image, whose pixels may be at reduced scale.
+
+        Pixels are averaged 2 x 2 while both sides stay at least those wanted, then interpolated bilinearly
+        between pixel centres. Safe to call from many threads.
+        """
+        frame = self.frame((image.width, image.height))
+        width, height = (
+            round(side * scale) for side, scale in zip(frame.image_wh, frame.scale_xy, strict=True)
+        )
+        fitted = _bilinear(halved(image.pixels, at_least=(width, height)), width, height)
+        if (width, height) == self.input_wh:
+            return fitted
+        left, top = (int(offset) for offset in frame.offset_xy)
+        canvas = np.full((self.input_wh[1], self.input_wh[0], 3), _GREY, np.uint8)
+        canvas[top : top + height, left : left + width] = fitted
+        return canvas
+
+    def run(self, inputs: Pixels) -> DetectorRun:
+        """One pass over prepared inputs (b, h, w, 3); a row's numbers depend on no other row, nor on b."""
+        width, height = self.input_wh
+        if inputs.ndim != 4 or inputs.shape[1:] != (height, width, 3) or inputs.dtype != np.uint8:
+            raise InputError(
+                f"inputs of shape {inputs.shape} and type {inputs.dtype}, "
+                f"expected (b, {height}, {width}, 3) uint8"
+            )
+        starts = range(0, max(len(inputs), 1), self.batch_size)
+        runs = [self._run_batch(inputs[start : start + self.batch_size]) for start in starts]
+        heads = tuple(_joined([run.heads[index] for run in runs]) for index in range(len(self.heads)))
+        maps = {head.layer: _joined([run.maps[head.layer] for run in runs]) for head in self.heads}
+        return DetectorRun(heads, maps)
+
+    def find_objects(
+        self, run: DetectorRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
+    ) -> Objects:
+        """The objects of one image of a pass, best first.
+
+        Each cell and anchor predicts its best class with the score objectness * class probability. Scores
+        below ``confidence`` go; then boxes that overlap a better one of their class by more than ``iou``;
+        then what lies outside the image. Equal scores stand in the order of head, cell row, cell column,
+        anchor.
+        Raises ModelError where the network gave numbers that are not finite.
+        """
+        for name, value in (("confidence", confidence), ("iou", iou)):
+            if not 0 <= value <= 1:
+                raise InputError(f"{name} is {value}, expected a number from 0 to 1")
+        found = self._candidates(run, row, image_id, confidence)
+        found = found.take(_unsuppressed(found, iou))
+        xyxy = boxes.clip(frame.to_image(found.xyxy.astype(np.float32)), frame.image_wh)
+        inside = boxes.area(xyxy) > 0
+        found = found.take(inside)
+        return make_objects(
+            image_id=image_id,
+            xyxy=xyxy[inside],
+            label=self._names[found.label].tolist(),
+            source=self.source,
+            score=found.score,
+            provenance=found.provenance,
+        )
+
+    def detect(
+        self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
+    ) -> list[Objects]:
+        """The objects of each image; see :meth:`find_objects`."""
+        found = []
+        for batch in _batches(images, self.batch_size):
+            run = self.run(np.stack([self.prepare(image) for image in batch]))
+            for row, image in enumerate(batch):
+                frame = self.frame((image.width, image.height))
+                found.append(
+                    self.find_objects(run, row, image.image_id, frame, confidence=confidence, iou=iou)
+                )
+        return found
+
+    def _run_batch(self, inputs: Pixels) -> DetectorRun:
+        """One pass of the network over at most ``batch_size`` inputs, filled up to that many."""
+        filled = np.zeros((self.batch_size, *inputs.shape[1:]), np.uint8)
+        filled[: len(inputs)] = inputs
+        pixels = torch.from_numpy(filled).to(self.device).permute(0, 3, 1, 2)
+        batch = pixels.to(torch.float32).div_(255).to(torch_dtype(self.precision))
+        run = self._network.run(batch, [head.tap for head in self.heads])
+        heads = tuple(head[: len(inputs)].float().cpu() for head in run.heads)
+        maps = {head.layer: run.taps[head.tap][: len(inputs)].float() for head in self.heads}
+        return DetectorRun(heads, maps)
+
+    def _candidates(self, run: DetectorRun, row: int, image_id: str, confidence: float) -> _Candidates:
+        """The predictions of every head above the threshold, best first."""
+        parts = []
+        for head, yolo, raw in zip(self.heads, self._yolos, run.heads, strict=True):
+            if not torch.isfinite(raw[row]).all():
+                raise ModelError(
+                    f"{self.name} gave NaN or infinity at layer {head.layer} for image {image_id}; "
+                    "are the weights those of this cfg?"
+                )
+            parts.append(_decoded(raw[row], head, yolo, self.input_wh, confidence))
+        return _best_first(parts)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Predictions (n,): ``xyxy`` (n, 4) in pixels of the network's input, ``label`` the class's number."""
+
+    xyxy: NDArray[np.float64]
+    score: NDArray[np.float32]
+    label: NDArray[np.int64]
+    provenance: Provenance
+
+    def take(self, index: NDArray[Any]) -> _Candidates:
+        return _Candidates(
+            self.xyxy[index], self.score[index], self.label[index], self.provenance.take(index)
+        )
+
+
+def load_darknet(
+    name: str,
+    cfg: Cfg,
+    weights: Path | str,
+    *,
+    names: Path | str | None,
+    resize: str,
+    device: str,
+    precision: str,
+) -> DarknetDetector:
+    """The detector of a cfg and its weight file; see :func:`objectspace.objects.detectors.load_detector`."""
+    where = resolve_device(device)
+    numbers = resolve_precision(precision, where)
+    network = load_network(cfg, weights)
+    labels = _class_names(network.layers, names)
+    recipe = {
+        "family": "darknet",
+        "cfg": cfg.sha256,
+        "weights": file_sha256(Path(weights)),
+        "names": content_id("\n".join(labels).encode()),
+        "input_wh": list(network.layers.input_wh),
+        "resize": resize,
+        "resampling": "box halvings, bilinear",
+        "precision": numbers,
+    }
+    return DarknetDetector(name, network, recipe, labels, where)
+
+
+def _class_names(layers: Layers, path: Path | str | None) -> tuple[str, ...]:
+    counts = {layer.settings.classes for layer in layers.heads if isinstance(layer.settings, Yolo)}
+    if len(counts) != 1:
+        words = f"heads of {sorted(counts)} classes" if counts else "no [yolo] layer, so it finds no objects"
+        raise ModelError(f"{layers.path} has {words}; expected one or more heads of the same classes")
+    count = counts.pop()
+    if path is not None:
+        names = read_names(path)
+    elif count == len(COCO_NAMES):
+        names = COCO_NAMES
+    else:
+        names = tuple(f"class {number}" for number in range(count))
+    if len(names) != count:
+        raise InputError(f"{path} has {len(names)} names, but {layers.path} has {count} classes")
+    return names
+
+
+def _head(yolo: Layer, layers: Layers) -> Head:
+    """What the window route needs of a head: the layer before its own convolution is its tap."""
+    own = layers.layers[yolo.inputs[0]] if yolo.inputs[0] != INPUT else None
+    if own is None or not isinstance(own.settings, Convolution) or own.inputs[0] == INPUT:
+        raise ModelError(
+            f"{yolo.where} does not follow a convolution of a map; expected one that makes its numbers"
+        )
+    assert isinstance(yolo.settings, Yolo)
+    tap = layers.layers[own.inputs[0]]
+    _, rows, columns = yolo.shape
+    return Head(
+        layer=yolo.number,
+        tap=tap.name,
+        stride=yolo.stride,
+        channels=tap.shape[0],
+        grid_wh=(columns, rows),
+        anchors=np.array([yolo.settings.anchors[number] for number in yolo.settings.mask], np.float32),
+        anchor_index=yolo.settings.mask,
+    )
+
+
+def _bilinear(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Pixels (h, w, 3) at another size, interpolated between pixel centres, without a filter."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    source = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
+    resized = functional.interpolate(source, (height, width), mode="bilinear", align_corners=False)
+    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
+
+
+def _decoded(
+    raw: Tensor, head: Head, yolo: Yolo, input_wh: tuple[int, int], confidence: float
+) -> _Candidates:
+    """The predictions of one head (anchors * (5 + classes), h, w) whose score reaches ``confidence``.
+
+    A cell's numbers are, per anchor, tx, ty, tw, th, objectness and the classes (YOLOv3, section 2.1).
+    """
+    numbers = raw.reshape(len(yolo.mask), 5 + yolo.classes, *raw.shape[1:])
+    objectness = torch.sigmoid(numbers[:, 4])
+    # A score is at most its objectness, so few cells are looked at further.
+    anchor, row, column = torch.nonzero(objectness >= confidence, as_tuple=True)
+    cells = numbers[anchor, :, row, column]
+    best, label = cells[:, 5:].max(dim=1)
+    objectness = objectness[anchor, row, column]
+    score = objectness * torch.sigmoid(best)
+    corner = np.stack([column.numpy(), row.numpy()], 1)
+    xyxy = _boxes(cells[:, :4].double(), corner, head.anchors[anchor.numpy()], yolo.scale_xy, head, input_wh)
+    provenance = Provenance(
+        head=np.full(len(corner), head.layer, np.int32),
+        stride=np.full(len(corner), head.stride, np.int32),
+        cell_x=column.numpy().astype(np.int32),
+        cell_y=row.numpy().astype(np.int32),
+        anchor=np.array(head.anchor_index, np.int32)[anchor.numpy()],
+        objectness=objectness.numpy(),
+    )
+    found = _Candidates(xyxy, score.numpy(), label.numpy(), provenance)
+    return found.take(found.score >= confidence)
+
+
+def _boxes(
+    numbers: Tensor,
+    corner: NDArray[np.int64],
+    anchors: NDArray[np.float32],
+    scale_xy: float,
+    head: Head,
+    input_wh: tuple[int, int],
+) -> NDArray[np.float64]:
+    """Boxes (n, 4) in pixels of the network's input from tx, ty, tw, th (n, 4).
+
+    The centre is the cell's corner + sigmoid(txy), stretched by ``scale_xy`` about the cell's middle; the
+    sides are anchor * exp(twh).
+    """
+    within = (torch.sigmoid(numbers[:, :2]).numpy() - 0.5) * scale_xy + 0.5
+    centre = (corner + within) * np.array(input_wh) / np.array(head.grid_wh)
+    half = anchors * np.exp(np.minimum(numbers[:, 2:].numpy(), _LARGEST_EXPONENT)) / 2
+    return np.concatenate([centre - half, centre + half], axis=1)
+
+
+def _best_first(parts: Sequence[_Candidates]) -> _Candidates:
+    cells = Provenance(
+        *(
+            np.concatenate([getattr(part.provenance, column) for part in parts])
+            for column in ("head", "stride", "cell_x", "cell_y", "anchor", "objectness")
+        )
+    )
+    score = np.concatenate([part.score for part in parts])
+    label = np.concatenate([part.label for part in parts])
+    found = _Candidates(np.concatenate([part.xyxy for part in parts]), score, label, cells)
+    return found.take(np.lexsort((cells.anchor, cells.cell_x, cells.cell_y, cells.head, -score)))
+
+
+def _unsuppressed(found: _Candidates, iou: float) -> NDArray[np.int64]:
+    """The rows, in order, that class-wise non-maximum suppression leaves."""
+    # torchvision sets classes apart by shifting their boxes, which must not be negative for that; float64, so
+    # that the shift costs no digits.
+    corners = torch.from_numpy(found.xyxy - found.xyxy.min(initial=0))
+    kept = batched_nms(corners, torch.from_numpy(found.score).double(), torch.from_numpy(found.label), iou)
+    return np.sort(kept.numpy())
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+
+
+def _batches(images: Sequence[Image], size: int) -> Iterator[Sequence[Image]]:
+    for start in range(0, len(images), size):
+        yield images[start : start + size]
