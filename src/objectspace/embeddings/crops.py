@@ -118,6 +118,11 @@ def _outline(image: Image, box: NDArray[np.float32], mask: Mask | None) -> tuple
     area = whole_pixels((box * np.array(scale * 2)).astype(np.float32), (width, height))
     if mask is None:
         return area, None
+    if (mask.width, mask.height) != (image.width, image.height):
+        raise InputError(
+            f"{image.path}: a mask of {mask.width} x {mask.height} pixels does not fit the photo of "
+            f"{image.width} x {image.height}"
+        )
     opaque = _mask_in(area, mask, scale)
     rows, columns = np.flatnonzero(opaque.any(axis=1)), np.flatnonzero(opaque.any(axis=0))
     if not len(rows):

@@ -136,7 +136,8 @@ def _first_cells(cell: NDArray[np.int32], centre: NDArray[np.float32], size: int
     if size % 2:
         first: NDArray[np.int32] = cell - np.int32(size // 2)
         return first
-    return np.floor(centre - size / 2 + 0.5).astype(np.int32)
+    nearest: NDArray[np.int32] = np.floor(centre - size / 2 + 0.5).astype(np.int32)
+    return nearest
 
 
 def _inside(first: NDArray[np.int32], size: int, length: int) -> NDArray[np.int32]:
