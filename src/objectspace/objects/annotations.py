@@ -31,7 +31,7 @@ class Problem(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Annotated:
     """The objects of one photo, and what in its files could not be used."""
 

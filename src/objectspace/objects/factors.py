@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError, InputError
+from objectspace.images import printable_path
 from objectspace.objects.records import Objects, Provenance
 from objectspace.objects.text_files import read_text
 
@@ -31,7 +32,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _UNKNOWN = ("", "nan")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FactorTable:
     """Factors of photos.
 
@@ -44,7 +45,7 @@ class FactorTable:
     paths: tuple[str, ...]
     columns: Mapping[str, NDArray[Any]]
     unmatched: tuple[str, ...] = ()
-    _rows: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    _rows: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_rows", {path: row for row, path in enumerate(self.paths)})
@@ -89,7 +90,7 @@ def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTab
         raise InputError(f"pattern {pattern!r} has no named group; write each factor as (?P<name>...)")
     names = list(compiled.groupindex)
     _check_names(names, f"pattern {pattern!r}")
-    matches = [compiled.search(Path(path).name) for path in paths]
+    matches = [compiled.search(printable_path(Path(path).name)) for path in paths]
     if paths and not any(matches):
         raise InputError(f"pattern {pattern!r} matches no photo's file name, such as {Path(paths[0]).name}")
     values = [None if match is None else [match[name] for name in names] for match in matches]

@@ -25,7 +25,7 @@ class Mask:
     counts: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Provenance:
     """Which cell of a detector made each object (n,).
 
@@ -52,7 +52,7 @@ class Provenance:
         return Provenance(*(getattr(self, column.name)[index] for column in fields(self)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Objects:
     """The objects of one or more images, a row each.
 
@@ -85,12 +85,7 @@ class Objects:
                 raise InputError(f"objects: column {name} has {len(column)} rows, expected {count}")
         if self.xyxy.shape != (count, 4):
             raise InputError(f"objects: xyxy has shape {self.xyxy.shape}, expected ({count}, 4)")
-        sides = self.xyxy[:, 2:] - self.xyxy[:, :2]
-        if not (np.isfinite(self.xyxy).all() and (sides > 0).all()):
-            row = int(np.flatnonzero(~(np.isfinite(self.xyxy).all(1) & (sides > 0).all(1)))[0])
-            raise InputError(
-                f"objects: box {self.xyxy[row].tolist()} of row {row} is not finite with x1 < x2 and y1 < y2"
-            )
+        _check_boxes(self.xyxy)
 
     def __len__(self) -> int:
         return len(self.object_id)
@@ -132,12 +127,17 @@ def make_objects(
     """The objects of one image, their ids computed; an object that stands twice is kept once.
 
     xyxy is (n, 4) float32 in pixels of the image; score (n,) or None for objects that nobody scored.
-    Raises InputError for a box that is not finite or has no area.
+    Raises InputError for a box that is not finite or has no area, and for columns of different lengths.
     """
     count = len(xyxy)
-    masks = np.array([*(mask or [None] * count), None], object)[:-1]
+    masks = np.array([*([None] * count if mask is None else mask), None], object)[:-1]
     labels = np.array([*label, None], object)[:-1]
     boxes = np.asarray(xyxy, np.float32).reshape(count, 4)
+    if not count == len(labels) == len(masks):
+        raise InputError(
+            f"objects: {count} boxes, {len(labels)} labels, {len(masks)} masks; expected as many of each"
+        )
+    _check_boxes(boxes)
     ids = [
         object_id(image_id, source, box, name, shape)
         for box, name, shape in zip(boxes, labels, masks, strict=True)
@@ -164,6 +164,16 @@ def object_id(image_id: str, source: str, box: NDArray[np.float32], label: str, 
     place = ",".join(f"{round(float(side) * 100)}" for side in box)
     text = "\n".join((image_id, source, place, label))
     return content_id(text.encode() + (b"" if mask is None else b"\n" + mask.counts))
+
+
+def _check_boxes(xyxy: NDArray[np.float32]) -> None:
+    """Raises InputError for the first box (n, 4) that is not finite or has no area."""
+    good = np.isfinite(xyxy).all(1) & (xyxy[:, :2] < xyxy[:, 2:]).all(1)
+    if not good.all():
+        row = int(np.flatnonzero(~good)[0])
+        raise InputError(
+            f"objects: box {xyxy[row].tolist()} of row {row} is not finite with x1 < x2 and y1 < y2"
+        )
 
 
 def no_objects() -> Objects:
