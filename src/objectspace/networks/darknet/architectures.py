@@ -27,10 +27,14 @@ class Architecture:
     layers: Callable[[], list[str]]
     weights: WeightsFile
 
+    def cfg_text(self) -> str:
+        """Its cfg as text, which Darknet and OpenCV read too."""
+        net = _section("net", width=self.input_wh[0], height=self.input_wh[1], channels=3)
+        return "\n".join([net, *self.layers()])
+
     def cfg(self) -> Cfg:
         """Its cfg, as if read from a file of its name."""
-        net = _section("net", width=self.input_wh[0], height=self.input_wh[1], channels=3)
-        return parse_cfg("\n".join([net, *self.layers()]), path=f"{self.name}.cfg")
+        return parse_cfg(self.cfg_text(), path=f"{self.name}.cfg")
 
 
 def _section(kind: str, **options: int | str) -> str:

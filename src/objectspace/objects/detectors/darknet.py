@@ -27,9 +27,9 @@ from objectspace.objects.detectors import DetectorRun, Head, Pixels
 from objectspace.objects.labels import COCO_NAMES, read_names
 from objectspace.objects.records import Objects, Provenance, make_objects
 
-#: Inputs to one pass of the network: always as many, as another size may take kernels
-#: that round otherwise.
-_BATCH_SIZE = {"cpu": 4, "cuda": 32}
+#: Inputs to one pass of the network: always as many, as another size may take kernels that round otherwise.
+#: On a CPU larger batches won nothing in any network tried, and a lone photo would pay for a full one.
+_BATCH_SIZE = {"cpu": 1, "cuda": 32}
 
 #: The bars of a letterbox: Darknet fills with 0.5, which lies between 127 and 128 of 255.
 _GREY = 128
