@@ -171,7 +171,7 @@ def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) 
 def _plain(width: int, height: int, colour: tuple[int, int, int]) -> UInt8:
     canvas = np.zeros((height, width, 3), np.uint8)
     if any(colour):
-        canvas[:] = colour
+        canvas[:] = np.tile(np.array(colour, np.uint8), (width, 1))
     return canvas
 
 
@@ -196,9 +196,10 @@ def _paste(pixels: UInt8, onto: UInt8, opaque: Bool | None) -> None:
     if opaque is None:
         onto[:] = pixels
         return
-    # np.where over a mask of the full shape is three times as fast as one that broadcasts along 3 colours.
-    each = np.repeat(opaque.reshape(-1), 3).reshape(pixels.shape)
-    onto[:] = np.where(each, pixels, onto)
+    # A choice by bits (x ^ (x ^ y) & all ones gives y) is several times as fast as np.where with a mask that
+    # broadcasts along the three colours.
+    ones = np.repeat(opaque.reshape(-1).view(np.uint8) * np.uint8(255), 3).reshape(pixels.shape)
+    onto ^= (onto ^ pixels) & ones
 
 
 def _resampled(pixels: UInt8, width: int, height: int, interpolation: Interpolation) -> UInt8:
@@ -207,6 +208,7 @@ def _resampled(pixels: UInt8, width: int, height: int, interpolation: Interpolat
     torch does it in uint8, channels last, two to eight times as fast as Pillow, and equal to it within one
     grey level.
     """
-    batch = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    # The batch of one is made before the axes are turned: only so torch sees channels last, and keeps them.
+    batch = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
     resampled = interpolate(batch, size=(height, width), mode=interpolation, antialias=True)
-    return np.asarray(resampled[0].permute(1, 2, 0).numpy(), np.uint8)
+    return np.asarray(resampled.permute(0, 2, 3, 1)[0].numpy(), np.uint8)
