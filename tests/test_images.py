@@ -182,6 +182,14 @@ def test_an_animation_gives_its_first_frame() -> None:
     assert pixels_of(data)[0, 0].tolist() == [255, 0, 0]
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1", "CMYK", "I;16", "F"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2)])
+def test_pixels_are_contiguous_and_writable_as_torch_wants_them(mode: str, size: tuple[int, int]) -> None:
+    pixels = pixels_of(encoded(PIL.Image.new(mode, size), "TIFF"))
+    assert pixels.flags.c_contiguous
+    assert pixels.flags.writeable
+
+
 # Orientation
 
 

@@ -40,6 +40,7 @@ FILE_LIMIT = 4 << 30
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
 _ORIENTATION = 0x0112
+_BLOCK = 1 << 20
 
 #: EXIF orientation → how the stored pixels are turned upright.
 _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -84,10 +85,10 @@ def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = N
     what is not finite is black.
 
     With ``at_least=(width, height)`` a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as both sides of the
-    upright image stay at least that large. That is several times faster than decoding all of it and
-    halving (:func:`halved`), and nearly the same: on photos enlarged to JPEGs (quality 90, 4:2:0) of 2, 4
-    and 8 times the size asked for, the two differ by 0.65, 0.43 and 0.31 of 255 levels on average (the
-    worst photo 3.3, 1.4 and 0.6; the worst pixel, on a sharp coloured edge, 57, 28 and 10).
+    upright image stay at least that large. That is several times faster than decoding all of it and halving
+    (:func:`halved`), and nearly the same: on photos enlarged to JPEGs (quality 90, 4:2:0) of 2, 4 and 8
+    times the size asked for, the two differ by 0.65, 0.43 and 0.31 of 255 levels on average (the worst photo
+    by 3.3, 1.4 and 0.6; the worst pixel, on a sharp coloured edge, by 57, 28 and 10).
 
     Raises ImageError.
     """
@@ -122,7 +123,7 @@ def halved(pixels: Pixels, *, at_least: tuple[int, int]) -> Pixels:
     factor = 1
     while width >= 2 * least_width and height >= 2 * least_height:
         width, height, factor = -(-width // 2), -(-height // 2), factor * 2
-    return pixels if factor == 1 else np.asarray(PIL.Image.fromarray(pixels).reduce(factor))
+    return pixels if factor == 1 else np.array(PIL.Image.fromarray(pixels).reduce(factor))
 
 
 def find_photos(paths: Sequence[Path | str]) -> list[Path]:
@@ -196,30 +197,37 @@ def decode_thumbnail(data: bytes) -> Pixels:
     return decode_image(data, path="thumbnail").pixels
 
 
+def printable_path(path: Path | str) -> str:
+    """The path as text that can be stored and printed: bytes that are not UTF-8 become ``\\xff`` escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _read_bytes(path: Path) -> bytes:
     try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            readable = os.access(path, os.R_OK | os.X_OK)
-            raise ImageError(
-                printable_path(path),
-                "is a folder, not a photo" if readable else "is a folder that may not be read",
-            )
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(printable_path(path), "is not a regular file")
-        if status.st_size > FILE_LIMIT:
-            raise ImageError(
-                printable_path(path), f"is larger than {FILE_LIMIT >> 30} GiB, the limit for a photo"
-            )
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ImageError(printable_path(path), "there is no such file") from error
-    except PermissionError as error:
-        raise ImageError(printable_path(path), "may not be read (permission denied)") from error
+        reason = _unfit(path, path.stat())
+        if reason is None:
+            return path.read_bytes()
+    except FileNotFoundError:
+        reason = "there is no such file"
+    except PermissionError:
+        reason = "may not be read (permission denied)"
     except MemoryError as error:
-        raise ImageError(printable_path(path), _reason(error)) from error
+        reason = _reason(error)
     except (OSError, ValueError) as error:
-        raise ImageError(printable_path(path), f"cannot be read: {error}") from error
+        reason = f"cannot be read: {error}"
+    raise ImageError(printable_path(path), reason)
+
+
+def _unfit(path: Path, status: os.stat_result) -> str | None:
+    """Why what lies at a path is not even opened; None for an ordinary file."""
+    if stat.S_ISDIR(status.st_mode):
+        readable = os.access(path, os.R_OK | os.X_OK)
+        return "is a folder, not a photo" if readable else "is a folder that may not be read"
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file"
+    if status.st_size > FILE_LIMIT:
+        return f"is larger than {FILE_LIMIT >> 30} GiB, the limit for a photo"
+    return None
 
 
 def _decode(picture: PIL.Image.Image, data: bytes, path: str, at_least: tuple[int, int] | None) -> Image:
@@ -257,8 +265,8 @@ def _rgb(picture: PIL.Image.Image) -> Pixels:
         return np.repeat(grey[:, :, None], 3, axis=2)
     if picture.has_transparency_data:
         over_black = picture.convert("RGBA").convert("RGBa")  # colours times alpha
-        return np.ascontiguousarray(np.asarray(over_black)[:, :, :3])
-    return np.array(picture.convert("RGB"))
+        return np.asarray(over_black)[:, :, :3].copy()
+    return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _eight_bits(values: NDArray[np.generic]) -> Pixels:
@@ -269,22 +277,23 @@ def _eight_bits(values: NDArray[np.generic]) -> Pixels:
     widest = 1.0 if values.dtype.kind == "f" else 65535.0
     if low >= 0 and high <= widest:
         low, high = 0.0, widest
-    grey = np.zeros(values.shape, np.uint8)
+    grey = np.zeros(values.size, np.uint8)
     if low < high:
-        # Row by row: the whole picture in doubles would be eight times its size.
-        for row, levels in enumerate(values):
-            filled = np.where(finite[row], levels, low).astype(np.float64)
-            grey[row] = np.rint((filled - low) / (high - low) * 255)
-    return grey
+        # In blocks, because the whole picture in doubles would be eight times its size.
+        for start in range(0, values.size, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            levels = np.where(finite.reshape(-1)[block], values.reshape(-1)[block], low).astype(np.float64)
+            grey[block] = np.rint((levels - low) / (high - low) * 255)
+    return grey.reshape(values.shape)
 
 
 def _reason(error: Exception) -> str:
     """Why a file is no image, as a sentence without its path."""
-    words = str(error) or type(error).__name__
+    words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, PIL.Image.DecompressionBombError | PIL.Image.DecompressionBombWarning):
         return f"has more than {PIXEL_LIMIT / 1e6:.0f} megapixels, the limit; make it smaller"
     if isinstance(error, PIL.UnidentifiedImageError):
-        return f"is no photo in a known format ({', '.join(FORMATS)})"
+        return f"is no photo in a known format ({', '.join(_formats())})"
     if isinstance(error, MemoryError):
         return "needs more memory than is free"
     if "truncated" in words.lower():
@@ -332,8 +341,3 @@ def _missing(path: Path) -> str:
     near = difflib.get_close_matches(path.name, beside, n=3)
     hint = f"; did you mean {' or '.join(str(path.with_name(name)) for name in near)}?" if near else ""
     return f"{path}: there is no such file or folder{hint}"
-
-
-def printable_path(path: Path | str) -> str:
-    """The path as text that can be stored and printed: bytes that are not UTF-8 become ``\\xff`` escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
