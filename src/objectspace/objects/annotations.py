@@ -6,10 +6,10 @@ import math
 import os
 import re
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +43,14 @@ class AnnotationReader(Protocol):
     """Where the objects of a photo are looked up; safe to call from many threads."""
 
     @property
+    def recipe(self) -> Mapping[str, Any]:
+        """How files become objects, as plain JSON. It names no file, so that an object keeps its id when the
+        files of other photos change.
+        """
+
+    @property
     def source(self) -> str:
-        """``name@digest`` of the format, the ``source`` of every object made."""
+        """``name@digest`` of the recipe, the ``source`` of every object made."""
 
     def objects_of(self, image: Image) -> Annotated:
         """The objects of one photo; a broken line or file is a problem, never an exception."""
@@ -81,9 +87,14 @@ class YoloAnnotations:
     names: tuple[str, ...]
 
     @property
+    def recipe(self) -> Mapping[str, Any]:
+        """Only the format."""
+        return {"format": "yolo"}
+
+    @property
     def source(self) -> str:
-        """The same for every folder, so that an object keeps its id when other labels change."""
-        return f"annotations-yolo@{recipe_digest({'format': 'yolo'})}"
+        """``annotations-yolo@`` and the recipe's digest."""
+        return f"annotations-yolo@{recipe_digest(self.recipe)}"
 
     def objects_of(self, image: Image) -> Annotated:
         """The objects in the photo's label file, in its order; one that stands twice is kept once."""

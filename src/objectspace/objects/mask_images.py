@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError, ImageError
@@ -50,9 +52,14 @@ class MaskImages:
     factors: FactorTable | None = None
 
     @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The format and its threshold."""
+        return {"format": "mask image", "threshold": "half of the brightest"}
+
+    @property
     def source(self) -> str:
-        """The same for every folder, so that an object keeps its id when other masks change."""
-        return f"mask-image@{recipe_digest({'format': 'mask-image', 'threshold': 'half of the brightest'})}"
+        """``mask-image@`` and the recipe's digest."""
+        return f"mask-image@{recipe_digest(self.recipe)}"
 
     def objects_of(self, image: Image) -> Annotated:
         """The photo's one object, or the problem with its mask image."""
