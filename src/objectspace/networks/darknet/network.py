@@ -237,9 +237,10 @@ class DarknetNetwork(nn.Module):
                 return inputs[0]
 
     def _check_batch(self, batch: Tensor) -> None:
-        if batch.ndim != 4 or tuple(batch.shape[1:]) != self.layers.input_shape:
+        expected = self.layers.input_shape
+        if batch.ndim != 4 or tuple(batch.shape[1:]) != expected:
             raise InputError(
-                f"a batch of shape {tuple(batch.shape)}, expected (images, *{self.layers.input_shape}) for "
+                f"a batch of shape {tuple(batch.shape)}, expected (images, {', '.join(map(str, expected))}) for "
                 f"{self.layers.path}"
             )
 
