@@ -137,6 +137,7 @@ def test_taps_are_all_layers_but_heads() -> None:
         ((HEAD, "yolo anchors=10,12,-20,3 classes=2"), "anchors are expected as pairs"),
         ((HEAD, YOLO + " mask=0,2"), "is expected to name each of the 2 anchors at most once"),
         ((HEAD, YOLO + " mask=0,0"), "is expected to name each of the 2 anchors at most once"),
+        ((HEAD, YOLO + " num=3"), "num=3, expected a whole number from 2 to 2"),
         ((HEAD, YOLO + " new_coords=1"), "new_coords=1 is not supported"),
         ((HEAD, YOLO, CONV), r"reads layer 1, a \[yolo\] head"),
         ((HEAD, YOLO, "route layers=1"), r"reads layer 1, a \[yolo\] head"),

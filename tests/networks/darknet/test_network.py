@@ -34,7 +34,7 @@ def cfg_of(*sections: str, **sides: int) -> Cfg:
 
 CONV = "convolutional batch_normalize=1 filters=8 size=3 stride=1 pad=1 activation=leaky"
 HEAD = "convolutional filters=14 size=1 activation=linear"
-YOLO = "yolo anchors=10,12,20,24 classes=2 mask=0,1"
+YOLO = "yolo anchors=10,12,20,24 classes=2 num=2 mask=0,1"
 
 # A shortcut, a pyramid of maxima, two heads and a way back up: every kind of layer, every way to look back.
 WHOLE = (

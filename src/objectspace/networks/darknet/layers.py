@@ -327,6 +327,7 @@ def _read_yolo(reader: _Reader) -> Layer:
     if len(anchors) % 2 or not all(0 < side <= _LARGEST_SIDE for side in anchors):
         raise section.error("anchors are expected as pairs of width and height above zero")
     pairs = tuple(zip(anchors[::2], anchors[1::2], strict=True))
+    section.integer("num", len(pairs), low=len(pairs), high=len(pairs))
     mask = section.integers("mask") if "mask" in section.options else tuple(range(len(pairs)))
     if len(set(mask)) != len(mask) or not all(0 <= number < len(pairs) for number in mask):
         raise section.error(f"mask={mask} is expected to name each of the {len(pairs)} anchors at most once")

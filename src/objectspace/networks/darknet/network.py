@@ -240,8 +240,8 @@ class DarknetNetwork(nn.Module):
         expected = self.layers.input_shape
         if batch.ndim != 4 or tuple(batch.shape[1:]) != expected:
             raise InputError(
-                f"a batch of shape {tuple(batch.shape)}, expected (images, {', '.join(map(str, expected))}) for "
-                f"{self.layers.path}"
+                f"a batch of shape {tuple(batch.shape)}, expected (images, {', '.join(map(str, expected))}) "
+                f"for {self.layers.path}"
             )
 
     def _like_recorded(self, changed: Tensor, recording: Recording) -> Tensor:
