@@ -186,7 +186,8 @@ class ExactIndex:
         """Whether each row is of the group beside it."""
         if self._groups is None:
             return np.zeros(len(rows), bool)
-        return np.asarray(self._group[rows] == own)
+        mask: NDArray[np.bool_] = self._group[rows] == own
+        return mask
 
     # Vectors as the matrix product sees them.
 
@@ -224,12 +225,12 @@ class ExactIndex:
         if self.metric == "cosine":
             exact *= _inverse(_survey(query[None], "euclidean")[0])
         distances = np.empty(len(rows))
-        for part in _slices(len(rows), max(1, _MEASURED // len(query))):
+        for part in _slices(len(rows), max(1, _MEASURED // max(1, len(query)))):
             vectors = self._vectors[rows[part]].astype(np.float64)
             if self.metric == "cosine":
                 vectors *= _inverse(self._lengths[rows[part]])[:, None]
             vectors -= exact
-            distances[part] = np.einsum("ij,ij->i", vectors, vectors)
+            distances[part] = _sum_squares(vectors)
         if self.metric == "euclidean":
             return np.sqrt(distances)
         # Half the squared chord is 1 - cos, and exactly 0 for a vector and itself.
@@ -260,9 +261,11 @@ class ExactIndex:
     def _searched_directly(self, lengths: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Queries that no matrix product can sieve: without a direction, or too long for float32."""
         if self.metric == "cosine":
-            return lengths == 0
+            blind: NDArray[np.bool_] = lengths == 0
+            return blind
         longest = float(self._lengths.max(initial=0)) * self._frame.scale
-        return lengths * self._frame.scale * max(longest, 1.0) > _LARGEST_PRODUCT
+        too_long: NDArray[np.bool_] = lengths * self._frame.scale * max(longest, 1.0) > _LARGEST_PRODUCT
+        return too_long
 
     def _search_directly(
         self,
@@ -277,7 +280,7 @@ class ExactIndex:
 
 
 class _Search:
-    """One search of up to _QUERIES queries (m, d): the sieve, what waits to be measured, the answer so far."""
+    """One search of up to _QUERIES queries (m, d): the sieve, what waits, the answer so far."""
 
     def __init__(
         self,
@@ -361,6 +364,8 @@ class _Search:
 
     def _measure(self) -> None:
         """Measure the candidates that wait and merge them into the answer."""
+        if not self._waiting:
+            return
         found, query, low = (np.concatenate(column) for column in zip(*self._waiting, strict=True))
         self._waiting = []
         near = low <= self._bounds.max(axis=1)[query]
@@ -438,7 +443,7 @@ def _survey(vectors: NDArray[np.float32], metric: str) -> tuple[NDArray[np.float
     lengths, total = np.empty(len(vectors)), np.zeros(vectors.shape[1])
     for rows in _chunks(vectors):
         block = vectors[rows].astype(np.float64)
-        lengths[rows] = np.sqrt(np.einsum("ij,ij->i", block, block))
+        lengths[rows] = np.sqrt(_sum_squares(block))
         weights = np.ones(len(block))
         if metric == "cosine":
             weights = _inverse(lengths[rows])
@@ -450,6 +455,15 @@ def _squares(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """The squared length of each vector (n,), summed in float64."""
     lengths, _ = _survey(vectors, "euclidean")
     return lengths**2
+
+
+def _sum_squares(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of squares of each row (n,), which does not depend on the rows beside it.
+
+    einsum and BLAS may sum a row in another order when it stands alone.
+    """
+    squares: NDArray[np.float64] = (rows * rows).sum(axis=1)
+    return squares
 
 
 def _inverse(lengths: NDArray[np.float64]) -> NDArray[np.float64]:

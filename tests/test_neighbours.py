@@ -1,0 +1,331 @@
+"""Exact search against a double loop in float64."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from objectspace import neighbours
+from objectspace.errors import InputError, QueryError
+from objectspace.neighbours import NOBODY, ExactIndex, nearest
+
+
+def distance(query: np.ndarray, vector: np.ndarray, metric: str) -> float:
+    """One distance, term by term, with exact summation."""
+    a, b = [float(x) for x in query], [float(x) for x in vector]
+    if metric == "euclidean":
+        return math.sqrt(math.fsum((x - y) ** 2 for x, y in zip(a, b, strict=True)))
+    length_a, length_b = math.sqrt(math.fsum(x * x for x in a)), math.sqrt(math.fsum(x * x for x in b))
+    if length_a == 0 or length_b == 0:
+        return 1.0
+    return math.fsum((x / length_a - y / length_b) ** 2 for x, y in zip(a, b, strict=True)) / 2
+
+
+def double_loop(queries, vectors, ids, k, metric, left_out=lambda query, row: False):
+    """For each query the k nearest as (distance, id, row), nearest first."""
+    answers = []
+    for number, query in enumerate(queries):
+        rows = [row for row in range(len(vectors)) if not left_out(number, row)]
+        answers.append(sorted((distance(query, vectors[row], metric), ids[row], row) for row in rows)[:k])
+    return answers
+
+
+def check_answer(found, expected):
+    """Same distances; same rows, except that rows of equal distance may change places within rounding."""
+    for index, distances, truth in zip(found.index, found.distance, expected, strict=True):
+        left = len(truth)
+        assert (index[left:] == NOBODY).all()
+        assert np.isinf(distances[left:]).all()
+        true = np.array([item[0] for item in truth])
+        np.testing.assert_allclose(distances[:left], true, rtol=1e-9, atol=1e-12)
+        for place in range(left):
+            ties = {row for value, _, row in truth if abs(value - true[place]) <= 1e-9 * (1e-3 + true[place])}
+            beyond = abs(true[-1] - true[place]) <= 1e-9 * (1e-3 + true[place])
+            assert index[place] in ties or beyond
+
+
+def ids_of(count: int, seed: int = 0) -> np.ndarray:
+    """Ids in an order that is not the rows' own."""
+    return np.array([f"{number:06d}" for number in np.random.default_rng(seed).permutation(count)])
+
+
+def gaussian(count: int, dimension: int, *, seed: int, offset: float = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).standard_normal((count, dimension))
+    return (noise + offset).astype(np.float32)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [0, 1, 100, 1e4])
+def test_nearest_is_the_double_loops(metric, offset):
+    vectors, queries = gaussian(700, 12, seed=1, offset=offset), gaussian(9, 12, seed=2, offset=offset)
+    ids = ids_of(700)
+    found = nearest(queries, vectors, ids=ids, k=7, metric=metric)
+    expected = double_loop(queries, vectors, ids, 7, metric)
+    assert found.index.tolist() == [[row for _, _, row in answer] for answer in expected]
+    np.testing.assert_allclose(found.distance, [[value for value, _, _ in a] for a in expected], rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("scale", [1e-38, 1e-30, 1e-12, 1e12, 1e30, 3e37])
+def test_lengths_at_the_ends_of_float32(metric, scale):
+    vectors, queries = gaussian(600, 8, seed=1), gaussian(5, 8, seed=2)
+    vectors, queries = (vectors * np.float32(scale)), (queries * np.float32(scale))
+    ids = ids_of(600)
+    check_in_units(nearest(queries, vectors, ids=ids, k=5, metric=metric), queries, vectors, ids, metric)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_one_enormous_vector_hides_no_neighbour(metric):
+    vectors, queries = gaussian(600, 8, seed=1), gaussian(6, 8, seed=2)
+    vectors[17] *= 1e30
+    queries[3] *= 1e30
+    vectors[40] *= 1e-30
+    ids = ids_of(600)
+    check_in_units(nearest(queries, vectors, ids=ids, k=5, metric=metric), queries, vectors, ids, metric)
+
+
+def check_in_units(found, queries, vectors, ids, metric):
+    expected = double_loop(queries, vectors, ids, found.index.shape[1], metric)
+    assert found.index.tolist() == [[row for _, _, row in answer] for answer in expected]
+    np.testing.assert_allclose(found.distance, [[value for value, _, _ in a] for a in expected], rtol=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_clusters_far_tighter_than_float32_products_resolve(metric):
+    random = np.random.default_rng(3)
+    centres = random.standard_normal((6, 64))
+    near = [centres[n % 6] + 1e-5 * random.standard_normal(64) for n in range(606)]
+    cloud = np.array(near, np.float32)
+    ids = ids_of(600)
+    found = nearest(cloud[600:], cloud[:600], ids=ids, k=9, metric=metric)
+    expected = double_loop(cloud[600:], cloud[:600], ids, 9, metric)
+    assert found.index.tolist() == [[row for _, _, row in answer] for answer in expected]
+
+
+def test_equal_distances_come_in_the_order_of_ids():
+    # Small integers: every distance is exact, and there are many equal ones.
+    random = np.random.default_rng(4)
+    vectors, queries = (random.integers(0, 3, (count, 4)).astype(np.float32) for count in (900, 20))
+    ids = ids_of(900)
+    found = nearest(queries, vectors, ids=ids, k=60)
+    expected = double_loop(queries, vectors, ids, 60, "euclidean")
+    assert found.index.tolist() == [[row for _, _, row in answer] for answer in expected]
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_duplicates_come_in_the_order_of_ids(metric):
+    vectors = np.repeat(gaussian(3, 5, seed=5), 400, axis=0)
+    ids = ids_of(1200)
+    found = nearest(vectors[[0]], vectors, ids=ids, k=400, metric=metric)
+    assert ids[found.index[0]].tolist() == sorted(ids[:400])
+    assert (found.distance == 0).all()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dimension", [1, 3, 50, 20_000])
+def test_a_stored_vector_is_at_distance_zero_from_itself(metric, dimension):
+    vectors = gaussian(30, dimension, seed=6)
+    # In one dimension under cosine all vectors of one sign are the same direction.
+    found = ExactIndex(vectors, ids_of(30), metric=metric).nearest(vectors, k=1)
+    assert (found.distance == 0).all()
+    if dimension > 1:
+        assert found.index[:, 0].tolist() == list(range(30))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [0, 1e4])
+def test_company_changes_no_answer(metric, offset):
+    vectors, queries = gaussian(800, 33, seed=7, offset=offset), gaussian(40, 33, seed=8, offset=offset)
+    index = ExactIndex(vectors, ids_of(800), metric=metric)
+    together = index.nearest(queries, k=6)
+    for number in range(len(queries)):
+        alone = index.nearest(queries[[number]], k=6)
+        assert alone.index.tolist() == together.index[[number]].tolist()
+        assert alone.distance.tobytes() == together.distance[[number]].tobytes()
+
+
+def test_zero_vectors_have_no_direction():
+    vectors = np.array([[0, 0], [1, 0], [0, 1], [-1, 0], [0, 0]], np.float32)
+    found = nearest(vectors[[0, 1]], vectors, ids=list("abcde"), k=5, metric="cosine")
+    assert found.distance.tolist() == [[1, 1, 1, 1, 1], [0, 1, 1, 1, 2]]
+    assert found.index.tolist() == [[0, 1, 2, 3, 4], [1, 0, 2, 4, 3]]
+
+
+@pytest.mark.parametrize("offset", [0, 50])
+def test_zero_vectors_among_many(offset):
+    vectors, queries = gaussian(700, 6, seed=9, offset=offset), gaussian(4, 6, seed=10, offset=-offset)
+    vectors[::3] = 0
+    found = nearest(queries, vectors, ids=ids_of(700), k=300, metric="cosine")
+    check_answer(found, double_loop(queries, vectors, ids_of(700), 300, "cosine"))
+
+
+def test_k_beyond_the_space_is_filled_with_nobody():
+    found = nearest(np.zeros((2, 2)), np.eye(2), ids=["b", "a"], k=4)
+    assert found.index.tolist() == [[1, 0, NOBODY, NOBODY]] * 2
+    assert found.distance.tolist() == [[1, 1, math.inf, math.inf]] * 2
+
+
+def test_an_empty_space_answers_nobody():
+    found = nearest(np.zeros((1, 3)), np.zeros((0, 3)), ids=[], k=2)
+    assert found.index.tolist() == [[NOBODY, NOBODY]]
+
+
+def test_no_queries_no_answers():
+    assert nearest(np.zeros((0, 3)), np.zeros((5, 3)), ids=list("abcde"), k=2).index.shape == (0, 2)
+
+
+def test_only_allowed_rows_answer():
+    vectors, queries, ids = gaussian(900, 10, seed=11), gaussian(8, 10, seed=12), ids_of(900)
+    for share in (0.0, 0.01, 0.5, 1.0):
+        allowed = np.random.default_rng(13).random(900) < share
+        found = nearest(queries, vectors, ids=ids, k=12, allowed=allowed)
+        expected = double_loop(
+            queries, vectors, ids, 12, "euclidean", lambda query, row, mask=allowed: not mask[row]
+        )
+        check_answer(found, expected)
+
+
+def test_a_querys_own_group_does_not_answer():
+    vectors, ids = gaussian(600, 10, seed=14), ids_of(600)
+    groups = np.array([f"image {number}" for number in np.random.default_rng(15).integers(0, 4, 600)])
+    queries, own = vectors[:20], groups[:20].copy()
+    own[5] = "an image that is not here"
+    found = nearest(queries, vectors, ids=ids, k=300, groups=groups, query_groups=own)
+    expected = double_loop(
+        queries, vectors, ids, 300, "euclidean", lambda query, row: groups[row] == own[query]
+    )
+    check_answer(found, expected)
+    assert found.index[5, 0] == 5
+
+
+def test_a_group_may_leave_nobody():
+    found = nearest(np.eye(2), np.eye(2), ids=["a", "b"], k=2, groups=["i", "i"], query_groups=["i", "j"])
+    assert found.index.tolist() == [[NOBODY, NOBODY], [1, 0]]
+
+
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 511, 512, 769, 5000])
+def test_ends_of_blocks(count):
+    vectors, queries = gaussian(count, 6, seed=16), gaussian(3, 6, seed=17)
+    expected = double_loop(queries, vectors, ids_of(count), 4, "euclidean")
+    check_answer(nearest(queries, vectors, ids=ids_of(count), k=4), expected)
+
+
+def test_more_queries_than_one_search_takes():
+    vectors, queries = gaussian(300, 5, seed=18), gaussian(2500, 5, seed=19)
+    found = nearest(queries, vectors, ids=ids_of(300), k=3)
+    for start in range(0, 2500, 640):
+        part = nearest(queries[start : start + 640], vectors, ids=ids_of(300), k=3)
+        assert found.index[start : start + 640].tolist() == part.index.tolist()
+
+
+def test_candidates_are_measured_before_they_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(neighbours, "_WAITING", 50)
+    vectors = np.repeat(gaussian(300, 4, seed=20), 3, axis=0)
+    found = nearest(vectors[:10], vectors, ids=ids_of(900), k=5)
+    check_answer(found, double_loop(vectors[:10], vectors, ids_of(900), 5, "euclidean"))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_vectors_in_a_file_are_searched_where_they_lie(tmp_path: Path, metric):
+    vectors = gaussian(1500, 16, seed=21, offset=20)
+    vectors.tofile(tmp_path / "vectors")
+    mapped = np.memmap(tmp_path / "vectors", np.float32, mode="r", shape=vectors.shape)
+    queries = gaussian(5, 16, seed=22, offset=20)
+    index = ExactIndex(mapped, ids_of(1500), metric=metric)
+    assert index._placed is None  # no copy in memory
+    assert np.shares_memory(index._vectors, mapped)
+    in_memory = nearest(queries, vectors, ids=ids_of(1500), k=5, metric=metric)
+    found = index.nearest(queries, k=5)
+    assert found.index.tolist() == in_memory.index.tolist()
+    assert found.distance.tolist() == in_memory.distance.tolist()
+
+
+numbers = st.one_of(
+    st.integers(-3, 3).map(float),
+    st.floats(-1e3, 1e3, width=32),
+    st.sampled_from([1e-30, -1e-20, 1e10, 1e19, -1e25, 1e4 + 1, 1e4]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), metric=st.sampled_from(["euclidean", "cosine"]))
+def test_any_vectors_any_filter(data, metric):
+    dimension, count = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 12))
+    row = st.lists(numbers, min_size=dimension, max_size=dimension)
+    vectors = np.array(data.draw(st.lists(row, min_size=count, max_size=count)), np.float32)
+    vectors = vectors.reshape(count, dimension)
+    queries = np.array(data.draw(st.lists(row, min_size=1, max_size=3)), np.float32)
+    allowed = np.array(data.draw(st.lists(st.booleans(), min_size=count, max_size=count)), bool)
+    groups = data.draw(st.lists(st.sampled_from("ab"), min_size=count, max_size=count))
+    own = data.draw(st.lists(st.sampled_from("abc"), min_size=len(queries), max_size=len(queries)))
+    k, ids = data.draw(st.integers(1, 6)), ids_of(count)
+    found = nearest(
+        queries, vectors, ids=ids, k=k, metric=metric, allowed=allowed, groups=groups, query_groups=own
+    )
+    expected = double_loop(
+        queries, vectors, ids, k, metric, lambda query, row: not allowed[row] or groups[row] == own[query]
+    )
+    for query, index, distances, truth in zip(queries, found.index, found.distance, expected, strict=True):
+        answers = index[index != NOBODY]
+        assert len(answers) == len(set(answers)) == len(truth)
+        its_own = [distance(query, vectors[row], metric) for row in answers]
+        true = [item[0] for item in truth]
+        np.testing.assert_allclose(distances[: len(truth)], true, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(its_own, true, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("queries", "k", "metric", "error", "sentence"),
+    [
+        (
+            np.zeros((1, 2)),
+            1,
+            "euclidean",
+            QueryError,
+            r"queries have shape \(1, 2\), and the vectors have 3",
+        ),
+        (np.zeros(3), 1, "euclidean", QueryError, r"expected \(queries, 3\)"),
+        (np.array([[0, np.nan, 0]]), 1, "euclidean", QueryError, "query 0 has a NaN or an infinity"),
+        (np.array([[0, np.inf, 0]]), 1, "cosine", QueryError, "query 0 has a NaN or an infinity"),
+        (np.zeros((1, 3)), 0, "euclidean", QueryError, "k is 0; expected 1 or more"),
+        (np.zeros((1, 3)), 1, "manhattan", QueryError, "expected euclidean or cosine"),
+    ],
+)
+def test_a_query_that_cannot_be_answered(queries, k, metric, error, sentence):
+    with pytest.raises(error, match=sentence):
+        nearest(queries, np.zeros((4, 3)), ids=list("abcd"), k=k, metric=metric)
+
+
+def test_vectors_that_cannot_be_searched():
+    with pytest.raises(InputError, match="the vector of b has a NaN or an infinity in it"):
+        ExactIndex(np.array([[0.0], [np.nan]]), ["a", "b"])
+    with pytest.raises(InputError, match="1 ids for 2 vectors"):
+        ExactIndex(np.zeros((2, 1)), ["a"])
+    with pytest.raises(InputError, match="1 groups for 2 vectors"):
+        ExactIndex(np.zeros((2, 1)), ["a", "b"], groups=["g"])
+    with pytest.raises(InputError, match=r"vectors have shape \(2,\)"):
+        ExactIndex(np.zeros(2), ["a", "b"])
+
+
+def test_filters_that_do_not_fit():
+    index = ExactIndex(np.zeros((2, 1)), ["a", "b"], groups=["g", "h"])
+    with pytest.raises(QueryError, match=r"allowed has shape \(3,\)"):
+        index.nearest(np.zeros((1, 1)), k=1, allowed=np.ones(3, bool))
+    with pytest.raises(QueryError, match="2 query groups for 1 queries"):
+        index.nearest(np.zeros((1, 1)), k=1, query_groups=["g", "h"])
+    with pytest.raises(QueryError, match="have no groups"):
+        ExactIndex(np.zeros((1, 1)), ["a"]).nearest(np.zeros((1, 1)), k=1, query_groups=["g"])
+
+
+def test_importing_search_brings_numpy_alone():
+    heavy = "{'torch', 'lance', 'pyarrow', 'faiss'}"
+    code = f"import sys, objectspace.neighbours; print(*({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
