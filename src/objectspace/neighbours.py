@@ -211,11 +211,15 @@ class ExactIndex:
         first, last = int(rows[0]), int(rows[-1])
         # Rows without a gap are a view; others are gathered.
         part: Any = slice(first, last + 1) if last - first + 1 == len(rows) else rows
-        kept: NDArray[np.float32] | None = self._vectors if self._frame.is_identity else self._placed
-        if kept is None:
+        if self._placed_in_memory is None:
             return self._frame.place(self._vectors[part], self._lengths[part])
-        placed: NDArray[np.float32] = kept[part]
+        placed: NDArray[np.float32] = self._placed_in_memory[part]
         return placed
+
+    @property
+    def _placed_in_memory(self) -> NDArray[np.float32] | None:
+        """All placed vectors, where they need not be made block by block."""
+        return self._vectors if self._frame.is_identity else self._placed
 
     # The distances that are the answer.
 
@@ -374,9 +378,35 @@ class _Search:
         found, query = found[order], query[order]
         ends = np.cumsum(np.bincount(query, minlength=len(self._queries)))
         for number, rows in enumerate(np.split(found, ends[:-1])):
-            if len(rows):
-                distances = self._index._distances(self._queries[number], rows)
-                self._index._merge(self._answer[0][number], self._answer[1][number], rows, distances)
+            near = self._sieve_again(number, rows)
+            if len(near):
+                distances = self._index._distances(self._queries[number], near)
+                self._index._merge(self._answer[0][number], self._answer[1][number], near, distances)
+
+    def _sieve_again(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Candidates of one query that float32 differences leave: their error is a share of the distance.
+
+        That of the matrix product is a share of the vectors' lengths, so that it leaves whole clusters in.
+        """
+        k = self._bounds.shape[1]
+        vectors = self._index._placed_in_memory
+        if len(rows) <= 2 * k or vectors is None:
+            return rows
+        squares = np.empty(len(rows))
+        for part in _slices(len(rows), max(1, _MEASURED // max(1, vectors.shape[1]))):
+            difference = vectors[rows[part]]
+            difference -= self._placed[number]
+            squares[part] = np.einsum("ij,ij->i", difference, difference)
+        if not np.isfinite(squares).all():
+            return rows
+        distances, dimension = np.sqrt(squares), vectors.shape[1]
+        frame = self._index._frame
+        placing = frame.error(np.sqrt(2 * self._index._halves[rows])) + self._placing_error[number]
+        error = distances * (dimension + 16) * _FLOAT32_UNIT + placing + np.sqrt(dimension) * 2.0**-62
+        high = distances + error
+        reach = min(float(np.partition(high, k - 1)[k - 1]), float(self._bounds[number].max()))
+        near: NDArray[np.int64] = rows[distances - error <= reach]
+        return near
 
 
 def _at_least(
