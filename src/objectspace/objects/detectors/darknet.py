@@ -81,7 +81,7 @@ class DarknetDetector:
         width, height = (
             round(side * scale) for side, scale in zip(frame.image_wh, frame.scale_xy, strict=True)
         )
-        fitted = _bilinear(halved(image.pixels, at_least=(width, height)), width, height)
+        fitted = _bilinear(halved(image.pixels, at_least=(width, height)), frame.image_wh, (width, height))
         if (width, height) == self.input_wh:
             return fitted
         left, top = (int(offset) for offset in frame.offset_xy)
@@ -233,9 +233,7 @@ def _head(yolo: Layer, layers: Layers) -> Head:
     """What the window route needs of a head: the layer before its own convolution is its tap."""
     own = layers.layers[yolo.inputs[0]] if yolo.inputs[0] != INPUT else None
     if own is None or not isinstance(own.settings, Convolution) or own.inputs[0] == INPUT:
-        raise ModelError(
-            f"{yolo.where} does not follow a convolution of a map; expected one that makes its numbers"
-        )
+        raise ModelError(f"{yolo.where} is expected to follow a convolution that reads an earlier layer")
     assert isinstance(yolo.settings, Yolo)
     tap = layers.layers[own.inputs[0]]
     _, rows, columns = yolo.shape
@@ -250,12 +248,22 @@ def _head(yolo: Layer, layers: Layers) -> Head:
     )
 
 
-def _bilinear(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Pixels (h, w, 3) at another size, interpolated between pixel centres, without a filter."""
-    if pixels.shape[:2] == (height, width):
+def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, int]) -> Pixels:
+    """Pixels (h, w, 3), maybe at reduced scale, at the wanted size: interpolated between pixel centres.
+
+    Halving rounds a side up, so that the last pixel lies partly outside the image; the scale is the image's.
+    """
+    if pixels.shape[1::-1] == image_wh == wanted_wh:
         return pixels
+    factor = 1
+    while -(-max(image_wh) // factor) > max(pixels.shape[:2]):
+        factor *= 2
+    # The size that comes out is rounded down; the last digits must not make it one less.
+    scale_xy = [side * factor / whole * (1 + 1e-9) for side, whole in zip(wanted_wh, image_wh, strict=True)]
     source = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
-    resized = functional.interpolate(source, (height, width), mode="bilinear", align_corners=False)
+    resized = functional.interpolate(
+        source, scale_factor=scale_xy[::-1], mode="bilinear", align_corners=False
+    )
     return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
