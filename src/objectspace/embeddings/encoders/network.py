@@ -16,8 +16,9 @@ from objectspace.embeddings.crops import Interpolation
 from objectspace.errors import InputError, ModelError
 from objectspace.networks.precision import resolve_device, resolve_precision, torch_dtype
 
-#: Crops a forward pass. Larger batches gain nothing on a processor (docs/speed-notes.md); a GPU needs them.
-CPU_BATCH = 16
+#: Crops a forward pass. On a processor larger batches gain nothing (docs/speed-notes.md) and fill up longer
+#: tails; a GPU needs them.
+CPU_BATCH = {"float32": 8, "bfloat16": 16}
 CUDA_BATCH = 128
 
 
@@ -64,7 +65,9 @@ class NetworkEncoder:
         self.input_size = preprocessing.size
         self.interpolation = preprocessing.interpolation
         self.preprocessing: Mapping[str, Any] = preprocessing.to_json()
-        self.batch_size = batch_size or (CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH)
+        self.batch_size = batch_size or (
+            CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH[self.precision]
+        )
         self._dtype = torch_dtype(self.precision)
         network = network.eval().requires_grad_(False).to(self.device, self._dtype)
         self._network: nn.Module = network.to(memory_format=torch.channels_last)
