@@ -90,7 +90,7 @@ def indexed_key(image_id: str, job: str) -> str:
 
 
 def _add_objects(batch: Batch, stored: Stored, new: Additions) -> None:
-    types = factor_types(batch.objects.factors, stored)
+    types = {**stored.factors, **factor_types(batch.objects.factors, stored)}
     places = stored.unseen("objects", batch.objects.object_id.tolist())
     objects = batch.objects.take(places)
     rows = columns.objects_table(objects, [batch.thumbnails[place] for place in places], types)

@@ -82,6 +82,14 @@ class Store:
             return []
         return sorted(Failure(**row) for row in table.to_table().to_pylist())
 
+    def indexed(self) -> dict[str, set[str]]:
+        """The photos that each job has finished: digest of the job -> image ids."""
+        finished: dict[str, set[str]] = {}
+        if (table := self._table("indexed")) is not None:
+            for row in table.to_table().to_pylist():
+                finished.setdefault(row["job"], set()).add(row["image_id"])
+        return finished
+
     def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | None = None) -> Objects:
         """All objects, or those of the given ids in their order. Raises QueryError for an unknown id."""
         table = self._table("objects")

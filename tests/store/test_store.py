@@ -1,0 +1,365 @@
+"""What goes into a store comes out of it, once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import InputError, QueryError, RecipeError, StoreError
+from objectspace.objects.records import make_objects, no_objects
+from objectspace.store import Batch, Failure, ImageRow, SpaceRows, open_store, open_writer
+
+RECIPE = Recipe("crop", "m", "w", "t", {}, "float32", "0.1.0")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "dogs.osp"
+
+
+def write(path, *batches):
+    with open_writer(path) as writer:
+        for batch in batches:
+            writer.commit(batch)
+
+
+def test_objects_come_back_column_by_column(path, make_batch):
+    batch = make_batch(1)
+    write(path, batch)
+    stored = open_store(path).objects()
+    for name, column in batch.objects.columns().items():
+        assert repr(stored.columns()[name].tolist()) == repr(column.tolist()), name
+    for name in ("xyxy", "score", "head", "objectness", "angle"):
+        assert stored.columns()[name].dtype == batch.objects.columns()[name].dtype, name
+
+
+def test_photos_thumbnails_and_failures_come_back(path, make_batch):
+    batch = make_batch(1)
+    write(path, batch)
+    store = open_store(path)
+    assert store.images() == batch.images
+    assert store.failures() == batch.failures
+    ids = batch.objects.object_id[[3, 0]]
+    assert store.thumbnails(ids) == [batch.thumbnails[3], batch.thumbnails[0]]
+    assert store.sources == {"yolo@1": {"cfg": "cc", "size": [320, 320]}}
+
+
+def test_vectors_and_cells_come_back_bit_for_bit(path, make_batch):
+    batch = make_batch(1)
+    write(path, batch)
+    store = open_store(path)
+    for name, rows in batch.vectors.items():
+        space = store.space(name)
+        assert space.vectors.tobytes() == rows.vectors.tobytes()
+        assert space.object_id.tolist() == list(rows.object_id)
+        assert space.recipe.to_json() == rows.recipe.to_json()
+    assert store.cells("yolo-window")["cell_x"].tolist() == [0, 1]
+    assert store.cells("yolo-window")["anchor"].tolist() == [-1, -1]
+    assert store.cells("resnet50-crop")["head"].tolist() == [-1] * 4
+
+
+def test_objects_by_id_in_the_order_asked_for(path, make_batch):
+    batches = [make_batch(number) for number in range(3)]
+    write(path, *batches)
+    wanted = [batches[2].objects.object_id[1], batches[0].objects.object_id[3]]
+    assert open_store(path).objects(wanted).object_id.tolist() == wanted
+
+
+def test_info_counts(path, make_batch):
+    write(path, make_batch(1), make_batch(2))
+    info = open_store(path).info()
+    assert (info.images, info.objects) == (4, 8)
+    assert info.labels == {"dog": 4, "potted plant": 4}
+    assert [(space.name, space.count, space.dimension) for space in info.spaces] == [
+        ("resnet50-crop", 8, 8),
+        ("yolo-window", 4, 3),
+    ]
+    assert info.to_json()["failures"][0] == {"path": "photos/broken 1.jpg", "reason": "the file is empty"}
+    assert info.to_json()["spaces"][1]["recipe"]["stride"] == 32
+
+
+def test_adding_twice_is_adding_once(path, make_batch, read_all):
+    write(path, make_batch(1), make_batch(2))
+    before = read_all(path)
+    write(path, make_batch(2), make_batch(1), make_batch(2))
+    assert read_all(path) == before
+
+
+def test_a_row_that_stands_twice_in_a_batch_is_added_once(path, make_batch):
+    batch = make_batch(1)
+    twice = np.repeat(np.arange(4), 2)
+    crop = batch.vectors["resnet50-crop"]
+    doubled = replace(
+        batch,
+        images=[*batch.images, *batch.images],
+        objects=batch.objects.take(twice),
+        thumbnails=[batch.thumbnails[row] for row in twice],
+        vectors={"resnet50-crop": SpaceRows(crop.recipe, crop.object_id[twice], crop.vectors[twice])},
+        failures=[*batch.failures, *batch.failures],
+    )
+    write(path, doubled)
+    store = open_store(path)
+    assert len(store.images()) == 2
+    assert store.objects().object_id.tolist() == batch.objects.object_id.tolist()
+    assert store.thumbnails(batch.objects.object_id) == batch.thumbnails
+    assert store.space("resnet50-crop").vectors.tolist() == crop.vectors.tolist()
+    assert len(store.failures()) == 1
+
+
+def test_done_knows_the_job_and_photos_without_objects(path, make_batch):
+    empty = Batch([ImageRow("e" * 32, "empty.jpg", 2, 2)], no_objects(), [], job="other")
+    with open_writer(path) as writer:
+        writer.commit(make_batch(1, job="one"))
+        writer.commit(empty)
+        assert writer.done("one") == {row.image_id for row in make_batch(1).images}
+        assert writer.done("other") == {"e" * 32}
+        assert writer.done("neither") == set()
+
+
+def test_a_later_job_adds_a_space_to_objects_that_are_there(path, make_batch):
+    batch = make_batch(1)
+    write(path, replace(batch, vectors={}))
+    late = Batch([], no_objects(), [], job="later", vectors=batch.vectors)
+    write(path, late)
+    assert len(open_store(path).space("resnet50-crop")) == 4
+
+
+def test_a_photo_that_succeeds_loses_its_failures(path, make_batch):
+    broken = [
+        Failure("a.jpg", "the file is empty"),
+        Failure("a.jpg", "no image"),
+        Failure("b.jpg", "no image"),
+    ]
+    write(path, make_batch(1, failures=broken))
+    healed = Batch([ImageRow("a" * 32, "a.jpg", 2, 2)], no_objects(), [], job="job")
+    write(path, healed)
+    assert open_store(path).failures() == [Failure("b.jpg", "no image")]
+
+
+def test_file_names_that_are_not_text(path):
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    failed = Batch([], no_objects(), [], job="job", failures=[Failure(name, f"cannot read {name}")])
+    write(path, failed, failed)
+    assert open_store(path).failures() == [Failure("caf\\udce9.jpg", "cannot read caf\\udce9.jpg")]
+    write(path, Batch([ImageRow("a" * 32, name, 2, 2)], no_objects(), [], job="job"))
+    assert open_store(path).failures() == []
+    assert open_store(path).images()[0].path == "caf\\udce9.jpg"
+
+
+def test_a_reader_keeps_the_state_that_it_opened(path, make_batch):
+    with open_writer(path) as writer:
+        writer.commit(make_batch(1))
+        store = open_store(path)
+        writer.commit(make_batch(2))
+        writer.finish()
+        assert len(store.images()) == 2
+        assert len(store.objects()) == 4
+        assert len(open_store(path).objects()) == 8
+
+
+def test_an_empty_store_answers(path):
+    open_writer(path).close()
+    store = open_store(path)
+    assert store.info().to_json() == {
+        "images": 0,
+        "objects": 0,
+        "labels": {},
+        "spaces": [],
+        "failures": [],
+    }
+    assert len(store.objects()) == len(store) == 0
+    assert store.thumbnails([]) == []
+    assert store.objects([]).object_id.tolist() == []
+    with pytest.raises(QueryError, match=r"no space a in .*dogs.osp; its spaces: none yet"):
+        store.space("a")
+
+
+def test_unknown_names_are_named(path, make_batch):
+    write(path, make_batch(1))
+    store = open_store(path)
+    with pytest.raises(QueryError, match=r"no space vgg in .*; its spaces: resnet50-crop, yolo-window"):
+        store.space("vgg")
+    with pytest.raises(QueryError, match="no object beef in"):
+        store.objects(["beef"])
+    with pytest.raises(QueryError, match="no object beef in"):
+        store.thumbnails(["beef"])
+
+
+# Factors.
+
+
+def some_objects(name, **factors):
+    image = name * 32
+    objects = make_objects(image_id=image, xyxy=np.float32([[0, 0, 1, 1]]), label=["dog"], source="s@1")
+    columns = {
+        key: np.array([value], float if isinstance(value, float) else object)
+        for key, value in factors.items()
+    }
+    return Batch([ImageRow(image, f"{name}.jpg", 2, 2)], objects.with_factors(columns), [b""], job="job")
+
+
+def factor(path, name):
+    return open_store(path).objects().factors[name].tolist()
+
+
+def test_new_factors_are_unknown_in_older_rows(path):
+    write(path, some_objects("a"), some_objects("b", angle=30.0), some_objects("c", colour="red"))
+    assert repr(factor(path, "angle")) == "[nan, 30.0, nan]"
+    assert factor(path, "colour") == [None, None, "red"]
+
+
+def test_a_factor_nobody_knows_makes_no_column(path):
+    write(path, some_objects("a", angle=None), some_objects("b", angle=30.0), some_objects("c", angle=None))
+    assert repr(factor(path, "angle")) == "[nan, 30.0, nan]"
+
+
+def test_a_factor_of_another_type_is_refused(path):
+    write(path, some_objects("a", angle=30.0))
+    with pytest.raises(InputError, match=r"factor angle: .*dogs.osp holds numbers and this job gives text"):
+        write(path, some_objects("b", angle="thirty"))
+    assert len(open_store(path).objects()) == 1
+
+
+def test_a_factor_of_two_types_is_refused(path, make_batch):
+    mixed = make_batch(1).objects.with_factors({"shade": np.array([1.0, "x", None, 2], object)})
+    with pytest.raises(InputError, match="factor shade: expected all numbers or all text, found both"):
+        write(path, make_batch(1, objects=mixed))
+
+
+@pytest.mark.parametrize("name", ["a.b", "`a`", "", "label", "thumbnail", "image_id"])
+def test_factor_names_that_cannot_be_columns(path, name):
+    with pytest.raises(InputError, match="factor"):
+        write(path, some_objects("a", **{name: 1.0}))
+
+
+@pytest.mark.parametrize("name", ["Angle", "a b", "größe", "1st", "select"])
+def test_factor_names_that_can(path, name):
+    write(path, some_objects("a", angle=1.0), some_objects("b", **{name: 2.0}))
+    assert repr(factor(path, name)) == "[nan, 2.0]"
+
+
+def test_factors_of_stored_objects_can_be_set(path):
+    write(path, some_objects("a", angle=1.0, colour="red"), some_objects("b", angle=2.0), some_objects("c"))
+    before = open_store(path).objects()
+    with open_writer(path) as writer:
+        writer.set_factors({"a" * 32: {"angle": 9.0, "size": "big"}, "b" * 32: {"angle": None}, "x" * 32: {}})
+    after = open_store(path).objects(before.object_id)
+    assert repr(after.factors["angle"].tolist()) == "[9.0, nan, nan]"
+    assert after.factors["colour"].tolist() == ["red", None, None]
+    assert after.factors["size"].tolist() == ["big", None, None]
+    for name in ("label", "xyxy", "image_id", "source"):
+        assert after.columns()[name].tolist() == before.columns()[name].tolist()
+    assert open_store(path).thumbnails(before.object_id) == [b""] * 3
+
+
+def test_setting_the_same_factors_writes_nothing(path):
+    write(path, some_objects("a", angle=1.0))
+    with open_writer(path) as writer:
+        before = (path / "manifest.json").read_bytes()
+        writer.set_factors({"a" * 32: {"angle": 1.0, "colour": None}})
+        writer.set_factors({})
+        assert (path / "manifest.json").read_bytes() == before
+
+
+def test_setting_a_factor_of_another_type_is_refused(path):
+    write(path, some_objects("a", angle=1.0))
+    with (
+        open_writer(path) as writer,
+        pytest.raises(InputError, match="holds numbers and this job gives text"),
+    ):
+        writer.set_factors({"a" * 32: {"angle": "one"}})
+    assert factor(path, "angle") == [1.0]
+
+
+def test_setting_factors_of_an_empty_store(path):
+    with open_writer(path) as writer:
+        writer.set_factors({"a" * 32: {"angle": 1.0}})
+    assert len(open_store(path).objects()) == 0
+
+
+# What is refused, and that nothing of the batch is added then.
+
+
+def refused(path, batch, error, sentence):
+    with open_writer(path) as writer:
+        before = (path / "manifest.json").read_bytes()
+        with pytest.raises(error, match=sentence):
+            writer.commit(batch)
+        assert (path / "manifest.json").read_bytes() == before
+
+
+def test_another_recipe_is_refused_by_name(path, make_batch):
+    write(path, make_batch(1))
+    batch = make_batch(2)
+    crop = batch.vectors["resnet50-crop"]
+    other = SpaceRows(replace(crop.recipe, precision="bfloat16", weights="ab"), crop.object_id, crop.vectors)
+    sentence = (
+        r"space resnet50-crop of .*dogs.osp was made by another recipe "
+        r"\(weights 'aa', now 'ab'; precision 'float32', now 'bfloat16'\); use another store, or .*--as NAME"
+    )
+    refused(path, replace(batch, vectors={"resnet50-crop": other}), RecipeError, sentence)
+
+
+def test_another_dimension_is_refused(path, make_batch):
+    write(path, make_batch(1))
+    batch = make_batch(2)
+    crop = batch.vectors["resnet50-crop"]
+    other = SpaceRows(crop.recipe, crop.object_id, crop.vectors[:, :5])
+    refused(path, replace(batch, vectors={"resnet50-crop": other}), RecipeError, r"\(dimension 8, now 5\)")
+
+
+def test_another_recipe_of_a_source_is_refused(path, make_batch):
+    write(path, make_batch(1))
+    sources = {"yolo@1": {"cfg": "another"}}
+    refused(path, replace(make_batch(2), sources=sources), RecipeError, "source yolo@1 of")
+
+
+def test_a_vector_without_its_object_is_refused(path, make_batch):
+    rows = SpaceRows(RECIPE, ["f" * 32], np.zeros((1, 2), np.float32))
+    refused(path, replace(make_batch(1), vectors={"s": rows}), InputError, "object f{32}, which is not in")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_vectors_that_are_not_finite_are_refused(value):
+    with pytest.raises(InputError, match="the vector of object b has a NaN or an infinity in it"):
+        SpaceRows(RECIPE, ["a", "b"], np.array([[0, 0], [0, value]], np.float32))
+
+
+def test_vectors_of_another_shape_are_refused():
+    with pytest.raises(InputError, match=r"vectors of shape \(2, 3\) for 1 objects"):
+        SpaceRows(RECIPE, ["a"], np.zeros((2, 3), np.float32))
+    with pytest.raises(InputError, match=r"vectors of shape \(1, 0\)"):
+        SpaceRows(RECIPE, ["a"], np.zeros((1, 0), np.float32))
+    with pytest.raises(InputError, match="unknown column row; expected head"):
+        SpaceRows(RECIPE, ["a"], np.zeros((1, 1), np.float32), {"row": np.zeros(1)})
+    with pytest.raises(InputError, match="column head has 2 rows, expected 1"):
+        SpaceRows(RECIPE, ["a"], np.zeros((1, 1), np.float32), {"head": np.zeros(2)})
+
+
+def test_thumbnails_one_each(make_batch):
+    with pytest.raises(InputError, match="1 thumbnails for 4 objects"):
+        make_batch(1, thumbnails=[b""])
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "a/b", "..", "a b", "é", "a" * 201, "a\n"])
+def test_space_names_that_cannot_be_files(make_batch, name):
+    with pytest.raises(InputError, match="use letters, digits, dots, dashes and underscores"):
+        make_batch(1, vectors={name: SpaceRows(RECIPE, [], np.zeros((0, 2), np.float32))})
+
+
+def test_a_closed_writer_writes_no_more(path, make_batch):
+    writer = open_writer(path)
+    writer.close()
+    with pytest.raises(StoreError, match=r"the writer of .* is closed"):
+        writer.commit(make_batch(1))
+
+
+def test_importing_the_store_leaves_lance_alone():
+    code = "import sys, objectspace.store; print(*({'torch', 'lance'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
