@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
@@ -18,7 +17,7 @@ from objectspace.objects.records import Objects, no_objects
 from objectspace.store.columns import objects_from_table, text_array
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceInfo, StoreInfo
-from objectspace.store.tables import open_table
+from objectspace.store.tables import open_table, read_batches, read_rows, take_rows
 
 
 def open_store(path: Path | str) -> Store:
@@ -58,7 +57,7 @@ class Store:
         images, objects = self._table("images"), self._table("objects")
         labels = Counter[str]()
         if objects is not None:
-            for batch in objects.to_batches(columns=["label"]):
+            for batch in read_batches(objects, ["label"]):
                 labels.update(batch["label"].to_pylist())
         return StoreInfo(
             images=0 if images is None else images.count_rows(),
@@ -73,20 +72,20 @@ class Store:
         table = self._table("images")
         if table is None:
             return []
-        return [ImageRow(**row) for row in table.to_table(columns=list(ImageRow._fields)).to_pylist()]
+        return [ImageRow(**row) for row in read_rows(table, ImageRow._fields).to_pylist()]
 
     def failures(self) -> list[Failure]:
         """The photos that could not be used, by path."""
         table = self._table("failures")
         if table is None:
             return []
-        return sorted(Failure(**row) for row in table.to_table().to_pylist())
+        return sorted(Failure(**row) for row in read_rows(table, Failure._fields).to_pylist())
 
     def indexed(self) -> dict[str, set[str]]:
         """The photos that each job has finished: digest of the job -> image ids."""
         finished: dict[str, set[str]] = {}
         if (table := self._table("indexed")) is not None:
-            for row in table.to_table().to_pylist():
+            for row in read_rows(table, ["image_id", "job"]).to_pylist():
                 finished.setdefault(row["job"], set()).add(row["image_id"])
         return finished
 
@@ -98,7 +97,7 @@ class Store:
             return no_objects()
         columns = [name for name in table.schema.names if name != "thumbnail"]
         return objects_from_table(
-            table.to_table(columns=columns) if rows is None else table.take(rows, columns=columns)
+            read_rows(table, columns) if rows is None else take_rows(table, rows, columns)
         )
 
     def thumbnails(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[bytes]:
@@ -106,7 +105,7 @@ class Store:
         rows = self._rows(object_ids)
         if not rows:
             return []
-        pictures: list[bytes] = self._table("objects").take(rows, columns=["thumbnail"])[0].to_pylist()
+        pictures: list[bytes] = take_rows(self._table("objects"), rows, ["thumbnail"])[0].to_pylist()
         return pictures
 
     def space(self, name: str) -> Space:
@@ -114,7 +113,7 @@ class Store:
         table, entry = self._space_table(name), self._manifest.spaces[name]
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
-        for batch in table.to_batches(columns=["object_id", "vector"]):
+        for batch in read_batches(table, ["object_id", "vector"]):
             block = batch["vector"].flatten().to_numpy().reshape(-1, entry.dimension)
             vectors[len(ids) : len(ids) + len(block)] = block
             ids += batch["object_id"].to_pylist()
@@ -124,7 +123,7 @@ class Store:
         """Where each vector of a space was cut, row for row with :meth:`space`: head, cell_x, cell_y, anchor,
         cells_outside, each (n,) int32, -1 where there is none. Raises QueryError for an unknown space.
         """
-        rows = self._space_table(name).to_table(columns=list(CELL_COLUMNS))
+        rows = read_rows(self._space_table(name), CELL_COLUMNS)
         return {
             column: rows[column].combine_chunks().fill_null(-1).to_numpy().astype(np.int32)
             for column in CELL_COLUMNS
@@ -153,7 +152,7 @@ class Store:
         table = self._table("objects")
         if table is None:
             return {}
-        ids: pa.Table = table.to_table(columns=["object_id"])
+        ids = read_rows(table, ["object_id"])
         return {name: row for row, name in enumerate(text_array(ids["object_id"]).tolist())}
 
     def _rows(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[int]:

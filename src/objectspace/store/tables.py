@@ -48,6 +48,35 @@ def open_table(folder: Path, name: str, version: int) -> Any:
         ) from None
 
 
+def read_rows(table: Any, columns: Sequence[str]) -> pa.Table:
+    """All rows of some columns."""
+    with _read_errors(table):
+        return table.to_table(columns=list(columns))
+
+
+def read_batches(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """All rows of some columns, a few thousand at a time."""
+    with _read_errors(table):
+        yield from table.to_batches(columns=list(columns))
+
+
+def take_rows(table: Any, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    """Rows by their place in the table, in the order asked for."""
+    with _read_errors(table):
+        return table.take(list(rows), columns=list(columns))
+
+
+@contextmanager
+def _read_errors(table: Any) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
+        raise StoreError(
+            f"table {table.uri} could not be read ({_reason(error)}); open the store again if a job "
+            f"has ended meanwhile, otherwise restore the table from a copy"
+        ) from error
+
+
 def create_table(folder: Path, name: str, rows: pa.Table) -> Any:
     """A new Lance table that holds ``rows``."""
     import lance
@@ -138,7 +167,10 @@ def plain_errors(folder: Path) -> Iterator[None]:
         if full:
             message = f"the disk is full: the store at {folder} keeps what it had; free some space and "
         else:
-            # Lance adds the place in its own source; the sentence before it is for the user.
-            reason = str(error).split(", /")[0]
-            message = f"the store at {folder} could not be written ({reason}) and keeps what it had; "
+            message = f"the store at {folder} could not be written ({_reason(error)}) and keeps what it had; "
         raise StoreError(message + "run the same command again") from error
+
+
+def _reason(error: Exception) -> str:
+    """What the system or Lance says, without the place in Lance's own source that stands behind it."""
+    return getattr(error, "strerror", None) or str(error).split(", /")[0]

@@ -32,16 +32,17 @@ def open_writer(path: Path | str) -> Writer:
     """
     folder = Path(path)
     _check_folder(folder)
-    with plain_errors(folder):
+    # The system releases the lock when the process ends, however it ends.
+    lock = filelock.FileLock(folder / LOCK, timeout=0, thread_local=False)
+    try:
         folder.mkdir(parents=True, exist_ok=True)
-        # The system releases the lock when the process ends, however it ends.
-        lock = filelock.FileLock(folder / LOCK, timeout=0, thread_local=False)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise StoreBusyError(
-                f"another process is writing to {folder} (it holds {folder / LOCK}); wait until it has ended"
-            ) from None
+        lock.acquire()
+    except filelock.Timeout:
+        raise StoreBusyError(
+            f"another process is writing to {folder} (it holds {folder / LOCK}); wait until it has ended"
+        ) from None
+    except OSError as error:
+        raise StoreError(f"no store can be made or written at {folder}: {error.strerror}") from None
     try:
         return Writer(folder, lock)
     except BaseException:
@@ -221,7 +222,7 @@ class Writer:
 
     def _read(self, name: str, wanted: list[str]) -> pa.Table:
         if name in self._tables:
-            return self._tables[name].to_table(columns=wanted)
+            return tables.read_rows(self._tables[name], wanted)
         return pa.table({column: pa.array([], pa.string()) for column in wanted})
 
     def _keys(self, name: str, column: str) -> Keys:

@@ -1,0 +1,174 @@
+"""Whatever stands in manifest.json, a reader gets the state or one clear sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import StoreError, StoreVersionError
+from objectspace.store import open_store, open_writer
+from objectspace.store.manifest import Manifest, SpaceEntry, parse_manifest, read_manifest, write_manifest
+
+RECIPE = Recipe("window", "yolo", "ab", "119", {"size": [320, 320]}, "float32", "0.1.0", 3, "own", 32)
+MANIFEST = Manifest({"objects": 3, "spaces/a": 7}, {"a": SpaceEntry(RECIPE, 9)}, {"s@1": {"x": None}})
+
+
+def test_a_manifest_comes_back(tmp_path):
+    write_manifest(tmp_path, MANIFEST)
+    assert read_manifest(tmp_path) == MANIFEST
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_no_store(tmp_path):
+    with pytest.raises(StoreError, match=r"no store at .*here; make one with objectspace index"):
+        open_store(tmp_path / "here")
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(StoreError, match="no store at"):
+        open_store(tmp_path / "photo.jpg")
+
+
+def test_another_format_version(tmp_path):
+    value = {**MANIFEST.to_json(), "version": 2, "package": "9.1"}
+    (tmp_path / "manifest.json").write_text(json.dumps(value))
+    sentence = r"has format version 2 and this objectspace \(.*\) reads version 1; open it with .*\(9.1\)"
+    with pytest.raises(StoreVersionError, match=sentence):
+        open_store(tmp_path)
+    with pytest.raises(StoreVersionError, match=sentence):
+        open_writer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"format": "zarr"}, "does not say"),
+        ({"tables": []}, "it has no tables"),
+        ({"spaces": None}, "it has no spaces"),
+        ({"sources": {"a": 1}}, "a source has no recipe"),
+        ({"tables": {"objects": True, "spaces/a": 1}}, "table objects has no version number"),
+        ({"tables": {"objects": 0, "spaces/a": 1}}, "table objects has no version number"),
+        ({"tables": {"objects": 2**64, "spaces/a": 1}}, "table objects has no version number"),
+        ({"tables": {"../../etc": 1, "spaces/a": 1}}, "unknown table"),
+        ({"tables": {"objects": 1}}, "its tables and its spaces disagree"),
+        ({"tables": {"spaces/../x": 1}, "spaces": {"../x": {}}}, "space name"),
+        ({"spaces": {"a": {"dimension": 3}}}, "space a has no recipe"),
+        ({"spaces": {"a": {"recipe": {}, "dimension": 3}}}, "space a has no recipe"),
+        ({"spaces": {"a": {"recipe": {**RECIPE.to_json(), "q": 1}, "dimension": 3}}}, "unknown keys q"),
+        ({"spaces": {"a": {"recipe": RECIPE.to_json(), "dimension": "3"}}}, "space a has no dimension"),
+    ],
+)
+def test_damage_is_named(tmp_path, change, sentence):
+    (tmp_path / "manifest.json").write_text(json.dumps({**MANIFEST.to_json(), **change}))
+    with pytest.raises(StoreError, match=sentence):
+        open_store(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"1" * 10_000, b"null", b"\x00"])
+def test_what_is_not_json(tmp_path, data):
+    (tmp_path / "manifest.json").write_bytes(data)
+    with pytest.raises(StoreError, match="is damaged"):
+        open_store(tmp_path)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(value=json_values)
+def test_any_json_is_a_state_or_a_store_error(value):
+    with pytest.raises(StoreError):
+        parse_manifest(value, Path("x"))
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_any_change_of_one_value_is_a_state_or_a_store_error(data):
+    value = MANIFEST.to_json()
+    place = value
+    while True:
+        key = data.draw(st.sampled_from(sorted(place)))
+        if not isinstance(place[key], dict) or not place[key] or data.draw(st.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(json_values)
+    try:
+        parse_manifest(value, Path("x"))
+    except StoreError:
+        return
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(length=st.integers(0, 400))
+def test_any_truncation_is_a_store_error(tmp_path, length):
+    write_manifest(tmp_path, MANIFEST)
+    data = (tmp_path / "manifest.json").read_bytes()
+    (tmp_path / "manifest.json").write_bytes(data[: min(length, len(data) - 1)])
+    with pytest.raises(StoreError):
+        read_manifest(tmp_path)
+
+
+# Damage beside the manifest.
+
+
+@pytest.fixture
+def store(tmp_path, make_batch):
+    path = tmp_path / "dogs.osp"
+    with open_writer(path) as writer:
+        writer.commit(make_batch(1))
+    return path
+
+
+def test_a_table_deleted_by_hand(store):
+    shutil.rmtree(store / "spaces" / "yolo-window.lance")
+    sentence = "is damaged: table spaces/yolo-window.lance has no version 1; restore the table from a copy"
+    with pytest.raises(StoreError, match=sentence):
+        open_store(store).space("yolo-window")
+    with pytest.raises(StoreError, match=sentence):
+        open_writer(store)
+    assert len(open_store(store).space("resnet50-crop")) == 4
+
+
+def test_a_data_file_deleted_by_hand(store):
+    for path in (store / "objects.lance" / "data").iterdir():
+        path.unlink()
+    with pytest.raises(
+        StoreError, match=r"table .*objects.lance could not be read \(.*\); open the store again if"
+    ):
+        open_store(store).objects()
+
+
+def test_a_manifest_deleted_by_hand(store):
+    (store / "manifest.json").unlink()
+    with pytest.raises(StoreError, match="no store at"):
+        open_store(store)
+    with pytest.raises(StoreError, match=r"is not a store \(it has no manifest.json\) and is not empty"):
+        open_writer(store)
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "holiday.jpg").write_bytes(b"x")
+    with pytest.raises(StoreError, match=r"is not empty \(it holds holiday.jpg\); give the store a folder"):
+        open_writer(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.jpg"]
+
+
+def test_a_file_is_no_store(tmp_path):
+    (tmp_path / "dogs.osp").write_bytes(b"x")
+    with pytest.raises(StoreError, match="is a file and a store is a folder"):
+        open_writer(tmp_path / "dogs.osp")
+    with pytest.raises(StoreError, match=r"no store can be made or written at .*: Not a directory"):
+        open_writer(tmp_path / "dogs.osp" / "inner")
+
+
+def test_an_empty_folder_becomes_a_store(tmp_path):
+    open_writer(tmp_path).close()
+    assert open_store(tmp_path).info().objects == 0
