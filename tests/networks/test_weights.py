@@ -153,7 +153,7 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, writer: str) -> N
     if writer == "torch":
         torch.save({"weight": _Touches(made)}, path)
     else:
-        path.write_bytes(pickle.dumps(_Touches(made)))
+        path.write_bytes(pickle.dumps(_Touches(made), protocol=2))
     with pytest.raises(WeightsError, match="no plain state dict"):
         load_state_dict(path)
     assert not made.exists()

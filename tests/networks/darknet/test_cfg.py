@@ -95,7 +95,7 @@ def test_whole_numbers_are_checked(value: str) -> None:
 def test_decimal_numbers_are_checked(value: str) -> None:
     section = parse_cfg(f"[net]\n[yolo]\nscale_x_y={value}", path="x.cfg").layers[0]
     with pytest.raises(CfgError, match="expected a number from 0 to 9"):
-        section.number_of("scale_x_y", 1.0, low=0.0, high=9.0)
+        section.decimal("scale_x_y", 1.0, low=0.0, high=9.0)
 
 
 def test_lists_may_end_in_a_comma() -> None:

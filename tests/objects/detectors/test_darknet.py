@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.errors import CfgError, InputError, ModelError, WeightsError
+from objectspace.errors import CfgError, DownloadError, InputError, ModelError, WeightsError
 from objectspace.images import Image, halved, image_from_array
+from objectspace.networks import weights as weights_module
+from objectspace.networks.darknet.architectures import ARCHITECTURES
 from objectspace.networks.darknet.cfg import parse_cfg
 from objectspace.networks.darknet.network import load_network, write_weights
 from objectspace.objects.boxes import stretch_frame
@@ -505,8 +509,6 @@ def test_a_network_that_detects_nothing_is_refused(tmp_path: Path, text: str, wo
 
 
 def test_a_name_takes_weights_by_path_and_is_letterboxed(tmp_path: Path) -> None:
-    from objectspace.networks.darknet.architectures import ARCHITECTURES
-
     network = load_network(ARCHITECTURES["yolov3-tiny"].cfg(), None)
     write_weights(network, tmp_path / "my.weights")
     detector = load_detector("yolov3-tiny", weights=tmp_path / "my.weights", precision="float32")
@@ -516,3 +518,23 @@ def test_a_name_takes_weights_by_path_and_is_letterboxed(tmp_path: Path) -> None
         (416, 416),
     )
     assert [head.tap for head in detector.heads] == ["14", "21"]
+
+
+def test_a_name_offline_says_which_file_to_put_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(file: object, url: str) -> Path:
+        raise ConnectionError
+
+    monkeypatch.setenv("OBJECTSPACE_CACHE", str(tmp_path))
+    monkeypatch.setattr(weights_module, "_download", offline)
+    with pytest.raises(DownloadError, match=r"248,007,048 bytes.* at .*/yolov3\.weights.*--detector-weights"):
+        load_detector("yolov3")
+
+
+def test_the_table_of_detectors_needs_no_torch() -> None:
+    code = (
+        "import sys, objectspace.objects.detectors, objectspace.networks.darknet.architectures as known\n"
+        "import objectspace.networks.darknet.layers as layers\n"
+        "[layers.read_layers(known.ARCHITECTURES[name].cfg()).taps for name in known.ARCHITECTURES]\n"
+        "assert 'torch' not in sys.modules and 'pooch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

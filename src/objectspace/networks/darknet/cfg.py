@@ -55,7 +55,7 @@ class Section:
         """Whether an option is 1 rather than 0 or missing."""
         return self.integer(name, 0, low=0, high=1) == 1
 
-    def number_of(self, name: str, default: float, *, low: float, high: float) -> float:
+    def decimal(self, name: str, default: float, *, low: float, high: float) -> float:
         """A decimal number from ``low`` to ``high``."""
         text = self._text(name, default)
         if _DECIMAL.fullmatch(text) is None or not low <= float(text) <= high:

@@ -338,7 +338,7 @@ def _read_yolo(reader: _Reader) -> Layer:
             f"{len(mask)} anchors of 5 + {classes} numbers need {len(mask) * (5 + classes)} channels, "
             f"but layer {previous} has {shape[0]}"
         )
-    settings = Yolo(pairs, mask, classes, section.number_of("scale_x_y", 1.0, low=0.5, high=4.0))
+    settings = Yolo(pairs, mask, classes, section.decimal("scale_x_y", 1.0, low=0.5, high=4.0))
     return reader.layer((previous,), shape, reader.stride(previous), settings)
 
 

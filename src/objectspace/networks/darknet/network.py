@@ -129,6 +129,7 @@ class _ConvolutionBlock(nn.Module):
         targets = [self.convolution.bias, self.convolution.weight]
         if self.norm is not None:
             norm = self.norm
+            norm.reset_running_stats()
             targets = [norm.bias, norm.weight, norm.running_mean, norm.running_var, self.convolution.weight]
         for target, numbers in zip(targets, weights.arrays(), strict=True):
             assert target is not None
@@ -265,7 +266,9 @@ def load_network(cfg: Cfg, weights: Path | str | None) -> DarknetNetwork:
     if weights is None:
         return DarknetNetwork(layers, Header())
     content = read_weight_file(weights, layers)
-    network = DarknetNetwork(layers, content.header)
+    with torch.device("meta"):  # without memory or random numbers, since the file's come next
+        network = DarknetNetwork(layers, content.header)
+    network.to_empty(device="cpu")
     for number, numbers in content.convolutions.items():
         _convolution(network.convolutions[str(number)]).load(numbers)
     return network

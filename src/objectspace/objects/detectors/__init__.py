@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError
-from objectspace.images import Image
+from objectspace.images import Image, Pixels
 from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
-
-#: Pixels of the network's input: (h, w, 3) of one image, (b, h, w, 3) of a batch; RGB uint8.
-Pixels = NDArray[np.uint8]
 
 #: How an image is laid on the network's input: sides scaled apart, or aspect kept and grey bars beside it.
 RESIZES = ("stretch", "letterbox")
@@ -65,6 +62,7 @@ class Detector(Protocol):
     source: the name and the recipe's digest, as kept with every object
     input_wh: the network's input in pixels
     precision: "float32" or "bfloat16"
+    batch_size: the inputs that one pass takes without filling up; a good number to prepare together
     """
 
     name: str
@@ -74,6 +72,7 @@ class Detector(Protocol):
     heads: tuple[Head, ...]
     device: torch.device
     precision: str
+    batch_size: int
 
     def frame(self, image_wh: tuple[int, int]) -> Frame:
         """How the network's input lies on an image of this size."""
@@ -124,7 +123,7 @@ def load_detector(
     if architecture is not None:
         name, cfg, default = architecture.name, architecture.cfg(), "letterbox"
         weights = fetch(architecture.weights) if weights is None else weights
-    elif Path(name_or_cfg).suffix == ".cfg":
+    elif Path(name_or_cfg).suffix.lower() == ".cfg":
         name, cfg, default = Path(name_or_cfg).stem, read_cfg(name_or_cfg), "stretch"
     else:
         raise InputError(_unknown(str(name_or_cfg), sorted(ARCHITECTURES)))
