@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objectspace import neighbours
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbours import NOBODY, ExactIndex, nearest
+from objectspace.neighbours import NOBODY, ExactIndex, nearest, sieve
 
 
 def distance(query: np.ndarray, vector: np.ndarray, metric: str) -> float:
@@ -166,6 +165,42 @@ def test_zero_vectors_among_many(offset):
     check_answer(found, double_loop(queries, vectors, ids_of(700), 300, "cosine"))
 
 
+def test_a_neighbour_just_nearer_than_the_zero_vectors():
+    # cos = 1e-7, and float32 products cannot tell that from the zero vectors' 0.
+    vectors = np.zeros((40, 2), np.float32)
+    vectors[17] = [1e-7, 1]
+    found = nearest(np.array([[1, 0]]), vectors, ids=ids_of(40), k=1, metric="cosine")
+    assert found.index.tolist() == [[17]]
+    assert found.distance[0, 0] == pytest.approx(1 - 1e-7, abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [0, 1, 1e4])
+def test_products_as_wrong_as_float32_may_be_lose_no_neighbour(monkeypatch, metric, offset):
+    vectors, queries = gaussian(2000, 64, seed=25, offset=offset), gaussian(20, 64, seed=26, offset=offset)
+    index = ExactIndex(vectors, ids_of(2000), metric=metric)
+    expected = index.nearest(queries, k=5)
+    random, matmul = np.random.default_rng(27), np.matmul
+
+    def worst(a, b, out):
+        lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=0)
+        signs = random.choice([-1, 1], lengths.shape)
+        out[...] = matmul(a.astype(float), b) + 64 * 2.0**-24 * signs * lengths
+        return out
+
+    monkeypatch.setattr(np, "matmul", worst)
+    found = index.nearest(queries, k=5)
+    assert found.index.tolist() == expected.index.tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_long_queries_overflow_without_a_word():
+    vectors = gaussian(100, 4, seed=23)
+    queries = gaussian(2, 4, seed=24) * np.float32(1e25)
+    found = nearest(queries, vectors, ids=ids_of(100), k=2)
+    check_answer(found, double_loop(queries, vectors, ids_of(100), 2, "euclidean"))
+
+
 def test_k_beyond_the_space_is_filled_with_nobody():
     found = nearest(np.zeros((2, 2)), np.eye(2), ids=["b", "a"], k=4)
     assert found.index.tolist() == [[1, 0, NOBODY, NOBODY]] * 2
@@ -226,7 +261,7 @@ def test_more_queries_than_one_search_takes():
 
 
 def test_candidates_are_measured_before_they_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(neighbours, "_WAITING", 50)
+    monkeypatch.setattr(sieve, "_WAITING", 50)
     vectors = np.repeat(gaussian(300, 4, seed=20), 3, axis=0)
     found = nearest(vectors[:10], vectors, ids=ids_of(900), k=5)
     check_answer(found, double_loop(vectors[:10], vectors, ids_of(900), 5, "euclidean"))
@@ -239,8 +274,8 @@ def test_vectors_in_a_file_are_searched_where_they_lie(tmp_path: Path, metric):
     mapped = np.memmap(tmp_path / "vectors", np.float32, mode="r", shape=vectors.shape)
     queries = gaussian(5, 16, seed=22, offset=20)
     index = ExactIndex(mapped, ids_of(1500), metric=metric)
-    assert index._placed is None  # no copy in memory
-    assert np.shares_memory(index._vectors, mapped)
+    assert index._points.placed is None  # no copy in memory
+    assert np.shares_memory(index._points.vectors, mapped)
     in_memory = nearest(queries, vectors, ids=ids_of(1500), k=5, metric=metric)
     found = index.nearest(queries, k=5)
     assert found.index.tolist() == in_memory.index.tolist()

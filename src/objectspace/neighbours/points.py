@@ -1,0 +1,93 @@
+"""The searched vectors: as the matrix product sees them, and their distances in float64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import InputError, QueryError
+from objectspace.neighbours.frame import choose_frame, inverses, slices, squares, sum_squares, survey
+
+METRICS = ("euclidean", "cosine")
+
+# Longer products than this could overflow on the way.
+_LARGEST_PRODUCT = 2.0**100
+
+
+class Points:
+    """Vectors (n, d) of one metric, placed in a frame where a float32 product tells them apart.
+
+    The squared distance of two placed vectors is that of the vectors themselves up to one scale, or twice
+    their cosine distance, within the errors that the frame states; ``halves`` (n,) is half the squared length
+    of each placed vector, so that the order of ``q.x - halves`` is that of the distances from q.
+
+    A ``np.memmap`` is read block by block; otherwise vectors that are not placed where they are get a copy.
+    """
+
+    def __init__(self, vectors: NDArray[np.float32], metric: str) -> None:
+        if metric not in METRICS:
+            raise QueryError(f"metric {metric!r} is unknown; expected {' or '.join(METRICS)}")
+        self.metric = metric
+        self.vectors = np.asarray(vectors, np.float32)
+        if self.vectors.ndim != 2:
+            raise InputError(f"vectors have shape {self.vectors.shape}, expected (objects, numbers)")
+        self.lengths, mean = survey(self.vectors, metric)
+        self.frame = choose_frame(self.lengths, mean, metric)
+        self._place_all(keep=not isinstance(vectors, np.memmap))
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def _place_all(self, keep: bool) -> None:
+        #: All placed vectors (n, d), None where they are made block by block.
+        self.placed: NDArray[np.float32] | None = self.vectors
+        self.halves = self.lengths**2 / 2
+        #: Rows (n,) without a direction, which the cosine puts at distance 1 from everything. That is a
+        #: squared chord of 2; from their place at the origin to unit vectors it is 1, which is 1 too short.
+        self.blind = self.lengths == 0 if self.metric == "cosine" else np.zeros(len(self), bool)
+        if self.frame.is_identity:
+            return
+        self.placed = np.empty_like(self.vectors) if keep else None
+        for rows in slices(*self.vectors.shape):
+            placed = self.frame.place(self.vectors[rows], self.lengths[rows])
+            self.halves[rows] = squares(placed) / 2
+            if self.placed is not None:
+                self.placed[rows] = placed
+        self.halves[self.blind] += 0.5
+
+    def placed_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Some placed vectors; ``rows`` ascend."""
+        first, last = int(rows[0]), int(rows[-1])
+        # Rows without a gap are a view; others are gathered.
+        part: Any = slice(first, last + 1) if last - first + 1 == len(rows) else rows
+        if self.placed is None:
+            return self.frame.place(self.vectors[part], self.lengths[part])
+        placed: NDArray[np.float32] = self.placed[part]
+        return placed
+
+    def beyond_products(self, lengths: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Queries (q,) of these lengths that no product can sieve: without a direction, or too long."""
+        if self.metric == "cosine":
+            return np.asarray(lengths == 0)
+        longest = float(self.lengths.max(initial=0)) * self.frame.scale
+        return np.asarray(lengths * self.frame.scale * max(longest, 1.0) > _LARGEST_PRODUCT)
+
+    def distances(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The distances (n,) of one query (d,) from some rows, by float64 differences."""
+        exact = query.astype(np.float64)
+        if self.metric == "cosine":
+            exact *= inverses(survey(query[None], "euclidean")[0])
+        distances = np.empty(len(rows))
+        for part in slices(len(rows), len(query)):
+            vectors = self.vectors[rows[part]].astype(np.float64)
+            if self.metric == "cosine":
+                vectors *= inverses(self.lengths[rows[part]])[:, None]
+            vectors -= exact
+            distances[part] = sum_squares(vectors)
+        if self.metric == "euclidean":
+            return np.sqrt(distances)
+        # Half the squared chord is 1 - cos, and exactly 0 for a vector and itself.
+        blind = (self.lengths[rows] == 0) | (not query.any())
+        return np.where(blind, 1.0, distances / 2)

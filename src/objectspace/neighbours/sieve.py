@@ -1,0 +1,194 @@
+"""The two sieves that leave few candidates to measure, each with a bound that loses no neighbour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.neighbours.frame import FLOAT32_UNIT, slices, squares
+from objectspace.neighbours.points import Points
+
+#: Stands in an answer where fewer than k objects are left; the distance there is infinite.
+NOBODY = -1
+
+#: The most queries of one search.
+QUERIES = 1024
+
+# Rows of one matrix product: BLAS runs at its peak, and the product (16 MB) stays in the last-level cache
+# until it is sieved. Blocks grow up to that, because the first ones sieve little out.
+_FIRST_ROWS, _ROWS = 256, 4096
+# Entries that are sieved in one go: the passes over them run in the second-level cache.
+_SIEVED = 1 << 18
+# Candidates that may wait to be measured (18 bytes each).
+_WAITING = 1 << 21
+
+
+class Search:
+    """One search of up to QUERIES queries (m, d) of the given lengths: the sieve, what waits, the answer.
+
+    own: (m,) the number of each query's own group, ``group`` (n,) that of each row: they do not meet
+    rank: (n,) the order of equal distances
+    """
+
+    def __init__(
+        self,
+        points: Points,
+        queries: NDArray[np.float32],
+        lengths: NDArray[np.float64],
+        k: int,
+        *,
+        rank: NDArray[np.int64],
+        group: NDArray[np.int64] | None,
+        own: NDArray[np.int64],
+    ) -> None:
+        self._points, self._queries = points, queries
+        self._rank, self._group, self._own = rank, group, own
+        frame = points.frame
+        self._placed = queries if frame.is_identity else frame.place(queries, lengths)
+        self._square = squares(self._placed)
+        self._placing_error = frame.error(np.sqrt(self._square))
+        # The k smallest upper bounds of each query's distances so far: nothing beyond the largest of them
+        # can be an answer.
+        self._bounds = np.full((len(queries), k), np.inf)
+        self._waiting: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+        self._answer = np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), np.inf)
+
+    def run(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Rows and distances (m, k) of the nearest among ``rows``."""
+        most = max(_ROWS, min(len(rows), _ROWS * QUERIES // len(self._queries) // 8))
+        product = np.empty((min(most, len(rows)), len(self._queries)), np.float32)
+        start, size = 0, _FIRST_ROWS
+        while start < len(rows):
+            part = rows[start : start + min(size, most)]
+            self._sieve(part, product[: len(part)])
+            if sum(len(found) for found, _, _ in self._waiting) > _WAITING:
+                self._measure()
+            start, size = start + len(part), size * 2
+        self._measure()
+        return self._answer
+
+    def _sieve(self, rows: NDArray[np.int64], product: NDArray[np.float32]) -> None:
+        """Let the rows of one block wait that could be among the k nearest of a query."""
+        halves = self._points.halves[rows]
+        np.matmul(self._points.placed_rows(rows), self._placed.T, out=product)
+        slack, placing_error = self._errors(float(np.sqrt(2 * halves.max())))
+        reach = self._bounds.max(axis=1) + placing_error
+        least = (self._square - reach**2) / 2 - slack
+        place, query = _at_least(product, halves.astype(np.float32), least.astype(np.float32))
+        found = rows[place]
+        if self._group is not None:
+            others = self._group[found] != self._own[query]
+            place, query, found = place[others], query[others], found[others]
+        square = self._square[query] - 2.0 * product[place, query]
+        low, high = square - 2 * slack[query], square + 2 * slack[query]
+        self._tighten(query, np.sqrt(np.maximum(high, 0)) + placing_error[query])
+        low = np.sqrt(np.maximum(low, 0)) - placing_error[query]
+        near = low <= self._bounds.max(axis=1)[query]
+        self._waiting.append((found[near], query[near].astype(np.uint16), low[near]))
+
+    def _errors(self, longest: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Bounds (m,) of the error of ``q.x - x.x / 2`` in float32 and of the distance through placing.
+
+        Any order of summing d products in float32 errs by at most d u / (1 - d u) |q| |x| (Higham, Accuracy
+        and Stability of Numerical Algorithms, 3.1); a few units more for the half square, the subtraction
+        and the comparison, and what vanishes below float32's smallest number.
+        """
+        dimension = self._placed.shape[1]
+        units = (dimension + 16) * FLOAT32_UNIT
+        lengths = np.sqrt(self._square)
+        slack = units / (1 - units) * (lengths + longest) * longest + dimension * 2.0**-126
+        return slack + 2.0**-48 * self._square, self._placing_error + self._points.frame.error(longest)
+
+    def _tighten(self, query: NDArray[np.int64], high: NDArray[np.float64]) -> None:
+        """Take new upper bounds in and keep the k smallest of each query."""
+        if not len(query):
+            return
+        queries, k = self._bounds.shape
+        # Radix sort: uint16 holds every query of a search.
+        order = np.argsort(query.astype(np.uint16), kind="stable")
+        query, high = query[order], high[order]
+        counts = np.bincount(query, minlength=queries)
+        place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+        table = np.full((queries, k + int(counts.max())), np.inf)
+        table[:, :k] = self._bounds
+        table[query, k + place] = high
+        self._bounds = np.partition(table, k - 1, axis=1)[:, :k]
+
+    def _measure(self) -> None:
+        """Measure the candidates that wait and merge them into the answer."""
+        if not self._waiting:
+            return
+        found, query, low = (np.concatenate(column) for column in zip(*self._waiting, strict=True))
+        self._waiting = []
+        near = low <= self._bounds.max(axis=1)[query]
+        found, query = found[near], query[near]
+        order = np.argsort(query, kind="stable")
+        found, query = found[order], query[order]
+        ends = np.cumsum(np.bincount(query, minlength=len(self._queries)))
+        for number, rows in enumerate(np.split(found, ends[:-1])):
+            near = self._sieve_again(number, rows)
+            if len(near):
+                distances = self._points.distances(self._queries[number], near)
+                merge(self._answer[0][number], self._answer[1][number], near, distances, self._rank)
+
+    def _sieve_again(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Candidates of one query that float32 differences leave: their error is a share of the distance.
+
+        That of the matrix product is a share of the vectors' lengths, so that it leaves whole clusters in.
+        """
+        k, points = self._bounds.shape[1], self._points
+        if len(rows) <= 2 * k or points.placed is None:
+            return rows
+        dimension = points.placed.shape[1]
+        squared = np.empty(len(rows))
+        # Lengths near the largest float32 overflow; the query then goes without this sieve.
+        with np.errstate(over="ignore"):
+            for part in slices(len(rows), dimension):
+                difference = points.placed[rows[part]]
+                difference -= self._placed[number]
+                squared[part] = np.einsum("ij,ij->i", difference, difference)
+        if not np.isfinite(squared).all():
+            return rows
+        distances = np.sqrt(squared + points.blind[rows])
+        placing = points.frame.error(np.sqrt(2 * points.halves[rows])) + self._placing_error[number]
+        error = distances * (dimension + 16) * FLOAT32_UNIT + placing + np.sqrt(dimension) * 2.0**-62
+        high = distances + error
+        reach = min(float(np.partition(high, k - 1)[k - 1]), float(self._bounds[number].max()))
+        near: NDArray[np.int64] = rows[distances - error <= reach]
+        return near
+
+
+def _at_least(
+    product: NDArray[np.float32], halves: NDArray[np.float32], least: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where ``product - halves`` reaches ``least``: rows and columns. ``product`` is changed in place."""
+    rows, columns = [], []
+    for part in _row_slices(product):
+        block = product[part]
+        np.subtract(block, halves[part, None], out=block)
+        row, column = np.divmod(np.flatnonzero(block >= least), block.shape[1])
+        rows.append(row + part.start)
+        columns.append(column)
+    return np.concatenate(rows), np.concatenate(columns)
+
+
+def _row_slices(product: NDArray[np.float32]) -> list[slice]:
+    size = max(1, _SIEVED // product.shape[1])
+    return [slice(start, start + size) for start in range(0, len(product), size)]
+
+
+def merge(
+    index: NDArray[np.int64],
+    distance: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    distances: NDArray[np.float64],
+    rank: NDArray[np.int64],
+) -> None:
+    """Put measured rows into one query's answer (k,), in place; equal distances in the order of ``rank``."""
+    held = index != NOBODY
+    rows = np.concatenate([index[held], rows])
+    distances = np.concatenate([distance[held], distances])
+    best = np.lexsort((rank[rows], distances))[: len(index)]
+    index[: len(best)], distance[: len(best)] = rows[best], distances[best]
