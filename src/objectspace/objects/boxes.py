@@ -64,7 +64,8 @@ def letterbox_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Fra
 def clip(xyxy: Float32, image_wh: tuple[int, int]) -> Float32:
     """Boxes (n, 4) cut off at the image's border; one wholly outside ends with zero area."""
     width, height = image_wh
-    return np.clip(xyxy, 0, np.array([width, height, width, height], np.float32)).astype(np.float32)
+    inside: Float32 = np.clip(xyxy, 0, np.array([width, height, width, height], np.float32))
+    return inside.astype(np.float32)
 
 
 def area(xyxy: Float32) -> Float32:
