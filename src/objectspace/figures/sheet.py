@@ -1,0 +1,119 @@
+"""Sheets: targets and their nearest neighbours as a grid of pictures (the paper's figures 2 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from objectspace.errors import InputError
+from objectspace.figures.style import BLUE, GREY, ORANGE
+
+# Inches. A picture of 128 pixels in 0.8 inches is drawn pixel by pixel at 160 or 320 dots per inch.
+PICTURE = 0.8
+COLUMN = 0.98
+ROW = 1.14
+TARGET_GAP = 0.22
+MARGIN = 0.14
+HEADER = 0.26
+FOOTER = 0.62
+NARROWEST = 3.6
+TEXT_SIZE = 6.5
+LABEL_LENGTH = 17
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One object on a sheet: its picture (h, w, 3) uint8, label, and distance to the target (None: it is one)."""
+
+    picture: NDArray[np.uint8]
+    label: str
+    distance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """A target and its neighbours, nearest first."""
+
+    target: Tile
+    neighbours: tuple[Tile, ...]
+
+
+def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
+    """A row for each target: the target, then its neighbours with label and distance.
+
+    A neighbour of the target's label has a solid blue frame, one of another label a dashed orange frame; the
+    line tells them apart in black and white too. ``caption`` stands under the grid (the space, the metric).
+    Raises InputError without rows.
+    """
+    if not rows:
+        raise InputError("a sheet needs at least one target; the space holds no object that was asked for")
+    columns = max(len(row.neighbours) for row in rows)
+    width = max(NARROWEST, 2 * MARGIN + COLUMN + TARGET_GAP + columns * COLUMN)
+    height = HEADER + ROW * len(rows) + FOOTER
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.axis("off")
+    _draw_header(axes, columns)
+    for number, row in enumerate(rows):
+        top = HEADER + number * ROW
+        _draw_tile(axes, row.target, _column_left(0), top, color="black", style="-")
+        for column, tile in enumerate(row.neighbours, start=1):
+            same = tile.label == row.target.label
+            _draw_tile(
+                axes, tile, _column_left(column), top, color=BLUE if same else ORANGE, style="-" if same else "--"
+            )
+    _draw_footer(axes, HEADER + ROW * len(rows), width, caption)
+    return figure
+
+
+def _column_left(column: int) -> float:
+    return MARGIN + column * COLUMN + (TARGET_GAP if column else 0)
+
+
+def _draw_header(axes: Axes, columns: int) -> None:
+    for column in range(columns + 1):
+        text = "target" if column == 0 else f"{column}"
+        middle = _column_left(column) + COLUMN / 2
+        axes.text(middle, HEADER - 0.06, text, ha="center", va="bottom", size=TEXT_SIZE + 0.5, color=GREY)
+
+
+def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, style: str) -> None:
+    height, width = tile.picture.shape[:2]
+    scale = PICTURE / max(height, width)
+    middle_x, middle_y = left + COLUMN / 2, top + PICTURE / 2 + 0.04
+    half_w, half_h = width * scale / 2, height * scale / 2
+    extent = (middle_x - half_w, middle_x + half_w, middle_y + half_h, middle_y - half_h)
+    axes.imshow(tile.picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=1)
+    corner = (middle_x - PICTURE / 2 - 0.02, middle_y - PICTURE / 2 - 0.02)
+    side = PICTURE + 0.04
+    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2))
+    under = middle_y + PICTURE / 2 + 0.06
+    axes.text(middle_x, under, _shortened(tile.label), ha="center", va="top", size=TEXT_SIZE)
+    if tile.distance is not None:
+        axes.text(middle_x, under + 0.1, f"{tile.distance:.4g}", ha="center", va="top", size=TEXT_SIZE, color=GREY)
+
+
+def _draw_footer(axes: Axes, top: float, width: float, caption: str) -> None:
+    entries = ((BLUE, "-", "same label as the target"), (ORANGE, "--", "another label"))
+    left = MARGIN + (COLUMN - PICTURE) / 2
+    for color, style, text in entries:
+        axes.add_patch(
+            Rectangle((left, top + 0.1), 0.15, 0.15, fill=False, edgecolor=color, linestyle=style, linewidth=1.3)
+        )
+        axes.text(left + 0.22, top + 0.175, text, ha="left", va="center", size=TEXT_SIZE)
+        left += 1.62
+    axes.text(
+        MARGIN + (COLUMN - PICTURE) / 2, top + 0.36, caption, ha="left", va="top", size=TEXT_SIZE, color=GREY, wrap=True
+    )
+
+
+def _shortened(label: str) -> str:
+    return label if len(label) <= LABEL_LENGTH else label[: LABEL_LENGTH - 1] + "…"

@@ -1,0 +1,48 @@
+"""How every figure looks, and how it is written to a file."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from objectspace.errors import InputError
+
+#: Two colours that colour-blind readers tell apart and that differ in print (Okabe and Ito, 2008).
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREY = "#6E6E6E"
+
+#: Text stays text in PDF and SVG, so that a figure can be searched and edited.
+FILE_STYLE = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
+SUFFIXES = (".png", ".pdf", ".svg")
+DOTS_PER_INCH = 320
+
+
+def check_figure_path(path: Path) -> Path:
+    """The path, if a figure can be written there.
+
+    Raises InputError for a suffix that is none of png, pdf and svg, or a folder that does not exist. Called
+    before the work starts, so that a typo does not cost a computation.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: a figure is written as {', '.join(SUFFIXES)}; give a name that ends in one")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    return path
+
+
+def write_figure(figure: Figure, path: Path) -> None:
+    """Write the figure in the form that the path's suffix names; the file appears whole or not at all."""
+    check_figure_path(path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as stream:
+        draft = Path(stream.name)
+    try:
+        with matplotlib.rc_context(FILE_STYLE):
+            figure.savefig(draft, dpi=DOTS_PER_INCH, facecolor="white")
+        draft.chmod(0o644)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
