@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbours.frame import survey
+from objectspace.neighbours.frame import squares
 from objectspace.neighbours.points import Points
 from objectspace.neighbours.sieve import NOBODY, QUERIES, Search, merge
 
@@ -102,7 +102,7 @@ class ExactIndex:
         own = self._own_groups(query_groups, len(queries))
         index = np.full((len(queries), k), NOBODY, np.int64)
         distance = np.full((len(queries), k), np.inf)
-        lengths, _ = survey(queries, "euclidean")
+        lengths = np.sqrt(squares(queries))
         direct = self._points.beyond_products(lengths)
         for row in np.flatnonzero(direct):
             others = rows if self._group is None else rows[self._group[rows] != own[row]]

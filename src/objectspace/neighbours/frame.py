@@ -75,27 +75,27 @@ def survey(vectors: NDArray[np.float32], metric: str) -> tuple[NDArray[np.float6
     lengths, total = np.empty(len(vectors)), np.zeros(vectors.shape[1])
     for rows in slices(len(vectors), vectors.shape[1]):
         block = vectors[rows].astype(np.float64)
-        lengths[rows] = np.sqrt(sum_squares(block))
-        weights = np.ones(len(block))
-        if metric == "cosine":
-            weights = inverses(lengths[rows])
+        lengths[rows] = np.sqrt(sum_squares(block.copy()))
+        weights = inverses(lengths[rows]) if metric == "cosine" else np.ones(len(block))
         total += weights @ block
     return lengths, total / max(1, len(vectors))
 
 
 def squares(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """The squared length of each vector (n,), summed in float64."""
-    lengths, _ = survey(vectors, "euclidean")
-    return lengths**2
+    sums = np.empty(len(vectors))
+    for rows in slices(*vectors.shape):
+        sums[rows] = sum_squares(vectors[rows].astype(np.float64))
+    return sums
 
 
 def sum_squares(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum of squares of each row (n,), which does not depend on the rows beside it.
+    """Sum of squares of each row (n,), which does not depend on the rows beside it; ``rows`` are overwritten.
 
     einsum and BLAS may sum a row in another order when it stands alone.
     """
-    squares: NDArray[np.float64] = (rows * rows).sum(axis=1)
-    return squares
+    sums: NDArray[np.float64] = np.multiply(rows, rows, out=rows).sum(axis=1)
+    return sums
 
 
 def inverses(lengths: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -78,16 +78,16 @@ class Points:
         """The distances (n,) of one query (d,) from some rows, by float64 differences."""
         exact = query.astype(np.float64)
         if self.metric == "cosine":
-            exact *= inverses(survey(query[None], "euclidean")[0])
+            if not query.any():
+                return np.ones(len(rows))
+            exact *= inverses(np.sqrt(squares(query[None])))
         distances = np.empty(len(rows))
         for part in slices(len(rows), len(query)):
-            vectors = self.vectors[rows[part]].astype(np.float64)
+            vectors: NDArray[Any] = self.vectors[rows[part]]
             if self.metric == "cosine":
-                vectors *= inverses(self.lengths[rows[part]])[:, None]
-            vectors -= exact
-            distances[part] = sum_squares(vectors)
+                vectors = vectors * inverses(self.lengths[rows[part]])[:, None]
+            distances[part] = sum_squares(np.subtract(vectors, exact))
         if self.metric == "euclidean":
             return np.sqrt(distances)
         # Half the squared chord is 1 - cos, and exactly 0 for a vector and itself.
-        blind = (self.lengths[rows] == 0) | (not query.any())
-        return np.where(blind, 1.0, distances / 2)
+        return np.where(self.blind[rows], 1.0, distances / 2)

@@ -18,7 +18,7 @@ QUERIES = 1024
 
 # Rows of one matrix product: BLAS runs at its peak, and the product (16 MB) stays in the last-level cache
 # until it is sieved. Blocks grow up to that, because the first ones sieve little out.
-_FIRST_ROWS, _ROWS = 256, 4096
+_FIRST_ROWS, _ROWS = 128, 4096
 # Entries that are sieved in one go: the passes over them run in the second-level cache.
 _SIEVED = 1 << 18
 # Candidates that may wait to be measured (18 bytes each).
@@ -65,7 +65,7 @@ class Search:
             self._sieve(part, product[: len(part)])
             if sum(len(found) for found, _, _ in self._waiting) > _WAITING:
                 self._measure()
-            start, size = start + len(part), size * 2
+            start, size = start + len(part), size * 4
         self._measure()
         return self._answer
 
@@ -81,7 +81,7 @@ class Search:
         if self._group is not None:
             others = self._group[found] != self._own[query]
             place, query, found = place[others], query[others], found[others]
-        square = self._square[query] - 2.0 * product[place, query]
+        square = self._square[query] - 2 * (product[place, query] - halves[place])
         low, high = square - 2 * slack[query], square + 2 * slack[query]
         self._tighten(query, np.sqrt(np.maximum(high, 0)) + placing_error[query])
         low = np.sqrt(np.maximum(low, 0)) - placing_error[query]
@@ -163,20 +163,19 @@ class Search:
 def _at_least(
     product: NDArray[np.float32], halves: NDArray[np.float32], least: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where ``product - halves`` reaches ``least``: rows and columns. ``product`` is changed in place."""
-    rows, columns = [], []
-    for part in _row_slices(product):
-        block = product[part]
-        np.subtract(block, halves[part, None], out=block)
-        row, column = np.divmod(np.flatnonzero(block >= least), block.shape[1])
-        rows.append(row + part.start)
-        columns.append(column)
-    return np.concatenate(rows), np.concatenate(columns)
-
-
-def _row_slices(product: NDArray[np.float32]) -> list[slice]:
-    size = max(1, _SIEVED // product.shape[1])
-    return [slice(start, start + size) for start in range(0, len(product), size)]
+    """Where ``product - halves`` reaches ``least``: rows and columns."""
+    columns = product.shape[1]
+    size = max(1, _SIEVED // columns)
+    order, near = np.empty((size, columns), np.float32), np.empty((size, columns), bool)
+    found = []
+    for start in range(0, len(product), size):
+        block = product[start : start + size]
+        count = len(block)
+        np.subtract(block, halves[start : start + size, None], out=order[:count])
+        np.greater_equal(order[:count], least, out=near[:count])
+        found.append(np.flatnonzero(near[:count]) + start * columns)
+    row, column = np.divmod(np.concatenate(found), columns)
+    return row, column
 
 
 def merge(
