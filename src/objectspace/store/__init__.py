@@ -16,7 +16,15 @@ import Lance: opening a table does.
 from __future__ import annotations
 
 from objectspace.store.reader import Store, open_store
-from objectspace.store.records import Batch, Failure, ImageRow, SpaceInfo, SpaceRows, StoreInfo
+from objectspace.store.records import (
+    Batch,
+    Failure,
+    ImageRow,
+    SpaceInfo,
+    SpaceRows,
+    StoreInfo,
+    model_key,
+)
 from objectspace.store.writer import Writer, open_writer
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "Store",
     "StoreInfo",
     "Writer",
+    "model_key",
     "open_store",
     "open_writer",
 ]

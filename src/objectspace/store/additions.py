@@ -50,11 +50,12 @@ class Additions:
     keys: dict[str, list[str]] = field(default_factory=dict)
     spaces: dict[str, SpaceEntry] = field(default_factory=dict)
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: set[Failure] = field(default_factory=set)
     healed: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.sources or self.healed)
+        return bool(self.rows or self.sources or self.models or self.healed)
 
     def add(self, table: str, rows: pa.Table, keys: list[str]) -> None:
         """Add rows to a table unless there are none."""
@@ -72,6 +73,7 @@ def additions(batch: Batch, stored: Stored) -> Additions:
         _add_vectors(name, rows, stored, new)
     _add_failures(batch, stored, new)
     _add_sources(batch, stored, new)
+    _add_models(batch, stored, new)
     return new
 
 
@@ -163,6 +165,14 @@ def _add_sources(batch: Batch, stored: Stored, new: Additions) -> None:
             new.sources[name] = columns.plain_json(recipe)
         elif held != columns.plain_json(recipe):
             raise RecipeError(f"source {name} of {stored.path} was made by another recipe; use another store")
+
+
+def _add_models(batch: Batch, stored: Stored, new: Additions) -> None:
+    """Where a model's files lie may change from job to job: the last job's word counts."""
+    for name, arguments in batch.models.items():
+        plain = columns.plain_json(arguments)
+        if stored.manifest.models.get(name) != plain:
+            new.models[name] = plain
 
 
 def changed_factors(

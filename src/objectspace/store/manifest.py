@@ -37,11 +37,16 @@ class SpaceEntry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The state of a store: table -> Lance version, space -> recipe and dimension, source -> recipe."""
+    """The state of a store.
+
+    tables: table -> Lance version; spaces: space -> recipe and dimension; sources: source -> recipe
+    models: model -> the arguments that loaded it, paths among them: where its files were, no promise
+    """
 
     tables: Mapping[str, int] = field(default_factory=dict)
     spaces: Mapping[str, SpaceEntry] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as they stand in the file."""
@@ -55,6 +60,7 @@ class Manifest:
                 for name, entry in self.spaces.items()
             },
             "sources": {name: dict(recipe) for name, recipe in self.sources.items()},
+            "models": {name: dict(arguments) for name, arguments in self.models.items()},
         }
 
 
@@ -99,6 +105,7 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
     tables = _mapping(value, "tables", folder)
     entries = _mapping(value, "spaces", folder)
     sources = _mapping(value, "sources", folder)
+    models = _mapping(value, "models", folder)
     for name, version in tables.items():
         if name not in BASE_TABLES and not name.startswith(SPACES):
             raise _damaged(folder, f"it names an unknown table {name!r}")
@@ -108,7 +115,10 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
         raise _damaged(folder, "its tables and its spaces disagree")
     if not all(isinstance(recipe, dict) for recipe in sources.values()):
         raise _damaged(folder, "a source has no recipe")
-    return Manifest(tables, {name: _space(name, entry, folder) for name, entry in entries.items()}, sources)
+    if not all(isinstance(arguments, dict) for arguments in models.values()):
+        raise _damaged(folder, "a model has no arguments")
+    spaces = {name: _space(name, entry, folder) for name, entry in entries.items()}
+    return Manifest(tables, spaces, sources, models)
 
 
 def _space(name: str, entry: Any, folder: Path) -> SpaceEntry:

@@ -48,6 +48,11 @@ class Store:
         """What found the objects: ``objects.source`` -> the recipe behind that name."""
         return {name: dict(recipe) for name, recipe in self._manifest.sources.items()}
 
+    @property
+    def models(self) -> dict[str, dict[str, Any]]:
+        """The arguments that loaded each network, by :func:`objectspace.store.records.model_key`."""
+        return {name: dict(arguments) for name, arguments in self._manifest.models.items()}
+
     def __len__(self) -> int:
         table = self._table("objects")
         return 0 if table is None else int(table.count_rows())

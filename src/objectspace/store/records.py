@@ -74,6 +74,7 @@ class Batch:
     failures: photos that this job could not use
     job: the digest of the job's whole recipe; every photo in ``images`` counts as done by it
     sources: what found the objects, ``objects.source`` -> the recipe behind the name
+    models: how to load a network again, :func:`model_key` -> the arguments that did
     """
 
     images: Sequence[ImageRow]
@@ -83,12 +84,18 @@ class Batch:
     vectors: Mapping[str, SpaceRows] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.thumbnails) != len(self.objects):
             raise InputError(f"{len(self.thumbnails)} thumbnails for {len(self.objects)} objects")
         for name in self.vectors:
             check_space_name(name)
+
+
+def model_key(name: str, weights: str) -> str:
+    """What names a network in the store: its name and the sha256 of its weights."""
+    return f"{name}@{weights[:12]}"
 
 
 def check_space_name(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,7 @@ class Writer:
         self._lock = lock
         self._tables: dict[str, Any] = {}
         self._appended = Counter[str]()
+        self._cleaned = time.monotonic()
         with plain_errors(path):
             if not (path / MANIFEST).exists():
                 write_manifest(path, Manifest())
@@ -110,7 +112,7 @@ class Writer:
         new = additions(batch, self._stored)
         if not new:
             return
-        with self._publishing(new.spaces, new.sources):
+        with self._publishing(new.spaces, new.sources, new.models):
             if new.healed:
                 tables.delete_rows(self._tables["failures"], "path", sorted(new.healed))
             for name, rows in new.rows.items():
@@ -142,9 +144,7 @@ class Writer:
         """Join small fragments and delete versions that no reader can still hold; no row changes."""
         self._make_whole()
         self._compact([name for name, table in self._tables.items() if tables.has_many_fragments(table)])
-        with plain_errors(self.path):
-            for table in self._tables.values():
-                tables.clean_up(table)
+        self._clean_up()
 
     def _load(self) -> None:
         """Take in the state of the last commit, undoing what was written past it."""
@@ -180,6 +180,7 @@ class Writer:
         self,
         spaces: Mapping[str, SpaceEntry] | None = None,
         sources: Mapping[str, Mapping[str, Any]] | None = None,
+        models: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Iterator[None]:
         """Make what is written inside visible at the end, in one step; what ends it early leaves no trace."""
         self._whole = False
@@ -190,6 +191,7 @@ class Writer:
                 tables={name: int(table.version) for name, table in self._tables.items()},
                 spaces={**before.spaces, **(spaces or {})},
                 sources={**before.sources, **(sources or {})},
+                models={**before.models, **(models or {})},
             )
             write_manifest(self.path, manifest)
         self._stored.manifest = manifest
@@ -210,9 +212,15 @@ class Writer:
             for name in names:
                 tables.compact(self._tables[name])
                 self._appended[name] = 0
+        # Nothing can be deleted earlier, and listing the versions of a long job takes time.
+        if time.monotonic() - self._cleaned > tables.READERS_KEEP.total_seconds():
+            self._clean_up()
+
+    def _clean_up(self) -> None:
         with plain_errors(self.path):
-            for name in names:
-                tables.clean_up(self._tables[name])
+            for table in self._tables.values():
+                tables.clean_up(table)
+        self._cleaned = time.monotonic()
 
     def _factors(self) -> dict[str, pa.DataType]:
         if "objects" not in self._tables:
