@@ -1,1 +1,120 @@
-"""objectspace."""
+"""Photographs to a space of objects.
+
+The flow, in the order in which it is used::
+
+    find_photos              files and folders → photos
+    load_detector, load_encoder, open_annotations
+    Job, index               photos → objects → embeddings by both routes → a store
+    open_store               the store: its objects, spaces and failures
+    SpaceSearch              exact nearest objects in one space
+    sheet_rows, draw_sheet, write_figure       answers → the paper's figures 2 and 5
+
+Names are imported when they are first used, so that ``import objectspace`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from objectspace._version import __version__
+
+if TYPE_CHECKING:
+    from objectspace.embeddings.crops import CropPolicy
+    from objectspace.embeddings.encoders import load_encoder
+    from objectspace.embeddings.spaces import Recipe, Space
+    from objectspace.errors import ObjectspaceError
+    from objectspace.figures.sheet import draw_sheet
+    from objectspace.figures.style import write_figure
+    from objectspace.flow import Job, Report, index
+    from objectspace.images import Image, find_photos, read_image
+    from objectspace.neighbours import ExactIndex, nearest
+    from objectspace.objects.annotations import open_annotations
+    from objectspace.objects.detectors import load_detector
+    from objectspace.objects.factors import factors_from_csv, factors_from_pattern
+    from objectspace.objects.labels import COCO_NAMES, read_names
+    from objectspace.objects.mask_images import open_mask_images
+    from objectspace.objects.records import Objects
+    from objectspace.queries import query_photo
+    from objectspace.search import Answer, SpaceSearch, choose_targets
+    from objectspace.sheets import sheet_rows
+    from objectspace.store import Store, open_store, open_writer
+
+_ADDRESSES = {
+    "COCO_NAMES": "objects.labels",
+    "Answer": "search",
+    "CropPolicy": "embeddings.crops",
+    "ExactIndex": "neighbours",
+    "Image": "images",
+    "Job": "flow",
+    "Objects": "objects.records",
+    "ObjectspaceError": "errors",
+    "Recipe": "embeddings.spaces",
+    "Report": "flow",
+    "Space": "embeddings.spaces",
+    "SpaceSearch": "search",
+    "Store": "store",
+    "choose_targets": "search",
+    "draw_sheet": "figures.sheet",
+    "factors_from_csv": "objects.factors",
+    "factors_from_pattern": "objects.factors",
+    "find_photos": "images",
+    "index": "flow",
+    "load_detector": "objects.detectors",
+    "load_encoder": "embeddings.encoders",
+    "nearest": "neighbours",
+    "open_annotations": "objects.annotations",
+    "open_mask_images": "objects.mask_images",
+    "open_store": "store",
+    "open_writer": "store",
+    "query_photo": "queries",
+    "read_image": "images",
+    "read_names": "objects.labels",
+    "sheet_rows": "sheets",
+    "write_figure": "figures.style",
+}
+
+__all__ = [
+    "COCO_NAMES",
+    "Answer",
+    "CropPolicy",
+    "ExactIndex",
+    "Image",
+    "Job",
+    "Objects",
+    "ObjectspaceError",
+    "Recipe",
+    "Report",
+    "Space",
+    "SpaceSearch",
+    "Store",
+    "__version__",
+    "choose_targets",
+    "draw_sheet",
+    "factors_from_csv",
+    "factors_from_pattern",
+    "find_photos",
+    "index",
+    "load_detector",
+    "load_encoder",
+    "nearest",
+    "open_annotations",
+    "open_mask_images",
+    "open_store",
+    "open_writer",
+    "query_photo",
+    "read_image",
+    "read_names",
+    "sheet_rows",
+    "write_figure",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ADDRESSES:
+        raise AttributeError(f"module 'objectspace' has no attribute {name!r}")
+    return getattr(import_module(f"objectspace.{_ADDRESSES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -73,7 +73,7 @@ class Image:
 
 def read_image(path: Path | str, *, at_least: tuple[int, int] | None = None) -> Image:
     """The image in a file; see :func:`decode_image`. Raises ImageError."""
-    return decode_image(_read_bytes(Path(path)), path=str(path), at_least=at_least)
+    return decode_image(read_file(Path(path)), path=str(path), at_least=at_least)
 
 
 def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = None) -> Image:
@@ -202,7 +202,8 @@ def printable_path(path: Path | str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of an ordinary file that is no larger than a photo may be. Raises ImageError."""
     try:
         reason = _unfit(path, path.stat())
         if reason is None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GREY, ORANGE
+from objectspace.sheets import SheetRow, Tile
 
 # Inches. A picture of 128 pixels in 0.8 inches is drawn pixel by pixel at 160 or 320 dots per inch.
 PICTURE = 0.8
@@ -25,23 +23,6 @@ FOOTER = 0.62
 NARROWEST = 3.6
 TEXT_SIZE = 6.5
 LABEL_LENGTH = 17
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One object on a sheet: its picture (h, w, 3) uint8, label, and distance to the target (None: it is one)."""
-
-    picture: NDArray[np.uint8]
-    label: str
-    distance: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SheetRow:
-    """A target and its neighbours, nearest first."""
-
-    target: Tile
-    neighbours: tuple[Tile, ...]
 
 
 def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
@@ -68,7 +49,12 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
         for column, tile in enumerate(row.neighbours, start=1):
             same = tile.label == row.target.label
             _draw_tile(
-                axes, tile, _column_left(column), top, color=BLUE if same else ORANGE, style="-" if same else "--"
+                axes,
+                tile,
+                _column_left(column),
+                top,
+                color=BLUE if same else ORANGE,
+                style="-" if same else "--",
             )
     _draw_footer(axes, HEADER + ROW * len(rows), width, caption)
     return figure
@@ -94,11 +80,15 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     axes.imshow(tile.picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=1)
     corner = (middle_x - PICTURE / 2 - 0.02, middle_y - PICTURE / 2 - 0.02)
     side = PICTURE + 0.04
-    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2))
+    axes.add_patch(
+        Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2)
+    )
     under = middle_y + PICTURE / 2 + 0.06
     axes.text(middle_x, under, _shortened(tile.label), ha="center", va="top", size=TEXT_SIZE)
     if tile.distance is not None:
-        axes.text(middle_x, under + 0.1, f"{tile.distance:.4g}", ha="center", va="top", size=TEXT_SIZE, color=GREY)
+        axes.text(
+            middle_x, under + 0.1, f"{tile.distance:.4g}", ha="center", va="top", size=TEXT_SIZE, color=GREY
+        )
 
 
 def _draw_footer(axes: Axes, top: float, width: float, caption: str) -> None:
@@ -106,12 +96,21 @@ def _draw_footer(axes: Axes, top: float, width: float, caption: str) -> None:
     left = MARGIN + (COLUMN - PICTURE) / 2
     for color, style, text in entries:
         axes.add_patch(
-            Rectangle((left, top + 0.1), 0.15, 0.15, fill=False, edgecolor=color, linestyle=style, linewidth=1.3)
+            Rectangle(
+                (left, top + 0.1), 0.15, 0.15, fill=False, edgecolor=color, linestyle=style, linewidth=1.3
+            )
         )
         axes.text(left + 0.22, top + 0.175, text, ha="left", va="center", size=TEXT_SIZE)
         left += 1.62
     axes.text(
-        MARGIN + (COLUMN - PICTURE) / 2, top + 0.36, caption, ha="left", va="top", size=TEXT_SIZE, color=GREY, wrap=True
+        MARGIN + (COLUMN - PICTURE) / 2,
+        top + 0.36,
+        caption,
+        ha="left",
+        va="top",
+        size=TEXT_SIZE,
+        color=GREY,
+        wrap=True,
     )
 
 

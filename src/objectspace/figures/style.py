@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ ORANGE = "#D55E00"
 GREY = "#6E6E6E"
 
 #: Text stays text in PDF and SVG, so that a figure can be searched and edited.
-FILE_STYLE = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
+FILE_STYLE: Any = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
 SUFFIXES = (".png", ".pdf", ".svg")
 DOTS_PER_INCH = 320
 
@@ -28,7 +29,9 @@ def check_figure_path(path: Path) -> Path:
     before the work starts, so that a typo does not cost a computation.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"{path}: a figure is written as {', '.join(SUFFIXES)}; give a name that ends in one")
+        raise InputError(
+            f"{path}: a figure is written as {', '.join(SUFFIXES)}; give a name that ends in one"
+        )
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     return path

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import recipe_digest
+from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import AnnotationError
 from objectspace.images import Image, printable_path
 from objectspace.objects.boxes import clip
@@ -52,6 +52,9 @@ class AnnotationReader(Protocol):
     def source(self) -> str:
         """``name@digest`` of the recipe, the ``source`` of every object made."""
 
+    def contents(self) -> str:
+        """A digest of the files as they lie on disk now: another one where any of them changed."""
+
     def objects_of(self, image: Image) -> Annotated:
         """The objects of one photo; a broken line or file is a problem, never an exception."""
 
@@ -69,6 +72,15 @@ def open_annotations(folder: Path | str, *, names: Sequence[str], format: str = 
     if next(folder.rglob("*.txt"), None) is None:
         raise AnnotationError(str(folder), "is a folder without label files, expected one .txt per photo")
     return YoloAnnotations(folder, tuple(map(coco_spelling, names)))
+
+
+def folder_contents(folder: Path, suffix: str) -> str:
+    """A digest of the names, lengths and times of the files of a suffix below a folder; none is read."""
+    files = sorted(path for path in folder.rglob(f"*{suffix}") if path.is_file())
+    lines = (
+        f"{path.relative_to(folder)}\0{path.stat().st_size}\0{path.stat().st_mtime_ns}" for path in files
+    )
+    return content_id("\n".join(lines).encode("utf-8", "surrogateescape"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +107,10 @@ class YoloAnnotations:
     def source(self) -> str:
         """``annotations-yolo@`` and the recipe's digest."""
         return f"annotations-yolo@{recipe_digest(self.recipe)}"
+
+    def contents(self) -> str:
+        """A digest of the label files' names, lengths and times."""
+        return folder_contents(self.folder, ".txt")
 
     def objects_of(self, image: Image) -> Annotated:
         """The objects in the photo's label file, in its order; one that stands twice is kept once."""

@@ -71,7 +71,8 @@ def clip(xyxy: Float32, image_wh: tuple[int, int]) -> Float32:
 def area(xyxy: Float32) -> Float32:
     """Areas (n,) in square pixels; zero where a box is empty or turned inside out."""
     sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
-    return (sides[:, 0] * sides[:, 1]).astype(np.float32)
+    areas: Float32 = (sides[:, 0] * sides[:, 1]).astype(np.float32)
+    return areas
 
 
 def centres(xyxy: Float32) -> Float32:

@@ -10,7 +10,7 @@ from typing import Any
 from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError, ImageError
 from objectspace.images import Image, printable_path, read_image
-from objectspace.objects.annotations import Annotated, AnnotationReader, Problem, companion
+from objectspace.objects.annotations import Annotated, AnnotationReader, Problem, companion, folder_contents
 from objectspace.objects.factors import FactorTable
 from objectspace.objects.masks import encode, mask_box
 from objectspace.objects.records import make_objects, no_objects
@@ -60,6 +60,10 @@ class MaskImages:
     def source(self) -> str:
         """``mask-image@`` and the recipe's digest."""
         return f"mask-image@{recipe_digest(self.recipe)}"
+
+    def contents(self) -> str:
+        """A digest of the mask images' names, lengths and times."""
+        return folder_contents(self.folder, Path(self.pattern).suffix)
 
     def objects_of(self, image: Image) -> Annotated:
         """The photo's one object, or the problem with its mask image."""

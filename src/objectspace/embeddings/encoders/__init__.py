@@ -24,6 +24,7 @@ class Encoder(Protocol):
     tap: the layer whose output is the vector
     preprocessing: how crops become the network's input, in plain JSON values
     precision: "float32" or "bfloat16"
+    loaded_from: the arguments of :func:`load_encoder` that make it again, in plain JSON
     batch_size: crops a forward pass
     """
 
@@ -36,6 +37,7 @@ class Encoder(Protocol):
     preprocessing: Mapping[str, Any]
     precision: str
     device: torch.device
+    loaded_from: Mapping[str, Any]
     batch_size: int
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -63,7 +65,13 @@ def load_encoder(
     if name == "resnet50":
         from objectspace.embeddings.encoders.resnet import load_resnet50
 
-        return load_resnet50(weights, device, precision)
-    from objectspace.embeddings.encoders.timm_models import load_timm
+        encoder = load_resnet50(weights, device, precision)
+    else:
+        from objectspace.embeddings.encoders.timm_models import load_timm
 
-    return load_timm(name, weights, device, precision)
+        encoder = load_timm(name, weights, device, precision)
+    encoder.loaded_from = {
+        "name": name,
+        "weights": None if weights is None else str(Path(weights).absolute()),
+    }
+    return encoder

@@ -68,6 +68,7 @@ class NetworkEncoder:
         self.batch_size = batch_size or (
             CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH[self.precision]
         )
+        self.loaded_from: Mapping[str, Any] = {}
         self._dtype = torch_dtype(self.precision)
         network = network.eval().requires_grad_(False).to(self.device, self._dtype)
         self._network: nn.Module = network.to(memory_format=torch.channels_last)

@@ -11,20 +11,9 @@ from torchvision.models.resnet import Bottleneck
 
 from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
+from objectspace.embeddings.encoders.published import RESNET50_IMAGENET
 from objectspace.embeddings.encoders.weights import load_weights
-from objectspace.networks.weights import WeightsFile, fetch
-
-#: torchvision's first ImageNet weights. Its second set classifies better, but was trained with label
-#: smoothing and mixing, which make penultimate features transfer worse (Kornblith et al. 2021, "Why do
-#: better loss functions lead to less transferable features?"); who wants it names its file.
-RESNET50_IMAGENET = WeightsFile(
-    name="resnet50-0676ba61.pth",
-    sha256="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
-    urls=("https://download.pytorch.org/models/resnet50-0676ba61.pth",),
-    size=102_530_333,
-    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
-    source="torchvision ResNet50_Weights.IMAGENET1K_V1",
-)
+from objectspace.networks.weights import fetch
 
 _PREPROCESSING = Preprocessing(
     size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"

@@ -62,6 +62,7 @@ class Detector(Protocol):
     source: the name and the recipe's digest, as kept with every object
     input_wh: the network's input in pixels
     precision: "float32" or "bfloat16"
+    loaded_from: the arguments of :func:`load_detector` that make it again, in plain JSON
     batch_size: the inputs that one pass takes without filling up; a good number to prepare together
     """
 
@@ -72,6 +73,7 @@ class Detector(Protocol):
     heads: tuple[Head, ...]
     device: torch.device
     precision: str
+    loaded_from: Mapping[str, Any]
     batch_size: int
 
     def frame(self, image_wh: tuple[int, int]) -> Frame:
@@ -131,9 +133,16 @@ def load_detector(
         raise InputError(
             f"{name_or_cfg} needs its weight file: give it as weights, or with --detector-weights"
         )
-    return load_darknet(
+    detector = load_darknet(
         name, cfg, weights, names=names, resize=resize or default, device=device, precision=precision
     )
+    detector.loaded_from = {
+        "name_or_cfg": str(name_or_cfg) if architecture else str(Path(name_or_cfg).absolute()),
+        "weights": str(Path(weights).absolute()),
+        "names": None if names is None else str(Path(names).absolute()),
+        "resize": resize or default,
+    }
+    return detector
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

@@ -62,6 +62,7 @@ class DarknetDetector:
         self.input_wh = network.layers.input_wh
         self.heads = tuple(_head(layer, network.layers) for layer in network.layers.heads)
         self.batch_size = _BATCH_SIZE[device.type]
+        self.loaded_from: Mapping[str, Any] = {}
         self._names = np.array(names, object)
         self._yolos = [layer.settings for layer in network.layers.heads if isinstance(layer.settings, Yolo)]
         network.fold()

@@ -1,0 +1,61 @@
+"""What is known by name: the detectors and encoders, their weights, and the layers of a network."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from objectspace.errors import InputError
+from objectspace.networks.darknet.architectures import ARCHITECTURES
+from objectspace.networks.darknet.cfg import read_cfg
+from objectspace.networks.darknet.layers import read_layers
+from objectspace.networks.weights import WeightsFile, local_path
+
+
+def known_models() -> list[dict[str, Any]]:
+    """The models with published weights; ``size`` in bytes, ``path`` None where the file is not here."""
+    from objectspace.embeddings.encoders.published import RESNET50_IMAGENET
+
+    detectors = [_entry(name, "detector", known.weights) for name, known in ARCHITECTURES.items()]
+    return [*detectors, _entry("resnet50", "encoder", RESNET50_IMAGENET)]
+
+
+def list_taps(network: Path | str) -> list[dict[str, Any]]:
+    """The layers of a named detector or a .cfg file: tap, kind, channels, height, width, stride.
+
+    Raises InputError for an unknown name, CfgError for a cfg that cannot be built.
+    """
+    if (architecture := ARCHITECTURES.get(str(network))) is not None:
+        cfg = architecture.cfg()
+    elif Path(network).suffix.lower() == ".cfg":
+        cfg = read_cfg(network)
+    else:
+        near = difflib.get_close_matches(str(network), ARCHITECTURES, n=1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(
+            f"no detector {str(network)!r}: expected {', '.join(ARCHITECTURES)} or a .cfg file{guess}"
+        )
+    return [
+        {"tap": layer.name, "kind": layer.kind, **_sides(layer.shape), "stride": layer.stride}
+        for layer in read_layers(cfg).taps
+    ]
+
+
+def _sides(shape: Any) -> dict[str, int]:
+    channels, height, width = shape
+    return {"channels": channels, "height": height, "width": width}
+
+
+def _entry(name: str, kind: str, weights: WeightsFile) -> dict[str, Any]:
+    path = local_path(weights)
+    return {
+        "name": name,
+        "kind": kind,
+        "file": weights.name,
+        "size": weights.size,
+        "sha256": weights.sha256,
+        "licence": weights.licence,
+        "source": weights.source,
+        "path": None if path is None else str(path),
+    }

@@ -1,0 +1,489 @@
+"""The whole pipeline on one page: photos → objects → embeddings by both routes → store.
+
+::
+
+    open (threads) ─▶ find (detector) ─▶ cut (threads) ─▶ encode ─▶ commit
+
+Each stage is a generator over the one before it, so photos flow through one by one: the next are decoded and
+cut in threads while the network works, crops of different photos share the encoder's batches, and never more
+than a few dozen photos are in memory. A commit takes whole photos only, so a job that was killed goes on with
+the first photo that is not in the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.digests import content_id, recipe_digest
+from objectspace.embeddings.crops import CropPolicy, crop_space_name, cut_crops
+from objectspace.embeddings.encoders import Encoder
+from objectspace.embeddings.recipes import crop_recipe, window_heads, window_recipe
+from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.windows import (
+    Scale,
+    cut_windows,
+    responsible_cells,
+    window_space_name,
+)
+from objectspace.errors import ImageError, InputError
+from objectspace.images import (
+    Image,
+    Pixels,
+    decode_image,
+    encode_thumbnail,
+    printable_path,
+    read_file,
+    work_ahead,
+)
+from objectspace.objects.annotations import AnnotationReader
+from objectspace.objects.boxes import whole_pixels
+from objectspace.objects.detectors import Detector, DetectorRun, Head
+from objectspace.objects.factors import FactorTable
+from objectspace.objects.records import Objects, concatenate
+from objectspace.store import Batch, Failure, ImageRow, SpaceRows, Writer, model_key, open_writer
+
+#: Threads that decode and cut, beside the network's own.
+WORKERS = 2
+#: Photos that wait between two stages.
+AHEAD = 12
+#: A commit is due after so many photos, objects or seconds, whichever comes first.
+COMMIT_PHOTOS = 256
+COMMIT_OBJECTS = 1024
+COMMIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What to make of photos.
+
+    detector: finds the objects, unless there are annotations; its maps give the windows
+    encoder: gives the crop space; None for none
+    annotations: where the objects are looked up instead of being detected
+    factors: columns that are known of each photo
+    windows: cells a side of each window space; none of them without a detector
+    scale: "own" head of each object, or the "deepest" (the paper)
+    crop: how objects are cut out for the encoder
+    confidence, iou: the detector's thresholds, in [0, 1]
+    suffix: stands behind the names of the job's spaces
+    """
+
+    detector: Detector | None = None
+    encoder: Encoder | None = None
+    annotations: AnnotationReader | None = None
+    factors: FactorTable | None = None
+    windows: tuple[int, ...] = (3,)
+    scale: Scale = "own"
+    crop: CropPolicy = field(default_factory=CropPolicy)
+    confidence: float = 0.25
+    iou: float = 0.45
+    suffix: str = ""
+
+    def __post_init__(self) -> None:
+        if self.detector is None and self.annotations is None:
+            raise InputError("nothing finds the objects; give a detector or annotations")
+        if self.encoder is None and (self.detector is None or not self.windows):
+            raise InputError("nothing embeds the objects; give an encoder, or a detector and a window size")
+        for name in ("confidence", "iou"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")
+
+    @property
+    def maps_wanted(self) -> bool:
+        """Whether the detector's maps are read, whatever finds the objects."""
+        return self.detector is not None and bool(self.windows)
+
+    def recipes(self) -> dict[str, Recipe]:
+        """The recipe of every space that the job can make, by the space's name."""
+        spaces: dict[str, Recipe] = {}
+        if self.encoder is not None:
+            spaces[crop_space_name(self.encoder.name, self.crop) + self.suffix] = crop_recipe(
+                self.encoder, self.crop
+            )
+        if self.detector is not None:
+            for size in self.windows:
+                for head in window_heads(self.detector, self.scale):
+                    name = self.window_name(size, head)
+                    spaces[name] = window_recipe(self.detector, head, size, self.scale)
+        return spaces
+
+    def window_name(self, size: int, head: Head) -> str:
+        """The name of the space of windows of one size at one head."""
+        if self.detector is None:
+            raise InputError("a job without a detector has no windows")
+        stride = head.stride if self.scale == "own" else None
+        return window_space_name(self.detector.name, size, stride) + self.suffix
+
+    def sources(self) -> dict[str, Mapping[str, Any]]:
+        """What finds the objects, with its recipe."""
+        if self.annotations is not None:
+            return {self.annotations.source: self.annotations.recipe}
+        return {} if self.detector is None else {self.detector.source: self.detector.recipe}
+
+    def models(self) -> dict[str, Mapping[str, Any]]:
+        """How to load the job's networks again."""
+        models: dict[str, Mapping[str, Any]] = {}
+        if self.detector is not None:
+            models[model_key(self.detector.name, self.detector.recipe["weights"])] = self.detector.loaded_from
+        if self.encoder is not None:
+            models[model_key(self.encoder.name, self.encoder.weights)] = self.encoder.loaded_from
+        return models
+
+    def digest(self) -> str:
+        """Names all that decides what the job makes of a photo; a photo done under this name is done."""
+        thresholds = {} if self.annotations is not None else {"confidence": self.confidence, "iou": self.iou}
+        contents = None if self.annotations is None else self.annotations.contents()
+        spaces = {name: recipe.digest for name, recipe in self.recipes().items()}
+        return recipe_digest(
+            {"sources": self.sources(), **thresholds, "contents": contents, "spaces": spaces}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a job did.
+
+    photos: files that were named; indexed: photos newly in the store; known: photos that this job had done
+    before, repeated files among them; objects: found in the photos newly indexed; failures: files that could
+    not be used, or a part of them; seconds: that it took
+    """
+
+    photos: int
+    indexed: int
+    known: int
+    objects: int
+    failures: tuple[Failure, ...]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "photos": self.photos,
+            "indexed": self.indexed,
+            "known": self.known,
+            "objects": self.objects,
+            "failures": [failure._asdict() for failure in self.failures],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+Progress = Callable[[int, int], None]
+
+
+def index(
+    photos: Sequence[Path], store: Path | str, job: Job, *, progress: Progress = lambda *_: None
+) -> Report:
+    """Find and embed the objects of photos and keep them in the store, which is made if there is none.
+
+    Photos that this job has done are not done again; a file that cannot be read is kept with its reason in
+    the store's failures, and the job goes on. ``progress(photos, objects)`` is called after each photo with
+    what has come since the last call.
+
+    Raises StoreBusyError, RecipeError (a space of that name has another recipe), StoreError, ModelError.
+    """
+    started = time.monotonic()
+    with open_writer(store) as writer:
+        tally = _Tally(job, writer, progress)
+        opened = work_ahead(photos, tally.open_photo, workers=WORKERS, ahead=AHEAD)
+        found = find(tally.new(opened), job)
+        cut = work_ahead(found, job_cutter(job), workers=WORKERS, ahead=AHEAD)
+        try:
+            for finding in encode(cut, job):
+                tally.add(finding)
+        finally:
+            # A job that is stopped keeps the photos it has finished.
+            tally.commit()
+        tally.set_factors()
+        writer.finish()
+    return Report(
+        photos=len(photos),
+        indexed=tally.indexed,
+        known=tally.known,
+        objects=tally.objects,
+        failures=tuple(tally.failures),
+        seconds=time.monotonic() - started,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ open
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A photo that is decoded: its image, and the detector's input (h, w, 3) where one will look at it."""
+
+    image: Image
+    detector_input: Pixels | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A photo that this job has done before."""
+
+    path: Path
+    image_id: str
+
+
+def open_photo(path: Path, job: Job, done: set[str]) -> Opened | Known | Failure:
+    """Read, name and decode one photo, and lay it on the detector's input."""
+    try:
+        data = read_file(path)
+        if (image_id := content_id(data)) in done:
+            return Known(path, image_id)
+        # Crops want every pixel; a detector alone never more than its input has.
+        detector = job.detector
+        at_least = detector.input_wh if detector is not None and job.encoder is None else None
+        image = decode_image(data, path=str(path), at_least=at_least)
+    except ImageError as error:
+        return Failure(error.path, error.reason)
+    wanted = detector is not None and (job.maps_wanted or job.annotations is None)
+    return Opened(image, detector.prepare(image) if detector is not None and wanted else None)
+
+
+# ------------------------------------------------------------------------------------------------ find
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """One photo on its way to the store: its objects, and what has been made of them so far."""
+
+    image: Image
+    objects: Objects
+    problems: tuple[Failure, ...] = ()
+    vectors: Mapping[str, SpaceRows] = field(default_factory=dict)
+    thumbnails: tuple[bytes, ...] = ()
+    crops: Pixels | None = None
+
+
+def find(opened: Iterator[Opened], job: Job) -> Iterator[Finding]:
+    """The objects of each photo with their windows, the detector taking as many photos as a pass holds."""
+    for batch in _batches(opened, job.detector.batch_size if job.detector is not None else 1):
+        inputs = [photo.detector_input for photo in batch if photo.detector_input is not None]
+        run = job.detector.run(np.stack(inputs)) if job.detector is not None and inputs else None
+        for row, photo in enumerate(batch):
+            objects, problems = _objects_of(photo.image, job, run, row)
+            yield Finding(photo.image, objects, problems, _windows_of(photo.image, objects, job, run, row))
+
+
+def _batches(photos: Iterator[Opened], size: int) -> Iterator[list[Opened]]:
+    batch: list[Opened] = []
+    for photo in photos:
+        batch.append(photo)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _objects_of(
+    image: Image, job: Job, run: DetectorRun | None, row: int
+) -> tuple[Objects, tuple[Failure, ...]]:
+    if job.annotations is not None:
+        annotated = job.annotations.objects_of(image)
+        return annotated.objects, tuple(Failure(*problem) for problem in annotated.problems)
+    if job.detector is None or run is None:
+        raise InputError("nothing finds the objects; give a detector or annotations")
+    frame = job.detector.frame((image.width, image.height))
+    found = job.detector.find_objects(run, row, image.image_id, frame, confidence=job.confidence, iou=job.iou)
+    return found, ()
+
+
+def _windows_of(
+    image: Image, objects: Objects, job: Job, run: DetectorRun | None, row: int
+) -> dict[str, SpaceRows]:
+    if job.detector is None or run is None or not job.windows or not len(objects):
+        return {}
+    frame = job.detector.frame((image.width, image.height))
+    cells = responsible_cells(objects, job.detector.heads, frame, job.scale, source=job.detector.source)
+    spaces = {}
+    for head in window_heads(job.detector, job.scale):
+        here = np.flatnonzero(cells.head == head.layer)
+        for size in job.windows if len(here) else ():
+            own = cells.take(here)
+            vectors, outside = cut_windows(run.maps[head.layer][row], own, size)
+            columns = {"head": own.head, "cell_x": own.cell_x, "cell_y": own.cell_y, "anchor": own.anchor}
+            recipe = window_recipe(job.detector, head, size, job.scale)
+            spaces[job.window_name(size, head)] = SpaceRows(
+                recipe, objects.object_id[here], vectors, {**columns, "cells_outside": outside}
+            )
+    return spaces
+
+
+# ------------------------------------------------------------------------------------------------- cut
+
+
+def job_cutter(job: Job) -> Callable[[Finding], Finding]:
+    """What cuts thumbnails, and crops for the job's encoder, out of a finding's pixels."""
+
+    def cut(finding: Finding) -> Finding:
+        image, objects = finding.image, finding.objects
+        crops = None
+        if job.encoder is not None:
+            encoder = job.encoder
+            crops = cut_crops(
+                image, objects, job.crop, encoder.input_size, interpolation=encoder.interpolation
+            )
+        thumbnails = tuple(encode_thumbnail(cut_box(image, box)) for box in objects.xyxy)
+        # The photo's own pixels are not needed any more; an empty picture keeps their place.
+        return replace(
+            finding, image=replace(image, pixels=image.pixels[:0]), thumbnails=thumbnails, crops=crops
+        )
+
+    return cut
+
+
+def cut_box(image: Image, box: NDArray[np.float32]) -> Pixels:
+    """The pixels (h, w, 3) that a box of the image's frame touches, at the scale at which it was decoded."""
+    height, width = image.pixels.shape[:2]
+    scale = np.array([width / image.width, height / image.height] * 2, np.float32)
+    left, top, right, bottom = whole_pixels(box * scale, (width, height))
+    return image.pixels[top:bottom, left:right]
+
+
+# ---------------------------------------------------------------------------------------------- encode
+
+
+def encode(cut: Iterator[Finding], job: Job) -> Iterator[Finding]:
+    """Give each finding the vectors of its crops, whose batches run on from photo to photo."""
+    encoder = job.encoder
+    if encoder is None:
+        yield from cut
+        return
+    name, recipe = crop_space_name(encoder.name, job.crop) + job.suffix, crop_recipe(encoder, job.crop)
+    waiting: deque[Finding] = deque()
+    crops: list[Pixels] = []
+    vectors: list[NDArray[np.float32]] = []
+
+    def finished() -> Iterator[Finding]:
+        """Findings all of whose crops are encoded; what is left over of the vectors stays."""
+        ready = np.concatenate(vectors) if vectors else np.empty((0, encoder.dimension), np.float32)
+        vectors.clear()
+        while waiting and len(waiting[0].objects) <= len(ready):
+            finding = waiting.popleft()
+            own, ready = ready[: len(finding.objects)], ready[len(finding.objects) :]
+            rows = {name: SpaceRows(recipe, finding.objects.object_id, own)} if len(own) else {}
+            yield replace(finding, vectors={**finding.vectors, **rows}, crops=None)
+        if len(ready):
+            vectors.append(ready)
+
+    for finding in cut:
+        waiting.append(finding)
+        crops.append(finding.crops if finding.crops is not None else np.empty(0, np.uint8))
+        count = sum(map(len, crops))
+        if whole := count - count % encoder.batch_size:
+            together = np.concatenate([part for part in crops if len(part)])
+            vectors.append(encoder.embed(together[:whole]))
+            crops = [together[whole:]]
+        yield from finished()
+    if rest := [part for part in crops if len(part)]:
+        vectors.append(encoder.embed(np.concatenate(rest)))
+    yield from finished()
+
+
+# ---------------------------------------------------------------------------------------------- commit
+
+
+class _Tally:
+    """What a running job has done: which photos to skip, what the next commit holds, what to report."""
+
+    def __init__(self, job: Job, writer: Writer, progress: Progress) -> None:
+        self._job, self._writer, self._progress = job, writer, progress
+        self._digest = job.digest()
+        self._done = writer.done(self._digest)
+        self._seen = set(self._done)
+        self._pending: list[Finding] = []
+        self._unwritten: list[Failure] = []
+        self._committed_at = time.monotonic()
+        self._factors: dict[str, Mapping[str, float | str | None]] = {}
+        self.failures: list[Failure] = []
+        self.indexed = self.known = self.objects = 0
+
+    def open_photo(self, path: Path) -> Opened | Known | Failure:
+        return open_photo(path, self._job, self._done)
+
+    def new(self, opened: Iterator[Opened | Known | Failure]) -> Iterator[Opened]:
+        """The photos that are still to be done; failures and repetitions are counted on the way."""
+        for photo in opened:
+            if isinstance(photo, Failure):
+                self._fail(photo)
+                self._progress(1, 0)
+            elif isinstance(photo, Known):
+                self._know(photo.path, photo.image_id)
+            elif photo.image.image_id in self._seen:
+                self._know(Path(photo.image.path), photo.image.image_id)
+            else:
+                self._seen.add(photo.image.image_id)
+                yield photo
+
+    def add(self, finding: Finding) -> None:
+        for problem in finding.problems:
+            self._fail(problem)
+        if self._job.factors is not None:
+            columns = self._job.factors.for_objects(finding.image.path, len(finding.objects))
+            finding = replace(finding, objects=finding.objects.with_factors(columns))
+        self._pending.append(finding)
+        self._progress(1, len(finding.objects))
+        late = time.monotonic() - self._committed_at > COMMIT_SECONDS
+        objects = sum(len(waiting.objects) for waiting in self._pending)
+        if late or len(self._pending) >= COMMIT_PHOTOS or objects >= COMMIT_OBJECTS:
+            self.commit()
+
+    def commit(self) -> None:
+        findings, failures = self._pending, self._unwritten
+        self._pending, self._unwritten = [], []
+        self._committed_at = time.monotonic()
+        images = [finding.image for finding in findings]
+        batch = Batch(
+            images=[ImageRow(i.image_id, printable_path(i.path), i.width, i.height) for i in images],
+            objects=concatenate([finding.objects for finding in findings]),
+            thumbnails=[picture for finding in findings for picture in finding.thumbnails],
+            job=self._digest,
+            vectors=_joined([finding.vectors for finding in findings]),
+            failures=failures,
+            sources=self._job.sources(),
+            models=self._job.models(),
+        )
+        self._writer.commit(batch)
+        self.indexed += len(findings)
+        self.objects += len(batch.objects)
+
+    def set_factors(self) -> None:
+        """Factors of photos that were done before: a second run with other factors is how they change."""
+        if self._factors:
+            self._writer.set_factors(self._factors)
+
+    def _fail(self, failure: Failure) -> None:
+        self.failures.append(failure)
+        self._unwritten.append(failure)
+
+    def _know(self, path: Path, image_id: str) -> None:
+        self.known += 1
+        self._progress(1, 0)
+        if self._job.factors is not None and image_id in self._done:
+            values = self._job.factors.of(path)
+            self._factors[image_id] = {name: value for name, value in values.items() if name != "label"}
+
+
+def _joined(parts: Sequence[Mapping[str, SpaceRows]]) -> dict[str, SpaceRows]:
+    """The rows of each space over all photos."""
+    by_space: dict[str, list[SpaceRows]] = {}
+    for part in parts:
+        for name, rows in part.items():
+            by_space.setdefault(name, []).append(rows)
+    return {
+        name: SpaceRows(
+            rows[0].recipe,
+            np.concatenate([row.object_id for row in rows]),
+            np.concatenate([row.vectors for row in rows]),
+            {column: np.concatenate([row.cells[column] for row in rows]) for column in rows[0].cells},
+        )
+        for name, rows in by_space.items()
+    }

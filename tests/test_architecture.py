@@ -1,0 +1,112 @@
+"""Imports point one way, there is no cycle, and nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import objectspace
+
+PACKAGE = Path(objectspace.__file__).parent
+
+# Each part may import itself and what stands after it.
+ORDER = (
+    "cli",
+    "catalogue",
+    "queries",
+    "flow",
+    "figures",
+    "sheets",
+    "search",
+    "neighbours",
+    "store",
+    "embeddings",
+    "objects",
+    "networks",
+    "images",
+    "digests",
+    "errors",
+    "_version",
+)
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE
+)
+HEAVY = ("torch", "torchvision", "timm", "lance", "pyarrow", "matplotlib", "scipy", "sklearn", "PIL", "numpy")
+
+
+def module_name(path: Path) -> str:
+    parts = ("objectspace", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {module_name(path) for path in MODULES}
+
+
+def imported(path: Path, *, at_import: bool = False) -> set[str]:
+    """The objectspace modules that a file imports: anywhere, or only when it is itself imported."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if at_import else ast.walk(tree)
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("objectspace"):
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & NAMES
+            # `from package import module` needs the module, not what the package gathers from it.
+            names |= submodules if len(submodules) == len(node.names) else {node.module, *submodules}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names if alias.name.startswith("objectspace")}
+    return names
+
+
+def part(name: str) -> str:
+    return name.split(".")[1] if "." in name else ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_point_one_way(path: Path) -> None:
+    mine = ORDER.index(part(module_name(path)))
+    parts = {part(name) for name in imported(path)}
+    assert not {other for other in parts & set(ORDER) if ORDER.index(other) < mine}
+
+
+def test_every_part_has_its_place() -> None:
+    assert {part(module_name(path)) for path in MODULES} == set(ORDER)
+
+
+def test_no_import_cycle() -> None:
+    names = {module_name(path): path for path in MODULES}
+    graph = {name: imported(path, at_import=True) & set(names) - {name} for name, path in names.items()}
+    while leaves := {name for name, targets in graph.items() if not targets}:
+        graph = {name: targets - leaves for name, targets in graph.items() if name not in leaves}
+    assert not graph
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.splitlines()[-1].split())
+
+
+def test_import_objectspace_loads_nothing_heavy() -> None:
+    assert not loaded_by("import objectspace") & {*HEAVY, "typer", "rich"}
+
+
+def test_help_loads_nothing_heavy() -> None:
+    assert not loaded_by("import objectspace.cli") & set(HEAVY)
+
+
+@pytest.mark.parametrize("name", ["images", "store", "neighbours", "objects.records", "objects.annotations"])
+def test_reading_and_searching_need_no_torch(name: str) -> None:
+    assert "torch" not in loaded_by(f"import objectspace.{name}")
+
+
+def test_every_public_name_is_there() -> None:
+    assert [name for name in objectspace.__all__ if not hasattr(objectspace, name)] == []
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'serve_all'"):
+        objectspace.serve_all  # noqa: B018
