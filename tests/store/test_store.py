@@ -363,3 +363,9 @@ def test_importing_the_store_leaves_lance_alone():
     code = "import sys, objectspace.store; print(*({'torch', 'lance'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_the_last_word_on_where_a_model_lies_counts(path, make_batch):
+    write(path, make_batch(1, models={"yolo@1": {"weights": "a.weights", "size": (320, 320)}}))
+    write(path, make_batch(1, models={"yolo@1": {"weights": "b.weights"}, "resnet50": {}}))
+    assert open_store(path).models == {"yolo@1": {"weights": "b.weights"}, "resnet50": {}}

@@ -19,8 +19,8 @@ QUERIES = 1024
 # Rows of one matrix product: BLAS runs at its peak, and the product (16 MB) stays in the last-level cache
 # until it is sieved. Blocks grow up to that, because the first ones sieve little out.
 _FIRST_ROWS, _ROWS = 128, 4096
-# Entries that are sieved in one go: the passes over them run in the second-level cache.
-_SIEVED = 1 << 18
+# Entries that are sieved in one go (4 MB), so that no block-sized array is made on the way.
+_SIEVED = 1 << 20
 # Candidates that may wait to be measured (18 bytes each).
 _WAITING = 1 << 21
 
