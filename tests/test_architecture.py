@@ -20,6 +20,7 @@ ORDER = (
     "queries",
     "flow",
     "figures",
+    "analyses",
     "sheets",
     "search",
     "neighbours",

@@ -1,0 +1,78 @@
+"""The main job on the real photos and weights: prints the tables of docs/real-run.md.
+
+python tools/real_run.py ../shared/real > docs/real-run.md
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from objectspace.analyses.purity import measure_purity
+from objectspace.embeddings.encoders import Encoder, load_encoder
+from objectspace.flow import Job, index
+from objectspace.images import find_photos
+from objectspace.objects.annotations import open_annotations
+from objectspace.objects.detectors import Detector, load_detector
+from objectspace.objects.labels import read_names
+from objectspace.store import Store, open_store
+
+HEAD = """# The main job on real photographs
+
+Printed by `python tools/real_run.py ../shared/real > docs/real-run.md`: 128 photos of COCO train2017 with
+their polygon annotations, ResNet50 with ImageNet weights for the crops, Yolo-Fastest 1.1 XL (80 COCO classes,
+320 x 320) for the windows.
+
+*Purity at 5* is the share of an object's five nearest objects of **other** photos that have its label.
+*Chance* is the share of its label among all objects of other photos. The interval (95 %) is a bootstrap over
+photos. Distances are Euclidean and exact. Spaces of different heads hold different objects (each object is
+in the space of its own head), so their figures are not comparable with one another; the *deepest* spaces and
+the crop space hold all objects.
+"""
+
+
+def main(real: Path) -> None:
+    """Index, measure, print."""
+    weights, photos = real / "weights", find_photos([real / "photos" / "coco128"])
+    reader = open_annotations(
+        real / "photos" / "coco128" / "labels", names=read_names(weights / "coco.names")
+    )
+    model = weights / "yolo-fastest-1.1-xl.cfg"
+    detector = load_detector(model, weights=model.with_suffix(".weights"), names=weights / "coco.names")
+    encoder = load_encoder("resnet50", weights=weights / "resnet50-imagenet.pth")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "coco128.osp"
+        for job in jobs(detector, encoder, reader):
+            report = index(photos, path, job)
+            print(f"{report.objects} objects, {report.seconds:.0f} s", file=sys.stderr)
+        print(HEAD)
+        print_purity(open_store(path))
+
+
+def jobs(detector: Detector, encoder: Encoder, reader: object) -> list[Job]:
+    """The crop space and windows of four sizes at each object's own head; then at the deepest head."""
+    sizes = (1, 2, 3, 5)
+    own = Job(detector=detector, encoder=encoder, annotations=reader, windows=sizes)  # type: ignore[arg-type]
+    deepest = Job(detector=detector, annotations=reader, windows=sizes, scale="deepest")  # type: ignore[arg-type]
+    return [own, deepest]
+
+
+def print_purity(store: Store) -> None:
+    """One line a space."""
+    held = store.info()
+    counts = f"{held.images} photos, {held.objects} objects of {len(held.labels)} labels"
+    print(f"{counts}, {len(held.failures)} failures.\n")
+    print("| space | numbers | objects | photos | purity at 5 | 95 % interval | chance |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for info in held.spaces:
+        space = store.space(info.name)
+        purity = measure_purity(space, store.objects(space.object_id), k=5)
+        print(
+            f"| {info.name} | {info.dimension} | {purity.n} | {purity.images} | {purity.value:.3f} "
+            f"| {purity.low:.3f} to {purity.high:.3f} | {purity.chance:.3f} |"
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
