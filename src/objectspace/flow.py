@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,7 @@ from objectspace.images import (
     read_file,
     work_ahead,
 )
+from objectspace.networks.threads import compute_alone, threads_restored, worker_count
 from objectspace.objects.annotations import AnnotationReader
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.detectors import Detector, DetectorRun, Head
@@ -50,10 +52,8 @@ from objectspace.objects.factors import FactorTable
 from objectspace.objects.records import Objects, concatenate
 from objectspace.store import Batch, Failure, ImageRow, SpaceRows, Writer, model_key, open_writer
 
-#: Threads that decode and cut, beside the network's own.
-WORKERS = 2
-#: Photos that wait between two stages.
-AHEAD = 12
+#: Photos that wait in a stage for each of its threads.
+AHEAD = 3
 #: A commit is due after so many photos, objects or seconds, whichever comes first.
 COMMIT_PHOTOS = 256
 COMMIT_OBJECTS = 1024
@@ -174,6 +174,8 @@ class Report:
         }
 
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Progress = Callable[[int, int], None]
 
 
@@ -189,11 +191,11 @@ def index(
     Raises StoreBusyError, RecipeError (a space of that name has another recipe), StoreError, ModelError.
     """
     started = time.monotonic()
-    with open_writer(store) as writer:
+    with open_writer(store) as writer, threads_restored():
         tally = _Tally(job, writer, progress)
-        opened = work_ahead(photos, tally.open_photo, workers=WORKERS, ahead=AHEAD)
+        opened = _in_threads(photos, tally.open_photo)
         found = find(tally.new(opened), job)
-        cut = work_ahead(found, job_cutter(job), workers=WORKERS, ahead=AHEAD)
+        cut = _in_threads(found, job_cutter(job))
         try:
             for finding in encode(cut, job):
                 tally.add(finding)
@@ -210,6 +212,14 @@ def index(
         failures=tuple(tally.failures),
         seconds=time.monotonic() - started,
     )
+
+
+def _in_threads(
+    items: Iterable[Item], task: Callable[[Item], Result], workers: int | None = None
+) -> Iterator[Result]:
+    """``task`` of every item, in order, computed ahead in threads of one core each."""
+    workers = workers or worker_count()
+    return work_ahead(items, task, workers=workers, ahead=AHEAD * workers, at_start=compute_alone)
 
 
 # ------------------------------------------------------------------------------------------------ open
@@ -263,13 +273,27 @@ class Finding:
 
 
 def find(opened: Iterator[Opened], job: Job) -> Iterator[Finding]:
-    """The objects of each photo with their windows, the detector taking as many photos as a pass holds."""
-    for batch in _batches(opened, job.detector.batch_size if job.detector is not None else 1):
-        inputs = [photo.detector_input for photo in batch if photo.detector_input is not None]
-        run = job.detector.run(np.stack(inputs)) if job.detector is not None and inputs else None
-        for row, photo in enumerate(batch):
-            objects, problems = _objects_of(photo.image, job, run, row)
-            yield Finding(photo.image, objects, problems, _windows_of(photo.image, objects, job, run, row))
+    """The objects of each photo with their windows, the detector taking as many photos as a pass holds.
+
+    On a processor passes run side by side, a core each, which is faster than sharing the cores in every
+    layer; a GPU takes one pass at a time.
+    """
+    detector = job.detector
+    batches = _batches(opened, 1 if detector is None else detector.batch_size)
+    one_by_one = detector is not None and detector.device.type != "cpu"
+    for findings in _in_threads(batches, partial(_find_batch, job=job), 1 if one_by_one else None):
+        yield from findings
+
+
+def _find_batch(batch: Sequence[Opened], job: Job) -> list[Finding]:
+    inputs = [photo.detector_input for photo in batch if photo.detector_input is not None]
+    run = job.detector.run(np.stack(inputs)) if job.detector is not None and inputs else None
+    findings = []
+    for row, photo in enumerate(batch):
+        objects, problems = _objects_of(photo.image, job, run, row)
+        windows = _windows_of(photo.image, objects, job, run, row)
+        findings.append(Finding(photo.image, objects, problems, windows))
+    return findings
 
 
 def _batches(photos: Iterator[Opened], size: int) -> Iterator[list[Opened]]:

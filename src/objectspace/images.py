@@ -162,16 +162,22 @@ def read_images(
 
 
 def work_ahead(
-    items: Iterable[Item], task: Callable[[Item], Result], *, workers: int, ahead: int
+    items: Iterable[Item],
+    task: Callable[[Item], Result],
+    *,
+    workers: int,
+    ahead: int,
+    at_start: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
     """``task(item)`` of every item, in order, computed in threads ahead of the caller.
 
     At most ``ahead`` results exist at once, the caller's among them, so memory is bounded however slow the
-    caller is. An exception of ``task`` comes out at its place in the order. When the caller stops early (or
-    Ctrl-C comes), what has not begun is dropped and the threads end before control goes on.
+    caller is. Each thread calls ``at_start`` first. An exception of ``task`` comes out at its place in the
+    order. When the caller stops early (or Ctrl-C comes), what has not begun is dropped and the threads end
+    before control goes on.
     """
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead", initializer=at_start)
     try:
         for item in items:
             waiting.append(pool.submit(task, item))
