@@ -91,6 +91,8 @@ class Job:
             raise InputError("nothing finds the objects; give a detector or annotations")
         if self.encoder is None and (self.detector is None or not self.windows):
             raise InputError("nothing embeds the objects; give an encoder, or a detector and a window size")
+        if wrong := [size for size in self.windows if size < 1]:
+            raise InputError(f"window size {wrong[0]} is not a positive number of cells")
         for name in ("confidence", "iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")

@@ -1,0 +1,345 @@
+"""The flow with a detector and an encoder whose every number is known by eye."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from objectspace.embeddings.crops import CropPolicy
+from objectspace.errors import InputError, ModelError, RecipeError
+from objectspace.flow import Job, index
+from objectspace.images import Image, find_photos
+from objectspace.objects.annotations import open_annotations
+from objectspace.objects.boxes import Frame, stretch_frame
+from objectspace.objects.detectors import DetectorRun, Head
+from objectspace.objects.factors import factors_from_pattern
+from objectspace.objects.records import Objects, Provenance, make_objects
+from objectspace.store import Store, open_store
+
+RED, GREEN = (200, 0, 0), (0, 200, 0)
+# In every photo: a small red square in the upper left quarter, a large green one in the lower right.
+SMALL, LARGE = (4, 4, 12, 12), (32, 32, 62, 62)
+
+
+class FakeDetector:
+    """Finds the two squares; each head's map holds the x and y of its cells."""
+
+    name = "fake"
+    source = "fake@0"
+    device = torch.device("cpu")
+    precision = "float32"
+    input_wh = (64, 64)
+    batch_size = 2
+
+    def __init__(self) -> None:
+        self.recipe: dict[str, Any] = {"weights": "d" * 64}
+        self.loaded_from: dict[str, Any] = {"name_or_cfg": "fake"}
+        small = np.array([[8, 8]], np.float32)
+        self.heads = (
+            Head(10, "8", 32, 2, (2, 2), 4 * small, (1,)),
+            Head(20, "18", 16, 2, (4, 4), small, (0,)),
+        )
+
+    def frame(self, image_wh: tuple[int, int]) -> Frame:
+        return stretch_frame(image_wh, self.input_wh)
+
+    def prepare(self, image: Image) -> np.ndarray:
+        return np.zeros((64, 64, 3), np.uint8)
+
+    def run(self, inputs: np.ndarray) -> DetectorRun:
+        assert len(inputs) <= self.batch_size
+        maps = {}
+        for head in self.heads:
+            y, x = torch.meshgrid(torch.arange(head.grid_wh[1]), torch.arange(head.grid_wh[0]), indexing="ij")
+            maps[head.layer] = torch.stack([x, y]).float().expand(len(inputs), 2, -1, -1)
+        return DetectorRun((), maps)
+
+    def find_objects(
+        self, run: DetectorRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
+    ) -> Objects:
+        columns = [[20, 10], [16, 32], [0, 1], [0, 1], [0, 1]]
+        cells = Provenance(*(np.array(c, np.int32) for c in columns), np.ones(2, np.float32))
+        objects = make_objects(
+            image_id=image_id,
+            xyxy=np.array([SMALL, LARGE], np.float32),
+            label=["apple", "couch"],
+            source=self.source,
+            score=np.array([0.9, 0.3], np.float32),
+            provenance=cells,
+        )
+        return objects.take(objects.score >= confidence)
+
+    def detect(
+        self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
+    ) -> list[Objects]:
+        raise NotImplementedError
+
+
+class MeanColour:
+    """An encoder whose vector is the crop's mean colour; it keeps the sizes of the batches it was given."""
+
+    name = "colour"
+    dimension = 3
+    input_size = 8
+    interpolation = "bilinear"
+    weights = "e" * 64
+    tap = "mean"
+    precision = "float32"
+    device = torch.device("cpu")
+    batch_size = 4
+
+    def __init__(self) -> None:
+        self.preprocessing: dict[str, Any] = {"size": 8}
+        self.loaded_from: dict[str, Any] = {"name": "colour"}
+        self.calls: list[int] = []
+
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        self.calls.append(len(crops))
+        return crops.astype(np.float32).mean((1, 2))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    """Five photos that differ in one corner pixel."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(5):
+        save(folder / f"view{number}.png", number)
+    return find_photos([folder])
+
+
+def save(path: Path, number: int) -> None:
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    for (left, top, right, bottom), colour in ((SMALL, RED), (LARGE, GREEN)):
+        pixels[top:bottom, left:right] = colour
+    pixels[0, 63] = number
+    PIL.Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def job() -> Job:
+    return Job(detector=FakeDetector(), encoder=MeanColour())
+
+
+def rows_of(store: Store) -> dict[str, Any]:
+    """Everything in a store, to be compared whole."""
+    objects = store.objects()
+    columns = {name: column.tolist() for name, column in objects.columns().items() if name != "objectness"}
+    spaces = {}
+    for name in store.space_names:
+        space = store.space(name)
+        cells = {column: values.tolist() for column, values in store.cells(name).items()}
+        spaces[name] = (space.recipe, space.object_id.tolist(), space.vectors.tobytes(), cells)
+    return {
+        "images": store.images(),
+        "objects": {name: repr(values) for name, values in columns.items()},
+        "thumbnails": store.thumbnails(objects.object_id),
+        "spaces": spaces,
+        "failures": store.failures(),
+    }
+
+
+def test_crops_have_the_colour_of_their_objects(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    index(photos, tmp_path / "s.osp", job)
+    store = open_store(tmp_path / "s.osp")
+    space = store.space("colour-crop")
+    expected = {"apple": RED, "couch": GREEN}
+    labels = store.objects(space.object_id).label
+    np.testing.assert_allclose(space.vectors, [expected[label] for label in labels])
+
+
+def test_windows_lie_around_the_cell_that_made_the_object(
+    photos: list[Path], job: Job, tmp_path: Path
+) -> None:
+    index(photos, tmp_path / "s.osp", replace(job, windows=(1, 3)))
+    store = open_store(tmp_path / "s.osp")
+    np.testing.assert_array_equal(store.space("fake-window1-stride16").vectors, [[0, 0]] * 5)
+    np.testing.assert_array_equal(store.space("fake-window1-stride32").vectors, [[1, 1]] * 5)
+    # Around cell (1, 1) of a 2 x 2 map: the last row and column are outside.
+    x = [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    window = store.space("fake-window3-stride32").vectors[0].reshape(2, 3, 3)
+    np.testing.assert_array_equal(window, [x, np.transpose(x)])
+    assert store.cells("fake-window3-stride32")["cells_outside"].tolist() == [5] * 5
+
+
+def test_deepest_scale_has_one_space_of_all_objects(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    index(photos, tmp_path / "s.osp", replace(job, scale="deepest", encoder=None))
+    store = open_store(tmp_path / "s.osp")
+    assert store.space_names == ["fake-window3-deepest"]
+    assert len(store.space("fake-window3-deepest")) == 10
+
+
+def test_annotated_objects_get_windows_and_no_score(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "view0.txt").write_text("0 0.125 0.125 0.125 0.125\n")
+    reader = open_annotations(labels, names=["pear"])
+    report = index(photos, tmp_path / "s.osp", replace(job, annotations=reader))
+    store = open_store(tmp_path / "s.osp")
+    assert (report.indexed, report.objects) == (5, 1)
+    assert store.objects().label.tolist() == ["pear"]
+    assert np.isnan(store.objects().score).all()
+    assert store.space_names == ["colour-crop", "fake-window3-stride16"]
+
+
+def test_changed_labels_are_read_again(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "view0.txt").write_text("0 0.125 0.125 0.125 0.125\n")
+    job = replace(job, detector=None, annotations=open_annotations(labels, names=["pear"]))
+    index(photos, tmp_path / "s.osp", job)
+    (labels / "view1.txt").write_text("0 0.125 0.125 0.125 0.125\n")
+    assert index(photos, tmp_path / "s.osp", job).objects == 2
+    assert len(open_store(tmp_path / "s.osp").objects()) == 2
+
+
+def test_same_job_twice_is_once(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    index(photos, tmp_path / "s.osp", job)
+    before = rows_of(open_store(tmp_path / "s.osp"))
+    report = index(photos, tmp_path / "s.osp", job)
+    assert (report.indexed, report.known, report.objects) == (0, 5, 0)
+    assert rows_of(open_store(tmp_path / "s.osp")) == before
+
+
+def test_lower_threshold_adds_and_keeps_ids(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    index(photos, tmp_path / "s.osp", replace(job, confidence=0.5))
+    first = open_store(tmp_path / "s.osp").objects().object_id.tolist()
+    index(photos, tmp_path / "s.osp", replace(job, confidence=0.2))
+    both = open_store(tmp_path / "s.osp").objects().object_id.tolist()
+    assert len(first) == 5
+    assert both[:5] == first
+    assert len(both) == 10
+
+
+def test_copies_of_a_photo_are_one_image(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    copy = photos[0].with_name("zcopy.png")
+    copy.write_bytes(photos[0].read_bytes())
+    report = index([*photos, copy], tmp_path / "s.osp", job)
+    assert (report.indexed, report.known) == (5, 1)
+    assert len(open_store(tmp_path / "s.osp").images()) == 5
+
+
+def test_broken_photo_is_kept_as_failure_and_heals(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    photos[2].write_bytes(b"no photo")
+    report = index(photos, tmp_path / "s.osp", job)
+    assert report.indexed == 4
+    assert [failure.path for failure in open_store(tmp_path / "s.osp").failures()] == [str(photos[2])]
+    save(photos[2], 2)
+    assert index(photos, tmp_path / "s.osp", job).indexed == 1
+    assert open_store(tmp_path / "s.osp").failures() == []
+
+
+def test_crops_of_different_photos_share_batches(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    index(photos, tmp_path / "s.osp", job)
+    encoder = job.encoder
+    assert isinstance(encoder, MeanColour)
+    assert sum(encoder.calls) == 10
+    assert [calls % encoder.batch_size for calls in encoder.calls[:-1]] == [0] * (len(encoder.calls) - 1)
+
+
+def test_progress_counts_every_photo_and_object(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    photos[2].write_bytes(b"no photo")
+    seen: list[tuple[int, int]] = []
+    index(photos, tmp_path / "s.osp", job, progress=lambda *counts: seen.append(counts))
+    assert np.sum(seen, axis=0).tolist() == [5, 8]
+
+
+def test_factors_are_columns_and_can_be_changed(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    first = factors_from_pattern(r"(?P<kind>view)", photos)
+    index(photos, tmp_path / "s.osp", replace(job, factors=first))
+    second = factors_from_pattern(r"view(?P<view>\d+)", photos)
+    report = index(photos, tmp_path / "s.osp", replace(job, factors=second))
+    objects = open_store(tmp_path / "s.osp").objects()
+    assert report.indexed == 0
+    assert objects.factors["kind"].tolist() == ["view"] * 10
+    assert objects.factors["view"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+def test_another_recipe_is_refused_and_nothing_changes(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    index(photos, tmp_path / "s.osp", job)
+    before = rows_of(open_store(tmp_path / "s.osp"))
+    other = MeanColour()
+    other.weights = "f" * 64
+    with pytest.raises(RecipeError, match="weights"):
+        index(photos, tmp_path / "s.osp", replace(job, encoder=other))
+    assert rows_of(open_store(tmp_path / "s.osp")) == before
+
+
+def test_suffix_names_other_spaces(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    index(photos, tmp_path / "s.osp", replace(job, suffix="-b"))
+    names = ["colour-crop-b", "fake-window3-stride16-b", "fake-window3-stride32-b"]
+    assert open_store(tmp_path / "s.osp").space_names == names
+
+
+def test_job_that_fails_keeps_what_it_finished(
+    photos: list[Path], job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_at_last(crops: np.ndarray) -> np.ndarray:
+        if len(encoder.calls) == 2:
+            raise ModelError("out of order")
+        return MeanColour.embed(encoder, crops)
+
+    encoder = MeanColour()
+    monkeypatch.setattr(encoder, "embed", fail_at_last)
+    with pytest.raises(ModelError, match="out of order"):
+        index(photos, tmp_path / "s.osp", replace(job, encoder=encoder))
+    assert len(open_store(tmp_path / "s.osp").images()) == 4
+    index(photos, tmp_path / "s.osp", job)
+    index(photos, tmp_path / "undisturbed.osp", job)
+    assert rows_of(open_store(tmp_path / "s.osp")) == rows_of(open_store(tmp_path / "undisturbed.osp"))
+
+
+def test_only_a_few_photos_are_open_at_once(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(60):
+        save(folder / f"{number:03}.png", number)
+    opened, closed, most = [0], [0], [0]
+    detector = FakeDetector()
+
+    def count(image: Image) -> np.ndarray:
+        opened[0] += 1
+        most[0] = max(most[0], opened[0] - closed[0])
+        return np.zeros((64, 64, 3), np.uint8)
+
+    def slow(photos: int, objects: int) -> None:
+        closed[0] += photos
+        time.sleep(0.002)
+
+    monkeypatch.setattr(detector, "prepare", count)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
+    index(find_photos([folder]), tmp_path / "s.osp", replace(job, detector=detector), progress=slow)
+    assert closed[0] == 60
+    assert most[0] <= 24
+
+
+BAD_JOBS: list[tuple[Callable[[], Job], str]] = [
+    (lambda: Job(encoder=MeanColour()), "nothing finds the objects"),
+    (lambda: Job(detector=FakeDetector(), windows=()), "nothing embeds the objects"),
+    (lambda: Job(detector=FakeDetector(), confidence=2), "confidence is 2"),
+    (lambda: Job(detector=FakeDetector(), iou=float("nan")), "iou is nan"),
+    (lambda: Job(detector=FakeDetector(), windows=(0,)), "window size 0"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), BAD_JOBS, ids=[message for _, message in BAD_JOBS])
+def test_impossible_jobs_are_refused(make: Callable[[], Job], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_policy_is_part_of_the_recipe(job: Job) -> None:
+    blurred = replace(job, crop=CropPolicy(background="blur"))
+    assert job.digest() != blurred.digest()
+    assert "colour-crop-blur" in blurred.recipes()
