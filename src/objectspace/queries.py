@@ -106,7 +106,8 @@ def _queries(finding: Finding, job: Job, space: str, store: Store, photo: Path) 
     held = {name: row for row, name in enumerate(np.asarray(rows.object_id).tolist())}
     kept = [row for row, name in enumerate(objects.object_id.tolist()) if name in held]
     vectors = rows.vectors[[held[str(objects.object_id[row])] for row in kept]]
-    return Queries(objects.take(kept), vectors, (str(photo),) * len(kept), stored=False)
+    thumbnails = tuple(finding.thumbnails[row] for row in kept)
+    return Queries(objects.take(kept), vectors, (str(photo),) * len(kept), False, thumbnails)
 
 
 def _job_of(

@@ -20,12 +20,16 @@ from objectspace.store import Store
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Queries:
-    """What is searched for: objects (n), vectors (n, d) and photos; stored: are they in the store."""
+    """What is searched for: objects (n), vectors (n, d), the photos' paths (n).
+
+    stored: are they in the store; thumbnails: a JPEG of each (n), none where the store has them
+    """
 
     objects: Objects
     vectors: NDArray[np.float32]
     images: tuple[str, ...]
     stored: bool
+    thumbnails: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +37,7 @@ class Answer:
     """The nearest objects of one query, nearest first.
 
     query: the one object searched for; query_image: its photo's path; stored: whether it is in the store
+    query_thumbnail: its JPEG where it is not stored; the store has the others
     neighbours: (k) objects, ``images`` their photos' paths, ``distance`` (k,) float64
     """
 
@@ -44,6 +49,7 @@ class Answer:
     neighbours: Objects
     images: tuple[str, ...]
     distance: NDArray[np.float64]
+    query_thumbnail: bytes | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, the shape that ``objectspace search --json`` prints."""
@@ -137,6 +143,7 @@ class SpaceSearch:
             neighbours=neighbours,
             images=self._images(neighbours),
             distance=distance,
+            query_thumbnail=queries.thumbnails[row] if queries.thumbnails else None,
         )
 
     def _images(self, objects: Objects) -> tuple[str, ...]:
@@ -165,6 +172,11 @@ def default_space(store: Store, object_id: str | None = None) -> str:
         store.objects([object_id])  # an unknown id says so itself
         raise QueryError(f"object {object_id} has no vector in any space of {store.path}")
     raise QueryError(f"no space in {store.path} yet; index photos first")
+
+
+def distance_text(distance: float) -> str:
+    """Four digits, for people: 0.03210, 5.200, 5204."""
+    return f"{distance:#.4g}".removesuffix(".")
 
 
 def choose_targets(objects: Objects, count: int, *, label: str | None = None) -> list[str]:

@@ -43,15 +43,15 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
     """A row for each answer, with the pictures that its space has seen.
 
     In a crop space on a black background an object with a mask is shown as its encoder saw it, the rest
-    blacked out (the paper's figure 2); otherwise the box is shown whole. A target that is not in the store
-    has no thumbnail and stands as an empty grey tile.
+    blacked out (the paper's figure 2); otherwise the box is shown whole. A target from outside the store is
+    shown by the thumbnail that came with it, an empty grey tile where none did.
     """
     rows = []
     for answer in answers:
         recipe = store.space(answer.space).recipe
         masked = recipe.crop is not None and recipe.crop.get("background") == "black"
-        target = _pictures(store, answer.query, masked)[0] if answer.stored else _EMPTY
-        pictures = _pictures(store, answer.neighbours, masked)
+        target = _pictures(_query_thumbnails(store, answer), answer.query, masked)[0]
+        pictures = _pictures(store.thumbnails(answer.neighbours.object_id), answer.neighbours, masked)
         tiles = zip(pictures, answer.neighbours.label.tolist(), answer.distance.tolist(), strict=True)
         rows.append(SheetRow(Tile(target, answer.query.label[0]), tuple(Tile(*tile) for tile in tiles)))
     return rows
@@ -60,8 +60,12 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
 _EMPTY: Picture = np.full((128, 128, 3), 200, np.uint8)
 
 
-def _pictures(store: Store, objects: Objects, masked: bool) -> list[Picture]:
-    pictures = [decode_thumbnail(data) for data in store.thumbnails(objects.object_id)]
+def _query_thumbnails(store: Store, answer: Answer) -> list[bytes | None]:
+    return [*store.thumbnails(answer.query.object_id)] if answer.stored else [answer.query_thumbnail]
+
+
+def _pictures(thumbnails: Sequence[bytes | None], objects: Objects, masked: bool) -> list[Picture]:
+    pictures = [_EMPTY if data is None else decode_thumbnail(data) for data in thumbnails]
     if not masked:
         return pictures
     return [

@@ -10,12 +10,13 @@ from matplotlib.patches import Rectangle
 
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GREY, ORANGE
+from objectspace.search import distance_text
 from objectspace.sheets import SheetRow, Tile
 
 # Inches. A picture of 128 pixels in 0.8 inches is drawn pixel by pixel at 160 or 320 dots per inch.
 PICTURE = 0.8
 COLUMN = 0.98
-ROW = 1.14
+ROW = 1.17
 TARGET_GAP = 0.22
 MARGIN = 0.14
 HEADER = 0.26
@@ -87,7 +88,13 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     axes.text(middle_x, under, _shortened(tile.label), ha="center", va="top", size=TEXT_SIZE)
     if tile.distance is not None:
         axes.text(
-            middle_x, under + 0.1, f"{tile.distance:.4g}", ha="center", va="top", size=TEXT_SIZE, color=GREY
+            middle_x,
+            under + 0.115,
+            distance_text(tile.distance),
+            ha="center",
+            va="top",
+            size=TEXT_SIZE,
+            color=GREY,
         )
 
 

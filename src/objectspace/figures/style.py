@@ -25,7 +25,8 @@ DOTS_PER_INCH = 320
 def check_figure_path(path: Path) -> Path:
     """The path, if a figure can be written there.
 
-    Raises InputError for a suffix that is none of png, pdf and svg, or a folder that does not exist. Called
+    Raises InputError for a suffix that is none of png, pdf and svg, for a folder that does not exist and for
+    a path that is itself a folder. Called
     before the work starts, so that a typo does not cost a computation.
     """
     if path.suffix.lower() not in SUFFIXES:
@@ -34,12 +35,24 @@ def check_figure_path(path: Path) -> Path:
         )
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the figure another name")
     return path
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write the figure in the form that the path's suffix names; the file appears whole or not at all."""
+    """Write the figure in the form that the path's suffix names; the file appears whole or not at all.
+
+    Raises InputError where it cannot be written, and as :func:`check_figure_path` does.
+    """
     check_figure_path(path)
+    try:
+        _write(figure, path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _write(figure: Figure, path: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as stream:
         draft = Path(stream.name)
     try:

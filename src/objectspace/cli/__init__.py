@@ -1,0 +1,12 @@
+"""The command line: one command for each arrow of the flow.
+
+Answers go to stdout, progress and warnings to stderr; ``--json`` prints one JSON document and nothing else.
+Exit 0: done; 1: failed, with one sentence; 2: wrong usage; 130: stopped with Ctrl-C. Nothing heavy is
+imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+from objectspace.cli.commands import app, main
+
+__all__ = ["app", "main"]

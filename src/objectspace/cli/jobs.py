@@ -1,0 +1,131 @@
+"""From the options of a command to what it works with: a job's parts, and queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+from objectspace.cli.options import Route
+from objectspace.cli.output import warn
+from objectspace.errors import InputError
+
+if TYPE_CHECKING:
+    from objectspace.flow import Job
+    from objectspace.objects.annotations import AnnotationReader
+    from objectspace.objects.factors import FactorTable
+    from objectspace.search import Queries, SpaceSearch
+    from objectspace.store import Store
+
+
+def factor_table(pattern: str | None, table: Path | None, photos: Sequence[Path]) -> FactorTable | None:
+    """The factors of --pattern and --factors together; None where neither is given."""
+    from objectspace.objects.factors import factors_from_csv, factors_from_pattern, merge_factors
+
+    parts = []
+    if pattern is not None:
+        parts.append(factors_from_pattern(pattern, photos))
+    if table is not None:
+        parts.append(factors_from_csv(table, photos))
+    for part in parts:
+        if part.unmatched:
+            count, first = len(part.unmatched), part.unmatched[0]
+            warn(f"{count} of {len(photos)} photos have no factors, such as {first}")
+    if len(parts) == 2:
+        return merge_factors(*parts)
+    return parts[0] if parts else None
+
+
+def annotation_reader(
+    annotations: Path | None,
+    annotation_format: str,
+    names: Path | None,
+    masks: Path | None,
+    mask_pattern: str,
+    mask_label: str,
+    factors: FactorTable | None,
+) -> AnnotationReader | None:
+    """Where the objects are looked up: --annotations or --masks; None where they are to be detected."""
+    from objectspace.objects.annotations import open_annotations
+    from objectspace.objects.labels import COCO_NAMES, read_names
+    from objectspace.objects.mask_images import open_mask_images
+
+    if annotations is not None and masks is not None:
+        misuse("give --annotations or --masks, one of them")
+    if masks is not None:
+        return open_mask_images(masks, pattern=mask_pattern, label=mask_label, factors=factors)
+    if factors is not None and "label" in factors.columns:
+        raise InputError("factors: column 'label' names the objects of --masks only; rename it")
+    if annotations is None:
+        return None
+    labels = COCO_NAMES if names is None else read_names(names)
+    return open_annotations(annotations, names=labels, format=annotation_format)
+
+
+def make_job(
+    reader: AnnotationReader | None,
+    factors: FactorTable | None,
+    route: Route,
+    *,
+    detector: dict[str, Any],
+    encoder: dict[str, Any],
+    networks: dict[str, Any],
+    settings: dict[str, Any],
+    crop: dict[str, Any],
+) -> Job:
+    """The job of the options, its networks loaded.
+
+    Annotations alone make crops only; where nothing finds the objects, or windows are asked for by name, the
+    detector is yolov3.
+    """
+    from objectspace.embeddings.crops import CropPolicy
+    from objectspace.embeddings.encoders import load_encoder
+    from objectspace.flow import Job
+    from objectspace.objects.detectors import load_detector
+
+    policy = CropPolicy(**crop)
+    if detector["name_or_cfg"] is None and (reader is None or route is Route.window):
+        detector["name_or_cfg"] = "yolov3"
+    wanted = detector["name_or_cfg"] is not None and (reader is None or route is not Route.crop)
+    if route is Route.crop:
+        settings["windows"] = ()
+    return Job(
+        detector=load_detector(**detector, **networks) if wanted else None,
+        encoder=None if route is Route.window else load_encoder(**encoder, **networks),
+        annotations=reader,
+        factors=factors,
+        crop=policy,
+        **settings,
+    )
+
+
+def photo_queries(
+    store: Store, ready: SpaceSearch, image: Path | None, box: str | None, device: str
+) -> Queries:
+    """What a photo shows, as queries: a box of it, else its stored objects, else what is detected in it."""
+    from objectspace.queries import query_photo, stored_objects_of
+
+    if image is None:
+        raise InputError("no photo to search for")
+    if box is not None:
+        return query_photo(store, image, ready.space.name, box=_parsed_box(box), device=device)
+    if held := stored_objects_of(store, image):
+        inside = set(ready.space.object_id.tolist())
+        if kept := [object_id for object_id in held if object_id in inside]:
+            return ready.stored(kept)
+    return query_photo(store, image, ready.space.name, device=device)
+
+
+def _parsed_box(text: str) -> tuple[float, float, float, float]:
+    try:
+        left, top, right, bottom = (float(side) for side in text.split(","))
+    except ValueError:
+        misuse(f"--box is {text!r}, expected four numbers x1,y1,x2,y2")
+    return left, top, right, bottom
+
+
+def misuse(text: str) -> NoReturn:
+    """End as wrong usage does, with exit 2."""
+    raise typer.BadParameter(text)

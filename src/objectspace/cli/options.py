@@ -1,0 +1,227 @@
+"""The options of the commands: their types, their words in the help, and how they are grouped there."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+#: The groups of options in `objectspace index --help`.
+DETECTOR = "Detector"
+ANNOTATIONS = "Annotations"
+FACTORS = "Factors"
+EMBEDDINGS = "Embeddings"
+MACHINE = "Machine"
+
+
+class Route(StrEnum):
+    """Which vectors to make."""
+
+    both = "both"
+    crop = "crop"
+    window = "window"
+
+
+class Resize(StrEnum):
+    """How a photo is laid on the detector's input."""
+
+    letterbox = "letterbox"
+    stretch = "stretch"
+
+
+class HeadScale(StrEnum):
+    """At which head of the detector windows are cut."""
+
+    own = "own"
+    deepest = "deepest"
+
+
+class Background(StrEnum):
+    """What surrounds the object in its crop."""
+
+    black = "black"
+    mean = "mean"
+    blur = "blur"
+    keep = "keep"
+
+
+class Fit(StrEnum):
+    """How a crop becomes a square."""
+
+    pad = "pad"
+    stretch = "stretch"
+
+
+class Precision(StrEnum):
+    """The networks' numbers."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class Metric(StrEnum):
+    """How far apart two vectors are."""
+
+    euclidean = "euclidean"
+    cosine = "cosine"
+
+
+# What several commands take.
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="the store's folder", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar")]
+Space = Annotated[str | None, typer.Option(help="the space; by default the crop space")]
+MetricOption = Annotated[Metric, typer.Option(help="the distance")]
+Label = Annotated[str | None, typer.Option(help="only objects of this label")]
+OtherPhotos = Annotated[
+    bool, typer.Option("--exclude-same-image", help="no neighbours from the target's photo")
+]
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 … or auto")]
+
+# objectspace index
+Photos = Annotated[
+    list[Path],
+    typer.Argument(metavar="PHOTOS", help="photos, and folders of photos", show_default=False),
+]
+NewStore = Annotated[
+    Path,
+    typer.Option(metavar="FOLDER", help="the store's folder; made if there is none", show_default=False),
+]
+DetectorName = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|CFG",
+        help="a name (objectspace models) or a Darknet .cfg; yolov3 unless there are annotations",
+        rich_help_panel=DETECTOR,
+    ),
+]
+DetectorWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="its weight file", rich_help_panel=DETECTOR)
+]
+Names = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="the class names, a line each; COCO's by default", rich_help_panel=DETECTOR
+    ),
+]
+ResizeOption = Annotated[
+    Resize | None,
+    typer.Option(
+        help="by default letterbox for a name, stretch for a .cfg",
+        show_default=False,
+        rich_help_panel=DETECTOR,
+    ),
+]
+Confidence = Annotated[
+    float, typer.Option(metavar="0..1", help="least score of a detection", rich_help_panel=DETECTOR)
+]
+Iou = Annotated[
+    float,
+    typer.Option(
+        metavar="0..1",
+        help="overlap at which the lesser of two detections goes",
+        rich_help_panel=DETECTOR,
+    ),
+]
+Annotations = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="label files: objects are read there, not detected",
+        rich_help_panel=ANNOTATIONS,
+    ),
+]
+AnnotationFormat = Annotated[
+    str, typer.Option(metavar="NAME", help="the label files' format", rich_help_panel=ANNOTATIONS)
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="mask images, one object a photo", rich_help_panel=ANNOTATIONS),
+]
+MaskPattern = Annotated[
+    str,
+    typer.Option(metavar="TEXT", help="a mask's name, from the photo's", rich_help_panel=ANNOTATIONS),
+]
+MaskLabel = Annotated[
+    str, typer.Option(metavar="TEXT", help="the label of masked objects", rich_help_panel=ANNOTATIONS)
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="its named groups, found in the file name, become factors",
+        rich_help_panel=FACTORS,
+    ),
+]
+Factors = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CSV", help="a table of factors, joined by its column 'file'", rich_help_panel=FACTORS
+    ),
+]
+RouteOption = Annotated[
+    Route,
+    typer.Option(help="crops through the encoder, windows of the detector's map", rich_help_panel=EMBEDDINGS),
+]
+EncoderName = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="resnet50, or any model of timm", rich_help_panel=EMBEDDINGS),
+]
+EncoderWeights = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="its weights: a state dict", rich_help_panel=EMBEDDINGS),
+]
+BackgroundOption = Annotated[
+    Background,
+    typer.Option(help="what surrounds an object in its crop", rich_help_panel=EMBEDDINGS),
+]
+Margin = Annotated[
+    float,
+    typer.Option(
+        metavar="FRACTION",
+        help="room around a crop, of the object's longer side",
+        rich_help_panel=EMBEDDINGS,
+    ),
+]
+FitOption = Annotated[Fit, typer.Option(help="how a crop becomes a square", rich_help_panel=EMBEDDINGS)]
+Windows = Annotated[
+    list[int] | None,
+    typer.Option(
+        metavar="CELLS",
+        min=1,
+        help="cells a side of a window; repeatable",
+        show_default="3",
+        rich_help_panel=EMBEDDINGS,
+    ),
+]
+ScaleOption = Annotated[
+    HeadScale,
+    typer.Option(help="windows at each object's own head, or the deepest", rich_help_panel=EMBEDDINGS),
+]
+NameSuffix = Annotated[
+    str,
+    typer.Option(
+        "--as", metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS
+    ),
+]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(help="auto: bfloat16 where it is fast, else float32", rich_help_panel=MACHINE),
+]
+IndexDevice = Annotated[
+    str, typer.Option(metavar="NAME", help="cpu, cuda, cuda:1 … or auto", rich_help_panel=MACHINE)
+]
+
+# objectspace search, sheet, models
+ObjectIds = Annotated[list[str] | None, typer.Option("--object", help="a stored object's id; repeatable")]
+QueryImage = Annotated[Path | None, typer.Option(help="a photo, in the store or not")]
+QueryBox = Annotated[str | None, typer.Option(help="the object in the photo: x1,y1,x2,y2 in pixels")]
+Neighbours = Annotated[int, typer.Option("-k", help="neighbours", min=1)]
+SheetPath = Annotated[Path | None, typer.Option(help="draw the answer: .png, .pdf or .svg")]
+OutPath = Annotated[Path, typer.Option(help="the picture: .png, .pdf or .svg", show_default=False)]
+Rows = Annotated[int, typer.Option(help="targets", min=1)]
+NeighboursOfEach = Annotated[int, typer.Option("-k", help="neighbours of each", min=1)]
+TapsOf = Annotated[str | None, typer.Option(help="list the layers of this .cfg or detector")]

@@ -1,0 +1,155 @@
+"""What the commands print: answers on stdout, progress and warnings on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from objectspace.flow import Progress, Report
+    from objectspace.search import Answer
+    from objectspace.store import Store, StoreInfo
+
+#: Labels and failures that are listed before the rest is only counted.
+LISTED = 20
+
+
+@contextmanager
+def progress_bar(photos: int, *, shown: bool) -> Iterator[Progress]:
+    """A bar on stderr with photos and objects a second and the time left; nothing where it is not wanted."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda photos, objects: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("photos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rates]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("photos", total=photos, rates="")
+        objects = 0
+
+        def advance(new_photos: int, new_objects: int) -> None:
+            nonlocal objects
+            objects += new_objects
+            bar.advance(task, new_photos)
+            state = bar.tasks[task]
+            seconds = max(state.elapsed or 0, 1e-3)
+            speeds = f"{state.completed / seconds:.1f} photos/s  {objects / seconds:.1f} objects/s"
+            bar.update(task, rates=f"{objects} objects  {speeds}")
+
+        yield advance
+
+
+def print_report(report: Report, store: Path, as_json: bool) -> None:
+    """What a job did, and each file that it skipped."""
+    if as_json:
+        print_json(report.to_json())
+        return
+    known = f", {report.known} were there already" if report.known else ""
+    typer.echo(f"{store}: {report.indexed} photos and {report.objects} objects indexed{known}")
+    for failure in report.failures[:LISTED]:
+        warn(f"skipped {failure.path}: {failure.reason}")
+    if len(report.failures) > LISTED:
+        warn(f"and {len(report.failures) - LISTED} more, listed by: objectspace info {store}")
+
+
+def print_info(store: Path, info: StoreInfo) -> None:
+    """What a store holds."""
+    typer.echo(f"{store}: {info.images} images, {info.objects} objects")
+    for name, count in list(info.labels.items())[:LISTED]:
+        typer.echo(f"  {count:7d}  {name}")
+    if len(info.labels) > LISTED:
+        typer.echo(f"           and {len(info.labels) - LISTED} more labels (--json lists them)")
+    typer.echo("spaces" if info.spaces else "no spaces")
+    for space in info.spaces:
+        typer.echo(f"  {space.name}: {space.count} x {space.dimension}")
+        recipe = {key: value for key, value in space.recipe.to_json().items() if value is not None}
+        for key, value in recipe.items():
+            plain = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            typer.echo(f"      {key:13s}  {plain}")
+    if info.failures:
+        typer.echo(f"{len(info.failures)} failures")
+        for failure in info.failures:
+            typer.echo(f"  {failure.path}: {failure.reason}")
+
+
+def print_models(models: Sequence[dict[str, Any]]) -> None:
+    """The models known by name, and where their weights come from."""
+    for model in models:
+        here = f"here: {model['path']}" if model["path"] else "not here, fetched when first used"
+        typer.echo(f"{model['name']}  ({model['kind']}, {model['size'] / 1e6:.0f} MB; {here})")
+        typer.echo(f"    weights  {model['file']}  sha256 {model['sha256']}")
+        typer.echo(f"    licence  {model['licence']}")
+        typer.echo(f"    source   {model['source']}")
+    typer.echo("Also: any Darknet network as --detector FILE.cfg --detector-weights FILE.weights,")
+    typer.echo("and any model of timm as --encoder NAME.")
+
+
+def print_answer(answer: Answer) -> None:
+    """A query, and its neighbours as a table."""
+    from objectspace.search import distance_text
+
+    where = ",".join(f"{side:.0f}" for side in answer.query.xyxy[0])
+    typer.echo(
+        f"{answer.query.label[0]} at {where} of {answer.query_image}  ({answer.space}, {answer.metric})"
+    )
+    near = answer.neighbours
+    rows = [
+        [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
+        for rank, image in enumerate(answer.images)
+    ]
+    print_table(["rank", "distance", "label", "object", "image"], rows)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Columns as wide as their contents; numbers to the right."""
+    texts = [list(header), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(header))]
+    numeric = [
+        bool(rows) and all(_is_number(row[column]) for row in texts[1:]) for column in range(len(header))
+    ]
+    for row in texts:
+        cells = zip(row, widths, numeric, strict=True)
+        typer.echo("  ".join(f"{c:>{w}}" if n else f"{c:<{w}}" for c, w, n in cells).rstrip())
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def write_sheet(store: Store, answers: Sequence[Answer], path: Path, exclude_same_image: bool) -> None:
+    """Draw answers as a sheet."""
+    from objectspace.figures.sheet import draw_sheet
+    from objectspace.figures.style import write_figure
+    from objectspace.sheets import sheet_rows
+
+    first = answers[0]
+    others = "neighbours from other photos only" if exclude_same_image else "neighbours from any photo"
+    caption = f"space {first.space} · {first.metric} distance under each, exact · {others}"
+    write_figure(draw_sheet(sheet_rows(store, answers), caption=caption), path)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on a line."""
+    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def warn(text: str) -> None:
+    """A line on stderr."""
+    typer.echo(f"objectspace: {text}", err=True)
