@@ -21,11 +21,8 @@ from objectspace.objects.annotations import Annotated
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.detectors import Detector, load_detector
 from objectspace.objects.records import make_objects
-from objectspace.search import Queries
+from objectspace.search import UNLABELLED, Queries
 from objectspace.store import Failure, Store, model_key
-
-#: The label of an object that is only a box.
-BOX_LABEL = "query"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class BoxReader:
                 f"box {sides} has no area inside {image.path}, which is {image.width} x {image.height}; "
                 "give x1,y1,x2,y2 in its pixels"
             )
-        objects = make_objects(image_id=image.image_id, xyxy=box, label=[BOX_LABEL], source=self.source)
+        objects = make_objects(image_id=image.image_id, xyxy=box, label=[UNLABELLED], source=self.source)
         return Annotated(objects)
 
 

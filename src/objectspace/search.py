@@ -17,6 +17,9 @@ from objectspace.neighbours import METRICS, ExactIndex
 from objectspace.objects.records import Objects
 from objectspace.store import Store
 
+#: The label of a query that is only a box in a photo.
+UNLABELLED = "query"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Queries:

@@ -13,7 +13,7 @@ from objectspace.images import decode_thumbnail
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
-from objectspace.search import Answer
+from objectspace.search import UNLABELLED, Answer
 from objectspace.store import Store
 
 Picture = NDArray[np.uint8]
@@ -23,11 +23,11 @@ Picture = NDArray[np.uint8]
 class Tile:
     """One object on a sheet.
 
-    picture: (h, w, 3) uint8; distance: to the target, None for the target itself
+    picture: (h, w, 3) uint8; label: None where it is not known; distance: to the target, None for itself
     """
 
     picture: Picture
-    label: str
+    label: str | None
     distance: float | None = None
 
 
@@ -53,7 +53,8 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
         target = _pictures(_query_thumbnails(store, answer), answer.query, masked)[0]
         pictures = _pictures(store.thumbnails(answer.neighbours.object_id), answer.neighbours, masked)
         tiles = zip(pictures, answer.neighbours.label.tolist(), answer.distance.tolist(), strict=True)
-        rows.append(SheetRow(Tile(target, answer.query.label[0]), tuple(Tile(*tile) for tile in tiles)))
+        label = answer.query.label[0] if answer.stored or answer.query.label[0] != UNLABELLED else None
+        rows.append(SheetRow(Tile(target, label), tuple(Tile(*tile) for tile in tiles)))
     return rows
 
 

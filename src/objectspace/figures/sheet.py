@@ -30,7 +30,8 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     """A row for each target: the target, then its neighbours with label and distance.
 
     A neighbour of the target's label has a solid blue frame, one of another label a dashed orange frame; the
-    line tells them apart in black and white too. ``caption`` stands under the grid (the space, the metric).
+    line tells them apart in black and white too. Where the target's label is not known all frames are grey.
+    ``caption`` stands under the grid (the space, the metric).
     Raises InputError without rows.
     """
     if not rows:
@@ -48,17 +49,18 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
         top = HEADER + number * ROW
         _draw_tile(axes, row.target, _column_left(0), top, color="black", style="-")
         for column, tile in enumerate(row.neighbours, start=1):
-            same = tile.label == row.target.label
-            _draw_tile(
-                axes,
-                tile,
-                _column_left(column),
-                top,
-                color=BLUE if same else ORANGE,
-                style="-" if same else "--",
-            )
-    _draw_footer(axes, HEADER + ROW * len(rows), width, caption)
+            color, style = _frame(tile, row.target)
+            _draw_tile(axes, tile, _column_left(column), top, color=color, style=style)
+    labels = any(row.target.label is not None for row in rows)
+    _draw_footer(axes, HEADER + ROW * len(rows), caption, legend=labels)
     return figure
+
+
+def _frame(tile: Tile, target: Tile) -> tuple[str, str]:
+    """The colour and line of a neighbour's frame."""
+    if target.label is None:
+        return GREY, "-"
+    return (BLUE, "-") if tile.label == target.label else (ORANGE, "--")
 
 
 def _column_left(column: int) -> float:
@@ -85,7 +87,14 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
         Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2)
     )
     under = middle_y + PICTURE / 2 + 0.06
-    axes.text(middle_x, under, _shortened(tile.label), ha="center", va="top", size=TEXT_SIZE)
+    axes.text(
+        middle_x,
+        under,
+        _shortened("query" if tile.label is None else tile.label),
+        ha="center",
+        va="top",
+        size=TEXT_SIZE,
+    )
     if tile.distance is not None:
         axes.text(
             middle_x,
@@ -98,10 +107,10 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
         )
 
 
-def _draw_footer(axes: Axes, top: float, width: float, caption: str) -> None:
+def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
     entries = ((BLUE, "-", "same label as the target"), (ORANGE, "--", "another label"))
     left = MARGIN + (COLUMN - PICTURE) / 2
-    for color, style, text in entries:
+    for color, style, text in entries if legend else ():
         axes.add_patch(
             Rectangle(
                 (left, top + 0.1), 0.15, 0.15, fill=False, edgecolor=color, linestyle=style, linewidth=1.3
