@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup test real check bench clean
+PHOTOS ?= photos
+STORE ?= photos.osp
+
+.PHONY: setup index test real check bench clean
 
 setup: $(VENV)/.installed
 
@@ -12,6 +15,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,check,bench]'
 	touch $@
+
+index: setup  ## the main job on a folder of photos: make index PHOTOS=folder STORE=name.osp
+	$(BIN)/objectspace index $(PHOTOS) --store $(STORE)
+	$(BIN)/objectspace info $(STORE)
 
 test: setup  ## the tests that need nothing but this repository
 	$(BIN)/python -m pytest --ignore=tests/real
