@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +20,188 @@ def real() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real photos and weights at {folder}; set OBJECTSPACE_REAL to their folder")
     return folder
+
+
+# ------------------------------------------------------------------------------ a world small enough to test
+
+
+@dataclass(frozen=True)
+class World:
+    """Photos of coloured rectangles, their labels and masks, and networks with random weights.
+
+    model: the options that name the networks; network: the detector's alone, encoder: the encoder's alone
+    """
+
+    photos: Path
+    labels: Path
+    masks: Path
+    cfg: Path
+    weights: Path
+    names: Path
+    encoder_weights: Path
+
+    @property
+    def network(self) -> list[str]:
+        named = {"--detector": self.cfg, "--detector-weights": self.weights, "--names": self.names}
+        return [str(part) for option in named.items() for part in option]
+
+    @property
+    def encoder(self) -> list[str]:
+        return ["--encoder", ENCODER, "--encoder-weights", str(self.encoder_weights)]
+
+    @property
+    def model(self) -> list[str]:
+        return [*self.network, *self.encoder]
+
+
+NAMES = ("apple", "pear", "plum")
+ENCODER = "test_vit"
+# Four photos; each rectangle is x1, y1, x2, y2 in pixels of 96 x 64, a class and a colour.
+PHOTOS = {
+    "red1.png": [(8, 8, 40, 40, 0, (220, 30, 30)), (60, 20, 84, 52, 1, (30, 200, 40))],
+    "red2.png": [(10, 12, 44, 44, 0, (210, 40, 20))],
+    "sub/green.jpg": [(20, 8, 60, 48, 1, (40, 190, 50))],
+    "sub/blue.jpg": [(30, 16, 70, 56, 2, (30, 40, 220)), (4, 4, 20, 20, 0, (200, 30, 40))],
+}
+PHOTO_WH = (96, 64)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    folder = tmp_path_factory.mktemp("world")
+    paths = {name: folder / name for name in ("photos", "labels", "masks")}
+    for name, rectangles in PHOTOS.items():
+        _draw_photo(Path(name), rectangles, paths)
+    (folder / "names.txt").write_text("\n".join(NAMES))
+    (folder / "tiny.cfg").write_text(TINY_CFG)
+    weights = _write_detector(folder / "tiny.cfg", folder / "tiny.weights")
+    encoder = _write_encoder(folder / "encoder.pth", seed=0)
+    return World(
+        **paths, cfg=folder / "tiny.cfg", weights=weights, names=folder / "names.txt", encoder_weights=encoder
+    )
+
+
+@pytest.fixture(scope="session")
+def other_encoder_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the same encoder with other numbers."""
+    return _write_encoder(tmp_path_factory.mktemp("other") / "encoder.pth", seed=1)
+
+
+def _draw_photo(name: Path, rectangles: list[tuple], paths: dict[str, Path]) -> None:
+    """The photo; its labels, the second of a photo as a polygon; its mask, of the first rectangle."""
+    width, height = PHOTO_WH
+    pixels = np.full((height, width, 3), 128, np.uint8)
+    mask = np.zeros((height, width), np.uint8)
+    lines = []
+    for number, (left, top, right, bottom, kind, colour) in enumerate(rectangles):
+        pixels[top:bottom, left:right] = colour
+        x1, y1, x2, y2 = left / width, top / height, right / width, bottom / height
+        box = f"{kind} {(x1 + x2) / 2} {(y1 + y2) / 2} {x2 - x1} {y2 - y1}"
+        lines.append(f"{kind} {x1} {y1} {x2} {y1} {x2} {y2}" if number else box)
+    left, top, right, bottom = rectangles[0][:4]
+    mask[top:bottom, left:right] = 255
+    pictures = {
+        paths["photos"] / name: Image.fromarray(pixels),
+        paths["masks"] / f"{name.stem}-map.png": Image.fromarray(mask),
+    }
+    for path, picture in pictures.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(path, quality=95)
+    label = (paths["labels"] / name).with_suffix(".txt")
+    label.parent.mkdir(parents=True, exist_ok=True)
+    label.write_text("\n".join(lines))
+
+
+def _conv(filters: int, size: int, stride: int, *, normed: bool = True) -> str:
+    norm, activation = ("batch_normalize=1\n", "leaky") if normed else ("", "linear")
+    return (
+        f"[convolutional]\n{norm}filters={filters}\nsize={size}\nstride={stride}\npad=1\n"
+        f"activation={activation}\n"
+    )
+
+
+def _yolo(mask: str) -> str:
+    return (
+        f"[yolo]\nmask={mask}\nanchors=10,10,24,24,36,36,60,60\nclasses=3\nnum=4\nignore_thresh=.5\n"
+        "truth_thresh=1\nrandom=0\n"
+    )
+
+
+# 64 x 64; heads at stride 32 (layer 6) and 16 (layer 10), two anchors of three classes each.
+TINY_CFG = (
+    "[net]\nwidth=64\nheight=64\nchannels=3\n"
+    + "".join(_conv(8, 3, 2) for _ in range(4))
+    + _conv(8, 3, 2)
+    + _conv(16, 1, 1, normed=False)
+    + _yolo("2,3")
+    + "[route]\nlayers=3\n"
+    + _conv(8, 3, 1)
+    + _conv(16, 1, 1, normed=False)
+    + _yolo("0,1")
+)
+
+
+def _write_detector(cfg: Path, path: Path) -> Path:
+    import torch
+
+    from objectspace.networks.darknet.cfg import read_cfg
+    from objectspace.networks.darknet.network import load_network, write_weights
+
+    generator = torch.Generator().manual_seed(3)
+    network = load_network(read_cfg(cfg), None)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.weight.normal_(0, (2 / module.weight[0].numel()) ** 0.5, generator=generator)
+                if module.bias is not None:
+                    # tx, ty, tw, th, objectness and three classes of each anchor.
+                    module.bias.copy_(torch.tensor([0, 0, 0, 0, 2, 1, 0, 0] * 2, dtype=torch.float32))
+    write_weights(network, path)
+    return path
+
+
+def _write_encoder(path: Path, *, seed: int) -> Path:
+    import timm
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        torch.save(timm.create_model(ENCODER, num_classes=0).state_dict(), path)
+    return path
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Runs a command line in this process, as the console script does: arguments → code, stdout, stderr."""
+    from objectspace.cli import main
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr("sys.argv", ["objectspace", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return Done(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def sentence(command: Callable[..., Done]) -> Callable[..., str]:
+    """Runs a command that must fail with exit 1 and one line on stderr; that line."""
+
+    def run(*arguments: object) -> str:
+        done = command(*arguments)
+        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1), done
+        assert done.err.startswith("objectspace: ")
+        return done.err.removeprefix("objectspace: ").rstrip("\n")
+
+    return run

@@ -1,0 +1,169 @@
+"""``objectspace index`` and ``info``: what a job puts into a store, by every option."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from objectspace.store import open_store
+
+LABELS = {"apple": 3, "pear": 2, "plum": 1}
+
+
+@pytest.fixture
+def index(command, tmp_path):
+    """Runs index with --json into one store; the report, and the store as it is then."""
+
+    def run(*arguments):
+        done = command("index", "--store", tmp_path / "s.osp", "--json", *arguments)
+        assert (done.code, done.err) == (0, "")
+        return json.loads(done.out), open_store(tmp_path / "s.osp")
+
+    return run
+
+
+def sizes(store):
+    return {space.name: (space.count, space.dimension) for space in store.info().spaces}
+
+
+def test_both_routes_in_one_pass(world, index):
+    report, store = index(world.photos, *world.model)
+    objects = len(store)
+    assert (report["photos"], report["indexed"], report["known"], report["failures"]) == (4, 4, 0, [])
+    assert report["objects"] == objects > 4
+    spaces = sizes(store)
+    assert spaces.pop("test_vit-crop") == (objects, 64)
+    assert set(spaces) <= {"tiny-window3-stride16", "tiny-window3-stride32"}
+    assert sum(count for count, _ in spaces.values()) == objects
+    assert {dimension for _, dimension in spaces.values()} == {8 * 3 * 3}
+
+
+def test_the_crop_route_makes_no_windows(world, index):
+    _, store = index(world.photos, *world.model, "--route", "crop")
+    assert set(sizes(store)) == {"test_vit-crop"}
+
+
+def test_the_window_route_needs_no_encoder(world, index):
+    _, store = index(world.photos, *world.network, "--route", "window")
+    assert all(name.startswith("tiny-window3-stride") for name in sizes(store))
+    assert len(store)
+
+
+def test_windows_of_two_sizes(world, index):
+    _, store = index(world.photos, *world.network, "--route", "window", "--window", 1, "--window", 2)
+    widths = {name.split("-")[1]: dimension for name, (_, dimension) in sizes(store).items()}
+    assert widths == {"window1": 8, "window2": 32}
+
+
+def test_the_deepest_scale_puts_all_windows_into_one_space(world, index):
+    _, store = index(world.photos, *world.network, "--route", "window", "--scale", "deepest")
+    assert sizes(store) == {"tiny-window3-deepest": (len(store), 72)}
+
+
+def test_confidence_one_finds_nothing_and_every_photo_is_done(world, index):
+    report, store = index(world.photos, *world.model, "--confidence", 1)
+    assert (report["indexed"], report["objects"], len(store)) == (4, 0, 0)
+    assert index(world.photos, *world.model, "--confidence", 1)[0]["known"] == 4
+
+
+def test_annotations_alone_make_the_crop_space_with_masks_from_polygons(world, index):
+    report, store = index(world.photos, "--annotations", world.labels, "--names", world.names, *world.encoder)
+    assert report["objects"] == 6
+    assert store.info().labels == LABELS
+    assert sizes(store) == {"test_vit-crop": (6, 64)}
+    masked = [mask is not None for mask in store.objects().mask]
+    assert sum(masked) == 2
+
+
+def test_annotations_with_a_detector_have_windows_of_its_map(world, index):
+    _, store = index(world.photos, "--annotations", world.labels, *world.model)
+    spaces = sizes(store)
+    assert store.info().labels == LABELS
+    assert spaces.pop("test_vit-crop") == (6, 64)
+    assert sum(count for count, _ in spaces.values()) == 6
+
+
+def test_annotated_boxes_are_those_of_the_files(world, index):
+    _, store = index(
+        world.photos / "red2.png", "--annotations", world.labels, "--names", world.names, *world.encoder
+    )
+    np.testing.assert_allclose(store.objects().xyxy, [[10, 12, 44, 44]], atol=1e-4)
+
+
+def test_masks_give_one_object_a_photo(world, index):
+    _, store = index(
+        world.photos,
+        "--masks",
+        world.masks,
+        "--mask-pattern",
+        "{stem}-map.png",
+        "--mask-label",
+        "fruit",
+        *world.encoder,
+    )
+    assert store.info().labels == {"fruit": 4}
+    assert sorted(map(tuple, store.objects().xyxy.tolist()))[0] == (8, 8, 40, 40)
+
+
+def test_named_groups_of_the_file_name_are_factors(world, index, command, tmp_path):
+    done = command(
+        "index", world.photos, "--store", tmp_path / "s.osp", *world.model, "--route", "crop",
+        "--pattern", r"(?P<colour>[a-z]+)(?P<number>\d+)",
+    )  # fmt: skip
+    assert done.code == 0
+    assert done.err == f"objectspace: 2 of 4 photos have no factors, such as {world.photos}/sub/blue.jpg\n"
+    factors = open_store(tmp_path / "s.osp").objects().factors
+    assert set(factors["colour"].tolist()) == {"red", None}
+    assert set(factors["number"][~np.isnan(factors["number"])].tolist()) == {1, 2}
+
+
+def test_factors_come_from_a_table_too(world, index, tmp_path):
+    table = tmp_path / "angles.csv"
+    table.write_text("file,angle\nred1.png,10\nred2.png,20\ngreen.jpg,30\nblue.jpg,40\n")
+    _, store = index(world.photos, *world.network, "--route", "window", "--factors", table)
+    assert set(store.objects().factors["angle"].tolist()) == {10, 20, 30, 40}
+
+
+def test_a_suffix_keeps_two_recipes_apart(world, index):
+    index(world.photos, *world.model, "--route", "crop")
+    _, store = index(world.photos, *world.model, "--route", "crop", "--background", "mean", "--as", "grey")
+    names = set(sizes(store))
+    assert len(names) == 2
+    assert any(name.endswith("-grey") for name in names)
+
+
+def test_the_same_command_twice_adds_nothing(world, index):
+    _, store = index(world.photos, *world.model)
+    before = store.info().to_json()
+    second, store = index(world.photos, *world.model)
+    assert (second["indexed"], second["known"], second["objects"]) == (0, 4, 0)
+    assert store.info().to_json() == before
+
+
+def test_the_report_in_words(world, command, tmp_path):
+    arguments = ("index", world.photos, "--store", tmp_path / "s.osp", *world.network, "--route", "window")
+    assert command(*arguments).out.startswith(f"{tmp_path}/s.osp: 4 photos and ")
+    again = command(*arguments)
+    assert again.out == f"{tmp_path}/s.osp: 0 photos and 0 objects indexed, 4 were there already\n"
+    assert again.err == ""
+
+
+def test_info_in_words(world, index, command, tmp_path):
+    index(world.photos, "--annotations", world.labels, "--names", world.names, *world.encoder)
+    text = command("info", tmp_path / "s.osp").out
+    assert text.startswith(f"{tmp_path}/s.osp: 4 images, 6 objects\n        3  apple\n")
+    assert "  test_vit-crop: 6 x 64\n" in text
+    assert "crop           background black" in text
+
+
+def test_info_as_json(world, index, command, tmp_path):
+    index(world.photos, "--annotations", world.labels, "--names", world.names, *world.encoder)
+    done = command("info", tmp_path / "s.osp", "--json")
+    told = json.loads(done.out)
+    assert (told["images"], told["objects"], told["labels"], told["failures"]) == (4, 6, LABELS, [])
+    (space,) = told["spaces"]
+    assert (space["name"], space["count"], space["dimension"]) == ("test_vit-crop", 6, 64)
+    assert space["recipe"]["route"] == "crop"
+    assert done.err == ""
