@@ -271,6 +271,7 @@ def test_another_recipe_is_refused_and_nothing_changes(photos: list[Path], job: 
     other.weights = "f" * 64
     with pytest.raises(RecipeError, match="weights"):
         index(photos, tmp_path / "s.osp", replace(job, encoder=other))
+    assert other.calls == []
     assert rows_of(open_store(tmp_path / "s.osp")) == before
 
 

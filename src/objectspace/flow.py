@@ -194,6 +194,7 @@ def index(
     """
     started = time.monotonic()
     with open_writer(store) as writer, threads_restored():
+        writer.check_recipes(job.recipes())
         tally = _Tally(job, writer, progress)
         opened = _in_threads(photos, tally.open_photo)
         found = find(tally.new(opened), job)

@@ -81,10 +81,10 @@ def query_photo(
     """
     job = _job_of(store, space, box, device, confidence)
     opened = open_photo(photo, job, set())
+    if isinstance(opened, Failure):
+        raise QueryError(f"{opened.path}: {opened.reason}")
     if not isinstance(opened, Opened):
-        raise QueryError(
-            f"{opened.path}: {opened.reason}" if isinstance(opened, Failure) else f"{photo}: unread"
-        )
+        raise QueryError(f"{photo}: it counts as done, so there is nothing to embed")
     finding = next(encode(map(job_cutter(job), find(iter([opened]), job)), job))
     return _queries(finding, job, space, store, photo)
 
@@ -111,7 +111,7 @@ def _job_of(
     store: Store, space: str, box: tuple[float, float, float, float] | None, device: str, confidence: float
 ) -> Job:
     """The job that makes vectors by a space's recipe, for one photo."""
-    recipe = store.space(space).recipe
+    recipe = store.recipe(space)
     annotations = None if box is None else BoxReader(box)
     if recipe.route == "crop":
         encoder = _encoder_of(store, space, recipe, device)

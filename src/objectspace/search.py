@@ -169,7 +169,7 @@ def default_space(store: Store, object_id: str | None = None) -> str:
     """
     spaces = sorted(store.info().spaces, key=lambda space: (space.recipe.route != "crop", space.name))
     for space in spaces:
-        if object_id is None or object_id in set(store.space(space.name).object_id.tolist()):
+        if object_id is None or object_id in set(store.members(space.name)):
             return space.name
     if object_id is not None and spaces:
         store.objects([object_id])  # an unknown id says so itself

@@ -48,7 +48,7 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
     """
     rows = []
     for answer in answers:
-        recipe = store.space(answer.space).recipe
+        recipe = store.recipe(answer.space)
         masked = recipe.crop is not None and recipe.crop.get("background") == "black"
         target = _pictures(_query_thumbnails(store, answer), answer.query, masked)[0]
         pictures = _pictures(store.thumbnails(answer.neighbours.object_id), answer.neighbours, masked)

@@ -369,3 +369,12 @@ def test_the_last_word_on_where_a_model_lies_counts(path, make_batch):
     write(path, make_batch(1, models={"yolo@1": {"weights": "a.weights", "size": (320, 320)}}))
     write(path, make_batch(1, models={"yolo@1": {"weights": "b.weights"}, "resnet50": {}}))
     assert open_store(path).models == {"yolo@1": {"weights": "b.weights"}, "resnet50": {}}
+
+
+def test_recipe_and_members_of_a_space(tmp_path, make_batch):
+    with open_writer(tmp_path / "s.osp") as writer:
+        writer.commit(make_batch(1))
+    store = open_store(tmp_path / "s.osp")
+    for name in store.space_names:
+        assert store.recipe(name) == store.space(name).recipe
+        assert store.members(name) == store.space(name).object_id.tolist()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, RecipeError
 from objectspace.store import columns
 from objectspace.store.keys import Keys
@@ -123,7 +124,10 @@ def _add_vectors(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> 
     ids = [str(object_id) for object_id in rows.object_id]
     if not ids:
         return
-    _check_recipe(name, rows, stored, new)
+    dimension = rows.vectors.shape[1]
+    check_recipe(name, rows.recipe, stored, dimension)
+    if name not in stored.manifest.spaces:
+        new.spaces[name] = SpaceEntry(rows.recipe, dimension)
     batched = set(new.keys.get("objects", ()))
     for object_id in ids:
         if object_id not in batched and not stored.has("objects", object_id):
@@ -132,15 +136,14 @@ def _add_vectors(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> 
     new.add(SPACES + name, columns.space_table(name, rows, keep), [ids[row] for row in keep])
 
 
-def _check_recipe(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> None:
-    offered = SpaceEntry(rows.recipe, rows.vectors.shape[1])
+def check_recipe(name: str, recipe: Recipe, stored: Stored, dimension: int | None = None) -> None:
+    """Raise RecipeError where the store has a space of that name and vectors of another recipe in it."""
     held = stored.manifest.spaces.get(name)
     if held is None:
-        new.spaces[name] = offered
         return
-    differences = held.recipe.differences(offered.recipe)
-    if held.dimension != offered.dimension:
-        differences["dimension"] = (held.dimension, offered.dimension)
+    differences = held.recipe.differences(recipe)
+    if dimension not in (None, held.dimension):
+        differences["dimension"] = (held.dimension, dimension)
     if differences:
         keys = "; ".join(f"{key} {mine!r}, now {yours!r}" for key, (mine, yours) in differences.items())
         raise RecipeError(

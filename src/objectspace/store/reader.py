@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.embeddings.spaces import Space
+from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import QueryError
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store.columns import objects_from_table, text_array
@@ -123,6 +123,16 @@ class Store:
             vectors[len(ids) : len(ids) + len(block)] = block
             ids += batch["object_id"].to_pylist()
         return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of a space. Raises QueryError for an unknown space."""
+        self._space_table(name)
+        return self._manifest.spaces[name].recipe
+
+    def members(self, name: str) -> list[str]:
+        """Ids of the objects of a space, row for row with :meth:`space`. Raises QueryError likewise."""
+        ids: list[str] = read_rows(self._space_table(name), ["object_id"])["object_id"].to_pylist()
+        return ids
 
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
         """Where each vector of a space was cut, row for row with :meth:`space`: head, cell_x, cell_y, anchor,

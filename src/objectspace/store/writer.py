@@ -13,9 +13,17 @@ from typing import Any
 import filelock
 import pyarrow as pa
 
+from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import StoreBusyError, StoreError
 from objectspace.store import columns, tables
-from objectspace.store.additions import Stored, additions, changed_factors, factor_types, indexed_key
+from objectspace.store.additions import (
+    Stored,
+    additions,
+    changed_factors,
+    check_recipe,
+    factor_types,
+    indexed_key,
+)
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import MANIFEST, SPACES, Manifest, SpaceEntry, read_manifest, write_manifest
 from objectspace.store.records import Batch, Failure
@@ -98,6 +106,11 @@ class Writer:
         """Ids of the images that this job has finished, those without an object too."""
         rows = self._read("indexed", ["image_id", "job"])
         return {row["image_id"] for row in rows.to_pylist() if row["job"] == job}
+
+    def check_recipes(self, recipes: Mapping[str, Recipe]) -> None:
+        """Raise RecipeError for a space that holds vectors of another recipe, before any are made."""
+        for name, recipe in recipes.items():
+            check_recipe(name, recipe, self._stored)
 
     def commit(self, batch: Batch) -> None:
         """Add a batch, all of it or none.
