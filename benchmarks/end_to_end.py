@@ -28,8 +28,9 @@ from torchvision.models import resnet50
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
 from objectspace.embeddings.encoders import Encoder, load_encoder
-from objectspace.flow import Job, index
+from objectspace.flow import index
 from objectspace.images import find_photos, read_image
+from objectspace.jobs import Job
 from objectspace.networks.weights import load_state_dict
 from objectspace.objects.annotations import AnnotationReader, open_annotations
 from objectspace.objects.detectors import Detector, load_detector
@@ -42,7 +43,8 @@ GFLOP_A_CROP = 8.2
 CHILD = """
 import resource, sys
 from pathlib import Path
-from objectspace.flow import Job, index
+from objectspace.flow import index
+from objectspace.jobs import Job
 from objectspace.images import find_photos
 from objectspace.objects.detectors import load_detector
 cfg, photos, store = map(Path, sys.argv[1:])

@@ -19,6 +19,7 @@ ORDER = (
     "catalogue",
     "queries",
     "flow",
+    "jobs",
     "figures",
     "analyses",
     "sheets",

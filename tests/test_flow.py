@@ -16,8 +16,9 @@ import torch
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.errors import InputError, ModelError, RecipeError
-from objectspace.flow import Job, index
+from objectspace.flow import index
 from objectspace.images import Image, find_photos
+from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.boxes import Frame, stretch_frame
 from objectspace.objects.detectors import DetectorRun, Head

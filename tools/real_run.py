@@ -11,8 +11,9 @@ from pathlib import Path
 
 from objectspace.analyses.purity import measure_purity
 from objectspace.embeddings.encoders import Encoder, load_encoder
-from objectspace.flow import Job, index
+from objectspace.flow import index
 from objectspace.images import find_photos
+from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.detectors import Detector, load_detector
 from objectspace.objects.labels import read_names

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from objectspace.errors import ObjectspaceError
     from objectspace.figures.sheet import draw_sheet
     from objectspace.figures.style import write_figure
-    from objectspace.flow import Job, Report, index
+    from objectspace.flow import Report, index
     from objectspace.images import Image, find_photos, read_image
+    from objectspace.jobs import Job
     from objectspace.neighbours import ExactIndex, nearest
     from objectspace.objects.annotations import open_annotations
     from objectspace.objects.detectors import load_detector
@@ -46,7 +47,7 @@ _ADDRESSES = {
     "CropPolicy": "embeddings.crops",
     "ExactIndex": "neighbours",
     "Image": "images",
-    "Job": "flow",
+    "Job": "jobs",
     "Objects": "objects.records",
     "ObjectspaceError": "errors",
     "Recipe": "embeddings.spaces",

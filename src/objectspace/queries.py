@@ -15,8 +15,9 @@ from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.encoders import Encoder, load_encoder
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import ModelError, ObjectspaceError, QueryError, RecipeError
-from objectspace.flow import Finding, Job, Opened, encode, find, job_cutter, open_photo
+from objectspace.flow import Finding, Opened, encode, find, job_cutter, open_photo
 from objectspace.images import Image, read_file
+from objectspace.jobs import Job
 from objectspace.objects.annotations import Annotated
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.detectors import Detector, load_detector

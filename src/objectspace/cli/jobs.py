@@ -13,7 +13,7 @@ from objectspace.cli.output import warn
 from objectspace.errors import InputError
 
 if TYPE_CHECKING:
-    from objectspace.flow import Job
+    from objectspace.jobs import Job
     from objectspace.objects.annotations import AnnotationReader
     from objectspace.objects.factors import FactorTable
     from objectspace.search import Queries, SpaceSearch
@@ -82,7 +82,7 @@ def make_job(
     """
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.encoders import load_encoder
-    from objectspace.flow import Job
+    from objectspace.jobs import Job
     from objectspace.objects.detectors import load_detector
 
     policy = CropPolicy(**crop)
