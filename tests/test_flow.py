@@ -203,6 +203,47 @@ def test_changed_labels_are_read_again(photos: list[Path], job: Job, tmp_path: P
     assert len(open_store(tmp_path / "s.osp").objects()) == 2
 
 
+def test_objects_whose_labels_are_gone_are_removed(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for name, line in (("view0", "0 0.125 0.125 0.125 0.125"), ("view1", "0 0.5 0.5 0.5 0.5")):
+        (labels / f"{name}.txt").write_text(f"{line}\n0 0.75 0.75 0.25 0.25\n")
+    job = replace(job, annotations=open_annotations(labels, names=["pear"]), replaces=True)
+    index(photos, tmp_path / "s.osp", job)
+    (labels / "view0.txt").write_text("0 0.75 0.75 0.25 0.25\n")
+    (labels / "view1.txt").write_text("0 0.5 0.5 0.5 0.4\n")
+    index(photos, tmp_path / "s.osp", job)
+    index(photos, tmp_path / "fresh.osp", job)
+
+    edited, fresh = open_store(tmp_path / "s.osp"), open_store(tmp_path / "fresh.osp")
+    assert sorted(edited.objects().object_id) == sorted(fresh.objects().object_id)
+    for name in fresh.space_names:
+        assert sorted(edited.members(name)) == sorted(fresh.members(name))
+    assert index(photos, tmp_path / "s.osp", job).indexed == 0
+
+
+def test_annotated_job_keeps_detected_objects(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "view0.txt").write_text("0 0.125 0.125 0.125 0.125\n")
+    index(photos, tmp_path / "s.osp", job)
+    reader = open_annotations(labels, names=["pear"])
+    index(photos, tmp_path / "s.osp", replace(job, annotations=reader, replaces=True))
+    assert len(open_store(tmp_path / "s.osp")) == 11
+
+
+def test_labels_of_two_folders_are_added_up(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    for folder, side in (("first", 0.25), ("second", 0.5)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "view0.txt").write_text(f"0 0.5 0.5 {side} {side}\n")
+        index(
+            photos,
+            tmp_path / "s.osp",
+            replace(job, annotations=open_annotations(tmp_path / folder, names=["pear"])),
+        )
+    assert len(open_store(tmp_path / "s.osp")) == 2
+
+
 def test_same_job_twice_is_once(photos: list[Path], job: Job, tmp_path: Path) -> None:
     index(photos, tmp_path / "s.osp", job)
     before = rows_of(open_store(tmp_path / "s.osp"))
@@ -332,6 +373,7 @@ BAD_JOBS: list[tuple[Callable[[], Job], str]] = [
     (lambda: Job(detector=FakeDetector(), confidence=2), "confidence is 2"),
     (lambda: Job(detector=FakeDetector(), iou=float("nan")), "iou is nan"),
     (lambda: Job(detector=FakeDetector(), windows=(0,)), "window size 0"),
+    (lambda: Job(detector=FakeDetector(), replaces=True), "only annotations say"),
 ]
 
 

@@ -384,6 +384,7 @@ class _Tally:
             failures=failures,
             sources=self._job.sources(),
             models=self._job.models(),
+            replaces=self._job.replaces,
         )
         self._writer.commit(batch)
         self.indexed += len(findings)

@@ -32,6 +32,7 @@ class Job:
     crop: how objects are cut out for the encoder
     confidence, iou: the detector's thresholds, in [0, 1]
     suffix: stands behind the names of the job's spaces
+    replaces: objects of these photos that the annotations do not hold any more are removed
     """
 
     detector: Detector | None = None
@@ -44,12 +45,15 @@ class Job:
     confidence: float = 0.25
     iou: float = 0.45
     suffix: str = ""
+    replaces: bool = False
 
     def __post_init__(self) -> None:
         if self.detector is None and self.annotations is None:
             raise InputError("nothing finds the objects; give a detector or annotations")
         if self.encoder is None and (self.detector is None or not self.windows):
             raise InputError("nothing embeds the objects; give an encoder, or a detector and a window size")
+        if self.replaces and self.annotations is None:
+            raise InputError("only annotations say that an object is gone, a detector may have missed it")
         if wrong := [size for size in self.windows if size < 1]:
             raise InputError(f"window size {wrong[0]} is not a positive number of cells")
         for name in ("confidence", "iou"):
@@ -105,5 +109,5 @@ class Job:
         contents = None if self.annotations is None else self.annotations.contents()
         spaces = {name: recipe.digest for name, recipe in self.recipes().items()}
         return recipe_digest(
-            {"sources": self.sources(), **thresholds, "contents": contents, "spaces": spaces}
+            {**thresholds, "sources": self.sources(), "contents": contents, "spaces": spaces}
         )

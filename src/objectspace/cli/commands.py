@@ -51,6 +51,7 @@ from objectspace.cli.options import (
     QueryBox,
     QueryImage,
     Quiet,
+    Replace,
     ResizeOption,
     Route,
     RouteOption,
@@ -96,6 +97,7 @@ def index(
     iou: Iou = 0.45,
     annotations: Annotations = None,
     annotation_format: AnnotationFormat = "yolo",
+    replace: Replace = False,
     masks: Masks = None,
     mask_pattern: MaskPattern = "{stem}.png",
     mask_label: MaskLabel = "object",
@@ -145,6 +147,7 @@ def index(
                 "confidence": confidence,
                 "iou": iou,
                 "suffix": suffix,
+                "replaces": replace,
             },
             crop={"background": background.value, "margin": margin, "fit": fit.value},
         )

@@ -137,6 +137,14 @@ Annotations = Annotated[
 AnnotationFormat = Annotated[
     str, typer.Option(metavar="NAME", help="the label files' format", rich_help_panel=ANNOTATIONS)
 ]
+Replace = Annotated[
+    bool,
+    typer.Option(
+        "--replace",
+        help="remove stored objects that the labels do not hold any more",
+        rich_help_panel=ANNOTATIONS,
+    ),
+]
 Masks = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="mask images, one object a photo", rich_help_panel=ANNOTATIONS),

@@ -74,6 +74,8 @@ class Batch:
     failures: photos that this job could not use
     job: the digest of the job's whole recipe; every photo in ``images`` counts as done by it
     sources: what found the objects, ``objects.source`` -> the recipe behind the name
+    replaces: whether the batch holds all that its sources find in its photos, so that what they found there
+        before and do not find now (labels were edited) is removed with its vectors
     models: how to load a network again, :func:`model_key` -> the arguments that did
     """
 
@@ -85,6 +87,7 @@ class Batch:
     failures: Sequence[Failure] = ()
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    replaces: bool = False
 
     def __post_init__(self) -> None:
         if len(self.thumbnails) != len(self.objects):

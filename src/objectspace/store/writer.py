@@ -116,20 +116,26 @@ class Writer:
         """Add a batch, all of it or none.
 
         Rows whose key is there already (image; object; object within its space; image within its job; path
-        and reason of a failure) are dropped. A photo in ``batch.images`` loses the failures of earlier runs.
+        and reason of a failure) are dropped; with ``batch.replaces`` outdated objects are removed. A photo in
+        ``batch.images`` loses the failures of earlier runs.
         Raises RecipeError for vectors of another recipe than the space's, InputError for a vector whose
         object is unknown or a factor of another type than the stored one, StoreError where writing failed:
         the store then keeps what it had.
         """
         self._make_whole()
         new = additions(batch, self._stored)
-        if not new:
+        outdated = self._outdated(batch) if batch.replaces else {}
+        if not new and not outdated:
             return
         with self._publishing(new.spaces, new.sources, new.models):
             if new.healed:
                 tables.delete_rows(self._tables["failures"], "path", sorted(new.healed))
+            self._remove(outdated)
             for name, rows in new.rows.items():
                 self._append(name, rows)
+        if outdated:
+            self._load()
+            return
         for name, keys in new.keys.items():
             self._stored.keys.setdefault(name, Keys()).add(keys)
         kept = {f for f in self._stored.failures if f.path not in new.healed}
@@ -180,6 +186,28 @@ class Writer:
         failures = self._read("failures", ["path", "reason"]).to_pylist()
         self._stored.failures = {Failure(**row) for row in failures}
         self._whole = True
+
+    def _outdated(self, batch: Batch) -> dict[str, str]:
+        """Stored objects of the batch's photos and sources that it has not: object id -> image id."""
+        photos = {row.image_id for row in batch.images if self._stored.has("images", row.image_id)}
+        if not photos:
+            return {}
+        found = set(batch.objects.object_id.tolist())
+        stored = self._read("objects", ["object_id", "image_id", "source"]).to_pylist()
+        return {
+            row["object_id"]: row["image_id"]
+            for row in stored
+            if row["image_id"] in photos and row["source"] in batch.sources and row["object_id"] not in found
+        }
+
+    def _remove(self, outdated: Mapping[str, str]) -> None:
+        """Remove objects and their vectors; no job has finished their photos any more."""
+        if not outdated:
+            return
+        for name, table in self._tables.items():
+            if name == "objects" or name.startswith(SPACES):
+                tables.delete_rows(table, "object_id", sorted(outdated))
+        tables.delete_rows(self._tables["indexed"], "image_id", sorted(set(outdated.values())))
 
     def _make_whole(self) -> None:
         """Undo what a commit wrote before it failed."""
