@@ -155,7 +155,7 @@ def _write_detector(cfg: Path, path: Path) -> Path:
                 module.weight.normal_(0, (2 / module.weight[0].numel()) ** 0.5, generator=generator)
                 if module.bias is not None:
                     # tx, ty, tw, th, objectness and three classes of each anchor.
-                    module.bias.copy_(torch.tensor([0, 0, 0, 0, 2, 1, 0, 0] * 2, dtype=torch.float32))
+                    module.bias.copy_(torch.tensor([0, 0, 0, 0, 0, 0, -1, -1] * 2, dtype=torch.float32))
     write_weights(network, path)
     return path
 

@@ -59,16 +59,16 @@ class BoxReader:
         return Annotated(objects)
 
 
-def stored_objects_of(store: Store, photo: Path) -> list[str]:
+def stored_objects_of(store: Store, photo: Path | str) -> list[str]:
     """Ids of the stored objects of a photo, by its content; none where the photo is not in the store."""
-    image_id = content_id(read_file(photo))
+    image_id = content_id(read_file(Path(photo)))
     objects = store.objects()
     return [str(name) for name in objects.object_id[objects.image_id == image_id]]
 
 
 def query_photo(
     store: Store,
-    photo: Path,
+    photo: Path | str,
     space: str,
     *,
     box: tuple[float, float, float, float] | None = None,
@@ -81,7 +81,7 @@ def query_photo(
     cannot be read, QueryError where nothing is found, RecipeError where the networks' files have changed.
     """
     job = _job_of(store, space, box, device, confidence)
-    opened = open_photo(photo, job, set())
+    opened = open_photo(Path(photo), job, set())
     if isinstance(opened, Failure):
         raise QueryError(f"{opened.path}: {opened.reason}")
     if not isinstance(opened, Opened):
@@ -90,7 +90,7 @@ def query_photo(
     return _queries(finding, job, space, store, photo)
 
 
-def _queries(finding: Finding, job: Job, space: str, store: Store, photo: Path) -> Queries:
+def _queries(finding: Finding, job: Job, space: str, store: Store, photo: Path | str) -> Queries:
     objects = finding.objects
     if not len(objects):
         raise QueryError(f"nothing was detected in {photo}; name the object with --box x1,y1,x2,y2")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextToPath
 
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GREY, ORANGE
@@ -23,7 +27,6 @@ HEADER = 0.26
 FOOTER = 0.62
 NARROWEST = 3.6
 TEXT_SIZE = 6.5
-LABEL_LENGTH = 17
 
 
 def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
@@ -87,24 +90,9 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
         Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2)
     )
     under = middle_y + PICTURE / 2 + 0.06
-    axes.text(
-        middle_x,
-        under,
-        _shortened("query" if tile.label is None else tile.label),
-        ha="center",
-        va="top",
-        size=TEXT_SIZE,
-    )
+    _write(axes, middle_x, under, _shortened("query" if tile.label is None else tile.label))
     if tile.distance is not None:
-        axes.text(
-            middle_x,
-            under + 0.115,
-            distance_text(tile.distance),
-            ha="center",
-            va="top",
-            size=TEXT_SIZE,
-            color=GREY,
-        )
+        _write(axes, middle_x, under + 0.115, distance_text(tile.distance), color=GREY)
 
 
 def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
@@ -116,19 +104,37 @@ def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
                 (left, top + 0.1), 0.15, 0.15, fill=False, edgecolor=color, linestyle=style, linewidth=1.3
             )
         )
-        axes.text(left + 0.22, top + 0.175, text, ha="left", va="center", size=TEXT_SIZE)
+        _write(axes, left + 0.22, top + 0.175, text, ha="left", va="center")
         left += 1.62
-    axes.text(
-        MARGIN + (COLUMN - PICTURE) / 2,
-        top + 0.36,
-        caption,
-        ha="left",
-        va="top",
-        size=TEXT_SIZE,
-        color=GREY,
-        wrap=True,
-    )
+    edge = MARGIN + (COLUMN - PICTURE) / 2
+    _write(axes, edge, top + 0.36, caption, ha="left", color=GREY, wrap=True)
+
+
+def _write(
+    axes: Axes,
+    x: float,
+    y: float,
+    text: str,
+    *,
+    ha: Literal["left", "center"] = "center",
+    va: Literal["top", "center"] = "top",
+    color: str = "black",
+    wrap: bool = False,
+) -> None:
+    # A label is text, whatever dollar signs it has.
+    axes.text(x, y, text, ha=ha, va=va, color=color, size=TEXT_SIZE, wrap=wrap, parse_math=False)
 
 
 def _shortened(label: str) -> str:
-    return label if len(label) <= LABEL_LENGTH else label[: LABEL_LENGTH - 1] + "…"
+    """The label, or as much of its beginning as a column has room for."""
+    if _width(label) <= COLUMN:
+        return label
+    lengths = range(1, len(label))
+    fitting = bisect.bisect_right(lengths, COLUMN, key=lambda length: _width(label[:length] + "…"))
+    return label[:fitting] + "…"
+
+
+def _width(text: str) -> float:
+    """Inches."""
+    points: float = TextToPath().get_text_width_height_descent(text, FontProperties(size=TEXT_SIZE), False)[0]
+    return points / 72

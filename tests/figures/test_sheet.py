@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import itertools
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+
+from objectspace.errors import InputError
+from objectspace.figures.sheet import draw_sheet
+from objectspace.figures.style import BLUE, GREY, ORANGE, write_figure
+from objectspace.sheets import SheetRow, Tile
+
+LONG = "refrigerator with an ice dispenser"
+CAPTION = (
+    "space yolo-fastest-1.1-xl-window3-stride16 · euclidean distance under each, exact · "
+    "neighbours from other photos only"
+)
+
+
+def tile(label, distance=None, height=90, width=128):
+    return Tile(np.full((height, width, 3), 90, np.uint8), label, distance)
+
+
+def rows_of(count, k, label=LONG):
+    return [
+        SheetRow(tile(label), tuple(tile(label if n % 2 else "cat", 1234.5678 + n) for n in range(k)))
+        for _ in range(count)
+    ]
+
+
+def texts(figure):
+    """(text, extent in pixels) of what is written on a figure."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    found = [artist for axes in figure.axes for artist in axes.texts]
+    return [(artist.get_text(), artist.get_window_extent(renderer)) for artist in found]
+
+
+@pytest.mark.parametrize(("count", "k"), [(1, 1), (1, 10), (12, 1), (12, 10)])
+@pytest.mark.parametrize("label", ["cat", LONG, "W" * 40, "$x^{ of $"])
+def test_every_text_is_whole_and_none_lies_on_another(count, k, label):
+    figure = draw_sheet(rows_of(count, k, label), caption=CAPTION)
+    extents = texts(figure)
+    page = figure.bbox
+    for text, box in extents:
+        assert page.x0 <= box.x0 <= box.x1 <= page.x1, text
+        assert page.y0 <= box.y0 <= box.y1 <= page.y1, text
+    for (one, a), (other, b) in itertools.combinations(extents, 2):
+        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1
+        assert apart, (one, other)
+
+
+def frames(figure):
+    """Colour and line of each frame in the order in which they were drawn."""
+    patches = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    return [(to_hex(patch.get_edgecolor()).upper(), patch.get_linestyle()) for patch in patches]
+
+
+def test_frames_tell_the_target_its_label_and_others_apart():
+    row = SheetRow(tile("cat"), (tile("cat", 1.0), tile("dog", 2.0)))
+    drawn = frames(draw_sheet([row]))
+    assert drawn[:3] == [("#000000", "-"), (BLUE, "-"), (ORANGE, "--")]
+    assert drawn[3:] == [(BLUE, "-"), (ORANGE, "--")]  # the legend
+
+
+def test_frames_are_grey_where_the_targets_label_is_not_known():
+    figure = draw_sheet([SheetRow(tile(None), (tile("cat", 1.0), tile("dog", 2.0)))])
+    assert frames(figure) == [("#000000", "-"), (GREY, "-"), (GREY, "-")]
+    assert "query" in [text for text, _ in texts(figure)]
+
+
+def test_pictures_keep_their_aspect_and_lie_in_their_frames():
+    figure = draw_sheet([SheetRow(tile("cat", height=128, width=32), (tile("dog", 1.0, 30, 120),))])
+    images = figure.axes[0].images
+    frame = figure.axes[0].patches
+    for image, patch, aspect in zip(images, frame, (0.25, 4.0), strict=False):
+        left, right, bottom, top = image.get_extent()
+        assert (right - left) / (bottom - top) == pytest.approx(aspect)
+        assert patch.get_x() < left < right < patch.get_x() + patch.get_width()
+        assert patch.get_y() < top < bottom < patch.get_y() + patch.get_height()
+
+
+def test_text_in_an_svg_stays_text(tmp_path):
+    write_figure(draw_sheet(rows_of(1, 2, "cat"), caption="space resnet50-crop"), tmp_path / "s.svg")
+    root = ElementTree.parse(tmp_path / "s.svg").getroot()
+    written = ["".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"target", "cat", "1235", "space resnet50-crop"} <= set(written)
+
+
+def test_a_row_with_fewer_neighbours_than_another():
+    short = SheetRow(tile("cat"), (tile("cat", 1.0),))
+    figure = draw_sheet([*rows_of(1, 3), short])
+    assert len(figure.axes[0].images) == 4 + 2
+
+
+def test_no_rows():
+    with pytest.raises(InputError, match="a sheet needs at least one target"):
+        draw_sheet([])

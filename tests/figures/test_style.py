@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+from matplotlib.figure import Figure
+
+from objectspace.errors import InputError
+from objectspace.figures.style import check_figure_path, write_figure
+
+
+@pytest.fixture
+def figure() -> Figure:
+    drawn = Figure(figsize=(1, 1))
+    drawn.text(0.5, 0.5, "words")
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".PNG", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
+)
+def test_the_suffix_names_the_form(figure, tmp_path, suffix, start):
+    write_figure(figure, tmp_path / f"f{suffix}")
+    assert (tmp_path / f"f{suffix}").read_bytes().startswith(start)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_figure_replaces_the_one_before(figure, tmp_path):
+    (tmp_path / "f.png").write_text("old")
+    write_figure(figure, tmp_path / "f.png")
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("f.gif", "ends in one"), ("f", "ends in one"), ("no/f.png", "make it first")]
+)
+def test_paths_of_no_figure(tmp_path, name, told):
+    with pytest.raises(InputError, match=told):
+        check_figure_path(tmp_path / name)
+
+
+def test_a_folder_is_no_figure(tmp_path):
+    (tmp_path / "f.png").mkdir()
+    with pytest.raises(InputError, match=r"f.png is a folder; give the figure another name"):
+        check_figure_path(tmp_path / "f.png")
+
+
+def test_a_failure_leaves_nothing_behind_and_the_old_figure_whole(figure, tmp_path, monkeypatch):
+    (tmp_path / "f.png").write_text("old")
+
+    def fail(self, path, **options):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", fail)
+    with pytest.raises(InputError, match=r"f.png cannot be written: No space left on device"):
+        write_figure(figure, tmp_path / "f.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["f.png"]
+    assert (tmp_path / "f.png").read_text() == "old"

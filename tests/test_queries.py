@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from objectspace.embeddings.encoders import load_encoder
+from objectspace.errors import ImageError, ModelError, QueryError, RecipeError
+from objectspace.flow import index
+from objectspace.images import find_photos
+from objectspace.jobs import Job
+from objectspace.objects.annotations import open_annotations
+from objectspace.objects.detectors import load_detector
+from objectspace.queries import query_photo, stored_objects_of
+from objectspace.search import SpaceSearch
+from objectspace.store import open_store
+
+
+@pytest.fixture
+def models(world, tmp_path):
+    """A copy of the networks' files, which a test may change."""
+    for file in (world.cfg, world.weights, world.names, world.encoder_weights):
+        shutil.copy(file, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def make_store(world, models, tmp_path):
+    """Indexes all photos: the labelled objects, or the detected ones; with what the job is given besides."""
+
+    def make(*, labelled=True, **settings):
+        annotations = open_annotations(world.labels, names=("apple", "pear", "plum")) if labelled else None
+        detector = load_detector(
+            models / "tiny.cfg", weights=models / "tiny.weights", names=models / "names.txt"
+        )
+        encoder = load_encoder("test_vit", weights=models / "encoder.pth")
+        job = Job(detector=detector, encoder=encoder, annotations=annotations, **settings)
+        index(find_photos([world.photos]), tmp_path / "s.osp", job)
+        return open_store(tmp_path / "s.osp")
+
+    return make
+
+
+def boxes_without_mask(store):
+    """(row, photo's path, box) of the stored objects that are only a box."""
+    objects, paths = store.objects(), {image.image_id: image.path for image in store.images()}
+    for row in range(len(objects)):
+        if objects.mask[row] is None:
+            yield row, paths[objects.image_id[row]], tuple(objects.xyxy[row].tolist())
+
+
+@pytest.mark.parametrize("suffix", ["", "-mine"])
+def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suffix):
+    store = make_store(suffix=suffix, windows=(2,))
+    objects = store.objects()
+    asked = 0
+    for name in store.space_names:
+        search = SpaceSearch(store, name)
+        for row, path, box in boxes_without_mask(store):
+            if objects.object_id[row] not in search.space.object_id:
+                continue
+            queries = query_photo(store, path, name, box=box)
+            stored = search.stored([str(objects.object_id[row])])
+            np.testing.assert_array_equal(queries.vectors, stored.vectors)
+            (answer,) = search.nearest(queries, k=1)
+            assert answer.distance[0] == 0
+            asked += 1
+    assert asked == 8  # four boxes, each in the crop space and in a window space
+
+
+def test_detected_objects_asked_for_again_are_all_found(make_store, world):
+    store = make_store(labelled=False)
+    photo = world.photos / "red1.png"
+    queries = query_photo(store, photo, "test_vit-crop")
+    stored = SpaceSearch(store, "test_vit-crop").stored(queries.objects.object_id.tolist())
+    assert sorted(stored_objects_of(store, photo)) == sorted(queries.objects.object_id.tolist())
+    np.testing.assert_array_equal(queries.vectors, stored.vectors)
+    assert queries.images == (str(photo),) * len(queries.objects)
+    assert len(queries.thumbnails) == len(queries.objects)
+    assert not queries.stored
+
+
+def test_a_photo_is_known_by_its_content(make_store, world, tmp_path):
+    store = make_store()
+    copy = tmp_path / "renamed.png"
+    shutil.copy(world.photos / "red1.png", copy)
+    assert len(stored_objects_of(store, copy)) == 2
+    copy.write_bytes(copy.read_bytes() + b"x")
+    assert stored_objects_of(store, copy) == []
+    with pytest.raises(ImageError, match="there is no such file"):
+        stored_objects_of(store, tmp_path / "none.png")
+
+
+def test_a_photo_that_cannot_be_read(make_store, tmp_path):
+    store = make_store()
+    (tmp_path / "text.jpg").write_text("words")
+    with pytest.raises(QueryError, match=r"text.jpg: is no photo in a known format"):
+        query_photo(store, tmp_path / "text.jpg", "test_vit-crop", box=(0, 0, 1, 1))
+
+
+def test_a_box_of_another_head_names_the_spaces_that_have_it(make_store, world):
+    store = make_store()
+    told = set()
+    for name in ("tiny-window3-stride16", "tiny-window3-stride32"):
+        for box in ((8, 8, 40, 40), (0, 0, 96, 64)):
+            try:
+                query_photo(store, world.photos / "red1.png", name, box=box)
+            except QueryError as error:
+                told.add(str(error).rsplit(" ", 1)[1])
+    assert told <= {"tiny-window3-stride16", "tiny-window3-stride32"}
+    assert told
+
+
+def test_an_annotated_store_does_not_detect(make_store, world):
+    store = make_store()
+    with pytest.raises(QueryError, match="come from annotations; name the object with --box"):
+        query_photo(store, world.photos / "red1.png", "test_vit-crop")
+
+
+def test_a_photo_in_which_nothing_is_detected(make_store, world):
+    store = make_store(labelled=False)
+    with pytest.raises(QueryError, match=r"nothing was detected in .*red1.png; name the object with --box"):
+        query_photo(store, world.photos / "red1.png", "test_vit-crop", confidence=1.0)
+
+
+def test_models_that_are_gone(make_store, models, world):
+    store = make_store()
+    (models / "encoder.pth").unlink()
+    (models / "tiny.weights").unlink()
+    with pytest.raises(
+        ModelError, match=r"the encoder of space test_vit-crop cannot be loaded again: .*encoder.pth"
+    ):
+        query_photo(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+    with pytest.raises(
+        ModelError, match=r"detector tiny of this store cannot be loaded again: .*tiny.weights"
+    ):
+        query_photo(store, world.photos / "red1.png", "tiny-window3-stride16", box=(8, 8, 40, 40))
+
+
+def test_models_that_have_changed(make_store, models, world, other_encoder_weights):
+    store = make_store()
+    shutil.copy(other_encoder_weights, models / "encoder.pth")
+    with pytest.raises(
+        RecipeError, match=r"space test_vit-crop cannot be made any more \(weights: \w+, now \w+\)"
+    ):
+        query_photo(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))

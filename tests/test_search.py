@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from objectspace.digests import content_id
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import QueryError
+from objectspace.objects.records import concatenate, make_objects
+from objectspace.search import Queries, SpaceSearch, choose_targets, default_space, distance_text
+from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
+
+CROP = Recipe("crop", "colour", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
+WINDOW = Recipe("window", "net", "bb", "1", {"size": 8}, "float32", "0.1.0", 3, "own", 32)
+LABELS = ["cat", "dog", "cat", "owl"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """40 objects, four of each of ten photos, small whole numbers as vectors: many ties and twins.
+
+    The window space holds the first four only.
+    """
+    path = tmp_path_factory.mktemp("store") / "s.osp"
+    images = [ImageRow(content_id(b"%d" % n), f"photos/{n}.jpg", 100, 100) for n in range(10)]
+    boxes = np.float32([[10 * n, 5, 10 * n + 9, 60] for n in range(4)])
+    objects = concatenate(
+        [make_objects(image_id=i.image_id, xyxy=boxes, label=LABELS, source="hand@1") for i in images]
+    )
+    vectors = np.random.default_rng(0).integers(1, 3, (40, 5)).astype(np.float32)
+    spaces = {
+        "colour-crop": SpaceRows(CROP, objects.object_id, vectors),
+        "a-window": SpaceRows(WINDOW, objects.object_id[:4], vectors[:4, :2]),
+    }
+    with open_writer(path) as writer:
+        writer.commit(Batch(images, objects, [b"jpeg"] * 40, "job", spaces))
+    return open_store(path)
+
+
+@pytest.fixture
+def search(store):
+    return SpaceSearch(store, "colour-crop")
+
+
+def by_hand(search, vector, *, metric, leave_out=(), k=10):
+    """Ids and distances of the k nearest, one pair after another in float64."""
+    rows = []
+    for name, other in zip(search.space.object_id.tolist(), search.space.vectors.astype(float), strict=True):
+        if name in leave_out:
+            continue
+        target = vector.astype(float)
+        if metric == "euclidean":
+            distance = float(np.sqrt(((target - other) ** 2).sum()))
+        else:
+            distance = 1 - float(target @ other / np.sqrt((target @ target) * (other @ other)))
+        rows.append((round(distance, 9), name))
+    return sorted(rows)[:k]
+
+
+def told(answer):
+    return list(zip(np.round(answer.distance, 9).tolist(), answer.neighbours.object_id.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_every_answer_is_that_of_a_double_loop(store, metric):
+    search = SpaceSearch(store, "colour-crop", metric=metric)
+    ids = search.space.object_id.tolist()
+    queries = search.stored(ids)
+    for name, vector, answer in zip(ids, queries.vectors, search.nearest(queries), strict=True):
+        expected = by_hand(search, vector, metric=metric, leave_out={name})
+        np.testing.assert_allclose([d for d, _ in told(answer)], [d for d, _ in expected], atol=1e-6)
+        last = expected[-1][0]
+        inside = {other for distance, other in expected if distance < last - 1e-6}
+        assert inside <= {other for _, other in told(answer)}
+
+
+def test_equal_distances_come_by_object_id(search):
+    ids = search.space.object_id.tolist()
+    for name, answer in zip(ids, search.nearest(search.stored(ids)), strict=True):
+        vector = search.stored([name]).vectors[0]
+        assert told(answer) == by_hand(search, vector, metric="euclidean", leave_out={name})
+
+
+def test_a_vector_from_outside_has_the_same_answer_with_the_object_itself_in_it(search):
+    for name in search.space.object_id.tolist():
+        inside = search.stored([name])
+        outside = Queries(inside.objects, inside.vectors.copy(), inside.images, stored=False)
+        (stored,), (handed,) = search.nearest(inside, k=39), search.nearest(outside, k=40)
+        assert (0.0, name) in told(handed)
+        assert [row for row in told(handed) if row[1] != name] == told(stored)
+
+
+def test_a_twin_with_a_smaller_id_does_not_push_the_query_into_its_own_answer(search):
+    ids, vectors = search.space.object_id, search.space.vectors
+    for row, name in enumerate(ids.tolist()):
+        twins = {other for other in ids[(vectors == vectors[row]).all(1)].tolist() if other != name}
+        (answer,) = search.nearest(search.stored([name]), k=max(1, len(twins)))
+        assert name not in answer.neighbours.object_id.tolist()
+        assert twins <= set(answer.neighbours.object_id.tolist())
+        assert not twins or (answer.distance == 0).all()
+
+
+def test_filters(search):
+    query = search.stored(search.space.object_id[:1].tolist())
+    (owls,) = search.nearest(query, k=40, label="owl")
+    assert set(owls.neighbours.label) == {"owl"}
+    assert len(owls.images) == 10 - (query.objects.label[0] == "owl")
+    (others,) = search.nearest(query, k=40, exclude_same_image=True)
+    assert len(others.images) == 36
+    assert query.images[0] not in others.images
+    (both,) = search.nearest(query, k=40, label="owl", exclude_same_image=True)
+    assert len(both.images) == 9
+
+
+def test_k_beyond_the_space_gives_what_there_is(search):
+    (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=10**6)
+    assert len(answer.images) == 39
+
+
+def test_json_of_an_answer(search):
+    (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=1)
+    document = json.loads(json.dumps(answer.to_json(), allow_nan=False))
+    assert list(document) == ["space", "metric", "query", "neighbours"]
+    assert document["query"]["object_id"] == search.space.object_id[0]
+    assert document["query"]["image"] == "photos/0.jpg"
+    (row,) = document["neighbours"]
+    assert list(row) == ["rank", "object_id", "image", "label", "score", "xyxy", "distance"]
+    assert (row["rank"], row["score"]) == (1, None)
+
+
+def test_a_query_from_outside_has_no_id_in_json(search):
+    query = search.stored(search.space.object_id[:1].tolist())
+    (answer,) = search.nearest(Queries(query.objects, query.vectors, ("new.jpg",), stored=False))
+    assert answer.to_json()["query"]["object_id"] is None
+    assert answer.to_json()["query"]["image"] == "new.jpg"
+
+
+def test_what_cannot_be_answered(store, search):
+    query = search.stored(search.space.object_id[:1].tolist())
+    with pytest.raises(QueryError, match="did you mean dog"):
+        search.nearest(query, label="dgo")
+    with pytest.raises(QueryError, match="k is 0, expected 1 or more"):
+        search.nearest(query, k=0)
+    with pytest.raises(QueryError, match="object zzz has no vector in space colour-crop"):
+        search.stored(["zzz"])
+    with pytest.raises(QueryError, match="no space nope"):
+        SpaceSearch(store, "nope")
+    with pytest.raises(QueryError, match="metric 'l1' is not known, expected euclidean or cosine"):
+        SpaceSearch(store, "colour-crop", metric="l1")
+    with pytest.raises(QueryError):
+        search.nearest(Queries(query.objects, query.vectors[:, :3], query.images, stored=False))
+
+
+def test_the_crop_space_is_searched_unless_another_is_named(store):
+    assert default_space(store) == "colour-crop"
+    assert default_space(store, store.objects().object_id[20]) == "colour-crop"
+    with pytest.raises(QueryError, match="no object zzz"):
+        default_space(store, "zzz")
+
+
+def test_an_empty_store_has_nothing_to_search(tmp_path):
+    with open_writer(tmp_path / "s.osp"):
+        pass
+    with pytest.raises(QueryError, match=r"no space in .* yet; index photos first"):
+        default_space(open_store(tmp_path / "s.osp"))
+
+
+def test_targets_take_turns_among_the_labels_the_most_frequent_first(search):
+    chosen = choose_targets(search.objects, 7)
+    label = dict(zip(search.objects.object_id.tolist(), search.objects.label.tolist(), strict=True))
+    assert [label[name] for name in chosen] == ["cat", "dog", "owl", "cat", "dog", "owl", "cat"]
+    assert len(set(chosen)) == 7
+
+
+def test_targets_do_not_depend_on_the_order_of_the_objects(search):
+    shuffled = search.objects.take(np.random.default_rng(1).permutation(40))
+    assert choose_targets(shuffled, 12) == choose_targets(search.objects, 12)
+
+
+def test_targets_of_a_label_and_more_than_there_are(search):
+    assert len(choose_targets(search.objects, 1000)) == 40
+    owls = choose_targets(search.objects, 1000, label="owl")
+    assert owls == sorted(owls)
+    assert len(owls) == 10
+    assert choose_targets(search.objects, 5, label="bat") == []
+
+
+@pytest.mark.parametrize(
+    ("distance", "text"),
+    [
+        (0.0, "0.000"),
+        (5.2, "5.200"),
+        (7.08, "7.080"),
+        (5204.0, "5204"),
+        (0.0321, "0.03210"),
+        (123456.0, "1.235e+05"),
+    ],
+)
+def test_distances_for_people(distance, text):
+    assert distance_text(distance) == text

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from objectspace.digests import content_id
+from objectspace.embeddings.spaces import Recipe
+from objectspace.images import encode_thumbnail
+from objectspace.objects.masks import encode
+from objectspace.objects.records import make_objects
+from objectspace.search import UNLABELLED, Queries, SpaceSearch
+from objectspace.sheets import sheet_rows
+from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
+
+RED, GREEN = (220, 30, 30), (30, 200, 40)
+
+
+def crop_recipe(background):
+    policy = {"background": background, "margin": 0.0, "fit": "pad"}
+    return Recipe("crop", "colour", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop=policy)
+
+
+def plain(colour, height=40, width=40):
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A masked red object (its left half) and a green box, in spaces with black and with kept background."""
+    image = ImageRow(content_id(b"photo"), "photo.png", 100, 50)
+    left_half = np.zeros((50, 100), bool)
+    left_half[:, :20] = True
+    objects = make_objects(
+        image_id=image.image_id,
+        xyxy=np.float32([[0, 0, 40, 40], [50, 0, 90, 40]]),
+        label=["apple", "pear"],
+        mask=[encode(left_half), None],
+        source="hand@1",
+    )
+    vectors = np.eye(2, dtype=np.float32)
+    spaces = {
+        f"{name}-crop": SpaceRows(crop_recipe(name), objects.object_id, vectors) for name in ("black", "keep")
+    }
+    thumbnails = [encode_thumbnail(plain(RED)), encode_thumbnail(plain(GREEN))]
+    with open_writer(tmp_path / "s.osp") as writer:
+        writer.commit(Batch([image], objects, thumbnails, "job", spaces))
+    return open_store(tmp_path / "s.osp")
+
+
+def rows_of(store, space):
+    search = SpaceSearch(store, space)
+    ids = store.objects().object_id.tolist()
+    return sheet_rows(store, search.nearest(search.stored(ids)))
+
+
+def test_a_masked_object_is_shown_on_black_as_its_encoder_saw_it(store):
+    apple, pear = rows_of(store, "black-crop")
+    left, right = apple.target.picture[:, :18], apple.target.picture[:, 22:]
+    assert np.abs(left.astype(int) - RED).max() < 12
+    assert right.max() == 0
+    assert np.abs(pear.target.picture.astype(int) - GREEN).max() < 12
+    np.testing.assert_array_equal(pear.neighbours[0].picture, apple.target.picture)
+
+
+def test_where_the_background_is_kept_the_box_is_shown_whole(store):
+    apple, _ = rows_of(store, "keep-crop")
+    assert np.abs(apple.target.picture.astype(int) - RED).max() < 12
+
+
+def test_labels_and_distances(store):
+    apple, pear = rows_of(store, "black-crop")
+    assert (apple.target.label, apple.target.distance) == ("apple", None)
+    ((label, distance),) = [(tile.label, tile.distance) for tile in apple.neighbours]
+    assert (label, distance) == ("pear", pytest.approx(2**0.5))
+    assert [tile.label for tile in pear.neighbours] == ["apple"]
+
+
+def outside(store, *, label, thumbnails):
+    search = SpaceSearch(store, "keep-crop")
+    objects = make_objects(image_id="0" * 32, xyxy=np.float32([[0, 0, 9, 9]]), label=[label], source="box@1")
+    queries = Queries(objects, np.float32([[1, 0]]), ("new.png",), False, thumbnails)
+    (row,) = sheet_rows(store, search.nearest(queries))
+    return row
+
+
+def test_a_query_from_outside_is_shown_by_its_own_picture(store):
+    row = outside(store, label="plum", thumbnails=(encode_thumbnail(plain((30, 40, 220))),))
+    assert np.abs(row.target.picture.astype(int) - (30, 40, 220)).max() < 12
+    assert row.target.label == "plum"
+    assert [tile.label for tile in row.neighbours] == ["apple", "pear"]
+
+
+def test_a_query_without_a_picture_is_a_grey_tile(store):
+    row = outside(store, label="plum", thumbnails=())
+    assert len(np.unique(row.target.picture)) == 1
+
+
+def test_a_query_that_is_only_a_box_has_no_label(store):
+    assert outside(store, label=UNLABELLED, thumbnails=()).target.label is None
