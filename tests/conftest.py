@@ -68,6 +68,10 @@ PHOTO_WH = (96, 64)
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    import torch
+
+    # Networks as small as these gain nothing from threads, which wait busily on a machine that is busy.
+    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("world")
     paths = {name: folder / name for name in ("photos", "labels", "masks")}
     for name, rectangles in PHOTOS.items():

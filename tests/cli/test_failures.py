@@ -188,13 +188,14 @@ def start(*arguments, **options):
 
 def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, tmp_path):
     photos, store = tmp_path / "many", tmp_path / "s.osp"
+    manifest = store / "manifest.json"
     photos.mkdir()
-    for number in range(200):
-        Image.new("RGB", (40, 30), (number, 255 - number, 90)).save(photos / f"{number}.bmp")
+    for number in range(400):
+        Image.new("RGB", (40, 30), (number % 256, number // 256, 90)).save(photos / f"{number}.bmp")
     job = ("index", photos, "--store", store, *world.network, "--route", "window", "--json")
     process = start(*job)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (store.exists() and open_store(store).info().images):
+    while time.monotonic() < deadline and not (manifest.exists() and open_store(store).info().images):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -204,9 +205,9 @@ def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, tmp_path):
         == f"objectspace: stopped; the same command goes on from the photos that are finished in {store}\n"
     )
     kept = open_store(store).info().images
-    assert 0 < kept < 200
+    assert 0 < kept < 400
     report = json.loads(command(*job).out)
-    assert (report["known"], report["indexed"]) == (kept, 200 - kept)
+    assert (report["known"], report["indexed"]) == (kept, 400 - kept)
 
 
 def test_a_reader_that_stops_listening(tmp_path):
