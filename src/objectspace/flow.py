@@ -157,14 +157,26 @@ def open_photo(path: Path, job: Job, done: set[str]) -> Opened | Known | Failure
         data = read_file(path)
         if (image_id := content_id(data)) in done:
             return Known(path, image_id)
-        # Crops want every pixel; a detector alone never more than its input has.
-        detector = job.detector
-        at_least = detector.input_wh if detector is not None and job.encoder is None else None
-        image = decode_image(data, path=str(path), at_least=at_least)
+        return _decoded(data, path, job)
     except ImageError as error:
         return Failure(error.path, error.reason)
-    wanted = detector is not None and (job.maps_wanted or job.annotations is None)
-    return Opened(image, detector.prepare(image) if detector is not None and wanted else None)
+
+
+def _decoded(data: bytes, path: Path, job: Job) -> Opened:
+    """The photo for the job's detector and its encoder.
+
+    A detector sees a photo decoded at no more than the scale it needs, whether or not crops are cut as well,
+    so that it finds the same objects in every job; crops want every pixel.
+    """
+    detector = job.detector
+    if detector is None or not (job.maps_wanted or job.annotations is None):
+        return Opened(decode_image(data, path=str(path)), None)
+    image = decode_image(data, path=str(path), at_least=detector.input_wh)
+    prepared = detector.prepare(image)
+    reduced = image.pixels.shape[:2] != (image.height, image.width)
+    if reduced and job.encoder is not None:
+        image = decode_image(data, path=str(path))
+    return Opened(image, prepared)
 
 
 # ------------------------------------------------------------------------------------------------ find

@@ -75,6 +75,14 @@ def test_the_same_command_again_does_nothing(dogs: Path, real: Path, networks: l
     assert (report["indexed"], report["known"], report["objects"]) == (0, 7, 0)
 
 
+def test_windows_alone_find_the_same_objects(dogs: Path, real: Path, networks: list[str | Path]) -> None:
+    before = objectspace("info", dogs)
+    photos = real / "photos" / "darknet"
+    report = objectspace("index", photos, "--store", dogs, "--route", "window", *networks[:6])
+    assert (report["indexed"], report["objects"]) == (7, before["objects"])
+    assert objectspace("info", dogs) == before
+
+
 def test_a_box_drawn_again_finds_its_object_at_distance_zero(dogs: Path, real: Path) -> None:
     store = open_store(dogs)
     space = store.space("resnet50-crop")

@@ -96,6 +96,8 @@ def load_state_dict(path: Path | str) -> dict[str, Tensor]:
 def _download(file: WeightsFile, url: str) -> Path:
     import pooch
 
+    # What is fetched and what fails is told in one sentence at the end, not address by address.
+    pooch.get_logger().setLevel("WARNING")
     # pooch writes to a temporary file beside the target and moves it there once the hash is right.
     fetched = pooch.retrieve(
         url,
