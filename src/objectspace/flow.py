@@ -51,7 +51,7 @@ from objectspace.store import Batch, Failure, ImageRow, SpaceRows, Writer, open_
 AHEAD = 3
 #: A commit is due after so many photos, objects or seconds, whichever comes first.
 COMMIT_PHOTOS = 256
-COMMIT_OBJECTS = 1024
+COMMIT_OBJECTS = 256
 COMMIT_SECONDS = 30.0
 
 
