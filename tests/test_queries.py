@@ -95,7 +95,7 @@ def test_a_photo_is_known_by_its_content(make_store, world, tmp_path):
 def test_a_photo_that_cannot_be_read(make_store, tmp_path):
     store = make_store()
     (tmp_path / "text.jpg").write_text("words")
-    with pytest.raises(QueryError, match=r"text.jpg: is no photo in a known format"):
+    with pytest.raises(ImageError, match=r"text.jpg: is no photo in a known format"):
         query_photo(store, tmp_path / "text.jpg", "test_vit-crop", box=(0, 0, 1, 1))
 
 

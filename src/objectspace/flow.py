@@ -157,13 +157,13 @@ def open_photo(path: Path, job: Job, done: set[str]) -> Opened | Known | Failure
         data = read_file(path)
         if (image_id := content_id(data)) in done:
             return Known(path, image_id)
-        return _decoded(data, path, job)
+        return decode_photo(data, path, job)
     except ImageError as error:
         return Failure(error.path, error.reason)
 
 
-def _decoded(data: bytes, path: Path, job: Job) -> Opened:
-    """The photo for the job's detector and its encoder.
+def decode_photo(data: bytes, path: Path, job: Job) -> Opened:
+    """The photo in a file's bytes, for the job's detector and its encoder. Raises ImageError.
 
     A detector sees a photo decoded at no more than the scale it needs, whether or not crops are cut as well,
     so that it finds the same objects in every job; crops want every pixel.

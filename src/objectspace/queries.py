@@ -15,7 +15,7 @@ from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.encoders import Encoder, load_encoder
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import ModelError, ObjectspaceError, QueryError, RecipeError
-from objectspace.flow import Finding, Opened, encode, find, job_cutter, open_photo
+from objectspace.flow import Finding, decode_photo, encode, find, job_cutter
 from objectspace.images import Image, read_file
 from objectspace.jobs import Job
 from objectspace.objects.annotations import Annotated
@@ -23,7 +23,7 @@ from objectspace.objects.boxes import area, clip
 from objectspace.objects.detectors import Detector, load_detector
 from objectspace.objects.records import make_objects
 from objectspace.search import UNLABELLED, Queries
-from objectspace.store import Failure, Store, model_key
+from objectspace.store import Store, model_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,7 @@ def query_photo(
     cannot be read, QueryError where nothing is found, RecipeError where the networks' files have changed.
     """
     job = _job_of(store, space, box, device, confidence)
-    opened = open_photo(Path(photo), job, set())
-    if isinstance(opened, Failure):
-        raise QueryError(f"{opened.path}: {opened.reason}")
-    if not isinstance(opened, Opened):
-        raise QueryError(f"{photo}: it counts as done, so there is nothing to embed")
+    opened = decode_photo(read_file(Path(photo)), Path(photo), job)
     finding = next(encode(map(job_cutter(job), find(iter([opened]), job)), job))
     return _queries(finding, job, space, store, photo)
 

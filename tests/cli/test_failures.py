@@ -136,22 +136,6 @@ def test_another_recipe_under_the_same_name(world, command, refused, tmp_path):
     assert open_store(tmp_path / "s.osp").info().to_json() == before
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    try:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if done.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)
-
-
 def test_a_full_disk(world, command, sentence, small_disk):
     job = ("--store", small_disk / "s.osp", *world.network, "--route", "window")
     assert command("index", world.photos / "red1.png", *job).code == 0
