@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from objectspace import images
 from objectspace.errors import ImageError, InputError
 from objectspace.images import (
-    Image,
     decode_image,
     decode_thumbnail,
     encode_thumbnail,
@@ -29,7 +28,6 @@ from objectspace.images import (
     halved,
     image_from_array,
     read_image,
-    read_images,
     work_ahead,
 )
 
@@ -494,16 +492,6 @@ def test_a_subfolder_that_may_not_be_read_is_reported_when_read(
 
 
 # Reading ahead
-
-
-def test_images_come_in_order_and_errors_in_their_place(tmp_path: Path) -> None:
-    paths = [tmp_path / f"{number}.png" for number in range(7)]
-    for number, path in enumerate(paths):
-        path.write_bytes(b"" if number == 3 else encoded(scene(number + 1, 2), "PNG"))
-    results = list(read_images(paths, workers=3, ahead=4))
-    assert [result.path for result in results] == [str(path) for path in paths]
-    assert [type(result) for result in results].index(ImageError) == 3
-    assert sum(isinstance(result, Image) for result in results) == 6
 
 
 def test_results_come_in_order_though_tasks_end_out_of_order() -> None:

@@ -144,23 +144,6 @@ def find_photos(paths: Sequence[Path | str]) -> list[Path]:
     return sorted(found.values())
 
 
-def read_images(
-    paths: Iterable[Path], *, workers: int, ahead: int, at_least: tuple[int, int] | None = None
-) -> Iterator[Image | ImageError]:
-    """The images of files in order, decoded in threads ahead of the caller; see :func:`work_ahead`.
-
-    A file that cannot be read gives its ImageError as a value, and the rest goes on.
-    """
-
-    def read(path: Path) -> Image | ImageError:
-        try:
-            return read_image(path, at_least=at_least)
-        except ImageError as error:
-            return error
-
-    return work_ahead(paths, read, workers=workers, ahead=ahead)
-
-
 def work_ahead(
     items: Iterable[Item],
     task: Callable[[Item], Result],

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectspace.images import Image, find_photos, read_images
+from objectspace.images import Image, find_photos, read_image
 from objectspace.objects.annotations import Annotated, open_annotations
 from objectspace.objects.factors import factors_from_pattern
 from objectspace.objects.labels import COCO_NAMES, read_names
@@ -22,8 +22,7 @@ APPLE = r"apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)"
 
 
 def images_in(folder: Path) -> list[Image]:
-    found = list(read_images(find_photos([folder]), workers=2, ahead=8))
-    return [image for image in found if isinstance(image, Image)]
+    return [read_image(path) for path in find_photos([folder])]
 
 
 @pytest.fixture(scope="module")
