@@ -132,7 +132,7 @@ def index(
         found = find_photos(photos)
         table = factor_table(pattern, factors, found)
         reader = annotation_reader(
-            annotations, annotation_format, names, masks, mask_pattern, mask_label, table
+            annotations, annotation_format, names, masks, mask_pattern, mask_label, table, found
         )
         job = make_job(
             reader,

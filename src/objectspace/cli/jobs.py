@@ -15,6 +15,7 @@ from objectspace.errors import InputError
 if TYPE_CHECKING:
     from objectspace.jobs import Job
     from objectspace.objects.annotations import AnnotationReader
+    from objectspace.objects.annotations.coco import Coverage
     from objectspace.objects.factors import FactorTable
     from objectspace.search import Queries, SpaceSearch
     from objectspace.store import Store
@@ -46,9 +47,11 @@ def annotation_reader(
     mask_pattern: str,
     mask_label: str,
     factors: FactorTable | None,
+    photos: Sequence[Path],
 ) -> AnnotationReader | None:
     """Where the objects are looked up: --annotations or --masks; None where they are to be detected."""
     from objectspace.objects.annotations import open_annotations
+    from objectspace.objects.annotations.coco import CocoAnnotations
     from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.mask_images import open_mask_images
 
@@ -61,7 +64,26 @@ def annotation_reader(
     if annotations is None:
         return None
     labels = COCO_NAMES if names is None else read_names(names)
-    return open_annotations(annotations, names=labels, format=annotation_format)
+    reader = open_annotations(annotations, names=labels, format=annotation_format)
+    if isinstance(reader, CocoAnnotations):
+        _tell_coverage(annotations, reader.coverage(photos), photos)
+    return reader
+
+
+def _tell_coverage(path: Path, coverage: Coverage, photos: Sequence[Path]) -> None:
+    """Warn of what a COCO file and the photos do not share. Raises InputError where that is everything."""
+    if len(coverage.unnamed) == len(photos):
+        first = f", such as {coverage.missing[0]}" if coverage.missing else ""
+        raise InputError(f"{path}: none of its images is among the photos{first}")
+    counts: tuple[tuple[int, str, tuple[str, ...]], ...] = (
+        (len(coverage.missing), "images are not among the photos", coverage.missing[:1]),
+        (len(coverage.unnamed), "photos are not among its images", coverage.unnamed[:1]),
+        (coverage.crowds, "annotations are of crowds (iscrowd) and left out", ()),
+        (coverage.strays, "annotations are of images that it does not name", ()),
+    )
+    for count, what, example in counts:
+        if count:
+            warn(f"{path}: {count} {what}" + "".join(f", such as {name}" for name in example))
 
 
 def make_job(

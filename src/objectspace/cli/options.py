@@ -129,13 +129,13 @@ Iou = Annotated[
 Annotations = Annotated[
     Path | None,
     typer.Option(
-        metavar="FOLDER",
-        help="label files: objects are read there, not detected",
+        metavar="PATH",
+        help="label files (yolo) or a file (coco): objects are read there, not detected",
         rich_help_panel=ANNOTATIONS,
     ),
 ]
 AnnotationFormat = Annotated[
-    str, typer.Option(metavar="NAME", help="the label files' format", rich_help_panel=ANNOTATIONS)
+    str, typer.Option(metavar="NAME", help="yolo or coco", rich_help_panel=ANNOTATIONS)
 ]
 Replace = Annotated[
     bool,

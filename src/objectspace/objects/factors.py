@@ -7,7 +7,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,17 +16,12 @@ from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError, InputError
 from objectspace.images import printable_path
-from objectspace.objects.records import Objects, Provenance
+from objectspace.objects.annotations.reader import entry_of
+from objectspace.objects.records import RESERVED_NAMES
 from objectspace.objects.text_files import read_text
 
 #: Sets the label of objects that have none of their own (mask images); no factor.
 LABEL = "label"
-
-#: Columns that objects, their store and their search results already have.
-RESERVED_NAMES = frozenset(
-    {field.name for field in (*fields(Objects), *fields(Provenance))}
-    | {"distance", "height", "image", "path", "rank", "thumbnail", "vector", "width", "x1", "x2", "y1", "y2"}
-) - {LABEL}
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _UNKNOWN = ("", "nan")
@@ -114,7 +109,7 @@ def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTab
     except InputError as error:
         raise AnnotationError(str(path), str(error)) from error
     by_file = _by_file(Path(path), rows, place, len(header))
-    matched = [_row_of(photo, by_file) for photo in paths]
+    matched = [entry_of(photo, by_file) for photo in paths]
     _check_matches(Path(path), matched, paths)
     values = [None if row is None else row.cells[:place] + row.cells[place + 1 :] for row in matched]
     return _table(names, paths, values)
@@ -172,14 +167,6 @@ def _by_file(path: Path, rows: list[_Row], place: int, columns: int) -> dict[str
     return found
 
 
-def _row_of(photo: Path | str, by_file: Mapping[str, _Row]) -> _Row | None:
-    """The row that names a photo by the longest part of its path."""
-    parts = Path(photo).absolute().parts
-    tails = ("/".join(parts[depth:]) for depth in range(1, len(parts)))
-    candidates = (Path(photo).absolute().as_posix(), *tails)
-    return next((by_file[tail] for tail in candidates if tail in by_file), None)
-
-
 def _check_matches(path: Path, matched: Sequence[_Row | None], photos: Sequence[Path | str]) -> None:
     first: dict[int, Path | str] = {}
     for row, photo in zip(matched, photos, strict=True):
@@ -198,7 +185,7 @@ def _check_names(names: Sequence[str], where: str) -> None:
     for number, name in enumerate(names):
         if not name.isidentifier():
             raise InputError(f"{where}: {name!r} is no column name, expected letters, digits and _")
-        if name in RESERVED_NAMES:
+        if name in RESERVED_NAMES - {LABEL}:
             raise InputError(f"{where}: column {name!r} is one of the objects' own; choose another name")
         if name in names[:number]:
             raise InputError(f"{where}: column {name!r} stands twice")

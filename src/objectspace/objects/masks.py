@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from objectspace.errors import InputError
 from objectspace.objects.records import Mask
 
+#: Characters of one packed run: 35 bits hold any run of any photo.
+LONGEST_COUNT = 7
+
 
 def encode(pixels: NDArray[np.bool_]) -> Mask:
     """The run-length mask of booleans (h, w), true where the object is."""
@@ -52,6 +55,45 @@ def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> 
     flat: Sequence[float] = polygon_xy.reshape(-1).tolist()
     (packed,) = pycocotools.mask.frPyObjects([flat], height, width)
     return Mask(height, width, packed["counts"])
+
+
+def united(masks: Sequence[Mask]) -> Mask:
+    """The pixels of any of one or more masks of one image."""
+    first = masks[0]
+    packed = pycocotools.mask.merge([_coco(mask) for mask in masks])
+    return Mask(first.height, first.width, packed["counts"])
+
+
+def mask_from_runs(lengths: NDArray[np.int64], image_wh: tuple[int, int]) -> Mask:
+    """The mask of run lengths down the columns, the first one outside the object (uncompressed COCO).
+
+    Runs of no length are taken out, so that equal masks have equal counts. Raises InputError where a length
+    is negative or they do not add up to the image's pixels.
+    """
+    width, height = image_wh
+    if (lengths < 0).any() or (lengths > width * height).any() or lengths.sum() != width * height:
+        raise InputError(f"the runs of the mask do not cover {width} x {height} pixels")
+    some = np.flatnonzero(lengths)
+    inside = some % 2 == 1
+    firsts = np.flatnonzero(np.diff(inside, prepend=not inside[0]))
+    runs = np.add.reduceat(lengths[some], firsts).tolist()
+    outside_first = [0, *runs] if inside[0] else runs
+    packed = pycocotools.mask.frPyObjects({"size": [height, width], "counts": outside_first}, height, width)
+    return Mask(height, width, packed["counts"])
+
+
+def mask_from_counts(counts: bytes, image_wh: tuple[int, int]) -> Mask:
+    """The mask of counts as COCO packs them, which are checked first: pycocotools would read past their end.
+
+    Raises InputError as :func:`mask_from_runs` does, and for counts that are no packed runs.
+    """
+    characters = np.frombuffer(counts, np.uint8)
+    lasts = np.flatnonzero((characters - np.uint8(48)) & 32 == 0)
+    lengths = np.diff(lasts, prepend=-1)
+    alien = ((characters < 48) | (characters > 111)).any()
+    if alien or not len(lasts) or lasts[-1] != len(characters) - 1 or lengths.max() > LONGEST_COUNT:
+        raise InputError("the counts of the mask are no run lengths as COCO packs them")
+    return mask_from_runs(_run_lengths(counts), image_wh)
 
 
 def mask_box(mask: Mask) -> NDArray[np.float32]:

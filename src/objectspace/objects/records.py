@@ -114,6 +114,13 @@ class Objects:
         return replace(self, factors={**self.factors, **factors})
 
 
+#: Columns that objects, their store and their search results have already; no factor takes such a name.
+RESERVED_NAMES = frozenset(
+    {column.name for column in (*fields(Objects), *fields(Provenance))}
+    | {"distance", "height", "image", "path", "rank", "thumbnail", "vector", "width", "x1", "x2", "y1", "y2"}
+)
+
+
 def make_objects(
     *,
     image_id: str,
@@ -123,6 +130,7 @@ def make_objects(
     score: NDArray[np.float32] | None = None,
     mask: Sequence[Mask | None] | None = None,
     provenance: Provenance | None = None,
+    factors: Mapping[str, NDArray[Any]] | None = None,
 ) -> Objects:
     """The objects of one image, their ids computed; an object that stands twice is kept once.
 
@@ -151,6 +159,7 @@ def make_objects(
         source=np.full(count, source, object),
         mask=masks,
         provenance=Provenance.unknown(count) if provenance is None else provenance,
+        factors={} if factors is None else factors,
     )
     first = np.sort(np.unique(objects.object_id, return_index=True)[1])
     return objects if len(first) == count else objects.take(first)

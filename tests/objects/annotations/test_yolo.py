@@ -217,7 +217,9 @@ def test_a_folder_without_label_files(tmp_path: Path) -> None:
 
 
 def test_a_format_that_is_not_known(tmp_path: Path) -> None:
-    with pytest.raises(AnnotationError, match="annotation format 'kitti' is not known, expected yolo"):
+    with pytest.raises(
+        AnnotationError, match="annotation format 'kitti' is not known, expected yolo or coco"
+    ):
         open_annotations(tmp_path, names=NAMES, format="kitti")
 
 

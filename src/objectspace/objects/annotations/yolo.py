@@ -1,86 +1,50 @@
-"""Objects from annotation files: YOLO's text labels; other formats join in :func:`open_annotations`."""
+"""Objects from YOLO's label files: a text file per photo, an object per line."""
 
 from __future__ import annotations
 
 import math
-import os
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id, recipe_digest
+from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError
 from objectspace.images import Image, printable_path
-from objectspace.objects.boxes import clip
+from objectspace.objects.annotations.reader import (
+    Annotated,
+    Problem,
+    ShapeError,
+    companion,
+    folder_contents,
+    inside,
+)
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import mask_area, polygon_mask
-from objectspace.objects.records import Mask, Objects, make_objects, no_objects
+from objectspace.objects.records import Mask, make_objects, no_objects
 from objectspace.objects.text_files import read_text
 
 
-class Problem(NamedTuple):
-    """Something in a label or mask file that made no object: the file and why."""
+def open_yolo(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotations:
+    """The label files in a folder; ``names`` are the classes in order, as ``labels.read_names`` gives them.
 
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Annotated:
-    """The objects of one photo, and what in its files could not be used."""
-
-    objects: Objects
-    problems: tuple[Problem, ...] = ()
-
-
-class AnnotationReader(Protocol):
-    """Where the objects of a photo are looked up; safe to call from many threads."""
-
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """How files become objects, as plain JSON. It names no file, so that an object keeps its id when the
-        files of other photos change.
-        """
-
-    @property
-    def source(self) -> str:
-        """``name@digest`` of the recipe, the ``source`` of every object made."""
-
-    def contents(self) -> str:
-        """A digest of the files as they lie on disk now: another one where any of them changed."""
-
-    def objects_of(self, image: Image) -> Annotated:
-        """The objects of one photo; a broken line or file is a problem, never an exception."""
-
-
-def open_annotations(folder: Path | str, *, names: Sequence[str], format: str = "yolo") -> AnnotationReader:
-    """The annotations in a folder; ``names`` are the classes in order, as ``labels.read_names`` gives them.
-
-    Raises AnnotationError for a folder that is missing or holds no label file, and for an unknown format.
+    Raises AnnotationError for a folder that is missing or holds no label file.
     """
     folder = Path(folder)
-    if format != "yolo":
-        raise AnnotationError(str(folder), f"annotation format {format!r} is not known, expected yolo")
+    if folder.is_file():
+        raise AnnotationError(
+            str(folder), "is a file and YOLO's labels are a folder; a COCO file needs the format coco"
+        )
     if not folder.is_dir():
         raise AnnotationError(str(folder), "is not a folder, expected the folder of the label files")
     if next(folder.rglob("*.txt"), None) is None:
         raise AnnotationError(str(folder), "is a folder without label files, expected one .txt per photo")
     return YoloAnnotations(folder, tuple(map(coco_spelling, names)))
-
-
-def folder_contents(folder: Path, suffix: str) -> str:
-    """A digest of the names, lengths and times of the files of a suffix below a folder; none is read."""
-    files = sorted(path for path in folder.rglob(f"*{suffix}") if path.is_file())
-    lines = (
-        f"{path.relative_to(folder)}\0{path.stat().st_size}\0{path.stat().st_mtime_ns}" for path in files
-    )
-    return content_id("\n".join(lines).encode("utf-8", "surrogateescape"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +92,7 @@ class YoloAnnotations:
             try:
                 if fields := line.split():
                     shapes.append(_shape(fields, self.names, (image.width, image.height)))
-            except _LineError as error:
+            except ShapeError as error:
                 problems.append(Problem(printable_path(path), f"line {number}: {error}"))
         objects = make_objects(
             image_id=image.image_id,
@@ -140,24 +104,6 @@ class YoloAnnotations:
         return Annotated(objects, tuple(problems))
 
 
-def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
-    """The file ``name`` that belongs to a photo, in a folder that may repeat the photos' folders.
-
-    For ``photos/val/7.jpg`` that is ``folder/photos/val/name``, ``folder/val/name`` or ``folder/name``,
-    the first that exists; None where none does.
-    """
-    parents = Path(photo).absolute().parent.parts[1:]
-    for depth in range(len(parents) + 1):
-        path = folder.joinpath(*parents[depth:], name)
-        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a folder may not be read
-            return path
-    return None
-
-
-class _LineError(Exception):
-    """Why a line makes no object."""
-
-
 class _Shape(NamedTuple):
     box: NDArray[np.float32]
     label: str
@@ -165,19 +111,19 @@ class _Shape(NamedTuple):
 
 
 def _shape(fields: list[str], names: tuple[str, ...], image_wh: tuple[int, int]) -> _Shape:
-    """The object of one line's fields. Raises _LineError."""
+    """The object of one line's fields. Raises ShapeError."""
     label = _label(fields[0], names)
     numbers = [_number(text) for text in fields[1:]]
     if len(numbers) < 4:
-        raise _LineError(
+        raise ShapeError(
             f"has {len(numbers)} numbers after the class, expected 4 (box) or 6 and more (polygon)"
         )
     if len(numbers) % 2:
-        raise _LineError(f"has {len(numbers)} numbers after the class, expected pairs of x and y")
+        raise ShapeError(f"has {len(numbers)} numbers after the class, expected pairs of x and y")
     if len(numbers) == 4:
         x, y, width, height = numbers
         if width <= 0 or height <= 0:
-            raise _LineError(f"the box has no area (width {width:g}, height {height:g})")
+            raise ShapeError(f"the box has no area (width {width:g}, height {height:g})")
         corners = np.array([[x - width / 2, y - height / 2], [x + width / 2, y + height / 2]])
         return _Shape(_box(corners, image_wh), label, None)
     polygon = np.array(numbers).reshape(-1, 2)
@@ -188,10 +134,10 @@ def _shape(fields: list[str], names: tuple[str, ...], image_wh: tuple[int, int])
 
 def _label(text: str, names: tuple[str, ...]) -> str:
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise _LineError(f"class {reprlib.repr(text)} is not an integer")
+        raise ShapeError(f"class {reprlib.repr(text)} is not an integer")
     number = int(text)
     if not 0 <= number < len(names):
-        raise _LineError(
+        raise ShapeError(
             f"class {number} is not among the {len(names)} names (0 to {len(names) - 1}); "
             "is it the names file of these labels?"
         )
@@ -202,9 +148,9 @@ def _number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        raise _LineError(f"{reprlib.repr(text)} is not a number") from None
+        raise ShapeError(f"{reprlib.repr(text)} is not a number") from None
     if not math.isfinite(number):
-        raise _LineError(f"{reprlib.repr(text)} is not a finite number")
+        raise ShapeError(f"{reprlib.repr(text)} is not a finite number")
     return number
 
 
@@ -212,13 +158,7 @@ def _box(points: NDArray[np.float64], image_wh: tuple[int, int]) -> NDArray[np.f
     """The extent (4,) of points (n, 2), fractions of the image, in its pixels and cut off at its border."""
     low, high = points.min(0), points.max(0)
     if low.min() < -1 or high.max() > 2:
-        raise _LineError(
+        raise ShapeError(
             "lies far outside the photo; expected fractions of its sides from 0 to 1, not pixels"
         )
-    xyxy = (np.concatenate([low, high]) * (image_wh * 2)).astype(np.float32)
-    if (xyxy[2:] <= xyxy[:2]).any():
-        raise _LineError("the box has no area")
-    inside: NDArray[np.float32] = clip(xyxy[None], image_wh)[0]
-    if (inside[2:] <= inside[:2]).any():
-        raise _LineError("lies wholly outside the photo")
-    return inside
+    return inside((np.concatenate([low, high]) * (image_wh * 2)).astype(np.float32), image_wh)

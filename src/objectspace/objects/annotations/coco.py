@@ -1,0 +1,410 @@
+"""Objects from a COCO annotation file: boxes, polygons and run-length masks, with their attributes.
+
+The format is that of https://cocodataset.org/#format-data; ``attributes``, a dict beside an annotation's
+other keys, is CVAT's.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.digests import content_id, recipe_digest
+from objectspace.errors import AnnotationError, InputError
+from objectspace.images import Image, printable_path
+from objectspace.objects.annotations.reader import Annotated, Problem, ShapeError, entry_of, inside
+from objectspace.objects.labels import coco_spelling
+from objectspace.objects.masks import (
+    mask_area,
+    mask_box,
+    mask_from_counts,
+    mask_from_runs,
+    polygon_mask,
+    united,
+)
+from objectspace.objects.records import RESERVED_NAMES, Mask, make_objects, no_objects
+from objectspace.objects.text_files import read_text
+
+_ATTRIBUTE_NAME = re.compile(r"\w[\w -]*")
+
+
+class _Annotation(NamedTuple):
+    """One entry of ``annotations``: how messages name it, and what it says."""
+
+    name: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Picture:
+    """One entry of ``images`` with its annotations; a side that the file does not give is None."""
+
+    file_name: str
+    width: int | None
+    height: int | None
+    annotations: list[_Annotation]
+
+
+class Coverage(NamedTuple):
+    """How a file and the photos of a job meet.
+
+    missing: the file's images that are not among the photos; unnamed: the photos that the file does not name
+    crowds: annotations of crowds (``iscrowd``), which are no single objects and are left out
+    strays: annotations of images that the file itself does not name, left out too
+    """
+
+    missing: tuple[str, ...]
+    unnamed: tuple[str, ...]
+    crowds: int
+    strays: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CocoAnnotations:
+    """The annotations of one file, read whole when it was opened.
+
+    A photo's entry is the one whose ``file_name`` is the longest part of its path; a photo without one has
+    no objects. The box of an object is its ``bbox``, or its mask's where there is none; a mask of several
+    polygons is all of them together, and one too thin to cover a pixel is none. What reaches over the photo's
+    border is cut off, up to one width or height away; what lies farther is taken for a mistake.
+
+    path: the file; pictures: its images by name; categories: label by category id
+    attributes: factor columns of the objects, name -> whether they are numbers
+    digest: of the file's text
+    """
+
+    path: Path
+    pictures: Mapping[str, _Picture]
+    categories: Mapping[int, str]
+    attributes: Mapping[str, bool]
+    crowds: int
+    strays: int
+    digest: str
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """Only the format."""
+        return {"format": "coco"}
+
+    @property
+    def source(self) -> str:
+        """``annotations-coco@`` and the recipe's digest."""
+        return f"annotations-coco@{recipe_digest(self.recipe)}"
+
+    def contents(self) -> str:
+        """A digest of the file as it was read."""
+        return self.digest
+
+    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+        """Which images of the file and which photos have no counterpart, and what the file holds besides."""
+        pairs = [(str(photo), entry_of(photo, self.pictures)) for photo in photos]
+        named = {picture.file_name for _, picture in pairs if picture is not None}
+        missing = (picture.file_name for picture in self.pictures.values() if picture.file_name not in named)
+        unnamed = (photo for photo, picture in pairs if picture is None)
+        return Coverage(tuple(missing), tuple(unnamed), self.crowds, self.strays)
+
+    def objects_of(self, image: Image) -> Annotated:
+        """The photo's objects in the file's order; one that stands twice is kept once."""
+        picture = entry_of(image.path, self.pictures)
+        if picture is None:
+            return Annotated(no_objects())
+        for side in ("width", "height"):
+            told, true = getattr(picture, side), getattr(image, side)
+            if told is not None and told != true:
+                reason = f"image {picture.file_name} has {side} {told} here, its photo {true}"
+                return Annotated(no_objects(), (Problem(printable_path(self.path), reason),))
+
+        shapes: list[_Shape] = []
+        problems: list[Problem] = []
+        for annotation in picture.annotations:
+            try:
+                shapes.append(_shape(annotation.content, self.categories, (image.width, image.height)))
+            except ShapeError as error:
+                problems.append(Problem(printable_path(self.path), f"{annotation.name}: {error}"))
+        objects = make_objects(
+            image_id=image.image_id,
+            xyxy=np.array([shape.box for shape in shapes], np.float32).reshape(-1, 4),
+            label=[shape.label for shape in shapes],
+            mask=[shape.mask for shape in shapes],
+            source=self.source,
+            factors={
+                name: _column([shape.attributes.get(name) for shape in shapes], numeric=numeric)
+                for name, numeric in self.attributes.items()
+            },
+        )
+        return Annotated(objects, tuple(problems))
+
+
+def open_coco(path: Path | str) -> CocoAnnotations:
+    """The annotations in a COCO file (the instances of a detection or segmentation task).
+
+    Raises AnnotationError for what is not JSON of that form: the message names the entry. A single annotation
+    whose category, box or mask is wrong is a problem of its photo instead.
+    """
+    path = Path(path)
+    text = read_text(path)
+    try:
+        return _read(path, text)
+    except _FormError as error:
+        raise AnnotationError(printable_path(path), str(error)) from None
+
+
+class _FormError(Exception):
+    """Why a file is not a COCO file."""
+
+
+def _read(path: Path, text: str) -> CocoAnnotations:
+    document = _parsed(text)
+    pictures = dict(_pictures(_entries(document, "images")))
+    by_name = _by_file_name(pictures)
+    categories = dict(_categories(_entries(document, "categories")))
+    crowds = strays = 0
+    kept: list[_Annotation] = []
+    for number, content in enumerate(_entries(document, "annotations")):
+        annotation = _Annotation(_name(content, number), content)
+        picture = pictures.get(_key(content.get("image_id"), f"{annotation.name}: image_id"))
+        if picture is None:
+            strays += 1
+        elif content.get("iscrowd"):
+            crowds += 1
+        else:
+            picture.annotations.append(annotation)
+            kept.append(annotation)
+    attributes = _attribute_columns(kept)
+    return CocoAnnotations(path, by_name, categories, attributes, crowds, strays, content_id(text.encode()))
+
+
+def _parsed(text: str) -> Mapping[str, Any]:
+    try:
+        document = json.loads(text, parse_constant=_refused)
+    except json.JSONDecodeError as error:
+        raise _FormError(f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+    except (ValueError, RecursionError) as error:
+        raise _FormError(f"is no JSON that can be read: {error}") from None
+    if not isinstance(document, dict):
+        raise _FormError(
+            f"holds {_kind(document)}, expected a COCO file: an object with images, annotations, categories"
+        )
+    return document
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number of JSON")
+
+
+def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """The objects in one of the file's lists."""
+    if key not in document:
+        raise _FormError(
+            f"has no {key}, expected a COCO file: an object with images, annotations, categories"
+        )
+    entries = document[key]
+    if not isinstance(entries, list):
+        raise _FormError(f"{key} is {_kind(entries)}, expected a list")
+    for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise _FormError(f"{key}[{number}] is {_kind(entry)}, expected an object")
+    return entries
+
+
+def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str, _Picture]]:
+    seen: set[int | str] = set()
+    for number, entry in enumerate(entries):
+        key = _key(entry.get("id"), f"images[{number}]: id")
+        if key in seen:
+            raise _FormError(f"images[{number}] has the id {key} of an earlier image")
+        seen.add(key)
+        name = entry.get("file_name")
+        if not isinstance(name, str) or not name.strip():
+            raise _FormError(f"image {key}: file_name is {_kind(name)}, expected the photo's name")
+        width, height = (_side(entry.get(side), f"image {key}: {side}") for side in ("width", "height"))
+        yield key, _Picture(str(PurePosixPath(name.replace("\\", "/"))), width, height, [])
+
+
+def _by_file_name(pictures: Mapping[int | str, _Picture]) -> dict[str, _Picture]:
+    keys: dict[str, int | str] = {}
+    for key, picture in pictures.items():
+        if keys.setdefault(picture.file_name, key) != key:
+            raise _FormError(f"image {key} is {picture.file_name}, and so is image {keys[picture.file_name]}")
+    return {picture.file_name: picture for picture in pictures.values()}
+
+
+def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
+    seen: set[int | str] = set()
+    for number, entry in enumerate(entries):
+        key = entry.get("id")
+        if not isinstance(key, int) or isinstance(key, bool):
+            raise _FormError(f"categories[{number}]: id is {_kind(key)}, expected an integer")
+        if key in seen:
+            raise _FormError(f"categories[{number}] has the id {key} of an earlier category")
+        seen.add(key)
+        name = entry.get("name")
+        if not isinstance(name, str) or not name.strip():
+            raise _FormError(f"category {key}: name is {_kind(name)}, expected text")
+        yield key, coco_spelling(name.strip())
+
+
+def _attribute_columns(annotations: Iterable[_Annotation]) -> dict[str, bool]:
+    """The attributes of all annotations, and whether each is a number wherever it is known."""
+    numeric: dict[str, bool] = {}
+    for name, content in annotations:
+        attributes = content.get("attributes")
+        if attributes is None:
+            continue
+        if not isinstance(attributes, dict):
+            raise _FormError(f"{name}: attributes is {_kind(attributes)}, expected an object")
+        for key, value in attributes.items():
+            if key not in numeric and (not _ATTRIBUTE_NAME.fullmatch(key) or key in RESERVED_NAMES):
+                raise _FormError(
+                    f"{name}: an attribute cannot be named {reprlib.repr(key)}, as objects have a column of "
+                    "that name or it holds signs other than letters, digits, spaces, - and _; rename it"
+                )
+            if not (value is None or isinstance(value, bool | str) or _is_number(value)):
+                raise _FormError(f"{name}: attribute {key} is {_kind(value)}, expected a number or text")
+            numeric[key] = numeric.get(key, True) and (value is None or _is_number(value))
+    return numeric
+
+
+def _column(values: Sequence[Any], *, numeric: bool) -> NDArray[Any]:
+    """The values of one attribute: float64 with NaN, or text with None, where unknown."""
+    if numeric:
+        return np.array([math.nan if value is None else float(value) for value in values], np.float64)
+    column = np.empty(len(values), object)
+    column[:] = [
+        None if value is None else value if isinstance(value, str) else json.dumps(value) for value in values
+    ]
+    return column
+
+
+class _Shape(NamedTuple):
+    box: NDArray[np.float32]
+    label: str
+    mask: Mask | None
+    attributes: Mapping[str, Any]
+
+
+def _shape(content: Mapping[str, Any], categories: Mapping[int, str], image_wh: tuple[int, int]) -> _Shape:
+    """The object of one annotation. Raises ShapeError."""
+    category = content.get("category_id")
+    if not isinstance(category, int) or category not in categories:
+        known = ", ".join(map(str, list(categories)[:8])) + (" …" if len(categories) > 8 else "")
+        raise ShapeError(
+            f"category_id {reprlib.repr(category)} is not among the file's categories ({known or 'none'})"
+        )
+    mask = _mask(content.get("segmentation"), image_wh)
+    if content.get("bbox") is not None:
+        box = _box(content["bbox"], image_wh)
+    elif mask is not None:
+        box = mask_box(mask)
+    else:
+        raise ShapeError("has neither a bbox nor a mask that covers a pixel")
+    return _Shape(box, categories[category], mask, content.get("attributes") or {})
+
+
+def _box(value: Any, image_wh: tuple[int, int]) -> NDArray[np.float32]:
+    left, top, width, height = _numbers(value, "bbox", of=4)
+    if width <= 0 or height <= 0:
+        raise ShapeError(f"bbox has no area (width {width:g}, height {height:g})")
+    corners = np.array([[left, top], [left + width, top + height]])
+    _check_near(corners, image_wh)
+    return inside(corners.reshape(-1).astype(np.float32), image_wh)
+
+
+def _mask(value: Any, image_wh: tuple[int, int]) -> Mask | None:
+    """The mask of a ``segmentation``: polygons or run lengths; None where it covers no pixel."""
+    if value is None or value == []:
+        return None
+    if isinstance(value, list):
+        mask = united([_polygon(polygon, image_wh) for polygon in value])
+    elif isinstance(value, dict):
+        mask = _run_length_mask(value, image_wh)
+    else:
+        raise ShapeError(f"segmentation is {_kind(value)}, expected polygons or run lengths")
+    return mask if mask_area(mask) else None
+
+
+def _polygon(value: Any, image_wh: tuple[int, int]) -> Mask:
+    numbers = _numbers(value, "polygon")
+    if len(numbers) < 6 or len(numbers) % 2:
+        raise ShapeError(f"a polygon has {len(numbers)} numbers, expected x and y of three or more points")
+    points = np.array(numbers).reshape(-1, 2)
+    _check_near(points, image_wh)
+    return polygon_mask(points, image_wh)
+
+
+def _run_length_mask(value: Mapping[str, Any], image_wh: tuple[int, int]) -> Mask:
+    size, counts = value.get("size"), value.get("counts")
+    expected = [image_wh[1], image_wh[0]]
+    if size != expected:
+        raise ShapeError(
+            f"the mask's size is {reprlib.repr(size)}, expected {expected}, the photo's height and width"
+        )
+    try:
+        if isinstance(counts, str):
+            return mask_from_counts(counts.encode("utf-8", "replace"), image_wh)
+        if not isinstance(counts, list) or not all(
+            type(count) is int and abs(count) < 1 << 40 for count in counts
+        ):
+            raise ShapeError(f"the mask's counts are {_kind(counts)}, expected text or a list of run lengths")
+        return mask_from_runs(np.array(counts, np.int64), image_wh)
+    except InputError as error:
+        raise ShapeError(str(error)) from None
+
+
+def _check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
+    """Raise ShapeError for points (n, 2) more than one width or height outside the image."""
+    if (points < -np.array(image_wh)).any() or (points > 2 * np.array(image_wh)).any():
+        raise ShapeError(f"lies far outside the photo of {image_wh[0]} x {image_wh[1]} pixels")
+
+
+def _numbers(value: Any, what: str, *, of: int | None = None) -> list[float]:
+    if not isinstance(value, list) or not all(map(_is_number, value)) or (of and len(value) != of):
+        raise ShapeError(
+            f"{what} is {_kind(value)}, expected {f'{of} finite' if of else 'a list of finite'} numbers"
+        )
+    return [float(number) for number in value]
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of the file is a number that a float holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def _key(value: Any, what: str) -> int | str:
+    """An image's id: an integer, or text as some tools write."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise _FormError(f"{what} is {_kind(value)}, expected an integer")
+    return value
+
+
+def _side(value: Any, what: str) -> int | None:
+    if value is not None and (type(value) is not int or value < 1):
+        raise _FormError(f"{what} is {_kind(value)}, expected a number of pixels")
+    return value
+
+
+def _name(content: Mapping[str, Any], number: int) -> str:
+    """How messages name an annotation: by its id, else by its place in the list."""
+    key = content.get("id")
+    return f"annotation {reprlib.repr(key)}" if isinstance(key, int | str) else f"annotations[{number}]"
+
+
+def _kind(value: Any) -> str:
+    """A value of the file in a few words."""
+    if isinstance(value, list | dict):
+        return f"a list of {len(value)}" if isinstance(value, list) else "an object"
+    return "missing" if value is None else reprlib.repr(value)

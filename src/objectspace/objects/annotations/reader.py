@@ -1,0 +1,100 @@
+"""What every annotation format gives: the objects of one photo, and which file or entry is the photo's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.digests import content_id
+from objectspace.images import Image
+from objectspace.objects.boxes import clip
+from objectspace.objects.records import Objects
+
+Entry = TypeVar("Entry")
+
+
+class Problem(NamedTuple):
+    """Something in a label or mask file that made no object: the file and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Annotated:
+    """The objects of one photo, and what in its files could not be used."""
+
+    objects: Objects
+    problems: tuple[Problem, ...] = ()
+
+
+class AnnotationReader(Protocol):
+    """Where the objects of a photo are looked up; safe to call from many threads."""
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """How files become objects, as plain JSON. It names no file, so that an object keeps its id when the
+        files of other photos change.
+        """
+
+    @property
+    def source(self) -> str:
+        """``name@digest`` of the recipe, the ``source`` of every object made."""
+
+    def contents(self) -> str:
+        """A digest of the files as they lie on disk now: another one where any of them changed."""
+
+    def objects_of(self, image: Image) -> Annotated:
+        """The objects of one photo; a broken line or file is a problem, never an exception."""
+
+
+def folder_contents(folder: Path, suffix: str) -> str:
+    """A digest of the names, lengths and times of the files of a suffix below a folder; none is read."""
+    files = sorted(path for path in folder.rglob(f"*{suffix}") if path.is_file())
+    lines = (
+        f"{path.relative_to(folder)}\0{path.stat().st_size}\0{path.stat().st_mtime_ns}" for path in files
+    )
+    return content_id("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
+    """The file ``name`` that belongs to a photo, in a folder that may repeat the photos' folders.
+
+    For ``photos/val/7.jpg`` that is ``folder/photos/val/name``, ``folder/val/name`` or ``folder/name``,
+    the first that exists; None where none does.
+    """
+    parents = Path(photo).absolute().parent.parts[1:]
+    for depth in range(len(parents) + 1):
+        path = folder.joinpath(*parents[depth:], name)
+        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a folder may not be read
+            return path
+    return None
+
+
+def entry_of(photo: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
+    """What a file with an entry per photo says of one: the entry whose key names it by the longest part of
+    its path (``/data/val/7.jpg`` before ``val/7.jpg`` before ``7.jpg``); None where none does.
+    """
+    path = Path(photo).absolute()
+    tails = ("/".join(path.parts[depth:]) for depth in range(1, len(path.parts)))
+    return next((entries[name] for name in (path.as_posix(), *tails) if name in entries), None)
+
+
+class ShapeError(Exception):
+    """Why an annotation makes no object; a reader turns it into a :class:`Problem`."""
+
+
+def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.float32]:
+    """The part of a box (4,) inside its image. Raises ShapeError where the box or that part has no area."""
+    if (xyxy[2:] <= xyxy[:2]).any():
+        raise ShapeError("the box has no area")
+    part: NDArray[np.float32] = clip(xyxy[None], image_wh)[0]
+    if (part[2:] <= part[:2]).any():
+        raise ShapeError("lies wholly outside the photo")
+    return part
