@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import batched_nms
 
 from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError
@@ -25,8 +22,9 @@ from objectspace.networks.precision import resolve_device, resolve_precision, to
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
 from objectspace.objects.detectors import DetectorRun, Head
+from objectspace.objects.detectors.predictions import HeadReader, Predictions, best_first, unsuppressed
 from objectspace.objects.labels import COCO_NAMES, read_names
-from objectspace.objects.records import Objects, Provenance, make_objects
+from objectspace.objects.records import Objects, make_objects
 
 #: Inputs to one pass of the network: always as many, as another size may take kernels that round otherwise.
 #: On a CPU larger batches won nothing in any network tried, and a lone photo would pay for a full one.
@@ -35,15 +33,14 @@ _BATCH_SIZE = {"cpu": 1, "cuda": 32}
 #: The bars of a letterbox: Darknet fills with 0.5, which lies between 127 and 128 of 255.
 _GREY = 128
 
-#: A box e^16 times its anchor is wider than any image; without a bound its sides would overflow.
-_LARGEST_EXPONENT = 16.0
-
 
 class DarknetDetector:
     """A Darknet network with what turns its heads into objects; made by :func:`load_darknet`.
 
     See :class:`objectspace.objects.detectors.Detector` for the attributes. ``batch_size`` is the number of
     inputs that one pass of the network takes; :meth:`run` splits longer batches and fills up shorter ones.
+    ``network`` has its batch norms folded; ``readers`` read its heads, in order; ``names`` (classes,) are the
+    labels.
     """
 
     def __init__(
@@ -63,10 +60,14 @@ class DarknetDetector:
         self.heads = tuple(_head(layer, network.layers) for layer in network.layers.heads)
         self.batch_size = _BATCH_SIZE[device.type]
         self.loaded_from: Mapping[str, Any] = {}
-        self._names = np.array(names, object)
-        self._yolos = [layer.settings for layer in network.layers.heads if isinstance(layer.settings, Yolo)]
+        self.names = np.array(names, object)
+        self.readers = tuple(
+            HeadReader(head, layer.settings.classes, layer.settings.scale_xy, self.input_wh)
+            for head, layer in zip(self.heads, network.layers.heads, strict=True)
+            if isinstance(layer.settings, Yolo)
+        )
         network.fold()
-        self._network = network.to(device, torch_dtype(self.precision)).to(memory_format=torch.channels_last)
+        self.network = network.to(device, torch_dtype(self.precision)).to(memory_format=torch.channels_last)
 
     def frame(self, image_wh: tuple[int, int]) -> Frame:
         """How the network's input lies on an image of this size."""
@@ -119,15 +120,31 @@ class DarknetDetector:
         for name, value in (("confidence", confidence), ("iou", iou)):
             if not 0 <= value <= 1:
                 raise InputError(f"{name} is {value}, expected a number from 0 to 1")
-        found = self._candidates(run, row, image_id, confidence)
-        found = found.take(_unsuppressed(found, iou))
+        found = self.predictions(run, row, image_id, confidence)
+        return self.objects_of(found.take(unsuppressed(found, iou)), image_id, frame)
+
+    def predictions(self, run: DetectorRun, row: int, image_id: str, confidence: float) -> Predictions:
+        """The predictions of every head above the threshold, best first, duplicates among them."""
+        parts = []
+        for reader, raw in zip(self.readers, run.heads, strict=True):
+            # The sum shows a number that is not finite, in a tenth of the time of looking at each.
+            if not math.isfinite(raw[row].sum()):
+                raise ModelError(
+                    f"{self.name} gave NaN or infinity at layer {reader.head.layer} for image {image_id}; "
+                    "are the weights those of this cfg?"
+                )
+            parts.append(reader.of_map(raw[row], confidence))
+        return best_first(parts)
+
+    def objects_of(self, found: Predictions, image_id: str, frame: Frame) -> Objects:
+        """The objects that predictions mean, clipped to the image; those outside it go."""
         xyxy = boxes.clip(frame.to_image(found.xyxy.astype(np.float32)), frame.image_wh)
         inside = boxes.area(xyxy) > 0
         found = found.take(inside)
         return make_objects(
             image_id=image_id,
             xyxy=xyxy[inside],
-            label=self._names[found.label].tolist(),
+            label=self.names[found.label].tolist(),
             source=self.source,
             score=found.score,
             provenance=found.provenance,
@@ -147,44 +164,19 @@ class DarknetDetector:
                 )
         return found
 
+    def batch(self, inputs: Pixels) -> Tensor:
+        """What the network reads for prepared inputs (b, h, w, 3): (b, 3, h, w) in [0, 1] on its device."""
+        pixels = torch.from_numpy(inputs).to(self.device).permute(0, 3, 1, 2)
+        return pixels.to(torch.float32).div_(255).to(torch_dtype(self.precision))
+
     def _run_batch(self, inputs: Pixels) -> DetectorRun:
         """One pass of the network over at most ``batch_size`` inputs, filled up to that many."""
         filled = np.zeros((self.batch_size, *inputs.shape[1:]), np.uint8)
         filled[: len(inputs)] = inputs
-        pixels = torch.from_numpy(filled).to(self.device).permute(0, 3, 1, 2)
-        batch = pixels.to(torch.float32).div_(255).to(torch_dtype(self.precision))
-        run = self._network.run(batch, [head.tap for head in self.heads])
+        run = self.network.run(self.batch(filled), [head.tap for head in self.heads])
         heads = tuple(head[: len(inputs)].float().cpu() for head in run.heads)
         maps = {head.layer: run.taps[head.tap][: len(inputs)].float() for head in self.heads}
         return DetectorRun(heads, maps)
-
-    def _candidates(self, run: DetectorRun, row: int, image_id: str, confidence: float) -> _Candidates:
-        """The predictions of every head above the threshold, best first."""
-        parts = []
-        for head, yolo, raw in zip(self.heads, self._yolos, run.heads, strict=True):
-            # The sum shows a number that is not finite, in a tenth of the time of looking at each.
-            if not math.isfinite(raw[row].sum()):
-                raise ModelError(
-                    f"{self.name} gave NaN or infinity at layer {head.layer} for image {image_id}; "
-                    "are the weights those of this cfg?"
-                )
-            parts.append(_decoded(raw[row], head, yolo, self.input_wh, confidence))
-        return _best_first(parts)
-
-
-@dataclass(frozen=True)
-class _Candidates:
-    """Predictions (n,): ``xyxy`` (n, 4) in pixels of the network's input, ``label`` the class's number."""
-
-    xyxy: NDArray[np.float64]
-    score: NDArray[np.float32]
-    label: NDArray[np.int64]
-    provenance: Provenance
-
-    def take(self, index: NDArray[Any]) -> _Candidates:
-        return _Candidates(
-            self.xyxy[index], self.score[index], self.label[index], self.provenance.take(index)
-        )
 
 
 def load_darknet(
@@ -268,76 +260,6 @@ def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, i
         source, scale_factor=scale_xy[::-1], mode="bilinear", align_corners=False
     )
     return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
-
-
-def _decoded(
-    raw: Tensor, head: Head, yolo: Yolo, input_wh: tuple[int, int], confidence: float
-) -> _Candidates:
-    """The predictions of one head (anchors * (5 + classes), h, w) whose score reaches ``confidence``.
-
-    A cell's numbers are, per anchor, tx, ty, tw, th, objectness and the classes (YOLOv3, section 2.1).
-    """
-    numbers = raw.reshape(len(yolo.mask), 5 + yolo.classes, *raw.shape[1:])
-    objectness = torch.sigmoid(numbers[:, 4])
-    # A score is at most its objectness, so few cells are looked at further.
-    anchor, row, column = torch.nonzero(objectness >= confidence, as_tuple=True)
-    cells = numbers[anchor, :, row, column]
-    best, label = cells[:, 5:].max(dim=1)
-    objectness = objectness[anchor, row, column]
-    score = objectness * torch.sigmoid(best)
-    corner = np.stack([column.numpy(), row.numpy()], 1)
-    xyxy = _boxes(cells[:, :4].double(), corner, head.anchors[anchor.numpy()], yolo.scale_xy, head, input_wh)
-    provenance = Provenance(
-        head=np.full(len(corner), head.layer, np.int32),
-        stride=np.full(len(corner), head.stride, np.int32),
-        cell_x=column.numpy().astype(np.int32),
-        cell_y=row.numpy().astype(np.int32),
-        anchor=np.array(head.anchor_index, np.int32)[anchor.numpy()],
-        objectness=objectness.numpy(),
-    )
-    found = _Candidates(xyxy, score.numpy(), label.numpy(), provenance)
-    return found.take(found.score >= confidence)
-
-
-def _boxes(
-    numbers: Tensor,
-    corner: NDArray[np.int64],
-    anchors: NDArray[np.float32],
-    scale_xy: float,
-    head: Head,
-    input_wh: tuple[int, int],
-) -> NDArray[np.float64]:
-    """Boxes (n, 4) in pixels of the network's input from tx, ty, tw, th (n, 4).
-
-    The centre is the cell's corner + sigmoid(txy), stretched by ``scale_xy`` about the cell's middle; the
-    sides are anchor * exp(twh).
-    """
-    within = (torch.sigmoid(numbers[:, :2]).numpy() - 0.5) * scale_xy + 0.5
-    centre = (corner + within) * np.array(input_wh) / np.array(head.grid_wh)
-    half = anchors * np.exp(np.minimum(numbers[:, 2:].numpy(), _LARGEST_EXPONENT)) / 2
-    return np.concatenate([centre - half, centre + half], axis=1)
-
-
-def _best_first(parts: Sequence[_Candidates]) -> _Candidates:
-    cells = Provenance(
-        *(
-            np.concatenate([getattr(part.provenance, column) for part in parts])
-            for column in ("head", "stride", "cell_x", "cell_y", "anchor", "objectness")
-        )
-    )
-    score = np.concatenate([part.score for part in parts])
-    label = np.concatenate([part.label for part in parts])
-    found = _Candidates(np.concatenate([part.xyxy for part in parts]), score, label, cells)
-    return found.take(np.lexsort((cells.anchor, cells.cell_x, cells.cell_y, cells.head, -score)))
-
-
-def _unsuppressed(found: _Candidates, iou: float) -> NDArray[np.int64]:
-    """The rows, in order, that class-wise non-maximum suppression leaves."""
-    # torchvision sets classes apart by shifting their boxes, which must not be negative for that; float64, so
-    # that the shift costs no digits.
-    corners = torch.from_numpy(found.xyxy - found.xyxy.min(initial=0))
-    kept = batched_nms(corners, torch.from_numpy(found.score).double(), torch.from_numpy(found.label), iou)
-    return np.sort(kept.numpy())
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
