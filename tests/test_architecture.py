@@ -22,6 +22,7 @@ ORDER = (
     "jobs",
     "figures",
     "analyses",
+    "scenes",
     "sheets",
     "search",
     "neighbours",

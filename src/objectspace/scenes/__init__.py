@@ -1,0 +1,1 @@
+"""Controlled pictures: a world of known factors, and one object varied."""
