@@ -78,7 +78,7 @@ def _colour(random: np.random.Generator) -> Floats:
 
 
 def _plane(size: int, random: np.random.Generator) -> tuple[Floats, Floats]:
-    """Two crossed coordinates over the picture, in [-0.7, 0.7], turned by any angle: (1, size)- and (size, 1)-sums."""
+    """Two crossed coordinates (size, size) over the picture, in [-0.71, 0.71], turned by any angle."""
     angle = random.uniform(0, 2 * np.pi)
     line = np.linspace(-0.5, 0.5, size, dtype=np.float32)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))

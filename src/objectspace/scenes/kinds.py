@@ -1,7 +1,7 @@
 """The eight kinds of the world, as models built of solids: each has a front (+z) and stands on y = 0.
 
-Units are metres, roughly; how large an object appears is drawn later. Paints: ``style`` is the object's own colour
-and texture, ``trim`` a plain darker shade of it, all others are fixed colours (``styles.COLOURS``).
+Units are metres, roughly; how large an object appears is decided later. Paints: ``style`` is the object's own
+colour and texture, ``trim`` a plain darker shade of it, all others are fixed colours (``styles.COLOURS``).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _block(centre: Point, half: Point, paint: str, turn: NDArray[np.float64] | N
 
 
 def _limb(start: Point, end: Point, radius: float, paint: str, taper: float = 1.0) -> Solid:
-    """A round bar from one point to another; ``taper``: its radius at the end as a share of that at the start."""
+    """A round bar between two points; ``taper``: its radius at the end as a share of that at the start."""
     axis = np.subtract(end, start)
     length = float(np.linalg.norm(axis))
     up = axis / length
@@ -43,7 +43,7 @@ def _both_sides(make: Callable[[float], Solid]) -> Solids:
     return make(-1.0), make(1.0)
 
 
-def standing_person() -> Solids:
+def _standing_person() -> Solids:
     return (
         *_both_sides(lambda side: _limb((0.10 * side, 0.88, 0), (0.12 * side, 0.06, 0), 0.10, "trim", 0.65)),
         *_both_sides(lambda side: _ball((0.12 * side, 0.05, 0.07), (0.07, 0.05, 0.15), "shoe")),
@@ -51,7 +51,7 @@ def standing_person() -> Solids:
     )
 
 
-def sitting_person() -> Solids:
+def _sitting_person() -> Solids:
     """Hips at the height of the seat above the floor, thighs forward."""
     hip = SEAT_HEIGHT + 0.10
     return (
@@ -91,7 +91,7 @@ def _upper_body(hip: float) -> Solids:
     )
 
 
-def chair() -> Solids:
+def _chair() -> Solids:
     return (
         _block((0, SEAT_HEIGHT - 0.035, 0), (0.25, 0.035, 0.25), "style"),
         *(_block((x, 0.21, z), (0.028, 0.21, 0.028), "trim") for x in (-0.21, 0.21) for z in (-0.21, 0.21)),
@@ -100,7 +100,7 @@ def chair() -> Solids:
     )
 
 
-def couch() -> Solids:
+def _couch() -> Solids:
     return (
         _block((0, 0.22, 0), (0.80, 0.12, 0.42), "style"),
         *_both_sides(lambda side: _block((0.36 * side, 0.39, 0.06), (0.345, 0.06, 0.37), "style")),
@@ -116,7 +116,7 @@ def couch() -> Solids:
     )
 
 
-def potted_plant() -> Solids:
+def _potted_plant() -> Solids:
     """Leaves all round, the longest and the flowers to the front."""
     leaves = []
     for number in range(13):
@@ -144,7 +144,7 @@ def potted_plant() -> Solids:
     )
 
 
-def cat() -> Solids:
+def _cat() -> Solids:
     """Sitting upright, the tail laid round to its left."""
     return (
         _ball((0, 0.22, -0.06), (0.19, 0.22, 0.21), "style"),
@@ -172,7 +172,7 @@ def _ear(root: Point, side: float) -> Solid:
     return _limb(root, tip, 0.075, "trim", 0.05)
 
 
-def dog() -> Solids:
+def _dog() -> Solids:
     """On four legs, long muzzle, hanging ears, tail up."""
     return (
         _ball((0, 0.50, -0.08), (0.15, 0.16, 0.40), "style"),
@@ -201,7 +201,7 @@ def dog() -> Solids:
     )
 
 
-def airplane() -> Solids:
+def _airplane() -> Solids:
     """Nose to the front, swept wings with an engine under each."""
     return (
         _ball((0, 0.34, 0), (0.13, 0.13, 1.0), "style"),
@@ -221,7 +221,7 @@ def airplane() -> Solids:
     )
 
 
-def apple() -> Solids:
+def _apple() -> Solids:
     """A stem, a leaf that points to the front, and a label stuck on the front."""
     return (
         *_both_sides(lambda side: _ball((0.035 * side, 0.33, 0), (0.31, 0.31, 0.33), "style")),
@@ -235,15 +235,15 @@ def apple() -> Solids:
 
 
 _SOLIDS: dict[str, Callable[[], Solids]] = {
-    "person": standing_person,
-    "sitting person": sitting_person,
-    "chair": chair,
-    "couch": couch,
-    "potted plant": potted_plant,
-    "cat": cat,
-    "dog": dog,
-    "airplane": airplane,
-    "apple": apple,
+    "person": _standing_person,
+    "sitting person": _sitting_person,
+    "chair": _chair,
+    "couch": _couch,
+    "potted plant": _potted_plant,
+    "cat": _cat,
+    "dog": _dog,
+    "airplane": _airplane,
+    "apple": _apple,
 }
 
 

@@ -16,7 +16,7 @@ GLOSS = 24  # exponent of Blinn's highlight
 
 @dataclass(frozen=True, slots=True)
 class Wear:
-    """How one object looks: its style, a tint (r, g, b) near 1 that makes it itself, the colours of skin and hair."""
+    """How one object looks: its style, a tint (r, g, b) near 1 of its own, the colours of skin and hair."""
 
     style: Style
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -34,7 +34,7 @@ class Wear:
 
 
 def paint_sight(model: Model, view: View, sight: Sight, wear: Wear, light: Matrix) -> NDArray[np.uint8]:
-    """The colours (n, 3) of the seen pixels, row by row; ``light`` (3,): unit vector to the lamp, camera frame."""
+    """The colours (n, 3) of the seen pixels, row by row; ``light`` (3,): unit vector to the lamp."""
     point, normal = surface(model, view, sight)
     solid = sight.solid[sight.seen]
     colour = np.array([wear.colour(paint) for paint in model.paints], np.float32)[solid]
@@ -49,10 +49,11 @@ def paint_sight(model: Model, view: View, sight: Sight, wear: Wear, light: Matri
 
 def _lit(colour: Floats, normal: Floats, light: Matrix, shine: float) -> NDArray[np.uint8]:
     """Lambert's diffuse light, Blinn's highlight, and edges that turn away a little darker."""
-    halfway = light + (0.0, 0.0, 1.0)
+    halfway = light + np.array([0.0, 0.0, 1.0])
     halfway /= np.linalg.norm(halfway)
     diffuse = np.maximum(light.astype(np.float32) @ normal, 0)
     strength = (AMBIENT + DIFFUSE * diffuse) * (0.8 + 0.2 * normal[2])
     highlight = 150 * shine * np.maximum(halfway.astype(np.float32) @ normal, 0) ** GLOSS
     lit = colour * strength[:, None] + highlight[:, None]
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    colours: NDArray[np.uint8] = np.clip(lit, 0, 255).astype(np.uint8)
+    return colours

@@ -1,9 +1,9 @@
 """Convex solids seen by an orthographic camera: exact ray intersections, the nearest one at each pixel.
 
-Frames, all right-handed. *Model*: z out of the front, y up, x to its left. *Camera*: x right, y up, z towards the
-camera. *Unit*: the solid's own, in which it fills [-1, 1] on every axis. A ray through a pixel is a line along the
-camera's z, so the unit coordinates of its points are linear in depth and each solid is met in closed form, for all
-pixels of its bounding box at once.
+Frames, all right-handed. *Model*: z out of the front, y up, x to its left. *Camera*: x right, y up, z towards
+the camera. *Unit*: the solid's own, in which it fills [-1, 1] on every axis. A ray through a pixel is a line
+along the camera's z, so the unit coordinates of its points are linear in depth and each solid is met in
+closed form, for all pixels of its bounding box at once.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def _cos_sin(degrees: float) -> tuple[float, float]:
 class Solid:
     """One convex body.
 
-    ``half``: half of its extent along each of its own axes; ``paint``: what covers it, a name that the styles know;
-    ``turn`` (3, 3): its own axes to the model's; ``taper``, for a cone: the radius at its top (+y) as a share of the
-    radius at its bottom, so that 1 is a cylinder and 0 a pointed cone.
+    ``half``: half of its extent along each of its own axes; ``paint``: what covers it, a name that the styles
+    know; ``turn`` (3, 3): its own axes to the model's; ``taper``, for a cone: the radius at its top (+y) as a
+    share of the radius at its bottom, so that 1 is a cylinder and 0 a pointed cone.
     """
 
     shape: Shape
@@ -66,9 +66,10 @@ class Solid:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Solids as columns: ``centres`` (n, 3), ``axes`` (n, 3, 3) unit to model coordinates, and what each one is.
+    """Solids as columns: ``centres`` (n, 3), ``axes`` (n, 3, 3) unit to model coordinates, what each one is.
 
-    ``middle`` (3,) and ``diameter``: centre and diagonal of the box around it, which do not change when it turns.
+    ``middle`` (3,) and ``diameter``: centre and diagonal of the box around all, the same however the model
+    turns.
     """
 
     shapes: tuple[Shape, ...]
@@ -104,7 +105,7 @@ def build(solids: Sequence[Solid]) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A camera: ``turn`` (3, 3) model to camera, ``scale`` pixels per model unit, ``x``, ``y`` the pixel position of the model's origin."""
+    """A camera: ``turn`` (3, 3) model to camera, ``scale`` pixels per unit, the origin at pixel ``x``, ``y``."""
 
     turn: Matrix
     scale: float
@@ -116,8 +117,8 @@ class View:
 class Sight:
     """What a camera sees of one model, cut to the window of the picture that holds it.
 
-    ``left``, ``top``: where the window lies, in pixels; ``depth`` float32 (h, w) in model units, near is large;
-    ``solid`` int16 (h, w): the number of the solid that is seen, -1 for none.
+    ``left``, ``top``: where the window lies, in pixels; ``depth`` float32 (h, w): in model units, near is
+    large; ``solid`` int16 (h, w): the number of the solid that is seen, -1 for none.
     """
 
     left: int
@@ -141,7 +142,8 @@ def extent(model: Model, turn: Matrix) -> Matrix:
     """The box that holds the model as the camera sees it: (left, bottom, right, top) in model units."""
     centres = (model.centres @ turn.T)[:, :2]
     reach = _reach(model, turn)
-    return np.concatenate([(centres - reach).min(axis=0), (centres + reach).max(axis=0)])
+    box: Matrix = np.concatenate([(centres - reach).min(axis=0), (centres + reach).max(axis=0)])
+    return box
 
 
 def _reach(model: Model, turn: Matrix) -> Matrix:
@@ -149,8 +151,8 @@ def _reach(model: Model, turn: Matrix) -> Matrix:
     rows = (turn @ model.axes)[:, :2]
     round_ones = np.array([shape == "ellipsoid" for shape in model.shapes])[:, None]
     reach = np.where(round_ones, np.linalg.norm(rows, axis=2), np.abs(rows).sum(axis=2))
-    widest = np.maximum(1, model.tapers)[:, None]
-    return reach * widest
+    widened: Matrix = reach * np.maximum(1, model.tapers)[:, None]
+    return widened
 
 
 def look_at(model: Model, view: View, size_wh: tuple[int, int]) -> Sight:
@@ -190,7 +192,8 @@ def _windows(low: Matrix, high: Matrix, view: View, size_wh: tuple[int, int]) ->
         ],
         axis=1,
     )
-    return np.clip(corners, 0, [*size_wh, *size_wh]).astype(np.int64)
+    pixels: NDArray[np.int64] = np.clip(corners, 0, [*size_wh, *size_wh]).astype(np.int64)
+    return pixels
 
 
 def _meet_ellipsoid(across: Floats, up: Floats, steps: Matrix, taper: float) -> Floats:
@@ -235,8 +238,8 @@ def _meet_cone(across: Floats, up: Floats, steps: Matrix, taper: float) -> Float
     if c_c > 0:
         near, far, met = high, low, inside > 0
     else:
-        # The ray is steeper than the side and crosses each half of the double cone once: keep the half where the
-        # radius is positive, which lies towards smaller depth when the radius shrinks with depth.
+        # The ray is steeper than the side and crosses each half of the double cone once: keep the half where
+        # the radius is positive, which lies towards smaller depth when the radius shrinks with depth.
         shrinks = slope * rise < 0
         near = np.minimum(high, low) if shrinks else np.full_like(high, np.inf)
         far = np.full_like(high, -np.inf) if shrinks else np.maximum(high, low)
@@ -261,7 +264,7 @@ _MEETING = {"ellipsoid": _meet_ellipsoid, "box": _meet_box, "cone": _meet_cone}
 
 
 def surface(model: Model, view: View, sight: Sight) -> tuple[Floats, Floats]:
-    """The points that are seen, row by row: in model coordinates (3, n), and their unit normals (3, n), camera frame."""
+    """The points seen, row by row: model coordinates (3, n), and unit normals (3, n) in the camera frame."""
     rows, columns = np.nonzero(sight.seen)
     solid = sight.solid[rows, columns]
     camera = np.stack(

@@ -1,7 +1,7 @@
 """Paints: fixed colours, and the styles that every kind can wear.
 
-A style is a colour and texture family, the same on every kind, so that a red leather chair and a red leather couch
-both exist. Textures are functions of the point on the model, so they turn with the object.
+A style is a colour and texture family, the same on every kind, so that a red leather chair and a red leather
+couch both exist. Textures are functions of the point on the model, so they turn with the object.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ HAIRS = ((36, 28, 26), (96, 58, 32), (206, 166, 92), (150, 150, 152))
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Two colours, the texture that mixes them (model points (3, n) in [-1, 1] -> share of the second), and shine in [0, 1]."""
+    """Two colours and the texture that mixes them: points (3, n) in [-1, 1] to the share (n,) of the second.
+
+    ``shine``: strength of the highlight, in [0, 1].
+    """
 
     name: str
     first: tuple[int, int, int]
@@ -52,7 +55,8 @@ def plain(point: Floats) -> Floats:
 
 
 def _stripes(point: Floats) -> Floats:
-    return (np.sin(point[1] * 30) > 0).astype(np.float32)
+    share: Floats = (np.sin(point[1] * 30) > 0).astype(np.float32)
+    return share
 
 
 def _dots(point: Floats) -> Floats:
@@ -60,24 +64,28 @@ def _dots(point: Floats) -> Floats:
     # Every second layer is shifted, as on a die's five, so that the dots do not line up into stripes.
     cell = cell + np.stack([np.floor(cell[1]) * 0.5, np.zeros_like(cell[1]), np.floor(cell[1]) * 0.5])
     offset = cell - np.floor(cell) - np.float32(0.5)
-    return ((offset * offset).sum(axis=0) < 0.085).astype(np.float32)
+    share: Floats = ((offset * offset).sum(axis=0) < 0.085).astype(np.float32)
+    return share
 
 
 def _checks(point: Floats) -> Floats:
     odd = np.floor(point * 5 + 0.25).sum(axis=0) % 2
-    return odd.astype(np.float32)
+    share: Floats = odd.astype(np.float32)
+    return share
 
 
 def _wool(point: Floats) -> Floats:
     wave = np.sin(point[0] * 83 + 5 * np.sin(point[1] * 31)) * np.sin(
         point[1] * 71 + 5 * np.sin(point[2] * 37)
     )
-    return (0.5 + 0.5 * wave).astype(np.float32)
+    share: Floats = (0.5 + 0.5 * wave).astype(np.float32)
+    return share
 
 
 def _wood(point: Floats) -> Floats:
     ring = np.hypot(point[0] + 0.3 * point[1], point[2] - 0.2 * point[1])
-    return (0.5 + 0.5 * np.sin(ring * 34 + 2.2 * np.sin(point[1] * 5))).astype(np.float32)
+    share: Floats = (0.5 + 0.5 * np.sin(ring * 34 + 2.2 * np.sin(point[1] * 5))).astype(np.float32)
+    return share
 
 
 STYLES = (

@@ -1,7 +1,8 @@
 """The world of known factors: pictures drawn from a seed, with the truth about every object in them.
 
-``plan_scene`` decides everything with a random generator of its own for each picture; ``draw_plan`` draws what was
-decided and decides nothing. So one picture can be drawn without the others, and again without one of its objects.
+``plan_scene`` decides everything with a random generator of its own for each picture; ``draw_plan`` draws
+what was decided and decides nothing. So one picture can be drawn without the others, and again without one of
+its objects.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ _NOTHING = -1  # owner of a pixel that shows no object
 class Placed:
     """One thing in a picture; ``kind`` is empty for scenery, which is drawn but is no object.
 
-    ``yaw``, ``angle`` and ``elevation`` in degrees: about the vertical, in the picture (anticlockwise), and of the
-    camera above the floor. ``companion``: the number of the person's chair or the chair's person, -1 for none.
+    ``yaw``, ``angle`` and ``elevation`` in degrees: about the vertical, in the picture (anticlockwise), and
+    of the camera above the floor. ``companion``: the number of the person's chair or the chair's person, or
+    -1.
     """
 
     kind: str
@@ -50,7 +52,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that determines one picture; ``groups`` from far to near, things in one group by their depth."""
+    """All that determines one picture; ``groups`` from far to near, things in one group by their depth."""
 
     background: str
     background_seed: tuple[int, ...]
@@ -67,9 +69,9 @@ class Plan:
 class Scene:
     """A picture and its truth.
 
-    ``pixels`` uint8 (416, 416, 3); ``kinds``: a name for each of the n objects; ``masks`` bool (n, 416, 416): the
-    pixels that show each object; ``xyxy`` float32 (n, 4): the boxes of the masks, on pixel edges; ``factors``:
-    columns of n values, see docs/world.md.
+    ``pixels`` uint8 (416, 416, 3); ``kinds``: a name for each of the n objects; ``masks`` bool (n, 416, 416):
+    the pixels that show each object; ``xyxy`` float32 (n, 4): the boxes of the masks, on pixel edges;
+    ``factors``: columns of n values, described in docs/world.md.
     """
 
     pixels: NDArray[np.uint8]
@@ -88,7 +90,7 @@ def draw_scene(seed: int, index: int) -> Scene:
 
 
 def plan_scene(seed: int, index: int) -> Plan:
-    """Decide one picture: one to six objects, a quarter of the room's overlap at most, all inside the picture."""
+    """Decide one picture: one to six objects, whole inside it, boxes overlapping by a quarter at most."""
     random = np.random.default_rng([seed, index])
     light = np.array([random.uniform(-0.7, 0.7), random.uniform(0.3, 0.9), random.uniform(0.5, 1.0)])
     elevation = float(random.uniform(6, 32))
@@ -115,7 +117,7 @@ def _single(elevation: float, random: np.random.Generator) -> tuple[Placed, ...]
 
 
 def _pair(elevation: float, random: np.random.Generator) -> tuple[Placed, ...]:
-    """A person on a chair or beside it, standing or sitting: all four at the same rate, so that pose tells nothing."""
+    """A person on a chair or beside it, standing or sitting: all four equally often: pose tells nothing."""
     on = random.random() < 0.5
     pose = ("standing", "sitting")[random.integers(2)]
     if on:
@@ -139,7 +141,7 @@ def _together(
     angle: float,
     random: np.random.Generator,
 ) -> tuple[Placed, ...]:
-    """Things (kind, pose, place, company) seen by one camera, all facing the same way, at scale 1 around pixel 0, 0."""
+    """Things (kind, pose, place, company) facing one way, at scale 1 with the origin at pixel 0, 0."""
     yaw = float(random.uniform(0, 360))
     view = View(turn_z(angle) @ turn_x(elevation) @ turn_y(yaw), 1.0, 0.0, 0.0)
     group = []
@@ -172,7 +174,8 @@ def _fitted(
     """
     turn = group[0].view.turn
     bounds = np.array([extent(placed.model, turn) for placed in group])
-    left, low, right, high = (*bounds[:, :2].min(axis=0), *bounds[:, 2:].max(axis=0))
+    left, low = bounds[:, :2].min(axis=0)
+    right, high = bounds[:, 2:].max(axis=0)
     diameter = max(placed.model.diameter for placed in group)
     smallest, largest = _PAIR_SIZES if len(group) > 1 else _SIZES
     scale = float(np.exp(random.uniform(np.log(smallest), np.log(largest)))) / diameter
