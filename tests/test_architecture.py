@@ -16,6 +16,7 @@ PACKAGE = Path(objectspace.__file__).parent
 # Each part may import itself and what stands after it.
 ORDER = (
     "cli",
+    "demo",
     "catalogue",
     "queries",
     "flow",

@@ -105,7 +105,7 @@ def build(solids: Sequence[Solid]) -> Model:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A camera: ``turn`` (3, 3) model to camera, ``scale`` pixels per unit, the origin at pixel ``x``, ``y``."""
+    """A camera: ``turn`` (3, 3) model to camera, ``scale`` pixels per unit, origin at pixel ``x``, ``y``."""
 
     turn: Matrix
     scale: float

@@ -1,0 +1,91 @@
+"""The commands that need no photos: a world to look at, and the whole job on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from objectspace.cli.commands import app
+from objectspace.cli.options import Json, Quiet
+from objectspace.cli.output import print_info, print_json, warn
+
+WorldFolder = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="a new folder for the pictures", show_default=False)
+]
+Count = Annotated[int, typer.Option(min=1, help="how many pictures")]
+Seed = Annotated[int, typer.Option(min=0, help="the same seed draws the same pictures")]
+DemoFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="where everything goes")]
+
+
+@app.command()
+def world(
+    out: WorldFolder, count: Count = 500, seed: Seed = 0, quiet: Quiet = False, as_json: Json = False
+) -> None:
+    """Draw pictures whose every factor is known: kind, style, turn, size, place, company, mask.
+
+    Writes PNG files and COCO annotations with the factors as attributes, for any tool.
+    """
+    from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
+
+    with _told({"draw": count}, shown=not (quiet or as_json)) as told:
+        objects = write_world(out, count=count, seed=seed, progress=lambda pictures: told("draw", pictures))
+    if as_json:
+        print_json({"out": str(out), "pictures": count, "objects": objects, "seed": seed})
+        return
+    typer.echo(f"{out}: {count} pictures of {objects} objects in {PICTURES}/, the truth in {ANNOTATIONS}")
+    typer.echo(
+        f"try: objectspace index {out / PICTURES} --store {out}.osp --annotations {out / ANNOTATIONS} "
+        "--annotation-format coco --detector demo --encoder demo"
+    )
+
+
+@app.command()
+def demo(out: DemoFolder = Path("objectspace-demo"), quiet: Quiet = False, as_json: Json = False) -> None:
+    """Do the whole job on 400 drawn pictures with the shipped models; nothing is fetched.
+
+    The same command again goes on where it was stopped.
+    """
+    from objectspace.demo import COUNT, make_demo
+    from objectspace.store import open_store
+
+    try:
+        with _told({"draw": COUNT, "index": COUNT}, shown=not (quiet or as_json)) as told:
+            made = make_demo(out, told=told)
+    except KeyboardInterrupt:
+        warn("stopped; the same command goes on")
+        raise SystemExit(130) from None
+    if as_json:
+        sheets = {space: str(path) for space, path in made.sheets.items()}
+        print_json({"world": str(made.world), "store": str(made.store), "sheets": sheets})
+        return
+    print_info(made.store, open_store(made.store).info())
+    typer.echo("sheets: targets on the left, then the five nearest objects of other pictures")
+    for path in made.sheets.values():
+        typer.echo(f"  {path}")
+    typer.echo("try next")
+    for line in (
+        f"objectspace search {made.store} --image {made.world / 'images/000000.png'} -k 5",
+        f"objectspace sheet {made.store} --out chairs.png --label chair --space {next(iter(made.sheets))}",
+        "objectspace index YOUR-PHOTOS --store photos.osp     # YOLOv3 and ResNet50, fetched once",
+    ):
+        typer.echo(f"  {line}")
+
+
+@contextmanager
+def _told(stages: dict[str, int], *, shown: bool) -> Iterator[Callable[[str, int], None]]:
+    """A bar on stderr for each stage; nothing where it is not wanted."""
+    if not shown or not sys.stderr.isatty():
+        yield lambda stage, pictures: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks = {stage: bar.add_task(stage, total=total) for stage, total in stages.items()}
+        yield lambda stage, pictures: bar.advance(tasks[stage], pictures)

@@ -1,0 +1,106 @@
+"""The world as files: PNG pictures and one COCO annotation file, which other tools read as well."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+
+from objectspace.errors import InputError
+from objectspace.images import work_ahead
+from objectspace.objects.masks import encode
+from objectspace.scenes.world import KINDS, SIZE, Scene, draw_scene
+
+PICTURES, ANNOTATIONS = "images", "annotations.json"
+
+# COCO's own numbers of these categories.
+CATEGORY_IDS = dict(zip(KINDS, (1, 62, 63, 64, 17, 18, 5, 53), strict=True))
+
+
+def write_world(
+    folder: Path, *, count: int, seed: int, progress: Callable[[int], None] = lambda pictures: None
+) -> int:
+    """Draw pictures into ``folder``/images and the truth about them into ``folder``/annotations.json.
+
+    Pictures are lossless; picture i is the same in a world of any size with this seed. The folder appears
+    when everything is in it. ``progress`` is called with the number of pictures that were finished since.
+    Returns how many objects there are. Raises InputError for a count or seed that is no such number, or a
+    folder that exists and holds something.
+    """
+    if count < 1:
+        raise InputError(f"a world of {count} pictures cannot be drawn; ask for one at least")
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative; give a number from 0 upwards")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists already; give a new folder, or remove it first")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        try:
+            objects = _write_files(draft, count, seed, progress)
+            draft.chmod(0o755)
+            draft.replace(folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
+    return objects
+
+
+def _write_files(folder: Path, count: int, seed: int, progress: Callable[[int], None]) -> int:
+    (folder / PICTURES).mkdir()
+
+    def draw(index: int) -> tuple[int, Scene]:
+        scene = draw_scene(seed, index)
+        name = folder / PICTURES / _file_name(index)
+        PIL.Image.fromarray(scene.pixels).save(name, compress_level=1)
+        return index, scene
+
+    annotations: list[Mapping[str, Any]] = []
+    for index, scene in work_ahead(range(count), draw, workers=2, ahead=8):
+        annotations += _annotations(scene, index, first_id=len(annotations) + 1)
+        progress(1)
+    document = {
+        "info": {"description": f"objectspace world, seed {seed}, {count} pictures"},
+        "categories": [{"id": number, "name": kind} for kind, number in CATEGORY_IDS.items()],
+        "images": [
+            {"id": index + 1, "file_name": _file_name(index), "width": SIZE, "height": SIZE}
+            for index in range(count)
+        ],
+        "annotations": annotations,
+    }
+    (folder / ANNOTATIONS).write_text(json.dumps(document), encoding="utf-8")
+    return len(annotations)
+
+
+def _file_name(index: int) -> str:
+    return f"{index:06d}.png"
+
+
+def _annotations(scene: Scene, index: int, *, first_id: int) -> list[Mapping[str, Any]]:
+    """COCO's annotations of one picture; ``companion`` becomes the annotation's id, 0 for none."""
+    entries = []
+    for number, kind in enumerate(scene.kinds):
+        left, top, right, bottom = scene.xyxy[number].tolist()
+        mask = encode(scene.masks[number])
+        attributes = {name: column[number].item() for name, column in scene.factors.items()}
+        companion = attributes.pop("companion")
+        entries.append(
+            {
+                "id": first_id + number,
+                "image_id": index + 1,
+                "category_id": CATEGORY_IDS[kind],
+                "bbox": [left, top, right - left, bottom - top],
+                "area": int(scene.masks[number].sum()),
+                "segmentation": {"size": [SIZE, SIZE], "counts": mask.counts.decode()},
+                "iscrowd": 0,
+                "companion": 0 if companion < 0 else first_id + companion,
+                "attributes": attributes,
+            }
+        )
+    return entries
