@@ -132,7 +132,7 @@ def photo_queries(
     if image is None:
         raise InputError("no photo to search for")
     if box is not None:
-        return query_photo(store, image, ready.space.name, box=_parsed_box(box), device=device)
+        return query_photo(store, image, ready.space.name, box=parsed_box(box), device=device)
     if held := stored_objects_of(store, image):
         inside = set(ready.space.object_id.tolist())
         if kept := [object_id for object_id in held if object_id in inside]:
@@ -140,7 +140,7 @@ def photo_queries(
     return query_photo(store, image, ready.space.name, device=device)
 
 
-def _parsed_box(text: str) -> tuple[float, float, float, float]:
+def parsed_box(text: str) -> tuple[float, float, float, float]:
     try:
         left, top, right, bottom = (float(side) for side in text.split(","))
     except ValueError:
