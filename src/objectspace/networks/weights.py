@@ -17,15 +17,18 @@ from objectspace.errors import DownloadError, WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: The weights that are part of this package.
+_SHIPPED = Path(__file__).parent / "shipped"
+
 #: Seconds without an answer before the next address is tried.
 _TIMEOUT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """A published file of weights.
+    """A file of weights, published or shipped in this package.
 
-    name: its file name in the cache
+    name: its file name in the cache, or in the package's folder of weights where it is ``shipped``
     sha256: 64 hex digits of its content
     urls: addresses that hold it, tried in order
     size: its length in bytes
@@ -38,6 +41,7 @@ class WeightsFile:
     size: int
     licence: str
     source: str
+    shipped: bool = False
 
 
 def cache_folder() -> Path:
@@ -49,19 +53,24 @@ def cache_folder() -> Path:
 
 
 def local_path(file: WeightsFile) -> Path | None:
-    """The file in the cache, or None where it is missing or has another length; its content is not read."""
-    path = cache_folder() / file.name
+    """The file, or None where it is missing or has another length; its content is not read."""
+    path = (_SHIPPED if file.shipped else cache_folder()) / file.name
     return path if path.is_file() and path.stat().st_size == file.size else None
 
 
 def fetch(file: WeightsFile) -> Path:
-    """The file in the cache with the right sha256, downloaded from the first address that has it.
+    """The file with the right sha256: shipped, in the cache, or fetched from the first address that has it.
 
-    Raises DownloadError, which says what file to put where, when no address delivers it.
+    Raises DownloadError, which says what file to put where, when no address delivers it, and when a shipped
+    file is not what was shipped.
     """
     path = local_path(file)
     if path is not None and file_sha256(path) == file.sha256:
         return path
+    if file.shipped:
+        raise DownloadError(
+            f"{_SHIPPED / file.name}, part of this package, is missing or damaged; install objectspace again"
+        )
     reasons = []
     for url in file.urls:
         try:

@@ -94,7 +94,15 @@ class _ConvolutionBlock(nn.Module):
         self.activation = settings.activation
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.convolution(x)
+        return self._finished(self.convolution(x))
+
+    def on_padded(self, x: Tensor) -> Tensor:
+        """The same for a map that has its padding already."""
+        kernel = self.convolution
+        x = functional.conv2d(x, kernel.weight, kernel.bias, kernel.stride, groups=kernel.groups)
+        return self._finished(x)
+
+    def _finished(self, x: Tensor) -> Tensor:
         if self.norm is not None:
             x = self.norm(x)
         return _ACTIVATIONS[self.activation](x)
@@ -154,6 +162,15 @@ class DarknetNetwork(nn.Module):
         self._last_reader = {number: layer.number for layer in layers.layers for number in layer.inputs}
         self.eval()
 
+    def forward(self, batch: Tensor) -> tuple[Tensor, ...]:
+        """The raw heads of a batch (b, c, h, w) in [0, 1], with gradients: for training.
+
+        Height and width need not be those of the cfg, as all layers are convolutional; they must be multiples
+        of the deepest stride where a route joins maps.
+        """
+        outputs = {INPUT: batch}
+        return tuple(self._advance(outputs, range(len(self.layers.layers)), keep=()).values())
+
     @torch.no_grad()
     def run(self, batch: Tensor, taps: Sequence[str] = ()) -> DarknetRun:
         """One pass over a batch (b, c, h, w) in [0, 1]; also returns the outputs of the layers ``taps``.
@@ -188,6 +205,40 @@ class DarknetNetwork(nn.Module):
         heads = {number: _repeated(head, len(start)) for number, head in recording.heads.items()}
         heads |= self._advance(outputs, range(recording.tap + 1, len(self.layers.layers)), keep=())
         return DarknetRun(tuple(heads.values()), {})
+
+    @torch.no_grad()
+    def run_layers(self, outputs: Mapping[int, Tensor], path: Sequence[Layer]) -> dict[int, Tensor]:
+        """The raw heads, by number, that the layers ``path`` give from the outputs of layers before them.
+
+        The maps may be of any size, so that cells from anywhere can stand side by side where the path works
+        on one cell at a time.
+        """
+        made = dict(outputs)
+        for layer in path:
+            made[layer.number] = self.output(layer, [made[number] for number in layer.inputs])
+        return {layer.number: made[layer.number] for layer in path if isinstance(layer.settings, Yolo)}
+
+    @torch.no_grad()
+    def output(self, layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
+        """What a layer makes of its inputs (n, c, h, w), of any height and width."""
+        return self._output(layer, inputs)
+
+    @torch.no_grad()
+    def output_on_padded(self, layer: Layer, x: Tensor) -> Tensor:
+        """What a convolution or a maximum makes of a map that has its padding already."""
+        if isinstance(layer.settings, Maxpool):
+            return functional.max_pool2d(x, layer.settings.size, layer.settings.stride)
+        return _convolution(self.convolutions[layer.name]).on_padded(x)
+
+    def kernel(self, layer: Layer) -> tuple[Tensor, Tensor]:
+        """A convolution's weight (filters, channels a group, size, size) and bias (filters,).
+
+        Raises ModelError before :meth:`fold`, since the batch norm is a part of both.
+        """
+        block = _convolution(self.convolutions[layer.name])
+        if block.norm is not None or block.convolution.bias is None:
+            raise ModelError("the batch norms of this network are not folded; fold it first")
+        return block.convolution.weight.detach(), block.convolution.bias.detach()
 
     def fold(self) -> None:
         """Put every batch norm into its convolution: faster, the same to rounding, for inference only."""
@@ -272,6 +323,11 @@ def load_network(cfg: Cfg, weights: Path | str | None) -> DarknetNetwork:
     for number, numbers in content.convolutions.items():
         _convolution(network.convolutions[str(number)]).load(numbers)
     return network
+
+
+def activated(x: Tensor, activation: str) -> Tensor:
+    """An activation by its name in the cfg, worked out in ``x`` itself."""
+    return _ACTIVATIONS[activation](x)
 
 
 def write_weights(network: DarknetNetwork, path: Path | str) -> None:
