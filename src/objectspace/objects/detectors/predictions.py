@@ -43,7 +43,7 @@ class Predictions:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class HeadReader:
     """Reads the raw numbers of one head: how many classes, ``scale_x_y``, the network's input in pixels.
 
@@ -78,18 +78,19 @@ class HeadReader:
         kept = found.score >= confidence
         return found.take(kept), rows[kept]
 
-    def scores(self, raw: Tensor, anchor: NDArray[Any], label: NDArray[Any]) -> NDArray[np.float32]:
-        """Objectness * probability of class ``label`` (n,) for anchors (n,), by their number in the network.
+    def scores(
+        self, raw: Tensor, row: NDArray[Any], anchor: NDArray[Any], label: NDArray[Any]
+    ) -> NDArray[np.float32]:
+        """Objectness * probability of class ``label`` (n,), for anchors (n,) by their number in the network.
 
-        raw: (n, anchors * (5 + classes)), the numbers of each one's cell.
+        raw: (cells, anchors * (5 + classes)); row: (n,) the cell of each in it
         """
-        place = torch.tensor([self.head.anchor_index.index(number) for number in anchor.tolist()])
-        first = place * (5 + self.classes)
-        row = torch.arange(len(raw))
-        objectness = torch.sigmoid(raw[row, first + 4])
-        scores: NDArray[np.float32] = (
-            objectness * torch.sigmoid(raw[row, first + 5 + torch.as_tensor(label)])
-        ).numpy()
+        place = np.zeros(max(self.head.anchor_index) + 1, np.int64)
+        place[list(self.head.anchor_index)] = np.arange(len(self.head.anchors))
+        rows, first = torch.as_tensor(row, dtype=torch.int64), place[anchor] * (5 + self.classes)
+        objectness = raw[rows, torch.from_numpy(first + 4)]
+        probability = raw[rows, torch.from_numpy(first + 5 + label)]
+        scores: NDArray[np.float32] = (torch.sigmoid(objectness) * torch.sigmoid(probability)).numpy()
         return scores
 
     def _read(

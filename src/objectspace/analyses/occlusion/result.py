@@ -1,0 +1,162 @@
+"""What occlusion found: windows, scores, what disappeared and what appeared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.occlusion.windows import Windows
+from objectspace.errors import InputError
+from objectspace.objects.boxes import Frame
+from objectspace.objects.records import Objects, Provenance
+
+#: How the answer was worked out.
+CLOSED_FORM = "closed form"
+LINEARITY = "linearity"
+RUN_ON = "run on"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Appeared:
+    """Predictions (m,) under windows that match none of the untouched picture, by window, best first.
+
+    window: (m,) int64; xyxy: (m, 4) float32, pixels of the image; label: (m,) str; score: (m,) float32
+    """
+
+    window: NDArray[np.int64]
+    xyxy: NDArray[np.float32]
+    label: NDArray[np.object_]
+    score: NDArray[np.float32]
+    provenance: Provenance
+
+    def __len__(self) -> int:
+        return len(self.window)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Occlusion:
+    """What zeroing each of n windows of a tap does to the p objects of the untouched picture.
+
+    tap: the layer's name, or "pixels"
+    grid_wh: the cells that windows are made of, across and down; cell_px: the sides of one in pixels of the
+        network's input
+    frame: how the network's input lies on the image
+    method: "closed form", "linearity" or "run on"
+    own_cell_only: whether a cell of the heads depends on that cell of the tap alone, so that the answer can
+        only ever be that an object's own cell was covered
+    objects: (p,) the untouched picture's, best first
+    scores: (n, p) float32, objectness * probability of the object's label, at its own head, cell and anchor
+    disappeared: (n, p) after suppression no prediction of its label overlaps the object by 0.5 or more
+    strength: (rows, columns) float32, root mean square of the tap's channels in each cell
+    """
+
+    tap: str
+    grid_wh: tuple[int, int]
+    cell_px: tuple[float, float]
+    frame: Frame
+    method: str
+    own_cell_only: bool
+    objects: Objects
+    windows: Windows
+    scores: NDArray[np.float32]
+    disappeared: NDArray[np.bool_]
+    appeared: Appeared
+    strength: NDArray[np.float32]
+
+    @property
+    def score_change(self) -> NDArray[np.float32]:
+        """Scores under the windows less the untouched ones: (n, p) float32, below zero where they fall."""
+        change: NDArray[np.float32] = self.scores - self.objects.score
+        return change
+
+    def smallest(self) -> NDArray[np.int64]:
+        """The first of the smallest windows that make each object disappear, -1 where none does: (p,)."""
+        if not len(self.windows):
+            return np.full(len(self.objects), -1)
+        first = self.disappeared.argmax(0)  # windows are sorted by size
+        return np.where(self.disappeared.any(0), first, -1)
+
+    def importance(self, prediction: int, sizes: Sequence[int] | None = None) -> NDArray[np.float32]:
+        """The mean fall of one object's score over the windows that cover each cell: (rows, columns).
+
+        ``sizes`` limits it to windows of these sizes. Above zero where covering the cell costs score; NaN in
+        cells that no window covers. Raises InputError for an object or size that is not there.
+        """
+        if not 0 <= prediction < len(self.objects):
+            raise InputError(f"no prediction {prediction}, expected 0 to {len(self.objects) - 1}")
+        used = np.ones(len(self.windows), bool) if sizes is None else np.isin(self.windows.size, list(sizes))
+        if not used.any():
+            raise InputError(f"no window of {sizes} cells was zeroed")
+        columns, rows = self.grid_wh
+        windows = self.windows.take(used)
+        fall = -self.score_change[used, prediction].astype(np.float64)
+        total, count = (_summed(windows, values, rows, columns) for values in (fall, np.ones(len(fall))))
+        mean = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0.5)
+        importance: NDArray[np.float32] = mean.astype(np.float32)
+        return importance
+
+    def cell_xyxy(self) -> NDArray[np.float32]:
+        """The place of each cell in pixels of the image: (rows, columns, 4), not cut off at its border."""
+        columns, rows = self.grid_wh
+        y, x = np.mgrid[:rows, :columns]
+        corners = np.stack([x, y, x + 1, y + 1], axis=2).reshape(-1, 4) * np.array(self.cell_px * 2)
+        return self.frame.to_image(corners.astype(np.float32)).reshape(rows, columns, 4)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; boxes in pixels of the image, numbers to six digits after the point."""
+        new: list[list[dict[str, Any]]] = [[] for _ in range(len(self.windows))]
+        for row, window in enumerate(self.appeared.window.tolist()):
+            new[window].append(_prediction(self.appeared, row))
+        return {
+            "image": {"id": None, "width": self.frame.image_wh[0], "height": self.frame.image_wh[1]},
+            "tap": self.tap,
+            "grid": [self.grid_wh[1], self.grid_wh[0]],
+            "method": self.method,
+            "own_cell_only": self.own_cell_only,
+            "predictions": [_prediction(self.objects, row) for row in range(len(self.objects))],
+            "windows": [
+                {
+                    "x": int(self.windows.x[row]),
+                    "y": int(self.windows.y[row]),
+                    "size": int(self.windows.size[row]),
+                    "disappeared": np.flatnonzero(self.disappeared[row]).tolist(),
+                    "appeared": new[row],
+                    "score_change": _rounded(self.score_change[row]),
+                }
+                for row in range(len(self.windows))
+            ],
+        }
+
+
+def _prediction(found: Objects | Appeared, row: int) -> dict[str, Any]:
+    cells = found.provenance
+    return {
+        "label": str(found.label[row]),
+        "score": round(float(found.score[row]), 6),
+        "xyxy": [round(float(side), 2) for side in found.xyxy[row]],
+        "head": int(cells.head[row]),
+        "cell": [int(cells.cell_x[row]), int(cells.cell_y[row])],
+        "anchor": int(cells.anchor[row]),
+    }
+
+
+def _rounded(values: NDArray[np.float32]) -> list[float]:
+    return [round(value, 6) + 0.0 for value in values.tolist()]
+
+
+def _summed(windows: Windows, values: NDArray[np.float64], rows: int, columns: int) -> NDArray[np.float64]:
+    """The sum of the values of the windows over each cell: corners marked, then running sums."""
+    marks = np.zeros((rows + 1, columns + 1))
+    for y, x, sign in (
+        (windows.y, windows.x, 1),
+        (windows.y + windows.size, windows.x, -1),
+        (windows.y, windows.x + windows.size, -1),
+        (windows.y + windows.size, windows.x + windows.size, 1),
+    ):
+        np.add.at(marks, (y, x), sign * values)
+    summed: NDArray[np.float64] = marks.cumsum(0).cumsum(1)[:rows, :columns]
+    return summed

@@ -1,0 +1,317 @@
+"""Suppression redone under every window, exactly, from what is known of the untouched picture.
+
+Which of the untouched predictions suppress which is worked out once. Under a window only the predictions of
+changed cells are new: their overlaps with the untouched ones are worked out once for all windows that share
+them, those among themselves within each window. What is left is to see who is kept, for all windows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.occlusion.states import HeadStates
+from objectspace.analyses.occlusion.untouched import Untouched
+from objectspace.objects import boxes
+from objectspace.objects.detectors.predictions import Predictions, joined
+from objectspace.objects.records import Objects, Provenance
+
+#: Overlap from which a prediction under a window is the untouched one of its label, as the field counts it.
+MATCH_IOU = 0.5
+
+#: Pairs of predictions whose overlap is worked out together.
+_TOGETHER = 2**20
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aftermath:
+    """After suppression under n windows, beside p untouched objects.
+
+    disappeared: (n, p) whether no prediction of the object's label overlaps it by ``MATCH_IOU`` any more
+    window: (m,) int64 the window of each prediction that matches no object; with it the prediction, its box
+        ``xyxy`` (m, 4) float32 in pixels of the image; by window, best first
+    """
+
+    disappeared: NDArray[np.bool_]
+    window: NDArray[np.int64]
+    predictions: Predictions
+    xyxy: NDArray[np.float32]
+
+
+class Suppression:
+    """The untouched candidates, and what becomes of them under windows.
+
+    objects: what the untouched picture shows, as the detector finds it
+    """
+
+    def __init__(self, untouched: Untouched, objects: Objects, *, confidence: float, iou: float) -> None:
+        self._untouched = untouched
+        self._confidence = confidence
+        self._iou = iou
+        self._before = untouched.candidates
+        self._place = places(self._before.provenance)
+        self._xyxy, self._inside = self._in_image(self._before)
+        by_place = {place: row for row, place in enumerate(self._place.tolist())}
+        self._shown = np.array([by_place[place] for place in places(objects.provenance).tolist()], np.int64)
+        self._conflicts = self._conflicts_before()
+        self._matches = self._match(self._before, self._xyxy)
+
+    @property
+    def shown(self) -> Predictions:
+        """The predictions of the untouched picture's objects."""
+        return self._before.take(self._shown)
+
+    @property
+    def most_windows(self) -> int:
+        """As many windows as are best looked at together."""
+        cells = sum(reader.head.grid_wh[0] * reader.head.grid_wh[1] for reader in self._untouched.readers)
+        count = len(self._before)
+        return max(1, min(2**22 // max(cells, count, len(self._conflicts[0]), 1), 2**26 // max(count**2, 1)))
+
+    def under(self, heads: Sequence[HeadStates], windows: int) -> Aftermath:
+        """What is left and what is new under so many windows, whose cells' states are given."""
+        after, pairs = self._predicted(heads)
+        alive = self._alive(heads, windows)
+        sources, targets = self._edges(after, pairs, windows)
+        nodes = np.concatenate([alive.reshape(-1), np.ones(len(pairs[0]), bool)])
+        kept = _kept(nodes, sources, targets)
+        kept_before = kept[: alive.size].reshape(alive.shape) & self._inside
+        xyxy, inside = self._in_image(after)
+        kept_after = kept[alive.size :] & inside[pairs[1]]
+        window, row = pairs[0][kept_after], pairs[1][kept_after]
+        matches = self._match(after, xyxy)
+        survives: NDArray[np.bool_] = kept_before.astype(np.float32) @ self._matches.astype(np.float32) > 0
+        which, shown = np.nonzero(matches[row])
+        survives[window[which], shown] = True
+        return self._aftermath(~survives, kept_before, after, xyxy, window, row, matches)
+
+    def _aftermath(
+        self,
+        disappeared: NDArray[np.bool_],
+        kept_before: NDArray[np.bool_],
+        after: Predictions,
+        xyxy: NDArray[np.float32],
+        window: NDArray[np.int64],
+        row: NDArray[np.int64],
+        matches: NDArray[np.bool_],
+    ) -> Aftermath:
+        """With the predictions that match no object: untouched ones set free, and new ones."""
+        freed_window, freed = np.nonzero(kept_before & ~self._matches.any(1))
+        new = ~matches.any(1)[row]
+        windows = np.concatenate([freed_window, window[new]])
+        predictions = joined([self._before.take(freed), after.take(row[new])])
+        places = np.concatenate([self._xyxy[freed], xyxy[row[new]]])
+        order = np.lexsort((-predictions.score, windows))
+        return Aftermath(disappeared, windows[order], predictions.take(order), places[order])
+
+    def _predicted(self, heads: Sequence[HeadStates]) -> tuple[Predictions, Pairs]:
+        """The predictions of all states, best first; which window has which as (window, prediction) pairs."""
+        parts, windows, rows = [self._before.take(np.zeros(0, np.int64))], [], []
+        count = 0
+        for head in heads:
+            found, state = head.reader.of_cells(head.numbers, head.x, head.y, self._confidence)
+            flat = head.state.reshape(len(head.state), -1)
+            window, row = _pairs_by_state(flat, head.cell[state], state)
+            parts.append(found)
+            windows.append(window)
+            rows.append(row + count)
+            count += len(found)
+        after = joined(parts)
+        order = _by_rank(after.score, places(after.provenance))
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        nothing = np.zeros(0, np.int64)
+        return after.take(order), (
+            np.concatenate([nothing, *windows]),
+            rank[np.concatenate([nothing, *rows])],
+        )
+
+    def _alive(self, heads: Sequence[HeadStates], windows: int) -> NDArray[np.bool_]:
+        """Which untouched candidates stand in cells that each window leaves as they are: (n, candidates)."""
+        alive = np.ones((windows, len(self._before)), bool)
+        cells = self._before.provenance
+        for head in heads:
+            own = np.flatnonzero(cells.head == head.reader.head.layer)
+            alive[:, own] = head.state[:, cells.cell_y[own], cells.cell_x[own]] < 0
+        return alive
+
+    def _edges(self, after: Predictions, pairs: Pairs, windows: int) -> Pairs:
+        """Who suppresses whom, if kept: nodes are the untouched candidates by window, then the pairs."""
+        count = len(self._before)
+        first = (np.arange(windows) * count)[:, None]
+        edges = [tuple((first + side).reshape(-1) for side in self._conflicts)]
+        window, row = pairs
+        node = windows * count + np.arange(len(row))
+        for_after, for_before = self._conflicts_with(after)
+        which, edge = _joined_on(row, for_after, len(after))
+        before = window[which] * count + for_before[edge]
+        new = node[which]
+        first_before = self._ranks_before(for_before, after, for_after)[edge]
+        edges.append((np.where(first_before, before, new), np.where(first_before, new, before)))
+        edges.append(self._conflicts_among(after, window, row, node))
+        sources, targets = zip(*edges, strict=True)
+        return np.concatenate(sources), np.concatenate(targets)
+
+    def _conflicts_before(self) -> Pairs:
+        """Pairs of untouched candidates of which the first suppresses the second."""
+        found = [np.zeros((2, 0), np.int64)]
+        for rows in _by_label(self._before.label):
+            for some, others in _blocks(rows, rows):
+                first, second = np.nonzero(
+                    overlap(self._before.xyxy[some][:, None], self._before.xyxy[others][None]) > self._iou
+                )
+                pair = np.stack([some[first], others[second]])
+                found.append(pair[:, pair[0] < pair[1]])
+        first, second = np.concatenate(found, axis=1)
+        return first, second
+
+    def _conflicts_with(self, after: Predictions) -> Pairs:
+        """Pairs of a new prediction and an untouched candidate that suppress each other."""
+        found = [np.zeros((2, 0), np.int64)]
+        for rows in _by_label(after.label):
+            same = np.flatnonzero(self._before.label == after.label[rows[0]])
+            for some, others in _blocks(rows, same):
+                first, second = np.nonzero(
+                    overlap(after.xyxy[some][:, None], self._before.xyxy[others][None]) > self._iou
+                )
+                found.append(np.stack([some[first], others[second]]))
+        first, second = np.concatenate(found, axis=1)
+        return first, second
+
+    def _ranks_before(
+        self, before: NDArray[np.int64], after: Predictions, rows: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Whether untouched candidates rank before new predictions, pair by pair."""
+        score, other = self._before.score[before], after.score[rows]
+        earlier = self._place[before] < places(after.provenance)[rows]
+        ranks: NDArray[np.bool_] = (score > other) | ((score == other) & earlier)
+        return ranks
+
+    def _conflicts_among(
+        self,
+        after: Predictions,
+        window: NDArray[np.int64],
+        row: NDArray[np.int64],
+        node: NDArray[np.int64],
+    ) -> Pairs:
+        """Pairs of new predictions of one window of which the first suppresses the second."""
+        order = np.lexsort((row, after.label[row], window))
+        group = window[order] * (int(after.label.max(initial=0)) + 1) + after.label[row[order]]
+        found = [np.zeros((2, 0), np.int64)]
+        for first, second in _pairs_in_groups(group):
+            one, other = order[first], order[second]
+            conflict = overlap(after.xyxy[row[one]], after.xyxy[row[other]]) > self._iou
+            found.append(np.stack([node[one[conflict]], node[other[conflict]]]))
+        sources, targets = np.concatenate(found, axis=1)
+        return sources, targets
+
+    def _in_image(self, found: Predictions) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Boxes (n, 4) clipped to the image, and whether any of each is inside."""
+        frame = self._untouched.frame
+        xyxy = boxes.clip(frame.to_image(found.xyxy.astype(np.float32)), frame.image_wh)
+        return xyxy, boxes.area(xyxy) > 0
+
+    def _match(self, found: Predictions, xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Whether predictions are the untouched objects, by label and overlap: (n, objects)."""
+        same = found.label[:, None] == self._before.label[self._shown]
+        row, shown = np.nonzero(same)
+        matches = np.zeros(same.shape, bool)
+        over = overlap(xyxy[row].astype(np.float64), self._xyxy[self._shown][shown].astype(np.float64))
+        matches[row, shown] = over >= MATCH_IOU
+        return matches
+
+
+def places(cells: Provenance) -> NDArray[np.int64]:
+    """One number for each head, cell and anchor, in the order in which equal scores rank."""
+    place = cells.head.astype(np.int64)
+    for column, bits in ((cells.cell_y, 17), (cells.cell_x, 17), (cells.anchor, 17)):
+        place = (place << bits) + column
+    return place
+
+
+def overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of boxes (…, 4), pair by pair; 0 where both are empty."""
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., 2:], second[..., 2:])
+    shared = np.maximum(high - low, 0).prod(-1)
+    areas = (first[..., 2:] - first[..., :2]).prod(-1) + (second[..., 2:] - second[..., :2]).prod(-1)
+    union = areas - shared
+    share: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return share
+
+
+def _kept(
+    alive: NDArray[np.bool_], sources: NDArray[np.int64], targets: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Who is alive and suppressed by nobody kept.
+
+    Those that nothing ranks before are right at once, and each round those whose suppressors are right; as
+    nobody suppresses what ranks before it, that ends in the one answer that taking them in order has.
+    """
+    kept = alive
+    while True:
+        after = alive.copy()
+        after[targets[kept[sources]]] = False
+        if np.array_equal(after, kept):
+            return kept
+        kept = after
+
+
+def _by_rank(score: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.lexsort((place, -score))
+
+
+def _by_label(label: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """The rows of each label, in order."""
+    order = np.argsort(label, kind="stable")
+    return [rows for rows in np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if len(rows)]
+
+
+def _blocks(rows: NDArray[np.int64], others: NDArray[np.int64]) -> Iterator[Pairs]:
+    """Rows beside all others, so many at once that memory holds their pairs."""
+    step = max(1, _TOGETHER // max(len(others), 1))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step], others
+
+
+def _pairs_by_state(state: NDArray[np.int32], cell: NDArray[np.int64], wanted: NDArray[np.int64]) -> Pairs:
+    """The (window, row) pairs where a window (n, cells) puts the cell of a row into the state it wants."""
+    if not len(wanted):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    cells = np.unique(cell)
+    window, column = np.nonzero(state[:, cells] >= 0)
+    found = state[window, cells[column]]
+    order = np.argsort(wanted, kind="stable")
+    which, edge = _joined_on(found, wanted[order], int(max(found.max(initial=0), wanted.max())) + 1)
+    return window[which], order[edge]
+
+
+def _joined_on(left: NDArray[Any], right: NDArray[np.int64], count: int) -> Pairs:
+    """All pairs (i, j) with left[i] == right[j], both in [0, count); ``right`` is sorted."""
+    starts = np.searchsorted(right, np.arange(count + 1))
+    sizes = np.diff(starts)[left]
+    first = np.repeat(np.arange(len(left)), sizes)
+    within = np.arange(len(first)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return first, starts[left][first] + within
+
+
+def _pairs_in_groups(group: NDArray[np.int64]) -> Iterator[Pairs]:
+    """All pairs i < j of equal numbers in a sorted list, in portions that memory holds."""
+    ends = np.searchsorted(group, group, side="right")
+    later = ends - np.arange(len(group)) - 1
+    total = np.cumsum(later)
+    start = 0
+    while start < len(group):
+        before = total[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(total, before + _TOGETHER, side="right")))
+        sizes = later[start:stop]
+        first = np.repeat(np.arange(start, stop), sizes)
+        within = np.arange(len(first)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        yield first, first + 1 + within
+        start = stop
