@@ -7,6 +7,7 @@ import os
 import pickle
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,29 @@ def test_a_cache_that_cannot_be_made_is_a_download_error(
     monkeypatch.setenv("OBJECTSPACE_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(DownloadError):
         fetch(published(f"{server.address}/net.weights"))
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that stands for the package's own weights."""
+    monkeypatch.setattr("objectspace.networks.weights._SHIPPED", tmp_path)
+    return tmp_path / "net.weights"
+
+
+def test_a_shipped_file_is_read_where_it_is(cache: Path, shipped: Path) -> None:
+    shipped.write_bytes(CONTENT)
+    assert fetch(replace(published(), shipped=True)) == shipped
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize("content", [None, CONTENT[::-1]], ids=["missing", "damaged"])
+def test_a_shipped_file_that_is_not_whole_says_what_to_do(shipped: Path, content: bytes | None) -> None:
+    if content is not None:
+        shipped.write_bytes(content)
+    with pytest.raises(
+        DownloadError, match=r"net\.weights, part of .* missing or damaged; install objectspace"
+    ):
+        fetch(replace(published(), shipped=True))
 
 
 TENSORS = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.count": torch.tensor(3, dtype=torch.int64)}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.objects.boxes import iou as iou_of
+
 #: Recall levels at which COCO reads the precision: 0, 0.01, … 1.
 LEVELS = np.linspace(0, 1, 101)
 
@@ -16,7 +18,7 @@ class Boxes:
     """Boxes (n,) of one kind in many pictures: picture, xyxy (n, 4), and score where they are detections."""
 
     picture: NDArray[np.int64]
-    xyxy: NDArray[np.float64]
+    xyxy: NDArray[np.float32]
     score: NDArray[np.float64]
 
     def take(self, index: NDArray[np.bool_]) -> Boxes:
@@ -46,16 +48,8 @@ def matched(found: Boxes, truths: Boxes, *, iou: float) -> NDArray[np.int64]:
     match = np.full(len(found.score), -1)
     for row in np.argsort(-found.score, kind="stable"):
         free = np.flatnonzero((truths.picture == found.picture[row]) & ~taken)
-        overlap = _iou(found.xyxy[row], truths.xyxy[free])
+        overlap = iou_of(found.xyxy[[row]], truths.xyxy[free])[0]
         if len(free) and overlap.max() >= iou:
             match[row] = free[overlap.argmax()]
             taken[match[row]] = True
     return match
-
-
-def _iou(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = sides.clip(0).prod(1)
-    own, theirs = (box[2:] - box[:2]).prod(), (others[:, 2:] - others[:, :2]).prod(1)
-    ratio: NDArray[np.float64] = shared / (own + theirs - shared)
-    return ratio

@@ -69,14 +69,12 @@ def detect(detector: Detector, pictures: Pictures) -> tuple[Boxes, NDArray[np.in
         picture.append(np.full(len(found), number))
     objects = concatenate(parts)
     kinds = np.array([KINDS.index(label) for label in objects.label], np.int64)
-    return Boxes(
-        np.concatenate(picture), objects.xyxy.astype(np.float64), objects.score.astype(np.float64)
-    ), kinds
+    return Boxes(np.concatenate(picture), objects.xyxy, objects.score.astype(np.float64)), kinds
 
 
 def truths_of(pictures: Pictures) -> Boxes:
     """The true boxes of all pictures."""
-    return Boxes(pictures.picture, pictures.xyxy.astype(np.float64), np.ones(len(pictures.kind)))
+    return Boxes(pictures.picture, pictures.xyxy, np.ones(len(pictures.kind)))
 
 
 def score_detector(

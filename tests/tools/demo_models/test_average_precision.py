@@ -15,7 +15,7 @@ from tools.demo_models.average_precision import Boxes, average_precision, matche
 def boxes(*rows: tuple[int, float, float, float, float, float]) -> Boxes:
     """Rows of picture, x1, y1, x2, y2, score."""
     table = np.array(rows, np.float64).reshape(-1, 6)
-    return Boxes(table[:, 0].astype(np.int64), table[:, 1:5], table[:, 5])
+    return Boxes(table[:, 0].astype(np.int64), table[:, 1:5].astype(np.float32), table[:, 5])
 
 
 def coco(found: Boxes, truths: Boxes, pictures: int) -> float:
