@@ -177,6 +177,70 @@ def test_blur_keeps_the_large_colours():
     assert crop[32, 60, 2] > 230
 
 
+# Surroundings alone.
+
+
+def test_only_fills_the_object_from_what_is_around_it():
+    pixels = plain(60, 60, GREEN)
+    pixels[20:40, 20:40] = RED
+    mask = (pixels == RED).all(axis=2)
+    for masks in ([mask], None):
+        crop = one(photo(pixels), found((20, 20, 40, 40), masks=masks), 60, background="only", margin=1)
+        assert (crop == GREEN).all()
+
+
+@pytest.mark.parametrize("size", [16, 48, 200])
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_only_does_not_depend_on_the_objects_pixels(size: int, fit: str, interpolation: str):
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, (90, 80, 3), np.uint8)
+    mask = np.zeros((90, 80), bool)
+    mask[30:70, 20:50] = np.hstack([np.ones((40, 10), bool), disc(40)[:, :20]])
+    other = pixels.copy()
+    other[mask] = rng.integers(0, 256, (int(mask.sum()), 3), np.uint8)
+    objects = found((20, 30, 50, 70), masks=[mask])
+    policy = CropPolicy("only", 0.5, fit)  # type: ignore[arg-type]
+    first, second = (
+        cut_crops(photo(each), objects, policy, size, interpolation=interpolation)  # type: ignore[arg-type]
+        for each in (pixels, other)
+    )
+    assert np.array_equal(first, second)
+
+
+def test_only_keeps_the_surroundings_as_keep_has_them():
+    pixels = np.random.default_rng(6).integers(0, 256, (64, 64, 3), np.uint8)
+    objects = found((24, 24, 40, 40), masks=[np.pad(disc(16), 24)])
+    only, keep = (one(photo(pixels), objects, 48, background=name, margin=1) for name in ("only", "keep"))
+    hole = np.zeros((48, 48), bool)
+    hole[15:33, 15:33] = True  # the box and its rim of a pixel
+    assert np.array_equal(only[~hole], keep[~hole])
+    assert not np.array_equal(only[24, 24], keep[24, 24])
+
+
+def test_only_follows_a_slope_across_the_object():
+    pixels = np.repeat(np.linspace(0, 255, 96).astype(np.uint8)[None, :, None], 96, axis=0).repeat(3, axis=2)
+    crop = one(photo(pixels), found((32, 32, 64, 64)), 96, background="only", margin=1)
+    assert np.abs(crop.astype(int) - pixels).max() < 32
+
+
+def test_only_is_black_beyond_the_border():
+    crop = one(photo(plain(8, 8, RED)), found((0, 0, 4, 4)), 8, background="only", margin=0.5)
+    assert (crop[2:, 2:] == RED).all()
+    assert not crop[:2].any()
+    assert not crop[:, :2].any()
+
+
+def test_an_object_that_fills_its_photo_leaves_the_mean_colour():
+    crop = one(photo(plain(8, 8, RED)), found((0, 0, 8, 8)), 12, background="only", margin=0.25)
+    assert (crop[2:10, 2:10] == IMAGENET_MEAN).all()
+
+
+def test_only_without_a_margin_is_refused():
+    with pytest.raises(InputError, match=r"needs a margin above 0, such as 0\.25"):
+        CropPolicy("only")
+
+
 # Read by an encoder whose vector is the mean colour.
 
 
@@ -289,7 +353,7 @@ def test_a_mask_of_another_photo_is_refused():
     side_wh=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     reduced=st.integers(1, 4),
     corners=st.tuples(*[st.floats(0, 1)] * 4),
-    background=st.sampled_from(BACKGROUNDS),
+    background=st.sampled_from((*BACKGROUNDS, "only")),
     margin=st.floats(0, 2),
     fit=st.sampled_from(["pad", "stretch"]),
     size=st.integers(1, 40),
@@ -315,7 +379,7 @@ def test_any_box_of_any_photo_gives_a_crop(
         found(box, masks=[mask]),
         size,
         background=background,
-        margin=margin,
+        margin=max(margin, 0.01),
         fit=fit,
     )
     assert crop.shape == (size, size, 3)
@@ -327,7 +391,9 @@ def test_any_box_of_any_photo_gives_a_crop(
 
 
 @given(
-    background=st.sampled_from(BACKGROUNDS), margin=st.floats(0, 10), fit=st.sampled_from(["pad", "stretch"])
+    background=st.sampled_from((*BACKGROUNDS, "only")),
+    margin=st.floats(0.01, 10),
+    fit=st.sampled_from(["pad", "stretch"]),
 )
 def test_policy_survives_json(background: str, margin: float, fit: str):
     policy = CropPolicy(background, margin, fit)  # type: ignore[arg-type]
@@ -337,7 +403,10 @@ def test_policy_survives_json(background: str, margin: float, fit: str):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ({"background": "white"}, "crop background 'white' is not known; choose black, mean, blur or keep"),
+        (
+            {"background": "white"},
+            "crop background 'white' is not known; choose black, mean, blur, keep or only",
+        ),
         ({"fit": "fill"}, "crop fit 'fill' is not known; choose pad or stretch"),
         ({"margin": -0.1}, "crop margin -0.1 is not between 0 and 10"),
         ({"margin": float("nan")}, "crop margin nan is not between 0 and 10"),
@@ -354,3 +423,4 @@ def test_names_of_spaces():
     assert crop_space_name("resnet50", CropPolicy("mean", 0.25, "stretch")) == (
         "resnet50-crop-mean-margin0.25-stretch"
     )
+    assert crop_space_name("resnet50", CropPolicy("only", 0.5)) == "resnet50-crop-only-margin0.5"

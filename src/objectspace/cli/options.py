@@ -45,6 +45,7 @@ class Background(StrEnum):
     mean = "mean"
     blur = "blur"
     keep = "keep"
+    only = "only"
 
 
 class Fit(StrEnum):
@@ -176,7 +177,7 @@ RouteOption = Annotated[
 ]
 EncoderName = Annotated[
     str,
-    typer.Option(metavar="NAME", help="resnet50, or any model of timm", rich_help_panel=EMBEDDINGS),
+    typer.Option(metavar="NAME", help="resnet50, demo, or any model of timm", rich_help_panel=EMBEDDINGS),
 ]
 EncoderWeights = Annotated[
     Path | None,
@@ -184,7 +185,10 @@ EncoderWeights = Annotated[
 ]
 BackgroundOption = Annotated[
     Background,
-    typer.Option(help="what surrounds an object in its crop", rich_help_panel=EMBEDDINGS),
+    typer.Option(
+        help="what surrounds an object in its crop; only: its surroundings alone",
+        rich_help_panel=EMBEDDINGS,
+    ),
 ]
 Margin = Annotated[
     float,

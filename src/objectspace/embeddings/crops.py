@@ -9,15 +9,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, max_pool2d
 
+from objectspace.embeddings.filling import fill_smoothly
 from objectspace.errors import InputError
 from objectspace.images import Image
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
 
-Background = Literal["black", "mean", "blur", "keep"]
+Background = Literal["black", "mean", "blur", "keep", "only"]
 Fit = Literal["pad", "stretch"]
 Interpolation = Literal["bilinear", "bicubic"]
 UInt8 = NDArray[np.uint8]
@@ -30,15 +31,23 @@ IMAGENET_MEAN = (124, 116, 104)
 #: Blurred surroundings keep this many pixels a side: where the light and the large colours are, no shapes.
 BLUR_SIDE = 8
 
+#: Where the surroundings stand alone, the object's hole is wider by this share of the crop's side: masks are
+#: drawn by hand or predicted, and a rim of the object's own pixels would tell its colour and shape.
+HOLE_RIM = 1 / 48
+
 
 @dataclass(frozen=True, slots=True)
 class CropPolicy:
     """How an object becomes an encoder's input.
 
     background: what stands where the object is not: "black"; "mean", ImageNet's mean colour; "blur", the
-        heavily blurred surroundings; "keep", the surroundings as they are. Beyond the photo's border: black.
+        heavily blurred surroundings; "keep", the surroundings as they are; "only", the surroundings alone,
+        the object's pixels filled smoothly from them. Beyond the photo's border: black.
     margin: free space on each side, as a fraction of the object's longer side
     fit: "pad" makes the canvas a square with the object in its middle; "stretch" scales the sides apart
+
+    Raises InputError for values that are not these, and for "only" without a margin, as a tight crop shows
+    hardly anything but the object.
     """
 
     background: Background = "black"
@@ -48,13 +57,17 @@ class CropPolicy:
     def __post_init__(self) -> None:
         if self.background not in get_args(Background):
             raise InputError(
-                f"crop background {self.background!r} is not known; choose black, mean, blur or keep"
+                f"crop background {self.background!r} is not known; choose black, mean, blur, keep or only"
             )
         if self.fit not in get_args(Fit):
             raise InputError(f"crop fit {self.fit!r} is not known; choose pad or stretch")
         if not 0 <= self.margin <= 10:
             raise InputError(
                 f"crop margin {self.margin} is not between 0 and 10 times the object's longer side"
+            )
+        if self.background == "only" and self.margin == 0:
+            raise InputError(
+                "crop background only shows the surroundings alone and needs a margin above 0, such as 0.25"
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -97,12 +110,16 @@ def cut_crops(
 
     The mask, or the box of an object without one, is cut out, pasted on the canvas that ``policy`` describes
     and resampled (with antialiasing) to ``size``. A mask counts inside its object's box; one that is empty
-    there is ignored. ``image.pixels`` may be at reduced scale: boxes and masks are brought to it.
+    there is ignored. On the background "only" it is the other way round: the mask, or else the box, is filled
+    and the rest stays. ``image.pixels`` may be at reduced scale: boxes and masks are brought to it.
     Safe to call from several threads; most of the time is spent without the interpreter's lock.
     """
     crops = np.empty((len(objects), size, size, 3), np.uint8)
     for row in range(len(objects)):
         area, opaque = _outline(image, objects.xyxy[row], objects.mask[row])
+        if policy.background == "only":
+            crops[row] = _surroundings_alone(image.pixels, area, opaque, policy, size, interpolation)
+            continue
         canvas = _canvas(image.pixels, area, opaque, policy)
         crops[row] = _resampled(canvas, size, size, interpolation)
     return crops
@@ -149,12 +166,7 @@ def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) 
     """The object on its background, at the scale of the photo: (height, width, 3)."""
     left, top, right, bottom = area
     width, height = right - left, bottom - top
-    longer = max(width, height)
-    margin = round(policy.margin * longer)
-    canvas_w, canvas_h = (longer, longer) if policy.fit == "pad" else (width, height)
-    canvas_w, canvas_h = canvas_w + 2 * margin, canvas_h + 2 * margin
-    x, y = (canvas_w - width) // 2, (canvas_h - height) // 2
-
+    canvas_w, canvas_h, x, y = _layout(area, policy)
     if policy.background in ("black", "mean"):
         colour = (0, 0, 0) if policy.background == "black" else IMAGENET_MEAN
         canvas = _plain(canvas_w, canvas_h, colour)
@@ -166,6 +178,58 @@ def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) 
     here = canvas[y : y + height, x : x + width]
     _paste(pixels[top:bottom, left:right], here, opaque)
     return canvas
+
+
+def _layout(area: Area, policy: CropPolicy) -> tuple[int, int, int, int]:
+    """The canvas's width and height, and where the object's left top corner lies on it."""
+    left, top, right, bottom = area
+    width, height = right - left, bottom - top
+    longer = max(width, height)
+    # However small the object: where its surroundings stand alone, there are some.
+    margin = max(round(policy.margin * longer), policy.background == "only")
+    canvas_w, canvas_h = (longer, longer) if policy.fit == "pad" else (width, height)
+    canvas_w, canvas_h = canvas_w + 2 * margin, canvas_h + 2 * margin
+    return canvas_w, canvas_h, (canvas_w - width) // 2, (canvas_h - height) // 2
+
+
+def _surroundings_alone(
+    pixels: UInt8,
+    area: Area,
+    opaque: Bool | None,
+    policy: CropPolicy,
+    size: int,
+    interpolation: Interpolation,
+) -> UInt8:
+    """The crop (size, size, 3) of what is around the object, the object filled from it.
+
+    A flat colour would show the object's outline; a smooth fill shows none on a plain wall, and elsewhere
+    only where the texture ends. It is made at the smaller of the two scales, the photo's and the crop's: so
+    it costs little, and no pixel that it takes for surroundings has a part of the object in it.
+    """
+    left, top, right, bottom = area
+    canvas_w, canvas_h, x, y = _layout(area, policy)
+    canvas = _surroundings(pixels, left - x, top - y, canvas_w, canvas_h)
+    hole = np.zeros((canvas_h, canvas_w, 1), np.uint8)
+    hole[y : y + bottom - top, x : x + right - left, 0] = 255 if opaque is None else opaque * np.uint8(255)
+    beyond = np.full((canvas_h, canvas_w, 1), 255, np.uint8)
+    beyond[max(y - top, 0) : y - top + pixels.shape[0], max(x - left, 0) : x - left + pixels.shape[1]] = 0
+    rim = round(min(size, max(canvas_w, canvas_h)) * HOLE_RIM)
+    if max(canvas_w, canvas_h) > size:
+        canvas = _resampled(canvas, size, size, interpolation)
+        hole, beyond = (_resampled(part, size, size, "bilinear") for part in (hole, beyond))
+        # A bicubic filter reaches a pixel farther than the bilinear one.
+        rim = max(rim, 1)
+    known = (_grown(hole, rim) == 0) & (beyond[..., 0] == 0)
+    plain = _plain(canvas.shape[1], canvas.shape[0], IMAGENET_MEAN)
+    filled = fill_smoothly(canvas, known) if known.any() else plain
+    inside = (filled * (1 - beyond / 255)).round().astype(np.uint8)
+    return _resampled(inside, size, size, interpolation)
+
+
+def _grown(mask: UInt8, rim: int) -> UInt8:
+    """A mask (h, w, 1) made wider by ``rim`` pixels on every side: (h, w)."""
+    planes = torch.from_numpy(mask[None, None, ..., 0]).float()
+    return np.asarray(max_pool2d(planes, 2 * rim + 1, stride=1, padding=rim)[0, 0].numpy(), np.uint8)
 
 
 def _plain(width: int, height: int, colour: tuple[int, int, int]) -> UInt8:
