@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from objectspace.analyses.purity import measure_purity
+from objectspace.analyses.factors import Question, measure_neighbours
 from objectspace.embeddings.encoders import Encoder, load_encoder
 from objectspace.flow import index
 from objectspace.images import find_photos
@@ -68,9 +68,9 @@ def print_purity(store: Store) -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for info in held.spaces:
         space = store.space(info.name)
-        purity = measure_purity(space, store.objects(space.object_id), k=5)
+        purity = measure_neighbours(space, store.objects(space.object_id), Question("label"), k=5).overall
         print(
-            f"| {info.name} | {info.dimension} | {purity.n} | {purity.images} | {purity.value:.3f} "
+            f"| {info.name} | {info.dimension} | {purity.n} | {purity.clusters} | {purity.value:.3f} "
             f"| {purity.low:.3f} to {purity.high:.3f} | {purity.chance:.3f} |"
         )
 

@@ -1,0 +1,252 @@
+"""The geometry of a circular factor: how far apart two views lie, by the angle between them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+
+from objectspace.analyses.clusters import Clusters, Codes, codes
+from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.statistics import (
+    Estimate,
+    draws,
+    expanded_percentiles,
+    p_value,
+    permutations,
+)
+
+#: Angles are gathered around 0, 1/16, 2/16 … 8/16 of the period: 0, 22.5 … 180 degrees.
+BINS = 9
+#: More pairs than this are sampled.
+MOST_PAIRS = 100_000
+PERMUTED = 199
+
+#: Sums in each bin inside the clusters (clusters, bins), and between them: a sparse matrix for each bin.
+_Table = tuple[NDArray[np.float64], list[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Geometry:
+    """Distance by angle, between two views of one thing.
+
+    angle: (b,) the middle of each bin, from 0 to half the period, in the factor's unit
+    distance: (b,) the mean distance of the pairs in each bin, where 1 is the mean of all pairs of the same
+        thing (chance in every bin); NaN without pairs
+    low, high: (b,) 95 % interval, by bootstrap over clusters; NaN where it is not known
+    pairs: (b,) int64
+    opposite: of the views that have an opposite one (in the last bin), the share whose farthest view is an
+        opposite one; chance is the share of opposite ones among their views
+    same: what a pair has in common: the group's name, or "label"
+    """
+
+    angle: NDArray[np.float64]
+    distance: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    pairs: NDArray[np.int64]
+    opposite: Estimate
+    same: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """Pairs of objects (p,): rows and how far apart they are, 1 on average."""
+
+    first: Codes
+    second: Codes
+    distance: NDArray[np.float64]
+
+
+def measure_geometry(
+    vectors: NDArray[np.float32],
+    factor: Factor,
+    clusters: Clusters,
+    thing: NDArray[np.object_],
+    *,
+    same: str,
+    metric: str = "euclidean",
+    seed: int = 0,
+) -> Geometry | None:
+    """Geometry over the pairs of views of one thing (``thing``, n): the user's group, or else the label.
+
+    Both are at one level of the control, and never in one photo. Distances are divided by the mean of their
+    thing, so that a thing of wide spread does not outweigh others. None where there is no pair, or no
+    opposite one.
+    """
+    pairs = _make_pairs(vectors, clusters, codes(thing.astype(str)), metric, seed)
+    if not len(pairs.first):
+        return None
+    bins = _bins(factor, factor.values, pairs)
+    hit, share, asked = _opposite(pairs, bins, len(clusters))
+    if not asked.any():
+        return None
+    counts = np.bincount(bins, minlength=BINS)
+    curve, low, high, low_hit, high_hit = _intervals(pairs, bins, (hit, asked), clusters, seed)
+    gain = float((hit - share).sum())
+    null = []
+    for rows in permutations(clusters, PERMUTED, seed=seed):
+        drawn_hit, drawn_share, _ = _opposite(pairs, _bins(factor, factor.values[rows], pairs), len(clusters))
+        null.append(float((drawn_hit - drawn_share).sum()))
+    opposite = Estimate(
+        float(hit[asked].mean()),
+        float(share[asked].mean()),
+        low_hit,
+        high_hit,
+        int(asked.sum()),
+        len(np.unique(clusters.cluster[asked])),
+        p_value(gain, np.array(null)),
+    )
+    angle = np.arange(BINS) * factor.period / (2 * (BINS - 1))
+    return Geometry(angle, curve, low, high, counts, opposite, same)
+
+
+def _make_pairs(
+    vectors: NDArray[np.float32], clusters: Clusters, thing: Codes, metric: str, seed: int
+) -> _Pairs:
+    """All pairs of one thing and level in different photos, or a sample of them."""
+    kin = codes(thing * (int(clusters.level.max()) + 1) + clusters.level)
+    order = np.argsort(kin, kind="stable")
+    size = np.bincount(kin)
+    possible = int((size * (size - 1) // 2).sum())
+    if possible <= MOST_PAIRS:
+        parts = [
+            np.stack(np.triu_indices(count, 1)) + start
+            for count, start in zip(size.tolist(), (np.cumsum(size) - size).tolist(), strict=True)
+        ]
+        first, second = order[np.concatenate(parts, axis=1)]
+    else:
+        first, second = order[_sampled(size, np.random.default_rng([seed, 3]))]
+    apart = clusters.image[first] != clusters.image[second]
+    first, second = first[apart], second[apart]
+    distance = _distances(vectors, first, second, metric)
+    own = kin[first]
+    mean = np.bincount(own, weights=distance) / np.maximum(np.bincount(own), 1)
+    spread = mean[own] > 0
+    return _Pairs(first[spread], second[spread], distance[spread] / mean[own[spread]])
+
+
+def _sampled(size: Codes, rng: np.random.Generator) -> Codes:
+    """(2, p) places of random pairs of objects that are sorted by kin, ``size`` of each."""
+    start = np.cumsum(size) - size
+    weight = size * (size - 1.0)
+    kin = rng.choice(len(size), size=MOST_PAIRS, p=weight / weight.sum())
+    one = rng.integers(0, size[kin])
+    other = rng.integers(0, size[kin] - 1)
+    other += other >= one
+    return np.unique(np.sort(start[kin] + np.stack([one, other]), axis=0), axis=1)
+
+
+def _distances(vectors: NDArray[np.float32], first: Codes, second: Codes, metric: str) -> NDArray[np.float64]:
+    """(p,) float64, a block of pairs at a time."""
+    out = np.empty(len(first))
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    block = max(1, 4_000_000 // vectors.shape[1])
+    for start in range(0, len(first), block):
+        part = slice(start, start + block)
+        one, other = vectors[first[part]].astype(np.float64), vectors[second[part]].astype(np.float64)
+        if metric == "cosine":
+            both = lengths[first[part]] * lengths[second[part]]
+            dot = np.einsum("ij,ij->i", one, other)
+            out[part] = 1 - np.divide(dot, both, out=np.zeros_like(dot), where=both > 0)
+        else:
+            out[part] = np.linalg.norm(one - other, axis=1)
+    return out
+
+
+def _bins(factor: Factor, values: NDArray[np.float64], pairs: _Pairs) -> Codes:
+    """(p,) the bin of each pair's angle."""
+    angle = factor.compare(values[pairs.first], values[pairs.second])
+    return np.rint(angle / (factor.period / 2) * (BINS - 1)).astype(np.int64)
+
+
+def _opposite(
+    pairs: _Pairs, bins: Codes, count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """For each object (n,): is its farthest view opposite, the share of opposite views, has it any."""
+    view = np.concatenate([pairs.first, pairs.second])
+    distance = np.concatenate([pairs.distance, pairs.distance])
+    opposite = np.concatenate([bins, bins]) == BINS - 1
+    total = np.bincount(view, minlength=count)
+    among = np.bincount(view, weights=opposite, minlength=count)
+    farthest = np.zeros(count)
+    np.maximum.at(farthest, view, distance)
+    # Of views equally far, each counts for its part.
+    last = distance == farthest[view]
+    ties = np.bincount(view[last], minlength=count)
+    hits = np.bincount(view[last], weights=opposite[last], minlength=count)
+    return hits / np.maximum(ties, 1), among / np.maximum(total, 1), among > 0
+
+
+def _intervals(
+    pairs: _Pairs,
+    bins: Codes,
+    farthest: tuple[NDArray[np.float64], NDArray[np.bool_]],
+    clusters: Clusters,
+    seed: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float, float]:
+    """The curve with its interval, and the interval of the share of opposite views.
+
+    Clusters are drawn with replacement; a pair counts as often as its cluster, or as the product of its two.
+    """
+    tables = [_by_cluster(pairs, bins, part, clusters) for part in (pairs.distance, np.ones(len(bins)))]
+    hit, asked = farthest
+    hits = np.bincount(clusters.cluster, weights=hit * asked, minlength=clusters.count)
+    views = np.bincount(clusters.cluster, weights=asked, minlength=clusters.count)
+    whole = np.ones((1, clusters.count))
+    curve = _ratio(*(_weighted(table, whole) for table in tables))[0]
+    if clusters.count < 2:
+        return curve, np.full(BINS, math.nan), np.full(BINS, math.nan), math.nan, math.nan
+    curves, shares = [], []
+    for drawn in draws(clusters.count, seed):
+        weight = _weights(drawn, clusters.count)
+        curves.append(_ratio(*(_weighted(table, weight) for table in tables)))
+        shares.append(_ratio(weight @ hits, weight @ views)[:, None])
+    tails = expanded_percentiles(clusters.count)
+    low, high = (_percentile(np.concatenate(curves), tail) for tail in tails)
+    low_hit, high_hit = (float(_percentile(np.concatenate(shares), tail)[0]) for tail in tails)
+    return curve, low, high, low_hit, high_hit
+
+
+def _by_cluster(pairs: _Pairs, bins: Codes, values: NDArray[np.float64], clusters: Clusters) -> _Table:
+    """Sums of the pairs' values in each bin: inside each cluster, and between each two."""
+    one, other = clusters.cluster[pairs.first], clusters.cluster[pairs.second]
+    inside = one == other
+    within = np.zeros((clusters.count, BINS))
+    np.add.at(within, (one[inside], bins[inside]), values[inside])
+    between = []
+    for number in range(BINS):
+        here = ~inside & (bins == number)
+        shape = (clusters.count, clusters.count)
+        between.append(coo_array((values[here], (one[here], other[here])), shape=shape).tocsr())
+    return within, between
+
+
+def _weighted(table: _Table, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(rows, bins) the sums when clusters count as often as each row of ``weight`` says."""
+    within, between = table
+    sums = np.stack([(weight * (weight @ sums)).sum(1) for sums in between], axis=1)
+    total: NDArray[np.float64] = weight @ within + sums
+    return total
+
+
+def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
+    """NaN where nothing is counted."""
+    return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
+
+
+def _weights(drawn: Codes, count: int) -> NDArray[np.float64]:
+    """(rows, clusters) how often each cluster was drawn."""
+    place = drawn + count * np.arange(len(drawn))[:, None]
+    counted = np.bincount(place.reshape(-1), minlength=count * len(drawn))
+    return counted.reshape(len(drawn), count).astype(np.float64)
+
+
+def _percentile(samples: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
+    """The percentile of each column without its NaN; NaN where nothing else is there."""
+    known = [column[np.isfinite(column)] for column in samples.T]
+    return np.array([np.quantile(column, tail) if len(column) else math.nan for column in known])

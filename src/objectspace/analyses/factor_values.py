@@ -1,0 +1,196 @@
+"""Factors as values: what kind they are, how two values differ, how far apart random objects are."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.clusters import Clusters, Codes, codes
+from objectspace.errors import InputError
+from objectspace.objects.records import Objects
+
+Kind = Literal["categorical", "linear", "circular"]
+
+#: Factors that every object has: its label, and its box in pixels of its photo.
+BUILT_IN = ("label", "x", "y", "x1", "y1", "size")
+
+#: A numeric control of more different values than this is cut into classes of equal counts.
+MOST_LEVELS = 32
+CLASSES = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Factor:
+    """One factor of n objects, known for each.
+
+    values: (n,) float64; of a categorical factor the place of each value in ``categories``; of a circular one
+        in [0, period), in the factor's own unit (degrees)
+    """
+
+    name: str
+    kind: Kind
+    values: NDArray[np.float64]
+    period: float = math.nan
+    categories: tuple[str, ...] = ()
+
+    def take(self, rows: NDArray[Any]) -> Factor:
+        """The factor of some of the objects."""
+        return Factor(self.name, self.kind, self.values[rows], self.period, self.categories)
+
+    def compare(self, first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Value by value: equal (1) or not (0); the difference; the shorter arc."""
+        if self.kind == "categorical":
+            equal: NDArray[np.float64] = (first == second).astype(np.float64)
+            return equal
+        apart: NDArray[np.float64] = np.abs(first - second)
+        if self.kind == "circular":
+            np.minimum(apart, self.period - apart, out=apart)
+        return apart
+
+    @property
+    def sign(self) -> int:
+        """1 where a larger :meth:`compare` is better, -1 where a smaller one is."""
+        return 1 if self.kind == "categorical" else -1
+
+
+def read_factor(
+    objects: Objects, name: str, *, circular: float | None = None, categorical: bool = False
+) -> tuple[Factor, NDArray[np.bool_]]:
+    """A factor of the objects that have it, and which these are (n,) bool.
+
+    The user's own columns come first; then ``label``, ``x`` and ``y`` (the box's centre), ``x1`` and ``y1``
+    (its top left corner, which the paper colours by) and ``size`` (the square root of its area), in pixels.
+    Numbers are linear, circular where ``circular`` gives their period, names where ``categorical``; texts are
+    categorical. Raises InputError for an unknown name and for texts that should be circular.
+    """
+    column = factor_column(objects, name)
+    known = known_values(column)
+    there = column[known]
+    if circular is not None:
+        if there.dtype.kind != "f":
+            raise InputError(f"factor {name} holds texts, and --circular needs angles")
+        if not (math.isfinite(circular) and circular > 0):
+            raise InputError(f"the period of factor {name} is {circular:g}, expected a number above 0")
+        turned = np.mod(there, circular)
+        # A tiny negative angle becomes the period itself, which is 0.
+        return Factor(name, "circular", np.where(turned < circular, turned, 0.0), circular), known
+    if there.dtype.kind == "f" and not categorical:
+        return Factor(name, "linear", there.astype(np.float64)), known
+    names, number = np.unique(
+        there.astype(np.float64 if there.dtype.kind == "f" else str), return_inverse=True
+    )
+    categories = tuple(f"{value:g}" if names.dtype.kind == "f" else str(value) for value in names)
+    return Factor(name, "categorical", number.astype(np.float64), categories=categories), known
+
+
+def factor_column(objects: Objects, name: str) -> NDArray[Any]:
+    """A factor's column (n,), float64 or texts. Raises InputError for an unknown name."""
+    if name in objects.factors:
+        column: NDArray[Any] = objects.factors[name]
+        return column
+    left, top, right, bottom = objects.xyxy.astype(np.float64).T
+    own = {
+        "label": objects.label,
+        "x": (left + right) / 2,
+        "y": (top + bottom) / 2,
+        "x1": left,
+        "y1": top,
+        "size": np.sqrt((right - left) * (bottom - top)),
+    }
+    if name not in own:
+        known = sorted(objects.factors) + list(BUILT_IN)
+        near = difflib.get_close_matches(name, known, n=1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"no factor {name!r}, expected one of {', '.join(known)}{guess}")
+    built_in: NDArray[Any] = own[name]
+    return built_in
+
+
+def known_values(column: NDArray[Any]) -> NDArray[np.bool_]:
+    """(n,) where a column has a value: a finite number, a text."""
+    if column.dtype.kind == "f":
+        finite: NDArray[np.bool_] = np.isfinite(column)
+        return finite
+    return np.array([value is not None and value != "" for value in column], bool)
+
+
+def control_levels(column: NDArray[Any]) -> Codes:
+    """The level (n,) at which each object is compared, of a column without unknown values.
+
+    Values are levels; numbers of more than 32 different values are cut into ten classes of equal counts.
+    """
+    if column.dtype.kind != "f":
+        return codes(column.astype(str))
+    if len(np.unique(column)) <= MOST_LEVELS:
+        return codes(column)
+    edges = np.quantile(column, np.arange(1, CLASSES) / CLASSES)
+    return codes(np.searchsorted(edges, column, side="right"))
+
+
+def random_agreement(factor: Factor, values: NDArray[np.float64], clusters: Clusters) -> NDArray[np.float64]:
+    """(n,) the mean :meth:`Factor.compare` of each object with all it could have as neighbours.
+
+    These are the objects of its level in other clusters; each object must have one (:func:`comparable`).
+    """
+    block = codes(clusters.cluster * (int(clusters.level.max()) + 1) + clusters.level)
+    total = _sums[factor.kind](values, clusters.level, factor.period)
+    own = _sums[factor.kind](values, block, factor.period)
+    others = np.bincount(clusters.level)[clusters.level] - np.bincount(block)[block]
+    mean: NDArray[np.float64] = (total - own) / others
+    return mean
+
+
+def _sum_equal(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
+    """(n,) how many objects of its own segment have each object's value."""
+    pair = codes(segment * (int(values.max()) + 1) + values.astype(np.int64))
+    return np.bincount(pair)[pair].astype(np.float64)
+
+
+def _sum_differences(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
+    """(n,) the sum of |v - w| over the values w of each object's segment, from sorted running sums."""
+    order = np.lexsort((values, segment))
+    ordered, own = values[order], segment[order]
+    size = np.bincount(segment)
+    start = (np.cumsum(size) - size)[own]
+    running = np.concatenate([[0.0], np.cumsum(ordered)])
+    rank = np.arange(len(order)) - start
+    before = running[:-1] - running[start]
+    total = running[start + size[own]] - running[start]
+    sums = np.empty(len(values))
+    sums[order] = ordered * (2 * rank - size[own]) + total - 2 * before
+    return sums
+
+
+def _sum_arcs(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
+    """(n,) the sum of the shorter arcs from each angle to those of its segment.
+
+    Each segment's sorted angles are laid out twice, a turn apart, so that all that lie up to half a turn
+    ahead stand in one stretch; the others are reached the other way round.
+    """
+    order = np.lexsort((values, segment))
+    size = np.bincount(segment)
+    start = np.cumsum(size) - size
+    own = segment[order]
+    rank = np.arange(len(order)) - start[own]
+    place = 2 * start[own] + rank
+    line = np.empty(2 * len(order))
+    # Segments lie four turns apart, so that no stretch reaches into the next one.
+    angle = values[order] + 4 * period * own
+    line[place], line[place + size[own]] = angle, angle + period
+    running = np.concatenate([[0.0], np.cumsum(line)])
+    half = np.searchsorted(line, angle + period / 2, side="right")
+    end = place + size[own]
+    half = np.minimum(half, end)
+    ahead = running[half] - running[place] - (half - place) * angle
+    behind = (end - half) * (period + angle) - (running[end] - running[half])
+    sums = np.empty(len(values))
+    sums[order] = ahead + behind
+    return sums
+
+
+_sums = {"categorical": _sum_equal, "linear": _sum_differences, "circular": _sum_arcs}
