@@ -27,14 +27,17 @@ from objectspace.cli.options import (
     Route,
     RouteOption,
     ScaleOption,
+    StorePath,
     Windows,
 )
-from objectspace.cli.output import print_report, progress_bar
+from objectspace.cli.output import print_json, print_report, print_table, progress_bar
 from objectspace.errors import QueryError
 
 if TYPE_CHECKING:
+    from objectspace.analyses.projection import Projection
     from objectspace.images import Image
     from objectspace.objects.records import Objects
+    from objectspace.store import Store
 
 
 class Varied(StrEnum):
@@ -44,6 +47,13 @@ class Varied(StrEnum):
     angle = "angle"
     size = "size"
     background = "background"
+
+
+class Method(StrEnum):
+    """How a space becomes a map."""
+
+    pca = "pca"
+    tsne = "tsne"
 
 
 VariedPhoto = Annotated[Path, typer.Argument(metavar="PHOTO", show_default=False, help="the object's photo")]
@@ -61,6 +71,17 @@ ObjectSize = Annotated[
     float | None,
     typer.Option(metavar="SHARE", help="its longer side, of the picture's shorter; by default as it is"),
 ]
+ProjectedSpaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--space", help="a space; repeatable, drawn side by side", show_default="every window, or every space"
+    ),
+]
+MethodOption = Annotated[Method, typer.Option(help="principal components, or t-SNE")]
+Red = Annotated[str, typer.Option(metavar="FACTOR", help="the redder the more")]
+Blue = Annotated[str, typer.Option(metavar="FACTOR", help="the bluer the more")]
+FigurePath = Annotated[Path | None, typer.Option("--figure", help="draw it: .png, .pdf or .svg")]
+Seed = Annotated[int, typer.Option(min=0, help="of t-SNE, folds and resamples")]
 
 #: Window sizes of varied objects: what they hold of the place differs between them.
 WINDOWS = (1, 2, 3, 5)
@@ -150,3 +171,77 @@ def _stored(image: Image, object_id: str, path: Path) -> Objects:
     if objects.image_id[0] != image.image_id:
         raise QueryError(f"object {object_id} of {path} is not in {image.path}, but in another photo")
     return objects
+
+
+@app.command("project")
+def project_spaces(
+    store: StorePath,
+    space: ProjectedSpaces = None,
+    method: MethodOption = Method.pca,
+    red: Red = "x1",
+    blue: Blue = "y1",
+    figure: FigurePath = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Map spaces to their first components, and tell what each holds of two factors (figure 7).
+
+    Of windows also the phase: where in its window the box's centre lies. R2 is of photos held out.
+    """
+    from objectspace.store import open_store
+
+    if figure is not None:
+        from objectspace.figures.style import check_figure_path
+
+        check_figure_path(figure)
+    opened = open_store(store)
+    names = space or [name for name in opened.space_names if opened.recipe(name).route == "window"]
+    found = [_projected(opened, name, method, (red, blue), seed) for name in names or opened.space_names]
+    if figure is not None:
+        from objectspace.figures.projection import draw_projection
+        from objectspace.figures.style import write_figure
+
+        write_figure(draw_projection(found, red=red, blue=blue), figure)
+    if as_json:
+        documents = [one.to_json() for one in found]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        for one in found:
+            _print_projection(one)
+
+
+def _projected(store: Store, name: str, method: Method, factors: tuple[str, str], seed: int) -> Projection:
+    from objectspace.analyses.factor_values import factor_column
+    from objectspace.analyses.place import window_whereabouts
+    from objectspace.analyses.projection import project
+
+    space = store.space(name)
+    objects = store.objects(space.object_id)
+    where = window_whereabouts(store, name, objects)
+    values = {factor: factor_column(objects, factor) for factor in factors}
+    return project(space, objects, values, where=where, method=method.value, seed=seed)
+
+
+def _print_projection(one: Projection) -> None:
+    typer.echo(f"{one.space}: {len(one.coordinates)} objects, {one.method}")
+    if one.shares is not None:
+        shares = (one.shares.phase, one.shares.place, one.shares.both)
+        told = "phase {:.0%}, place {:.0%}, both {:.0%}".format(*shares)
+        typer.echo(f"  of the variance: {told}")
+    header = ["R2 of", *(f"first {count}" for count in _counts(one)), "component 1", "component 2"]
+    rows = [
+        [
+            name,
+            *(
+                f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+                for estimate in reading.first.values()
+            ),
+            *(f"{value:.3f}" for value in reading.components[:2]),
+        ]
+        for name, reading in one.readings.items()
+    ]
+    print_table(header, rows)
+
+
+def _counts(one: Projection) -> list[int]:
+    return list(next(iter(one.readings.values())).first)

@@ -116,8 +116,8 @@ def cut_windows(
     if size < 1:
         raise InputError(f"window size {size} is not a positive number of cells")
     height, width = features.shape[1:]
-    left = _first_cells(cells.cell_x, cells.centre_x, size)
-    top = _first_cells(cells.cell_y, cells.centre_y, size)
+    left = first_cells(cells.cell_x, cells.centre_x, size)
+    top = first_cells(cells.cell_y, cells.centre_y, size)
     outside = size * size - _inside(left, size, width) * _inside(top, size, height)
 
     margin = size // 2
@@ -131,8 +131,11 @@ def cut_windows(
     return vectors.float().cpu().numpy(), outside.astype(np.int32)
 
 
-def _first_cells(cell: NDArray[np.int32], centre: NDArray[np.float32], size: int) -> NDArray[np.int32]:
-    """The first column (or row) of each window, which may lie outside the map."""
+def first_cells(cell: NDArray[np.int32], centre: NDArray[np.float32], size: int) -> NDArray[np.int32]:
+    """The first column (or row) of each window, which may lie outside the map.
+
+    ``cell`` and ``centre`` are columns of :class:`Cells`, or its x and y side by side.
+    """
     if size % 2:
         first: NDArray[np.int32] = cell - np.int32(size // 2)
         return first

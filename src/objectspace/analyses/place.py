@@ -1,0 +1,68 @@
+"""Where an object is, in the photo and in the window that its vector was cut from.
+
+*Place* is where the window lies in the detector's map, *phase* where the box's centre lies in the window.
+Together they are the object's position; a vector can hold the one without the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.windows import first_cells
+from objectspace.errors import InputError
+from objectspace.objects.boxes import Frame, centres, letterbox_frame, stretch_frame
+from objectspace.objects.records import Objects
+from objectspace.store import Store
+
+Float64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whereabouts:
+    """Of each object (n, 2), across and down, in cells of the map that its window was cut from.
+
+    phase: the box's centre less the window's, from -0.5 to 0.5; farther only where a detector found the
+        object from another cell than the one that holds its centre
+    place: the window's centre, 0 at the map's left (upper) edge
+    """
+
+    phase: Float64
+    place: Float64
+
+
+def window_whereabouts(store: Store, name: str, objects: Objects) -> Whereabouts | None:
+    """Phase and place of a space's objects, row for row; None for a space that is not of windows.
+
+    Raises InputError for a space whose recipe does not say how photos were laid on the detector's input.
+    """
+    recipe = store.recipe(name)
+    if recipe.route != "window" or recipe.window is None or recipe.stride is None:
+        return None
+    sizes = {row.image_id: (row.width, row.height) for row in store.images()}
+    frames = {image_id: _frame(recipe, name, sizes[image_id]) for image_id in set(objects.image_id.tolist())}
+    boxes = np.concatenate(
+        [
+            frames[image_id].to_input(box[None])
+            for image_id, box in zip(objects.image_id, objects.xyxy, strict=True)
+        ]
+    )
+    cells = store.cells(name)
+    middle = (centres(boxes) / recipe.stride).astype(np.float32)
+    cell = np.column_stack([cells["cell_x"], cells["cell_y"]])
+    place = first_cells(cell, middle, recipe.window) + recipe.window / 2
+    return Whereabouts(middle.astype(np.float64) - place, place.astype(np.float64))
+
+
+def _frame(recipe: Recipe, name: str, image_wh: tuple[int, int]) -> Frame:
+    try:
+        width, height = recipe.preprocessing["input_wh"]
+        make = {"letterbox": letterbox_frame, "stretch": stretch_frame}[recipe.preprocessing["resize"]]
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"the recipe of space {name} does not say how photos lie on the detector's input"
+        ) from None
+    return make(image_wh, (width, height))

@@ -1,0 +1,289 @@
+"""Projections of a space to a few components, and what each component holds of where the object is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from objectspace.analyses.clusters import Clusters, Codes, make_clusters
+from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.place import Whereabouts
+from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
+from objectspace.analyses.statistics import Estimate, finite
+from objectspace.embeddings.spaces import Space
+from objectspace.errors import InputError
+from objectspace.objects.records import Objects
+
+Method = Literal["pca", "tsne"]
+Float64 = NDArray[np.float64]
+
+#: Components that are kept, and the first so many of them that factors are read from together.
+COMPONENTS = 50
+FIRST = (2, 10, 50)
+
+#: Waves across and down, at most, of which a function of phase or of place is made.
+WAVES = 6
+#: Ridge penalty of that function's weights, times the objects: against waves that few objects tell apart.
+_RIDGE = 1e-3
+
+PERPLEXITY = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Components:
+    """Principal components of vectors (n, d).
+
+    coordinates: (n, c) float64, centred
+    explained: (c,) share of the variance, falling
+    axes: (c, d), orthonormal, each with its largest weight positive
+    """
+
+    coordinates: Float64
+    explained: Float64
+    axes: Float64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """How much of one factor the components hold: R2 on held-out photos, 1 for all, 0 or less for nothing.
+
+    components: (c,) of a line through each component alone
+    first: number of components -> ridge regression on the first so many together
+    """
+
+    components: Float64
+    first: Mapping[int, Estimate]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; null where there are fewer components."""
+        values = {f"first_{count}": finite_value(self.first.get(count)) for count in FIRST}
+        detail = {str(count): estimate.to_json() for count, estimate in self.first.items()}
+        return {
+            "components": [finite(value) for value in self.components.tolist()],
+            **values,
+            "estimates": detail,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """Shares of the variance that a smooth function predicts for held-out photos.
+
+    phase, place: a function of the phase alone, of the place alone
+    both: a sum of one of each; what is left is what phase and place make together, and whatever else differs
+    components: the same three of each component (c, 3), shares of that component's own variance
+    """
+
+    phase: float
+    place: float
+    both: float
+    components: Float64
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        names = ("phase", "place", "both")
+        rows = [dict(zip(names, map(finite, row), strict=True)) for row in self.components.tolist()]
+        return {**{name: finite(getattr(self, name)) for name in names}, "components": rows}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projection:
+    """A space of n objects projected.
+
+    coordinates: (n, c) float64: principal components, or the two of t-SNE
+    explained: (c,) share of the variance; empty for t-SNE
+    loadings: (c, k, k) share of each map cell of the window in a component's squared weights; None where the
+        vectors are not of windows, and for t-SNE
+    factors: name -> (n,) float64, what the readings are of
+    shares: None where the vectors are not of windows
+    """
+
+    space: str
+    method: Method
+    coordinates: Float64
+    explained: Float64
+    loadings: Float64 | None
+    factors: Mapping[str, Float64]
+    readings: Mapping[str, Reading]
+    shares: Shares | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, the shape that ``objectspace project --json`` prints."""
+        return {
+            "space": self.space,
+            "method": self.method,
+            "n": len(self.coordinates),
+            "explained_variance": self.explained.tolist(),
+            "r2": {name: reading.to_json() for name, reading in self.readings.items()},
+            "variance": None if self.shares is None else self.shares.to_json(),
+            "loadings": None if self.loadings is None else self.loadings[:10].tolist(),
+        }
+
+
+def finite_value(estimate: Estimate | None) -> float | None:
+    """An estimate's value for JSON."""
+    return None if estimate is None else finite(estimate.value)
+
+
+def project(
+    space: Space,
+    objects: Objects,
+    factors: Mapping[str, Float64],
+    *,
+    where: Whereabouts | None = None,
+    method: Method = "pca",
+    seed: int = 0,
+) -> Projection:
+    """A space projected, and what its components hold of numeric factors (name -> (n,)) and of ``where``.
+
+    ``objects`` are the space's, row for row. Components are of all objects, which are what a map shows;
+    readings are regressions on them from which whole photos were held out. t-SNE (van der Maaten and Hinton
+    2008) starts from the principal components.
+    Raises InputError with fewer than ten objects or three photos, for vectors that are all equal, and for a
+    factor that is constant or not known of every object.
+    """
+    _check(space, objects, factors, method)
+    clusters = make_clusters(objects.image_id)
+    fold = make_folds(clusters.cluster, FOLDS, seed=seed)
+    vectors = space.vectors.astype(np.float64)
+    found = principal_components(vectors, COMPONENTS)
+    told = {**factors, **_phases(where)}
+    shares = None if where is None else _shares(vectors, found, where, fold)
+    if method == "tsne":
+        coordinates, explained, loadings = _tsne(found.coordinates, seed), np.empty(0), None
+    else:
+        coordinates, explained = found.coordinates, found.explained
+        loadings = _loadings(found.axes, space.recipe.window)
+    readings = {name: _reading(coordinates, name, told[name], clusters, fold, seed) for name in told}
+    return Projection(space.name, method, coordinates, explained, loadings, told, readings, shares)
+
+
+def principal_components(vectors: Float64, count: int) -> Components:
+    """The first ``count`` principal components of vectors (n, d), or as many as there are; exact.
+
+    Solved in the smaller of the two equal forms, as eigenvectors of the d x d or the n x n products.
+    """
+    centred = vectors - vectors.mean(0)
+    total = float((centred**2).sum())
+    wide = centred.shape[0] <= centred.shape[1]
+    products = centred @ centred.T if wide else centred.T @ centred
+    size = len(products)
+    values, found = eigh(products, subset_by_index=(max(0, size - count), size - 1), check_finite=False)
+    # Directions without variance are rounding, not components.
+    there = np.flatnonzero(values > total * 1e-12)[::-1]
+    values, found = values[there], found[:, there]
+    axes = (found.T @ centred) / np.sqrt(values)[:, None] if wide else found.T
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1))
+    explained: Float64 = values / total
+    return Components(centred @ axes.T, explained, axes)
+
+
+def _check(space: Space, objects: Objects, factors: Mapping[str, Float64], method: str) -> None:
+    if method not in get_args(Method):
+        raise InputError(f"method {method!r} is not known, expected {' or '.join(get_args(Method))}")
+    if objects.object_id.tolist() != space.object_id.tolist():
+        raise InputError(f"space {space.name}: its vectors and the objects are not in the same order")
+    if len(space) < 10 or len(set(objects.image_id.tolist())) < 3:
+        raise InputError(
+            f"space {space.name} has {len(space)} objects; a projection needs ten or more, of three photos"
+        )
+    if not np.ptp(space.vectors, axis=0).any():
+        raise InputError(f"the vectors of space {space.name} are all equal, so there is nothing to project")
+    for name, values in factors.items():
+        if values.dtype.kind != "f" or not np.isfinite(values).all():
+            raise InputError(f"factor {name} is not a number for every object of space {space.name}")
+        if not np.ptp(values):
+            raise InputError(f"factor {name} is {values[0]:g} for every object of space {space.name}")
+
+
+def _phases(where: Whereabouts | None) -> dict[str, Float64]:
+    if where is None:
+        return {}
+    columns = {"phase_x": where.phase[:, 0], "phase_y": where.phase[:, 1]}
+    return {name: column for name, column in columns.items() if np.ptp(column)}
+
+
+def _tsne(components: Float64, seed: int) -> Float64:
+    from openTSNE import TSNE
+
+    perplexity = min(PERPLEXITY, (len(components) - 1) / 3)
+    embedding = TSNE(perplexity=perplexity, neighbors="exact", random_state=seed, n_jobs=1).fit(components)
+    return np.asarray(embedding, np.float64)
+
+
+def _loadings(axes: Float64, window: int | None) -> Float64 | None:
+    if window is None:
+        return None
+    squares = axes.reshape(len(axes), -1, window, window) ** 2
+    loadings: Float64 = squares.sum(1)
+    return loadings
+
+
+def _reading(
+    coordinates: Float64, name: str, values: Float64, clusters: Clusters, fold: Codes, seed: int
+) -> Reading:
+    counts = sorted({min(count, coordinates.shape[1]) for count in FIRST} & set(FIRST))
+    first = {}
+    for count in counts:
+        probe = measure_probe(
+            coordinates[:, :count].astype(np.float32), Factor(name, "linear", values), clusters, seed=seed
+        )
+        if probe is not None:
+            first[count] = probe.score
+    return Reading(_line_r2(coordinates, values, fold), first)
+
+
+def _line_r2(coordinates: Float64, values: Float64, fold: Codes) -> Float64:
+    """(c,) R2 of the line through each component alone, on held-out folds."""
+    errors, spread = np.zeros(coordinates.shape[1]), 0.0
+    for held in range(int(fold.max()) + 1):
+        train, test = fold != held, fold == held
+        x_mean, y_mean = coordinates[train].mean(0), values[train].mean()
+        x, y = coordinates[train] - x_mean, values[train] - y_mean
+        slope = (y @ x) / np.maximum((x**2).sum(0), np.finfo(float).tiny)
+        own = values[test] - y_mean
+        errors += ((own[:, None] - (coordinates[test] - x_mean) * slope) ** 2).sum(0)
+        spread += float((own**2).sum())
+    r2: Float64 = 1 - errors / spread
+    return r2
+
+
+def _shares(vectors: Float64, found: Components, where: Whereabouts, fold: Codes) -> Shares:
+    phase, place = _waves(where.phase), _waves(where.place)
+    bases = (phase, place, np.concatenate([phase, place], axis=1))
+    whole = [_explained(basis, vectors, fold) for basis in bases]
+    each = [_explained(basis, found.coordinates, fold) for basis in bases]
+    phase_share, place_share, both = (float(1 - errors.sum() / spread.sum()) for errors, spread in whole)
+    components = np.stack([1 - errors / spread for errors, spread in each], axis=1)
+    return Shares(phase_share, place_share, both, components)
+
+
+def _waves(points: Float64) -> Float64:
+    """(n, w) cosines of points (n, 2), up to :data:`WAVES` half periods across and down their range.
+
+    A cosine series follows any smooth function on an interval, without a jump where the ends do not meet.
+    """
+    low, span = points.min(0), np.ptp(points, axis=0)
+    unit = (points - low) / np.where(span > 0, span, 1)
+    across, down = (np.cos(np.pi * unit[:, axis, None] * np.arange(WAVES + 1)) for axis in (0, 1))
+    products: Float64 = (across[:, :, None] * down[:, None, :]).reshape(len(points), -1)
+    return products[:, products.std(0) > 1e-9]
+
+
+def _explained(basis: Float64, targets: Float64, fold: Codes) -> tuple[Float64, Float64]:
+    """(t,) squared errors of targets (n, t): predicted from the basis for held-out folds, and by means."""
+    errors, spread = np.zeros(targets.shape[1]), np.zeros(targets.shape[1])
+    for held in range(int(fold.max()) + 1):
+        train, test = fold != held, fold == held
+        centre, mean = basis[train].mean(0), targets[train].mean(0)
+        design, own = basis[train] - centre, targets[test] - mean
+        products = design.T @ design + _RIDGE * len(design) * np.eye(design.shape[1])
+        weights = np.linalg.solve(products, design.T @ (targets[train] - mean))
+        errors += ((own - (basis[test] - centre) @ weights) ** 2).sum(0)
+        spread += (own**2).sum(0)
+    return errors, spread
