@@ -28,12 +28,13 @@ class Agreement:
         purity at k for a categorical factor, mean absolute difference for a linear one, mean arc for a
         circular one. ``chance`` is the same over all objects that could be neighbours, which is what random
         neighbours have on average.
-    values: (n,) float64, each object's own
+    values: (n,) float64, each object's own; ``cluster``: (n,) int64, its cluster
     """
 
     overall: Estimate
     labels: dict[str, Estimate]
     values: NDArray[np.float64]
+    cluster: Codes
 
 
 def find_neighbours(
@@ -80,7 +81,7 @@ def measure_agreement(
 
     names = sorted(set(labels.tolist()))
     by_label = {name: estimate(np.flatnonzero(labels == name)) for name in names}
-    return Agreement(estimate(np.arange(len(values)), p), by_label, values)
+    return Agreement(estimate(np.arange(len(values)), p), by_label, values, clusters.cluster)
 
 
 def hubness(neighbours: Codes) -> float:

@@ -7,7 +7,7 @@ imported before a command needs it.
 
 from __future__ import annotations
 
-from objectspace.cli import demo, location, occlude, report  # noqa: F401  register their commands
+from objectspace.cli import demo, location, measure, occlude, report  # noqa: F401  register their commands
 from objectspace.cli.commands import app, main
 
 __all__ = ["app", "main"]
