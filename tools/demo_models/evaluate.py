@@ -8,6 +8,7 @@ Run from the repository's root. Without --detector-weights and --encoder-weights
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class DetectorScores:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the scores and the logs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder of the drawn pictures")
     parser.add_argument("--detector-weights", type=Path)
@@ -57,6 +58,8 @@ def main() -> None:
     weights = given.encoder_weights or fetch(DEMO_ENCODER)
     for name, offset in (("mask on black", 0), ("box", 1)):
         print_confusion(name, confusion(weights, pictures.crops[offset::2], pictures.kind))
+    for model in ("detector", "encoder"):
+        print_log(model, given.work)
 
 
 def detect(detector: Detector, pictures: Pictures) -> tuple[Boxes, NDArray[np.int64]]:
@@ -98,6 +101,19 @@ def confusion(weights: Path, crops: NDArray[np.uint8], kind: NDArray[np.int64]) 
     table = np.zeros((len(KINDS), len(KINDS)), np.int64)
     np.add.at(table, (kind, logits.argmax(1)), 1)
     return table
+
+
+def print_log(model: str, folder: Path) -> None:
+    """A row an epoch of a training, if it was run in this folder."""
+    path = folder / model / "log.jsonl"
+    if not path.exists():
+        return
+    print(f"\n| epochs of the {model} | steps | mean loss | seconds |\n| --- | --- | --- | --- |")
+    seconds = 0.0
+    for line in map(json.loads, path.read_text().splitlines()):
+        print(f"| {line['epoch']} | {line['step']} | {line['loss']:.3f} | {line['seconds']:.0f} |")
+        seconds += line["seconds"]
+    print(f"\nThe {model}'s training took {seconds / 60:.0f} minutes.")
 
 
 def print_detector(scores: DetectorScores) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,9 @@ SIDE = 416
 JITTER = 0.05
 
 _PICTURES_A_TASK = 25
+
+#: Seed, first picture, the one after the last, jitter.
+_Task = tuple[int, int, int, float]
 
 
 @dataclass(frozen=True)
@@ -72,17 +75,13 @@ def _draw(place: Path, seed: int, count: int, jitter: float) -> None:
     picture, kind, xyxy = [], [], []
     starts = range(0, count, _PICTURES_A_TASK)
     tasks = [(seed, start, min(start + _PICTURES_A_TASK, count), jitter) for start in starts]
-    with (
-        (place / "crops.bin").open("wb") as crops,
-        multiprocessing.get_context("spawn").Pool(os.cpu_count(), _use_one_thread) as pool,
-    ):
-        for part in pool.imap(_draw_task, tasks):
-            for index, drawn in part:
-                pixels[index] = drawn.pixels
-                crops.write(drawn.crops.tobytes())
-                picture.append(np.full(len(drawn.kind), index))
-                kind.append(drawn.kind)
-                xyxy.append(drawn.xyxy)
+    with (place / "crops.bin").open("wb") as crops:
+        for index, drawn in _in_parallel(tasks):
+            pixels[index] = drawn.pixels
+            crops.write(drawn.crops.tobytes())
+            picture.append(np.full(len(drawn.kind), index))
+            kind.append(drawn.kind)
+            xyxy.append(drawn.xyxy)
     pixels.flush()
     np.savez(
         place / "objects.npz",
@@ -90,6 +89,16 @@ def _draw(place: Path, seed: int, count: int, jitter: float) -> None:
         kind=np.concatenate(kind),
         xyxy=np.concatenate(xyxy),
     )
+
+
+def _in_parallel(tasks: Sequence[_Task]) -> Iterator[tuple[int, _Drawn]]:
+    """The pictures of all tasks in order, drawn by as many processes as there are cores."""
+    if len(tasks) == 1:  # not worth starting any
+        yield from _draw_task(tasks[0])
+        return
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count(), _use_one_thread) as pool:
+        for part in pool.imap(_draw_task, tasks):
+            yield from part
 
 
 def _use_one_thread() -> None:
@@ -106,7 +115,7 @@ class _Drawn:
     crops: NDArray[np.uint8]
 
 
-def _draw_task(task: tuple[int, int, int, float]) -> list[tuple[int, _Drawn]]:
+def _draw_task(task: _Task) -> list[tuple[int, _Drawn]]:
     seed, start, stop, jitter = task
     return list(_pictures(seed, range(start, stop), jitter))
 
