@@ -17,6 +17,7 @@ PACKAGE = Path(objectspace.__file__).parent
 ORDER = (
     "cli",
     "demo",
+    "report",
     "catalogue",
     "queries",
     "flow",

@@ -8,15 +8,13 @@ from pathlib import Path
 
 from objectspace.embeddings.encoders import Encoder, load_encoder
 from objectspace.errors import InputError
-from objectspace.figures.sheet import draw_sheet
+from objectspace.figures.sheet import draw_space
 from objectspace.figures.style import write_figure
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
 from objectspace.objects.detectors import Detector, load_detector
 from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
-from objectspace.search import SpaceSearch, choose_targets
-from objectspace.sheets import sheet_rows
 from objectspace.store import Store, open_store
 
 WORLD, STORE = "world", "world.osp"
@@ -63,10 +61,6 @@ def make_demo(
 
 def _sheet(store: Store, space: str, folder: Path) -> Path:
     """The paper's figure 2 or 5 of one space."""
-    search = SpaceSearch(store, space)
-    targets = search.stored(choose_targets(search.objects, 12))
-    answers = search.nearest(targets, k=5, exclude_same_image=True)
-    caption = f"space {space} · euclidean distance under each, exact · neighbours from other pictures only"
     path = folder / f"sheet-{space}.png"
-    write_figure(draw_sheet(sheet_rows(store, answers), caption=caption), path)
+    write_figure(draw_space(store, space), path)
     return path

@@ -104,6 +104,17 @@ def _queries(finding: Finding, job: Job, space: str, store: Store, photo: Path |
     return Queries(objects.take(kept), vectors, (str(photo),) * len(kept), False, thumbnails)
 
 
+def space_detector(store: Store, space: str, *, device: str = "cpu") -> Detector:
+    """The detector whose maps a window space was cut from, loaded from where its job found it.
+
+    Raises ModelError where that fails, QueryError for a space of crops.
+    """
+    recipe = store.recipe(space)
+    if recipe.route != "window":
+        raise QueryError(f"space {space} was not cut from a detector's map")
+    return _detector_of(store, recipe.model, recipe.weights, recipe.precision, device)
+
+
 def _job_of(
     store: Store, space: str, box: tuple[float, float, float, float] | None, device: str, confidence: float
 ) -> Job:
@@ -122,7 +133,7 @@ def _job_of(
             confidence=confidence,
         )
     else:
-        detector = _detector_of(store, recipe.model, recipe.weights, recipe.precision, device)
+        detector = space_detector(store, space, device=device)
         scale: Any = recipe.scale
         windows = (recipe.window or 1,)
         job = Job(

@@ -14,8 +14,9 @@ from matplotlib.textpath import TextToPath
 
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GREY, ORANGE
-from objectspace.search import distance_text
-from objectspace.sheets import SheetRow, Tile
+from objectspace.search import SpaceSearch, choose_targets, distance_text
+from objectspace.sheets import SheetRow, Tile, sheet_rows
+from objectspace.store import Store
 
 # Inches. A picture of 128 pixels in 0.8 inches is drawn pixel by pixel at 160 or 320 dots per inch.
 PICTURE = 0.8
@@ -57,6 +58,18 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     labels = any(row.target.label is not None for row in rows)
     _draw_footer(axes, HEADER + ROW * len(rows), caption, legend=labels)
     return figure
+
+
+def draw_space(store: Store, space: str, *, targets: int = 12, k: int = 5) -> Figure:
+    """A sheet of a space: targets of all its labels and their nearest objects of other photos.
+
+    Raises QueryError for an unknown space, InputError for an empty one.
+    """
+    search = SpaceSearch(store, space)
+    queries = search.stored(choose_targets(search.objects, targets))
+    answers = search.nearest(queries, k=k, exclude_same_image=True)
+    caption = f"space {space} · euclidean distance under each, exact · neighbours from other photos only"
+    return draw_sheet(sheet_rows(store, answers), caption=caption)
 
 
 def _frame(tile: Tile, target: Tile) -> tuple[str, str]:

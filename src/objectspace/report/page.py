@@ -1,0 +1,144 @@
+"""One self-contained HTML page: no script, nothing fetched, every text escaped; it prints on paper."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from objectspace.analyses.claims import Finding
+
+DOTS_PER_INCH = 160
+
+_SIGNS = {"holds": "✓", "does not hold": "✗", "not shown here": "–"}
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 2rem auto;
+  padding: 0 1rem; max-width: 62rem; }
+h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top:
+2.4rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem; } p.lead { color: #555; margin-top: 0; } table {
+border-collapse: collapse; width: 100%; font-size: .86rem; } th, td { text-align: left; vertical-align: top;
+padding: .4rem .5rem; border-bottom: 1px solid #ddd; } td.number, th.number { text-align: right; white-space:
+nowrap; font-variant-numeric: tabular-nums; } td small { color: #555; display: block; } td.verdict {
+white-space: nowrap; font-weight: 600; } td.holds { color: #005a8c; } td.does { color: #a33f00; } td.not {
+color: #555; font-weight: 400; } figure { margin: 1.2rem 0; break-inside: avoid; } figure img { max-width:
+100%; height: auto; display: block; } figcaption { color: #444; font-size: .86rem; margin-top: .4rem;
+max-width: 48rem; } dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size:
+.9rem; } dt { color: #555; } dd { margin: 0; } a { color: #005a8c; } @media print { body { margin: 0;
+max-width: none; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
+"""
+
+
+_CLAIMS_HEAD = """<h2>Claims</h2>
+<p>A claim holds where the 95 % interval (bootstrap over photos or groups) lies wholly on the better side of
+chance and the permutation test agrees; it does not hold where the interval lies on the other side. Otherwise
+these photos do not show it.</p>
+<table><thead><tr><th>the paper’s claim</th><th>what was measured</th><th class="number">value</th>
+<th class="number">chance</th><th class="number">95 % interval</th><th class="number">n</th>
+<th class="number">p</th><th>verdict</th></tr></thead><tbody>"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A figure of the page, as PNG, with what to know of it; ``alt`` is for those who cannot see it."""
+
+    key: str
+    heading: str
+    png: bytes
+    caption: str
+    alt: str
+
+
+def png_of(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG file."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor="white")
+    return stream.getvalue()
+
+
+def page(
+    title: str,
+    facts: Sequence[tuple[str, str]],
+    findings: Sequence[Finding],
+    pictures: Sequence[Picture],
+    picture_of: dict[str, str],
+    missing: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The page's HTML.
+
+    facts: what the report is of, name and value; pictures: in order; picture_of: for the key of a finding,
+    the key of its picture; missing: headings of pictures that could not be made, and why
+    """
+    there = {picture.key for picture in pictures}
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{_text(title)}</h1>",
+        '<p class="lead">The claims of “Decomposing Image Embeddings into Object Embeddings”, measured.</p>',
+        "<dl>",
+        *(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts),
+        "</dl>",
+        _CLAIMS_HEAD,
+        *(_row(finding, picture_of.get(finding.key), there) for finding in findings),
+        "</tbody></table>",
+        *(_figure(picture) for picture in pictures),
+        *(f"<h2>{_text(heading)}</h2><p>Not drawn: {_text(why)}.</p>" for heading, why in missing),
+        "</body></html>",
+    ]
+    return "\n".join(parts)
+
+
+def _row(finding: Finding, picture: str | None, there: set[str]) -> str:
+    claim = _text(finding.claim)
+    if picture in there:
+        claim = f'<a href="#{_text(str(picture))}">{claim}</a>'
+    kind = finding.verdict.split()[0]
+    estimate = finding.estimate
+    numbers = [""] * 5
+    if estimate is not None:
+        interval = (
+            f"{number(estimate.low)} to {number(estimate.high)}" if math.isfinite(estimate.low) else "–"
+        )
+        numbers = [
+            number(estimate.value),
+            number(estimate.chance),
+            interval,
+            f"{estimate.n}<small>{estimate.clusters} clusters</small>",
+            "" if math.isnan(estimate.p) else f"{estimate.p:.3f}",
+        ]
+    cells = "".join(f'<td class="number">{cell}</td>' for cell in numbers)
+    reason = f"<small>{_text(finding.reason)}</small>" if finding.reason else ""
+    return (
+        f"<tr><td>{claim}<small>section {_text(finding.section)}</small></td>"
+        f"<td>{_text(finding.measure)}{reason}</td>{cells}"
+        f'<td class="verdict {kind}">{_SIGNS[finding.verdict]} {_text(finding.verdict)}</td></tr>'
+    )
+
+
+def _figure(picture: Picture) -> str:
+    data = base64.b64encode(picture.png).decode()
+    return (
+        f'<h2 id="{_text(picture.key)}">{_text(picture.heading)}</h2>'
+        f'<figure><img alt="{_text(picture.alt)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{_text(picture.caption)}</figcaption></figure>"
+    )
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent: 0.325, 12.3, 90.1."""
+    if not math.isfinite(value):
+        return "–"
+    digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1
+    return f"{value:.{digits}f}"
+
+
+def _text(text: str) -> str:
+    return html.escape(text, quote=True)

@@ -1,0 +1,220 @@
+"""The paper's seven figures, drawn of a user's own photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import PIL.Image
+from matplotlib.figure import Figure
+
+from objectspace.analyses.occlusion import Occlusion
+from objectspace.embeddings.crops import CropPolicy, cut_crops
+from objectspace.errors import InputError, ObjectspaceError
+from objectspace.figures.cutting import CropCut, WindowCut, draw_crop_cuts, draw_window_cuts
+from objectspace.figures.montage import draw_montage
+from objectspace.figures.occlusion import draw_occlusion
+from objectspace.figures.projection import draw_projection
+from objectspace.figures.sheet import draw_space
+from objectspace.images import read_image
+from objectspace.objects.detectors import Detector
+from objectspace.objects.masks import decode
+from objectspace.report.evidence import Choice, Moved, Photo
+from objectspace.report.page import Picture, png_of
+from objectspace.store import Store
+
+#: Objects whose crops, photos whose windows, and moved pictures that are shown.
+CROPS, PHOTOS, MOVED = 3, 3, 12
+CROP_SIDE = 160  # pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """All that the figures are drawn from; what could not be had is None or empty."""
+
+    store: Store
+    choice: Choice
+    photos: Sequence[Photo]
+    detector: Detector | None
+    occlusions: Sequence[Occlusion]
+    moved: Moved | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawer:
+    key: str
+    heading: str
+    caption: str
+    alt: str
+    draw: Callable[[Material], Figure]
+
+
+def draw_pictures(material: Material) -> tuple[list[Picture], list[tuple[str, str]]]:
+    """The figures that can be drawn; of the others heading and reason."""
+    pictures, missing = [], []
+    for drawer in _DRAWERS:
+        try:
+            figure = drawer.draw(material)
+        except ObjectspaceError as error:
+            missing.append((drawer.heading, str(error)))
+            continue
+        pictures.append(Picture(drawer.key, drawer.heading, png_of(figure), drawer.caption, drawer.alt))
+    return pictures, missing
+
+
+def _crop_cuts(material: Material) -> Figure:
+    policy = CropPolicy.from_json(dict(material.store.recipe(_crop(material)).crop or {}))
+    cuts = []
+    for photo, row in _varied_objects(material.photos):
+        objects = photo.objects.take([row])
+        mask = objects.mask[0]
+        cuts.append(
+            CropCut(
+                str(objects.label[0]),
+                photo.image.pixels,
+                objects.xyxy[0],
+                None if mask is None else decode(mask),
+                cut_crops(photo.image, objects, policy, CROP_SIDE)[0],
+            )
+        )
+    return draw_crop_cuts(cuts)
+
+
+def _varied_objects(photos: Sequence[Photo]) -> list[tuple[Photo, int]]:
+    """The largest object of each of a few labels, of different photos."""
+    chosen: dict[str, tuple[float, Photo, int]] = {}
+    for photo in photos:
+        area = np.prod(photo.objects.xyxy[:, 2:] - photo.objects.xyxy[:, :2], axis=1)
+        area = area / (photo.image.width * photo.image.height)
+        row = int(area.argmax())
+        label = str(photo.objects.label[row])
+        if label not in chosen or area[row] > chosen[label][0]:
+            chosen[label] = float(area[row]), photo, row
+    ranked = sorted(chosen.values(), key=lambda item: -item[0])
+    return [(photo, row) for _, photo, row in ranked[:CROPS]]
+
+
+def _window_cuts(material: Material) -> Figure:
+    name = _window(material)
+    if material.detector is None:
+        raise InputError("the detector of the store could not be loaded")
+    recipe, cells = material.store.recipe(name), material.store.cells(name)
+    place = {object_id: row for row, object_id in enumerate(material.store.members(name))}
+    cuts = []
+    for photo in material.photos[:PHOTOS]:
+        rows = np.array([place[object_id] for object_id in photo.objects.object_id.tolist()])
+        corner = np.column_stack([cells["cell_x"][rows], cells["cell_y"][rows]]).astype(np.float32)
+        frame = material.detector.frame((photo.image.width, photo.image.height))
+        stride, size = recipe.stride or 1, recipe.window or 1
+        margin = (size - 1) / 2
+        cell = np.concatenate([corner, corner + 1], axis=1) * stride
+        window = np.concatenate([corner - margin, corner + 1 + margin], axis=1) * stride
+        cuts.append(
+            WindowCut(
+                photo.image.pixels,
+                [str(label) for label in photo.objects.label],
+                photo.objects.xyxy,
+                frame.to_image(cell.astype(np.float32)),
+                frame.to_image(window.astype(np.float32)),
+            )
+        )
+    return draw_window_cuts(cuts)
+
+
+def _occlusion(material: Material) -> Figure:
+    if not material.occlusions:
+        raise InputError("nothing was detected in the photos, or their detector could not be loaded")
+    shown = max(material.occlusions, key=lambda occlusion: min(len(occlusion.objects), 4))
+    image_id = shown.objects.image_id[0]
+    (photo,) = (photo for photo in material.photos if photo.image.image_id == image_id)
+    return draw_occlusion(shown, photo.image.pixels)
+
+
+def _moved(material: Material) -> Moved:
+    if material.moved is None:
+        raise InputError("no object was moved about, as no detector of the store could be run on its photos")
+    return material.moved
+
+
+def _moved_pictures(material: Material) -> Figure:
+    paths = _moved(material).pictures
+    chosen = np.linspace(0, len(paths) - 1, MOVED).round().astype(int)
+    pictures = [PIL.Image.fromarray(read_image(paths[place]).pixels) for place in chosen]
+    for picture in pictures:
+        picture.thumbnail((240, 240))
+    return draw_montage([np.asarray(picture) for picture in pictures])
+
+
+def _projections(material: Material) -> Figure:
+    moved = _moved(material)
+    return draw_projection([moved.pca, moved.tsne], red="x1", blue="y1")
+
+
+def _crop(material: Material) -> str:
+    if material.choice.crop is None:
+        raise InputError("the store has no crop space")
+    return material.choice.crop
+
+
+def _window(material: Material) -> str:
+    if material.choice.window is None:
+        raise InputError("the store has no window space")
+    return material.choice.window
+
+
+_DRAWERS = (
+    _Drawer(
+        "figure1",
+        "Figure 1. From photo to crop",
+        "The object is cut out by its mask (or, without one, its box), pasted on a canvas that fits it, and "
+        "scaled to the encoder's input.",
+        "Rows of a photo with a box, the object lifted out of it, and the crop",
+        _crop_cuts,
+    ),
+    _Drawer(
+        "figure2",
+        "Figure 2. Nearest neighbours of crops",
+        "Targets on the left, then their nearest objects of other photos, with label and distance.",
+        "A grid of objects and their nearest neighbours in the crop space",
+        lambda material: draw_space(material.store, _crop(material)),
+    ),
+    _Drawer(
+        "figure3",
+        "Figure 3. Which prediction falls when a window of the map is zeroed",
+        "Every window of the layer before the head is zeroed in turn. Where that layer feeds a 1 x 1 "
+        "convolution, as in YOLOv3, a prediction can only fall when its own cell is covered; layers further "
+        "back tell more: objectspace occlude --tap.",
+        "A photo with the map as a heat overlay, predictions before and after, and importance maps",
+        _occlusion,
+    ),
+    _Drawer(
+        "figure4",
+        "Figure 4. From photo to window",
+        "Each object's vector is the window of the detector's own map around the cell that answers for it.",
+        "Photos with boxes, responsible cells and windows",
+        _window_cuts,
+    ),
+    _Drawer(
+        "figure5",
+        "Figure 5. Nearest neighbours of windows",
+        "As in figure 2, in the window space.",
+        "A grid of objects and their nearest neighbours in the window space",
+        lambda material: draw_space(material.store, _window(material)),
+    ),
+    _Drawer(
+        "figure6",
+        "Figure 6. One object at many places",
+        "The same cut-out on black, never cut off by the border: all that differs is the place.",
+        "Twelve pictures of the same object at different places",
+        _moved_pictures,
+    ),
+    _Drawer(
+        "figure7",
+        "Figure 7. Where the place is in the vectors",
+        "The moved object's windows by principal components and by t-SNE; red grows with the box's left "
+        "edge, blue with its top edge.",
+        "Scatter plots of the projected windows and bars of how much of the variance place and phase explain",
+        _projections,
+    ),
+)
