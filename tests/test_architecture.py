@@ -22,6 +22,7 @@ ORDER = (
     "queries",
     "flow",
     "jobs",
+    "erasures",
     "figures",
     "analyses",
     "scenes",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.analyses.factor_values import factor_column
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import first_cells
 from objectspace.errors import InputError
@@ -19,6 +20,9 @@ from objectspace.objects.records import Objects
 from objectspace.store import Store
 
 Float64 = NDArray[np.float64]
+
+#: The names of the phase across and down, as factors.
+PHASES = ("phase_x", "phase_y")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,22 @@ def window_whereabouts(store: Store, name: str, objects: Objects) -> Whereabouts
     cell = np.column_stack([cells["cell_x"], cells["cell_y"]])
     place = first_cells(cell, middle, recipe.window) + recipe.window / 2
     return Whereabouts(middle.astype(np.float64) - place, place.astype(np.float64))
+
+
+def numeric_factor(objects: Objects, where: Whereabouts | None, name: str) -> Float64:
+    """A factor's column (n,): ``phase_x`` and ``phase_y`` of ``where``, else one that the objects have.
+
+    Raises InputError for an unknown name, for a phase of objects that are not in windows, and for a factor
+    that is not a number for every object.
+    """
+    if name in PHASES:
+        if where is None:
+            raise InputError(f"factor {name} is of windows of a detector's map, and this space is of crops")
+        return where.phase[:, PHASES.index(name)]
+    values = factor_column(objects, name)
+    if values.dtype.kind != "f" or not np.isfinite(values).all():
+        raise InputError(f"factor {name} is not a number for every object")
+    return values.astype(np.float64)
 
 
 def _frame(recipe: Recipe, name: str, image_wh: tuple[int, int]) -> Frame:

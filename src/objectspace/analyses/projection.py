@@ -12,7 +12,7 @@ from scipy.linalg import eigh
 
 from objectspace.analyses.clusters import Clusters, Codes, make_clusters
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.place import Whereabouts
+from objectspace.analyses.place import PHASES, Whereabouts
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
 from objectspace.analyses.statistics import Estimate, finite
 from objectspace.embeddings.spaces import Space
@@ -145,7 +145,7 @@ def project(
     readings are regressions on them from which whole photos were held out. t-SNE (van der Maaten and Hinton
     2008) starts from the principal components.
     Raises InputError with fewer than ten objects or three photos, for vectors that are all equal, and for a
-    factor that is constant or not known of every object.
+    factor that is constant.
     """
     _check(space, objects, factors, method)
     clusters = make_clusters(objects.image_id)
@@ -195,8 +195,6 @@ def _check(space: Space, objects: Objects, factors: Mapping[str, Float64], metho
     if not np.ptp(space.vectors, axis=0).any():
         raise InputError(f"the vectors of space {space.name} are all equal, so there is nothing to project")
     for name, values in factors.items():
-        if values.dtype.kind != "f" or not np.isfinite(values).all():
-            raise InputError(f"factor {name} is not a number for every object of space {space.name}")
         if not np.ptp(values):
             raise InputError(f"factor {name} is {values[0]:g} for every object of space {space.name}")
 
@@ -204,7 +202,7 @@ def _check(space: Space, objects: Objects, factors: Mapping[str, Float64], metho
 def _phases(where: Whereabouts | None) -> dict[str, Float64]:
     if where is None:
         return {}
-    columns = {"phase_x": where.phase[:, 0], "phase_y": where.phase[:, 1]}
+    columns = dict(zip(PHASES, where.phase.T, strict=True))
     return {name: column for name, column in columns.items() if np.ptp(column)}
 
 

@@ -35,6 +35,7 @@ from objectspace.errors import QueryError
 
 if TYPE_CHECKING:
     from objectspace.analyses.projection import Projection
+    from objectspace.analyses.statistics import Estimate
     from objectspace.images import Image
     from objectspace.objects.records import Objects
     from objectspace.store import Store
@@ -82,6 +83,13 @@ Red = Annotated[str, typer.Option(metavar="FACTOR", help="the redder the more")]
 Blue = Annotated[str, typer.Option(metavar="FACTOR", help="the bluer the more")]
 FigurePath = Annotated[Path | None, typer.Option("--figure", help="draw it: .png, .pdf or .svg")]
 Seed = Annotated[int, typer.Option(min=0, help="of t-SNE, folds and resamples")]
+
+ErasedSpace = Annotated[str, typer.Option(help="the space to erase from", show_default=False)]
+FitStore = Annotated[Path, typer.Option("--fit", metavar="STORE", help="varied pictures", show_default=False)]
+ErasedFactors = Annotated[
+    list[str], typer.Option("--factor", metavar="NAME", help="what to erase; repeatable", show_default=False)
+]
+NewSpace = Annotated[str, typer.Option("--as", metavar="NAME", help="the new space", show_default=False)]
 
 #: Window sizes of varied objects: what they hold of the place differs between them.
 WINDOWS = (1, 2, 3, 5)
@@ -211,14 +219,13 @@ def project_spaces(
 
 
 def _projected(store: Store, name: str, method: Method, factors: tuple[str, str], seed: int) -> Projection:
-    from objectspace.analyses.factor_values import factor_column
-    from objectspace.analyses.place import window_whereabouts
+    from objectspace.analyses.place import numeric_factor, window_whereabouts
     from objectspace.analyses.projection import project
 
     space = store.space(name)
     objects = store.objects(space.object_id)
     where = window_whereabouts(store, name, objects)
-    values = {factor: factor_column(objects, factor) for factor in factors}
+    values = {factor: numeric_factor(objects, where, factor) for factor in factors}
     return project(space, objects, values, where=where, method=method.value, seed=seed)
 
 
@@ -245,3 +252,43 @@ def _print_projection(one: Projection) -> None:
 
 def _counts(one: Projection) -> list[int]:
     return list(next(iter(one.readings.values())).first)
+
+
+@app.command()
+def erase(
+    store: StorePath,
+    space: ErasedSpace,
+    fit: FitStore,
+    factor: ErasedFactors,
+    name: NewSpace,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Erase factors from a space, as learned from varied pictures, into a new space (LEACE).
+
+    Tells what probes find of each factor before and after, in varied pictures that were held out, and what
+    becomes of the neighbours.
+    """
+    from objectspace.erasures import erase_space
+
+    erased = erase_space(store, space, fit=fit, factors=tuple(dict.fromkeys(factor)), name=name, seed=seed)
+    if as_json:
+        print_json(erased.to_json())
+        return
+    typer.echo(f"{name}: {erased.n} vectors without {', '.join(erased.factors)} ({erased.rank} dimensions)")
+    typer.echo(f"  {erased.change:.1%} of their variance is gone")
+    if erased.purity is not None:
+        before, after = map(_interval, erased.purity)
+        typer.echo(f"  purity at 5: {before} before, {after} after")
+    pairs = [
+        (factor, f"{kind}, varied", pair)
+        for factor, found in erased.probes.items()
+        for kind, pair in (("linear", found.linear), ("non-linear", found.nonlinear))
+    ]
+    pairs += [(factor, "linear, here", pair) for factor, pair in erased.here.items()]
+    rows = [[factor, probe, *map(_interval, pair)] for factor, probe, pair in pairs]
+    print_table(["R2 of", "probe", "before", "after"], rows)
+
+
+def _interval(one: Estimate) -> str:
+    return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"

@@ -26,6 +26,7 @@ class Recipe:
     scale: "own" or "deepest" (window route), else None
     stride: pixels a cell (window route), else None
     crop: how the object is cut out (crop route), else None
+    erasure: what was erased from the vectors afterwards, and how; None where nothing was
     preprocessing: how pixels become the network's input
     precision: "float32" or "bfloat16"
     version: the objectspace release that made the vectors
@@ -42,6 +43,7 @@ class Recipe:
     scale: str | None = None
     stride: int | None = None
     crop: Mapping[str, Any] | None = None
+    erasure: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""

@@ -13,6 +13,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
+from objectspace.analyses.place import PHASES
 from objectspace.analyses.projection import Projection
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GREY, ORANGE
@@ -27,7 +28,6 @@ REST = "#D9D9D9"
 #: Components in the bars.
 BARS = 10
 
-PHASES = ("phase_x", "phase_y")
 _PLACE = "coloured by\nplace: the box\nin its photo"
 _KEYS = {
     PHASES: "coloured by\nphase: the box\nin its window",

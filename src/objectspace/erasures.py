@@ -1,0 +1,183 @@
+"""Erase factors from a space of a store, as varied pictures in another store teach."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from objectspace.analyses.clusters import make_clusters
+from objectspace.analyses.erasure import SHRINKAGE, Erased, Eraser, fit_eraser, measure_erasure
+from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.factors import Question, measure_neighbours
+from objectspace.analyses.place import Whereabouts, numeric_factor, window_whereabouts
+from objectspace.analyses.probes import measure_probe
+from objectspace.analyses.statistics import Estimate
+from objectspace.digests import content_id
+from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.errors import InputError, RecipeError
+from objectspace.objects.records import Objects, no_objects
+from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedSpace:
+    """A space without some factors.
+
+    name, n, rank: the new space, its vectors, the dimensions that were erased
+    change: squared change of its vectors, as a share of their variance
+    probes: what is found of each factor in varied pictures that the eraser was not fitted to
+    here: R2 of a linear probe of the space itself, before and after, of the factors that its objects have
+    purity: of the labels among the five nearest of other photos, before and after; None where all photos or
+        all labels are one
+    """
+
+    space: str
+    name: str
+    factors: tuple[str, ...]
+    n: int
+    rank: int
+    change: float
+    probes: Mapping[str, Erased]
+    here: Mapping[str, tuple[Estimate, Estimate]]
+    purity: tuple[Estimate, Estimate] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "space": self.space,
+            "as": self.name,
+            "factors": list(self.factors),
+            "n": self.n,
+            "rank": self.rank,
+            "change": self.change,
+            "probes": {name: found.to_json() for name, found in self.probes.items()},
+            "here": {name: _pair_json(pair) for name, pair in self.here.items()},
+            "purity": None if self.purity is None else _pair_json(self.purity),
+        }
+
+
+def _pair_json(pair: tuple[Estimate, Estimate]) -> dict[str, Any]:
+    return {"before": pair[0].to_json(), "after": pair[1].to_json()}
+
+
+def erase_space(
+    store: Path | str, space: str, *, fit: Path | str, factors: tuple[str, ...], name: str, seed: int = 0
+) -> ErasedSpace:
+    """Add the space ``name``: the vectors of ``space`` without ``factors``, as learned in the store ``fit``.
+
+    ``fit`` has varied pictures in a space of the same recipe. Factors are numbers: the user's own columns,
+    x, y, x1, y1 and size, and of windows phase_x and phase_y.
+    Raises RecipeError where ``fit`` has no space of that recipe or ``name`` is a space of another one, QueryError
+    for an unknown space, InputError for an unknown or constant factor.
+    """
+    opened, taught = open_store(store), open_store(fit)
+    real, varied = opened.space(space), taught.space(_same_recipe(taught, opened.recipe(space)))
+    objects = taught.objects(varied.object_id)
+    where = window_whereabouts(taught, varied.name, objects)
+    values = {factor: numeric_factor(objects, where, factor) for factor in factors}
+    probes = measure_erasure(varied.vectors, values, objects.image_id, seed=seed)
+    eraser = fit_eraser(varied.vectors, np.column_stack(list(values.values())))
+    new = Space(
+        name,
+        _recipe(real, varied, factors, eraser),
+        real.object_id,
+        eraser.erase(real.vectors).astype(np.float32),
+    )
+    _write(opened, new, space)
+    here = opened.objects(real.object_id)
+    return ErasedSpace(
+        space=space,
+        name=name,
+        factors=factors,
+        n=len(new),
+        rank=eraser.rank,
+        change=_change(real, new),
+        probes=probes,
+        here=_probed(here, window_whereabouts(opened, space, here), factors, real, new, seed),
+        purity=_purities(here, real, new, seed),
+    )
+
+
+def _change(before: Space, after: Space) -> float:
+    variance = ((before.vectors - before.vectors.mean(0)) ** 2).sum()
+    return float(((after.vectors - before.vectors) ** 2).sum() / variance) if variance else 0.0
+
+
+def _probed(
+    objects: Objects,
+    where: Whereabouts | None,
+    factors: tuple[str, ...],
+    before: Space,
+    after: Space,
+    seed: int,
+) -> dict[str, tuple[Estimate, Estimate]]:
+    """Linear probes of the factors that these objects have and that differ between them."""
+    clusters = make_clusters(objects.image_id)
+    found = {}
+    for name in factors:
+        try:
+            values = numeric_factor(objects, where, name)
+        except InputError:
+            continue
+        factor = Factor(name, "linear", values)
+        probes = [measure_probe(space.vectors, factor, clusters, seed=seed) for space in (before, after)]
+        if np.ptp(values) and probes[0] is not None and probes[1] is not None:
+            found[name] = (probes[0].score, probes[1].score)
+    return found
+
+
+def _same_recipe(store: Store, recipe: Recipe) -> str:
+    """The space of a store that was made as a recipe says, by whatever release."""
+    differing = {
+        name: {key: pair for key, pair in recipe.differences(store.recipe(name)).items() if key != "version"}
+        for name in store.space_names
+    }
+    if not differing:
+        raise RecipeError(f"{store.path} has no space; index varied pictures first")
+    name = min(differing, key=lambda name: len(differing[name]))
+    if differing[name]:
+        told = "; ".join(f"{key}: {ours}, there {theirs}" for key, (ours, theirs) in differing[name].items())
+        raise RecipeError(f"no space of {store.path} was made as this one was; {name} is nearest ({told})")
+    return name
+
+
+def _recipe(real: Space, varied: Space, factors: tuple[str, ...], eraser: Eraser) -> Recipe:
+    """The space's recipe and what was done to it: the same pictures and factors erase the same."""
+    pictures = content_id("\n".join([varied.recipe.digest, *varied.object_id.tolist()]).encode())
+    erasure = {
+        "method": "LEACE",
+        "factors": list(factors),
+        "shrinkage": SHRINKAGE,
+        "rank": eraser.rank,
+        "fitted_to": {"objects": len(varied), "digest": pictures},
+        "erased_before": real.recipe.erasure,
+    }
+    return replace(real.recipe, erasure=erasure)
+
+
+def _write(store: Store, space: Space, origin: str) -> None:
+    if space.name == origin:
+        raise InputError(
+            f"the space without the factors needs a name of its own, {origin} is the one with them"
+        )
+    cells = {} if space.recipe.route == "crop" else store.cells(origin)
+    rows = SpaceRows(space.recipe, space.object_id, space.vectors, cells)
+    batch = Batch(
+        images=[], objects=no_objects(), thumbnails=[], job=space.recipe.digest, vectors={space.name: rows}
+    )
+    with open_writer(store.path) as writer:
+        writer.commit(batch)
+        writer.finish()
+
+
+def _purities(objects: Objects, before: Space, after: Space, seed: int) -> tuple[Estimate, Estimate] | None:
+    if min(len(set(column.tolist())) for column in (objects.image_id, objects.label)) < 2:
+        return None
+    first, second = (
+        measure_neighbours(space, objects, Question("label"), seed=seed).overall for space in (before, after)
+    )
+    return first, second
