@@ -7,7 +7,14 @@ imported before a command needs it.
 
 from __future__ import annotations
 
-from objectspace.cli import demo, location, measure, occlude, report  # noqa: F401  register their commands
+from objectspace.cli import (  # noqa: F401  register their commands
+    context,
+    demo,
+    location,
+    measure,
+    occlude,
+    report,
+)
 from objectspace.cli.commands import app, main
 
 __all__ = ["app", "main"]

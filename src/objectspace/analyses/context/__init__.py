@@ -1,0 +1,230 @@
+"""Context: what an embedding owes to the object, and what to its surroundings.
+
+Three crop spaces of the same objects: the object alone (black or mean background), both (keep), the
+surroundings alone (only). The paper looked at pairs of pictures and saw context at work (section IV); here it
+is a share of the variance, a share of each neighbour pair, and a test of the claim about people on chairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.clusters import make_clusters
+from objectspace.analyses.context.chairs import ChairTest, find_people, measure_chairs
+from objectspace.analyses.context.pairs import PairShares, measure_pairs
+from objectspace.analyses.context.shares import Shares, measure_shares
+from objectspace.embeddings.spaces import Space
+from objectspace.errors import InputError
+from objectspace.objects.records import Objects
+
+__all__ = [
+    "ChairTest",
+    "Context",
+    "PairShares",
+    "Shares",
+    "Views",
+    "find_people",
+    "measure_chairs",
+    "measure_context",
+    "measure_pairs",
+    "measure_shares",
+    "view_objects",
+]
+
+#: Objects of more than this many are drawn, whole photos at a time: two n x n matrices are held in memory.
+MOST_OBJECTS = 2000
+
+#: Backgrounds that a space's crops may have, by what the space shows.
+BACKGROUNDS = {"alone": ("black", "mean"), "both": ("keep",), "around": ("only",)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """The same n objects in three spaces, row for row: alone, with their surroundings, their surroundings."""
+
+    alone: Space
+    both: Space
+    around: Space
+    objects: Objects
+
+    def take(self, rows: NDArray[Any]) -> Views:
+        """Some of the objects."""
+        alone, both, around = (_taken(space, rows) for space in (self.alone, self.both, self.around))
+        return Views(alone, both, around, self.objects.take(rows))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """What three views of the same objects say of context.
+
+    spaces: names, by "alone", "both", "around"
+    n: objects measured, of ``photos`` photos; left_out: objects beyond 2,000, whole photos left out at random
+    masked: how many of the n have a mask; of the others the box counts as the object
+    shares: of the embedding; pairs: of each neighbour pair
+    object_id: (n,) what the rows in ``pairs`` are of
+    chairs: the test of people on chairs in each of the three spaces, over all objects; empty where there are
+        too few, and then ``no_chairs`` says so
+    """
+
+    spaces: Mapping[str, str]
+    n: int
+    photos: int
+    left_out: int
+    masked: int
+    k: int
+    metric: str
+    shares: Shares
+    pairs: PairShares
+    object_id: NDArray[np.str_]
+    chairs: Mapping[str, ChairTest]
+    no_chairs: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, the shape that ``objectspace context --json`` prints."""
+        pairs = zip(
+            self.object_id[self.pairs.query].tolist(),
+            self.object_id[self.pairs.neighbour].tolist(),
+            self.pairs.object_rank.tolist(),
+            self.pairs.surroundings_rank.tolist(),
+            self.pairs.share.tolist(),
+            strict=True,
+        )
+        columns = ("object_id", "neighbour_id", "object_rank", "surroundings_rank", "share")
+        return {
+            "spaces": dict(self.spaces),
+            "n": self.n,
+            "photos": self.photos,
+            "left_out": self.left_out,
+            "masked": self.masked,
+            "k": self.k,
+            "metric": self.metric,
+            "shares": self.shares.to_json(),
+            "pairs": {
+                **self.pairs.to_json(),
+                "each": [dict(zip(columns, pair, strict=True)) for pair in pairs],
+            },
+            "chairs": {view: test.to_json() for view, test in self.chairs.items()},
+            "no_chairs": self.no_chairs or None,
+        }
+
+
+def view_objects(alone: Space, both: Space, around: Space, objects: Objects) -> Views:
+    """Three spaces as views of the same objects; ``objects`` are those of ``alone``, row for row.
+
+    Raises InputError for a space that does not show what it should, for spaces that differ in more than what
+    surrounds the object, and for spaces of different objects.
+    """
+    spaces = {"alone": alone, "both": both, "around": around}
+    for view, space in spaces.items():
+        _check_background(space, view)
+    for space in (both, around):
+        _check_alike(alone, space)
+        if different := set(alone.object_id.tolist()) ^ set(space.object_id.tolist()):
+            raise InputError(
+                f"spaces {alone.name} and {space.name} must hold the same objects, {len(different)} are in "
+                "one of them only; index the same photos for both"
+            )
+    if objects.object_id.tolist() != alone.object_id.tolist():
+        raise InputError(f"space {alone.name}: its vectors and the objects are not in the same order")
+    place = {name: row for row, name in enumerate(alone.object_id.tolist())}
+    ordered = [
+        _taken(space, np.argsort([place[name] for name in space.object_id.tolist()]))
+        for space in (both, around)
+    ]
+    return Views(alone, ordered[0], ordered[1], objects)
+
+
+def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed: int = 0) -> Context:
+    """Context shares of the embedding and of each neighbour pair, and people on chairs: :class:`Context`.
+
+    The same seed gives the same figures. Raises InputError with fewer than ten objects or three photos, and
+    for a space whose vectors are all equal.
+    """
+    chosen = _drawn(views, seed)
+    _check_measurable(chosen)
+    clusters = make_clusters(chosen.objects.image_id)
+    vectors = (chosen.alone.vectors, chosen.both.vectors, chosen.around.vectors)
+    pairs = measure_pairs(*vectors, chosen.both.object_id, clusters, k=k, metric=metric, seed=seed)
+    chairs, no_chairs = _chairs(views, k, metric, seed)
+    return Context(
+        spaces={view: getattr(views, view).name for view in BACKGROUNDS},
+        n=len(chosen.objects),
+        photos=clusters.count,
+        left_out=len(views.objects) - len(chosen.objects),
+        masked=sum(mask is not None for mask in chosen.objects.mask),
+        k=k,
+        metric=metric,
+        shares=measure_shares(*vectors, clusters, seed=seed),
+        pairs=pairs,
+        object_id=chosen.both.object_id,
+        chairs=chairs,
+        no_chairs=no_chairs,
+    )
+
+
+def _chairs(views: Views, k: int, metric: str, seed: int) -> tuple[dict[str, ChairTest], str]:
+    """The test in each space, or why there is none."""
+    try:
+        tests = {
+            view: measure_chairs(getattr(views, view), views.objects, k=k, metric=metric, seed=seed)
+            for view in BACKGROUNDS
+        }
+    except InputError as error:
+        return {}, str(error)
+    return tests, ""
+
+
+def _drawn(views: Views, seed: int) -> Views:
+    """The views, or so many of their photos, drawn at random, that there are no more than MOST_OBJECTS."""
+    if len(views.objects) <= MOST_OBJECTS:
+        return views
+    images, image = np.unique(views.objects.image_id, return_inverse=True)
+    order = np.random.default_rng([seed, 4]).permutation(len(images))
+    filled = np.cumsum(np.bincount(image)[order])
+    kept = np.isin(image, order[filled <= MOST_OBJECTS])
+    return views.take(kept)
+
+
+def _taken(space: Space, rows: NDArray[Any]) -> Space:
+    return Space(space.name, space.recipe, space.object_id[rows], space.vectors[rows])
+
+
+def _check_background(space: Space, view: str) -> None:
+    wanted = BACKGROUNDS[view]
+    crop = space.recipe.crop
+    if crop is None or crop.get("background") not in wanted:
+        came = "windows of a map" if crop is None else f"crops on {crop.get('background')}"
+        raise InputError(
+            f"--{view} needs a space of crops on background {' or '.join(wanted)}, {space.name} holds {came}; "
+            f"index with --background {wanted[0]}"
+        )
+
+
+def _check_alike(first: Space, second: Space) -> None:
+    """Raises InputError for recipes that differ in more than the crop's background, or the release."""
+    differing = {key for key in first.recipe.differences(second.recipe) if key not in ("crop", "version")}
+    one, other = dict(first.recipe.crop or {}), dict(second.recipe.crop or {})
+    differing |= {key for key in one | other if one.get(key) != other.get(key)} - {"background"}
+    if differing:
+        raise InputError(
+            f"spaces {first.name} and {second.name} may differ in their background only, they differ in "
+            f"{', '.join(sorted(differing))}; index with the same encoder, margin and fit"
+        )
+
+
+def _check_measurable(views: Views) -> None:
+    count, photos = len(views.objects), len(set(views.objects.image_id.tolist()))
+    if count < 10 or photos < 3:
+        raise InputError(
+            f"context is measured over ten objects of three photos at least, there are {count} of {photos}"
+        )
+    for space in (views.alone, views.both, views.around):
+        if not np.ptp(space.vectors, axis=0).any():
+            raise InputError(
+                f"the vectors of space {space.name} are all equal, so there is nothing to measure"
+            )

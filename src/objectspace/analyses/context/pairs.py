@@ -1,0 +1,131 @@
+"""The context share of a neighbour pair: is it near by its objects, or by their surroundings?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from objectspace.analyses.agreement import find_neighbours
+from objectspace.analyses.clusters import Clusters, Codes
+from objectspace.analyses.statistics import (
+    PERMUTATIONS,
+    Estimate,
+    mean_interval,
+    p_value,
+    permutations,
+)
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairShares:
+    """Neighbour pairs (p,) with everything in view, seen with the object alone and the surroundings alone.
+
+    query, neighbour: rows of the objects
+    object_rank, surroundings_rank: float64 in (0, 1), where the neighbour stands among all objects of other
+        photos when only the objects, or only the surroundings, are compared; 0 nearest, 0.5 on average
+    share: float64 in (0, 1), the pair's context share: ``object_rank / (object_rank + surroundings_rank)``,
+        so 0 where the objects alone make them neighbours, 1 where the surroundings alone do
+    object, surroundings: mean ranks, and what they are when the vectors are exchanged between photos
+    context: the mean share; chance: the surroundings exchanged between photos
+    """
+
+    query: Codes
+    neighbour: Codes
+    object_rank: Matrix
+    surroundings_rank: Matrix
+    share: Matrix
+    object: Estimate
+    surroundings: Estimate
+    context: Estimate
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, without the pairs."""
+        return {name: getattr(self, name).to_json() for name in ("object", "surroundings", "context")}
+
+
+def measure_pairs(
+    alone: NDArray[np.float32],
+    both: NDArray[np.float32],
+    around: NDArray[np.float32],
+    ids: NDArray[np.str_],
+    clusters: Clusters,
+    *,
+    k: int = 5,
+    metric: str = "euclidean",
+    seed: int = 0,
+) -> PairShares:
+    """Pairs of each object with its k nearest of other clusters in ``both`` (n, d), row for row the same.
+
+    Holds two n x n matrices. Intervals are over the objects that are asked about, whole clusters drawn.
+    """
+    near = find_neighbours(both, ids, clusters, k=k, metric=metric)
+    query, place = np.nonzero(near >= 0)
+    neighbour = near[query, place]
+    by_object, by_context = (_ranks(vectors, clusters, metric) for vectors in (alone, around))
+    objects, contexts = by_object[query, neighbour], by_context[query, neighbour]
+    null = []
+    for rows in permutations(clusters, PERMUTATIONS, seed=seed):
+        # Different clusters stay different, so the pair that gives is one that could have been neighbours.
+        moved = (rows[query], rows[neighbour])
+        null.append(
+            (by_object[moved].mean(), by_context[moved].mean(), _share(objects, by_context[moved]).mean())
+        )
+    cluster = clusters.cluster[query]
+
+    def estimate(values: Matrix, drawn: Matrix, sign: int) -> Estimate:
+        low, high = mean_interval(values, cluster, seed=seed)
+        value, chance = float(values.mean()), float(drawn.mean())
+        p = p_value(sign * value, sign * drawn)
+        return Estimate(value, chance, low, high, len(values), clusters.count, p)
+
+    drawn = np.array(null).T
+    share = _share(objects, contexts)
+    return PairShares(
+        query,
+        neighbour,
+        objects,
+        contexts,
+        share,
+        estimate(objects, drawn[0], -1),
+        estimate(contexts, drawn[1], -1),
+        estimate(share, drawn[2], 1),
+    )
+
+
+def _share(object_rank: Matrix, surroundings_rank: Matrix) -> Matrix:
+    share: Matrix = object_rank / (object_rank + surroundings_rank)
+    return share
+
+
+def _ranks(vectors: NDArray[np.float32], clusters: Clusters, metric: str) -> Matrix:
+    """(n, n) where each object stands among those that could be neighbours of the row's, in (0, 1).
+
+    The middle of the place, (rank - 1/2) / candidates, so that the mean is 1/2; equal distances share the
+    mean of their places. NaN for objects of the row's own cluster.
+    """
+    distance = _distances(vectors, metric)
+    distance[clusters.cluster[:, None] == clusters.cluster] = np.nan
+    rank = rankdata(distance, axis=1, nan_policy="omit")
+    ranks: Matrix = (rank - 0.5) / np.isfinite(distance).sum(1, keepdims=True)
+    return ranks
+
+
+def _distances(vectors: NDArray[np.float32], metric: str) -> Matrix:
+    """(n, n) float64: something that grows with the distance."""
+    placed = vectors.astype(np.float64)
+    if metric == "cosine":
+        length = np.linalg.norm(placed, axis=1, keepdims=True)
+        cosine: Matrix = (placed / np.where(length > 0, length, 1)) @ (
+            placed / np.where(length > 0, length, 1)
+        ).T
+        return 1 - cosine
+    placed -= placed.mean(0)
+    square = (placed**2).sum(1)
+    squares: Matrix = square[:, None] + square - 2 * (placed @ placed.T)
+    return squares

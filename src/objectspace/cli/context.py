@@ -1,0 +1,108 @@
+"""``objectspace context``: what embeddings owe to the object, and what to its surroundings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from objectspace.cli.commands import app
+from objectspace.cli.options import Json, Metric, MetricOption, NeighboursOfEach, StorePath
+from objectspace.cli.output import print_json, print_table, warn
+
+if TYPE_CHECKING:
+    from objectspace.analyses.context import Context, Views
+    from objectspace.analyses.statistics import Estimate
+    from objectspace.store import Store
+
+Alone = Annotated[
+    str,
+    typer.Option(metavar="SPACE", help="crops on black or the mean colour: the object", show_default=False),
+]
+Both = Annotated[
+    str, typer.Option(metavar="SPACE", help="crops as they are (keep): both", show_default=False)
+]
+Around = Annotated[
+    str,
+    typer.Option(metavar="SPACE", help="crops of the surroundings alone (only)", show_default=False),
+]
+FigurePath = Annotated[Path | None, typer.Option(help="draw it: .png, .pdf or .svg")]
+
+
+@app.command()
+def context(
+    store: StorePath,
+    alone: Alone,
+    both: Both,
+    around: Around,
+    k: NeighboursOfEach = 5,
+    metric: MetricOption = Metric.euclidean,
+    figure: FigurePath = None,
+    as_json: Json = False,
+) -> None:
+    """Tell objects from their surroundings: shares of the embedding, of neighbour pairs; people on chairs.
+
+    Needs three crop spaces of the same objects: index with --background black, keep and only, --margin 0.5.
+    """
+    if figure is not None:
+        from objectspace.figures.style import check_figure_path
+
+        check_figure_path(figure)
+    from objectspace.analyses.context import measure_context, view_objects
+    from objectspace.store import open_store
+
+    opened = open_store(store)
+    first = opened.space(alone)
+    views = view_objects(first, opened.space(both), opened.space(around), opened.objects(first.object_id))
+    measured = measure_context(views, k=k, metric=metric.value)
+    if figure is not None:
+        _draw(measured, views, opened, figure)
+    if as_json:
+        print_json(measured.to_json())
+    else:
+        _print_context(measured)
+
+
+def _draw(measured: Context, views: Views, store: Store, path: Path) -> None:
+    from objectspace.analyses.context.pictures import cut_views
+    from objectspace.figures.context import draw_context
+    from objectspace.figures.style import write_figure
+
+    paths = {row.image_id: row.path for row in store.images()}
+    write_figure(draw_context(measured, cut_views(views, paths)), path)
+
+
+def _print_context(measured: Context) -> None:
+    """Shares, pairs and people on chairs, a row for each figure."""
+    if measured.masked < measured.n:
+        unmasked = measured.n - measured.masked
+        warn(f"{unmasked} of {measured.n} objects have no mask, their box counts as the object")
+    left_out = f", {measured.left_out} left out" if measured.left_out else ""
+    typer.echo(
+        f"{measured.n} objects of {measured.photos} photos{left_out}; k {measured.k}, {measured.metric}"
+    )
+    shares, pairs = measured.shares, measured.pairs
+    rows = [
+        _row("embedding: R2 from the object", shares.object),
+        _row("embedding: R2 from the surroundings", shares.surroundings),
+        _row("embedding: R2 from the two", shares.together),
+        _row("  of it by the object only", shares.only_object),
+        _row("  of it by either", shares.shared),
+        _row("  of it by the surroundings only", shares.only_surroundings),
+        _row("pairs: rank by the object", pairs.object),
+        _row("pairs: rank by the surroundings", pairs.surroundings),
+        _row("pairs: context share", pairs.context),
+    ]
+    for test in measured.chairs.values():
+        groups = {"on a chair": test.on, "beside a chair": test.beside, "difference": test.difference}
+        rows += [_row(f"{test.space}: {name}", one) for name, one in groups.items() if one is not None]
+    print_table(["", "value", "chance", "low", "high", "p", "n"], rows)
+    if measured.no_chairs:
+        typer.echo(f"no test of people on chairs: {measured.no_chairs}")
+    else:
+        typer.echo("people: share of their nearest people, in other photos, that are on a chair")
+
+
+def _row(name: str, one: Estimate) -> list[str | int]:
+    return [name, *(f"{number:.3f}" for number in (one.value, one.chance, one.low, one.high, one.p)), one.n]
