@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -30,10 +32,21 @@ COLUMNS = 4
 MOST_MAPS = 8
 MOST_EXAMPLES = 2
 TEXT_SIZE = 7.0
+#: How a box is drawn.
+Style = Literal["-", "--", ":"]
+
+#: The room that a text at a box takes, as shares of a panel.
+TEXT_SHARE_WH = (0.24, 0.058)
 
 #: What costs score is orange, what gains it is blue, what does neither shows the picture.
 FALL = LinearSegmentedColormap.from_list(
-    "fall", [to_rgba(BLUE, 0.95), to_rgba(BLUE, 0.0), to_rgba(ORANGE, 0.0), to_rgba(ORANGE, 0.95)]
+    "fall",
+    [
+        (0.0, to_rgba(BLUE, 0.95)),
+        (0.5, to_rgba(BLUE, 0.0)),
+        (0.5, to_rgba(ORANGE, 0.0)),
+        (1.0, to_rgba(ORANGE, 0.95)),
+    ],
 )
 _HALO: list[patheffects.AbstractPathEffect] = [patheffects.withStroke(linewidth=2.6, foreground="white")]
 
@@ -55,7 +68,7 @@ def draw_occlusion(result: Occlusion, pixels: Pixels) -> Figure:
     small = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) / COLUMNS
     aspect = height / width
     map_rows = -(-maps // COLUMNS)
-    below = map_rows * (small * aspect + TITLE + GAP) + (BAR + TITLE if maps else 0)
+    below = map_rows * (small * aspect + TITLE + GAP) + (BAR if maps else 0)
     total = MARGIN + top_rows * (panel * aspect + TITLE + GAP) + below + MARGIN
     figure = Figure(figsize=(WIDTH, total))
     _draw_examples(figure, result, pixels, examples, panel, total)
@@ -88,64 +101,40 @@ def _draw_examples(
     """Left the untouched picture, then for each window the map with its crosses, and what is left."""
     height = panel * result.frame.image_wh[1] / result.frame.image_wh[0]
     lefts = [MARGIN + column * (panel + GAP) for column in range(3)]
-    name = "pixels" if result.tap == "pixels" else f"layer {result.tap}"
+    row_height = height + TITLE + GAP
+    first = MARGIN + TITLE
+    middle = first + (max(1, len(examples)) - 1) * row_height / 2
+    axes = _panel(figure, result, lefts[0], middle, panel, height, total)
+    _show(axes, result, pixels)
+    _title(axes, f"before: {len(result.objects)} predictions", letter="a")
+    _draw_boxes(axes, _boxes(result, result.objects.score))
     columns, rows = result.grid_wh
-    for number in range(max(1, len(examples))):
-        top = MARGIN + number * (height + TITLE + GAP) + TITLE
-        window = examples[number] if examples else None
-        if number == 0:
-            axes = _panel(figure, result, lefts[0], top, panel, height, total)
-            _show(axes, result, pixels)
-            _title(axes, f"before: {len(result.objects)} predictions", letter="a")
-            for index in range(len(result.objects)):
-                _draw_box(axes, result, index, result.objects.score[index])
+    name = "pixels" if result.tap == "pixels" else f"layer {result.tap}"
+    if not examples:
+        axes = _panel(figure, result, lefts[1], first, panel, height, total)
+        _show(axes, result, pixels, grey=True)
+        _draw_strength(axes, result)
+        _title(axes, f"{name}: {columns} x {rows} cells", letter="b")
+    for number, window in enumerate(examples):
+        top = first + number * row_height
         axes = _panel(figure, result, lefts[1], top, panel, height, total)
         _show(axes, result, pixels, grey=True)
         _draw_strength(axes, result)
-        title = f"{name}, {columns} x {rows} cells, brighter is stronger"
-        if window is not None:
-            _draw_crosses(axes, result, window)
-            size = int(result.windows.size[window])
-            title = f"{name}: {size} x {size} of {columns} x {rows} cells zeroed"
-        _title(axes, title, letter="bd"[number])
-        if window is not None:
-            axes = _panel(figure, result, lefts[2], top, panel, height, total)
-            _show(axes, result, pixels)
-            _draw_after(axes, result, window)
-            _title(axes, _summary(result, window), letter="ce"[number])
-    if len(examples) > 1:
-        _write_key(figure, result, lefts[0], MARGIN + height + TITLE + GAP + TITLE, total)
-
-
-def _write_key(figure: Figure, result: Occlusion, left: float, top: float, total: float) -> None:
-    """Under the untouched picture, where there is room beside a second window."""
-    note = (
-        "Only single cells are looked at after this layer:\na prediction falls when its own cell is covered."
-        if result.own_cell_only
-        else "After this layer neighbouring cells are looked at too:\nwhat is around an object counts."
-    )
-    entries = [
-        (BLUE, "-", "stays, with its new score"),
-        (ORANGE, "--", "disappeared"),
-        ("black", ":", "appeared"),
-    ]
-    axes = figure.add_axes((left / WIDTH, 1 - (top + 1.6) / total, 3.0 / WIDTH, 1.6 / total))
-    axes.set_xlim(0, 3.0)
-    axes.set_ylim(1.6, 0)
-    axes.axis("off")
-    for row, (color, style, text) in enumerate(entries):
-        axes.plot([0.05, 0.4], [0.15 + 0.2 * row] * 2, color=color, linestyle=style, linewidth=1.8)
-        axes.text(0.5, 0.15 + 0.2 * row, text, size=TEXT_SIZE + 0.5, va="center")
-    axes.text(0.05, 0.75, note, size=TEXT_SIZE + 0.5, va="top", color=GREY, linespacing=1.4)
+        _draw_crosses(axes, result, window)
+        size = int(result.windows.size[window])
+        _title(axes, f"{name}: {size} x {size} of {columns} x {rows} cells zeroed", letter="bd"[number])
+        axes = _panel(figure, result, lefts[2], top, panel, height, total)
+        _show(axes, result, pixels)
+        _draw_after(axes, result, window)
+        _title(axes, _summary(result, window), letter="ce"[number])
 
 
 def _draw_maps(
     figure: Figure, result: Occlusion, pixels: Pixels, maps: int, small: float, total: float, below: float
 ) -> None:
-    """One importance map a prediction, all on one scale."""
-    falls = [result.importance(index) for index in range(maps)]
-    largest = max(float(np.nanmax(np.abs(fall))) for fall in falls) or 1.0
-    scale = Normalize(-largest, largest)
+    """One importance map a prediction, as a share of its own score, so that weak ones can be read too."""
+    falls = [result.importance(index) / result.objects.score[index] for index in range(maps)]
+    scale = Normalize(-1, 1, clip=True)
     height = small * result.frame.image_wh[1] / result.frame.image_wh[0]
     start = total - MARGIN - below
     for index, fall in enumerate(falls):
@@ -164,29 +153,50 @@ def _draw_maps(
             aspect="auto",
         )
         _draw_grid(axes, result, alpha=0.35)
-        _draw_box(axes, result, index, None)
+        _draw_outline(axes, result.objects.xyxy[index], BLUE, "-")
         _mark_cell(axes, result, index)
         label = f"{result.objects.label[index]} {result.objects.score[index]:.2f}"
         _title(axes, label, letter=str(index + 1))
-    _draw_scale(figure, result, maps, scale, total)
+    _draw_footer(figure, result, maps, scale, total)
 
 
-def _draw_scale(figure: Figure, result: Occlusion, maps: int, scale: Normalize, total: float) -> None:
-    axes = figure.add_axes((MARGIN / WIDTH, (MARGIN + 0.34) / total, 2.6 / WIDTH, 0.13 / total))
+def _draw_footer(figure: Figure, result: Occlusion, maps: int, scale: Normalize, total: float) -> None:
+    """The maps' scale, what is shown in words, and the lines of the boxes."""
+    place = ((MARGIN + 0.2) / WIDTH, (MARGIN + BAR - 0.23) / total, 2.2 / WIDTH, 0.13 / total)
     bar = figure.colorbar(
-        matplotlib.cm.ScalarMappable(scale, FALL), cax=axes, orientation="horizontal", extend="neither"
+        matplotlib.cm.ScalarMappable(scale, FALL), cax=figure.add_axes(place), orientation="horizontal"
     )
+    bar.set_ticks([-1, -0.5, 0, 0.5, 1], labels=["+100 %", "+50 %", "0", "−50 %", "−100 %"])
     bar.ax.tick_params(labelsize=TEXT_SIZE)
     bar.outline.set_linewidth(0.5)
-    sizes = sorted(set(result.windows.size.tolist()))
-    span = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
-    shown = "" if maps == len(result.objects) else f" The {maps} surest of {len(result.objects)} are shown."
-    text = (
-        f"Mean fall of the score over the windows ({span} cells) that cover a cell: orange, covering it "
-        f"costs score; blue, it gains.\nThe ring marks the cell that made the prediction.{shown}"
+    left = (MARGIN + 2.75) / WIDTH
+    figure.text(
+        left, (MARGIN + BAR - 0.1) / total, _words(result, maps), size=TEXT_SIZE + 0.5, va="top", color=GREY
     )
-    left = (MARGIN + 2.85) / WIDTH
-    figure.text(left, (MARGIN + 0.47) / total, text, size=TEXT_SIZE + 0.5, va="top", color=GREY)
+    axes = figure.add_axes(((WIDTH - MARGIN - 1.6) / WIDTH, MARGIN / total, 1.6 / WIDTH, BAR / total))
+    axes.set_xlim(0, 1.6)
+    axes.set_ylim(BAR, 0)
+    axes.axis("off")
+    lines = ((BLUE, "-", "stays, new score"), (ORANGE, "--", "disappeared"), ("black", ":", "appeared"))
+    for row, (color, style, text) in enumerate(lines):
+        axes.plot([0.05, 0.4], [0.16 + 0.17 * row] * 2, color=color, linestyle=style, linewidth=1.8)
+        axes.text(0.5, 0.16 + 0.17 * row, text, size=TEXT_SIZE + 0.5, va="center", color=GREY)
+
+
+def _words(result: Occlusion, maps: int) -> str:
+    sizes = sorted(set(result.windows.size.tolist()))
+    span = f"{sizes[0]} to {sizes[-1]} cells" if len(sizes) > 1 else f"{sizes[0]} cells"
+    shown = "" if maps == len(result.objects) else f" The {maps} surest of {len(result.objects)} are shown."
+    note = (
+        "Only single cells are looked at after this layer: a prediction falls when its own cell is covered."
+        if result.own_cell_only
+        else "Neighbouring cells are looked at after this layer: what is around an object counts too."
+    )
+    return (
+        f"Maps: mean change of the score over the windows ({span}) that cover a cell, in % of the score;\n"
+        f"cells covered together share it. The ring marks the cell that made the prediction.{shown}\n"
+        f"Heat: brighter cells are stronger (root mean square). {note}"
+    )
 
 
 def _panel(
@@ -251,52 +261,80 @@ def _draw_crosses(axes: Axes, result: Occlusion, window: int) -> None:
 
 
 def _draw_after(axes: Axes, result: Occlusion, window: int) -> None:
-    for index in range(len(result.objects)):
-        gone = bool(result.disappeared[window, index])
-        _draw_box(axes, result, index, result.scores[window, index], gone=gone)
     new = result.appeared
-    for row in np.flatnonzero(new.window == window):
-        text = f"{new.label[row]} {new.score[row]:.2f}"
-        _draw_rectangle(axes, new.xyxy[row], "black", ":", text)
+    appeared = [
+        _Box(new.xyxy[row], "black", ":", f"{new.label[row]} {new.score[row]:.2f}")
+        for row in np.flatnonzero(new.window == window)
+    ]
+    gone = result.disappeared[window]
+    _draw_boxes(axes, [*_boxes(result, result.scores[window], gone), *appeared])
 
 
-def _draw_box(axes: Axes, result: Occlusion, index: int, score: Any, *, gone: bool = False) -> None:
-    text = None
-    if score is not None:
-        text = f"{index + 1} {result.objects.label[index]} {float(score):.2f}"
-    color, style = (ORANGE, "--") if gone else (BLUE, "-")
-    _draw_rectangle(axes, result.objects.xyxy[index], color, style, text)
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A box in pixels of the image, how it is drawn, and what stands at it."""
+
+    xyxy: NDArray[np.float32]
+    color: str
+    style: Style
+    text: str
 
 
-def _draw_rectangle(axes: Axes, xyxy: NDArray[np.float32], color: str, style: str, text: str | None) -> None:
-    left, top, right, bottom = (float(side) for side in xyxy)
-    box = Rectangle(
-        (left, top),
-        right - left,
-        bottom - top,
-        fill=False,
-        edgecolor=color,
-        linestyle=style,
-        linewidth=1.5,
-        zorder=6,
-    )
-    box.set_path_effects(_HALO)
-    axes.add_patch(box)
-    if text is not None:
-        # A label is text, whatever dollar signs it has.
+def _boxes(
+    result: Occlusion, scores: NDArray[np.float32], gone: NDArray[np.bool_] | None = None
+) -> list[_Box]:
+    """The untouched predictions with scores (p,), those ``gone`` (p,) told apart."""
+    boxes = []
+    for index, label in enumerate(result.objects.label.tolist()):
+        text = f"{index + 1} {label} {float(scores[index]):.2f}"
+        xyxy = result.objects.xyxy[index]
+        fell = gone is not None and bool(gone[index])
+        boxes.append(_Box(xyxy, ORANGE, "--", text) if fell else _Box(xyxy, BLUE, "-", text))
+    return boxes
+
+
+def _draw_boxes(axes: Axes, boxes: Sequence[_Box]) -> None:
+    """Boxes, and their texts at corners where none stands yet."""
+    taken: list[tuple[float, float]] = []
+    for box in boxes:
+        _draw_outline(axes, box.xyxy, box.color, box.style)
+        x, y = _free_corner(axes, box.xyxy, taken)
+        taken.append((x, y))
         axes.text(
-            left,
-            top,
-            text,
+            x,
+            y,
+            box.text,
             size=TEXT_SIZE,
             color="white",
-            va="bottom" if top > axes.get_ylim()[0] * 0.06 else "top",
-            ha="left" if left < axes.get_xlim()[1] * 0.8 else "right",
+            va="bottom",
             zorder=7,
             clip_on=True,
-            parse_math=False,
-            bbox={"facecolor": color, "edgecolor": "none", "pad": 1.2},
+            parse_math=False,  # a label is text, whatever dollar signs it has
+            bbox={"facecolor": box.color, "edgecolor": "none", "pad": 1.2},
         )
+
+
+def _draw_outline(axes: Axes, xyxy: NDArray[np.float32], color: str, style: Style) -> None:
+    left, top, right, bottom = (float(side) for side in xyxy)
+    outline = Rectangle((left, top), right - left, bottom - top, fill=False, linewidth=1.5, zorder=6)
+    outline.set_edgecolor(color)
+    outline.set_linestyle(style)
+    outline.set_path_effects(_HALO)
+    axes.add_patch(outline)
+
+
+def _free_corner(
+    axes: Axes, xyxy: NDArray[np.float32], taken: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    """The lower left end of a text: at the box's top, else at its bottom, else further down."""
+    width, height = axes.get_xlim()[1], axes.get_ylim()[0]
+    wide, high = TEXT_SHARE_WH[0] * width, TEXT_SHARE_WH[1] * height
+    left, top, _, bottom = (float(side) for side in xyxy)
+    x = min(max(left, 0.005 * width), width - wide)
+    places = [top, bottom + high, *(top + step * high for step in range(1, 12))]
+    inside = [min(max(y, high), height) for y in places]
+    free = (y for y in inside if all(abs(x - a) >= wide or abs(y - b) >= high for a, b in taken))
+    return x, next(free, inside[0])
 
 
 def _mark_cell(axes: Axes, result: Occlusion, index: int) -> None:
@@ -305,7 +343,7 @@ def _mark_cell(axes: Axes, result: Occlusion, index: int) -> None:
     middle = (np.array([cells.cell_x[index], cells.cell_y[index]]) + 0.5) * cells.stride[index]
     x, y = result.frame.to_image(np.tile(middle, 2)[None].astype(np.float32))[0, :2]
     axes.plot(
-        x, y, "o", markersize=5, markerfacecolor="none", markeredgecolor="black", zorder=6, path_effects=_HALO
+        x, y, "o", markersize=6, markerfacecolor="none", markeredgecolor="black", zorder=6, path_effects=_HALO
     )
 
 

@@ -112,7 +112,6 @@ class Occlusion:
         for row, window in enumerate(self.appeared.window.tolist()):
             new[window].append(_prediction(self.appeared, row))
         return {
-            "image": {"id": None, "width": self.frame.image_wh[0], "height": self.frame.image_wh[1]},
             "tap": self.tap,
             "grid": [self.grid_wh[1], self.grid_wh[0]],
             "method": self.method,

@@ -86,7 +86,7 @@ class Suppression:
         kept_after = kept[alive.size :] & inside[pairs[1]]
         window, row = pairs[0][kept_after], pairs[1][kept_after]
         matches = self._match(after, xyxy)
-        survives: NDArray[np.bool_] = kept_before.astype(np.float32) @ self._matches.astype(np.float32) > 0
+        survives = np.greater(kept_before.astype(np.float32) @ self._matches.astype(np.float32), 0)
         which, shown = np.nonzero(matches[row])
         survives[window[which], shown] = True
         return self._aftermath(~survives, kept_before, after, xyxy, window, row, matches)
