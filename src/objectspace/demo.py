@@ -1,23 +1,25 @@
-"""The whole job on a world that is drawn: pictures, objects by both routes, sheets. Nothing is fetched."""
+"""The whole job on a world that is drawn: objects by both routes, sheets, the report. Nothing is fetched."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from objectspace.embeddings.encoders import Encoder, load_encoder
+from objectspace.embeddings.encoders import load_encoder
 from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_space
 from objectspace.figures.style import write_figure
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
-from objectspace.objects.detectors import Detector, load_detector
+from objectspace.objects.annotations import open_annotations
+from objectspace.objects.detectors import load_detector
+from objectspace.report import Report, make_report
 from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
 from objectspace.store import Store, open_store
 
-WORLD, STORE = "world", "world.osp"
+WORLD, FOUND, TRUE, REPORT = "world", "found.osp", "true.osp", "report"
 COUNT, SEED = 400, 7
 
 Told = Callable[[str, int], None]  # stage and how many pictures of it were finished since
@@ -25,38 +27,44 @@ Told = Callable[[str, int], None]  # stage and how many pictures of it were fini
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What a demo made: the folder of pictures, the store, and a sheet for each of its spaces."""
+    """What a demo made.
+
+    world: the folder of pictures; found: the store of the objects that the detector found in them, with a sheet
+    for each of its spaces; true: the store of the objects that were drawn, with their masks and factors, and the
+    report on it
+    """
 
     world: Path
-    store: Path
+    found: Path
+    true: Path
     sheets: dict[str, Path]
+    report: Report
 
 
 def make_demo(
     out: Path,
     *,
     count: int = COUNT,
-    detector: Detector | None = None,
-    encoder: Encoder | None = None,
     told: Told = lambda stage, pictures: None,
 ) -> Demo:
-    """Draw a world into ``out``, index it by both routes with the shipped models, draw a sheet of each space.
+    """Draw a world into ``out``, index it twice by both routes with the shipped models, and report on it.
 
-    What an earlier demo in the same folder has finished is kept. Raises InputError for a folder that holds
-    something else.
+    Once the detector finds the objects, once they are the ones that were drawn. What an earlier demo in the same
+    folder has finished is kept. Raises InputError for a folder that holds something else.
     """
-    world, store = out / WORLD, out / STORE
+    world = out / WORLD
     if out.exists() and not (world / ANNOTATIONS).is_file() and any(out.iterdir()):
         raise InputError(f"{out} holds something that is no demo; give a new folder with --out")
     if not (world / ANNOTATIONS).is_file():
         write_world(world, count=count, seed=SEED, progress=lambda pictures: told("draw", pictures))
-    job = Job(
-        detector=detector or load_detector("demo"), encoder=encoder or load_encoder("demo"), windows=(3,)
-    )
     photos = find_photos([world / PICTURES])
-    index(photos, store, job, progress=lambda pictures, objects: told("index", pictures))
-    opened = open_store(store)
-    return Demo(world, store, {name: _sheet(opened, name, out) for name in job.recipes()})
+    finding = Job(detector=load_detector("demo"), encoder=load_encoder("demo"))
+    drawn = replace(finding, annotations=open_annotations(world / ANNOTATIONS, format="coco"))
+    for stage, job, store in (("find", finding, out / FOUND), ("look up", drawn, out / TRUE)):
+        index(photos, store, job, progress=lambda pictures, objects, stage=stage: told(stage, pictures))
+    found = open_store(out / FOUND)
+    sheets = {name: _sheet(found, name, out) for name in finding.recipes()}
+    return Demo(world, out / FOUND, out / TRUE, sheets, make_report(open_store(out / TRUE), out / REPORT))
 
 
 def _sheet(store: Store, space: str, folder: Path) -> Path:

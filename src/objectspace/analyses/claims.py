@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.agreement import find_neighbours, measure_agreement
 from objectspace.analyses.circular_geometry import measure_geometry
 from objectspace.analyses.clusters import Codes, codes, make_clusters
+from objectspace.analyses.context.chairs import measure_chairs
 from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.factors import Asked, Question, measure_neighbours
 from objectspace.analyses.occlusion import Occlusion
@@ -31,6 +32,7 @@ from objectspace.objects.records import Objects
 Verdict = Literal["holds", "does not hold", "not shown here"]
 
 K = 5  # neighbours, as in the paper's figures
+WINDOW = 3  # cells a side of the window that the paper settles on
 LEVEL = 0.05
 PERMUTED = 199
 
@@ -288,22 +290,16 @@ def _chance_of_another_label(
 
 
 def _own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
-    """Predictions that vanish when their own cell is zeroed, beside those that vanish under another cell."""
+    """Predictions that vanish when the cells around theirs are zeroed, beside windows without their cell."""
     if not evidence.occlusions:
         raise InputError("no photo was occluded, as no detector of the store could be run on its photos")
     own, other, image = [], [], []
     for number, occlusion in enumerate(evidence.occlusions):
-        columns, _ = occlusion.grid_wh
-        single = occlusion.windows.size == 1
-        place = occlusion.windows.y[single] * columns + occlusion.windows.x[single]
-        gone = occlusion.disappeared[single]
-        for row in range(len(occlusion.objects)):
-            cell = _cell_of(occlusion, row)
-            covered = place == cell
-            if not covered.any():
-                continue
-            own.append(float(gone[covered, row].any()))
-            other.append(float(gone[~covered, row].mean()))
+        # The layer may feed one head of several: predictions of the others no window can change.
+        for row in np.flatnonzero(occlusion.score_change.any(axis=0)):
+            around, elsewhere = _windows_around(occlusion, int(row))
+            own.append(float(occlusion.disappeared[around, row].mean()))
+            other.append(float(occlusion.disappeared[elsewhere, row].mean()))
             image.append(number)
     if not own:
         raise InputError("nothing was detected in the photos that were occluded")
@@ -312,15 +308,35 @@ def _own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
     return Estimate(float(values.mean()), float(np.mean(other)), low, high, len(own), len(np.unique(cluster)))
 
 
-def _cell_of(occlusion: Occlusion, row: int) -> int:
-    """The place, row by row, in the occluded grid of the centre of an object's own cell."""
-    provenance = occlusion.objects.provenance
+def _windows_around(occlusion: Occlusion, row: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Windows of the paper's size: the one around an object's own cell, and those that do not hold that cell.
+
+    At the border the one that lies inside the map and is nearest to it.
+    """
+    provenance, windows = occlusion.objects.provenance, occlusion.windows
     columns, rows = occlusion.grid_wh
     width, height = occlusion.frame.input_wh
     stride = int(provenance.stride[row])
     x = int((int(provenance.cell_x[row]) + 0.5) * stride * columns / width)
     y = int((int(provenance.cell_y[row]) + 0.5) * stride * rows / height)
-    return y * columns + x
+    size = min(WINDOW, columns, rows)
+    left, top = (int(np.clip(at - size // 2, 0, end - size)) for at, end in ((x, columns), (y, rows)))
+    right_size = windows.size == size
+    holds = (windows.x <= x) & (x < windows.x + size) & (windows.y <= y) & (y < windows.y + size)
+    return right_size & (windows.x == left) & (windows.y == top), right_size & ~holds
+
+
+def _on_chairs(evidence: Evidence, seed: int) -> Estimate:
+    held = _window(evidence)
+    return measure_chairs(held.space, held.objects, k=K, seed=seed).on
+
+
+def _on_not_beside(evidence: Evidence, seed: int) -> Estimate:
+    held = _window(evidence)
+    difference = measure_chairs(held.space, held.objects, k=K, seed=seed).difference
+    if difference is None:
+        raise InputError("nobody is merely beside a chair")
+    return difference
 
 
 def _moved(evidence: Evidence) -> tuple[Projection, Projection]:
@@ -398,7 +414,8 @@ CLAIMS = (
         "own cell",
         "Zeroing the cells around an object's own removes its prediction.",
         "IV, occlusion",
-        "share of predictions that vanish when the cell they stand in is zeroed; chance: any other cell",
+        f"share of predictions that vanish when the {WINDOW} x {WINDOW} cells around their own are zeroed; "
+        "chance: other windows of that size",
         1,
         _own_cell_counts,
     ),
@@ -409,6 +426,22 @@ CLAIMS = (
         f"share of the {K} nearest that have the same label, window space",
         1,
         _labels_separate,
+    ),
+    Claim(
+        "on chair",
+        "The neighbours of a person on a chair are people on chairs.",
+        "IV, context",
+        f"share of the {K} nearest people that are on a chair, for people on chairs, window space",
+        1,
+        _on_chairs,
+    ),
+    Claim(
+        "not beside",
+        "It is being on the chair that counts, not a chair nearby.",
+        "IV, context",
+        "the same share less that for people beside a chair, window space",
+        1,
+        _on_not_beside,
     ),
     Claim(
         "look-alikes",

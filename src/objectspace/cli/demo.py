@@ -12,7 +12,7 @@ import typer
 
 from objectspace.cli.commands import app
 from objectspace.cli.options import Json, Quiet
-from objectspace.cli.output import print_info, print_json, warn
+from objectspace.cli.output import print_json, warn
 
 WorldFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="a new folder for the pictures", show_default=False)
@@ -50,27 +50,44 @@ def demo(out: DemoFolder = Path("objectspace-demo"), quiet: Quiet = False, as_js
 
     The same command again goes on where it was stopped.
     """
+    from objectspace.cli.report import print_findings
     from objectspace.demo import COUNT, make_demo
     from objectspace.store import open_store
 
+    stages = dict.fromkeys(("draw", "find", "look up"), COUNT)
     try:
-        with _told({"draw": COUNT, "index": COUNT}, shown=not (quiet or as_json)) as told:
+        with _told(stages, shown=not (quiet or as_json)) as told:
             made = make_demo(out, told=told)
     except KeyboardInterrupt:
         warn("stopped; the same command goes on")
         raise SystemExit(130) from None
     if as_json:
-        sheets = {space: str(path) for space, path in made.sheets.items()}
-        print_json({"world": str(made.world), "store": str(made.store), "sheets": sheets})
+        print_json(
+            {
+                "world": str(made.world),
+                "found": str(made.found),
+                "true": str(made.true),
+                "sheets": {space: str(path) for space, path in made.sheets.items()},
+                **made.report.to_json(),
+            }
+        )
         return
-    print_info(made.store, open_store(made.store).info())
-    typer.echo("sheets: targets on the left, then the five nearest objects of other pictures")
-    for path in made.sheets.values():
-        typer.echo(f"  {path}")
+    found, true = (open_store(path).info() for path in (made.found, made.true))
+    typer.echo(f"{made.world}: {true.images} pictures in which {true.objects} objects were drawn")
+    typer.echo(
+        f"{made.found}: {found.objects} objects that the detector found, in {len(found.spaces)} spaces"
+    )
+    for space, path in made.sheets.items():
+        typer.echo(f"  {path}: targets of {space} and their five nearest in other pictures")
+    typer.echo(f"{made.true}: the drawn objects with their masks and factors; the paper's claims on them:")
+    print_findings(made.report)
+    crop, picture = next(iter(made.sheets)), made.world / "images" / "000000.png"
     typer.echo("try next")
     for line in (
-        f"objectspace search {made.store} --image {made.world / 'images/000000.png'} -k 5",
-        f"objectspace sheet {made.store} --out chairs.png --label chair --space {next(iter(made.sheets))}",
+        f"objectspace search {made.found} --image {picture} -k 5",
+        f"objectspace sheet {made.found} --space {crop} --label chair --out chairs.png",
+        f"objectspace measure {made.true} --space {crop} --factor yaw --circular 360 --control label",
+        f"objectspace occlude {picture} --detector demo --figure occluded.png",
         "objectspace index YOUR-PHOTOS --store photos.osp     # YOLOv3 and ResNet50, fetched once",
     ):
         typer.echo(f"  {line}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objectspace.analyses.claims import Column, Evidence, Held
+from objectspace.analyses.claims import WINDOW, Column, Evidence, Held
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.place import window_whereabouts
 from objectspace.analyses.projection import Method, Projection, project
@@ -29,8 +29,6 @@ STYLES = ("style", "breed", "colour", "color")
 #: Photos that are occluded, and places across and down of the object that is moved about.
 OCCLUDED = 24
 STEPS = 24
-#: Window cells a side, where there is a choice; the paper's.
-WINDOW = 3
 
 
 @dataclass(frozen=True, slots=True)
