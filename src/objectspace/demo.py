@@ -29,9 +29,9 @@ Told = Callable[[str, int], None]  # stage and how many pictures of it were fini
 class Demo:
     """What a demo made.
 
-    world: the folder of pictures; found: the store of the objects that the detector found in them, with a sheet
-    for each of its spaces; true: the store of the objects that were drawn, with their masks and factors, and the
-    report on it
+    world: the folder of pictures; found: the store of the objects that the detector found in them, with a
+    sheet for each of its spaces; true: the store of the objects that were drawn, with their masks and
+    factors, and the report on it
     """
 
     world: Path
@@ -49,8 +49,8 @@ def make_demo(
 ) -> Demo:
     """Draw a world into ``out``, index it twice by both routes with the shipped models, and report on it.
 
-    Once the detector finds the objects, once they are the ones that were drawn. What an earlier demo in the same
-    folder has finished is kept. Raises InputError for a folder that holds something else.
+    Once the detector finds the objects, once they are the ones that were drawn. What an earlier demo in the
+    same folder has finished is kept. Raises InputError for a folder that holds something else.
     """
     world = out / WORLD
     if out.exists() and not (world / ANNOTATIONS).is_file() and any(out.iterdir()):
@@ -61,10 +61,14 @@ def make_demo(
     finding = Job(detector=load_detector("demo"), encoder=load_encoder("demo"))
     drawn = replace(finding, annotations=open_annotations(world / ANNOTATIONS, format="coco"))
     for stage, job, store in (("find", finding, out / FOUND), ("look up", drawn, out / TRUE)):
-        index(photos, store, job, progress=lambda pictures, objects, stage=stage: told(stage, pictures))
+        index(photos, store, job, progress=_progress(told, stage))
     found = open_store(out / FOUND)
     sheets = {name: _sheet(found, name, out) for name in finding.recipes()}
     return Demo(world, out / FOUND, out / TRUE, sheets, make_report(open_store(out / TRUE), out / REPORT))
+
+
+def _progress(told: Told, stage: str) -> Callable[[int, int], None]:
+    return lambda pictures, objects: told(stage, pictures)
 
 
 def _sheet(store: Store, space: str, folder: Path) -> Path:
