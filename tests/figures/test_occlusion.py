@@ -67,7 +67,8 @@ def pixels():
 
 
 def texts(figure) -> str:
-    return "\n".join(text.get_text() for axes in figure.axes for text in axes.texts)
+    written = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
+    return "\n".join(text.get_text() for text in written)
 
 
 def test_windows_worth_a_picture(result) -> None:

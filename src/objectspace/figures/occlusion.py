@@ -25,7 +25,7 @@ WIDTH = 10.0
 MARGIN = 0.18
 GAP = 0.22
 TITLE = 0.30
-BAR = 0.62
+BAR = 0.74
 
 #: Importance maps in a row, and rows of them: more than that nobody reads.
 COLUMNS = 4
@@ -35,8 +35,8 @@ TEXT_SIZE = 7.0
 #: How a box is drawn.
 Style = Literal["-", "--", ":"]
 
-#: The room that a text at a box takes, as shares of a panel.
-TEXT_SHARE_WH = (0.24, 0.058)
+#: The room that a letter at a box takes, as shares of a panel.
+TEXT_SHARE_WH = (0.0175, 0.06)
 
 #: What costs score is orange, what gains it is blue, what does neither shows the picture.
 FALL = LinearSegmentedColormap.from_list(
@@ -186,16 +186,16 @@ def _draw_footer(figure: Figure, result: Occlusion, maps: int, scale: Normalize,
 def _words(result: Occlusion, maps: int) -> str:
     sizes = sorted(set(result.windows.size.tolist()))
     span = f"{sizes[0]} to {sizes[-1]} cells" if len(sizes) > 1 else f"{sizes[0]} cells"
-    shown = "" if maps == len(result.objects) else f" The {maps} surest of {len(result.objects)} are shown."
+    shown = "" if maps == len(result.objects) else f"\nThe {maps} surest of {len(result.objects)} are shown."
     note = (
-        "Only single cells are looked at after this layer: a prediction falls when its own cell is covered."
+        "Only single cells are read after this layer: a prediction falls when its own cell is covered."
         if result.own_cell_only
-        else "Neighbouring cells are looked at after this layer: what is around an object counts too."
+        else "Neighbouring cells are read after this layer: what is around an object counts too."
     )
     return (
         f"Maps: mean change of the score over the windows ({span}) that cover a cell, in % of the score;\n"
         f"cells covered together share it. The ring marks the cell that made the prediction.{shown}\n"
-        f"Heat: brighter cells are stronger (root mean square). {note}"
+        f"Heat: brighter cells are stronger (root mean square of the channels).\n{note}"
     )
 
 
@@ -283,23 +283,27 @@ class _Box:
 def _boxes(
     result: Occlusion, scores: NDArray[np.float32], gone: NDArray[np.bool_] | None = None
 ) -> list[_Box]:
-    """The untouched predictions with scores (p,), those ``gone`` (p,) told apart."""
+    """The untouched predictions with scores (p,), those ``gone`` (p,) told apart.
+
+    Many have only their numbers, as their texts would hide the picture; what is gone is always named.
+    """
     boxes = []
+    many = len(result.objects) > MOST_MAPS
     for index, label in enumerate(result.objects.label.tolist()):
-        text = f"{index + 1} {label} {float(scores[index]):.2f}"
         xyxy = result.objects.xyxy[index]
         fell = gone is not None and bool(gone[index])
+        text = f"{index + 1}" if many and not fell else f"{index + 1} {label} {float(scores[index]):.2f}"
         boxes.append(_Box(xyxy, ORANGE, "--", text) if fell else _Box(xyxy, BLUE, "-", text))
     return boxes
 
 
 def _draw_boxes(axes: Axes, boxes: Sequence[_Box]) -> None:
     """Boxes, and their texts at corners where none stands yet."""
-    taken: list[tuple[float, float]] = []
+    taken: list[tuple[float, float, float]] = []
     for box in boxes:
         _draw_outline(axes, box.xyxy, box.color, box.style)
-        x, y = _free_corner(axes, box.xyxy, taken)
-        taken.append((x, y))
+        x, end, y = _free_room(axes, box, taken)
+        taken.append((x, end, y))
         axes.text(
             x,
             y,
@@ -323,18 +327,22 @@ def _draw_outline(axes: Axes, xyxy: NDArray[np.float32], color: str, style: Styl
     axes.add_patch(outline)
 
 
-def _free_corner(
-    axes: Axes, xyxy: NDArray[np.float32], taken: Sequence[tuple[float, float]]
-) -> tuple[float, float]:
-    """The lower left end of a text: at the box's top, else at its bottom, else further down."""
+def _free_room(
+    axes: Axes, box: _Box, taken: Sequence[tuple[float, float, float]]
+) -> tuple[float, float, float]:
+    """Where a text begins, ends and stands: at its box's top, else at its bottom, else further down."""
     width, height = axes.get_xlim()[1], axes.get_ylim()[0]
-    wide, high = TEXT_SHARE_WH[0] * width, TEXT_SHARE_WH[1] * height
-    left, top, _, bottom = (float(side) for side in xyxy)
+    wide, high = TEXT_SHARE_WH[0] * width * (len(box.text) + 1), TEXT_SHARE_WH[1] * height
+    left, top, _, bottom = (float(side) for side in box.xyxy)
     x = min(max(left, 0.005 * width), width - wide)
     places = [top, bottom + high, *(top + step * high for step in range(1, 12))]
     inside = [min(max(y, high), height) for y in places]
-    free = (y for y in inside if all(abs(x - a) >= wide or abs(y - b) >= high for a, b in taken))
-    return x, next(free, inside[0])
+    free = (
+        y
+        for y in inside
+        if all(x >= end or x + wide <= start or abs(y - other) >= high for start, end, other in taken)
+    )
+    return x, x + wide, next(free, inside[0])
 
 
 def _mark_cell(axes: Axes, result: Occlusion, index: int) -> None:

@@ -119,7 +119,7 @@ def _respond(
         if applies(untouched):
             portions = (slice(start, start + most) for start in range(0, len(windows), most))
             return method, ((portion, states(untouched, windows.take(portion))) for portion in portions)
-    return RUN_ON, run_on_states(untouched, windows)
+    return RUN_ON, run_on_states(untouched, windows, most)
 
 
 def _appeared(untouched: Untouched, aftermaths: Sequence[tuple[int, Aftermath]]) -> Appeared:

@@ -20,11 +20,16 @@ _WIDEST = 2**24
 _FEWEST, _MOST = 4, 64
 
 
-def run_on_states(untouched: Untouched, windows: Windows) -> Iterator[tuple[slice, tuple[HeadStates, ...]]]:
-    """The heads downstream of the tap, for one batch of windows after another (which, and their states)."""
+def run_on_states(
+    untouched: Untouched, windows: Windows, together: int = _MOST
+) -> Iterator[tuple[slice, tuple[HeadStates, ...]]]:
+    """The heads downstream of the tap, for one batch of windows after another (which, and their states).
+
+    A batch has at most ``together`` windows.
+    """
     runner = PatchRunner(untouched.detector.network, untouched.tap, untouched.path, untouched.outputs)
     widest = max(math.prod(layer.shape) for layer in untouched.path)
-    most = min(max(_WIDEST // widest, _FEWEST), _MOST)
+    most = min(max(_WIDEST // widest, _FEWEST), _MOST, together)
     for start, stop in _batches(windows, most):
         batch = windows.take(slice(start, stop))
         heads = runner.run(_zeroed(untouched, batch))

@@ -60,6 +60,8 @@ class Suppression:
         by_place = {place: row for row, place in enumerate(self._place.tolist())}
         self._shown = np.array([by_place[place] for place in places(objects.provenance).tolist()], np.int64)
         self._conflicts = self._conflicts_before()
+        self._kept = np.zeros(len(self._before), bool)
+        self._kept[untouched.kept] = True
         self._matches = self._match(self._before, self._xyxy)
 
     @property
@@ -80,7 +82,8 @@ class Suppression:
         alive = self._alive(heads, windows)
         sources, targets = self._edges(after, pairs, windows)
         nodes = np.concatenate([alive.reshape(-1), np.ones(len(pairs[0]), bool)])
-        kept = _kept(nodes, sources, targets)
+        start = np.concatenate([(alive & self._kept).reshape(-1), np.ones(len(pairs[0]), bool)])
+        kept = _kept(nodes, sources, targets, start)
         kept_before = kept[: alive.size].reshape(alive.shape) & self._inside
         xyxy, inside = self._in_image(after)
         kept_after = kept[alive.size :] & inside[pairs[1]]
@@ -103,7 +106,7 @@ class Suppression:
     ) -> Aftermath:
         """With the predictions that match no object: untouched ones set free, and new ones."""
         freed_window, freed = np.nonzero(kept_before & ~self._matches.any(1))
-        new = ~matches.any(1)[row]
+        new = ~matches[row].any(axis=1)
         windows = np.concatenate([freed_window, window[new]])
         predictions = joined([self._before.take(freed), after.take(row[new])])
         places = np.concatenate([self._xyxy[freed], xyxy[row[new]]])
@@ -247,14 +250,18 @@ def overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
 
 
 def _kept(
-    alive: NDArray[np.bool_], sources: NDArray[np.int64], targets: NDArray[np.int64]
+    alive: NDArray[np.bool_],
+    sources: NDArray[np.int64],
+    targets: NDArray[np.int64],
+    start: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Who is alive and suppressed by nobody kept.
 
-    Those that nothing ranks before are right at once, and each round those whose suppressors are right; as
-    nobody suppresses what ranks before it, that ends in the one answer that taking them in order has.
+    From any guess ``start``, those that nothing ranks before are right after one round, and each round those
+    whose suppressors are right; as nobody suppresses what ranks before it, that ends in the one answer that
+    taking them in order has. The nearer the guess, the sooner: the untouched answer is near.
     """
-    kept = alive
+    kept = start
     while True:
         after = alive.copy()
         after[targets[kept[sources]]] = False
