@@ -7,11 +7,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
+
+if TYPE_CHECKING:
+    from objectspace.demo import Demo
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +87,20 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(
         **paths, cfg=folder / "tiny.cfg", weights=weights, names=folder / "names.txt", encoder_weights=encoder
     )
+
+
+@pytest.fixture(scope="session")
+def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo with 24 pictures, and 64 places of the object that its report moves about."""
+    import torch
+
+    from objectspace.demo import make_demo
+    from objectspace.report import evidence
+
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "STEPS", 8)
+        yield make_demo(tmp_path_factory.mktemp("demo") / "out", count=24)
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,13 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
     if not len(store):
         raise InputError(f"{store.path} holds no objects yet; index photos first")
     chosen = choose(store, choice or Choice())
-    out.mkdir(parents=True, exist_ok=True)
+    for name in (chosen.crop, chosen.window):
+        if name is not None:
+            store.recipe(name)  # an unknown space says so before any work
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror or error}") from None
     material = _material(store, chosen, out, device)
     evidence = gather(store, chosen, material.occlusions, material.moved)
     findings = weigh_claims(evidence)

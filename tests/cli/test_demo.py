@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from objectspace import demo
+
+
+@pytest.fixture
+def few(small_demo: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command finds a demo already made."""
+    monkeypatch.setattr(demo, "make_demo", lambda out, told: small_demo)
+
+
+def test_demo_says_what_it_made_and_what_to_try(few, command, tmp_path):
+    done = command("demo", "--out", tmp_path / "d")
+
+    assert done.code == 0, done.err
+    assert "24 pictures" in done.out
+    assert "report.html" in done.out
+    assert "try next" in done.out
+    assert done.err == ""
+
+
+def test_demo_as_json(few, command, tmp_path):
+    done = command("demo", "--out", tmp_path / "d", "--json")
+
+    answer = json.loads(done.out)
+    assert {"world", "found", "true", "sheets", "report", "claims"} <= set(answer)
+
+
+def test_ctrl_c_says_how_to_go_on(command, tmp_path, monkeypatch):
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "make_demo", stop)
+    done = command("demo", "--out", tmp_path / "d")
+
+    assert (done.code, done.out, done.err) == (130, "", "objectspace: stopped; the same command goes on\n")
+
+
+def test_a_folder_of_something_else_is_one_sentence(sentence, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+
+    assert "no demo" in sentence("demo", "--out", tmp_path)

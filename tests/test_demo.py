@@ -1,0 +1,70 @@
+"""The whole job on a small world with the shipped models: what was drawn is found, embedded and reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.ops import box_iou
+
+from objectspace.demo import Demo, make_demo
+from objectspace.errors import InputError
+from objectspace.store import open_store
+
+
+def test_the_detector_finds_what_was_drawn(small_demo: Demo) -> None:
+    found, drawn = open_store(small_demo.found).objects(), open_store(small_demo.true).objects()
+    hits = 0
+    for image_id in set(drawn.image_id.tolist()):
+        truth, seen = drawn.take(drawn.image_id == image_id), found.take(found.image_id == image_id)
+        overlap = box_iou(torch.from_numpy(truth.xyxy), torch.from_numpy(seen.xyxy)).numpy()
+        same = truth.label[:, None] == seen.label[None]
+        hits += int(((overlap >= 0.5) & same).any(axis=1).sum())
+
+    assert hits >= 0.9 * len(drawn)
+    assert len(found) <= 1.25 * len(drawn)
+
+
+def test_both_stores_have_both_routes(small_demo: Demo) -> None:
+    for store in (small_demo.found, small_demo.true):
+        routes = {space.recipe.route for space in open_store(store).info().spaces}
+        assert routes == {"crop", "window"}
+
+
+def test_drawn_objects_keep_masks_and_factors(small_demo: Demo) -> None:
+    drawn = open_store(small_demo.true).objects()
+
+    assert all(mask is not None for mask in drawn.mask)
+    assert {"style", "yaw", "angle", "size", "company", "visible"} <= set(drawn.factors)
+    assert np.isfinite(drawn.factors["yaw"]).all()
+
+
+def test_there_is_a_sheet_for_each_space(small_demo: Demo) -> None:
+    assert set(small_demo.sheets) == set(open_store(small_demo.found).space_names)
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in small_demo.sheets.values())
+
+
+def test_the_report_has_all_seven_figures(small_demo: Demo) -> None:
+    text = small_demo.report.path.read_text()
+
+    assert small_demo.report.missing == []
+    assert [f'id="figure{number}"' in text for number in range(1, 8)] == [True] * 7
+
+
+def test_once_more_keeps_what_is_there(small_demo: Demo) -> None:
+    told: list[str] = []
+
+    again = make_demo(small_demo.world.parent, count=24, told=lambda stage, pictures: told.append(stage))
+
+    assert "draw" not in told
+    assert len(open_store(again.true)) == len(open_store(small_demo.true))
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+
+    with pytest.raises(InputError, match="holds something that is no demo"):
+        make_demo(tmp_path, count=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
