@@ -196,11 +196,11 @@ def _group(objects: Objects, name: str | None, rows: NDArray[np.int64]) -> NDArr
 
 def _check_countable(question: Question, clusters: Clusters) -> None:
     if clusters.count < 2:
-        what = "photos" if question.group is None else f"values of {question.group}"
+        what = question.group or "photos"
         where = f" at one {question.control}" if question.control else ""
         raise InputError(
-            f"factor {question.factor} is known for objects of {clusters.count} {what}{where}, "
-            "expected two or more"
+            f"factor {question.factor}: no objects of two different {what} can be compared{where}; "
+            "each measure needs two"
         )
 
 

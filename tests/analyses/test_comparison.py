@@ -1,0 +1,137 @@
+"""Spaces beside one another: equal ones, rotated ones, independent ones; CKA by its plain formula."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from objectspace.analyses.alignment import measure_cka
+from objectspace.analyses.clusters import make_clusters
+from objectspace.analyses.comparison import compare_spaces, shared_objects
+from objectspace.analyses.factors import Question
+from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.errors import InputError
+from objectspace.objects.records import Objects, Provenance
+
+RECIPE = Recipe("crop", "fake", "0" * 64, "tap", {}, "float32", "0")
+
+
+def noise(seed: int, count: int = 60, dimension: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, dimension)).astype(np.float32)
+
+
+def make_space(name: str, vectors: np.ndarray, first: int = 0) -> Space:
+    ids = np.array([f"{row:032x}" for row in range(first, first + len(vectors))])
+    return Space(name, RECIPE, ids, vectors)
+
+
+def make_objects(count: int = 60, **factors: np.ndarray) -> Objects:
+    nothing = np.array([None] * count, object)
+    ids = np.array([f"{row:032x}" for row in range(count)])
+    boxes = np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1))
+    score, images = np.ones(count, np.float32), (np.arange(count) // 2).astype(str)
+    labels = np.array(["thing"] * count, object)
+    return Objects(ids, images, boxes, labels, score, nothing, nothing, Provenance.unknown(count), factors)
+
+
+def test_a_turned_and_scaled_space_is_the_same() -> None:
+    turn = np.linalg.qr(noise(1, 5))[0]
+    spaces = [make_space("a", noise(0)), make_space("b", (3 * noise(0) @ turn + 7).astype(np.float32))]
+    (pair,) = compare_spaces(spaces, make_objects()).pairs
+    assert pair.overlap.value == 1
+    assert (pair.cka.value, pair.cka.low) == (pytest.approx(1, abs=1e-6), pytest.approx(1, abs=1e-5))
+
+
+def test_independent_spaces_share_neighbours_by_chance() -> None:
+    spaces = [make_space("a", noise(0, dimension=300)), make_space("b", noise(1, dimension=300))]
+    (pair,) = compare_spaces(spaces, make_objects(), k=4).pairs
+    assert pair.overlap.chance == pytest.approx(4 / 58)
+    assert pair.overlap.low <= pair.overlap.chance <= pair.overlap.high
+    assert pair.cka.low <= 0 <= pair.cka.high
+    # With more numbers than objects the usual estimate takes noise for likeness.
+    assert pair.cka_biased > 0.7
+
+
+def test_overlap_equals_a_double_loop() -> None:
+    first, second = noise(0), noise(0) + 0.7 * noise(1)
+    found = compare_spaces([make_space("a", first), make_space("b", second)], make_objects(), k=3)
+    shares = []
+    for row in range(60):
+        others = [other for other in range(60) if other // 2 != row // 2]
+        near = [
+            set(sorted(others, key=lambda o: np.linalg.norm(x[o].astype(float) - x[row]))[:3])
+            for x in (first, second)
+        ]
+        shares.append(len(near[0] & near[1]) / 3)
+    assert found.pairs[0].overlap.value == pytest.approx(np.mean(shares))
+
+
+def plain_hsic(one: np.ndarray, other: np.ndarray) -> float:
+    """Song et al. (2012), equation 4, as it is written."""
+    count, ones = len(one), np.ones(len(one))
+    k, m = one - np.diag(np.diag(one)), other - np.diag(np.diag(other))
+    terms = (
+        np.trace(k @ m)
+        + ones @ k @ ones * (ones @ m @ ones) / ((count - 1) * (count - 2))
+        - 2 / (count - 2) * (ones @ k @ m @ ones)
+    )
+    return float(terms / (count * (count - 3)))
+
+
+def test_cka_is_that_of_the_papers() -> None:
+    x, y = noise(0).astype(float), (noise(0) + noise(1)).astype(float)
+    estimate, biased = measure_cka(x.astype(np.float32), y.astype(np.float32), make_clusters(np.arange(60)))
+    k, m = x @ x.T, y @ y.T
+    assert estimate.value == pytest.approx(plain_hsic(k, m) / np.sqrt(plain_hsic(k, k) * plain_hsic(m, m)))
+    x, y = x - x.mean(0), y - y.mean(0)
+    norm = np.linalg.norm(x.T @ y) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
+    assert biased == pytest.approx(norm)
+
+
+def test_cka_interval_is_the_jackknifes() -> None:
+    """Twenty parts of three objects: each left out by hand."""
+    x, y = noise(0), noise(0) + noise(1)
+    estimate, _ = measure_cka(x, y, make_clusters(np.arange(60)))
+    part = np.random.default_rng([0, 4]).permutation(60) % 20
+    without = [
+        measure_cka(x[part != p], y[part != p], make_clusters(np.arange(57)))[0].value for p in range(20)
+    ]
+    error = np.sqrt(19 / 20 * ((np.array(without) - np.mean(without)) ** 2).sum())
+    assert estimate.high - estimate.value == pytest.approx(2.093024 * error, rel=1e-5)
+
+
+def test_a_constant_space_has_no_alignment() -> None:
+    estimate, biased = measure_cka(noise(0), np.ones((60, 3), np.float32), make_clusters(np.arange(60)))
+    assert np.isnan([estimate.value, biased]).all()
+
+
+def test_each_factor_stands_beside_itself() -> None:
+    x = np.random.default_rng(2).uniform(0, 100, 60)
+    spaces = [make_space("noise", noise(0)), make_space("truth", np.stack([x, x], 1).astype(np.float32))]
+    compared = compare_spaces(spaces, make_objects(place=x), [Question("place")])
+    (factor,) = compared.factors
+    assert [one.space for one in factor.measures] == ["noise", "truth"]
+    (difference,) = factor.differences
+    worse, better = (one.neighbours.overall.value for one in factor.measures)
+    assert difference.value == pytest.approx(worse - better)
+    assert 0 < difference.low < difference.value < difference.high
+    json.dumps(compared.to_json(), allow_nan=False)
+
+
+def test_only_shared_objects_are_compared() -> None:
+    spaces = [make_space("a", noise(0, 40)), make_space("b", noise(1, 40), first=10)]
+    ids = shared_objects(spaces)
+    assert ids == [f"{row:032x}" for row in range(10, 40)]
+    assert compare_spaces(spaces, make_objects().take(range(10, 40))).n == 30
+
+
+def test_spaces_that_share_nothing() -> None:
+    with pytest.raises(InputError, match="no object is in all of a, b; spaces of different heads"):
+        shared_objects([make_space("a", noise(0, 5)), make_space("b", noise(1, 5), first=10)])
+
+
+def test_one_space_is_no_comparison() -> None:
+    with pytest.raises(InputError, match="two spaces or more"):
+        shared_objects([make_space("a", noise(0, 5)), make_space("a", noise(0, 5))])

@@ -1,0 +1,285 @@
+"""Factors in spaces whose truth is known: found where they are and not in noise; scikit-learn agrees."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import scipy.stats
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from objectspace.analyses.agreement import find_neighbours, hubness, measure_agreement
+from objectspace.analyses.clusters import make_clusters
+from objectspace.analyses.factor_values import Factor, random_agreement
+from objectspace.analyses.factors import Question, measure_factor, measure_neighbours
+from objectspace.analyses.probes import make_folds, measure_probe
+from objectspace.analyses.ridge import FoldedRidge
+from objectspace.analyses.statistics import permutations
+from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.errors import InputError
+from objectspace.objects.records import Objects, Provenance
+
+RECIPE = Recipe("crop", "fake", "0" * 64, "tap", {}, "float32", "0")
+ANGLES = np.tile(np.arange(0, 360, 30.0), 8)
+
+
+def make_space(
+    vectors: np.ndarray, images: np.ndarray, labels: np.ndarray | None = None, **factors: np.ndarray
+):
+    count = len(vectors)
+    ids = np.array([f"{row:032x}" for row in range(count)])
+    nothing = np.array([None] * count, object)
+    boxes = np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1))
+    names = np.array(["thing"] * count, object) if labels is None else labels.astype(object)
+    objects = Objects(
+        ids,
+        images.astype(str),
+        boxes,
+        names,
+        np.ones(count, np.float32),
+        nothing,
+        nothing,
+        Provenance.unknown(count),
+        factors,
+    )
+    return Space("fake", RECIPE, ids, vectors.astype(np.float32)), objects
+
+
+def noise(seed: int, count: int, dimension: int = 6) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, dimension))
+
+
+def circle(angles: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(np.radians(angles)), np.sin(np.radians(angles))], axis=1)
+
+
+# ------------------------------------------------------------------------------------- known by construction
+
+
+def test_vectors_that_are_the_number() -> None:
+    x = np.random.default_rng(0).uniform(0, 100, 120)
+    space, objects = make_space(np.stack([x, np.zeros(120)], 1), np.arange(120), place=x)
+    measured = measure_factor(space, objects, Question("place"), k=3)
+    assert measured.neighbours.overall.value < 2
+    assert measured.neighbours.overall.chance == pytest.approx(np.abs(x[:, None] - x).sum() / (120 * 119))
+    assert measured.neighbours.overall.p == 0.001
+    assert measured.probe is not None
+    assert measured.probe.score.value > 0.999
+    assert abs(measured.probe.score.chance) < 0.1
+
+
+def test_vectors_that_are_the_angle() -> None:
+    space, objects = make_space(circle(ANGLES), np.arange(96), azimuth=ANGLES, thing=np.arange(96) // 12.0)
+    measured = measure_factor(space, objects, Question("azimuth", circular=360, group="thing"), k=5)
+    assert measured.neighbours.overall.value < 1e-6
+    assert measured.neighbours.overall.chance == pytest.approx(90)
+    assert measured.probe is not None
+    assert measured.probe.score.value < 2
+    assert measured.geometry is not None
+    curve = measured.geometry.distance[measured.geometry.pairs > 0]
+    assert (np.diff(curve) > 0).all()
+    opposite = measured.geometry.opposite
+    assert (opposite.value, opposite.low, opposite.high) == (1, 1, 1)
+    assert opposite.chance == pytest.approx(1 / 11)
+    assert opposite.p < 0.01
+
+
+def test_an_angle_that_looks_the_same_after_half_a_turn() -> None:
+    space, objects = make_space(circle(2 * ANGLES), np.arange(96), azimuth=ANGLES)
+    half = measure_neighbours(space, objects, Question("azimuth", circular=180)).overall
+    full = measure_neighbours(space, objects, Question("azimuth", circular=360)).overall
+    assert (half.value, half.chance) == (pytest.approx(0, abs=1e-6), pytest.approx(45, abs=0.5))
+    assert full.value > 60
+
+
+def test_vectors_that_are_the_label() -> None:
+    labels = np.array(["a", "b", "c"])[np.arange(90) % 3]
+    space, objects = make_space(np.eye(3)[np.arange(90) % 3], np.arange(90) // 2, labels)
+    measured = measure_factor(space, objects, Question("label"))
+    assert measured.neighbours.overall.value == 1
+    assert {name: one.value for name, one in measured.neighbours.labels.items()} == {"a": 1, "b": 1, "c": 1}
+    assert measured.probe is not None
+    assert measured.probe.score.value == 1
+
+
+@pytest.mark.parametrize("kind", ["label", "linear", "circular"])
+def test_noise_holds_nothing(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    labels, value = rng.choice(["a", "b"], 150), rng.uniform(0, 360, 150)
+    space, objects = make_space(noise(6, 150), np.arange(150) // 3, labels, value=value)
+    question = (
+        Question("label") if kind == "label" else Question("value", 360.0 if kind == "circular" else None)
+    )
+    measured = measure_factor(space, objects, question)
+    assert measured.probe is not None
+    for one in (measured.neighbours.overall, measured.probe.score):
+        # One noise in a hundred looks like less; the level itself is tested over 200 seeds below.
+        assert one.p > 0.01
+    assert measured.probe.score.low < measured.probe.score.chance + 0.02 * measured.probe.score.high
+
+
+# --------------------------------------------------------------------------------------- level of the test
+
+
+def clustered(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vectors and values that hang together in photos of unequal size, and know nothing of one another."""
+    rng = np.random.default_rng(seed)
+    photo = np.repeat(np.arange(14), rng.integers(1, 7, 14))
+    vectors = rng.normal(size=(14, 3))[photo] + 0.5 * rng.normal(size=(len(photo), 3))
+    return vectors, rng.normal(size=14)[photo] + 0.5 * rng.normal(size=len(photo)), photo
+
+
+@pytest.mark.parametrize("kind", ["linear", "categorical"])
+def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> None:
+    rejected = covered = 0
+    for seed in range(200):
+        vectors, values, photo = clustered(seed)
+        clusters = make_clusters(photo)
+        factor = Factor("f", kind, values if kind == "linear" else (values > 0).astype(float))
+        near = find_neighbours(
+            vectors.astype(np.float32), np.arange(len(photo)).astype(str), clusters, k=3, metric="euclidean"
+        )
+        labels = np.array(["thing"] * len(photo), object)
+        found = measure_agreement(near, factor, clusters, labels, permuted=39, seed=seed).overall
+        rejected += found.p <= 0.05
+        covered += found.low <= found.chance <= found.high
+    # 5 % of 200 is 10; outside these bounds comes once in 300 times.
+    assert 2 <= rejected <= 20
+    # The interval takes the neighbours as they are, and so covers chance a little less often than 95 %.
+    assert 165 <= covered <= 199
+
+
+def test_agreement_less_its_chance_is_zero_on_average_under_permutation() -> None:
+    vectors, values, photo = clustered(3)
+    clusters, factor = make_clusters(photo), Factor("f", "linear", values)
+    ids = np.arange(len(photo)).astype(str)
+    near = find_neighbours(vectors.astype(np.float32), ids, clusters, k=3, metric="euclidean")
+    gains = []
+    for rows in permutations(clusters, 1000):
+        drawn = factor.values[rows]
+        agreement = np.abs(drawn[near] - drawn[:, None]).mean()
+        gains.append(agreement - random_agreement(factor, drawn, clusters).mean())
+    assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(1000)
+
+
+# ------------------------------------------------------------------------------------------------- oracles
+
+
+def test_agreement_equals_a_double_loop_with_groups_and_control() -> None:
+    rng = np.random.default_rng(7)
+    photo = rng.integers(0, 30, 70)
+    group, level, value = photo // 2.0, rng.integers(0, 3, 70).astype(float), rng.uniform(0, 10, 70)
+    vectors = noise(8, 70).astype(np.float32)
+    space, objects = make_space(vectors, photo, group=group, level=level, value=value)
+    found = measure_neighbours(space, objects, Question("value", group="group", control="level"), k=4)
+    expected = []
+    for row in range(70):
+        others = [o for o in range(70) if group[o] != group[row] and level[o] == level[row]]
+        others.sort(key=lambda o: float(np.linalg.norm(vectors[o].astype(float) - vectors[row])))
+        expected.append(np.mean([abs(value[o] - value[row]) for o in others[:4]]))
+    np.testing.assert_allclose(found.values, expected)
+
+
+@pytest.mark.parametrize("dimension", [5, 200])
+def test_ridge_equals_scikit_learns(dimension: int) -> None:
+    """Both the solution by features and the one by objects."""
+    x, y = noise(1, 60, dimension), noise(2, 60, 2)
+    fold = make_folds(np.arange(60), 5)
+    ridge = FoldedRidge(x.astype(np.float32), y, fold, np.zeros(60, np.int64))
+    train, test = fold != 2, fold == 2
+    scaler = StandardScaler().fit(x.astype(np.float32).astype(float)[train])
+    for penalty in ridge.penalties:
+        model = Ridge(alpha=penalty).fit(
+            scaler.transform(x.astype(np.float32).astype(float)[train]), y[train]
+        )
+        expected = model.predict(scaler.transform(x.astype(np.float32).astype(float)[test]))
+        got = ridge.without([2], np.flatnonzero(test)).predict(penalty)
+        np.testing.assert_allclose(got, expected, atol=1e-6)
+
+
+def test_folds_keep_clusters_whole_and_even() -> None:
+    cluster = np.repeat(np.arange(20), np.arange(1, 21))
+    fold = make_folds(cluster, 5)
+    assert all(len(set(fold[cluster == one])) == 1 for one in range(20))
+    assert np.ptp(np.bincount(fold)) <= 4
+
+
+def test_probe_does_not_learn_photos_by_heart() -> None:
+    """Each photo has its own vector and its own random value: only held-out photos tell that it is noise."""
+    rng = np.random.default_rng(3)
+    photo = np.repeat(np.arange(40), 5)
+    vectors = rng.normal(size=(40, 30))[photo] + 0.01 * rng.normal(size=(200, 30))
+    probe = measure_probe(
+        vectors.astype(np.float32), Factor("f", "linear", rng.normal(size=40)[photo]), make_clusters(photo)
+    )
+    assert probe is not None
+    assert probe.score.value < 0.2
+
+
+def test_hubness_is_scipys_skewness() -> None:
+    near = np.array([[1, 2], [2, 3], [1, 3], [1, 2], [1, 2]])
+    assert hubness(near) == pytest.approx(scipy.stats.skew([0, 4, 4, 2, 0]))
+
+
+# -------------------------------------------------------------------------------- control, left out, errors
+
+
+def test_a_control_takes_away_what_comes_through_it() -> None:
+    """The vector is the colour, and angles go with colours: at one colour nothing is left of the angle."""
+    rng = np.random.default_rng(2)
+    colour = np.arange(120) % 4
+    angle = 90.0 * colour + rng.uniform(-40, 40, 120)
+    vectors = np.eye(4)[colour] + 0.01 * rng.normal(size=(120, 4))
+    space, objects = make_space(vectors, np.arange(120), angle=angle, colour=colour.astype(float))
+    alone = measure_factor(space, objects, Question("angle", circular=360))
+    fixed = measure_factor(space, objects, Question("angle", circular=360, control="colour"))
+    assert alone.neighbours.overall.p == 0.001
+    assert fixed.neighbours.overall.p > 0.05
+    assert alone.probe is not None
+    assert fixed.probe is not None
+    assert alone.probe.score.high < 0.5 * alone.probe.score.chance
+    assert fixed.probe.score.low <= fixed.probe.score.chance <= fixed.probe.score.high
+
+
+def test_unknown_values_are_left_out_and_counted() -> None:
+    x = np.arange(20.0)
+    x[3] = np.nan
+    style = np.array(["a", "b"] * 10, object)
+    style[5] = None
+    space, objects = make_space(noise(0, 20), np.arange(20), value=x, style=style)
+    assert measure_factor(space, objects, Question("value", control="style")).left_out == 2
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        (Question("value", group="one"), "no objects of two different one can be compared"),
+        (Question("one"), "factor one has one value only, so nothing"),
+        (
+            Question("value", control="value"),
+            "no objects of two different photos can be compared at one value",
+        ),
+        (Question("pair", categorical=True, group="pair"), "no two objects that could be neighbours share"),
+    ],
+)
+def test_nothing_to_measure_is_said(question: Question, message: str) -> None:
+    columns = {"value": np.arange(20.0), "one": np.ones(20), "pair": np.arange(20.0) // 2}
+    space, objects = make_space(noise(0, 20), np.arange(20), **columns)
+    with pytest.raises(InputError, match=message):
+        measure_factor(space, objects, question)
+
+
+def test_rows_must_match() -> None:
+    space, objects = make_space(noise(0, 5), np.arange(5))
+    with pytest.raises(InputError, match="same order"):
+        measure_factor(space, objects.take([1, 0, 2, 3, 4]), Question("x"))
+
+
+def test_the_same_seed_gives_the_same_document() -> None:
+    space, objects = make_space(noise(0, 40), np.arange(40) // 2, angle=np.arange(40) * 9.0)
+    question = Question("angle", circular=360)
+    first, second = (measure_factor(space, objects, question).to_json() for _ in range(2))
+    assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
+    assert {"value", "chance", "low", "high", "p"} <= set(first["neighbours"])
