@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 
 PHOTOS ?= photos
 STORE ?= photos.osp
+DEMO ?= demo
 
-.PHONY: setup index test real check bench clean
+.PHONY: setup demo index test real check bench clean
 
 setup: $(VENV)/.installed
 
@@ -15,6 +16,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,check,bench]'
 	touch $@
+
+demo: setup  ## the whole job on drawn pictures, into the folder $(DEMO)
+	$(BIN)/objectspace demo --out $(DEMO)
 
 index: setup  ## the main job on a folder of photos: make index PHOTOS=folder STORE=name.osp
 	$(BIN)/objectspace index $(PHOTOS) --store $(STORE)
