@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.images import Image
-from objectspace.objects.masks import encode
 from objectspace.objects.records import Mask
+from objectspace.scenes.coco import coco_annotation
 from objectspace.scenes.variation import (
     Cutout,
     Factor,
@@ -29,6 +30,7 @@ from objectspace.scenes.variation import (
 from objectspace.scenes.world import Scene
 
 ANNOTATIONS = "annotations.json"
+_PICTURE = re.compile(r"\d{5,}\.png")
 
 
 def draw_variation(
@@ -73,7 +75,7 @@ def write_scenes(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
     Pictures are lossless; factors are the annotations' attributes. A folder of earlier pictures is replaced.
     Raises InputError for a folder that holds something else.
     """
-    if folder.exists() and not (folder / ANNOTATIONS).is_file():
+    if folder.exists() and not _holds_only_pictures(folder):
         raise InputError(f"{folder} exists and holds no varied pictures; give the store another name")
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -81,6 +83,12 @@ def write_scenes(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
         return _write_files(folder, scenes)
     except OSError as error:
         raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
+
+
+def _holds_only_pictures(folder: Path) -> bool:
+    """Whether a folder is one that :func:`write_scenes` made, so that nothing else is lost with it."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return ANNOTATIONS in names and all(_PICTURE.fullmatch(name) for name in names - {ANNOTATIONS})
 
 
 def _write_files(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
@@ -95,23 +103,10 @@ def _write_files(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
         height, width = scene.pixels.shape[:2]
         images.append({"id": number, "file_name": path.name, "width": width, "height": height})
         category = labels.setdefault(scene.kinds[0], len(labels) + 1)
-        annotations.append(_annotation(scene, number, category))
+        annotations.append(
+            coco_annotation(scene, 0, annotation_id=number, image_id=number, category_id=category)
+        )
     categories = [{"id": number, "name": label} for label, number in labels.items()]
     document = {"categories": categories, "images": images, "annotations": annotations}
     (folder / ANNOTATIONS).write_text(json.dumps(document), encoding="utf-8")
     return paths
-
-
-def _annotation(scene: Scene, number: int, category: int) -> dict[str, Any]:
-    left, top, right, bottom = scene.xyxy[0].tolist()
-    mask = encode(scene.masks[0])
-    return {
-        "id": number,
-        "image_id": number,
-        "category_id": category,
-        "bbox": [left, top, right - left, bottom - top],
-        "area": int(scene.masks[0].sum()),
-        "segmentation": {"size": [mask.height, mask.width], "counts": mask.counts.decode()},
-        "iscrowd": 0,
-        "attributes": {name: column.tolist()[0] for name, column in scene.factors.items()},
-    }

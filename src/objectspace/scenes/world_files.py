@@ -13,7 +13,7 @@ import PIL.Image
 
 from objectspace.errors import InputError
 from objectspace.images import work_ahead
-from objectspace.objects.masks import encode
+from objectspace.scenes.coco import coco_annotation
 from objectspace.scenes.world import KINDS, SIZE, Scene, draw_scene
 
 PICTURES, ANNOTATIONS = "images", "annotations.json"
@@ -84,23 +84,15 @@ def _file_name(index: int) -> str:
 
 def _annotations(scene: Scene, index: int, *, first_id: int) -> list[Mapping[str, Any]]:
     """COCO's annotations of one picture; ``companion`` becomes the annotation's id, 0 for none."""
-    entries = []
+    entries: list[Mapping[str, Any]] = []
     for number, kind in enumerate(scene.kinds):
-        left, top, right, bottom = scene.xyxy[number].tolist()
-        mask = encode(scene.masks[number])
-        attributes = {name: column[number].item() for name, column in scene.factors.items()}
-        companion = attributes.pop("companion")
-        entries.append(
-            {
-                "id": first_id + number,
-                "image_id": index + 1,
-                "category_id": CATEGORY_IDS[kind],
-                "bbox": [left, top, right - left, bottom - top],
-                "area": int(scene.masks[number].sum()),
-                "segmentation": {"size": [SIZE, SIZE], "counts": mask.counts.decode()},
-                "iscrowd": 0,
-                "companion": 0 if companion < 0 else first_id + companion,
-                "attributes": attributes,
-            }
+        entry = coco_annotation(
+            scene,
+            number,
+            annotation_id=first_id + number,
+            image_id=index + 1,
+            category_id=CATEGORY_IDS[kind],
         )
+        companion = entry["attributes"].pop("companion")
+        entries.append(entry | {"companion": 0 if companion < 0 else first_id + companion})
     return entries
