@@ -31,11 +31,9 @@ def main() -> None:
 def _row(claim: str, name: str, found: dict[str, Any]) -> str:
     if "value" not in found:
         return f"| {claim} | {name} | | | | | {found['verdict']}: {found['reason']} |"
-    interval = f"{_text(found['low'])} to {_text(found['high'])}"
-    return (
-        f"| {claim} | {name} | {_text(found['value'])} | {_text(found['chance'])} | {interval} | {found['n']} | "
-        f"{found['verdict']} |"
-    )
+    numbers = [_text(found[key]) for key in ("value", "chance", "low", "high")]
+    value, chance, low, high = numbers
+    return f"| {claim} | {name} | {value} | {chance} | {low} to {high} | {found['n']} | {found['verdict']} |"
 
 
 def _text(value: float | None) -> str:
