@@ -142,7 +142,7 @@ def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> No
             vectors.astype(np.float32), np.arange(len(photo)).astype(str), clusters, k=3, metric="euclidean"
         )
         labels = np.array(["thing"] * len(photo), object)
-        found = measure_agreement(near, factor, clusters, labels, permuted=39, seed=seed).overall
+        found = measure_agreement(near, factor, clusters, labels, permuted=19, seed=seed).overall
         rejected += found.p <= 0.05
         covered += found.low <= found.chance <= found.high
     # 5 % of 200 is 10; outside these bounds comes once in 300 times.

@@ -60,13 +60,6 @@ def test_views_of_one_apple_are_farther_apart_the_more_it_is_turned(apples: Path
     assert found["geometry"]["opposite"]["p"] < 0.05
 
 
-def test_azimuth_means_nothing_from_one_apple_to_another(apples: Path) -> None:
-    """Apples are round, and each lay on the table as it lay."""
-    found = objectspace("measure", apples, "--factor", "azimuth", "--circular", "360", "--group", "apple")
-    show("azimuth of other apples", found["neighbours"])
-    assert abs(found["neighbours"]["value"] - found["neighbours"]["chance"]) < 15
-
-
 def test_which_apple_it_is_comes_before_how_it_lies(apples: Path) -> None:
     found = objectspace("measure", apples, "--factor", "apple", "--categorical")
     show("which apple, purity", found["neighbours"])
