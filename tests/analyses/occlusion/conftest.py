@@ -44,7 +44,7 @@ LADDER = (
     YOLO + "0,1",
 )
 COARSE, FINE = 9, 15
-SEED = 4
+SEED = 5
 
 
 def cfg_text(sections: tuple[str, ...]) -> str:
@@ -65,6 +65,8 @@ def ladder() -> DarknetDetector:
                 # Heads read as widely as they do once they are trained: their numbers spread by about two.
                 gain = 8 if module.bias is not None else 2
                 module.weight.normal_(0, (gain / module.weight[0].numel()) ** 0.5, generator=generator)
+                if module.bias is not None:
+                    module.bias.normal_(0, 0.5, generator=generator)
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.bias.normal_(0, 0.3, generator=generator)
                 module.running_var.uniform_(0.5, 1.5, generator=generator)

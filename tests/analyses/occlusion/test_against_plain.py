@@ -26,7 +26,7 @@ COARSE, FINE = 9, 15
         ("4", (1, 2, 3), None, RUN_ON, 17),  # both heads
         ("3", (2, 5), None, RUN_ON, 41),  # a shortcut's sum, read twice
         ("2", (1, 4), None, RUN_ON, 61),
-        ("0", (20,), None, RUN_ON, 61),
+        ("0", (28,), None, RUN_ON, 31),
         ("pixels", (1, 2, 8), None, RUN_ON, 17),
     ],
 )

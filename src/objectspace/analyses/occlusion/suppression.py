@@ -80,11 +80,12 @@ class Suppression:
         """What is left and what is new under so many windows, whose cells' states are given."""
         after, pairs = self._predicted(heads)
         alive = self._alive(heads, windows)
-        sources, targets = self._edges(after, pairs, windows)
+        touched = self._touched(alive, after, pairs)
+        sources, targets = self._edges(after, pairs, touched)
         nodes = np.concatenate([alive.reshape(-1), np.ones(len(pairs[0]), bool)])
-        start = np.concatenate([(alive & self._kept).reshape(-1), np.ones(len(pairs[0]), bool)])
-        kept = _kept(nodes, sources, targets, start)
-        kept_before = kept[: alive.size].reshape(alive.shape) & self._inside
+        kept = _kept(nodes, sources, targets)
+        again = kept[: alive.size].reshape(alive.shape)
+        kept_before = np.where(touched[:, self._before.label], again, self._kept) & self._inside
         xyxy, inside = self._in_image(after)
         kept_after = kept[alive.size :] & inside[pairs[1]]
         window, row = pairs[0][kept_after], pairs[1][kept_after]
@@ -144,11 +145,22 @@ class Suppression:
             alive[:, own] = head.state[:, cells.cell_y[own], cells.cell_x[own]] < 0
         return alive
 
-    def _edges(self, after: Predictions, pairs: Pairs, windows: int) -> Pairs:
+    def _touched(self, alive: NDArray[np.bool_], after: Predictions, pairs: Pairs) -> NDArray[np.bool_]:
+        """Of which labels a prediction goes or comes under each window, so that they are settled anew.
+
+        Suppression is within a label, so all others stay as they are.
+        """
+        touched = np.zeros((len(alive), len(self._untouched.detector.names)), bool)
+        window, row = np.nonzero(~alive)
+        touched[window, self._before.label[row]] = True
+        touched[pairs[0], after.label[pairs[1]]] = True
+        return touched
+
+    def _edges(self, after: Predictions, pairs: Pairs, touched: NDArray[np.bool_]) -> Pairs:
         """Who suppresses whom, if kept: nodes are the untouched candidates by window, then the pairs."""
-        count = len(self._before)
-        first = (np.arange(windows) * count)[:, None]
-        edges = [tuple((first + side).reshape(-1) for side in self._conflicts)]
+        windows, count = len(touched), len(self._before)
+        where, edge = np.nonzero(touched[:, self._before.label[self._conflicts[0]]])
+        edges = [tuple(where * count + side[edge] for side in self._conflicts)]
         window, row = pairs
         node = windows * count + np.arange(len(row))
         for_after, for_before = self._conflicts_with(after)
@@ -250,24 +262,23 @@ def overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
 
 
 def _kept(
-    alive: NDArray[np.bool_],
-    sources: NDArray[np.int64],
-    targets: NDArray[np.int64],
-    start: NDArray[np.bool_],
+    alive: NDArray[np.bool_], sources: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Who is alive and suppressed by nobody kept.
+    """Who is alive and suppressed by nobody kept: what taking them in order of rank gives.
 
-    From any guess ``start``, those that nothing ranks before are right after one round, and each round those
-    whose suppressors are right; as nobody suppresses what ranks before it, that ends in the one answer that
-    taking them in order has. The nearer the guess, the sooner: the untouched answer is near.
+    Each round keeps all that nobody undecided suppresses any more, and decides those that they suppress.
     """
-    kept = start
+    kept, undecided = np.zeros_like(alive), alive.copy()
     while True:
-        after = alive.copy()
-        after[targets[kept[sources]]] = False
-        if np.array_equal(after, kept):
+        open_ones = undecided[sources] & undecided[targets]
+        sources, targets = sources[open_ones], targets[open_ones]
+        free = undecided.copy()
+        free[targets] = False
+        kept |= free
+        if not len(sources):
             return kept
-        kept = after
+        undecided &= ~free
+        undecided[targets[free[sources]]] = False
 
 
 def _by_rank(score: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np.int64]:
