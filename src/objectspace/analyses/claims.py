@@ -159,20 +159,24 @@ def _style(evidence: Evidence) -> Column:
     return evidence.style
 
 
-def _asked(held: Held, column: Column, evidence: Evidence) -> Asked:
+def _asked(held: Held, column: Column, group: str | None) -> Asked:
     """The column among objects of one label, as a chair has no front that an apple could share."""
-    group = evidence.group if column.name != evidence.group else None
     question = Question(
         column.name, circular=column.period, categorical=column.period is None, group=group, control="label"
     )
     return Asked(held.space, held.objects, question)
 
 
+def _group_beside(evidence: Evidence, column: Column) -> str | None:
+    """The group, unless it is the column itself: then all neighbours would differ in it."""
+    return None if column.name == evidence.group else evidence.group
+
+
 # The measures.
 
 
 def _neighbours_agree(held: Held, column: Column, evidence: Evidence, seed: int) -> Estimate:
-    asked = _asked(held, column, evidence)
+    asked = _asked(held, column, _group_beside(evidence, column))
     near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=K, metric="euclidean")
     return measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed).overall
 
@@ -186,7 +190,7 @@ def _style_agrees(evidence: Evidence, seed: int) -> Estimate:
 
 
 def _opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
-    asked = _asked(_crop(evidence), _orientation(evidence), evidence)
+    asked = _asked(_crop(evidence), _orientation(evidence), evidence.group)
     thing, same = asked.thing
     geometry = measure_geometry(asked.vectors, asked.factor, asked.clusters, thing, same=same, seed=seed)
     if geometry is None:
@@ -196,10 +200,10 @@ def _opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
 
 def _style_before_orientation(evidence: Evidence, seed: int) -> Estimate:
     """How much more of the way from chance to full agreement neighbours go in style than in orientation."""
-    held = _crop(evidence)
-    gains = [
-        _gains(_asked(held, column, evidence), seed) for column in (_style(evidence), _orientation(evidence))
-    ]
+    held, style = _crop(evidence), _style(evidence)
+    # The same neighbours for both, so that they are compared on the same ground.
+    group = _group_beside(evidence, style)
+    gains = [_gains(_asked(held, column, group), seed) for column in (style, _orientation(evidence))]
     ids, first, second = np.intersect1d(gains[0][0], gains[1][0], return_indices=True)
     if not len(ids):
         raise InputError("no object has both a style and an orientation")
@@ -230,7 +234,7 @@ def _labels_separate(evidence: Evidence, seed: int) -> Estimate:
 def _look_alikes(evidence: Evidence, seed: int) -> Estimate:
     """Style shared with the nearest object of another label, beside that with any object of another label."""
     held, column = _window(evidence), _style(evidence)
-    question = Question(column.name, categorical=True, group=evidence.group)
+    question = Question(column.name, categorical=True, group=_group_beside(evidence, column))
     asked = Asked(held.space, held.objects, question)
     style, cluster, label = asked.factor.values, asked.clusters.cluster, codes(asked.labels.astype(str))
     near = _nearest_of_another_label(asked, label)

@@ -18,3 +18,24 @@ from objectspace.cli import (  # noqa: F401  register their commands
 from objectspace.cli.commands import app, main
 
 __all__ = ["app", "main"]
+
+#: The commands as the help lists them: in the order of the flow, not of the modules.
+ORDER = (
+    "demo",
+    "index",
+    "info",
+    "search",
+    "sheet",
+    "measure",
+    "compare",
+    "occlude",
+    "vary",
+    "project",
+    "erase",
+    "context",
+    "report",
+    "world",
+    "models",
+)
+
+app.registered_commands.sort(key=lambda command: ORDER.index(getattr(command.callback, "__name__", "")))

@@ -77,7 +77,7 @@ from objectspace.cli.output import (
 from objectspace.errors import InputError, ObjectspaceError
 
 app = typer.Typer(
-    help="Photographs to a space of objects: find the objects, embed each one, search them exactly.",
+    help="Photographs to a space of objects: find them, embed each, search exactly, measure what is held.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
