@@ -14,11 +14,15 @@ from objectspace.networks.weights import WeightsFile, local_path
 
 
 def known_models() -> list[dict[str, Any]]:
-    """The models with published weights; ``size`` in bytes, ``path`` None where the file is not here."""
-    from objectspace.embeddings.encoders.published import RESNET50_IMAGENET
+    """The models with weights of a name, published or shipped.
+
+    ``size`` in bytes, ``path`` None where the file is not here.
+    """
+    from objectspace.embeddings.encoders.published import DEMO_ENCODER, RESNET50_IMAGENET
 
     detectors = [_entry(name, "detector", known.weights) for name, known in ARCHITECTURES.items()]
-    return [*detectors, _entry("resnet50", "encoder", RESNET50_IMAGENET)]
+    encoders = {"resnet50": RESNET50_IMAGENET, "demo": DEMO_ENCODER}
+    return [*detectors, *(_entry(name, "encoder", weights) for name, weights in encoders.items())]
 
 
 def list_taps(network: Path | str) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ class Settings:
     seed: int = 1
     pictures: int = 12_000
     coarse: int = 8
-    fine: int = 3
+    fine: int = 2
     batch: int = 32
     threads: int = 2
     peak: float = 2e-3

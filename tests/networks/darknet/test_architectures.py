@@ -34,6 +34,7 @@ def test_the_published_weights_have_the_length_of_the_architecture(name: str) ->
         ("yolov3", [(82, 32, (6, 7, 8)), (94, 16, (3, 4, 5)), (106, 8, (0, 1, 2))]),
         ("yolov3-spp", [(89, 32, (6, 7, 8)), (101, 16, (3, 4, 5)), (113, 8, (0, 1, 2))]),
         ("yolov3-tiny", [(16, 32, (3, 4, 5)), (23, 16, (0, 1, 2))]),
+        ("demo", [(28, 32, (3, 4, 5)), (36, 16, (0, 1, 2))]),
     ],
 )
 def test_heads_have_darknets_numbers_strides_and_anchors(
@@ -56,6 +57,7 @@ def test_the_deepest_map_of_yolov3_is_the_papers() -> None:
     [
         ("yolov3-tiny", ["11", "14", "21"], ["15", "22"]),
         ("yolov3", ["36", "74", "80", "92", "104"], ["81", "93", "105"]),
+        ("demo", ["14", "24", "26", "32", "34"], ["27", "35"]),
     ],
 )
 def test_with_random_weights_it_agrees_with_opencv(

@@ -55,7 +55,9 @@ def load_encoder(
     device: str = "cpu",
     precision: str = "auto",
 ) -> Encoder:
-    """The encoder of this name: ``resnet50`` (torchvision's graph) or any of timm's.
+    """The encoder of this name: ``resnet50`` (torchvision's graph), ``demo`` or any of timm's.
+
+    ``demo`` is shipped and knows the drawn world only (docs/default-models.md).
 
     ``weights`` is a state dict by path (.pth or .safetensors); without it the published weights are fetched
     once. The penultimate layer is read, pooled: ResNet50 gives 2048 numbers.
@@ -66,6 +68,10 @@ def load_encoder(
         from objectspace.embeddings.encoders.resnet import load_resnet50
 
         encoder = load_resnet50(weights, device, precision)
+    elif name == "demo":
+        from objectspace.embeddings.encoders.demo import load_demo
+
+        encoder = load_demo(weights, device, precision)
     else:
         from objectspace.embeddings.encoders.timm_models import load_timm
 

@@ -15,3 +15,14 @@ RESNET50_IMAGENET = WeightsFile(
     licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
     source="torchvision ResNet50_Weights.IMAGENET1K_V1",
 )
+
+#: Trained on the drawn world: docs/default-models.md.
+DEMO_ENCODER = WeightsFile(
+    name="demo.safetensors",
+    sha256="7aeb02b0d3f4efc9a5130ff6b4f3b4c9ed89667ad4e340bd220f33d5f1737b0e",
+    urls=(),
+    size=2_483_176,
+    licence="Apache-2.0",
+    source="this package; trained by tools/demo_models",
+    shipped=True,
+)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models import ResNet, resnet50
-from torchvision.models.resnet import Bottleneck
+from torchvision.models import resnet50
 
 from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.published import RESNET50_IMAGENET
 from objectspace.embeddings.encoders.weights import load_weights
 from objectspace.networks.weights import fetch
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _PREPROCESSING = Preprocessing(
     size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"
@@ -37,19 +39,19 @@ def load_resnet50(weights: Path | str | None, device: str, precision: str) -> Ne
     )
 
 
-def fold_batch_norms(network: ResNet) -> ResNet:
+def fold_batch_norms(network: Network) -> Network:
     """Put each batch norm's scale and shift into the convolution before it, in place.
 
-    The function stays the same up to rounding, and the pass over memory that each batch norm costs is saved.
+    They are found by torchvision's names: ``bn1`` follows ``conv1``, and in a ``downsample`` 1 follows 0. The
+    function stays the same up to rounding, and the pass over memory that each batch norm costs is saved.
     """
     network.eval()
-    _fold(network, "conv1", "bn1")
-    for block in network.modules():
-        if isinstance(block, Bottleneck):
-            for number in (1, 2, 3):
-                _fold(block, f"conv{number}", f"bn{number}")
-            if block.downsample is not None:
-                _fold(block.downsample, "0", "1")
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if name.startswith("bn"):
+                _fold(module, name.replace("bn", "conv"), name)
+            elif name == "downsample":
+                _fold(child, "0", "1")
     return network
 
 

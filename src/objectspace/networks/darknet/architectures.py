@@ -1,4 +1,4 @@
-"""The YOLOv3 family by name: the cfg of each as code, and its published weights.
+"""The YOLOv3 family by name: the cfg of each as code, and its weights, published or shipped.
 
 Source: J. Redmon and A. Farhadi, "YOLOv3: An Incremental Improvement", arXiv:1804.02767 (backbone in table 1,
 anchors and heads in section 2); the tiny and the SPP variant as on the authors' pjreddie.com/darknet/yolo.
@@ -17,15 +17,23 @@ _ANCHORS = "10,13, 16,30, 33,23, 30,61, 62,45, 59,119, 116,90, 156,198, 373,326"
 _TINY_ANCHORS = "10,14, 23,27, 37,58, 81,82, 135,169, 344,319"
 _CLASSES = 80
 
+#: By k-means of the drawn world's boxes: see docs/default-models.md.
+_DEMO_ANCHORS = "63,60, 49,88, 75,99, 80,145, 129,115, 116,183"
+_DEMO_NAMES = ("person", "chair", "couch", "potted plant", "cat", "dog", "airplane", "apple")
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A network known by name: its input (width, height) in pixels, what emits its layers, its weights."""
+    """A network known by name: its input (width, height) in pixels, what emits its layers, its weights.
+
+    names: of its classes; None for COCO's
+    """
 
     name: str
     input_wh: tuple[int, int]
     layers: Callable[[], list[str]]
     weights: WeightsFile
+    names: tuple[str, ...] | None = None
 
     def cfg_text(self) -> str:
         """Its cfg as text, which Darknet and OpenCV read too."""
@@ -70,11 +78,11 @@ def _darknet53() -> list[str]:
     return layers
 
 
-def _head(mask: str, anchors: str) -> list[str]:
-    filters = len(mask.split(",")) * (5 + _CLASSES)
+def _head(mask: str, anchors: str, classes: int = _CLASSES) -> list[str]:
+    filters = len(mask.split(",")) * (5 + classes)
     return [
         _section("convolutional", filters=filters, size=1, stride=1, pad=1, activation="linear"),
-        _section("yolo", mask=mask, anchors=anchors, classes=_CLASSES, num=anchors.count(",") // 2 + 1),
+        _section("yolo", mask=mask, anchors=anchors, classes=classes, num=anchors.count(",") // 2 + 1),
     ]
 
 
@@ -135,6 +143,37 @@ def _yolov3_tiny() -> list[str]:
     ]
 
 
+def _residual(filters: int, count: int) -> list[str]:
+    """Darknet-53's block, ``count`` times: 1 x 1 to half the channels, 3 x 3 back, and the input added."""
+    shortcut = _section("shortcut", **{"from": -3}, activation="linear")
+    return count * [*_bottlenecks(filters // 2, 1), shortcut]
+
+
+def _demo() -> list[str]:
+    """A small network for objects of 45 to 230 px: a stem of stride 4, then three more halvings."""
+    layers = [
+        _convolution(16, 5, stride=4),
+        _convolution(32, 3, stride=2),
+        *_residual(32, 1),
+        _convolution(80, 3, stride=2),
+        *_residual(80, 3),
+    ]
+    finer = len(layers) - 1
+    classes = len(_DEMO_NAMES)
+    return [
+        *layers,
+        _convolution(160, 3, stride=2),
+        *_residual(160, 3),
+        _convolution(80, 1),
+        _convolution(192, 3),
+        *_head("3,4,5", _DEMO_ANCHORS, classes),
+        *_finer(48, joined=finer),
+        _convolution(64, 1),
+        _convolution(128, 3),
+        *_head("0,1,2", _DEMO_ANCHORS, classes),
+    ]
+
+
 def _published(name: str, sha256: str, size: int, *mirrors: str) -> WeightsFile:
     return WeightsFile(
         name=f"{name}.weights",
@@ -185,6 +224,21 @@ ARCHITECTURES: Mapping[str, Architecture] = {
                 35_434_956,
                 "https://github.com/hank-ai/darknet/releases/download/v2.0/yolov3-tiny.weights",
             ),
+        ),
+        Architecture(
+            "demo",
+            (416, 416),
+            _demo,
+            WeightsFile(
+                name="demo.weights",
+                sha256="c1e1748e64ad3f950f1cd2b68bae624e6f8f593037f51f862c2e9a7e4941926c",
+                urls=(),
+                size=3_544_972,
+                licence="Apache-2.0",
+                source="this package; trained by tools/demo_models",
+                shipped=True,
+            ),
+            _DEMO_NAMES,
         ),
     )
 }

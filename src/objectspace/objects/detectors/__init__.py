@@ -105,10 +105,13 @@ def load_detector(
     device: str = "cpu",
     precision: str = "auto",
 ) -> Detector:
-    """The detector of a name (``yolov3``, ``yolov3-spp``, ``yolov3-tiny``) or of a Darknet ``.cfg`` file.
+    """The detector of a name or of a Darknet ``.cfg`` file.
 
-    weights: the weight file; may be left out for a name, whose published weights are fetched once
-    names: a file of class names, a line each; otherwise COCO's for 80 classes
+    The names are ``yolov3``, ``yolov3-spp`` and ``yolov3-tiny``, whose published weights are fetched once,
+    and ``demo``, which is shipped and knows the drawn world only (docs/default-models.md).
+
+    weights: the weight file; may be left out for a name
+    names: a file of class names, a line each; otherwise the name's own, or COCO's for 80 classes
     resize: "letterbox" (the default of a name) or "stretch" (the default of a cfg)
     device, precision: see :mod:`objectspace.networks.precision`
 
@@ -122,6 +125,7 @@ def load_detector(
     if resize is not None and resize not in RESIZES:
         raise InputError(f"resize is {resize!r}, expected {' or '.join(RESIZES)}")
     architecture = ARCHITECTURES.get(str(name_or_cfg))
+    known_names = None if architecture is None else architecture.names
     if architecture is not None:
         name, cfg, default = architecture.name, architecture.cfg(), "letterbox"
         weights = fetch(architecture.weights) if weights is None else weights
@@ -134,7 +138,13 @@ def load_detector(
             f"{name_or_cfg} needs its weight file: give it as weights, or with --detector-weights"
         )
     detector = load_darknet(
-        name, cfg, weights, names=names, resize=resize or default, device=device, precision=precision
+        name,
+        cfg,
+        weights,
+        names=known_names if names is None else names,
+        resize=resize or default,
+        device=device,
+        precision=precision,
     )
     detector.loaded_from = {
         "name_or_cfg": str(name_or_cfg) if architecture else str(Path(name_or_cfg).absolute()),

@@ -184,12 +184,15 @@ def load_darknet(
     cfg: Cfg,
     weights: Path | str,
     *,
-    names: Path | str | None,
+    names: Path | str | tuple[str, ...] | None,
     resize: str,
     device: str,
     precision: str,
 ) -> DarknetDetector:
-    """The detector of a cfg and its weight file; see :func:`objectspace.objects.detectors.load_detector`."""
+    """The detector of a cfg and its weight file; see :func:`objectspace.objects.detectors.load_detector`.
+
+    names: of the classes, or the file that holds them
+    """
     where = resolve_device(device)
     numbers = resolve_precision(precision, where)
     network = load_network(cfg, weights)
@@ -207,20 +210,22 @@ def load_darknet(
     return DarknetDetector(name, network, recipe, labels, where)
 
 
-def _class_names(layers: Layers, path: Path | str | None) -> tuple[str, ...]:
+def _class_names(layers: Layers, given: Path | str | tuple[str, ...] | None) -> tuple[str, ...]:
     counts = {layer.settings.classes for layer in layers.heads if isinstance(layer.settings, Yolo)}
     if len(counts) != 1:
         words = f"heads of {sorted(counts)} classes" if counts else "no [yolo] layer, so it finds no objects"
         raise ModelError(f"{layers.path} has {words}; expected one or more heads of the same classes")
     count = counts.pop()
-    if path is not None:
-        names = read_names(path)
+    if isinstance(given, tuple):
+        names = given
+    elif given is not None:
+        names = read_names(given)
     elif count == len(COCO_NAMES):
         names = COCO_NAMES
     else:
         names = tuple(f"class {number}" for number in range(count))
     if len(names) != count:
-        raise InputError(f"{path} has {len(names)} names, but {layers.path} has {count} classes")
+        raise InputError(f"{given} has {len(names)} names, but {layers.path} has {count} classes")
     return names
 
 
