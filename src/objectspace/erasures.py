@@ -71,8 +71,8 @@ def erase_space(
 
     ``fit`` has varied pictures in a space of the same recipe. Factors are numbers: the user's own columns,
     x, y, x1, y1 and size, and of windows phase_x and phase_y.
-    Raises RecipeError where ``fit`` has no space of that recipe or ``name`` is a space of another one, QueryError
-    for an unknown space, InputError for an unknown or constant factor.
+    Raises RecipeError where ``fit`` has no space of that recipe or ``name`` is a space of another one,
+    QueryError for an unknown space, InputError for an unknown or constant factor.
     """
     opened, taught = open_store(store), open_store(fit)
     real, varied = opened.space(space), taught.space(_same_recipe(taught, opened.recipe(space)))

@@ -87,7 +87,8 @@ def fit_eraser(vectors: NDArray[Any], factors: Float64, *, shrinkage: float = SH
     the span of W times their covariance with the factors, it takes W^-1 P W (x - mean) from x. ``shrinkage``
     adds that share of the mean variance to the covariance, in every direction: the change is then the least
     but for that, and what few vectors say of their many dimensions counts for less. Covariance is left none
-    in either case. Solved from the singular values of the centred vectors: no d x d matrix is made.
+    in either case. Each factor costs a dimension, even one that the vectors hold only by chance.
+    Solved from the singular values of the centred vectors: no d x d matrix is made.
     Raises InputError where a factor is constant or the vectors are all equal.
     """
     if not np.ptp(factors, axis=0).all():

@@ -14,6 +14,7 @@ from objectspace.analyses.clusters import Clusters, Codes, make_clusters
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.place import PHASES, Whereabouts
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
+from objectspace.analyses.ridge import FoldedRidge, held_out
 from objectspace.analyses.statistics import Estimate, finite
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
@@ -28,8 +29,6 @@ FIRST = (2, 10, 50)
 
 #: Waves across and down, at most, of which a function of phase or of place is made.
 WAVES = 6
-#: Ridge penalty of that function's weights, times the objects: against waves that few objects tell apart.
-_RIDGE = 1e-3
 
 PERPLEXITY = 30.0
 
@@ -275,13 +274,6 @@ def _waves(points: Float64) -> Float64:
 
 def _explained(basis: Float64, targets: Float64, fold: Codes) -> tuple[Float64, Float64]:
     """(t,) squared errors of targets (n, t): predicted from the basis for held-out folds, and by means."""
-    errors, spread = np.zeros(targets.shape[1]), np.zeros(targets.shape[1])
-    for held in range(int(fold.max()) + 1):
-        train, test = fold != held, fold == held
-        centre, mean = basis[train].mean(0), targets[train].mean(0)
-        design, own = basis[train] - centre, targets[test] - mean
-        products = design.T @ design + _RIDGE * len(design) * np.eye(design.shape[1])
-        weights = np.linalg.solve(products, design.T @ (targets[train] - mean))
-        errors += ((own - (basis[test] - centre) @ weights) ** 2).sum(0)
-        spread += (own**2).sum(0)
-    return errors, spread
+    ridge = FoldedRidge(basis.astype(np.float32), targets, fold, np.zeros_like(fold))
+    predicted, means = held_out(ridge, 1)
+    return ((targets - predicted) ** 2).sum(0), ((targets - means) ** 2).sum(0)

@@ -239,10 +239,7 @@ def _print_projection(one: Projection) -> None:
     rows = [
         [
             name,
-            *(
-                f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-                for estimate in reading.first.values()
-            ),
+            *map(_interval, reading.first.values()),
             *(f"{value:.3f}" for value in reading.components[:2]),
         ]
         for name, reading in one.readings.items()

@@ -113,7 +113,7 @@ def picture_size(image: Image) -> tuple[int, int]:
 def vary(cutout: Cutout, backgrounds: Mapping[str, Pixels], factor: Factor, *, steps: int) -> Iterator[Scene]:
     """The pictures in which one factor varies; the object is never cut off by the border.
 
-    position: ``steps`` x ``steps`` places, evenly spaced from border to border, in whole pixels
+    position: ``steps`` x ``steps`` places, one in each square of a grid over the picture, in whole pixels
     angle: ``steps`` angles around the circle, in the middle; small enough to fit at every angle
     size: ``steps`` sizes, each larger than the one before by the same factor, in the middle
     background: ``steps`` x ``steps`` places on each background, as one picture of each would be very few
@@ -148,10 +148,21 @@ def _moving(cutout: Cutout, ground: Pixels, name: str, steps: int) -> Iterator[S
             f"an object of {width} x {height} pixels has no room for {steps} x {steps} places in a picture "
             f"of {ground.shape[1]} x {ground.shape[0]}; make it smaller (--size) or give fewer steps"
         )
-    lefts, tops = (np.rint(np.linspace(0, room, steps)).astype(int) for room in (room_x, room_y))
-    for top in tops.tolist():
-        for left in lefts.tolist():
-            yield _pasted(cutout, ground, (left, top), name)
+    for left, top in _places(room_x, room_y, steps):
+        yield _pasted(cutout, ground, (left, top), name)
+
+
+def _places(room_x: int, room_y: int, steps: int) -> Iterator[tuple[int, int]]:
+    """A place (left, top) in each square of a grid, at random in it but always the same.
+
+    On an even grid each place has a phase of its own inside the cells of a detector's map, or all have the
+    same few, and nobody can tell what follows the place from what follows the phase.
+    """
+    random = np.random.default_rng(0)
+    for row in range(steps):
+        for column in range(steps):
+            across, down = random.random(2)
+            yield int((column + across) * (room_x + 1) / steps), int((row + down) * (room_y + 1) / steps)
 
 
 def _turning(cutout: Cutout, ground: Pixels, name: str, steps: int) -> Iterator[Scene]:
@@ -216,12 +227,13 @@ def _resampled(cutout: Cutout, change: Any) -> Cutout:
         change(PIL.Image.fromarray(layer))
         for layer in np.moveaxis(cutout.pixels * cutout.alpha[..., None], 2, 0)
     ]
-    opacity = np.clip(np.asarray(alpha, np.float32), 0, 1)
+    # Resampling overshoots at edges, colours and alpha alike: colours are divided before alpha is clipped.
+    opacity = np.asarray(alpha, np.float32)
     colours = np.stack([np.asarray(layer) for layer in weighted], axis=2)
-    colours = np.divide(
-        colours, opacity[..., None], out=np.zeros_like(colours), where=opacity[..., None] > 1 / 512
-    )
-    return _tight(Cutout(cutout.label, np.rint(np.clip(colours, 0, 255)).astype(np.uint8), opacity))
+    there = opacity[..., None] > 1 / 512
+    colours = np.divide(colours, opacity[..., None], out=np.zeros_like(colours), where=there)
+    pixels = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)
+    return _tight(Cutout(cutout.label, pixels, np.clip(opacity, 0, 1)))
 
 
 def _tight(cutout: Cutout) -> Cutout:
