@@ -141,6 +141,7 @@ def photo_queries(
 
 
 def parsed_box(text: str) -> tuple[float, float, float, float]:
+    """The box of --box x1,y1,x2,y2; anything else ends as wrong usage does."""
     try:
         left, top, right, bottom = (float(side) for side in text.split(","))
     except ValueError:
