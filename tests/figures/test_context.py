@@ -49,16 +49,16 @@ def test_shares_pairs_and_people_are_drawn():
         assert words in told
 
 
-@pytest.mark.parametrize("count", [1, 7])
-def test_each_object_is_shown_three_times(count):
+@pytest.mark.parametrize(("count", "fitting"), [(1, 1), (9, 6)])
+def test_each_object_that_fits_is_shown_three_times(count, fitting):
     picture = np.zeros((8, 8, 3), np.uint8)
     figure = draw_context(measured({}), [ViewedObject("cat", picture, picture, picture)] * count)
 
-    assert len(figure.axes) == 2 + 3 * count
-    assert texts(figure).count("cat") == count
+    assert len(figure.axes) == 2 + 3 * fitting
+    assert texts(figure).count("cat") == fitting
 
 
 def test_people_beside_no_chair_are_not_drawn():
     told = texts(draw_context(measured({"both": ChairTest("s", 5, 9, "boxes", estimate(0.5), None, None)})))
     assert "both: on" in told
-    assert "beside" not in told.replace("on, beside a chair", "")
+    assert "beside" not in told

@@ -17,23 +17,24 @@ PICTURE, GAP = 1.02, 0.05
 NAMES = 1.5
 PANEL, BETWEEN = 2.35, 1.62
 PANEL_HEIGHT = 1.55
-TOP, FOOT = 0.52, 0.98
+TOP, FOOT = 0.38, 0.98
 TEXT_SIZE = 7.5
 
 _VIEWS = {"alone": "object alone", "both": "both", "around": "surroundings\nalone"}
 
 
 def draw_context(measured: Context, pictures: Sequence[ViewedObject] = ()) -> Figure:
-    """Above: some objects in the three crops. Below: shares of the embedding, pairs, people on chairs.
+    """Above: as many objects in the three crops as fit. Below: shares, pairs, and people on chairs.
 
     A blue dot is the value and the line its 95 % interval; the orange stroke is chance.
     """
     panels = _panels(measured)
-    above = (0.26 + 3 * (PICTURE + GAP) + 0.3) if pictures else 0.0
+    above = (0.26 + 3 * (PICTURE + GAP) + 0.15) if pictures else 0.0
     height = TOP + above + PANEL_HEIGHT + FOOT
     width = NAMES + len(panels) * PANEL + (len(panels) - 1) * BETWEEN + 0.2
     figure = Figure(figsize=(width, height))
-    for column, one in enumerate(pictures):
+    fitting = int((width - NAMES) / (PICTURE + GAP))
+    for column, one in enumerate(pictures[:fitting]):
         _draw_object(figure, one, column, TOP + 0.26)
     if pictures:
         for row, name in enumerate(_VIEWS.values()):
@@ -75,7 +76,7 @@ def _panels(measured: Context) -> list[tuple[str, Rows]]:
         name = {"alone": "object", "both": "both", "around": "surroundings"}[view]
         people += [(f"{name}: on", test.on)] + ([(f"{name}: beside", test.beside)] if test.beside else [])
     if people:
-        panels.append(("people on, beside a chair: nearest people on one", people))
+        panels.append(("share of the nearest people that are on a chair", people))
     return panels
 
 

@@ -200,8 +200,8 @@ def _check_background(space: Space, view: str) -> None:
     if crop is None or crop.get("background") not in wanted:
         came = "windows of a map" if crop is None else f"crops on {crop.get('background')}"
         raise InputError(
-            f"--{view} needs a space of crops on background {' or '.join(wanted)}, {space.name} holds {came}; "
-            f"index with --background {wanted[0]}"
+            f"--{view} needs a space of crops on background {' or '.join(wanted)}, {space.name} holds "
+            f"{came}; index with --background {wanted[0]}"
         )
 
 

@@ -27,7 +27,7 @@ class ViewedObject:
     around: NDArray[np.uint8]
 
 
-def cut_views(views: Views, paths: Mapping[str, str], *, count: int = 7) -> list[ViewedObject]:
+def cut_views(views: Views, paths: Mapping[str, str], *, count: int = 9) -> list[ViewedObject]:
     """The object of median size of each of the most frequent labels, as the three spaces have cut it.
 
     ``paths``: where each image lies, by its id. Raises ImageError where a photo is not there any more.
