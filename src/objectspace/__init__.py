@@ -8,6 +8,7 @@ The flow, in the order in which it is used::
     open_store               the store: its objects, spaces and failures
     SpaceSearch              exact nearest objects in one space
     sheet_rows, draw_sheet, write_figure       answers → the paper's figures 2 and 5
+    Question, measure_factor, compare_spaces   what a space holds, with chance and interval (draw_factor …)
 
 Names are imported when they are first used, so that ``import objectspace`` costs nothing.
 """
@@ -20,10 +21,14 @@ from typing import TYPE_CHECKING, Any
 from objectspace._version import __version__
 
 if TYPE_CHECKING:
+    from objectspace.analyses.comparison import compare_spaces
+    from objectspace.analyses.factors import Question, measure_factor
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.encoders import load_encoder
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.errors import ObjectspaceError
+    from objectspace.figures.comparison import draw_comparison
+    from objectspace.figures.factors import draw_factor
     from objectspace.figures.sheet import draw_sheet
     from objectspace.figures.style import write_figure
     from objectspace.flow import Report, index
@@ -50,12 +55,16 @@ _ADDRESSES = {
     "Job": "jobs",
     "Objects": "objects.records",
     "ObjectspaceError": "errors",
+    "Question": "analyses.factors",
     "Recipe": "embeddings.spaces",
     "Report": "flow",
     "Space": "embeddings.spaces",
     "SpaceSearch": "search",
     "Store": "store",
     "choose_targets": "search",
+    "compare_spaces": "analyses.comparison",
+    "draw_comparison": "figures.comparison",
+    "draw_factor": "figures.factors",
     "draw_sheet": "figures.sheet",
     "factors_from_csv": "objects.factors",
     "factors_from_pattern": "objects.factors",
@@ -63,6 +72,7 @@ _ADDRESSES = {
     "index": "flow",
     "load_detector": "objects.detectors",
     "load_encoder": "embeddings.encoders",
+    "measure_factor": "analyses.factors",
     "nearest": "neighbours",
     "open_annotations": "objects.annotations",
     "open_mask_images": "objects.mask_images",
@@ -84,6 +94,7 @@ __all__ = [
     "Job",
     "Objects",
     "ObjectspaceError",
+    "Question",
     "Recipe",
     "Report",
     "Space",
@@ -91,6 +102,9 @@ __all__ = [
     "Store",
     "__version__",
     "choose_targets",
+    "compare_spaces",
+    "draw_comparison",
+    "draw_factor",
     "draw_sheet",
     "factors_from_csv",
     "factors_from_pattern",
@@ -98,6 +112,7 @@ __all__ = [
     "index",
     "load_detector",
     "load_encoder",
+    "measure_factor",
     "nearest",
     "open_annotations",
     "open_mask_images",
