@@ -120,6 +120,12 @@ def _job_of(
 ) -> Job:
     """The job that makes vectors by a space's recipe, for one photo."""
     recipe = store.recipe(space)
+    if recipe.erasure is not None:
+        factors = ", ".join(recipe.erasure["factors"])
+        raise QueryError(
+            f"vectors of space {space} had {factors} erased, which is not done to new photos; "
+            "search it for a stored object"
+        )
     annotations = None if box is None else BoxReader(box)
     if recipe.route == "crop":
         encoder = _encoder_of(store, space, recipe, device)

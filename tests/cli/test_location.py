@@ -102,7 +102,7 @@ def test_project_without_a_space_takes_every_window(varied, spaces, command):
     )
 
 
-def test_erase_adds_a_space_and_tells_what_it_did(varied, spaces, command, tmp_path):
+def test_erase_adds_a_space_and_tells_what_it_did(varied, spaces, command, sentence, tmp_path):
     import shutil
 
     shutil.copytree(varied, tmp_path / "real.osp")
@@ -112,13 +112,17 @@ def test_erase_adds_a_space_and_tells_what_it_did(varied, spaces, command, tmp_p
     told = json.loads(done.out)
     assert (told["as"], told["rank"], told["n"], told["purity"]) == ("placeless", 2, 64, None)
     # The erased space is the one that the eraser was fitted to: nothing linear is left of it.
-    assert told["here"]["x"]["before"]["value"] > 0.5
+    assert told["here"]["x"]["before"]["value"] > 0.3
     assert told["here"]["x"]["after"]["value"] < 0.05
     store = open_store(tmp_path / "real.osp")
     recipe = store.recipe("placeless")
     assert recipe.erasure["factors"] == ["x", "y"]
     assert recipe.differences(store.recipe(spaces[3])).keys() == {"erasure"}
     assert store.members("placeless") == store.members(spaces[3])
+    box = ("--image", varied.parent / "place.osp-pictures/00001.png", "--box", BOX)
+    assert "had x, y erased, which is not done to new photos" in sentence(
+        "search", tmp_path / "real.osp", "--space", "placeless", *box
+    )
     again = command("erase", tmp_path / "real.osp", "--fit", varied, *named, "--json")
     assert json.loads(again.out) == told
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.real
@@ -13,15 +14,17 @@ SPACE = "yolo-fastest-1.1-xl-window{}-stride32"
 
 @pytest.fixture(scope="module")
 def place(real, tmp_path_factory):
-    """A bear at 16 x 16 places, cut out by its labelled polygon, in windows of three and five cells."""
+    """A bear, with what is in its box, at 16 x 16 places in windows of three and five cells."""
     from objectspace import read_image, read_names
     from objectspace.cli import app
     from objectspace.objects.annotations import open_annotations
+    from objectspace.objects.boxes import area
 
     photo = real / "photos/coco128/images/000000000309.jpg"
     reader = open_annotations(real / "photos/coco128/labels", names=read_names(real / "weights/coco.names"))
     objects = reader.objects_of(read_image(photo)).objects
-    (left, top, right, bottom), *_ = objects.xyxy[objects.label == "teddy bear"].tolist()
+    bears = objects.xyxy[objects.label == "teddy bear"]
+    left, top, right, bottom = bears[np.argmax(area(bears))].tolist()
     weights = real / "weights/yolo-fastest-1.1-xl"
     folder = tmp_path_factory.mktemp("location")
     network = ["--detector", f"{weights}.cfg", "--detector-weights", f"{weights}.weights"]
