@@ -67,7 +67,8 @@ def test_patches_are_the_whole_run_where_it_changes(network, batch, tap, size) -
     path = downstream(network.layers, tap, HEADS)
     _, channels, rows, columns = untouched[tap].shape
     size = min(size, rows, columns)
-    corners = [(0, 0), (rows - size, columns - size), (rows // 2, 0), (rows // 2 - 1, columns // 2)]
+    down, right = rows - size, columns - size
+    corners = [(0, 0), (down, right), (down // 2, 0), (down // 2, right // 2)]
     y, x = torch.tensor(corners).T
     zeros = torch.zeros(len(corners), channels, size, size)
     heads = PatchRunner(network, tap, path, untouched).run(Patches(zeros, y, x))

@@ -187,7 +187,7 @@ class Suppression:
         return first, second
 
     def _conflicts_with(self, after: Predictions) -> Pairs:
-        """Pairs of a new prediction and an untouched candidate that suppress each other."""
+        """Pairs of a new prediction and an untouched candidate that conflict, sorted by the first."""
         found = [np.zeros((2, 0), np.int64)]
         for rows in _by_label(after.label):
             same = np.flatnonzero(self._before.label == after.label[rows[0]])
@@ -197,7 +197,8 @@ class Suppression:
                 )
                 found.append(np.stack([some[first], others[second]]))
         first, second = np.concatenate(found, axis=1)
-        return first, second
+        order = np.argsort(first, kind="stable")
+        return first[order], second[order]
 
     def _ranks_before(
         self, before: NDArray[np.int64], after: Predictions, rows: NDArray[np.int64]
