@@ -59,7 +59,9 @@ def make_demo(
         write_world(world, count=count, seed=SEED, progress=lambda pictures: told("draw", pictures))
     photos = find_photos([world / PICTURES])
     finding = Job(detector=load_detector("demo"), encoder=load_encoder("demo"))
-    drawn = replace(finding, annotations=open_annotations(world / ANNOTATIONS, format="coco"))
+    # As in the paper, windows of the drawn objects are cut from the deepest map: one space holds them all.
+    reader = open_annotations(world / ANNOTATIONS, format="coco")
+    drawn = replace(finding, annotations=reader, scale="deepest")
     for stage, job, store in (("find", finding, out / FOUND), ("look up", drawn, out / TRUE)):
         index(photos, store, job, progress=_progress(told, stage))
     found = open_store(out / FOUND)
