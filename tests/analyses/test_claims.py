@@ -146,6 +146,12 @@ def test_the_same_seed_gives_the_same_figures(objects) -> None:
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side_of_chance(low, high, p, better, verdict) -> None:
-    estimate = Estimate(value=0.5, chance=0.5, low=low, high=high, n=9, clusters=9, p=p)
+    estimate = Estimate(value=0.5, chance=0.5, low=low, high=high, n=20, clusters=20, p=p)
 
     assert judge(estimate, better) == verdict
+
+
+def test_a_few_photos_give_no_verdict() -> None:
+    few = Estimate(value=0.0, chance=0.5, low=0.0, high=0.0, n=30, clusters=9)
+
+    assert judge(few, 1) == judge(few, -1) == "not shown here"

@@ -34,6 +34,7 @@ Verdict = Literal["holds", "does not hold", "not shown here"]
 K = 5  # neighbours, as in the paper's figures
 WINDOW = 3  # cells a side of the window that the paper settles on
 LEVEL = 0.05
+FEWEST = 10  # clusters: a bootstrap over fewer says little
 PERMUTED = 199
 
 
@@ -92,10 +93,12 @@ class Finding:
 
 
 def judge(estimate: Estimate, better: int) -> Verdict:
-    """What an estimate says of a claim: the interval must lie wholly on one side of chance.
+    """What an estimate of enough clusters says of a claim: its interval must lie wholly on one side of chance.
 
     To hold, the permutation test must agree too where there is one.
     """
+    if estimate.clusters < FEWEST:
+        return "not shown here"
     low, high = sorted(better * (bound - estimate.chance) for bound in (estimate.low, estimate.high))
     if not (math.isfinite(low) and math.isfinite(high)):
         return "not shown here"
@@ -128,7 +131,12 @@ def _weigh(claim: Claim, evidence: Evidence, seed: int) -> Finding:
     except InputError as error:
         return Finding(*told, estimate=None, verdict="not shown here", reason=str(error))
     verdict = judge(estimate, claim.better)
-    reason = "the interval includes chance" if verdict == "not shown here" else ""
+    reason = ""
+    if verdict == "not shown here":
+        few = estimate.clusters < FEWEST
+        reason = (
+            f"{estimate.clusters} photos or groups are too few" if few else "the interval includes chance"
+        )
     return Finding(*told, estimate=estimate, verdict=verdict, reason=reason)
 
 
