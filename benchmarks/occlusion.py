@@ -87,6 +87,7 @@ def report(figure: dict[str, Any], plain: float, ours: float, bar: int | None) -
 
 def random_yolov3() -> DarknetDetector:
     """A full YOLOv3 with He's normal weights, its heads scaled so that their numbers spread by one."""
+    torch.manual_seed(0)
     network = load_network(ARCHITECTURES["yolov3"].cfg(), None)
     randomise(network)
     inputs = torch.from_numpy(random_picture().pixels)[None].permute(0, 3, 1, 2) / 255

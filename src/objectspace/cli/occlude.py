@@ -147,6 +147,7 @@ def _rows(result: Occlusion) -> tuple[list[str], list[list[Any]]]:
         cells = result.objects.provenance
         fell = int(result.disappeared[:, index].sum())
         lowest = int(result.scores[:, index].argmin())
+        weakened = result.score_change[lowest, index] < -1e-6
         rows.append(
             [
                 label,
@@ -155,8 +156,8 @@ def _rows(result: Occlusion) -> tuple[list[str], list[list[Any]]]:
                 int(cells.head[index]),
                 f"{fell} of {len(result.windows)}",
                 "none" if smallest[index] < 0 else _window(result, int(smallest[index])),
-                f"{result.scores[lowest, index]:.2f}",
-                _window(result, lowest),
+                f"{result.scores[lowest, index]:.2f}" if weakened else "unchanged",
+                _window(result, lowest) if weakened else "any",
             ]
         )
     return header, rows
