@@ -93,7 +93,7 @@ class Finding:
 
 
 def judge(estimate: Estimate, better: int) -> Verdict:
-    """What an estimate of enough clusters says of a claim: its interval must lie wholly on one side of chance.
+    """What an estimate of enough clusters says of a claim: the interval must lie on one side of chance.
 
     To hold, the permutation test must agree too where there is one.
     """
