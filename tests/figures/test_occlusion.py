@@ -92,7 +92,7 @@ def test_the_figure_names_what_stays_falls_and_appears(result, pixels) -> None:
     assert "after: 1 of 2 disappeared, 1 appeared" in shown
     assert "1 $x^2$ cat 0.05" in shown
     assert "bird 0.30" in shown
-    assert "a prediction falls when its own cell is covered" in shown
+    assert "a score can only fall where its own cell is covered" in shown
 
 
 def test_zeroed_cells_are_crossed(result, pixels) -> None:

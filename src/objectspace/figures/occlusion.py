@@ -188,7 +188,7 @@ def _words(result: Occlusion, maps: int) -> str:
     span = f"{sizes[0]} to {sizes[-1]} cells" if len(sizes) > 1 else f"{sizes[0]} cells"
     shown = "" if maps == len(result.objects) else f"\nThe {maps} surest of {len(result.objects)} are shown."
     note = (
-        "Only single cells are read after this layer: a prediction falls when its own cell is covered."
+        "Only single cells are read after this layer: a score can only fall where its own cell is covered."
         if result.own_cell_only
         else "Neighbouring cells are read after this layer: what is around an object counts too."
     )
