@@ -9,6 +9,9 @@ The flow, in the order in which it is used::
     SpaceSearch              exact nearest objects in one space
     sheet_rows, draw_sheet, write_figure       answers → the paper's figures 2 and 5
     Question, measure_factor, compare_spaces   what a space holds, with chance and interval (draw_factor …)
+    measure_occlusion, project, measure_context    which cells count, where the place is, what context does
+    make_report              the paper's claims and figures on a store, as one HTML file
+    draw_scene, write_world  pictures whose every factor is known
 
 Names are imported when they are first used, so that ``import objectspace`` costs nothing.
 """
@@ -22,13 +25,19 @@ from objectspace._version import __version__
 
 if TYPE_CHECKING:
     from objectspace.analyses.comparison import compare_spaces
+    from objectspace.analyses.context import measure_context, view_objects
     from objectspace.analyses.factors import Question, measure_factor
+    from objectspace.analyses.occlusion import measure_occlusion
+    from objectspace.analyses.projection import project
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.encoders import load_encoder
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.errors import ObjectspaceError
     from objectspace.figures.comparison import draw_comparison
+    from objectspace.figures.context import draw_context
     from objectspace.figures.factors import draw_factor
+    from objectspace.figures.occlusion import draw_occlusion
+    from objectspace.figures.projection import draw_projection
     from objectspace.figures.sheet import draw_sheet
     from objectspace.figures.style import write_figure
     from objectspace.flow import Report, index
@@ -42,6 +51,9 @@ if TYPE_CHECKING:
     from objectspace.objects.mask_images import open_mask_images
     from objectspace.objects.records import Objects
     from objectspace.queries import query_photo
+    from objectspace.report import make_report
+    from objectspace.scenes.world import draw_scene
+    from objectspace.scenes.world_files import write_world
     from objectspace.search import Answer, SpaceSearch, choose_targets
     from objectspace.sheets import sheet_rows
     from objectspace.store import Store, open_store, open_writer
@@ -64,7 +76,11 @@ _ADDRESSES = {
     "choose_targets": "search",
     "compare_spaces": "analyses.comparison",
     "draw_comparison": "figures.comparison",
+    "draw_context": "figures.context",
     "draw_factor": "figures.factors",
+    "draw_occlusion": "figures.occlusion",
+    "draw_projection": "figures.projection",
+    "draw_scene": "scenes.world",
     "draw_sheet": "figures.sheet",
     "factors_from_csv": "objects.factors",
     "factors_from_pattern": "objects.factors",
@@ -72,17 +88,23 @@ _ADDRESSES = {
     "index": "flow",
     "load_detector": "objects.detectors",
     "load_encoder": "embeddings.encoders",
+    "make_report": "report",
+    "measure_context": "analyses.context",
     "measure_factor": "analyses.factors",
+    "measure_occlusion": "analyses.occlusion",
     "nearest": "neighbours",
     "open_annotations": "objects.annotations",
     "open_mask_images": "objects.mask_images",
     "open_store": "store",
     "open_writer": "store",
+    "project": "analyses.projection",
     "query_photo": "queries",
     "read_image": "images",
     "read_names": "objects.labels",
     "sheet_rows": "sheets",
+    "view_objects": "analyses.context",
     "write_figure": "figures.style",
+    "write_world": "scenes.world_files",
 }
 
 __all__ = [
@@ -104,7 +126,11 @@ __all__ = [
     "choose_targets",
     "compare_spaces",
     "draw_comparison",
+    "draw_context",
     "draw_factor",
+    "draw_occlusion",
+    "draw_projection",
+    "draw_scene",
     "draw_sheet",
     "factors_from_csv",
     "factors_from_pattern",
@@ -112,17 +138,23 @@ __all__ = [
     "index",
     "load_detector",
     "load_encoder",
+    "make_report",
+    "measure_context",
     "measure_factor",
+    "measure_occlusion",
     "nearest",
     "open_annotations",
     "open_mask_images",
     "open_store",
     "open_writer",
+    "project",
     "query_photo",
     "read_image",
     "read_names",
     "sheet_rows",
+    "view_objects",
     "write_figure",
+    "write_world",
 ]
 
 

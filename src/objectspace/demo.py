@@ -15,7 +15,7 @@ from objectspace.images import find_photos
 from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.detectors import load_detector
-from objectspace.report import Report, make_report
+from objectspace.report import StoreReport, make_report
 from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
 from objectspace.store import Store, open_store
 
@@ -38,7 +38,7 @@ class Demo:
     found: Path
     true: Path
     sheets: dict[str, Path]
-    report: Report
+    report: StoreReport
 
 
 def make_demo(

@@ -26,7 +26,7 @@ from objectspace.report.page import page
 from objectspace.report.pictures import Material, draw_pictures
 from objectspace.store import Store
 
-__all__ = ["Choice", "Report", "make_report"]
+__all__ = ["Choice", "StoreReport", "make_report"]
 
 PAGE = "report.html"
 
@@ -47,7 +47,7 @@ _PICTURE_OF = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Report:
+class StoreReport:
     """The page's path, the findings, what was chosen, and which figures are missing and why."""
 
     path: Path
@@ -77,7 +77,7 @@ class Report:
         }
 
 
-def make_report(store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu") -> Report:
+def make_report(store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu") -> StoreReport:
     """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
 
     Besides the page ``out`` gets the pictures and the store of the object that was moved about. What needs
@@ -109,7 +109,7 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
     )
     path = out / PAGE
     _write(path, text)
-    return Report(path, findings, chosen, missing)
+    return StoreReport(path, findings, chosen, missing)
 
 
 def _material(store: Store, choice: Choice, out: Path, device: str) -> Material:
