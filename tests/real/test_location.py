@@ -4,48 +4,31 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 pytestmark = pytest.mark.real
 
 SPACE = "yolo-fastest-1.1-xl-window{}-stride32"
+#: Its id is a hash of the photo, the label and the polygon.
+BEAR = "25ef9223551fda1ab72dbaa8510b281a"
 
 
 @pytest.fixture(scope="module")
 def place(real, tmp_path_factory):
-    """A bear, with what is in its box, at 16 x 16 places in windows of three and five cells."""
-    from objectspace import read_image, read_names
+    """A bear at 16 x 16 places, cut out by its labelled polygon, in windows of three and five cells."""
     from objectspace.cli import app
-    from objectspace.objects.annotations import open_annotations
-    from objectspace.objects.boxes import area
 
-    photo = real / "photos/coco128/images/000000000309.jpg"
-    reader = open_annotations(real / "photos/coco128/labels", names=read_names(real / "weights/coco.names"))
-    objects = reader.objects_of(read_image(photo)).objects
-    bears = objects.xyxy[objects.label == "teddy bear"]
-    left, top, right, bottom = bears[np.argmax(area(bears))].tolist()
-    weights = real / "weights/yolo-fastest-1.1-xl"
     folder = tmp_path_factory.mktemp("location")
-    network = ["--detector", f"{weights}.cfg", "--detector-weights", f"{weights}.weights"]
-    options = [
-        "--factor",
-        "position",
-        "--steps",
-        "16",
-        "--background",
-        "grey",
-        "--window",
-        "3",
-        "--window",
-        "5",
-        "-q",
-    ]
-    box = ["--box", f"{left},{top},{right},{bottom}", "--label", "teddy bear"]
-    app(
-        ["vary", str(photo), *box, *options, *network, "--store", str(folder / "place.osp")],
-        standalone_mode=False,
-    )
+    photo = real / "photos/coco128/images/000000000309.jpg"
+    labels = f"--annotations {real}/photos/coco128/labels --names {real}/weights/coco.names"
+    weights = real / "weights/yolo-fastest-1.1-xl"
+    network = f"--detector {weights}.cfg --detector-weights {weights}.weights -q"
+    options = "--factor position --steps 16 --background grey --window 3 --window 5 --from"
+    for line in (
+        f"index {photo} --store {folder}/labelled.osp --route window {labels} {network}",
+        f"vary {photo} --object {BEAR} {options} {folder}/labelled.osp --store {folder}/place.osp {network}",
+    ):
+        app(line.split(), standalone_mode=False)
     return folder / "place.osp"
 
 
