@@ -28,7 +28,7 @@ STYLES = ("style", "breed", "colour", "color")
 
 #: Photos that are occluded, and places across and down of the object that is moved about.
 OCCLUDED = 24
-STEPS = 24
+STEPS = 16
 
 
 @dataclass(frozen=True, slots=True)
