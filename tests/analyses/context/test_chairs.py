@@ -152,7 +152,7 @@ def test_nobody_beside_a_chair(people, space):
 
 def test_too_few_people_on_chairs(people, space):
     kept = people.take(np.arange(90) % 3 == 1)
-    with pytest.raises(InputError, match="people are on chairs in 0 photos of space s, expected two or more"):
+    with pytest.raises(InputError, match="people are on chairs in 0 photos of space s, expected 10 or more"):
         measure_chairs(space("s", kept, np.arange(30)[:, None]), kept)
 
 

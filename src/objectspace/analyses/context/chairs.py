@@ -45,6 +45,9 @@ ON_BELOW = 0.2
 #: of the person's height.
 BESIDE_GAP = 0.25
 
+#: Fewer photos of people on chairs give no interval: where all of a few miss, the bootstrap sees no spread.
+FEWEST_PHOTOS = 10
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class People:
@@ -129,16 +132,16 @@ def measure_chairs(
 ) -> ChairTest:
     """The test of the paper's claim in a space; ``objects`` are its objects, row for row.
 
-    Raises InputError where rows do not match, and with fewer than two photos of people on chairs.
+    Raises InputError where rows do not match, and with fewer than ten photos of people on chairs.
     """
     if objects.object_id.tolist() != space.object_id.tolist():
         raise InputError(f"space {space.name}: its vectors and the objects are not in the same order")
     people = find_people(objects)
     images = objects.image_id[people.rows]
     photos = len(np.unique(images[people.on]))
-    if photos < 2:
+    if photos < FEWEST_PHOTOS:
         raise InputError(
-            f"people are on chairs in {photos} photos of space {space.name}, expected two or more"
+            f"people are on chairs in {photos} photos of space {space.name}, expected {FEWEST_PHOTOS} or more"
         )
     clusters = make_clusters(images)
     vectors, ids = space.vectors[people.rows], space.object_id[people.rows]
