@@ -142,7 +142,7 @@ coordinate = st.floats(-HEIGHT, 2 * HEIGHT, width=32)
 polygons = st.lists(st.lists(coordinate, min_size=6, max_size=14), min_size=1, max_size=3)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(polygons.map(lambda many: [one[: len(one) // 2 * 2] for one in many]))
 def test_polygons_are_filled_as_pycocotools_does(write: Write, segmentation: list[list[float]]) -> None:
     path = write({**BOX, "segmentation": segmentation})
@@ -153,7 +153,7 @@ def test_polygons_are_filled_as_pycocotools_does(write: Write, segmentation: lis
     np.testing.assert_array_equal(decode(mask) if mask else np.zeros_like(expected), expected)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.booleans(), min_size=WIDTH * HEIGHT, max_size=WIDTH * HEIGHT))
 def test_packed_masks_come_back(write: Write, bits: list[bool]) -> None:
     pixels = np.array(bits).reshape(HEIGHT, WIDTH)
@@ -339,6 +339,7 @@ def test_an_annotation_without_an_id_is_named_by_its_place(annotate) -> None:
         ),
         ({"categories": [{"id": "1", "name": "cat"}]}, "categories[0]: id is '1', expected an integer"),
         ({"categories": [{"id": 1}]}, "category 1: name is missing, expected text"),
+        ({"categories": [{"id": 1, "name": "\ud800"}]}, "category 1: name is '\\ud800', expected text"),
         (
             {"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]},
             "categories[1] has the id 1 of an earlier category",
@@ -445,7 +446,7 @@ def check(annotated: Annotated) -> None:
     assert all(problem.reason.startswith("annotation") for problem in annotated.problems)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(annotations, max_size=3))
 def test_any_annotations_give_objects_and_problems_or_one_error(write: Write, given: list[dict]) -> None:
     try:
@@ -458,7 +459,7 @@ def test_any_annotations_give_objects_and_problems_or_one_error(write: Write, gi
     assert told.startswith("annotation")
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(st.sampled_from(["images", "categories", "annotations", "info"]), anything) | anything)
 def test_any_json_is_a_file_or_one_error(tmp_path: Path, given: Any) -> None:
     path = tmp_path / "a.json"
