@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,7 @@ class StoreReport:
 def make_report(store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu") -> StoreReport:
     """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
 
-    Besides the page ``out`` gets the pictures and the store of the object that was moved about. What needs
-    photos or networks that are not there any more is left out and says so.
+    What needs photos or networks that are not there any more is left out and says so.
     Raises InputError for a folder that cannot be written or a store without objects, QueryError for a space
     that is not there.
     """
@@ -95,24 +95,18 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{out} cannot be written: {error.strerror or error}") from None
-    material = _material(store, chosen, out, device)
-    evidence = gather(store, chosen, material.occlusions, material.moved)
-    findings = weigh_claims(evidence)
-    pictures, missing = draw_pictures(material)
-    text = page(
-        f"objectspace report: {store.path.name}",
-        _facts(store, chosen),
-        findings,
-        pictures,
-        _PICTURE_OF,
-        missing,
-    )
+    with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
+        material = _material(store, chosen, Path(scratch), device)
+        findings = weigh_claims(gather(store, chosen, material.occlusions, material.moved))
+        pictures, missing = draw_pictures(material)
+    title = f"objectspace report: {store.path.name}"
+    text = page(title, _facts(store, chosen), findings, pictures, _PICTURE_OF, missing)
     path = out / PAGE
     _write(path, text)
     return StoreReport(path, findings, chosen, missing)
 
 
-def _material(store: Store, choice: Choice, out: Path, device: str) -> Material:
+def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Material:
     space = choice.window or choice.crop
     photos: list[Photo] = photos_of(store, space, OCCLUDED) if space else []
     detector = _detector(store, choice, device)
@@ -120,7 +114,7 @@ def _material(store: Store, choice: Choice, out: Path, device: str) -> Material:
     occlusions = []
     if detector is not None and photos:
         occlusions = occlude(detector, photos)
-        moved = move(detector, photos, out)
+        moved = move(detector, photos, scratch)
     return Material(store, choice, photos, detector, occlusions, moved)
 
 

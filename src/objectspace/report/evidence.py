@@ -126,7 +126,7 @@ def occlude(detector: Detector, photos: Sequence[Photo]) -> list[Occlusion]:
 
 
 def move(detector: Detector, photos: Sequence[Photo], folder: Path) -> Moved:
-    """One object moved over a black picture, its windows projected; kept in ``folder``/moved.osp.
+    """One object moved over a black picture, its windows projected; pictures and store go to ``folder``.
 
     Raises InputError where no object fits.
     """
