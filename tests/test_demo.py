@@ -9,6 +9,7 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
+from objectspace import demo
 from objectspace.demo import Demo, make_demo
 from objectspace.errors import InputError
 from objectspace.store import open_store
@@ -53,8 +54,9 @@ def test_the_report_has_all_seven_figures(small_demo: Demo) -> None:
     assert [f'id="figure{number}"' in text for number in range(1, 8)] == [True] * 7
 
 
-def test_once_more_keeps_what_is_there(small_demo: Demo) -> None:
+def test_once_more_keeps_what_is_there(small_demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
+    monkeypatch.setattr(demo, "make_report", lambda store, out: small_demo.report)
 
     again = make_demo(small_demo.world.parent, count=24, told=lambda stage, pictures: told.append(stage))
 

@@ -1,4 +1,4 @@
-"""The shipped detector on a drawn picture: every way gives what the plain run of one window at a time gives."""
+"""The shipped detector on a drawn picture: every way gives what one plain run for each window gives."""
 
 from __future__ import annotations
 
