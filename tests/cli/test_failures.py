@@ -166,6 +166,8 @@ def start(*arguments, **options):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # Whatever started the tests may have had Ctrl-C ignored, as a shell does in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **options,
     )
 
