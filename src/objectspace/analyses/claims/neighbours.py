@@ -33,7 +33,10 @@ PERMUTED = 199
 def _neighbours_agree(held: Held, column: Column, evidence: Evidence, seed: int) -> Estimate:
     asked = asked_of(held, column, group_beside(evidence, column))
     near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=K, metric="euclidean")
-    return measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed).overall
+    agreement = measure_agreement(
+        near, asked.factor, asked.clusters, asked.labels, permuted=PERMUTED, seed=seed
+    )
+    return agreement.overall
 
 
 def orientation_agrees(evidence: Evidence, seed: int) -> Estimate:
