@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.commands import app
-from objectspace.cli.options import Json, Metric, MetricOption, NeighboursOfEach, StorePath
+from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighboursOfEach, StorePath
 from objectspace.cli.output import print_json, print_table, warn
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ Around = Annotated[
     str,
     typer.Option(metavar="SPACE", help="crops of the surroundings alone (only)", show_default=False),
 ]
-FigurePath = Annotated[Path | None, typer.Option(help="draw it: .png, .pdf or .svg")]
 
 
 @app.command()

@@ -15,6 +15,7 @@ from objectspace.cli.options import (
     DetectorWeights,
     EncoderName,
     EncoderWeights,
+    FigurePath,
     HeadScale,
     IndexDevice,
     Json,
@@ -81,7 +82,6 @@ ProjectedSpaces = Annotated[
 MethodOption = Annotated[Method, typer.Option(help="principal components, or t-SNE")]
 Red = Annotated[str, typer.Option(metavar="FACTOR", help="the redder the more")]
 Blue = Annotated[str, typer.Option(metavar="FACTOR", help="the bluer the more")]
-FigurePath = Annotated[Path | None, typer.Option("--figure", help="draw it: .png, .pdf or .svg")]
 Seed = Annotated[int, typer.Option(min=0, help="of t-SNE, folds and resamples")]
 
 ErasedSpace = Annotated[str, typer.Option(help="the space to erase from", show_default=False)]

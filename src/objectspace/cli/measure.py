@@ -11,7 +11,7 @@ import typer
 
 from objectspace.cli.commands import app
 from objectspace.cli.jobs import misuse
-from objectspace.cli.options import Json, Metric, MetricOption, NeighboursOfEach, Space, StorePath
+from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighboursOfEach, Space, StorePath
 from objectspace.cli.output import LISTED, print_json, print_table
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ Group = Annotated[
 Control = Annotated[
     str | None, typer.Option(metavar="NAME", help="compare only objects with the same value of this factor")
 ]
-FigurePath = Annotated[Path | None, typer.Option(help="draw it: .png, .pdf or .svg")]
 FirstSpaces = Annotated[
     list[str],
     typer.Option("--spaces", metavar="SPACE", help="the spaces: --spaces A B C", show_default=False),

@@ -15,6 +15,7 @@ from objectspace.cli.options import (
     Confidence,
     DetectorWeights,
     Device,
+    FigurePath,
     Iou,
     Json,
     Names,
@@ -45,7 +46,6 @@ TapName = Annotated[
     ),
 ]
 Sizes = Annotated[str, typer.Option(metavar="SIZES", help="cells a side: 3, 1-5, 1,2,4 or all")]
-FigurePath = Annotated[Path | None, typer.Option(help="draw it: .png, .pdf or .svg", show_default=False)]
 
 
 @app.command()

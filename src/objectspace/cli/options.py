@@ -81,6 +81,9 @@ OtherPhotos = Annotated[
     bool, typer.Option("--exclude-same-image", help="no neighbours from the target's photo")
 ]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 … or auto")]
+FigurePath = Annotated[
+    Path | None, typer.Option("--figure", help="draw it: .png, .pdf or .svg", show_default=False)
+]
 
 # objectspace index
 Photos = Annotated[
