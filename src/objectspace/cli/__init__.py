@@ -14,6 +14,7 @@ from objectspace.cli import (  # noqa: F401  register their commands
     measure,
     occlude,
     report,
+    search,
 )
 from objectspace.cli.commands import app, main
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from objectspace.cli.jobs import annotation_reader, factor_table, make_job, misuse, photo_queries
+from objectspace.cli.jobs import annotation_reader, factor_table, make_job
 from objectspace.cli.options import (
     AnnotationFormat,
     Annotations,
@@ -19,7 +19,6 @@ from objectspace.cli.options import (
     Confidence,
     DetectorName,
     DetectorWeights,
-    Device,
     EncoderName,
     EncoderWeights,
     Factors,
@@ -38,18 +37,14 @@ from objectspace.cli.options import (
     MetricOption,
     Names,
     NameSuffix,
-    Neighbours,
     NeighboursOfEach,
     NewStore,
-    ObjectIds,
     OtherPhotos,
     OutPath,
     Pattern,
     Photos,
     Precision,
     PrecisionOption,
-    QueryBox,
-    QueryImage,
     Quiet,
     Replace,
     ResizeOption,
@@ -57,14 +52,12 @@ from objectspace.cli.options import (
     RouteOption,
     Rows,
     ScaleOption,
-    SheetPath,
     Space,
     StorePath,
     TapsOf,
     Windows,
 )
 from objectspace.cli.output import (
-    print_answer,
     print_info,
     print_json,
     print_models,
@@ -166,48 +159,6 @@ def info(store: StorePath, as_json: Json = False) -> None:
         print_json(held.to_json())
     else:
         print_info(store, held)
-
-
-@app.command()
-def search(
-    store: StorePath,
-    object_id: ObjectIds = None,
-    image: QueryImage = None,
-    box: QueryBox = None,
-    space: Space = None,
-    k: Neighbours = 10,
-    label: Label = None,
-    metric: MetricOption = Metric.euclidean,
-    exclude_same_image: OtherPhotos = False,
-    sheet: SheetPath = None,
-    device: Device = "cpu",
-    as_json: Json = False,
-) -> None:
-    """Find the nearest objects of a stored object, or of what a photo shows. The answer is exact."""
-    from objectspace.search import SpaceSearch, default_space
-    from objectspace.store import open_store
-
-    if (object_id is None) == (image is None):
-        misuse("give --object ID or --image FILE, one of them")
-    if box is not None and image is None:
-        misuse("--box needs --image FILE")
-    if sheet is not None:
-        from objectspace.figures.style import check_figure_path
-
-        check_figure_path(sheet)
-    opened = open_store(store)
-    chosen = space or default_space(opened, object_id[0] if object_id else None)
-    ready = SpaceSearch(opened, chosen, metric=metric.value)
-    queries = ready.stored(object_id) if object_id else photo_queries(opened, ready, image, box, device)
-    answers = ready.nearest(queries, k=k, label=label, exclude_same_image=exclude_same_image)
-    if sheet is not None:
-        write_sheet(opened, answers, sheet, exclude_same_image)
-    if as_json:
-        documents = [answer.to_json() for answer in answers]
-        print_json(documents[0] if len(documents) == 1 else documents)
-    else:
-        for answer in answers:
-            print_answer(answer)
 
 
 @app.command()

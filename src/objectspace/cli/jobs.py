@@ -1,4 +1,4 @@
-"""From the options of a command to what it works with: a job's parts, and queries."""
+"""From the options of a command to what it works with: the parts of a job."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from objectspace.objects.annotations import AnnotationReader
     from objectspace.objects.annotations.coco import Coverage
     from objectspace.objects.factors import FactorTable
-    from objectspace.search import Queries, SpaceSearch
-    from objectspace.store import Store
 
 
 def factor_table(pattern: str | None, table: Path | None, photos: Sequence[Path]) -> FactorTable | None:
@@ -121,32 +119,6 @@ def make_job(
         crop=policy,
         **settings,
     )
-
-
-def photo_queries(
-    store: Store, ready: SpaceSearch, image: Path | None, box: str | None, device: str
-) -> Queries:
-    """What a photo shows, as queries: a box of it, else its stored objects, else what is detected in it."""
-    from objectspace.queries import query_photo, stored_objects_of
-
-    if image is None:
-        raise InputError("no photo to search for")
-    if box is not None:
-        return query_photo(store, image, ready.space.name, box=parsed_box(box), device=device)
-    if held := stored_objects_of(store, image):
-        inside = set(ready.space.object_id.tolist())
-        if kept := [object_id for object_id in held if object_id in inside]:
-            return ready.stored(kept)
-    return query_photo(store, image, ready.space.name, device=device)
-
-
-def parsed_box(text: str) -> tuple[float, float, float, float]:
-    """The box of --box x1,y1,x2,y2; anything else ends as wrong usage does."""
-    try:
-        left, top, right, bottom = (float(side) for side in text.split(","))
-    except ValueError:
-        misuse(f"--box is {text!r}, expected four numbers x1,y1,x2,y2")
-    return left, top, right, bottom
 
 
 def misuse(text: str) -> NoReturn:

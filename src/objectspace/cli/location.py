@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.commands import app
-from objectspace.cli.jobs import make_job, misuse, parsed_box
+from objectspace.cli.jobs import make_job, misuse
 from objectspace.cli.options import (
     DetectorName,
     DetectorWeights,
@@ -32,6 +32,7 @@ from objectspace.cli.options import (
     Windows,
 )
 from objectspace.cli.output import print_json, print_report, print_table, progress_bar
+from objectspace.cli.search import parsed_box
 from objectspace.errors import QueryError
 
 if TYPE_CHECKING:
