@@ -378,3 +378,11 @@ def test_recipe_and_members_of_a_space(tmp_path, make_batch):
     for name in store.space_names:
         assert store.recipe(name) == store.space(name).recipe
         assert store.members(name) == store.space(name).object_id.tolist()
+
+
+def test_some_vectors_of_a_space_in_any_order(path, make_batch):
+    write(path, make_batch(0), make_batch(1))
+    store = open_store(path)
+    whole = store.space("resnet50-crop").vectors
+    np.testing.assert_array_equal(store.vectors("resnet50-crop", [7, 0, 3]), whole[[7, 0, 3]])
+    assert store.vectors("yolo-window", []).shape == (0, 3)

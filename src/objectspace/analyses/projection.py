@@ -154,7 +154,7 @@ def project(
     told = {**factors, **_phases(where)}
     shares = None if where is None else _shares(vectors, found, where, fold)
     if method == "tsne":
-        coordinates, explained, loadings = _tsne(found.coordinates, seed), np.empty(0), None
+        coordinates, explained, loadings = tsne(found.coordinates, seed=seed), np.empty(0), None
     else:
         coordinates, explained = found.coordinates, found.explained
         loadings = _loadings(found.axes, space.recipe.window)
@@ -182,6 +182,18 @@ def principal_components(vectors: Float64, count: int) -> Components:
     return Components(centred @ axes.T, explained, axes)
 
 
+def tsne(components: Float64, *, seed: int = 0) -> Float64:
+    """Two t-SNE coordinates (n, 2) of principal components (n, c); n is two or more.
+
+    van der Maaten and Hinton 2008, started from the components, with exact neighbours.
+    """
+    from openTSNE import TSNE
+
+    perplexity = min(PERPLEXITY, (len(components) - 1) / 3)
+    embedding = TSNE(perplexity=perplexity, neighbors="exact", random_state=seed, n_jobs=1).fit(components)
+    return np.asarray(embedding, np.float64)
+
+
 def _check(space: Space, objects: Objects, factors: Mapping[str, Float64], method: str) -> None:
     if method not in get_args(Method):
         raise InputError(f"method {method!r} is not known, expected {' or '.join(get_args(Method))}")
@@ -203,14 +215,6 @@ def _phases(where: Whereabouts | None) -> dict[str, Float64]:
         return {}
     columns = dict(zip(PHASES, where.phase.T, strict=True))
     return {name: column for name, column in columns.items() if np.ptp(column)}
-
-
-def _tsne(components: Float64, seed: int) -> Float64:
-    from openTSNE import TSNE
-
-    perplexity = min(PERPLEXITY, (len(components) - 1) / 3)
-    embedding = TSNE(perplexity=perplexity, neighbors="exact", random_state=seed, n_jobs=1).fit(components)
-    return np.asarray(embedding, np.float64)
 
 
 def _loadings(axes: Float64, window: int | None) -> Float64 | None:

@@ -134,6 +134,18 @@ class Store:
         ids: list[str] = read_rows(self._space_table(name), ["object_id"])["object_id"].to_pylist()
         return ids
 
+    def vectors(self, name: str, rows: Sequence[int]) -> NDArray[np.float32]:
+        """Some vectors of a space, r x d float32: ``rows`` are places in :meth:`members`, in any order.
+
+        Only these are read from the disk. Raises QueryError for an unknown space.
+        """
+        table, dimension = self._space_table(name), self._manifest.spaces[name].dimension
+        if not len(rows):
+            return np.empty((0, dimension), np.float32)
+        column = take_rows(table, rows, ["vector"])["vector"].combine_chunks()
+        vectors: NDArray[np.float32] = column.flatten().to_numpy().reshape(-1, dimension)
+        return vectors
+
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
         """Where each vector of a space was cut, row for row with :meth:`space`: head, cell_x, cell_y, anchor,
         cells_outside, each (n,) int32, -1 where there is none. Raises QueryError for an unknown space.
