@@ -21,8 +21,8 @@ from objectspace.images import Image, find_photos
 from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.boxes import Frame, stretch_frame
-from objectspace.objects.detectors import DetectorRun, Head
 from objectspace.objects.factors import factors_from_pattern
+from objectspace.objects.maps import Head, MapRun
 from objectspace.objects.records import Objects, Provenance, make_objects
 from objectspace.store import Store, open_store
 
@@ -41,6 +41,8 @@ class FakeDetector:
     input_wh = (64, 64)
     batch_size = 2
 
+    query_dimension = 0
+
     def __init__(self) -> None:
         self.recipe: dict[str, Any] = {"weights": "d" * 64}
         self.loaded_from: dict[str, Any] = {"name_or_cfg": "fake"}
@@ -56,16 +58,16 @@ class FakeDetector:
     def prepare(self, image: Image) -> np.ndarray:
         return np.zeros((64, 64, 3), np.uint8)
 
-    def run(self, inputs: np.ndarray) -> DetectorRun:
+    def run(self, inputs: np.ndarray) -> MapRun:
         assert len(inputs) <= self.batch_size
         maps = {}
         for head in self.heads:
             y, x = torch.meshgrid(torch.arange(head.grid_wh[1]), torch.arange(head.grid_wh[0]), indexing="ij")
             maps[head.layer] = torch.stack([x, y]).float().expand(len(inputs), 2, -1, -1)
-        return DetectorRun((), maps)
+        return MapRun((), maps)
 
     def find_objects(
-        self, run: DetectorRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
+        self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
         columns = [[20, 10], [16, 32], [0, 1], [0, 1], [0, 1]]
         cells = Provenance(*(np.array(c, np.int32) for c in columns), np.ones(2, np.float32))
@@ -161,7 +163,7 @@ def test_crops_have_the_colour_of_their_objects(photos: list[Path], job: Job, tm
 def test_windows_lie_around_the_cell_that_made_the_object(
     photos: list[Path], job: Job, tmp_path: Path
 ) -> None:
-    index(photos, tmp_path / "s.osp", replace(job, windows=(1, 3)))
+    index(photos, tmp_path / "s.osp", replace(job, pools=("window1", "window3")))
     store = open_store(tmp_path / "s.osp")
     np.testing.assert_array_equal(store.space("fake-window1-stride16").vectors, [[0, 0]] * 5)
     np.testing.assert_array_equal(store.space("fake-window1-stride32").vectors, [[1, 1]] * 5)
@@ -369,10 +371,10 @@ def test_only_a_few_photos_are_open_at_once(
 
 BAD_JOBS: list[tuple[Callable[[], Job], str]] = [
     (lambda: Job(encoder=MeanColour()), "nothing finds the objects"),
-    (lambda: Job(detector=FakeDetector(), windows=()), "nothing embeds the objects"),
+    (lambda: Job(detector=FakeDetector(), pools=()), "nothing embeds the objects"),
     (lambda: Job(detector=FakeDetector(), confidence=2), "confidence is 2"),
     (lambda: Job(detector=FakeDetector(), iou=float("nan")), "iou is nan"),
-    (lambda: Job(detector=FakeDetector(), windows=(0,)), "window size 0"),
+    (lambda: Job(detector=FakeDetector(), pools=("window0",)), "pooling 'window0' is not known"),
     (lambda: Job(detector=FakeDetector(), replaces=True), "only annotations say"),
 ]
 

@@ -52,7 +52,7 @@ def boxes_without_mask(store):
 
 @pytest.mark.parametrize("suffix", ["", "-mine"])
 def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suffix):
-    store = make_store(suffix=suffix, windows=(2,))
+    store = make_store(suffix=suffix, pools=("window2",))
     objects = store.objects()
     asked = 0
     for name in store.space_names:

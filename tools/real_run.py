@@ -53,9 +53,9 @@ def main(real: Path) -> None:
 
 def jobs(detector: Detector, encoder: Encoder, reader: object) -> list[Job]:
     """The crop space and windows of four sizes at each object's own head; then at the deepest head."""
-    sizes = (1, 2, 3, 5)
-    own = Job(detector=detector, encoder=encoder, annotations=reader, windows=sizes)  # type: ignore[arg-type]
-    deepest = Job(detector=detector, annotations=reader, windows=sizes, scale="deepest")  # type: ignore[arg-type]
+    pools = tuple(f"window{size}" for size in (1, 2, 3, 5))
+    own = Job(detector=detector, encoder=encoder, annotations=reader, pools=pools)
+    deepest = Job(detector=detector, annotations=reader, pools=pools, scale="deepest")
     return [own, deepest]
 
 

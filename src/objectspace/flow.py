@@ -22,14 +22,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from objectspace.digests import content_id
 from objectspace.embeddings.crops import cut_crops
-from objectspace.embeddings.recipes import crop_recipe, window_heads, window_recipe
-from objectspace.embeddings.windows import (
-    cut_windows,
-    responsible_cells,
-)
+from objectspace.embeddings.pooling import pool
+from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
+from objectspace.embeddings.windows import responsible_cells
 from objectspace.errors import ImageError, InputError
 from objectspace.images import (
     Image,
@@ -43,7 +42,7 @@ from objectspace.images import (
 from objectspace.jobs import Job
 from objectspace.networks.threads import compute_alone, threads_restored, worker_count
 from objectspace.objects.boxes import whole_pixels
-from objectspace.objects.detectors import DetectorRun
+from objectspace.objects.maps import MapRun, MapSource
 from objectspace.objects.records import Objects, concatenate
 from objectspace.store import Batch, Failure, ImageRow, SpaceRows, Writer, open_writer
 
@@ -137,10 +136,10 @@ def _in_threads(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A photo that is decoded: its image, and the detector's input (h, w, 3) where one will look at it."""
+    """A photo that is decoded: its image, and the input (h, w, 3) of each network that looks at the whole."""
 
     image: Image
-    detector_input: Pixels | None
+    inputs: Mapping[str, Pixels]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +162,32 @@ def open_photo(path: Path, job: Job, done: set[str]) -> Opened | Known | Failure
 
 
 def decode_photo(data: bytes, path: Path, job: Job) -> Opened:
-    """The photo in a file's bytes, for the job's detector and its encoder. Raises ImageError.
+    """The photo in a file's bytes, for all of the job's networks. Raises ImageError.
 
-    A detector sees a photo decoded at no more than the scale it needs, whether or not crops are cut as well,
-    so that it finds the same objects in every job; crops want every pixel.
+    A network that looks at the whole photo sees it decoded at no more than the scale it needs, whether or not
+    crops are cut as well, so that it finds the same objects in every job; crops and prompts want every pixel.
     """
-    detector = job.detector
-    if detector is None or not (job.maps_wanted or job.annotations is None):
-        return Opened(decode_image(data, path=str(path)), None)
-    image = decode_image(data, path=str(path), at_least=detector.input_wh)
-    prepared = detector.prepare(image)
-    reduced = image.pixels.shape[:2] != (image.height, image.width)
-    if reduced and job.encoder is not None:
+    image: Image | None = None
+    inputs = {}
+    for network in _networks(job):
+        if image is None or _reduced(image):
+            image = decode_image(data, path=str(path), at_least=network.input_wh)
+        inputs[network.name] = network.prepare(image)
+    wants_all = job.encoder is not None or job.prompts is not None
+    if image is None or (wants_all and _reduced(image)):
         image = decode_image(data, path=str(path))
-    return Opened(image, prepared)
+    return Opened(image, inputs)
+
+
+def _networks(job: Job) -> tuple[MapSource, ...]:
+    """The networks that look at whole photos: for their maps, or to find the objects."""
+    finder = job.detector if job.detects else None
+    networks = (finder, job.map_source) if finder is not job.map_source else (finder,)
+    return tuple(network for network in networks if network is not None)
+
+
+def _reduced(image: Image) -> bool:
+    return image.pixels.shape[:2] != (image.height, image.width)
 
 
 # ------------------------------------------------------------------------------------------------ find
@@ -200,21 +211,23 @@ def find(opened: Iterator[Opened], job: Job) -> Iterator[Finding]:
     On a processor passes run side by side, a core each, which is faster than sharing the cores in every
     layer; a GPU takes one pass at a time.
     """
-    detector = job.detector
-    batches = _batches(opened, 1 if detector is None else detector.batch_size)
-    one_by_one = detector is not None and detector.device.type != "cpu"
+    finder = job.prompts or job.detector or job.encoder_map
+    batches = _batches(opened, 1 if finder is None else finder.batch_size)
+    one_by_one = finder is not None and finder.device.type != "cpu"
     for findings in _in_threads(batches, partial(_find_batch, job=job), 1 if one_by_one else None):
         yield from findings
 
 
 def _find_batch(batch: Sequence[Opened], job: Job) -> list[Finding]:
-    inputs = [photo.detector_input for photo in batch if photo.detector_input is not None]
-    run = job.detector.run(np.stack(inputs)) if job.detector is not None and inputs else None
+    runs = {
+        network.name: network.run([photo.inputs[network.name] for photo in batch])
+        for network in _networks(job)
+    }
+    found = _objects_of([photo.image for photo in batch], job, runs)
     findings = []
-    for row, photo in enumerate(batch):
-        objects, problems = _objects_of(photo.image, job, run, row)
-        windows = _windows_of(photo.image, objects, job, run, row)
-        findings.append(Finding(photo.image, objects, problems, windows))
+    for row, (photo, (objects, problems)) in enumerate(zip(batch, found, strict=True)):
+        vectors = _pooled(photo.image, objects, job, runs, row) if len(objects) else {}
+        findings.append(Finding(photo.image, objects, problems, vectors))
     return findings
 
 
@@ -230,37 +243,62 @@ def _batches(photos: Iterator[Opened], size: int) -> Iterator[list[Opened]]:
 
 
 def _objects_of(
-    image: Image, job: Job, run: DetectorRun | None, row: int
-) -> tuple[Objects, tuple[Failure, ...]]:
+    images: Sequence[Image], job: Job, runs: Mapping[str, MapRun]
+) -> list[tuple[Objects, tuple[Failure, ...]]]:
+    """The objects of each image, and what could not be used of its annotations."""
     if job.annotations is not None:
-        annotated = job.annotations.objects_of(image)
-        return annotated.objects, tuple(Failure(*problem) for problem in annotated.problems)
-    if job.detector is None or run is None:
-        raise InputError("nothing finds the objects; give a detector or annotations")
-    frame = job.detector.frame((image.width, image.height))
-    found = job.detector.find_objects(run, row, image.image_id, frame, confidence=job.confidence, iou=job.iou)
-    return found, ()
+        annotated = [job.annotations.objects_of(image) for image in images]
+        return [(one.objects, tuple(Failure(*problem) for problem in one.problems)) for one in annotated]
+    if job.prompts is not None:
+        return [(objects, ()) for objects in job.prompts.find_objects(images)]
+    if job.detector is None:
+        raise InputError("nothing finds the objects; give a detector, words or annotations")
+    find_objects, run = job.detector.find_objects, runs[job.detector.name]
+    found = []
+    for row, image in enumerate(images):
+        frame = job.detector.frame((image.width, image.height))
+        found.append(find_objects(run, row, image.image_id, frame, confidence=job.confidence, iou=job.iou))
+    return [(objects, ()) for objects in found]
 
 
-def _windows_of(
-    image: Image, objects: Objects, job: Job, run: DetectorRun | None, row: int
+def _pooled(
+    image: Image, objects: Objects, job: Job, runs: Mapping[str, MapRun], row: int
 ) -> dict[str, SpaceRows]:
-    if job.detector is None or run is None or not job.windows or not len(objects):
+    """The vectors that the maps of the job's network give the objects of one image, by space."""
+    if (source := job.map_source) is None:
         return {}
-    frame = job.detector.frame((image.width, image.height))
-    cells = responsible_cells(objects, job.detector.heads, frame, job.scale, source=job.detector.source)
-    spaces = {}
-    for head in window_heads(job.detector, job.scale):
+    run, frame = runs[source.name], source.frame((image.width, image.height))
+    spaces = _queried(objects, job, source, run, row)
+    maps = {head.layer: run.maps[head.layer][row] for head in source.heads}
+    heads = [replace(head, grid_wh=_grid_wh(maps[head.layer])) for head in source.heads]
+    cells = responsible_cells(objects, heads, frame, job.scale, source=source.source)
+    for head in used_heads(source, job.scale):
         here = np.flatnonzero(cells.head == head.layer)
-        for size in job.windows if len(here) else ():
+        for pooling in job.poolings if len(here) else ():
             own = cells.take(here)
-            vectors, outside = cut_windows(run.maps[head.layer][row], own, size)
+            vectors, outside = pool(maps[head.layer], objects.take(here), own, pooling, frame, head.stride)
             columns = {"head": own.head, "cell_x": own.cell_x, "cell_y": own.cell_y, "anchor": own.anchor}
-            recipe = window_recipe(job.detector, head, size, job.scale)
-            spaces[job.window_name(size, head)] = SpaceRows(
+            recipe = map_recipe(source, head, pooling, job.scale)
+            spaces[job.map_name(source, pooling, head)] = SpaceRows(
                 recipe, objects.object_id[here], vectors, {**columns, "cells_outside": outside}
             )
     return spaces
+
+
+def _grid_wh(features: Tensor) -> tuple[int, int]:
+    """The cells of a map (c, h, w) across and down."""
+    _, height, width = features.shape
+    return width, height
+
+
+def _queried(objects: Objects, job: Job, source: MapSource, run: MapRun, row: int) -> dict[str, SpaceRows]:
+    """The vectors of the queries that made the objects, where the network has queries and made them."""
+    made = np.flatnonzero(objects.source == source.source)
+    if run.queries is None or not len(made):
+        return {}
+    vectors = run.queries[row].float().cpu().numpy()[objects.provenance.anchor[made]]
+    rows = SpaceRows(query_recipe(source), objects.object_id[made], vectors)
+    return {job.query_name(source): rows}
 
 
 # ------------------------------------------------------------------------------------------------- cut

@@ -9,13 +9,16 @@ from typing import Any
 from objectspace.digests import recipe_digest
 from objectspace.embeddings.crops import CropPolicy, crop_space_name
 from objectspace.embeddings.encoders import Encoder
-from objectspace.embeddings.recipes import crop_recipe, window_heads, window_recipe
+from objectspace.embeddings.pooling import Pooling, parse_pooling, pooled_space_name
+from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
 from objectspace.embeddings.spaces import Recipe
-from objectspace.embeddings.windows import Scale, window_space_name
+from objectspace.embeddings.windows import Scale
 from objectspace.errors import InputError
 from objectspace.objects.annotations import AnnotationReader
-from objectspace.objects.detectors import Detector, Head
+from objectspace.objects.detectors import Detector
 from objectspace.objects.factors import FactorTable
+from objectspace.objects.maps import Head, MapSource
+from objectspace.objects.prompts import Prompter
 from objectspace.store import model_key
 
 
@@ -23,11 +26,13 @@ from objectspace.store import model_key
 class Job:
     """What to make of photos.
 
-    detector: finds the objects, unless there are annotations; its maps give the windows
+    detector: finds the objects, unless annotations or words do; its maps give vectors
     encoder: gives the crop space; None for none
+    encoder_map: an encoder that reads whole photos, whose map gives the vectors instead of the detector's
     annotations: where the objects are looked up instead of being detected
+    prompts: finds the objects that words name, instead of the detector
     factors: columns that are known of each photo
-    windows: cells a side of each window space; none of them without a detector
+    pools: how vectors are taken from maps, a space each: ``"window3"``, ``"cell"``, ``"roi7"``, ``"mask"``
     scale: "own" head of each object, or the "deepest" (the paper)
     crop: how objects are cut out for the encoder
     confidence, iou: the detector's thresholds, in [0, 1]
@@ -37,9 +42,11 @@ class Job:
 
     detector: Detector | None = None
     encoder: Encoder | None = None
+    encoder_map: MapSource | None = None
     annotations: AnnotationReader | None = None
+    prompts: Prompter | None = None
     factors: FactorTable | None = None
-    windows: tuple[int, ...] = (3,)
+    pools: tuple[str, ...] = ("window3",)
     scale: Scale = "own"
     crop: CropPolicy = field(default_factory=CropPolicy)
     confidence: float = 0.25
@@ -48,64 +55,78 @@ class Job:
     replaces: bool = False
 
     def __post_init__(self) -> None:
-        if self.detector is None and self.annotations is None:
-            raise InputError("nothing finds the objects; give a detector or annotations")
-        if self.encoder is None and (self.detector is None or not self.windows):
-            raise InputError("nothing embeds the objects; give an encoder, or a detector and a window size")
+        if self.detector is None and self.annotations is None and self.prompts is None:
+            raise InputError("nothing finds the objects; give a detector, words or annotations")
+        if self.annotations is not None and self.prompts is not None:
+            raise InputError("objects come from words or from annotations; give one of them")
+        if self.encoder is None and self.map_source is None:
+            raise InputError("nothing embeds the objects; give an encoder, or a detector and a pooling")
         if self.replaces and self.annotations is None:
             raise InputError("only annotations say that an object is gone, a detector may have missed it")
-        if wrong := [size for size in self.windows if size < 1]:
-            raise InputError(f"window size {wrong[0]} is not a positive number of cells")
         for name in ("confidence", "iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")
 
     @property
-    def maps_wanted(self) -> bool:
-        """Whether the detector's maps are read, whatever finds the objects."""
-        return self.detector is not None and bool(self.windows)
+    def poolings(self) -> tuple[Pooling, ...]:
+        """What ``pools`` names, each once. Raises InputError for an unknown name."""
+        return tuple(dict.fromkeys(map(parse_pooling, self.pools)))
+
+    @property
+    def map_source(self) -> MapSource | None:
+        """The network whose maps are read, whatever finds the objects."""
+        return (self.encoder_map or self.detector) if self.poolings else None
+
+    @property
+    def detects(self) -> bool:
+        """Whether the detector finds the objects."""
+        return self.annotations is None and self.prompts is None
 
     def recipes(self) -> dict[str, Recipe]:
         """The recipe of every space that the job can make, by the space's name."""
         spaces: dict[str, Recipe] = {}
         if self.encoder is not None:
             spaces[self.crop_name(self.encoder)] = crop_recipe(self.encoder, self.crop)
-        if self.detector is not None:
-            for size in self.windows:
-                for head in window_heads(self.detector, self.scale):
-                    name = self.window_name(size, head)
-                    spaces[name] = window_recipe(self.detector, head, size, self.scale)
+        if (source := self.map_source) is None:
+            return spaces
+        if source.query_dimension:
+            spaces[self.query_name(source)] = query_recipe(source)
+        for pooling in self.poolings:
+            for head in used_heads(source, self.scale):
+                spaces[self.map_name(source, pooling, head)] = map_recipe(source, head, pooling, self.scale)
         return spaces
 
     def crop_name(self, encoder: Encoder) -> str:
         """The name of the crop space."""
         return crop_space_name(encoder.name, self.crop) + self.suffix
 
-    def window_name(self, size: int, head: Head) -> str:
-        """The name of the space of windows of one size at one head."""
-        if self.detector is None:
-            raise InputError("a job without a detector has no windows")
+    def map_name(self, source: MapSource, pooling: Pooling, head: Head) -> str:
+        """The name of the space of one pooling at one head."""
         stride = head.stride if self.scale == "own" else None
-        return window_space_name(self.detector.name, size, stride) + self.suffix
+        return pooled_space_name(source.name, pooling, stride) + self.suffix
+
+    def query_name(self, source: MapSource) -> str:
+        """The name of the space of a detector's object queries."""
+        return f"{source.name}-query{self.suffix}"
 
     def sources(self) -> dict[str, Mapping[str, Any]]:
         """What finds the objects, with its recipe."""
-        if self.annotations is not None:
-            return {self.annotations.source: self.annotations.recipe}
-        return {} if self.detector is None else {self.detector.source: self.detector.recipe}
+        finder = self.annotations or self.prompts or self.detector
+        return {} if finder is None else {finder.source: finder.recipe}
 
     def models(self) -> dict[str, Mapping[str, Any]]:
         """How to load the job's networks again."""
         models: dict[str, Mapping[str, Any]] = {}
-        if self.detector is not None:
-            models[model_key(self.detector.name, self.detector.recipe["weights"])] = self.detector.loaded_from
+        for network in (self.detector, self.encoder_map, self.prompts):
+            if network is not None:
+                models[model_key(network.name, network.recipe["weights"])] = network.loaded_from
         if self.encoder is not None:
             models[model_key(self.encoder.name, self.encoder.weights)] = self.encoder.loaded_from
         return models
 
     def digest(self) -> str:
         """Names all that decides what the job makes of a photo; a photo done under this name is done."""
-        thresholds = {} if self.annotations is not None else {"confidence": self.confidence, "iou": self.iou}
+        thresholds = {"confidence": self.confidence, "iou": self.iou} if self.detects else {}
         contents = None if self.annotations is None else self.annotations.contents()
         spaces = {name: recipe.digest for name, recipe in self.recipes().items()}
         return recipe_digest(

@@ -110,7 +110,7 @@ def space_detector(store: Store, space: str, *, device: str = "cpu") -> Detector
     Raises ModelError where that fails, QueryError for a space of crops.
     """
     recipe = store.recipe(space)
-    if recipe.route != "window":
+    if recipe.route == "crop":
         raise QueryError(f"space {space} was not cut from a detector's map")
     return _detector_of(store, recipe.model, recipe.weights, recipe.precision, device)
 
@@ -134,17 +134,15 @@ def _job_of(
             detector=detector,
             encoder=encoder,
             annotations=annotations,
-            windows=(),
+            pools=(),
             crop=CropPolicy.from_json(dict(recipe.crop or {})),
             confidence=confidence,
         )
     else:
         detector = space_detector(store, space, device=device)
         scale: Any = recipe.scale
-        windows = (recipe.window or 1,)
-        job = Job(
-            detector=detector, annotations=annotations, windows=windows, scale=scale, confidence=confidence
-        )
+        pools = (recipe.route if recipe.route == "mask" else f"{recipe.route}{recipe.window}",)
+        job = Job(detector=detector, annotations=annotations, pools=pools, scale=scale, confidence=confidence)
     return _named_as(job, space, recipe)
 
 

@@ -24,7 +24,7 @@ def store(world, tmp_path_factory):
     annotations = open_annotations(folder / "w" / "annotations.json", format="coco")
     encoder = load_encoder("test_vit", weights=world.encoder_weights, precision="float32")
     for background in ("black", "keep", "only"):
-        job = Job(encoder=encoder, annotations=annotations, windows=(), crop=CropPolicy(background, 0.5))
+        job = Job(encoder=encoder, annotations=annotations, pools=(), crop=CropPolicy(background, 0.5))
         index(find_photos([folder / "w" / "images"]), folder / "s.osp", job)
     return folder / "s.osp"
 

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectspace.embeddings.windows import Cells, cut_windows, responsible_cells, window_space_name
+from objectspace.embeddings.windows import Cells, cut_windows, responsible_cells
 from objectspace.errors import InputError
 from objectspace.objects.boxes import letterbox_frame, stretch_frame
-from objectspace.objects.detectors import Head
+from objectspace.objects.maps import Head
 from objectspace.objects.records import Objects, Provenance, make_objects
 
 #: Two heads of a 320 x 320 input, the deeper one first, as Darknet lists them.
@@ -279,8 +279,3 @@ def slow_window(features: np.ndarray, left: int, top: int, size: int) -> tuple[n
             else:
                 missing += 1
     return window.reshape(-1), missing
-
-
-def test_names_of_spaces():
-    assert window_space_name("yolov3", 3, 32) == "yolov3-window3-stride32"
-    assert window_space_name("yolov3", 2, None) == "yolov3-window2-deepest"

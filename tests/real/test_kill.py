@@ -44,7 +44,7 @@ class MeanColour:
 def make_job(real):
     cfg = Path(real) / "weights" / "yolo-fastest-1.1.cfg"
     detector = load_detector(cfg, weights=cfg.with_suffix(".weights"))
-    return flow.Job(detector=detector, encoder=MeanColour(), windows=(1, 3))
+    return flow.Job(detector=detector, encoder=MeanColour(), pools=("window1", "window3"))
 """
 CHILD = (
     JOB

@@ -10,8 +10,9 @@ import pytest
 from objectspace.analyses.occlusion import measure_occlusion
 from objectspace.images import Image, read_image
 from objectspace.objects.boxes import iou
-from objectspace.objects.detectors import DetectorRun, load_detector
+from objectspace.objects.detectors import load_detector
 from objectspace.objects.detectors.darknet import DarknetDetector
+from objectspace.objects.maps import MapRun
 from objectspace.objects.records import Objects
 
 pytestmark = pytest.mark.real
@@ -71,9 +72,7 @@ def test_every_way_is_the_plain_run(detector: DarknetDetector, dog: Image, tap: 
         changed[:, :, y : y + size, x : x + size] = 0
         network = detector.network
         run = network.run(changed) if recording is None else network.resume(recording, changed)
-        every = detector.find_objects(
-            DetectorRun(run.heads, {}), 0, dog.image_id, frame, confidence=0.0, iou=1.0
-        )
+        every = detector.find_objects(MapRun(run.heads, {}), 0, dog.image_id, frame, confidence=0.0, iou=1.0)
         scores = {_key(every, index): every.score[index] for index in range(len(every))}
         for index in range(len(result.objects)):
             key = _key(result.objects, index)
@@ -81,7 +80,7 @@ def test_every_way_is_the_plain_run(detector: DarknetDetector, dog: Image, tap: 
             if key in scores:
                 assert result.scores[window, index] == pytest.approx(scores[key], abs=1e-4)
         found = detector.find_objects(
-            DetectorRun(run.heads, {}), 0, dog.image_id, frame, confidence=CONFIDENCE, iou=0.45
+            MapRun(run.heads, {}), 0, dog.image_id, frame, confidence=CONFIDENCE, iou=0.45
         )
         same = result.objects.label[:, None] == found.label[None, :]
         fits = same & (iou(result.objects.xyxy, found.xyxy) >= 0.5)

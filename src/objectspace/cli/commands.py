@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from objectspace.cli.jobs import annotation_reader, factor_table, make_job
+from objectspace.cli.jobs import annotation_reader, factor_table, make_job, pools_of
 from objectspace.cli.options import (
     AnnotationFormat,
     Annotations,
@@ -43,6 +43,7 @@ from objectspace.cli.options import (
     OutPath,
     Pattern,
     Photos,
+    Pools,
     Precision,
     PrecisionOption,
     Quiet,
@@ -103,6 +104,7 @@ def index(
     margin: Margin = 0.0,
     fit: FitOption = Fit.pad,
     window: Windows = None,
+    pool: Pools = None,
     scale: ScaleOption = HeadScale.own,
     name_suffix: NameSuffix = "",
     precision: PrecisionOption = Precision.auto,
@@ -135,7 +137,7 @@ def index(
             encoder={"name": encoder, "weights": encoder_weights},
             networks={"device": device, "precision": precision.value},
             settings={
-                "windows": tuple(window or (3,)),
+                "pools": pools_of(window, pool),
                 "scale": scale.value,
                 "confidence": confidence,
                 "iou": iou,

@@ -14,8 +14,7 @@ from objectspace.errors import InputError
 
 if TYPE_CHECKING:
     from objectspace.jobs import Job
-    from objectspace.objects.annotations import AnnotationReader
-    from objectspace.objects.annotations.coco import Coverage
+    from objectspace.objects.annotations import AnnotationSet, Coverage
     from objectspace.objects.factors import FactorTable
 
 
@@ -46,36 +45,36 @@ def annotation_reader(
     mask_label: str,
     factors: FactorTable | None,
     photos: Sequence[Path],
-) -> AnnotationReader | None:
+) -> AnnotationSet | None:
     """Where the objects are looked up: --annotations or --masks; None where they are to be detected."""
     from objectspace.objects.annotations import open_annotations
-    from objectspace.objects.annotations.coco import CocoAnnotations
     from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.mask_images import open_mask_images
 
     if annotations is not None and masks is not None:
         misuse("give --annotations or --masks, one of them")
     if masks is not None:
-        return open_mask_images(masks, pattern=mask_pattern, label=mask_label, factors=factors)
+        reader = open_mask_images(masks, pattern=mask_pattern, label=mask_label, factors=factors)
+        _tell_coverage(masks, reader.coverage(photos), photos)
+        return reader
     if factors is not None and "label" in factors.columns:
         raise InputError("factors: column 'label' names the objects of --masks only; rename it")
     if annotations is None:
         return None
     labels = COCO_NAMES if names is None else read_names(names)
     reader = open_annotations(annotations, names=labels, format=annotation_format)
-    if isinstance(reader, CocoAnnotations):
-        _tell_coverage(annotations, reader.coverage(photos), photos)
+    _tell_coverage(annotations, reader.coverage(photos), photos)
     return reader
 
 
 def _tell_coverage(path: Path, coverage: Coverage, photos: Sequence[Path]) -> None:
-    """Warn of what a COCO file and the photos do not share. Raises InputError where that is everything."""
+    """Warn of what annotations and photos do not share. Raises InputError where that is everything."""
     if len(coverage.unnamed) == len(photos):
         first = f", such as {coverage.missing[0]}" if coverage.missing else ""
         raise InputError(f"{path}: none of its images is among the photos{first}")
     counts: tuple[tuple[int, str, tuple[str, ...]], ...] = (
         (len(coverage.missing), "images are not among the photos", coverage.missing[:1]),
-        (len(coverage.unnamed), "photos are not among its images", coverage.unnamed[:1]),
+        (len(coverage.unnamed), "photos are not annotated there", coverage.unnamed[:1]),
         (coverage.crowds, "annotations are of crowds (iscrowd) and left out", ()),
         (coverage.strays, "annotations are of images that it does not name", ()),
     )
@@ -84,8 +83,13 @@ def _tell_coverage(path: Path, coverage: Coverage, photos: Sequence[Path]) -> No
             warn(f"{path}: {count} {what}" + "".join(f", such as {name}" for name in example))
 
 
+def pools_of(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[str, ...]:
+    """The poolings of --window and --pool; windows of three cells where neither is given."""
+    return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
+
+
 def make_job(
-    reader: AnnotationReader | None,
+    reader: AnnotationSet | None,
     factors: FactorTable | None,
     route: Route,
     *,
@@ -102,18 +106,21 @@ def make_job(
     """
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.encoders import load_encoder
+    from objectspace.embeddings.encoders.maps import load_encoder_map
     from objectspace.jobs import Job
     from objectspace.objects.detectors import load_detector
 
     policy = CropPolicy(**crop)
     if detector["name_or_cfg"] is None and (reader is None or route is Route.window):
         detector["name_or_cfg"] = "yolov3"
-    wanted = detector["name_or_cfg"] is not None and (reader is None or route is not Route.crop)
+    maps_of_detector = route in (Route.both, Route.window)
+    wanted = detector["name_or_cfg"] is not None and (reader is None or maps_of_detector)
     if route is Route.crop:
-        settings["windows"] = ()
+        settings["pools"] = ()
     return Job(
         detector=load_detector(**detector, **networks) if wanted else None,
-        encoder=None if route is Route.window else load_encoder(**encoder, **networks),
+        encoder=load_encoder(**encoder, **networks) if route in (Route.both, Route.crop) else None,
+        encoder_map=load_encoder_map(**encoder, **networks) if route is Route.map else None,
         annotations=reader,
         factors=factors,
         crop=policy,

@@ -22,6 +22,7 @@ class Route(StrEnum):
     both = "both"
     crop = "crop"
     window = "window"
+    map = "map"
 
 
 class Resize(StrEnum):
@@ -134,12 +135,12 @@ Annotations = Annotated[
     Path | None,
     typer.Option(
         metavar="PATH",
-        help="label files (yolo) or a file (coco): objects are read there, not detected",
+        help="label files or data.yaml (yolo), a file (coco), a folder (voc): objects are read there",
         rich_help_panel=ANNOTATIONS,
     ),
 ]
 AnnotationFormat = Annotated[
-    str, typer.Option(metavar="NAME", help="yolo or coco", rich_help_panel=ANNOTATIONS)
+    str, typer.Option(metavar="NAME", help="yolo, coco or voc", rich_help_panel=ANNOTATIONS)
 ]
 Replace = Annotated[
     bool,
@@ -176,7 +177,10 @@ Factors = Annotated[
 ]
 RouteOption = Annotated[
     Route,
-    typer.Option(help="crops through the encoder, windows of the detector's map", rich_help_panel=EMBEDDINGS),
+    typer.Option(
+        help="crops through the encoder, windows of the detector's map; map: the encoder's, of the photo",
+        rich_help_panel=EMBEDDINGS,
+    ),
 ]
 EncoderName = Annotated[
     str,
@@ -209,6 +213,14 @@ Windows = Annotated[
         min=1,
         help="cells a side of a window; repeatable",
         show_default="3",
+        rich_help_panel=EMBEDDINGS,
+    ),
+]
+Pools = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="take vectors from the map so: mask, cell, roi7, window3; repeatable",
         rich_help_panel=EMBEDDINGS,
     ),
 ]

@@ -1,13 +1,14 @@
-"""The recipes that an encoder and a detector make vectors by."""
+"""The recipes by which encoders and detectors make vectors."""
 
 from __future__ import annotations
 
 from objectspace._version import __version__
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.encoders import Encoder
+from objectspace.embeddings.pooling import Pooling
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import Scale
-from objectspace.objects.detectors import Detector, Head
+from objectspace.objects.maps import Head, MapSource
 
 
 def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
@@ -24,24 +25,37 @@ def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
     )
 
 
-def window_recipe(detector: Detector, head: Head, size: int, scale: Scale) -> Recipe:
-    """The recipe of windows of one size at one head of a detector."""
+def map_recipe(source: MapSource, head: Head, pooling: Pooling, scale: Scale) -> Recipe:
+    """The recipe of what is taken by one pooling from the maps of one head of a network."""
     return Recipe(
-        route="window",
-        model=detector.name,
-        weights=detector.recipe["weights"],
+        route=pooling.kind,
+        model=source.name,
+        weights=source.recipe["weights"],
         tap=head.tap,
-        preprocessing=detector.recipe,
-        precision=detector.precision,
+        preprocessing=source.recipe,
+        precision=source.precision,
         version=__version__,
-        window=size,
+        window=None if pooling.kind == "mask" else pooling.size,
         scale=scale,
         stride=head.stride,
     )
 
 
-def window_heads(detector: Detector, scale: Scale) -> list[Head]:
-    """The heads at which windows are cut: all of them, or the deepest."""
+def query_recipe(source: MapSource) -> Recipe:
+    """The recipe of the vectors of a network's object queries."""
+    return Recipe(
+        route="query",
+        model=source.name,
+        weights=source.recipe["weights"],
+        tap="queries",
+        preprocessing=source.recipe,
+        precision=source.precision,
+        version=__version__,
+    )
+
+
+def used_heads(source: MapSource, scale: Scale) -> list[Head]:
+    """The heads whose maps are read: all of them, or the deepest."""
     if scale == "deepest":
-        return [max(detector.heads, key=lambda head: head.stride)]
-    return list(detector.heads)
+        return [max(source.heads, key=lambda head: head.stride)]
+    return list(source.heads)

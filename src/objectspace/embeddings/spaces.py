@@ -18,13 +18,13 @@ from objectspace.errors import InputError
 class Recipe:
     """Everything that determines the vectors of a space.
 
-    route: "crop" or "window"
+    route: "crop"; "window", "roi" or "mask" of a map of the whole photo; "query", a detector's own vector
     model: the encoder's or detector's name
     weights: sha256 of the weights, or of the state dict where they came from a package
     tap: the layer whose output is read
-    window: cells a side (window route), else None
-    scale: "own" or "deepest" (window route), else None
-    stride: pixels a cell (window route), else None
+    window: cells a side (of a window or RoI), else None
+    scale: "own" or "deepest" (of a map), else None
+    stride: pixels a cell (of a map), else None
     crop: how the object is cut out (crop route), else None
     erasure: what was erased from the vectors afterwards, and how; None where nothing was
     preprocessing: how pixels become the network's input

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.objects.boxes import Frame, centres
-from objectspace.objects.detectors import Head
-from objectspace.objects.records import Objects
+from objectspace.objects.maps import Head
+from objectspace.objects.records import UNKNOWN, Objects
 
 Scale = Literal["own", "deepest"]
 
@@ -86,8 +86,11 @@ def _best_anchors(
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """For each box (n, 4) of the input: the row of its head in ``heads`` and the number of its anchor.
 
-    Of anchors that fit equally well the first in the network's list wins.
+    Of anchors that fit equally well the first in the network's list wins; where there are none, -1 stands.
     """
+    if not any(len(head.anchors) for head in heads):
+        # An encoder's map: there is one, and nothing to choose by.
+        return np.zeros(len(boxes), np.intp), np.full(len(boxes), UNKNOWN, np.int32)
     numbers = np.concatenate([np.asarray(head.anchor_index, np.int32) for head in heads])
     sizes = np.concatenate([np.asarray(head.anchors, np.float32).reshape(-1, 2) for head in heads])
     rows = np.concatenate([np.full(len(head.anchor_index), row) for row, head in enumerate(heads)])
@@ -147,8 +150,3 @@ def _inside(first: NDArray[np.int32], size: int, length: int) -> NDArray[np.int3
     """How many of the cells ``first .. first + size - 1`` lie in ``0 .. length - 1``."""
     inside: NDArray[np.int32] = np.minimum(first + size, length) - np.maximum(first, 0)
     return np.maximum(inside, 0)
-
-
-def window_space_name(detector: str, size: int, stride: int | None) -> str:
-    """The name of a window space: of the heads of one stride, or (``None``) of the deepest head."""
-    return f"{detector}-window{size}-" + ("deepest" if stride is None else f"stride{stride}")

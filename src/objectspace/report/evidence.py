@@ -143,7 +143,7 @@ def move(detector: Detector, photos: Sequence[Photo], folder: Path) -> Moved:
     )
     path = folder / "moved.osp"
     reader = open_annotations(folder / "moved-pictures" / ANNOTATIONS, format="coco")
-    index(pictures, path, Job(detector=detector, annotations=reader, windows=(WINDOW,)))
+    index(pictures, path, Job(detector=detector, annotations=reader, pools=(f"window{WINDOW}",)))
     store = open_store(path)
     name = max(store.info().spaces, key=lambda space: space.count).name
     return Moved(pictures, name, _projection(store, name, "pca"), _projection(store, name, "tsne"))

@@ -15,8 +15,8 @@ from objectspace.images import Image, image_from_array
 from objectspace.networks.darknet.cfg import parse_cfg
 from objectspace.networks.darknet.network import load_network
 from objectspace.objects.boxes import iou as overlaps
-from objectspace.objects.detectors import DetectorRun
 from objectspace.objects.detectors.darknet import DarknetDetector
+from objectspace.objects.maps import MapRun
 from objectspace.objects.records import Objects
 
 CONVOLUTION = "convolutional batch_normalize=1 filters=12 size=3 stride=1 pad=1 activation=leaky"
@@ -91,18 +91,18 @@ class Plain:
 
 def zeroed_run(
     detector: DarknetDetector, image: Image, tap: str, block: tuple[int, int, int], cell: int
-) -> DetectorRun:
+) -> MapRun:
     x, y, size = (side * cell for side in block)
     batch = detector.batch(detector.prepare(image)[None])
     network = detector.network
     if tap == "pixels":
         changed = batch.clone()
         changed[:, :, y : y + size, x : x + size] = 0
-        return DetectorRun(network.run(changed).heads, {})
+        return MapRun(network.run(changed).heads, {})
     recording = network.record(batch, tap)
     changed = recording.map.clone()
     changed[:, :, y : y + size, x : x + size] = 0
-    return DetectorRun(network.resume(recording, changed).heads, {})
+    return MapRun(network.resume(recording, changed).heads, {})
 
 
 def plain(
@@ -121,7 +121,7 @@ def plain(
     run = zeroed_run(detector, image, occlusion.tap, block, cell)
     frame = detector.frame((image.width, image.height))
     # NMS is over the heads that count; the others are silenced where it is found out what is seen.
-    seen = DetectorRun(
+    seen = MapRun(
         tuple(
             raw if heads is None or head.layer in heads else torch.full_like(raw, -40)
             for head, raw in zip(detector.heads, run.heads, strict=True)

@@ -18,7 +18,8 @@ from objectspace.networks.darknet.architectures import ARCHITECTURES
 from objectspace.networks.darknet.cfg import parse_cfg
 from objectspace.networks.darknet.network import load_network, write_weights
 from objectspace.objects.boxes import stretch_frame
-from objectspace.objects.detectors import Detector, DetectorRun, load_detector
+from objectspace.objects.detectors import Detector, load_detector
+from objectspace.objects.maps import MapRun
 from objectspace.objects.records import Objects
 
 # 64 x 32 pixels; a head of 4 x 2 cells of 16 pixels, then one of 8 x 4 cells of 8 pixels; two anchors each,
@@ -105,12 +106,12 @@ class Prediction:
         self.numbers = [txy, txy, twh, twh, logit(score), *classes]
 
 
-def run_of(*predictions: Prediction) -> DetectorRun:
+def run_of(*predictions: Prediction) -> MapRun:
     heads = [torch.full((1, 2, 8, 2, 4), NOTHING), torch.full((1, 2, 8, 4, 8), NOTHING)]
     for prediction in predictions:
         head, anchor, y, x = prediction.place
         heads[head][0, anchor, :, y, x] = torch.tensor(prediction.numbers)
-    return DetectorRun(tuple(head.flatten(1, 2) for head in heads), {})
+    return MapRun(tuple(head.flatten(1, 2) for head in heads), {})
 
 
 def find(

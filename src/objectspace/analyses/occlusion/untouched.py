@@ -14,9 +14,10 @@ from objectspace.images import Image
 from objectspace.networks.darknet.downstream import PIXELS, downstream, tap_number
 from objectspace.networks.darknet.layers import INPUT, Layer
 from objectspace.objects.boxes import Frame
-from objectspace.objects.detectors import Detector, DetectorRun
+from objectspace.objects.detectors import Detector
 from objectspace.objects.detectors.darknet import DarknetDetector
 from objectspace.objects.detectors.predictions import HeadReader, Predictions, unsuppressed
+from objectspace.objects.maps import MapRun
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +87,7 @@ def look(
     taps = [tap] if tap is not None else [reader.head.tap for reader in readers]
     run = detector.network.run(batch, _outputs_needed(detector, taps, readers))
     heads_raw = tuple(head.float().cpu() for head in run.heads)
-    found = detector.predictions(DetectorRun(heads_raw, {}), 0, image.image_id, confidence)
+    found = detector.predictions(MapRun(heads_raw, {}), 0, image.image_id, confidence)
     found = found.take(np.isin(found.provenance.head, [reader.head.layer for reader in readers]))
     kept = unsuppressed(found, iou)
     number = tap_number(detector.network.layers, tap or _busiest(found.take(kept), readers))

@@ -61,9 +61,12 @@ class DemoResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The vectors of crops."""
-        maps = self.blocks(functional.relu(self.bn1(self.conv1(x)), inplace=True))
-        pooled: Tensor = maps.mean((2, 3))
-        return pooled
+        return self.maps(x).mean((2, 3))
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The last maps (b, 256, h, w) of pictures of any size."""
+        maps: Tensor = self.blocks(functional.relu(self.bn1(self.conv1(x)), inplace=True))
+        return maps
 
 
 def load_demo(weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:

@@ -45,6 +45,7 @@ class NetworkEncoder:
     """A torch network without its classifier, run in batches of one fixed shape.
 
     name, weights, tap, preprocessing, precision, batch_size: as in :class:`Encoder`
+    network: as it runs, its batch norms folded where that is known
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class NetworkEncoder:
         self.loaded_from: Mapping[str, Any] = {}
         self._dtype = torch_dtype(self.precision)
         network = network.eval().requires_grad_(False).to(self.device, self._dtype)
-        self._network: nn.Module = network.to(memory_format=torch.channels_last)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)
         # normalised = crop * factor + shift, from grey levels in one step
         std = np.array(preprocessing.std)
         self._factor = self._per_colour(1 / (255 * std))
@@ -107,12 +108,14 @@ class NetworkEncoder:
 
     def _run(self, batch: NDArray[np.uint8]) -> Tensor:
         """Vectors (b, d) float32 on the device, of crops (b, s, s, 3)."""
-        with torch.inference_mode(), _reproducible(self.device):
-            # Crops lie as (b, s, s, 3), which is what torch calls channels_last: no copy is made.
-            pixels = torch.from_numpy(np.ascontiguousarray(batch)).permute(0, 3, 1, 2)
-            inputs = torch.addcmul(self._shift, pixels.to(self.device).float(), self._factor)
-            output = self._network(inputs.to(self._dtype))
-            return _vectors(output, self.name).float()
+        with torch.inference_mode(), reproducible(self.device):
+            return _vectors(self.network(self.normalised(batch)), self.name).float()
+
+    def normalised(self, pixels: NDArray[np.uint8]) -> Tensor:
+        """What the network reads for pixels (b, h, w, 3) of any size: (b, 3, h, w) on its device."""
+        # Pixels lie as (b, h, w, 3), which is what torch calls channels_last: no copy is made.
+        planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+        return torch.addcmul(self._shift, planes.to(self.device).float(), self._factor).to(self._dtype)
 
     def _per_colour(self, values: NDArray[np.float64]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self.device).reshape(1, 3, 1, 1)
@@ -140,7 +143,7 @@ def _vectors(output: Any, name: str) -> Tensor:
 
 
 @contextmanager
-def _reproducible(device: torch.device) -> Iterator[None]:
+def reproducible(device: torch.device) -> Iterator[None]:
     """On CUDA: the same kernel every time, and float32 that is float32, not TF32 (cuDNN's default)."""
     if device.type != "cuda":
         yield

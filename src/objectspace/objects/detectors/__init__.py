@@ -3,90 +3,28 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Protocol
 
 from objectspace.errors import InputError
-from objectspace.images import Image, Pixels
+from objectspace.images import Image
 from objectspace.objects.boxes import Frame
+from objectspace.objects.maps import MapRun, MapSource
 from objectspace.objects.records import Objects
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 #: How an image is laid on the network's input: sides scaled apart, or aspect kept and grey bars beside it.
 RESIZES = ("stretch", "letterbox")
 
 
-@dataclass(frozen=True)
-class Head:
-    """One of a detector's outputs: a grid of cells, each with predictions around a few anchors.
+class Detector(MapSource, Protocol):
+    """What finds objects and knows the cell that found each; its maps give the window route.
 
-    layer: the number of the output layer; tap: the name of the layer before the head's own convolution
-    stride: pixels of the network's input a cell; channels: of the tap; grid_wh: cells across and down
-    anchors: (n, 2) float32 width and height in pixels of the network's input
-    anchor_index: (n) the anchors' numbers in the whole network's list
-    """
-
-    layer: int
-    tap: str
-    stride: int
-    channels: int
-    grid_wh: tuple[int, int]
-    anchors: NDArray[np.float32]
-    anchor_index: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class DetectorRun:
-    """What one pass over b inputs gave.
-
-    heads: per head its raw numbers (b, anchors * (5 + classes), h, w), float32 on the CPU
-    maps: by the head's layer number, the output of its tap (b, c, h, w), float32 on the detector's device
-    """
-
-    heads: tuple[Tensor, ...]
-    maps: Mapping[int, Tensor]
-
-
-class Detector(Protocol):
-    """What finds objects and knows the cell that found each.
-
-    recipe: plain JSON, everything that determines the numbers, without thresholds
-    source: the name and the recipe's digest, as kept with every object
-    input_wh: the network's input in pixels
-    precision: "float32" or "bfloat16"
     loaded_from: the arguments of :func:`load_detector` that make it again, in plain JSON
-    batch_size: the inputs that one pass takes without filling up; a good number to prepare together
     """
-
-    name: str
-    recipe: Mapping[str, Any]
-    source: str
-    input_wh: tuple[int, int]
-    heads: tuple[Head, ...]
-    device: torch.device
-    precision: str
-    loaded_from: Mapping[str, Any]
-    batch_size: int
-
-    def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """How the network's input lies on an image of this size."""
-
-    def prepare(self, image: Image) -> Pixels:
-        """The network's input (h, w, 3) for an image; may be called from many threads."""
-
-    def run(self, inputs: Pixels) -> DetectorRun:
-        """One pass over prepared inputs (b, h, w, 3); a row does not depend on the others."""
 
     def find_objects(
-        self, run: DetectorRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
+        self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
         """The objects of one image of a pass, best first, boxes in the image's own frame."""
 

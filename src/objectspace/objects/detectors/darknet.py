@@ -10,34 +10,31 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError
-from objectspace.images import Image, Pixels, halved
+from objectspace.images import Image, Pixels
 from objectspace.networks.darknet.cfg import Cfg
 from objectspace.networks.darknet.layers import INPUT, Convolution, Layer, Layers, Yolo
 from objectspace.networks.darknet.network import DarknetNetwork, load_network
 from objectspace.networks.precision import resolve_device, resolve_precision, torch_dtype
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
-from objectspace.objects.detectors import DetectorRun, Head
 from objectspace.objects.detectors.predictions import HeadReader, Predictions, best_first, unsuppressed
+from objectspace.objects.inputs import RESAMPLING, lay
 from objectspace.objects.labels import COCO_NAMES, read_names
+from objectspace.objects.maps import Head, MapRun
 from objectspace.objects.records import Objects, make_objects
 
 #: Inputs to one pass of the network: always as many, as another size may take kernels that round otherwise.
 #: On a CPU larger batches won nothing in any network tried, and a lone photo would pay for a full one.
 _BATCH_SIZE = {"cpu": 1, "cuda": 32}
 
-#: The bars of a letterbox: Darknet fills with 0.5, which lies between 127 and 128 of 255.
-_GREY = 128
-
 
 class DarknetDetector:
     """A Darknet network with what turns its heads into objects; made by :func:`load_darknet`.
 
-    See :class:`objectspace.objects.detectors.Detector` for the attributes. ``batch_size`` is the number of
+    See :class:`objectspace.objects.maps.MapSource` for the attributes. ``batch_size`` is the number of
     inputs that one pass of the network takes; :meth:`run` splits longer batches and fills up shorter ones.
     ``network`` has its batch norms folded; ``readers`` read its heads, in order; ``names`` (classes,) are the
     labels.
@@ -58,6 +55,7 @@ class DarknetDetector:
         self.precision: str = recipe["precision"]
         self.input_wh = network.layers.input_wh
         self.heads = tuple(_head(layer, network.layers) for layer in network.layers.heads)
+        self.query_dimension = 0
         self.batch_size = _BATCH_SIZE[device.type]
         self.loaded_from: Mapping[str, Any] = {}
         self.names = np.array(names, object)
@@ -75,39 +73,26 @@ class DarknetDetector:
         return make(image_wh, self.input_wh)
 
     def prepare(self, image: Image) -> Pixels:
-        """The network's input (h, w, 3) for an image, whose pixels may be at reduced scale.
+        """The network's input (h, w, 3) for an image; see :func:`objectspace.objects.inputs.lay`."""
+        return lay(image, self.frame((image.width, image.height)))
 
-        Pixels are averaged 2 x 2 while both sides stay at least those wanted, then interpolated bilinearly
-        between pixel centres. Safe to call from many threads.
-        """
-        frame = self.frame((image.width, image.height))
-        width, height = (
-            round(side * scale) for side, scale in zip(frame.image_wh, frame.scale_xy, strict=True)
-        )
-        fitted = _bilinear(halved(image.pixels, at_least=(width, height)), frame.image_wh, (width, height))
-        if (width, height) == self.input_wh:
-            return fitted
-        left, top = (int(offset) for offset in frame.offset_xy)
-        canvas = np.full((self.input_wh[1], self.input_wh[0], 3), _GREY, np.uint8)
-        canvas[top : top + height, left : left + width] = fitted
-        return canvas
-
-    def run(self, inputs: Pixels) -> DetectorRun:
-        """One pass over prepared inputs (b, h, w, 3); a row's numbers depend on no other row, nor on b."""
+    def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
+        """One pass over b prepared inputs (h, w, 3); a row's numbers depend on no other row, nor on b."""
         width, height = self.input_wh
-        if inputs.ndim != 4 or inputs.shape[1:] != (height, width, 3) or inputs.dtype != np.uint8:
+        stacked: Pixels = np.asarray(inputs)
+        if stacked.ndim != 4 or stacked.shape[1:] != (height, width, 3) or stacked.dtype != np.uint8:
             raise InputError(
-                f"inputs of shape {inputs.shape} and type {inputs.dtype}, "
+                f"inputs of shape {stacked.shape} and type {stacked.dtype}, "
                 f"expected (b, {height}, {width}, 3) uint8"
             )
-        starts = range(0, max(len(inputs), 1), self.batch_size)
-        runs = [self._run_batch(inputs[start : start + self.batch_size]) for start in starts]
-        heads = tuple(_joined([run.heads[index] for run in runs]) for index in range(len(self.heads)))
-        maps = {head.layer: _joined([run.maps[head.layer] for run in runs]) for head in self.heads}
-        return DetectorRun(heads, maps)
+        starts = range(0, max(len(stacked), 1), self.batch_size)
+        runs = [self._run_batch(stacked[start : start + self.batch_size]) for start in starts]
+        heads = tuple(_joined([heads[index] for heads, _ in runs]) for index in range(len(self.heads)))
+        maps = {head.layer: _joined([maps[head.layer] for _, maps in runs]) for head in self.heads}
+        return MapRun(heads, maps)
 
     def find_objects(
-        self, run: DetectorRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
+        self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
         """The objects of one image of a pass, best first.
 
@@ -123,7 +108,7 @@ class DarknetDetector:
         found = self.predictions(run, row, image_id, confidence)
         return self.objects_of(found.take(unsuppressed(found, iou)), image_id, frame)
 
-    def predictions(self, run: DetectorRun, row: int, image_id: str, confidence: float) -> Predictions:
+    def predictions(self, run: MapRun, row: int, image_id: str, confidence: float) -> Predictions:
         """The predictions of every head above the threshold, best first, duplicates among them."""
         parts = []
         for reader, raw in zip(self.readers, run.heads, strict=True):
@@ -169,14 +154,13 @@ class DarknetDetector:
         pixels = torch.from_numpy(inputs).to(self.device).permute(0, 3, 1, 2)
         return pixels.to(torch.float32).div_(255).to(torch_dtype(self.precision))
 
-    def _run_batch(self, inputs: Pixels) -> DetectorRun:
-        """One pass of the network over at most ``batch_size`` inputs, filled up to that many."""
+    def _run_batch(self, inputs: Pixels) -> tuple[tuple[Tensor, ...], dict[int, Tensor]]:
+        """One pass of the network over at most ``batch_size`` inputs, filled up to that many: heads, maps."""
         filled = np.zeros((self.batch_size, *inputs.shape[1:]), np.uint8)
         filled[: len(inputs)] = inputs
         run = self.network.run(self.batch(filled), [head.tap for head in self.heads])
         heads = tuple(head[: len(inputs)].float().cpu() for head in run.heads)
-        maps = {head.layer: run.taps[head.tap][: len(inputs)].float() for head in self.heads}
-        return DetectorRun(heads, maps)
+        return heads, {head.layer: run.taps[head.tap][: len(inputs)].float() for head in self.heads}
 
 
 def load_darknet(
@@ -204,7 +188,7 @@ def load_darknet(
         "names": content_id("\n".join(labels).encode()),
         "input_wh": list(network.layers.input_wh),
         "resize": resize,
-        "resampling": "box halvings, bilinear",
+        "resampling": RESAMPLING,
         "precision": numbers,
     }
     return DarknetDetector(name, network, recipe, labels, where)
@@ -246,25 +230,6 @@ def _head(yolo: Layer, layers: Layers) -> Head:
         anchors=np.array([yolo.settings.anchors[number] for number in yolo.settings.mask], np.float32),
         anchor_index=yolo.settings.mask,
     )
-
-
-def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, int]) -> Pixels:
-    """Pixels (h, w, 3), maybe at reduced scale, at the wanted size: interpolated between pixel centres.
-
-    Halving rounds a side up, so that the last pixel lies partly outside the image; the scale is the image's.
-    """
-    if pixels.shape[1::-1] == image_wh == wanted_wh:
-        return pixels
-    factor = 1
-    while -(-max(image_wh) // factor) > max(pixels.shape[:2]):
-        factor *= 2
-    # The size that comes out is rounded down; the last digits must not make it one less.
-    scale_xy = [side * factor / whole * (1 + 1e-9) for side, whole in zip(wanted_wh, image_wh, strict=True)]
-    source = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
-    resized = functional.interpolate(
-        source, scale_factor=scale_xy[::-1], mode="bilinear", align_corners=False
-    )
-    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from objectspace.objects.detectors import Head
+from objectspace.objects.maps import Head
 from objectspace.objects.records import Provenance
 
 #: A box e^16 times its anchor is wider than any image; without a bound its sides would overflow.
