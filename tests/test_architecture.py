@@ -18,6 +18,7 @@ ORDER = (
     "cli",
     "demo",
     "report",
+    "export",
     "catalogue",
     "queries",
     "flow",

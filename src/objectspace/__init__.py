@@ -10,6 +10,7 @@ The flow, in the order in which it is used::
     sheet_rows, draw_sheet, write_figure       answers → the paper's figures 2 and 5
     Question, measure_factor, compare_spaces   what a space holds, with chance and interval (draw_factor …)
     measure_occlusion, project, measure_context    which cells count, where the place is, what context does
+    export_store             the objects and vectors as files of other tools
     make_report              the paper's claims and figures on a store, as one HTML file
     draw_scene, write_world  pictures whose every factor is known
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from objectspace.embeddings.encoders import load_encoder
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.errors import ObjectspaceError
+    from objectspace.export import Exported, export_store
     from objectspace.figures.comparison import draw_comparison
     from objectspace.figures.context import draw_context
     from objectspace.figures.factors import draw_factor
@@ -63,6 +65,7 @@ _ADDRESSES = {
     "Answer": "search",
     "CropPolicy": "embeddings.crops",
     "ExactIndex": "neighbours",
+    "Exported": "export",
     "Image": "images",
     "Job": "jobs",
     "Objects": "objects.records",
@@ -82,6 +85,7 @@ _ADDRESSES = {
     "draw_projection": "figures.projection",
     "draw_scene": "scenes.world",
     "draw_sheet": "figures.sheet",
+    "export_store": "export",
     "factors_from_csv": "objects.factors",
     "factors_from_pattern": "objects.factors",
     "find_photos": "images",
@@ -112,6 +116,7 @@ __all__ = [
     "Answer",
     "CropPolicy",
     "ExactIndex",
+    "Exported",
     "Image",
     "Job",
     "Objects",
@@ -132,6 +137,7 @@ __all__ = [
     "draw_projection",
     "draw_scene",
     "draw_sheet",
+    "export_store",
     "factors_from_csv",
     "factors_from_pattern",
     "find_photos",

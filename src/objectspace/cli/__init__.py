@@ -10,6 +10,7 @@ from __future__ import annotations
 from objectspace.cli import (  # noqa: F401  register their commands
     context,
     demo,
+    export,
     location,
     measure,
     occlude,
@@ -35,6 +36,7 @@ ORDER = (
     "erase",
     "context",
     "report",
+    "export",
     "world",
     "models",
 )

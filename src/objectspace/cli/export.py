@@ -1,0 +1,63 @@
+"""The command that writes a store's objects as files of other tools."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from objectspace.cli.commands import app
+from objectspace.cli.options import Json, StorePath
+from objectspace.cli.output import print_json, warn
+
+
+class Format(StrEnum):
+    """What to write."""
+
+    parquet = "parquet"
+    npz = "npz"
+    coco = "coco"
+    projector = "projector"
+    atlas = "atlas"
+    fiftyone = "fiftyone"
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", help="what to write: docs/export.md says what opens it")
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        metavar="PATH",
+        help="a new file, or for projector and fiftyone a new folder",
+        show_default=False,
+    ),
+]
+OneSpace = Annotated[
+    str | None,
+    typer.Option(
+        help="only the objects and vectors of this space; by default all, for projector and atlas those of "
+        "the crop space"
+    ),
+]
+
+
+@app.command()
+def export(
+    store: StorePath, format: FormatOption, out: Out, space: OneSpace = None, as_json: Json = False
+) -> None:
+    """Write objects and vectors for other tools: pandas, COCO, TensorBoard, Embedding Atlas, FiftyOne."""
+    from objectspace.export import export_store
+    from objectspace.store import open_store
+
+    made = export_store(open_store(store), out, format.value, space=space)
+    if as_json:
+        print_json(made.to_json())
+        return
+    vectors = f" with vectors of {', '.join(made.spaces)}" if made.spaces else ""
+    typer.echo(f"{made.path}: {made.objects} objects{vectors}")
+    typer.echo(f"open with: {made.command}")
+    for note in made.notes:
+        warn(note)

@@ -1,0 +1,107 @@
+"""Export: the objects of a store and their vectors as files of other tools.
+
+One file per format; ``selection`` reads the store for all of them, block by block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from objectspace.errors import InputError
+from objectspace.export.drafts import draft_beside
+from objectspace.export.selection import Selection, select
+from objectspace.store import Store
+
+__all__ = ["FORMATS", "Exported", "export_store"]
+
+#: A writer makes the file or folder of one format and returns what the user should know of it.
+Write = Callable[[Selection, Path], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format: what it takes of a store, and what opens the result.
+
+    vectors: "all" or "one" space where none is named, or "none"
+    suffix: what the path must end in, as the tool chooses its reader by it; empty where it does not
+    command: what opens the file or folder ``{path}``
+    """
+
+    vectors: str
+    suffix: str
+    command: str
+
+    def writer(self, name: str) -> Write:
+        """The function that writes it, from the module of its name."""
+        write: Write = import_module(f"objectspace.export.{name}").write
+        return write
+
+
+#: The formats by name, each in the module of that name.
+FORMATS = {
+    "parquet": Format("all", "", "pandas.read_parquet({path!r})"),
+    "npz": Format("all", "", "numpy.load({path!r})"),
+    "coco": Format("none", "", "pycocotools.coco.COCO({path!r})"),
+    "projector": Format("one", "", "tensorboard --logdir {path}"),
+    "atlas": Format(
+        "one",
+        ".parquet",
+        "embedding-atlas {path} --x projection_x --y projection_y --neighbors neighbors --image image",
+    ),
+    "fiftyone": Format(
+        "all", "", "fiftyone.Dataset.from_dir({path!r}, dataset_type=fiftyone.types.FiftyOneDataset)"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written: objects, of which spaces, what to know of it (``notes``), what opens it."""
+
+    path: Path
+    format: str
+    objects: int
+    spaces: tuple[str, ...]
+    notes: tuple[str, ...]
+    command: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as ``objectspace export --json`` prints it."""
+        return {
+            "path": str(self.path),
+            "format": self.format,
+            "objects": self.objects,
+            "spaces": list(self.spaces),
+            "notes": list(self.notes),
+            "open": self.command,
+        }
+
+
+def export_store(store: Store, path: Path | str, format: str, *, space: str | None = None) -> Exported:
+    """Write the objects of a store to ``path`` in one of :data:`FORMATS`; it appears whole or not at all.
+
+    space: only the objects and vectors of this space. Without it all objects, with the vectors of all their
+        spaces; formats that hold one space take the one that searches take by default.
+    Photos are named by their paths, not copied; thumbnails are. Raises InputError for an unknown format, a
+    path that exists or cannot be written and a store without objects, QueryError for an unknown space.
+    """
+    if format not in FORMATS:
+        raise InputError(f"format {format!r} is not known, expected {', '.join(FORMATS)}")
+    chosen, out = FORMATS[format], Path(path)
+    if not out.name.endswith(chosen.suffix):
+        raise InputError(f"{out} does not end in {chosen.suffix}, which readers of {format} expect")
+    with draft_beside(out) as draft:
+        selection = select(store, space, vectors=chosen.vectors)
+        notes = chosen.writer(format)(selection, draft)
+    return Exported(
+        path=out,
+        format=format,
+        objects=len(selection),
+        spaces=tuple(info.name for info in selection.spaces),
+        notes=tuple(notes),
+        command=chosen.command.format(path=str(out)),
+    )

@@ -1,0 +1,92 @@
+"""A parquet file for Embedding Atlas: a map of the objects, their pictures and their exact neighbours.
+
+The columns are those that the ``embedding-atlas`` command documents: pictures as ``{"bytes": ...}``,
+neighbours as ``{"ids": [...], "distances": [...]}`` with rows of the file as ids, nearest first.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from objectspace._version import __version__
+from objectspace.analyses.projection import COMPONENTS, principal_components, tsne
+from objectspace.export.parquet import object_columns, vector_array
+from objectspace.export.selection import Block, Selection
+from objectspace.neighbours import ExactIndex, Neighbours
+
+#: Neighbours of each object, as Embedding Atlas itself finds.
+NEIGHBOURS = 15
+
+#: Objects up to which the map is t-SNE's; its exact neighbours take a minute there.
+MOST_IN_TSNE = 10_000
+
+_COLUMNS = ("image", "projection_x", "projection_y", "neighbors", "vector")
+_LISTS = pa.struct([("ids", pa.list_(pa.int64())), ("distances", pa.list_(pa.float64()))])
+_PICTURE = pa.struct([("bytes", pa.binary())])
+
+
+def write(selection: Selection, path: Path) -> list[str]:
+    """A row per object of one space, which is held in memory."""
+    (space,) = selection.spaces
+    vectors = np.concatenate([selection.vectors(space, block) for block in selection.blocks()])
+    coordinates, method = plane(vectors)
+    index = ExactIndex(vectors, np.arange(len(vectors)))
+    metadata = {
+        "objectspace": json.dumps({"version": __version__, "projection": method, **selection.recipes()})
+    }
+    writer: pq.ParquetWriter | None = None
+    try:
+        for block in selection.blocks():
+            rows = slice(block.start, block.start + len(block))
+            columns = {
+                **object_columns(block, taken=list(_COLUMNS)),
+                "image": pa.array([{"bytes": jpeg} for jpeg in block.thumbnails()], _PICTURE),
+                "projection_x": pa.array(coordinates[rows, 0]),
+                "projection_y": pa.array(coordinates[rows, 1]),
+                "neighbors": _neighbours(index, vectors, block),
+                "vector": vector_array(vectors[rows]),
+            }
+            table = pa.table(columns).replace_schema_metadata(metadata)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+    if method == "tsne":
+        return []
+    return [f"the map is of two principal components: t-SNE is drawn for 10 to {MOST_IN_TSNE} objects"]
+
+
+def plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
+    """Two coordinates (n, 2) of vectors (n, d) and how they were made: "tsne" or "pca".
+
+    A direction that the vectors do not vary in is zero.
+    """
+    if len(vectors) > 1 and np.ptp(vectors, axis=0).any():
+        found = principal_components(vectors.astype(np.float64), COMPONENTS).coordinates
+    else:
+        found = np.zeros((len(vectors), 0))
+    if 10 <= len(vectors) <= MOST_IN_TSNE and found.shape[1] > 1:
+        return tsne(found), "tsne"
+    padded = np.zeros((len(vectors), 2))
+    padded[:, : min(2, found.shape[1])] = found[:, :2]
+    return padded, "pca"
+
+
+def _neighbours(index: ExactIndex, vectors: NDArray[np.float32], block: Block) -> pa.Array:
+    """The nearest of each object of a block, itself left out."""
+    own = np.arange(block.start, block.start + len(block))
+    # One more than asked for, as an object finds itself first, or among its equals.
+    found: Neighbours = index.nearest(vectors[own], k=min(NEIGHBOURS + 1, len(vectors)))
+    lists = []
+    for row, ids, distances in zip(own, found.index, found.distance, strict=True):
+        others = ids != row
+        near = ids[others][:NEIGHBOURS].tolist()
+        lists.append({"ids": near, "distances": distances[others][:NEIGHBOURS].tolist()})
+    return pa.array(lists, _LISTS)

@@ -1,0 +1,95 @@
+"""A COCO annotation file: boxes, run-length masks and factors, for pycocotools and ``objectspace index``.
+
+https://cocodataset.org/#format-data; ``attributes`` and ``score`` beside an annotation's own keys are CVAT's
+and the results format's, ``object_id`` and ``source`` ours.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from objectspace._version import __version__
+from objectspace.export.selection import Block, Selection
+from objectspace.objects.masks import mask_area
+
+
+def write(selection: Selection, path: Path) -> list[str]:
+    """All photos of the store, categories in the order of their names, and an annotation per object."""
+    labels: set[str] = set()
+    for block in selection.blocks():
+        labels.update(block.objects.label.tolist())
+    categories = {label: number for number, label in enumerate(sorted(labels), start=1)}
+    info = {
+        "description": f"objects of {selection.store.path.name}, objectspace {__version__}",
+        "sources": selection.store.sources,
+    }
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write(f'{{"info": {json.dumps(info)},\n"categories": ')
+        write_list(stream, ({"id": number, "name": label} for label, number in categories.items()))
+        stream.write(',\n"images": ')
+        write_list(stream, _images(selection))
+        stream.write(',\n"annotations": ')
+        write_list(stream, _annotations(selection, categories))
+        stream.write("}\n")
+    return []
+
+
+def write_list(stream: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
+    """A JSON list, an entry a line, none kept in memory."""
+    stream.write("[")
+    for number, entry in enumerate(entries):
+        stream.write(",\n" if number else "\n")
+        json.dump(entry, stream, ensure_ascii=False, allow_nan=False)
+    stream.write("]")
+
+
+def _images(selection: Selection) -> Iterator[dict[str, Any]]:
+    for number, photo in enumerate(selection.photos, start=1):
+        yield {"id": number, "file_name": photo.path, "width": photo.width, "height": photo.height}
+
+
+def _annotations(selection: Selection, categories: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    first_photo = 1
+    for block in selection.blocks():
+        for row in range(len(block)):
+            yield {
+                "id": block.start + row + 1,
+                "image_id": first_photo + int(block.photo[row]),
+                "category_id": categories[block.objects.label[row]],
+                **_shape(block, row),
+                "iscrowd": 0,
+                "attributes": plain_factors(block, row),
+                "object_id": str(block.objects.object_id[row]),
+                "source": block.objects.source[row],
+            }
+        first_photo += len(block.photos)
+
+
+def _shape(block: Block, row: int) -> dict[str, Any]:
+    """Box, area, mask and score; an object without a mask has no ``segmentation``, one without score none."""
+    # Differences of float32 sides are exact in float64, so that readers get the same box back.
+    x1, y1, x2, y2 = (float(side) for side in block.objects.xyxy[row])
+    mask, score = block.objects.mask[row], float(block.objects.score[row])
+    shape: dict[str, Any] = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
+    if mask is not None:
+        shape["area"] = mask_area(mask)
+        shape["segmentation"] = {"size": [mask.height, mask.width], "counts": mask.counts.decode("ascii")}
+    if not math.isnan(score):
+        shape["score"] = score
+    return shape
+
+
+def plain_factors(block: Block, row: int) -> dict[str, Any]:
+    """The factors of one object as JSON values, null where unknown."""
+    values = {name: column[row] for name, column in block.objects.factors.items()}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> float | str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return None if math.isnan(value) else float(value)

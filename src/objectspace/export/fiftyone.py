@@ -1,0 +1,140 @@
+"""A folder that FiftyOne imports: a sample per photo, a detection per object, with masks and vectors.
+
+It is the JSON of ``fiftyone.types.FiftyOneDataset`` without a database version in ``metadata.json``, which
+every FiftyOne from 0.8 reads sample by sample and gives the fields that it finds; so it depends on none.
+Arrays stand as FiftyOne writes them: MongoDB's extended JSON of a compressed ``.npy``.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.export.coco import plain_factors, write_list
+from objectspace.export.selection import Block, Selection
+from objectspace.objects.boxes import whole_pixels
+from objectspace.objects.masks import decode_box
+from objectspace.store import ImageRow
+
+#: The field of a sample that holds its objects.
+FIELD = "objects"
+
+# Attributes of a detection that FiftyOne or we give it.
+_TAKEN = {
+    *("id", "label", "bounding_box", "mask", "mask_path", "confidence", "index", "tags", "attributes"),
+    *("instance", "object_id", "source", "dimensions", "location", "rotation", "logits", "dataset_id"),
+}
+
+
+def write(selection: Selection, path: Path) -> list[str]:
+    """``metadata.json`` with the recipes as the dataset's info, and ``samples.json``."""
+    path.mkdir()
+    info = {"objectspace": selection.recipes()}
+    metadata = {"name": selection.store.path.stem, "media_type": "image", "info": info}
+    (path / "metadata.json").write_text(json.dumps(metadata), encoding="utf-8")
+    with (path / "samples.json").open("w", encoding="utf-8") as stream:
+        stream.write('{"samples": ')
+        write_list(stream, _samples(selection))
+        stream.write("}\n")
+    missing = sum(not Path(photo.path).is_file() for photo in selection.photos)
+    return [f"{missing} of {len(selection.photos)} photos are not at their paths any more"] if missing else []
+
+
+def _samples(selection: Selection) -> Iterator[dict[str, Any]]:
+    fields = field_names([f"vector_{space.name}" for space in selection.spaces], _TAKEN)
+    for block in selection.blocks():
+        vectors = {
+            fields[f"vector_{space.name}"]: selection.vectors(space, block) for space in selection.spaces
+        }
+        names = field_names(block.objects.factors, {*_TAKEN, *fields.values()})
+        rows = np.split(np.argsort(block.photo, kind="stable"), _ends(block))
+        for photo, own in zip(block.photos, rows, strict=False):
+            detections = [_detection(block, row, photo, names, vectors) for row in own.tolist()]
+            yield {
+                "_media_type": "image",
+                "filepath": str(Path(photo.path).absolute()),
+                "tags": [],
+                "metadata": {"_cls": "ImageMetadata", "width": photo.width, "height": photo.height},
+                FIELD: {"_cls": "Detections", "detections": detections},
+            }
+
+
+def _ends(block: Block) -> NDArray[np.int64]:
+    """Where each photo's objects end among the block's."""
+    ends: NDArray[np.int64] = np.cumsum(np.bincount(block.photo, minlength=len(block.photos)))
+    return ends
+
+
+def field_names(names: Any, taken: set[str]) -> Mapping[str, str]:
+    """Names that FiftyOne takes for fields: letters, digits and _, not starting with _, each once."""
+    found: dict[str, str] = {}
+    for name in names:
+        plain = field = re.sub(r"\W", "_", name).lstrip("_") or "factor"
+        number = 2
+        while field in taken or field in found.values():
+            field, number = f"{plain}_{number}", number + 1
+        found[name] = field
+    return found
+
+
+def _detection(
+    block: Block,
+    row: int,
+    photo: ImageRow,
+    names: Mapping[str, str],
+    vectors: Mapping[str, NDArray[np.float32]],
+) -> dict[str, Any]:
+    """One object; what is not known of it is left out."""
+    objects = block.objects
+    x1, y1, x2, y2 = (float(side) for side in objects.xyxy[row])
+    width, height = photo.width, photo.height
+    known: dict[str, Any] = {
+        "confidence": float(objects.score[row]),
+        "mask": _box_mask(block, row, photo),
+        **{names[name]: value for name, value in plain_factors(block, row).items()},
+        **{field: column[row] for field, column in vectors.items()},
+    }
+    return {
+        "_cls": "Detection",
+        "label": objects.label[row],
+        "bounding_box": [x1 / width, y1 / height, (x2 - x1) / width, (y2 - y1) / height],
+        "tags": [],
+        "attributes": {},
+        "object_id": str(objects.object_id[row]),
+        "source": objects.source[row],
+        **{name: _json(value) for name, value in known.items() if not _unknown(value)},
+    }
+
+
+def _box_mask(block: Block, row: int, photo: ImageRow) -> NDArray[np.bool_] | None:
+    """The part of the mask in the object's box, to whole pixels, as FiftyOne keeps it."""
+    mask = block.objects.mask[row]
+    if mask is None:
+        return None
+    return decode_box(mask, whole_pixels(block.objects.xyxy[row], (photo.width, photo.height)))
+
+
+def _unknown(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind == "f" and bool(np.isnan(value[0]))
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _json(value: Any) -> Any:
+    """A number or text as it is; an array as MongoDB's extended JSON."""
+    if not isinstance(value, np.ndarray):
+        return value
+    stream = io.BytesIO()
+    np.save(stream, value, allow_pickle=False)
+    packed = base64.b64encode(zlib.compress(stream.getvalue())).decode("ascii")
+    return {"$binary": {"base64": packed, "subType": "00"}}

@@ -1,0 +1,99 @@
+"""Parquet: one row per object, everything that the store knows of it, for pandas, DuckDB and Arrow.
+
+https://parquet.apache.org/docs/file-format/
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from objectspace._version import __version__
+from objectspace.export.selection import Block, Selection, factor_names
+from objectspace.objects.records import UNKNOWN
+
+#: A mask as pycocotools takes it: ``pycocotools.mask.decode(row["mask"])``.
+MASK = pa.struct([("size", pa.list_(pa.int32())), ("counts", pa.string())])
+
+_CELLS = ("head", "stride", "cell_x", "cell_y", "anchor")
+
+
+def write(selection: Selection, path: Path) -> list[str]:
+    """A row group per block: the object's columns, ``vector/SPACE`` of each space, ``thumbnail``."""
+    metadata = {"objectspace": json.dumps({"version": __version__, **selection.recipes()})}
+    writer: pq.ParquetWriter | None = None
+    try:
+        for block in selection.blocks():
+            table = pa.table(_columns(selection, block)).replace_schema_metadata(metadata)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+    finally:
+        if writer is not None:
+            writer.close()
+    return []
+
+
+def _columns(selection: Selection, block: Block) -> dict[str, pa.Array]:
+    vectors = {
+        f"vector/{space.name}": vector_array(selection.vectors(space, block)) for space in selection.spaces
+    }
+    return {
+        **object_columns(block, taken=["thumbnail"]),
+        **vectors,
+        "thumbnail": pa.array(block.thumbnails(), pa.binary()),
+    }
+
+
+def object_columns(block: Block, *, taken: list[str]) -> dict[str, pa.Array]:
+    """What is known of a block's objects beside vectors and pictures; null where unknown.
+
+    ``taken`` are columns that the caller adds, so that no factor has their names.
+    """
+    objects = block.objects
+    own = {
+        "object_id": pa.array(objects.object_id.tolist(), pa.string()),
+        "image_id": pa.array(objects.image_id.tolist(), pa.string()),
+        "path": pa.array(block.paths, pa.string()),
+        "image_width": pa.array([block.photos[row].width for row in block.photo], pa.int32()),
+        "image_height": pa.array([block.photos[row].height for row in block.photo], pa.int32()),
+        "label": pa.array(objects.label.tolist(), pa.string()),
+        "score": known(objects.score),
+        **{side: pa.array(objects.xyxy[:, place]) for place, side in enumerate(("x1", "y1", "x2", "y2"))},
+        "source": pa.array(objects.source.tolist(), pa.string()),
+        **{name: known(getattr(objects.provenance, name)) for name in _CELLS},
+        "objectness": known(objects.provenance.objectness),
+        "mask": pa.array([_mask(mask) for mask in objects.mask], MASK),
+    }
+    names = factor_names(objects.factors, [*own, *taken])
+    factors = {names[name]: factor_array(column) for name, column in objects.factors.items()}
+    return {**own, **factors}
+
+
+def vector_array(vectors: NDArray[np.float32]) -> pa.FixedSizeListArray:
+    """Vectors (n, d) as a column; null where a row is NaN."""
+    dimension = vectors.shape[1]
+    absent = np.isnan(vectors[:, 0])
+    return pa.FixedSizeListArray.from_arrays(
+        pa.array(vectors.ravel()), dimension, mask=pa.array(absent) if absent.any() else None
+    )
+
+
+def known(column: NDArray[Any]) -> pa.Array:
+    """Numbers as a column, null where their unknown value (NaN, -1) stands."""
+    return pa.array(column, mask=np.isnan(column) if column.dtype.kind == "f" else column == UNKNOWN)
+
+
+def factor_array(column: NDArray[Any]) -> pa.Array:
+    """A factor as a column: float64 or text, null where unknown."""
+    return known(column) if column.dtype.kind == "f" else pa.array(column.tolist(), pa.string())
+
+
+def _mask(mask: Any) -> Mapping[str, Any] | None:
+    return mask and {"size": [mask.height, mask.width], "counts": mask.counts.decode("ascii")}
