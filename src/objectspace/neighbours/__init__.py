@@ -5,6 +5,9 @@ could be among the k nearest within that bound is kept. The few that are kept ar
 differences of the vectors themselves, and these distances are the answer. So no neighbour is lost to
 rounding, and two vectors have the same distance in whatever company they are searched.
 
+Vectors that do not fit in memory are searched where they lie, block by block, with the same answers
+(:class:`StreamedIndex`).
+
 Equal distances are ordered by object id. The cosine distance is ``1 - cos``, in [0, 2]; a zero vector has no
 direction and is at distance 1 from everything, itself included.
 """
@@ -14,5 +17,6 @@ from __future__ import annotations
 from objectspace.neighbours.exact import ExactIndex, Neighbours, nearest
 from objectspace.neighbours.points import METRICS
 from objectspace.neighbours.sieve import NOBODY
+from objectspace.neighbours.streamed import StreamedIndex
 
-__all__ = ["METRICS", "NOBODY", "ExactIndex", "Neighbours", "nearest"]
+__all__ = ["METRICS", "NOBODY", "ExactIndex", "Neighbours", "StreamedIndex", "nearest"]

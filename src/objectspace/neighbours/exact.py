@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import InputError, QueryError
+from objectspace.errors import InputError
 from objectspace.neighbours.frame import squares
 from objectspace.neighbours.points import Points
+from objectspace.neighbours.rows import Rows, check_queries
 from objectspace.neighbours.sieve import NOBODY, QUERIES, Search, merge
 
 
@@ -48,9 +48,9 @@ def nearest(
 
 
 class ExactIndex:
-    """Vectors made ready for many searches.
+    """Vectors in memory, made ready for many searches.
 
-    vectors: (n, d) float32, finite; a ``np.memmap`` is read block by block and never held whole
+    vectors: (n, d) float32, finite
     ids: (n,), the order of equal distances
     groups: (n,) of anything that sorts (image ids, say), for searches that leave a query's own group out
 
@@ -67,17 +67,10 @@ class ExactIndex:
         groups: Sequence[str] | NDArray[Any] | None = None,
     ) -> None:
         self._points = Points(vectors, metric)
-        for name, column in (("ids", ids), ("groups", groups)):
-            if column is not None and len(column) != len(self):
-                raise InputError(f"{len(column)} {name} for {len(self)} vectors")
-        self._ids = np.asarray(ids)
+        self._rows = Rows(len(self._points), ids, groups)
         if not np.isfinite(self._points.lengths).all():
             row = int(np.flatnonzero(~np.isfinite(self._points.lengths))[0])
-            raise InputError(f"the vector of {self._ids[row]} has a NaN or an infinity in it")
-        self._groups: NDArray[Any] | None = None
-        self._group: NDArray[np.int64] | None = None
-        if groups is not None:
-            self._groups, self._group = np.unique(np.asarray(groups), return_inverse=True)
+            raise InputError(f"the vector of {self._rows.ids[row]} has a NaN or an infinity in it")
 
     def __len__(self) -> int:
         return len(self._points)
@@ -97,72 +90,21 @@ class ExactIndex:
 
         Raises QueryError for a query that is not finite or has another dimension than the vectors.
         """
-        queries = self._checked(queries, k)
-        rows = np.arange(len(self)) if allowed is None else self._allowed(allowed)
-        own = self._own_groups(query_groups, len(queries))
+        queries = check_queries(queries, self._points.vectors.shape[1], k)
+        rows, group, rank = self._rows.allowed(allowed), self._rows.group, self._rows.rank
+        own = self._rows.own_groups(query_groups, len(queries))
         index = np.full((len(queries), k), NOBODY, np.int64)
         distance = np.full((len(queries), k), np.inf)
         lengths = np.sqrt(squares(queries))
         direct = self._points.beyond_products(lengths)
         for row in np.flatnonzero(direct):
-            others = rows if self._group is None else rows[self._group[rows] != own[row]]
-            distances = self._points.distances(queries[row], others)
-            merge(index[row], distance[row], others, distances, self._rank)
+            others = rows if group is None else rows[group[rows] != own[row]]
+            merge(index[row], distance[row], others, self._points.distances(queries[row], others), rank)
         sieved = np.flatnonzero(~direct)
         for start in range(0, len(sieved), QUERIES):
             part = sieved[start : start + QUERIES]
             search = Search(
-                self._points,
-                queries[part],
-                lengths[part],
-                k,
-                rank=self._rank,
-                group=self._group,
-                own=own[part],
+                self._points, queries[part], lengths[part], k, rank=rank, group=group, own=own[part]
             )
             index[part], distance[part] = search.run(rows)
         return Neighbours(index, distance)
-
-    def _checked(self, queries: NDArray[np.float32], k: int) -> NDArray[np.float32]:
-        queries = np.ascontiguousarray(queries, np.float32)
-        dimension = self._points.vectors.shape[1]
-        if queries.ndim != 2 or queries.shape[1] != dimension:
-            raise QueryError(
-                f"queries have shape {queries.shape}, and the vectors have {dimension} numbers each; "
-                f"expected (queries, {dimension})"
-            )
-        if not np.isfinite(queries).all():
-            row = int(np.flatnonzero(~np.isfinite(queries).all(1))[0])
-            raise QueryError(f"query {row} has a NaN or an infinity in it")
-        if k < 1:
-            raise QueryError(f"k is {k}; expected 1 or more")
-        return queries
-
-    def _allowed(self, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
-        mask = np.asarray(allowed)
-        if mask.dtype != bool or mask.shape != (len(self),):
-            raise QueryError(
-                f"allowed has shape {mask.shape} and type {mask.dtype}, expected ({len(self)},) bool"
-            )
-        return np.flatnonzero(mask)
-
-    def _own_groups(self, groups: Sequence[str] | NDArray[Any] | None, count: int) -> NDArray[np.int64]:
-        """The number of each query's group, -1 where no row is of it."""
-        if groups is None:
-            return np.full(count, -1)
-        if self._groups is None:
-            raise QueryError("query groups were given, but the searched vectors have no groups")
-        if len(groups) != count:
-            raise QueryError(f"{len(groups)} query groups for {count} queries")
-        wanted = np.asarray(groups)
-        place = np.searchsorted(self._groups, wanted)
-        found = place < len(self._groups)
-        found[found] = self._groups[place[found]] == wanted[found]
-        return np.where(found, place, -1)
-
-    @cached_property
-    def _rank(self) -> NDArray[np.int64]:
-        """The place of each row's id among all ids."""
-        rank = np.empty(len(self), np.int64)
-        rank[np.argsort(self._ids, kind="stable")] = np.arange(len(self))
-        return rank

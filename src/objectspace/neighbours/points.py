@@ -23,7 +23,7 @@ class Points:
     their cosine distance, within the errors that the frame states; ``halves`` (n,) is half the squared length
     of each placed vector, so that the order of ``q.x - halves`` is that of the distances from q.
 
-    A ``np.memmap`` is read block by block; otherwise vectors that are not placed where they are get a copy.
+    Vectors that are not placed where they are get a copy.
     """
 
     def __init__(self, vectors: NDArray[np.float32], metric: str) -> None:
@@ -35,26 +35,24 @@ class Points:
             raise InputError(f"vectors have shape {self.vectors.shape}, expected (objects, numbers)")
         self.lengths, mean = survey(self.vectors, metric)
         self.frame = choose_frame(self.lengths, mean, metric)
-        self._place_all(keep=not isinstance(vectors, np.memmap))
+        self._place_all()
 
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def _place_all(self, keep: bool) -> None:
-        #: All placed vectors (n, d), None where they are made block by block.
-        self.placed: NDArray[np.float32] | None = self.vectors
+    def _place_all(self) -> None:
+        #: All placed vectors (n, d).
+        self.placed: NDArray[np.float32] = self.vectors
         self.halves = self.lengths**2 / 2
         #: Rows (n,) without a direction, which the cosine puts at distance 1 from everything. That is a
         #: squared chord of 2; from their place at the origin to unit vectors it is 1, which is 1 too short.
         self.blind = self.lengths == 0 if self.metric == "cosine" else np.zeros(len(self), bool)
         if self.frame.is_identity:
             return
-        self.placed = np.empty_like(self.vectors) if keep else None
+        self.placed = np.empty_like(self.vectors)
         for rows in slices(*self.vectors.shape):
-            placed = self.frame.place(self.vectors[rows], self.lengths[rows])
-            self.halves[rows] = squares(placed) / 2
-            if self.placed is not None:
-                self.placed[rows] = placed
+            self.placed[rows] = self.frame.place(self.vectors[rows], self.lengths[rows])
+            self.halves[rows] = squares(self.placed[rows]) / 2
         self.halves[self.blind] += 0.5
 
     def placed_rows(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -62,8 +60,6 @@ class Points:
         first, last = int(rows[0]), int(rows[-1])
         # Rows without a gap are a view; others are gathered.
         part: Any = slice(first, last + 1) if last - first + 1 == len(rows) else rows
-        if self.placed is None:
-            return self.frame.place(self.vectors[part], self.lengths[part])
         placed: NDArray[np.float32] = self.placed[part]
         return placed
 

@@ -139,7 +139,7 @@ class Search:
         That of the matrix product is a share of the vectors' lengths, so that it leaves whole clusters in.
         """
         k, points = self._bounds.shape[1], self._points
-        if len(rows) <= 2 * k or points.placed is None:
+        if len(rows) <= 2 * k:
             return rows
         dimension = points.placed.shape[1]
         squared = np.empty(len(rows))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -265,21 +264,6 @@ def test_candidates_are_measured_before_they_fill_the_memory(monkeypatch):
     vectors = np.repeat(gaussian(300, 4, seed=20), 3, axis=0)
     found = nearest(vectors[:10], vectors, ids=ids_of(900), k=5)
     check_answer(found, double_loop(vectors[:10], vectors, ids_of(900), 5, "euclidean"))
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_vectors_in_a_file_are_searched_where_they_lie(tmp_path: Path, metric):
-    vectors = gaussian(1500, 16, seed=21, offset=20)
-    vectors.tofile(tmp_path / "vectors")
-    mapped = np.memmap(tmp_path / "vectors", np.float32, mode="r", shape=vectors.shape)
-    queries = gaussian(5, 16, seed=22, offset=20)
-    index = ExactIndex(mapped, ids_of(1500), metric=metric)
-    assert index._points.placed is None  # no copy in memory
-    assert np.shares_memory(index._points.vectors, mapped)
-    in_memory = nearest(queries, vectors, ids=ids_of(1500), k=5, metric=metric)
-    found = index.nearest(queries, k=5)
-    assert found.index.tolist() == in_memory.index.tolist()
-    assert found.distance.tolist() == in_memory.distance.tolist()
 
 
 numbers = st.one_of(

@@ -1,0 +1,130 @@
+"""Exact search over vectors that stay on disk: one pass over them for each search, one block in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import InputError, QueryError
+from objectspace.neighbours.exact import ExactIndex, Neighbours
+from objectspace.neighbours.points import METRICS
+from objectspace.neighbours.rows import Rows, check_queries
+from objectspace.neighbours.sieve import NOBODY, merge
+
+# Bytes of one block; a copy of as many is made to search it. More queries share a pass where blocks are
+# larger, and reading 64 MB takes long enough that opening it costs nothing beside.
+_BLOCK = 1 << 26
+
+# Of the rows between the first and the last of a block, a share above this is read in one go; fewer are
+# picked one by one.
+_DENSE = 0.25
+
+
+class BlockSource(Protocol):
+    """Vectors (n, d) that are read when asked for: a ``np.memmap``, or a space in its store."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and numbers in each."""
+        ...
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        """The rows of a slice, or of an ascending (m,) int64 array."""
+        ...
+
+
+class StreamedIndex:
+    """Vectors on disk, searched block by block: the answers of :class:`ExactIndex`, bit for bit.
+
+    Each block is searched by an ExactIndex of its own. Its distances do not depend on what else is searched,
+    so the k nearest of all blocks, by distance and then by id, are the k nearest of all vectors.
+
+    vectors: (n, d) float32; ids: (n,); groups: (n,), as for ExactIndex. In memory are two blocks of 64 MB,
+    some twenty bytes a row, and the queries with their answers.
+
+    Raises InputError for ids or groups of another length, QueryError for an unknown metric.
+    """
+
+    def __init__(
+        self,
+        vectors: BlockSource,
+        ids: Sequence[str] | NDArray[Any],
+        *,
+        metric: str = "euclidean",
+        groups: Sequence[str] | NDArray[Any] | None = None,
+    ) -> None:
+        if metric not in METRICS:
+            raise QueryError(f"metric {metric!r} is unknown; expected {' or '.join(METRICS)}")
+        if len(vectors.shape) != 2:
+            raise InputError(f"vectors have shape {vectors.shape}, expected (objects, numbers)")
+        self._vectors, self._metric = vectors, metric
+        self._rows = Rows(vectors.shape[0], ids, groups)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def nearest(
+        self,
+        queries: NDArray[np.float32],
+        *,
+        k: int,
+        allowed: NDArray[np.bool_] | None = None,
+        query_groups: Sequence[str] | NDArray[Any] | None = None,
+    ) -> Neighbours:
+        """The k nearest of each query (q, d) float32, as :meth:`ExactIndex.nearest` says.
+
+        Raises InputError also where a vector that is read is not finite.
+        """
+        queries = check_queries(queries, self._vectors.shape[1], k)
+        own = self._rows.own_groups(query_groups, len(queries))
+        index = np.full((len(queries), k), NOBODY, np.int64)
+        distance = np.full((len(queries), k), np.inf)
+        for rows, vectors in self._blocks(self._rows.allowed(allowed)):
+            found = self._search(rows, vectors, queries, min(k, len(rows)), own)
+            for query, (near, distances) in enumerate(zip(found.index, found.distance, strict=True)):
+                held = near != NOBODY
+                merge(index[query], distance[query], rows[near[held]], distances[held], self._rows.rank)
+        return Neighbours(index, distance)
+
+    def _search(
+        self,
+        rows: NDArray[np.int64],
+        vectors: NDArray[np.float32],
+        queries: NDArray[np.float32],
+        k: int,
+        own: NDArray[np.int64],
+    ) -> Neighbours:
+        """The k nearest within one block, as places in it."""
+        group = self._rows.group
+        try:
+            block = ExactIndex(
+                vectors,
+                self._rows.rank[rows],
+                metric=self._metric,
+                groups=None if group is None else group[rows],
+            )
+        except InputError:
+            # The block knows its rows by their rank.
+            name = self._rows.ids[rows[np.flatnonzero(~np.isfinite(vectors).all(1))[0]]]
+            raise InputError(f"the vector of {name} has a NaN or an infinity in it") from None
+        return block.nearest(queries, k=k, query_groups=None if group is None else own)
+
+    def _blocks(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Some rows, ascending, and their vectors, a block at a time."""
+        size = max(1, _BLOCK // (4 * max(1, self._vectors.shape[1])))
+        start = 0
+        while start < len(rows):
+            first = int(rows[start])
+            end = int(np.searchsorted(rows, first + size))
+            span = int(rows[end - 1]) + 1 - first
+            if end - start > _DENSE * span:
+                block = np.asarray(self._vectors[first : first + span], np.float32)
+                part = rows[start:end]
+                yield part, block if len(part) == span else block[part - first]
+            else:
+                end = min(start + size, len(rows))
+                yield rows[start:end], np.asarray(self._vectors[rows[start:end]], np.float32)
+            start = end

@@ -1,0 +1,127 @@
+"""Search over vectors on disk gives the answers of search in memory, bit for bit, in bounded memory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from objectspace.errors import InputError, QueryError
+from objectspace.neighbours import ExactIndex, StreamedIndex, streamed
+
+IDS = np.array([f"{number:06d}" for number in np.random.default_rng(0).permutation(1500)])
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of 100 rows of 16 numbers."""
+    monkeypatch.setattr(streamed, "_BLOCK", 100 * 16 * 4)
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """1500 vectors in a file, every third one twice, at an offset that float32 products feel."""
+    random = np.random.default_rng(21)
+    vectors = (random.standard_normal((1500, 16)) + 20).astype(np.float32)
+    vectors[1::3] = vectors[::3]
+    vectors.tofile(tmp_path / "vectors")
+    return np.memmap(tmp_path / "vectors", np.float32, mode="r", shape=vectors.shape)
+
+
+def check_same(found, expected):
+    assert found.index.tolist() == expected.index.tolist()
+    assert found.distance.tolist() == expected.distance.tolist()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_answers_are_those_of_search_in_memory(small_blocks, mapped, metric):
+    groups = np.arange(1500) // 4
+    in_memory = ExactIndex(np.array(mapped), IDS, metric=metric, groups=groups)
+    on_disk = StreamedIndex(mapped, IDS, metric=metric, groups=groups)
+    queries = mapped[:40] + np.float32(0.1)
+    check_same(on_disk.nearest(queries, k=7), in_memory.nearest(queries, k=7))
+    check_same(on_disk.nearest(mapped[:40], k=400), in_memory.nearest(mapped[:40], k=400))
+    own = groups[:40]
+    check_same(
+        on_disk.nearest(mapped[:40], k=7, query_groups=own),
+        in_memory.nearest(mapped[:40], k=7, query_groups=own),
+    )
+
+
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.01, 0.0])
+def test_a_filter_leaves_the_same_answers(small_blocks, mapped, share):
+    allowed = np.random.default_rng(1).random(1500) < share
+    in_memory = ExactIndex(np.array(mapped), IDS).nearest(mapped[:9], k=5, allowed=allowed)
+    check_same(StreamedIndex(mapped, IDS).nearest(mapped[:9], k=5, allowed=allowed), in_memory)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), metric=st.sampled_from(["euclidean", "cosine"]))
+def test_any_numbers_in_any_blocks(data, metric):
+    numbers = st.one_of(st.integers(-2, 2).map(float), st.sampled_from([1e-30, 1e19, -1e25, 1e4 + 1]))
+    row = st.lists(numbers, min_size=3, max_size=3)
+    vectors = np.float32(data.draw(st.lists(row, max_size=12))).reshape(-1, 3)
+    queries = np.float32(data.draw(st.lists(row, min_size=1, max_size=3)))
+    ids = IDS[: len(vectors)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streamed, "_BLOCK", 12 * data.draw(st.integers(1, 13)))
+        found = StreamedIndex(vectors, ids, metric=metric).nearest(queries, k=4)
+    check_same(found, ExactIndex(vectors, ids, metric=metric).nearest(queries, k=4))
+
+
+def test_a_vector_that_is_not_finite_is_named(small_blocks):
+    vectors = np.zeros((700, 16), np.float32)
+    vectors[650, 3] = np.nan
+    with pytest.raises(InputError, match=f"the vector of {IDS[650]} has a NaN"):
+        StreamedIndex(vectors, IDS[:700]).nearest(vectors[:1], k=1)
+
+
+def test_what_cannot_be_searched_is_refused(mapped):
+    with pytest.raises(QueryError, match="metric 'dot' is unknown; expected euclidean or cosine"):
+        StreamedIndex(mapped, IDS, metric="dot")
+    with pytest.raises(InputError, match="1499 ids for 1500 vectors"):
+        StreamedIndex(mapped, IDS[1:])
+    with pytest.raises(InputError, match=r"shape \(16,\), expected \(objects, numbers\)"):
+        StreamedIndex(mapped[0], IDS[:16])
+    with pytest.raises(QueryError, match=r"expected \(queries, 16\)"):
+        StreamedIndex(mapped, IDS).nearest(np.zeros((1, 3), np.float32), k=1)
+    with pytest.raises(QueryError, match="k is 0"):
+        StreamedIndex(mapped, IDS).nearest(mapped[:1], k=0)
+
+
+# A process that searches 200 MB in blocks of 4 MB, by read() so that no page of the file counts as its own.
+PROCESS = """
+import resource, sys
+import numpy as np
+from objectspace.neighbours import StreamedIndex, streamed
+
+class File:
+    shape = (200_000, 256)
+    def __getitem__(self, rows):
+        count = (rows.stop - rows.start) * 256
+        return np.fromfile(sys.argv[1], np.float32, count, offset=rows.start * 1024).reshape(-1, 256)
+
+streamed._BLOCK = 1 << 22
+index = StreamedIndex(File(), np.arange(200_000))
+queries = File()[slice(7, 9)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = index.nearest(queries, k=3)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, *found.index[:, 0])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource is Unix's")
+def test_memory_is_that_of_the_blocks(tmp_path):
+    with (tmp_path / "vectors").open("wb") as file:
+        random = np.random.default_rng(3)
+        for _ in range(20):
+            random.random((10_000, 256), np.float32).tofile(file)
+    run = [sys.executable, "-c", PROCESS, str(tmp_path / "vectors")]
+    grown, *nearest = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()
+    assert nearest == ["7", "8"]
+    kilobytes = int(grown) / (1024 if sys.platform == "darwin" else 1)
+    assert kilobytes < 40_000
