@@ -86,10 +86,9 @@ def test_annotations_with_a_detector_have_windows_of_its_map(world, index):
 
 
 def test_annotated_boxes_are_those_of_the_files(world, index):
-    _, store = index(
-        world.photos / "red2.png", "--annotations", world.labels, "--names", world.names, *world.encoder
-    )
-    np.testing.assert_allclose(store.objects().xyxy, [[10, 12, 44, 44]], atol=1e-4)
+    _, store = index(world.photos, "--annotations", world.labels, "--names", world.names, *world.encoder)
+    red2 = store.objects().xyxy[:, 0] == 10
+    np.testing.assert_allclose(store.objects().xyxy[red2], [[10, 12, 44, 44]], atol=1e-4)
 
 
 def test_masks_give_one_object_a_photo(world, index):

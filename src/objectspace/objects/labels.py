@@ -5,6 +5,7 @@ One spelling per thing, so that objects of any detector and any annotation share
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from objectspace.errors import AnnotationError
@@ -39,24 +40,35 @@ def coco_spelling(name: str) -> str:
     return _COCO_SPELLING.get(name, name)
 
 
+def check_names(path: Path | str, names: Sequence[str], place: str, *, first: int) -> tuple[str, ...]:
+    """The names of classes as COCO spells them; messages count ``place`` ("line", "class") from ``first``.
+
+    Raises AnnotationError for a class without a name and for a name that stands twice (both would move or
+    merge classes unseen).
+    """
+    spelt = [coco_spelling(name.strip()) for name in names]
+    earlier: dict[str, int] = {}
+    for number, name in enumerate(spelt, start=first):
+        if not name:
+            raise AnnotationError(
+                str(path), f"{place} {number} is empty, expected a class name; remove it or name the class"
+            )
+        if name in earlier:
+            raise AnnotationError(
+                str(path),
+                f"{place} {number} names {name!r} again ({place} {earlier[name]}); a class has one name",
+            )
+        earlier[name] = number
+    return tuple(spelt)
+
+
 def read_names(path: Path | str) -> tuple[str, ...]:
     """The class names of a names file, one a line, numbered from 0, as COCO spells them.
 
-    Empty lines at the end do not count. Raises AnnotationError for a file without names, for an empty line
-    between names and for a name that stands twice (both would move or merge classes unseen).
+    Empty lines at the end do not count. Raises AnnotationError for a file without names and as
+    :func:`check_names` does.
     """
-    names = [coco_spelling(line.strip()) for line in read_text(Path(path)).rstrip().splitlines()]
-    if not names:
+    lines = read_text(Path(path)).rstrip().splitlines()
+    if not lines:
         raise AnnotationError(str(path), "holds no class names, expected one a line")
-    first_line: dict[str, int] = {}
-    for line, name in enumerate(names, start=1):
-        if not name:
-            raise AnnotationError(
-                str(path), f"line {line} is empty, expected a class name; remove it or name the class"
-            )
-        if name in first_line:
-            raise AnnotationError(
-                str(path), f"line {line} names {name!r} again (line {first_line[name]}); a class has one name"
-            )
-        first_line[name] = line
-    return tuple(names)
+    return check_names(path, lines, "line", first=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+import glob
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError, ImageError
 from objectspace.images import Image, printable_path, read_image
-from objectspace.objects.annotations import Annotated, AnnotationReader, Problem, companion, folder_contents
+from objectspace.objects.annotations import Annotated, AnnotationSet, Problem
+from objectspace.objects.annotations.reader import Coverage, companion, coverage_by_files, folder_contents
 from objectspace.objects.factors import FactorTable
 from objectspace.objects.masks import encode, mask_box
 from objectspace.objects.records import make_objects, no_objects
@@ -22,7 +25,7 @@ def open_mask_images(
     pattern: str = "{stem}.png",
     label: str = "object",
     factors: FactorTable | None = None,
-) -> AnnotationReader:
+) -> AnnotationSet:
     """The mask images in a folder, named by ``pattern`` from the photo's ``{stem}`` or ``{name}``.
 
     An object's label is its photo's in the ``label`` column of ``factors``, else ``label``. Raises
@@ -65,10 +68,18 @@ class MaskImages:
         """A digest of the mask images' names, lengths and times."""
         return folder_contents(self.folder, Path(self.pattern).suffix)
 
+    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+        """Which mask images have no photo; a photo without a mask image is a problem of its own."""
+        shape = glob.escape(Path(self.pattern).name).replace("{stem}", "*").replace("{name}", "*")
+        masks = self.folder.rglob(f"*{Path(self.pattern).suffix}")
+        files = (path for path in masks if fnmatch.fnmatchcase(path.name, shape))
+        claims = {str(photo): companion(self.folder, photo, self._name(photo)) for photo in photos}
+        return coverage_by_files(files, claims)._replace(unnamed=())
+
     def objects_of(self, image: Image) -> Annotated:
         """The photo's one object, or the problem with its mask image."""
         photo = Path(image.path)
-        name = self.pattern.replace("{stem}", photo.stem).replace("{name}", photo.name)
+        name = self._name(photo)
         path = companion(self.folder, photo, name)
         if path is None:
             return _problem(self.folder / name, f"there is no such mask image for {image.path}")
@@ -93,6 +104,10 @@ class MaskImages:
             source=self.source,
         )
         return Annotated(objects)
+
+    def _name(self, photo: Path | str) -> str:
+        photo = Path(photo)
+        return self.pattern.replace("{stem}", photo.stem).replace("{name}", photo.name)
 
     def _label(self, photo: str) -> str:
         own = None if self.factors is None else self.factors.label_of(photo)

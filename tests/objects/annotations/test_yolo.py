@@ -218,7 +218,7 @@ def test_a_folder_without_label_files(tmp_path: Path) -> None:
 
 def test_a_format_that_is_not_known(tmp_path: Path) -> None:
     with pytest.raises(
-        AnnotationError, match="annotation format 'kitti' is not known, expected yolo or coco"
+        AnnotationError, match="annotation format 'kitti' is not known, expected yolo, coco or voc"
     ):
         open_annotations(tmp_path, names=NAMES, format="kitti")
 

@@ -10,26 +10,33 @@ from objectspace.objects.annotations.coco import open_coco
 from objectspace.objects.annotations.reader import (
     Annotated,
     AnnotationReader,
+    AnnotationSet,
+    Coverage,
     Problem,
-    companion,
-    folder_contents,
 )
-from objectspace.objects.annotations.yolo import open_yolo
+from objectspace.objects.annotations.voc import open_voc
+from objectspace.objects.annotations.yolo import open_yolo_folder
+from objectspace.objects.annotations.yolo_dataset import open_yolo_dataset
 from objectspace.objects.labels import COCO_NAMES
 
-__all__ = ["Annotated", "AnnotationReader", "Problem", "companion", "folder_contents", "open_annotations"]
+__all__ = ["Annotated", "AnnotationReader", "AnnotationSet", "Coverage", "Problem", "open_annotations"]
 
 
 def open_annotations(
     path: Path | str, *, names: Sequence[str] = COCO_NAMES, format: str = "yolo"
-) -> AnnotationReader:
-    """The annotations of a format: "yolo", a folder of label files, or "coco", one file.
+) -> AnnotationSet:
+    """The annotations of a format.
 
-    ``names`` are the classes in order for YOLO's labels, which hold only their numbers; a COCO file has its
-    own. Raises AnnotationError for what is missing or is not of the format, and for an unknown format.
+    "yolo": a folder of label files, or the ``data.yaml`` of a data set; "coco": a file; "voc": a folder of
+    XML files, or a development kit with masks. ``names`` are the classes in order for a folder of YOLO's
+    labels, which hold only their numbers; the others have their own. Raises AnnotationError for what is
+    missing or is not of the format, and for an unknown format.
     """
     if format == "yolo":
-        return open_yolo(path, names=names)
+        is_yaml = Path(path).suffix.lower() in (".yaml", ".yml")
+        return open_yolo_dataset(path) if is_yaml else open_yolo_folder(path, names=names)
     if format == "coco":
         return open_coco(path)
-    raise AnnotationError(str(path), f"annotation format {format!r} is not known, expected yolo or coco")
+    if format == "voc":
+        return open_voc(path)
+    raise AnnotationError(str(path), f"annotation format {format!r} is not known, expected yolo, coco or voc")

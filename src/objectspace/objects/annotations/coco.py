@@ -21,7 +21,18 @@ from numpy.typing import NDArray
 from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import AnnotationError, InputError
 from objectspace.images import Image, printable_path
-from objectspace.objects.annotations.reader import Annotated, Problem, ShapeError, entry_of, inside
+from objectspace.objects.annotations.attributes import attribute_column, attribute_columns
+from objectspace.objects.annotations.reader import (
+    Annotated,
+    Coverage,
+    FormError,
+    Problem,
+    ShapeError,
+    check_near,
+    entry_of,
+    inside,
+    kind,
+)
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import (
     mask_area,
@@ -31,10 +42,8 @@ from objectspace.objects.masks import (
     polygon_mask,
     united,
 )
-from objectspace.objects.records import RESERVED_NAMES, Mask, make_objects, no_objects
+from objectspace.objects.records import Mask, make_objects, no_objects
 from objectspace.objects.text_files import read_text
-
-_ATTRIBUTE_NAME = re.compile(r"\w[\w -]*")
 
 
 class _Annotation(NamedTuple):
@@ -52,20 +61,6 @@ class _Picture:
     width: int | None
     height: int | None
     annotations: list[_Annotation]
-
-
-class Coverage(NamedTuple):
-    """How a file and the photos of a job meet.
-
-    missing: the file's images that are not among the photos; unnamed: the photos that the file does not name
-    crowds: annotations of crowds (``iscrowd``), which are no single objects and are left out
-    strays: annotations of images that the file itself does not name, left out too
-    """
-
-    missing: tuple[str, ...]
-    unnamed: tuple[str, ...]
-    crowds: int
-    strays: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +132,7 @@ class CocoAnnotations:
             mask=[shape.mask for shape in shapes],
             source=self.source,
             factors={
-                name: _column([shape.attributes.get(name) for shape in shapes], numeric=numeric)
+                name: attribute_column([shape.attributes.get(name) for shape in shapes], numeric=numeric)
                 for name, numeric in self.attributes.items()
             },
         )
@@ -154,12 +149,8 @@ def open_coco(path: Path | str) -> CocoAnnotations:
     text = read_text(path)
     try:
         return _read(path, text)
-    except _FormError as error:
+    except FormError as error:
         raise AnnotationError(printable_path(path), str(error)) from None
-
-
-class _FormError(Exception):
-    """Why a file is not a COCO file."""
 
 
 def _read(path: Path, text: str) -> CocoAnnotations:
@@ -168,7 +159,7 @@ def _read(path: Path, text: str) -> CocoAnnotations:
     by_name = _by_file_name(pictures)
     categories = dict(_categories(_entries(document, "categories")))
     crowds = strays = 0
-    kept: list[_Annotation] = []
+    kept: list[tuple[str, Any]] = []
     for number, content in enumerate(_entries(document, "annotations")):
         annotation = _Annotation(_name(content, number), content)
         picture = pictures.get(_key(content.get("image_id"), f"{annotation.name}: image_id"))
@@ -178,8 +169,8 @@ def _read(path: Path, text: str) -> CocoAnnotations:
             crowds += 1
         else:
             picture.annotations.append(annotation)
-            kept.append(annotation)
-    attributes = _attribute_columns(kept)
+            kept.append((annotation.name, content.get("attributes")))
+    attributes = attribute_columns(kept, is_number=_is_number)
     return CocoAnnotations(path, by_name, categories, attributes, crowds, strays, content_id(text.encode()))
 
 
@@ -187,12 +178,12 @@ def _parsed(text: str) -> Mapping[str, Any]:
     try:
         document = json.loads(text, parse_constant=_refused)
     except json.JSONDecodeError as error:
-        raise _FormError(f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
+        raise FormError(f"is no JSON: {error.msg} in line {error.lineno}, column {error.colno}") from None
     except (ValueError, RecursionError) as error:
-        raise _FormError(f"is no JSON that can be read: {error}") from None
+        raise FormError(f"is no JSON that can be read: {error}") from None
     if not isinstance(document, dict):
-        raise _FormError(
-            f"holds {_kind(document)}, expected a COCO file: an object with images, annotations, categories"
+        raise FormError(
+            f"holds {kind(document)}, expected a COCO file: an object with images, annotations, categories"
         )
     return document
 
@@ -204,15 +195,13 @@ def _refused(constant: str) -> NoReturn:
 def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """The objects in one of the file's lists."""
     if key not in document:
-        raise _FormError(
-            f"has no {key}, expected a COCO file: an object with images, annotations, categories"
-        )
+        raise FormError(f"has no {key}, expected a COCO file: an object with images, annotations, categories")
     entries = document[key]
     if not isinstance(entries, list):
-        raise _FormError(f"{key} is {_kind(entries)}, expected a list")
+        raise FormError(f"{key} is {kind(entries)}, expected a list")
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise _FormError(f"{key}[{number}] is {_kind(entry)}, expected an object")
+            raise FormError(f"{key}[{number}] is {kind(entry)}, expected an object")
     return entries
 
 
@@ -221,11 +210,11 @@ def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str,
     for number, entry in enumerate(entries):
         key = _key(entry.get("id"), f"images[{number}]: id")
         if key in seen:
-            raise _FormError(f"images[{number}] has the id {key} of an earlier image")
+            raise FormError(f"images[{number}] has the id {key} of an earlier image")
         seen.add(key)
         name = entry.get("file_name")
         if not _is_text(name):
-            raise _FormError(f"image {key}: file_name is {_kind(name)}, expected the photo's name")
+            raise FormError(f"image {key}: file_name is {kind(name)}, expected the photo's name")
         width, height = (_side(entry.get(side), f"image {key}: {side}") for side in ("width", "height"))
         yield key, _Picture(str(PurePosixPath(name.replace("\\", "/"))), width, height, [])
 
@@ -234,7 +223,7 @@ def _by_file_name(pictures: Mapping[int | str, _Picture]) -> dict[str, _Picture]
     keys: dict[str, int | str] = {}
     for key, picture in pictures.items():
         if keys.setdefault(picture.file_name, key) != key:
-            raise _FormError(f"image {key} is {picture.file_name}, and so is image {keys[picture.file_name]}")
+            raise FormError(f"image {key} is {picture.file_name}, and so is image {keys[picture.file_name]}")
     return {picture.file_name: picture for picture in pictures.values()}
 
 
@@ -243,46 +232,14 @@ def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str
     for number, entry in enumerate(entries):
         key = entry.get("id")
         if not isinstance(key, int) or isinstance(key, bool):
-            raise _FormError(f"categories[{number}]: id is {_kind(key)}, expected an integer")
+            raise FormError(f"categories[{number}]: id is {kind(key)}, expected an integer")
         if key in seen:
-            raise _FormError(f"categories[{number}] has the id {key} of an earlier category")
+            raise FormError(f"categories[{number}] has the id {key} of an earlier category")
         seen.add(key)
         name = entry.get("name")
         if not _is_text(name):
-            raise _FormError(f"category {key}: name is {_kind(name)}, expected text")
+            raise FormError(f"category {key}: name is {kind(name)}, expected text")
         yield key, coco_spelling(name.strip())
-
-
-def _attribute_columns(annotations: Iterable[_Annotation]) -> dict[str, bool]:
-    """The attributes of all annotations, and whether each is a number wherever it is known."""
-    numeric: dict[str, bool] = {}
-    for name, content in annotations:
-        attributes = content.get("attributes")
-        if attributes is None:
-            continue
-        if not isinstance(attributes, dict):
-            raise _FormError(f"{name}: attributes is {_kind(attributes)}, expected an object")
-        for key, value in attributes.items():
-            if key not in numeric and (not _ATTRIBUTE_NAME.fullmatch(key) or key in RESERVED_NAMES):
-                raise _FormError(
-                    f"{name}: an attribute cannot be named {reprlib.repr(key)}, as objects have a column of "
-                    "that name or it holds signs other than letters, digits, spaces, - and _; rename it"
-                )
-            if not (value is None or isinstance(value, bool | str) or _is_number(value)):
-                raise _FormError(f"{name}: attribute {key} is {_kind(value)}, expected a number or text")
-            numeric[key] = numeric.get(key, True) and (value is None or _is_number(value))
-    return numeric
-
-
-def _column(values: Sequence[Any], *, numeric: bool) -> NDArray[Any]:
-    """The values of one attribute: float64 with NaN, or text with None, where unknown."""
-    if numeric:
-        return np.array([math.nan if value is None else float(value) for value in values], np.float64)
-    column = np.empty(len(values), object)
-    column[:] = [
-        None if value is None else value if isinstance(value, str) else json.dumps(value) for value in values
-    ]
-    return column
 
 
 class _Shape(NamedTuple):
@@ -315,7 +272,7 @@ def _box(value: Any, image_wh: tuple[int, int]) -> NDArray[np.float32]:
     if width <= 0 or height <= 0:
         raise ShapeError(f"bbox has no area (width {width:g}, height {height:g})")
     corners = np.array([[left, top], [left + width, top + height]])
-    _check_near(corners, image_wh)
+    check_near(corners, image_wh)
     return inside(corners.reshape(-1).astype(np.float32), image_wh)
 
 
@@ -328,7 +285,7 @@ def _mask(value: Any, image_wh: tuple[int, int]) -> Mask | None:
     elif isinstance(value, dict):
         mask = _run_length_mask(value, image_wh)
     else:
-        raise ShapeError(f"segmentation is {_kind(value)}, expected polygons or run lengths")
+        raise ShapeError(f"segmentation is {kind(value)}, expected polygons or run lengths")
     return mask if mask_area(mask) else None
 
 
@@ -337,7 +294,7 @@ def _polygon(value: Any, image_wh: tuple[int, int]) -> Mask:
     if len(numbers) < 6 or len(numbers) % 2:
         raise ShapeError(f"a polygon has {len(numbers)} numbers, expected x and y of three or more points")
     points = np.array(numbers).reshape(-1, 2)
-    _check_near(points, image_wh)
+    check_near(points, image_wh)
     return polygon_mask(points, image_wh)
 
 
@@ -354,22 +311,16 @@ def _run_length_mask(value: Mapping[str, Any], image_wh: tuple[int, int]) -> Mas
         if not isinstance(counts, list) or not all(
             type(count) is int and abs(count) < 1 << 40 for count in counts
         ):
-            raise ShapeError(f"the mask's counts are {_kind(counts)}, expected text or a list of run lengths")
+            raise ShapeError(f"the mask's counts are {kind(counts)}, expected text or a list of run lengths")
         return mask_from_runs(np.array(counts, np.int64), image_wh)
     except InputError as error:
         raise ShapeError(str(error)) from None
 
 
-def _check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
-    """Raise ShapeError for points (n, 2) more than one width or height outside the image."""
-    if (points < -np.array(image_wh)).any() or (points > 2 * np.array(image_wh)).any():
-        raise ShapeError(f"lies far outside the photo of {image_wh[0]} x {image_wh[1]} pixels")
-
-
 def _numbers(value: Any, what: str, *, of: int | None = None) -> list[float]:
     if not isinstance(value, list) or not all(map(_is_number, value)) or (of and len(value) != of):
         raise ShapeError(
-            f"{what} is {_kind(value)}, expected {f'{of} finite' if of else 'a list of finite'} numbers"
+            f"{what} is {kind(value)}, expected {f'{of} finite' if of else 'a list of finite'} numbers"
         )
     return [float(number) for number in value]
 
@@ -392,13 +343,13 @@ def _is_number(value: Any) -> bool:
 def _key(value: Any, what: str) -> int | str:
     """An image's id: an integer, or text as some tools write."""
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise _FormError(f"{what} is {_kind(value)}, expected an integer")
+        raise FormError(f"{what} is {kind(value)}, expected an integer")
     return value
 
 
 def _side(value: Any, what: str) -> int | None:
     if value is not None and (type(value) is not int or value < 1):
-        raise _FormError(f"{what} is {_kind(value)}, expected a number of pixels")
+        raise FormError(f"{what} is {kind(value)}, expected a number of pixels")
     return value
 
 
@@ -406,10 +357,3 @@ def _name(content: Mapping[str, Any], number: int) -> str:
     """How messages name an annotation: by its id, else by its place in the list."""
     key = content.get("id")
     return f"annotation {reprlib.repr(key)}" if isinstance(key, int | str) else f"annotations[{number}]"
-
-
-def _kind(value: Any) -> str:
-    """A value of the file in a few words."""
-    if isinstance(value, list | dict):
-        return f"a list of {len(value)}" if isinstance(value, list) else "an object"
-    return "missing" if value is None else reprlib.repr(value)

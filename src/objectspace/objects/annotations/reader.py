@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.digests import content_id
-from objectspace.images import Image
+from objectspace.images import Image, printable_path
 from objectspace.objects.boxes import clip
 from objectspace.objects.records import Objects
 
@@ -32,6 +33,21 @@ class Annotated:
 
     objects: Objects
     problems: tuple[Problem, ...] = ()
+
+
+class Coverage(NamedTuple):
+    """How annotations and the photos of a job meet.
+
+    missing: images that the annotations name and that are not among the photos
+    unnamed: photos that the annotations say nothing of
+    crowds: annotations of crowds (COCO's ``iscrowd``), which are no single objects and are left out
+    strays: annotations of images that their own file does not name, left out too
+    """
+
+    missing: tuple[str, ...]
+    unnamed: tuple[str, ...]
+    crowds: int = 0
+    strays: int = 0
 
 
 class AnnotationReader(Protocol):
@@ -54,11 +70,23 @@ class AnnotationReader(Protocol):
         """The objects of one photo; a broken line or file is a problem, never an exception."""
 
 
+class AnnotationSet(AnnotationReader, Protocol):
+    """Annotations whose images are known beforehand."""
+
+    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+        """Which of their images and which photos have no counterpart."""
+
+
 def folder_contents(folder: Path, suffix: str) -> str:
     """A digest of the names, lengths and times of the files of a suffix below a folder; none is read."""
-    files = sorted(path for path in folder.rglob(f"*{suffix}") if path.is_file())
+    return file_states(folder, (path for path in folder.rglob(f"*{suffix}") if path.is_file()))
+
+
+def file_states(folder: Path, files: Iterable[Path]) -> str:
+    """A digest of the names (as seen from a folder), lengths and times of files; none is read."""
     lines = (
-        f"{path.relative_to(folder)}\0{path.stat().st_size}\0{path.stat().st_mtime_ns}" for path in files
+        f"{os.path.relpath(path, folder)}\0{status.st_size}\0{status.st_mtime_ns}"
+        for path, status in ((path, path.stat()) for path in sorted(set(files)))
     )
     return content_id("\n".join(lines).encode("utf-8", "surrogateescape"))
 
@@ -72,9 +100,21 @@ def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
     parents = Path(photo).absolute().parent.parts[1:]
     for depth in range(len(parents) + 1):
         path = folder.joinpath(*parents[depth:], name)
-        if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where a folder may not be read
+        if is_file(path):
             return path
     return None
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; false where its folder may not be read, and Path.is_file raises."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def coverage_by_files(files: Iterable[Path], claims: Mapping[str, Path | None]) -> Coverage:
+    """The coverage of annotations with a file per photo: all files, and the one of each photo."""
+    claimed = set(claims.values())
+    missing = (printable_path(path) for path in sorted(set(files)) if path not in claimed)
+    return Coverage(tuple(missing), tuple(photo for photo, path in claims.items() if path is None))
 
 
 def entry_of(photo: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
@@ -86,8 +126,18 @@ def entry_of(photo: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
     return next((entries[name] for name in (path.as_posix(), *tails) if name in entries), None)
 
 
+class FormError(Exception):
+    """Why a file is not of its format; a reader that opens it turns this into an AnnotationError."""
+
+
 class ShapeError(Exception):
     """Why an annotation makes no object; a reader turns it into a :class:`Problem`."""
+
+
+def check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
+    """Raise ShapeError for points (n, 2) more than one width or height outside the image."""
+    if (points < -np.array(image_wh)).any() or (points > 2 * np.array(image_wh)).any():
+        raise ShapeError(f"lies far outside the photo of {image_wh[0]} x {image_wh[1]} pixels")
 
 
 def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.float32]:
@@ -98,3 +148,10 @@ def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.f
     if (part[2:] <= part[:2]).any():
         raise ShapeError("lies wholly outside the photo")
     return part
+
+
+def kind(value: Any) -> str:
+    """A value of JSON or YAML in a few words, for messages."""
+    if isinstance(value, list | dict):
+        return f"a list of {len(value)}" if isinstance(value, list) else "an object"
+    return "missing" if value is None else reprlib.repr(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +18,11 @@ from objectspace.errors import AnnotationError
 from objectspace.images import Image, printable_path
 from objectspace.objects.annotations.reader import (
     Annotated,
+    Coverage,
     Problem,
     ShapeError,
     companion,
+    coverage_by_files,
     folder_contents,
     inside,
 )
@@ -29,8 +31,16 @@ from objectspace.objects.masks import mask_area, polygon_mask
 from objectspace.objects.records import Mask, make_objects, no_objects
 from objectspace.objects.text_files import read_text
 
+#: A recipe names no file: an object keeps its id when it moves from a folder of labels into a data set.
+RECIPE: Mapping[str, Any] = {"format": "yolo"}
 
-def open_yolo(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotations:
+SOURCE = f"annotations-yolo@{recipe_digest(RECIPE)}"
+
+#: LabelImg and Label Studio write the class names among the label files.
+_NAMES_FILE = "classes.txt"
+
+
+def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotations:
     """The label files in a folder; ``names`` are the classes in order, as ``labels.read_names`` gives them.
 
     Raises AnnotationError for a folder that is missing or holds no label file.
@@ -38,11 +48,12 @@ def open_yolo(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotations:
     folder = Path(folder)
     if folder.is_file():
         raise AnnotationError(
-            str(folder), "is a file and YOLO's labels are a folder; a COCO file needs the format coco"
+            str(folder),
+            "is a file and YOLO's labels are a folder or a data.yaml; a COCO file needs the format coco",
         )
     if not folder.is_dir():
         raise AnnotationError(str(folder), "is not a folder, expected the folder of the label files")
-    if next(folder.rglob("*.txt"), None) is None:
+    if next(label_files(folder), None) is None:
         raise AnnotationError(str(folder), "is a folder without label files, expected one .txt per photo")
     return YoloAnnotations(folder, tuple(map(coco_spelling, names)))
 
@@ -65,43 +76,60 @@ class YoloAnnotations:
     @property
     def recipe(self) -> Mapping[str, Any]:
         """Only the format."""
-        return {"format": "yolo"}
+        return RECIPE
 
     @property
     def source(self) -> str:
         """``annotations-yolo@`` and the recipe's digest."""
-        return f"annotations-yolo@{recipe_digest(self.recipe)}"
+        return SOURCE
 
     def contents(self) -> str:
-        """A digest of the label files' names, lengths and times."""
-        return folder_contents(self.folder, ".txt")
+        """A digest of the class names and of the label files' names, lengths and times."""
+        return recipe_digest({"names": self.names, "files": folder_contents(self.folder, ".txt")})
+
+    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+        """Which label files have no photo, and which photos no label file."""
+        return coverage_by_files(
+            label_files(self.folder), {str(photo): self._label_file(photo) for photo in photos}
+        )
 
     def objects_of(self, image: Image) -> Annotated:
         """The objects in the photo's label file, in its order; one that stands twice is kept once."""
-        path = companion(self.folder, image.path, f"{Path(image.path).stem}.txt")
-        if path is None:
-            return Annotated(no_objects())
-        try:
-            lines = read_text(path).split("\n")
-        except AnnotationError as error:
-            return Annotated(no_objects(), (Problem(error.path, error.reason),))
+        path = self._label_file(image.path)
+        return Annotated(no_objects()) if path is None else read_labels(path, image, self.names)
 
-        shapes: list[_Shape] = []
-        problems: list[Problem] = []
-        for number, line in enumerate(lines, start=1):
-            try:
-                if fields := line.split():
-                    shapes.append(_shape(fields, self.names, (image.width, image.height)))
-            except ShapeError as error:
-                problems.append(Problem(printable_path(path), f"line {number}: {error}"))
-        objects = make_objects(
-            image_id=image.image_id,
-            xyxy=np.array([shape.box for shape in shapes], np.float32).reshape(-1, 4),
-            label=[shape.label for shape in shapes],
-            mask=[shape.mask for shape in shapes],
-            source=self.source,
-        )
-        return Annotated(objects, tuple(problems))
+    def _label_file(self, photo: Path | str) -> Path | None:
+        return companion(self.folder, photo, f"{Path(photo).stem}.txt")
+
+
+def label_files(folder: Path) -> Iterator[Path]:
+    """The label files in a folder and its subfolders."""
+    return (path for path in folder.rglob("*.txt") if path.name != _NAMES_FILE)
+
+
+def read_labels(path: Path, image: Image, names: Sequence[str]) -> Annotated:
+    """The objects of one label file of a photo; a line that is wrong is a problem."""
+    try:
+        lines = read_text(path).split("\n")
+    except AnnotationError as error:
+        return Annotated(no_objects(), (Problem(error.path, error.reason),))
+
+    shapes: list[_Shape] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            if fields := line.split():
+                shapes.append(_shape(fields, names, (image.width, image.height)))
+        except ShapeError as error:
+            problems.append(Problem(printable_path(path), f"line {number}: {error}"))
+    objects = make_objects(
+        image_id=image.image_id,
+        xyxy=np.array([shape.box for shape in shapes], np.float32).reshape(-1, 4),
+        label=[shape.label for shape in shapes],
+        mask=[shape.mask for shape in shapes],
+        source=SOURCE,
+    )
+    return Annotated(objects, tuple(problems))
 
 
 class _Shape(NamedTuple):
@@ -110,7 +138,7 @@ class _Shape(NamedTuple):
     mask: Mask | None
 
 
-def _shape(fields: list[str], names: tuple[str, ...], image_wh: tuple[int, int]) -> _Shape:
+def _shape(fields: list[str], names: Sequence[str], image_wh: tuple[int, int]) -> _Shape:
     """The object of one line's fields. Raises ShapeError."""
     label = _label(fields[0], names)
     numbers = [_number(text) for text in fields[1:]]
@@ -132,7 +160,7 @@ def _shape(fields: list[str], names: tuple[str, ...], image_wh: tuple[int, int])
     return _Shape(box, label, mask if mask_area(mask) else None)
 
 
-def _label(text: str, names: tuple[str, ...]) -> str:
+def _label(text: str, names: Sequence[str]) -> str:
     if not re.fullmatch(r"-?[0-9]{1,9}", text):
         raise ShapeError(f"class {reprlib.repr(text)} is not an integer")
     number = int(text)

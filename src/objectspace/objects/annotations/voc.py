@@ -1,0 +1,306 @@
+"""Objects from Pascal VOC: a folder of XML files, or a development kit with object masks.
+
+The format is that of http://host.robots.ox.ac.uk/pascal/VOC/voc2012/devkit_doc.pdf; ``attributes`` in an
+object is CVAT's.
+"""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.digests import recipe_digest
+from objectspace.errors import AnnotationError
+from objectspace.images import Image, printable_path
+from objectspace.objects.annotations.attributes import attribute_column, attribute_columns
+from objectspace.objects.annotations.reader import (
+    Annotated,
+    Coverage,
+    FormError,
+    Problem,
+    ShapeError,
+    check_near,
+    entry_of,
+    file_states,
+    inside,
+)
+from objectspace.objects.annotations.voc_masks import read_classes, read_object_masks
+from objectspace.objects.annotations.voc_xml import VocFile, VocObject, read_voc_file
+from objectspace.objects.labels import coco_spelling
+from objectspace.objects.masks import mask_box
+from objectspace.objects.records import Mask, make_objects, no_objects
+
+#: The folders of a development kit.
+_XML, _OBJECTS, _CLASSES, _PHOTOS = "Annotations", "SegmentationObject", "SegmentationClass", "JPEGImages"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """What the folder holds of one photo: its XML file, read or broken, and its mask pictures.
+
+    ``path`` is the XML file, or the mask of the objects where there is none.
+    """
+
+    path: Path
+    file: VocFile | None = None
+    broken: str | None = None
+    objects: Path | None = None
+    classes: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The photo, as well as it is known."""
+        return self.file.image if self.file is not None and self.file.image else printable_path(self.path)
+
+    @property
+    def listed(self) -> Sequence[VocObject]:
+        """The objects of the XML file."""
+        return () if self.file is None else self.file.objects
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VocAnnotations:
+    """The annotations below one folder, their XML files read when it was opened.
+
+    A photo's file has the photo's name and stands in the folders that the photo's path ends with,
+    ``Annotations`` and ``JPEGImages`` aside; or else it names the photo in ``folder`` and ``filename``. A
+    photo without one has no objects. VOC's corners are pixels counted from 1, both inclusive: a box's edges
+    are ``xmin - 1``, ``ymin - 1``, ``xmax``, ``ymax``. What reaches over the photo's border is cut off, up to
+    one width or height away.
+
+    An object's mask is what has its number (its place in the file, from 1) in the picture of
+    ``SegmentationObject``, which also gives the box where the file has none. Objects of that picture that are
+    not in the file have the label of ``SegmentationClass``.
+
+    by_path, by_image: the photos' entries, by the place of their file and by what it says
+    attributes: factor columns of the objects, name -> whether they are numbers
+    digest: of the files' names, lengths and times
+    """
+
+    folder: Path
+    by_path: Mapping[str, _Entry]
+    by_image: Mapping[str, _Entry]
+    attributes: Mapping[str, bool]
+    digest: str
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """The format, and where its corners are counted from."""
+        return {"format": "voc", "corners": "from 1, inclusive"}
+
+    @property
+    def source(self) -> str:
+        """``annotations-voc@`` and the recipe's digest."""
+        return f"annotations-voc@{recipe_digest(self.recipe)}"
+
+    def contents(self) -> str:
+        """A digest of the files as they were when the folder was opened."""
+        return self.digest
+
+    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+        """Which annotated images and which photos have no counterpart."""
+        found = [(str(photo), self._entry(photo)) for photo in photos]
+        used = {entry.path for _, entry in found if entry is not None}
+        missing = (entry.name for entry in self.by_path.values() if entry.path not in used)
+        return Coverage(tuple(missing), tuple(photo for photo, entry in found if entry is None))
+
+    def objects_of(self, image: Image) -> Annotated:
+        """The photo's objects in the order of their numbers; one that stands twice is kept once."""
+        entry = self._entry(image.path)
+        if entry is None:
+            return Annotated(no_objects())
+        if reason := entry.broken or _frame_problem(entry, image):
+            return Annotated(no_objects(), (Problem(printable_path(entry.path), reason),))
+        masks, problems = _masks(entry, (image.width, image.height))
+        shapes: list[_Shape] = []
+        for number, listed, mask in masks:
+            try:
+                shapes.append(_shape(listed, mask, (image.width, image.height)))
+            except ShapeError as error:
+                problems.append(Problem(printable_path(entry.path), f"object {number}: {error}"))
+        objects = make_objects(
+            image_id=image.image_id,
+            xyxy=np.array([shape.box for shape in shapes], np.float32).reshape(-1, 4),
+            label=[shape.label for shape in shapes],
+            mask=[shape.mask for shape in shapes],
+            source=self.source,
+            factors={
+                name: attribute_column([shape.attributes.get(name) for shape in shapes], numeric=numeric)
+                for name, numeric in self.attributes.items()
+            },
+        )
+        return Annotated(objects, tuple(problems))
+
+    def _entry(self, photo: Path | str) -> _Entry | None:
+        place = entry_of(_key(Path(photo).absolute()), self.by_path)
+        return place if place is not None else entry_of(photo, self.by_image)
+
+
+def open_voc(folder: Path | str) -> VocAnnotations:
+    """The annotations below a folder: of XML files, ``Annotations`` of a development kit, or the whole kit.
+
+    Masks are read where the folder is above ``SegmentationObject``. A file that is broken is a problem of
+    its photo. Raises AnnotationError for a folder that is missing or holds no annotation, for two files of
+    one photo, and for attributes that cannot be columns.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise AnnotationError(str(folder), "is not a folder, expected the folder of VOC's XML files")
+    entries: dict[str, _Entry] = {}
+    for entry in (*_files(folder), *_masks_alone(folder)):
+        key = _key(entry.path.relative_to(folder)).as_posix()
+        if key not in entries:
+            entries[key] = entry
+        elif entry.path.suffix == ".xml":
+            reason = f"annotates {key}, and so does {printable_path(entries[key].path)}"
+            raise AnnotationError(printable_path(entry.path), reason)
+    if not any(entry.broken is None for entry in entries.values()):
+        broken = next((f", such as {e.path.name}, which {e.broken}" for e in entries.values()), "")
+        raise AnnotationError(str(folder), f"holds no annotation of Pascal VOC{broken}")
+    try:
+        attributes = attribute_columns(_attributes(entries.values()), is_number=_is_number)
+    except FormError as error:
+        raise AnnotationError(str(folder), str(error)) from None
+    files = (path for e in entries.values() for path in (e.path, e.objects, e.classes) if path is not None)
+    return VocAnnotations(
+        folder, entries, _by_image(entries.values()), attributes, file_states(folder, files)
+    )
+
+
+def _files(folder: Path) -> Iterator[_Entry]:
+    """The entries of all XML files, with the masks beside them."""
+    for path in sorted(folder.rglob("*.xml")):
+        objects, classes = (_beside(folder, path, _XML, name) for name in (_OBJECTS, _CLASSES))
+        try:
+            yield _Entry(path, read_voc_file(path), None, objects, classes)
+        except FormError as error:
+            yield _Entry(path, None, str(error), objects, classes)
+        except AnnotationError as error:
+            yield _Entry(path, None, error.reason, objects, classes)
+
+
+def _masks_alone(folder: Path) -> Iterator[_Entry]:
+    """The entries of all pictures of SegmentationObject, for those that have no XML file."""
+    for path in sorted(folder.rglob("*.png")):
+        if _OBJECTS in path.relative_to(folder).parts[:-1]:
+            yield _Entry(path, objects=path, classes=_beside(folder, path, _OBJECTS, _CLASSES))
+
+
+def _beside(folder: Path, path: Path, own: str, other: str) -> Path | None:
+    """The picture of the same name in another folder of the kit; None where there is none."""
+    parts = path.relative_to(folder).with_suffix(".png").parts
+    if own not in parts[:-1]:
+        return None
+    picture = folder.joinpath(*(other if part == own else part for part in parts))
+    return picture if picture.is_file() else None
+
+
+def _key(path: Path) -> Path:
+    """What a photo's path and its annotation's have in common: no suffix, no folder of the kit."""
+    kit = (_XML, _OBJECTS, _PHOTOS)
+    return Path(*(part for part in path.parts[:-1] if part not in kit), path.stem)
+
+
+def _by_image(entries: Iterable[_Entry]) -> dict[str, _Entry]:
+    """Entries by ``folder/filename`` and ``filename``; a name that several files give names no photo."""
+    found: dict[str, list[_Entry]] = {}
+    for entry in entries:
+        image = "" if entry.file is None else entry.file.image.replace("\\", "/")
+        for name in {image, PurePath(image).name} - {""}:
+            found.setdefault(name, []).append(entry)
+    return {name: same[0] for name, same in found.items() if len(same) == 1}
+
+
+def _attributes(entries: Iterable[_Entry]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The known attributes of all objects: one that nobody knows is no column."""
+    for entry in entries:
+        for number, listed in enumerate(entry.listed, start=1):
+            known = {name: value for name, value in listed.attributes.items() if value is not None}
+            yield f"{printable_path(entry.path)}, object {number}", known
+
+
+def _is_number(text: Any) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _frame_problem(entry: _Entry, image: Image) -> str | None:
+    """Why an entry cannot be this photo's: its frame is another one."""
+    if entry.file is None:
+        return None
+    told = (entry.file.width or image.width, entry.file.height or image.height)
+    if told == (image.width, image.height):
+        return None
+    return f"is of a photo of {told[0]} x {told[1]} pixels, and this one has {image.width} x {image.height}"
+
+
+_Numbered = tuple[int, VocObject, Mask | None]
+
+
+def _masks(entry: _Entry, image_wh: tuple[int, int]) -> tuple[list[_Numbered], list[Problem]]:
+    """Each object of an entry with its number and mask; what only the mask has is named by its class."""
+    masks: dict[int, Mask] = {}
+    classes: Mapping[int, str] = {}
+    problems: list[Problem] = []
+    try:
+        if entry.objects is not None:
+            masks = read_object_masks(entry.objects, image_wh)
+            if entry.classes is not None and max(masks, default=0) > len(entry.listed):
+                classes = read_classes(entry.objects, entry.classes, image_wh)
+    except AnnotationError as error:
+        problems.append(Problem(error.path, error.reason))
+    numbered: list[_Numbered] = [
+        (number, listed, masks.pop(number, None)) for number, listed in enumerate(entry.listed, start=1)
+    ]
+    for number, mask in masks.items():
+        if number in classes:
+            numbered.append((number, VocObject(classes[number], None, {}), mask))
+        else:
+            reason = f"object {number} is in no XML file and of no class in {_CLASSES}"
+            problems.append(Problem(printable_path(entry.objects or entry.path), reason))
+    return numbered, problems
+
+
+class _Shape(NamedTuple):
+    box: NDArray[np.float32]
+    label: str
+    mask: Mask | None
+    attributes: Mapping[str, str | None]
+
+
+def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> _Shape:
+    """The object of one entry of a file. Raises ShapeError."""
+    if not listed.name:
+        raise ShapeError("has no name")
+    label = coco_spelling(listed.name)
+    if listed.corners is None:
+        if mask is None:
+            raise ShapeError("has neither a bndbox nor a mask")
+        return _Shape(mask_box(mask), label, mask, listed.attributes)
+    left, top, right, bottom = map(_number, listed.corners, ("xmin", "ymin", "xmax", "ymax"))
+    check_near(np.array([[left - 1, top - 1], [right, bottom]]), image_wh)
+    box = inside(np.array([left - 1, top - 1, right, bottom], np.float32), image_wh)
+    if mask is not None and not _meet(box, mask_box(mask)):
+        raise ShapeError(
+            f"the mask of its number lies outside its box; are the objects of {_OBJECTS} others?"
+        )
+    return _Shape(box, label, mask, listed.attributes)
+
+
+def _meet(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    return bool((np.maximum(first[:2], second[:2]) < np.minimum(first[2:], second[2:])).all())
+
+
+def _number(text: str, name: str) -> float:
+    if not _is_number(text):
+        raise ShapeError(f"{name} is {reprlib.repr(text) if text else 'missing'}, expected a number")
+    return float(text)

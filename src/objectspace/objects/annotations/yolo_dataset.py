@@ -1,0 +1,206 @@
+"""Objects from a YOLO data set: the ``data.yaml`` of Ultralytics, its images and their label files.
+
+The form is that of https://docs.ultralytics.com/datasets/detect/ and its loader's rules.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from objectspace.digests import recipe_digest
+from objectspace.errors import AnnotationError
+from objectspace.images import Image, printable_path
+from objectspace.objects.annotations.reader import (
+    Annotated,
+    Coverage,
+    FormError,
+    coverage_by_files,
+    file_states,
+    is_file,
+    kind,
+)
+from objectspace.objects.annotations.yolo import RECIPE, SOURCE, label_files, read_labels
+from objectspace.objects.labels import check_names
+from objectspace.objects.records import no_objects
+from objectspace.objects.text_files import read_bytes, read_text
+
+SPLITS = ("train", "val", "test")
+
+#: The names of ImageNet's 21,841 classes are a tenth of it, and YAML is slow to read.
+_YAML_LIMIT = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class YoloDataset:
+    """The images of a data set, each labelled by the file of Ultralytics' rule (:func:`label_file`).
+
+    A photo belongs to it when it lies in one of its folders or stands in one of its lists; another has no
+    objects. A line of a label file is read as :class:`YoloAnnotations` reads it.
+
+    path: the ``data.yaml``; names: the classes in order; folders, listed: its images, absolute
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    folders: tuple[Path, ...]
+    listed: frozenset[Path]
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """Only the format."""
+        return RECIPE
+
+    @property
+    def source(self) -> str:
+        """``annotations-yolo@`` and the recipe's digest."""
+        return SOURCE
+
+    def contents(self) -> str:
+        """A digest of the class names and of the label files' names, lengths and times."""
+        files = (path for path in self._label_files() if is_file(path))
+        return recipe_digest({"names": self.names, "files": file_states(self.path.parent, files)})
+
+    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+        """Which label files and listed images have no photo, and which photos no label file."""
+        claims = {str(photo): self._label_file(photo) for photo in photos}
+        missing = coverage_by_files(self._label_files(), claims).missing
+        unnamed = (photo for photo, path in claims.items() if path is None or not is_file(path))
+        return Coverage(missing, tuple(unnamed))
+
+    def objects_of(self, image: Image) -> Annotated:
+        """The objects in the photo's label file, in its order; one that stands twice is kept once."""
+        path = self._label_file(image.path)
+        if path is None or not is_file(path):
+            return Annotated(no_objects())
+        return read_labels(path, image, self.names)
+
+    def _label_file(self, photo: Path | str) -> Path | None:
+        image = Path(photo).parent.resolve() / Path(photo).name
+        inside = image in self.listed or any(image.is_relative_to(folder) for folder in self.folders)
+        return label_file(image) if inside else None
+
+    def _label_files(self) -> Iterator[Path]:
+        """The label files of all folders, and of the listed images even where there is none."""
+        for folder in self.folders:
+            yield from label_files(label_file(folder / "any").parent)
+        yield from map(label_file, self.listed)
+
+
+def label_file(image: Path) -> Path:
+    """The label file of an image: the last folder ``images`` of its path becomes ``labels``.
+
+    An image that lies in no such folder has its label file beside it.
+    """
+    parents = list(image.parent.parts)
+    if "images" in parents:
+        last = len(parents) - 1 - parents[::-1].index("images")
+        parents[last] = "labels"
+    return Path(*parents, f"{image.stem}.txt")
+
+
+def open_yolo_dataset(path: Path | str) -> YoloDataset:
+    """The data set of a ``data.yaml``: its names, and the images of train, val and test.
+
+    Relative entries start from ``path``, which itself starts from the file's folder, from the working
+    folder, or, where the data set is in neither, is passed over for the file's own folder (the file moved
+    with its data). Entries that are not there are passed over as long as one is.
+
+    Raises AnnotationError for what is no such file: the message names the entry.
+    """
+    path = Path(path)
+    try:
+        document = _parsed(read_bytes(path, limit=_YAML_LIMIT))
+        names = _names(path, document)
+        places = _places(path, document)
+    except FormError as error:
+        raise AnnotationError(printable_path(path), str(error)) from None
+    lists = [place for place in places if place.is_file()]
+    listed = {image for place in lists for image in _listed(place)}
+    folders = tuple(place for place in places if place.is_dir())
+    return YoloDataset(path, names, folders, frozenset(listed))
+
+
+def _parsed(data: bytes) -> Mapping[str, Any]:
+    try:
+        # An alias repeats what stands elsewhere; a few lines of them grow to gigabytes.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, yaml.SafeLoader)):
+            raise FormError("holds an alias (*name), which is not read; write out what it stands for")
+        document = yaml.safe_load(data)
+    except yaml.YAMLError as error:
+        raise FormError(f"is no YAML: {' '.join(str(error).split())}") from None
+    except FormError:
+        raise
+    except Exception as error:  # PyYAML's constructors raise nearly every type there is on a wrong tag
+        raise FormError(f"is no YAML that can be read: {error}") from None
+    if not isinstance(document, dict) or "names" not in document:
+        what = "has no names" if isinstance(document, dict) else f"holds {kind(document)}"
+        raise FormError(f"{what}, expected a data.yaml: names, and train, val or test")
+    return document
+
+
+def _names(path: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
+    names = document["names"]
+    if isinstance(names, dict):
+        if sorted(names, key=str) != sorted(range(len(names)), key=str):
+            raise FormError(f"names has the classes {reprlib.repr(list(names))}, expected 0, 1, 2 …")
+        names = [names[number] for number in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise FormError(f"names is {kind(names)}, expected the names of the classes")
+    for number, name in enumerate(names):
+        if not isinstance(name, str) and type(name) is not int:
+            raise FormError(f"names: class {number} is {kind(name)}, expected text; put it in quotes")
+    if document.get("nc", len(names)) != len(names):
+        raise FormError(f"nc is {kind(document['nc'])}, but there are {len(names)} names")
+    return check_names(path, list(map(str, names)), "class", first=0)
+
+
+def _places(path: Path, document: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The folders and lists of images that are there, absolute."""
+    entries = [entry for split in SPLITS for entry in _entries(split, document.get(split))]
+    if not entries:
+        raise FormError("has none of train, val and test, expected folders or lists of images")
+    root = document.get("path")
+    if root is not None and not isinstance(root, str):
+        raise FormError(f"path is {kind(root)}, expected the data set's folder")
+    here = path.parent
+    roots = [here] if root is None else [here / root, Path(root), here]
+    try:
+        for folder in roots:
+            if places := [found for entry in entries for found in _existing(folder, entry)]:
+                return tuple(dict.fromkeys(places))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise FormError(f"train, val or test cannot be found: {error}") from None
+    raise FormError(
+        f"none of its images is there, such as {printable_path((roots[0] / entries[0]).absolute())}; "
+        "write the data set's folder as path"
+    )
+
+
+def _entries(split: str, value: Any) -> list[str]:
+    entries = value if isinstance(value, list) else [] if value is None else [value]
+    for entry in entries:
+        if not isinstance(entry, str) or not entry:
+            raise FormError(f"{split} is {kind(entry)}, expected a folder or a list of images")
+    return entries
+
+
+def _existing(root: Path, entry: str) -> Iterator[Path]:
+    """An entry's folder or list, where it is there; Roboflow writes ``../`` before what lies beside it."""
+    for place in (root / entry, root / entry.removeprefix("../")):
+        if place.is_dir() or (place.is_file() and place.suffix == ".txt"):
+            yield place.resolve()
+            return
+
+
+def _listed(path: Path) -> Iterator[Path]:
+    """The images of a list, one a line; a relative one starts from the list's folder."""
+    for line in read_text(path).splitlines():
+        if text := line.strip():
+            image = path.parent / text
+            yield image.parent.resolve() / image.name
