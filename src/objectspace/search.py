@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,28 @@ from numpy.typing import NDArray
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import QueryError
 from objectspace.neighbours import METRICS, ExactIndex
-from objectspace.objects.records import Objects
+from objectspace.objects.records import Objects, no_objects
 from objectspace.store import Store
 
 #: The label of a query that is only a box in a photo.
 UNLABELLED = "query"
 
+#: What is told of an object in JSON.
+_ROW_KEYS = ("object_id", "image", "label", "score", "xyxy")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Queries:
-    """What is searched for: objects (n), vectors (n, d), the photos' paths (n).
+    """What is searched for: n vectors, and what each was made of.
 
-    stored: are they in the store; thumbnails: a JPEG of each (n), none where the store has them
+    objects: (m) objects that the vectors were made of, none where they were made of texts; images: (m) their
+        photos' paths; thumbnails: (m) a JPEG of each, none where the store has them
+    vectors: (n, d) float32
+    stored: are the objects in the store
+    texts: (m) words that the vectors were made of, none where they were made of objects
+    rows: (n) which of the objects (or texts) each vector was made of; None where it is one each
+    unlike: stored objects that every vector was moved away from; None where it was not
+    point: where in the photo the query was pointed at, x, y in its pixels; None for other queries
     """
 
     objects: Objects
@@ -33,36 +43,56 @@ class Queries:
     images: tuple[str, ...]
     stored: bool
     thumbnails: tuple[bytes, ...] = ()
+    texts: tuple[str, ...] = ()
+    rows: tuple[tuple[int, ...], ...] | None = None
+    unlike: Objects | None = None
+    point: tuple[float, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def made_of(self, row: int) -> tuple[int, ...]:
+        """Which of the objects (or texts) a vector was made of."""
+        return (row,) if self.rows is None else self.rows[row]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """The nearest objects of one query, nearest first.
 
-    query: the one object searched for; query_image: its photo's path; stored: whether it is in the store
-    query_thumbnail: its JPEG where it is not stored; the store has the others
+    query: what was searched for: one object; several that are one query; none for a text
+    query_images: their photos' paths; query_image: the first of them, empty for a text
+    stored: whether the objects are in the store; query_thumbnails: their JPEGs where they are not
+    texts: the words searched for; unlike: the objects that the neighbours are to be unlike, none mostly
+    point: where in the photo the query was pointed at, x, y in its pixels
     neighbours: (k) objects, ``images`` their photos' paths, ``distance`` (k,) float64
     """
 
     space: str
     metric: str
     query: Objects
-    query_image: str
+    query_images: tuple[str, ...]
     stored: bool
     neighbours: Objects
     images: tuple[str, ...]
     distance: NDArray[np.float64]
-    query_thumbnail: bytes | None = None
+    query_thumbnails: tuple[bytes, ...] = ()
+    texts: tuple[str, ...] = ()
+    unlike: Objects = field(default_factory=no_objects)
+    unlike_images: tuple[str, ...] = ()
+    point: tuple[float, float] | None = None
+
+    @property
+    def query_image(self) -> str:
+        """The path of the query's photo, of the first where there are several; empty for a text."""
+        return self.query_images[0] if self.query_images else ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, the shape that ``objectspace search --json`` prints."""
-        query = _row_json(self.query, 0, self.query_image)
-        if not self.stored:
-            query["object_id"] = None
         return {
             "space": self.space,
             "metric": self.metric,
-            "query": query,
+            "query": self._query_json(),
             "neighbours": [
                 {
                     "rank": row + 1,
@@ -72,6 +102,24 @@ class Answer:
                 for row, image in enumerate(self.images)
             ],
         }
+
+    def _query_json(self) -> dict[str, Any]:
+        """One object as in the neighbours; for a text, and for several as one, those keys are null."""
+        rows = [_row_json(self.query, row, image) for row, image in enumerate(self.query_images)]
+        if not self.stored:
+            rows = [row | {"object_id": None} for row in rows]
+        query = rows[0] if len(rows) == 1 else dict.fromkeys(_ROW_KEYS)
+        if len(rows) > 1:
+            query["objects"] = rows
+        if self.texts:
+            query |= {"text": self.texts[0]} if len(self.texts) == 1 else {"texts": list(self.texts)}
+        if len(self.unlike):
+            query["unlike"] = [
+                _row_json(self.unlike, row, image) for row, image in enumerate(self.unlike_images)
+            ]
+        if self.point is not None:
+            query["point"] = list(self.point)
+        return query
 
 
 class SpaceSearch:
@@ -83,6 +131,7 @@ class SpaceSearch:
     def __init__(self, store: Store, space: str, *, metric: str = "euclidean") -> None:
         if metric not in METRICS:
             raise QueryError(f"metric {metric!r} is not known, expected {' or '.join(METRICS)}")
+        self.store = store
         self.space: Space = store.space(space)
         self.metric = metric
         self.objects = store.objects(self.space.object_id)
@@ -97,25 +146,72 @@ class SpaceSearch:
 
     def stored(self, object_ids: Sequence[str]) -> Queries:
         """Objects of the space as queries. Raises QueryError for an id that is not in it."""
-        if missing := [name for name in object_ids if name not in self._rows]:
-            raise QueryError(f"object {missing[0]} has no vector in space {self.space.name}")
-        objects = self.objects.take([self._rows[name] for name in object_ids])
-        vectors = self.space.vectors[[self._rows[name] for name in object_ids]]
-        return Queries(objects, vectors, self._images(objects), stored=True)
+        rows = self._rows_of(object_ids)
+        objects = self.objects.take(rows)
+        return Queries(objects, self.space.vectors[rows], self._images(objects), stored=True)
+
+    def mean(self, queries: Queries) -> Queries:
+        """All queries as one: the mean of their vectors; for cosine of their vectors of length one.
+
+        Its distances rank objects by their mean squared euclidean distance, or mean cosine, to the queries.
+        Raises QueryError where there is none, and where a vector of length zero has no direction.
+        """
+        if not len(queries):
+            raise QueryError("a mean needs at least one query")
+        vector = self._directed(queries.vectors).mean(axis=0, keepdims=True)
+        rows = (tuple(made_of for row in range(len(queries)) for made_of in queries.made_of(row)),)
+        return replace(queries, vectors=vector.astype(np.float32), rows=rows)
+
+    def unlike(self, queries: Queries, object_ids: Sequence[str]) -> Queries:
+        """The queries moved away from stored objects, which are no answers themselves.
+
+        With a the query and b the mean of the objects to be unlike (for cosine: of their vectors of length
+        one), 2 a - b is searched for: Rocchio's formula with the weights that vector databases take for
+        "positive" and "negative" examples. By cosine it ranks an object x by 2 cos(x, a) minus the mean
+        cosine to the others, by euclidean distance by 2 |x - a|^2 - |x - b|^2: to be near the query counts
+        twice as much as to be far from the others.
+
+        Source: Rocchio 1971, "Relevance feedback in information retrieval"; docs/search.md measures it.
+        Raises QueryError for texts, whose vectors do not lie among those of images, for an id that is not in
+        the space, and for one that is asked for as well.
+        """
+        if queries.texts:
+            raise QueryError("unlike moves the query of an object, not of a text; say it in the text itself")
+        rows = self._rows_of(object_ids)
+        if both := set(object_ids) & set(queries.objects.object_id.tolist()):
+            raise QueryError(f"object {min(both)} is to be like and unlike; name it once")
+        away = self._directed(self.space.vectors[rows]).mean(axis=0)
+        moved = 2 * self._directed(queries.vectors) - away
+        return replace(queries, vectors=moved.astype(np.float32), unlike=self.objects.take(rows))
 
     def nearest(
         self, queries: Queries, *, k: int = 10, label: str | None = None, exclude_same_image: bool = False
     ) -> list[Answer]:
         """The k nearest objects of each query, equal distances by object id; fewer where fewer are left.
 
-        A stored object is never its own neighbour. ``label`` keeps only answers of that label;
-        ``exclude_same_image`` leaves the objects of the query's own photo out. Raises QueryError for a label
-        that no object of the space has, and for vectors of another length.
+        A stored object is never its own neighbour, nor that of a query that it is a part of.
+        ``label`` keeps only answers of that label; ``exclude_same_image`` leaves the objects of the query's
+        own photos out. Raises QueryError for a label that no object of the space has, for vectors of another
+        length, and for texts where the metric is not cosine.
         """
         if k < 1:
             raise QueryError(f"k is {k}, expected 1 or more")
+        if queries.texts and self.metric != "cosine":
+            raise QueryError(
+                f"a text is compared with images by cosine, not by {self.metric}: only directions agree"
+            )
         allowed = None if label is None else self._labelled(label)
-        groups = queries.objects.image_id if exclude_same_image else None
+        if queries.rows is None and queries.unlike is None:
+            return self._nearest_of_each(queries, k, allowed, exclude_same_image)
+        return [
+            self._nearest_of_one(queries, row, k, allowed, exclude_same_image) for row in range(len(queries))
+        ]
+
+    def _nearest_of_each(
+        self, queries: Queries, k: int, allowed: NDArray[np.bool_] | None, exclude_same_image: bool
+    ) -> list[Answer]:
+        """The answers of queries that are an object (or a text) each."""
+        groups = queries.objects.image_id if exclude_same_image and not queries.texts else None
         # One more than asked for, as a stored object finds itself first, or among its equals.
         found = self._index.nearest(
             queries.vectors,
@@ -124,30 +220,75 @@ class SpaceSearch:
             query_groups=groups,
         )
         answers = []
-        for row, object_id in enumerate(queries.objects.object_id):
+        for row in range(len(queries)):
             keep = found.index[row] >= 0
             if queries.stored:
-                keep &= found.index[row] != self._rows[str(object_id)]
+                keep &= found.index[row] != self._rows[str(queries.objects.object_id[row])]
             answers.append(
                 self._answer(queries, row, found.index[row][keep][:k], found.distance[row][keep][:k])
             )
         return answers
 
+    def _nearest_of_one(
+        self,
+        queries: Queries,
+        row: int,
+        k: int,
+        allowed: NDArray[np.bool_] | None,
+        exclude_same_image: bool,
+    ) -> Answer:
+        """The answer of a query that several objects make, none of which is its own neighbour."""
+        allowed = np.ones(len(self), np.bool_) if allowed is None else allowed.copy()
+        made_of = queries.objects.take([] if queries.texts else queries.made_of(row))
+        if queries.stored:
+            allowed[self._rows_of(made_of.object_id.tolist())] = False
+        if queries.unlike is not None:
+            allowed[self._rows_of(queries.unlike.object_id.tolist())] = False
+        if exclude_same_image:
+            allowed &= ~np.isin(self.objects.image_id, made_of.image_id)
+        found = self._index.nearest(
+            queries.vectors[row : row + 1], k=min(k, max(len(self), 1)), allowed=allowed
+        )
+        keep = found.index[0] >= 0
+        return self._answer(queries, row, found.index[0][keep], found.distance[0][keep])
+
     def _answer(
         self, queries: Queries, row: int, index: NDArray[np.int64], distance: NDArray[np.float64]
     ) -> Answer:
-        neighbours = self.objects.take(index)
+        neighbours, made_of = self.objects.take(index), queries.made_of(row)
+        unlike = no_objects() if queries.unlike is None else queries.unlike
+        of_objects = () if queries.texts else made_of
         return Answer(
             space=self.space.name,
             metric=self.metric,
-            query=queries.objects.take([row]),
-            query_image=queries.images[row],
+            query=queries.objects.take(of_objects),
+            query_images=tuple(queries.images[part] for part in of_objects),
             stored=queries.stored,
             neighbours=neighbours,
             images=self._images(neighbours),
             distance=distance,
-            query_thumbnail=queries.thumbnails[row] if queries.thumbnails else None,
+            query_thumbnails=tuple(queries.thumbnails[part] for part in of_objects if queries.thumbnails),
+            texts=tuple(queries.texts[part] for part in made_of if queries.texts),
+            unlike=unlike,
+            unlike_images=self._images(unlike),
+            point=queries.point,
         )
+
+    def _rows_of(self, object_ids: Sequence[str]) -> list[int]:
+        if missing := [name for name in object_ids if name not in self._rows]:
+            raise QueryError(f"object {missing[0]} has no vector in space {self.space.name}")
+        return [self._rows[name] for name in object_ids]
+
+    def _directed(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The vectors (n, d) as they are averaged: of length one for cosine, as they are for euclidean."""
+        exact = vectors.astype(np.float64)
+        if self.metric == "euclidean":
+            return exact
+        lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+        if not lengths.all():
+            raise QueryError("a vector of length zero has no direction to average by cosine")
+        directions: NDArray[np.float64] = exact / lengths
+        return directions
 
     def _images(self, objects: Objects) -> tuple[str, ...]:
         return tuple(self._paths[image_id] for image_id in objects.image_id.tolist())

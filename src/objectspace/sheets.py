@@ -24,11 +24,14 @@ class Tile:
     """One object on a sheet.
 
     picture: (h, w, 3) uint8; label: None where it is not known; distance: to the target, None for itself
+    words: a text, shown in the picture's place; note: what else is to be said of a target
     """
 
     picture: Picture
     label: str | None
     distance: float | None = None
+    words: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,25 +47,39 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
 
     In a crop space on a black background an object with a mask is shown as its encoder saw it, the rest
     blacked out (the paper's figure 2); otherwise the box is shown whole. A target from outside the store is
-    shown by the thumbnail that came with it, an empty grey tile where none did.
+    shown by the thumbnail that came with it, an empty grey tile where none did; several objects that are one
+    target side by side; a text by its words.
     """
     rows = []
     for answer in answers:
         recipe = store.recipe(answer.space)
         masked = recipe.crop is not None and recipe.crop.get("background") == "black"
-        target = _pictures(_query_thumbnails(store, answer), answer.query, masked)[0]
         pictures = _pictures(store.thumbnails(answer.neighbours.object_id), answer.neighbours, masked)
         tiles = zip(pictures, answer.neighbours.label.tolist(), answer.distance.tolist(), strict=True)
-        label = answer.query.label[0] if answer.stored or answer.query.label[0] != UNLABELLED else None
-        rows.append(SheetRow(Tile(target, label), tuple(Tile(*tile) for tile in tiles)))
+        rows.append(SheetRow(_target(store, answer, masked), tuple(Tile(*tile) for tile in tiles)))
     return rows
+
+
+def _target(store: Store, answer: Answer, masked: bool) -> Tile:
+    if answer.texts:
+        return Tile(_EMPTY, None, words=" · ".join(answer.texts))
+    labels = set(answer.query.label.tolist())
+    label = labels.pop() if len(labels) == 1 else None
+    notes = [f"mean of {len(answer.query)}"] if len(answer.query) > 1 else []
+    if len(answer.unlike):
+        notes.append("unlike " + ", ".join(sorted(set(answer.unlike.label.tolist()))))
+    pictures = _pictures(_query_thumbnails(store, answer), answer.query, masked)
+    known = label if answer.stored or label != UNLABELLED else None
+    return Tile(_side_by_side(pictures), known, note=", ".join(notes) or None)
 
 
 _EMPTY: Picture = np.full((128, 128, 3), 200, np.uint8)
 
 
 def _query_thumbnails(store: Store, answer: Answer) -> list[bytes | None]:
-    return [*store.thumbnails(answer.query.object_id)] if answer.stored else [answer.query_thumbnail]
+    if answer.stored:
+        return [*store.thumbnails(answer.query.object_id)]
+    return [*answer.query_thumbnails] or [None] * len(answer.query)
 
 
 def _pictures(thumbnails: Sequence[bytes | None], objects: Objects, masked: bool) -> list[Picture]:
@@ -73,6 +90,21 @@ def _pictures(thumbnails: Sequence[bytes | None], objects: Objects, masked: bool
         picture if mask is None else _blacked_out(picture, mask, box)
         for picture, mask, box in zip(pictures, objects.mask, objects.xyxy, strict=True)
     ]
+
+
+def _side_by_side(pictures: Sequence[Picture]) -> Picture:
+    """One picture as it is; several as a square grid, row by row, the first nine of them."""
+    if len(pictures) == 1:
+        return pictures[0]
+    side = 2 if len(pictures) <= 4 else 3
+    cell = 128 // side
+    grid = np.full((side * cell, side * cell, 3), 255, np.uint8)
+    for place, picture in enumerate(pictures[: side * side]):
+        small = PIL.Image.fromarray(picture)
+        small.thumbnail((cell - 2, cell - 2))
+        left, top = place % side * cell, place // side * cell
+        grid[top : top + small.height, left : left + small.width] = np.asarray(small)
+    return grid
 
 
 def _blacked_out(picture: Picture, mask: Mask, box: NDArray[np.float32]) -> Picture:

@@ -101,16 +101,23 @@ def print_answer(answer: Answer) -> None:
     """A query, and its neighbours as a table."""
     from objectspace.search import distance_text
 
-    where = ",".join(f"{side:.0f}" for side in answer.query.xyxy[0])
-    typer.echo(
-        f"{answer.query.label[0]} at {where} of {answer.query_image}  ({answer.space}, {answer.metric})"
-    )
+    typer.echo(f"{_query_text(answer)}  ({answer.space}, {answer.metric})")
     near = answer.neighbours
     rows = [
         [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
         for rank, image in enumerate(answer.images)
     ]
     print_table(["rank", "distance", "label", "object", "image"], rows)
+
+
+def _query_text(answer: Answer) -> str:
+    """What was searched for, in a line."""
+    rows = zip(answer.query.label, answer.query.xyxy, answer.query_images, strict=True)
+    objects = [
+        f"{label} at {','.join(f'{side:.0f}' for side in xyxy)} of {image}" for label, xyxy, image in rows
+    ]
+    unlike = [f"unlike {label}" for label in answer.unlike.label.tolist()]
+    return "; ".join([*(repr(text) for text in answer.texts), *objects, *unlike])
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -28,6 +28,7 @@ HEADER = 0.26
 FOOTER = 0.62
 NARROWEST = 3.6
 TEXT_SIZE = 6.5
+WORD_LINES = 7
 
 
 def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
@@ -96,16 +97,21 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     middle_x, middle_y = left + COLUMN / 2, top + PICTURE / 2 + 0.04
     half_w, half_h = width * scale / 2, height * scale / 2
     extent = (middle_x - half_w, middle_x + half_w, middle_y + half_h, middle_y - half_h)
-    axes.imshow(tile.picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=1)
+    if tile.words is None:
+        axes.imshow(tile.picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=1)
+    else:
+        _write(axes, middle_x, middle_y, _wrapped(tile.words), va="center")
     corner = (middle_x - PICTURE / 2 - 0.02, middle_y - PICTURE / 2 - 0.02)
     side = PICTURE + 0.04
     axes.add_patch(
         Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2)
     )
     under = middle_y + PICTURE / 2 + 0.06
-    _write(axes, middle_x, under, _shortened("query" if tile.label is None else tile.label))
-    if tile.distance is not None:
-        _write(axes, middle_x, under + 0.115, distance_text(tile.distance), color=GREY)
+    name = "query" if tile.words is None else "text"
+    _write(axes, middle_x, under, _shortened(name if tile.label is None else tile.label))
+    second = distance_text(tile.distance) if tile.distance is not None else tile.note
+    if second is not None:
+        _write(axes, middle_x, under + 0.115, _shortened(second), color=GREY)
 
 
 def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
@@ -145,6 +151,23 @@ def _shortened(label: str) -> str:
     lengths = range(1, len(label))
     fitting = bisect.bisect_right(lengths, COLUMN, key=lambda length: _width(label[:length] + "…"))
     return label[:fitting] + "…"
+
+
+def _wrapped(words: str) -> str:
+    """Words in lines as wide as a picture, seven at most; a word that is wider is broken."""
+    lines = [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if _width(longer) <= PICTURE - 0.04:
+            lines[-1] = longer
+            continue
+        lines += [""] if lines[-1] else []
+        for letter in word:
+            lines[-1] += letter
+            if _width(lines[-1]) > PICTURE - 0.08:
+                lines.append("")
+    lines = [line for line in lines if line]
+    return "\n".join(lines if len(lines) <= WORD_LINES else [*lines[: WORD_LINES - 1], "…"])
 
 
 def _width(text: str) -> float:

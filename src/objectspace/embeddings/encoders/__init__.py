@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from objectspace.embeddings.crops import Interpolation
+from objectspace.embeddings.encoders.folders import absolute_name
+
+#: What the names of encoders begin with that embed texts too: open_clip's models (clip.py).
+OPEN_CLIP = "open_clip:"
 
 
 class Encoder(Protocol):
@@ -48,6 +52,24 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class TextEncoder(Encoder, Protocol):
+    """An encoder whose crops and texts have vectors in one space, to be compared by cosine."""
+
+    def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors (n, dimension) float32 of texts, of any length.
+
+        The vector of a text never depends on those beside it. Raises QueryError for a text that is empty or
+        longer than the text tower reads, DownloadError where its tokenizer cannot be fetched.
+        """
+        ...
+
+
+def has_text_tower(name: str) -> bool:
+    """Whether the encoder that :func:`load_encoder` makes of this name is a :class:`TextEncoder`."""
+    return name.startswith(OPEN_CLIP)
+
+
 def load_encoder(
     name: str = "resnet50",
     *,
@@ -55,15 +77,20 @@ def load_encoder(
     device: str = "cpu",
     precision: str = "auto",
 ) -> Encoder:
-    """The encoder of this name: ``resnet50`` (torchvision's graph), ``demo`` or any of timm's.
+    """The encoder of this name.
 
-    ``demo`` is shipped and knows the drawn world only (docs/default-models.md).
+    ``resnet50`` (torchvision's graph) · any name of timm's · ``local-dir:FOLDER`` with timm's ``config.json``
+    and weights · ``open_clip:MODEL/WEIGHTS``, such as ``open_clip:ViT-B-32/laion2b_s34b_b79k``: a
+    :class:`TextEncoder`; also ``open_clip:local-dir:FOLDER`` and ``open_clip:hf-hub:OWNER/REPOSITORY`` ·
+    ``demo``, which is shipped and knows the drawn world only (docs/default-models.md).
 
     ``weights`` is a state dict by path (.pth or .safetensors); without it the published weights are fetched
-    once. The penultimate layer is read, pooled: ResNet50 gives 2048 numbers.
+    once. The penultimate layer is read, pooled: ResNet50 gives 2048 numbers; of a :class:`TextEncoder` the
+    projection into the space of texts and images.
     Raises InputError for an unknown name, WeightsError for a file of another network, DownloadError where
     published weights cannot be fetched.
     """
+    name = absolute_name(name)
     if name == "resnet50":
         from objectspace.embeddings.encoders.resnet import load_resnet50
 
@@ -72,6 +99,10 @@ def load_encoder(
         from objectspace.embeddings.encoders.demo import load_demo
 
         encoder = load_demo(weights, device, precision)
+    elif has_text_tower(name):
+        from objectspace.embeddings.encoders.clip import load_open_clip
+
+        encoder = load_open_clip(name, weights, device, precision)
     else:
         from objectspace.embeddings.encoders.timm_models import load_timm
 

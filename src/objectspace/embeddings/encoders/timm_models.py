@@ -13,20 +13,29 @@ from torch import nn
 
 from objectspace.digests import file_sha256
 from objectspace.embeddings.crops import Interpolation
+from objectspace.embeddings.encoders.folders import LOCAL_DIR, safe_name, weights_in
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.weights import load_weights, state_dict_sha256
 from objectspace.errors import DownloadError, InputError, ModelError
 
+#: What timm calls the weights in a folder, best first.
+_WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
+
 
 def load_timm(name: str, weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
-    """A timm model without its classifier, with the weights of a file or with timm's own."""
+    """A timm model without its classifier, with the weights of a file or with timm's own.
+
+    ``name`` may be ``local-dir:FOLDER`` as well, a folder with timm's ``config.json`` and weights.
+    """
+    if name.startswith(LOCAL_DIR) and weights is None:
+        weights = weights_in(_folder(name), _WEIGHT_NAMES)
     network = _network(name, pretrained=weights is None)
     if weights is not None:
         load_weights(network, weights, head=_head(network))
     return NetworkEncoder(
         network,
         _preprocessing(name, resolve_data_config({}, model=network)),  # type: ignore[no-untyped-call]
-        name=name,
+        name=safe_name(_folder(name).name) if name.startswith(LOCAL_DIR) else name,
         weights=state_dict_sha256(network) if weights is None else file_sha256(Path(weights)),
         tap="pre_logits",
         device=device,
@@ -39,7 +48,17 @@ def near_names(name: str) -> list[str]:
     return difflib.get_close_matches(name, {*timm.list_models(), *timm.list_pretrained()}, n=3)
 
 
+def _folder(name: str) -> Path:
+    """The folder of ``local-dir:FOLDER``. Raises InputError where it is not one of timm's."""
+    folder = Path(name.removeprefix(LOCAL_DIR))
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder} is no folder with timm's config.json")
+    return folder
+
+
 def _network(name: str, *, pretrained: bool) -> nn.Module:
+    if name.startswith(LOCAL_DIR):
+        return _network_of_folder(_folder(name))
     if not timm.is_model(name):
         raise InputError(_unknown(name))
     try:
@@ -54,6 +73,17 @@ def _network(name: str, *, pretrained: bool) -> nn.Module:
             raise InputError(_unknown(name)) from None
         raise ModelError(
             f"timm cannot build encoder {name}: {problem}; give its weights with --encoder-weights FILE"
+        ) from None
+    return network
+
+
+def _network_of_folder(folder: Path) -> nn.Module:
+    """The network of a folder's config, without weights: they are read as other files of weights are."""
+    try:
+        network: nn.Module = timm.create_model(f"{LOCAL_DIR}{folder}", num_classes=0, pretrained=False)
+    except Exception as problem:  # a config can be wrong in any way at all
+        raise ModelError(
+            f"timm cannot build the encoder of {folder}: {type(problem).__name__}: {problem}"
         ) from None
     return network
 
