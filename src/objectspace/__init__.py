@@ -46,12 +46,13 @@ if TYPE_CHECKING:
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs import Job
     from objectspace.neighbours import ExactIndex, nearest
-    from objectspace.objects.annotations import open_annotations
+    from objectspace.objects.annotations import objects_reader, open_annotations
     from objectspace.objects.detectors import load_detector
     from objectspace.objects.factors import factors_from_csv, factors_from_pattern
     from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.mask_images import open_mask_images
     from objectspace.objects.records import Objects
+    from objectspace.objects.supervision import from_supervision
     from objectspace.queries import query_photo
     from objectspace.report import make_report
     from objectspace.scenes.world import draw_scene
@@ -89,6 +90,7 @@ _ADDRESSES = {
     "factors_from_csv": "objects.factors",
     "factors_from_pattern": "objects.factors",
     "find_photos": "images",
+    "from_supervision": "objects.supervision",
     "index": "flow",
     "load_detector": "objects.detectors",
     "load_encoder": "embeddings.encoders",
@@ -97,6 +99,7 @@ _ADDRESSES = {
     "measure_factor": "analyses.factors",
     "measure_occlusion": "analyses.occlusion",
     "nearest": "neighbours",
+    "objects_reader": "objects.annotations",
     "open_annotations": "objects.annotations",
     "open_mask_images": "objects.mask_images",
     "open_store": "store",
@@ -141,6 +144,7 @@ __all__ = [
     "factors_from_csv",
     "factors_from_pattern",
     "find_photos",
+    "from_supervision",
     "index",
     "load_detector",
     "load_encoder",
@@ -149,6 +153,7 @@ __all__ = [
     "measure_factor",
     "measure_occlusion",
     "nearest",
+    "objects_reader",
     "open_annotations",
     "open_mask_images",
     "open_store",

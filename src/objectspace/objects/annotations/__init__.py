@@ -7,6 +7,7 @@ from pathlib import Path
 
 from objectspace.errors import AnnotationError
 from objectspace.objects.annotations.coco import open_coco
+from objectspace.objects.annotations.in_memory import objects_reader
 from objectspace.objects.annotations.reader import (
     Annotated,
     AnnotationReader,
@@ -19,7 +20,15 @@ from objectspace.objects.annotations.yolo import open_yolo_folder
 from objectspace.objects.annotations.yolo_dataset import open_yolo_dataset
 from objectspace.objects.labels import COCO_NAMES
 
-__all__ = ["Annotated", "AnnotationReader", "AnnotationSet", "Coverage", "Problem", "open_annotations"]
+__all__ = [
+    "Annotated",
+    "AnnotationReader",
+    "AnnotationSet",
+    "Coverage",
+    "Problem",
+    "objects_reader",
+    "open_annotations",
+]
 
 
 def open_annotations(

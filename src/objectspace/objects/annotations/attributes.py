@@ -18,6 +18,11 @@ from objectspace.objects.records import RESERVED_NAMES
 _NAME = re.compile(r"\w[\w -]*")
 
 
+def can_be_column(name: str) -> bool:
+    """Whether objects can have a factor of this name."""
+    return _NAME.fullmatch(name) is not None and name not in RESERVED_NAMES
+
+
 def attribute_columns(
     attributes: Iterable[tuple[str, Any]], *, is_number: Callable[[Any], bool]
 ) -> dict[str, bool]:
@@ -33,7 +38,7 @@ def attribute_columns(
         if not isinstance(values, dict):
             raise FormError(f"{owner}: attributes is {kind(values)}, expected an object")
         for name, value in values.items():
-            if name not in numeric and (not _NAME.fullmatch(name) or name in RESERVED_NAMES):
+            if name not in numeric and not can_be_column(name):
                 raise FormError(
                     f"{owner}: an attribute cannot be named {reprlib.repr(name)}, as objects have a column "
                     "of that name or it holds signs other than letters, digits, spaces, - and _; rename it"

@@ -1,0 +1,173 @@
+"""Objects to and from ``supervision.Detections``, which most detectors of the field can be turned into.
+
+The package supervision is imported only by :func:`to_supervision`; ``pip install objectspace[supervision]``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import InputError
+from objectspace.images import Image
+from objectspace.objects.annotations.attributes import can_be_column
+from objectspace.objects.annotations.reader import ShapeError, inside
+from objectspace.objects.labels import coco_spelling
+from objectspace.objects.masks import decode, encode, mask_area
+from objectspace.objects.records import Mask, Objects, make_objects
+
+if TYPE_CHECKING:
+    from supervision import Detections
+
+#: The label of detections that nobody classified, as of masked objects.
+UNCLASSIFIED = "object"
+
+_CLASS_NAME, _TRACK = "class_name", "tracker_id"
+
+
+def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> Detections:
+    """The detections of the objects of one image, in their order.
+
+    ``class_id`` is a label's place in ``names``, or without them in the sorted labels of these objects: give
+    them to number the objects of several images alike. ``data`` has ``class_name``, ``object_id``, ``source``
+    and the factors; the factor ``tracker_id`` becomes the field. ``confidence`` is NaN where nobody scored
+    an object, None where nobody scored any.
+
+    ``mask`` is (n, h, w) bool, n h w bytes, empty for an object that has none; None where none has one.
+
+    Raises InputError for objects of several images, for a label that is not in ``names``, and where
+    supervision is not installed.
+    """
+    try:
+        import supervision
+    except ImportError:
+        raise InputError("supervision is not installed; pip install objectspace[supervision]") from None
+    if len(images := np.unique(objects.image_id)) > 1:
+        raise InputError(f"objects of {len(images)} images, and detections are of one; take() those of one")
+    numbered = {name: number for number, name in enumerate(names or sorted(set(objects.label)))}
+    if alien := [label for label in objects.label if label not in numbered]:
+        raise InputError(f"label {alien[0]!r} is not among the {len(numbered)} names")
+    factors = dict(objects.factors)
+    return supervision.Detections(
+        xyxy=objects.xyxy.copy(),
+        mask=_dense(objects.mask),
+        confidence=None if np.isnan(objects.score).all() else objects.score.copy(),
+        class_id=np.array([numbered[label] for label in objects.label], np.int64),
+        tracker_id=_track_numbers(factors.pop(_TRACK, None)),
+        data={
+            **factors,
+            _CLASS_NAME: objects.label.astype(np.str_),
+            "object_id": objects.object_id,
+            "source": objects.source.astype(np.str_),
+        },
+    )
+
+
+def from_supervision(
+    detections: Detections,
+    image: Image,
+    *,
+    names: Sequence[str] | None = None,
+    source: str = "supervision",
+) -> Objects:
+    """The objects of the detections in one image (``read_image``), in their order.
+
+    Labels are ``data["class_name"]``, else ``names[class_id]``, else "object", as COCO spells them. Entries
+    of ``data`` with a number or text for each object become factors, and so does ``tracker_id`` (text: it
+    names, and does not measure); other entries (oriented corners) and names of the objects' own columns
+    are left out. What reaches over the image's border is cut off. ``source`` names what found the objects.
+
+    Raises InputError for a box without area inside the image, masks of another size than the image's,
+    scores outside [0, 1] and a class without a name.
+    """
+    xyxy = np.array([_box(row, box, image) for row, box in enumerate(detections.xyxy)], np.float32)
+    score = detections.confidence
+    if score is not None and not all(np.isnan(one) or 0 <= one <= 1 for one in score):
+        raise InputError(f"detections: confidence from {min(score)} to {max(score)}, expected 0 to 1")
+    factors = {name: _factor(values) for name, values in _per_object(detections).items()}
+    if detections.tracker_id is not None:
+        factors[_TRACK] = _texts(detections.tracker_id)
+    return make_objects(
+        image_id=image.image_id,
+        xyxy=xyxy.reshape(-1, 4),
+        label=_labels(detections, names),
+        source=source,
+        score=None if score is None else np.asarray(score, np.float32),
+        mask=_packed(detections, image),
+        factors=factors,
+    )
+
+
+def _dense(masks: NDArray[np.object_]) -> NDArray[np.bool_] | None:
+    first = next((mask for mask in masks if mask is not None), None)
+    if first is None:
+        return None
+    dense = np.zeros((len(masks), first.height, first.width), np.bool_)
+    for row, mask in enumerate(masks):
+        if mask is not None:
+            dense[row] = decode(mask)
+    return dense
+
+
+def _packed(detections: Detections, image: Image) -> list[Mask | None] | None:
+    """The masks one by one, so that a compact one is never unpacked as a whole; an empty one is none."""
+    if detections.mask is None or not len(detections):
+        return None
+    size = detections.mask.shape[1:]
+    if size != (image.height, image.width):
+        raise InputError(
+            f"detections: masks of height {size[0]} and width {size[1]}, the image's are {image.height} and "
+            f"{image.width}"
+        )
+    packed = (encode(np.asarray(detections.mask[row], np.bool_)) for row in range(len(detections)))
+    return [mask if mask_area(mask) else None for mask in packed]
+
+
+def _box(row: int, box: NDArray[Any], image: Image) -> NDArray[np.float32]:
+    try:
+        return inside(box.astype(np.float32), (image.width, image.height))
+    except ShapeError as error:
+        raise InputError(f"detections: box {box.tolist()} of row {row}: {error}; leave it out") from None
+
+
+def _labels(detections: Detections, names: Sequence[str] | None) -> list[str]:
+    given = detections.data.get(_CLASS_NAME)
+    if given is not None:
+        return [coco_spelling(str(name)) for name in given]
+    if detections.class_id is None:
+        return [UNCLASSIFIED] * len(detections)
+    if names is None:
+        raise InputError("detections: class_id without class_name in data; give the classes' names")
+    if alien := [number for number in detections.class_id if not 0 <= number < len(names)]:
+        raise InputError(f"detections: class_id {alien[0]} is not among the {len(names)} names")
+    return [coco_spelling(names[number]) for number in detections.class_id]
+
+
+def _per_object(detections: Detections) -> dict[str, NDArray[Any]]:
+    """The entries of ``data`` that can be factors."""
+    columns = {name: np.asarray(values) for name, values in detections.data.items() if name != _CLASS_NAME}
+    return {
+        name: values
+        for name, values in columns.items()
+        if values.shape == (len(detections),) and can_be_column(name)
+    }
+
+
+def _factor(values: NDArray[Any]) -> NDArray[Any]:
+    return values.astype(np.float64) if values.dtype.kind in "fiu" else _texts(values)
+
+
+def _texts(values: NDArray[Any]) -> NDArray[np.object_]:
+    column = np.empty(len(values), object)
+    column[:] = [None if value is None else str(value) for value in values]
+    return column
+
+
+def _track_numbers(values: NDArray[Any] | None) -> NDArray[np.int64] | None:
+    """Track numbers from their factor; None where an object has none, as detections know all or nothing."""
+    known = [] if values is None else [text for text in values if re.fullmatch(r"-?[0-9]{1,18}", str(text))]
+    return np.array(known, np.int64) if values is not None and len(known) == len(values) else None
