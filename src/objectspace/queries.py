@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from objectspace.digests import content_id, recipe_digest
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.encoders import Encoder, load_encoder
+from objectspace.embeddings.encoders.maps import load_encoder_map
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import ModelError, ObjectspaceError, QueryError, RecipeError
 from objectspace.flow import Finding, decode_photo, encode, find, job_cutter
@@ -24,6 +25,8 @@ from objectspace.objects.detectors import Detector, load_detector
 from objectspace.objects.records import make_objects
 from objectspace.search import UNLABELLED, Queries
 from objectspace.store import Store, model_key
+
+Network = TypeVar("Network")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,12 @@ def _queries(finding: Finding, job: Job, space: str, store: Store, photo: Path |
 
 
 def space_detector(store: Store, space: str, *, device: str = "cpu") -> Detector:
-    """The detector whose maps a window space was cut from, loaded from where its job found it.
+    """The detector whose maps a space was taken from, loaded from where its job found it.
 
-    Raises ModelError where that fails, QueryError for a space of crops.
+    Raises ModelError where that fails, QueryError for a space of crops or of an encoder's map.
     """
     recipe = store.recipe(space)
-    if recipe.route == "crop":
+    if recipe.route == "crop" or _encoder_map_of(store, recipe) is not None:
         raise QueryError(f"space {space} was not cut from a detector's map")
     return _detector_of(store, recipe.model, recipe.weights, recipe.precision, device)
 
@@ -127,23 +130,27 @@ def _job_of(
             "search it for a stored object"
         )
     annotations = None if box is None else BoxReader(box)
+    given: dict[str, Any] = {"annotations": annotations, "confidence": confidence}
     if recipe.route == "crop":
-        encoder = _encoder_of(store, space, recipe, device)
-        detector = _finder_of(store, device) if box is None else None
-        job = Job(
-            detector=detector,
-            encoder=encoder,
-            annotations=annotations,
-            pools=(),
-            crop=CropPolicy.from_json(dict(recipe.crop or {})),
-            confidence=confidence,
-        )
+        crop = CropPolicy.from_json(dict(recipe.crop or {}))
+        given |= {"encoder": _encoder_of(store, space, recipe, device), "crop": crop, "pools": ()}
     else:
-        detector = space_detector(store, space, device=device)
-        scale: Any = recipe.scale
-        pools = (recipe.route if recipe.route == "mask" else f"{recipe.route}{recipe.window}",)
-        job = Job(detector=detector, annotations=annotations, pools=pools, scale=scale, confidence=confidence)
-    return _named_as(job, space, recipe)
+        pool = recipe.route if recipe.route == "mask" else f"{recipe.route}{recipe.window}"
+        given |= {"pools": (pool,), "scale": recipe.scale}
+        if (arguments := _encoder_map_of(store, recipe)) is not None:
+            given["encoder_map"] = _loaded_again(space, load_encoder_map, arguments, recipe, device)
+        else:
+            given["detector"] = space_detector(store, space, device=device)
+    if "detector" not in given and box is None:
+        given["detector"] = _finder_of(store, device)
+    return _named_as(Job(**given), space, recipe)
+
+
+def _encoder_map_of(store: Store, recipe: Recipe) -> Mapping[str, Any] | None:
+    """How to load the encoder whose map of whole photos a space was taken from; None of a detector's map."""
+    arguments = store.models.get(model_key(recipe.model, recipe.weights), {})
+    found: Mapping[str, Any] | None = arguments.get("encoder_map")
+    return found
 
 
 def _named_as(job: Job, space: str, recipe: Recipe) -> Job:
@@ -163,8 +170,14 @@ def _named_as(job: Job, space: str, recipe: Recipe) -> Job:
 
 def _encoder_of(store: Store, space: str, recipe: Recipe, device: str) -> Encoder:
     arguments = store.models.get(model_key(recipe.model, recipe.weights), {"name": recipe.model})
+    return _loaded_again(space, load_encoder, arguments, recipe, device)
+
+
+def _loaded_again(
+    space: str, load: Callable[..., Network], arguments: Mapping[str, Any], recipe: Recipe, device: str
+) -> Network:
     try:
-        return load_encoder(**arguments, device=device, precision=recipe.precision)
+        return load(**arguments, device=device, precision=recipe.precision)
     except ObjectspaceError as error:
         raise ModelError(f"the encoder of space {space} cannot be loaded again: {error}") from None
 

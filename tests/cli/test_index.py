@@ -57,6 +57,22 @@ def test_windows_of_two_sizes(world, index):
     assert widths == {"window1": 8, "window2": 32}
 
 
+def test_poolings_have_spaces_of_their_own(world, index):
+    _, store = index(world.photos, *world.network, "--route", "window", "--pool", "roi2", "--pool", "mask")
+    widths = {name.split("-")[1]: dimension for name, (_, dimension) in sizes(store).items()}
+    assert widths == {"roi2": 32, "mask": 8}
+
+
+def test_the_encoders_map_has_the_objects_of_the_detector(world, index):
+    _, store = index(world.photos, *world.network, "--encoder", "demo", "--route", "map", "--pool", "mask")
+    assert sizes(store) == {"demo-map-mask-stride32": (len(store), 256)}
+
+
+def test_an_unknown_pooling_is_one_sentence(world, sentence, tmp_path):
+    told = sentence("index", world.photos, "--store", tmp_path / "s.osp", *world.model, "--pool", "max")
+    assert "pooling 'max' is not known; choose mask, cell, or window or roi" in told
+
+
 def test_the_deepest_scale_puts_all_windows_into_one_space(world, index):
     _, store = index(world.photos, *world.network, "--route", "window", "--scale", "deepest")
     assert sizes(store) == {"tiny-window3-deepest": (len(store), 72)}

@@ -12,6 +12,7 @@ from objectspace.analyses.claims import WINDOW, Column, Evidence, Held
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.place import window_whereabouts
 from objectspace.analyses.projection import Method, Projection, project
+from objectspace.embeddings.encoders.maps import ENCODER_MAP
 from objectspace.errors import InputError, ObjectspaceError
 from objectspace.flow import index
 from objectspace.images import Image, read_image
@@ -20,7 +21,7 @@ from objectspace.objects.annotations import open_annotations
 from objectspace.objects.detectors import Detector
 from objectspace.objects.records import Objects
 from objectspace.scenes.variation_files import ANNOTATIONS, draw_variation
-from objectspace.store import Store, open_store
+from objectspace.store import SpaceInfo, Store, open_store
 
 #: Columns that are taken for an orientation and for a style where none is named, in this order.
 ORIENTATIONS = ("yaw", "azimuth", "angle")
@@ -66,7 +67,7 @@ def choose(store: Store, choice: Choice) -> Choice:
     info = {space.name: space for space in store.info().spaces}
     crops = [name for name, space in info.items() if space.recipe.route == "crop"]
     windows = sorted(
-        (name for name, space in info.items() if space.recipe.route == "window"),
+        (name for name, space in info.items() if space.recipe.route == "window" and not _of_encoder(space)),
         key=lambda name: (info[name].recipe.window != WINDOW, -info[name].count, name),
     )
     columns = set(store.objects().factors)
@@ -78,6 +79,11 @@ def choose(store: Store, choice: Choice) -> Choice:
         style=choice.style or next((name for name in STYLES if name in columns), None),
         group=choice.group,
     )
+
+
+def _of_encoder(space: SpaceInfo) -> bool:
+    """Whether a space was cut from an encoder's map, which detects nothing."""
+    return space.recipe.preprocessing.get("family") == ENCODER_MAP
 
 
 def gather(store: Store, choice: Choice, occlusions: Sequence[Occlusion], moved: Moved | None) -> Evidence:

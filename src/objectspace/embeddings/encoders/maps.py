@@ -29,6 +29,10 @@ SIDE = 672
 _BATCH_SIZE = {"cpu": 1, "cuda": 16}
 
 
+#: The family in the recipes of such maps, as other maps name that of their detector.
+ENCODER_MAP = "encoder map"
+
+
 class EncoderMap:
     """An encoder up to its last map; made by :func:`load_encoder_map`.
 
@@ -47,7 +51,7 @@ class EncoderMap:
         self.batch_size = _BATCH_SIZE[self.device.type]
         self.loaded_from: Mapping[str, Any] = {}
         self.recipe: Mapping[str, Any] = {
-            "family": "encoder map",
+            "family": ENCODER_MAP,
             "weights": encoder.weights,
             "encoder": encoder.name,
             "normalisation": {key: encoder.preprocessing[key] for key in ("mean", "std")},
