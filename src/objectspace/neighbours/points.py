@@ -71,19 +71,27 @@ class Points:
         return np.asarray(lengths * self.frame.scale * max(longest, 1.0) > _LARGEST_PRODUCT)
 
     def distances(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The distances (n,) of one query (d,) from some rows, by float64 differences."""
-        exact = query.astype(np.float64)
-        if self.metric == "cosine":
-            if not query.any():
-                return np.ones(len(rows))
-            exact *= inverses(np.sqrt(squares(query[None])))
+        """The distances (r,) of one query (d,) from the rows (r,), by float64 differences."""
         distances = np.empty(len(rows))
         for part in slices(len(rows), len(query)):
-            vectors: NDArray[Any] = self.vectors[rows[part]]
-            if self.metric == "cosine":
-                vectors = vectors * inverses(self.lengths[rows[part]])[:, None]
-            distances[part] = sum_squares(np.subtract(vectors, exact))
-        if self.metric == "euclidean":
-            return np.sqrt(distances)
-        # Half the squared chord is 1 - cos, and exactly 0 for a vector and itself.
-        return np.where(self.blind[rows], 1.0, distances / 2)
+            near = rows[part]
+            distances[part] = true_distances(query, self.vectors[near], self.lengths[near], self.metric)
+        return distances
+
+
+def true_distances(
+    query: NDArray[np.float32], vectors: NDArray[np.float32], lengths: NDArray[np.float64], metric: str
+) -> NDArray[np.float64]:
+    """The distances (m,) of one query (d,) from vectors (m, d) of the given lengths, by float64 differences.
+
+    Each depends on its own two vectors only.
+    """
+    exact = query.astype(np.float64)
+    if metric == "euclidean":
+        return np.sqrt(sum_squares(np.subtract(vectors, exact)))
+    if not query.any():
+        return np.ones(len(vectors))
+    exact *= inverses(np.sqrt(squares(query[None])))
+    # Half the squared chord is 1 - cos, and exactly 0 for a vector and itself.
+    halves = sum_squares(np.subtract(vectors * inverses(lengths)[:, None], exact)) / 2
+    return np.where(lengths > 0, halves, 1.0)

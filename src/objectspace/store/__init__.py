@@ -15,6 +15,7 @@ import Lance: opening a table does.
 
 from __future__ import annotations
 
+from objectspace.store.indexes import Recall, SpaceIndex
 from objectspace.store.reader import Store, open_store
 from objectspace.store.records import (
     Batch,
@@ -25,16 +26,21 @@ from objectspace.store.records import (
     StoreInfo,
     model_key,
 )
+from objectspace.store.vectors import StoredSpace, StoredVectors
 from objectspace.store.writer import Writer, open_writer
 
 __all__ = [
     "Batch",
     "Failure",
     "ImageRow",
+    "Recall",
+    "SpaceIndex",
     "SpaceInfo",
     "SpaceRows",
     "Store",
     "StoreInfo",
+    "StoredSpace",
+    "StoredVectors",
     "Writer",
     "model_key",
     "open_store",

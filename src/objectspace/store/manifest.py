@@ -16,6 +16,7 @@ from typing import Any
 from objectspace._version import __version__
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, StoreError, StoreVersionError
+from objectspace.store.indexes import SpaceIndex
 from objectspace.store.records import check_space_name
 
 MANIFEST = "manifest.json"
@@ -29,17 +30,23 @@ SPACES = "spaces/"
 
 @dataclass(frozen=True, slots=True)
 class SpaceEntry:
-    """What all vectors of one space share."""
+    """What all vectors of one space share, and the index that was built of them."""
 
     recipe: Recipe
     dimension: int
+    index: SpaceIndex | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, as they stand in the file."""
+        index = {} if self.index is None else {"index": self.index.to_json()}
+        return {"recipe": self.recipe.to_json(), "dimension": self.dimension, **index}
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The state of a store.
 
-    tables: table -> Lance version; spaces: space -> recipe and dimension; sources: source -> recipe
+    tables: table -> Lance version; spaces: space -> recipe, dimension, index; sources: source -> recipe
     models: model -> the arguments that loaded it, paths among them: where its files were, no promise
     """
 
@@ -55,10 +62,7 @@ class Manifest:
             "version": FORMAT_VERSION,
             "package": __version__,
             "tables": dict(self.tables),
-            "spaces": {
-                name: {"recipe": entry.recipe.to_json(), "dimension": entry.dimension}
-                for name, entry in self.spaces.items()
-            },
+            "spaces": {name: entry.to_json() for name, entry in self.spaces.items()},
             "sources": {name: dict(recipe) for name, recipe in self.sources.items()},
             "models": {name: dict(arguments) for name, arguments in self.models.items()},
         }
@@ -131,7 +135,12 @@ def _space(name: str, entry: Any, folder: Path) -> SpaceEntry:
         raise _damaged(folder, f"space {name} has no recipe") from None
     if type(dimension) is not int or not 0 < dimension < 2**31:
         raise _damaged(folder, f"space {name} has no dimension")
-    return SpaceEntry(recipe, dimension)
+    if entry.get("index") is None:
+        return SpaceEntry(recipe, dimension)
+    try:
+        return SpaceEntry(recipe, dimension, SpaceIndex.from_json(entry["index"]))
+    except (AttributeError, TypeError, KeyError, ValueError):
+        raise _damaged(folder, f"the index of space {name} has no kind, settings or recall") from None
 
 
 def _mapping(value: dict[str, Any], key: str, folder: Path) -> dict[str, Any]:

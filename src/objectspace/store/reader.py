@@ -18,6 +18,7 @@ from objectspace.store.columns import objects_from_table, text_array
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import open_table, read_batches, read_rows, take_rows
+from objectspace.store.vectors import StoredSpace, StoredVectors
 
 
 def open_store(path: Path | str) -> Store:
@@ -139,12 +140,14 @@ class Store:
 
         Only these are read from the disk. Raises QueryError for an unknown space.
         """
-        table, dimension = self._space_table(name), self._manifest.spaces[name].dimension
-        if not len(rows):
-            return np.empty((0, dimension), np.float32)
-        column = take_rows(table, rows, ["vector"])["vector"].combine_chunks()
-        vectors: NDArray[np.float32] = column.flatten().to_numpy().reshape(-1, dimension)
-        return vectors
+        table = self._space_table(name)
+        return StoredVectors(table, self._manifest.spaces[name].dimension)[rows]
+
+    def stored_space(self, name: str) -> StoredSpace:
+        """A space whose vectors stay on disk, with its index. Raises QueryError for an unknown space."""
+        table, entry = self._space_table(name), self._manifest.spaces[name]
+        ids = np.array(self.members(name), np.str_)
+        return StoredSpace(name, entry.recipe, ids, StoredVectors(table, entry.dimension), entry.index)
 
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
         """Where each vector of a space was cut, row for row with :meth:`space`: head, cell_x, cell_y, anchor,
@@ -157,8 +160,9 @@ class Store:
         }
 
     def _space_info(self, name: str) -> SpaceInfo:
-        entry = self._manifest.spaces[name]
-        return SpaceInfo(name, self._space_table(name).count_rows(), entry.dimension, entry.recipe)
+        entry, table = self._manifest.spaces[name], self._space_table(name)
+        unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension).unindexed
+        return SpaceInfo(name, table.count_rows(), entry.dimension, entry.recipe, entry.index, unindexed)
 
     def _space_table(self, name: str) -> Any:
         if name not in self._manifest.spaces:

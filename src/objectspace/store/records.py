@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
+from objectspace.store.indexes import SpaceIndex
 
 #: What a space knows of the window that each vector was cut from; null in the crop route.
 CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
@@ -111,12 +112,27 @@ def check_space_name(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SpaceInfo:
-    """One space in a line: its name, vectors, numbers in a vector, and recipe."""
+    """One space in a line: its name, vectors, numbers in a vector, recipe, and what index it has.
+
+    index: its approximate index, None without one; unindexed: vectors that came after the index was built
+    """
 
     name: str
     count: int
     dimension: int
     recipe: Recipe
+    index: SpaceIndex | None = None
+    unindexed: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "name": self.name,
+            "count": self.count,
+            "dimension": self.dimension,
+            "recipe": self.recipe.to_json(),
+            "index": self.index and {**self.index.to_json(), "unindexed": self.unindexed},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +151,6 @@ class StoreInfo:
             "images": self.images,
             "objects": self.objects,
             "labels": dict(self.labels),
-            "spaces": [
-                {
-                    "name": space.name,
-                    "count": space.count,
-                    "dimension": space.dimension,
-                    "recipe": space.recipe.to_json(),
-                }
-                for space in self.spaces
-            ],
+            "spaces": [space.to_json() for space in self.spaces],
             "failures": [failure._asdict() for failure in self.failures],
         }

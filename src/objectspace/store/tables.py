@@ -26,6 +26,10 @@ MANY_FRAGMENTS = 64
 # A fragment of this many rows is left alone by the next compaction, so that no row is rewritten often.
 FULL_FRAGMENT = 16_384
 
+# The name of a space's index in its table, and Lance's names of the metrics.
+_INDEX = "vector"
+_METRICS = {"euclidean": "l2", "cosine": "cosine"}
+
 # A reader keeps the version that it opened; its files stay this long after a newer version was written.
 READERS_KEEP = timedelta(minutes=10)
 
@@ -64,6 +68,58 @@ def take_rows(table: Any, rows: Sequence[int], columns: Sequence[str]) -> pa.Tab
     """Rows by their place in the table, in the order asked for."""
     with _read_errors(table):
         return table.take(list(rows), columns=list(columns))
+
+
+def read_slice(table: Any, column: str, start: int, stop: int) -> Iterator[pa.RecordBatch]:
+    """The rows of one column from ``start`` up to ``stop``, with little read ahead."""
+    if stop <= start:
+        return
+    with _read_errors(table):
+        yield from table.to_batches(
+            columns=[column], offset=start, limit=stop - start, batch_readahead=2, fragment_readahead=1
+        )
+
+
+def build_index(table: Any, kind: str, *, metric: str, partition_size: int, sub_vectors: int | None) -> None:
+    """Index the column ``vector`` anew, which makes one more version; ``kind`` is Lance's name."""
+    options = {} if sub_vectors is None else {"num_sub_vectors": sub_vectors}
+    table.create_index(
+        "vector",
+        kind,
+        name=_INDEX,
+        metric=_METRICS[metric],
+        replace=True,
+        target_partition_size=partition_size,
+        **options,
+    )
+
+
+def indexed_rows(table: Any) -> int:
+    """Rows that the index of the column ``vector`` knows; 0 without one."""
+    with _read_errors(table):
+        return sum(index.num_rows_indexed for index in table.describe_indices() if index.name == _INDEX)
+
+
+def nearest_rows(
+    table: Any, queries: Any, count: int, *, metric: str, probes: int, row_ids: Any = None
+) -> pa.Table:
+    """The rows that the index of ``vector`` holds for the nearest: query_index, _rowid, vector.
+
+    Rows that the index does not know are compared one by one. ``row_ids`` restricts the rows before anything
+    is compared; where the partitions looked into hold too few of them, more are.
+    """
+    from lance.dataset import serialize_row_addrs
+
+    nearest = {"column": "vector", "q": queries, "k": count, "metric": _METRICS[metric]}
+    allowed = None if row_ids is None else serialize_row_addrs(row_ids.tolist())
+    with _read_errors(table):
+        return table.scanner(
+            # Without _distance, Lance warns that it adds it.
+            columns=["_rowid", "vector", "_distance"],
+            nearest={**nearest, "minimum_nprobes": probes},
+            prefilter=allowed is not None,
+            row_addr_allowlist=allowed,
+        ).to_table()
 
 
 @contextmanager

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +15,7 @@ import filelock
 import pyarrow as pa
 
 from objectspace.embeddings.spaces import Recipe
-from objectspace.errors import StoreBusyError, StoreError
+from objectspace.errors import QueryError, StoreBusyError, StoreError
 from objectspace.store import columns, tables
 from objectspace.store.additions import (
     Stored,
@@ -24,10 +25,12 @@ from objectspace.store.additions import (
     factor_types,
     indexed_key,
 )
+from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import MANIFEST, SPACES, Manifest, SpaceEntry, read_manifest, write_manifest
 from objectspace.store.records import Batch, Failure
 from objectspace.store.tables import plain_errors
+from objectspace.store.vectors import StoredVectors
 
 LOCK = "write.lock"
 
@@ -158,6 +161,42 @@ class Writer:
             return
         with self._publishing():
             tables.update_rows(self._tables["objects"], "object_id", rows)
+
+    def index_space(
+        self,
+        name: str,
+        *,
+        kind: str,
+        metric: str,
+        settings: Mapping[str, int],
+        measure: Callable[[StoredVectors], Recall],
+    ) -> SpaceIndex:
+        """Build the approximate index of a space anew, and publish it together with its recall.
+
+        kind, metric, settings: as in :class:`SpaceIndex`
+        measure: a function of the vectors, with the new index, that tells its recall
+        Raises QueryError for an unknown space, StoreError where writing failed, and whatever ``measure``
+        raises: the store then keeps the index that it had.
+        """
+        self._make_whole()
+        entry = self._stored.manifest.spaces.get(name)
+        if entry is None:
+            known = ", ".join(sorted(self._stored.manifest.spaces)) or "none yet"
+            raise QueryError(f"no space {name} in {self.path}; its spaces: {known}")
+        published: dict[str, SpaceEntry] = {}
+        with self._publishing(published):
+            table = self._tables[SPACES + name]
+            tables.build_index(
+                table,
+                KINDS[kind],
+                metric=metric,
+                partition_size=settings["partition_size"],
+                sub_vectors=settings.get("sub_vectors"),
+            )
+            vectors = StoredVectors(table, entry.dimension)
+            index = SpaceIndex(kind, metric, len(vectors), dict(settings), measure(vectors))
+            published[name] = replace(entry, index=index)
+        return index
 
     def finish(self) -> None:
         """Join small fragments and delete versions that no reader can still hold; no row changes."""

@@ -1,0 +1,57 @@
+"""The approximate index of a space: how it was built, and the recall that was measured when it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: The kinds of index, by the names that users type, and Lance's names for them.
+KINDS = {"ivf-hnsw-sq": "IVF_HNSW_SQ", "ivf-pq": "IVF_PQ"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The mean share of the true 10 nearest that was found, with its 95 % interval, over ``n`` objects."""
+
+    recall_at_10: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceIndex:
+    """An approximate index of a space.
+
+    kind: a key of KINDS; metric: "euclidean" or "cosine"; count: the vectors that were there at its making
+    settings: what it was built and is searched with: ``partition_size`` vectors in a partition on average,
+        ``sub_vectors`` in a vector (ivf-pq), partitions looked into (``probes``), ``candidates`` measured for
+        each neighbour asked for
+    """
+
+    kind: str
+    metric: str
+    count: int
+    settings: Mapping[str, int]
+    recall: Recall
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; the recall's stand beside the others."""
+        return {
+            "kind": self.kind,
+            "metric": self.metric,
+            "count": self.count,
+            "settings": dict(self.settings),
+            **asdict(self.recall),
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> SpaceIndex:
+        """The index that :meth:`to_json` wrote. Raises ValueError, TypeError or KeyError for others."""
+        settings = {str(name): int(number) for name, number in value["settings"].items()}
+        share, low, high = (float(value[name]) for name in ("recall_at_10", "low", "high"))
+        if not 0 <= low <= share <= high <= 1 or not {"probes", "candidates"} <= set(settings):
+            raise ValueError("a recall is no share, or settings are missing")
+        recall = Recall(share, low, high, int(value["n"]))
+        return cls(str(value["kind"]), str(value["metric"]), int(value["count"]), settings, recall)

@@ -1,0 +1,114 @@
+"""The vectors of a space where they lie: read when asked for, or proposed by the space's index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.embeddings.spaces import Recipe
+from objectspace.store import tables
+from objectspace.store.indexes import SpaceIndex
+
+
+class StoredVectors:
+    """The vectors (n, d) float32 of one space, row for row with ``Store.members``; none is kept in memory.
+
+    ``vectors[slice]`` and ``vectors[places]`` read rows, the places in any order.
+    """
+
+    def __init__(self, table: Any, dimension: int) -> None:
+        self._table = table
+        self.shape: tuple[int, int] = (int(table.count_rows()), dimension)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step == 1:
+                return self._filled(
+                    tables.read_slice(self._table, "vector", start, stop), max(0, stop - start)
+                )
+            rows = np.arange(start, stop, step)
+        if not len(rows):
+            return np.empty((0, self.shape[1]), np.float32)
+        taken = tables.take_rows(self._table, np.asarray(rows, np.int64).tolist(), ["vector"])
+        return self._filled(taken.to_batches(), len(rows))
+
+    def _filled(self, batches: Any, count: int) -> NDArray[np.float32]:
+        vectors = np.empty((count, self.shape[1]), np.float32)
+        start = 0
+        for batch in batches:
+            block = batch["vector"].flatten().to_numpy().reshape(-1, self.shape[1])
+            vectors[start : start + len(block)] = block
+            start += len(block)
+        return vectors
+
+    @property
+    def unindexed(self) -> int:
+        """Vectors that came after the index was built: it does not know them, and looks at each of them."""
+        return max(0, len(self) - tables.indexed_rows(self._table))
+
+    def propose(
+        self,
+        queries: NDArray[np.float32],
+        count: int,
+        index: SpaceIndex,
+        allowed: NDArray[np.int64] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """What the index holds for the ``count`` nearest of each query, in no promised order.
+
+        Returns the query (m,), the place (m,) and the vector (m, d) of each; m is at most q * count.
+        allowed: the places that may be proposed; None for all
+        """
+        found = tables.nearest_rows(
+            self._table,
+            queries,
+            count,
+            metric=index.metric,
+            probes=index.settings["probes"],
+            row_ids=None if allowed is None else self._row_ids[allowed],
+        )
+        query = found["query_index"].to_numpy().astype(np.int64)
+        order, sorted_ids = self._places
+        place = order[np.searchsorted(sorted_ids, found["_rowid"].to_numpy())]
+        return query, place, self._filled(found.select(["vector"]).to_batches(), len(found))
+
+    @cached_property
+    def _row_ids(self) -> NDArray[np.uint64]:
+        """Lance's own number of each row (n,): its fragment and its place in it."""
+        ids: NDArray[np.uint64] = tables.read_rows(self._table, ["_rowid"])["_rowid"].to_numpy()
+        return ids
+
+    @cached_property
+    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """The rows in the order of Lance's numbers, and these numbers."""
+        order = np.argsort(self._row_ids, kind="stable")
+        return order, self._row_ids[order]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpace:
+    """A space whose vectors stay on disk; otherwise as :class:`objectspace.embeddings.spaces.Space`.
+
+    index: its approximate index, None where none was built
+    """
+
+    name: str
+    recipe: Recipe
+    object_id: NDArray[np.str_]
+    vectors: StoredVectors
+    index: SpaceIndex | None = None
+
+    def __len__(self) -> int:
+        return len(self.object_id)
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.vectors.shape[1]
