@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from objectspace.objects.mask_images import open_mask_images
     from objectspace.objects.records import Objects
     from objectspace.objects.supervision import from_supervision
-    from objectspace.queries import query_photo
+    from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world_files import write_world
@@ -106,6 +106,8 @@ _ADDRESSES = {
     "open_writer": "store",
     "project": "analyses.projection",
     "query_photo": "queries",
+    "query_point": "queries",
+    "query_text": "queries",
     "read_image": "images",
     "read_names": "objects.labels",
     "sheet_rows": "sheets",
@@ -160,6 +162,8 @@ __all__ = [
     "open_writer",
     "project",
     "query_photo",
+    "query_point",
+    "query_text",
     "read_image",
     "read_names",
     "sheet_rows",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,23 +12,37 @@ from objectspace.cli.options import (
     Device,
     Json,
     Label,
+    Mean,
     Metric,
-    MetricOption,
     Neighbours,
     ObjectIds,
     OtherPhotos,
     QueryBox,
     QueryImage,
+    QueryMetric,
+    QueryPoint,
+    QueryTexts,
     SheetPath,
     Space,
     StorePath,
+    Unlike,
 )
 from objectspace.cli.output import print_answer, print_json, write_sheet
-from objectspace.errors import InputError
 
 if TYPE_CHECKING:
     from objectspace.search import Queries, SpaceSearch
     from objectspace.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is searched for, as the options say it."""
+
+    object_ids: list[str] | None
+    image: Path | None
+    box: tuple[float, float, float, float] | None
+    point: tuple[float, float] | None
+    texts: list[str] | None
 
 
 @app.command()
@@ -36,31 +51,36 @@ def search(
     object_id: ObjectIds = None,
     image: QueryImage = None,
     box: QueryBox = None,
+    point: QueryPoint = None,
+    text: QueryTexts = None,
+    mean: Mean = False,
+    unlike: Unlike = None,
     space: Space = None,
     k: Neighbours = 10,
     label: Label = None,
-    metric: MetricOption = Metric.euclidean,
+    metric: QueryMetric = None,
     exclude_same_image: OtherPhotos = False,
     sheet: SheetPath = None,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Find the nearest objects of a stored object, or of what a photo shows. The answer is exact."""
-    from objectspace.search import SpaceSearch, default_space
+    """Find the nearest objects of a stored object, of what a photo shows, or of words; exactly."""
+    from objectspace.search import SpaceSearch
     from objectspace.store import open_store
 
-    if (object_id is None) == (image is None):
-        misuse("give --object ID or --image FILE, one of them")
-    if box is not None and image is None:
-        misuse("--box needs --image FILE")
+    asked = _asked(object_id, image, box, point, text, metric)
     if sheet is not None:
         from objectspace.figures.style import check_figure_path
 
         check_figure_path(sheet)
     opened = open_store(store)
-    chosen = space or default_space(opened, object_id[0] if object_id else None)
-    ready = SpaceSearch(opened, chosen, metric=metric.value)
-    queries = ready.stored(object_id) if object_id else photo_queries(opened, ready, image, box, device)
+    distance = metric or (Metric.cosine if text else Metric.euclidean)
+    ready = SpaceSearch(opened, space or _default_space(opened, asked), metric=distance.value)
+    queries = _queries(opened, ready, asked, device)
+    if mean:
+        queries = ready.mean(queries)
+    if unlike:
+        queries = ready.unlike(queries, unlike)
     answers = ready.nearest(queries, k=k, label=label, exclude_same_image=exclude_same_image)
     if sheet is not None:
         write_sheet(opened, answers, sheet, exclude_same_image)
@@ -72,16 +92,62 @@ def search(
             print_answer(answer)
 
 
-def photo_queries(
-    store: Store, ready: SpaceSearch, image: Path | None, box: str | None, device: str
-) -> Queries:
-    """What a photo shows, as queries: a box of it, else its stored objects, else what is detected in it."""
+def _asked(
+    object_ids: list[str] | None,
+    image: Path | None,
+    box: str | None,
+    point: str | None,
+    texts: list[str] | None,
+    metric: Metric | None,
+) -> Asked:
+    """The query that the options ask for; a contradiction among them ends as wrong usage does."""
+    if sum(given is not None for given in (object_ids, image, texts)) != 1:
+        misuse("give --object ID, --image FILE or --text WORDS, one of them")
+    for name, given in (("--box", box), ("--point", point)):
+        if given is not None and image is None:
+            misuse(f"{name} needs --image FILE")
+    if box is not None and point is not None:
+        misuse("give --box or --point, one of them")
+    if texts is not None and metric is Metric.euclidean:
+        misuse("words and pictures are compared by cosine; leave --metric out")
+    return Asked(
+        object_ids,
+        image,
+        None if box is None else parsed_box(box),
+        None if point is None else parsed_point(point),
+        texts,
+    )
+
+
+def _default_space(store: Store, asked: Asked) -> str:
+    from objectspace.queries import default_text_space
+    from objectspace.search import default_space
+
+    if asked.texts is not None:
+        return default_text_space(store)
+    return default_space(store, asked.object_ids[0] if asked.object_ids else None)
+
+
+def _queries(store: Store, ready: SpaceSearch, asked: Asked, device: str) -> Queries:
+    """The vectors to search for."""
+    from objectspace.queries import query_photo, query_point, query_text
+
+    space = ready.space.name
+    if asked.texts is not None:
+        return query_text(store, asked.texts, space, device=device)
+    if asked.image is None:
+        return ready.stored(asked.object_ids or [])
+    if asked.point is not None:
+        return query_point(store, asked.image, space, asked.point, device=device)
+    if asked.box is not None:
+        return query_photo(store, asked.image, space, box=asked.box, device=device)
+    return _shown(store, ready, asked.image, device)
+
+
+def _shown(store: Store, ready: SpaceSearch, image: Path, device: str) -> Queries:
+    """What a photo shows, as queries: its stored objects, else what is detected in it."""
     from objectspace.queries import query_photo, stored_objects_of
 
-    if image is None:
-        raise InputError("no photo to search for")
-    if box is not None:
-        return query_photo(store, image, ready.space.name, box=parsed_box(box), device=device)
     if held := stored_objects_of(store, image):
         inside = set(ready.space.object_id.tolist())
         if kept := [object_id for object_id in held if object_id in inside]:
@@ -96,3 +162,12 @@ def parsed_box(text: str) -> tuple[float, float, float, float]:
     except ValueError:
         misuse(f"--box is {text!r}, expected four numbers x1,y1,x2,y2")
     return left, top, right, bottom
+
+
+def parsed_point(text: str) -> tuple[float, float]:
+    """The point of --point x,y; anything else ends as wrong usage does."""
+    try:
+        x, y = (float(place) for place in text.split(","))
+    except ValueError:
+        misuse(f"--point is {text!r}, expected two numbers x,y")
+    return x, y

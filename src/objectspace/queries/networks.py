@@ -1,0 +1,130 @@
+"""The networks that made a space, loaded again from where its job found them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from objectspace.embeddings.crops import CropPolicy
+from objectspace.embeddings.encoders import Encoder, load_encoder
+from objectspace.embeddings.encoders.maps import load_encoder_map
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import ModelError, ObjectspaceError, QueryError, RecipeError
+from objectspace.jobs import Job
+from objectspace.objects.annotations import AnnotationReader
+from objectspace.objects.detectors import Detector, load_detector
+from objectspace.store import Store, model_key
+
+Network = TypeVar("Network")
+
+
+def space_detector(store: Store, space: str, *, device: str = "cpu") -> Detector:
+    """The detector whose maps a space was taken from, loaded from where its job found it.
+
+    Raises ModelError where that fails, QueryError for a space of crops or of an encoder's map.
+    """
+    recipe = store.recipe(space)
+    if recipe.route == "crop" or _encoder_map_of(store, recipe) is not None:
+        raise QueryError(f"space {space} was not cut from a detector's map")
+    return _detector_of(store, recipe.model, recipe.weights, recipe.precision, device)
+
+
+def space_job(
+    store: Store,
+    space: str,
+    *,
+    annotations: AnnotationReader | None = None,
+    device: str = "cpu",
+    confidence: float = 0.25,
+) -> Job:
+    """The job that makes vectors by a space's recipe, of annotations or of what the store's detector finds.
+
+    Raises ModelError where a network cannot be loaded from where the space's job found it, RecipeError where
+    its files have changed, QueryError for a space of erased vectors.
+    """
+    recipe = store.recipe(space)
+    if recipe.erasure is not None:
+        factors = ", ".join(recipe.erasure["factors"])
+        raise QueryError(
+            f"vectors of space {space} had {factors} erased, which is not done to new photos; "
+            "search it for a stored object"
+        )
+    given: dict[str, Any] = {"annotations": annotations, "confidence": confidence}
+    if recipe.route == "crop":
+        crop = CropPolicy.from_json(dict(recipe.crop or {}))
+        given |= {"encoder": _encoder_of(store, space, recipe, device), "crop": crop, "pools": ()}
+    else:
+        given |= {"pools": (_pool_of(recipe),), "scale": recipe.scale or "own"}
+        if (arguments := _encoder_map_of(store, recipe)) is not None:
+            given["encoder_map"] = _loaded_again(space, load_encoder_map, arguments, recipe, device)
+        else:
+            given["detector"] = space_detector(store, space, device=device)
+    if "detector" not in given and annotations is None:
+        given["detector"] = _finder_of(store, device)
+    return _named_as(Job(**given), space, recipe)
+
+
+def _encoder_map_of(store: Store, recipe: Recipe) -> Mapping[str, Any] | None:
+    """How to load the encoder whose map of whole photos a space was taken from; None of a detector's map."""
+    found: Mapping[str, Any] | None = loading_arguments(store, recipe).get("encoder_map")
+    return found
+
+
+def _pool_of(recipe: Recipe) -> str:
+    """The pooling of a recipe; a detector's own vectors of its queries come with any."""
+    if recipe.route == "query":
+        return "cell"
+    return recipe.route if recipe.route == "mask" else f"{recipe.route}{recipe.window}"
+
+
+def loading_arguments(store: Store, recipe: Recipe) -> Mapping[str, Any]:
+    """The arguments that loaded the network of a recipe; empty where the store does not know them."""
+    return store.models.get(model_key(recipe.model, recipe.weights), {})
+
+
+def _named_as(job: Job, space: str, recipe: Recipe) -> Job:
+    """The job with the suffix of the space's name. Raises RecipeError where it would make other vectors."""
+    differing = {
+        name: {key: pair for key, pair in recipe.differences(made).items() if key != "version"}
+        for name, made in job.recipes().items()
+    }
+    name = min(differing, key=lambda name: (len(differing[name]), not space.startswith(name)))
+    if differing[name] or not space.startswith(name):
+        found = "; ".join(f"{key}: {held}, now {now}" for key, (held, now) in differing[name].items())
+        raise RecipeError(
+            f"vectors like those of space {space} cannot be made any more ({found}); index again"
+        )
+    return replace(job, suffix=space.removeprefix(name))
+
+
+def _encoder_of(store: Store, space: str, recipe: Recipe, device: str) -> Encoder:
+    arguments = loading_arguments(store, recipe) or {"name": recipe.model}
+    return _loaded_again(space, load_encoder, arguments, recipe, device)
+
+
+def _loaded_again(
+    space: str, load: Callable[..., Network], arguments: Mapping[str, Any], recipe: Recipe, device: str
+) -> Network:
+    try:
+        return load(**arguments, device=device, precision=recipe.precision)
+    except ObjectspaceError as error:
+        raise ModelError(f"the encoder of space {space} cannot be loaded again: {error}") from None
+
+
+def _finder_of(store: Store, device: str) -> Detector:
+    """The detector that found the store's objects."""
+    for source, recipe in store.sources.items():
+        if "weights" in recipe:
+            return _detector_of(store, source.split("@")[0], recipe["weights"], recipe["precision"], device)
+    raise QueryError(
+        "the objects of this store come from annotations; name the object with --box x1,y1,x2,y2"
+    )
+
+
+def _detector_of(store: Store, name: str, weights: str, precision: str, device: str) -> Detector:
+    arguments = store.models.get(model_key(name, weights), {"name_or_cfg": name})
+    try:
+        return load_detector(**arguments, device=device, precision=precision)
+    except ObjectspaceError as error:
+        raise ModelError(f"detector {name} of this store cannot be loaded again: {error}") from None
