@@ -1,11 +1,11 @@
-"""Exact search in a store: the nearest objects of stored ones, and of vectors from outside."""
+"""Search in a store, exact by default: the nearest objects of stored ones, and of vectors from outside."""
 
 from __future__ import annotations
 
 import difflib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import QueryError
-from objectspace.neighbours import METRICS, ExactIndex
+from objectspace.neighbours import METRICS, ExactIndex, StreamedIndex
+from objectspace.neighbours.approximate import ApproximateIndex, approximate_index
 from objectspace.objects.records import Objects, no_objects
-from objectspace.store import Store
+from objectspace.store import SpaceIndex, Store, StoredSpace
+
+#: Vectors of more bytes than this (2 GiB) are not read into memory but searched on disk, block by block.
+IN_MEMORY = 1 << 31
 
 #: The label of a query that is only a box in a photo.
 UNLABELLED = "query"
@@ -56,6 +60,18 @@ class Queries:
         return (row,) if self.rows is None else self.rows[row]
 
 
+@dataclass(frozen=True, slots=True)
+class Approximation:
+    """The index that an answer came from; ``unindexed`` vectors came after it and are compared one by one."""
+
+    index: SpaceIndex
+    unindexed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: the kind, the recall as measured when the index was built, and ``unindexed``."""
+        return {"kind": self.index.kind, **asdict(self.index.recall), "unindexed": self.unindexed}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """The nearest objects of one query, nearest first.
@@ -66,6 +82,7 @@ class Answer:
     texts: the words searched for; unlike: the objects that the neighbours are to be unlike, none mostly
     point: where in the photo the query was pointed at, x, y in its pixels
     neighbours: (k) objects, ``images`` their photos' paths, ``distance`` (k,) float64
+    approximate: the index that they came from, None where they are the true ones
     """
 
     space: str
@@ -81,6 +98,7 @@ class Answer:
     unlike: Objects = field(default_factory=no_objects)
     unlike_images: tuple[str, ...] = ()
     point: tuple[float, float] | None = None
+    approximate: Approximation | None = None
 
     @property
     def query_image(self) -> str:
@@ -92,6 +110,7 @@ class Answer:
         return {
             "space": self.space,
             "metric": self.metric,
+            **({} if self.approximate is None else {"approximate": self.approximate.to_json()}),
             "query": self._query_json(),
             "neighbours": [
                 {
@@ -123,23 +142,32 @@ class Answer:
 
 
 class SpaceSearch:
-    """One space of a store, made ready for many searches; every answer is exact.
+    """One space of a store, made ready for many searches; every answer is exact unless ``approximate``.
 
-    Raises QueryError for an unknown space or metric.
+    The vectors of a space of more than IN_MEMORY bytes stay on disk; its answers are the same. With
+    ``approximate`` the space's index proposes the neighbours: their distances are still the true ones, and
+    each answer tells the recall.
+
+    Raises QueryError for an unknown space or metric, and where ``approximate`` finds no index of the metric.
     """
 
-    def __init__(self, store: Store, space: str, *, metric: str = "euclidean") -> None:
+    def __init__(
+        self, store: Store, space: str, *, metric: str = "euclidean", approximate: bool = False
+    ) -> None:
         if metric not in METRICS:
             raise QueryError(f"metric {metric!r} is not known, expected {' or '.join(METRICS)}")
         self.store = store
-        self.space: Space = store.space(space)
+        self.space: Space | StoredSpace = store.stored_space(space)
+        if not approximate and 4 * len(self.space) * self.space.dimension <= IN_MEMORY:
+            self.space = store.space(space)
         self.metric = metric
         self.objects = store.objects(self.space.object_id)
         self._paths = {row.image_id: row.path for row in store.images()}
         self._rows = {name: row for row, name in enumerate(self.space.object_id.tolist())}
-        self._index = ExactIndex(
-            self.space.vectors, self.space.object_id, metric=metric, groups=self.objects.image_id
-        )
+        self._index = _ready(self.space, self.objects.image_id, metric, approximate)
+        self.approximate: Approximation | None = None
+        if isinstance(self._index, ApproximateIndex):
+            self.approximate = Approximation(self._index.index, self._index.unindexed)
 
     def __len__(self) -> int:
         return len(self.space)
@@ -272,6 +300,7 @@ class SpaceSearch:
             unlike=unlike,
             unlike_images=self._images(unlike),
             point=queries.point,
+            approximate=self.approximate,
         )
 
     def _rows_of(self, object_ids: Sequence[str]) -> list[int]:
@@ -301,6 +330,17 @@ class SpaceSearch:
             guess = f"; did you mean {near[0]}?" if near else ""
             raise QueryError(f"no object of space {self.space.name} has the label {label!r}{guess}")
         return allowed
+
+
+def _ready(
+    space: Space | StoredSpace, groups: NDArray[np.str_], metric: str, approximate: bool
+) -> ExactIndex | StreamedIndex | ApproximateIndex:
+    """What searches the space: in memory, on disk, or by its index."""
+    if isinstance(space, Space):
+        return ExactIndex(space.vectors, space.object_id, metric=metric, groups=groups)
+    if approximate:
+        return approximate_index(space, metric=metric, groups=groups)
+    return StreamedIndex(space.vectors, space.object_id, metric=metric, groups=groups)
 
 
 def default_space(store: Store, object_id: str | None = None) -> str:

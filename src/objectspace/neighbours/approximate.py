@@ -112,12 +112,18 @@ class ApproximateIndex:
         *,
         groups: Sequence[str] | NDArray[Any] | None = None,
     ) -> None:
-        self._vectors, self._index = vectors, index
+        self.index = index
+        self._vectors = vectors
         self._rows = Rows(len(vectors), ids, groups)
         self._exact = StreamedIndex(vectors, ids, metric=index.metric, groups=groups)
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def unindexed(self) -> int:
+        """Vectors that came after the index was built: each of them is compared."""
+        return self._vectors.unindexed
 
     def nearest(
         self,
@@ -139,9 +145,8 @@ class ApproximateIndex:
         found = Neighbours(np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), np.inf))
         if len(rows) > FEW:
             # A query's own group may stand nearest, so as many more are proposed.
-            count = k * self._index.settings["candidates"] + len(rows) - int(left.min(initial=len(rows)))
-            among = None if allowed is None else rows
-            self._fill(found, queries, own, min(count, len(rows)), among)
+            count = k * self.index.settings["candidates"] + len(rows) - int(left.min(initial=len(rows)))
+            self._fill(found, queries, own, min(count, len(rows)), allowed)
         short = np.flatnonzero((found.index != NOBODY).sum(axis=1) < np.minimum(k, left))
         if len(short):
             groups = None if query_groups is None else np.asarray(query_groups)[short]
@@ -162,23 +167,41 @@ class ApproximateIndex:
         queries: NDArray[np.float32],
         own: NDArray[np.int64],
         count: int,
-        among: NDArray[np.int64] | None,
+        allowed: NDArray[np.bool_] | None,
     ) -> None:
         """Put what the index proposes, measured, into ``found``; queries without a direction stay empty."""
         asked = np.arange(len(queries))
-        if self._index.metric == "cosine":
+        if self.index.metric == "cosine":
             asked = np.flatnonzero(queries.any(axis=1))
         batch = max(1, _PROPOSED // (4 * count * queries.shape[1]))
         for start in range(0, len(asked), batch):
             part = asked[start : start + batch]
-            of, place, vectors = self._vectors.propose(queries[part], count, self._index, among)
+            of, place, vectors = self._vectors.propose(queries[part], count, self.index, allowed)
             for number, query in enumerate(part):
                 mine = np.flatnonzero(of == number)
                 if self._rows.group is not None:
                     mine = mine[self._rows.group[place[mine]] != own[query]]
                 near, lengths = vectors[mine], np.sqrt(squares(vectors[mine]))
-                distances = true_distances(queries[query], near, lengths, self._index.metric)
+                distances = true_distances(queries[query], near, lengths, self.index.metric)
                 merge(found.index[query], found.distance[query], place[mine], distances, self._rows.rank)
+
+
+def approximate_index(
+    space: StoredSpace, *, metric: str, groups: Sequence[str] | NDArray[Any] | None = None
+) -> ApproximateIndex:
+    """The index of a space, ready for searches by ``metric``.
+
+    Raises QueryError where the space has none, or one of another metric.
+    """
+    build = f"objectspace index-space STORE --space {space.name} --metric {metric}"
+    if space.index is None:
+        raise QueryError(f"space {space.name} has no approximate index; build it with: {build}")
+    if space.index.metric != metric:
+        raise QueryError(
+            f"the approximate index of space {space.name} is of {space.index.metric} distances; search with "
+            f"--metric {space.index.metric}, or build it anew with: {build}"
+        )
+    return ApproximateIndex(space.vectors, space.object_id, space.index, groups=groups)
 
 
 def measure_recall(

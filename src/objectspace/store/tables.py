@@ -101,24 +101,24 @@ def indexed_rows(table: Any) -> int:
 
 
 def nearest_rows(
-    table: Any, queries: Any, count: int, *, metric: str, probes: int, row_ids: Any = None
+    table: Any, queries: Any, count: int, *, metric: str, probes: int, only: Any = None, without: Any = None
 ) -> pa.Table:
     """The rows that the index of ``vector`` holds for the nearest: query_index, _rowid, vector.
 
-    Rows that the index does not know are compared one by one. ``row_ids`` restricts the rows before anything
-    is compared; where the partitions looked into hold too few of them, more are.
+    Rows that the index does not know are compared one by one. ``only`` and ``without`` (row ids) restrict
+    the rows before anything is compared; where ``probes`` partitions hold too few, more are looked into.
     """
     from lance.dataset import serialize_row_addrs
 
     nearest = {"column": "vector", "q": queries, "k": count, "metric": _METRICS[metric]}
-    allowed = None if row_ids is None else serialize_row_addrs(row_ids.tolist())
     with _read_errors(table):
         return table.scanner(
             # Without _distance, Lance warns that it adds it.
             columns=["_rowid", "vector", "_distance"],
             nearest={**nearest, "minimum_nprobes": probes},
-            prefilter=allowed is not None,
-            row_addr_allowlist=allowed,
+            prefilter=True,
+            row_addr_allowlist=None if only is None else serialize_row_addrs(only.tolist()),
+            row_addr_blocklist=None if without is None else serialize_row_addrs(without.tolist()),
         ).to_table()
 
 

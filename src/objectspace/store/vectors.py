@@ -59,20 +59,27 @@ class StoredVectors:
         queries: NDArray[np.float32],
         count: int,
         index: SpaceIndex,
-        allowed: NDArray[np.int64] | None = None,
+        allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """What the index holds for the ``count`` nearest of each query, in no promised order.
 
         Returns the query (m,), the place (m,) and the vector (m, d) of each; m is at most q * count.
-        allowed: the places that may be proposed; None for all
+        allowed: (n,) bool, the places that may be proposed; None for all
         """
+        only, without = None, None
+        # Lance is told the fewer of the two.
+        if allowed is not None and allowed.sum() <= len(self) // 2:
+            only = self._row_ids[allowed]
+        elif allowed is not None:
+            without = self._row_ids[~allowed]
         found = tables.nearest_rows(
             self._table,
             queries,
             count,
             metric=index.metric,
             probes=index.settings["probes"],
-            row_ids=None if allowed is None else self._row_ids[allowed],
+            only=only,
+            without=without,
         )
         query = found["query_index"].to_numpy().astype(np.int64)
         order, sorted_ids = self._places
