@@ -396,7 +396,9 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_file_where_yolos_folder_is_expected(write: Write) -> None:
-    with pytest.raises(AnnotationError, match="is a file and YOLO's labels are a folder or a data.yaml; a COCO file needs"):
+    with pytest.raises(
+        AnnotationError, match=r"is a file and YOLO's labels are a folder or a data\.yaml; a COCO"
+    ):
         open_annotations(write(BOX))
 
 

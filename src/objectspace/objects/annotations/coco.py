@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, NoReturn, TypeGuard
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +30,7 @@ from objectspace.objects.annotations.reader import (
     check_near,
     entry_of,
     inside,
+    is_text,
     kind,
 )
 from objectspace.objects.labels import coco_spelling
@@ -213,7 +213,7 @@ def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str,
             raise FormError(f"images[{number}] has the id {key} of an earlier image")
         seen.add(key)
         name = entry.get("file_name")
-        if not _is_text(name):
+        if not is_text(name):
             raise FormError(f"image {key}: file_name is {kind(name)}, expected the photo's name")
         width, height = (_side(entry.get(side), f"image {key}: {side}") for side in ("width", "height"))
         yield key, _Picture(str(PurePosixPath(name.replace("\\", "/"))), width, height, [])
@@ -237,7 +237,7 @@ def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str
             raise FormError(f"categories[{number}] has the id {key} of an earlier category")
         seen.add(key)
         name = entry.get("name")
-        if not _is_text(name):
+        if not is_text(name):
             raise FormError(f"category {key}: name is {kind(name)}, expected text")
         yield key, coco_spelling(name.strip())
 
@@ -323,11 +323,6 @@ def _numbers(value: Any, what: str, *, of: int | None = None) -> list[float]:
             f"{what} is {kind(value)}, expected {f'{of} finite' if of else 'a list of finite'} numbers"
         )
     return [float(number) for number in value]
-
-
-def _is_text(value: Any) -> TypeGuard[str]:
-    """Whether a value is text that is more than blanks and that UTF-8 holds (JSON has half characters)."""
-    return isinstance(value, str) and bool(value.strip()) and not re.search("[\ud800-\udfff]", value)
 
 
 def _is_number(value: Any) -> bool:

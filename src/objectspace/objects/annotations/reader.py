@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,3 +156,8 @@ def kind(value: Any) -> str:
     if isinstance(value, list | dict):
         return f"a list of {len(value)}" if isinstance(value, list) else "an object"
     return "missing" if value is None else reprlib.repr(value)
+
+
+def is_text(value: Any) -> TypeGuard[str]:
+    """Whether a value is text of more than blanks that UTF-8 holds (JSON and YAML have half characters)."""
+    return isinstance(value, str) and bool(value.strip()) and not re.search("[\ud800-\udfff]", value)

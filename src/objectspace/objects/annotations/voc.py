@@ -122,7 +122,12 @@ class VocAnnotations:
         shapes: list[_Shape] = []
         for number, listed, mask in masks:
             try:
-                shapes.append(_shape(listed, mask, (image.width, image.height)))
+                shape = _shape(listed, mask, (image.width, image.height))
+                if _mask_is_elsewhere(shape):
+                    reason = f"object {number}: the mask of this number in {_OBJECTS} lies outside its box"
+                    problems.append(Problem(printable_path(entry.path), reason))
+                    shape = shape._replace(mask=None)
+                shapes.append(shape)
             except ShapeError as error:
                 problems.append(Problem(printable_path(entry.path), f"object {number}: {error}"))
         objects = make_objects(
@@ -289,15 +294,15 @@ def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> _
     left, top, right, bottom = map(_number, listed.corners, ("xmin", "ymin", "xmax", "ymax"))
     check_near(np.array([[left - 1, top - 1], [right, bottom]]), image_wh)
     box = inside(np.array([left - 1, top - 1, right, bottom], np.float32), image_wh)
-    if mask is not None and not _meet(box, mask_box(mask)):
-        raise ShapeError(
-            f"the mask of its number lies outside its box; are the objects of {_OBJECTS} others?"
-        )
     return _Shape(box, label, mask, listed.attributes)
 
 
-def _meet(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
-    return bool((np.maximum(first[:2], second[:2]) < np.minimum(first[2:], second[2:])).all())
+def _mask_is_elsewhere(shape: _Shape) -> bool:
+    """Whether a mask lies wholly outside the box of the same number: the two are numbered differently."""
+    if shape.mask is None:
+        return False
+    other = mask_box(shape.mask)
+    return bool((np.maximum(shape.box[:2], other[:2]) >= np.minimum(shape.box[2:], other[2:])).any())
 
 
 def _number(text: str, name: str) -> float:

@@ -5,11 +5,12 @@ The form is that of https://docs.ultralytics.com/datasets/detect/ and its loader
 
 from __future__ import annotations
 
+import os
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -23,6 +24,7 @@ from objectspace.objects.annotations.reader import (
     coverage_by_files,
     file_states,
     is_file,
+    is_text,
     kind,
 )
 from objectspace.objects.annotations.yolo import RECIPE, SOURCE, label_files, read_labels
@@ -34,6 +36,7 @@ SPLITS = ("train", "val", "test")
 
 #: The names of ImageNet's 21,841 classes are a tenth of it, and YAML is slow to read.
 _YAML_LIMIT = 4 << 20
+_DEPTH_LIMIT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class YoloDataset:
         return read_labels(path, image, self.names)
 
     def _label_file(self, photo: Path | str) -> Path | None:
-        image = Path(photo).parent.resolve() / Path(photo).name
+        image = _place(Path(photo))
         inside = image in self.listed or any(image.is_relative_to(folder) for folder in self.folders)
         return label_file(image) if inside else None
 
@@ -90,6 +93,11 @@ class YoloDataset:
         for folder in self.folders:
             yield from label_files(label_file(folder / "any").parent)
         yield from map(label_file, self.listed)
+
+
+def _place(image: Path) -> Path:
+    """The image's absolute path, its folders' links followed and its own not, as Ultralytics finds labels."""
+    return Path(os.path.realpath(image.parent), image.name)
 
 
 def label_file(image: Path) -> Path:
@@ -128,9 +136,7 @@ def open_yolo_dataset(path: Path | str) -> YoloDataset:
 
 def _parsed(data: bytes) -> Mapping[str, Any]:
     try:
-        # An alias repeats what stands elsewhere; a few lines of them grow to gigabytes.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data, yaml.SafeLoader)):
-            raise FormError("holds an alias (*name), which is not read; write out what it stands for")
+        _check_events(data)
         document = yaml.safe_load(data)
     except yaml.YAMLError as error:
         raise FormError(f"is no YAML: {' '.join(str(error).split())}") from None
@@ -139,9 +145,21 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
     except Exception as error:  # PyYAML's constructors raise nearly every type there is on a wrong tag
         raise FormError(f"is no YAML that can be read: {error}") from None
     if not isinstance(document, dict) or "names" not in document:
-        what = "has no names" if isinstance(document, dict) else f"holds {kind(document)}"
+        held = "is empty" if document is None else f"holds {kind(document)}"
+        what = "has no names" if isinstance(document, dict) else held
         raise FormError(f"{what}, expected a data.yaml: names, and train, val or test")
     return document
+
+
+def _check_events(data: bytes) -> None:
+    """Refuse what grows: aliases, which repeat what stands elsewhere, and deep nesting."""
+    depth = 0
+    for event in yaml.parse(data, yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise FormError("holds an alias (*name), which is not read; write out what it stands for")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_LIMIT:
+            raise FormError(f"is nested more than {_DEPTH_LIMIT} deep, expected a data.yaml")
 
 
 def _names(path: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -153,7 +171,7 @@ def _names(path: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
     if not isinstance(names, list) or not names:
         raise FormError(f"names is {kind(names)}, expected the names of the classes")
     for number, name in enumerate(names):
-        if not isinstance(name, str) and type(name) is not int:
+        if not (is_text(name) or type(name) is int):
             raise FormError(f"names: class {number} is {kind(name)}, expected text; put it in quotes")
     if document.get("nc", len(names)) != len(names):
         raise FormError(f"nc is {kind(document['nc'])}, but there are {len(names)} names")
@@ -166,7 +184,7 @@ def _places(path: Path, document: Mapping[str, Any]) -> tuple[Path, ...]:
     if not entries:
         raise FormError("has none of train, val and test, expected folders or lists of images")
     root = document.get("path")
-    if root is not None and not isinstance(root, str):
+    if root is not None and not _is_path(root):
         raise FormError(f"path is {kind(root)}, expected the data set's folder")
     here = path.parent
     roots = [here] if root is None else [here / root, Path(root), here]
@@ -174,8 +192,8 @@ def _places(path: Path, document: Mapping[str, Any]) -> tuple[Path, ...]:
         for folder in roots:
             if places := [found for entry in entries for found in _existing(folder, entry)]:
                 return tuple(dict.fromkeys(places))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise FormError(f"train, val or test cannot be found: {error}") from None
+    except OSError as error:
+        raise FormError(f"train, val or test cannot be found: {error.strerror}") from None
     raise FormError(
         f"none of its images is there, such as {printable_path((roots[0] / entries[0]).absolute())}; "
         "write the data set's folder as path"
@@ -185,9 +203,13 @@ def _places(path: Path, document: Mapping[str, Any]) -> tuple[Path, ...]:
 def _entries(split: str, value: Any) -> list[str]:
     entries = value if isinstance(value, list) else [] if value is None else [value]
     for entry in entries:
-        if not isinstance(entry, str) or not entry:
+        if not _is_path(entry):
             raise FormError(f"{split} is {kind(entry)}, expected a folder or a list of images")
     return entries
+
+
+def _is_path(value: Any) -> TypeGuard[str]:
+    return is_text(value) and "\0" not in value
 
 
 def _existing(root: Path, entry: str) -> Iterator[Path]:
@@ -200,7 +222,10 @@ def _existing(root: Path, entry: str) -> Iterator[Path]:
 
 def _listed(path: Path) -> Iterator[Path]:
     """The images of a list, one a line; a relative one starts from the list's folder."""
-    for line in read_text(path).splitlines():
-        if text := line.strip():
-            image = path.parent / text
-            yield image.parent.resolve() / image.name
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not (text := line.strip()):
+            continue
+        if not _is_path(text):
+            reason = f"line {number} is {reprlib.repr(text)}, expected the path of an image"
+            raise AnnotationError(printable_path(path), reason)
+        yield _place(path.parent / text)
