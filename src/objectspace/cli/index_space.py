@@ -1,0 +1,47 @@
+"""``objectspace index-space``: the approximate index of a space, with its recall."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from objectspace.cli.commands import app
+from objectspace.cli.options import Json, Metric, MetricOption, Space, StorePath
+from objectspace.cli.output import print_json, recall_text
+
+
+class Kind(StrEnum):
+    """How the index finds candidates."""
+
+    ivf_hnsw_sq = "ivf-hnsw-sq"
+    ivf_pq = "ivf-pq"
+
+
+KindOption = Annotated[Kind, typer.Option(help="a graph of 8-bit vectors, or short codes: a smaller index")]
+
+
+@app.command("index-space")
+def index_space(
+    store: StorePath,
+    space: Space = None,
+    kind: KindOption = Kind.ivf_hnsw_sq,
+    metric: MetricOption = Metric.euclidean,
+    as_json: Json = False,
+) -> None:
+    """Build the approximate index of a large space, for search --approximate, and measure its recall."""
+    from objectspace.neighbours.approximate import index_space as build
+    from objectspace.search import default_space
+    from objectspace.store import open_store
+
+    chosen = space or default_space(open_store(store))
+    start = time.perf_counter()
+    built = build(store, chosen, kind=kind.value, metric=metric.value)
+    if as_json:
+        print_json({"space": chosen, **built.to_json()})
+    else:
+        seconds = time.perf_counter() - start
+        typer.echo(f"{store}: {built.count} vectors of space {chosen} indexed in {seconds:.1f} s")
+        typer.echo(recall_text(built))
