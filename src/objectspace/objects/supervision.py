@@ -138,7 +138,7 @@ def _labels(detections: Detections, names: Sequence[str] | None) -> list[str]:
     given = detections.data.get(_CLASS_NAME)
     if given is not None:
         return [coco_spelling(str(name)) for name in given]
-    if detections.class_id is None:
+    if detections.class_id is None or not len(detections):
         return [UNCLASSIFIED] * len(detections)
     if names is None:
         raise InputError("detections: class_id without class_name in data; give the classes' names")

@@ -429,7 +429,8 @@ word = st.sampled_from(["0", "1", "7.5", "-3", "nan", "cat", "", "1e400", "20"])
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="<&>"), max_size=4
 )
 tag = st.sampled_from(
-    "object name bndbox xmin xmax ymin ymax pose difficult size width filename attributes attribute".split()
+    ["object", "name", "bndbox", "xmin", "xmax", "ymin", "ymax", "pose", "difficult", "size", "width"]
+    + ["filename", "attributes", "attribute", "value"]
 )
 trees = st.recursive(
     word,
