@@ -10,12 +10,13 @@ from typing import NoReturn
 
 import typer
 
-from objectspace.cli.jobs import annotation_reader, factor_table, make_job, pools_of
+from objectspace.cli.jobs import annotation_reader, factor_table, make_job, pools_of, prompter_of
 from objectspace.cli.options import (
     AnnotationFormat,
     Annotations,
     Background,
     BackgroundOption,
+    BoxThreshold,
     Confidence,
     DetectorName,
     DetectorWeights,
@@ -46,6 +47,9 @@ from objectspace.cli.options import (
     Pools,
     Precision,
     PrecisionOption,
+    Prompt,
+    PromptModel,
+    PromptWeights,
     Quiet,
     Replace,
     ResizeOption,
@@ -56,6 +60,7 @@ from objectspace.cli.options import (
     Space,
     StorePath,
     TapsOf,
+    TextThreshold,
     Windows,
 )
 from objectspace.cli.output import (
@@ -65,6 +70,7 @@ from objectspace.cli.output import (
     print_report,
     print_table,
     progress_bar,
+    tell_missing_words,
     warn,
     write_sheet,
 )
@@ -89,6 +95,11 @@ def index(
     resize: ResizeOption = None,
     confidence: Confidence = 0.25,
     iou: Iou = 0.45,
+    prompt: Prompt = None,
+    prompt_model: PromptModel = None,
+    prompt_weights: PromptWeights = None,
+    box_threshold: BoxThreshold = None,
+    text_threshold: TextThreshold = None,
     annotations: Annotations = None,
     annotation_format: AnnotationFormat = "yolo",
     replace: Replace = False,
@@ -129,10 +140,18 @@ def index(
         reader = annotation_reader(
             annotations, annotation_format, names, masks, mask_pattern, mask_label, table, found
         )
+        prompter = prompter_of(
+            prompt,
+            {"name": prompt_model, "weights": prompt_weights},
+            {"box_threshold": box_threshold, "text_threshold": text_threshold},
+            reader,
+            device,
+        )
         job = make_job(
             reader,
             table,
             route,
+            prompts=prompter,
             detector={"name_or_cfg": detector, "weights": detector_weights, "names": names, "resize": resize},
             encoder={"name": encoder, "weights": encoder_weights},
             networks={"device": device, "precision": precision.value},
@@ -149,6 +168,8 @@ def index(
         with progress_bar(len(found), shown=not (quiet or as_json)) as progress:
             report = run_index(found, store, job, progress=progress)
     print_report(report, store, as_json)
+    if prompter is not None:
+        tell_missing_words(prompter.recipe["words"], store)
 
 
 @app.command()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from objectspace.jobs import Job
     from objectspace.objects.annotations import AnnotationSet, Coverage
     from objectspace.objects.factors import FactorTable
+    from objectspace.objects.prompts import Prompter
 
 
 def factor_table(pattern: str | None, table: Path | None, photos: Sequence[Path]) -> FactorTable | None:
@@ -88,6 +89,26 @@ def pools_of(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tupl
     return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
 
 
+def prompter_of(
+    prompt: str | None,
+    model: dict[str, Any],
+    thresholds: dict[str, float | None],
+    reader: AnnotationSet | None,
+    device: str,
+) -> Prompter | None:
+    """What finds the words of --prompt; None where there is none."""
+    from objectspace.objects.prompts import load_prompter
+
+    given = {name: value for name, value in {**model, **thresholds}.items() if value is not None}
+    if prompt is None:
+        if given:
+            misuse("a prompt model, its weights and thresholds need words to find: give --prompt")
+        return None
+    if reader is not None:
+        raise InputError("objects come from words or from annotations; give one of them")
+    return load_prompter(prompt, **given, device=device)
+
+
 def make_job(
     reader: AnnotationSet | None,
     factors: FactorTable | None,
@@ -98,11 +119,12 @@ def make_job(
     networks: dict[str, Any],
     settings: dict[str, Any],
     crop: dict[str, Any],
+    prompts: Prompter | None = None,
 ) -> Job:
     """The job of the options, its networks loaded.
 
-    Annotations alone make crops only; where nothing finds the objects, or windows are asked for by name, the
-    detector is yolov3.
+    Annotations or words alone make crops only; where nothing finds the objects, or windows are asked for by
+    name, the detector is yolov3.
     """
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.encoders import load_encoder
@@ -111,10 +133,11 @@ def make_job(
     from objectspace.objects.detectors import load_detector
 
     policy = CropPolicy(**crop)
-    if detector["name_or_cfg"] is None and (reader is None or route is Route.window):
+    detects = reader is None and prompts is None
+    if detector["name_or_cfg"] is None and (detects or route is Route.window):
         detector["name_or_cfg"] = "yolov3"
     maps_of_detector = route in (Route.both, Route.window)
-    wanted = detector["name_or_cfg"] is not None and (reader is None or maps_of_detector)
+    wanted = detector["name_or_cfg"] is not None and (detects or maps_of_detector)
     if route is Route.crop:
         settings["pools"] = ()
     return Job(
@@ -122,6 +145,7 @@ def make_job(
         encoder=load_encoder(**encoder, **networks) if route in (Route.both, Route.crop) else None,
         encoder_map=load_encoder_map(**encoder, **networks) if route is Route.map else None,
         annotations=reader,
+        prompts=prompts,
         factors=factors,
         crop=policy,
         **settings,

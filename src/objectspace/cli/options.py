@@ -11,6 +11,7 @@ import typer
 #: The groups of options in `objectspace index --help`.
 DETECTOR = "Detector"
 ANNOTATIONS = "Annotations"
+WORDS = "Words"
 FACTORS = "Factors"
 EMBEDDINGS = "Embeddings"
 MACHINE = "Machine"
@@ -129,6 +130,46 @@ Iou = Annotated[
         metavar="0..1",
         help="overlap at which the lesser of two detections goes",
         rich_help_panel=DETECTOR,
+    ),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORDS",
+        help='find what these name, with masks: "apple. red car. dog."',
+        rich_help_panel=WORDS,
+    ),
+]
+PromptModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="grounded-sam or sam3",
+        show_default="grounded-sam",
+        rich_help_panel=WORDS,
+    ),
+]
+PromptWeights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="holds grounding-dino/ and sam/, or sam3/; fetched once by default",
+        rich_help_panel=WORDS,
+    ),
+]
+BoxThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="0..1", help="least score of a box", show_default="0.3; sam3 0.5", rich_help_panel=WORDS
+    ),
+]
+TextThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="0..1",
+        help="least score of a word that labels it (grounded-sam)",
+        show_default="0.25",
+        rich_help_panel=WORDS,
     ),
 ]
 Annotations = Annotated[

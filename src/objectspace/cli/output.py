@@ -65,6 +65,18 @@ def print_report(report: Report, store: Path, as_json: bool) -> None:
         warn(f"and {len(report.failures) - LISTED} more, listed by: objectspace info {store}")
 
 
+def tell_missing_words(words: Sequence[str], store: Path) -> None:
+    """Warn of the words of a prompt that no object of a store is labelled with."""
+    from objectspace.store import open_store
+
+    labels = open_store(store).info().labels
+    if missing := [word for word in words if word not in labels]:
+        warn(
+            f"nothing was found for {', '.join(missing)}; lower --box-threshold and --text-threshold, or say "
+            "it in other words"
+        )
+
+
 def print_info(store: Path, info: StoreInfo) -> None:
     """What a store holds."""
     typer.echo(f"{store}: {info.images} images, {info.objects} objects")

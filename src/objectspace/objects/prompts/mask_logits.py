@@ -1,0 +1,45 @@
+"""From the small maps that a mask decoder gives to run-length masks at the photo's own size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from objectspace.objects.masks import encode
+from objectspace.objects.records import Mask
+
+
+def run_lengths(maps: Tensor, enlarge: Callable[[Tensor], Tensor], threshold: float) -> list[Mask | None]:
+    """The mask of each map (n, h, w): where ``enlarge`` of it exceeds ``threshold``; None where nowhere.
+
+    enlarge: (1, 1, h, w) → (1, 1, height, width) of the photo. One photo-sized mask exists at a time.
+    """
+    masks: list[Mask | None] = []
+    for small in maps:
+        # Interpolation makes nothing larger than the largest: what is nowhere above stays nowhere above.
+        if not bool((small > threshold).any()):
+            masks.append(None)
+            continue
+        pixels = (enlarge(small[None, None])[0, 0] > threshold).cpu().numpy().astype(np.bool_, copy=False)
+        masks.append(encode(pixels) if pixels.any() else None)
+    return masks
+
+
+def bilinear(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Maps (b, c, h, w) at another size, interpolated between pixel centres."""
+    return functional.interpolate(maps, size_hw, mode="bilinear", align_corners=False)
+
+
+def filled_up(rows: Tensor, count: int) -> Tensor:
+    """The rows (n, ...) followed by zeros up to ``count`` of them.
+
+    A pass always takes as many, as another number may take kernels that round otherwise: so what a photo
+    gives does not depend on those beside it.
+    """
+    if len(rows) == count:
+        return rows
+    return torch.cat([rows, rows.new_zeros(count - len(rows), *rows.shape[1:])])

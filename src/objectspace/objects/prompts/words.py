@@ -1,0 +1,29 @@
+"""The words of a prompt."""
+
+from __future__ import annotations
+
+import re
+
+from objectspace.errors import InputError
+
+#: What ends a word: full stops and question marks end a phrase in Grounding DINO's own attention mask, and
+#: commas are how people write lists.
+_ENDS = re.compile(r"[.,?]")
+
+
+def parse_words(prompt: str) -> tuple[str, ...]:
+    """The words (or phrases) of a prompt such as ``"apple. red car. dog."`` or ``"apple, red car, dog"``.
+
+    Each is kept as the user wrote it, with single spaces; it becomes the label of the objects found.
+    Raises InputError for a prompt without words and for a word that stands in it twice, whatever its case.
+    """
+    words = tuple(" ".join(part.split()) for part in _ENDS.split(prompt))
+    words = tuple(word for word in words if any(character.isalnum() for character in word))
+    if not words:
+        raise InputError(f'prompt without words: {prompt!r}; expected words such as "apple. red car. dog."')
+    seen: set[str] = set()
+    for word in words:
+        if word.lower() in seen:
+            raise InputError(f"the prompt names {word!r} twice; expected each word once")
+        seen.add(word.lower())
+    return words
