@@ -45,6 +45,7 @@ def write(selection: Selection, path: Path) -> list[str]:
         for block in selection.blocks():
             rows = slice(block.start, block.start + len(block))
             columns = {
+                **dict.fromkeys(("image", "label")),  # the first columns of the table that it shows
                 **object_columns(block, taken=list(_COLUMNS)),
                 "image": pa.array([{"bytes": jpeg} for jpeg in block.thumbnails()], _PICTURE),
                 "projection_x": pa.array(coordinates[rows, 0]),

@@ -2,7 +2,8 @@
 
 It is the JSON of ``fiftyone.types.FiftyOneDataset`` without a database version in ``metadata.json``, which
 every FiftyOne from 0.8 reads sample by sample and gives the fields that it finds; so it depends on none.
-Arrays stand as FiftyOne writes them: MongoDB's extended JSON of a compressed ``.npy``.
+Arrays are compressed ``.npy`` files: a mask as the text that FiftyOne's mask field takes, a vector in
+MongoDB's extended JSON, by which FiftyOne knows an array in a field that it has not met.
 """
 
 from __future__ import annotations
@@ -100,9 +101,9 @@ def _detection(
     width, height = photo.width, photo.height
     known: dict[str, Any] = {
         "confidence": float(objects.score[row]),
-        "mask": _box_mask(block, row, photo),
+        "mask": _packed(_box_mask(block, row, photo)),
         **{names[name]: value for name, value in plain_factors(block, row).items()},
-        **{field: column[row] for field, column in vectors.items()},
+        **{field: _extended(column[row]) for field, column in vectors.items()},
     }
     return {
         "_cls": "Detection",
@@ -112,7 +113,7 @@ def _detection(
         "attributes": {},
         "object_id": str(objects.object_id[row]),
         "source": objects.source[row],
-        **{name: _json(value) for name, value in known.items() if not _unknown(value)},
+        **{name: value for name, value in known.items() if not _unknown(value)},
     }
 
 
@@ -125,16 +126,18 @@ def _box_mask(block: Block, row: int, photo: ImageRow) -> NDArray[np.bool_] | No
 
 
 def _unknown(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.dtype.kind == "f" and bool(np.isnan(value[0]))
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _json(value: Any) -> Any:
-    """A number or text as it is; an array as MongoDB's extended JSON."""
-    if not isinstance(value, np.ndarray):
-        return value
+def _extended(vector: NDArray[np.float32]) -> dict[str, Any] | None:
+    """A vector in MongoDB's extended JSON; None where the object has none."""
+    return None if np.isnan(vector[0]) else {"$binary": {"base64": _packed(vector), "subType": "00"}}
+
+
+def _packed(array: NDArray[Any] | None) -> str | None:
+    """A compressed ``.npy`` as text."""
+    if array is None:
+        return None
     stream = io.BytesIO()
-    np.save(stream, value, allow_pickle=False)
-    packed = base64.b64encode(zlib.compress(stream.getvalue())).decode("ascii")
-    return {"$binary": {"base64": packed, "subType": "00"}}
+    np.save(stream, array, allow_pickle=False)
+    return base64.b64encode(zlib.compress(stream.getvalue())).decode("ascii")
