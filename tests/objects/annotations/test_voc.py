@@ -428,10 +428,8 @@ def test_two_files_of_one_photo(tmp_path: Path) -> None:
 word = st.sampled_from(["0", "1", "7.5", "-3", "nan", "cat", "", "1e400", "20"]) | st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="<&>"), max_size=4
 )
-tag = st.sampled_from(
-    ["object", "name", "bndbox", "xmin", "xmax", "ymin", "ymax", "pose", "difficult", "size", "width"]
-    + ["filename", "attributes", "attribute", "value"]
-)
+FIELDS = ("object", "name", "bndbox", "xmin", "xmax", "ymin", "ymax", "pose", "difficult", "size", "width")
+tag = st.sampled_from([*FIELDS, "filename", "attributes", "attribute", "value"])
 trees = st.recursive(
     word,
     lambda inner: st.lists(
