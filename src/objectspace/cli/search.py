@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from objectspace.cli.commands import app
 from objectspace.cli.jobs import misuse
@@ -27,11 +29,15 @@ from objectspace.cli.options import (
     StorePath,
     Unlike,
 )
-from objectspace.cli.output import print_answer, print_json, write_sheet
+from objectspace.cli.output import print_answer, print_json, recall_text, warn, write_sheet
 
 if TYPE_CHECKING:
     from objectspace.search import Queries, SpaceSearch
     from objectspace.store import Store
+
+Approximate = Annotated[
+    bool, typer.Option("--approximate", help="by the index that index-space built; its recall is told")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +66,12 @@ def search(
     label: Label = None,
     metric: QueryMetric = None,
     exclude_same_image: OtherPhotos = False,
+    approximate: Approximate = False,
     sheet: SheetPath = None,
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Find the nearest objects of a stored object, of what a photo shows, or of words; exactly."""
+    """Find the nearest objects of a stored object, of what a photo shows, or of words; exactly by default."""
     from objectspace.search import SpaceSearch
     from objectspace.store import open_store
 
@@ -75,13 +82,17 @@ def search(
         check_figure_path(sheet)
     opened = open_store(store)
     distance = metric or (Metric.cosine if text else Metric.euclidean)
-    ready = SpaceSearch(opened, space or _default_space(opened, asked), metric=distance.value)
+    chosen = space or _default_space(opened, asked)
+    ready = SpaceSearch(opened, chosen, metric=distance.value, approximate=approximate)
     queries = _queries(opened, ready, asked, device)
     if mean:
         queries = ready.mean(queries)
     if unlike:
         queries = ready.unlike(queries, unlike)
     answers = ready.nearest(queries, k=k, label=label, exclude_same_image=exclude_same_image)
+    if ready.approximate is not None:
+        told = recall_text(ready.approximate.index, ready.approximate.unindexed)
+        warn(f"the answer is approximate: {told}")
     if sheet is not None:
         write_sheet(opened, answers, sheet, exclude_same_image)
     if as_json:
