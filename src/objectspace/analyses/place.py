@@ -15,7 +15,7 @@ from objectspace.analyses.factor_values import factor_column
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import first_cells
 from objectspace.errors import InputError
-from objectspace.objects.boxes import Frame, centres, letterbox_frame, stretch_frame
+from objectspace.objects.boxes import Frame, centres, recipe_frame
 from objectspace.objects.records import Objects
 from objectspace.store import Store
 
@@ -79,10 +79,8 @@ def numeric_factor(objects: Objects, where: Whereabouts | None, name: str) -> Fl
 
 def _frame(recipe: Recipe, name: str, image_wh: tuple[int, int]) -> Frame:
     try:
-        width, height = recipe.preprocessing["input_wh"]
-        make = {"letterbox": letterbox_frame, "stretch": stretch_frame}[recipe.preprocessing["resize"]]
+        return recipe_frame(recipe.preprocessing, image_wh)
     except (KeyError, TypeError, ValueError):
         raise InputError(
             f"the recipe of space {name} does not say how photos lie on the detector's input"
         ) from None
-    return make(image_wh, (width, height))

@@ -6,7 +6,9 @@ image is ``(0, 0, width, height)``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +20,8 @@ Float32 = NDArray[np.float32]
 class Frame:
     """How a network's input lies on the image: ``input = image * scale_xy + offset_xy``, in pixels.
 
-    ``image_wh`` and ``input_wh`` are ``(width, height)``. Made by :func:`stretch_frame` or
-    :func:`letterbox_frame`.
+    ``image_wh`` and ``input_wh`` are ``(width, height)``. Made by :func:`stretch_frame`,
+    :func:`letterbox_frame`, or :func:`shorter_side_frame` for an input whose size is the image's own.
     """
 
     image_wh: tuple[int, int]
@@ -59,6 +61,52 @@ def letterbox_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Fra
     scale = (fitted[0] / image_wh[0], fitted[1] / image_wh[1])
     offset = (float((input_wh[0] - fitted[0]) // 2), float((input_wh[1] - fitted[1]) // 2))
     return Frame(image_wh, input_wh, scale, offset)
+
+
+def shorter_side_frame(image_wh: tuple[int, int], shorter: int, longer: int) -> Frame:
+    """The image keeps its aspect and fills an input of its own size: the shorter side is ``shorter`` pixels,
+    fewer where the longer would exceed ``longer``.
+
+    Both sides are rounded down, as torchvision does (``GeneralizedRCNNTransform``), but to no less than one.
+    """
+    scale = min(shorter / min(image_wh), longer / max(image_wh))
+    width, height = (max(1, int(side * scale)) for side in image_wh)
+    return stretch_frame(image_wh, (width, height))
+
+
+def shortest_edge_frame(image_wh: tuple[int, int], shorter: int, longer: int) -> Frame:
+    """As :func:`shorter_side_frame`, but the shorter side is rounded to the nearest pixel, as DETR does, and
+    an image that has that side already keeps its size (transformers' ``get_size_with_aspect_ratio``).
+    """
+    least, most = min(image_wh), max(image_wh)
+    exact = min(float(shorter), longer * least / most)
+    if round(exact) == least:
+        return stretch_frame(image_wh, image_wh)
+    sides = max(1, round(exact)), max(1, int(exact * most / least))
+    return stretch_frame(image_wh, sides if image_wh[0] < image_wh[1] else sides[::-1])
+
+
+def recipe_frame(recipe: Mapping[str, Any], image_wh: tuple[int, int]) -> Frame:
+    """The frame of an image under a network's recipe: its ``resize``, with ``input_wh`` or ``sides``.
+
+    Raises KeyError, TypeError or ValueError for a recipe that does not say.
+    """
+    if (resize := recipe["resize"]) in _BY_SIDES:
+        shorter, longer = recipe["sides"]
+        return _BY_SIDES[resize](image_wh, shorter, longer)
+    width, height = recipe["input_wh"]
+    return _BY_INPUT[resize](image_wh, (width, height))
+
+
+#: How an image is laid on the input, by its name in recipes.
+_BY_INPUT: Mapping[str, Callable[[tuple[int, int], tuple[int, int]], Frame]] = {
+    "stretch": stretch_frame,
+    "letterbox": letterbox_frame,
+}
+_BY_SIDES: Mapping[str, Callable[[tuple[int, int], int, int], Frame]] = {
+    "shorter side": shorter_side_frame,
+    "shortest edge": shortest_edge_frame,
+}
 
 
 def clip(xyxy: Float32, image_wh: tuple[int, int]) -> Float32:

@@ -14,9 +14,10 @@ from torchvision.models import ResNet
 from objectspace.digests import recipe_digest
 from objectspace.embeddings.encoders import load_encoder
 from objectspace.embeddings.encoders.demo import DemoResNet
-from objectspace.embeddings.encoders.network import NetworkEncoder, reproducible
+from objectspace.embeddings.encoders.network import NetworkEncoder
 from objectspace.errors import ModelError
 from objectspace.images import Image, Pixels
+from objectspace.networks.precision import reproducible
 from objectspace.objects.boxes import Frame, letterbox_frame
 from objectspace.objects.inputs import RESAMPLING, lay
 from objectspace.objects.maps import Head, MapRun

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from objectspace.embeddings.crops import Interpolation
 from objectspace.errors import InputError, ModelError
-from objectspace.networks.precision import resolve_device, resolve_precision, torch_dtype
+from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 
 #: Crops a forward pass. On a processor larger batches gain nothing (docs/speed-notes.md) and fill up longer
 #: tails; a GPU needs them.
@@ -140,13 +139,3 @@ def _vectors(output: Any, name: str) -> Tensor:
             "choose a model with global pooling"
         )
     return output
-
-
-@contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
-    """On CUDA: the same kernel every time, and float32 that is float32, not TF32 (cuDNN's default)."""
-    if device.type != "cuda":
-        yield
-        return
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield

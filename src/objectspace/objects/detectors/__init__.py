@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from objectspace.errors import InputError
 from objectspace.images import Image
 from objectspace.objects.boxes import Frame
+from objectspace.objects.detectors.published import TORCHVISION, is_detr, located
 from objectspace.objects.maps import MapRun, MapSource
 from objectspace.objects.records import Objects
 
@@ -43,34 +44,74 @@ def load_detector(
     device: str = "cpu",
     precision: str = "auto",
 ) -> Detector:
-    """The detector of a name or of a Darknet ``.cfg`` file.
+    """The detector of a name, of a Darknet ``.cfg`` file, or of the DETR family.
 
-    The names are ``yolov3``, ``yolov3-spp`` and ``yolov3-tiny``, whose published weights are fetched once,
-    and ``demo``, which is shipped and knows the drawn world only (docs/default-models.md).
+    The names are ``yolov3``, ``yolov3-spp`` and ``yolov3-tiny`` and those of torchvision's detectors, whose
+    published weights are fetched once, and ``demo``, which is shipped and knows the drawn world only
+    (docs/default-models.md). A DETR is named by its id on the hub, which holds a slash, or by the folder that
+    transformers saved it to; ``detr:``, ``rt_detr:``, ``rt_detr_v2:``, ``d_fine:`` or ``conditional_detr:``
+    may stand before it. docs/detectors.md compares them.
 
-    weights: the weight file; may be left out for a name
+    weights: the weight file; may be left out for a name; a DETR has its own beside its config
     names: a file of class names, a line each; otherwise the name's own, or COCO's for 80 classes
-    resize: "letterbox" (the default of a name) or "stretch" (the default of a cfg)
+    resize: "letterbox" (the default of a name) or "stretch" (the default of a cfg), for a Darknet network
+        only
     device, precision: see :mod:`objectspace.networks.precision`
 
-    Raises InputError for an unknown name or option, CfgError, WeightsError, DownloadError.
+    Raises InputError for an unknown name or option, CfgError, WeightsError, DownloadError, ModelError.
     """
+    from objectspace.networks.darknet.architectures import ARCHITECTURES
+
+    if resize is not None and resize not in RESIZES:
+        raise InputError(f"resize is {resize!r}, expected {' or '.join(RESIZES)}")
+    name, suffix = str(name_or_cfg), Path(name_or_cfg).suffix.lower()
+    if name in ARCHITECTURES or suffix == ".cfg":
+        return _load_darknet(name_or_cfg, weights, names, resize, device, precision)
+    if resize is not None:
+        raise InputError(f"{name} has its own rule of how a photo becomes its input; leave out resize")
+    options: dict[str, Any] = {"names": names, "device": device, "precision": precision}
+    detector: Detector
+    if name in TORCHVISION:
+        from objectspace.objects.detectors.torchvision_models import load_torchvision
+
+        detector = load_torchvision(name, weights=weights, **options)
+    elif is_detr(name):
+        from objectspace.objects.detectors.detr import load_detr
+
+        if weights is not None:
+            raise InputError(f"the weights of {name} stand beside its config; leave out its weight file")
+        detector = load_detr(name, **options)
+    else:
+        raise InputError(_unknown(name, sorted([*ARCHITECTURES, *TORCHVISION])))
+    detector.loaded_from = {
+        "name_or_cfg": located(name),
+        "weights": None if weights is None else str(Path(weights).absolute()),
+        "names": None if names is None else str(Path(names).absolute()),
+        "resize": None,
+    }
+    return detector
+
+
+def _load_darknet(
+    name_or_cfg: str | Path,
+    weights: Path | str | None,
+    names: Path | str | None,
+    resize: str | None,
+    device: str,
+    precision: str,
+) -> Detector:
     from objectspace.networks.darknet.architectures import ARCHITECTURES
     from objectspace.networks.darknet.cfg import read_cfg
     from objectspace.networks.weights import fetch
     from objectspace.objects.detectors.darknet import load_darknet
 
-    if resize is not None and resize not in RESIZES:
-        raise InputError(f"resize is {resize!r}, expected {' or '.join(RESIZES)}")
     architecture = ARCHITECTURES.get(str(name_or_cfg))
     known_names = None if architecture is None else architecture.names
     if architecture is not None:
         name, cfg, default = architecture.name, architecture.cfg(), "letterbox"
         weights = fetch(architecture.weights) if weights is None else weights
-    elif Path(name_or_cfg).suffix.lower() == ".cfg":
-        name, cfg, default = Path(name_or_cfg).stem, read_cfg(name_or_cfg), "stretch"
     else:
-        raise InputError(_unknown(str(name_or_cfg), sorted(ARCHITECTURES)))
+        name, cfg, default = Path(name_or_cfg).stem, read_cfg(name_or_cfg), "stretch"
     if weights is None:
         raise InputError(
             f"{name_or_cfg} needs its weight file: give it as weights, or with --detector-weights"
@@ -96,4 +137,7 @@ def load_detector(
 def _unknown(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     guess = f"; did you mean {near[0]}?" if near else ""
-    return f"no detector {name!r}: expected {', '.join(known)} or a Darknet .cfg file{guess}"
+    return (
+        f"no detector {name!r}: expected {', '.join(known)}, a Darknet .cfg file, or the folder or hub id "
+        f"of a DETR{guess}"
+    )

@@ -1,0 +1,64 @@
+"""Passes of a network over inputs that may differ in size, and detection by them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from objectspace.errors import InputError
+from objectspace.images import Image, Pixels
+from objectspace.objects.records import Objects
+
+if TYPE_CHECKING:
+    from objectspace.objects.detectors import Detector
+
+Row = TypeVar("Row")
+
+#: Inputs of one size to a pass: always as many, as another number may take kernels that round otherwise. On a
+#: CPU passes run side by side, so a larger one would only wait for its photos.
+_PASS = {"cpu": 1, "cuda": 4}
+
+
+def in_passes(
+    inputs: Sequence[Pixels] | Pixels, run: Callable[[Tensor], Sequence[Row]], device: torch.device
+) -> list[Row]:
+    """What ``run`` gives for each input (h, w, 3) uint8, in their order.
+
+    ``run`` takes (b, 3, h, w) uint8, inputs of one size, filled up with black ones to as many as a pass has
+    on this device. Raises InputError for other arrays.
+    """
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for row, pixels in enumerate(inputs):
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+            raise InputError(
+                f"an input of shape {pixels.shape} and type {pixels.dtype}, expected (h, w, 3) uint8"
+            )
+        by_size.setdefault(pixels.shape, []).append(row)
+    size = _PASS[device.type]
+    rows: dict[int, Row] = {}
+    for shape, members in by_size.items():
+        for start in range(0, len(members), size):
+            batch = members[start : start + size]
+            filled = np.zeros((size, *shape), np.uint8)
+            for place, row in enumerate(batch):
+                filled[place] = inputs[row]
+            rows.update(zip(batch, run(torch.from_numpy(filled).permute(0, 3, 1, 2)), strict=False))
+    return [rows[row] for row in range(len(inputs))]
+
+
+def detected(detector: Detector, images: Sequence[Image], *, confidence: float, iou: float) -> list[Objects]:
+    """The objects that a detector finds in each image."""
+    found = []
+    for start in range(0, len(images), detector.batch_size):
+        batch = images[start : start + detector.batch_size]
+        run = detector.run([detector.prepare(image) for image in batch])
+        for row, image in enumerate(batch):
+            frame = detector.frame((image.width, image.height))
+            found.append(
+                detector.find_objects(run, row, image.image_id, frame, confidence=confidence, iou=iou)
+            )
+    return found
