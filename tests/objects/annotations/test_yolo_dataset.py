@@ -173,6 +173,7 @@ def test_another_digest_of_the_contents(coco2: Path, change: str) -> None:
     ("text", "reason"),
     [
         ("", "is empty, expected a data.yaml: names, and train, val or test"),
+        ("names: [cat]\ntrain: images\nkpt_shape: [17, 3]", "is of keypoints (kpt_shape), expected boxes or"),
         ("just words", "holds 'just words', expected a data.yaml"),
         ("- 1\n- 2", "holds a list of 2, expected a data.yaml"),
         ("train: images", "has no names, expected a data.yaml: names, and train, val or test"),

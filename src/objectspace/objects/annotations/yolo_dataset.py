@@ -148,6 +148,9 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
         held = "is empty" if document is None else f"holds {kind(document)}"
         what = "has no names" if isinstance(document, dict) else held
         raise FormError(f"{what}, expected a data.yaml: names, and train, val or test")
+    if "kpt_shape" in document:
+        # Their lines, a box and its keypoints, would pass for polygons.
+        raise FormError("is of keypoints (kpt_shape), expected boxes or polygons")
     return document
 
 
