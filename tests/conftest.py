@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -190,6 +191,84 @@ def _write_encoder(path: Path, *, seed: int) -> Path:
         torch.manual_seed(seed)
         torch.save(timm.create_model(ENCODER, num_classes=0).state_dict(), path)
     return path
+
+
+# ----------------------------------------------------------------------------- encoders with a text tower
+
+
+TINY_CLIP = {
+    "embed_dim": 24,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+    "text_cfg": {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 2},
+}
+CLIP_PREPROCESSING = {
+    "mean": [0.4, 0.5, 0.6],
+    "std": [0.2, 0.3, 0.4],
+    "interpolation": "bicubic",
+    "resize_mode": "squash",
+}
+
+
+@pytest.fixture(scope="session")
+def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the hub has it: the config of a small CLIP, and random weights."""
+    import open_clip
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-clip"
+    return _write_clip(folder, TINY_CLIP, open_clip.CLIP)
+
+
+@pytest.fixture
+def clip_name(tmp_path: Path) -> Iterator[str]:
+    """The name of the same small CLIP among open_clip's own models; it has no published weights."""
+    import open_clip
+    from open_clip import factory
+
+    path = tmp_path / "tiny-clip-32.json"
+    path.write_text(json.dumps(TINY_CLIP))
+    open_clip.add_model_config(path)
+    yield path.stem
+    factory._MODEL_CONFIG_PATHS.remove(path)
+    del factory._MODEL_CONFIGS[path.stem]
+
+
+@pytest.fixture(scope="session")
+def siglip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small SigLIP: timm's image tower, a text tower without a causal mask, a tokenizer of its own."""
+    import open_clip
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    text = {"context_length": 8, "vocab_size": 16, "width": 16, "heads": 2, "layers": 1, "pool_type": "last"}
+    text |= {"hf_tokenizer_name": "tokenizer", "no_causal_mask": True, "proj_bias": True}
+    text |= {"tokenizer_kwargs": {"clean": "canonicalize"}}
+    vision = {"image_size": 160, "timm_model_name": "test_vit", "timm_pool": "avg", "timm_proj": "none"}
+    config = {"embed_dim": 64, "init_logit_bias": -10, "custom_text": True}
+    config |= {"vision_cfg": vision, "text_cfg": text}
+    folder = tmp_path_factory.mktemp("models") / "tiny-siglip"
+    parts = {key: value for key, value in config.items() if key != "custom_text"}
+    _write_clip(folder, config, lambda **_: open_clip.CustomTextCLIP(**parts))
+    words = {"<unk>": 0, "</s>": 1, "a": 2, "red": 3, "chair": 4, "dog": 5}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    own = {"unk_token": "<unk>", "eos_token": "</s>", "pad_token": "</s>"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **own).save_pretrained(folder)
+    return folder
+
+
+def _write_clip(folder: Path, config: dict[str, Any], make: Callable[..., Any]) -> Path:
+    import safetensors.torch
+    import torch
+
+    folder.mkdir()
+    whole = {"model_cfg": config, "preprocess_cfg": CLIP_PREPROCESSING}
+    (folder / "open_clip_config.json").write_text(json.dumps(whole))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = {name: value.contiguous() for name, value in make(**config).state_dict().items()}
+    safetensors.torch.save_file(state, folder / "open_clip_model.safetensors")
+    return folder
 
 
 class Done(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objectspace.errors import InputError
 from objectspace.networks.darknet.architectures import ARCHITECTURES
@@ -12,17 +12,24 @@ from objectspace.networks.darknet.cfg import read_cfg
 from objectspace.networks.darknet.layers import read_layers
 from objectspace.networks.weights import WeightsFile, local_path
 
+if TYPE_CHECKING:
+    from objectspace.embeddings.encoders.published import HubWeights
+
 
 def known_models() -> list[dict[str, Any]]:
     """The models with weights of a name, published or shipped.
 
-    ``size`` in bytes, ``path`` None where the file is not here.
+    ``size`` in bytes, ``path`` None where the file is not here, ``sha256`` None where the hub vouches for it.
     """
-    from objectspace.embeddings.encoders.published import DEMO_ENCODER, RESNET50_IMAGENET
+    from objectspace.embeddings.encoders.published import DEMO_ENCODER, RESNET50_IMAGENET, TEXT_ENCODERS
 
     detectors = [_entry(name, "detector", known.weights) for name, known in ARCHITECTURES.items()]
     encoders = {"resnet50": RESNET50_IMAGENET, "demo": DEMO_ENCODER}
-    return [*detectors, *(_entry(name, "encoder", weights) for name, weights in encoders.items())]
+    return [
+        *detectors,
+        *(_entry(name, "encoder", weights) for name, weights in encoders.items()),
+        *(_hub_entry(name, weights) for name, weights in TEXT_ENCODERS.items()),
+    ]
 
 
 def list_taps(network: Path | str) -> list[dict[str, Any]]:
@@ -62,4 +69,21 @@ def _entry(name: str, kind: str, weights: WeightsFile) -> dict[str, Any]:
         "licence": weights.licence,
         "source": weights.source,
         "path": None if path is None else str(path),
+    }
+
+
+def _hub_entry(name: str, weights: HubWeights) -> dict[str, Any]:
+    from huggingface_hub import try_to_load_from_cache
+
+    cached = (try_to_load_from_cache(weights.repository, file) for file in weights.files)
+    path = next((path for path in cached if isinstance(path, str)), None)
+    return {
+        "name": name,
+        "kind": "encoder with text",
+        "file": weights.files[0] if path is None else Path(path).name,
+        "size": weights.size,
+        "sha256": None,
+        "licence": weights.licence,
+        "source": f"{weights.repository} on the Hugging Face hub, through open_clip",
+        "path": path,
     }

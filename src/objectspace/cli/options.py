@@ -225,7 +225,11 @@ RouteOption = Annotated[
 ]
 EncoderName = Annotated[
     str,
-    typer.Option(metavar="NAME", help="resnet50, demo, or any model of timm", rich_help_panel=EMBEDDINGS),
+    typer.Option(
+        metavar="NAME",
+        help="resnet50, demo, any model of timm, open_clip:MODEL/WEIGHTS",
+        rich_help_panel=EMBEDDINGS,
+    ),
 ]
 EncoderWeights = Annotated[
     Path | None,

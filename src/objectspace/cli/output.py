@@ -112,11 +112,11 @@ def print_models(models: Sequence[dict[str, Any]]) -> None:
     for model in models:
         here = f"here: {model['path']}" if model["path"] else "not here, fetched when first used"
         typer.echo(f"{model['name']}  ({model['kind']}, {model['size'] / 1e6:.0f} MB; {here})")
-        typer.echo(f"    weights  {model['file']}  sha256 {model['sha256']}")
+        typer.echo(f"    weights  {model['file']}  sha256 {model['sha256'] or 'as the hub states it'}")
         typer.echo(f"    licence  {model['licence']}")
         typer.echo(f"    source   {model['source']}")
     typer.echo("Also: any Darknet network as --detector FILE.cfg --detector-weights FILE.weights,")
-    typer.echo("and any model of timm as --encoder NAME.")
+    typer.echo("and any model of timm as --encoder NAME, of open_clip as --encoder open_clip:MODEL/WEIGHTS.")
 
 
 def print_answer(answer: Answer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from objectspace.networks.weights import WeightsFile
 
 #: torchvision's first ImageNet weights. Its second set classifies better, but was trained with label
@@ -26,3 +28,36 @@ DEMO_ENCODER = WeightsFile(
     source="this package; trained by tools/demo_models",
     shipped=True,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class HubWeights:
+    """Weights that open_clip fetches from the Hugging Face hub by itself.
+
+    repository: OWNER/NAME there; files: what they may be called in it, best first
+    size: bytes of the tensors in float32; licence: as the repository states it
+    """
+
+    repository: str
+    files: tuple[str, ...]
+    size: int
+    licence: str
+
+
+_HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
+#: A few of open_clip's encoders with a text tower, by the name that load_encoder takes; there are many more.
+TEXT_ENCODERS = {
+    "open_clip:ViT-B-32/openai": HubWeights(
+        "timm/vit_base_patch32_clip_224.openai",
+        _HUB_FILES,
+        605_109_252,
+        "Apache-2.0; OpenAI's own release MIT",
+    ),
+    "open_clip:ViT-B-32/laion2b_s34b_b79k": HubWeights(
+        "laion/CLIP-ViT-B-32-laion2B-s34B-b79K", _HUB_FILES, 605_109_252, "MIT"
+    ),
+    "open_clip:ViT-B-16-SigLIP/webli": HubWeights(
+        "timm/ViT-B-16-SigLIP", _HUB_FILES, 812_623_880, "Apache-2.0"
+    ),
+}
