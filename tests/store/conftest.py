@@ -38,7 +38,7 @@ def objects_of(image: ImageRow, random: np.random.Generator) -> Objects:
     return objects.with_factors({"angle": np.array([30.0, np.nan]), "apple": np.array(["red", None], object)})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_batch() -> Callable[..., Batch]:
     """A function number -> Batch: two photos, two objects each, two spaces, one failure."""
 

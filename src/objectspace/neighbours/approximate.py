@@ -32,8 +32,12 @@ FEWEST = 256
 FEW = 2048
 
 # Candidates that are measured for each neighbour asked for. With 8-bit codes of eight numbers (ivf-pq) the 10
-# nearest lie among the first 100 (docs/approximate-search.md).
+# nearest lie among the first 100 (docs/approximate-search.md). Fewer than 10 neighbours have the candidates of
+# 10, for which the recall was measured.
 _CANDIDATES = 10
+
+# Bytes of a code (ivf-pq), where vectors have as many numbers; short vectors are told apart by no fewer.
+_CODE = 16
 
 # Objects whose neighbours are searched for exactly and by the index to tell its recall, and how many each.
 _SAMPLE, _NEIGHBOURS = 200, 10
@@ -83,15 +87,16 @@ def choose_settings(kind: str, count: int, dimension: int) -> dict[str, int]:
     """What an index of ``count`` vectors is built and searched with, by the keys of SpaceIndex.settings.
 
     ivf-pq: partitions of about the root of n vectors (at least 256, of which each is learnt), a sixteenth of
-    them looked into, 8-bit codes of up to eight numbers. ivf-hnsw-sq: one graph for each million vectors,
+    them looked into, a byte of code for up to eight numbers. ivf-hnsw-sq: one graph for each million vectors,
     and all graphs are searched.
     """
     if kind == "ivf-hnsw-sq":
         return {"partition_size": 1 << 20, "probes": max(1, count >> 19), "candidates": _CANDIDATES}
     size = max(256, math.isqrt(count))
+    least = max(math.ceil(dimension / 8), min(dimension, _CODE))
     return {
         "partition_size": size,
-        "sub_vectors": next(m for m in range(1, dimension + 1) if dimension % m == 0 and dimension <= 8 * m),
+        "sub_vectors": next(m for m in range(least, dimension + 1) if dimension % m == 0),
         "probes": max(20, count // size // 16),
         "candidates": _CANDIDATES,
     }
@@ -145,7 +150,7 @@ class ApproximateIndex:
         found = Neighbours(np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), np.inf))
         if len(rows) > FEW:
             # A query's own group may stand nearest, so as many more are proposed.
-            count = k * self.index.settings["candidates"] + len(rows) - int(left.min(initial=len(rows)))
+            count = max(k, _NEIGHBOURS) * self.index.settings["candidates"] + len(rows) - int(left.min(initial=len(rows)))
             self._fill(found, queries, own, min(count, len(rows)), allowed)
         short = np.flatnonzero((found.index != NOBODY).sum(axis=1) < np.minimum(k, left))
         if len(short):

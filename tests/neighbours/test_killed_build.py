@@ -1,0 +1,122 @@
+"""A process that is killed while it builds an index leaves the store as it was, or with index and recall."""
+
+from __future__ import annotations
+
+import multiprocessing
+import runpy
+import shutil
+import signal
+import sys
+
+import numpy as np
+import pytest
+
+from objectspace.neighbours.approximate import index_space
+from objectspace.search import SpaceSearch
+from objectspace.store import open_store
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork servers are Unix's")
+
+# A child that is told a MOMENT kills itself there, or builds the index to the end.
+BUILD = """
+import os, signal
+from pathlib import Path
+from objectspace.neighbours import approximate
+from objectspace.store import tables
+
+def stepped(function, name):
+    def call(*arguments, **options):
+        if MOMENT == "before " + name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        value = function(*arguments, **options)
+        if MOMENT == "after " + name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return value
+    return call
+
+tables.build_index = stepped(tables.build_index, "the build")
+approximate.measure_recall = stepped(approximate.measure_recall, "measuring")
+Path.replace = stepped(Path.replace, "the manifest")
+approximate.index_space(STORE, "a-crop", kind="ivf-pq")
+"""
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """A function (store, moment) -> the exit code of a child that was to build the index."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["lance", "objectspace.neighbours.approximate"])
+    script = tmp_path_factory.mktemp("build") / "build.py"
+    script.write_text(BUILD)
+
+    def run(store, moment=None):
+        child = context.Process(
+            target=runpy.run_path, args=(str(script), {"STORE": str(store), "MOMENT": moment})
+        )
+        child.start()
+        return child
+
+    return run
+
+
+def told(path):
+    """What a reader sees of the space: its vectors, its index, and the nearest of a few."""
+    store = open_store(path)
+    held = store.stored_space("a-crop")
+    order = np.argsort(held.object_id)
+    search = SpaceSearch(store, "a-crop")
+    answers = search.nearest(search.stored(held.object_id[order[:5]].tolist()))
+    near = [answer.neighbours.object_id.tolist() for answer in answers]
+    return held.vectors[order].tolist(), held.index, near
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory, add_objects, noise):
+    path = tmp_path_factory.mktemp("store") / "plain.osp"
+    add_objects(path, noise[:300])
+    return path
+
+
+@pytest.mark.parametrize("before", [None, "ivf-hnsw-sq"])
+@pytest.mark.parametrize("moment", ["before the build", "after the build", "before the manifest"])
+def test_a_killed_build_changes_nothing(tmp_path, plain, build, before, moment):
+    path = tmp_path / "s.osp"
+    shutil.copytree(plain, path)
+    if before is not None:
+        index_space(path, "a-crop", kind=before)
+    held = told(path)
+    child = build(path, moment)
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert told(path) == held
+    # The next build undoes the half-made one, and is like any other.
+    assert index_space(path, "a-crop", kind="ivf-pq").recall.n == 200
+    assert told(path)[0] == held[0]
+
+
+def test_killed_after_the_manifest_the_index_and_its_recall_are_there(tmp_path, plain, build):
+    path = tmp_path / "s.osp"
+    shutil.copytree(plain, path)
+    child = build(path, "after the manifest")
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    search = SpaceSearch(open_store(path), "a-crop", approximate=True)
+    assert search.approximate.index.recall.n == 200
+    assert search.approximate.unindexed == 0
+
+
+def test_killed_at_random_moments(tmp_path, plain, build):
+    path = tmp_path / "s.osp"
+    shutil.copytree(plain, path)
+    vectors, _, near = told(path)
+    for moment in np.random.default_rng(4).uniform(0, 0.4, 6):
+        child = build(path)
+        child.join(moment)
+        child.kill()
+        child.join()
+        assert told(path)[0] == vectors
+        assert told(path)[2] == near
+    child = build(path)
+    child.join()
+    assert child.exitcode == 0
+    assert told(path)[1].kind == "ivf-pq"
