@@ -1,4 +1,4 @@
-"""torchvision's detectors: its own forward pass is the oracle, and every box is made again from its anchor."""
+"""torchvision's detectors: its own forward pass is the oracle; every box is made again from its anchor."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from objectspace.embeddings.windows import responsible_cells
-from objectspace.images import Image, image_from_array
-from objectspace.objects.boxes import Frame
+from objectspace.images import Image
 from objectspace.objects.detectors.torchvision_models import TorchvisionDetector
-from objectspace.objects.records import Objects, make_objects
+from objectspace.objects.records import Objects
 
 FAMILIES = ("fasterrcnn", "retinanet", "fcos", "ssd")
 CONFIDENCE, IOU = 0.3, 0.5

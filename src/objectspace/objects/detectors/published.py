@@ -85,10 +85,22 @@ def kind_and_place(name: str) -> tuple[str | None, str]:
     return (kind, place) if colon and kind in DETR_KINDS else (None, name)
 
 
+def is_hub_id(place: str) -> bool:
+    """Whether a text can name a repository of the hub: ``owner/name``."""
+    return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", place) is not None
+
+
 def is_detr(name: str) -> bool:
-    """Whether a name means a model of transformers: a kind stands before it, a folder or a slash is in it."""
+    """Whether a name means a model of transformers: a kind before it, a folder, or an id of the hub."""
     kind, place = kind_and_place(name)
-    return kind is not None or Path(place).is_dir() or re.fullmatch(r"[\w.-]+/[\w.-]+", place) is not None
+    return kind is not None or Path(place).is_dir() or is_hub_id(place)
+
+
+def plain_name(name: str) -> str:
+    """The last part of a hub id or folder, as it may stand in the name of a space."""
+    _, place = kind_and_place(name)
+    last = Path(place).absolute().name if Path(place).is_dir() else place.split("/")[-1]
+    return re.sub(r"[^\w.-]", "-", last, flags=re.ASCII).lstrip(".-") or "detr"
 
 
 def located(name: str) -> str:
