@@ -45,7 +45,8 @@ def write(selection: Selection, path: Path) -> list[str]:
         for block in selection.blocks():
             rows = slice(block.start, block.start + len(block))
             columns = {
-                **dict.fromkeys(("image", "label")),  # the first columns of the table that it shows
+                # What tells most comes first: its table and its charts are in the order of the columns.
+                **dict.fromkeys(("image", "label", "score", *block.objects.factors)),
                 **object_columns(block, taken=list(_COLUMNS)),
                 "image": pa.array([{"bytes": jpeg} for jpeg in block.thumbnails()], _PICTURE),
                 "projection_x": pa.array(coordinates[rows, 0]),
