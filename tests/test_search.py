@@ -8,7 +8,7 @@ import pytest
 from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
-from objectspace.objects.records import concatenate, make_objects
+from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.search import Queries, SpaceSearch, choose_targets, default_space, distance_text
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
@@ -151,6 +151,105 @@ def test_what_cannot_be_answered(store, search):
         SpaceSearch(store, "colour-crop", metric="l1")
     with pytest.raises(QueryError):
         search.nearest(Queries(query.objects, query.vectors[:, :3], query.images, stored=False))
+
+
+# --------------------------------------------------------------------------------- several as one, and unlike
+
+
+def score_by_hand(vectors, liked, unliked, metric):
+    """What docs/search.md says is ranked by, one pair after another in float64; small is near."""
+
+    def apart(x, y):
+        x, y = x.astype(float), y.astype(float)
+        if metric == "euclidean":
+            return float(((x - y) ** 2).sum())
+        return -float(x @ y / np.sqrt((x @ x) * (y @ y)))
+
+    scores = np.array([np.mean([apart(vector, other) for other in liked]) for vector in vectors])
+    if not len(unliked):
+        return scores
+    far = np.array([np.mean([apart(vector, other) for other in unliked]) for vector in vectors])
+    if metric == "cosine":
+        # The mean of directions has a length; a query is a direction.
+        units = [other.astype(float) / np.linalg.norm(other) for other in liked]
+        scores = scores / np.linalg.norm(np.mean(units, axis=0))
+    return 2 * scores - far
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize(("likes", "unlikes"), [(3, 0), (1, 1), (2, 3)])
+def test_a_mean_and_what_it_is_unlike_rank_as_documented(store, metric, likes, unlikes):
+    search = SpaceSearch(store, "colour-crop", metric=metric)
+    ids, vectors = search.space.object_id.tolist(), search.space.vectors
+    for start in range(0, 30, 7):
+        liked, unliked = ids[start : start + likes], ids[start + likes : start + likes + unlikes]
+        query = search.mean(search.stored(liked))
+        query = search.unlike(query, unliked) if unliked else query
+        (answer,) = search.nearest(query, k=40)
+        own = {*liked, *unliked}
+        scores = score_by_hand(
+            vectors, *(vectors[[ids.index(i) for i in part]] for part in (liked, unliked)), metric
+        )
+        expected = sorted(scores[row] for row, name in enumerate(ids) if name not in own)
+        found = [scores[ids.index(name)] for name in answer.neighbours.object_id]
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert not own & set(answer.neighbours.object_id.tolist())
+
+
+def test_a_mean_of_one_is_that_one(search):
+    one = search.stored(search.space.object_id[:1].tolist())
+    ((mean,), (alone,)) = search.nearest(search.mean(one)), search.nearest(one)
+    assert told(mean) == told(alone)
+    assert mean.to_json() == alone.to_json()
+
+
+def test_each_of_several_queries_is_moved_away(search):
+    a, b, c = search.space.object_id[:3].tolist()
+    both = search.nearest(search.unlike(search.stored([a, b]), [c]))
+    alone = [search.nearest(search.unlike(search.stored([name]), [c]))[0] for name in (a, b)]
+    assert [told(answer) for answer in both] == [told(answer) for answer in alone]
+
+
+def test_photos_of_all_that_a_query_is_made_of_are_left_out(search):
+    first, other = search.space.object_id[[0, 20]].tolist()
+    query = search.unlike(search.mean(search.stored([first, other])), [search.space.object_id[8]])
+    (answer,) = search.nearest(query, k=40, exclude_same_image=True)
+    assert not {"photos/0.jpg", "photos/5.jpg"} & set(answer.images)
+    assert len(answer.images) == 31  # 40 less two photos of four, less the one to be unlike
+    (owls,) = search.nearest(query, k=40, label="owl")
+    assert set(owls.neighbours.label) == {"owl"}
+
+
+def test_json_of_several_objects_and_of_what_they_are_unlike(search):
+    a, b, c = search.space.object_id[:3].tolist()
+    (answer,) = search.nearest(search.unlike(search.mean(search.stored([a, b])), [c]), k=1)
+    query = json.loads(json.dumps(answer.to_json(), allow_nan=False))["query"]
+    assert [query[key] for key in ("object_id", "image", "label", "score", "xyxy")] == [None] * 5
+    assert [row["object_id"] for row in query["objects"]] == [a, b]
+    assert [row["object_id"] for row in query["unlike"]] == [c]
+    assert answer.query_images == ("photos/0.jpg", "photos/0.jpg")
+
+
+def test_what_cannot_be_averaged_or_moved_away(search):
+    a, b = search.space.object_id[:2].tolist()
+    query = search.stored([a])
+    with pytest.raises(QueryError, match="object zzz has no vector in space colour-crop"):
+        search.unlike(query, ["zzz"])
+    with pytest.raises(QueryError, match=f"object {a} is to be like and unlike; name it once"):
+        search.unlike(query, [b, a])
+    with pytest.raises(QueryError, match="a mean needs at least one query"):
+        search.mean(search.stored([]))
+    text = Queries(no_objects(), query.vectors, (), stored=False, texts=("a cat",))
+    with pytest.raises(QueryError, match="unlike moves the query of an object, not of a text"):
+        search.unlike(text, [a])
+
+
+def test_a_vector_of_length_zero_has_no_direction(store):
+    search = SpaceSearch(store, "colour-crop", metric="cosine")
+    query = search.stored(search.space.object_id[:1].tolist())
+    nothing = Queries(query.objects, 0 * query.vectors, query.images, stored=False)
+    with pytest.raises(QueryError, match="a vector of length zero has no direction to average by cosine"):
+        search.mean(nothing)
 
 
 def test_the_crop_space_is_searched_unless_another_is_named(store):

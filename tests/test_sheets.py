@@ -7,7 +7,7 @@ from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
 from objectspace.images import encode_thumbnail
 from objectspace.objects.masks import encode
-from objectspace.objects.records import make_objects
+from objectspace.objects.records import make_objects, no_objects
 from objectspace.search import UNLABELLED, Queries, SpaceSearch
 from objectspace.sheets import sheet_rows
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
@@ -97,3 +97,29 @@ def test_a_query_without_a_picture_is_a_grey_tile(store):
 
 def test_a_query_that_is_only_a_box_has_no_label(store):
     assert outside(store, label=UNLABELLED, thumbnails=()).target.label is None
+
+
+def test_several_objects_that_are_one_target_stand_side_by_side(store):
+    search = SpaceSearch(store, "keep-crop")
+    ids = store.objects().object_id.tolist()
+    (row,) = sheet_rows(store, search.nearest(search.mean(search.stored(ids))))
+    picture = row.target.picture.astype(int)
+    assert np.abs(picture[10, 10] - RED).max() < 12
+    assert np.abs(picture[10, 74] - GREEN).max() < 12
+    assert (row.target.label, row.target.note) == (None, "mean of 2")
+
+
+def test_what_a_target_is_to_be_unlike_is_noted(store):
+    search = SpaceSearch(store, "keep-crop")
+    apple, pear = store.objects().object_id.tolist()
+    (row,) = sheet_rows(store, search.nearest(search.unlike(search.stored([apple]), [pear])))
+    assert (row.target.label, row.target.note) == ("apple", "unlike pear")
+    assert row.neighbours == ()
+
+
+def test_a_text_is_shown_by_its_words(store):
+    search = SpaceSearch(store, "keep-crop", metric="cosine")
+    queries = Queries(no_objects(), np.float32([[1, 0]]), (), stored=False, texts=("a red apple",))
+    (row,) = sheet_rows(store, search.nearest(queries))
+    assert (row.target.words, row.target.label) == ("a red apple", None)
+    assert [tile.label for tile in row.neighbours] == ["apple", "pear"]

@@ -144,6 +144,74 @@ def test_an_annotated_store_wants_a_box(world, annotated, sentence, tmp_path):
     )
 
 
+def test_several_objects_as_one_query_away_from_another(annotated, search):
+    first, second, third = ids(annotated, "apple")
+    plum = ids(annotated, "plum")[0]
+    arguments = ("--object", first, "--object", second, "--mean", "--unlike", plum)
+    answer = search(annotated, *arguments)
+    assert [row["object_id"] for row in answer["query"]["objects"]] == [first, second]
+    assert [row["object_id"] for row in answer["query"]["unlike"]] == [plum]
+    found = [row["object_id"] for row in answer["neighbours"]]
+    assert third in found
+    assert not {first, second, plum} & set(found)
+
+
+def test_a_click_on_a_photo(world, annotated, search):
+    photo = world.photos / "red1.png"
+    answer = search(annotated, "--image", photo, "--point", "20,20")
+    assert (answer["query"]["label"], answer["query"]["point"]) == ("apple", [20, 20])
+    cell = search(annotated, "--image", photo, "--point", "20,20", "--space", "tiny-window3-deepest")
+    assert (cell["query"]["object_id"], cell["query"]["point"]) == (None, [20, 20])
+
+
+@pytest.fixture(scope="module")
+def worded(world, clip_folder, tmp_path_factory):
+    """A store whose space has a text tower."""
+    from objectspace import Job, index, load_encoder, open_annotations, read_names
+
+    path = tmp_path_factory.mktemp("worded") / "s.osp"
+    job = Job(
+        encoder=load_encoder(f"open_clip:local-dir:{clip_folder}"),
+        annotations=open_annotations(world.labels, names=read_names(world.names)),
+    )
+    index(sorted(world.photos.rglob("*.*")), path, job)
+    return path
+
+
+def test_words(worded, search):
+    answer = search(worded, "--text", "a red leather chair", "-k", 2)
+    assert (answer["metric"], answer["space"]) == ("cosine", "tiny-clip-crop")
+    assert answer["query"]["text"] == "a red leather chair"
+    assert answer["query"]["object_id"] is None
+    assert len(answer["neighbours"]) == 2
+    both = search(worded, "--text", "chair", "--text", "dog")
+    assert [one["query"]["text"] for one in both] == ["chair", "dog"]
+    assert search(worded, "--text", "chair", "--text", "dog", "--mean")["query"]["texts"] == ["chair", "dog"]
+
+
+def test_words_for_people_and_on_a_sheet(worded, command, tmp_path):
+    done = command("search", worded, "--text", "a red chair", "-k", 2, "--sheet", tmp_path / "w.svg")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[0] == "'a red chair'  (tiny-clip-crop, cosine)"
+    assert "a red chair" in (tmp_path / "w.svg").read_text()
+
+
+def test_wrong_words_and_points_are_one_sentence(world, annotated, worded, sentence):
+    photo = world.photos / "red1.png"
+    apple = ids(annotated, "apple")[0]
+    assert "a text to search for is empty" in sentence("search", worded, "--text", " ")
+    assert "longer than the 12 tokens" in sentence("search", worded, "--text", "chair " * 20)
+    assert "no space of" in sentence("search", annotated, "--text", "a chair")
+    told = sentence("search", annotated, "--text", "a chair", "--space", "test_vit-crop")
+    assert "was made without a text tower" in told
+    told = sentence("search", worded, "--text", "a chair", "--unlike", ids(worded, "apple")[0])
+    assert "unlike moves the query of an object" in told
+    assert "is outside" in sentence("search", annotated, "--image", photo, "--point", "96,0")
+    assert "lies at 50,60" in sentence("search", annotated, "--image", photo, "--point", "50,60")
+    assert "object zzz" in sentence("search", annotated, "--object", apple, "--unlike", "zzz")
+    assert "like and unlike" in sentence("search", annotated, "--object", apple, "--unlike", apple)
+
+
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_sheet(annotated, command, tmp_path, suffix, start):
     out = tmp_path / f"sheet.{suffix}"
@@ -209,6 +277,12 @@ def test_a_box_without_area_in_the_photo(world, annotated, sentence, box):
         ("--object", "a", "--image", "b"),
         ("--object", "a", "--box", "1,2,3,4"),
         ("--image", "a", "--box", "1,2,3"),
+        ("--object", "a", "--text", "b"),
+        ("--image", "a", "--text", "b"),
+        ("--object", "a", "--point", "1,2"),
+        ("--image", "a", "--point", "1"),
+        ("--image", "a", "--point", "1,2", "--box", "1,2,3,4"),
+        ("--text", "a", "--metric", "euclidean"),
         ("--object", "a", "-k", "0"),
         ("--object", "a", "--metric", "l1"),
         ("--object", "a", "--typo"),

@@ -423,3 +423,62 @@ def test_an_input_that_is_no_square_is_refused(
     monkeypatch.setattr(timm_models, "resolve_data_config", lambda *_, **__: {"input_size": (3, 32, 64)})
     with pytest.raises(ModelError, match=r"takes inputs of \(3, 32, 64\); expected 3 colours, a square"):
         load_encoder(SMALL, weights=saved(small_state, tmp_path))
+
+
+# Folders.
+
+
+@pytest.fixture
+def folder(small_state: dict[str, Tensor], tmp_path: Path) -> Path:
+    """A folder as timm writes it for the hub, preprocessing of its own."""
+    own = {"input_size": [3, 64, 64], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    config = {
+        "architecture": SMALL,
+        "num_classes": 1000,
+        "pretrained_cfg": own | {"interpolation": "bicubic"},
+    }
+    path = tmp_path / "my model"
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(config))
+    safetensors.torch.save_file(small_state, path / "model.safetensors")
+    return path
+
+
+def test_a_folder_brings_its_weights_and_preprocessing(folder: Path, small_state: dict[str, Tensor]):
+    encoder = load_encoder(f"local-dir:{folder}", precision="float32")
+    assert (encoder.name, encoder.input_size, encoder.interpolation) == ("my-model", 64, "bicubic")
+    assert (encoder.preprocessing["mean"], encoder.preprocessing["std"]) == ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
+    assert encoder.weights == file_sha256(folder / "model.safetensors")
+    network = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    crops = random_crops(2, 64)
+    inputs = (torch.from_numpy(crops) / 255 - torch.tensor([0.1, 0.2, 0.3])) / torch.tensor([0.4, 0.5, 0.6])
+    with torch.no_grad():
+        features = network.forward_features(inputs.permute(0, 3, 1, 2))
+        expected = network.forward_head(features, pre_logits=True).numpy()
+    assert relative_difference(encoder.embed(crops), expected) < 1e-5
+    assert load_encoder(**encoder.loaded_from).weights == encoder.weights
+
+
+def test_a_folder_with_other_weights(folder: Path, small_state: dict[str, Tensor], tmp_path: Path):
+    other = saved(small_state, tmp_path)
+    assert load_encoder(f"local-dir:{folder}", weights=other).weights == file_sha256(other)
+    (folder / "model.safetensors").rename(folder / "best.safetensors")
+    assert load_encoder(f"local-dir:{folder}").dimension == 96
+    (folder / "last.pth").touch()
+    with pytest.raises(WeightsError, match=r"no single file of weights \(best.safetensors, last.pth\); name"):
+        load_encoder(f"local-dir:{folder}")
+
+
+def test_folders_that_are_none_of_timms(folder: Path, tmp_path: Path):
+    with pytest.raises(InputError, match=r"nowhere is no folder with timm's config\.json"):
+        load_encoder(f"local-dir:{tmp_path / 'nowhere'}")
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"timm cannot build the encoder of .*my model: KeyError"):
+        load_encoder(f"local-dir:{folder}")
+
+
+def test_timms_clip_image_towers_are_plain_names(tmp_path: Path):
+    name = "vit_base_patch32_clip_224.openai"
+    config = timm.get_pretrained_cfg(name)
+    assert timm.is_model(name)
+    assert config.mean == pytest.approx((0.4815, 0.4578, 0.4082), abs=1e-4)

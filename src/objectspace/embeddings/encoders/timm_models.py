@@ -98,7 +98,9 @@ def _unknown(name: str) -> str:
 def _head(network: nn.Module) -> Sequence[str]:
     """The names of the classifier's modules, which the pretrained file holds and the encoder lacks."""
     config: Any = network.pretrained_cfg
-    classifier = config.get("classifier") or ()
+    # The config of a folder need not name it; that of its architecture does.
+    known: Any = timm.get_pretrained_cfg(config.get("architecture") or "")
+    classifier = config.get("classifier") or getattr(known, "classifier", None) or ()
     return (classifier,) if isinstance(classifier, str) else tuple(classifier)
 
 

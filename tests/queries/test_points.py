@@ -1,0 +1,204 @@
+"""A click on a photo: objects by hand, cells against the windows that indexing cuts."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from objectspace.errors import QueryError
+from objectspace.flow import index
+from objectspace.images import find_photos
+from objectspace.jobs import Job
+from objectspace.objects.annotations import open_annotations
+from objectspace.objects.detectors import load_detector
+from objectspace.objects.masks import encode
+from objectspace.objects.records import make_objects, no_objects
+from objectspace.queries import query_photo, query_point
+from objectspace.queries.points import object_at
+from objectspace.search import SpaceSearch
+from objectspace.store import open_store
+
+CROPS = "test_vit-crop"
+
+
+@pytest.fixture(scope="module")
+def indexed(world, tmp_path_factory):
+    """Indexes two photos: labelled objects or detected ones, with the pools that are named."""
+    from objectspace.embeddings.encoders import load_encoder
+
+    def make(*, labelled, pools=("window3", "cell", "roi2"), scale="own"):
+        path = tmp_path_factory.mktemp("points") / "s.osp"
+        job = Job(
+            detector=load_detector(world.cfg, weights=world.weights, names=world.names),
+            encoder=load_encoder("test_vit", weights=world.encoder_weights),
+            annotations=open_annotations(world.labels, names=("apple", "pear", "plum")) if labelled else None,
+            pools=pools,
+            scale=scale,
+        )
+        index(find_photos([world.photos / "red1.png", world.photos / "red2.png"]), path, job)
+        return open_store(path)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def labelled(indexed):
+    return indexed(labelled=True)
+
+
+@pytest.fixture(scope="module")
+def detected(indexed):
+    return indexed(labelled=False)
+
+
+# ------------------------------------------------------------------------------------------------ objects
+
+
+def square(left, top, side, image_wh=(40, 40)):
+    pixels = np.zeros(image_wh[::-1], np.bool_)
+    pixels[top : top + side, left : left + side] = True
+    return encode(pixels)
+
+
+@pytest.fixture
+def nested():
+    """A large box; in it a middling one with a mask in its left upper quarter; in it a small box."""
+    boxes = np.float32([[0, 0, 40, 40], [10, 10, 30, 30], [20, 20, 24, 24]])
+    masks = [None, square(10, 10, 10), None]
+    return make_objects(image_id="i", xyxy=boxes, label=["a", "b", "c"], source="hand@1", mask=masks)
+
+
+@pytest.mark.parametrize(
+    ("point", "row"),
+    [
+        ((5, 5), 0),
+        ((12, 12), 1),
+        ((25, 25), 0),  # in the middle box, outside its mask
+        ((20, 20), 2),  # on the small box's corner, which is its own
+        ((24, 22), 0),  # on its right edge, which is not
+        ((39.9, 0), 0),
+    ],
+)
+def test_the_smallest_object_that_holds_the_point(nested, point, row):
+    assert object_at(nested, point) == row
+
+
+def test_a_mask_is_as_large_as_its_pixels(nested):
+    large = make_objects(
+        image_id="i",
+        xyxy=np.float32([[0, 0, 40, 40], [0, 0, 5, 5]]),
+        label=["a", "b"],
+        source="hand@1",
+        mask=[square(0, 0, 4), None],
+    )
+    assert object_at(large, (1, 1)) == 0
+
+
+def test_nothing_there(nested):
+    assert object_at(nested.take([2]), (1, 1)) is None
+    assert object_at(no_objects(), (1, 1)) is None
+
+
+def test_a_click_on_a_stored_photo_is_its_stored_object(labelled, world):
+    queries = query_point(labelled, world.photos / "red1.png", CROPS, (20, 20))
+    assert (queries.stored, queries.objects.label.tolist(), queries.point) == (True, ["apple"], (20, 20))
+    search = SpaceSearch(labelled, CROPS)
+    np.testing.assert_array_equal(queries.vectors, search.stored(queries.objects.object_id.tolist()).vectors)
+    (answer,) = search.nearest(queries)
+    assert queries.objects.object_id[0] not in answer.neighbours.object_id
+    assert answer.to_json()["query"]["point"] == [20, 20]
+
+
+def test_other_poolings_take_the_object_as_well(labelled, world):
+    # The first photo's apple lies at the head of stride 16 or of 32; its space holds it.
+    for name in labelled.space_names:
+        if "roi2" not in name:
+            continue
+        held = set(labelled.members(name))
+        objects = labelled.objects(sorted(held))
+        apple = objects.take((objects.label == "apple") & (objects.xyxy[:, 0] == 8))
+        if len(apple):
+            queries = query_point(labelled, world.photos / "red1.png", name, (20, 20))
+            assert queries.objects.object_id.tolist() == apple.object_id.tolist()
+            return
+    pytest.fail("no space of regions holds the apple")
+
+
+def test_a_click_on_a_new_photo_is_what_is_detected_there(detected, world):
+    photo = world.photos / "sub" / "green.jpg"
+    found = query_photo(detected, photo, CROPS)
+    middle = found.objects.xyxy[0].reshape(2, 2).mean(axis=0).tolist()
+    queries = query_point(detected, photo, CROPS, (middle[0], middle[1]))
+    row = object_at(found.objects, (middle[0], middle[1]))
+    assert queries.objects.object_id.tolist() == [found.objects.object_id[row]]
+    np.testing.assert_array_equal(queries.vectors, found.vectors[[row]])
+    assert (queries.stored, queries.thumbnails) == (False, (found.thumbnails[row],))
+
+
+def test_a_click_beside_all_objects(labelled, world):
+    with pytest.raises(QueryError, match=r"no object of .*red1.png lies at 50,60; name one with --box"):
+        query_point(labelled, world.photos / "red1.png", CROPS, (50, 60))
+
+
+def test_a_click_on_a_new_photo_of_an_annotated_store(labelled, world):
+    with pytest.raises(QueryError, match="come from annotations; name the object with --box"):
+        query_point(labelled, world.photos / "sub" / "green.jpg", CROPS, (20, 20))
+
+
+# -------------------------------------------------------------------------------------------------- cells
+
+
+def stored_cells(store, name):
+    """Of each vector of a window space: object, photo's path, and the cell."""
+    paths = {image.image_id: image.path for image in store.images()}
+    objects, cells = store.objects(store.members(name)), store.cells(name)
+    for row in range(len(objects)):
+        yield row, paths[objects.image_id[row]], int(cells["cell_x"][row]), int(cells["cell_y"][row])
+
+
+@pytest.mark.parametrize("pool", ["window3", "window1"])
+def test_the_middle_of_a_stored_cell_has_the_very_vector(detected, pool):
+    asked = 0
+    for name in detected.space_names:
+        if pool not in name:
+            continue
+        stride, vectors = detected.recipe(name).stride, detected.space(name).vectors
+        for row, path, x, y in islice(stored_cells(detected, name), 3):
+            # Photos of 96 x 64 are stretched onto an input of 64 x 64.
+            point = ((x + 0.5) * stride * 96 / 64, (y + 0.5) * stride)
+            queries = query_point(detected, path, name, point)
+            np.testing.assert_array_equal(queries.vectors[0], vectors[row])
+            assert (queries.objects.provenance.cell_x[0], queries.objects.provenance.cell_y[0]) == (x, y)
+            asked += 1
+    assert asked > 2
+
+
+def test_a_cells_box_is_the_windows_part_of_the_photo(detected, world):
+    name = next(name for name in detected.space_names if "window3-stride16" in name)
+    queries = query_point(detected, world.photos / "red1.png", name, (1, 1))
+    # Cells of 24 x 16 pixels of the photo; the window's first column and row lie outside.
+    assert queries.objects.xyxy.tolist() == [[0, 0, 48, 32]]
+    assert (queries.stored, queries.objects.label.tolist()) == (False, ["query"])
+    assert len(queries.thumbnails) == 1
+
+
+def test_the_far_corner_belongs_to_the_last_cell(detected, world):
+    name = next(name for name in detected.space_names if "window1-stride32" in name)
+    cells = query_point(detected, world.photos / "red1.png", name, (95.99, 63.99)).objects.provenance
+    assert (cells.cell_x.tolist(), cells.cell_y.tolist()) == ([1], [1])
+
+
+def test_a_photo_that_is_not_stored_has_cells_too(labelled, world):
+    name = next(name for name in labelled.space_names if "window3" in name)
+    queries = query_point(labelled, world.photos / "sub" / "blue.jpg", name, (50, 30))
+    assert len(SpaceSearch(labelled, name).nearest(queries)) == 1
+
+
+@pytest.mark.parametrize("point", [(96, 10), (-1, 10), (10, 64), (float("nan"), 3)])
+@pytest.mark.parametrize("kind", ["crop", "window3"])
+def test_a_point_outside_the_photo(labelled, world, kind, point):
+    name = next(name for name in labelled.space_names if kind in name)
+    with pytest.raises(QueryError, match=r"point .* is outside .*red1.png, which is 96 x 64; give x,y in"):
+        query_point(labelled, world.photos / "red1.png", name, point)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from objectspace.embeddings.encoders import load_encoder
+from objectspace.errors import ModelError, QueryError, RecipeError
+from objectspace.flow import index
+from objectspace.images import find_photos
+from objectspace.jobs import Job
+from objectspace.objects.annotations import open_annotations
+from objectspace.queries import default_text_space, query_text, text_spaces
+from objectspace.search import SpaceSearch
+from objectspace.store import open_store
+
+SPACE = "tiny-clip-crop"
+
+
+@pytest.fixture
+def model(clip_folder, tmp_path):
+    """A copy of the model, which a test may change."""
+    return shutil.copytree(clip_folder, tmp_path / "tiny-clip")
+
+
+@pytest.fixture
+def store(world, model, tmp_path):
+    """The labelled objects, in a space with a text tower and in one without."""
+    reader = open_annotations(world.labels, names=("apple", "pear", "plum"))
+    for name, weights in ((f"open_clip:local-dir:{model}", None), ("test_vit", world.encoder_weights)):
+        encoder = load_encoder(name, weights=weights)
+        index(find_photos([world.photos]), tmp_path / "s.osp", Job(encoder=encoder, annotations=reader))
+    return open_store(tmp_path / "s.osp")
+
+
+def test_texts_are_ranked_by_cosine_with_the_very_weights(store, model):
+    texts = ["a red apple", "a plum"]
+    search = SpaceSearch(store, SPACE, metric="cosine")
+    answers = search.nearest(query_text(store, texts, SPACE), k=10)
+    vectors = load_encoder(f"open_clip:local-dir:{model}").embed_text(texts).astype(float)
+    for text, vector, answer in zip(texts, vectors, answers, strict=True):
+        others = search.space.vectors.astype(float)
+        cosine = others @ vector / np.linalg.norm(others, axis=1) / np.linalg.norm(vector)
+        expected = sorted(zip(1 - cosine, search.space.object_id.tolist(), strict=True))
+        assert answer.neighbours.object_id.tolist() == [name for _, name in expected]
+        np.testing.assert_allclose(answer.distance, [distance for distance, _ in expected], atol=1e-6)
+        query = answer.to_json()["query"]
+        assert query == dict.fromkeys(["object_id", "image", "label", "score", "xyxy"]) | {"text": text}
+
+
+def test_a_text_is_not_compared_by_euclidean_distance(store):
+    with pytest.raises(QueryError, match="compared with images by cosine, not by euclidean"):
+        SpaceSearch(store, SPACE).nearest(query_text(store, ["a"], SPACE))
+
+
+def test_the_space_is_found_that_has_a_text_tower(store):
+    assert text_spaces(store) == [SPACE]
+    assert default_text_space(store) == SPACE
+
+
+def test_a_space_without_a_text_tower_names_those_that_have_one(store):
+    with pytest.raises(QueryError, match=rf"space test_vit-crop was made without .*; search {SPACE}$"):
+        query_text(store, ["a"], "test_vit-crop")
+    with pytest.raises(QueryError, match="no space nope"):
+        query_text(store, ["a"], "nope")
+
+
+def test_a_store_without_a_text_tower_says_how_to_make_one(world, tmp_path):
+    encoder = load_encoder("test_vit", weights=world.encoder_weights)
+    reader = open_annotations(world.labels, names=("apple", "pear", "plum"))
+    index(find_photos([world.photos]), tmp_path / "p.osp", Job(encoder=encoder, annotations=reader))
+    plain = open_store(tmp_path / "p.osp")
+    with pytest.raises(
+        QueryError, match=r"no space of .*p\.osp has a text tower; make one with: objectspace"
+    ):
+        default_text_space(plain)
+    with pytest.raises(
+        QueryError, match=r"test_vit-crop was made without .*: objectspace index .*open_clip:"
+    ):
+        query_text(plain, ["a"], "test_vit-crop")
+
+
+def test_weights_that_are_gone_or_have_changed(store, model):
+    weights = model / "open_clip_model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(RecipeError, match=rf"space {SPACE} cannot be made any more \(weights: "):
+        query_text(store, ["a"], SPACE)
+    weights.unlink()
+    with pytest.raises(ModelError, match=rf"the encoder of space {SPACE} cannot be loaded again: "):
+        query_text(store, ["a"], SPACE)
