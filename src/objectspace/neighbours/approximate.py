@@ -31,9 +31,9 @@ FEWEST = 256
 #: A filter that leaves at most this many rows is answered exactly: it costs no more than looking them up.
 FEW = 2048
 
-# Candidates that are measured for each neighbour asked for. With 8-bit codes of eight numbers (ivf-pq) the 10
-# nearest lie among the first 100 (docs/approximate-search.md). Fewer than 10 neighbours have the candidates of
-# 10, for which the recall was measured.
+# Candidates that are measured for each neighbour asked for: with a byte for eight numbers (ivf-pq) the 10
+# nearest lie among the first 100 (docs/approximate-search.md). Who asks for fewer than 10 neighbours gets the
+# candidates of 10, for which the recall was measured.
 _CANDIDATES = 10
 
 # Bytes of a code (ivf-pq), where vectors have as many numbers; short vectors are told apart by no fewer.
@@ -140,17 +140,18 @@ class ApproximateIndex:
     ) -> Neighbours:
         """Nearly the k nearest of each query (q, d) float32, nearest first, equal distances by id.
 
-        The arguments are those of :meth:`ExactIndex.nearest`. Where at most FEW rows are allowed, where the
-        index proposes fewer than k, and for a query without a direction under cosine, the answer is exact.
+        The arguments are those of :meth:`ExactIndex.nearest`. The answer is exact where a filter allows at
+        most FEW rows, where the index proposes fewer than k, and by cosine to a query without a direction.
         """
         queries = check_queries(queries, self._vectors.shape[1], k)
         rows = self._rows.allowed(allowed)
         own = self._rows.own_groups(query_groups, len(queries))
         left = len(rows) - self._own_rows(rows, own)
         found = Neighbours(np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), np.inf))
-        if len(rows) > FEW:
+        if allowed is None or len(rows) > FEW:
             # A query's own group may stand nearest, so as many more are proposed.
-            count = max(k, _NEIGHBOURS) * self.index.settings["candidates"] + len(rows) - int(left.min(initial=len(rows)))
+            own_rows = len(rows) - int(left.min(initial=len(rows)))
+            count = self.index.settings["candidates"] * max(k, _NEIGHBOURS) + own_rows
             self._fill(found, queries, own, min(count, len(rows)), allowed)
         short = np.flatnonzero((found.index != NOBODY).sum(axis=1) < np.minimum(k, left))
         if len(short):
