@@ -6,7 +6,7 @@ The flow, in the order in which it is used::
     load_detector, load_encoder, open_annotations
     Job, index               photos → objects → embeddings by both routes → a store
     open_store               the store: its objects, spaces and failures
-    SpaceSearch              exact nearest objects in one space
+    SpaceSearch              exact nearest objects in one space (approximate ones after index_space)
     sheet_rows, draw_sheet, write_figure       answers → the paper's figures 2 and 5
     Question, measure_factor, compare_spaces   what a space holds, with chance and interval (draw_factor …)
     measure_occlusion, project, measure_context    which cells count, where the place is, what context does
@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from objectspace.flow import Report, index
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs import Job
-    from objectspace.neighbours import ExactIndex, nearest
+    from objectspace.neighbours import ExactIndex, StreamedIndex, nearest
+    from objectspace.neighbours.approximate import index_space
     from objectspace.objects.annotations import objects_reader, open_annotations
     from objectspace.objects.detectors import load_detector
     from objectspace.objects.factors import factors_from_csv, factors_from_pattern
@@ -77,6 +78,7 @@ _ADDRESSES = {
     "Space": "embeddings.spaces",
     "SpaceSearch": "search",
     "Store": "store",
+    "StreamedIndex": "neighbours",
     "choose_targets": "search",
     "compare_spaces": "analyses.comparison",
     "draw_comparison": "figures.comparison",
@@ -92,6 +94,7 @@ _ADDRESSES = {
     "find_photos": "images",
     "from_supervision": "objects.supervision",
     "index": "flow",
+    "index_space": "neighbours.approximate",
     "load_detector": "objects.detectors",
     "load_encoder": "embeddings.encoders",
     "make_report": "report",
@@ -132,6 +135,7 @@ __all__ = [
     "Space",
     "SpaceSearch",
     "Store",
+    "StreamedIndex",
     "__version__",
     "choose_targets",
     "compare_spaces",
@@ -148,6 +152,7 @@ __all__ = [
     "find_photos",
     "from_supervision",
     "index",
+    "index_space",
     "load_detector",
     "load_encoder",
     "make_report",
