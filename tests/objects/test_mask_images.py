@@ -113,3 +113,14 @@ def test_a_missing_mask_folder(tmp_path: Path) -> None:
 def test_a_pattern_without_the_photos_name(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match=r"mask pattern 'map.png' has no \{stem\}"):
         open_mask_images(tmp_path, pattern="map.png")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "own"), [("{stem}-map.png", "1-map.png"), ("[{name}].png", "[1.jpg].png")]
+)
+def test_mask_images_without_a_photo_are_counted(tmp_path: Path, pattern: str, own: str) -> None:
+    for name in (own, "sub/" + own.replace("1", "gone"), "1.png", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    coverage = open_mask_images(tmp_path, pattern=pattern).coverage(["p/1.jpg", "p/2.jpg"])
+    assert coverage == ((str(tmp_path / "sub" / own.replace("1", "gone")),), (), 0, 0)

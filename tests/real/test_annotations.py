@@ -49,6 +49,20 @@ def test_every_polygon_of_coco128_is_an_object_with_a_mask(
     assert Counter(objects.label)["person"] == 254
 
 
+def test_coco128_by_its_data_yaml_is_the_same_objects(
+    coco: list[tuple[Image, Annotated]], real: Path, tmp_path: Path
+) -> None:
+    names = "".join(f"\n  {number}: {name}" for number, name in enumerate(COCO_NAMES))
+    text = f"path: {(real / 'photos/coco128').resolve()}\ntrain: images\nval: images\nnames:{names}\n"
+    (tmp_path / "coco128.yaml").write_text(text)
+    reader = open_annotations(tmp_path / "coco128.yaml")
+    for image, annotated in coco:
+        ids = reader.objects_of(image).objects.object_id
+        assert ids.tolist() == annotated.objects.object_id.tolist()
+    coverage = reader.coverage([image.path for image, _ in coco])
+    assert (len(coverage.missing), len(coverage.unnamed)) == (0, 2)
+
+
 def test_boxes_lie_in_their_photo_and_masks_in_their_box(coco: list[tuple[Image, Annotated]]) -> None:
     for image, annotated in coco:
         boxes = annotated.objects.xyxy

@@ -136,6 +136,20 @@ def test_label_folders_may_repeat_the_photos_folders(tmp_path: Path) -> None:
     assert labels == ["cat", "dog", "cow"]
 
 
+def test_what_the_photos_and_the_label_files_do_not_share_is_counted(tmp_path: Path) -> None:
+    for name in ("val/7.txt", "val/gone.txt", "classes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    coverage = open_annotations(tmp_path, names=NAMES).coverage(["d/val/7.jpg", "d/train/7.jpg"])
+    assert coverage == ((str(tmp_path / "val/gone.txt"),), ("d/train/7.jpg",), 0, 0)
+
+
+def test_other_names_are_another_digest_of_the_contents(tmp_path: Path, annotate: Annotate) -> None:
+    annotate("0 0.5 0.5 0.2 0.2")
+    digests = {open_annotations(tmp_path, names=names).contents() for names in (NAMES, ("cat",), NAMES)}
+    assert len(digests) == 2
+
+
 def test_ids_do_not_change_when_another_label_file_does(tmp_path: Path, annotate: Annotate) -> None:
     before = annotate("0 0.5 0.5 0.2 0.2").objects.object_id.tolist()
     (tmp_path / "8.txt").write_text("1 0.5 0.5 0.2 0.2")
