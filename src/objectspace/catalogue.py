@@ -11,6 +11,7 @@ from objectspace.networks.darknet.architectures import ARCHITECTURES
 from objectspace.networks.darknet.cfg import read_cfg
 from objectspace.networks.darknet.layers import read_layers
 from objectspace.networks.weights import WeightsFile, local_path
+from objectspace.objects.detectors.published import TORCHVISION, is_detr
 
 if TYPE_CHECKING:
     from objectspace.embeddings.encoders.published import HubWeights
@@ -23,7 +24,8 @@ def known_models() -> list[dict[str, Any]]:
     """
     from objectspace.embeddings.encoders.published import DEMO_ENCODER, RESNET50_IMAGENET, TEXT_ENCODERS
 
-    detectors = [_entry(name, "detector", known.weights) for name, known in ARCHITECTURES.items()]
+    published = {name: known.weights for name, known in ARCHITECTURES.items()} | dict(TORCHVISION)
+    detectors = [_entry(name, "detector", weights) for name, weights in published.items()]
     encoders = {"resnet50": RESNET50_IMAGENET, "demo": DEMO_ENCODER}
     return [
         *detectors,
@@ -41,6 +43,11 @@ def list_taps(network: Path | str) -> list[dict[str, Any]]:
         cfg = architecture.cfg()
     elif Path(network).suffix.lower() == ".cfg":
         cfg = read_cfg(network)
+    elif str(network) in TORCHVISION or is_detr(str(network)):
+        raise InputError(
+            f"the layers of {network} are not listed, those of Darknet networks are; its maps are in "
+            "docs/detectors.md"
+        )
     else:
         near = difflib.get_close_matches(str(network), ARCHITECTURES, n=1)
         guess = f"; did you mean {near[0]}?" if near else ""

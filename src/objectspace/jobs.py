@@ -102,8 +102,11 @@ class Job:
 
     def map_name(self, source: MapSource, pooling: Pooling, head: Head) -> str:
         """The name of the space of one pooling at one head."""
-        stride = head.stride if self.scale == "own" else None
-        return pooled_space_name(source.name, pooling, stride) + self.suffix
+        if self.scale != "own":
+            return pooled_space_name(source.name, pooling, None) + self.suffix
+        alike = sum(other.stride == head.stride for other in source.heads) > 1
+        tap = f"-{head.tap}" if alike else ""
+        return pooled_space_name(source.name, pooling, head.stride) + tap + self.suffix
 
     def query_name(self, source: MapSource) -> str:
         """The name of the space of a detector's object queries."""

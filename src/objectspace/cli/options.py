@@ -100,7 +100,8 @@ DetectorName = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|CFG",
-        help="a name (objectspace models) or a Darknet .cfg; yolov3 unless there are annotations",
+        help="a name (objectspace models), a Darknet .cfg, or the folder or hub id of a DETR; yolov3 unless "
+        "there are annotations",
         rich_help_panel=DETECTOR,
     ),
 ]

@@ -33,8 +33,9 @@ class Provenance:
     """Which cell of a detector made each object (n,).
 
     ``head`` is the number of the detector's output layer, ``stride`` its pixels a cell, ``cell_x`` and
-    ``cell_y`` the responsible cell, ``anchor`` its number in the whole network's list: int32, -1 where no
-    detector made the object. ``objectness`` is float32 in [0, 1], NaN there.
+    ``cell_y`` the responsible cell, ``anchor`` its number in the whole network's list, or the number of the
+    query of a DETR: int32, -1 where no detector made the object. ``objectness`` is float32 in [0, 1], NaN
+    there and where a detector has no such score (docs/detectors.md).
     """
 
     head: NDArray[np.int32]

@@ -126,6 +126,18 @@ def spread(network: Any, pixels: np.ndarray) -> None:
                 module.bias.zero_()
 
 
+def normalise(network: nn.Module, *pictures: np.ndarray) -> None:
+    """Set the batch norms of a random network by what a few pictures give, as training would have."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.train()
+    with torch.inference_mode():
+        network([torch.from_numpy(pixels).permute(2, 0, 1) / 255 for pixels in pictures])
+    for norm in norms:
+        norm.eval()
+
+
 def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
     """Pixels (h, w, 3) of coloured squares."""
     blocks = np.random.default_rng(seed).integers(0, 256, (height // 12 + 1, width // 12 + 1, 3))
