@@ -42,7 +42,7 @@ class StreamedIndex:
     Each block is searched by an ExactIndex of its own. Its distances do not depend on what else is searched,
     so the k nearest of all blocks, by distance and then by id, are the k nearest of all vectors.
 
-    vectors: (n, d) float32; ids: (n,); groups: (n,), as for ExactIndex. In memory are two blocks of 64 MB,
+    vectors: (n, d) float32; ids: (n,); groups: (n,), as for ExactIndex. In memory are a few blocks of 64 MB,
     some twenty bytes a row, and the queries with their answers.
 
     Raises InputError for ids or groups of another length, QueryError for an unknown metric.
