@@ -105,6 +105,17 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 @pytest.fixture(scope="session")
+def prompt_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for --prompt-weights: Grounding DINO, SAM and SAM 3, tiny, with random weights."""
+    import torch
+
+    from tests.objects.prompts.tiny_networks import write_networks
+
+    torch.set_num_threads(1)
+    return write_networks(tmp_path_factory.mktemp("prompt-weights"))
+
+
+@pytest.fixture(scope="session")
 def other_encoder_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights of the same encoder with other numbers."""
     return _write_encoder(tmp_path_factory.mktemp("other") / "encoder.pth", seed=1)

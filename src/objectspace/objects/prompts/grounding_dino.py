@@ -17,8 +17,10 @@ from torch import Tensor
 
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
+from objectspace.networks.precision import reproducible
 from objectspace.objects.prompts.found import Found, joined
-from objectspace.objects.prompts.pretrained import Pretrained, Published, preprocessing
+from objectspace.objects.prompts.inputs import preprocessing, processed
+from objectspace.objects.prompts.pretrained import Pretrained, Published
 
 GROUNDING_DINO_TINY = Published(
     part="grounding-dino",
@@ -26,6 +28,7 @@ GROUNDING_DINO_TINY = Published(
     network="GroundingDinoForObjectDetection",
     processor="GroundingDinoProcessor",
     kinds=("grounding-dino",),
+    reads_text=True,
     size=689_000_000,
     licence="Apache-2.0",
 )
@@ -74,11 +77,11 @@ class GroundingDino:
         A photo is alone in its pass: others beside it, of other shapes, would have to be padded with it, and
         the windows of the Swin backbone see the padding. Raises ModelError for numbers that are not finite.
         """
-        inputs = self._image_processor(images=[image.pixels], return_tensors="pt").to(self._device)
+        inputs = processed(self._image_processor, [image]).to(self._device)
         parts = []
         for number, caption in enumerate(self.captions):
             tokens = {name: tensor.to(self._device) for name, tensor in caption.tokens.items()}
-            with torch.inference_mode():
+            with torch.inference_mode(), reproducible(self._device):
                 output = self._network(**inputs, **tokens)
             logits, boxes = output.logits[0].float().cpu(), output.pred_boxes[0].float().cpu()
             if not bool(torch.isfinite(boxes).all()) or bool(torch.isnan(logits).any()):

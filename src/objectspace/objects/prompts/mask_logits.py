@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -32,14 +31,3 @@ def run_lengths(maps: Tensor, enlarge: Callable[[Tensor], Tensor], threshold: fl
 def bilinear(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
     """Maps (b, c, h, w) at another size, interpolated between pixel centres."""
     return functional.interpolate(maps, size_hw, mode="bilinear", align_corners=False)
-
-
-def filled_up(rows: Tensor, count: int) -> Tensor:
-    """The rows (n, ...) followed by zeros up to ``count`` of them.
-
-    A pass always takes as many, as another number may take kernels that round otherwise: so what a photo
-    gives does not depend on those beside it.
-    """
-    if len(rows) == count:
-        return rows
-    return torch.cat([rows, rows.new_zeros(count - len(rows), *rows.shape[1:])])

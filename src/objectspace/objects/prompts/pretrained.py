@@ -26,6 +26,7 @@ class Published:
 
     part: its folder's name in ``--prompt-weights``; repository: its name on the hub
     network, processor: classes of transformers; kinds: what its configuration may call itself
+    reads_text: whether the processor has a tokenizer
     size: bytes of its weights, about; licence: terms of use, for people
     """
 
@@ -34,6 +35,7 @@ class Published:
     network: str
     processor: str
     kinds: tuple[str, ...]
+    reads_text: bool
     size: int
     licence: str
 
@@ -55,23 +57,25 @@ def load_pretrained(published: Published, weights: Path | str | None) -> Pretrai
     """
     transformers = _transformers()
     folder = _fetched(published) if weights is None else _part(published, Path(weights))
-    _check_kind(published, folder)
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     with _quiet():
-        options = {"local_files_only": True, "trust_remote_code": False}
         try:
             processor = getattr(transformers, published.processor).from_pretrained(folder, **options)
             network, report = getattr(transformers, published.network).from_pretrained(
-                folder, use_safetensors=True, dtype="float32", output_loading_info=True, **options
+                folder,
+                use_safetensors=True,
+                dtype="float32",
+                ignore_mismatched_sizes=True,  # they are in the report
+                output_loading_info=True,
+                **options,
             )
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as problem:
+        except Exception as problem:  # a damaged file can raise anything at all
             reason = str(problem).strip().split("\n")[0]
             raise WeightsError(
-                f"{folder} cannot be read as a {published.network} with its processor: {reason}"
+                f"{folder} cannot be read as a {published.network} with its {published.processor}: {reason}"
             ) from None
-    _refuse(folder, "lacks", sorted(report["missing_keys"]))
-    _refuse(
-        folder, "holds tensors of another shape:", sorted(str(key[0]) for key in report["mismatched_keys"])
-    )
+    _refuse(folder, "lack", sorted(report["missing_keys"]))
+    _refuse(folder, "have another shape in", sorted(str(key[0]) for key in report["mismatched_keys"]))
     files = sorted(folder.glob("*.safetensors"))
     return Pretrained(
         network.eval().requires_grad_(False), processor, {file.name: file_sha256(file) for file in files}
@@ -101,24 +105,18 @@ def _part(published: Published, weights: Path) -> Path:
             f"{weights} lacks the folder {published.part}; expected {folder} with a {published.network} and "
             f"its {published.processor}, each saved there by save_pretrained"
         )
-    if not (folder / "config.json").is_file():
-        raise WeightsError(f"{folder} lacks config.json; expected what save_pretrained leaves")
-    if not any(folder.glob("*.safetensors")):
-        pickles = [*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")]
-        there = f"{pickles[0].name}, which is a pickle and not read" if pickles else "no weights"
-        raise WeightsError(
-            f"{folder} holds {there}; expected model.safetensors, as transformers' save_pretrained writes it"
-        )
+    _check_files(published, folder)
     return folder
 
 
 def _fetched(published: Published) -> Path:
     """The network's folder in the hub's cache, fetched first where it is not there."""
-    import huggingface_hub
     from huggingface_hub.errors import GatedRepoError
 
+    if (folder := _cached(published)) is not None:
+        return folder
     try:
-        return Path(huggingface_hub.snapshot_download(published.repository, allow_patterns=list(_PATTERNS)))
+        return _snapshot(published)
     except GatedRepoError:
         raise DownloadError(
             f"{published.repository} is given only to those who accept its licence: do so at "
@@ -133,6 +131,53 @@ def _fetched(published: Published) -> Path:
         ) from None
 
 
+def _cached(published: Published) -> Path | None:
+    """The folder as it was fetched before; the hub is not asked, so that the weights stay the same."""
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return _snapshot(published, local_files_only=True)
+    except (LocalEntryNotFoundError, WeightsError):
+        return None
+
+
+def _snapshot(published: Published, *, local_files_only: bool = False) -> Path:
+    """The repository's folder in the cache. Raises WeightsError where it was fetched in part only.
+
+    Without a network the hub's client gives what is there, though another program may have fetched the
+    configuration alone, or pickles.
+    """
+    import huggingface_hub
+
+    folder = huggingface_hub.snapshot_download(
+        published.repository, allow_patterns=list(_PATTERNS), local_files_only=local_files_only
+    )
+    _check_files(published, Path(folder))
+    return Path(folder)
+
+
+def _check_files(published: Published, folder: Path) -> None:
+    """transformers makes up what is missing: an empty tokenizer, random weights; here it is an error."""
+    wanted = {
+        "its configuration": ("config.json",),
+        "its image processor": ("processor_config.json", "preprocessor_config.json"),
+        "its tokenizer": ("tokenizer.json", "vocab.txt", "vocab.json") if published.reads_text else (),
+    }
+    for what, names in wanted.items():
+        if names and not any((folder / name).is_file() for name in names):
+            raise WeightsError(
+                f"{folder} lacks {what}, {names[0]}; expected what save_pretrained of {published.network} "
+                f"and {published.processor} leave"
+            )
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+        there = f"{pickles[0].name}, which is a pickle and not read" if pickles else "no weights"
+        raise WeightsError(
+            f"{folder} holds {there}; expected model.safetensors, as transformers' save_pretrained writes it"
+        )
+    _check_kind(published, folder)
+
+
 def _check_kind(published: Published, folder: Path) -> None:
     try:
         kind = json.loads((folder / "config.json").read_bytes()).get("model_type")
@@ -143,7 +188,7 @@ def _check_kind(published: Published, folder: Path) -> None:
 
 
 def _refuse(folder: Path, what: str, names: Sequence[str]) -> None:
-    """transformers fills what is missing with random numbers; here it is an error."""
+    """Raise WeightsError for parameters that the file does not fill as it should."""
     if names:
         rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         raise WeightsError(
@@ -164,16 +209,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-def preprocessing(image_processor: Any) -> dict[str, Any]:
-    """What a recipe says of how photos become the network's input, in plain JSON values."""
-    settings = image_processor.to_dict()
-    wanted = ("do_resize", "size", "resample", "image_mean", "image_std", "pad_size")
-    return {
-        name: json.loads(json.dumps(settings[name], default=_plain)) for name in wanted if name in settings
-    }
-
-
-def _plain(value: Any) -> Any:
-    return {name: side for name, side in dict(value).items() if side is not None}

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectspace.images import Image
-from objectspace.objects.prompts.mask_logits import bilinear, filled_up, run_lengths
-from objectspace.objects.prompts.pretrained import Pretrained, Published, preprocessing
+from objectspace.networks.precision import reproducible
+from objectspace.objects.prompts.inputs import filled_up, preprocessing, processed
+from objectspace.objects.prompts.mask_logits import bilinear, run_lengths
+from objectspace.objects.prompts.pretrained import Pretrained, Published
 from objectspace.objects.records import Mask
 
 SAM_VIT_BASE = Published(
@@ -25,6 +27,7 @@ SAM_VIT_BASE = Published(
     network="SamModel",
     processor="SamProcessor",
     kinds=("sam",),
+    reads_text=False,
     size=375_000_000,
     licence="Apache-2.0",
 )
@@ -62,9 +65,9 @@ class Sam:
         count = PHOTOS[self._device.type]
         for start in range(0, len(rows), count):
             here = rows[start : start + count]
-            inputs = self._image_processor([images[row].pixels for row in here], return_tensors="pt")
+            inputs = processed(self._image_processor, [images[row] for row in here])
             pixels = filled_up(inputs["pixel_values"].to(self._device), count)
-            with torch.inference_mode():
+            with torch.inference_mode(), reproducible(self._device):
                 embeddings = self._network.get_image_embeddings(pixels)
             for place, row in enumerate(here):
                 fitted_hw = tuple(int(side) for side in inputs["reshaped_input_sizes"][place])
@@ -85,7 +88,7 @@ class Sam:
         masks: list[Mask | None] = []
         scores = []
         for chunk in torch.split(prompts, BOXES[self._device.type]):
-            with torch.inference_mode():
+            with torch.inference_mode(), reproducible(self._device):
                 # One mask a box, as Grounded SAM asks for: a box, unlike a point, says which object is meant.
                 output = self._network(
                     image_embeddings=embedding[None], input_boxes=chunk[None], multimask_output=False

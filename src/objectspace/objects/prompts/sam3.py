@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,11 @@ from torch import Tensor
 from objectspace.digests import recipe_digest
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
+from objectspace.networks.precision import reproducible
 from objectspace.objects.prompts.found import DUPLICATE_IOU, Found, each_once, joined, objects_of
-from objectspace.objects.prompts.mask_logits import bilinear, filled_up, run_lengths
-from objectspace.objects.prompts.pretrained import (
-    Pretrained,
-    Published,
-    joint_sha256,
-    load_pretrained,
-    preprocessing,
-)
+from objectspace.objects.prompts.inputs import filled_up, preprocessing, processed
+from objectspace.objects.prompts.mask_logits import bilinear, run_lengths
+from objectspace.objects.prompts.pretrained import Pretrained, Published, joint_sha256, load_pretrained
 from objectspace.objects.records import Mask, Objects
 
 SAM3 = Published(
@@ -34,6 +29,7 @@ SAM3 = Published(
     network="Sam3Model",
     processor="Sam3Processor",
     kinds=("sam3", "sam3_video"),
+    reads_text=True,
     size=3_440_000_000,
     licence="SAM License",
 )
@@ -89,15 +85,15 @@ class Sam3:
         return found
 
     def _find_batch(self, images: Sequence[Image]) -> list[Objects]:
-        inputs = self._image_processor([image.pixels for image in images], return_tensors="pt")
+        inputs = processed(self._image_processor, images)
         pixels = filled_up(inputs["pixel_values"].to(self.device), self.batch_size)
         parts: list[list[tuple[Found, Tensor]]] = [[] for _ in images]
-        with torch.inference_mode():
+        with torch.inference_mode(), reproducible(self.device):
             vision = self._network.get_vision_features(pixel_values=pixels)
             for number, (features, mask) in enumerate(self._texts):
                 output = self._network(
                     vision_embeds=vision,
-                    text_embeds=SimpleNamespace(pooler_output=features.expand(len(pixels), -1, -1)),
+                    text_embeds=_text_embeds(features.expand(len(pixels), -1, -1)),
                     attention_mask=mask.expand(len(pixels), -1),
                 )
                 for row, image in enumerate(images):
@@ -135,9 +131,15 @@ class Sam3:
             raise InputError(f"{word[:40]!r} … has {count} tokens, SAM 3 reads {limit}; use fewer words")
         tokens = tokenizer(word, padding="max_length", max_length=limit, return_tensors="pt")
         ids, mask = tokens["input_ids"].to(self.device), tokens["attention_mask"].to(self.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), reproducible(self.device):
             features = self._network.get_text_features(input_ids=ids, attention_mask=mask).pooler_output
         return features, mask
+
+
+def _text_embeds(features: Tensor) -> Any:
+    from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+    return BaseModelOutputWithPooling(pooler_output=features)
 
 
 def read_boxes(logits: Tensor, presence: Tensor, boxes: Tensor, threshold: float) -> Found:

@@ -1,0 +1,60 @@
+"""Photos as the networks read them, through the image processor that was published with each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor, cat
+
+from objectspace.images import Image, Pixels
+
+#: A photo that is longer is stretched across: the processors would round its other side down to nothing.
+_LONGEST = 32
+
+
+def processed(image_processor: Any, images: Sequence[Image]) -> Any:
+    """What the processor makes of photos: ``pixel_values`` (b, 3, h, w) and what it says beside them."""
+    # Told so, because a photo one or three pixels high would be taken for one with its channels first.
+    return image_processor(
+        images=[_stretched(image.pixels) for image in images],
+        input_data_format="channels_last",
+        return_tensors="pt",
+    )
+
+
+def _stretched(pixels: Pixels) -> Pixels:
+    """The pixels, with rows or columns repeated where a side is more than 32 times the other.
+
+    Boxes are relative to the photo and masks are brought to its size, so nothing else has to know.
+    """
+    height, width = pixels.shape[:2]
+    rows, columns = -(-width // (_LONGEST * height)), -(-height // (_LONGEST * width))
+    return np.repeat(np.repeat(pixels, rows, axis=0), columns, axis=1)
+
+
+def filled_up(rows: Tensor, count: int) -> Tensor:
+    """The rows (n, ...) followed by zeros up to ``count`` of them.
+
+    A pass always takes as many, as another number may take kernels that round otherwise: so what a photo
+    gives does not depend on those beside it.
+    """
+    if len(rows) == count:
+        return rows
+    return cat([rows, rows.new_zeros(count - len(rows), *rows.shape[1:])])
+
+
+def preprocessing(image_processor: Any) -> dict[str, Any]:
+    """What a recipe says of how photos become the network's input, in plain JSON values."""
+    settings = image_processor.to_dict()
+    wanted = ("do_resize", "size", "resample", "image_mean", "image_std", "pad_size")
+    present = {name: settings[name] for name in wanted if settings.get(name) is not None}
+    plain: dict[str, Any] = json.loads(json.dumps(present, default=_plain))
+    return plain
+
+
+def _plain(size: Any) -> dict[str, int]:
+    """A size of transformers, without the sides that it leaves open."""
+    return {name: side for name, side in dict(size).items() if side is not None}
