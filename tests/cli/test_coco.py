@@ -72,3 +72,17 @@ def test_a_coco_file_of_other_photos(world, sentence, coco, tmp_path):
         *world.encoder,
     )
     assert told == f"{coco}: none of its images is among the photos, such as red1.png"
+
+
+def test_edited_attributes_reach_the_stored_objects(world, command, coco, tmp_path):
+    arguments = ("--annotations", coco, "--annotation-format", "coco", *world.encoder, "-q")
+
+    def yaws():
+        done = command("index", world.photos, "--store", tmp_path / "s.osp", *arguments)
+        assert done.code == 0, done.err
+        objects = open_store(tmp_path / "s.osp").objects()
+        return dict(zip(objects.xyxy[:, 0].tolist(), objects.factors["yaw"].tolist(), strict=True))
+
+    before = yaws()
+    coco.write_text(coco.read_text().replace('"yaw": 30', '"yaw": 90'))
+    assert (before[8], yaws()[8], before[60], yaws()[60]) == (30, 90, 60, 60)

@@ -136,6 +136,18 @@ def _add_vectors(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> 
     new.add(SPACES + name, columns.space_table(name, rows, keep), [ids[row] for row in keep])
 
 
+def known_factors(batch: Batch, stored: Stored) -> dict[str, dict[str, Any]]:
+    """The factors that the batch gives to objects which the store holds already: object id -> its factors."""
+    ids, factors = batch.objects.object_id.tolist(), batch.objects.factors
+    if not factors:
+        return {}
+    return {
+        object_id: {name: column[row] for name, column in factors.items()}
+        for row, object_id in enumerate(ids)
+        if stored.has("objects", object_id)
+    }
+
+
 def check_recipe(name: str, recipe: Recipe, stored: Stored, dimension: int | None = None) -> None:
     """Raise RecipeError where the store has a space of that name and vectors of another recipe in it."""
     held = stored.manifest.spaces.get(name)
@@ -180,18 +192,19 @@ def _add_models(batch: Batch, stored: Stored, new: Additions) -> None:
 
 def changed_factors(
     rows: pa.Table,
-    by_image: Mapping[str, Mapping[str, Any]],
+    key: str,
+    by_key: Mapping[str, Mapping[str, Any]],
     types: Mapping[str, pa.DataType],
 ) -> pa.Table:
     """The rows whose factors change, with every factor of ``types``; the others keep their values.
 
-    ``rows`` has object_id, image_id and those of the factors that the store has already.
+    ``rows`` has object_id, the column ``key`` and those of the factors that the store has already.
     """
-    ids, images = rows["object_id"].to_pylist(), rows["image_id"].to_pylist()
+    ids, keys = rows["object_id"].to_pylist(), rows[key].to_pylist()
     before = {name: _values(rows, name) for name in types}
     after = {
         name: columns.factor_array(
-            [by_image.get(image, {}).get(name, old) for image, old in zip(images, before[name], strict=True)],
+            [by_key.get(value, {}).get(name, old) for value, old in zip(keys, before[name], strict=True)],
             kind,
         )
         for name, kind in types.items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -56,6 +56,12 @@ def read_rows(table: Any, columns: Sequence[str]) -> pa.Table:
     """All rows of some columns."""
     with _read_errors(table):
         return table.to_table(columns=list(columns))
+
+
+def find_rows(table: Any, column: str, values: Iterable[str], columns: Sequence[str]) -> pa.Table:
+    """Some columns of the rows whose text ``column`` is one of ``values``."""
+    with _read_errors(table):
+        return table.to_table(columns=list(columns), filter=_is_one_of(column, values))
 
 
 def read_batches(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -160,8 +166,12 @@ def update_rows(table: Any, key: str, rows: pa.Table) -> None:
 
 def delete_rows(table: Any, column: str, values: Sequence[str]) -> None:
     """Remove the rows whose text ``column`` is one of ``values``."""
+    table.delete(_is_one_of(column, values))
+
+
+def _is_one_of(column: str, values: Iterable[str]) -> str:
     quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
-    table.delete(f"{column} IN ({quoted})")
+    return f"{column} IN ({quoted})"
 
 
 def put_back(folder: Path, versions: Mapping[str, int]) -> dict[str, int]:

@@ -24,6 +24,7 @@ from objectspace.store.additions import (
     check_recipe,
     factor_types,
     indexed_key,
+    known_factors,
 )
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 from objectspace.store.keys import Keys
@@ -119,7 +120,8 @@ class Writer:
         """Add a batch, all of it or none.
 
         Rows whose key is there already (image; object; object within its space; image within its job; path
-        and reason of a failure) are dropped; with ``batch.replaces`` outdated objects are removed. A photo in
+        and reason of a failure) are dropped, but for an object's factors: those that the batch names are
+        the batch's from now on. With ``batch.replaces`` outdated objects are removed. A photo in
         ``batch.images`` loses the failures of earlier runs.
         Raises RecipeError for vectors of another recipe than the space's, InputError for a vector whose
         object is unknown or a factor of another type than the stored one, StoreError where writing failed:
@@ -128,11 +130,14 @@ class Writer:
         self._make_whole()
         new = additions(batch, self._stored)
         outdated = self._outdated(batch) if batch.replaces else {}
-        if not new and not outdated:
+        edited = self._changed("object_id", known_factors(batch, self._stored))
+        if not new and not outdated and not len(edited):
             return
         with self._publishing(new.spaces, new.sources, new.models):
             if new.healed:
                 tables.delete_rows(self._tables["failures"], "path", sorted(new.healed))
+            if len(edited):
+                tables.update_rows(self._tables["objects"], "object_id", edited)
             self._remove(outdated)
             for name, rows in new.rows.items():
                 self._append(name, rows)
@@ -152,15 +157,23 @@ class Writer:
         factor of another type than the stored one, StoreError where writing failed.
         """
         self._make_whole()
-        names = dict.fromkeys(name for factors in by_image.values() for name in factors)
-        values = {name: [factors.get(name) for factors in by_image.values()] for name in names}
-        types = factor_types(values, self._stored)
-        stored = [name for name in types if name in self._stored.factors]
-        rows = changed_factors(self._read("objects", ["object_id", "image_id", *stored]), by_image, types)
+        rows = self._changed("image_id", by_image)
         if not len(rows):
             return
         with self._publishing():
             tables.update_rows(self._tables["objects"], "object_id", rows)
+
+    def _changed(self, key: str, by_key: Mapping[str, Mapping[str, float | str | None]]) -> pa.Table:
+        """Stored objects whose factors change, with the new ones; ``by_key``: value of ``key`` -> factors."""
+        if not by_key or "objects" not in self._tables:
+            return pa.table({"object_id": pa.array([], pa.string())})
+        names = dict.fromkeys(name for factors in by_key.values() for name in factors)
+        values = {name: [factors.get(name) for factors in by_key.values()] for name in names}
+        types = factor_types(values, self._stored)
+        stored = [name for name in types if name in self._stored.factors]
+        wanted = list(dict.fromkeys(["object_id", key, *stored]))
+        rows = tables.find_rows(self._tables["objects"], key, by_key, wanted)
+        return changed_factors(rows, key, by_key, types)
 
     def index_space(
         self,
