@@ -95,6 +95,7 @@ class _Sprite:
         for number, jpeg in enumerate(block.thumbnails(), start=block.start):
             row, column = divmod(number, self._across)
             with PIL.Image.open(io.BytesIO(jpeg)) as picture:
+                picture.draft("RGB", (self._side, self._side))  # decodes no more than is shown
                 fitted = PIL.ImageOps.pad(picture.convert("RGB"), (self._side, self._side), color="white")
             self.picture.paste(fitted, (column * self._side, row * self._side))
 
@@ -104,7 +105,9 @@ def _write_vectors(selection: Selection, block: Block, stream: Any) -> None:
     (space,) = selection.spaces
     columns = [pa.array(column) for column in selection.vectors(space, block).T.copy()]
     table = pa.table(columns, names=[str(number) for number in range(len(columns))])
-    options = pyarrow.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    options = pyarrow.csv.WriteOptions(
+        include_header=False, delimiter="\t", quoting_style="none", batch_size=len(table)
+    )
     pyarrow.csv.write_csv(table, stream, options)
 
 
