@@ -14,6 +14,7 @@ from objectspace.errors import ModelError, ObjectspaceError, QueryError, RecipeE
 from objectspace.jobs import Job
 from objectspace.objects.annotations import AnnotationReader
 from objectspace.objects.detectors import Detector, load_detector
+from objectspace.objects.prompts import Prompter, load_prompter
 from objectspace.store import Store, model_key
 
 Network = TypeVar("Network")
@@ -38,7 +39,7 @@ def space_job(
     device: str = "cpu",
     confidence: float = 0.25,
 ) -> Job:
-    """The job that makes vectors by a space's recipe, of annotations or of what the store's detector finds.
+    """The job that makes vectors by a space's recipe, of annotations or of what the store's finder finds.
 
     Raises ModelError where a network cannot be loaded from where the space's job found it, RecipeError where
     its files have changed, QueryError for a space of erased vectors.
@@ -60,8 +61,8 @@ def space_job(
             given["encoder_map"] = _loaded_again(space, load_encoder_map, arguments, recipe, device)
         else:
             given["detector"] = space_detector(store, space, device=device)
-    if "detector" not in given and annotations is None:
-        given["detector"] = _finder_of(store, device)
+    if annotations is None and ("detector" not in given or _found_by_words(store)):
+        given |= _finder_of(store, device)
     return _named_as(Job(**given), space, recipe)
 
 
@@ -112,14 +113,39 @@ def _loaded_again(
         raise ModelError(f"the encoder of space {space} cannot be loaded again: {error}") from None
 
 
-def _finder_of(store: Store, device: str) -> Detector:
-    """The detector that found the store's objects."""
+def _found_by_words(store: Store) -> bool:
+    """Whether words found the store's objects, and not a detector."""
+    return next((_is_words(recipe) for recipe in store.sources.values() if "weights" in recipe), False)
+
+
+def _is_words(source: Mapping[str, Any]) -> bool:
+    return bool(source.get("family") == "words")
+
+
+def _finder_of(store: Store, device: str) -> dict[str, Any]:
+    """The network that found the store's objects, as the argument of a job."""
     for source, recipe in store.sources.items():
+        if _is_words(recipe):
+            return {"prompts": _prompter_of(store, source, device)}
         if "weights" in recipe:
-            return _detector_of(store, source.split("@")[0], recipe["weights"], recipe["precision"], device)
+            name = source.split("@")[0]
+            return {"detector": _detector_of(store, name, recipe["weights"], recipe["precision"], device)}
     raise QueryError(
         "the objects of this store come from annotations; name the object with --box x1,y1,x2,y2"
     )
+
+
+def _prompter_of(store: Store, source: str, device: str) -> Prompter:
+    recipe = store.sources[source]
+    arguments = store.models.get(model_key(recipe["model"], recipe["weights"]), {"name": recipe["model"]})
+    thresholds = {name: recipe[name] for name in ("box_threshold", "text_threshold") if name in recipe}
+    try:
+        prompter = load_prompter(recipe["words"], **arguments, **thresholds, device=device)
+    except ObjectspaceError as error:
+        raise ModelError(f"what found the words of this store cannot be loaded again: {error}") from None
+    if prompter.source != source:
+        raise RecipeError(f"{source} found the words of this store and has changed since; index again")
+    return prompter
 
 
 def _detector_of(store: Store, name: str, weights: str, precision: str, device: str) -> Detector:
