@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
+import PIL.ImageOps
 from numpy.typing import NDArray
 
 from objectspace.images import decode_thumbnail
@@ -100,9 +101,9 @@ def _side_by_side(pictures: Sequence[Picture]) -> Picture:
     cell = 128 // side
     grid = np.full((side * cell, side * cell, 3), 255, np.uint8)
     for place, picture in enumerate(pictures[: side * side]):
-        small = PIL.Image.fromarray(picture)
-        small.thumbnail((cell - 2, cell - 2))
-        left, top = place % side * cell, place // side * cell
+        small = PIL.ImageOps.contain(PIL.Image.fromarray(picture), (cell - 2, cell - 2))
+        left = place % side * cell + (cell - small.width) // 2
+        top = place // side * cell + (cell - small.height) // 2
         grid[top : top + small.height, left : left + small.width] = np.asarray(small)
     return grid
 
