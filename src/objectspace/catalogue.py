@@ -31,6 +31,7 @@ def known_models() -> list[dict[str, Any]]:
         *detectors,
         *(_entry(name, "encoder", weights) for name, weights in encoders.items()),
         *(_hub_entry(name, weights) for name, weights in TEXT_ENCODERS.items()),
+        *_prompt_entries(),
     ]
 
 
@@ -77,6 +78,33 @@ def _entry(name: str, kind: str, weights: WeightsFile) -> dict[str, Any]:
         "source": weights.source,
         "path": None if path is None else str(path),
     }
+
+
+def _prompt_entries() -> list[dict[str, Any]]:
+    """The networks that find words, those of grounded-sam apart."""
+    from huggingface_hub import try_to_load_from_cache
+
+    from objectspace.objects.prompts.grounding_dino import GROUNDING_DINO_TINY
+    from objectspace.objects.prompts.sam import SAM_VIT_BASE
+    from objectspace.objects.prompts.sam3 import SAM3
+
+    entries = []
+    published = (("grounded-sam", GROUNDING_DINO_TINY), ("grounded-sam", SAM_VIT_BASE), ("sam3", SAM3))
+    for name, weights in published:
+        cached = try_to_load_from_cache(weights.repository, "model.safetensors")
+        entries.append(
+            {
+                "name": name,
+                "kind": "prompts",
+                "file": f"{weights.part}/model.safetensors",
+                "size": weights.size,
+                "sha256": None,
+                "licence": weights.licence,
+                "source": f"{weights.repository} on the Hugging Face hub, through transformers",
+                "path": cached if isinstance(cached, str) else None,
+            }
+        )
+    return entries
 
 
 def _hub_entry(name: str, weights: HubWeights) -> dict[str, Any]:

@@ -29,7 +29,7 @@ GROUNDING_DINO_TINY = Published(
     processor="GroundingDinoProcessor",
     kinds=("grounding-dino",),
     reads_text=True,
-    size=689_000_000,
+    size=689_002_504,
     licence="Apache-2.0",
 )
 

@@ -27,7 +27,7 @@ class Published:
     part: its folder's name in ``--prompt-weights``; repository: its name on the hub
     network, processor: classes of transformers; kinds: what its configuration may call itself
     reads_text: whether the processor has a tokenizer
-    size: bytes of its weights, about; licence: terms of use, for people
+    size: bytes of its tensors in float32; licence: terms of use, for people
     """
 
     part: str

@@ -28,7 +28,7 @@ SAM_VIT_BASE = Published(
     processor="SamProcessor",
     kinds=("sam",),
     reads_text=False,
-    size=375_000_000,
+    size=374_942_912,
     licence="Apache-2.0",
 )
 

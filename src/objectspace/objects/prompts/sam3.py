@@ -30,7 +30,7 @@ SAM3 = Published(
     processor="Sam3Processor",
     kinds=("sam3", "sam3_video"),
     reads_text=True,
-    size=3_440_000_000,
+    size=3_361_505_496,
     licence="SAM License",
 )
 
