@@ -3,7 +3,7 @@
 The flow, in the order in which it is used::
 
     find_photos              files and folders → photos
-    load_detector, load_encoder, open_annotations
+    load_detector, load_encoder (load_encoder_map: of whole photos), open_annotations
     Job, index               photos → objects → embeddings by both routes → a store
     open_store               the store: its objects, spaces and failures
     SpaceSearch              exact nearest objects in one space (approximate ones after index_space)
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.projection import project
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.encoders import load_encoder
+    from objectspace.embeddings.encoders.maps import load_encoder_map
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.errors import ObjectspaceError
     from objectspace.export import Exported, export_store
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from objectspace.objects.factors import factors_from_csv, factors_from_pattern
     from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.mask_images import open_mask_images
+    from objectspace.objects.prompts import load_prompter
     from objectspace.objects.records import Objects
     from objectspace.objects.supervision import from_supervision
     from objectspace.queries import query_photo, query_point, query_text
@@ -97,6 +99,8 @@ _ADDRESSES = {
     "index_space": "neighbours.approximate",
     "load_detector": "objects.detectors",
     "load_encoder": "embeddings.encoders",
+    "load_encoder_map": "embeddings.encoders.maps",
+    "load_prompter": "objects.prompts",
     "make_report": "report",
     "measure_context": "analyses.context",
     "measure_factor": "analyses.factors",
@@ -155,6 +159,8 @@ __all__ = [
     "index_space",
     "load_detector",
     "load_encoder",
+    "load_encoder_map",
+    "load_prompter",
     "make_report",
     "measure_context",
     "measure_factor",

@@ -28,7 +28,7 @@ HEAD = Head(0, "last", STRIDE, 2, (8, 6), np.empty((0, 2), np.float32), ())
 
 
 def own_place(width: int = 8, height: int = 6) -> torch.Tensor:
-    """A map (2, height, width) whose numbers are the x and y of the cells' middles, in pixels of the input."""
+    """A map (2, height, width) of the x and y of its cells' middles, in pixels of the input."""
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     return (torch.stack([x, y]).float() + 0.5) * STRIDE
 
