@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,109 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
 from objectspace.images import Image, image_from_array
 from objectspace.objects.detectors import load_detector
 from objectspace.objects.detectors.detr import DetrDetector
+from tests.objects.detectors.tiny_detectors import DETR_KINDS, picture, save_detr
 
-KINDS = ("detr", "conditional_detr", "rt_detr", "rt_detr_v2", "d_fine")
-NAMES = ("person", "diningtable", "N/A", "tvmonitor")
 CONFIDENCE = 0.3
-
-
-def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
-    blocks = np.random.default_rng(seed).integers(0, 256, (height // 12 + 1, width // 12 + 1, 3))
-    return np.ascontiguousarray(blocks.repeat(12, 0).repeat(12, 1)[:height, :width].astype(np.uint8))
-
-
-def _backbone(kind: str) -> Any:
-    from transformers import HGNetV2Config, ResNetConfig, RTDetrResNetConfig
-
-    sizes = {"embedding_size": 8, "hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1]}
-    if kind in ("detr", "conditional_detr"):
-        return ResNetConfig(**sizes, layer_type="basic", out_features=["stage4"])
-    if kind == "d_fine":
-        return HGNetV2Config(
-            stem_channels=[3, 8, 8],
-            stage_in_channels=[8, 8, 16, 16],
-            stage_mid_channels=[8, 8, 8, 8],
-            stage_out_channels=[8, 16, 16, 16],
-            stage_num_blocks=[1, 1, 1, 1],
-            stage_numb_of_layers=[1, 1, 1, 1],
-            hidden_sizes=[8, 16, 16, 16],
-            depths=[1, 1, 1, 1],
-            embedding_size=8,
-            out_indices=[2, 3, 4],
-        )
-    return RTDetrResNetConfig(**sizes, layer_type="basic", out_indices=[2, 3, 4])
-
-
-def _config(kind: str) -> Any:
-    import transformers
-
-    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {name: n for n, name in enumerate(NAMES)}}
-    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
-    if kind in ("detr", "conditional_detr"):
-        made = transformers.DetrConfig if kind == "detr" else transformers.ConditionalDetrConfig
-        return made(
-            backbone_config=_backbone(kind),
-            d_model=16,
-            encoder_layers=1,
-            decoder_layers=1,
-            encoder_ffn_dim=16,
-            decoder_ffn_dim=16,
-            num_queries=30,
-            **heads,
-            **labels,
-        )
-    made = {
-        "rt_detr": transformers.RTDetrConfig,
-        "rt_detr_v2": transformers.RTDetrV2Config,
-        "d_fine": transformers.DFineConfig,
-    }[kind]
-    return made(
-        backbone_config=_backbone(kind),
-        encoder_in_channels=[16, 16, 16],
-        encoder_hidden_dim=16,
-        encoder_ffn_dim=16,
-        d_model=16,
-        decoder_in_channels=[16, 16, 16],
-        decoder_ffn_dim=16,
-        decoder_layers=2,
-        num_queries=20,
-        anchor_image_size=None,
-        num_denoising=0,
-        **heads,
-        **labels,
-    )
-
-
-def _save(kind: str, folder: Path) -> None:
-    """A random network whose scores spread, with the image processor of its kind."""
-    import transformers
-
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        network = transformers.AutoModelForObjectDetection.from_config(_config(kind)).eval()
-        with torch.no_grad():
-            for name, module in network.named_modules():
-                if name.endswith("query_position_embeddings"):
-                    module.weight.normal_(0, 3)
-                scores = "class_labels_classifier" in name or "class_embed" in name or "score_head" in name
-                if scores and isinstance(module, torch.nn.Linear):
-                    module.weight.normal_(0, 0.7)
-                    module.bias.zero_()
-                elif isinstance(module, torch.nn.Linear) and "bbox" in name and ".layers" in name:
-                    module.weight.normal_(0, 0.2)
-    network.save_pretrained(folder)
-    if kind == "detr":
-        processor = transformers.DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160})
-    elif kind == "conditional_detr":
-        processor = transformers.ConditionalDetrImageProcessor(
-            size={"shortest_edge": 96, "longest_edge": 160}
-        )
-    else:
-        processor = transformers.RTDetrImageProcessor(size={"height": 96, "width": 128})
-    processor.save_pretrained(folder)
 
 
 @pytest.fixture(scope="session")
@@ -119,9 +24,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     pytest.importorskip("transformers")
     torch.set_num_threads(1)
     root = tmp_path_factory.mktemp("detrs")
-    for kind in KINDS:
-        _save(kind, root / kind)
-    return {kind: root / kind for kind in KINDS}
+    for kind in DETR_KINDS:
+        save_detr(kind, root / kind)
+    return {kind: root / kind for kind in DETR_KINDS}
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +34,7 @@ def detectors(folders: dict[str, Path]) -> dict[str, Any]:
     return {kind: load_detector(folder) for kind, folder in folders.items()}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=DETR_KINDS)
 def detector(request: pytest.FixtureRequest, detectors: dict[str, Any]) -> DetrDetector:
     return detectors[request.param]
 
@@ -153,7 +58,7 @@ def own_outputs(detector: DetrDetector, folder: Path, image: Image) -> tuple[Any
     return raw, said
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", DETR_KINDS)
 def test_objects_are_those_of_transformers(
     kind: str, detectors: dict[str, Any], folders: dict[str, Path], photo: Image
 ) -> None:
@@ -168,3 +73,164 @@ def test_objects_are_those_of_transformers(
     np.testing.assert_allclose(found.score, said["scores"][inside][order], atol=1e-5)
     np.testing.assert_allclose(found.xyxy, boxes[inside][order], atol=1e-3)
     assert found.label.tolist() == detector.names[said["labels"][inside][order].numpy()].tolist()
+
+
+@pytest.mark.parametrize("kind", DETR_KINDS)
+def test_query_vectors_are_the_decoder_s_last_states(
+    kind: str, detectors: dict[str, Any], folders: dict[str, Path], photo: Image
+) -> None:
+    detector = detectors[kind]
+    raw, _ = own_outputs(detector, folders[kind], photo)
+    run = detector.run([detector.prepare(photo)])
+    queries = run.queries[0]
+    assert queries.shape == (raw.logits.shape[1], detector.query_dimension)
+    np.testing.assert_allclose(queries, raw.last_hidden_state[0], atol=1e-5)
+
+
+def test_objects_name_the_query_that_made_them(
+    detector: DetrDetector, folders: dict[str, Path], photo: Image
+) -> None:
+    (found,) = detector.detect([photo], confidence=CONFIDENCE)
+    raw, _ = own_outputs(detector, folders[detector.name], photo)
+    for row, query in enumerate(found.provenance.anchor.tolist()):
+        x, y, width, height = raw.pred_boxes[0, query].double().tolist()
+        box = np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2]) * (128, 96, 128, 96)
+        np.testing.assert_allclose(found.xyxy[row], np.clip(box, 0, (128, 96, 128, 96)), atol=1e-3)
+        label = detector.names.tolist().index(found.label[row])
+        logits = raw.logits[0, query].double().numpy()
+        powers = np.exp(logits)
+        score = powers[label] / powers.sum() if detector.name == "detr" else 1 / (1 + np.exp(-logits[label]))
+        assert found.score[row] == pytest.approx(score, abs=1e-5)
+        if detector.name == "detr":
+            sure = 1 - powers[-1] / powers.sum()
+            assert found.provenance.objectness[row] == pytest.approx(sure, abs=1e-5)
+    if detector.name == "conditional_detr":
+        assert np.isnan(found.provenance.objectness).all()
+
+
+@pytest.mark.parametrize("kind", ["rt_detr", "rt_detr_v2", "d_fine"])
+def test_the_named_cell_made_the_proposal_that_the_query_started_from(
+    kind: str, detectors: dict[str, Any], folders: dict[str, Path], photo: Image
+) -> None:
+    detector = detectors[kind]
+    (found,) = detector.detect([photo], confidence=CONFIDENCE)
+    raw, _ = own_outputs(detector, folders[kind], photo)
+    model, cells = detector.network.model, found.provenance
+    assert len(set(cells.head.tolist())) > 1
+    for row, query in enumerate(cells.anchor.tolist()):
+        level, x, y = int(cells.head[row]), int(cells.cell_x[row]), int(cells.cell_y[row])
+        # The proposal of one cell: its numbers through the decoder's projection and the encoder's heads, and
+        # for the box the square of its level about its middle, as logits.
+        features = raw.encoder_last_hidden_state[level]
+        with torch.inference_mode():
+            memory = model.decoder_input_proj[level](features)[:, :, y, x]
+            rows, columns = features.shape[2:]
+            square = torch.tensor([(x + 0.5) / columns, (y + 0.5) / rows, *[0.05 * 2**level] * 2])
+            if not bool(((square > 0.01) & (square < 0.99)).all()):
+                continue  # too near the border: the network gives such a cell no proposal of its own
+            said = model.enc_output(memory)
+            scores, box = model.enc_score_head(said)[0], model.enc_bbox_head(said)[0] + torch.logit(square)
+        np.testing.assert_allclose(raw.enc_topk_logits[0, query], scores, atol=1e-4)
+        np.testing.assert_allclose(raw.enc_topk_bboxes[0, query], torch.sigmoid(box), atol=1e-4)
+        assert cells.objectness[row] == pytest.approx(float(torch.sigmoid(scores.max())), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["detr", "conditional_detr"])
+def test_learned_queries_have_the_cell_under_the_box_s_middle(
+    kind: str, detectors: dict[str, Any], photo: Image
+) -> None:
+    detector = detectors[kind]
+    (found,) = detector.detect([photo], confidence=CONFIDENCE)
+    run = detector.run([detector.prepare(photo)])
+    assert detector.heads[0].stride == 32
+    assert run.maps[0][0].shape == (16, 3, 4)
+    # A box that was not clipped has its middle where the query put it.
+    whole = (found.xyxy > 0).all(1) & (found.xyxy < (128, 96, 128, 96)).all(1)
+    middle = (found.xyxy[whole, :2] + found.xyxy[whole, 2:]) / 2 // 32
+    assert whole.any()
+    np.testing.assert_array_equal(found.provenance.cell_x[whole], middle[:, 0])
+    np.testing.assert_array_equal(found.provenance.cell_y[whole], middle[:, 1])
+
+
+@pytest.mark.parametrize("kind", DETR_KINDS)
+def test_a_row_depends_on_no_other(kind: str, detectors: dict[str, Any]) -> None:
+    detector = detectors[kind]
+    images = [image_from_array(picture(*size, seed=n)) for n, size in enumerate([(128, 96), (96, 150)])]
+    inputs = [detector.prepare(image) for image in images]
+    together = detector.run(inputs)
+    for row in range(len(images)):
+        alone = detector.run(inputs[row : row + 1])
+        assert torch.equal(together.heads[row].logits, alone.heads[0].logits)
+        assert torch.equal(together.queries[row], alone.queries[0])
+
+
+def test_labels_are_spelt_as_coco_does(detectors: dict[str, Any]) -> None:
+    assert detectors["detr"].names.tolist() == ["person", "dining table", "class 2", "tv"]
+
+
+def test_a_kind_may_stand_before_the_folder(folders: dict[str, Path]) -> None:
+    detector = load_detector(f"detr:{folders['detr']}")
+    assert (detector.name, detector.precision) == ("detr", "float32")
+    assert load_detector(**detector.loaded_from).source == detector.source
+
+
+def changed(folder: Path, to: Path, file: str, text: str | None) -> Path:
+    """A copy of a folder with another text in one file, or without it."""
+    shutil.copytree(folder, to)
+    (to / file).unlink()
+    if text is not None:
+        (to / file).write_text(text)
+    return to
+
+
+def test_what_is_no_detr_is_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    detr = folders["detr"]
+    cases = {
+        f"rt_detr:{detr}": (InputError, "is a detr, not a rt_detr; name it detr:"),
+        str(tmp_path): (InputError, "has no config.json; expected what transformers' save_pretrained leaves"),
+        "detr:/no/such/folder": (InputError, "there is no such folder, and it is no id on the hub"),
+        str(changed(detr, tmp_path / "yolos", "config.json", '{"model_type": "yolos"}')): (
+            ModelError,
+            "is a yolos, which is not supported; expected detr, conditional_detr, rt_detr, rt_detr_v2",
+        ),
+        str(changed(detr, tmp_path / "list", "config.json", "[]")): (InputError, "is no configuration"),
+        str(changed(detr, tmp_path / "raw", "preprocessor_config.json", None)): (
+            InputError,
+            "has no preprocessor_config.json, which says how photos become its input",
+        ),
+        str(changed(detr, tmp_path / "empty", "model.safetensors", None)): (
+            WeightsError,
+            "has no model.safetensors",
+        ),
+        str(changed(detr, tmp_path / "torn", "model.safetensors", "torn")): (
+            WeightsError,
+            "cannot be read as a detector",
+        ),
+    }
+    for name, (kind, sentence) in cases.items():
+        with pytest.raises(kind) as raised:
+            load_detector(name)
+        assert sentence in str(raised.value)
+
+
+def test_weights_of_another_detr_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
+    mixed = changed(folders["detr"], tmp_path / "mixed", "model.safetensors", None)
+    shutil.copy(folders["rt_detr"] / "model.safetensors", mixed)
+    with pytest.raises(WeightsError, match="are of another network: the file lacks"):
+        load_detector(mixed)
+
+
+def test_options_that_mean_nothing_are_refused(folders: dict[str, Path]) -> None:
+    with pytest.raises(InputError, match="runs in float32 only"):
+        load_detector(folders["detr"], precision="bfloat16")
+    with pytest.raises(InputError, match="leave out its weight file"):
+        load_detector(folders["detr"], weights="x.safetensors")
+
+
+def test_the_hub_out_of_reach_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(DownloadError, match=r"someone/some-detr is no folder here and could not be fetched"):
+        load_detector("someone/some-detr")
