@@ -88,8 +88,8 @@ def test_words_that_nothing_matches_are_told(command, photos, store, prompt_weig
     assert done.code == 0
     assert "2 photos and 0 objects indexed" in done.out
     assert done.err == (
-        "objectspace: nothing was found for Apple, red pineapple; lower --box-threshold and "
-        "--text-threshold, or say it in other words\n"
+        "objectspace: nothing was found for Apple, red pineapple; lower --box-threshold (1.0) or "
+        "--text-threshold (0.25), or say it in other words\n"
     )
 
 
@@ -98,6 +98,11 @@ def test_sam3(command, photos, store, prompt_weights) -> None:
     done = command("index", photos, "--store", store, *WORDS, *given)
     assert (done.code, done.err) == (0, "")
     assert set(held(command, store)["labels"]) == {"Apple", "red pineapple"}
+    given[-1] = "0.9"
+    done = command("index", photos, "--store", store, "--prompt", "dog", *given)
+    assert done.err == (
+        "objectspace: nothing was found for dog; lower --box-threshold (0.9), or say it in other words\n"
+    )
 
 
 @pytest.mark.parametrize(

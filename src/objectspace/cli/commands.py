@@ -169,7 +169,7 @@ def index(
             report = run_index(found, store, job, progress=progress)
     print_report(report, store, as_json)
     if prompter is not None:
-        tell_missing_words(prompter.recipe["words"], store)
+        tell_missing_words(prompter, store)
 
 
 @app.command()

@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from objectspace.flow import Progress, Report
+    from objectspace.objects.prompts import Prompter
     from objectspace.search import Answer
     from objectspace.store import SpaceIndex, Store, StoreInfo
 
@@ -65,16 +66,15 @@ def print_report(report: Report, store: Path, as_json: bool) -> None:
         warn(f"and {len(report.failures) - LISTED} more, listed by: objectspace info {store}")
 
 
-def tell_missing_words(words: Sequence[str], store: Path) -> None:
+def tell_missing_words(prompter: Prompter, store: Path) -> None:
     """Warn of the words of a prompt that no object of a store is labelled with."""
     from objectspace.store import open_store
 
     labels = open_store(store).info().labels
-    if missing := [word for word in words if word not in labels]:
-        warn(
-            f"nothing was found for {', '.join(missing)}; lower --box-threshold and --text-threshold, or say "
-            "it in other words"
-        )
+    if missing := [word for word in prompter.recipe["words"] if word not in labels]:
+        names = [name for name in ("box_threshold", "text_threshold") if name in prompter.recipe]
+        thresholds = " or ".join(f"--{name.replace('_', '-')} ({prompter.recipe[name]})" for name in names)
+        warn(f"nothing was found for {', '.join(missing)}; lower {thresholds}, or say it in other words")
 
 
 def print_info(store: Path, info: StoreInfo) -> None:
