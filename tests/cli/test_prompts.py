@@ -99,7 +99,7 @@ def test_sam3(command, photos, store, prompt_weights) -> None:
     assert (done.code, done.err) == (0, "")
     assert set(held(command, store)["labels"]) == {"Apple", "red pineapple"}
     given[-1] = "0.9"
-    done = command("index", photos, "--store", store, "--prompt", "dog", *given)
+    done = command("index", photos, "--store", store, *WORDS[2:], "--prompt", "dog", *given)
     assert done.err == (
         "objectspace: nothing was found for dog; lower --box-threshold (0.9), or say it in other words\n"
     )
