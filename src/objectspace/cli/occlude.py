@@ -33,7 +33,7 @@ Finder = Annotated[
     typer.Option(
         "--detector",
         metavar="NAME|CFG",
-        help="a name (objectspace models) or a Darknet .cfg",
+        help="a Darknet network: a name (objectspace models) or a .cfg",
         rich_help_panel=DETECTOR_PANEL,
     ),
 ]

@@ -464,7 +464,7 @@ def test_names_of_another_number_are_refused(tmp_path: Path, files: tuple[Path, 
     [
         ("yolov3-tyni", "did you mean yolov3-tiny"),
         ("yolo3", "did you mean yolov3"),
-        ("resnet", "expected demo, yolov3, yolov3-spp, yolov3-tiny or a Darknet .cfg file$"),
+        ("resnet", "yolov3-spp, yolov3-tiny, a Darknet .cfg file, or the folder or hub id of a DETR$"),
     ],
 )
 def test_a_name_that_is_not_known_suggests_one_near(name: str, words: str) -> None:

@@ -9,13 +9,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from objectspace.embeddings.windows import responsible_cells
 from objectspace.images import Image, image_from_array
-from objectspace.objects.boxes import Frame
+from objectspace.objects.boxes import Frame, shorter_side_frame
 from objectspace.objects.detectors.torchvision_models import TorchvisionDetector
 from objectspace.objects.records import Objects, make_objects
-from tests.objects.detectors.tiny_detectors import BUILDERS, NAMES, picture
+from tests.objects.detectors.tiny_detectors import BUILDERS, MAX_SIZE, MIN_SIZE, NAMES, picture
 
 FAMILIES = ("fasterrcnn", "retinanet", "fcos", "ssd")
 CONFIDENCE, IOU = 0.3, 0.5
@@ -257,6 +258,20 @@ def test_fcos_chooses_the_level_that_is_trained_on_squares_of_that_side(
         box = np.array([[5, 5, 5 + side, 5 + side]], np.float32)
         square = make_objects(image_id="x", xyxy=box, label=["apple"], source="annotation")
         assert responsible_cells(square, detector.heads, frame, source="").head[0] == layer
+
+
+@settings(max_examples=80, deadline=None)
+@given(width=st.integers(1, 700), height=st.integers(1, 700))
+def test_inputs_have_the_size_that_torchvision_gives_them(width: int, height: int) -> None:
+    transform = GeneralizedRCNNTransform(MIN_SIZE, MAX_SIZE, [0.0] * 3, [1.0] * 3).eval()
+    if MAX_SIZE * min(width, height) < max(width, height):
+        return  # torchvision fails on a photo that would be less than a pixel high
+    ((rows, columns),) = transform([torch.zeros(3, height, width)])[0].image_sizes
+    frame = shorter_side_frame((width, height), MIN_SIZE, MAX_SIZE)
+    assert frame.input_wh == (columns, rows)
+    ratio = np.array([columns / width, rows / height] * 2)
+    box = np.array([[0, 0, width, height]], np.float32)
+    np.testing.assert_allclose(frame.to_input(box), box * ratio, rtol=1e-6)
 
 
 def test_bfloat16_finds_much_the_same(torchvision_detectors: dict[str, Any], photo: Image) -> None:

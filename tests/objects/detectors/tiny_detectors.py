@@ -201,7 +201,7 @@ def _config(kind: str) -> Any:
         decoder_in_channels=[16, 16, 16],
         decoder_ffn_dim=16,
         decoder_layers=2,
-        num_queries=20,
+        num_queries=80,
         anchor_image_size=None,
         num_denoising=0,
         **heads,
