@@ -25,7 +25,7 @@ index: setup  ## the main job on a folder of photos: make index PHOTOS=folder ST
 	$(BIN)/objectspace info $(STORE)
 
 test: setup  ## the tests that need nothing but this repository
-	$(BIN)/python -m pytest --ignore=tests/real
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
 
 real: setup  ## the same main job on the real photos and weights in ../shared/real (or $$OBJECTSPACE_REAL)
 	$(BIN)/python -m pytest tests/real -rP

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from objectspace.demo import Demo
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the small demo go to one process, as it takes long to make."""
+    for item in items:
+        if "small_demo" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("small_demo"))
+
+
 @pytest.fixture(scope="session")
 def real() -> Path:
     """The folder of real photos and weights; tests that need it are skipped where it is missing."""

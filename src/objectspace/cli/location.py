@@ -157,7 +157,7 @@ def vary(
         detector={"name_or_cfg": detector, "weights": detector_weights, "names": names, "resize": resize},
         encoder={"name": encoder, "weights": encoder_weights},
         networks={"device": device, "precision": precision.value},
-        settings={"windows": tuple(window or WINDOWS), "scale": scale.value},
+        settings={"pools": tuple(f"window{size}" for size in window or WINDOWS), "scale": scale.value},
         crop={},
     )
     with progress_bar(len(pictures), shown=not (quiet or as_json)) as progress:
