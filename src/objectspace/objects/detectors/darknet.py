@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,18 @@ from objectspace.networks.darknet.network import DarknetNetwork, load_network
 from objectspace.networks.precision import resolve_device, resolve_precision, torch_dtype
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
-from objectspace.objects.detectors.predictions import HeadReader, Predictions, best_first, unsuppressed
+from objectspace.objects.detectors.passes import check_thresholds, detected
+from objectspace.objects.detectors.predictions import (
+    HeadReader,
+    Predictions,
+    best_first,
+    objects_inside,
+    unsuppressed,
+)
 from objectspace.objects.inputs import RESAMPLING, lay
 from objectspace.objects.labels import COCO_NAMES, read_names
 from objectspace.objects.maps import Head, MapRun
-from objectspace.objects.records import Objects, make_objects
+from objectspace.objects.records import Objects
 
 #: Inputs to one pass of the network: always as many, as another size may take kernels that round otherwise.
 #: On a CPU larger batches won nothing in any network tried, and a lone photo would pay for a full one.
@@ -102,9 +109,7 @@ class DarknetDetector:
         anchor.
         Raises ModelError where the network gave numbers that are not finite.
         """
-        for name, value in (("confidence", confidence), ("iou", iou)):
-            if not 0 <= value <= 1:
-                raise InputError(f"{name} is {value}, expected a number from 0 to 1")
+        check_thresholds(confidence, iou)
         found = self.predictions(run, row, image_id, confidence)
         return self.objects_of(found.take(unsuppressed(found, iou)), image_id, frame)
 
@@ -123,31 +128,13 @@ class DarknetDetector:
 
     def objects_of(self, found: Predictions, image_id: str, frame: Frame) -> Objects:
         """The objects that predictions mean, clipped to the image; those outside it go."""
-        xyxy = boxes.clip(frame.to_image(found.xyxy.astype(np.float32)), frame.image_wh)
-        inside = boxes.area(xyxy) > 0
-        found = found.take(inside)
-        return make_objects(
-            image_id=image_id,
-            xyxy=xyxy[inside],
-            label=self.names[found.label].tolist(),
-            source=self.source,
-            score=found.score,
-            provenance=found.provenance,
-        )
+        return objects_inside(found, image_id, frame, self.names, self.source)
 
     def detect(
         self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
     ) -> list[Objects]:
         """The objects of each image; see :meth:`find_objects`."""
-        found = []
-        for batch in _batches(images, self.batch_size):
-            run = self.run(np.stack([self.prepare(image) for image in batch]))
-            for row, image in enumerate(batch):
-                frame = self.frame((image.width, image.height))
-                found.append(
-                    self.find_objects(run, row, image.image_id, frame, confidence=confidence, iou=iou)
-                )
-        return found
+        return detected(self, images, confidence=confidence, iou=iou)
 
     def batch(self, inputs: Pixels) -> Tensor:
         """What the network reads for prepared inputs (b, h, w, 3): (b, 3, h, w) in [0, 1] on its device."""
@@ -234,8 +221,3 @@ def _head(yolo: Layer, layers: Layers) -> Head:
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
-
-
-def _batches(images: Sequence[Image], size: int) -> Iterator[Sequence[Image]]:
-    for start in range(0, len(images), size):
-        yield images[start : start + size]

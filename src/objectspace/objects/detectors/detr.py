@@ -22,7 +22,7 @@ from objectspace.images import Image, Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame, recipe_frame
-from objectspace.objects.detectors.passes import detected, in_passes
+from objectspace.objects.detectors.passes import check_thresholds, detected, in_passes
 from objectspace.objects.detectors.pretrained import Pretrained, load_pretrained
 from objectspace.objects.detectors.published import plain_name
 from objectspace.objects.inputs import RESAMPLING, lay
@@ -119,9 +119,7 @@ class DetrDetector:
         Queries suppress one another in the decoder, so nothing is suppressed here: ``iou`` is not used.
         Raises ModelError for numbers that are not finite.
         """
-        for name, value in (("confidence", confidence), ("iou", iou)):
-            if not 0 <= value <= 1:
-                raise InputError(f"{name} is {value}, expected a number from 0 to 1")
+        check_thresholds(confidence, iou)
         said: Answers = run.heads[row]
         if not (torch.isfinite(said.logits).all() and torch.isfinite(said.boxes).all()):
             raise ModelError(f"{self.name} gave NaN or infinity for image {image_id}; are its weights whole?")

@@ -23,6 +23,13 @@ Row = TypeVar("Row")
 _PASS = {"cpu": 1, "cuda": 4}
 
 
+def check_thresholds(confidence: float, iou: float) -> None:
+    """Raise InputError for a threshold outside [0, 1]."""
+    for name, value in (("confidence", confidence), ("iou", iou)):
+        if not 0 <= value <= 1:
+            raise InputError(f"{name} is {value}, expected a number from 0 to 1")
+
+
 def in_passes(
     inputs: Sequence[Pixels] | Pixels, run: Callable[[Tensor], Sequence[Row]], device: torch.device
 ) -> list[Row]:

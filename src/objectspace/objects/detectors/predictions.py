@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from objectspace.objects import boxes
+from objectspace.objects.boxes import Frame
 from objectspace.objects.maps import Head
-from objectspace.objects.records import Provenance
+from objectspace.objects.records import Objects, Provenance, make_objects
 
 #: A box e^16 times its anchor is wider than any image; without a bound its sides would overflow.
 _LARGEST_EXPONENT = 16.0
@@ -155,3 +157,23 @@ def unsuppressed(found: Predictions, iou: float) -> NDArray[np.int64]:
     corners = torch.from_numpy(found.xyxy - found.xyxy.min(initial=0))
     kept = batched_nms(corners, torch.from_numpy(found.score).double(), torch.from_numpy(found.label), iou)
     return np.sort(kept.numpy())
+
+
+def objects_inside(
+    found: Predictions, image_id: str, frame: Frame, names: NDArray[np.object_], source: str
+) -> Objects:
+    """The objects of one image that predictions mean, clipped to it; those outside it go.
+
+    names: (classes,) the labels; source: the detector's
+    """
+    xyxy = boxes.clip(frame.to_image(found.xyxy.astype(np.float32)), frame.image_wh)
+    inside = boxes.area(xyxy) > 0
+    found = found.take(inside)
+    return make_objects(
+        image_id=image_id,
+        xyxy=xyxy[inside],
+        label=names[found.label].tolist(),
+        source=source,
+        score=found.score,
+        provenance=found.provenance,
+    )

@@ -20,15 +20,15 @@ from objectspace.errors import InputError, ModelError, WeightsError
 from objectspace.images import Image, Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 from objectspace.networks.weights import fetch, load_state_dict
-from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame, recipe_frame
 from objectspace.objects.detectors.anchored import predictions, reader_of
-from objectspace.objects.detectors.passes import detected, in_passes
+from objectspace.objects.detectors.passes import check_thresholds, detected, in_passes
+from objectspace.objects.detectors.predictions import objects_inside
 from objectspace.objects.detectors.published import EPS_0, TORCHVISION
 from objectspace.objects.inputs import RESAMPLING, lay
 from objectspace.objects.labels import COCO_NAMES, coco_spelling, read_names
 from objectspace.objects.maps import Head, MapRun
-from objectspace.objects.records import Objects, make_objects
+from objectspace.objects.records import Objects
 
 #: Pixels a side of the input by which the levels of a network for any input size are looked at.
 _PROBE = 256
@@ -116,24 +116,12 @@ class TorchvisionDetector:
         overlap a better one of their class by more than ``iou``. Raises ModelError for numbers that are not
         finite.
         """
-        for name, value in (("confidence", confidence), ("iou", iou)):
-            if not 0 <= value <= 1:
-                raise InputError(f"{name} is {value}, expected a number from 0 to 1")
+        check_thresholds(confidence, iou)
         raw = run.heads[row]
         if not (torch.isfinite(raw.logits).all() and torch.isfinite(raw.deltas).all()):
             raise ModelError(f"{self.name} gave NaN or infinity for image {image_id}; are its weights whole?")
         found = predictions(self._reader.kept(raw, confidence, iou), self.heads, raw.grids)
-        xyxy = boxes.clip(frame.to_image(found.xyxy.astype(np.float32)), frame.image_wh)
-        inside = boxes.area(xyxy) > 0
-        found = found.take(inside)
-        return make_objects(
-            image_id=image_id,
-            xyxy=xyxy[inside],
-            label=self.names[found.label].tolist(),
-            source=self.source,
-            score=found.score,
-            provenance=found.provenance,
-        )
+        return objects_inside(found, image_id, frame, self.names, self.source)
 
     def detect(
         self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
