@@ -1,0 +1,92 @@
+"""Every way to take a vector from a map, and the crop beside them, on real photos: docs/poolings.md's tables.
+
+python tools/poolings.py ../shared/real FOLDER
+
+The stores are kept in FOLDER; a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
+from objectspace.embeddings.encoders import load_encoder
+from objectspace.embeddings.encoders.maps import load_encoder_map
+from objectspace.flow import index
+from objectspace.images import find_photos
+from objectspace.jobs import Job
+from objectspace.objects.annotations import open_annotations
+from objectspace.objects.detectors import load_detector
+from objectspace.objects.factors import factors_from_pattern
+from objectspace.objects.labels import read_names
+from objectspace.objects.mask_images import open_mask_images
+from objectspace.store import Store, open_store
+
+POOLS = ("cell", "window3", "roi3", "mask")
+NAMES = r"apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)"
+
+#: What is asked, with the figure to print of it: neighbours' or probe's.
+SCENES = {
+    "label, purity at 5": (Question("label"), "neighbours"),
+    "x, R2 of the probe": (Question("x"), "probe"),
+    "size, R2 of the probe": (Question("size"), "probe"),
+}
+APPLES = {
+    "which apple, purity at 5": (Question("apple", categorical=True), "neighbours"),
+    "azimuth within an apple, degrees": (Question("azimuth", circular=360.0, control="apple"), "neighbours"),
+}
+
+
+def main(real: Path, folder: Path) -> None:
+    """Index both sets of photos by every route and pooling, measure, print."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scenes, apples = real / "photos" / "coco128", real / "apples"
+    labels = open_annotations(scenes / "labels", names=read_names(real / "weights" / "coco.names"))
+    masks = open_mask_images(apples / "masks", pattern="{stem}-map.png", label="apple")
+    factors = factors_from_pattern(NAMES, find_photos([apples / "photos"]))
+    for photos, given, asked in (
+        (scenes, {"annotations": labels}, SCENES),
+        (apples / "photos", {"annotations": masks, "factors": factors}, APPLES),
+    ):
+        store = folder / f"{photos.name}.osp"
+        jobs = routes(real / "weights", given)
+        for job in jobs:
+            report = index(find_photos([photos]), store, job)
+            print(f"{photos}: {report.objects} objects, {report.seconds:.0f} s", file=sys.stderr)
+        print_table(open_store(store), [name for job in jobs for name in job.recipes()], asked)
+
+
+def routes(weights: Path, given: dict[str, Any]) -> list[Job]:
+    """The crops, every pooling of an encoder's map of the whole photo, and of a detector's deepest map."""
+    model, resnet = weights / "yolo-fastest-1.1-xl.cfg", weights / "resnet50-imagenet.pth"
+    detector = load_detector(model, weights=model.with_suffix(".weights"), names=weights / "coco.names")
+    return [
+        Job(encoder=load_encoder("resnet50", weights=resnet), pools=(), **given),
+        Job(encoder_map=load_encoder_map("resnet50", weights=resnet), pools=POOLS, **given),
+        Job(detector=detector, pools=POOLS, scale="deepest", **given),
+    ]
+
+
+def print_table(store: Store, spaces: list[str], asked: dict[str, tuple[Question, str]]) -> None:
+    """One line a space: a figure of each question with its interval and its chance level."""
+    print(f"\n{store.info().images} photos, {store.info().objects} objects\n")
+    print("| space | numbers | " + " | ".join(asked) + " |")
+    print("| --- | ---: |" + " --- |" * len(asked))
+    for name in spaces:
+        space = store.space(name)
+        objects = store.objects(space.object_id)
+        figures = [_figure(measure_factor(space, objects, question), of) for question, of in asked.values()]
+        print(f"| {name} | {space.dimension} | " + " | ".join(figures) + " |", flush=True)
+
+
+def _figure(measured: FactorMeasure, of: str) -> str:
+    if of == "probe" and measured.probe is None:
+        return "no probe"
+    one = measured.probe.score if measured.probe and of == "probe" else measured.neighbours.overall
+    return f"{one.value:.3g} ({one.low:.3g} to {one.high:.3g}; chance {one.chance:.3g})"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
