@@ -8,6 +8,7 @@ import torch
 
 from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
+from objectspace.networks.pretrained import Pretrained
 from objectspace.objects.prompts.found import Found
 from objectspace.objects.prompts.grounding_dino import (
     GROUNDING_DINO_TINY,
@@ -15,7 +16,7 @@ from objectspace.objects.prompts.grounding_dino import (
     captions_of,
     read_boxes,
 )
-from objectspace.objects.prompts.pretrained import Pretrained, load_pretrained
+from objectspace.objects.prompts.pretrained import load_pretrained
 
 WORDS = ("Apple", "red pineapple", "dog")
 CPU = torch.device("cpu")

@@ -77,7 +77,7 @@ def reshape_tensor(folder: Path) -> None:
         (
             SAM_VIT_BASE,
             write("model.safetensors", b"\x10"),
-            r"/sam cannot be read as a SamModel with its SamProcessor: ",
+            r"/sam cannot be read by SamModel and SamProcessor: ",
         ),
         (
             SAM_VIT_BASE,

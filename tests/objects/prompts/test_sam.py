@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from objectspace.images import Image, image_from_array
+from objectspace.networks.pretrained import Pretrained
 from objectspace.objects.masks import decode
 from objectspace.objects.prompts.mask_logits import run_lengths
-from objectspace.objects.prompts.pretrained import Pretrained, load_pretrained
+from objectspace.objects.prompts.pretrained import load_pretrained
 from objectspace.objects.prompts.sam import BOXES, SAM_VIT_BASE, Sam, enlarged
 
 CPU = torch.device("cpu")

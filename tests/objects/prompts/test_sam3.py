@@ -6,9 +6,10 @@ import torch
 
 from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
+from objectspace.networks.pretrained import Pretrained
 from objectspace.objects.masks import decode
 from objectspace.objects.prompts.found import DUPLICATE_IOU
-from objectspace.objects.prompts.pretrained import Pretrained, load_pretrained
+from objectspace.objects.prompts.pretrained import load_pretrained
 from objectspace.objects.prompts.sam3 import SAM3, Sam3, read_boxes
 
 WORDS = ("apple", "red car")

@@ -23,7 +23,7 @@ from objectspace.networks.precision import reproducible, resolve_device, resolve
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame, recipe_frame
 from objectspace.objects.detectors.passes import check_thresholds, detected, in_passes
-from objectspace.objects.detectors.pretrained import Pretrained, load_pretrained
+from objectspace.objects.detectors.pretrained import PretrainedDetector, load_pretrained
 from objectspace.objects.detectors.published import plain_name
 from objectspace.objects.inputs import RESAMPLING, lay
 from objectspace.objects.labels import coco_spelling, read_names
@@ -66,7 +66,9 @@ class DetrDetector:
     from 0 to 1, of which bfloat16 has too few digits for a place in a photo.
     """
 
-    def __init__(self, name: str, pretrained: Pretrained, names: Sequence[str], device: str = "cpu") -> None:
+    def __init__(
+        self, name: str, pretrained: PretrainedDetector, names: Sequence[str], device: str = "cpu"
+    ) -> None:
         """``names`` (classes,) are the labels."""
         self.name = name
         self.device = resolve_device(device)

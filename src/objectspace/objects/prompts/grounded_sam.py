@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from objectspace.digests import recipe_digest
 from objectspace.images import Image
+from objectspace.networks.pretrained import Pretrained, joint_sha256
 from objectspace.objects.prompts.found import DUPLICATE_IOU, each_once, objects_of
 from objectspace.objects.prompts.grounding_dino import GROUNDING_DINO_TINY, GroundingDino
-from objectspace.objects.prompts.pretrained import Pretrained, joint_sha256, load_pretrained
+from objectspace.objects.prompts.pretrained import load_pretrained
 from objectspace.objects.prompts.sam import PHOTOS, SAM_VIT_BASE, Masks, Sam
 from objectspace.objects.records import Objects
 

@@ -18,9 +18,10 @@ from torch import Tensor
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
 from objectspace.networks.precision import reproducible
+from objectspace.networks.pretrained import Pretrained
 from objectspace.objects.prompts.found import Found, joined
 from objectspace.objects.prompts.inputs import preprocessing, processed
-from objectspace.objects.prompts.pretrained import Pretrained, Published
+from objectspace.objects.prompts.pretrained import Published
 
 GROUNDING_DINO_TINY = Published(
     part="grounding-dino",

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from objectspace.images import Image
 from objectspace.networks.precision import reproducible
+from objectspace.networks.pretrained import Pretrained
 from objectspace.objects.prompts.inputs import filled_up, preprocessing, processed
 from objectspace.objects.prompts.mask_logits import bilinear, run_lengths
-from objectspace.objects.prompts.pretrained import Pretrained, Published
+from objectspace.objects.prompts.pretrained import Published
 from objectspace.objects.records import Mask
 
 SAM_VIT_BASE = Published(

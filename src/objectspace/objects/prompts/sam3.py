@@ -17,10 +17,11 @@ from objectspace.digests import recipe_digest
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
 from objectspace.networks.precision import reproducible
+from objectspace.networks.pretrained import Pretrained, joint_sha256
 from objectspace.objects.prompts.found import DUPLICATE_IOU, Found, each_once, joined, objects_of
 from objectspace.objects.prompts.inputs import filled_up, preprocessing, processed
 from objectspace.objects.prompts.mask_logits import bilinear, run_lengths
-from objectspace.objects.prompts.pretrained import Pretrained, Published, joint_sha256, load_pretrained
+from objectspace.objects.prompts.pretrained import Published, load_pretrained
 from objectspace.objects.records import Mask, Objects
 
 SAM3 = Published(

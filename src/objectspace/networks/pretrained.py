@@ -1,0 +1,172 @@
+"""Networks of the ``transformers`` package: in a folder, or fetched from the hub once; read as data only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from objectspace.digests import file_sha256
+from objectspace.errors import DownloadError, ModelError, WeightsError
+
+#: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.
+_PATTERNS = ("*.json", "*.txt", "*.safetensors")
+
+#: Nothing is fetched behind the user's back, and no code that lies beside the weights is run.
+_OFFLINE = {"local_files_only": True, "trust_remote_code": False}
+
+#: Parameter names that an error message lists before it only counts.
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pretrained:
+    """A network in float32 on the CPU with its processor, and the sha256 of its weights by file name."""
+
+    network: Any
+    processor: Any
+    sha256: dict[str, str]
+
+
+def import_transformers(user: str) -> Any:
+    """The package. Raises ModelError, which says that ``user`` needs it."""
+    try:
+        import transformers
+    except ImportError:
+        raise ModelError(
+            f"{user} needs the package transformers: pip install 'objectspace[prompts]'"
+        ) from None
+    return transformers
+
+
+def read_pretrained(folder: Path, *, network: str, processor: str) -> Pretrained:
+    """The network and the processor of a folder, by the names of their classes.
+
+    Only safetensors are read, and no code of the folder is run. Raises WeightsError where the folder's files
+    cannot be read or do not fill the network as they should.
+    """
+    transformers = import_transformers(network)
+    with _quiet(transformers):
+        try:
+            reader = getattr(transformers, processor).from_pretrained(folder, **_OFFLINE)
+            loaded, report = getattr(transformers, network).from_pretrained(
+                folder,
+                use_safetensors=True,
+                dtype="float32",
+                ignore_mismatched_sizes=True,  # they are in the report
+                output_loading_info=True,
+                **_OFFLINE,
+            )
+        except Exception as problem:  # a damaged file can raise anything at all
+            reason = (str(problem).strip() or type(problem).__name__).split("\n")[0]
+            raise WeightsError(f"{folder} cannot be read by {network} and {processor}: {reason}") from None
+    _refuse(folder, "lack", sorted(report["missing_keys"]))
+    _refuse(folder, "have another shape in", sorted(str(key[0]) for key in report["mismatched_keys"]))
+    digests = {file.name: file_sha256(file) for file in sorted(folder.glob("*.safetensors"))}
+    return Pretrained(loaded.eval().requires_grad_(False), reader, digests)
+
+
+def check_folder(folder: Path, *, saved_by: str, reads_text: bool) -> None:
+    """Raise WeightsError for a folder without a configuration, an image processor, a tokenizer where it
+    ``reads_text``, or weights: transformers makes up what is missing, an empty tokenizer, random weights.
+    """
+    wanted = {
+        "its configuration": ("config.json",),
+        "its image processor": ("processor_config.json", "preprocessor_config.json"),
+        "its tokenizer": ("tokenizer.json", "vocab.txt", "vocab.json") if reads_text else (),
+    }
+    for what, names in wanted.items():
+        if names and not any((folder / name).is_file() for name in names):
+            raise WeightsError(f"{folder} lacks {what}, {names[0]}; expected what {saved_by} leaves")
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+        there = f"{pickles[0].name}, which is a pickle and not read" if pickles else "no weights"
+        raise WeightsError(
+            f"{folder} holds {there}; expected model.safetensors, as transformers' save_pretrained writes it"
+        )
+
+
+def network_kind(folder: Path) -> str:
+    """What a folder's network calls itself, its ``model_type``. Raises WeightsError."""
+    try:
+        return str(json.loads((folder / "config.json").read_bytes())["model_type"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise WeightsError(f"{folder / 'config.json'} is no configuration of a network") from None
+
+
+def hub_folder(repository: str, check: Callable[[Path], None], *, otherwise: str) -> Path:
+    """A repository's folder in the hub's cache, fetched first where it is not there, or not whole.
+
+    A whole one is taken as it is and the hub is not asked, so that the weights stay the same. ``check``
+    raises WeightsError for a folder that lacks something; ``otherwise`` is what to do without the hub.
+    Raises DownloadError where the hub cannot be reached or does not give the repository.
+    """
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
+
+    try:
+        return _snapshot(repository, check, local_files_only=True)
+    except (LocalEntryNotFoundError, WeightsError):
+        pass
+    try:
+        return _snapshot(repository, check)
+    except GatedRepoError:
+        raise DownloadError(
+            f"{repository} is given only to those who accept its licence: do so at "
+            f"https://huggingface.co/{repository} and log in with hf auth login, or {otherwise}"
+        ) from None
+    except Exception as problem:  # the hub's client has its own errors besides those of the network
+        raise DownloadError(
+            f"{repository} could not be fetched from huggingface.co ({type(problem).__name__}); "
+            f"connect to the network once, or {otherwise}"
+        ) from None
+
+
+def joint_sha256(parts: Sequence[dict[str, str]]) -> str:
+    """64 hex digits that name the weights of one or more networks: of the one file, or of all digests."""
+    digests = [digest for part in parts for digest in part.values()]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _snapshot(repository: str, check: Callable[[Path], None], *, local_files_only: bool = False) -> Path:
+    """The repository's folder. Without a network the hub's client gives what is there, though another program
+    may have fetched the configuration alone, or pickles; so it is checked.
+    """
+    import huggingface_hub
+
+    folder = Path(
+        huggingface_hub.snapshot_download(
+            repository, allow_patterns=list(_PATTERNS), local_files_only=local_files_only
+        )
+    )
+    check(folder)
+    return folder
+
+
+def _refuse(folder: Path, what: str, names: Sequence[str]) -> None:
+    """Raise WeightsError for parameters that the files do not fill as they should."""
+    if names:
+        rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        raise WeightsError(
+            f"the weights in {folder} {what} {', '.join(names[:_NAMED])}{rest}; they are of another network"
+        )
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Without transformers' own bars and warnings: what is wrong is told in one sentence."""
+    logging = transformers.utils.logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
