@@ -59,7 +59,10 @@ def _folder(place: str) -> Path:
         return Path(place)
     if not is_hub_id(place):
         raise InputError(f"{place}: there is no such folder, and it is no id on the hub, owner/name")
-    otherwise = "name a folder that holds its config.json, preprocessor_config.json and model.safetensors"
+    otherwise = (
+        "name a folder that holds its config.json, preprocessor_config.json and model.safetensors; "
+        f"there is none called {place} here"
+    )
     return hub_folder(place, _check, otherwise=otherwise)
 
 
