@@ -246,7 +246,7 @@ def test_what_is_no_detr_is_refused(folders: dict[str, Path], tmp_path: Path) ->
 def test_weights_of_another_detr_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     mixed = changed(folders["detr"], tmp_path / "mixed", "model.safetensors", None)
     shutil.copy(folders["rt_detr"] / "model.safetensors", mixed)
-    with pytest.raises(WeightsError, match="lack bbox_predictor.* they are of another network"):
+    with pytest.raises(WeightsError, match=r"lack bbox_predictor.* they are of another network"):
         load_detector(mixed)
 
 
