@@ -117,6 +117,14 @@ def test_what_a_target_is_to_be_unlike_is_noted(store):
     assert row.neighbours == ()
 
 
+def test_a_mean_and_what_it_is_to_be_unlike_are_noted_line_by_line(store):
+    search = SpaceSearch(store, "keep-crop")
+    apple, pear = store.objects().object_id.tolist()
+    query = search.unlike(search.mean(search.stored([apple, apple])), [pear])
+    (row,) = sheet_rows(store, search.nearest(query))
+    assert row.target.note == "mean of 2\nunlike pear"
+
+
 def test_a_text_is_shown_by_its_words(store):
     search = SpaceSearch(store, "keep-crop", metric="cosine")
     queries = Queries(no_objects(), np.float32([[1, 0]]), (), stored=False, texts=("a red apple",))

@@ -25,7 +25,8 @@ class Tile:
     """One object on a sheet.
 
     picture: (h, w, 3) uint8; label: None where it is not known; distance: to the target, None for itself
-    words: a text, shown in the picture's place; note: what else is to be said of a target
+    words: a text, shown in the picture's place; note: what else is to be said of a
+    target, in short lines
     """
 
     picture: Picture
@@ -71,7 +72,7 @@ def _target(store: Store, answer: Answer, masked: bool) -> Tile:
         notes.append("unlike " + ", ".join(sorted(set(answer.unlike.label.tolist()))))
     pictures = _pictures(_query_thumbnails(store, answer), answer.query, masked)
     known = label if answer.stored or label != UNLABELLED else None
-    return Tile(_side_by_side(pictures), known, note=", ".join(notes) or None)
+    return Tile(_side_by_side(pictures), known, note="\n".join(notes) or None)
 
 
 _EMPTY: Picture = np.full((128, 128, 3), 200, np.uint8)

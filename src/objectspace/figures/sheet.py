@@ -22,6 +22,7 @@ from objectspace.store import Store
 PICTURE = 0.8
 COLUMN = 0.98
 ROW = 1.17
+LINE = 0.115
 TARGET_GAP = 0.22
 MARGIN = 0.14
 HEADER = 0.26
@@ -43,7 +44,8 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
         raise InputError("a sheet needs at least one target; the space holds no object that was asked for")
     columns = max(len(row.neighbours) for row in rows)
     width = max(NARROWEST, 2 * MARGIN + COLUMN + TARGET_GAP + columns * COLUMN)
-    height = HEADER + ROW * len(rows) + FOOTER
+    pitch = ROW + LINE * max((row.target.note or "").count("\n") for row in rows)
+    height = HEADER + pitch * len(rows) + FOOTER
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
@@ -51,13 +53,13 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     axes.axis("off")
     _draw_header(axes, columns)
     for number, row in enumerate(rows):
-        top = HEADER + number * ROW
+        top = HEADER + number * pitch
         _draw_tile(axes, row.target, _column_left(0), top, color="black", style="-")
         for column, tile in enumerate(row.neighbours, start=1):
             color, style = _frame(tile, row.target)
             _draw_tile(axes, tile, _column_left(column), top, color=color, style=style)
     labels = any(row.target.label is not None for row in rows)
-    _draw_footer(axes, HEADER + ROW * len(rows), caption, legend=labels)
+    _draw_footer(axes, HEADER + pitch * len(rows), caption, legend=labels)
     return figure
 
 
@@ -111,7 +113,8 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     _write(axes, middle_x, under, _shortened(name if tile.label is None else tile.label))
     second = distance_text(tile.distance) if tile.distance is not None else tile.note
     if second is not None:
-        _write(axes, middle_x, under + 0.115, _shortened(second), color=GREY)
+        for number, line in enumerate(second.split("\n"), start=1):
+            _write(axes, middle_x, under + number * LINE, _shortened(line), color=GREY)
 
 
 def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
