@@ -224,6 +224,21 @@ def test_objects_whose_labels_are_gone_are_removed(photos: list[Path], job: Job,
     assert index(photos, tmp_path / "s.osp", job).indexed == 0
 
 
+def test_objects_are_removed_when_it_is_asked_for_only_later(
+    photos: list[Path], job: Job, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "view0.txt").write_text("0 0.125 0.125 0.125 0.125\n0 0.75 0.75 0.25 0.25\n")
+    job = replace(job, detector=None, annotations=open_annotations(labels, names=["pear"]))
+    index(photos, tmp_path / "s.osp", job)
+    (labels / "view0.txt").write_text("0 0.75 0.75 0.25 0.25\n")
+    index(photos, tmp_path / "s.osp", job)
+    assert len(open_store(tmp_path / "s.osp")) == 2
+    index(photos, tmp_path / "s.osp", replace(job, replaces=True))
+    assert len(open_store(tmp_path / "s.osp")) == 1
+
+
 def test_annotated_job_keeps_detected_objects(photos: list[Path], job: Job, tmp_path: Path) -> None:
     labels = tmp_path / "labels"
     labels.mkdir()

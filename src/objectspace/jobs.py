@@ -128,10 +128,14 @@ class Job:
         return models
 
     def digest(self) -> str:
-        """Names all that decides what the job makes of a photo; a photo done under this name is done."""
+        """Names all that decides what the job makes of a photo; a photo done under this name is done.
+
+        A job that replaces has another name, as photos that were done without it may keep outdated objects.
+        """
         thresholds = {"confidence": self.confidence, "iou": self.iou} if self.detects else {}
         contents = None if self.annotations is None else self.annotations.contents()
         spaces = {name: recipe.digest for name, recipe in self.recipes().items()}
+        replaces = {"replaces": True} if self.replaces else {}
         return recipe_digest(
-            {**thresholds, "sources": self.sources(), "contents": contents, "spaces": spaces}
+            {**thresholds, **replaces, "sources": self.sources(), "contents": contents, "spaces": spaces}
         )
