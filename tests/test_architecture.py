@@ -15,6 +15,7 @@ PACKAGE = Path(objectspace.__file__).parent
 
 # Each part may import itself and what stands after it.
 ORDER = (
+    "__main__",
     "cli",
     "demo",
     "report",
