@@ -395,6 +395,11 @@ def test_a_missing_file(tmp_path: Path) -> None:
         open_annotations(tmp_path / "a.json", format="coco")
 
 
+def test_a_folder_where_the_file_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match=r"is a folder and COCO's annotations are a JSON file"):
+        open_annotations(tmp_path, format="coco")
+
+
 def test_a_file_where_yolos_folder_is_expected(write: Write) -> None:
     with pytest.raises(
         AnnotationError, match=r"is a file and YOLO's labels are a folder or a data\.yaml; a COCO"

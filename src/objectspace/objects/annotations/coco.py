@@ -146,6 +146,10 @@ def open_coco(path: Path | str) -> CocoAnnotations:
     whose category, box or mask is wrong is a problem of its photo instead.
     """
     path = Path(path)
+    if path.is_dir():
+        raise AnnotationError(
+            printable_path(path), "is a folder and COCO's annotations are a JSON file; name the file"
+        )
     text = read_text(path)
     try:
         return _read(path, text)
