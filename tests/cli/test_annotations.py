@@ -82,6 +82,13 @@ def test_new_names_make_new_objects(dataset, index):
     assert store.info().labels == {"apple": 3, "pear": 2, "fig": 1}
 
 
+def test_a_format_without_annotations_is_wrong_usage(world, command, tmp_path):
+    done = command("index", world.photos, "--store", tmp_path / "s.osp", "--annotation-format", "coco")
+    assert done.code == 2
+    assert "--annotation-format coco needs --annotations" in " ".join(done.err.split())
+    assert not (tmp_path / "s.osp").exists()
+
+
 def test_index_from_a_development_kit(devkit, index):
     report, told, store = index(devkit / "JPEGImages", devkit, "--annotation-format", "voc")
     assert report["failures"] == [

@@ -61,6 +61,8 @@ def annotation_reader(
     if factors is not None and "label" in factors.columns:
         raise InputError("factors: column 'label' names the objects of --masks only; rename it")
     if annotations is None:
+        if annotation_format != "yolo":
+            misuse(f"--annotation-format {annotation_format} needs --annotations PATH")
         return None
     labels = COCO_NAMES if names is None else read_names(names)
     reader = open_annotations(annotations, names=labels, format=annotation_format)
