@@ -289,15 +289,22 @@ IndexDevice = Annotated[
 ]
 
 # objectspace search, sheet, models
-ObjectIds = Annotated[list[str] | None, typer.Option("--object", help="a stored object's id; repeatable")]
-QueryImage = Annotated[Path | None, typer.Option(help="a photo, in the store or not")]
-QueryBox = Annotated[str | None, typer.Option(help="the object in the photo: x1,y1,x2,y2 in pixels")]
+ObjectIds = Annotated[
+    list[str] | None, typer.Option("--object", metavar="ID", help="a stored object's id; repeatable")
+]
+QueryImage = Annotated[Path | None, typer.Option(metavar="FILE", help="a photo, in the store or not")]
+QueryBox = Annotated[
+    str | None, typer.Option(metavar="X1,Y1,X2,Y2", help="the object in the photo, in pixels")
+]
 QueryPoint = Annotated[
-    str | None, typer.Option(help="a click on the photo: x,y in pixels; what lies there is searched for")
+    str | None,
+    typer.Option(metavar="X,Y", help="a click on the photo, in pixels; what lies there is searched for"),
 ]
 QueryTexts = Annotated[
     list[str] | None,
-    typer.Option("--text", help="words, in a space with a text tower, by cosine; repeatable"),
+    typer.Option(
+        "--text", metavar="WORDS", help="words, in a space with a text tower, by cosine; repeatable"
+    ),
 ]
 Mean = Annotated[bool, typer.Option("--mean", help="all queries as one: their mean")]
 Unlike = Annotated[
@@ -308,7 +315,7 @@ QueryMetric = Annotated[
     Metric | None, typer.Option("--metric", help="the distance; euclidean, for words cosine")
 ]
 Neighbours = Annotated[int, typer.Option("-k", help="neighbours", min=1)]
-SheetPath = Annotated[Path | None, typer.Option(help="draw the answer: .png, .pdf or .svg")]
+SheetPath = Annotated[Path | None, typer.Option(metavar="FILE", help="draw the answer: .png, .pdf or .svg")]
 OutPath = Annotated[Path, typer.Option(help="the picture: .png, .pdf or .svg", show_default=False)]
 Rows = Annotated[int, typer.Option(help="targets", min=1)]
 NeighboursOfEach = Annotated[int, typer.Option("-k", help="neighbours of each", min=1)]

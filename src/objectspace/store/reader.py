@@ -191,5 +191,5 @@ class Store:
             return [self._row_of[str(name)] for name in object_ids]
         except KeyError as error:
             raise QueryError(
-                f"no object {error.args[0]} in {self.path}; objectspace info lists labels"
+                f"no object {error.args[0]} in {self.path}; objectspace search --image PHOTO tells ids"
             ) from None
