@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import time
 import pytest
 from PIL import Image
 
+import objectspace.__main__
 from objectspace.store import open_store, open_writer
 
 
@@ -194,6 +196,25 @@ def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, tmp_path):
     assert 0 < kept < 400
     report = json.loads(command(*job).out)
     assert (report["known"], report["indexed"]) == (kept, 400 - kept)
+
+
+def test_ctrl_c_while_the_commands_are_imported(monkeypatch):
+    class Interrupted:
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "objectspace.cli", Interrupted())
+    with pytest.raises(SystemExit) as ended:
+        objectspace.__main__.main()
+    assert ended.value.code == 130
+
+
+def test_an_answer_that_finds_no_room(sentence, monkeypatch):
+    def full(rows):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("objectspace.cli.commands.print_models", full)
+    assert sentence("models").startswith("the answer could not be written: No space left on device; ")
 
 
 def test_a_reader_that_stops_listening(tmp_path):

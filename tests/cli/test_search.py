@@ -221,6 +221,22 @@ def test_sheet(annotated, command, tmp_path, suffix, start):
     assert out.read_bytes().startswith(start)
 
 
+def test_a_sheet_as_json_holds_its_answers(annotated, command, tmp_path):
+    done = command("sheet", annotated, "--out", tmp_path / "s.svg", "--rows", 2, "-k", 3, "--json")
+    assert (done.code, done.err) == (0, "")
+    answers = json.loads(done.out)
+    assert [len(answer["neighbours"]) for answer in answers] == [3, 3]
+    target = answers[0]["query"]["object_id"]
+    found = json.loads(command("search", annotated, "--object", target, "-k", 3, "--json").out)
+    assert found == answers[0]
+
+
+def test_a_sheet_tells_of_fewer_neighbours_than_asked_for(annotated, command, tmp_path):
+    held = len(open_store(annotated).objects())
+    told = command("sheet", annotated, "--out", tmp_path / "s.svg", "-k", 1000).out
+    assert told.endswith(f" at most {held - 1} neighbours each, as there are no more\n")
+
+
 def test_a_sheet_of_one_label(annotated, command, tmp_path):
     out = tmp_path / "s.svg"
     assert command("sheet", annotated, "--out", out, "--label", "plum").out.startswith(f"{out}: 1 targets")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -194,6 +196,7 @@ def sheet(
     label: Label = None,
     metric: MetricOption = Metric.euclidean,
     exclude_same_image: OtherPhotos = False,
+    as_json: Json = False,
 ) -> None:
     """Draw targets and their nearest neighbours as a grid: the paper's figures 2 and 5."""
     from objectspace.figures.style import check_figure_path
@@ -210,7 +213,12 @@ def sheet(
         )
     answers = ready.nearest(ready.stored(targets), k=k, exclude_same_image=exclude_same_image)
     write_sheet(opened, answers, out, exclude_same_image)
-    typer.echo(f"{out}: {len(answers)} targets of space {ready.space.name}, {k} neighbours each")
+    if as_json:
+        print_json([answer.to_json() for answer in answers])
+        return
+    most = max(len(answer.neighbours) for answer in answers)
+    each = f"{most} neighbours each" if most == k else f"at most {most} neighbours each, as there are no more"
+    typer.echo(f"{out}: {len(answers)} targets of space {ready.space.name}, {each}")
 
 
 @app.command()
@@ -235,6 +243,11 @@ def main() -> None:
         app()
     except ObjectspaceError as error:
         _fail(str(error))
+    except OSError as error:
+        # Of what the commands write only stdout can still be full here; the files' errors are our own.
+        if error.errno != errno.ENOSPC:
+            raise
+        _fail(f"the answer could not be written: {os.strerror(errno.ENOSPC)}; make room and try again")
 
 
 def _fail(text: str) -> NoReturn:
