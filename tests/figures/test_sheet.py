@@ -57,7 +57,7 @@ def test_every_line_of_a_note_has_room():
     target = tile("dog")
     noted = Tile(target.picture, "dog", note="mean of 2\nunlike bicycle")
     rows = [SheetRow(noted, (tile("cat", 1.5),)), *rows_of(1, 1, "cat")]
-    extents = {text: box for text, box in texts(draw_sheet(rows, caption=CAPTION))}
+    extents = dict(texts(draw_sheet(rows, caption=CAPTION)))
     assert extents["mean of 2"].y0 >= extents["unlike bicycle"].y1 - 1
     below = [box for text, box in extents.items() if text in ("1235", CAPTION)]
     assert all(extents["unlike bicycle"].y0 >= box.y1 - 1 for box in below)
