@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from objectspace.networks.darknet.architectures import ARCHITECTURES
 from objectspace.networks.darknet.cfg import read_cfg
 from objectspace.networks.darknet.layers import read_layers
 from objectspace.networks.weights import WeightsFile, local_path
-from objectspace.objects.detectors.published import TORCHVISION, is_detr
+from objectspace.objects.detectors.published import DETRS, TORCHVISION, is_detr
 
 if TYPE_CHECKING:
     from objectspace.embeddings.encoders.published import HubWeights
@@ -29,8 +30,9 @@ def known_models() -> list[dict[str, Any]]:
     encoders = {"resnet50": RESNET50_IMAGENET, "demo": DEMO_ENCODER}
     return [
         *detectors,
+        *(_hub_entry(name, "detector", name, size, "Apache-2.0") for name, size in DETRS.items()),
         *(_entry(name, "encoder", weights) for name, weights in encoders.items()),
-        *(_hub_entry(name, weights) for name, weights in TEXT_ENCODERS.items()),
+        *(_text_entry(name, weights) for name, weights in TEXT_ENCODERS.items()),
         *_prompt_entries(),
     ]
 
@@ -82,43 +84,47 @@ def _entry(name: str, kind: str, weights: WeightsFile) -> dict[str, Any]:
 
 def _prompt_entries() -> list[dict[str, Any]]:
     """The networks that find words, those of grounded-sam apart."""
-    from huggingface_hub import try_to_load_from_cache
-
     from objectspace.objects.prompts.grounding_dino import GROUNDING_DINO_TINY
     from objectspace.objects.prompts.sam import SAM_VIT_BASE
     from objectspace.objects.prompts.sam3 import SAM3
 
-    entries = []
     published = (("grounded-sam", GROUNDING_DINO_TINY), ("grounded-sam", SAM_VIT_BASE), ("sam3", SAM3))
-    for name, weights in published:
-        cached = try_to_load_from_cache(weights.repository, "model.safetensors")
-        entries.append(
-            {
-                "name": name,
-                "kind": "prompts",
-                "file": f"{weights.part}/model.safetensors",
-                "size": weights.size,
-                "sha256": None,
-                "licence": weights.licence,
-                "source": f"{weights.repository} on the Hugging Face hub, through transformers",
-                "path": cached if isinstance(cached, str) else None,
-            }
-        )
-    return entries
+    return [
+        _hub_entry(name, "prompts", one.repository, one.size, one.licence, folder=f"{one.part}/")
+        for name, one in published
+    ]
 
 
-def _hub_entry(name: str, weights: HubWeights) -> dict[str, Any]:
+def _text_entry(name: str, weights: HubWeights) -> dict[str, Any]:
+    kind, through = "encoder with text", "open_clip"
+    return _hub_entry(
+        name, kind, weights.repository, weights.size, weights.licence, files=weights.files, through=through
+    )
+
+
+def _hub_entry(
+    name: str,
+    kind: str,
+    repository: str,
+    size: int,
+    licence: str,
+    *,
+    files: Sequence[str] = ("model.safetensors",),
+    folder: str = "",
+    through: str = "transformers",
+) -> dict[str, Any]:
+    """Weights of the hub: any of ``files``, which a user's own folder of weights has in ``folder``."""
     from huggingface_hub import try_to_load_from_cache
 
-    cached = (try_to_load_from_cache(weights.repository, file) for file in weights.files)
+    cached = (try_to_load_from_cache(repository, file) for file in files)
     path = next((path for path in cached if isinstance(path, str)), None)
     return {
         "name": name,
-        "kind": "encoder with text",
-        "file": weights.files[0] if path is None else Path(path).name,
-        "size": weights.size,
+        "kind": kind,
+        "file": folder + (files[0] if path is None else Path(path).name),
+        "size": size,
         "sha256": None,
-        "licence": weights.licence,
-        "source": f"{weights.repository} on the Hugging Face hub, through open_clip",
+        "licence": licence,
+        "source": f"{repository} on the Hugging Face hub, through {through}",
         "path": path,
     }

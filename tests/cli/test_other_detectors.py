@@ -168,3 +168,11 @@ def test_spaces_of_two_maps_with_one_stride_have_names_of_their_own() -> None:
     job = Job(detector=source)
     names = [job.map_name(source, Pooling("window", 3), head) for head in heads]
     assert names == ["net-window3-stride32-a.0", "net-window3-stride32-a.1", "net-window3-stride64"]
+
+
+def test_models_names_detrs_of_the_hub(command) -> None:
+    listed = {model["name"]: model for model in json.loads(command("models", "--json").out)}
+    assert listed["facebook/detr-resnet-50"]["kind"] == "detector"
+    assert listed["PekingU/rtdetr_v2_r50vd"]["source"].endswith(
+        "on the Hugging Face hub, through transformers"
+    )

@@ -115,7 +115,10 @@ def print_models(models: Sequence[dict[str, Any]]) -> None:
         typer.echo(f"    weights  {model['file']}  sha256 {model['sha256'] or 'as the hub states it'}")
         typer.echo(f"    licence  {model['licence']}")
         typer.echo(f"    source   {model['source']}")
-    typer.echo("Also: any Darknet network as --detector FILE.cfg --detector-weights FILE.weights,")
+    typer.echo(
+        "Also: any Darknet network as --detector FILE.cfg --detector-weights FILE.weights, any DETR of"
+    )
+    typer.echo("the hub, or in a folder, as --detector OWNER/NAME or --detector FOLDER (docs/detectors.md),")
     typer.echo("and any model of timm as --encoder NAME, of open_clip as --encoder open_clip:MODEL/WEIGHTS.")
 
 

@@ -75,6 +75,13 @@ TORCHVISION: Mapping[str, WeightsFile] = {
 #: Files whose frozen batch norms add nothing to the variance: torchvision loads these two with eps 0.
 EPS_0 = frozenset(TORCHVISION[name].sha256 for name in ("fasterrcnn_resnet50_fpn", "retinanet_resnet50_fpn"))
 
+#: A few DETRs of the hub, all Apache-2.0: bytes of their tensors in float32 by id.
+DETRS = {
+    "facebook/detr-resnet-50": 166_432_540,
+    "PekingU/rtdetr_v2_r50vd": 171_436_952,
+    "ustc-community/dfine-large-coco": 124_818_752,
+}
+
 #: Kinds of DETR, as transformers names them, which may stand before an id: ``rt_detr_v2:PekingU/…``.
 DETR_KINDS = ("detr", "conditional_detr", "rt_detr", "rt_detr_v2", "d_fine")
 
