@@ -22,6 +22,9 @@ from objectspace.errors import InputError, RecipeError
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
 
+#: Characters up to which both values of what two recipes differ in are told.
+BRIEF = 40
+
 
 @dataclass(frozen=True, slots=True)
 class ErasedSpace:
@@ -140,8 +143,13 @@ def _same_recipe(store: Store, recipe: Recipe) -> str:
         raise RecipeError(f"{store.path} has no space; index varied pictures first")
     name = min(differing, key=lambda name: len(differing[name]))
     if differing[name]:
-        told = "; ".join(f"{key}: {ours}, there {theirs}" for key, (ours, theirs) in differing[name].items())
-        raise RecipeError(f"no space of {store.path} was made as this one was; {name} is nearest ({told})")
+        pairs = {key: f"{ours}, there {theirs}" for key, (ours, theirs) in differing[name].items()}
+        # Checksums and preprocessing would fill a page, and nobody compares them by eye.
+        told = ", ".join(f"{key} ({pair})" if len(pair) <= BRIEF else key for key, pair in pairs.items())
+        raise RecipeError(
+            f"no space of {store.path} was made as this one was; {name} is nearest and differs in {told}; "
+            "vary with the options that made this one"
+        )
     return name
 
 
