@@ -120,10 +120,11 @@ def test_what_cannot_be_found_is_one_sentence(
     assert sentence("index", photos, "--store", store, "--encoder", "demo", *given).startswith(expected)
 
 
-def test_words_beside_annotations(sentence, world, store) -> None:
+def test_words_beside_annotations_are_wrong_usage(command, world, store) -> None:
     given = ["--annotations", world.labels, "--names", world.names, "--prompt", "dog"]
-    expected = "objects come from words or from annotations; give one of them"
-    assert sentence("index", world.photos, "--store", store, *given) == expected
+    done = command("index", world.photos, "--store", store, *given)
+    assert done.code == 2
+    assert "give --prompt or --annotations" in done.err
 
 
 def test_a_threshold_without_words_is_wrong_usage(command, photos, store) -> None:

@@ -107,7 +107,7 @@ def prompter_of(
             misuse("a prompt model, its weights and thresholds need words to find: give --prompt")
         return None
     if reader is not None:
-        raise InputError("objects come from words or from annotations; give one of them")
+        misuse("give --prompt or --annotations (--masks), one of them")
     return load_prompter(prompt, **given, device=device)
 
 
