@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import AnnotationError, InputError
 from objectspace.images import Image, printable_path
-from objectspace.objects.annotations.attributes import attribute_column, attribute_columns
+from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.reader import (
     Annotated,
     Coverage,
@@ -33,6 +33,7 @@ from objectspace.objects.annotations.reader import (
     is_text,
     kind,
 )
+from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import (
     mask_area,
@@ -42,7 +43,7 @@ from objectspace.objects.masks import (
     polygon_mask,
     united,
 )
-from objectspace.objects.records import Mask, make_objects, no_objects
+from objectspace.objects.records import Mask, no_objects
 from objectspace.objects.text_files import read_text
 
 
@@ -118,24 +119,14 @@ class CocoAnnotations:
                 reason = f"image {picture.file_name} has {side} {told} here, its photo {true}"
                 return Annotated(no_objects(), (Problem(printable_path(self.path), reason),))
 
-        shapes: list[_Shape] = []
+        shapes: list[Shape] = []
         problems: list[Problem] = []
         for annotation in picture.annotations:
             try:
                 shapes.append(_shape(annotation.content, self.categories, (image.width, image.height)))
             except ShapeError as error:
                 problems.append(Problem(printable_path(self.path), f"{annotation.name}: {error}"))
-        objects = make_objects(
-            image_id=image.image_id,
-            xyxy=np.array([shape.box for shape in shapes], np.float32).reshape(-1, 4),
-            label=[shape.label for shape in shapes],
-            mask=[shape.mask for shape in shapes],
-            source=self.source,
-            factors={
-                name: attribute_column([shape.attributes.get(name) for shape in shapes], numeric=numeric)
-                for name, numeric in self.attributes.items()
-            },
-        )
+        objects = objects_of_shapes(image.image_id, self.source, shapes, self.attributes)
         return Annotated(objects, tuple(problems))
 
 
@@ -246,14 +237,7 @@ def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str
         yield key, coco_spelling(name.strip())
 
 
-class _Shape(NamedTuple):
-    box: NDArray[np.float32]
-    label: str
-    mask: Mask | None
-    attributes: Mapping[str, Any]
-
-
-def _shape(content: Mapping[str, Any], categories: Mapping[int, str], image_wh: tuple[int, int]) -> _Shape:
+def _shape(content: Mapping[str, Any], categories: Mapping[int, str], image_wh: tuple[int, int]) -> Shape:
     """The object of one annotation. Raises ShapeError."""
     category = content.get("category_id")
     if not isinstance(category, int) or category not in categories:
@@ -268,7 +252,7 @@ def _shape(content: Mapping[str, Any], categories: Mapping[int, str], image_wh: 
         box = mask_box(mask)
     else:
         raise ShapeError("has neither a bbox nor a mask that covers a pixel")
-    return _Shape(box, categories[category], mask, content.get("attributes") or {})
+    return Shape(box, categories[category], mask, content.get("attributes") or {})
 
 
 def _box(value: Any, image_wh: tuple[int, int]) -> NDArray[np.float32]:

@@ -11,15 +11,14 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError
 from objectspace.images import Image, printable_path
-from objectspace.objects.annotations.attributes import attribute_column, attribute_columns
+from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.reader import (
     Annotated,
     Coverage,
@@ -31,11 +30,12 @@ from objectspace.objects.annotations.reader import (
     file_states,
     inside,
 )
+from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.annotations.voc_masks import read_classes, read_object_masks
 from objectspace.objects.annotations.voc_xml import VocFile, VocObject, read_voc_file
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import mask_box
-from objectspace.objects.records import Mask, make_objects, no_objects
+from objectspace.objects.records import Mask, no_objects
 
 #: The folders of a development kit.
 _XML, _OBJECTS, _CLASSES, _PHOTOS = "Annotations", "SegmentationObject", "SegmentationClass", "JPEGImages"
@@ -119,7 +119,7 @@ class VocAnnotations:
         if reason := entry.broken or _frame_problem(entry, image):
             return Annotated(no_objects(), (Problem(printable_path(entry.path), reason),))
         masks, problems = _masks(entry, (image.width, image.height))
-        shapes: list[_Shape] = []
+        shapes: list[Shape] = []
         for number, listed, mask in masks:
             try:
                 shape = _shape(listed, mask, (image.width, image.height))
@@ -130,17 +130,7 @@ class VocAnnotations:
                 shapes.append(shape)
             except ShapeError as error:
                 problems.append(Problem(printable_path(entry.path), f"object {number}: {error}"))
-        objects = make_objects(
-            image_id=image.image_id,
-            xyxy=np.array([shape.box for shape in shapes], np.float32).reshape(-1, 4),
-            label=[shape.label for shape in shapes],
-            mask=[shape.mask for shape in shapes],
-            source=self.source,
-            factors={
-                name: attribute_column([shape.attributes.get(name) for shape in shapes], numeric=numeric)
-                for name, numeric in self.attributes.items()
-            },
-        )
+        objects = objects_of_shapes(image.image_id, self.source, shapes, self.attributes)
         return Annotated(objects, tuple(problems))
 
     def _entry(self, photo: Path | str) -> _Entry | None:
@@ -275,14 +265,7 @@ def _masks(entry: _Entry, image_wh: tuple[int, int]) -> tuple[list[_Numbered], l
     return numbered, problems
 
 
-class _Shape(NamedTuple):
-    box: NDArray[np.float32]
-    label: str
-    mask: Mask | None
-    attributes: Mapping[str, str | None]
-
-
-def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> _Shape:
+def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> Shape:
     """The object of one entry of a file. Raises ShapeError."""
     if not listed.name:
         raise ShapeError("has no name")
@@ -290,14 +273,14 @@ def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> _
     if listed.corners is None:
         if mask is None:
             raise ShapeError("has neither a bndbox nor a mask")
-        return _Shape(mask_box(mask), label, mask, listed.attributes)
+        return Shape(mask_box(mask), label, mask, listed.attributes)
     left, top, right, bottom = map(_number, listed.corners, ("xmin", "ymin", "xmax", "ymax"))
     check_near(np.array([[left - 1, top - 1], [right, bottom]]), image_wh)
     box = inside(np.array([left - 1, top - 1, right, bottom], np.float32), image_wh)
-    return _Shape(box, label, mask, listed.attributes)
+    return Shape(box, label, mask, listed.attributes)
 
 
-def _mask_is_elsewhere(shape: _Shape) -> bool:
+def _mask_is_elsewhere(shape: Shape) -> bool:
     """Whether a mask lies wholly outside the box of the same number: the two are numbered differently."""
     if shape.mask is None:
         return False

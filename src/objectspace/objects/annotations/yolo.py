@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,10 @@ from objectspace.objects.annotations.reader import (
     folder_contents,
     inside,
 )
+from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import mask_area, polygon_mask
-from objectspace.objects.records import Mask, make_objects, no_objects
+from objectspace.objects.records import no_objects
 from objectspace.objects.text_files import read_text
 
 #: A recipe names no file: an object keeps its id when it moves from a folder of labels into a data set.
@@ -114,7 +115,7 @@ def read_labels(path: Path, image: Image, names: Sequence[str]) -> Annotated:
     except AnnotationError as error:
         return Annotated(no_objects(), (Problem(error.path, error.reason),))
 
-    shapes: list[_Shape] = []
+    shapes: list[Shape] = []
     problems: list[Problem] = []
     for number, line in enumerate(lines, start=1):
         try:
@@ -122,23 +123,11 @@ def read_labels(path: Path, image: Image, names: Sequence[str]) -> Annotated:
                 shapes.append(_shape(fields, names, (image.width, image.height)))
         except ShapeError as error:
             problems.append(Problem(printable_path(path), f"line {number}: {error}"))
-    objects = make_objects(
-        image_id=image.image_id,
-        xyxy=np.array([shape.box for shape in shapes], np.float32).reshape(-1, 4),
-        label=[shape.label for shape in shapes],
-        mask=[shape.mask for shape in shapes],
-        source=SOURCE,
-    )
+    objects = objects_of_shapes(image.image_id, SOURCE, shapes)
     return Annotated(objects, tuple(problems))
 
 
-class _Shape(NamedTuple):
-    box: NDArray[np.float32]
-    label: str
-    mask: Mask | None
-
-
-def _shape(fields: list[str], names: Sequence[str], image_wh: tuple[int, int]) -> _Shape:
+def _shape(fields: list[str], names: Sequence[str], image_wh: tuple[int, int]) -> Shape:
     """The object of one line's fields. Raises ShapeError."""
     label = _label(fields[0], names)
     numbers = [_number(text) for text in fields[1:]]
@@ -153,11 +142,11 @@ def _shape(fields: list[str], names: Sequence[str], image_wh: tuple[int, int]) -
         if width <= 0 or height <= 0:
             raise ShapeError(f"the box has no area (width {width:g}, height {height:g})")
         corners = np.array([[x - width / 2, y - height / 2], [x + width / 2, y + height / 2]])
-        return _Shape(_box(corners, image_wh), label, None)
+        return Shape(_box(corners, image_wh), label, None)
     polygon = np.array(numbers).reshape(-1, 2)
     box = _box(polygon, image_wh)
     mask = polygon_mask(polygon * image_wh, image_wh)
-    return _Shape(box, label, mask if mask_area(mask) else None)
+    return Shape(box, label, mask if mask_area(mask) else None)
 
 
 def _label(text: str, names: Sequence[str]) -> str:
