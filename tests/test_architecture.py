@@ -37,6 +37,7 @@ ORDER = (
     "networks",
     "images",
     "digests",
+    "cores",
     "errors",
     "_version",
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+from objectspace.cores import core_count
 
 #: More threads than this wait for Python's lock rather than compute.
 _MOST = 8
@@ -14,7 +15,7 @@ _MOST = 8
 
 def worker_count() -> int:
     """Threads that are worth having beside each other on this machine."""
-    return max(2, min(_MOST, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+    return max(2, min(_MOST, core_count()))
 
 
 def compute_alone() -> None:
