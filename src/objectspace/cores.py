@@ -6,5 +6,5 @@ import os
 
 
 def core_count() -> int:
-    """Cores that this process may use; all of the machine's where the system does not say (macOS, Windows)."""
+    """Cores that this process may use; where the system does not say (macOS, Windows), all of them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
