@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -74,6 +75,34 @@ def test_the_label_given_and_the_label_of_the_photos_name(tmp_path: Path) -> Non
     factors = factors_from_pattern(r"^(?P<label>[a-z]+)\d", paths)
     reader = open_mask_images(tmp_path, label="fruit", factors=factors)
     assert [reader.objects_of(photo(path)).objects.label[0] for path in paths] == ["apple", "pear", "fruit"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"label": "apple"},
+        {"pattern": "{name}.png"},
+        {"factors": factors_from_pattern(r"(?P<label>[a-z]+)\d", ["photos/apple1.png"])},
+    ],
+)
+def test_the_digest_tells_other_settings_apart(tmp_path: Path, settings: dict[str, Any]) -> None:
+    PIL.Image.fromarray(square()).save(tmp_path / "apple1.png")
+    before = open_mask_images(tmp_path).contents()
+    assert open_mask_images(tmp_path).contents() == before
+    assert open_mask_images(tmp_path, **settings).contents() != before
+
+
+def test_the_digest_tells_another_label_column_apart(tmp_path: Path) -> None:
+    digests = {
+        open_mask_images(tmp_path, factors=factors_from_pattern(pattern, ["apple1.png"])).contents()
+        for pattern in (r"(?P<label>[a-z]+)\d", r"(?P<label>[a-z]+\d)")
+    }
+    assert len(digests) == 2
+
+
+def test_the_digest_knows_no_other_column(tmp_path: Path) -> None:
+    factors = factors_from_pattern(r"(?P<apple>\d)", ["apple1.png"])
+    assert open_mask_images(tmp_path, factors=factors).contents() == open_mask_images(tmp_path).contents()
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,11 @@ class MaskImages:
         return f"mask-image@{recipe_digest(self.recipe)}"
 
     def contents(self) -> str:
-        """A digest of the mask images' names, lengths and times."""
-        return folder_contents(self.folder, Path(self.pattern).suffix)
+        """A digest of the mask images' names, lengths and times, and of all that labels their objects."""
+        paths = () if self.factors is None else self.factors.paths
+        labels = {path: own for path in paths if (own := self._label(path)) != self.label}
+        files = folder_contents(self.folder, Path(self.pattern).suffix)
+        return recipe_digest({"pattern": self.pattern, "label": self.label, "labels": labels, "files": files})
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which mask images have no photo; a photo without a mask image is a problem of its own."""
