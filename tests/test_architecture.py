@@ -25,6 +25,7 @@ ORDER = (
     "flow",
     "jobs",
     "erasures",
+    "own_vectors",
     "figures",
     "analyses",
     "scenes",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.occlusion import measure_occlusion
     from objectspace.analyses.projection import project
     from objectspace.embeddings.crops import CropPolicy
-    from objectspace.embeddings.encoders import load_encoder
+    from objectspace.embeddings.encoders import Encoder, load_encoder
     from objectspace.embeddings.encoders.maps import load_encoder_map
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.errors import ObjectspaceError
@@ -54,8 +54,9 @@ if TYPE_CHECKING:
     from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.mask_images import open_mask_images
     from objectspace.objects.prompts import load_prompter
-    from objectspace.objects.records import Objects
+    from objectspace.objects.records import Objects, make_objects
     from objectspace.objects.supervision import from_supervision
+    from objectspace.own_vectors import add_vectors
     from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
     from objectspace.scenes.world import draw_scene
@@ -68,6 +69,7 @@ _ADDRESSES = {
     "COCO_NAMES": "objects.labels",
     "Answer": "search",
     "CropPolicy": "embeddings.crops",
+    "Encoder": "embeddings.encoders",
     "ExactIndex": "neighbours",
     "Exported": "export",
     "Image": "images",
@@ -81,6 +83,7 @@ _ADDRESSES = {
     "SpaceSearch": "search",
     "Store": "store",
     "StreamedIndex": "neighbours",
+    "add_vectors": "own_vectors",
     "choose_targets": "search",
     "compare_spaces": "analyses.comparison",
     "draw_comparison": "figures.comparison",
@@ -101,6 +104,7 @@ _ADDRESSES = {
     "load_encoder": "embeddings.encoders",
     "load_encoder_map": "embeddings.encoders.maps",
     "load_prompter": "objects.prompts",
+    "make_objects": "objects.records",
     "make_report": "report",
     "measure_context": "analyses.context",
     "measure_factor": "analyses.factors",
@@ -127,6 +131,7 @@ __all__ = [
     "COCO_NAMES",
     "Answer",
     "CropPolicy",
+    "Encoder",
     "ExactIndex",
     "Exported",
     "Image",
@@ -141,6 +146,7 @@ __all__ = [
     "Store",
     "StreamedIndex",
     "__version__",
+    "add_vectors",
     "choose_targets",
     "compare_spaces",
     "draw_comparison",
@@ -161,6 +167,7 @@ __all__ = [
     "load_encoder",
     "load_encoder_map",
     "load_prompter",
+    "make_objects",
     "make_report",
     "measure_context",
     "measure_factor",

@@ -172,7 +172,7 @@ def _write(store: Store, space: Space, origin: str) -> None:
         raise InputError(
             f"the space without the factors needs a name of its own, {origin} is the one with them"
         )
-    cells = {} if space.recipe.route in ("crop", "query") else store.cells(origin)
+    cells = {} if space.recipe.route in ("crop", "query", "own") else store.cells(origin)
     rows = SpaceRows(space.recipe, space.object_id, space.vectors, cells)
     batch = Batch(
         images=[], objects=no_objects(), thumbnails=[], job=space.recipe.digest, vectors={space.name: rows}

@@ -18,7 +18,8 @@ from objectspace.errors import InputError
 class Recipe:
     """Everything that determines the vectors of a space.
 
-    route: "crop"; "window", "roi" or "mask" of a map of the whole photo; "query", a detector's own vector
+    route: "crop"; "window", "roi" or "mask" of a map of the whole photo; "query", a detector's own vector;
+        "own", handed in, of which the model's name is known and nothing else
     model: the encoder's or detector's name
     weights: sha256 of the weights, or of the state dict where they came from a package
     tap: the layer whose output is read

@@ -26,7 +26,7 @@ def space_detector(store: Store, space: str, *, device: str = "cpu") -> Detector
     Raises ModelError where that fails, QueryError for a space of crops or of an encoder's map.
     """
     recipe = store.recipe(space)
-    if recipe.route == "crop" or _encoder_map_of(store, recipe) is not None:
+    if recipe.route in ("crop", "own") or _encoder_map_of(store, recipe) is not None:
         raise QueryError(f"space {space} was not cut from a detector's map")
     return _detector_of(store, recipe.model, recipe.weights, recipe.precision, device)
 
@@ -42,13 +42,15 @@ def space_job(
     """The job that makes vectors by a space's recipe, of annotations or of what the store's finder finds.
 
     Raises ModelError where a network cannot be loaded from where the space's job found it, RecipeError where
-    its files have changed, QueryError for a space of erased vectors.
+    its files have changed, QueryError for a space of erased vectors or of vectors handed in.
     """
     recipe = store.recipe(space)
     if recipe.erasure is not None:
         factors = ", ".join(recipe.erasure["factors"])
         raise QueryError(
             f"vectors of space {space} had {factors} erased, which is not done to new photos; "
+    if recipe.route == "own":
+        raise QueryError(f"vectors of space {space} were handed in; search it for a stored object")
             "search it for a stored object"
         )
     given: dict[str, Any] = {"annotations": annotations, "confidence": confidence}

@@ -1,0 +1,97 @@
+"""Vectors that the user's own code made of stored objects, as a space of the store like any other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import InputError, RecipeError
+from objectspace.objects.records import no_objects
+from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
+
+#: The route of a space whose vectors were handed in.
+OWN = "own"
+
+
+def add_vectors(path: Path | str, space: str, object_ids: Any, vectors: Any, *, model: str) -> int:
+    """Keep vectors of stored objects in the space ``space`` of the store at ``path``; how many were new.
+
+    object_ids: (n,) ids of objects in the store, in any order, each once
+    vectors: (n, d) finite numbers, kept as float32; row i is the vector of ``object_ids[i]``
+    model: names what made them, its version too. It stands in the space's recipe, whose route is "own":
+        vectors of another model are refused, and belong in a space of another name.
+
+    Adding the same vectors again adds nothing, so a part may be added at a time. All are added, or none.
+    Raises InputError for an unknown or repeated id, another shape, and what is no finite number; RecipeError
+    where the space has another recipe or length, or another vector of one of the objects; StoreError where
+    there is no store, StoreBusyError where another process writes.
+    """
+    ids = [str(name) for name in object_ids]
+    _check_ids(ids)
+    recipe = _recipe(model)
+    rows = SpaceRows(recipe, ids, _numbers(vectors))
+    batch = Batch(images=[], objects=no_objects(), thumbnails=[], job=recipe.digest, vectors={space: rows})
+    open_store(path)  # a writer would make a store where there is none
+    with open_writer(path) as writer:
+        store = open_store(path)
+        known = _known(store, space, rows) if space in store.space_names else 0
+        writer.commit(batch)
+        writer.finish()
+    return len(ids) - known
+
+
+def _recipe(model: str) -> Recipe:
+    """Nothing but the model's name is known of how the vectors were made."""
+    if not model.strip():
+        raise InputError("model is empty; name what made the vectors, so that others are not mixed with them")
+    return Recipe(
+        route=OWN, model=model, weights="", tap="", preprocessing={}, precision="float32", version=""
+    )
+
+
+def _numbers(vectors: Any) -> NDArray[np.float32]:
+    try:
+        # A number beyond float32 becomes an infinity, which is refused with its object's name.
+        with np.errstate(over="ignore"):
+            return np.asarray(vectors).astype(np.float32)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        reason = str(problem).split("\n")[0]
+        raise InputError(f"vectors are no array of numbers, expected one row per object: {reason}") from None
+
+
+def _check_ids(ids: list[str]) -> None:
+    """Raises InputError for an id that is named twice: the second vector would be lost."""
+    name, times = Counter(ids).most_common(1)[0] if ids else ("", 0)
+    if times > 1:
+        raise InputError(f"object {name} is named {times} times; give one vector per object")
+
+
+def _known(store: Store, space: str, rows: SpaceRows) -> int:
+    """How many of the vectors the space holds already. Raises RecipeError where it holds others."""
+    held = store.recipe(space)
+    if held.differences(rows.recipe):
+        made_by = f"of {held.model} by route {held.route}" + (", erased" if held.erasure else "")
+        raise RecipeError(
+            f"space {space} of {store.path} holds vectors {made_by}; name a new space for those of "
+            f"{rows.recipe.model}"
+        )
+    members = {name: row for row, name in enumerate(store.members(space))}
+    common = [row for row, name in enumerate(rows.object_id) if name in members]
+    there = store.vectors(space, [members[rows.object_id[row]] for row in common])
+    if there.shape[1] != rows.vectors.shape[1]:
+        raise RecipeError(
+            f"space {space} of {store.path} has vectors of {there.shape[1]} numbers, these have "
+            f"{rows.vectors.shape[1]}; name a new space for them"
+        )
+    differing = np.flatnonzero((there != rows.vectors[common]).any(1))
+    if len(differing):
+        raise RecipeError(
+            f"object {rows.object_id[common[differing[0]]]} has another vector in space {space} of "
+            f"{store.path}; name a new space for new vectors"
+        )
+    return len(common)
