@@ -74,6 +74,17 @@ def test_index_from_a_data_yaml(dataset, index):
     ]
 
 
+def test_two_photos_of_one_name_and_one_annotation(devkit, index):
+    again = devkit / "JPEGImages/more/1.jpg"
+    again.parent.mkdir()
+    PIL.Image.new("RGB", (96, 64), (40, 200, 40)).save(again)
+    _, told, _ = index(devkit / "JPEGImages", devkit, "--annotation-format", "voc")
+    assert (
+        told[1]
+        == f"objectspace: {devkit}: 1 photos have the annotations of another of that name, such as {again}"
+    )
+
+
 def test_new_names_make_new_objects(dataset, index):
     index(dataset / "images", dataset / "data.yaml")
     text = (dataset / "data.yaml").read_text()

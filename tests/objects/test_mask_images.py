@@ -152,4 +152,4 @@ def test_mask_images_without_a_photo_are_counted(tmp_path: Path, pattern: str, o
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     coverage = open_mask_images(tmp_path, pattern=pattern).coverage(["p/1.jpg", "p/2.jpg"])
-    assert coverage == ((str(tmp_path / "sub" / own.replace("1", "gone")),), (), 0, 0)
+    assert coverage == ((str(tmp_path / "sub" / own.replace("1", "gone")),), (), 0, 0, ())

@@ -78,6 +78,7 @@ def _tell_coverage(path: Path, coverage: Coverage, photos: Sequence[Path]) -> No
     counts: tuple[tuple[int, str, tuple[str, ...]], ...] = (
         (len(coverage.missing), "images are not among the photos", coverage.missing[:1]),
         (len(coverage.unnamed), "photos are not annotated there", coverage.unnamed[:1]),
+        (len(coverage.shared), "photos have the annotations of another of that name", coverage.shared[:1]),
         (coverage.crowds, "annotations are of crowds (iscrowd) and left out", ()),
         (coverage.strays, "annotations are of images that it does not name", ()),
     )

@@ -194,7 +194,7 @@ def test_what_the_photos_and_the_file_do_not_share_is_counted(write: Write) -> N
     assert isinstance(reader, CocoAnnotations)
     assert len(reader.objects_of(photo()).objects) == 1
     coverage = reader.coverage(["photos/7.jpg", "photos/8.jpg"])
-    assert coverage == (("gone.jpg",), ("photos/8.jpg",), 1, 1)
+    assert coverage == (("gone.jpg",), ("photos/8.jpg",), 1, 1, ())
 
 
 def test_ids_do_not_change_when_another_photo_is_annotated(write: Write) -> None:

@@ -54,7 +54,7 @@ def test_a_file_that_has_changed_is_a_problem() -> None:
 
 def test_what_the_photos_and_the_objects_do_not_share_is_counted() -> None:
     reader = objects_reader({"7.jpg": found(photo("")), "8.jpg": no_objects()})
-    assert reader.coverage(["8.jpg", "9.jpg"]) == ((str(Path("7.jpg").absolute()),), ("9.jpg",), 0, 0)
+    assert reader.coverage(["8.jpg", "9.jpg"]) == ((str(Path("7.jpg").absolute()),), ("9.jpg",), 0, 0, ())
 
 
 @pytest.mark.parametrize("change", [{"score": 0.25}, {"yaw": 2.0}, {"yaw": np.nan}, {"source": "other"}])

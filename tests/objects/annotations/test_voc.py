@@ -164,7 +164,7 @@ def test_what_the_photos_and_the_files_do_not_share_is_counted(tmp_path: Path) -
     kit(tmp_path, "VOC2012/1", "VOC2012/gone")
     photos = [tmp_path / "VOC2012/JPEGImages/1.jpg", "9.jpg"]
     coverage = open_annotations(tmp_path, format="voc").coverage(photos)
-    assert coverage == (("VOC2012/gone.jpg",), ("9.jpg",), 0, 0)
+    assert coverage == (("VOC2012/gone.jpg",), ("9.jpg",), 0, 0, ())
 
 
 @pytest.mark.parametrize("change", ["7.xml", "9.xml"])

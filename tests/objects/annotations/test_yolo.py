@@ -141,7 +141,7 @@ def test_what_the_photos_and_the_label_files_do_not_share_is_counted(tmp_path: P
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     coverage = open_annotations(tmp_path, names=NAMES).coverage(["d/val/7.jpg", "d/train/7.jpg"])
-    assert coverage == ((str(tmp_path / "val/gone.txt"),), ("d/train/7.jpg",), 0, 0)
+    assert coverage == ((str(tmp_path / "val/gone.txt"),), ("d/train/7.jpg",), 0, 0, ())
 
 
 def test_other_names_are_another_digest_of_the_contents(tmp_path: Path, annotate: Annotate) -> None:

@@ -32,6 +32,7 @@ from objectspace.objects.annotations.reader import (
     inside,
     is_text,
     kind,
+    shared_photos,
 )
 from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.labels import coco_spelling
@@ -102,11 +103,12 @@ class CocoAnnotations:
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which images of the file and which photos have no counterpart, and what the file holds besides."""
-        pairs = [(str(photo), entry_of(photo, self.pictures)) for photo in photos]
-        named = {picture.file_name for _, picture in pairs if picture is not None}
-        missing = (picture.file_name for picture in self.pictures.values() if picture.file_name not in named)
-        unnamed = (photo for photo, picture in pairs if picture is None)
-        return Coverage(tuple(missing), tuple(unnamed), self.crowds, self.strays)
+        found = ((str(photo), entry_of(photo, self.pictures)) for photo in photos)
+        claims = {photo: None if picture is None else picture.file_name for photo, picture in found}
+        claimed = set(claims.values())
+        missing = (name for name in self.pictures if name not in claimed)
+        unnamed = (photo for photo, name in claims.items() if name is None)
+        return Coverage(tuple(missing), tuple(unnamed), self.crowds, self.strays, shared_photos(claims))
 
     def objects_of(self, image: Image) -> Annotated:
         """The photo's objects in the file's order; one that stands twice is kept once."""

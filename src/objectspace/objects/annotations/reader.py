@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
@@ -43,12 +43,14 @@ class Coverage(NamedTuple):
     unnamed: photos that the annotations say nothing of
     crowds: annotations of crowds (COCO's ``iscrowd``), which are no single objects and are left out
     strays: annotations of images that their own file does not name, left out too
+    shared: photos that the annotations of an earlier photo fit as well (two folders with a ``7.jpg`` each)
     """
 
     missing: tuple[str, ...]
     unnamed: tuple[str, ...]
     crowds: int = 0
     strays: int = 0
+    shared: tuple[str, ...] = ()
 
 
 class AnnotationReader(Protocol):
@@ -115,7 +117,22 @@ def coverage_by_files(files: Iterable[Path], claims: Mapping[str, Path | None]) 
     """The coverage of annotations with a file per photo: all files, and the one of each photo."""
     claimed = set(claims.values())
     missing = (printable_path(path) for path in sorted(set(files)) if path not in claimed)
-    return Coverage(tuple(missing), tuple(photo for photo, path in claims.items() if path is None))
+    unnamed = (photo for photo, path in claims.items() if path is None)
+    return Coverage(tuple(missing), tuple(unnamed), shared=shared_photos(claims))
+
+
+def shared_photos(claims: Mapping[str, Hashable | None]) -> tuple[str, ...]:
+    """The photos whose file or entry an earlier photo has already; a photo that is named twice is one."""
+    first: dict[Hashable, str] = {}
+    claimed = ((photo, entry) for photo, entry in claims.items() if entry is not None)
+    return tuple(
+        photo for photo, entry in claimed if first.setdefault(entry, absolute(photo)) != absolute(photo)
+    )
+
+
+def absolute(path: Path | str) -> str:
+    """The path from the root, its dots resolved; links stay links."""
+    return os.path.abspath(path)  # noqa: PTH100
 
 
 def entry_of(photo: Path | str, entries: Mapping[str, Entry]) -> Entry | None:

@@ -29,6 +29,7 @@ from objectspace.objects.annotations.reader import (
     entry_of,
     file_states,
     inside,
+    shared_photos,
 )
 from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.annotations.voc_masks import read_classes, read_object_masks
@@ -106,10 +107,12 @@ class VocAnnotations:
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which annotated images and which photos have no counterpart."""
-        found = [(str(photo), self._entry(photo)) for photo in photos]
-        used = {entry.path for _, entry in found if entry is not None}
-        missing = (entry.name for entry in self.by_path.values() if entry.path not in used)
-        return Coverage(tuple(missing), tuple(photo for photo, entry in found if entry is None))
+        found = ((str(photo), self._entry(photo)) for photo in photos)
+        claims = {photo: None if entry is None else entry.path for photo, entry in found}
+        claimed = set(claims.values())
+        missing = (entry.name for entry in self.by_path.values() if entry.path not in claimed)
+        unnamed = (photo for photo, path in claims.items() if path is None)
+        return Coverage(tuple(missing), tuple(unnamed), shared=shared_photos(claims))
 
     def objects_of(self, image: Image) -> Annotated:
         """The photo's objects in the order of their numbers; one that stands twice is kept once."""

@@ -26,6 +26,7 @@ from objectspace.objects.annotations.reader import (
     is_file,
     is_text,
     kind,
+    shared_photos,
 )
 from objectspace.objects.annotations.yolo import RECIPE, SOURCE, label_files, read_labels
 from objectspace.objects.labels import check_names
@@ -73,8 +74,11 @@ class YoloDataset:
         """Which label files and listed images have no photo, and which photos no label file."""
         claims = {str(photo): self._label_file(photo) for photo in photos}
         missing = coverage_by_files(self._label_files(), claims).missing
-        unnamed = (photo for photo, path in claims.items() if path is None or not is_file(path))
-        return Coverage(missing, tuple(unnamed))
+        found = {
+            photo: path if path is not None and is_file(path) else None for photo, path in claims.items()
+        }
+        unnamed = (photo for photo, path in found.items() if path is None)
+        return Coverage(missing, tuple(unnamed), shared=shared_photos(found))
 
     def objects_of(self, image: Image) -> Annotated:
         """The objects in the photo's label file, in its order; one that stands twice is kept once."""
