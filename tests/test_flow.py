@@ -239,6 +239,21 @@ def test_objects_are_removed_when_it_is_asked_for_only_later(
     assert len(open_store(tmp_path / "s.osp")) == 1
 
 
+def test_labels_that_cannot_be_read_remove_nothing(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (labels / "view0.txt").write_text("0 0.125 0.125 0.125 0.125\n")
+    job = replace(job, detector=None, annotations=open_annotations(labels, names=["pear"]), replaces=True)
+    index(photos, tmp_path / "s.osp", job)
+    before = rows_of(open_store(tmp_path / "s.osp"))
+    (labels / "view0.txt").write_bytes(b"0 0.125 0.125 0.125 \xff\n")
+    for _ in range(2):  # the photo is not done, and looked at again
+        report = index(photos, tmp_path / "s.osp", job)
+        assert [Path(failure.path).name for failure in report.failures] == ["view0.txt"]
+        after = rows_of(open_store(tmp_path / "s.osp"))
+        assert {**after, "failures": []} == before
+
+
 def test_annotated_job_keeps_detected_objects(photos: list[Path], job: Job, tmp_path: Path) -> None:
     labels = tmp_path / "labels"
     labels.mkdir()

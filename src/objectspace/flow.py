@@ -435,6 +435,8 @@ class _Tally:
             sources=self._job.sources(),
             models=self._job.models(),
             replaces=self._job.replaces,
+            # Labels that could not be read say nothing of the objects: they are looked at again next time.
+            done={f.image.image_id: self._digest for f in findings if not f.problems},
         )
         self._writer.commit(batch)
         self.indexed += len(findings)

@@ -81,10 +81,10 @@ def additions(batch: Batch, stored: Stored) -> Additions:
 def _add_images(batch: Batch, stored: Stored, new: Additions) -> None:
     rows = [batch.images[row] for row in stored.unseen("images", (row.image_id for row in batch.images))]
     new.add("images", columns.images_table(rows), [row.image_id for row in rows])
-    keys = [indexed_key(row.image_id, batch.job) for row in batch.images]
-    finished = stored.unseen("indexed", keys)
-    ids = [batch.images[row].image_id for row in finished]
-    new.add("indexed", columns.indexed_table(ids, batch.job), [keys[row] for row in finished])
+    finished = list(batch.finished.items())
+    keys = [indexed_key(image_id, job) for image_id, job in finished]
+    fresh = stored.unseen("indexed", keys)
+    new.add("indexed", columns.indexed_table([finished[row] for row in fresh]), [keys[row] for row in fresh])
 
 
 def indexed_key(image_id: str, job: str) -> str:

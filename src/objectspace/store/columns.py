@@ -70,9 +70,10 @@ def images_table(rows: Sequence[ImageRow]) -> pa.Table:
     )
 
 
-def indexed_table(image_ids: Sequence[str], job: str) -> pa.Table:
-    """Photos that a job has finished, as rows of ``indexed``."""
-    return pa.table({"image_id": list(image_ids), "job": [job] * len(image_ids)}, schema=INDEXED)
+def indexed_table(finished: Sequence[tuple[str, str]]) -> pa.Table:
+    """Photos that are done, each with the name of what was done, as rows of ``indexed``."""
+    columns = {"image_id": [image for image, _ in finished], "job": [job for _, job in finished]}
+    return pa.table(columns, schema=INDEXED)
 
 
 def failures_table(failures: Sequence[Failure]) -> pa.Table:

@@ -73,10 +73,12 @@ class Batch:
     thumbnails: one JPEG per object, in the order of ``objects``
     vectors: space name -> its new rows; the objects may be in this batch or already in the store
     failures: photos that this job could not use
-    job: the digest of the job's whole recipe; every photo in ``images`` counts as done by it
+    job: names what was done; every photo in ``images`` counts as done under it
+    done: the photos that count as done, image id -> under which name, where these are fewer, or have each a
+        name of its own
     sources: what found the objects, ``objects.source`` -> the recipe behind the name
-    replaces: whether the batch holds all that its sources find in its photos, so that what they found there
-        before and do not find now (labels were edited) is removed with its vectors
+    replaces: whether the batch holds all that its sources find in the photos that are done, so that what they
+        found there before and do not find now (labels were edited) is removed with its vectors
     models: how to load a network again, :func:`model_key` -> the arguments that did
     """
 
@@ -89,6 +91,14 @@ class Batch:
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replaces: bool = False
+    done: Mapping[str, str] | None = None
+
+    @property
+    def finished(self) -> Mapping[str, str]:
+        """The photos that count as done: image id -> under which name."""
+        if self.done is not None:
+            return self.done
+        return {row.image_id: self.job for row in self.images}
 
     def __post_init__(self) -> None:
         if len(self.thumbnails) != len(self.objects):

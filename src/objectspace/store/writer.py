@@ -121,8 +121,8 @@ class Writer:
 
         Rows whose key is there already (image; object; object within its space; image within its job; path
         and reason of a failure) are dropped, but for an object's factors: those that the batch names are
-        the batch's from now on. With ``batch.replaces`` outdated objects are removed. A photo in
-        ``batch.images`` loses the failures of earlier runs.
+        the batch's from now on. With ``batch.replaces`` outdated objects of the photos that are done are
+        removed. A photo in ``batch.images`` loses the failures of earlier runs.
         Raises RecipeError for vectors of another recipe than the space's, InputError for a vector whose
         object is unknown or a factor of another type than the stored one, StoreError where writing failed:
         the store then keeps what it had.
@@ -240,8 +240,8 @@ class Writer:
         self._whole = True
 
     def _outdated(self, batch: Batch) -> dict[str, str]:
-        """Stored objects of the batch's photos and sources that it has not: object id -> image id."""
-        photos = {row.image_id for row in batch.images if self._stored.has("images", row.image_id)}
+        """Stored objects of photos that are done, of its sources, that the batch has not: id -> image id."""
+        photos = {image_id for image_id in batch.finished if self._stored.has("images", image_id)}
         if not photos:
             return {}
         found = set(batch.objects.object_id.tolist())
