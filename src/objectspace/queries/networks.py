@@ -20,15 +20,19 @@ from objectspace.store import Store, model_key
 Network = TypeVar("Network")
 
 
-def space_detector(store: Store, space: str, *, device: str = "cpu") -> Detector:
+def space_detector(
+    store: Store, space: str, *, device: str = "cpu", precision: str | None = None
+) -> Detector:
     """The detector whose maps a space was taken from, loaded from where its job found it.
 
-    Raises ModelError where that fails, QueryError for a space of crops or of an encoder's map.
+    precision: another one than the space's own, as an occlusion needs float32 whatever made the vectors
+    Raises ModelError where that fails, QueryError for a space of crops, of an encoder's map or of vectors
+    that were handed in.
     """
     recipe = store.recipe(space)
     if recipe.route in ("crop", "own") or _encoder_map_of(store, recipe) is not None:
         raise QueryError(f"space {space} was not cut from a detector's map")
-    return _detector_of(store, recipe.model, recipe.weights, recipe.precision, device)
+    return _detector_of(store, recipe.model, recipe.weights, precision or recipe.precision, device)
 
 
 def space_job(
@@ -45,12 +49,12 @@ def space_job(
     its files have changed, QueryError for a space of erased vectors or of vectors handed in.
     """
     recipe = store.recipe(space)
+    if recipe.route == "own":
+        raise QueryError(f"vectors of space {space} were handed in; search it for a stored object")
     if recipe.erasure is not None:
         factors = ", ".join(recipe.erasure["factors"])
         raise QueryError(
             f"vectors of space {space} had {factors} erased, which is not done to new photos; "
-    if recipe.route == "own":
-        raise QueryError(f"vectors of space {space} were handed in; search it for a stored object")
             "search it for a stored object"
         )
     given: dict[str, Any] = {"annotations": annotations, "confidence": confidence}
