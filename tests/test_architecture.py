@@ -39,6 +39,7 @@ ORDER = (
     "images",
     "digests",
     "cores",
+    "drafts",
     "errors",
     "_version",
 )

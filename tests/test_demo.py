@@ -11,6 +11,7 @@ from torchvision.ops import box_iou
 
 from objectspace import demo
 from objectspace.demo import Demo, make_demo
+from objectspace.drafts import DRAFT
 from objectspace.errors import InputError
 from objectspace.store import open_store
 
@@ -70,3 +71,22 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds something that is no demo"):
         make_demo(tmp_path, count=1)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_what_a_killed_demo_left_does_not_stop_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / f"{DRAFT}x").mkdir()
+    monkeypatch.setattr(demo, "write_world", stop)
+    with pytest.raises(KeyboardInterrupt):
+        make_demo(tmp_path)
+
+
+def test_a_file_is_no_place_for_a_demo(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+
+    with pytest.raises(InputError, match=r"mine.txt cannot be written: Not a directory"):
+        make_demo(tmp_path / "mine.txt")

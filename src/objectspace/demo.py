@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from objectspace.drafts import names_in
 from objectspace.embeddings.encoders import load_encoder
 from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_space
@@ -50,12 +51,14 @@ def make_demo(
     """Draw a world into ``out``, index it twice by both routes with the shipped models, and report on it.
 
     Once the detector finds the objects, once they are the ones that were drawn. What an earlier demo in the
-    same folder has finished is kept. Raises InputError for a folder that holds something else.
+    same folder has finished is kept. Raises InputError for a folder that holds something else, and for one
+    that cannot be written.
     """
     world = out / WORLD
-    if out.exists() and not (world / ANNOTATIONS).is_file() and any(out.iterdir()):
-        raise InputError(f"{out} holds something that is no demo; give a new folder with --out")
-    if not (world / ANNOTATIONS).is_file():
+    held = names_in(out)
+    if not (held and (world / ANNOTATIONS).is_file()):
+        if held:
+            raise InputError(f"{out} holds something that is no demo; give a new folder with --out")
         write_world(world, count=count, seed=SEED, progress=lambda pictures: told("draw", pictures))
     photos = find_photos([world / PICTURES])
     finding = Job(detector=load_detector("demo"), encoder=load_encoder("demo"))

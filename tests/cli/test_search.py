@@ -221,6 +221,11 @@ def test_sheet(annotated, command, tmp_path, suffix, start):
     assert out.read_bytes().startswith(start)
 
 
+def test_a_sheet_makes_its_folder(annotated, command, tmp_path):
+    assert command("sheet", annotated, "--out", tmp_path / "new" / "s.png", "--rows", 1).code == 0
+    assert (tmp_path / "new" / "s.png").is_file()
+
+
 def test_a_sheet_as_json_holds_its_answers(annotated, command, tmp_path):
     done = command("sheet", annotated, "--out", tmp_path / "s.svg", "--rows", 2, "-k", 3, "--json")
     assert (done.code, done.err) == (0, "")
@@ -314,7 +319,7 @@ def test_wrong_usage_is_exit_2(annotated, command, arguments):
     ("name", "told"),
     [
         ("sheet.gif", "a figure is written as .png, .pdf, .svg"),
-        ("none/sheet.png", "does not exist; make it first"),
+        ("file/sheet.png", "cannot be written: Not a directory"),
         ("folder.png", "is a folder; give the figure another name"),
     ],
 )
@@ -322,6 +327,7 @@ def test_a_sheet_that_cannot_be_written_fails_before_the_work(
     annotated, sentence, tmp_path, monkeypatch, name, told
 ):
     (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
     monkeypatch.setattr("objectspace.store.open_store", None)
     assert told in sentence("sheet", annotated, "--out", tmp_path / name)
     assert told in sentence("search", annotated, "--object", "a", "--sheet", tmp_path / name)

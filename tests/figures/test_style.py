@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import stat
+
 import pytest
 from matplotlib.figure import Figure
 
@@ -30,11 +33,32 @@ def test_a_figure_replaces_the_one_before(figure, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("f.gif", "ends in one"), ("f", "ends in one"), ("no/f.png", "make it first")]
+    ("name", "told"),
+    [
+        ("f.gif", "ends in one"),
+        ("f", "ends in one"),
+        ("file/f.png", "cannot be written: Not a directory"),
+        ("n" * 300 + ".png", "cannot be written: File name too long"),
+    ],
 )
 def test_paths_of_no_figure(tmp_path, name, told):
+    (tmp_path / "file").touch()
     with pytest.raises(InputError, match=told):
         check_figure_path(tmp_path / name)
+
+
+def test_missing_folders_are_made(figure, tmp_path):
+    write_figure(figure, tmp_path / "a" / "b" / "f.png")
+    assert (tmp_path / "a" / "b" / "f.png").is_file()
+
+
+def test_a_figure_is_as_private_as_the_umask_says(figure, tmp_path):
+    before = os.umask(0o077)
+    try:
+        write_figure(figure, tmp_path / "f.png")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "f.png").stat().st_mode) == 0o600
 
 
 def test_a_folder_is_no_figure(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from objectspace.errors import InputError
@@ -47,6 +48,32 @@ def test_pictures_are_replaced_by_those_of_the_next_run(tmp_path):
     for steps in (3, 2):
         draw_variation(photo(), BOX, None, "dog", "angle", tmp_path / "p", steps=steps)
     assert len(list((tmp_path / "p").glob("*.png"))) == 2
+
+
+def test_a_run_that_fails_keeps_the_pictures_before_and_can_be_repeated(tmp_path):
+    """The advice of the failure, --size, can be followed."""
+    full = np.array([0, 0, 40, 30], np.float32)
+    with pytest.raises(InputError, match="has no room"):
+        draw_variation(photo(), full, None, "dog", "position", tmp_path / "p", steps=16)
+    assert not list(tmp_path.iterdir())
+    draw_variation(photo(), full, None, "dog", "position", tmp_path / "p", steps=2, size=0.3)
+    with pytest.raises(InputError, match="has no room"):
+        draw_variation(photo(), full, None, "dog", "position", tmp_path / "p", steps=16)
+    assert len(list((tmp_path / "p").glob("*.png"))) == 4
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    draw_variation(photo(), BOX, None, "dog", "angle", tmp_path, steps=2)
+    assert len(list(tmp_path.glob("*.png"))) == 2
+
+
+def test_two_backgrounds_of_one_name_are_not_one(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        PIL.Image.new("RGB", (40, 30), "red").save(tmp_path / folder / "room.png")
+    names = [str(tmp_path / folder / "room.png") for folder in ("a", "b")]
+    with pytest.raises(InputError, match=r"b/room.png: another background is called room.png, too; rename"):
+        draw_variation(photo(), BOX, None, "dog", "background", tmp_path / "p", backgrounds=names)
 
 
 def test_a_folder_with_something_of_the_users_beside_the_pictures_is_left_alone(tmp_path):

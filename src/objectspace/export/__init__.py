@@ -11,8 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from objectspace.drafts import draft_beside
 from objectspace.errors import InputError
-from objectspace.export.drafts import draft_beside
 from objectspace.export.selection import Selection, select
 from objectspace.store import Store
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from objectspace.drafts import check_place, draft_beside
 from objectspace.errors import InputError
 
 #: Two colours that colour-blind readers tell apart and that differ in print (Okabe and Ito, 2008).
@@ -23,18 +23,16 @@ DOTS_PER_INCH = 320
 
 
 def check_figure_path(path: Path) -> Path:
-    """The path, if a figure can be written there.
+    """The path, if a figure can be written there. Called before the work, so that a typo costs none.
 
-    Raises InputError for a suffix that is none of png, pdf and svg, for a folder that does not exist and for
-    a path that is itself a folder. Called
-    before the work starts, so that a typo does not cost a computation.
+    Raises InputError for a suffix that is none of png, pdf and svg, for a path that is itself a folder, and
+    where nothing can be written.
     """
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(
             f"{path}: a figure is written as {', '.join(SUFFIXES)}; give a name that ends in one"
         )
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    check_place(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the figure another name")
     return path
@@ -43,22 +41,9 @@ def check_figure_path(path: Path) -> Path:
 def write_figure(figure: Figure, path: Path) -> None:
     """Write the figure in the form that the path's suffix names; the file appears whole or not at all.
 
-    Raises InputError where it cannot be written, and as :func:`check_figure_path` does.
+    A figure that is there is replaced, and missing folders are made. Raises InputError where it cannot be
+    written, and as :func:`check_figure_path` does.
     """
     check_figure_path(path)
-    try:
-        _write(figure, path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
-
-
-def _write(figure: Figure, path: Path) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=path.suffix, delete=False) as stream:
-        draft = Path(stream.name)
-    try:
-        with matplotlib.rc_context(FILE_STYLE):
-            figure.savefig(draft, dpi=DOTS_PER_INCH, facecolor="white")
-        draft.chmod(0o644)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with draft_beside(path, replace=True) as draft, matplotlib.rc_context(FILE_STYLE):
+        figure.savefig(draft, dpi=DOTS_PER_INCH, facecolor="white")

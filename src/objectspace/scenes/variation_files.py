@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from objectspace.drafts import draft_beside, names_in
 from objectspace.errors import InputError
-from objectspace.images import Image
+from objectspace.images import Image, Pixels
 from objectspace.objects.records import Mask
 from objectspace.scenes.coco import coco_annotation
 from objectspace.scenes.variation import (
@@ -50,7 +50,8 @@ def draw_variation(
     image: the photo, with all its pixels; xyxy (4,) and mask: the object in it
     backgrounds: see :func:`objectspace.scenes.variation.draw_background`; factors and steps: see ``vary``
     size: the object's longer side as a share of the picture's shorter one; None: as it is in the photo
-    Raises InputError as ``vary``, and ImageError for a background that cannot be read.
+    Raises InputError as ``vary`` and for two backgrounds of one file name, ImageError for one that cannot be
+    read.
     """
     width, height = picture_size(image)
     cutout = cut_out(image, xyxy, mask, label)
@@ -58,7 +59,12 @@ def draw_variation(
         cutout, width / image.width if size is None else _scale(cutout, size, min(width, height))
     )
     hole = object_pixels(image, xyxy, mask)
-    grounds = {Path(name).name: draw_background(image, hole, name) for name in backgrounds}
+    grounds: dict[str, Pixels] = {}
+    for name in backgrounds:
+        short = Path(name).name
+        if short in grounds:
+            raise InputError(f"background {name}: another background is called {short}, too; rename one")
+        grounds[short] = draw_background(image, hole, name)
     return write_scenes(folder, vary(cutout, grounds, factor, steps=steps))
 
 
@@ -70,38 +76,32 @@ def _scale(cutout: Cutout, size: float, shorter: int) -> float:
 
 
 def write_scenes(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
-    """Write pictures of one object each into ``folder``, made anew, with the truth beside them; their paths.
+    """Write pictures of one object each into ``folder``, with the truth beside them; their paths.
 
-    Pictures are lossless; factors are the annotations' attributes. A folder of earlier pictures is replaced.
-    Raises InputError for a folder that holds something else.
+    Pictures are lossless; factors are the annotations' attributes. The folder appears when everything is in
+    it, and then replaces one of earlier pictures. Raises InputError for a folder that holds something else,
+    and for one that cannot be written.
     """
-    if folder.exists() and not _holds_only_pictures(folder):
+    names = names_in(folder)
+    # Only what this function wrote is replaced, so that nothing else is lost with it.
+    if names and not (ANNOTATIONS in names and all(map(_PICTURE.fullmatch, names - {ANNOTATIONS}))):
         raise InputError(f"{folder} exists and holds no varied pictures; give the store another name")
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return _write_files(folder, scenes)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
+    with draft_beside(folder, replace=True) as draft:
+        draft.mkdir()
+        written = _write_files(draft, scenes)
+    return [folder / name for name in written]
 
 
-def _holds_only_pictures(folder: Path) -> bool:
-    """Whether a folder is one that :func:`write_scenes` made, so that nothing else is lost with it."""
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    return ANNOTATIONS in names and all(_PICTURE.fullmatch(name) for name in names - {ANNOTATIONS})
-
-
-def _write_files(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
+def _write_files(folder: Path, scenes: Iterable[Scene]) -> list[str]:
+    """The pictures' names."""
     labels: dict[str, int] = {}
-    paths: list[Path] = []
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number, scene in enumerate(scenes, start=1):
-        path = folder / f"{number:05d}.png"
-        PIL.Image.fromarray(scene.pixels).save(path, compress_level=1)
-        paths.append(path)
+        name = f"{number:05d}.png"
+        PIL.Image.fromarray(scene.pixels).save(folder / name, compress_level=1)
         height, width = scene.pixels.shape[:2]
-        images.append({"id": number, "file_name": path.name, "width": width, "height": height})
+        images.append({"id": number, "file_name": name, "width": width, "height": height})
         category = labels.setdefault(scene.kinds[0], len(labels) + 1)
         annotations.append(
             coco_annotation(scene, 0, annotation_id=number, image_id=number, category_id=category)
@@ -109,4 +109,4 @@ def _write_files(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
     categories = [{"id": number, "name": label} for label, number in labels.items()]
     document = {"categories": categories, "images": images, "annotations": annotations}
     (folder / ANNOTATIONS).write_text(json.dumps(document), encoding="utf-8")
-    return paths
+    return [image["file_name"] for image in images]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import PIL.Image
 
+from objectspace.drafts import draft_beside, names_in
 from objectspace.errors import InputError
 from objectspace.images import work_ahead
 from objectspace.scenes.coco import coco_annotation
@@ -29,31 +28,21 @@ def write_world(
 
     Pictures are lossless; picture i is the same in a world of any size with this seed. The folder appears
     when everything is in it. ``progress`` is called with the number of pictures that were finished since.
-    Returns how many objects there are. Raises InputError for a count or seed that is no such number, or a
-    folder that exists and holds something.
+    Returns how many objects there are. Raises InputError for a count or seed that is no such number, for
+    a folder that exists and holds something, and for one that cannot be written.
     """
     if count < 1:
         raise InputError(f"a world of {count} pictures cannot be drawn; ask for one at least")
     if seed < 0:
         raise InputError(f"seed {seed} is negative; give a number from 0 upwards")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if names_in(folder):
         raise InputError(f"{folder} exists already; give a new folder, or remove it first")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-        try:
-            objects = _write_files(draft, count, seed, progress)
-            draft.chmod(0o755)
-            draft.replace(folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
-    return objects
+    with draft_beside(folder, replace=True) as draft:
+        return _write_files(draft, count, seed, progress)
 
 
 def _write_files(folder: Path, count: int, seed: int, progress: Callable[[int], None]) -> int:
-    (folder / PICTURES).mkdir()
+    (folder / PICTURES).mkdir(parents=True)
 
     def draw(index: int) -> tuple[int, Scene]:
         scene = draw_scene(seed, index)
