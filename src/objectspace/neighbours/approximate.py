@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbours.exact import Neighbours
-from objectspace.neighbours.frame import squares
-from objectspace.neighbours.points import METRICS, true_distances
+from objectspace.neighbours.points import METRICS, pair_distances
 from objectspace.neighbours.rows import Rows, check_queries
 from objectspace.neighbours.sieve import NOBODY, merge
 from objectspace.neighbours.streamed import StreamedIndex
@@ -184,13 +183,12 @@ class ApproximateIndex:
         for start in range(0, len(asked), batch):
             part = asked[start : start + batch]
             of, place, vectors = self._vectors.propose(queries[part], count, self.index, allowed)
-            for number, query in enumerate(part):
-                mine = np.flatnonzero(of == number)
-                if self._rows.group is not None:
-                    mine = mine[self._rows.group[place[mine]] != own[query]]
-                near, lengths = vectors[mine], np.sqrt(squares(vectors[mine]))
-                distances = true_distances(queries[query], near, lengths, self.index.metric)
-                merge(found.index[query], found.distance[query], place[mine], distances, self._rows.rank)
+            query, proposed = part[of], np.arange(len(of))
+            if self._rows.group is not None:
+                proposed = proposed[self._rows.group[place] != own[query]]
+                query = query[proposed]
+            distances = pair_distances(queries, query, vectors, proposed, self.index.metric)
+            merge(found.index, found.distance, query, place[proposed], distances, self._rows.rank)
 
 
 def approximate_index(

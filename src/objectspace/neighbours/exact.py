@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.cores import core_count
 from objectspace.errors import InputError
+from objectspace.neighbours.cores import side_by_side
 from objectspace.neighbours.frame import squares
 from objectspace.neighbours.points import Points
 from objectspace.neighbours.rows import Rows, check_queries
 from objectspace.neighbours.sieve import NOBODY, QUERIES, Search, merge
+
+# Queries for which a core of its own pays: fewer make thin products, which are slow.
+_SHARE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +102,21 @@ class ExactIndex:
         distance = np.full((len(queries), k), np.inf)
         lengths = np.sqrt(squares(queries))
         direct = self._points.beyond_products(lengths)
-        for row in np.flatnonzero(direct):
-            others = rows if group is None else rows[group[rows] != own[row]]
-            merge(index[row], distance[row], others, self._points.distances(queries[row], others), rank)
-        sieved = np.flatnonzero(~direct)
-        for start in range(0, len(sieved), QUERIES):
-            part = sieved[start : start + QUERIES]
+        for number in np.flatnonzero(direct):
+            others = rows if group is None else rows[group[rows] != own[number]]
+            query = np.full(len(others), number)
+            merge(index, distance, query, others, self._points.distances(queries, query, others), rank)
+
+        def search(part: NDArray[np.int64]) -> None:
             search = Search(
                 self._points, queries[part], lengths[part], k, rank=rank, group=group, own=own[part]
             )
             index[part], distance[part] = search.run(rows)
+
+        sieved = np.flatnonzero(~direct)
+        if len(sieved) < core_count() * _SHARE:
+            for start in range(0, len(sieved), QUERIES):
+                search(sieved[start : start + QUERIES])
+        else:
+            side_by_side(search, np.array_split(sieved, max(core_count(), -(-len(sieved) // QUERIES))))
         return Neighbours(index, distance)

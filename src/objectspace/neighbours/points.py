@@ -70,28 +70,43 @@ class Points:
         longest = float(self.lengths.max(initial=0)) * self.frame.scale
         return np.asarray(lengths * self.frame.scale * max(longest, 1.0) > _LARGEST_PRODUCT)
 
-    def distances(self, query: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The distances (r,) of one query (d,) from the rows (r,), by float64 differences."""
-        distances = np.empty(len(rows))
-        for part in slices(len(rows), len(query)):
-            near = rows[part]
-            distances[part] = true_distances(query, self.vectors[near], self.lengths[near], self.metric)
-        return distances
+    def distances(
+        self, queries: NDArray[np.float32], query: NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The distances (p,) of pairs: of the queries (q, d) number ``query`` (p,) from ``rows`` (p,)."""
+        return pair_distances(queries, query, self.vectors, rows, self.metric)
 
 
-def true_distances(
-    query: NDArray[np.float32], vectors: NDArray[np.float32], lengths: NDArray[np.float64], metric: str
+def pair_distances(
+    queries: NDArray[np.float32],
+    query: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    metric: str,
 ) -> NDArray[np.float64]:
-    """The distances (m,) of one query (d,) from vectors (m, d) of the given lengths, by float64 differences.
+    """The distances (p,) of queries (q, d) number ``query`` (p,) from vectors (n, d) number ``rows`` (p,).
 
-    Each depends on its own two vectors only.
+    By float64 differences; each depends on its own two vectors only.
     """
-    exact = query.astype(np.float64)
-    if metric == "euclidean":
-        return np.sqrt(sum_squares(np.subtract(vectors, exact)))
-    if not query.any():
-        return np.ones(len(vectors))
-    exact *= inverses(np.sqrt(squares(query[None])))
+    measure = _euclidean if metric == "euclidean" else _cosine
+    distances = np.empty(len(rows))
+    for part in slices(len(rows), queries.shape[1]):
+        distances[part] = measure(queries[query[part]], vectors[rows[part]])
+    return distances
+
+
+def _euclidean(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    return np.sqrt(sum_squares(np.subtract(vectors, queries, dtype=np.float64)))
+
+
+def _cosine(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    ends, lengths = zip(*(_directions(points) for points in (queries, vectors)), strict=True)
     # Half the squared chord is 1 - cos, and exactly 0 for a vector and itself.
-    halves = sum_squares(np.subtract(vectors * inverses(lengths)[:, None], exact)) / 2
-    return np.where(lengths > 0, halves, 1.0)
+    halves = sum_squares(ends[0] - ends[1]) / 2
+    return np.where((lengths[0] > 0) & (lengths[1] > 0), halves, 1.0)
+
+
+def _directions(points: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The unit vectors (p, d) of the points and their lengths (p,)."""
+    lengths = np.sqrt(squares(points))
+    return points * inverses(lengths)[:, None], lengths

@@ -19,8 +19,8 @@ QUERIES = 1024
 # Rows of one matrix product: BLAS runs at its peak, and the product (16 MB) stays in the last-level cache
 # until it is sieved. Blocks grow up to that, because the first ones sieve little out.
 _FIRST_ROWS, _ROWS = 128, 4096
-# Entries that are sieved in one go (4 MB), so that no block-sized array is made on the way.
-_SIEVED = 1 << 20
+# Entries that are sieved in one go (a megabyte), so that a core's cache holds them from step to step.
+_SIEVED = 1 << 18
 # Candidates that may wait to be measured (18 bytes each).
 _WAITING = 1 << 21
 
@@ -125,13 +125,11 @@ class Search:
         near = low <= self._bounds.max(axis=1)[query]
         found, query = found[near], query[near]
         order = np.argsort(query, kind="stable")
-        found, query = found[order], query[order]
-        ends = np.cumsum(np.bincount(query, minlength=len(self._queries)))
-        for number, rows in enumerate(np.split(found, ends[:-1])):
-            near = self._sieve_again(number, rows)
-            if len(near):
-                distances = self._points.distances(self._queries[number], near)
-                merge(self._answer[0][number], self._answer[1][number], near, distances, self._rank)
+        found, counts = found[order], np.bincount(query, minlength=len(self._queries))
+        parts = np.split(found, np.cumsum(counts)[:-1])
+        kept = [self._sieve_again(number, rows) for number, rows in enumerate(parts)]
+        found, query = np.concatenate(kept), np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])
+        merge(*self._answer, query, found, self._points.distances(self._queries, query, found), self._rank)
 
     def _sieve_again(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Candidates of one query that float32 differences leave: their error is a share of the distance.
@@ -181,13 +179,19 @@ def _at_least(
 def merge(
     index: NDArray[np.int64],
     distance: NDArray[np.float64],
+    query: NDArray[np.int64],
     rows: NDArray[np.int64],
     distances: NDArray[np.float64],
     rank: NDArray[np.int64],
 ) -> None:
-    """Put measured rows into one query's answer (k,), in place; equal distances in the order of ``rank``."""
-    held = index != NOBODY
-    rows = np.concatenate([index[held], rows])
-    distances = np.concatenate([distance[held], distances])
-    best = np.lexsort((rank[rows], distances))[: len(index)]
-    index[: len(best)], distance[: len(best)] = rows[best], distances[best]
+    """Put measured pairs (p,) into the answer (q, k), in place; equal distances in the order of ``rank``."""
+    held = np.nonzero(index != NOBODY)
+    query = np.concatenate([held[0], query])
+    rows, distances = np.concatenate([index[held], rows]), np.concatenate([distance[held], distances])
+    order = np.lexsort((rank[rows], distances, query))
+    query = query[order]
+    counts = np.bincount(query, minlength=len(index))
+    place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+    best = place < index.shape[1]
+    at, order = (query[best], place[best]), order[best]
+    index[at], distance[at] = rows[order], distances[order]

@@ -84,9 +84,9 @@ class StreamedIndex:
         distance = np.full((len(queries), k), np.inf)
         for rows, vectors in self._blocks(self._rows.allowed(allowed)):
             found = self._search(rows, vectors, queries, min(k, len(rows)), own)
-            for query, (near, distances) in enumerate(zip(found.index, found.distance, strict=True)):
-                held = near != NOBODY
-                merge(index[query], distance[query], rows[near[held]], distances[held], self._rows.rank)
+            held = np.nonzero(found.index != NOBODY)
+            near = rows[found.index[held]]
+            merge(index, distance, held[0], near, found.distance[held], self._rows.rank)
         return Neighbours(index, distance)
 
     def _search(
