@@ -21,9 +21,11 @@ from objectspace.store import Store, open_store
 
 HEAD = """# The main job on real photographs
 
-Printed by `python tools/real_run.py ../shared/real > docs/real-run.md`: 128 photos of COCO train2017 with
-their polygon annotations, ResNet50 with ImageNet weights for the crops, Yolo-Fastest 1.1 XL (80 COCO classes,
-320 x 320) for the windows.
+Printed by `python tools/real_run.py ../shared/real > docs/real-run.md`: the 128 photos of coco128 (COCO
+train2017) with their polygon annotations, ResNet50 for the crops, Yolo-Fastest 1.1 XL (80 COCO classes,
+320 x 320) for the windows. [real-data.md](real-data.md) says where they come from. The ResNet50 is
+decoded from a product-quantised ImageNet model (top-1 72.18 %) and is not the one that `--encoder resnet50`
+fetches. The detector was trained on photos of this part of COCO, which may flatter the window rows.
 
 *Purity at 5* is the share of an object's five nearest objects of **other** photos that have its label.
 *Chance* is the share of its label among all objects of other photos. The interval (95 %) is a bootstrap over
