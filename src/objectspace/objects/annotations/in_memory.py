@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from objectspace.digests import content_id
 from objectspace.errors import InputError
 from objectspace.images import Image, printable_path
-from objectspace.objects.annotations.reader import Annotated, AnnotationSet, Coverage, Problem
+from objectspace.objects.annotations.reader import Annotated, AnnotationSet, Coverage, Problem, absolute
 from objectspace.objects.records import Objects, concatenate, no_objects
 
 
@@ -25,7 +24,7 @@ def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
     """
     by_path: dict[str, Objects] = {}
     for path, found in objects.items():
-        if by_path.setdefault(_place(path), found) is not found:
+        if by_path.setdefault(absolute(path), found) is not found:
             raise InputError(f"objects: {path} is named twice")
     together = concatenate(list(by_path.values()))
     sources = sorted(set(together.source.tolist()))
@@ -53,24 +52,21 @@ class ObjectsInMemory:
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which named photos are not among those of a job, and which of these are not named."""
-        places = {str(photo): _place(photo) for photo in photos}
-        missing = (path for path in self.objects if path not in set(places.values()))
+        places = {str(photo): absolute(photo) for photo in photos}
+        asked = set(places.values())
+        missing = (path for path in self.objects if path not in asked)
         unnamed = (photo for photo, place in places.items() if place not in self.objects)
         return Coverage(tuple(map(printable_path, missing)), tuple(unnamed))
 
     def objects_of(self, image: Image) -> Annotated:
         """The photo's objects; a problem where they are of another picture than the file has now."""
-        found = self.objects.get(_place(image.path))
+        found = self.objects.get(absolute(image.path))
         if found is None:
             return Annotated(no_objects())
         if (found.image_id != image.image_id).any():
             reason = "the objects given for it are of another picture (another image_id); find them again"
             return Annotated(no_objects(), (Problem(printable_path(image.path), reason),))
         return Annotated(found)
-
-
-def _place(path: Path | str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - links stay links
 
 
 def _digest(by_path: Mapping[str, Objects]) -> str:
