@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ from objectspace.images import Image, find_photos
 from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.boxes import Frame, stretch_frame
-from objectspace.objects.factors import factors_from_pattern
+from objectspace.objects.factors import factors_from_csv, factors_from_pattern
 from objectspace.objects.maps import Head, MapRun
 from objectspace.objects.records import Objects, Provenance, make_objects
 from objectspace.store import Store, open_store
@@ -336,6 +337,23 @@ def test_factors_are_columns_and_can_be_changed(photos: list[Path], job: Job, tm
     assert report.indexed == 0
     assert objects.factors["kind"].tolist() == ["view"] * 10
     assert objects.factors["view"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+
+
+@pytest.mark.parametrize("confidence", [0.25, 0.2], ids=["photos that are done", "photos done anew"])
+def test_a_table_that_does_not_name_a_photo_leaves_its_factors(
+    photos: list[Path], job: Job, tmp_path: Path, confidence: float
+) -> None:
+    whole, half = tmp_path / "all.csv", tmp_path / "half.csv"
+    whole.write_text("file,angle\n" + "".join(f"{photo.name},10\n" for photo in photos))
+    half.write_text("file,angle\nview0.png,20\nview1.png,\n")
+    index(photos, tmp_path / "s.osp", replace(job, factors=factors_from_csv(whole, photos)))
+    second = replace(job, factors=factors_from_csv(half, photos), confidence=confidence)
+    index(photos, tmp_path / "s.osp", second)
+    store = open_store(tmp_path / "s.osp")
+    names, objects = {image.image_id: Path(image.path).stem for image in store.images()}, store.objects()
+    angles = zip(objects.image_id.tolist(), objects.factors["angle"].tolist(), strict=True)
+    expected = [("view0", 20.0), ("view1", math.nan), ("view2", 10.0), ("view3", 10.0), ("view4", 10.0)]
+    assert sorted({repr((names[image_id], angle)) for image_id, angle in angles}) == list(map(repr, expected))
 
 
 def test_another_recipe_is_refused_and_nothing_changes(photos: list[Path], job: Job, tmp_path: Path) -> None:

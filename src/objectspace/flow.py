@@ -424,7 +424,7 @@ class _Tally:
         findings, failures = self._pending, self._unwritten
         self._pending, self._unwritten = [], []
         self._committed_at = time.monotonic()
-        images = [finding.image for finding in findings]
+        images, table = [finding.image for finding in findings], self._job.factors
         batch = Batch(
             images=[ImageRow(i.image_id, printable_path(i.path), i.width, i.height) for i in images],
             objects=concatenate([finding.objects for finding in findings]),
@@ -437,6 +437,7 @@ class _Tally:
             replaces=self._job.replaces,
             # Labels that could not be read say nothing of the objects: they are looked at again next time.
             done={f.image.image_id: self._digest for f in findings if not f.problems},
+            unnamed={} if table is None else {i.image_id: table.silent_on(i.path) for i in images},
         )
         self._writer.commit(batch)
         self.indexed += len(findings)

@@ -58,7 +58,9 @@ def test_a_column_with_one_word_is_text() -> None:
 def test_photos_that_do_not_match_are_unknown_and_told() -> None:
     table = factors_from_pattern(r"(?P<n>[12])(?P<x>z)?", PATHS)
     assert table.unmatched == ("photos/b/3.jpg",)
-    assert table.of("photos/b/3.jpg") == {"n": None, "x": None}
+    assert table.of("photos/b/3.jpg") == {}
+    assert table.of(PATHS[0]) == {"n": 1, "x": None}
+    assert table.silent_on("photos/b/3.jpg") == {"n", "x"}
     np.testing.assert_array_equal(table.columns["n"], [1, 2, np.nan])
     assert table.columns["x"].tolist() == [None] * 3
 
@@ -100,7 +102,7 @@ def test_no_column_of_the_objects_can_be_a_factor(name: str) -> None:
 def test_a_table_is_joined_by_file_name(join: Join) -> None:
     table = join("file,angle,side\n2.jpg,20,left\n1.jpg,10.5,right\n9.jpg,1,none\n")
     assert table.of("photos/a/1.jpg") == {"angle": 10.5, "side": "right"}
-    assert table.of("photos/b/3.jpg") == {"angle": None, "side": None}
+    assert table.of("photos/b/3.jpg") == {}
     assert table.unmatched == ("photos/b/3.jpg",)
     assert table.columns["angle"].dtype == np.float64
 
@@ -216,6 +218,7 @@ def test_a_photo_that_the_table_was_not_read_for(join: Join) -> None:
 
 def test_two_tables_become_one(join: Join) -> None:
     merged = merge_factors(factors_from_pattern(r"(?P<n>[12])", PATHS), join("file,m\n2.jpg,5\n3.jpg,6\n"))
+    assert merged.of(PATHS[0]) == {"n": 1.0}
     assert merged.of(PATHS[1]) == {"n": 2.0, "m": 5.0}
     assert merged.unmatched == (PATHS[0], PATHS[2])
 

@@ -34,21 +34,31 @@ class FactorTable:
     paths: the photos of the job, as their images name them
     columns: name -> a value per photo: float64, NaN where unknown, when every known value is a finite
         number; otherwise object: str, None where unknown. ``label`` is always str.
-    unmatched: the photos that the pattern or the table says nothing of
+    unnamed: column -> the photos that its pattern or table says nothing of, which is less than "unknown"
     """
 
     paths: tuple[str, ...]
     columns: Mapping[str, NDArray[Any]]
-    unmatched: tuple[str, ...] = ()
+    unnamed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     _rows: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_rows", {path: row for row, path in enumerate(self.paths)})
 
+    @property
+    def unmatched(self) -> tuple[str, ...]:
+        """The photos that the pattern or the table says nothing of."""
+        lacking = frozenset[str]().union(*self.unnamed.values())
+        return tuple(path for path in self.paths if path in lacking)
+
     def of(self, path: Path | str) -> dict[str, float | str | None]:
-        """The factors of one photo, None where unknown."""
-        row = self._row(path)
-        return {name: _plain(column[row]) for name, column in self.columns.items()}
+        """The factors of one photo, None where unknown; without those of a table that does not name it."""
+        row, silent = self._row(path), self.silent_on(path)
+        return {name: _plain(column[row]) for name, column in self.columns.items() if name not in silent}
+
+    def silent_on(self, path: Path | str) -> frozenset[str]:
+        """The columns whose pattern or table says nothing of a photo."""
+        return frozenset(name for name, photos in self.unnamed.items() if str(path) in photos)
 
     def label_of(self, path: Path | str) -> str | None:
         """The photo's label, None where there is none."""
@@ -116,16 +126,18 @@ def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTab
 
 
 def merge_factors(first: FactorTable, second: FactorTable) -> FactorTable:
-    """The columns of both tables, of the same photos; unmatched are the photos that either lacks."""
+    """The columns of both tables, of the same photos; unmatched are the photos that either lacks.
+
+    Raises InputError for tables of different photos and for a column that both have.
+    """
     if first.paths != second.paths:
         raise InputError("factors: the two tables are of different photos")
     if twice := sorted(set(first.columns) & set(second.columns)):
         raise InputError(
             f"factor {', '.join(twice)} comes from the pattern and from the table; rename one of them"
         )
-    lacking = {*first.unmatched, *second.unmatched}
-    unmatched = tuple(path for path in first.paths if path in lacking)
-    return FactorTable(first.paths, {**first.columns, **second.columns}, unmatched)
+    columns = {**first.columns, **second.columns}
+    return FactorTable(first.paths, columns, {**first.unnamed, **second.unnamed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +212,8 @@ def _table(
         name: _typed([row[place] if row is not None else None for row in values], number=name != LABEL)
         for place, name in enumerate(names)
     }
-    unmatched = tuple(path for path, row in zip(photos, values, strict=True) if row is None)
-    return FactorTable(photos, columns, unmatched)
+    lacking = frozenset(path for path, row in zip(photos, values, strict=True) if row is None)
+    return FactorTable(photos, columns, dict.fromkeys(columns, lacking))
 
 
 def _typed(texts: Sequence[str | None], *, number: bool) -> NDArray[Any]:

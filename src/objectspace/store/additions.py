@@ -138,12 +138,17 @@ def _add_vectors(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> 
 
 def known_factors(batch: Batch, stored: Stored) -> dict[str, dict[str, Any]]:
     """The factors that the batch gives to objects which the store holds already: object id -> its factors."""
-    ids, factors = batch.objects.object_id.tolist(), batch.objects.factors
+    factors = batch.objects.factors
     if not factors:
         return {}
+    ids = zip(batch.objects.object_id.tolist(), batch.objects.image_id.tolist(), strict=True)
     return {
-        object_id: {name: column[row] for name, column in factors.items()}
-        for row, object_id in enumerate(ids)
+        object_id: {
+            name: column[row]
+            for name, column in factors.items()
+            if name not in batch.unnamed.get(image_id, ())
+        }
+        for row, (object_id, image_id) in enumerate(ids)
         if stored.has("objects", object_id)
     }
 

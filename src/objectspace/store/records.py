@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -77,6 +77,7 @@ class Batch:
     done: the photos that count as done, image id -> under which name, where these are fewer, or have each a
         name of its own
     sources: what found the objects, ``objects.source`` -> the recipe behind the name
+    unnamed: image id -> factors that nothing is said of in the photo, whose stored objects keep theirs
     replaces: whether the batch holds all that its sources find in the photos that are done, so that what they
         found there before and do not find now (labels were edited) is removed with its vectors
     models: how to load a network again, :func:`model_key` -> the arguments that did
@@ -92,6 +93,7 @@ class Batch:
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replaces: bool = False
     done: Mapping[str, str] | None = None
+    unnamed: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def finished(self) -> Mapping[str, str]:
