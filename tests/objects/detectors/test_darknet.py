@@ -82,6 +82,13 @@ def letterboxed(files: tuple[Path, Path]) -> Detector:
     return load_detector(files[0], weights=files[1], precision="float32", resize="letterbox")
 
 
+def test_the_name_of_any_cfg_can_stand_in_that_of_a_space(files: tuple[Path, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "small (1) é.cfg"
+    copy.write_text(CFG)
+    detector = load_detector(copy, weights=files[1], precision="float32")
+    assert (detector.name, detector.source.split("@")[0]) == ("small-1", "small-1")
+
+
 def logit(probability: float) -> float:
     return math.log(probability / (1 - probability))
 

@@ -22,9 +22,10 @@ from torch import Tensor, nn
 
 from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders import OPEN_CLIP
-from objectspace.embeddings.encoders.folders import LOCAL_DIR, safe_name, weights_in
+from objectspace.embeddings.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
+from objectspace.networks.names import safe_name
 
 HF_HUB = "hf-hub:"
 
@@ -167,7 +168,7 @@ class _Chosen:
     @property
     def space_name(self) -> str:
         own = self.model.rsplit(":", 1)[-1].rstrip("/").rsplit("/", 1)[-1]
-        return safe_name(own if self.tag is None else f"{own}-{self.tag}")
+        return safe_name(own if self.tag is None else f"{own}-{self.tag}", otherwise="encoder")
 
 
 def _parsed(name: str) -> _Chosen:

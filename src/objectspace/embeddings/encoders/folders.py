@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,8 +34,3 @@ def absolute_name(name: str) -> str:
     """The name with the path of a folder in it made absolute; any other name as it is."""
     before, scheme, folder = name.partition(LOCAL_DIR)
     return f"{before}{scheme}{Path(folder).absolute()}" if scheme else name
-
-
-def safe_name(name: str) -> str:
-    """The name as part of a space's: what is no letter, digit, dot, dash or underscore becomes a dash."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-") or "encoder"

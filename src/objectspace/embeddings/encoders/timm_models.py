@@ -13,10 +13,11 @@ from torch import nn
 
 from objectspace.digests import file_sha256
 from objectspace.embeddings.crops import Interpolation
-from objectspace.embeddings.encoders.folders import LOCAL_DIR, safe_name, weights_in
+from objectspace.embeddings.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.weights import load_weights, state_dict_sha256
 from objectspace.errors import DownloadError, InputError, ModelError
+from objectspace.networks.names import safe_name
 
 #: What timm calls the weights in a folder, best first.
 _WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
@@ -35,7 +36,7 @@ def load_timm(name: str, weights: Path | str | None, device: str, precision: str
     return NetworkEncoder(
         network,
         _preprocessing(name, resolve_data_config({}, model=network)),  # type: ignore[no-untyped-call]
-        name=safe_name(_folder(name).name) if name.startswith(LOCAL_DIR) else name,
+        name=safe_name(_folder(name).name, otherwise="encoder") if name.startswith(LOCAL_DIR) else name,
         weights=state_dict_sha256(network) if weights is None else file_sha256(Path(weights)),
         tap="pre_logits",
         device=device,

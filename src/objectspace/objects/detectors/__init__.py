@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from objectspace.errors import InputError
 from objectspace.images import Image
+from objectspace.networks.names import safe_name
 from objectspace.objects.boxes import Frame
 from objectspace.objects.detectors.published import TORCHVISION, is_detr, located
 from objectspace.objects.maps import MapRun, MapSource
@@ -111,7 +112,8 @@ def _load_darknet(
         name, cfg, default = architecture.name, architecture.cfg(), "letterbox"
         weights = fetch(architecture.weights) if weights is None else weights
     else:
-        name, cfg, default = Path(name_or_cfg).stem, read_cfg(name_or_cfg), "stretch"
+        name = safe_name(Path(name_or_cfg).stem, otherwise="darknet")
+        cfg, default = read_cfg(name_or_cfg), "stretch"
     if weights is None:
         raise InputError(
             f"{name_or_cfg} needs its weight file: give it as weights, or with --detector-weights"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from objectspace.networks.names import safe_name
 from objectspace.networks.weights import WeightsFile
 
 
@@ -107,7 +108,7 @@ def plain_name(name: str) -> str:
     """The last part of a hub id or folder, as it may stand in the name of a space."""
     _, place = kind_and_place(name)
     last = Path(place).absolute().name if Path(place).is_dir() else place.split("/")[-1]
-    return re.sub(r"[^\w.-]", "-", last, flags=re.ASCII).lstrip(".-") or "detr"
+    return safe_name(last, otherwise="detr")
 
 
 def located(name: str) -> str:
