@@ -94,6 +94,12 @@ def test_entries_of_data_become_factors() -> None:
     }
 
 
+def test_numbers_among_which_one_is_unknown_are_numbers() -> None:
+    data = {"class_name": np.array(["dog", "cat"]), "yaw": np.array([3.5, None], object)}
+    yaw = from_supervision(detections(data=data), IMAGE).factors["yaw"]
+    np.testing.assert_array_equal(yaw, np.array([3.5, np.nan]), strict=True)
+
+
 def test_what_reaches_over_the_border_is_cut_off() -> None:
     found = from_supervision(detections(xyxy=np.array([[-3, -3, 5, 5], [8, 1, 30, 30]])), IMAGE)
     assert found.xyxy.tolist() == [[0, 0, 5, 5], [8, 1, 20, 10]]

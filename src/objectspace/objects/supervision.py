@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,7 +159,13 @@ def _per_object(detections: Detections) -> dict[str, NDArray[Any]]:
 
 
 def _factor(values: NDArray[Any]) -> NDArray[Any]:
-    return values.astype(np.float64) if values.dtype.kind in "fiu" else _texts(values)
+    """Numbers as float64, also where ``None`` stands among them; anything else as text."""
+    if values.dtype.kind in "fiu":
+        return values.astype(np.float64)
+    known = [value for value in values if value is not None]
+    if known and all(isinstance(value, Real) and not isinstance(value, bool) for value in known):
+        return np.array([np.nan if value is None else float(value) for value in values])
+    return _texts(values)
 
 
 def _texts(values: NDArray[Any]) -> NDArray[np.object_]:

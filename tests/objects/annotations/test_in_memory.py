@@ -10,7 +10,8 @@ from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
 from objectspace.objects.annotations import objects_reader
 from objectspace.objects.annotations.in_memory import ObjectsInMemory
-from objectspace.objects.records import Objects, make_objects, no_objects
+from objectspace.objects.masks import encode
+from objectspace.objects.records import Mask, Objects, make_objects, no_objects
 
 BOX = np.array([[1, 1, 5, 5]], np.float32)
 
@@ -52,6 +53,67 @@ def test_a_file_that_has_changed_is_a_problem() -> None:
     assert annotated.problems == (
         ("7.jpg", "the objects given for it are of another picture (another image_id); find them again"),
     )
+
+
+def boxes(image: Image, *xyxy: list[float], masks: list[Mask | None] | None = None) -> Objects:
+    return make_objects(
+        image_id=image.image_id,
+        xyxy=np.array(xyxy, np.float32),
+        label=["cat"] * len(xyxy),
+        source="mine",
+        mask=masks,
+    )
+
+
+def test_a_box_outside_its_photo_is_a_problem_and_one_over_its_border_is_cut_off() -> None:
+    image = photo("7.jpg")
+    given = boxes(image, [1, 1, 5, 5], [2000, 2000, 2100, 2100], [15, -2, 20.5, 5])
+    annotated = objects_reader({"7.jpg": given}).objects_of(image)
+    assert annotated.objects.xyxy.tolist() == [[1, 1, 5, 5], [15, 0, 20, 5]]
+    assert annotated.objects.object_id.tolist() == given.object_id[[0, 2]].tolist()
+    assert annotated.problems == (
+        ("7.jpg", "box [2000.0, 2000.0, 2100.0, 2100.0] of row 1: lies wholly outside the photo"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("mask", "reason"),
+    [
+        (encode(np.ones((20, 10), bool)), "its mask is 10 x 20 pixels, its photo 20 x 10"),
+        (Mask(10, 20, b"7"), "the runs of the mask do not cover 20 x 10 pixels"),
+        (Mask(10, 20, b"\xff"), "the counts of the mask are no run lengths as COCO packs them"),
+    ],
+)
+def test_a_mask_that_does_not_fit_its_photo_is_a_problem(mask: Mask, reason: str) -> None:
+    image = photo("7.jpg")
+    good = encode(np.ones((10, 20), bool))
+    given = boxes(image, [1, 1, 5, 5], [2, 2, 6, 6], masks=[mask, good])
+    annotated = objects_reader({"7.jpg": given}).objects_of(image)
+    assert annotated.objects.mask.tolist() == [good]
+    assert [problem.reason for problem in annotated.problems] == [
+        f"box [1.0, 1.0, 5.0, 5.0] of row 0: {reason}"
+    ]
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.5, np.inf])
+def test_a_score_outside_its_range(score: float) -> None:
+    with pytest.raises(InputError, match=f"objects: a score is {score}, expected 0 to 1, or NaN"):
+        objects_reader({"7.jpg": found(photo(""), score=score)})
+
+
+@pytest.mark.parametrize("other", [np.array(["north"], object), np.array([{}], object)])
+def test_a_factor_of_two_kinds(other: np.ndarray) -> None:
+    image = photo("")
+    odd = found(image).with_factors({"yaw": other})
+    with pytest.raises(InputError, match="objects: factor yaw is not all numbers or all text"):
+        objects_reader({"7.jpg": found(image), "8.jpg": odd})
+
+
+@pytest.mark.parametrize("name", ["a.b", "stride"])
+def test_a_factor_that_cannot_be_a_column(name: str) -> None:
+    given = boxes(photo(""), [1, 1, 5, 5]).with_factors({name: np.array([1.0])})
+    with pytest.raises(InputError, match=f"objects: a factor cannot be named '{name}'"):
+        objects_reader({"7.jpg": given})
 
 
 def test_what_the_photos_and_the_objects_do_not_share_is_counted() -> None:

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from objectspace.digests import content_id
 from objectspace.errors import InputError
 from objectspace.images import Image, printable_path
-from objectspace.objects.annotations.reader import Annotated, AnnotationSet, Coverage, Problem, absolute
-from objectspace.objects.records import Objects, concatenate, no_objects
+from objectspace.objects.annotations.attributes import can_be_column
+from objectspace.objects.annotations.reader import (
+    Annotated,
+    AnnotationSet,
+    Coverage,
+    Problem,
+    ShapeError,
+    absolute,
+    inside,
+)
+from objectspace.objects.masks import mask_from_counts
+from objectspace.objects.records import Mask, Objects, concatenate, no_objects
 
 
 def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
     """The objects of photos, by the photos' paths, for a job to embed.
 
-    They are kept as they are, with their ids, scores and provenance, under the one ``source`` that all of
-    them have. A photo that is not named has no objects. Raises InputError where the objects have several
-    sources, and where two names are one photo.
+    They are kept with their ids, scores and provenance, under the one ``source`` that all of them have; what
+    reaches over the photo's border is cut off. A photo that is not named has no objects. Raises InputError
+    where the objects have several sources, a score outside [0, 1], or a factor that is badly named or a
+    number here and text there, and where two names are one photo.
     """
     by_path: dict[str, Objects] = {}
     for path, found in objects.items():
@@ -30,6 +44,8 @@ def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
     sources = sorted(set(together.source.tolist()))
     if len(sources) > 1:
         raise InputError(f"objects: of the sources {', '.join(sources)}; give each a job of its own")
+    _check_scores(together)
+    _check_factors(together)
     return ObjectsInMemory(by_path, (*sources, "objects")[0], _digest(by_path))
 
 
@@ -59,14 +75,59 @@ class ObjectsInMemory:
         return Coverage(tuple(map(printable_path, missing)), tuple(unnamed))
 
     def objects_of(self, image: Image) -> Annotated:
-        """The photo's objects; a problem where they are of another picture than the file has now."""
+        """The photo's objects; a problem where one does not lie in the photo, its mask is not of the photo's
+        size, or all are of another picture than the file has now.
+        """
         found = self.objects.get(absolute(image.path))
         if found is None:
             return Annotated(no_objects())
         if (found.image_id != image.image_id).any():
             reason = "the objects given for it are of another picture (another image_id); find them again"
             return Annotated(no_objects(), (Problem(printable_path(image.path), reason),))
-        return Annotated(found)
+        rows: list[int] = []
+        boxes: list[NDArray[np.float32]] = []
+        problems: list[Problem] = []
+        for row, (box, mask) in enumerate(zip(found.xyxy, found.mask, strict=True)):
+            try:
+                boxes.append(_box(box, mask, (image.width, image.height)))
+                rows.append(row)
+            except ShapeError as error:
+                reason = f"box {box.tolist()} of row {row}: {error}"
+                problems.append(Problem(printable_path(image.path), reason))
+        objects = replace(found.take(rows), xyxy=np.array(boxes, np.float32).reshape(-1, 4))
+        return Annotated(objects, tuple(problems))
+
+
+def _box(box: NDArray[np.float32], mask: Mask | None, image_wh: tuple[int, int]) -> NDArray[np.float32]:
+    """The part of an object's box inside its image. Raises ShapeError for a box or mask that does not fit."""
+    if mask is not None:
+        if (mask.width, mask.height) != image_wh:
+            sizes = f"{mask.width} x {mask.height} pixels, its photo {image_wh[0]} x {image_wh[1]}"
+            raise ShapeError(f"its mask is {sizes}")
+        try:
+            mask_from_counts(mask.counts, image_wh)
+        except InputError as error:
+            raise ShapeError(str(error)) from None
+    return inside(box, image_wh)
+
+
+def _check_scores(objects: Objects) -> None:
+    known = objects.score[~np.isnan(objects.score)]
+    if alien := [score for score in known.tolist() if not 0 <= score <= 1]:
+        raise InputError(f"objects: a score is {alien[0]:g}, expected 0 to 1, or NaN where nobody scored")
+
+
+def _check_factors(objects: Objects) -> None:
+    for name, column in objects.factors.items():
+        if not can_be_column(name):
+            raise InputError(
+                f"objects: a factor cannot be named {name!r}, as objects have a column of that name or it "
+                "holds signs other than letters, digits, spaces, - and _; rename it"
+            )
+        known = [value for value in column.tolist() if value is not None and value == value]
+        texts = sum(isinstance(value, str) for value in known)
+        if not all(isinstance(value, str | int | float) for value in known) or 0 < texts < len(known):
+            raise InputError(f"objects: factor {name} is not all numbers or all text; make it one of them")
 
 
 def _digest(by_path: Mapping[str, Objects]) -> str:
