@@ -157,6 +157,23 @@ def test_a_full_disk(world, command, sentence, small_disk):
     assert open_store(small_disk / "s.osp").info().images == 4
 
 
+@pytest.mark.parametrize("name", ["index", "info", "sheet", "project", "world", "demo", "report", "export"])
+def test_a_name_that_is_too_long(world, sentence, tmp_path, name):
+    path = tmp_path / ("n" * 300)
+    (tmp_path / "s.osp").mkdir()
+    arguments = {
+        "index": (world.photos, "--store", path, "--route", "window", *world.network),
+        "info": (path,),
+        "sheet": (tmp_path / "s.osp", "--out", f"{path}.png"),
+        "project": (tmp_path / "s.osp", "--figure", f"{path}.png"),
+        "world": ("--out", path),
+        "demo": ("--out", path),
+        "report": (path, "--out", tmp_path / "report"),
+        "export": (path, "--format", "npz", "--out", tmp_path / "o.npz"),
+    }
+    assert "File name too long" in sentence(name, *arguments[name])
+
+
 # ------------------------------------------------------------------------------ in a process of their own
 
 
@@ -223,3 +240,14 @@ def test_a_reader_that_stops_listening(tmp_path):
     process.stdout.close()
     _, err = process.communicate(timeout=60)
     assert err == ""
+
+
+def test_a_photo_whose_name_is_no_text(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in a locale that is not C's
+    photo = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    with open(photo, "wb") as stream:  # noqa: PTH123 - pathlib takes no bytes
+        stream.write((world.photos / "red1.png").read_bytes())
+    process = start("occlude", os.fsdecode(photo), "--windows", "1", *world.network)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out.startswith(f"{tmp_path}/caf")

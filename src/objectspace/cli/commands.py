@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -239,15 +241,25 @@ def main() -> None:
     """Run the command line."""
     # Pillow warns of huge and odd files; what cannot be read is reported by name anyway.
     warnings.filterwarnings("ignore", module="PIL")
+    _print_any_path()
     try:
         app()
     except ObjectspaceError as error:
         _fail(str(error))
     except OSError as error:
+        if error.filename is not None:
+            _fail(f"{error.filename} cannot be used: {error.strerror or error}")
         # Of what the commands write only stdout can still be full here; the files' errors are our own.
         if error.errno != errno.ENOSPC:
             raise
         _fail(f"the answer could not be written: {os.strerror(errno.ENOSPC)}; make room and try again")
+
+
+def _print_any_path() -> None:
+    """Print the bytes of a file's name that are no text as escapes, instead of failing when all is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(text: str) -> NoReturn:
