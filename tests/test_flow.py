@@ -15,8 +15,9 @@ import PIL.Image
 import pytest
 import torch
 
+from objectspace import flow
 from objectspace.embeddings.crops import CropPolicy
-from objectspace.errors import InputError, ModelError, RecipeError
+from objectspace.errors import ImageError, InputError, ModelError, RecipeError
 from objectspace.flow import index
 from objectspace.images import Image, find_photos
 from objectspace.jobs import Job
@@ -311,6 +312,41 @@ def test_broken_photo_is_kept_as_failure_and_heals(photos: list[Path], job: Job,
     save(photos[2], 2)
     assert index(photos, tmp_path / "s.osp", job).indexed == 1
     assert open_store(tmp_path / "s.osp").failures() == []
+
+
+def test_a_failure_of_a_known_photo_heals(
+    photos: list[Path], job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> bytes:
+        raise ImageError(str(path), "may not be read (permission denied)")
+
+    index(photos, tmp_path / "s.osp", job)
+    before = rows_of(open_store(tmp_path / "s.osp"))
+    with monkeypatch.context() as patch:
+        patch.setattr(flow, "read_file", refuse)
+        assert len(index(photos, tmp_path / "s.osp", job).failures) == 5
+    assert len(open_store(tmp_path / "s.osp").failures()) == 5
+    assert index(photos[:4], tmp_path / "s.osp", job).known == 4
+    assert [failure.path for failure in open_store(tmp_path / "s.osp").failures()] == [str(photos[4])]
+    index(photos, tmp_path / "s.osp", job)
+    assert rows_of(open_store(tmp_path / "s.osp")) == before
+
+
+def test_moved_photos_get_their_new_path_and_copies_do_not(
+    photos: list[Path], job: Job, tmp_path: Path
+) -> None:
+    index(photos, tmp_path / "s.osp", job)
+    moved = photos[0].rename(tmp_path / "moved.png")
+    # What lies there now is another photo.
+    photos[1].rename(photos[1].with_name("renamed.png"))
+    save(photos[1], 77)
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(photos[2].read_bytes())
+    now = [moved, copy, *find_photos([photos[0].parent])]
+    index(now, tmp_path / "s.osp", job)
+    paths = {Path(image.path) for image in open_store(tmp_path / "s.osp").images()}
+    assert paths == {*now} - {copy}
+    assert index(now, tmp_path / "s.osp", job).known == len(now)
 
 
 def test_crops_of_different_photos_share_batches(photos: list[Path], job: Job, tmp_path: Path) -> None:

@@ -93,8 +93,9 @@ def index(
     """Find and embed the objects of photos and keep them in the store, which is made if there is none.
 
     Photos that this job has done are not done again; a file that cannot be read is kept with its reason in
-    the store's failures, and the job goes on. ``progress(photos, objects)`` is called after each photo with
-    what has come since the last call.
+    the store's failures until it can, and the job goes on. A photo that was moved is known by its content,
+    and the store learns its new path. ``progress(photos, objects)`` is called after each photo with what has
+    come since the last call.
 
     Raises StoreBusyError, RecipeError (a space of that name has another recipe), StoreError, ModelError.
     """
@@ -111,7 +112,7 @@ def index(
         finally:
             # A job that is stopped keeps the photos it has finished.
             tally.commit()
-        tally.set_factors()
+        tally.finish()
         writer.finish()
     return Report(
         photos=len(photos),
@@ -387,6 +388,9 @@ class _Tally:
         self._unwritten: list[Failure] = []
         self._committed_at = time.monotonic()
         self._factors: dict[str, Mapping[str, float | str | None]] = {}
+        self._places: dict[str, str] = {}
+        self._used: set[str] = set()
+        self._failed_before = {failure.path for failure in writer.failures()}
         self.failures: list[Failure] = []
         self.indexed = self.known = self.objects = 0
 
@@ -405,6 +409,7 @@ class _Tally:
                 self._know(Path(photo.image.path), photo.image.image_id)
             else:
                 self._seen.add(photo.image.image_id)
+                self._use(photo.image.path, photo.image.image_id)
                 yield photo
 
     def add(self, finding: Finding) -> None:
@@ -443,21 +448,44 @@ class _Tally:
         self.indexed += len(findings)
         self.objects += len(batch.objects)
 
-    def set_factors(self) -> None:
-        """Factors of photos that were done before: a second run with other factors is how they change."""
-        if self._factors:
-            self._writer.set_factors(self._factors)
+    def finish(self) -> None:
+        """What a second run says of photos that were done before: other factors, other paths, no failure."""
+        self._writer.set_factors(self._factors)
+        stored = self._writer.paths()
+        moved = {
+            image_id: path
+            for image_id, path in self._places.items()
+            if path != stored.get(image_id, path) and not _lies_at(stored[image_id], image_id)
+        }
+        self._writer.set_paths(moved)
+        self._writer.heal(self._used, self.failures)
 
     def _fail(self, failure: Failure) -> None:
         self.failures.append(failure)
         self._unwritten.append(failure)
 
+    def _use(self, path: Path | str, image_id: str) -> None:
+        """Remember where a photo was read."""
+        place = printable_path(path)
+        self._places.setdefault(image_id, place)
+        if place in self._failed_before:
+            self._used.add(place)
+
     def _know(self, path: Path, image_id: str) -> None:
         self.known += 1
         self._progress(1, 0)
+        self._use(path, image_id)
         if self._job.factors is not None and image_id in self._done:
             values = self._job.factors.of(path)
             self._factors[image_id] = {name: value for name, value in values.items() if name != "label"}
+
+
+def _lies_at(path: str, image_id: str) -> bool:
+    """Whether a photo still lies at a path, and not another one."""
+    try:
+        return content_id(read_file(Path(path))) == image_id
+    except ImageError:
+        return False
 
 
 def _joined(parts: Sequence[Mapping[str, SpaceRows]]) -> dict[str, SpaceRows]:

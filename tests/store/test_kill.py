@@ -45,13 +45,14 @@ for name in ("create_table", "append_rows", "update_rows", "delete_rows", "compa
 writer.write_manifest = stepped(writer.write_manifest)
 Path.replace = stepped(Path.replace)
 
-batches, factors = pickle.loads(Path(BATCHES).read_bytes())
+batches, factors, paths = pickle.loads(Path(BATCHES).read_bytes())
 with writer.open_writer(STORE) as store:
     done = store.done("job")
     for batch in batches:
         if not {row.image_id for row in batch.images} <= done:
             store.commit(batch)
     store.set_factors(factors)
+    store.set_paths(paths)
     store.finish()
 Path(STORE, "..", "steps").resolve().write_text(str(steps))
 """
@@ -73,7 +74,8 @@ def start(server, tmp_path, make_batch):
     def run(store: Path, count: int, step: int | None = None) -> multiprocessing.Process:
         batches = [make_batch(number) for number in range(count)]
         factors = {batches[0].images[0].image_id: {"angle": 99.0, "late": "yes"}}
-        (tmp_path / "batches").write_bytes(pickle.dumps((batches, factors)))
+        paths = {batches[1].images[1].image_id: "moved.jpg"}
+        (tmp_path / "batches").write_bytes(pickle.dumps((batches, factors, paths)))
         names = {"STORE": str(store), "BATCHES": str(tmp_path / "batches"), "STEP": step}
         child = server.Process(target=runpy.run_path, args=(str(tmp_path / "job.py"), names))
         child.start()

@@ -172,7 +172,7 @@ def check_recipe(name: str, recipe: Recipe, stored: Stored, dimension: int | Non
 def _add_failures(batch: Batch, stored: Stored, new: Additions) -> None:
     succeeded = {columns.storable(row.path) for row in batch.images}
     new.healed = succeeded & {failure.path for failure in stored.failures}
-    offered = {Failure(columns.storable(f.path), columns.storable(f.reason)) for f in batch.failures}
+    offered = set(map(columns.storable_failure, batch.failures))
     # What failed in the very batch in which it succeeded (its mask file, say) is kept.
     new.failures = {f for f in offered if f not in stored.failures or f.path in new.healed}
     new.add("failures", columns.failures_table(sorted(new.failures)), [])

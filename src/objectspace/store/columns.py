@@ -51,6 +51,11 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def storable_failure(failure: Failure) -> Failure:
+    """A failure as it stands in the table."""
+    return Failure(storable(failure.path), storable(failure.reason))
+
+
 def plain_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """The value as it comes back from JSON: tuples as lists, keys as text."""
     plain: dict[str, Any] = json.loads(json.dumps(value))

@@ -74,7 +74,7 @@ class Store:
         )
 
     def images(self) -> list[ImageRow]:
-        """Every photo, in the order in which they came."""
+        """Every photo, in the order in which they came, but for those that were moved since."""
         table = self._table("images")
         if table is None:
             return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -162,6 +162,45 @@ class Writer:
             return
         with self._publishing():
             tables.update_rows(self._tables["objects"], "object_id", rows)
+
+    def paths(self) -> dict[str, str]:
+        """Where each photo lay when a job saw it last: image id -> path."""
+        rows = self._read("images", ["image_id", "path"])
+        return dict(zip(rows["image_id"].to_pylist(), rows["path"].to_pylist(), strict=True))
+
+    def set_paths(self, paths: Mapping[str, str]) -> None:
+        """Say where photos of the store lie now: image id -> path. Raises StoreError where writing failed."""
+        self._make_whole()
+        if not paths:
+            return
+        rows = pa.table(
+            {"image_id": list(paths), "path": [columns.storable(path) for path in paths.values()]}
+        )
+        with self._publishing():
+            tables.update_rows(self._tables["images"], "image_id", rows)
+
+    def failures(self) -> set[Failure]:
+        """The files that could not be used, and why."""
+        return set(self._stored.failures)
+
+    def heal(self, paths: Iterable[str], failures: Iterable[Failure]) -> None:
+        """Drop the failures of files that have been used since, but for ``failures``, which came again.
+
+        Raises StoreError where writing failed.
+        """
+        self._make_whole()
+        used = {columns.storable(path) for path in paths}
+        again = {columns.storable_failure(failure) for failure in failures}
+        healed = {f for f in self._stored.failures if f.path in used and f not in again}
+        if not healed:
+            return
+        touched = {failure.path for failure in healed}
+        kept = self._stored.failures - healed
+        with self._publishing():
+            tables.delete_rows(self._tables["failures"], "path", sorted(touched))
+            if rest := sorted(failure for failure in kept if failure.path in touched):
+                self._append("failures", columns.failures_table(rest))
+        self._stored.failures = kept
 
     def _changed(self, key: str, by_key: Mapping[str, Mapping[str, float | str | None]]) -> pa.Table:
         """Stored objects whose factors change, with the new ones; ``by_key``: value of ``key`` -> factors."""
