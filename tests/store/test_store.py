@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import lance
 import numpy as np
 import pytest
 
@@ -61,6 +62,17 @@ def test_vectors_and_cells_come_back_bit_for_bit(path, make_batch):
     assert store.cells("yolo-window")["cell_x"].tolist() == [0, 1]
     assert store.cells("yolo-window")["anchor"].tolist() == [-1, -1]
     assert store.cells("resnet50-crop")["head"].tolist() == [-1] * 4
+
+
+def test_cells_that_are_not_known_are_null(path, make_batch):
+    batch = make_batch(1)
+    rows = batch.vectors["yolo-window"]
+    nobody = {"cell_x": np.array([3, -1]), "anchor": np.array([-1, -1])}
+    write(path, replace(batch, vectors={"yolo-window": replace(rows, cells=nobody)}))
+    stored = lance.dataset(path / "spaces" / "yolo-window.lance").to_table()
+    assert stored["cell_x"].to_pylist() == [3, None]
+    assert stored["anchor"].to_pylist() == [None, None]
+    assert open_store(path).cells("yolo-window")["cell_x"].tolist() == [3, -1]
 
 
 def test_objects_by_id_in_the_order_asked_for(path, make_batch):

@@ -165,7 +165,7 @@ def space_table(name: str, rows: SpaceRows, keep: NDArray[np.intp]) -> pa.Table:
         "object_id": np.asarray(rows.object_id)[keep].tolist(),
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dimension),
         **{
-            column: pa.array(np.asarray(rows.cells[column])[keep], pa.int32())
+            column: _known(np.asarray(rows.cells[column])[keep]).cast(pa.int32())
             if column in rows.cells
             else pa.nulls(len(vectors), pa.int32())
             for column in CELL_COLUMNS
