@@ -63,6 +63,13 @@ class Job:
             raise InputError("nothing embeds the objects; give an encoder, or a detector and a pooling")
         if self.replaces and self.annotations is None:
             raise InputError("only annotations say that an object is gone, a detector may have missed it")
+        annotated = () if self.annotations is None else self.annotations.factor_names
+        known = () if self.factors is None else self.factors.columns
+        if twice := sorted(set(annotated) & set(known)):
+            raise InputError(
+                f"factor {', '.join(twice)} comes from the annotations and from the photos' table or pattern; "
+                "rename one of them"
+            )
         for name in ("confidence", "iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,11 @@ class MaskImages:
     def source(self) -> str:
         """``mask-image@`` and the recipe's digest."""
         return f"mask-image@{recipe_digest(self.recipe)}"
+
+    @property
+    def factor_names(self) -> Collection[str]:
+        """None: a mask is a shape."""
+        return ()
 
     def contents(self) -> str:
         """A digest of the mask images' names, lengths and times, and of all that labels their objects."""

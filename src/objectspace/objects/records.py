@@ -114,7 +114,7 @@ class Objects:
         return Objects(**own, provenance=self.provenance.take(rows), factors=factors)
 
     def with_factors(self, factors: Mapping[str, NDArray[Any]]) -> Objects:
-        """The same objects with more factor columns."""
+        """The same objects with more factor columns; one of a name they have takes the place of theirs."""
         return replace(self, factors={**self.factors, **factors})
 
     def to_supervision(self, *, names: Sequence[str] | None = None) -> Detections:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,11 @@ class BoxReader:
     def source(self) -> str:
         """``box@`` and the recipe's digest."""
         return f"box@{recipe_digest(self.recipe)}"
+
+    @property
+    def factor_names(self) -> Collection[str]:
+        """None: a box is a shape."""
+        return ()
 
     def contents(self) -> str:
         """The box itself."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, NoReturn
@@ -96,6 +96,11 @@ class CocoAnnotations:
     def source(self) -> str:
         """``annotations-coco@`` and the recipe's digest."""
         return f"annotations-coco@{recipe_digest(self.recipe)}"
+
+    @property
+    def factor_names(self) -> Collection[str]:
+        """The names of all attributes."""
+        return self.attributes.keys()
 
     def contents(self) -> str:
         """A digest of the file as it was read."""

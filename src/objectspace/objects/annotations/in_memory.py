@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,11 @@ class ObjectsInMemory:
     def recipe(self) -> Mapping[str, Any]:
         """That the objects were handed in, and their source."""
         return {"format": "objects", "source": self.source}
+
+    @property
+    def factor_names(self) -> Collection[str]:
+        """The names of the factors of any object."""
+        return {name for found in self.objects.values() for name in found.factors}
 
     def contents(self) -> str:
         """A digest of all columns of all objects."""

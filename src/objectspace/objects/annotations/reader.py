@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import reprlib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
@@ -65,6 +65,10 @@ class AnnotationReader(Protocol):
     @property
     def source(self) -> str:
         """``name@digest`` of the recipe, the ``source`` of every object made."""
+
+    @property
+    def factor_names(self) -> Collection[str]:
+        """The factors that objects may bring along."""
 
     def contents(self) -> str:
         """A digest of the files as they lie on disk now: another one where any of them changed."""

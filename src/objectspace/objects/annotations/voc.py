@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -100,6 +100,11 @@ class VocAnnotations:
     def source(self) -> str:
         """``annotations-voc@`` and the recipe's digest."""
         return f"annotations-voc@{recipe_digest(self.recipe)}"
+
+    @property
+    def factor_names(self) -> Collection[str]:
+        """The names of all attributes."""
+        return self.attributes.keys()
 
     def contents(self) -> str:
         """A digest of the files as they were when the folder was opened."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,11 @@ class YoloAnnotations:
     def source(self) -> str:
         """``annotations-yolo@`` and the recipe's digest."""
         return SOURCE
+
+    @property
+    def factor_names(self) -> Collection[str]:
+        """None: a line is a class and numbers of the shape."""
+        return ()
 
     def contents(self) -> str:
         """A digest of the class names and of the label files' names, lengths and times."""
