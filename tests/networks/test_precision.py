@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 import torch
 
 from objectspace.errors import InputError, ModelError
-from objectspace.networks.precision import resolve_device, resolve_precision, torch_dtype
+from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 
 CPU = torch.device("cpu")
 
@@ -63,3 +65,20 @@ def test_cuda_without_a_gpu_says_so(monkeypatch: pytest.MonkeyPatch, wish: str) 
 def test_an_unknown_device_names_the_known_ones(wish: str) -> None:
     with pytest.raises(InputError, match="expected auto, cpu, cuda or cuda:N"):
         resolve_device(wish)
+
+
+def cudnn_flags() -> tuple[bool, bool, bool]:
+    flags = torch.backends.cudnn
+    return flags.deterministic, flags.benchmark, flags.allow_tf32
+
+
+def test_passes_side_by_side_on_a_gpu_are_reproducible_until_the_last_has_ended() -> None:
+    gpu, first, second = torch.device("cuda"), ExitStack(), ExitStack()
+    before = cudnn_flags()
+    first.enter_context(reproducible(gpu))
+    second.enter_context(reproducible(gpu))
+    first.close()
+    during = cudnn_flags()
+    second.close()
+    assert (during, cudnn_flags()) == ((True, False, False), before)
+    assert before[2], "cuDNN computes in TF32 unless told otherwise; if it does not, this shows nothing"

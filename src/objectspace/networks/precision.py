@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from objectspace.cores import SharedContext
 from objectspace.errors import InputError, ModelError
 
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -60,11 +60,12 @@ def _has_bfloat16_units(device: torch.device) -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
 
-@contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
+def reproducible(device: torch.device) -> AbstractContextManager[None]:
     """On CUDA: the same kernel every time, and float32 that is float32, not TF32 (cuDNN's default)."""
-    if device.type != "cuda":
-        yield
-        return
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield
+    return _REPRODUCIBLE_CUDNN.held() if device.type == "cuda" else nullcontext()
+
+
+# Shared, because a detector and an encoder run side by side.
+_REPRODUCIBLE_CUDNN = SharedContext(
+    lambda: torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+)

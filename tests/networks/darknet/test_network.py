@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectspace.errors import InputError, ModelError, WeightsError
+from objectspace.networks import precision
+from objectspace.networks.darknet import network as network_module
 from objectspace.networks.darknet.cfg import Cfg, parse_cfg, read_cfg
 from objectspace.networks.darknet.network import DarknetNetwork, load_network, write_weights
 
@@ -244,6 +246,19 @@ def test_run_on_from_any_tap_it_is_the_plain_run_to_the_bit(
     for changed in (None, unchanged):
         heads = network.resume(recording, changed).heads
         assert all(torch.equal(one, other) for one, other in zip(heads, plain.heads, strict=True))
+
+
+def test_passes_are_reproducible(
+    monkeypatch: pytest.MonkeyPatch, whole: DarknetNetwork, batch: Tensor
+) -> None:
+    as_on_a_gpu = precision.reproducible(torch.device("cuda"))
+    monkeypatch.setattr(network_module, "reproducible", lambda device: as_on_a_gpu)
+    tf32: list[bool] = []
+    for block in whole.convolutions.values():
+        block.register_forward_hook(lambda *_: tf32.append(torch.backends.cudnn.allow_tf32))
+    whole.run(batch)
+    assert tf32
+    assert not any(tf32)
 
 
 def test_a_recording_keeps_only_what_later_layers_read(whole: DarknetNetwork, batch: Tensor) -> None:

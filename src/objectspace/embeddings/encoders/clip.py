@@ -26,6 +26,7 @@ from objectspace.embeddings.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
 from objectspace.networks.names import safe_name
+from objectspace.networks.precision import reproducible
 
 HF_HUB = "hf-hub:"
 
@@ -111,7 +112,7 @@ class ClipEncoder(NetworkEncoder):
         """
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for row, text in enumerate(texts):
-            with torch.inference_mode():
+            with torch.inference_mode(), reproducible(self.device):
                 tokens = self._tokens(text).to(self.device)
                 vectors[row] = self._model.encode_text(tokens)[0].float().cpu().numpy()  # type: ignore[operator]
         return vectors

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -33,6 +35,7 @@ from objectspace.networks.darknet.weights import (
     read_weight_file,
     write_weight_file,
 )
+from objectspace.networks.precision import reproducible
 
 #: Darknet divides by ``sqrt(variance) + 1e-6``; OpenCV and this module by ``sqrt(variance + 1e-6)``.
 EPSILON = 1e-6
@@ -144,6 +147,23 @@ class _ConvolutionBlock(nn.Module):
             target.copy_(torch.from_numpy(numbers))
 
 
+Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made")
+
+
+def _for_inference(
+    method: Callable[Concatenate[DarknetNetwork, Arguments], Made],
+) -> Callable[Concatenate[DarknetNetwork, Arguments], Made]:
+    """The method of a network without gradients, with the same kernels every time."""
+
+    @wraps(method)
+    def run(network: DarknetNetwork, /, *args: Arguments.args, **options: Arguments.kwargs) -> Made:
+        with torch.no_grad(), reproducible(network.device):
+            return method(network, *args, **options)
+
+    return run
+
+
 class DarknetNetwork(nn.Module):
     """The network of a cfg, in evaluation mode; made by :func:`load_network`."""
 
@@ -162,6 +182,11 @@ class DarknetNetwork(nn.Module):
         self._last_reader = {number: layer.number for layer in layers.layers for number in layer.inputs}
         self.eval()
 
+    @property
+    def device(self) -> torch.device:
+        """Where its numbers are."""
+        return next((numbers.device for numbers in self.parameters()), torch.device("cpu"))
+
     def forward(self, batch: Tensor) -> tuple[Tensor, ...]:
         """The raw heads of a batch (b, c, h, w) in [0, 1], with gradients: for training.
 
@@ -171,7 +196,7 @@ class DarknetNetwork(nn.Module):
         outputs = {INPUT: batch}
         return tuple(self._advance(outputs, range(len(self.layers.layers)), keep=()).values())
 
-    @torch.no_grad()
+    @_for_inference
     def run(self, batch: Tensor, taps: Sequence[str] = ()) -> DarknetRun:
         """One pass over a batch (b, c, h, w) in [0, 1]; also returns the outputs of the layers ``taps``.
 
@@ -183,7 +208,7 @@ class DarknetNetwork(nn.Module):
         heads = self._advance(outputs, range(len(self.layers.layers)), keep=wanted)
         return DarknetRun(tuple(heads.values()), {name: outputs[number] for number, name in wanted.items()})
 
-    @torch.no_grad()
+    @_for_inference
     def record(self, batch: Tensor, tap: str) -> Recording:
         """A pass that stops after the layer ``tap`` and keeps what the layers after it need."""
         self._check_batch(batch)
@@ -192,7 +217,7 @@ class DarknetNetwork(nn.Module):
         heads = self._advance(outputs, range(number + 1), keep={number})
         return Recording(number, outputs.pop(number), outputs, heads)
 
-    @torch.no_grad()
+    @_for_inference
     def resume(self, recording: Recording, changed: Tensor | None = None) -> DarknetRun:
         """Run on from a recorded tap, with ``changed`` (n, c, h, w) in place of its output.
 
@@ -206,7 +231,7 @@ class DarknetNetwork(nn.Module):
         heads |= self._advance(outputs, range(recording.tap + 1, len(self.layers.layers)), keep=())
         return DarknetRun(tuple(heads.values()), {})
 
-    @torch.no_grad()
+    @_for_inference
     def run_layers(self, outputs: Mapping[int, Tensor], path: Sequence[Layer]) -> dict[int, Tensor]:
         """The raw heads, by number, that the layers ``path`` give from the outputs of layers before them.
 
@@ -218,12 +243,12 @@ class DarknetNetwork(nn.Module):
             made[layer.number] = self.output(layer, [made[number] for number in layer.inputs])
         return {layer.number: made[layer.number] for layer in path if isinstance(layer.settings, Yolo)}
 
-    @torch.no_grad()
+    @_for_inference
     def output(self, layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
         """What a layer makes of its inputs (n, c, h, w), of any height and width."""
         return self._output(layer, inputs)
 
-    @torch.no_grad()
+    @_for_inference
     def output_on_padded(self, layer: Layer, x: Tensor) -> Tensor:
         """What a convolution or a maximum makes of a map that has its padding already."""
         if isinstance(layer.settings, Maxpool):
