@@ -67,8 +67,8 @@ class Job:
         known = () if self.factors is None else self.factors.columns
         if twice := sorted(set(annotated) & set(known)):
             raise InputError(
-                f"factor {', '.join(twice)} comes from the annotations and from the photos' table or pattern; "
-                "rename one of them"
+                f"factor {', '.join(twice)} comes from the annotations and from the photos' table or "
+                "pattern; rename one of them"
             )
         for name in ("confidence", "iou"):
             if not 0 <= getattr(self, name) <= 1:
