@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -54,18 +53,16 @@ def read_classes(objects: Path, classes: Path, image_wh: tuple[int, int]) -> Map
 def _read_numbers(path: Path, image_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """The number (h, w) of each pixel: its place in the palette, or in VOC's colour map where it has none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with PIL.Image.open(path, formats=("PNG",)) as picture:
-                if picture.size != image_wh:
-                    sizes = "{} x {} pixels, its photo {} x {}".format(*picture.size, *image_wh)
-                    raise AnnotationError(printable_path(path), f"is {sizes}")
-                if picture.mode in ("P", "L"):
-                    return np.array(picture)
-                if picture.mode == "RGB":
-                    return _numbers_of_colours(np.array(picture), path)
-                reason = f"is a picture of mode {picture.mode}, expected a palette (P), L or RGB"
-                raise AnnotationError(printable_path(path), reason)
+        with PIL.Image.open(path, formats=("PNG",)) as picture:
+            if picture.size != image_wh:
+                sizes = "{} x {} pixels, its photo {} x {}".format(*picture.size, *image_wh)
+                raise AnnotationError(printable_path(path), f"is {sizes}")
+            if picture.mode in ("P", "L"):
+                return np.array(picture)
+            if picture.mode == "RGB":
+                return _numbers_of_colours(np.array(picture), path)
+            reason = f"is a picture of mode {picture.mode}, expected a palette (P), L or RGB"
+            raise AnnotationError(printable_path(path), reason)
     except AnnotationError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly every type there is on broken files
