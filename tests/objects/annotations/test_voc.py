@@ -221,8 +221,10 @@ def test_masks_are_joined_to_the_objects_of_their_numbers(devkit: Path) -> None:
 def test_masks_are_read_without_touching_the_warnings_of_other_threads(
     devkit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr("warnings.catch_warnings")
-    assert None not in open_voc(devkit).objects_of(photo("7.jpg")).objects.mask
+    with monkeypatch.context() as patch:
+        patch.delattr("warnings.catch_warnings")
+        objects = open_voc(devkit).objects_of(photo("7.jpg")).objects
+    assert None not in objects.mask
 
 
 def test_the_folder_of_the_xml_files_alone_has_no_masks(devkit: Path) -> None:
