@@ -71,9 +71,20 @@ class Image:
     height: int
 
 
-def read_image(path: Path | str, *, at_least: tuple[int, int] | None = None) -> Image:
-    """The image in a file; see :func:`decode_image`. Raises ImageError."""
-    return decode_image(read_file(Path(path)), path=str(path), at_least=at_least)
+def read_image(
+    path: Path | str, *, at_least: tuple[int, int] | None = None, image_id: str | None = None
+) -> Image:
+    """The image in a file; see :func:`decode_image`. Raises ImageError.
+
+    image_id: what the file held when its boxes and masks were made; another photo there is an error
+    """
+    image = decode_image(read_file(Path(path)), path=str(path), at_least=at_least)
+    if image_id is not None and image.image_id != image_id:
+        raise ImageError(
+            printable_path(str(path)),
+            "holds another photo than the one that was indexed; put that one back, or make a new store",
+        )
+    return image
 
 
 def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = None) -> Image:

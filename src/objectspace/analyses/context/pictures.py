@@ -30,12 +30,14 @@ class ViewedObject:
 def cut_views(views: Views, paths: Mapping[str, str], *, count: int = 9) -> list[ViewedObject]:
     """The object of median size of each of the most frequent labels, as the three spaces have cut it.
 
-    ``paths``: where each image lies, by its id. Raises ImageError where a photo is not there any more.
+    ``paths``: where each image lies, by its id. Raises ImageError where a photo is not there any more, or
+    another one lies in its place.
     """
     pictures = []
     for row in _typical(views, count):
         one = views.objects.take([row])
-        image = read_image(paths[str(one.image_id[0])])
+        image_id = str(one.image_id[0])
+        image = read_image(paths[image_id], image_id=image_id)
         crops = [
             cut_crops(image, one, CropPolicy.from_json(dict(space.recipe.crop or {})), SIDE)[0]
             for space in (views.alone, views.both, views.around)
