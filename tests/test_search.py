@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -257,6 +259,16 @@ def test_the_crop_space_is_searched_unless_another_is_named(store):
     assert default_space(store, store.objects().object_id[20]) == "colour-crop"
     with pytest.raises(QueryError, match="no object zzz"):
         default_space(store, "zzz")
+
+
+def test_a_space_from_which_something_was_erased_is_searched_by_name_only(store, tmp_path):
+    vectors = SpaceRows(
+        replace(CROP, erasure={"factors": ["x"]}), store.objects().object_id, np.ones((40, 5), np.float32)
+    )
+    copied = shutil.copytree(store.path, tmp_path / "s.osp")
+    with open_writer(copied) as writer:
+        writer.commit(Batch([], no_objects(), [], "erased", {"a-crop": vectors}))
+    assert default_space(open_store(copied)) == "colour-crop"
 
 
 def test_an_empty_store_has_nothing_to_search(tmp_path):

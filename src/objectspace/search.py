@@ -228,7 +228,7 @@ class SpaceSearch:
             raise QueryError(
                 f"a text is compared with images by cosine, not by {self.metric}: only directions agree"
             )
-        allowed = None if label is None else self._labelled(label)
+        allowed = None if label is None else self.labelled(label)
         if queries.rows is None and queries.unlike is None:
             return self._nearest_of_each(queries, k, allowed, exclude_same_image)
         return [
@@ -322,12 +322,13 @@ class SpaceSearch:
     def _images(self, objects: Objects) -> tuple[str, ...]:
         return tuple(self._paths[image_id] for image_id in objects.image_id.tolist())
 
-    def _labelled(self, label: str) -> NDArray[np.bool_]:
+    def labelled(self, label: str) -> NDArray[np.bool_]:
+        """Which objects of the space have a label (n,). Raises QueryError where none has."""
         allowed: NDArray[np.bool_] = self.objects.label == label
         if not allowed.any():
             known = sorted(set(self.objects.label))
             near = difflib.get_close_matches(label, known, n=1)
-            guess = f"; did you mean {near[0]}?" if near else ""
+            guess = f"; did you mean {near[0]}?" if near else "; objectspace info lists the labels"
             raise QueryError(f"no object of space {self.space.name} has the label {label!r}{guess}")
         return allowed
 
@@ -346,9 +347,11 @@ def _ready(
 def default_space(store: Store, object_id: str | None = None) -> str:
     """The space to search where none is named: the first crop space, else the first by name.
 
-    With ``object_id`` only spaces that hold that object count. Raises QueryError where there is none.
+    A space from which something was erased must be named. With ``object_id`` only spaces that hold that
+    object count. Raises QueryError where there is none.
     """
-    spaces = sorted(store.info().spaces, key=lambda space: (space.recipe.route != "crop", space.name))
+    whole = (space for space in store.info().spaces if space.recipe.erasure is None)
+    spaces = sorted(whole, key=lambda space: (space.recipe.route != "crop", space.name))
     for space in spaces:
         if object_id is None or object_id in set(store.members(space.name)):
             return space.name
