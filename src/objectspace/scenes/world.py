@@ -69,9 +69,10 @@ class Plan:
 class Scene:
     """A picture and its truth.
 
-    ``pixels`` uint8 (416, 416, 3); ``kinds``: a name for each of the n objects; ``masks`` bool (n, 416, 416):
-    the pixels that show each object; ``xyxy`` float32 (n, 4): the boxes of the masks, on pixel edges;
-    ``factors``: columns of n values, described in docs/world.md.
+    pixels: (h, w, 3) uint8; 416 x 416 in the drawn world, as large as its background in a varied picture
+    kinds: a name for each of the n objects
+    masks: (n, h, w) bool, the pixels that show each object; xyxy: (n, 4) float32, their boxes, on pixel edges
+    factors: columns of n values; the drawn world's are described in docs/world.md
     """
 
     pixels: NDArray[np.uint8]
