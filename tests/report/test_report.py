@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from objectspace import report
+from objectspace._version import __version__
 from objectspace.errors import InputError, ModelError, QueryError
+from objectspace.objects.detectors.torchvision_models import TorchvisionDetector
 from objectspace.report import Choice, make_report
 from objectspace.store import Store, open_store
+from tests.objects.detectors.tiny_detectors import BUILDERS, NAMES
 
 
 @pytest.fixture
@@ -28,10 +33,79 @@ def test_without_its_detector_a_store_still_has_a_report(
     made = make_report(store, tmp_path / "out")
 
     missing = {heading.split(".")[0] for heading, _ in made.missing}
-    assert missing == {"Figure 3", "Figure 4", "Figure 6", "Figure 7"}
+    assert missing == {"Figure 3", "Figure 6", "Figure 7"}
     assert all(heading in made.path.read_text() for heading, _ in made.missing)
-    unseen = {finding.key for finding in made.findings if finding.estimate is None}
-    assert unseen >= {"own cell", "location", "place, not phase", "t-SNE"}
+    assert {reason for _, reason in made.missing} == {"the weights are gone"}
+    reasons = {finding.key: finding.reason for finding in made.findings if finding.estimate is None}
+    assert {reasons[key] for key in ("own cell", "location", "place, not phase", "t-SNE")} == {
+        "the weights are gone"
+    }
+
+
+def test_windows_in_bfloat16_are_zeroed_and_moved_in_float32(
+    indexed: Callable[..., Store], tmp_path: Path
+) -> None:
+    store = indexed(precision="bfloat16")
+
+    made = make_report(store, tmp_path / "out")
+
+    assert made.recipes[made.choice.window].precision == "bfloat16"
+    assert {heading.split(".")[0] for heading, _ in made.missing} == {"Figure 1", "Figure 2"}
+    assert [note.split(" rest")[0] for note in made.notes] == ["Zeroing", "Location and t-SNE"]
+
+
+def test_of_another_family_only_the_zeroing_is_left_out(
+    indexed: Callable[..., Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = BUILDERS["ssd"]().eval()
+    detector = TorchvisionDetector("ssd", network, weights="0" * 64, names=NAMES, precision="float32")
+    store = indexed(detector=detector)
+    monkeypatch.setattr(report, "space_detector", lambda *_, **options: detector)
+
+    made = make_report(store, tmp_path / "out")
+
+    missing = {heading.split(".")[0]: reason for heading, reason in made.missing}
+    assert set(missing) == {"Figure 1", "Figure 2", "Figure 3"}
+    assert "is no Darknet network" in missing["Figure 3"]
+    assert "is no Darknet network" in made.path.read_text()
+
+
+def test_objects_that_fill_their_photos_are_not_moved(
+    indexed: Callable[..., Store], world, tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels"
+    for label in world.labels.rglob("*.txt"):
+        filling = labels / label.relative_to(world.labels)
+        filling.parent.mkdir(parents=True, exist_ok=True)
+        filling.write_text("0 0.5 0.5 0.98 0.98")
+    store = indexed(labels=labels)
+
+    made = make_report(store, tmp_path / "out")
+
+    missing = {heading.split(".")[0]: reason for heading, reason in made.missing}
+    assert "has no room to move" in missing["Figure 6"]
+    assert missing["Figure 7"] == missing["Figure 6"]
+    assert "Figure 3" not in missing
+
+
+def test_json_and_page_say_what_made_them(store: Store, small_demo) -> None:
+    made = small_demo.report
+    told = json.loads(json.dumps(made.to_json(), allow_nan=False))
+
+    assert told["version"] == __version__
+    assert told["recipe"]["crop"] == store.recipe("demo-crop").to_json()
+    assert told["recipe"]["window"]["weights"] == store.recipe(told["spaces"]["window"]).weights
+    foot = made.path.read_text().split("<footer>")[1]
+    assert told["recipe"]["crop"]["weights"] in foot
+    assert told["recipe"]["window"]["weights"] in foot
+    assert f"<dd>{__version__}</dd>" in foot
+
+
+def test_page_and_json_say_how_little_some_findings_rest_on(small_demo) -> None:
+    made = small_demo.report
+
+    assert any("one object" in note and "64 places" in note for note in made.to_json()["notes"])
+    assert all(note in made.path.read_text() for note in made.notes)
 
 
 def test_an_unknown_space_is_refused_before_anything_is_written(store: Store, tmp_path: Path) -> None:
@@ -43,7 +117,10 @@ def test_an_unknown_space_is_refused_before_anything_is_written(store: Store, tm
 def test_an_unknown_column_shows_nothing_and_says_so(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "_detector", lambda *arguments: None)
+    def none(*arguments):
+        raise ModelError("not in this test")
+
+    monkeypatch.setattr(report, "_detector", none)
 
     made = make_report(store, tmp_path / "out", Choice(orientation="azimth"))
 

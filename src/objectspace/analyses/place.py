@@ -47,7 +47,9 @@ def window_whereabouts(store: Store, name: str, objects: Objects) -> Whereabouts
     if recipe.route != "window" or recipe.window is None or recipe.stride is None:
         return None
     sizes = {row.image_id: (row.width, row.height) for row in store.images()}
-    frames = {image_id: _frame(recipe, name, sizes[image_id]) for image_id in set(objects.image_id.tolist())}
+    frames = {
+        image_id: space_frame(recipe, name, sizes[image_id]) for image_id in set(objects.image_id.tolist())
+    }
     boxes = np.concatenate(
         [
             frames[image_id].to_input(box[None])
@@ -77,7 +79,11 @@ def numeric_factor(objects: Objects, where: Whereabouts | None, name: str) -> Fl
     return values.astype(np.float64)
 
 
-def _frame(recipe: Recipe, name: str, image_wh: tuple[int, int]) -> Frame:
+def space_frame(recipe: Recipe, name: str, image_wh: tuple[int, int]) -> Frame:
+    """How a photo lay on the input of the network that a space was cut from.
+
+    Raises InputError for a recipe that does not say.
+    """
     try:
         return recipe_frame(recipe.preprocessing, image_wh)
     except (KeyError, TypeError, ValueError):

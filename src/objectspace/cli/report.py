@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="where report.html goes", show_default=False)
 ]
-Crop = Annotated[str | None, typer.Option("--crop", help="the crop space; by default the plainest")]
-Window = Annotated[str | None, typer.Option("--window", help="the window space; by default the fullest")]
+Crop = Annotated[str | None, typer.Option("--crop", help="the crop space; by default the first by name")]
+Window = Annotated[
+    str | None,
+    typer.Option("--window", help="the window space; by default the 3 x 3 one with the most objects"),
+]
 Orientation = Annotated[
     str | None,
     typer.Option(help="the column that says which way an object faces; by default yaw, azimuth or angle"),
@@ -75,6 +78,8 @@ def print_findings(made: StoreReport) -> None:
         )
         rows.append([finding.verdict, *numbers, finding.claim])
     print_table(["verdict", "value", "chance", "interval", "claim"], rows)
+    for note in made.notes:
+        typer.echo(note)
     for heading, reason in made.missing:
         typer.echo(f"not drawn: {heading} ({reason})")
     typer.echo(f"{made.path}: figures and what was measured")

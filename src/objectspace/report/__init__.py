@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from objectspace._version import __version__
-from objectspace.analyses.claims import Finding, weigh_claims
-from objectspace.errors import InputError, ObjectspaceError
+from objectspace.analyses.claims import Finding, Missing, had, weigh_claims
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import InputError
 from objectspace.objects.detectors import Detector
 from objectspace.queries import space_detector
 from objectspace.report.evidence import (
     OCCLUDED,
     Choice,
-    Moved,
-    Photo,
+    Photos,
+    attempt,
     choose,
     gather,
     move,
@@ -49,48 +52,59 @@ _PICTURE_OF = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoreReport:
-    """The page's path, the findings, what was chosen, and which figures are missing and why."""
+    """The page's path, the findings, what was chosen, and which figures are missing and why.
+
+    recipes: of each space that was chosen, by its name; notes: what the findings rest on, in sentences
+    """
 
     path: Path
     findings: list[Finding]
     choice: Choice
+    recipes: Mapping[str, Recipe]
+    notes: list[str]
     missing: list[tuple[str, str]]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as ``objectspace report --json`` prints it."""
+        spaces = {"crop": self.choice.crop, "window": self.choice.window}
         return {
             "report": str(self.path),
-            "spaces": {"crop": self.choice.crop, "window": self.choice.window},
+            "version": __version__,
+            "spaces": spaces,
+            "recipe": {
+                route: self.recipes[name].to_json() if name else None for route, name in spaces.items()
+            },
             "orientation": self.choice.orientation,
             "style": self.choice.style,
             "group": self.choice.group,
-            "claims": [
-                {
-                    "claim": finding.claim,
-                    "measure": finding.measure,
-                    **(finding.estimate.to_json() if finding.estimate else {}),
-                    "verdict": finding.verdict,
-                    "reason": finding.reason or None,
-                }
-                for finding in self.findings
-            ],
+            "claims": [_finding_json(finding) for finding in self.findings],
+            "notes": self.notes,
             "missing": [{"figure": heading, "reason": reason} for heading, reason in self.missing],
         }
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "claim": finding.claim,
+        "measure": finding.measure,
+        **(finding.estimate.to_json() if finding.estimate else {}),
+        "verdict": finding.verdict,
+        "reason": finding.reason or None,
+    }
 
 
 def make_report(store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu") -> StoreReport:
     """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
 
-    What needs photos or networks that are not there any more is left out and says so.
+    What cannot be done (photos are gone, the network cannot be loaded or occluded, no object has room to
+    move) is left out, and the reason stands in its place.
     Raises InputError for a folder that cannot be written or a store without objects, QueryError for a space
-    that is not there.
+    that is not there or of another route.
     """
     if not len(store):
         raise InputError(f"{store.path} holds no objects yet; index photos first")
     chosen = choose(store, choice or Choice())
-    for name in (chosen.crop, chosen.window):
-        if name is not None:
-            store.recipe(name)  # an unknown space says so before any work
+    recipes = {name: store.recipe(name) for name in (chosen.crop, chosen.window) if name is not None}
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,33 +113,65 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
         material = _material(store, chosen, Path(scratch), device)
         findings = weigh_claims(gather(store, chosen, material.occlusions, material.moved))
         pictures, missing = draw_pictures(material)
-    title = f"objectspace report: {store.path.name}"
-    text = page(title, _facts(store, chosen), findings, pictures, _PICTURE_OF, missing)
+    notes = _notes(material)
+    text = page(
+        f"objectspace report: {store.path.name}",
+        _facts(store, chosen),
+        findings,
+        pictures,
+        _PICTURE_OF,
+        missing=missing,
+        notes=notes,
+        foot=[("objectspace", __version__), *((name, _told(recipe)) for name, recipe in recipes.items())],
+    )
     path = out / PAGE
     _write(path, text)
-    return StoreReport(path, findings, chosen, missing)
+    return StoreReport(path, findings, chosen, recipes, notes, missing)
 
 
 def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Material:
     space = choice.window or choice.crop
-    photos: list[Photo] = photos_of(store, space, OCCLUDED) if space else []
-    detector = _detector(store, choice, device)
-    moved: Moved | None = None
-    occlusions = []
-    if detector is not None and photos:
-        occlusions = occlude(detector, photos)
-        moved = move(detector, photos, scratch)
-    return Material(store, choice, photos, detector, occlusions, moved)
+    photos: Photos | Missing = Missing("the store has no crop space and no window space")
+    if space is not None:
+        photos = attempt(lambda: photos_of(store, space, OCCLUDED))
+    detector = attempt(lambda: _detector(store, choice, device))
+    return Material(
+        store,
+        choice,
+        photos,
+        occlusions=attempt(lambda: occlude(had(detector), had(photos).read)),
+        moved=attempt(lambda: move(had(detector), had(photos).read, scratch)),
+    )
 
 
-def _detector(store: Store, choice: Choice, device: str) -> Detector | None:
-    """The detector of the window space, None where it cannot be loaded any more."""
+def _detector(store: Store, choice: Choice, device: str) -> Detector:
+    """The detector of the window space, in float32 whatever the space's precision: an occlusion needs it."""
     if choice.window is None:
-        return None
-    try:
-        return space_detector(store, choice.window, device=device)
-    except ObjectspaceError:
-        return None
+        raise InputError("the store has no window space")
+    return space_detector(store, choice.window, device=device, precision="float32")
+
+
+def _notes(material: Material) -> list[str]:
+    """How much the findings rest on, and which photos are not in them."""
+    notes = []
+    if not isinstance(material.occlusions, Missing):
+        count = len(material.occlusions)
+        notes.append(f"Zeroing rests on {count} photos of the store in which something was detected.")
+    if not isinstance(material.moved, Missing):
+        moved = material.moved
+        notes.append(
+            f"Location and t-SNE rest on one object ({moved.label}), shown at {len(moved.pictures)} places: "
+            "their intervals are over these pictures and say nothing of other objects."
+        )
+    if not isinstance(material.photos, Missing) and (unread := material.photos.unread):
+        looked_at = len(material.photos.read) + len(unread)
+        notes.append(f"{len(unread)} of {looked_at} photos could not be looked at, the first: {unread[0]}.")
+    return notes
+
+
+def _told(recipe: Recipe) -> str:
+    """The recipe in one line, as it stands in the store."""
+    return json.dumps({key: value for key, value in recipe.to_json().items() if value is not None})
 
 
 def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
@@ -142,7 +188,6 @@ def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
             f"{choice.orientation}, period {choice.period:g}" if choice.orientation else "not known",
         ),
         ("style", choice.style or "not known"),
-        ("made by", f"objectspace {__version__}"),
     ]
     return [*rows, ("group", choice.group)] if choice.group else rows
 

@@ -21,19 +21,35 @@ _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 2rem auto;
   padding: 0 1rem; max-width: 62rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top:
-2.4rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem; } p.lead { color: #555; margin-top: 0; } table {
-border-collapse: collapse; width: 100%; font-size: .86rem; } th, td { text-align: left; vertical-align: top;
-padding: .4rem .5rem; border-bottom: 1px solid #ddd; } td.number, th.number { text-align: right; white-space:
-nowrap; font-variant-numeric: tabular-nums; } td small { color: #555; display: block; } td.verdict {
-white-space: nowrap; font-weight: 600; } td.holds { color: #005a8c; } td.does { color: #a33f00; } td.not {
-color: #555; font-weight: 400; } figure { margin: 1.2rem 0; break-inside: avoid; } figure img { max-width:
-100%; height: auto; display: block; } figcaption { color: #444; font-size: .86rem; margin-top: .4rem;
-max-width: 48rem; } dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size:
-.9rem; } dt { color: #555; } dd { margin: 0; } a { color: #005a8c; } @media print { body { margin: 0;
-max-width: none; } h2 { break-after: avoid; } tr { break-inside: avoid; } }
+h1 { font-size: 1.6rem; margin-bottom: .2rem; }
+h2 { font-size: 1.2rem; margin-top: 2.4rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem; }
+a { color: #005a8c; }
+p.lead { color: #555; margin-top: 0; }
+p.note { color: #444; font-size: .86rem; margin: .5rem 0; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .9rem; }
+dt { color: #555; }
+dd { margin: 0; }
+table { border-collapse: collapse; width: 100%; font-size: .86rem; }
+th, td { text-align: left; vertical-align: top; padding: .4rem .5rem; border-bottom: 1px solid #ddd; }
+td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+td small { color: #555; display: block; }
+td.verdict { white-space: nowrap; font-weight: 600; }
+td.holds { color: #005a8c; }
+td.does { color: #a33f00; }
+td.not { color: #555; font-weight: 400; }
+figure { margin: 1.2rem 0; break-inside: avoid; }
+figure img { max-width: 100%; height: auto; display: block; }
+figcaption { color: #444; font-size: .86rem; margin-top: .4rem; max-width: 48rem; }
+footer { color: #555; font-size: .78rem; }
+footer h2 { font-size: 1rem; }
+footer dl { font-size: inherit; }
+footer dd { overflow-wrap: anywhere; }
+@media print {
+  body { margin: 0; max-width: none; }
+  h2 { break-after: avoid; }
+  tr { break-inside: avoid; }
+}
 """
-
 
 _CLAIMS_HEAD = """<h2>Claims</h2>
 <p>A claim holds where the 95 % interval (bootstrap over photos or groups) lies wholly on the better side of
@@ -68,12 +84,16 @@ def page(
     findings: Sequence[Finding],
     pictures: Sequence[Picture],
     picture_of: dict[str, str],
+    *,
     missing: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
+    foot: Sequence[tuple[str, str]] = (),
 ) -> str:
     """The page's HTML.
 
     facts: what the report is of, name and value; pictures: in order; picture_of: for the key of a finding,
-    the key of its picture; missing: headings of pictures that could not be made, and why
+    the key of its picture; missing: headings of pictures that could not be made, and why; notes: what the
+    findings rest on; foot: what made the report, name and value
     """
     there = {picture.key for picture in pictures}
     parts = [
@@ -83,17 +103,22 @@ def page(
         f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{_text(title)}</h1>",
         '<p class="lead">The claims of “Decomposing Image Embeddings into Object Embeddings”, measured.</p>',
-        "<dl>",
-        *(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in facts),
-        "</dl>",
+        _pairs(facts),
         _CLAIMS_HEAD,
         *(_row(finding, picture_of.get(finding.key), there) for finding in findings),
         "</tbody></table>",
+        *(f'<p class="note">{_text(note)}</p>' for note in notes),
         *(_figure(picture) for picture in pictures),
         *(f"<h2>{_text(heading)}</h2><p>Not drawn: {_text(why)}.</p>" for heading, why in missing),
+        f"<footer><h2>Made by</h2>{_pairs(foot)}</footer>",
         "</body></html>",
     ]
     return "\n".join(parts)
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
+    rows = "".join(f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in pairs)
+    return f"<dl>{rows}</dl>"
 
 
 def _row(finding: Finding, picture: str | None, there: set[str]) -> str:

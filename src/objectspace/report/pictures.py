@@ -9,8 +9,11 @@ import numpy as np
 import PIL.Image
 from matplotlib.figure import Figure
 
+from objectspace.analyses.claims import Missing, had
 from objectspace.analyses.occlusion import Occlusion
+from objectspace.analyses.place import space_frame
 from objectspace.embeddings.crops import CropPolicy, cut_crops
+from objectspace.embeddings.windows import first_cells
 from objectspace.errors import InputError, ObjectspaceError
 from objectspace.figures.cutting import CropCut, WindowCut, draw_crop_cuts, draw_window_cuts
 from objectspace.figures.montage import draw_montage
@@ -18,9 +21,9 @@ from objectspace.figures.occlusion import draw_occlusion
 from objectspace.figures.projection import draw_projection
 from objectspace.figures.sheet import draw_space
 from objectspace.images import read_image
-from objectspace.objects.detectors import Detector
+from objectspace.objects.boxes import centres
 from objectspace.objects.masks import decode
-from objectspace.report.evidence import Choice, Moved, Photo
+from objectspace.report.evidence import Choice, Moved, Photo, Photos
 from objectspace.report.page import Picture, png_of
 from objectspace.store import Store
 
@@ -31,14 +34,13 @@ CROP_SIDE = 160  # pixels
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """All that the figures are drawn from; what could not be had is None or empty."""
+    """All that the figures are drawn from, as far as it could be had."""
 
     store: Store
     choice: Choice
-    photos: Sequence[Photo]
-    detector: Detector | None
-    occlusions: Sequence[Occlusion]
-    moved: Moved | None
+    photos: Photos | Missing
+    occlusions: Sequence[Occlusion] | Missing
+    moved: Moved | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def draw_pictures(material: Material) -> tuple[list[Picture], list[tuple[str, st
 def _crop_cuts(material: Material) -> Figure:
     policy = CropPolicy.from_json(dict(material.store.recipe(_crop(material)).crop or {}))
     cuts = []
-    for photo, row in _varied_objects(material.photos):
+    for photo, row in _varied_objects(had(material.photos).read):
         objects = photo.objects.take([row])
         mask = objects.mask[0]
         cuts.append(
@@ -95,50 +97,46 @@ def _varied_objects(photos: Sequence[Photo]) -> list[tuple[Photo, int]]:
     return [(photo, row) for _, photo, row in ranked[:CROPS]]
 
 
-def _window_cuts(material: Material) -> Figure:
+def window_cuts(material: Material) -> list[WindowCut]:
+    """The windows of the objects of a few photos, laid back on the photos.
+
+    Raises InputError where the store has no window space, or none of its photos could be read.
+    """
     name = _window(material)
-    if material.detector is None:
-        raise InputError("the detector of the store could not be loaded")
     recipe, cells = material.store.recipe(name), material.store.cells(name)
     place = {object_id: row for row, object_id in enumerate(material.store.members(name))}
+    stride, size = recipe.stride or 1, recipe.window or 1
     cuts = []
-    for photo in material.photos[:PHOTOS]:
-        rows = np.array([place[object_id] for object_id in photo.objects.object_id.tolist()])
-        corner = np.column_stack([cells["cell_x"][rows], cells["cell_y"][rows]]).astype(np.float32)
-        frame = material.detector.frame((photo.image.width, photo.image.height))
-        stride, size = recipe.stride or 1, recipe.window or 1
-        margin = (size - 1) / 2
-        cell = np.concatenate([corner, corner + 1], axis=1) * stride
-        window = np.concatenate([corner - margin, corner + 1 + margin], axis=1) * stride
+    for photo in had(material.photos).read[:PHOTOS]:
+        rows = [place[object_id] for object_id in photo.objects.object_id.tolist()]
+        frame = space_frame(recipe, name, (photo.image.width, photo.image.height))
+        cell = np.column_stack([cells["cell_x"], cells["cell_y"]])[rows]
+        middle = centres(frame.to_input(photo.objects.xyxy)) / np.float32(stride)
+        first = first_cells(cell, middle, size)
+        on_input = [
+            (np.concatenate([corner, corner + wide], axis=1) * stride).astype(np.float32)
+            for corner, wide in ((cell, 1), (first, size))
+        ]
         cuts.append(
             WindowCut(
                 photo.image.pixels,
                 [str(label) for label in photo.objects.label],
                 photo.objects.xyxy,
-                frame.to_image(cell.astype(np.float32)),
-                frame.to_image(window.astype(np.float32)),
+                *(frame.to_image(boxes) for boxes in on_input),
             )
         )
-    return draw_window_cuts(cuts)
+    return cuts
 
 
 def _occlusion(material: Material) -> Figure:
-    if not material.occlusions:
-        raise InputError("nothing was detected in the photos, or their detector could not be loaded")
-    shown = max(material.occlusions, key=lambda occlusion: min(len(occlusion.objects), 4))
+    shown = max(had(material.occlusions), key=lambda occlusion: min(len(occlusion.objects), 4))
     image_id = shown.objects.image_id[0]
-    (photo,) = (photo for photo in material.photos if photo.image.image_id == image_id)
+    (photo,) = (photo for photo in had(material.photos).read if photo.image.image_id == image_id)
     return draw_occlusion(shown, photo.image.pixels)
 
 
-def _moved(material: Material) -> Moved:
-    if material.moved is None:
-        raise InputError("no object was moved about, as no detector of the store could be run on its photos")
-    return material.moved
-
-
 def _moved_pictures(material: Material) -> Figure:
-    paths = _moved(material).pictures
+    paths = had(material.moved).pictures
     chosen = np.linspace(0, len(paths) - 1, MOVED).round().astype(int)
     pictures = [PIL.Image.fromarray(read_image(paths[place]).pixels) for place in chosen]
     for picture in pictures:
@@ -147,7 +145,7 @@ def _moved_pictures(material: Material) -> Figure:
 
 
 def _projections(material: Material) -> Figure:
-    moved = _moved(material)
+    moved = had(material.moved)
     return draw_projection([moved.pca, moved.tsne], red="x1", blue="y1")
 
 
@@ -193,7 +191,7 @@ _DRAWERS = (
         "Figure 4. From photo to window",
         "Each object's vector is the window of the detector's own map around the cell that answers for it.",
         "Photos with boxes, responsible cells and windows",
-        _window_cuts,
+        lambda material: draw_window_cuts(window_cuts(material)),
     ),
     _Drawer(
         "figure5",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from objectspace.analyses.claims.cells import own_cell_counts
-from objectspace.analyses.claims.evidence import WINDOW, Column, Evidence, Held, K
+from objectspace.analyses.claims.evidence import WINDOW, Column, Evidence, Held, K, Missing, had
 from objectspace.analyses.claims.location import groups_in_tsne, place_beside_phase, place_in_two
 from objectspace.analyses.claims.neighbours import (
     labels_separate,
@@ -28,7 +28,18 @@ from objectspace.analyses.claims.neighbours import (
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError
 
-__all__ = ["CLAIMS", "WINDOW", "Column", "Evidence", "Finding", "Held", "judge", "weigh_claims"]
+__all__ = [
+    "CLAIMS",
+    "WINDOW",
+    "Column",
+    "Evidence",
+    "Finding",
+    "Held",
+    "Missing",
+    "had",
+    "judge",
+    "weigh_claims",
+]
 
 Verdict = Literal["holds", "does not hold", "not shown here"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.claims.evidence import WINDOW, Evidence
+from objectspace.analyses.claims.evidence import WINDOW, Evidence, had
 from objectspace.analyses.clusters import codes
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.statistics import Estimate, mean_interval
@@ -14,10 +14,8 @@ from objectspace.errors import InputError
 
 def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
     """Predictions that vanish when the cells around theirs are zeroed, beside windows without their cell."""
-    if not evidence.occlusions:
-        raise InputError("no photo was occluded, as no detector of the store could be run on its photos")
     own, other, image = [], [], []
-    for number, occlusion in enumerate(evidence.occlusions):
+    for number, occlusion in enumerate(had(evidence.occlusions)):
         # The layer may feed one head of several: predictions of the others no window can change.
         for row in np.flatnonzero(occlusion.score_change.any(axis=0)):
             around, elsewhere = _windows_around(occlusion, int(row))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from objectspace.analyses.factors import Asked, Question
 from objectspace.analyses.occlusion import Occlusion
@@ -14,6 +15,22 @@ from objectspace.objects.records import Objects
 
 #: Neighbours that count, as in the paper's figures, and cells a side of the window that it settles on.
 K, WINDOW = 5, 3
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What could not be had; the report prints ``reason`` in its place."""
+
+    reason: str
+
+
+def had(value: Value | Missing) -> Value:
+    """The value. Raises InputError with the reason where it is missing."""
+    if isinstance(value, Missing):
+        raise InputError(value.reason)
+    return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What there is to test the claims with; what is None is not there.
+    """What there is to test the claims with; what is None or Missing is not there.
 
     crop, window: a space of each route; orientation: the column that says which way an object faces, with its
     period; style: the column that says which of its kind it is (its colour, its breed)
@@ -47,8 +64,8 @@ class Evidence:
     orientation: Column | None = None
     style: Column | None = None
     group: str | None = None
-    occlusions: Sequence[Occlusion] = ()
-    moved: tuple[Projection, Projection] | None = None
+    occlusions: Sequence[Occlusion] | Missing = Missing("no photo was occluded")
+    moved: tuple[Projection, Projection] | Missing = Missing("no object was moved about")
 
 
 def crop_of(evidence: Evidence) -> Held:
@@ -81,9 +98,7 @@ def style_of(evidence: Evidence) -> Column:
 
 def moved_of(evidence: Evidence) -> tuple[Projection, Projection]:
     """The moved object by PCA and by t-SNE."""
-    if evidence.moved is None:
-        raise InputError("no object was moved about, as no detector of the store could be run on its photos")
-    return evidence.moved
+    return had(evidence.moved)
 
 
 def asked_of(held: Held, column: Column, group: str | None) -> Asked:

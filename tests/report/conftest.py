@@ -1,0 +1,36 @@
+"""Stores of the small world of rectangles, from which a report is made in a second or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from objectspace.report import evidence
+from objectspace.store import Store, open_store
+
+NAMES = ("apple", "pear", "plum")
+
+
+@pytest.fixture
+def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
+    """Indexes the labelled photos, by default windows of the tiny detector; reports move objects 5 x 5."""
+    from objectspace.flow import index
+    from objectspace.images import find_photos
+    from objectspace.jobs import Job
+    from objectspace.objects.annotations import open_annotations
+    from objectspace.objects.detectors import load_detector
+
+    monkeypatch.setattr(evidence, "STEPS", 5)
+
+    def run(photos: Path = world.photos, labels: Path = world.labels, **settings: Any) -> Store:
+        precision = settings.pop("precision", "float32")
+        tiny = load_detector(world.cfg, weights=world.weights, names=world.names, precision=precision)
+        annotations = open_annotations(labels, names=NAMES)
+        job = Job(**{"detector": tiny, "annotations": annotations, "scale": "deepest", **settings})
+        index(find_photos([photos]), tmp_path / "s.osp", job)
+        return open_store(tmp_path / "s.osp")
+
+    return run

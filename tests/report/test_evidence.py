@@ -1,0 +1,79 @@
+"""What a report is made of: which spaces, which photos, which object is moved."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from objectspace.embeddings.encoders import load_encoder
+from objectspace.errors import InputError, QueryError
+from objectspace.objects.records import no_objects
+from objectspace.report.evidence import Choice, choose, photos_of
+from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
+
+WINDOWS = "tiny-window3-deepest"
+
+
+@pytest.fixture
+def both(indexed: Callable[..., Store], world) -> Store:
+    """Crops and windows."""
+    return indexed(encoder=load_encoder("test_vit", weights=world.encoder_weights, precision="float32"))
+
+
+def erased(store: Store, space: str, name: str) -> Store:
+    """The store with a space that says of itself that something was erased from it."""
+    held = store.space(space)
+    recipe = replace(held.recipe, erasure={"factors": ["x"]})
+    rows = SpaceRows(recipe, held.object_id, held.vectors)
+    with open_writer(store.path) as writer:
+        writer.commit(Batch([], no_objects(), [], "erased", {name: rows}))
+    return open_store(store.path)
+
+
+def test_a_space_from_which_something_was_erased_is_chosen_by_name_only(both: Store) -> None:
+    store = erased(erased(both, WINDOWS, "placeless"), "test_vit-crop", "flat")
+
+    assert (choose(store, Choice()).crop, choose(store, Choice()).window) == ("test_vit-crop", WINDOWS)
+    named = choose(store, Choice(crop="flat", window="placeless"))
+    assert (named.crop, named.window) == ("flat", "placeless")
+
+
+def test_a_space_of_another_route_is_refused(both: Store) -> None:
+    with pytest.raises(QueryError, match="test_vit-crop is of the crop route, expected one of the window"):
+        choose(both, Choice(window="test_vit-crop"))
+    with pytest.raises(QueryError, match=f"{WINDOWS} is of the window route, expected one of the crop"):
+        choose(both, Choice(crop=WINDOWS))
+
+
+@pytest.fixture
+def photos(world, tmp_path: Path) -> Path:
+    """The photos in a folder of their own, where they may be changed."""
+    return Path(shutil.copytree(world.photos, tmp_path / "photos"))
+
+
+def test_a_photo_that_was_replaced_is_not_taken_for_the_one_that_was_indexed(
+    indexed: Callable[..., Store], photos: Path
+) -> None:
+    store = indexed(photos)
+    shutil.copy(photos / "red2.png", photos / "red1.png")
+
+    looked_at = photos_of(store, WINDOWS, 24)
+
+    assert [Path(photo.image.path).name for photo in looked_at.read] == ["red2.png", "blue.jpg", "green.jpg"]
+    (error,) = looked_at.unread
+    assert error.path == str(photos / "red1.png")
+    assert error.reason.startswith("holds another photo than the one that was indexed")
+
+
+def test_without_any_of_the_photos_the_first_reason_is_said(
+    indexed: Callable[..., Store], photos: Path
+) -> None:
+    store = indexed(photos)
+    shutil.rmtree(photos)
+
+    with pytest.raises(InputError, match=r"no photo of the store could be read: .*red1\.png"):
+        photos_of(store, WINDOWS, 24)

@@ -1,0 +1,35 @@
+"""The figures: where they say that a vector was cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from objectspace.report.evidence import Choice, choose, photos_of
+from objectspace.report.pictures import Material, window_cuts
+from objectspace.store import Store
+
+STRIDE = 32  # of the tiny network's deepest head
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_windows_are_whole_cells_the_nearest_to_the_object(indexed: Callable[..., Store], size: int) -> None:
+    """An even window lies around the object's centre, an odd one around that of the object's cell."""
+    store = indexed(pools=(f"window{size}",))
+    choice = choose(store, Choice())
+    photos = photos_of(store, choice.window, 24)
+
+    for photo, cut in zip(photos.read, window_cuts(Material(store, choice, photos, [], None)), strict=False):
+        # The photo is stretched to the input of 64 x 64.
+        scale = np.array([photo.image.width, photo.image.height] * 2) / 64
+        boxes, windows = photo.objects.xyxy / scale, cut.window_xyxy / scale
+        for box, window, cell in zip(boxes, windows, cut.cell_xyxy / scale, strict=True):
+            middle = (box[:2] + box[2:]) / 2
+            aim = middle if size % 2 == 0 else (middle // STRIDE + 0.5) * STRIDE
+            np.testing.assert_allclose(window[2:] - window[:2], size * STRIDE, atol=1e-3)
+            np.testing.assert_allclose(window / STRIDE, np.rint(window / STRIDE), atol=1e-4)
+            # No block of whole cells has a centre nearer than half a cell.
+            assert np.abs((window[:2] + window[2:]) / 2 - aim).max() <= STRIDE / 2 + 1e-3
+            np.testing.assert_allclose(cell[:2], middle // STRIDE * STRIDE, atol=1e-3)
