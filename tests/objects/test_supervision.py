@@ -171,6 +171,12 @@ def test_tracks_come_back_where_all_are_known() -> None:
     assert some.to_supervision().tracker_id is None
 
 
+def test_tracks_that_some_lack_stay_in_the_data_and_come_back() -> None:
+    some = objects(factors={"tracker_id": np.array(["7", None], object)})
+    back = from_supervision(some.to_supervision(), IMAGE)
+    assert {name: column.tolist() for name, column in back.factors.items()} == {"tracker_id": ["7", None]}
+
+
 def test_supervision_draws_and_selects_what_it_gets() -> None:
     found = objects(mask=[encode(mask) for mask in MASKS]).to_supervision()
     drawn = sv.MaskAnnotator().annotate(np.zeros((HEIGHT, WIDTH, 3), np.uint8), found)

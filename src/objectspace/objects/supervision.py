@@ -35,8 +35,8 @@ def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> D
 
     ``class_id`` is a label's place in ``names``, or without them in the sorted labels of these objects: give
     them to number the objects of several images alike. ``data`` has ``class_name``, ``object_id``, ``source``
-    and the factors; the factor ``tracker_id`` becomes the field. ``confidence`` is NaN where nobody scored
-    an object, None where nobody scored any.
+    and the factors; the factor ``tracker_id`` becomes the field where it numbers every object.
+    ``confidence`` is NaN where nobody scored an object, None where nobody scored any.
 
     ``mask`` is (n, h, w) bool, n h w bytes, empty for an object that has none; None where none has one.
 
@@ -52,13 +52,14 @@ def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> D
     numbered = {name: number for number, name in enumerate(names or sorted(set(objects.label)))}
     if alien := [label for label in objects.label if label not in numbered]:
         raise InputError(f"label {alien[0]!r} is not among the {len(numbered)} names")
-    factors = dict(objects.factors)
+    track = _track_numbers(objects.factors.get(_TRACK))
+    factors = {name: column for name, column in objects.factors.items() if track is None or name != _TRACK}
     return supervision.Detections(
         xyxy=objects.xyxy.copy(),
         mask=_dense(objects.mask),
         confidence=None if np.isnan(objects.score).all() else objects.score.copy(),
         class_id=np.array([numbered[label] for label in objects.label], np.int64),
-        tracker_id=_track_numbers(factors.pop(_TRACK, None)),
+        tracker_id=track,
         data={
             **factors,
             _CLASS_NAME: objects.label.astype(np.str_),
