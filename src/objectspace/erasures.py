@@ -135,10 +135,7 @@ def _probed(
 
 def _same_recipe(store: Store, recipe: Recipe) -> str:
     """The space of a store that was made as a recipe says, by whatever release."""
-    differing = {
-        name: {key: pair for key, pair in recipe.differences(store.recipe(name)).items() if key != "version"}
-        for name in store.space_names
-    }
+    differing = {name: recipe.differences(store.recipe(name)) for name in store.space_names}
     if not differing:
         raise RecipeError(f"{store.path} has no space; index varied pictures first")
     name = min(differing, key=lambda name: len(differing[name]))

@@ -40,13 +40,24 @@ def test_keys_of_a_newer_release_are_refused_by_name():
         {"precision": "bfloat16"},
         {"preprocessing": {"size": 256, "mean": [0.5, 0.5, 0.5]}},
         {"crop": {"background": "mean", "margin": 0.0, "fit": "pad"}},
-        {"version": "0.2.0"},
+        {"method": 2},
     ],
 )
 def test_whatever_changes_the_vectors_changes_the_digest(change: dict[str, object]):
     other = replace(CROP, **change)  # type: ignore[arg-type]
     assert other.digest != CROP.digest
     assert list(CROP.differences(other)) == list(change)
+
+
+def test_another_release_of_the_same_method_makes_the_same_recipe():
+    later = replace(CROP, version="0.2.0")
+    assert (later, later.digest, later.differences(CROP)) == (CROP, CROP.digest, {})
+    assert later.to_json()["version"] == "0.2.0"
+
+
+def test_recipes_of_releases_without_methods_are_those_of_the_first():
+    older = {key: value for key, value in CROP.to_json().items() if key != "method"}
+    assert Recipe.from_json(older) == CROP
 
 
 def test_the_digest_ignores_the_order_of_keys():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import lance
 import numpy as np
@@ -315,6 +315,21 @@ def test_another_recipe_is_refused_by_name(path, make_batch):
         r"\(weights 'aa', now 'ab'; precision 'float32', now 'bfloat16'\); use another store, or .*--as NAME"
     )
     refused(path, replace(batch, vectors={"resnet50-crop": other}), RecipeError, sentence)
+
+
+def test_a_space_of_an_earlier_release_goes_on(path, make_batch, monkeypatch):
+    def without_method(recipe):
+        return {name: value for name, value in asdict(recipe).items() if name != "method"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recipe, "to_json", without_method)
+        write(path, make_batch(1))
+    second = make_batch(2)
+    now = {n: replace(r, recipe=replace(r.recipe, version="9.9")) for n, r in second.vectors.items()}
+    write(path, replace(second, vectors=now))
+    store = open_store(path)
+    assert len(store.space("resnet50-crop")) == 8
+    assert store.recipe("resnet50-crop").version == "0.1.0"
 
 
 def test_another_dimension_is_refused(path, make_batch):

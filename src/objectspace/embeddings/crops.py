@@ -24,6 +24,9 @@ Interpolation = Literal["bilinear", "bicubic"]
 UInt8 = NDArray[np.uint8]
 Bool = NDArray[np.bool_]
 
+#: The method in the recipes of crops: raised when the same encoder would get other pixels.
+CROP_METHOD = 1
+
 #: ImageNet's mean colour. It becomes (nearly) zero in the normalisation of an ImageNet encoder, as in R-CNN
 #: (Girshick et al. 2014, appendix A). A photo's own mean would carry its surroundings into the vector.
 IMAGENET_MEAN = (124, 116, 104)

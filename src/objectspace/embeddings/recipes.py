@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from objectspace._version import __version__
-from objectspace.embeddings.crops import CropPolicy
+from objectspace.embeddings.crops import CROP_METHOD, CropPolicy
 from objectspace.embeddings.encoders import Encoder
-from objectspace.embeddings.pooling import Pooling
+from objectspace.embeddings.pooling import MAP_METHODS, Pooling
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import Scale
-from objectspace.objects.maps import Head, MapSource
+from objectspace.objects.maps import QUERY_METHOD, Head, MapSource
 
 
 def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
@@ -22,6 +22,7 @@ def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
         precision=encoder.precision,
         version=__version__,
         crop=policy.to_json(),
+        method=CROP_METHOD,
     )
 
 
@@ -38,6 +39,7 @@ def map_recipe(source: MapSource, head: Head, pooling: Pooling, scale: Scale) ->
         window=None if pooling.kind == "mask" else pooling.size,
         scale=scale,
         stride=head.stride,
+        method=MAP_METHODS[pooling.kind],
     )
 
 
@@ -51,6 +53,7 @@ def query_recipe(source: MapSource) -> Recipe:
         preprocessing=source.recipe,
         precision=source.precision,
         version=__version__,
+        method=QUERY_METHOD,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,9 @@ class Recipe:
     erasure: what was erased from the vectors afterwards, and how; None where nothing was
     preprocessing: how pixels become the network's input
     precision: "float32" or "bfloat16"
-    version: the objectspace release that made the vectors
+    version: the objectspace release that began the space, for information: releases that make the same
+        vectors go on with it
+    method: of the route's code, raised only where it makes other vectors of the same network
     """
 
     route: str
@@ -39,12 +41,13 @@ class Recipe:
     tap: str
     preprocessing: Mapping[str, Any]
     precision: str
-    version: str
+    version: str = field(compare=False)
     window: int | None = None
     scale: str | None = None
     stride: int | None = None
     crop: Mapping[str, Any] | None = None
     erasure: Mapping[str, Any] | None = None
+    method: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """The recipe as plain JSON values."""
@@ -54,7 +57,7 @@ class Recipe:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Recipe:
         """The recipe that :meth:`to_json` wrote; keys of later releases are refused by name."""
-        known = {field.name for field in fields(cls)}
+        known = {part.name for part in fields(cls)}
         if unknown := sorted(set(value) - known):
             raise InputError(
                 f"recipe: unknown keys {', '.join(unknown)}; it was written by a newer objectspace"
@@ -63,13 +66,17 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits that name the recipe."""
-        return recipe_digest(self.to_json())
+        """Twelve hex digits that name the recipe, whatever the release."""
+        return recipe_digest(self._compared())
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
-        """The keys in which two recipes differ, with both values."""
-        mine, theirs = self.to_json(), other.to_json()
+        """The keys in which two recipes differ, the release aside, with both values."""
+        mine, theirs = self._compared(), other._compared()
         return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
+
+    def _compared(self) -> dict[str, Any]:
+        """What makes two recipes two: all but the release."""
+        return {key: value for key, value in self.to_json().items() if key != "version"}
 
 
 @dataclass(frozen=True, slots=True)

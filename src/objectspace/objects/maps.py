@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+#: The method in the recipes of queries' vectors: raised when the same network would give others.
+QUERY_METHOD = 1
+
 
 @dataclass(frozen=True)
 class Head:

@@ -92,10 +92,7 @@ def loading_arguments(store: Store, recipe: Recipe) -> Mapping[str, Any]:
 
 def _named_as(job: Job, space: str, recipe: Recipe) -> Job:
     """The job with the suffix of the space's name. Raises RecipeError where it would make other vectors."""
-    differing = {
-        name: {key: pair for key, pair in recipe.differences(made).items() if key != "version"}
-        for name, made in job.recipes().items()
-    }
+    differing = {name: recipe.differences(made) for name, made in job.recipes().items()}
     name = min(differing, key=lambda name: (len(differing[name]), not space.startswith(name)))
     if differing[name] or not space.startswith(name):
         found = "; ".join(f"{key}: {held}, now {now}" for key, (held, now) in differing[name].items())
