@@ -516,6 +516,14 @@ def test_a_network_that_detects_nothing_is_refused(tmp_path: Path, text: str, wo
         load_detector(tmp_path / "x.cfg", weights=tmp_path / "x.weights")
 
 
+def test_a_network_of_grey_photos_is_refused(tmp_path: Path) -> None:
+    text = CFG.replace("height=32\n", "height=32\nchannels=1\n", 1)
+    (tmp_path / "x.cfg").write_text(text)
+    write_weights(load_network(parse_cfg(text, path="x.cfg"), None), tmp_path / "x.weights")
+    with pytest.raises(CfgError, match=r"x\.cfg, line \d+, \[net\]: channels=1, expected 3,"):
+        load_detector(tmp_path / "x.cfg", weights=tmp_path / "x.weights")
+
+
 def test_a_name_takes_weights_by_path_and_is_letterboxed(tmp_path: Path) -> None:
     network = load_network(ARCHITECTURES["yolov3-tiny"].cfg(), None)
     write_weights(network, tmp_path / "my.weights")

@@ -167,6 +167,8 @@ def load_darknet(
     where = resolve_device(device)
     numbers = resolve_precision(precision, where)
     network = load_network(cfg, weights)
+    if (channels := network.layers.input_shape[0]) != 3:
+        raise cfg.net.error(f"channels={channels}, expected 3, as photos are read in red, green and blue")
     labels = _class_names(network.layers, names)
     recipe = {
         "family": "darknet",
