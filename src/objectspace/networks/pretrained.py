@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.digests import file_sha256
-from objectspace.errors import DownloadError, ModelError, WeightsError
+from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
 
 #: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.
 _PATTERNS = ("*.json", "*.txt", "*.safetensors")
@@ -103,12 +103,17 @@ def hub_folder(repository: str, check: Callable[[Path], None], *, otherwise: str
 
     A whole one is taken as it is and the hub is not asked, so that the weights stay the same. ``check``
     raises WeightsError for a folder that lacks something; ``otherwise`` is what to do without the hub.
-    Raises DownloadError where the hub cannot be reached or does not give the repository.
+    Raises InputError for a name that no repository can have, DownloadError where the hub cannot be reached or
+    does not give the repository.
     """
-    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return _snapshot(repository, check, local_files_only=True)
+    except HFValidationError as problem:
+        raise InputError(
+            f"{repository}: there is no such folder, and it is no id on the hub: {problem}"
+        ) from None
     except (LocalEntryNotFoundError, WeightsError):
         pass
     try:

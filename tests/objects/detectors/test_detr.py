@@ -243,6 +243,12 @@ def test_what_is_no_detr_is_refused(folders: dict[str, Path], tmp_path: Path) ->
         assert sentence in str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["facebook/detr-resnet-50.git", "runs/exp--2", "detr:a/b..c"])
+def test_what_cannot_be_an_id_of_the_hub_is_one_sentence(name: str) -> None:
+    with pytest.raises(InputError, match=r"there is no such folder, and it is no id on the hub: [^\n]+$"):
+        load_detector(name)
+
+
 def test_weights_of_another_detr_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     mixed = changed(folders["detr"], tmp_path / "mixed", "model.safetensors", None)
     shutil.copy(folders["rt_detr"] / "model.safetensors", mixed)
