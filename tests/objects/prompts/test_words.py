@@ -36,6 +36,16 @@ def test_a_word_that_stands_twice() -> None:
         parse_words("dog. cat. DOG.")
 
 
+def test_words_one_by_one_are_not_split() -> None:
+    assert parse_words(["traffic  light", "dog"]) == ("traffic light", "dog")
+
+
+@pytest.mark.parametrize(("word", "end"), [("traffic light, red", ","), ("St. Bernard", "."), ("dog?", "?")])
+def test_one_of_several_words_that_would_be_split(word: str, end: str) -> None:
+    with pytest.raises(InputError, match=re.escape(f"the word {word!r} holds {end!r}, which ends a word")):
+        parse_words(["dog", word])
+
+
 @given(st.lists(st.text("abc -", min_size=1).filter(lambda text: text.strip(" -")), min_size=1))
 def test_every_word_comes_back(words: list[str]) -> None:
     plain = [" ".join(word.split()) for word in words]

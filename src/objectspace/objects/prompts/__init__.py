@@ -62,7 +62,7 @@ def load_prompter(
     Raises InputError for an unknown name, a prompt without words, a threshold outside [0, 1], WeightsError
     for a folder that lacks something, DownloadError where the hub cannot be reached.
     """
-    words = parse_words(prompt if isinstance(prompt, str) else ". ".join(prompt))
+    words = parse_words(prompt)
     if name not in PROMPT_MODELS:
         raise InputError(f"no prompt model {name!r}: expected {' or '.join(PROMPT_MODELS)}")
     if name == "sam3" and text_threshold is not None:

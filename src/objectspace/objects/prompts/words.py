@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from objectspace.errors import InputError
 
@@ -11,13 +12,19 @@ from objectspace.errors import InputError
 _ENDS = re.compile(r"[.,?]")
 
 
-def parse_words(prompt: str) -> tuple[str, ...]:
-    """The words (or phrases) of a prompt such as ``"apple. red car. dog."`` or ``"apple, red car, dog"``.
+def parse_words(prompt: str | Sequence[str]) -> tuple[str, ...]:
+    """The words (or phrases) of a prompt such as ``"apple. red car. dog."`` or ``"apple, red car, dog"``, or
+    words that are given one by one.
 
     Each is kept as the user wrote it, with single spaces; it becomes the label of the objects found.
-    Raises InputError for a prompt without words and for a word that stands in it twice, whatever its case.
+    Raises InputError for a prompt without words, for a word that stands in it twice, whatever its case, and
+    for one of several words that holds a sign that would end it.
     """
-    words = tuple(" ".join(part.split()) for part in _ENDS.split(prompt))
+    parts = _ENDS.split(prompt) if isinstance(prompt, str) else prompt
+    words = tuple(" ".join(part.split()) for part in parts)
+    for word in words:
+        if end := _ENDS.search(word):
+            raise InputError(f"the word {word!r} holds {end[0]!r}, which ends a word; leave it out")
     words = tuple(word for word in words if any(character.isalnum() for character in word))
     if not words:
         raise InputError(f'prompt without words: {prompt!r}; expected words such as "apple. red car. dog."')
