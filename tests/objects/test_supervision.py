@@ -198,7 +198,7 @@ def test_objects_of_two_images() -> None:
 def test_without_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(
-        InputError, match=r"supervision is not installed; pip install objectspace\[supervision\]"
+        InputError, match=r"needs the package supervision: pip install 'objectspace\[supervision\]'$"
     ):
         objects().to_supervision()
 

@@ -1,6 +1,6 @@
 """Objects to and from ``supervision.Detections``, which most detectors of the field can be turned into.
 
-The package supervision is imported only by :func:`to_supervision`; ``pip install objectspace[supervision]``.
+The package supervision is imported only by :func:`to_supervision`; extra ``supervision``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> D
     try:
         import supervision
     except ImportError:
-        raise InputError("supervision is not installed; pip install objectspace[supervision]") from None
+        raise InputError(
+            "to_supervision needs the package supervision: pip install 'objectspace[supervision]'"
+        ) from None
     if len(images := np.unique(objects.image_id)) > 1:
         raise InputError(f"objects of {len(images)} images, and detections are of one; take() those of one")
     numbered = {name: number for number, name in enumerate(names or sorted(set(objects.label)))}

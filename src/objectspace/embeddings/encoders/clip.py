@@ -281,8 +281,8 @@ def _open_clip() -> Any:
 
 def _not_installed(problem: ImportError) -> ModelError:
     return ModelError(
-        f"{problem.name or 'a package'} is not installed, which encoders with a text tower need; install "
-        "objectspace[text]"
+        f"encoders with a text tower need the package {problem.name or 'open_clip'}: "
+        "pip install 'objectspace[text]'"
     )
 
 
