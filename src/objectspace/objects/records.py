@@ -55,6 +55,11 @@ class Provenance:
         """The rows that ``index`` (integers or booleans) selects."""
         return Provenance(*(getattr(self, column.name)[index] for column in fields(self)))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Provenance]) -> Provenance:
+        """The rows of all parts (at least one) in order."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Objects:
@@ -96,7 +101,7 @@ class Objects:
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Every column by name: the object's own, its provenance's, then the factors."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("provenance", "factors")}
+        own = {name: getattr(self, name) for name in _OWN}
         cells = {f.name: getattr(self.provenance, f.name) for f in fields(self.provenance)}
         return {**own, **cells, **self.factors}
 
@@ -105,11 +110,7 @@ class Objects:
         rows = np.asarray(index)
         if rows.size == 0:
             rows = rows.astype(np.int64)
-        own = {
-            f.name: getattr(self, f.name)[rows]
-            for f in fields(self)
-            if f.name not in ("provenance", "factors")
-        }
+        own = {name: getattr(self, name)[rows] for name in _OWN}
         factors = {name: column[rows] for name, column in self.factors.items()}
         return Objects(**own, provenance=self.provenance.take(rows), factors=factors)
 
@@ -123,6 +124,9 @@ class Objects:
 
         return to_supervision(self, names=names)
 
+
+#: The columns of an object itself, neither its provenance's nor the user's.
+_OWN = tuple(column.name for column in fields(Objects) if column.name not in ("provenance", "factors"))
 
 #: Columns that objects, their store and their search results have already; no factor takes such a name.
 RESERVED_NAMES = frozenset(
@@ -207,14 +211,8 @@ def concatenate(parts: Sequence[Objects]) -> Objects:
         return no_objects()
     if len(parts) == 1:
         return parts[0]
-    own = {
-        f.name: np.concatenate([getattr(part, f.name) for part in parts])
-        for f in fields(Objects)
-        if f.name not in ("provenance", "factors")
-    }
-    cells = Provenance(
-        *(np.concatenate([getattr(part.provenance, f.name) for part in parts]) for f in fields(Provenance))
-    )
+    own = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _OWN}
+    cells = Provenance.joined([part.provenance for part in parts])
     names = dict.fromkeys(name for part in parts for name in part.factors)
     return Objects(**own, provenance=cells, factors={name: _factor(parts, name) for name in names})
 

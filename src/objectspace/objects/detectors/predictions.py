@@ -136,17 +136,11 @@ def best_first(parts: Sequence[Predictions]) -> Predictions:
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
     """The rows of all parts (at least one) in order."""
-    cells = Provenance(
-        *(
-            np.concatenate([getattr(part.provenance, column) for part in parts])
-            for column in ("head", "stride", "cell_x", "cell_y", "anchor", "objectness")
-        )
-    )
     return Predictions(
         np.concatenate([part.xyxy for part in parts]),
         np.concatenate([part.score for part in parts]),
         np.concatenate([part.label for part in parts]),
-        cells,
+        Provenance.joined([part.provenance for part in parts]),
     )
 
 
