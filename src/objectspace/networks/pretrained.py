@@ -98,36 +98,38 @@ def network_kind(folder: Path) -> str:
         raise WeightsError(f"{folder / 'config.json'} is no configuration of a network") from None
 
 
-def hub_folder(repository: str, check: Callable[[Path], None], *, otherwise: str) -> Path:
+def hub_folder(
+    repository: str, check_kind: Callable[[Path], None], check: Callable[[Path], None], *, otherwise: str
+) -> Path:
     """A repository's folder in the hub's cache, fetched first where it is not there, or not whole.
 
     A whole one is taken as it is and the hub is not asked, so that the weights stay the same. ``check``
-    raises WeightsError for a folder that lacks something; ``otherwise`` is what to do without the hub.
+    raises WeightsError for a folder that lacks something; ``check_kind`` raises for one of another network,
+    by its configuration, before the rest of it is fetched. ``otherwise`` is what to do without the hub.
     Raises InputError for a name that no repository can have, DownloadError where the hub cannot be reached or
-    does not give the repository.
+    does not give the repository whole.
     """
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        return _snapshot(repository, check, local_files_only=True)
+        folder = _snapshot(repository, local_files_only=True)
+        check(folder)
+        return folder
     except HFValidationError as problem:
         raise InputError(
             f"{repository}: there is no such folder, and it is no id on the hub: {problem}"
         ) from None
     except (LocalEntryNotFoundError, WeightsError):
         pass
+    check_kind(_fetched(repository, ("config.json",), otherwise))
+    folder = _fetched(repository, _PATTERNS, otherwise)
     try:
-        return _snapshot(repository, check)
-    except GatedRepoError:
-        raise DownloadError(
-            f"{repository} is given only to those who accept its licence: do so at "
-            f"https://huggingface.co/{repository} and log in with hf auth login, or {otherwise}"
-        ) from None
-    except Exception as problem:  # the hub's client has its own errors besides those of the network
-        raise DownloadError(
-            f"{repository} could not be fetched from huggingface.co ({type(problem).__name__}); "
-            f"connect to the network once, or {otherwise}"
-        ) from None
+        check(folder)
+    except WeightsError as problem:
+        # Without a network the hub's client gives what is there, though another program may have fetched the
+        # configuration alone, or pickles.
+        raise _not_fetched(repository, str(problem), otherwise) from None
+    return folder
 
 
 def joint_sha256(parts: Sequence[dict[str, str]]) -> str:
@@ -138,19 +140,38 @@ def joint_sha256(parts: Sequence[dict[str, str]]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _snapshot(repository: str, check: Callable[[Path], None], *, local_files_only: bool = False) -> Path:
-    """The repository's folder. Without a network the hub's client gives what is there, though another program
-    may have fetched the configuration alone, or pickles; so it is checked.
-    """
+def _fetched(repository: str, patterns: Sequence[str], otherwise: str) -> Path:
+    """The folder of a repository with what the hub has of these patterns. Raises DownloadError."""
+    from huggingface_hub.errors import GatedRepoError
+
+    try:
+        return _snapshot(repository, patterns)
+    except GatedRepoError:
+        raise DownloadError(
+            f"{repository} is given only to those who accept its licence: do so at "
+            f"https://huggingface.co/{repository} and log in with hf auth login, or {otherwise}"
+        ) from None
+    except Exception as problem:  # the hub's client has its own errors besides those of the network
+        raise _not_fetched(repository, type(problem).__name__, otherwise) from None
+
+
+def _snapshot(
+    repository: str, patterns: Sequence[str] = _PATTERNS, *, local_files_only: bool = False
+) -> Path:
     import huggingface_hub
 
-    folder = Path(
+    return Path(
         huggingface_hub.snapshot_download(
-            repository, allow_patterns=list(_PATTERNS), local_files_only=local_files_only
+            repository, allow_patterns=list(patterns), local_files_only=local_files_only
         )
     )
-    check(folder)
-    return folder
+
+
+def _not_fetched(repository: str, reason: str, otherwise: str) -> DownloadError:
+    return DownloadError(
+        f"{repository} could not be fetched from huggingface.co ({reason}); connect to the network once, or "
+        f"{otherwise}"
+    )
 
 
 def _refuse(folder: Path, what: str, names: Sequence[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -273,3 +275,40 @@ def test_the_hub_out_of_reach_is_one_sentence(monkeypatch: pytest.MonkeyPatch, t
         match=r"someone/some-detr could not be fetched .* there is none called someone/some-detr here$",
     ):
         load_detector("someone/some-detr")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder whose files the hub has of every repository; what was fetched of them lies in fetched/."""
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    files, fetched = tmp_path / "files", tmp_path / "fetched"
+    files.mkdir()
+    fetched.mkdir()
+
+    def snapshot(repository: str, *, allow_patterns: Sequence[str], local_files_only: bool = False) -> str:
+        if local_files_only:
+            raise LocalEntryNotFoundError("nothing was fetched before")
+        for pattern in allow_patterns:
+            for file in files.glob(pattern):
+                shutil.copy(file, fetched)
+        return str(fetched)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    return files
+
+
+def test_of_a_network_that_is_no_detr_only_the_configuration_is_fetched(hub: Path) -> None:
+    (hub / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (hub / "model.safetensors").write_bytes(b"many gigabytes")
+    with pytest.raises(ModelError, match="someone/some-llm is a llama, which is not supported"):
+        load_detector("someone/some-llm")
+    assert [file.name for file in (hub.parent / "fetched").iterdir()] == ["config.json"]
+
+
+def test_a_repository_that_lacks_something_is_told_what(hub: Path, folders: dict[str, Path]) -> None:
+    for file in ("config.json", "preprocessor_config.json"):
+        shutil.copy(folders["detr"] / file, hub)
+    with pytest.raises(DownloadError, match=r"someone/old-detr .* holds no weights; expected model\.safeten"):
+        load_detector("someone/old-detr")

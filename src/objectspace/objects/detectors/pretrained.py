@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,18 +42,22 @@ def load_pretrained(name: str) -> PretrainedDetector:
     """
     wanted, place = kind_and_place(name)
     import_transformers(name)
-    folder = _folder(place)
-    kind = network_kind(folder)
-    if kind not in DETR_KINDS:
-        raise ModelError(f"{place} is a {kind}, which is not supported; expected {', '.join(DETR_KINDS)}")
-    if wanted not in (None, kind):
-        raise InputError(f"{place} is a {kind}, not a {wanted}; name it {kind}:{place}")
+
+    def check_kind(folder: Path) -> None:
+        kind = network_kind(folder)
+        if kind not in DETR_KINDS:
+            raise ModelError(f"{place} is a {kind}, which is not supported; expected {', '.join(DETR_KINDS)}")
+        if wanted not in (None, kind):
+            raise InputError(f"{place} is a {kind}, not a {wanted}; name it {kind}:{place}")
+
+    folder = _folder(place, check_kind)
+    check_kind(folder)
     found = read_pretrained(folder, network="AutoModelForObjectDetection", processor="AutoImageProcessor")
     rule, mean, std = _input_rule(found.processor, place)
     return PretrainedDetector(found.network, rule, mean, std, joint_sha256([found.sha256]))
 
 
-def _folder(place: str) -> Path:
+def _folder(place: str, check_kind: Callable[[Path], None]) -> Path:
     """The folder that a place names, with what it needs; of a hub's id the one in its cache."""
     if Path(place).is_dir():
         _check(Path(place))
@@ -63,7 +68,7 @@ def _folder(place: str) -> Path:
         "name a folder that holds its config.json, preprocessor_config.json and model.safetensors; "
         f"there is none called {place} here"
     )
-    return hub_folder(place, _check, otherwise=otherwise)
+    return hub_folder(place, check_kind, _check, otherwise=otherwise)
 
 
 def _check(folder: Path) -> None:

@@ -39,6 +39,10 @@ class Published:
         """Raise WeightsError for a folder that lacks something or is of another network."""
         saved_by = f"save_pretrained of {self.network} and {self.processor}"
         check_folder(folder, saved_by=saved_by, reads_text=self.reads_text)
+        self.check_kind(folder)
+
+    def check_kind(self, folder: Path) -> None:
+        """Raise WeightsError for a folder whose configuration is of another network."""
         if (kind := network_kind(folder)) not in self.kinds:
             raise WeightsError(f"{folder} holds a network of type {kind}, expected {self.kinds[0]}")
 
@@ -52,7 +56,7 @@ def load_pretrained(published: Published, weights: Path | str | None) -> Pretrai
     import_transformers("finding objects by words")
     if weights is None:
         otherwise = f"name a folder that holds {published.part}/ with --prompt-weights"
-        folder = hub_folder(published.repository, published.check, otherwise=otherwise)
+        folder = hub_folder(published.repository, published.check_kind, published.check, otherwise=otherwise)
     else:
         folder = _part(published, Path(weights))
     return read_pretrained(folder, network=published.network, processor=published.processor)
