@@ -243,6 +243,21 @@ def test_a_control_takes_away_what_comes_through_it() -> None:
     assert fixed.probe.score.low <= fixed.probe.score.chance <= fixed.probe.score.high
 
 
+def test_chance_of_a_probe_is_chance_among_objects_of_one_label() -> None:
+    """400 photos of 1 to 6 objects of 8 labels, vectors that are the angle: hardly two share their labels."""
+    rng = np.random.default_rng(0)
+    photo = np.repeat(np.arange(400), rng.integers(1, 7, 400))
+    label, angle = rng.integers(0, 8, len(photo)), rng.uniform(0, 360, len(photo))
+    probe = measure_probe(
+        circle(angle).astype(np.float32),
+        Factor("angle", "circular", angle, 360.0),
+        make_clusters(photo, level=label),
+    )
+    assert probe is not None
+    assert probe.score.value < 1
+    assert probe.score.chance == pytest.approx(90, abs=2)
+
+
 def test_unknown_values_are_left_out_and_counted() -> None:
     x = np.arange(20.0)
     x[3] = np.nan

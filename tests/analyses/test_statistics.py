@@ -67,6 +67,62 @@ def test_clusters_move_through_all_levels_together() -> None:
         assert (apple[rows][elevation == 0] == apple[rows][elevation == 1]).all()
 
 
+def photos_of_kinds(seed: int, photos: int, kinds: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Photo and kind of objects: each kind is in a share of the photos, whichever others are."""
+    photo, kind = np.nonzero(np.random.default_rng(seed).random((photos, kinds)) < share)
+    return photo, kind
+
+
+def test_each_level_is_permuted_freely_whatever_the_other_levels_of_a_photo() -> None:
+    """Hardly two of these photos have the same kinds."""
+    photo, kind = photos_of_kinds(0, 40, 8, 0.4)
+    clusters = make_clusters(photo, level=kind)
+    values = np.random.default_rng(1).normal(size=len(photo))
+    drawn = np.stack(list(permutations(clusters, 400, values=values)))
+    assert (np.sort(drawn) == np.arange(len(photo))).all()
+    # In a uniform permutation each gives to each other equally often, itself included.
+    for level in range(8):
+        rows = np.flatnonzero(kind == level)
+        given = (drawn[:, rows, None] == rows).mean(0)
+        error = np.sqrt((1 - 1 / len(rows)) / len(rows) / 400)
+        assert (np.abs(given - 1 / len(rows)) < 5 * error).all()
+
+
+def test_clusters_of_other_levels_keep_a_value_that_they_share() -> None:
+    """A photo's light is one at all its kinds: photos that share two kinds draw light values in one order."""
+    photo, kind = photos_of_kinds(2, 200, 4, 0.5)
+    light = np.random.default_rng(3).normal(size=200)[photo]
+    tables = []
+    for rows in permutations(make_clusters(photo, level=kind), 20, values=light):
+        table = np.full((200, 4), np.nan)
+        table[photo, kind] = light[rows]
+        tables.append(table[~np.isnan(table[:, :2]).any(1), :2])
+    assert np.corrcoef(np.concatenate(tables).T)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("shared", ["photo", "object"])
+def test_p_is_uniform_where_photos_hang_together_across_levels(shared: str) -> None:
+    """Vectors of a photo alike at all its kinds, values its own or its objects', and independent of them."""
+    p = []
+    for seed in range(300):
+        rng = np.random.default_rng([seed, 9])
+        photo, kind = photos_of_kinds(seed, 30, 4, 0.7)
+        clusters = make_clusters(photo, level=kind)
+        value = rng.normal(size=30)[photo] if shared == "photo" else rng.normal(size=len(photo))
+        value += 2 * rng.normal(size=4)[kind]
+        vectors = rng.normal(size=(30, 2))[photo]
+        compared = (kind[:, None] == kind) & (photo[:, None] != photo)
+        rows = np.stack([np.arange(len(photo)), *permutations(clusters, 19, values=value, seed=seed)])
+        member = np.eye(4)[kind]
+        centred = value - (value @ member / member.sum(0))[kind]
+        likeness = np.einsum("pi,ij,pj->p", centred[rows], vectors @ vectors.T * compared, centred[rows])
+        p.append(p_value(float(likeness[0]), likeness[1:]))
+    for level in (0.05, 0.25, 0.5, 0.75):
+        # Outside these bounds comes once in 300 times.
+        low, high = scipy.stats.binom.interval(1 - 1 / 300, 300, level)
+        assert low <= np.count_nonzero(np.array(p) <= level + 1e-9) <= high
+
+
 def test_permutations_are_the_same_for_the_same_seed() -> None:
     clusters = make_clusters(np.arange(9) // 2)
     one, again, other = (np.stack(list(permutations(clusters, 5, seed=seed))) for seed in (1, 1, 2))

@@ -68,7 +68,9 @@ def measure_agreement(
     """
     values = _agreement(neighbours, factor, factor.values)
     random = random_agreement(factor, factor.values, clusters)
-    shuffled = (factor.values[rows] for rows in permutations(clusters, permuted, seed=seed))
+    shuffled = (
+        factor.values[rows] for rows in permutations(clusters, permuted, values=factor.values, seed=seed)
+    )
     null = np.array([_gain(neighbours, factor, drawn, clusters) for drawn in shuffled])
     p = p_value(factor.sign * float(values.mean() - random.mean()), null)
 

@@ -89,7 +89,7 @@ def measure_geometry(
     curve, low, high, low_hit, high_hit = _intervals(pairs, bins, (hit, asked), clusters, seed)
     gain = float((hit - share).sum())
     null = []
-    for rows in permutations(clusters, PERMUTED, seed=seed):
+    for rows in permutations(clusters, PERMUTED, values=factor.values, seed=seed):
         drawn_hit, drawn_share, _ = _opposite(pairs, _bins(factor, factor.values[rows], pairs), len(clusters))
         null.append(float((drawn_hit - drawn_share).sum()))
     opposite = Estimate(

@@ -77,7 +77,9 @@ def measure_probe(
     targets = _targets(factor)
     count = max(FEWEST, min(MOST, TARGETS // targets.shape[1] - 1))
     # (n, r): the values as they are, then as often exchanged.
-    rows = np.stack([np.arange(len(targets)), *permutations(clusters, count, seed=seed)], axis=1)
+    rows = np.stack(
+        [np.arange(len(targets)), *permutations(clusters, count, values=factor.values, seed=seed)], axis=1
+    )
     fold = make_folds(clusters.cluster, FOLDS, seed=seed)
     ridge = FoldedRidge(vectors, targets[rows].reshape(len(rows), -1), fold, clusters.level)
     predicted, baseline = (part.reshape(*rows.shape, -1) for part in held_out(ridge, targets.shape[1]))

@@ -104,24 +104,37 @@ def expanded_percentiles(count: int) -> tuple[float, float]:
     return tail, 1 - tail
 
 
-def permutations(clusters: Clusters, count: int, *, seed: int = 0) -> Iterator[Codes]:
+def permutations(
+    clusters: Clusters, count: int, *, values: NDArray[np.float64] | None = None, seed: int = 0
+) -> Iterator[Codes]:
     """``count`` times the rows (n,) whose values the objects take under the null hypothesis.
 
-    The hypothesis: what the vectors hold is independent of the factor. What keeps its dependence is kept
-    together (block permutation; Winkler et al., *Multi-level block permutation*, 2015):
+    The hypothesis: at one level of the control, what the vectors hold is independent of the factor. What
+    keeps its dependence is kept together (block permutation; Winkler et al., *Multi-level block
+    permutation*, 2015):
 
     - whole clusters exchange their values, so a factor that is constant in each cluster stays so;
     - inside a cluster photos exchange theirs in random order, and objects inside a photo; a factor that is
       constant in each photo stays so;
-    - a value never leaves its level of the control, and only clusters with objects at the same levels are
-      exchanged.
+    - a value never leaves its level of the control.
+
+    With a control the unit is the block, a cluster's objects at one level, and at each level every
+    arrangement of its blocks is equally likely. Where all clusters are at the same levels they exchange the
+    blocks of all levels together. Where they are not, a giver lacks levels that the receiver has. Then
+    clusters are put in the order of ``values`` (n,), the factor's own, by their mean rank within levels, and
+    the receivers at each level take its blocks in the order in which they would have taken whole clusters. So
+    a cluster with high values at one level has high ones at the others too; were each level permuted on its
+    own, a factor and vectors that are both constant in each cluster would look related too often. Without
+    ``values`` the order of the clusters is arbitrary.
 
     Where the receiver is larger than the giver, the giver's values come round again; where it is smaller,
-    some are left out. So the test is exact where clusters are of one size or constant, and approximate
-    elsewhere; the share of a value may then change, so statistics are compared less their own chance.
+    some are left out. So the test is exact where blocks are of one size or constant and clusters are at the
+    same levels, and approximate elsewhere; the share of a value may then change, so statistics are compared
+    less their own chance. A level of a single cluster exchanges nothing:
+    :func:`~objectspace.analyses.clusters.comparable` leaves it out.
     """
     rng = np.random.default_rng([seed, 1])
-    tree = _Tree(clusters)
+    tree = _Tree(clusters, np.zeros(len(clusters)) if values is None else values)
     for _ in range(count):
         yield tree.draw(rng)
 
@@ -129,23 +142,38 @@ def permutations(clusters: Clusters, count: int, *, seed: int = 0) -> Iterator[C
 class _Tree:
     """Clusters of blocks (a cluster at one level of the control) of photos of objects."""
 
-    def __init__(self, clusters: Clusters) -> None:
-        self.block = _pair_codes(clusters.cluster, clusters.level)
-        self.photo = _pair_codes(self.block, clusters.image)
-        self.photos = _Segments(_parents(self.photo, self.block))
-        self.objects = _Segments(self.photo)
-        cluster_of_block = _parents(self.block, clusters.cluster)
-        self.blocks = _Segments(cluster_of_block)
-        self.like = codes_of_sets(cluster_of_block, _parents(self.block, clusters.level))
+    def __init__(self, clusters: Clusters, values: NDArray[np.float64]) -> None:
+        block = _pair_codes(clusters.cluster, clusters.level)
+        photo = _pair_codes(block, clusters.image)
+        self.cluster, self.level = (_parents(block, one) for one in (clusters.cluster, clusters.level))
+        self.photos, self.objects = _Segments(_parents(photo, block)), _Segments(photo)
+        # The same photo at several levels is several of ``photos``.
+        self.same_photo = _parents(photo, _pair_codes(clusters.cluster, clusters.image))
+        self.place = _places(clusters, values)
+        self.in_order = self._order(self.place)
 
     def draw(self, rng: np.random.Generator) -> Codes:
         """Each object's giver: from cluster to block to photo to object."""
-        giver = np.empty_like(self.like)
-        giver[np.argsort(self.like, kind="stable")] = _shuffled(self.like, rng)
-        # Clusters that are exchanged have the same levels, in the same order.
-        block = self.blocks.start[giver[self.blocks.parent]] + self.blocks.rank
-        photo = self.photos.give(block, rng)
-        return self.objects.give(photo, rng)
+        giver = np.argsort(rng.random(len(self.place)))
+        block = np.empty_like(self.in_order)
+        block[self._order(self.place[giver])] = self.in_order
+        photo = self.photos.give(block, rng.random(int(self.same_photo.max()) + 1)[self.same_photo])
+        return self.objects.give(photo, rng.random(len(self.objects.parent)))
+
+    def _order(self, place: Codes) -> Codes:
+        """Blocks by level, and at each level by the place (clusters,) of their cluster."""
+        return np.lexsort((place[self.cluster], self.level))
+
+
+def _places(clusters: Clusters, values: NDArray[np.float64]) -> Codes:
+    """(clusters,) the place of each in the order of the mean rank of its values within their levels."""
+    pair = _pair_codes(clusters.level, codes(values))
+    size, of_level = np.bincount(pair), np.bincount(clusters.level)
+    # Equal values share the middle of their ranks.
+    middle = (np.cumsum(size) - size / 2)[pair] - (np.cumsum(of_level) - of_level)[clusters.level]
+    share = middle / of_level[clusters.level]
+    mean = np.bincount(clusters.cluster, weights=share) / np.bincount(clusters.cluster)
+    return np.argsort(np.argsort(mean, kind="stable"))
 
 
 class _Segments:
@@ -159,16 +187,15 @@ class _Segments:
         order = np.argsort(parent, kind="stable")
         self.rank[order] = np.arange(len(parent)) - self.start[parent[order]]
 
-    def give(self, giver: Codes, rng: np.random.Generator) -> Codes:
-        """The child that gives to each child, when parent p takes from the children of ``giver[p]``."""
+    def give(self, giver: Codes, key: NDArray[np.float64]) -> Codes:
+        """The child that gives to each child, when parent p takes from the children of ``giver[p]``.
+
+        The giver's children come in the order of ``key`` (children,), random numbers in [0, 1).
+        """
         source = giver[self.parent]
-        child: Codes = _shuffled(self.parent, rng)[self.start[source] + self.rank % self.size[source]]
+        given = np.argsort(self.parent + key)
+        child: Codes = given[self.start[source] + self.rank % self.size[source]]
         return child
-
-
-def _shuffled(parent: Codes, rng: np.random.Generator) -> Codes:
-    """Children sorted by parent, in random order within each."""
-    return np.argsort(parent + rng.random(len(parent)))
 
 
 def _pair_codes(first: Codes, second: Codes) -> Codes:
@@ -181,12 +208,3 @@ def _parents(child: Codes, parent: Codes) -> Codes:
     owner = np.zeros(int(child.max(initial=-1)) + 1, np.int64)
     owner[child] = parent
     return owner
-
-
-def codes_of_sets(owner: Codes, member: Codes) -> Codes:
-    """A number for each owner, the same for owners of the same set of members."""
-    sets: list[list[int]] = [[] for _ in range(int(owner.max(initial=-1)) + 1)]
-    for one, other in zip(owner.tolist(), member.tolist(), strict=True):
-        sets[one].append(other)
-    numbers: dict[tuple[int, ...], int] = {}
-    return np.array([numbers.setdefault(tuple(sorted(set_)), len(numbers)) for set_ in sets], np.int64)
