@@ -11,6 +11,7 @@ from typing import Any
 
 from objectspace._version import __version__
 from objectspace.analyses.claims import Finding, Missing, had, weigh_claims
+from objectspace.drafts import check_place, draft_beside
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError
 from objectspace.objects.detectors import Detector
@@ -105,10 +106,8 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
         raise InputError(f"{store.path} holds no objects yet; index photos first")
     chosen = choose(store, choice or Choice())
     recipes = {name: store.recipe(name) for name in (chosen.crop, chosen.window) if name is not None}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror or error}") from None
+    path = out / PAGE
+    check_place(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
         material = _material(store, chosen, Path(scratch), device)
         findings = weigh_claims(gather(store, chosen, material.occlusions, material.moved))
@@ -124,8 +123,8 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
         notes=notes,
         foot=[("objectspace", __version__), *((name, _told(recipe)) for name, recipe in recipes.items())],
     )
-    path = out / PAGE
-    _write(path, text)
+    with draft_beside(path, replace=True) as draft:
+        draft.write_text(text, encoding="utf-8")
     return StoreReport(path, findings, chosen, recipes, notes, missing)
 
 
@@ -190,14 +189,3 @@ def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
         ("style", choice.style or "not known"),
     ]
     return [*rows, ("group", choice.group)] if choice.group else rows
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        draft.unlink(missing_ok=True)

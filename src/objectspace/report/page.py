@@ -54,7 +54,7 @@ footer dd { overflow-wrap: anywhere; }
 _CLAIMS_HEAD = """<h2>Claims</h2>
 <p>A claim holds where the 95 % interval (bootstrap over photos or groups) lies wholly on the better side of
 chance and the permutation test agrees; it does not hold where the interval lies on the other side. Otherwise
-these photos do not show it.</p>
+these photos do not show it. Each claim is tested on its own; nothing is corrected for their number.</p>
 <table><thead><tr><th>the paper’s claim</th><th>what was measured</th><th class="number">value</th>
 <th class="number">chance</th><th class="number">95 % interval</th><th class="number">n</th>
 <th class="number">p</th><th>verdict</th></tr></thead><tbody>"""

@@ -210,9 +210,10 @@ _DRAWERS = (
     _Drawer(
         "figure7",
         "Figure 7. Where the place is in the vectors",
-        "The moved object's windows by principal components and by t-SNE; red grows with the box's left "
-        "edge, blue with its top edge.",
-        "Scatter plots of the projected windows and bars of how much of the variance place and phase explain",
+        "The moved object's windows by principal components and by t-SNE. Red grows to the right and blue "
+        "downwards: above with the place of the box in the picture, below with that of its centre in the "
+        "window.",
+        "Scatter plots of the projected windows, coloured by the place in the picture and in the window",
         _projections,
     ),
 )
