@@ -80,8 +80,6 @@ class Kept:
 class Reader(Protocol):
     """One family of torchvision's detectors."""
 
-    classes: int
-
     def raw(self, features: Mapping[str, Tensor], images: ImageList) -> list[Any]:
         """What the heads say of each image of a batch; ``features`` are the backbone's maps."""
 
@@ -182,11 +180,6 @@ class _OneStage:
 class _PerLevel(_OneStage):
     """RetinaNet and FCOS: of each level the best pairs of anchor and class go to suppression."""
 
-    @property
-    def classes(self) -> int:
-        head = self._network.head.classification_head
-        return int(head.cls_logits.out_channels) // self._per_cell()[0]
-
     def kept(self, raw: Dense, confidence: float, iou: float) -> Kept:
         scores = torch.sigmoid(raw.logits)
         if raw.centredness is not None:
@@ -223,10 +216,6 @@ class _Fcos(_PerLevel):
 class _Ssd(_OneStage):
     """W. Liu et al., "SSD: Single Shot MultiBox Detector", ECCV 2016."""
 
-    @property
-    def classes(self) -> int:
-        return int(self._network.head.classification_head.num_columns)
-
     def kept(self, raw: Dense, confidence: float, iou: float) -> Kept:
         scores = functional.softmax(raw.logits, dim=-1)
         best, anchors, labels = [], [], []
@@ -253,10 +242,6 @@ class _FasterRcnn:
     def __init__(self, network: Any) -> None:
         self._network = network
         self._rpn, self._box_heads = network.rpn, network.roi_heads
-
-    @property
-    def classes(self) -> int:
-        return int(self._box_heads.box_predictor.cls_score.out_features)
 
     def anchors(self, features: Mapping[str, Tensor], images: ImageList) -> list[NDArray[np.float32]]:
         maps = list(features.values())
