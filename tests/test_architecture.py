@@ -40,6 +40,7 @@ ORDER = (
     "digests",
     "cores",
     "drafts",
+    "wording",
     "errors",
     "_version",
 )

@@ -21,6 +21,7 @@ from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError, RecipeError
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
+from objectspace.store.records import check_space_name
 
 #: Characters up to which both values of what two recipes differ in are told.
 BRIEF = 40
@@ -75,21 +76,25 @@ def erase_space(
     ``fit`` has varied pictures in a space of the same recipe. Factors are numbers: the user's own columns,
     x, y, x1, y1 and size, and of windows phase_x and phase_y.
     Raises RecipeError where ``fit`` has no space of that recipe or ``name`` is a space of another one,
-    QueryError for an unknown space, InputError for an unknown or constant factor.
+    QueryError for an unknown space, InputError for an unknown or constant factor, and for a name that cannot
+    be a space's or is that of ``space``.
     """
+    check_space_name(name)
+    if name == space:
+        raise InputError(
+            f"the space without the factors needs a name of its own, {space} is the one with them"
+        )
     opened, taught = open_store(store), open_store(fit)
     real, varied = opened.space(space), taught.space(_same_recipe(taught, opened.recipe(space)))
     objects = taught.objects(varied.object_id)
     where = window_whereabouts(taught, varied.name, objects)
     values = {factor: numeric_factor(objects, where, factor) for factor in factors}
-    probes = measure_erasure(varied.vectors, values, objects.image_id, seed=seed)
     eraser = fit_eraser(varied.vectors, np.column_stack(list(values.values())))
-    new = Space(
-        name,
-        _recipe(real, varied, factors, eraser),
-        real.object_id,
-        eraser.erase(real.vectors).astype(np.float32),
-    )
+    recipe = _recipe(real, varied, factors, eraser)
+    with open_writer(opened.path) as writer:
+        writer.check_recipes({name: recipe})  # before the probes, which take the time
+    probes = measure_erasure(varied.vectors, values, objects.image_id, seed=seed)
+    new = Space(name, recipe, real.object_id, eraser.erase(real.vectors).astype(np.float32))
     _write(opened, new, space)
     here = opened.objects(real.object_id)
     return ErasedSpace(
@@ -165,10 +170,6 @@ def _recipe(real: Space, varied: Space, factors: tuple[str, ...], eraser: Eraser
 
 
 def _write(store: Store, space: Space, origin: str) -> None:
-    if space.name == origin:
-        raise InputError(
-            f"the space without the factors needs a name of its own, {origin} is the one with them"
-        )
     cells = {} if space.recipe.route in ("crop", "query", "own") else store.cells(origin)
     rows = SpaceRows(space.recipe, space.object_id, space.vectors, cells)
     batch = Batch(

@@ -69,8 +69,8 @@ def test_index_from_a_data_yaml(dataset, index):
     assert store.info().labels == {"apple": 2, "pear": 2, "plum": 1}
     name = f"objectspace: {dataset}/data.yaml"
     assert told == [
-        f"{name}: 1 images are not among the photos, such as {dataset}/labels/gone.txt",
-        f"{name}: 1 photos are not annotated there, such as {dataset}/images/red2.png",
+        f"{name}: 1 image is not among the photos, such as {dataset}/labels/gone.txt",
+        f"{name}: 1 photo is not annotated there, such as {dataset}/images/red2.png",
     ]
 
 
@@ -81,7 +81,7 @@ def test_two_photos_of_one_name_and_one_annotation(devkit, index):
     _, told, _ = index(devkit / "JPEGImages", devkit, "--annotation-format", "voc")
     assert (
         told[1]
-        == f"objectspace: {devkit}: 1 photos have the annotations of another of that name, such as {again}"
+        == f"objectspace: {devkit}: 1 photo has the annotations of another of that name, such as {again}"
     )
 
 
@@ -105,7 +105,7 @@ def test_index_from_a_development_kit(devkit, index):
     assert report["failures"] == [
         {"path": f"{devkit}/Annotations/3.xml", "reason": "has a DOCTYPE, which is not read; remove it"}
     ]
-    assert told == [f"objectspace: {devkit}: 1 images are not among the photos, such as 2.jpg"]
+    assert told == [f"objectspace: {devkit}: 1 image is not among the photos, such as 2.jpg"]
     objects = store.objects()
     found = sorted(zip(objects.label, objects.xyxy.tolist(), objects.factors["pose"], strict=True))
     assert found == [("cat", [40, 8, 60, 40], None), ("couch", [8, 8, 28, 40], "Left")]
@@ -154,5 +154,5 @@ def test_masks_of_other_photos_are_counted(world, command, tmp_path):
     done = command("index", world.photos, "--store", tmp_path / "s.osp", *options, "-q")
     assert done.code == 0
     assert (
-        done.err == f"objectspace: {masks}: 1 images are not among the photos, such as {masks}/gone-map.png\n"
+        done.err == f"objectspace: {masks}: 1 image is not among the photos, such as {masks}/gone-map.png\n"
     )

@@ -49,9 +49,9 @@ def test_index_from_a_coco_file(world, command, coco, tmp_path):
     ]
     told = done.err.splitlines()
     assert told == [
-        f"objectspace: {coco}: 1 images are not among the photos, such as gone.png",
+        f"objectspace: {coco}: 1 image is not among the photos, such as gone.png",
         f"objectspace: {coco}: 2 photos are not annotated there, such as {world.photos / 'red2.png'}",
-        f"objectspace: {coco}: 1 annotations are of crowds (iscrowd) and left out",
+        f"objectspace: {coco}: 1 annotation is of a crowd (iscrowd) and left out",
     ]
     objects = open_store(tmp_path / "s.osp").objects()
     attributes = {style: yaw for style, yaw in zip(*objects.factors.values(), strict=True) if yaw == yaw}

@@ -6,6 +6,7 @@ import pytest
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.encoders import load_encoder
+from objectspace.errors import ImageError
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
@@ -36,6 +37,16 @@ def test_context_in_words_and_drawn(command, store, tmp_path):
     assert "embedding: R2 from the surroundings" in done.out
     assert "pairs: context share" in done.out
     assert (tmp_path / "context.png").stat().st_size > 10_000
+
+
+def test_the_answer_comes_before_a_figure_that_fails(command, store, tmp_path, monkeypatch):
+    def gone(*arguments):
+        raise ImageError("a.png", "there is no such file")
+
+    monkeypatch.setattr("objectspace.analyses.context.pictures.cut_views", gone)
+    done = command("context", store, *VIEWS, "-k", 2, "--figure", tmp_path / "context.png")
+    assert (done.code, done.err) == (1, "objectspace: a.png: there is no such file\n")
+    assert "pairs: context share" in done.out
 
 
 def test_context_as_json(command, store):

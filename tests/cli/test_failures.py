@@ -14,6 +14,7 @@ import time
 import pytest
 from PIL import Image
 
+import objectspace
 import objectspace.__main__
 from objectspace.store import open_store, open_writer
 
@@ -68,6 +69,10 @@ def test_wrong_usage_is_exit_2(world, command, tmp_path, arguments):
 def test_no_arguments(command):
     assert command().code == 2
     assert "Missing argument 'PHOTOS'" in command("index").err
+
+
+def test_the_version(command):
+    assert command("--version").out == f"objectspace {objectspace.__version__}\n"
 
 
 def test_misspelled_networks(world, refused):

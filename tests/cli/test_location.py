@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
-from objectspace.store import open_store
+from objectspace.store import open_store, open_writer
 
 BOX = "8,8,40,40"
 
@@ -103,8 +104,6 @@ def test_project_without_a_space_takes_every_window(varied, spaces, command):
 
 
 def test_erase_adds_a_space_and_tells_what_it_did(varied, spaces, command, sentence, tmp_path):
-    import shutil
-
     shutil.copytree(varied, tmp_path / "real.osp")
     named = ("--space", spaces[3], "--factor", "x", "--factor", "y", "--as", "placeless")
     done = command("erase", tmp_path / "real.osp", "--fit", varied, *named, "--json")
@@ -162,6 +161,34 @@ def test_an_eraser_is_fitted_to_a_space_of_the_same_recipe(
     )
     assert "was made as this one was" in told
     assert "differs in window (2, there 1); vary with the options that made this one" in told
+
+
+def test_a_name_that_cannot_be_taken_is_told_before_the_work(
+    varied, spaces, command, sentence, tmp_path, monkeypatch
+):
+    shutil.copytree(varied, tmp_path / "real.osp")
+    named = ("--space", spaces[3], "--fit", varied, "--factor", "x")
+    assert command("erase", tmp_path / "real.osp", *named, "--as", "flat").code == 0
+
+    def work(*arguments, **options):
+        raise AssertionError("the probes have begun")
+
+    monkeypatch.setattr("objectspace.erasures.measure_erasure", work)
+    for taken, factor, told in (
+        ("a/b", "x", "space name 'a/b': use letters"),
+        (spaces[3], "x", "needs a name of its own"),
+        (spaces[1], "x", f"space {spaces[1]} of {tmp_path / 'real.osp'} was made by another recipe"),
+        ("flat", "y", f"space flat of {tmp_path / 'real.osp'} was made by another recipe"),
+    ):
+        assert told in sentence("erase", tmp_path / "real.osp", *named[:-1], factor, "--as", taken)
+
+
+def test_project_without_a_space_to_project(sentence, tmp_path):
+    with open_writer(tmp_path / "s.osp"):
+        pass
+    told = f"no space in {tmp_path / 's.osp'} yet; index photos first"
+    assert sentence("project", tmp_path / "s.osp") == told
+    assert sentence("project", tmp_path / "s.osp", "--json") == told
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+import objectspace
+from objectspace.errors import InputError
+
 
 @pytest.fixture(scope="module")
 def store(world: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -35,6 +38,26 @@ def test_json_is_of_the_documented_shape(command: Callable, store: Path) -> None
     assert {"value", "chance", "low", "high", "p"} <= set(document["neighbours"])
     assert {"metric", "value", "chance", "low", "high"} <= set(document["probe"])
     assert (document["kind"], document["k"], document["n"], document["group"]) == ("circular", 2, 6, None)
+
+
+def test_json_says_what_made_it(command: Callable, store: Path) -> None:
+    document = json.loads(command("measure", store, "--factor", "label", "--json").out)
+    assert document["version"] == objectspace.__version__
+    assert document["recipe"] == json.loads(command("info", store, "--json").out)["spaces"][0]["recipe"]
+
+
+def test_the_answer_comes_before_a_figure_that_fails(
+    command: Callable, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise InputError("no room")
+
+    monkeypatch.setattr("objectspace.figures.style.write_figure", full)
+    spaces = spaces_of(command, store)
+    for arguments in (["measure", store, "--factor", "label"], ["compare", store, "--spaces", *spaces]):
+        done = command(*arguments, "--figure", tmp_path / "f.png")
+        assert (done.code, done.err) == (1, "objectspace: no room\n")
+        assert done.out
 
 
 def test_text_and_figure(command: Callable, store: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_broken_photos_are_skipped_counted_and_kept_with_their_reasons(
 
     done = index()
     assert done.code == 0
-    assert ": 1 photos and " in done.out
+    assert ": 1 photo and " in done.out
     lines = sorted(done.err.splitlines())
     assert len(lines) == 4
     for line, (name, reason) in zip(lines, reasons.items(), strict=True):
@@ -140,7 +140,7 @@ def test_labels_that_make_no_object_are_told_and_the_rest_goes_on(
     job = ("--annotations", labels, "--names", world.names, *world.encoder)
     done = command("index", photo_folder, "--store", tmp_path / "s.osp", *job)
     assert done.code == 0
-    assert ": 1 photos and 1 objects indexed" in done.out
+    assert ": 1 photo and 1 object indexed" in done.out
     told = [line.removeprefix(f"objectspace: skipped {labels / 'a.txt'}: ") for line in done.err.splitlines()]
     assert told == [
         "line 2: the box has no area (width 0, height 0.2)",

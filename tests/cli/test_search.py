@@ -122,6 +122,7 @@ def test_a_table_for_people(annotated, command):
     done = command("search", annotated, "--object", ids(annotated, "plum")[0], "-k", 2)
     lines = done.out.splitlines()
     assert lines[0].startswith("plum at 30,16,70,56 of ")
+    assert f"blue.jpg, object {ids(annotated, 'plum')[0]}  (" in lines[0]
     assert lines[1].split() == ["rank", "distance", "label", "object", "image"]
     assert len(lines) == 4
 
@@ -242,9 +243,16 @@ def test_a_sheet_tells_of_fewer_neighbours_than_asked_for(annotated, command, tm
     assert told.endswith(f" at most {held - 1} neighbours each, as there are no more\n")
 
 
+def test_a_label_that_is_not_there_is_guessed(annotated, sentence, tmp_path):
+    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "aple")
+    assert told == "no object of space test_vit-crop has the label 'aple'; did you mean apple?"
+    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "zebra")
+    assert told.endswith("has the label 'zebra'; objectspace info lists the labels")
+
+
 def test_a_sheet_of_one_label(annotated, command, tmp_path):
     out = tmp_path / "s.svg"
-    assert command("sheet", annotated, "--out", out, "--label", "plum").out.startswith(f"{out}: 1 targets")
+    assert command("sheet", annotated, "--out", out, "--label", "plum").out.startswith(f"{out}: 1 target of ")
 
 
 def test_models(command):

@@ -69,6 +69,13 @@ class FactorMeasure:
     geometry: Geometry | None
     hubness: float
 
+    @property
+    def agreement(self) -> str:
+        """What the neighbours' figure is, for people."""
+        if self.kind == "categorical":
+            return f"purity at {self.k}"
+        return f"mean {'angle' if self.kind == 'circular' else 'difference'} to the {self.k} nearest"
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, the shape that ``objectspace measure --json`` prints."""
         return {

@@ -9,12 +9,25 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
-from objectspace.cli.jobs import annotation_reader, factor_table, make_job, pools_of, prompter_of
+from objectspace._version import __version__
+from objectspace.cli.jobs import (
+    DetectorOptions,
+    EncoderOptions,
+    LabelOptions,
+    Machine,
+    PromptOptions,
+    annotation_reader,
+    factor_table,
+    load_networks,
+    pools_of,
+    prompter_of,
+)
 from objectspace.cli.options import (
     AnnotationFormat,
     Annotations,
@@ -68,25 +81,44 @@ from objectspace.cli.options import (
     Windows,
 )
 from objectspace.cli.output import (
+    checked_figure,
     print_info,
     print_json,
     print_models,
     print_report,
     print_table,
-    progress_bar,
+    progress_bars,
     tell_missing_words,
     warn,
     write_sheet,
 )
-from objectspace.errors import InputError, ObjectspaceError
+from objectspace.errors import ObjectspaceError
+from objectspace.wording import counted
 
 app = typer.Typer(
-    help="Photographs to a space of objects: find them, embed each, search exactly, measure what is held.",
+    help="From photographs to a searchable space of objects: find them, embed each, search exactly, measure "
+    "what the vectors encode.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"objectspace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version and end", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """What stands before the command."""
 
 
 @app.command()
@@ -129,48 +161,51 @@ def index(
 ) -> None:
     """Find and embed the objects of photos, and keep them in a store.
 
-    The same command again goes on where it was stopped; photos that are done are not done again.
+    The same command again resumes where it stopped; finished photos are skipped.
     """
-    from objectspace.images import find_photos
     from objectspace.store.records import check_space_name
 
     suffix = f"-{name_suffix}" if name_suffix else ""
     check_space_name(f"space{suffix}")
+    machine = Machine(device, precision)
+    labels = LabelOptions(annotations, annotation_format, names, masks, mask_pattern, mask_label)
+    words = PromptOptions(prompt, prompt_model, prompt_weights, box_threshold, text_threshold)
     with _resumable(store):
-        from objectspace.flow import index as run_index  # takes seconds, in which Ctrl-C may come
+        # Imports take seconds, in which Ctrl-C may come.
+        from objectspace.embeddings.crops import CropPolicy
+        from objectspace.flow import index as run_index
+        from objectspace.images import find_photos
+        from objectspace.jobs import Job
 
         found = find_photos(photos)
         table = factor_table(pattern, factors, found)
-        reader = annotation_reader(
-            annotations, annotation_format, names, masks, mask_pattern, mask_label, table, found
-        )
-        prompter = prompter_of(
-            prompt,
-            {"name": prompt_model, "weights": prompt_weights},
-            {"box_threshold": box_threshold, "text_threshold": text_threshold},
-            reader,
-            device,
-        )
-        job = make_job(
-            reader,
-            table,
+        reader = annotation_reader(labels, table, found)
+        prompter = prompter_of(words, reader, device)
+        crop = CropPolicy(background.value, margin, fit.value)
+        networks = load_networks(
             route,
-            prompts=prompter,
-            detector={"name_or_cfg": detector, "weights": detector_weights, "names": names, "resize": resize},
-            encoder={"name": encoder, "weights": encoder_weights},
-            networks={"device": device, "precision": precision.value},
-            settings={
-                "pools": pools_of(window, pool),
-                "scale": scale.value,
-                "confidence": confidence,
-                "iou": iou,
-                "suffix": suffix,
-                "replaces": replace,
-            },
-            crop={"background": background.value, "margin": margin, "fit": fit.value},
+            DetectorOptions(detector, detector_weights, names, resize),
+            EncoderOptions(encoder, encoder_weights),
+            machine,
+            detects=reader is None and prompter is None,
         )
-        with progress_bar(len(found), shown=not (quiet or as_json)) as progress:
-            report = run_index(found, store, job, progress=progress)
+        job = Job(
+            detector=networks.detector,
+            encoder=networks.encoder,
+            encoder_map=networks.encoder_map,
+            annotations=reader,
+            prompts=prompter,
+            factors=table,
+            pools=() if route is Route.crop else pools_of(window, pool),
+            scale=scale.value,
+            crop=crop,
+            confidence=confidence,
+            iou=iou,
+            suffix=suffix,
+            replaces=replace,
+        )
+        with progress_bars({"photos": len(found)}, shown=not (quiet or as_json)) as advance:
+            report = run_index(found, store, job, progress=partial(advance, "photos"))
     print_report(report, store, as_json)
     if prompter is not None:
         tell_missing_words(prompter, store)
@@ -178,7 +213,7 @@ def index(
 
 @app.command()
 def info(store: StorePath, as_json: Json = False) -> None:
-    """Tell what a store holds: images, objects by label, spaces with their recipes, failures."""
+    """Show what a store holds: images, objects by label, spaces with their recipes, failures."""
     from objectspace.store import open_store
 
     held = open_store(store).info()
@@ -201,26 +236,27 @@ def sheet(
     as_json: Json = False,
 ) -> None:
     """Draw targets and their nearest neighbours as a grid: the paper's figures 2 and 5."""
-    from objectspace.figures.style import check_figure_path
     from objectspace.search import SpaceSearch, choose_targets, default_space
     from objectspace.store import open_store
 
-    check_figure_path(out)
+    checked_figure(out)
     opened = open_store(store)
     ready = SpaceSearch(opened, space or default_space(opened), metric=metric.value)
+    if label is not None:
+        ready.labelled(label)  # says what a label that is not there may have been meant to be
     targets = choose_targets(ready.objects, rows, label=label)
-    if not targets:
-        raise InputError(
-            f"no object of space {ready.space.name} has the label {label!r}; objectspace info lists them"
-        )
     answers = ready.nearest(ready.stored(targets), k=k, exclude_same_image=exclude_same_image)
     write_sheet(opened, answers, out, exclude_same_image)
     if as_json:
         print_json([answer.to_json() for answer in answers])
         return
     most = max(len(answer.neighbours) for answer in answers)
-    each = f"{most} neighbours each" if most == k else f"at most {most} neighbours each, as there are no more"
-    typer.echo(f"{out}: {len(answers)} targets of space {ready.space.name}, {each}")
+    each = f"{counted(most, 'neighbour')} each"
+    fewer = "" if most == k else ", as there are no more"
+    at_most = "at most " if fewer else ""
+    typer.echo(
+        f"{out}: {counted(len(answers), 'target')} of space {ready.space.name}, {at_most}{each}{fewer}"
+    )
 
 
 @app.command()

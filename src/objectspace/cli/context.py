@@ -9,11 +9,11 @@ import typer
 
 from objectspace.cli.commands import app
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighboursOfEach, StorePath
-from objectspace.cli.output import print_json, print_table, warn
+from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table, warn
+from objectspace.wording import counted
 
 if TYPE_CHECKING:
     from objectspace.analyses.context import Context, Views
-    from objectspace.analyses.statistics import Estimate
     from objectspace.store import Store
 
 Alone = Annotated[
@@ -44,23 +44,20 @@ def context(
 
     Needs three crop spaces of the same objects: index with --background black, keep and only, --margin 0.5.
     """
-    if figure is not None:
-        from objectspace.figures.style import check_figure_path
-
-        check_figure_path(figure)
     from objectspace.analyses.context import measure_context, view_objects
     from objectspace.store import open_store
 
+    checked_figure(figure)
     opened = open_store(store)
     first = opened.space(alone)
     views = view_objects(first, opened.space(both), opened.space(around), opened.objects(first.object_id))
     measured = measure_context(views, k=k, metric=metric.value)
-    if figure is not None:
-        _draw(measured, views, opened, figure)
     if as_json:
         print_json(measured.to_json())
     else:
         _print_context(measured)
+    if figure is not None:
+        _draw(measured, views, opened, figure)
 
 
 def _draw(measured: Context, views: Views, store: Store, path: Path) -> None:
@@ -75,33 +72,32 @@ def _draw(measured: Context, views: Views, store: Store, path: Path) -> None:
 def _print_context(measured: Context) -> None:
     """Shares, pairs and people on chairs, a row for each figure."""
     if measured.masked < measured.n:
-        unmasked = measured.n - measured.masked
-        warn(f"{unmasked} of {measured.n} objects have no mask, their box counts as the object")
+        unmasked = f"{measured.n - measured.masked} of {counted(measured.n, 'object')}"
+        warn(f"without a mask: {unmasked}; there the box counts as the object")
     left_out = f", {measured.left_out} left out" if measured.left_out else ""
     typer.echo(
-        f"{measured.n} objects of {measured.photos} photos{left_out}; k {measured.k}, {measured.metric}"
+        f"{counted(measured.n, 'object')} of {counted(measured.photos, 'photo')}{left_out}; "
+        f"k {measured.k}, {measured.metric}"
     )
     shares, pairs = measured.shares, measured.pairs
     rows = [
-        _row("embedding: R2 from the object", shares.object),
-        _row("embedding: R2 from the surroundings", shares.surroundings),
-        _row("embedding: R2 from the two", shares.together),
-        _row("  of it by the object only", shares.only_object),
-        _row("  of it by either", shares.shared),
-        _row("  of it by the surroundings only", shares.only_surroundings),
-        _row("pairs: rank by the object", pairs.object),
-        _row("pairs: rank by the surroundings", pairs.surroundings),
-        _row("pairs: context share", pairs.context),
+        estimate_row("embedding: R2 from the object", shares.object),
+        estimate_row("embedding: R2 from the surroundings", shares.surroundings),
+        estimate_row("embedding: R2 from the two", shares.together),
+        estimate_row("  of it by the object only", shares.only_object),
+        estimate_row("  of it by either", shares.shared),
+        estimate_row("  of it by the surroundings only", shares.only_surroundings),
+        estimate_row("pairs: rank by the object", pairs.object),
+        estimate_row("pairs: rank by the surroundings", pairs.surroundings),
+        estimate_row("pairs: context share", pairs.context),
     ]
     for test in measured.chairs.values():
         groups = {"on a chair": test.on, "beside a chair": test.beside, "difference": test.difference}
-        rows += [_row(f"{test.space}: {name}", one) for name, one in groups.items() if one is not None]
+        rows += [
+            estimate_row(f"{test.space}: {name}", one) for name, one in groups.items() if one is not None
+        ]
     print_table(["", "value", "chance", "low", "high", "p", "n"], rows)
     if measured.no_chairs:
         typer.echo(f"no test of people on chairs: {measured.no_chairs}")
     else:
         typer.echo("people: share of their nearest people, in other photos, that are on a chair")
-
-
-def _row(name: str, one: Estimate) -> list[str | int]:
-    return [name, *(f"{number:.3f}" for number in (one.value, one.chance, one.low, one.high, one.p)), one.n]

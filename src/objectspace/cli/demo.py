@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +10,8 @@ import typer
 
 from objectspace.cli.commands import app
 from objectspace.cli.options import Json, Quiet
-from objectspace.cli.output import print_json, warn
+from objectspace.cli.output import print_json, progress_bars, warn
+from objectspace.wording import counted
 
 WorldFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="a new folder for the pictures", show_default=False)
@@ -32,12 +31,13 @@ def world(
     """
     from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
 
-    with _told({"draw": count}, shown=not (quiet or as_json)) as told:
-        objects = write_world(out, count=count, seed=seed, progress=lambda pictures: told("draw", pictures))
+    with progress_bars({"draw": count}, shown=not (quiet or as_json)) as advance:
+        objects = write_world(out, count=count, seed=seed, progress=partial(advance, "draw"))
     if as_json:
         print_json({"out": str(out), "pictures": count, "objects": objects, "seed": seed})
         return
-    typer.echo(f"{out}: {count} pictures of {objects} objects in {PICTURES}/, the truth in {ANNOTATIONS}")
+    drawn = f"{counted(count, 'picture')} of {counted(objects, 'object')}"
+    typer.echo(f"{out}: {drawn} in {PICTURES}/, the truth in {ANNOTATIONS}")
     typer.echo(
         f"try: objectspace index {out / PICTURES} --store {out}.osp --annotations {out / ANNOTATIONS} "
         "--annotation-format coco --detector demo --encoder demo"
@@ -48,7 +48,7 @@ def world(
 def demo(out: DemoFolder = Path("objectspace-demo"), quiet: Quiet = False, as_json: Json = False) -> None:
     """Do the whole job on 400 drawn pictures with the shipped models; nothing is fetched.
 
-    The same command again goes on where it was stopped.
+    The same command again resumes where it stopped.
     """
     from objectspace.cli.report import print_findings
     from objectspace.demo import COUNT, make_demo
@@ -56,8 +56,8 @@ def demo(out: DemoFolder = Path("objectspace-demo"), quiet: Quiet = False, as_js
 
     stages = dict.fromkeys(("draw", "find", "look up"), COUNT)
     try:
-        with _told(stages, shown=not (quiet or as_json)) as told:
-            made = make_demo(out, told=told)
+        with progress_bars(stages, shown=not (quiet or as_json)) as advance:
+            made = make_demo(out, told=advance)
     except KeyboardInterrupt:
         warn("stopped; the same command goes on")
         raise SystemExit(130) from None
@@ -75,7 +75,8 @@ def demo(out: DemoFolder = Path("objectspace-demo"), quiet: Quiet = False, as_js
     found, true = (open_store(path).info() for path in (made.found, made.true))
     typer.echo(f"{made.world}: {true.images} pictures in which {true.objects} objects were drawn")
     typer.echo(
-        f"{made.found}: {found.objects} objects that the detector found, in {len(found.spaces)} spaces"
+        f"{made.found}: {found.objects} objects that the detector found, in "
+        f"{counted(len(found.spaces), 'space')}"
     )
     for space, path in made.sheets.items():
         typer.echo(f"  {path}: targets of {space} and their five nearest in other pictures")
@@ -91,18 +92,3 @@ def demo(out: DemoFolder = Path("objectspace-demo"), quiet: Quiet = False, as_js
         "objectspace index YOUR-PHOTOS --store photos.osp     # YOLOv3 and ResNet50, fetched once",
     ):
         typer.echo(f"  {line}")
-
-
-@contextmanager
-def _told(stages: dict[str, int], *, shown: bool) -> Iterator[Callable[[str, int], None]]:
-    """A bar on stderr for each stage; nothing where it is not wanted."""
-    if not shown or not sys.stderr.isatty():
-        yield lambda stage, pictures: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks = {stage: bar.add_task(stage, total=total) for stage, total in stages.items()}
-        yield lambda stage, pictures: bar.advance(tasks[stage], pictures)

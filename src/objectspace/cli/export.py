@@ -11,6 +11,7 @@ import typer
 from objectspace.cli.commands import app
 from objectspace.cli.options import Json, StorePath
 from objectspace.cli.output import print_json, warn
+from objectspace.wording import counted
 
 
 class Format(StrEnum):
@@ -57,7 +58,7 @@ def export(
         print_json(made.to_json())
         return
     vectors = f" with vectors of {', '.join(made.spaces)}" if made.spaces else ""
-    typer.echo(f"{made.path}: {made.objects} objects{vectors}")
+    typer.echo(f"{made.path}: {counted(made.objects, 'object')}{vectors}")
     typer.echo(f"open with: {made.command}")
     for note in made.notes:
         warn(note)

@@ -11,6 +11,7 @@ import typer
 from objectspace.cli.commands import app
 from objectspace.cli.options import Json, Metric, MetricOption, Space, StorePath
 from objectspace.cli.output import print_json, recall_text
+from objectspace.wording import counted
 
 
 class Kind(StrEnum):
@@ -43,5 +44,5 @@ def index_space(
         print_json({"space": chosen, **built.to_json()})
     else:
         seconds = time.perf_counter() - start
-        typer.echo(f"{store}: {built.count} vectors of space {chosen} indexed in {seconds:.1f} s")
+        typer.echo(f"{store}: {counted(built.count, 'vector')} of space {chosen} indexed in {seconds:.1f} s")
         typer.echo(recall_text(built))

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from objectspace.cli.options import Route
+from objectspace.cli.options import Precision, Resize, Route
 from objectspace.cli.output import warn
 from objectspace.errors import InputError
+from objectspace.wording import counted
 
 if TYPE_CHECKING:
-    from objectspace.jobs import Job
+    from objectspace.embeddings.encoders import Encoder
     from objectspace.objects.annotations import AnnotationSet, Coverage
+    from objectspace.objects.detectors import Detector
     from objectspace.objects.factors import FactorTable
+    from objectspace.objects.maps import MapSource
     from objectspace.objects.prompts import Prompter
 
 
@@ -31,42 +35,96 @@ def factor_table(pattern: str | None, table: Path | None, photos: Sequence[Path]
     for part in parts:
         if part.unmatched:
             count, first = len(part.unmatched), part.unmatched[0]
-            warn(f"{count} of {len(photos)} photos have no factors, such as {first}")
+            have = "has" if count == 1 else "have"
+            warn(f"{count} of {counted(len(photos), 'photo')} {have} no factors, such as {first}")
     if len(parts) == 2:
         return merge_factors(*parts)
     return parts[0] if parts else None
 
 
+@dataclass(frozen=True, slots=True)
+class DetectorOptions:
+    """--detector, --detector-weights, --names and --resize."""
+
+    name_or_cfg: str | None
+    weights: Path | None
+    names: Path | None
+    resize: Resize | None
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOptions:
+    """--encoder and --encoder-weights."""
+
+    name: str
+    weights: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """--device and --precision."""
+
+    device: str
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions:
+    """--annotations with its format and --names, or --masks with their pattern and label."""
+
+    annotations: Path | None
+    format: str
+    names: Path | None
+    masks: Path | None
+    mask_pattern: str
+    mask_label: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromptOptions:
+    """--prompt, --prompt-model, --prompt-weights and the thresholds."""
+
+    words: str | None
+    model: str | None
+    weights: Path | None
+    box_threshold: float | None
+    text_threshold: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Networks:
+    """The networks of a job, loaded; None for those that it does not need."""
+
+    detector: Detector | None
+    encoder: Encoder | None
+    encoder_map: MapSource | None
+
+
 def annotation_reader(
-    annotations: Path | None,
-    annotation_format: str,
-    names: Path | None,
-    masks: Path | None,
-    mask_pattern: str,
-    mask_label: str,
-    factors: FactorTable | None,
-    photos: Sequence[Path],
+    labels: LabelOptions, factors: FactorTable | None, photos: Sequence[Path]
 ) -> AnnotationSet | None:
     """Where the objects are looked up: --annotations or --masks; None where they are to be detected."""
     from objectspace.objects.annotations import open_annotations
     from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.mask_images import open_mask_images
 
-    if annotations is not None and masks is not None:
+    if labels.annotations is not None and labels.masks is not None:
         misuse("give --annotations or --masks, one of them")
-    if masks is not None:
-        reader = open_mask_images(masks, pattern=mask_pattern, label=mask_label, factors=factors)
-        _tell_coverage(masks, reader.coverage(photos), photos)
+    if labels.masks is not None:
+        reader = open_mask_images(
+            labels.masks, pattern=labels.mask_pattern, label=labels.mask_label, factors=factors
+        )
+        _tell_coverage(labels.masks, reader.coverage(photos), photos)
         return reader
     if factors is not None and "label" in factors.columns:
         raise InputError("factors: column 'label' names the objects of --masks only; rename it")
-    if annotations is None:
-        if annotation_format != "yolo":
-            misuse(f"--annotation-format {annotation_format} needs --annotations PATH")
+    if labels.annotations is None:
+        if labels.format != "yolo":
+            misuse(f"--annotation-format {labels.format} needs --annotations PATH")
         return None
-    labels = COCO_NAMES if names is None else read_names(names)
-    reader = open_annotations(annotations, names=labels, format=annotation_format)
-    _tell_coverage(annotations, reader.coverage(photos), photos)
+    names = COCO_NAMES if labels.names is None else read_names(labels.names)
+    reader = open_annotations(labels.annotations, names=names, format=labels.format)
+    _tell_coverage(labels.annotations, reader.coverage(photos), photos)
     return reader
 
 
@@ -75,16 +133,19 @@ def _tell_coverage(path: Path, coverage: Coverage, photos: Sequence[Path]) -> No
     if len(coverage.unnamed) == len(photos):
         first = f", such as {coverage.missing[0]}" if coverage.missing else ""
         raise InputError(f"{path}: none of its images is among the photos{first}")
-    counts: tuple[tuple[int, str, tuple[str, ...]], ...] = (
-        (len(coverage.missing), "images are not among the photos", coverage.missing[:1]),
-        (len(coverage.unnamed), "photos are not annotated there", coverage.unnamed[:1]),
-        (len(coverage.shared), "photos have the annotations of another of that name", coverage.shared[:1]),
-        (coverage.crowds, "annotations are of crowds (iscrowd) and left out", ()),
-        (coverage.strays, "annotations are of images that it does not name", ()),
+    images, marks = ("image is", "images are"), ("annotation is", "annotations are")
+    photos_are, photos_have = ("photo is", "photos are"), ("photo has", "photos have")
+    counts: tuple[tuple[int, tuple[str, str], str, tuple[str, ...]], ...] = (
+        (len(coverage.missing), images, "not among the photos", coverage.missing[:1]),
+        (len(coverage.unnamed), photos_are, "not annotated there", coverage.unnamed[:1]),
+        (len(coverage.shared), photos_have, "the annotations of another of that name", coverage.shared[:1]),
+        (coverage.crowds, marks, "of a crowd (iscrowd) and left out", ()),
+        (coverage.strays, marks, "of an image that it does not name", ()),
     )
-    for count, what, example in counts:
+    for count, subject, what, example in counts:
         if count:
-            warn(f"{path}: {count} {what}" + "".join(f", such as {name}" for name in example))
+            such = "".join(f", such as {name}" for name in example)
+            warn(f"{path}: {counted(count, *subject)} {what}{such}")
 
 
 def pools_of(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[str, ...]:
@@ -92,67 +153,53 @@ def pools_of(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tupl
     return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
 
 
-def prompter_of(
-    prompt: str | None,
-    model: dict[str, Any],
-    thresholds: dict[str, float | None],
-    reader: AnnotationSet | None,
-    device: str,
-) -> Prompter | None:
+def prompter_of(options: PromptOptions, reader: AnnotationSet | None, device: str) -> Prompter | None:
     """What finds the words of --prompt; None where there is none."""
     from objectspace.objects.prompts import load_prompter
 
-    given = {name: value for name, value in {**model, **thresholds}.items() if value is not None}
-    if prompt is None:
+    named = {"name": options.model, "weights": options.weights}
+    thresholds = {"box_threshold": options.box_threshold, "text_threshold": options.text_threshold}
+    given: dict[str, Any] = {name: value for name, value in (named | thresholds).items() if value is not None}
+    if options.words is None:
         if given:
             misuse("a prompt model, its weights and thresholds need words to find: give --prompt")
         return None
     if reader is not None:
         misuse("give --prompt or --annotations (--masks), one of them")
-    return load_prompter(prompt, **given, device=device)
+    return load_prompter(options.words, **given, device=device)
 
 
-def make_job(
-    reader: AnnotationSet | None,
-    factors: FactorTable | None,
-    route: Route,
-    *,
-    detector: dict[str, Any],
-    encoder: dict[str, Any],
-    networks: dict[str, Any],
-    settings: dict[str, Any],
-    crop: dict[str, Any],
-    prompts: Prompter | None = None,
-) -> Job:
-    """The job of the options, its networks loaded.
+def load_networks(
+    route: Route, detector: DetectorOptions, encoder: EncoderOptions, machine: Machine, *, detects: bool
+) -> Networks:
+    """The networks that a route needs; ``detects`` where neither annotations nor words find the objects.
 
     Annotations or words alone make crops only; where nothing finds the objects, or windows are asked for by
     name, the detector is yolov3.
     """
-    from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.encoders import load_encoder
     from objectspace.embeddings.encoders.maps import load_encoder_map
-    from objectspace.jobs import Job
     from objectspace.objects.detectors import load_detector
 
-    policy = CropPolicy(**crop)
-    detects = reader is None and prompts is None
-    if detector["name_or_cfg"] is None and (detects or route is Route.window):
-        detector["name_or_cfg"] = "yolov3"
-    maps_of_detector = route in (Route.both, Route.window)
-    wanted = detector["name_or_cfg"] is not None and (detects or maps_of_detector)
-    if route is Route.crop:
-        settings["pools"] = ()
-    return Job(
-        detector=load_detector(**detector, **networks) if wanted else None,
-        encoder=load_encoder(**encoder, **networks) if route in (Route.both, Route.crop) else None,
-        encoder_map=load_encoder_map(**encoder, **networks) if route is Route.map else None,
-        annotations=reader,
-        prompts=prompts,
-        factors=factors,
-        crop=policy,
-        **settings,
-    )
+    device, precision = machine.device, machine.precision.value
+    name = detector.name_or_cfg
+    if name is None and (detects or route is Route.window):
+        name = "yolov3"
+    finder = looker = mapper = None
+    if name is not None and (detects or route in (Route.both, Route.window)):
+        finder = load_detector(
+            name,
+            weights=detector.weights,
+            names=detector.names,
+            resize=detector.resize,
+            device=device,
+            precision=precision,
+        )
+    if route in (Route.both, Route.crop):
+        looker = load_encoder(encoder.name, weights=encoder.weights, device=device, precision=precision)
+    if route is Route.map:
+        mapper = load_encoder_map(encoder.name, weights=encoder.weights, device=device, precision=precision)
+    return Networks(finder, looker, mapper)
 
 
 def misuse(text: str) -> NoReturn:

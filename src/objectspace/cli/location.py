@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from objectspace.cli.commands import app
-from objectspace.cli.jobs import make_job, misuse
+from objectspace.cli.jobs import DetectorOptions, EncoderOptions, Machine, load_networks, misuse
+from objectspace.cli.options import DETECTOR as DETECTOR_PANEL
+from objectspace.cli.options import EMBEDDINGS as EMBEDDINGS_PANEL
 from objectspace.cli.options import (
-    DetectorName,
     DetectorWeights,
     EncoderName,
     EncoderWeights,
@@ -29,15 +31,21 @@ from objectspace.cli.options import (
     RouteOption,
     ScaleOption,
     StorePath,
-    Windows,
 )
-from objectspace.cli.output import print_json, print_report, print_table, progress_bar
+from objectspace.cli.output import (
+    checked_figure,
+    interval_text,
+    print_json,
+    print_report,
+    print_table,
+    progress_bars,
+)
 from objectspace.cli.search import parsed_box
 from objectspace.errors import QueryError
+from objectspace.wording import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.projection import Projection
-    from objectspace.analyses.statistics import Estimate
     from objectspace.images import Image
     from objectspace.objects.records import Objects
     from objectspace.store import Store
@@ -60,10 +68,42 @@ class Method(StrEnum):
 
 
 VariedPhoto = Annotated[Path, typer.Argument(metavar="PHOTO", show_default=False, help="the object's photo")]
-VariedObject = Annotated[str | None, typer.Option("--object", metavar="ID", help="an object of --from")]
-FromStore = Annotated[Path | None, typer.Option("--from", metavar="STORE", help="a store with the photo")]
-VariedBox = Annotated[str | None, typer.Option(metavar="X1,Y1,X2,Y2", help="the object, in pixels")]
+VariedObject = Annotated[
+    str | None,
+    typer.Option("--object", metavar="ID", help="the object, by its id in --from; this or --box is required"),
+]
+FromStore = Annotated[
+    Path | None, typer.Option("--from", metavar="STORE", help="the store that holds --object")
+]
+VariedBox = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X1,Y1,X2,Y2", help="the object, in pixels; this, or --object and --from, is required"
+    ),
+]
 VariedLabel = Annotated[str, typer.Option(help="the label of an object given by --box")]
+VaryDetector = Annotated[
+    str | None,
+    typer.Option(
+        "--detector",
+        metavar="NAME|CFG",
+        help="a name (objectspace models), a Darknet .cfg, or the folder or hub id of a DETR; its windows "
+        "are cut",
+        show_default="yolov3 for --route window",
+        rich_help_panel=DETECTOR_PANEL,
+    ),
+]
+VaryWindows = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--window",
+        metavar="CELLS",
+        min=1,
+        help="cells a side of a window; repeatable",
+        show_default="1, 2, 3, 5",
+        rich_help_panel=EMBEDDINGS_PANEL,
+    ),
+]
 VariedFactor = Annotated[Varied, typer.Option(help="what to vary", show_default=False)]
 Steps = Annotated[int, typer.Option(min=2, help="angles or sizes; places across and down")]
 Grounds = Annotated[
@@ -81,15 +121,16 @@ ProjectedSpaces = Annotated[
     ),
 ]
 MethodOption = Annotated[Method, typer.Option(help="principal components, or t-SNE")]
-Red = Annotated[str, typer.Option(metavar="FACTOR", help="the redder the more")]
-Blue = Annotated[str, typer.Option(metavar="FACTOR", help="the bluer the more")]
-Seed = Annotated[int, typer.Option(min=0, help="of t-SNE, folds and resamples")]
+Red = Annotated[str, typer.Option(metavar="FACTOR", help="the factor shown as red")]
+Blue = Annotated[str, typer.Option(metavar="FACTOR", help="the factor shown as blue")]
+Seed = Annotated[int, typer.Option(min=0, help="seed of t-SNE, folds and bootstrap draws")]
 
-ErasedSpace = Annotated[str, typer.Option(help="the space to erase from", show_default=False)]
+SpaceToErase = Annotated[str, typer.Option(help="the space to erase from", show_default=False)]
 FitStore = Annotated[Path, typer.Option("--fit", metavar="STORE", help="varied pictures", show_default=False)]
 ErasedFactors = Annotated[
     list[str], typer.Option("--factor", metavar="NAME", help="what to erase; repeatable", show_default=False)
 ]
+EraseSeed = Annotated[int, typer.Option("--seed", min=0, help="seed of folds and bootstrap draws")]
 NewSpace = Annotated[str, typer.Option("--as", metavar="NAME", help="the new space", show_default=False)]
 
 #: Window sizes of varied objects: what they hold of the place differs between them.
@@ -111,14 +152,14 @@ def vary(
     steps: Steps = 16,
     background: Grounds = None,
     size: ObjectSize = None,
-    detector: DetectorName = None,
+    detector: VaryDetector = None,
     detector_weights: DetectorWeights = None,
     names: Names = None,
     resize: ResizeOption = None,
     route: RouteOption = Route.window,
     encoder: EncoderName = "resnet50",
     encoder_weights: EncoderWeights = None,
-    window: Windows = None,
+    window: VaryWindows = None,
     scale: ScaleOption = HeadScale.own,
     precision: PrecisionOption = Precision.auto,
     device: IndexDevice = "cpu",
@@ -131,6 +172,7 @@ def vary(
     """
     from objectspace.flow import index
     from objectspace.images import read_image
+    from objectspace.jobs import Job
     from objectspace.objects.annotations import open_annotations
     from objectspace.scenes.variation_files import ANNOTATIONS, draw_variation
 
@@ -150,18 +192,23 @@ def vary(
         steps=steps,
         size=size,
     )
-    job = make_job(
-        open_annotations(folder / ANNOTATIONS, format="coco"),
-        None,
+    networks = load_networks(
         route,
-        detector={"name_or_cfg": detector, "weights": detector_weights, "names": names, "resize": resize},
-        encoder={"name": encoder, "weights": encoder_weights},
-        networks={"device": device, "precision": precision.value},
-        settings={"pools": tuple(f"window{size}" for size in window or WINDOWS), "scale": scale.value},
-        crop={},
+        DetectorOptions(detector, detector_weights, names, resize),
+        EncoderOptions(encoder, encoder_weights),
+        Machine(device, precision),
+        detects=False,
     )
-    with progress_bar(len(pictures), shown=not (quiet or as_json)) as progress:
-        report = index(pictures, store, job, progress=progress)
+    job = Job(
+        detector=networks.detector,
+        encoder=networks.encoder,
+        encoder_map=networks.encoder_map,
+        annotations=open_annotations(folder / ANNOTATIONS, format="coco"),
+        pools=() if route is Route.crop else tuple(f"window{size}" for size in window or WINDOWS),
+        scale=scale.value,
+    )
+    with progress_bars({"pictures": len(pictures)}, shown=not (quiet or as_json)) as advance:
+        report = index(pictures, store, job, progress=partial(advance, "pictures"))
     print_report(report, store, as_json)
 
 
@@ -193,30 +240,30 @@ def project_spaces(
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Map spaces to their first components, and tell what each holds of two factors (figure 7).
+    """Map spaces to their first components, and show what each holds of two factors (figure 7).
 
     Of windows also the phase: where in its window the box's centre lies. R2 is of photos held out.
     """
     from objectspace.store import open_store
 
-    if figure is not None:
-        from objectspace.figures.style import check_figure_path
-
-        check_figure_path(figure)
+    checked_figure(figure)
     opened = open_store(store)
-    names = space or [name for name in opened.space_names if opened.recipe(name).route == "window"]
-    found = [_projected(opened, name, method, (red, blue), seed) for name in names or opened.space_names]
-    if figure is not None:
-        from objectspace.figures.projection import draw_projection
-        from objectspace.figures.style import write_figure
-
-        write_figure(draw_projection(found, red=red, blue=blue), figure)
+    windows = [name for name in opened.space_names if opened.recipe(name).route == "window"]
+    names = space or windows or opened.space_names
+    if not names:
+        raise QueryError(f"no space in {opened.path} yet; index photos first")
+    found = [_projected(opened, name, method, (red, blue), seed) for name in names]
     if as_json:
         documents = [one.to_json() for one in found]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for one in found:
             _print_projection(one)
+    if figure is not None:
+        from objectspace.figures.projection import draw_projection
+        from objectspace.figures.style import write_figure
+
+        write_figure(draw_projection(found, red=red, blue=blue), figure)
 
 
 def _projected(store: Store, name: str, method: Method, factors: tuple[str, str], seed: int) -> Projection:
@@ -231,7 +278,7 @@ def _projected(store: Store, name: str, method: Method, factors: tuple[str, str]
 
 
 def _print_projection(one: Projection) -> None:
-    typer.echo(f"{one.space}: {len(one.coordinates)} objects, {one.method}")
+    typer.echo(f"{one.space}: {counted(len(one.coordinates), 'object')}, {one.method}")
     if one.shares is not None:
         shares = (one.shares.phase, one.shares.place, one.shares.both)
         told = "phase {:.0%}, place {:.0%}, both {:.0%}".format(*shares)
@@ -240,8 +287,8 @@ def _print_projection(one: Projection) -> None:
     rows = [
         [
             name,
-            *map(_interval, reading.first.values()),
-            *(f"{value:.3f}" for value in reading.components[:2]),
+            *map(interval_text, reading.first.values()),
+            *map(number_text, reading.components[:2]),
         ]
         for name, reading in one.readings.items()
     ]
@@ -255,16 +302,16 @@ def _counts(one: Projection) -> list[int]:
 @app.command()
 def erase(
     store: StorePath,
-    space: ErasedSpace,
+    space: SpaceToErase,
     fit: FitStore,
     factor: ErasedFactors,
     name: NewSpace,
-    seed: Seed = 0,
+    seed: EraseSeed = 0,
     as_json: Json = False,
 ) -> None:
     """Erase factors from a space, as learned from varied pictures, into a new space (LEACE).
 
-    Tells what probes find of each factor before and after, in varied pictures that were held out, and what
+    Shows what probes find of each factor before and after, in varied pictures that were held out, and what
     becomes of the neighbours.
     """
     from objectspace.erasures import erase_space
@@ -273,10 +320,11 @@ def erase(
     if as_json:
         print_json(erased.to_json())
         return
-    typer.echo(f"{name}: {erased.n} vectors without {', '.join(erased.factors)} ({erased.rank} dimensions)")
+    without = f"{', '.join(erased.factors)} ({counted(erased.rank, 'dimension')})"
+    typer.echo(f"{name}: {counted(erased.n, 'vector')} without {without}")
     typer.echo(f"  {erased.change:.1%} of their variance is gone")
     if erased.purity is not None:
-        before, after = map(_interval, erased.purity)
+        before, after = map(interval_text, erased.purity)
         typer.echo(f"  purity at 5: {before} before, {after} after")
     pairs = [
         (factor, f"{kind}, varied", pair)
@@ -284,9 +332,5 @@ def erase(
         for kind, pair in (("linear", found.linear), ("non-linear", found.nonlinear))
     ]
     pairs += [(factor, "linear, here", pair) for factor, pair in erased.here.items()]
-    rows = [[factor, probe, *map(_interval, pair)] for factor, probe, pair in pairs]
+    rows = [[factor, probe, *map(interval_text, pair)] for factor, probe, pair in pairs]
     print_table(["R2 of", "probe", "before", "after"], rows)
-
-
-def _interval(one: Estimate) -> str:
-    return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"

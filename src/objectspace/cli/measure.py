@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from objectspace.cli.commands import app
 from objectspace.cli.jobs import misuse
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighboursOfEach, Space, StorePath
-from objectspace.cli.output import LISTED, print_json, print_table
+from objectspace.cli.output import LISTED, checked_figure, estimate_row, print_json, print_table
+from objectspace.wording import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry
     from objectspace.analyses.comparison import Comparison
     from objectspace.analyses.factors import FactorMeasure, Question
-    from objectspace.analyses.statistics import Estimate
 
 FactorName = Annotated[
     str,
@@ -26,7 +24,7 @@ FactorName = Annotated[
         metavar="NAME", help="label, x, y, x1, y1, size or a column of your own", show_default=False
     ),
 ]
-Factors = Annotated[
+MeasuredFactors = Annotated[
     list[str] | None, typer.Option("--factor", metavar="NAME", help="measured in each space; repeatable")
 ]
 Period = Annotated[
@@ -37,7 +35,7 @@ Periods = Annotated[
     list[str] | None,
     typer.Option("--circular", metavar="NAME=PERIOD", help="this factor is an angle; repeatable"),
 ]
-Names = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
+NumbersAreNames = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 NamedFactors = Annotated[
     list[str] | None,
     typer.Option("--categorical", metavar="NAME", help="this factor's numbers are names; repeatable"),
@@ -67,7 +65,7 @@ def measure(
     factor: FactorName,
     space: Space = None,
     circular: Period = None,
-    categorical: Names = False,
+    categorical: NumbersAreNames = False,
     group: Group = None,
     control: Control = None,
     k: NeighboursOfEach = 5,
@@ -76,26 +74,27 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure how much of a factor a space holds, with chance and 95 % intervals."""
+    from objectspace._version import __version__
     from objectspace.analyses.factors import Question, measure_factor
     from objectspace.search import default_space
     from objectspace.store import open_store
 
     if circular is not None and categorical:
         misuse("a factor is --circular or --categorical, not both")
-    _check_figure(figure)
+    checked_figure(figure)
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
     question = Question(factor, circular, categorical, group, control)
     measured = measure_factor(held, opened.objects(held.object_id), question, k=k, metric=metric.value)
+    if as_json:
+        print_json({**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__})
+    else:
+        print_measure(measured)
     if figure is not None:
         from objectspace.figures.factors import draw_factor
         from objectspace.figures.style import write_figure
 
         write_figure(draw_factor(measured), figure)
-    if as_json:
-        print_json(measured.to_json())
-    else:
-        print_measure(measured)
 
 
 @app.command()
@@ -103,7 +102,7 @@ def compare(
     store: StorePath,
     spaces: FirstSpaces,
     more: MoreSpaces = None,
-    factor: Factors = None,
+    factor: MeasuredFactors = None,
     circular: Periods = None,
     categorical: NamedFactors = None,
     group: Group = None,
@@ -121,20 +120,20 @@ def compare(
     if len(names) < 2:
         misuse("give two spaces or more: --spaces A B")
     asked = _questions(factor or [], circular or [], categorical or [], group, control)
-    _check_figure(figure)
+    checked_figure(figure)
     opened = open_store(store)
     held = [opened.space(name) for name in names]
     objects = opened.objects(shared_objects(held))
     compared = compare_spaces(held, objects, asked, group=group, k=k, metric=metric.value)
+    if as_json:
+        print_json(compared.to_json())
+    else:
+        print_comparison(compared)
     if figure is not None:
         from objectspace.figures.comparison import draw_comparison
         from objectspace.figures.style import write_figure
 
         write_figure(draw_comparison(compared), figure)
-    if as_json:
-        print_json(compared.to_json())
-    else:
-        print_comparison(compared)
 
 
 def _questions(
@@ -162,29 +161,24 @@ def _questions(
     return [Question(name, periods.get(name), name in categorical, group, control) for name in names]
 
 
-def _check_figure(path: Path | None) -> None:
-    if path is not None:
-        from objectspace.figures.style import check_figure_path
-
-        check_figure_path(path)
-
-
 def print_measure(measured: FactorMeasure) -> None:
     """What was measured, a line a figure."""
     question = measured.question
-    company = "photos" if question.group is None else f"clusters by {question.group}"
+    company = counted(measured.clusters, "photo" if question.group is None else "cluster")
+    by = "" if question.group is None else f" by {question.group}"
     where = "" if question.control is None else f", at one {question.control} at a time"
     typer.echo(
-        f"{question.factor} ({measured.kind}) in {measured.space}: {measured.n} objects in "
-        f"{measured.clusters} {company}{where}"
+        f"{question.factor} ({measured.kind}) in {measured.space}: {counted(measured.n, 'object')} in "
+        f"{company}{by}{where}"
     )
     if measured.left_out:
-        typer.echo(f"{measured.left_out} objects left out: unknown, or nothing to compare them with")
-    rows = [_row(agreement_name(measured), measured.neighbours.overall)]
+        out = counted(measured.left_out, "object")
+        typer.echo(f"{out} left out: unknown, or nothing to compare with")
+    rows = [estimate_row(measured.agreement, measured.neighbours.overall)]
     if measured.probe is not None:
-        rows.append(_row(f"probe: {measured.probe.metric}", measured.probe.score))
+        rows.append(estimate_row(f"probe: {measured.probe.metric}", measured.probe.score))
     if measured.geometry is not None:
-        rows.append(_row("the opposite view is the farthest", measured.geometry.opposite))
+        rows.append(estimate_row("the opposite view is the farthest", measured.geometry.opposite))
     print_table(["", "value", "chance", "low", "high", "p", "objects"], rows)
     if measured.geometry is not None:
         _print_curve(measured.geometry)
@@ -194,46 +188,37 @@ def print_measure(measured: FactorMeasure) -> None:
         ordered = sorted(labels.items(), key=lambda item: (-item[1].n, item[0]))
         print_table(
             ["label", "value", "chance", "low", "high", "objects"],
-            [[*_row(name, one)[:5], one.n] for name, one in ordered[:LISTED]],
+            [[*estimate_row(name, one)[:5], one.n] for name, one in ordered[:LISTED]],
         )
         if len(labels) > LISTED:
-            typer.echo(f"and {len(labels) - LISTED} more labels (--json lists them)")
+            typer.echo(f"and {counted(len(labels) - LISTED, 'more label')} (--json lists all)")
     typer.echo(f"hubness (skewness of the {measured.k}-occurrence) {measured.hubness:.2f}")
-
-
-def agreement_name(measured: FactorMeasure) -> str:
-    """What the neighbours' figure is."""
-    names = {
-        "categorical": f"purity at {measured.k}",
-        "linear": f"mean difference to {measured.k} neighbours",
-        "circular": f"mean angle to {measured.k} neighbours",
-    }
-    return names[measured.kind]
 
 
 def print_comparison(compared: Comparison) -> None:
     """Each two spaces, then each factor in each space."""
-    typer.echo(f"{compared.n} objects in all of {', '.join(compared.spaces)}; {compared.clusters} clusters")
+    clusters = counted(compared.clusters, "cluster")
+    typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {clusters}")
     header = ["spaces", "", "value", "chance", "low", "high"]
     rows = []
     for pair in compared.pairs:
         name = f"{pair.first}, {pair.second}"
-        rows.append([name, f"overlap at {compared.k}", *_row("", pair.overlap)[1:5]])
-        rows.append([name, "linear CKA, unbiased", *_row("", pair.cka)[1:5]])
+        rows.append([name, f"overlap at {compared.k}", *estimate_row("", pair.overlap)[1:5]])
+        rows.append([name, "linear CKA, unbiased", *estimate_row("", pair.cka)[1:5]])
     print_table(header, rows)
     for factor in compared.factors:
         first = factor.measures[0]
-        typer.echo(f"{first.question.factor} ({first.kind}), {first.n} objects")
+        typer.echo(f"{first.question.factor} ({first.kind}), {counted(first.n, 'object')}")
         rows = []
         for one in factor.measures:
-            rows.append([one.space, *_row(agreement_name(one), one.neighbours.overall)[:5]])
+            rows.append([one.space, *estimate_row(one.agreement, one.neighbours.overall)[:5]])
             if one.probe is not None:
-                rows.append([one.space, *_row(f"probe: {one.probe.metric}", one.probe.score)[:5]])
+                rows.append([one.space, *estimate_row(f"probe: {one.probe.metric}", one.probe.score)[:5]])
         print_table(["space", *header[1:]], rows)
         print_table(
             ["difference of neighbours (positive: the second is better)", "value", "low", "high"],
             [
-                [f"{one.first}, {one.second}", *map(_figure, (one.value, one.low, one.high))]
+                [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high))]
                 for one in factor.differences
             ],
         )
@@ -244,14 +229,5 @@ def _print_curve(geometry: Geometry) -> None:
     columns = zip(geometry.angle, geometry.distance, geometry.low, geometry.high, geometry.pairs, strict=True)
     print_table(
         ["angle", "distance", "low", "high", "pairs"],
-        [[f"{angle:g}", *map(_figure, part), pairs] for angle, *part, pairs in columns if pairs],
+        [[f"{angle:g}", *map(number_text, part), pairs] for angle, *part, pairs in columns if pairs],
     )
-
-
-def _row(name: str, one: Estimate) -> list[Any]:
-    p = "" if math.isnan(one.p) else f"{one.p:.3f}"
-    return [name, *map(_figure, (one.value, one.chance, one.low, one.high)), p, one.n]
-
-
-def _figure(number: float) -> str:
-    return "-" if math.isnan(number) else f"{number:.3f}" if abs(number) < 10 else f"{number:.1f}"

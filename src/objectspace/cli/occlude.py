@@ -21,7 +21,8 @@ from objectspace.cli.options import (
     Names,
     ResizeOption,
 )
-from objectspace.cli.output import print_json, print_table
+from objectspace.cli.output import checked_figure, print_json, print_table
+from objectspace.wording import counted
 
 if TYPE_CHECKING:
     from objectspace.analyses.occlusion import Occlusion
@@ -63,13 +64,10 @@ def occlude(
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Zero every window of a layer, and tell which predictions fall, which weaken and which appear."""
-    if figure is not None:
-        from objectspace.figures.style import check_figure_path
-
-        if len(photos) > 1:
-            misuse("--figure draws one photo; give one")
-        check_figure_path(figure)
+    """Zero every window of a layer, and show which predictions fall, which weaken and which appear."""
+    if figure is not None and len(photos) > 1:
+        misuse("--figure draws one photo; give one")
+    checked_figure(figure)
     from objectspace.analyses.occlusion import measure_occlusion, parse_sizes
     from objectspace.images import read_image
     from objectspace.objects.detectors import load_detector
@@ -114,10 +112,11 @@ def _print_occlusion(image: Image, result: Occlusion) -> None:
     name = "the pixels" if result.tap == "pixels" else f"layer {result.tap}"
     sizes = sorted(set(result.windows.size.tolist()))
     span = f"{sizes[0]} to {sizes[-1]}" if len(sizes) > 1 else f"{sizes[0]}"
+    cells = "cell" if sizes == [1] else "cells"
+    windows = f"{counted(len(result.windows), 'window')} of {span} {cells}"
     typer.echo(
-        f"{image.path}: {_count(len(result.objects), 'prediction')}; {len(result.windows)} windows of {span} "
-        f"cells zeroed in {name}, {columns} x {rows} cells of {result.cell_px[0]:g} x "
-        f"{result.cell_px[1]:g} pixels ({result.method})"
+        f"{image.path}: {counted(len(result.objects), 'prediction')}; {windows} zeroed in {name}, "
+        f"{columns} x {rows} cells of {result.cell_px[0]:g} x {result.cell_px[1]:g} pixels ({result.method})"
     )
     if len(result.objects):
         print_table(*_rows(result))
@@ -171,8 +170,9 @@ def _print_appeared(result: Occlusion) -> None:
     labels = Counter(result.appeared.label.tolist())
     listed = ", ".join(f"{label} {count}" for label, count in labels.most_common(5))
     best = int(result.appeared.score.argmax())
+    appear = counted(len(result.appeared), "prediction appears", "predictions appear")
     typer.echo(
-        f"{_count(len(result.appeared), 'prediction')} appear under {_count(windows, 'window')} ({listed}); "
+        f"{appear} under {counted(windows, 'window')} ({listed}); "
         f"the surest is {result.appeared.label[best]} {result.appeared.score[best]:.2f} under "
         f"{_window(result, int(result.appeared.window[best]))}."
     )
@@ -181,7 +181,3 @@ def _print_appeared(result: Occlusion) -> None:
 def _window(result: Occlusion, index: int) -> str:
     size = int(result.windows.size[index])
     return f"{size} x {size} at {result.windows.x[index]},{result.windows.y[index]}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

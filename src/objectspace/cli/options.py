@@ -123,13 +123,13 @@ ResizeOption = Annotated[
     ),
 ]
 Confidence = Annotated[
-    float, typer.Option(metavar="0..1", help="least score of a detection", rich_help_panel=DETECTOR)
+    float, typer.Option(metavar="0..1", help="minimum score of a detection", rich_help_panel=DETECTOR)
 ]
 Iou = Annotated[
     float,
     typer.Option(
         metavar="0..1",
-        help="overlap at which the lesser of two detections goes",
+        help="IoU above which non-maximum suppression drops the lower score",
         rich_help_panel=DETECTOR,
     ),
 ]
@@ -161,14 +161,14 @@ PromptWeights = Annotated[
 BoxThreshold = Annotated[
     float | None,
     typer.Option(
-        metavar="0..1", help="least score of a box", show_default="0.3; sam3 0.5", rich_help_panel=WORDS
+        metavar="0..1", help="minimum score of a box", show_default="0.3; sam3 0.5", rich_help_panel=WORDS
     ),
 ]
 TextThreshold = Annotated[
     float | None,
     typer.Option(
         metavar="0..1",
-        help="least score of a word that labels it (grounded-sam)",
+        help="minimum score of a word that labels it (grounded-sam)",
         show_default="0.25",
         rich_help_panel=WORDS,
     ),
@@ -220,7 +220,8 @@ Factors = Annotated[
 RouteOption = Annotated[
     Route,
     typer.Option(
-        help="crops through the encoder, windows of the detector's map; map: the encoder's, of the photo",
+        help="both: crops and the detector's windows; crops alone where annotations or words find the "
+        "objects and no --detector is named; map: windows of the encoder's map of the photo",
         rich_help_panel=EMBEDDINGS,
     ),
 ]
@@ -266,7 +267,7 @@ Pools = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME",
-        help="take vectors from the map so: mask, cell, roi7, window3; repeatable",
+        help="how vectors are pooled from the map: mask, cell, roi7, window3; repeatable",
         rich_help_panel=EMBEDDINGS,
     ),
 ]

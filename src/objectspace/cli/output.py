@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from objectspace.wording import counted, number_text
+
 if TYPE_CHECKING:
-    from objectspace.flow import Progress, Report
+    from objectspace.analyses.statistics import Estimate
+    from objectspace.flow import Report
     from objectspace.objects.prompts import Prompter
     from objectspace.search import Answer
     from objectspace.store import SpaceIndex, Store, StoreInfo
@@ -22,33 +25,37 @@ LISTED = 20
 
 
 @contextmanager
-def progress_bar(photos: int, *, shown: bool) -> Iterator[Progress]:
-    """A bar on stderr with photos and objects a second and the time left; nothing where it is not wanted."""
+def progress_bars(stages: Mapping[str, int], *, shown: bool) -> Iterator[Callable[..., None]]:
+    """A bar on stderr for each stage, of so many pictures; nothing where it is not wanted.
+
+    What it gives is called with a stage and how many pictures (and objects in them) were finished since.
+    """
     if not shown or not sys.stderr.isatty():
-        yield lambda photos, objects: None
+        yield lambda stage, pictures, objects=0: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("photos"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rates]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("photos", total=photos, rates="")
-        objects = 0
+        tasks = {stage: bar.add_task(stage, total=total, rates="") for stage, total in stages.items()}
+        found = dict.fromkeys(stages, 0)
 
-        def advance(new_photos: int, new_objects: int) -> None:
-            nonlocal objects
-            objects += new_objects
-            bar.advance(task, new_photos)
-            state = bar.tasks[task]
-            seconds = max(state.elapsed or 0, 1e-3)
-            speeds = f"{state.completed / seconds:.1f} photos/s  {objects / seconds:.1f} objects/s"
-            bar.update(task, rates=f"{objects} objects  {speeds}")
+        def advance(stage: str, pictures: int, objects: int = 0) -> None:
+            task = tasks[stage]
+            found[stage] += objects
+            bar.advance(task, pictures)
+            if found[stage]:
+                seconds = max(bar.tasks[task].elapsed or 0, 1e-3)
+                speeds = f"{bar.tasks[task].completed / seconds:.1f} photos/s  "
+                speeds += f"{found[stage] / seconds:.1f} objects/s"
+                bar.update(task, rates=f"{counted(found[stage], 'object')}  {speeds}")
 
         yield advance
 
@@ -58,8 +65,10 @@ def print_report(report: Report, store: Path, as_json: bool) -> None:
     if as_json:
         print_json(report.to_json())
         return
-    known = f", {report.known} were there already" if report.known else ""
-    typer.echo(f"{store}: {report.indexed} photos and {report.objects} objects indexed{known}")
+    there = "was" if report.known == 1 else "were"
+    known = f", {report.known} {there} there already" if report.known else ""
+    done = f"{counted(report.indexed, 'photo')} and {counted(report.objects, 'object')} indexed"
+    typer.echo(f"{store}: {done}{known}")
     for failure in report.failures[:LISTED]:
         warn(f"skipped {failure.path}: {failure.reason}")
     if len(report.failures) > LISTED:
@@ -79,11 +88,12 @@ def tell_missing_words(prompter: Prompter, store: Path) -> None:
 
 def print_info(store: Path, info: StoreInfo) -> None:
     """What a store holds."""
-    typer.echo(f"{store}: {info.images} images, {info.objects} objects")
+    typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
     for name, count in list(info.labels.items())[:LISTED]:
         typer.echo(f"  {count:7d}  {name}")
     if len(info.labels) > LISTED:
-        typer.echo(f"           and {len(info.labels) - LISTED} more labels (--json lists them)")
+        more = counted(len(info.labels) - LISTED, "more label")
+        typer.echo(f"           and {more} (--json lists all)")
     typer.echo("spaces" if info.spaces else "no spaces")
     for space in info.spaces:
         typer.echo(f"  {space.name}: {space.count} x {space.dimension}")
@@ -94,7 +104,7 @@ def print_info(store: Path, info: StoreInfo) -> None:
         if space.index is not None:
             typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
     if info.failures:
-        typer.echo(f"{len(info.failures)} failures")
+        typer.echo(counted(len(info.failures), "failure"))
         for failure in info.failures:
             typer.echo(f"  {failure.path}: {failure.reason}")
 
@@ -102,8 +112,11 @@ def print_info(store: Path, info: StoreInfo) -> None:
 def recall_text(index: SpaceIndex, unindexed: int = 0) -> str:
     """``ivf-pq, euclidean, recall at 10 0.987 (95 % 0.960 to 0.996, 200 objects)``, and what came later."""
     recall = index.recall
-    interval = f"95 % {recall.low:.3f} to {recall.high:.3f}, {recall.n} objects"
-    later = f"; measured before {unindexed} vectors came, which are compared one by one" if unindexed else ""
+    interval = f"95 % {recall.low:.3f} to {recall.high:.3f}, {counted(recall.n, 'object')}"
+    later = ""
+    if unindexed:
+        compared = "which is" if unindexed == 1 else "which are"
+        later = f"; measured before {counted(unindexed, 'vector')} came, {compared} compared one by one"
     return f"{index.kind}, {index.metric}, recall at 10 {recall.recall_at_10:.3f} ({interval}){later}"
 
 
@@ -141,6 +154,9 @@ def _query_text(answer: Answer) -> str:
     objects = [
         f"{label} at {','.join(f'{side:.0f}' for side in xyxy)} of {image}" for label, xyxy, image in rows
     ]
+    if answer.stored:
+        ids = answer.query.object_id.tolist()
+        objects = [f"{text}, object {name}" for text, name in zip(objects, ids, strict=True)]
     unlike = [f"unlike {label}" for label in answer.unlike.label.tolist()]
     return "; ".join([*(repr(text) for text in answer.texts), *objects, *unlike])
 
@@ -157,12 +173,32 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         typer.echo("  ".join(f"{c:>{w}}" if n else f"{c:<{w}}" for c, w, n in cells).rstrip())
 
 
+def interval_text(one: Estimate) -> str:
+    """A figure and its interval, ``0.325 (0.301 to 0.347)``."""
+    return f"{number_text(one.value)} ({number_text(one.low)} to {number_text(one.high)})"
+
+
+def estimate_row(name: str, one: Estimate) -> list[str | int]:
+    """A row of a table: name, value, chance, low, high, p, n."""
+    return [name, *map(number_text, (one.value, one.chance, one.low, one.high, one.p)), one.n]
+
+
 def _is_number(text: str) -> bool:
+    if text == "-":  # a number that is not known
+        return True
     try:
         float(text)
     except ValueError:
         return False
     return True
+
+
+def checked_figure(path: Path | None) -> None:
+    """Raise InputError before the work where a figure could not be written after it."""
+    if path is not None:
+        from objectspace.figures.style import check_figure_path
+
+        check_figure_path(path)
 
 
 def write_sheet(store: Store, answers: Sequence[Answer], path: Path, exclude_same_image: bool) -> None:

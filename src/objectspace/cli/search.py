@@ -29,19 +29,26 @@ from objectspace.cli.options import (
     StorePath,
     Unlike,
 )
-from objectspace.cli.output import print_answer, print_json, recall_text, warn, write_sheet
+from objectspace.cli.output import (
+    checked_figure,
+    print_answer,
+    print_json,
+    recall_text,
+    warn,
+    write_sheet,
+)
 
 if TYPE_CHECKING:
     from objectspace.search import Queries, SpaceSearch
     from objectspace.store import Store
 
 Approximate = Annotated[
-    bool, typer.Option("--approximate", help="by the index that index-space built; its recall is told")
+    bool, typer.Option("--approximate", help="use the index built by index-space; prints its recall")
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryOptions:
     """What is searched for, as the options say it."""
 
     object_ids: list[str] | None
@@ -75,11 +82,8 @@ def search(
     from objectspace.search import SpaceSearch
     from objectspace.store import open_store
 
-    asked = _asked(object_id, image, box, point, text, metric)
-    if sheet is not None:
-        from objectspace.figures.style import check_figure_path
-
-        check_figure_path(sheet)
+    asked = _query_of(object_id, image, box, point, text, metric)
+    checked_figure(sheet)
     opened = open_store(store)
     distance = metric or (Metric.cosine if text else Metric.euclidean)
     chosen = space or _default_space(opened, asked)
@@ -93,24 +97,24 @@ def search(
     if ready.approximate is not None:
         told = recall_text(ready.approximate.index, ready.approximate.unindexed)
         warn(f"the answer is approximate: {told}")
-    if sheet is not None:
-        write_sheet(opened, answers, sheet, exclude_same_image)
     if as_json:
         documents = [answer.to_json() for answer in answers]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for answer in answers:
             print_answer(answer)
+    if sheet is not None:
+        write_sheet(opened, answers, sheet, exclude_same_image)
 
 
-def _asked(
+def _query_of(
     object_ids: list[str] | None,
     image: Path | None,
     box: str | None,
     point: str | None,
     texts: list[str] | None,
     metric: Metric | None,
-) -> Asked:
+) -> QueryOptions:
     """The query that the options ask for; a contradiction among them ends as wrong usage does."""
     if sum(given is not None for given in (object_ids, image, texts)) != 1:
         misuse("give --object ID, --image FILE or --text WORDS, one of them")
@@ -121,7 +125,7 @@ def _asked(
         misuse("give --box or --point, one of them")
     if texts is not None and metric is Metric.euclidean:
         misuse("words and pictures are compared by cosine; leave --metric out")
-    return Asked(
+    return QueryOptions(
         object_ids,
         image,
         None if box is None else parsed_box(box),
@@ -130,7 +134,7 @@ def _asked(
     )
 
 
-def _default_space(store: Store, asked: Asked) -> str:
+def _default_space(store: Store, asked: QueryOptions) -> str:
     from objectspace.queries import default_text_space
     from objectspace.search import default_space
 
@@ -139,7 +143,7 @@ def _default_space(store: Store, asked: Asked) -> str:
     return default_space(store, asked.object_ids[0] if asked.object_ids else None)
 
 
-def _queries(store: Store, ready: SpaceSearch, asked: Asked, device: str) -> Queries:
+def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str) -> Queries:
     """The vectors to search for."""
     from objectspace.queries import query_photo, query_point, query_text
 

@@ -115,11 +115,8 @@ def draw_geometry(axes: Axes, geometry: Geometry) -> None:
 
 
 def agreement_axis(measured: FactorMeasure) -> str:
-    """What the neighbours' figure is, and which side is the better one."""
-    if measured.kind == "categorical":
-        return f"purity at {measured.k}"
-    what = "angle" if measured.kind == "circular" else "difference"
-    return f"mean {what} to the {measured.k} nearest (smaller: better)"
+    """What the neighbours' figure is, and which side is the better one where that is not plain."""
+    return measured.agreement + ("" if measured.kind == "categorical" else " (smaller: better)")
 
 
 def add_key(figure: Figure, x: float, y: float) -> None:

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from objectspace.wording import counted, number_text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 photos"), (1, "1 photo"), (2, "2 photos")])
+def test_a_noun_agrees_with_its_count(count, text):
+    assert counted(count, "photo") == text
+
+
+def test_a_plural_of_its_own():
+    assert [counted(count, "R of a class", "Rs of a class") for count in (1, 2)] == [
+        "1 R of a class",
+        "2 Rs of a class",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0.3251, "0.325"), (-0.5, "-0.500"), (90.12, "90.1"), (-12.34, "-12.3"), (math.nan, "-")],
+)
+def test_digits(number, text):
+    assert number_text(number) == text
