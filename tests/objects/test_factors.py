@@ -152,7 +152,10 @@ def test_what_is_no_plain_finite_number_makes_a_column_of_text(join: Join, text:
         ("file,n\n1.jpg,1\n2.jpg,2\n1.jpg,1\n", r"line 4 names 1.jpg again \(line 2\)"),
         ("file,n,n\n1.jpg,1,2\n", "column 'n' stands twice"),
         ("file,\n1.jpg,1\n", "'' is no column name"),
-        ("file,my angle\n1.jpg,1\n", "'my angle' is no column name, expected letters, digits and _"),
+        (
+            "file,my.angle\n1.jpg,1\n",
+            "'my.angle' is no column name, expected letters, digits, spaces, dashes",
+        ),
         ("file,score\n1.jpg,1\n", "column 'score' is one of the objects' own"),
         ("file,n\nx.jpg,1\n", "has no row for any of the 3 photos, such as 1.jpg"),
         ("file,n\n", "has no row for any of the 3 photos"),
@@ -164,6 +167,10 @@ def test_what_is_no_plain_finite_number_makes_a_column_of_text(join: Join, text:
 def test_tables_that_cannot_be_used(join: Join, text: str | bytes, reason: str) -> None:
     with pytest.raises(AnnotationError, match=reason):
         join(text)
+
+
+def test_a_column_may_have_any_name_that_an_attribute_may_have(join: Join) -> None:
+    assert list(join("file,viewing angle,2nd-hand\n1.jpg,1,2\n").columns) == ["viewing angle", "2nd-hand"]
 
 
 def test_a_row_that_names_two_photos_is_refused(join: Join) -> None:

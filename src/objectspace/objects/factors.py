@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from objectspace.errors import AnnotationError, InputError
 from objectspace.images import printable_path
 from objectspace.objects.annotations.reader import entry_of
-from objectspace.objects.records import RESERVED_NAMES
+from objectspace.objects.records import RESERVED_NAMES, can_be_column
 from objectspace.objects.text_files import read_text
 
 #: Sets the label of objects that have none of their own (mask images); no factor.
@@ -195,10 +195,12 @@ def _check_matches(path: Path, matched: Sequence[_Row | None], photos: Sequence[
 
 def _check_names(names: Sequence[str], where: str) -> None:
     for number, name in enumerate(names):
-        if not name.isidentifier():
-            raise InputError(f"{where}: {name!r} is no column name, expected letters, digits and _")
         if name in RESERVED_NAMES - {LABEL}:
             raise InputError(f"{where}: column {name!r} is one of the objects' own; choose another name")
+        if name != LABEL and not can_be_column(name):
+            raise InputError(
+                f"{where}: {name!r} is no column name, expected letters, digits, spaces, dashes and _"
+            )
         if name in names[:number]:
             raise InputError(f"{where}: column {name!r} stands twice")
 

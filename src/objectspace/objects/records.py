@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -133,6 +134,14 @@ RESERVED_NAMES = frozenset(
     {column.name for column in (*fields(Objects), *fields(Provenance))}
     | {"distance", "height", "image", "path", "rank", "thumbnail", "vector", "width", "x1", "x2", "y1", "y2"}
 )
+
+#: Lance, the store's format, reads a dot as "field of a struct" and a backtick as a quote.
+_FACTOR_NAME = re.compile(r"\w[\w -]*")
+
+
+def can_be_column(name: str) -> bool:
+    """Whether a factor can have this name: letters, digits, spaces, - and _, and no own column's."""
+    return _FACTOR_NAME.fullmatch(name) is not None and name not in RESERVED_NAMES
 
 
 def make_objects(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,15 +12,12 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError
-from objectspace.objects.records import UNKNOWN, Mask, Objects, Provenance
+from objectspace.objects.records import RESERVED_NAMES, UNKNOWN, Mask, Objects, Provenance, can_be_column
 from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceRows
 
 _MASK = pa.struct([("height", pa.int32()), ("width", pa.int32()), ("counts", pa.binary())])
 _CELL_NAMES = ("head", "stride", "cell_x", "cell_y", "anchor")
 _CORNERS = ("x1", "y1", "x2", "y2")
-
-# Lance reads a dot as "field of a struct" and a backtick as a quote.
-_FACTOR_NAME = re.compile(r"\w[\w -]*")
 
 IMAGES = pa.schema(
     [("image_id", pa.string()), ("path", pa.string()), ("width", pa.int32()), ("height", pa.int32())]
@@ -176,9 +172,9 @@ def space_table(name: str, rows: SpaceRows, keep: NDArray[np.intp]) -> pa.Table:
 
 def check_factor_name(name: str) -> None:
     """Raise InputError for a name that cannot name a factor column."""
-    if name in OBJECTS.names:
+    if name in RESERVED_NAMES:
         raise InputError(f"factor {name}: objects have a column of that name already; give it another name")
-    if not _FACTOR_NAME.fullmatch(name):
+    if not can_be_column(name):
         raise InputError(f"factor name {name!r}: use letters, digits, spaces, dashes and underscores")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -13,14 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.objects.annotations.reader import FormError, kind
-from objectspace.objects.records import RESERVED_NAMES
-
-_NAME = re.compile(r"\w[\w -]*")
-
-
-def can_be_column(name: str) -> bool:
-    """Whether objects can have a factor of this name."""
-    return _NAME.fullmatch(name) is not None and name not in RESERVED_NAMES
+from objectspace.objects.records import can_be_column
 
 
 def attribute_columns(

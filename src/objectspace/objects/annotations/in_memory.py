@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from objectspace.digests import content_id
 from objectspace.errors import InputError
 from objectspace.images import Image, printable_path
-from objectspace.objects.annotations.attributes import can_be_column
 from objectspace.objects.annotations.reader import (
     Annotated,
     AnnotationSet,
@@ -25,7 +24,7 @@ from objectspace.objects.annotations.reader import (
     inside,
 )
 from objectspace.objects.masks import mask_from_counts
-from objectspace.objects.records import Mask, Objects, concatenate, no_objects
+from objectspace.objects.records import Mask, Objects, can_be_column, concatenate, no_objects
 
 
 def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
