@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace._version import __version__
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, RecipeError
 from objectspace.objects.records import no_objects
@@ -50,7 +51,7 @@ def _recipe(model: str) -> Recipe:
     if not model.strip():
         raise InputError("model is empty; name what made the vectors, so that others are not mixed with them")
     return Recipe(
-        route=OWN, model=model, weights="", tap="", preprocessing={}, precision="float32", version=""
+        route=OWN, model=model, weights="", tap="", preprocessing={}, precision="float32", version=__version__
     )
 
 
