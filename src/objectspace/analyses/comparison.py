@@ -28,8 +28,7 @@ class PairOfSpaces:
     overlap: the mean share of an object's k nearest in one space that are among its k nearest in the other;
         chance is k of all that could be neighbours
     cka: linear centred kernel alignment without bias, 1 where the spaces are the same up to rotation, scale
-    and
-        shift, and 0 on average where they are independent
+        and shift, and 0 on average where they are independent
     cka_biased: the same with bias, as most papers report it: far above 0 where there are more numbers than
         objects, whatever they hold
     """

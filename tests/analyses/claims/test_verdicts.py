@@ -16,6 +16,7 @@ from objectspace.analyses.claims import (
     judge,
     weigh_claims,
 )
+from objectspace.analyses.projection import Projection, Reading
 from objectspace.analyses.statistics import Estimate
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.objects.records import concatenate, make_objects
@@ -55,7 +56,7 @@ def around(objects) -> np.ndarray:
 
 
 def held(objects, *parts: np.ndarray, noise: float = 0.01) -> Held:
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(4)
     vectors = np.column_stack(parts)
     vectors = vectors + noise * random.standard_normal(vectors.shape)
     recipe = Recipe("crop", "test", "0" * 64, "tap", {}, "float32", "0")
@@ -116,6 +117,20 @@ def test_look_alikes_by_a_plain_loop(objects) -> None:
         chance.append(np.mean(style[others] == style[row]))
     assert finding.estimate.value == pytest.approx(np.mean(same))
     assert finding.estimate.chance == pytest.approx(np.mean(chance))
+
+
+def test_place_is_weighed_against_the_phase_that_is_read_better(objects) -> None:
+    scores = {"x1": 0.6, "y1": 0.5, "phase_x": 0.9, "phase_y": 0.0}
+    readings = {
+        name: Reading(np.zeros(2), {2: Estimate(r2, 0.0, r2 - 0.1, r2 + 0.1, 99, 99)})
+        for name, r2 in scores.items()
+    }
+    xy = np.random.default_rng(2).normal(size=(99, 2))
+    moved = Projection("test", "pca", xy, np.zeros(2), None, {"x1": xy[:, 0], "y1": xy[:, 1]}, readings, None)
+    finding = found(Evidence(moved=(moved, moved)))["place, not phase"]
+
+    assert (finding.estimate.value, finding.estimate.chance) == (0.5, 0.9)
+    assert finding.verdict == "does not hold"
 
 
 def test_what_is_missing_is_said_and_not_guessed(objects) -> None:

@@ -200,7 +200,7 @@ CLAIMS = (
         "place, not phase",
         "What the first two components tell is the place in the picture (not the place within a cell).",
         "IV, location",
-        "the same R²; in the place of chance, that of the position within the cell",
+        "the same R²; in the place of chance, that of the position within the cell, the better of both",
         1,
         place_beside_phase,
     ),

@@ -53,10 +53,13 @@ class Column:
 class Evidence:
     """What there is to test the claims with; what is None or Missing is not there.
 
-    crop, window: a space of each route; orientation: the column that says which way an object faces, with its
-    period; style: the column that says which of its kind it is (its colour, its breed)
-    group: the column of which no two equal values are neighbours (one apple in many photos), besides the
-    photo occlusions: photos whose layer before a head was zeroed cell by cell
+    crop, window: a space of each route
+    orientation: the column that says which way an object faces, with its period
+    style: the column that says which of its kind an object is (its colour, its breed)
+    group: the column of which no two equal values are neighbours (one apple in many photos), nor are any of
+        one photo
+    occlusions: photos whose layer before a head was zeroed cell by cell
+    moved: one object moved about, its windows by PCA and by t-SNE
     """
 
     crop: Held | None = None

@@ -22,13 +22,13 @@ def place_in_two(evidence: Evidence, seed: int) -> Estimate:
 
 
 def place_beside_phase(evidence: Evidence, seed: int) -> Estimate:
-    """The same, with what the phase is read with in the place of chance."""
+    """The same; in the place of chance, the better read of the two phases, as either can refute the claim."""
     readings = moved_of(evidence)[0].readings
     phases = [readings[name].first[2].value for name in ("phase_x", "phase_y") if name in readings]
     if not phases:
         raise InputError("the object was not moved within cells")
     place = place_in_two(evidence, seed)
-    return replace(place, chance=min(phases), p=math.nan)
+    return replace(place, chance=max(phases), p=math.nan)
 
 
 def groups_in_tsne(evidence: Evidence, seed: int) -> Estimate:
