@@ -98,6 +98,7 @@ def test_a_finding_that_was_not_measured_says_why_and_shows_no_number() -> None:
     [
         (0.3251, "0.325"),
         (-0.02, "-0.020"),
+        (-0.0002, "0.000"),
         (5.0, "5.00"),
         (90.123, "90.1"),
         (1234.5, "1234.5"),

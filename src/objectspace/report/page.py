@@ -162,7 +162,8 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         return "–"
     digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1
-    return f"{value:.{digits}f}"
+    # Adding zero takes the sign from a -0.000.
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _text(text: str) -> str:
