@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from objectspace.objects.mask_images import open_mask_images
     from objectspace.objects.prompts import load_prompter
     from objectspace.objects.records import Objects, make_objects
-    from objectspace.objects.supervision import from_supervision
+    from objectspace.objects.supervision import from_supervision, to_supervision
     from objectspace.own_vectors import add_vectors
     from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
@@ -122,6 +122,7 @@ _ADDRESSES = {
     "read_image": "images",
     "read_names": "objects.labels",
     "sheet_rows": "sheets",
+    "to_supervision": "objects.supervision",
     "view_objects": "analyses.context",
     "write_figure": "figures.style",
     "write_world": "scenes.world_files",
@@ -185,6 +186,7 @@ __all__ = [
     "read_image",
     "read_names",
     "sheet_rows",
+    "to_supervision",
     "view_objects",
     "write_figure",
     "write_world",

@@ -15,7 +15,7 @@ from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
 from objectspace.objects.masks import decode, encode
 from objectspace.objects.records import Objects, concatenate, make_objects, no_objects
-from objectspace.objects.supervision import from_supervision
+from objectspace.objects.supervision import from_supervision, to_supervision
 
 WIDTH, HEIGHT = 20, 10
 IMAGE = image_from_array(np.zeros((HEIGHT, WIDTH, 3), np.uint8), path="7.jpg")
@@ -142,7 +142,7 @@ def test_objects_become_detections() -> None:
     made = objects(
         score=np.array([0.9, 0.5], np.float32), mask=given_masks, factors={"yaw": np.array([9.0, 8.0])}
     )
-    found = made.to_supervision()
+    found = to_supervision(made)
     np.testing.assert_array_equal(found.xyxy, BOXES)
     np.testing.assert_array_equal(found.mask, MASKS)
     np.testing.assert_allclose(found.confidence, [0.9, 0.5])
@@ -154,45 +154,45 @@ def test_objects_become_detections() -> None:
 
 
 def test_names_number_the_classes() -> None:
-    assert objects().to_supervision(names=["cat", "cow", "dog"]).class_id.tolist() == [2, 0]
+    assert to_supervision(objects(), names=["cat", "cow", "dog"]).class_id.tolist() == [2, 0]
     with pytest.raises(InputError, match="label 'dog' is not among the 1 names"):
-        objects().to_supervision(names=["cat"])
+        to_supervision(objects(), names=["cat"])
 
 
 def test_what_is_unknown_is_none() -> None:
-    found = objects().to_supervision()
+    found = to_supervision(objects())
     assert (found.mask, found.confidence, found.tracker_id) == (None, None, None)
 
 
 def test_tracks_come_back_where_all_are_known() -> None:
     known = objects(factors={"tracker_id": np.array(["7", "9"], object)})
-    assert known.to_supervision().tracker_id.tolist() == [7, 9]
+    assert to_supervision(known).tracker_id.tolist() == [7, 9]
     some = objects(factors={"tracker_id": np.array(["7", None], object)})
-    assert some.to_supervision().tracker_id is None
+    assert to_supervision(some).tracker_id is None
 
 
 def test_tracks_that_some_lack_stay_in_the_data_and_come_back() -> None:
     some = objects(factors={"tracker_id": np.array(["7", None], object)})
-    back = from_supervision(some.to_supervision(), IMAGE)
+    back = from_supervision(to_supervision(some), IMAGE)
     assert {name: column.tolist() for name, column in back.factors.items()} == {"tracker_id": ["7", None]}
 
 
 def test_supervision_draws_and_selects_what_it_gets() -> None:
-    found = objects(mask=[encode(mask) for mask in MASKS]).to_supervision()
+    found = to_supervision(objects(mask=[encode(mask) for mask in MASKS]))
     drawn = sv.MaskAnnotator().annotate(np.zeros((HEIGHT, WIDTH, 3), np.uint8), found)
     np.testing.assert_array_equal(drawn.any(2), MASKS.any(0))
     assert found[found.area > 20].data["class_name"].tolist() == ["cat"]
 
 
 def test_no_objects() -> None:
-    assert len(no_objects().to_supervision()) == 0
+    assert len(to_supervision(no_objects())) == 0
 
 
 def test_objects_of_two_images() -> None:
     with pytest.raises(
         InputError, match=r"objects of 2 images, and detections are of one; take\(\) those of one"
     ):
-        concatenate([objects(), objects(image_id="b" * 32)]).to_supervision()
+        to_supervision(concatenate([objects(), objects(image_id="b" * 32)]))
 
 
 def test_without_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_without_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         InputError, match=r"needs the package supervision: pip install 'objectspace\[supervision\]'$"
     ):
-        objects().to_supervision()
+        to_supervision(objects())
 
 
 def test_supervision_is_not_imported_before_it_is_needed() -> None:
@@ -229,7 +229,7 @@ def test_objects_come_back(rows: list[Any]) -> None:
         ],
         source="mine",
     )
-    back = from_supervision(made.to_supervision(), IMAGE, source="mine")
+    back = from_supervision(to_supervision(made), IMAGE, source="mine")
     assert back.object_id.tolist() == made.object_id.tolist()
     np.testing.assert_array_equal(back.score, made.score)
     assert back.mask.tolist() == made.mask.tolist()

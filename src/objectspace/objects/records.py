@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.digests import content_id
 from objectspace.errors import InputError
-
-if TYPE_CHECKING:
-    from supervision import Detections
 
 #: Provenance of an object that no detector made, or no known cell of it.
 UNKNOWN = -1
@@ -118,12 +115,6 @@ class Objects:
     def with_factors(self, factors: Mapping[str, NDArray[Any]]) -> Objects:
         """The same objects with more factor columns; one of a name they have takes the place of theirs."""
         return replace(self, factors={**self.factors, **factors})
-
-    def to_supervision(self, *, names: Sequence[str] | None = None) -> Detections:
-        """The objects as ``supervision.Detections``; see ``objects/supervision.py``."""
-        from objectspace.objects.supervision import to_supervision
-
-        return to_supervision(self, names=names)
 
 
 #: The columns of an object itself, neither its provenance's nor the user's.
