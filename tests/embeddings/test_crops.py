@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from objectspace.embeddings import crops as crops_module
 from objectspace.embeddings.crops import IMAGENET_MEAN, CropPolicy, crop_space_name, cut_crops
 from objectspace.errors import InputError
 from objectspace.images import Image
@@ -385,6 +387,48 @@ def test_any_box_of_any_photo_gives_a_crop(
     assert crop.shape == (size, size, 3)
     assert crop.dtype == np.uint8
     assert crop.any()
+
+
+# Canvases beyond all bounds.
+
+
+@pytest.mark.parametrize("background", ["mean", "blur", "only"])
+def test_a_canvas_of_any_size_takes_a_bounded_memory(background: str):
+    # 1200 pixels and ten times as many on each side: 635 million pixels of three bytes.
+    tracemalloc.start()
+    crop = one(photo(plain(1200, 40, RED)), found((0, 0, 1200, 40)), 32, background=background, margin=10)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 400e6
+    assert crop.any()
+
+
+@pytest.mark.parametrize("background", [*BACKGROUNDS, "only"])
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
+def test_a_bounded_canvas_gives_nearly_the_same_crop(
+    monkeypatch: pytest.MonkeyPatch, background: str, fit: str
+):
+    y, x = np.mgrid[:330, :410]
+    pixels = np.stack([x * 0.6, y * 0.7, (x + y) * 0.3], axis=2).astype(np.uint8)
+    objects = found((101, 53, 307, 259), masks=[np.pad(disc(206), ((53, 71), (101, 103)))])
+    policy = {"background": background, "fit": fit, "margin": 0.5}
+    whole = one(photo(pixels), objects, 24, **policy)
+    monkeypatch.setattr(crops_module, "LARGEST_CANVAS", 120 * 120)
+    assert np.abs(whole.astype(int) - one(photo(pixels), objects, 24, **policy)).max() < 24
+    assert np.abs(whole.astype(int) - one(photo(pixels), objects, 24, **policy)).mean() < 1.5
+
+
+def test_nor_does_only_in_a_bounded_canvas(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(crops_module, "LARGEST_CANVAS", 100 * 100)
+    rng = np.random.default_rng(8)
+    pixels = rng.integers(0, 256, (300, 280, 3), np.uint8)
+    mask = np.zeros((300, 280), bool)
+    mask[91:203, 75:190] = rng.random((112, 115)) < 0.02
+    other = pixels.copy()
+    other[mask] = 255 - other[mask]
+    objects = found((75, 91, 190, 203), masks=[mask])
+    first, second = (one(photo(each), objects, 32, background="only", margin=0.5) for each in (pixels, other))
+    assert np.array_equal(first, second)
 
 
 # The policy.

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
+import PIL.Image
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate, max_pool2d
@@ -37,6 +38,10 @@ BLUR_SIDE = 8
 #: Where the surroundings stand alone, the object's hole is wider by this share of the crop's side: masks are
 #: drawn by hand or predicted, and a rim of the object's own pixels would tell its colour and shape.
 HOLE_RIM = 1 / 48
+
+#: Pixels of a canvas, of which every thread has one: above them objects are reduced first. A photo of 60
+#: megapixels stays below, a panorama or a margin of many times the object does not.
+LARGEST_CANVAS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +119,19 @@ def cut_crops(
     The mask, or the box of an object without one, is cut out, pasted on the canvas that ``policy`` describes
     and resampled (with antialiasing) to ``size``. A mask counts inside its object's box; one that is empty
     there is ignored. On the background "only" it is the other way round: the mask, or else the box, is filled
-    and the rest stays. ``image.pixels`` may be at reduced scale: boxes and masks are brought to it.
+    and the rest stays. Where the canvas would exceed :data:`LARGEST_CANVAS`, photo and mask are averaged over
+    blocks of 2 x 2, 4 x 4 ... pixels before. ``image.pixels`` may be at reduced scale: boxes and masks are
+    brought to it.
     Safe to call from several threads; most of the time is spent without the interpreter's lock.
     """
     crops = np.empty((len(objects), size, size, 3), np.uint8)
     for row in range(len(objects)):
         area, opaque = _outline(image, objects.xyxy[row], objects.mask[row])
+        pixels, area, opaque = _bounded(image.pixels, area, opaque, policy)
         if policy.background == "only":
-            crops[row] = _surroundings_alone(image.pixels, area, opaque, policy, size, interpolation)
+            crops[row] = _surroundings_alone(pixels, area, opaque, policy, size, interpolation)
             continue
-        canvas = _canvas(image.pixels, area, opaque, policy)
+        canvas = _canvas(pixels, area, opaque, policy)
         crops[row] = _resampled(canvas, size, size, interpolation)
     return crops
 
@@ -163,6 +171,27 @@ def _mask_in(area: Area, mask: Mask, scale: tuple[float, float]) -> Bool:
         return part
     reduced: Bool = part[np.ix_(rows - rows[0], columns - columns[0])]
     return reduced
+
+
+def _bounded(
+    pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy
+) -> tuple[UInt8, Area, Bool | None]:
+    """The photo, and the object in it, at a scale at which the canvas is no larger than all bounds."""
+    canvas_w, canvas_h, _, _ = _layout(area, policy)
+    factor = 1
+    while canvas_w * canvas_h > LARGEST_CANVAS * factor**2:
+        factor *= 2
+    if factor == 1:
+        return pixels, area, opaque
+    left, top, right, bottom = area
+    if opaque is not None:
+        # A block with one pixel of the object is the object's: so thin parts stay, and where the surroundings
+        # stand alone none of it is left in them.
+        for axis, (low, high) in enumerate(((top, bottom), (left, right))):
+            starts = np.arange(low // factor, -(-high // factor)) * factor - low
+            opaque = np.logical_or.reduceat(opaque, np.maximum(starts, 0), axis)
+    blocks = (left // factor, top // factor, -(-right // factor), -(-bottom // factor))
+    return np.asarray(PIL.Image.fromarray(pixels).reduce(factor)), blocks, opaque
 
 
 def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) -> UInt8:
