@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from objectspace.analyses import claims
 from objectspace.analyses.claims import (
     CLAIMS,
     Column,
@@ -164,6 +166,24 @@ def test_a_verdict_needs_the_whole_interval_on_one_side_of_chance(low, high, p, 
     estimate = Estimate(value=0.5, chance=0.5, low=low, high=high, n=20, clusters=20, p=p)
 
     assert judge(estimate, better) == verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "reason"),
+    [
+        (0.4, 0.6, 0.01, "the interval includes chance"),
+        (0.6, 0.8, 0.2, "the permutation test does not agree"),
+        (math.nan, math.nan, 0.01, "there is no interval, or no chance level, to compare with"),
+    ],
+)
+def test_what_is_not_shown_says_why(monkeypatch, low, high, p, reason) -> None:
+    estimate = Estimate(value=0.7, chance=0.5, low=low, high=high, n=20, clusters=20, p=p)
+    claim = replace(claims.CLAIMS[0], estimate=lambda evidence, seed: estimate)
+    monkeypatch.setattr(claims, "CLAIMS", (claim,))
+
+    (finding,) = weigh_claims(Evidence())
+
+    assert (finding.verdict, finding.reason) == ("not shown here", reason)
 
 
 def test_a_few_photos_give_no_verdict() -> None:

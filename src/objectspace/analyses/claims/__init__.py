@@ -105,13 +105,19 @@ def _weigh(claim: Claim, evidence: Evidence, seed: int) -> Finding:
     except InputError as error:
         return Finding(*told, estimate=None, verdict="not shown here", reason=str(error))
     verdict = judge(estimate, claim.better)
-    reason = ""
-    if verdict == "not shown here":
-        few = estimate.clusters < FEWEST
-        reason = (
-            f"{estimate.clusters} photos or groups are too few" if few else "the interval includes chance"
-        )
+    reason = _undecided(estimate) if verdict == "not shown here" else ""
     return Finding(*told, estimate=estimate, verdict=verdict, reason=reason)
+
+
+def _undecided(estimate: Estimate) -> str:
+    """Why an estimate says nothing of a claim either way."""
+    if estimate.clusters < FEWEST:
+        return f"{estimate.clusters} photos or groups are too few"
+    if not all(map(math.isfinite, (estimate.low, estimate.high, estimate.chance))):
+        return "there is no interval, or no chance level, to compare with"
+    if estimate.low <= estimate.chance <= estimate.high:
+        return "the interval includes chance"
+    return "the permutation test does not agree"
 
 
 CLAIMS = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,13 +22,15 @@ def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
         for row in np.flatnonzero(occlusion.score_change.any(axis=0)):
             around, elsewhere = _windows_around(occlusion, int(row))
             own.append(float(occlusion.disappeared[around, row].mean()))
-            other.append(float(occlusion.disappeared[elsewhere, row].mean()))
+            if elsewhere.any():  # not in a map that one window fills
+                other.append(float(occlusion.disappeared[elsewhere, row].mean()))
             image.append(number)
     if not own:
         raise InputError("nothing was detected in the photos that were occluded")
     values, cluster = np.array(own), np.array(image)
     low, high = mean_interval(values, codes(cluster), seed=seed)
-    return Estimate(float(values.mean()), float(np.mean(other)), low, high, len(own), len(np.unique(cluster)))
+    chance = float(np.mean(other)) if other else math.nan
+    return Estimate(float(values.mean()), chance, low, high, len(own), len(np.unique(cluster)))
 
 
 def _windows_around(occlusion: Occlusion, row: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
