@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
@@ -21,7 +22,7 @@ from objectspace.errors import ImageError, InputError, ModelError, RecipeError
 from objectspace.flow import index
 from objectspace.images import Image, find_photos
 from objectspace.jobs import Job
-from objectspace.objects.annotations import open_annotations
+from objectspace.objects.annotations import AnnotationSet, open_annotations
 from objectspace.objects.boxes import Frame, stretch_frame
 from objectspace.objects.factors import factors_from_csv, factors_from_pattern
 from objectspace.objects.maps import Head, MapRun
@@ -203,8 +204,81 @@ def test_changed_labels_are_read_again(photos: list[Path], job: Job, tmp_path: P
     job = replace(job, detector=None, annotations=open_annotations(labels, names=["pear"]))
     index(photos, tmp_path / "s.osp", job)
     (labels / "view1.txt").write_text("0 0.125 0.125 0.125 0.125\n")
-    assert index(photos, tmp_path / "s.osp", job).objects == 2
+    assert index(photos, tmp_path / "s.osp", job).objects == 1
     assert len(open_store(tmp_path / "s.osp").objects()) == 2
+
+
+def test_an_edited_label_file_redoes_its_photo_alone(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for photo in photos:
+        (labels / f"{photo.stem}.txt").write_text("0 0.125 0.125 0.125 0.125\n")
+    for replaces in (False, True):
+        annotations = open_labels(labels, "0 0.125 0.125 0.125 0.125\n")
+        once = replace(job, detector=None, annotations=annotations, replaces=replaces)
+        index(photos, tmp_path / f"{replaces}.osp", once)
+        open_labels(labels, "0 0.5 0.5 0.125 0.125\n")
+        report = index(photos, tmp_path / f"{replaces}.osp", once)
+        assert (report.indexed, report.known) == (1, 4)
+
+
+def open_labels(folder: Path, line: str) -> AnnotationSet:
+    (folder / "view0.txt").write_text(line)
+    return open_annotations(folder, names=["pear"])
+
+
+def coco(path: Path, *boxes: tuple[str, list[int]]) -> Path:
+    names = [f"view{number}.png" for number in range(5)]
+    annotations = [
+        {"id": number, "image_id": names.index(name), "category_id": 1, "bbox": box}
+        for number, (name, box) in enumerate(boxes)
+    ]
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    document = {"images": images, "categories": [{"id": 1, "name": "pear"}], "annotations": annotations}
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_a_changed_entry_of_one_file_redoes_its_photo_alone(
+    photos: list[Path], job: Job, tmp_path: Path
+) -> None:
+    first, second = ("view0.png", [4, 4, 8, 8]), ("view1.png", [4, 4, 8, 8])
+    edited = ("view0.png", [4, 4, 9, 9])
+    indexed = []
+    # Of the second photo's annotation only the id changes.
+    for boxes in ((first, second), (first, edited, second)):
+        file = coco(tmp_path / "coco.json", *boxes)
+        annotations = open_annotations(file, format="coco")
+        indexed.append(index(photos, tmp_path / "s.osp", replace(job, annotations=annotations)).indexed)
+    assert indexed == [5, 1]
+
+
+@pytest.mark.parametrize("others_replace", [False, True])
+def test_objects_that_another_job_added_are_removed_by_the_one_that_replaces(
+    photos: list[Path], job: Job, tmp_path: Path, others_replace: bool
+) -> None:
+    one, two = ("view0.png", [4, 4, 8, 8]), ("view0.png", [32, 32, 30, 30])
+    files = coco(tmp_path / "one.json", one), coco(tmp_path / "both.json", one, two)
+    first, second = (
+        replace(job, detector=None, annotations=open_annotations(file, format="coco"), replaces=replaces)
+        for file, replaces in zip(files, (True, others_replace), strict=True)
+    )
+    left = []
+    for again in (first, second, first, first):
+        report = index(photos, tmp_path / "s.osp", again)
+        left.append((len(open_store(tmp_path / "s.osp")), report.indexed))
+    assert left == [(1, 5), (2, 1 if others_replace else 5), (1, 1), (1, 0)]
+
+
+def test_a_failure_of_a_label_file_heals(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    job = replace(job, detector=None, annotations=open_labels(labels, "0 0.5 0.5 nothing 0.5"))
+    assert len(index(photos, tmp_path / "s.osp", job).failures) == 1
+    assert len(open_store(tmp_path / "s.osp").failures()) == 1
+    open_labels(labels, "0 0.5 0.5 0.5 0.5")
+    assert index(photos, tmp_path / "s.osp", job).failures == ()
+    assert open_store(tmp_path / "s.osp").failures() == []
 
 
 def test_objects_whose_labels_are_gone_are_removed(photos: list[Path], job: Job, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ from objectspace.images import (
     read_file,
     work_ahead,
 )
-from objectspace.jobs import Job
+from objectspace.jobs import Finished, Job
 from objectspace.networks.threads import compute_alone, threads_restored, worker_count
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.maps import MapRun, MapSource
@@ -137,10 +137,14 @@ def _in_threads(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Opened:
-    """A photo that is decoded: its image, and the input (h, w, 3) of each network that looks at the whole."""
+    """A photo that is decoded: its image, and the input (h, w, 3) of each network that looks at the whole.
+
+    contents: a digest of what was annotated of it when it was opened; None without annotations
+    """
 
     image: Image
     inputs: Mapping[str, Pixels]
+    contents: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +155,13 @@ class Known:
     image_id: str
 
 
-def open_photo(path: Path, job: Job, done: set[str]) -> Opened | Known | Failure:
+def open_photo(path: Path, job: Job, finished: Finished) -> Opened | Known | Failure:
     """Read, name and decode one photo, and lay it on the detector's input."""
     try:
-        data = read_file(path)
-        if (image_id := content_id(data)) in done:
+        data, contents = read_file(path), job.contents(path)
+        if finished.has(image_id := content_id(data), contents):
             return Known(path, image_id)
-        return decode_photo(data, path, job)
+        return replace(decode_photo(data, path, job), contents=contents)
     except ImageError as error:
         return Failure(error.path, error.reason)
 
@@ -201,6 +205,7 @@ class Finding:
     image: Image
     objects: Objects
     problems: tuple[Failure, ...] = ()
+    contents: str | None = None
     vectors: Mapping[str, SpaceRows] = field(default_factory=dict)
     thumbnails: tuple[bytes, ...] = ()
     crops: Pixels | None = None
@@ -228,7 +233,7 @@ def _find_batch(batch: Sequence[Opened], job: Job) -> list[Finding]:
     findings = []
     for row, (photo, (objects, problems)) in enumerate(zip(batch, found, strict=True)):
         vectors = _pooled(photo.image, objects, job, runs, row) if len(objects) else {}
-        findings.append(Finding(photo.image, objects, problems, vectors))
+        findings.append(Finding(photo.image, objects, problems, photo.contents, vectors))
     return findings
 
 
@@ -381,9 +386,8 @@ class _Tally:
 
     def __init__(self, job: Job, writer: Writer, progress: Progress) -> None:
         self._job, self._writer, self._progress = job, writer, progress
-        self._digest = job.digest()
-        self._done = writer.done(self._digest)
-        self._seen = set(self._done)
+        self._finished = Finished(job, writer)
+        self._seen: set[str] = set()
         self._pending: list[Finding] = []
         self._unwritten: list[Failure] = []
         self._committed_at = time.monotonic()
@@ -395,7 +399,7 @@ class _Tally:
         self.indexed = self.known = self.objects = 0
 
     def open_photo(self, path: Path) -> Opened | Known | Failure:
-        return open_photo(path, self._job, self._done)
+        return open_photo(path, self._job, self._finished)
 
     def new(self, opened: Iterator[Opened | Known | Failure]) -> Iterator[Opened]:
         """The photos that are still to be done; failures and repetitions are counted on the way."""
@@ -405,8 +409,9 @@ class _Tally:
                 self._progress(1, 0)
             elif isinstance(photo, Known):
                 self._know(photo.path, photo.image_id)
+                self._set_factors(photo.path, photo.image_id)
             elif photo.image.image_id in self._seen:
-                self._know(Path(photo.image.path), photo.image.image_id)
+                self._know(photo.image.path, photo.image.image_id)
             else:
                 self._seen.add(photo.image.image_id)
                 self._use(photo.image.path, photo.image.image_id)
@@ -434,19 +439,21 @@ class _Tally:
             images=[ImageRow(i.image_id, printable_path(i.path), i.width, i.height) for i in images],
             objects=concatenate([finding.objects for finding in findings]),
             thumbnails=[picture for finding in findings for picture in finding.thumbnails],
-            job=self._digest,
+            # Labels that could not be read say nothing of the objects: they are looked at again next time.
+            job={f.image.image_id: self._name(f) for f in findings if not f.problems},
             vectors=_joined([finding.vectors for finding in findings]),
             failures=failures,
             sources=self._job.sources(),
             models=self._job.models(),
             replaces=self._job.replaces,
-            # Labels that could not be read say nothing of the objects: they are looked at again next time.
-            done={f.image.image_id: self._digest for f in findings if not f.problems},
             unnamed={} if table is None else {i.image_id: table.silent_on(i.path) for i in images},
         )
         self._writer.commit(batch)
         self.indexed += len(findings)
         self.objects += len(batch.objects)
+
+    def _name(self, finding: Finding) -> str:
+        return self._finished.name(finding.contents, finding.objects.object_id.tolist())
 
     def finish(self) -> None:
         """What a second run says of photos that were done before: other factors, other paths, no failure."""
@@ -465,19 +472,23 @@ class _Tally:
         self._unwritten.append(failure)
 
     def _use(self, path: Path | str, image_id: str) -> None:
-        """Remember where a photo was read."""
-        place = printable_path(path)
-        self._places.setdefault(image_id, place)
-        if place in self._failed_before:
-            self._used.add(place)
+        """Remember that a photo was read, where, and which label files with it."""
+        self._places.setdefault(image_id, printable_path(path))
+        if self._failed_before:
+            labels = () if self._job.annotations is None else self._job.annotations.files(path)
+            self._used.update(map(printable_path, (path, *labels)))
 
-    def _know(self, path: Path, image_id: str) -> None:
+    def _know(self, path: Path | str, image_id: str) -> None:
         self.known += 1
         self._progress(1, 0)
         self._use(path, image_id)
-        if self._job.factors is not None and image_id in self._done:
+
+    def _set_factors(self, path: Path, image_id: str) -> None:
+        """Keep the factors of a photo that was done before; of several copies the first counts, as ever."""
+        if self._job.factors is not None and image_id not in self._seen:
             values = self._job.factors.of(path)
             self._factors[image_id] = {name: value for name, value in values.items() if name != "label"}
+        self._seen.add(image_id)
 
 
 def _lies_at(path: str, image_id: str) -> bool:

@@ -1,12 +1,13 @@
-"""A job: what to make of photos, by which networks."""
+"""A job: what to make of photos, by which networks, and which photos it has finished."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from objectspace.digests import recipe_digest
+from objectspace.digests import content_id, recipe_digest
 from objectspace.embeddings.crops import CropPolicy, crop_space_name
 from objectspace.embeddings.encoders import Encoder
 from objectspace.embeddings.pooling import Pooling, parse_pooling, pooled_space_name
@@ -19,7 +20,7 @@ from objectspace.objects.detectors import Detector
 from objectspace.objects.factors import FactorTable
 from objectspace.objects.maps import Head, MapSource
 from objectspace.objects.prompts import Prompter
-from objectspace.store import model_key
+from objectspace.store import Writer, indexed_key, model_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,14 +136,44 @@ class Job:
         return models
 
     def digest(self) -> str:
-        """Names all that decides what the job makes of a photo; a photo done under this name is done.
-
-        A job that replaces has another name, as photos that were done without it may keep outdated objects.
-        """
+        """Names all that decides what the job makes of any photo; annotations say more of each."""
         thresholds = {"confidence": self.confidence, "iou": self.iou} if self.detects else {}
-        contents = None if self.annotations is None else self.annotations.contents()
         spaces = {name: recipe.digest for name, recipe in self.recipes().items()}
-        replaces = {"replaces": True} if self.replaces else {}
-        return recipe_digest(
-            {**thresholds, **replaces, "sources": self.sources(), "contents": contents, "spaces": spaces}
-        )
+        return recipe_digest({**thresholds, "sources": self.sources(), "spaces": spaces})
+
+    def contents(self, photo: Path | str) -> str | None:
+        """A digest of what is annotated of a photo; None where the objects are found otherwise."""
+        return None if self.annotations is None else self.annotations.contents(photo)
+
+
+class Finished:
+    """Which photos were finished before, each under a name of all that decided what was made of it.
+
+    A job that replaces has finished a photo only as long as the store holds the objects that it left there:
+    another job may have added some since.
+    """
+
+    def __init__(self, job: Job, writer: Writer) -> None:
+        self._settings, self._replaces = job.digest(), job.replaces
+        self._before = writer.finished()
+        held = writer.object_ids(job.sources()) if job.replaces else {}
+        self._held = {image_id: _digest_of(ids) for image_id, ids in held.items()}
+
+    def has(self, image_id: str, contents: str | None) -> bool:
+        """Whether the job finished a photo before, whose annotations are these."""
+        name = self._name(contents, self._held.get(image_id, _digest_of(())))
+        return indexed_key(image_id, name) in self._before
+
+    def name(self, contents: str | None, object_ids: Iterable[str]) -> str:
+        """The name under which a photo is finished, all of whose objects these are."""
+        return self._name(contents, _digest_of(object_ids))
+
+    def _name(self, contents: str | None, objects: str) -> str:
+        if contents is None:
+            return self._settings
+        left = {"objects": objects} if self._replaces else {}
+        return recipe_digest({"settings": self._settings, "contents": contents, **left})
+
+
+def _digest_of(object_ids: Iterable[str]) -> str:
+    return content_id("\n".join(sorted(object_ids)).encode())

@@ -47,9 +47,9 @@ Path.replace = stepped(Path.replace)
 
 batches, factors, paths = pickle.loads(Path(BATCHES).read_bytes())
 with writer.open_writer(STORE) as store:
-    done = store.done("job")
+    done = store.finished()
     for batch in batches:
-        if not {row.image_id for row in batch.images} <= done:
+        if not all(writer.indexed_key(row.image_id, "job") in done for row in batch.images):
             store.commit(batch)
     store.set_factors(factors)
     store.set_paths(paths)

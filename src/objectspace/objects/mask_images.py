@@ -13,7 +13,7 @@ from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError, ImageError
 from objectspace.images import Image, printable_path, read_image
 from objectspace.objects.annotations import Annotated, AnnotationSet, Problem
-from objectspace.objects.annotations.reader import Coverage, companion, coverage_by_files, folder_contents
+from objectspace.objects.annotations.reader import Coverage, companion, coverage_by_files, file_digest
 from objectspace.objects.factors import FactorTable
 from objectspace.objects.masks import encode, mask_box
 from objectspace.objects.records import make_objects, no_objects
@@ -69,12 +69,16 @@ class MaskImages:
         """None: a mask is a shape."""
         return ()
 
-    def contents(self) -> str:
-        """A digest of the mask images' names, lengths and times, and of all that labels their objects."""
-        paths = () if self.factors is None else self.factors.paths
-        labels = {path: own for path in paths if (own := self._label(path)) != self.label}
-        files = folder_contents(self.folder, Path(self.pattern).suffix)
-        return recipe_digest({"pattern": self.pattern, "label": self.label, "labels": labels, "files": files})
+    def contents(self, photo: Path | str) -> str:
+        """A digest of the photo's mask image and label."""
+        mask = file_digest(companion(self.folder, photo, self._name(photo)))
+        return recipe_digest({"label": self._label(str(photo)), "mask": mask})
+
+    def files(self, photo: Path | str) -> Sequence[Path]:
+        """The photo's mask image, and where it was missed when there was none."""
+        name = self._name(photo)
+        path = companion(self.folder, photo, name)
+        return (self.folder / name,) if path is None else (path, self.folder / name)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which mask images have no photo; a photo without a mask image is a problem of its own."""

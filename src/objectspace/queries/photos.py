@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,13 @@ class BoxReader:
         """None: a box is a shape."""
         return ()
 
-    def contents(self) -> str:
+    def contents(self, photo: Path | str) -> str:
         """The box itself."""
         return content_id(repr(self.xyxy).encode())
+
+    def files(self, photo: Path | str) -> Sequence[Path]:
+        """None: a user drew it."""
+        return ()
 
     def objects_of(self, image: Image) -> Annotated:
         """The box, clipped to the photo. Raises QueryError where nothing of it is inside."""

@@ -24,6 +24,7 @@ from objectspace.store.records import (
     SpaceInfo,
     SpaceRows,
     StoreInfo,
+    indexed_key,
     model_key,
 )
 from objectspace.store.vectors import StoredSpace, StoredVectors
@@ -42,6 +43,7 @@ __all__ = [
     "StoredSpace",
     "StoredVectors",
     "Writer",
+    "indexed_key",
     "model_key",
     "open_store",
     "open_writer",

@@ -15,7 +15,7 @@ from objectspace.errors import InputError, RecipeError
 from objectspace.store import columns
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import SPACES, Manifest, SpaceEntry
-from objectspace.store.records import Batch, Failure, SpaceRows
+from objectspace.store.records import Batch, Failure, SpaceRows, indexed_key
 
 _NO_KEYS = Keys()
 
@@ -65,10 +65,14 @@ class Additions:
             self.keys[table] = keys
 
 
-def additions(batch: Batch, stored: Stored) -> Additions:
-    """What ``batch`` adds. Raises InputError and RecipeError as ``Writer.commit`` says."""
+def additions(batch: Batch, stored: Stored, outdated: Mapping[str, str]) -> Additions:
+    """What ``batch`` adds where ``outdated`` objects are removed, object id -> image id.
+
+    Raises InputError and RecipeError as ``Writer.commit`` says.
+    """
     new = Additions()
     _add_images(batch, stored, new)
+    _add_finished(batch, stored, set(outdated.values()), new)
     _add_objects(batch, stored, new)
     for name, rows in batch.vectors.items():
         _add_vectors(name, rows, stored, new)
@@ -81,15 +85,15 @@ def additions(batch: Batch, stored: Stored) -> Additions:
 def _add_images(batch: Batch, stored: Stored, new: Additions) -> None:
     rows = [batch.images[row] for row in stored.unseen("images", (row.image_id for row in batch.images))]
     new.add("images", columns.images_table(rows), [row.image_id for row in rows])
+
+
+def _add_finished(batch: Batch, stored: Stored, redone: set[str], new: Additions) -> None:
+    """Photos that are done now; those whose objects are removed lose what stands of them in the table."""
     finished = list(batch.finished.items())
     keys = [indexed_key(image_id, job) for image_id, job in finished]
-    fresh = stored.unseen("indexed", keys)
+    unseen = set(stored.unseen("indexed", keys))
+    fresh = [row for row, (image_id, _) in enumerate(finished) if row in unseen or image_id in redone]
     new.add("indexed", columns.indexed_table([finished[row] for row in fresh]), [keys[row] for row in fresh])
-
-
-def indexed_key(image_id: str, job: str) -> str:
-    """One key of the two columns of ``indexed``."""
-    return f"{image_id} {job}"
 
 
 def _add_objects(batch: Batch, stored: Stored, new: Additions) -> None:

@@ -38,7 +38,7 @@ class Failure(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SpaceRows:
     """New vectors (n, d) float32 of the objects ``object_id`` (n,), made by ``recipe``.
 
@@ -73,9 +73,8 @@ class Batch:
     thumbnails: one JPEG per object, in the order of ``objects``
     vectors: space name -> its new rows; the objects may be in this batch or already in the store
     failures: photos that this job could not use
-    job: names what was done; every photo in ``images`` counts as done under it
-    done: the photos that count as done, image id -> under which name, where these are fewer, or have each a
-        name of its own
+    job: names what was done; every photo in ``images`` counts as done under it. Or the photos that count as
+        done, each under a name of its own: image id -> name
     sources: what found the objects, ``objects.source`` -> the recipe behind the name
     unnamed: image id -> factors that nothing is said of in the photo, whose stored objects keep theirs
     replaces: whether the batch holds all that its sources find in the photos that are done, so that what they
@@ -86,21 +85,20 @@ class Batch:
     images: Sequence[ImageRow]
     objects: Objects
     thumbnails: Sequence[bytes]
-    job: str
+    job: str | Mapping[str, str]
     vectors: Mapping[str, SpaceRows] = field(default_factory=dict)
     failures: Sequence[Failure] = ()
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replaces: bool = False
-    done: Mapping[str, str] | None = None
     unnamed: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @property
     def finished(self) -> Mapping[str, str]:
         """The photos that count as done: image id -> under which name."""
-        if self.done is not None:
-            return self.done
-        return {row.image_id: self.job for row in self.images}
+        if isinstance(self.job, str):
+            return {row.image_id: self.job for row in self.images}
+        return self.job
 
     def __post_init__(self) -> None:
         if len(self.thumbnails) != len(self.objects):
@@ -112,6 +110,11 @@ class Batch:
 def model_key(name: str, weights: str) -> str:
     """What names a network in the store: its name and the sha256 of its weights."""
     return f"{name}@{weights[:12]}"
+
+
+def indexed_key(image_id: str, job: str) -> str:
+    """One key of a photo and the name under which it is finished."""
+    return f"{image_id} {job}"
 
 
 def check_space_name(name: str) -> None:

@@ -99,7 +99,7 @@ class StoredVectors:
         return order, self._row_ids[order]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StoredSpace:
     """A space whose vectors stay on disk; otherwise as :class:`objectspace.embeddings.spaces.Space`.
 

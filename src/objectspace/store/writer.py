@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,13 +23,12 @@ from objectspace.store.additions import (
     changed_factors,
     check_recipe,
     factor_types,
-    indexed_key,
     known_factors,
 )
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import MANIFEST, SPACES, Manifest, SpaceEntry, read_manifest, write_manifest
-from objectspace.store.records import Batch, Failure
+from objectspace.store.records import Batch, Failure, indexed_key
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
 
@@ -106,10 +105,21 @@ class Writer:
         """Let other processes write."""
         self._lock.release()
 
-    def done(self, job: str) -> set[str]:
-        """Ids of the images that this job has finished, those without an object too."""
-        rows = self._read("indexed", ["image_id", "job"])
-        return {row["image_id"] for row in rows.to_pylist() if row["job"] == job}
+    def finished(self) -> Keys:
+        """The photos that are finished, those without an object too, each under its names.
+
+        :func:`objectspace.store.indexed_key` makes the keys; what is committed later is not among them.
+        """
+        rows = self._read("indexed", ["image_id", "job"]).to_pylist()
+        return Keys(indexed_key(row["image_id"], row["job"]) for row in rows)
+
+    def object_ids(self, sources: Collection[str]) -> dict[str, list[str]]:
+        """The stored objects that these sources found: image id -> object ids."""
+        found: dict[str, list[str]] = {}
+        for row in self._read("objects", ["object_id", "image_id", "source"]).to_pylist():
+            if row["source"] in sources:
+                found.setdefault(row["image_id"], []).append(row["object_id"])
+        return found
 
     def check_recipes(self, recipes: Mapping[str, Recipe]) -> None:
         """Raise RecipeError for a space that holds vectors of another recipe, before any are made."""
@@ -128,8 +138,8 @@ class Writer:
         the store then keeps what it had.
         """
         self._make_whole()
-        new = additions(batch, self._stored)
         outdated = self._outdated(batch) if batch.replaces else {}
+        new = additions(batch, self._stored, outdated)
         edited = self._changed("object_id", known_factors(batch, self._stored))
         if not new and not outdated and not len(edited):
             return
@@ -267,11 +277,10 @@ class Writer:
         if versions != manifest.tables:
             with self._publishing():
                 pass
-        indexed = self._read("indexed", ["image_id", "job"]).to_pylist()
         self._stored.keys = {
             "images": self._keys("images", "image_id"),
             "objects": self._keys("objects", "object_id"),
-            "indexed": Keys(indexed_key(row["image_id"], row["job"]) for row in indexed),
+            "indexed": self.finished(),
             **{SPACES + name: self._keys(SPACES + name, "object_id") for name in manifest.spaces},
         }
         failures = self._read("failures", ["path", "reason"]).to_pylist()

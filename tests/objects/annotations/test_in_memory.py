@@ -132,9 +132,11 @@ def test_coverage_takes_time_by_the_photo_not_by_the_pair() -> None:
 @pytest.mark.parametrize("change", [{"score": 0.25}, {"yaw": 2.0}, {"yaw": np.nan}, {"source": "other"}])
 def test_another_digest_of_the_contents(change: dict[str, float]) -> None:
     image = photo("7.jpg")
-    before = objects_reader({"7.jpg": found(image)}).contents()
-    assert objects_reader({Path("7.jpg"): found(image)}).contents() == before
-    assert objects_reader({"7.jpg": found(image, **change)}).contents() != before  # type: ignore[arg-type]
+    before = objects_reader({"7.jpg": found(image)}).contents("7.jpg")
+    assert objects_reader({Path("7.jpg"): found(image)}).contents("7.jpg") == before
+    changed = objects_reader({"7.jpg": found(image, **change)})  # type: ignore[arg-type]
+    assert changed.contents("7.jpg") != before
+    assert changed.contents("8.jpg") == objects_reader({}).contents("8.jpg")
 
 
 def test_no_objects_at_all() -> None:

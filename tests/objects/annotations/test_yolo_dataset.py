@@ -155,15 +155,20 @@ def test_what_the_photos_and_the_data_set_do_not_share_is_counted(coco2: Path) -
     assert coverage.unnamed == (str(photos[1]), "elsewhere.jpg")
 
 
-@pytest.mark.parametrize("change", ["label", "new", "names"])
+@pytest.mark.parametrize("change", ["label", "gone", "names"])
 def test_another_digest_of_the_contents(coco2: Path, change: str) -> None:
-    before = open_annotations(coco2 / "data.yaml").contents()
-    assert open_annotations(coco2 / "data.yaml").contents() == before
+    photos = [coco2 / "images/train/1.jpg", coco2 / "images/val/2.jpg"]
+    first, second = map(open_annotations(coco2 / "data.yaml").contents, photos)
+    assert open_annotations(coco2 / "data.yaml").contents(photos[0]) == first
     if change == "names":
         (coco2 / "data.yaml").write_text((coco2 / "data.yaml").read_text().replace("cat", "dog"))
+    elif change == "label":
+        write(coco2, {"labels/train/1.txt": BOX + BOX})
     else:
-        write(coco2, {f"labels/train/{'1' if change == 'label' else '3'}.txt": BOX + BOX})
-    assert open_annotations(coco2 / "data.yaml").contents() != before
+        (coco2 / "labels/train/1.txt").unlink()
+    now = open_annotations(coco2 / "data.yaml")
+    assert now.contents(photos[0]) != first
+    assert (now.contents(photos[1]) == second) == (change != "names")
 
 
 # What cannot be used
@@ -282,4 +287,4 @@ def test_any_yaml_gives_a_data_set_or_a_sentence(coco2: Path, text: str) -> None
         reader = open_yolo_dataset(coco2 / "data.yaml")
         reader.objects_of(photo(coco2 / "images/train/1.jpg"))
         reader.coverage([coco2 / "images/train/1.jpg"])
-        reader.contents()
+        reader.contents(coco2 / "images/train/1.jpg")

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id, recipe_digest
+from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError, InputError
 from objectspace.images import Image, printable_path
 from objectspace.objects.annotations.attributes import attribute_columns
@@ -76,7 +76,6 @@ class CocoAnnotations:
 
     path: the file; pictures: its images by name; categories: label by category id
     attributes: factor columns of the objects, name -> whether they are numbers
-    digest: of the file's text
     """
 
     path: Path
@@ -85,7 +84,6 @@ class CocoAnnotations:
     attributes: Mapping[str, bool]
     crowds: int
     strays: int
-    digest: str
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -102,9 +100,17 @@ class CocoAnnotations:
         """The names of all attributes."""
         return self.attributes.keys()
 
-    def contents(self) -> str:
-        """A digest of the file as it was read."""
-        return self.digest
+    def contents(self, photo: Path | str) -> str:
+        """A digest of the photo's entry and of what makes objects in its annotations, the ids aside."""
+        picture = entry_of(photo, self.pictures)
+        if picture is None:
+            return recipe_digest({"picture": None})
+        shapes = [_told(annotation.content, self.categories) for annotation in picture.annotations]
+        return recipe_digest({"picture": [picture.width, picture.height], "shapes": shapes})
+
+    def files(self, photo: Path | str) -> Sequence[Path]:
+        """The one file, for a photo that it names."""
+        return () if entry_of(photo, self.pictures) is None else (self.path,)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which images of the file and which photos have no counterpart, and what the file holds besides."""
@@ -173,7 +179,7 @@ def _read(path: Path, text: str) -> CocoAnnotations:
             picture.annotations.append(annotation)
             kept.append((annotation.name, content.get("attributes")))
     attributes = attribute_columns(kept, is_number=_is_number)
-    return CocoAnnotations(path, by_name, categories, attributes, crowds, strays, content_id(text.encode()))
+    return CocoAnnotations(path, by_name, categories, attributes, crowds, strays)
 
 
 def _parsed(text: str) -> Mapping[str, Any]:
@@ -242,6 +248,13 @@ def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str
         if not is_text(name):
             raise FormError(f"category {key}: name is {kind(name)}, expected text")
         yield key, coco_spelling(name.strip())
+
+
+def _told(content: Mapping[str, Any], categories: Mapping[int, str]) -> list[Any]:
+    """What an annotation says of its object, right or wrong."""
+    category = content.get("category_id")
+    label = categories.get(category) if isinstance(category, int) else None
+    return [label, *(content.get(key) for key in ("bbox", "segmentation", "attributes"))]
 
 
 def _shape(content: Mapping[str, Any], categories: Mapping[int, str], image_wh: tuple[int, int]) -> Shape:

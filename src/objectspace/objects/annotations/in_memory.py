@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id
+from objectspace.digests import recipe_digest
 from objectspace.errors import InputError
 from objectspace.images import Image, printable_path
 from objectspace.objects.annotations.reader import (
@@ -45,16 +44,15 @@ def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
         raise InputError(f"objects: of the sources {', '.join(sources)}; give each a job of its own")
     _check_scores(together)
     _check_factors(together)
-    return ObjectsInMemory(by_path, (*sources, "objects")[0], _digest(by_path))
+    return ObjectsInMemory(by_path, (*sources, "objects")[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectsInMemory:
-    """Objects by the absolute path of their photo; ``digest`` is of all their columns."""
+    """Objects by the absolute path of their photo."""
 
     objects: Mapping[str, Objects]
     source: str
-    digest: str
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -66,9 +64,16 @@ class ObjectsInMemory:
         """The names of the factors of any object."""
         return {name for found in self.objects.values() for name in found.factors}
 
-    def contents(self) -> str:
-        """A digest of all columns of all objects."""
-        return self.digest
+    def contents(self, photo: Path | str) -> str:
+        """A digest of what a store keeps of the photo's objects."""
+        found = self.objects.get(absolute(photo), no_objects())
+        # An object's id stands for its image, box, label and mask.
+        columns = {k: v for k, v in found.columns().items() if k not in ("mask", "xyxy", "label")}
+        return recipe_digest({name: column.tolist() for name, column in columns.items()})
+
+    def files(self, photo: Path | str) -> Sequence[Path]:
+        """None: problems name the photo."""
+        return ()
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which named photos are not among those of a job, and which of these are not named."""
@@ -132,13 +137,3 @@ def _check_factors(objects: Objects) -> None:
         texts = sum(isinstance(value, str) for value in known)
         if not all(isinstance(value, str | int | float) for value in known) or 0 < texts < len(known):
             raise InputError(f"objects: factor {name} is not all numbers or all text; make it one of them")
-
-
-def _digest(by_path: Mapping[str, Objects]) -> str:
-    """Of what a store keeps: an object's id stands for its image, box, label and mask."""
-    lines = []
-    for path in sorted(by_path):
-        columns = by_path[path].columns()
-        kept = {name: columns[name].tolist() for name in columns if name not in ("mask", "xyxy", "label")}
-        lines.append(json.dumps([path, kept], sort_keys=True))
-    return content_id("\n".join(lines).encode("utf-8", "surrogateescape"))

@@ -70,8 +70,11 @@ class AnnotationReader(Protocol):
     def factor_names(self) -> Collection[str]:
         """The factors that objects may bring along."""
 
-    def contents(self) -> str:
-        """A digest of the files as they lie on disk now: another one where any of them changed."""
+    def contents(self, photo: Path | str) -> str:
+        """A digest of what is annotated of a photo, whatever is annotated of others."""
+
+    def files(self, photo: Path | str) -> Sequence[Path]:
+        """The files that say what is in a photo; its problems name one of them, or the photo."""
 
     def objects_of(self, image: Image) -> Annotated:
         """The objects of one photo; a broken line or file is a problem, never an exception."""
@@ -84,18 +87,14 @@ class AnnotationSet(AnnotationReader, Protocol):
         """Which of their images and which photos have no counterpart."""
 
 
-def folder_contents(folder: Path, suffix: str) -> str:
-    """A digest of the names, lengths and times of the files of a suffix below a folder; none is read."""
-    return file_states(folder, (path for path in folder.rglob(f"*{suffix}") if path.is_file()))
-
-
-def file_states(folder: Path, files: Iterable[Path]) -> str:
-    """A digest of the names (as seen from a folder), lengths and times of files; none is read."""
-    lines = (
-        f"{os.path.relpath(path, folder)}\0{status.st_size}\0{status.st_mtime_ns}"
-        for path, status in ((path, path.stat()) for path in sorted(set(files)))
-    )
-    return content_id("\n".join(lines).encode("utf-8", "surrogateescape"))
+def file_digest(path: Path | None) -> str | None:
+    """A digest of what a file holds; None where there is none, and a word where it cannot be read."""
+    if path is None or not is_file(path):
+        return None
+    try:
+        return content_id(path.read_bytes())
+    except OSError:
+        return "not readable"
 
 
 def companion(folder: Path, photo: Path | str, name: str) -> Path | None:

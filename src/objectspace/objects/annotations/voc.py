@@ -27,7 +27,7 @@ from objectspace.objects.annotations.reader import (
     ShapeError,
     check_near,
     entry_of,
-    file_states,
+    file_digest,
     inside,
     shared_photos,
 )
@@ -82,14 +82,12 @@ class VocAnnotations:
 
     by_path, by_image: the photos' entries, by the place of their file and by what it says
     attributes: factor columns of the objects, name -> whether they are numbers
-    digest: of the files' names, lengths and times
     """
 
     folder: Path
     by_path: Mapping[str, _Entry]
     by_image: Mapping[str, _Entry]
     attributes: Mapping[str, bool]
-    digest: str
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -106,9 +104,19 @@ class VocAnnotations:
         """The names of all attributes."""
         return self.attributes.keys()
 
-    def contents(self) -> str:
-        """A digest of the files as they were when the folder was opened."""
-        return self.digest
+    def contents(self, photo: Path | str) -> str:
+        """A digest of the photo's file as it was when the folder was opened, and of its mask pictures."""
+        entry = self._entry(photo)
+        if entry is None:
+            return recipe_digest({"file": None})
+        masks = [file_digest(path) for path in (entry.objects, entry.classes)]
+        return recipe_digest({"file": entry.file, "broken": entry.broken, "masks": masks})
+
+    def files(self, photo: Path | str) -> Sequence[Path]:
+        """The photo's XML file and its mask pictures, where there are any."""
+        entry = self._entry(photo)
+        paths = () if entry is None else (entry.path, entry.objects, entry.classes)
+        return tuple(path for path in paths if path is not None)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which annotated images and which photos have no counterpart."""
@@ -171,10 +179,7 @@ def open_voc(folder: Path | str) -> VocAnnotations:
         attributes = attribute_columns(_attributes(entries.values()), is_number=_is_number)
     except FormError as error:
         raise AnnotationError(str(folder), str(error)) from None
-    files = (path for e in entries.values() for path in (e.path, e.objects, e.classes) if path is not None)
-    return VocAnnotations(
-        folder, entries, _by_image(entries.values()), attributes, file_states(folder, files)
-    )
+    return VocAnnotations(folder, entries, _by_image(entries.values()), attributes)
 
 
 def _files(folder: Path) -> Iterator[_Entry]:

@@ -7,13 +7,14 @@ import re
 import reprlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import recipe_digest
+from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import AnnotationError
 from objectspace.images import Image, printable_path
 from objectspace.objects.annotations.reader import (
@@ -23,7 +24,7 @@ from objectspace.objects.annotations.reader import (
     ShapeError,
     companion,
     coverage_by_files,
-    folder_contents,
+    file_digest,
     inside,
 )
 from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
@@ -89,9 +90,14 @@ class YoloAnnotations:
         """None: a line is a class and numbers of the shape."""
         return ()
 
-    def contents(self) -> str:
-        """A digest of the class names and of the label files' names, lengths and times."""
-        return recipe_digest({"names": self.names, "files": folder_contents(self.folder, ".txt")})
+    def contents(self, photo: Path | str) -> str:
+        """A digest of the class names and of the photo's label file."""
+        return label_digest(self._label_file(photo), self.names)
+
+    def files(self, photo: Path | str) -> Sequence[Path]:
+        """The photo's label file, where there is one."""
+        path = self._label_file(photo)
+        return () if path is None else (path,)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which label files have no photo, and which photos no label file."""
@@ -111,6 +117,17 @@ class YoloAnnotations:
 def label_files(folder: Path) -> Iterator[Path]:
     """The label files in a folder and its subfolders."""
     return (path for path in folder.rglob("*.txt") if path.name != _NAMES_FILE)
+
+
+def label_digest(path: Path | None, names: tuple[str, ...]) -> str:
+    """A digest of a label file, None where there is none, and of the names of the classes in it."""
+    return recipe_digest({"names": _names_digest(names), "file": file_digest(path)})
+
+
+# Of the thousands of names of a large data set it would take longer than all the rest, photo by photo.
+@cache
+def _names_digest(names: tuple[str, ...]) -> str:
+    return content_id("\n".join(names).encode())
 
 
 def read_labels(path: Path, image: Image, names: Sequence[str]) -> Annotated:

@@ -14,7 +14,6 @@ from typing import Any, TypeGuard
 
 import yaml
 
-from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError
 from objectspace.images import Image, printable_path
 from objectspace.objects.annotations.reader import (
@@ -22,13 +21,12 @@ from objectspace.objects.annotations.reader import (
     Coverage,
     FormError,
     coverage_by_files,
-    file_states,
     is_file,
     is_text,
     kind,
     shared_photos,
 )
-from objectspace.objects.annotations.yolo import RECIPE, SOURCE, label_files, read_labels
+from objectspace.objects.annotations.yolo import RECIPE, SOURCE, label_digest, label_files, read_labels
 from objectspace.objects.labels import check_names
 from objectspace.objects.records import no_objects
 from objectspace.objects.text_files import read_bytes, read_text
@@ -70,10 +68,14 @@ class YoloDataset:
         """None: a line is a class and numbers of the shape."""
         return ()
 
-    def contents(self) -> str:
-        """A digest of the class names and of the label files' names, lengths and times."""
-        files = (path for path in self._label_files() if is_file(path))
-        return recipe_digest({"names": self.names, "files": file_states(self.path.parent, files)})
+    def contents(self, photo: Path | str) -> str:
+        """A digest of the class names and of the photo's label file."""
+        return label_digest(self._label_file(photo), self.names)
+
+    def files(self, photo: Path | str) -> Sequence[Path]:
+        """The photo's label file, where it belongs to the data set."""
+        path = self._label_file(photo)
+        return () if path is None else (path,)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which label files and listed images have no photo, and which photos no label file."""
