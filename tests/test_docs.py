@@ -1,0 +1,44 @@
+"""What README.md and docs/ name is there: commands with their options, and the files that are linked."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from objectspace.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands_of(text: str) -> list[str]:
+    """The indented command lines of a page; one that ends in a backslash goes on, a comment ends it."""
+    whole = re.sub(r"\\\n\s*", "", text)
+    lines = re.findall(r"^ +objectspace (.+?)(?:\s{2,}#.*)?$", whole, re.MULTILINE)
+    return [re.sub(r"'[^']*'|\"[^\"]*\"", "TEXT", line).split(" #")[0].split(" > ")[0] for line in lines]
+
+
+def options_of(command: str) -> set[str]:
+    """Every option that a command takes."""
+    group = typer.main.get_command(app)
+    found = getattr(group, "commands", {})[command]
+    return {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_have_the_options_that_a_page_gives_them(page: Path) -> None:
+    unknown = []
+    for line in commands_of(page.read_text()):
+        command, *words = re.split(r"[\s\[\]|=]+", line)
+        given = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+        unknown += [f"{command} {name}" for name in sorted(given - options_of(command) - {"--help"})]
+    assert not unknown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_linked_files_are_there(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
