@@ -178,7 +178,7 @@ def test_a_verdict_needs_the_whole_interval_on_one_side_of_chance(low, high, p, 
 )
 def test_what_is_not_shown_says_why(monkeypatch, low, high, p, reason) -> None:
     estimate = Estimate(value=0.7, chance=0.5, low=low, high=high, n=20, clusters=20, p=p)
-    claim = replace(claims.CLAIMS[0], estimate=lambda evidence, seed: estimate)
+    claim = replace(claims.CLAIMS[0], better=1, estimate=lambda evidence, seed: estimate)
     monkeypatch.setattr(claims, "CLAIMS", (claim,))
 
     (finding,) = weigh_claims(Evidence())
