@@ -96,6 +96,22 @@ def test_no_import_cycle() -> None:
     assert not graph
 
 
+def test_no_dataclass_compares_arrays() -> None:
+    """The == that a dataclass gets compares its fields; whether two arrays are equal is no yes or no."""
+    arrays = ("NDArray", "Tensor", "Pixels", "Float32", "UInt8")
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ClassDef):
+                continue
+            fields = [ast.unparse(line.annotation) for line in node.body if isinstance(line, ast.AnnAssign)]
+            made_by = [ast.unparse(decorator) for decorator in node.decorator_list]
+            compared = any("dataclass" in maker and "eq=False" not in maker for maker in made_by)
+            if compared and any(kind in field for kind in arrays for field in fields):
+                wrong.append(f"{module_name(path)}.{node.name}")
+    assert wrong == []
+
+
 def loaded_by(statement: str) -> set[str]:
     code = f"import sys\n{statement}\nprint(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -79,7 +79,7 @@ class Recipe:
         return {key: value for key, value in self.to_json().items() if key != "version"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Space:
     """Vectors (n, d) float32 of the objects ``object_id`` (n,), all made by one recipe."""
 

@@ -19,7 +19,7 @@ from objectspace.objects.records import UNKNOWN, Objects
 Scale = Literal["own", "deepest"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cells:
     """Where in a detector's maps each object (n,) is represented.
 

@@ -270,7 +270,7 @@ def _draw_after(axes: Axes, result: Occlusion, window: int) -> None:
     _draw_boxes(axes, [*_boxes(result, result.scores[window], gone), *appeared])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Box:
     """A box in pixels of the image, how it is drawn, and what stands at it."""
 

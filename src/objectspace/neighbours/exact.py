@@ -21,7 +21,7 @@ from objectspace.neighbours.sieve import NOBODY, QUERIES, Search, merge
 _SHARE = 256
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
     """The k nearest of each query, nearest first, equal distances by id.
 

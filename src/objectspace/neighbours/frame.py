@@ -18,7 +18,7 @@ _CHUNK = 1 << 17
 _LONGEST, _SHORTEST = 2.0**50, 2.0**-40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """The place where the matrix product works: vectors made unit, scaled and moved so that float32 has room.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 QUERY_METHOD = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Head:
     """A map of a network: a grid of cells; of a detector also with predictions around a few anchors.
 
@@ -40,7 +40,7 @@ class Head:
     anchor_index: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MapRun:
     """What one pass over b inputs gave.
 

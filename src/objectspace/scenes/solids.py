@@ -113,7 +113,7 @@ class View:
     y: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sight:
     """What a camera sees of one model, cut to the window of the picture that holds it.
 

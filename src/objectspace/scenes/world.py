@@ -65,7 +65,7 @@ class Plan:
         return tuple(placed for group in self.groups for placed in group if placed.kind)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """A picture and its truth.
 

@@ -52,7 +52,7 @@ _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DarknetRun:
     """What a pass gave.
 
@@ -64,7 +64,7 @@ class DarknetRun:
     taps: Mapping[str, Tensor]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """A pass up to a tap, kept to run on from there.
 

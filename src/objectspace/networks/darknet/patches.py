@@ -43,7 +43,7 @@ class Patches:
         return self.values.shape[3]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Span:
     """Along one side: where each patch starts (n,), and how many cells it has."""
 

@@ -46,7 +46,7 @@ class Header:
         return self.major, self.minor, self.revision, self.seen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ConvolutionWeights:
     """The numbers of one convolution: float32 (filters,), and ``kernel`` (filters, channels, size, size).
 
