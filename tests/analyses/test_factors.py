@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -216,6 +217,21 @@ def test_probe_does_not_learn_photos_by_heart() -> None:
     )
     assert probe is not None
     assert probe.score.value < 0.2
+
+
+def test_permutations_in_blocks_are_those_at_once_in_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    kind = Factor("f", "categorical", rng.integers(0, 40, 2000) * 1.0, categories=tuple(map(str, range(40))))
+    vectors, clusters = noise(5, 2000, 3).astype(np.float32), make_clusters(np.arange(2000) % 50)
+    probes, peaks = [], []
+    for at_once in (8_000_000, 160_000):
+        monkeypatch.setattr("objectspace.analyses.probes._AT_ONCE", at_once)
+        tracemalloc.start()
+        probes.append(measure_probe(vectors, kind, clusters))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert probes[0] == probes[1]
+    assert peaks[1] < peaks[0] / 3
 
 
 def test_hubness_is_scipys_skewness() -> None:

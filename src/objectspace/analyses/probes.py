@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,9 @@ from objectspace.analyses.statistics import Estimate, p_value, permutations, rat
 FOLDS = 5
 #: Permutations of a probe: as many as keep the targets that are solved for at 400, but at least 9.
 FEWEST, MOST, TARGETS = 9, 99, 400
+
+#: Targets (objects x permutations x values) that are solved for at once: 64 MB a matrix of them.
+_AT_ONCE = 8_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +79,31 @@ def measure_probe(
     """
     if clusters.count < 3:
         return None
+    size = _targets(factor).shape[1]
+    count = max(FEWEST, min(MOST, TARGETS // size - 1))
+    # The values as they are, then as often exchanged.
+    drawn = permutations(clusters, count, values=factor.values, seed=seed)
+    rows = chain([np.arange(len(clusters))], drawn)
+    runs = _runs(vectors, factor, clusters, rows, seed)
+    first = next(runs)
+    scores, baselines = zip(*((run.scores(), run.baselines()) for run in chain([first], runs)), strict=True)
+    return _summary(factor, first, np.concatenate(scores), np.concatenate(baselines), clusters, seed)
+
+
+def _runs(
+    vectors: NDArray[np.float32], factor: Factor, clusters: Clusters, rows: Iterator[Codes], seed: int
+) -> Iterator[_Losses]:
+    """The probe of each permutation in ``rows`` (n,), as many at once as :data:`_AT_ONCE` allows, or one.
+
+    Blocks change a score by rounding at most.
+    """
     targets = _targets(factor)
-    count = max(FEWEST, min(MOST, TARGETS // targets.shape[1] - 1))
-    # (n, r): the values as they are, then as often exchanged.
-    rows = np.stack(
-        [np.arange(len(targets)), *permutations(clusters, count, values=factor.values, seed=seed)], axis=1
-    )
     fold = make_folds(clusters.cluster, FOLDS, seed=seed)
-    ridge = FoldedRidge(vectors, targets[rows].reshape(len(rows), -1), fold, clusters.level)
-    predicted, baseline = (part.reshape(*rows.shape, -1) for part in held_out(ridge, targets.shape[1]))
-    losses = _losses(factor, factor.values[rows], predicted, baseline)
-    return _summary(factor, losses, clusters, count, seed)
+    while block := list(islice(rows, max(1, _AT_ONCE // targets.size))):
+        drawn = np.stack(block, axis=1)
+        ridge = FoldedRidge(vectors, targets[drawn].reshape(len(drawn), -1), fold, clusters.level)
+        predicted, baseline = (part.reshape(*drawn.shape, -1) for part in held_out(ridge, targets.shape[1]))
+        yield _losses(factor, factor.values[drawn], predicted, baseline)
 
 
 def make_folds(cluster: Codes, folds: int, *, seed: int = 0) -> Codes:
@@ -139,8 +158,10 @@ def _angles(pairs: Matrix, period: float) -> Matrix:
     return np.where(angle < period, angle, 0.0)
 
 
-def _summary(factor: Factor, losses: _Losses, clusters: Clusters, count: int, seed: int) -> Probe:
-    scores, baselines = losses.scores(), losses.baselines()
+def _summary(
+    factor: Factor, losses: _Losses, scores: Matrix, baselines: Matrix, clusters: Clusters, seed: int
+) -> Probe:
+    """Of the first run's losses, and of the scores (r,) of all runs."""
     gains = losses.better * (scores - baselines)
     low, high = ratio_interval(losses.over[:, 0], losses.under[:, 0], clusters.cluster, seed=seed)
     if losses.complement:
@@ -156,4 +177,4 @@ def _summary(factor: Factor, losses: _Losses, clusters: Clusters, count: int, se
         p_value(float(gains[0]), gains[1:]),
     )
     names = {"categorical": "accuracy", "circular": "angular error", "linear": "R2"}
-    return Probe(names[factor.kind], estimate, float(baselines[0]), count)
+    return Probe(names[factor.kind], estimate, float(baselines[0]), len(gains) - 1)
