@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from objectspace.images import Image
 from objectspace.objects.annotations import AnnotationSet, open_annotations
 from objectspace.objects.annotations.reader import shared_photos
 from objectspace.objects.mask_images import open_mask_images
@@ -52,3 +54,21 @@ def test_a_photo_that_takes_the_labels_of_another_in_a_data_set(tmp_path: Path) 
 def test_a_photo_that_is_named_twice_shares_with_nobody() -> None:
     photo = Path("7.jpg")
     assert shared_photos({str(photo): 1, str(photo.absolute()): 1, "8.jpg": None, "9.jpg": None}) == ()
+
+
+def test_labels_in_a_folder_that_may_not_be_read_are_a_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, **options: object) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    reader = yolo(tmp_path)
+    image = Image("a" * 32, "7.jpg", np.zeros((4, 4, 3), np.uint8), 4, 4)
+    before = reader.contents("7.jpg")
+    # Tests may run as root, who may read everything.
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (problem,) = reader.objects_of(image).problems
+    assert "Permission denied" in problem.reason
+    assert reader.contents("7.jpg") != before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import reprlib
+import stat
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +113,15 @@ def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file; false where its folder may not be read, and Path.is_file raises."""
-    return os.path.isfile(path)  # noqa: PTH113
+    """Whether there is such a file. One in a folder that may not be read counts: reading it says so, and a
+    photo whose labels cannot be seen is no photo without labels.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
 
 
 def coverage_by_files(files: Iterable[Path], claims: Mapping[str, Path | None]) -> Coverage:
