@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,24 +32,43 @@ class Pretrained:
     sha256: dict[str, str]
 
 
-def import_transformers(user: str) -> Any:
-    """The package. Raises ModelError, which says that ``user`` needs it."""
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a folder of transformers is to hold.
+
+    network, processor: their classes; kinds: what the configuration may call the network
+    reads_text: whether the processor has a tokenizer
+    """
+
+    network: str
+    processor: str
+    kinds: tuple[str, ...]
+    reads_text: bool
+
+
+def load_pretrained(place: Path | str, expected: Expected, *, otherwise: str = "") -> Pretrained:
+    """The network in a folder, which is a path, or of a repository of the hub, which is a text.
+
+    ``otherwise`` is what to do without the hub. Only safetensors are read, and no code beside them is run.
+    Raises ModelError without transformers, WeightsError where the files lack something, cannot be read or are
+    of another kind of network, InputError for a text that no repository can have as its name, DownloadError
+    where the hub cannot be reached or does not give the repository whole.
+    """
     try:
         import transformers
     except ImportError:
         raise ModelError(
-            f"{user} needs the package transformers: pip install 'objectspace[prompts]'"
+            f"{place} needs the package transformers: pip install 'objectspace[prompts]'"
         ) from None
-    return transformers
+    if isinstance(place, Path):
+        _check(place, expected)
+        return _read(transformers, place, expected)
+    return _read(transformers, _hub_folder(place, expected, otherwise), expected)
 
 
-def read_pretrained(folder: Path, *, network: str, processor: str) -> Pretrained:
-    """The network and the processor of a folder, by the names of their classes.
-
-    Only safetensors are read, and no code of the folder is run. Raises WeightsError where the folder's files
-    cannot be read or do not fill the network as they should.
-    """
-    transformers = import_transformers(network)
+def _read(transformers: Any, folder: Path, expected: Expected) -> Pretrained:
+    """The network and the processor of a folder. Raises WeightsError where they do not fit its files."""
+    network, processor = expected.network, expected.processor
     with _quiet(transformers):
         try:
             reader = getattr(transformers, processor).from_pretrained(folder, **_OFFLINE)
@@ -70,50 +89,52 @@ def read_pretrained(folder: Path, *, network: str, processor: str) -> Pretrained
     return Pretrained(loaded.eval().requires_grad_(False), reader, digests)
 
 
-def check_folder(folder: Path, *, saved_by: str, reads_text: bool) -> None:
-    """Raise WeightsError for a folder without a configuration, an image processor, a tokenizer where it
-    ``reads_text``, or weights: transformers makes up what is missing, an empty tokenizer, random weights.
+def _check(folder: Path, expected: Expected) -> None:
+    """Raise WeightsError for a folder of another network, and for one without a configuration, an image
+    processor, a tokenizer where it reads text, or weights: transformers makes up what is missing, an empty
+    tokenizer, random weights.
     """
     wanted = {
         "its configuration": ("config.json",),
         "its image processor": ("processor_config.json", "preprocessor_config.json"),
-        "its tokenizer": ("tokenizer.json", "vocab.txt", "vocab.json") if reads_text else (),
+        "its tokenizer": ("tokenizer.json", "vocab.txt", "vocab.json") if expected.reads_text else (),
     }
     for what, names in wanted.items():
         if names and not any((folder / name).is_file() for name in names):
-            raise WeightsError(f"{folder} lacks {what}, {names[0]}; expected what {saved_by} leaves")
+            raise WeightsError(
+                f"{folder} lacks {what}, {names[0]}; expected what save_pretrained of {expected.network} and "
+                f"{expected.processor} leaves"
+            )
     if not any(folder.glob("*.safetensors")):
         pickles = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
         there = f"{pickles[0].name}, which is a pickle and not read" if pickles else "no weights"
         raise WeightsError(
             f"{folder} holds {there}; expected model.safetensors, as transformers' save_pretrained writes it"
         )
+    _check_kind(folder, expected, folder)
 
 
-def network_kind(folder: Path) -> str:
-    """What a folder's network calls itself, its ``model_type``. Raises WeightsError."""
+def _check_kind(folder: Path, expected: Expected, place: Path | str) -> None:
+    """Raise WeightsError where the configuration in a folder is of another kind of network."""
     try:
-        return str(json.loads((folder / "config.json").read_bytes())["model_type"])
+        kind = str(json.loads((folder / "config.json").read_bytes())["model_type"])
     except (OSError, ValueError, KeyError, TypeError):
         raise WeightsError(f"{folder / 'config.json'} is no configuration of a network") from None
+    if kind not in expected.kinds:
+        raise WeightsError(f"{place} is a {kind}, expected {' or '.join(expected.kinds)}")
 
 
-def hub_folder(
-    repository: str, check_kind: Callable[[Path], None], check: Callable[[Path], None], *, otherwise: str
-) -> Path:
+def _hub_folder(repository: str, expected: Expected, otherwise: str) -> Path:
     """A repository's folder in the hub's cache, fetched first where it is not there, or not whole.
 
-    A whole one is taken as it is and the hub is not asked, so that the weights stay the same. ``check``
-    raises WeightsError for a folder that lacks something; ``check_kind`` raises for one of another network,
-    by its configuration, before the rest of it is fetched. ``otherwise`` is what to do without the hub.
-    Raises InputError for a name that no repository can have, DownloadError where the hub cannot be reached or
-    does not give the repository whole.
+    A whole one is taken as it is and the hub is not asked, so that the weights stay the same. Of another kind
+    of network only the configuration is fetched.
     """
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         folder = _snapshot(repository, local_files_only=True)
-        check(folder)
+        _check(folder, expected)
         return folder
     except HFValidationError as problem:
         raise InputError(
@@ -121,10 +142,10 @@ def hub_folder(
         ) from None
     except (LocalEntryNotFoundError, WeightsError):
         pass
-    check_kind(_fetched(repository, ("config.json",), otherwise))
+    _check_kind(_fetched(repository, ("config.json",), otherwise), expected, repository)
     folder = _fetched(repository, _PATTERNS, otherwise)
     try:
-        check(folder)
+        _check(folder, expected)
     except WeightsError as problem:
         # Without a network the hub's client gives what is there, though another program may have fetched the
         # configuration alone, or pickles.

@@ -16,7 +16,7 @@ from objectspace.objects.prompts.grounding_dino import (
     captions_of,
     read_boxes,
 )
-from objectspace.objects.prompts.pretrained import load_pretrained
+from objectspace.objects.prompts.pretrained import load_published
 
 WORDS = ("Apple", "red pineapple", "dog")
 CPU = torch.device("cpu")
@@ -26,7 +26,7 @@ PLACES = ([1], [3, 4, 5], [7])
 
 @pytest.fixture(scope="module")
 def loaded(prompt_weights) -> Pretrained:
-    return load_pretrained(GROUNDING_DINO_TINY, prompt_weights)
+    return load_published(GROUNDING_DINO_TINY, prompt_weights)
 
 
 @pytest.fixture(scope="module")

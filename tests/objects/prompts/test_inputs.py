@@ -7,13 +7,13 @@ import torch
 from objectspace.images import image_from_array
 from objectspace.objects.prompts import load_prompter
 from objectspace.objects.prompts.inputs import filled_up, processed
-from objectspace.objects.prompts.pretrained import load_pretrained
+from objectspace.objects.prompts.pretrained import load_published
 from objectspace.objects.prompts.sam3 import SAM3
 
 
 @pytest.mark.parametrize("height", [1, 3])
 def test_a_photo_one_or_three_pixels_high_has_its_colours_last(prompt_weights, height: int) -> None:
-    image_processor = load_pretrained(SAM3, prompt_weights).processor.image_processor
+    image_processor = load_published(SAM3, prompt_weights).processor.image_processor
     red = np.zeros((height, 9, 3), np.uint8)
     red[..., 0] = 255
     pixels = processed(image_processor, [image_from_array(red)])["pixel_values"][0]

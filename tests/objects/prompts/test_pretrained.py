@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, WeightsError
 from objectspace.objects.prompts.grounding_dino import GROUNDING_DINO_TINY
-from objectspace.objects.prompts.pretrained import Published, load_pretrained
+from objectspace.objects.prompts.pretrained import Published, load_published
 from objectspace.objects.prompts.sam import SAM_VIT_BASE
 from objectspace.objects.prompts.sam3 import SAM3
 
@@ -72,7 +72,7 @@ def reshape_tensor(folder: Path) -> None:
         (
             SAM_VIT_BASE,
             write("config.json", b'{"model_type": "bert"}'),
-            r"/sam holds a network of type bert, expected sam$",
+            r"/sam is a bert, expected sam$",
         ),
         (
             SAM_VIT_BASE,
@@ -102,7 +102,7 @@ def test_folders_that_lack_something(
     shutil.copytree(prompt_weights / published.part, tmp_path / published.part)
     harm(tmp_path / published.part)
     with pytest.raises(WeightsError, match=sentence) as refused:
-        load_pretrained(published, tmp_path)
+        load_published(published, tmp_path)
     assert "\n" not in str(refused.value)
 
 
@@ -112,11 +112,11 @@ def test_no_code_of_the_folder_is_run(prompt_weights: Path, tmp_path: Path) -> N
     config["auto_map"] = {"AutoModel": "code.Network", "AutoConfig": "code.Config"}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "code.py").write_text("raise SystemExit('the code of the folder was run')")
-    assert type(load_pretrained(SAM_VIT_BASE, tmp_path).network).__module__.startswith("transformers.")
+    assert type(load_published(SAM_VIT_BASE, tmp_path).network).__module__.startswith("transformers.")
 
 
 def test_the_sha256_is_that_of_the_file(prompt_weights: Path) -> None:
-    loaded = load_pretrained(SAM_VIT_BASE, prompt_weights)
+    loaded = load_published(SAM_VIT_BASE, prompt_weights)
     assert loaded.sha256 == {"model.safetensors": file_sha256(prompt_weights / "sam/model.safetensors")}
 
 
@@ -141,7 +141,7 @@ def put_in_cache(cache: Path, repository: str, files: Path) -> None:
 
 def test_without_the_hub(hub_cache) -> None:
     with pytest.raises(DownloadError) as refused:
-        load_pretrained(GROUNDING_DINO_TINY, None)
+        load_published(GROUNDING_DINO_TINY, None)
     assert str(refused.value).startswith("IDEA-Research/grounding-dino-tiny could not be fetched from hugg")
     assert str(refused.value).endswith(
         "connect to the network once, or name a folder that holds grounding-dino/ with --prompt-weights"
@@ -150,7 +150,7 @@ def test_without_the_hub(hub_cache) -> None:
 
 def test_what_was_fetched_before_needs_no_hub(hub_cache, prompt_weights) -> None:
     put_in_cache(hub_cache, "facebook/sam-vit-base", prompt_weights / "sam")
-    assert load_pretrained(SAM_VIT_BASE, None).sha256 == load_pretrained(SAM_VIT_BASE, prompt_weights).sha256
+    assert load_published(SAM_VIT_BASE, None).sha256 == load_published(SAM_VIT_BASE, prompt_weights).sha256
 
 
 def test_a_cache_without_weights_is_fetched_anew(hub_cache, prompt_weights, tmp_path) -> None:
@@ -158,4 +158,4 @@ def test_a_cache_without_weights_is_fetched_anew(hub_cache, prompt_weights, tmp_
     (files / "model.safetensors").unlink()
     put_in_cache(hub_cache, "facebook/sam3", files)
     with pytest.raises(DownloadError, match="facebook/sam3 could not be fetched"):
-        load_pretrained(SAM3, None)
+        load_published(SAM3, None)

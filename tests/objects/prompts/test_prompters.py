@@ -16,7 +16,7 @@ from objectspace.objects.masks import decode
 from objectspace.objects.prompts import Prompter, load_prompter
 from objectspace.objects.prompts.grounded_sam import BOX_THRESHOLD, TEXT_THRESHOLD, GroundedSam
 from objectspace.objects.prompts.grounding_dino import GROUNDING_DINO_TINY
-from objectspace.objects.prompts.pretrained import load_pretrained
+from objectspace.objects.prompts.pretrained import load_published
 from objectspace.objects.prompts.sam import SAM_VIT_BASE
 
 PROMPT = "Apple. red pineapple"
@@ -36,8 +36,8 @@ def prompter(request: pytest.FixtureRequest, prompt_weights: Path) -> Prompter:
 def grounded_sam(prompt_weights: Path) -> Callable[..., GroundedSam]:
     """Makes a Grounded SAM of two words that lets everything through, with other arguments where given."""
     networks = (
-        load_pretrained(GROUNDING_DINO_TINY, prompt_weights),
-        load_pretrained(SAM_VIT_BASE, prompt_weights),
+        load_published(GROUNDING_DINO_TINY, prompt_weights),
+        load_published(SAM_VIT_BASE, prompt_weights),
     )
 
     def make(words: tuple[str, ...] = ("apple", "dog"), **thresholds: float) -> GroundedSam:

@@ -8,7 +8,7 @@ from objectspace.images import Image, image_from_array
 from objectspace.networks.pretrained import Pretrained
 from objectspace.objects.masks import decode
 from objectspace.objects.prompts.mask_logits import run_lengths
-from objectspace.objects.prompts.pretrained import load_pretrained
+from objectspace.objects.prompts.pretrained import load_published
 from objectspace.objects.prompts.sam import BOXES, SAM_VIT_BASE, Sam, enlarged
 
 CPU = torch.device("cpu")
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def loaded(prompt_weights) -> Pretrained:
-    return load_pretrained(SAM_VIT_BASE, prompt_weights)
+    return load_published(SAM_VIT_BASE, prompt_weights)
 
 
 def photo(width: int, height: int, seed: int = 0) -> Image:

@@ -9,7 +9,7 @@ from objectspace.images import Image, image_from_array
 from objectspace.networks.pretrained import Pretrained
 from objectspace.objects.masks import decode
 from objectspace.objects.prompts.found import DUPLICATE_IOU
-from objectspace.objects.prompts.pretrained import load_pretrained
+from objectspace.objects.prompts.pretrained import load_published
 from objectspace.objects.prompts.sam3 import SAM3, Sam3, read_boxes
 
 WORDS = ("apple", "red car")
@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def loaded(prompt_weights) -> Pretrained:
-    return load_pretrained(SAM3, prompt_weights)
+    return load_published(SAM3, prompt_weights)
 
 
 @pytest.fixture(scope="module")

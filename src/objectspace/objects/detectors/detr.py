@@ -23,7 +23,7 @@ from objectspace.networks.precision import reproducible, resolve_device, resolve
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame, recipe_frame
 from objectspace.objects.detectors.passes import check_thresholds, detected, in_passes
-from objectspace.objects.detectors.pretrained import PretrainedDetector, load_pretrained
+from objectspace.objects.detectors.pretrained import PretrainedDetector, load_pretrained_detr
 from objectspace.objects.detectors.published import plain_name
 from objectspace.objects.inputs import RESAMPLING, lay
 from objectspace.objects.labels import coco_spelling, read_names
@@ -266,7 +266,7 @@ def load_detr(
     if precision == "bfloat16":
         raise InputError(f"{name} runs in float32 only: bfloat16 has too few digits for its boxes")
     resolve_precision(precision, resolve_device(device))
-    pretrained = load_pretrained(name)
+    pretrained = load_pretrained_detr(name)
     labels = _class_names(pretrained.network.config, names, name)
     return DetrDetector(plain_name(name), pretrained, labels, device)
 

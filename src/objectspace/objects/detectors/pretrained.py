@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from objectspace.errors import InputError, ModelError
-from objectspace.networks.pretrained import (
-    check_folder,
-    hub_folder,
-    import_transformers,
-    joint_sha256,
-    network_kind,
-    read_pretrained,
-)
+from objectspace.networks.pretrained import Expected, joint_sha256, load_pretrained
 from objectspace.objects.detectors.published import DETR_KINDS, is_hub_id, kind_and_place
 
 
@@ -34,45 +26,25 @@ class PretrainedDetector:
     sha256: str
 
 
-def load_pretrained(name: str) -> PretrainedDetector:
+def load_pretrained_detr(name: str) -> PretrainedDetector:
     """The detector that a name of :func:`.published.is_detr` means.
 
-    Raises InputError for a place that is none, WeightsError for a folder that lacks something, ModelError for
-    a kind that is not supported, DownloadError where the hub cannot be reached.
+    Raises InputError for a place that is none, ModelError for an image processor that is not supported, and
+    what :func:`objectspace.networks.pretrained.load_pretrained` raises.
     """
-    wanted, place = kind_and_place(name)
-    import_transformers(name)
-
-    def check_kind(folder: Path) -> None:
-        kind = network_kind(folder)
-        if kind not in DETR_KINDS:
-            raise ModelError(f"{place} is a {kind}, which is not supported; expected {', '.join(DETR_KINDS)}")
-        if wanted not in (None, kind):
-            raise InputError(f"{place} is a {kind}, not a {wanted}; name it {kind}:{place}")
-
-    folder = _folder(place, check_kind)
-    check_kind(folder)
-    found = read_pretrained(folder, network="AutoModelForObjectDetection", processor="AutoImageProcessor")
+    kind, place = kind_and_place(name)
+    folder = Path(place)
+    if not folder.is_dir() and not is_hub_id(place):
+        raise InputError(f"{place}: there is no such folder, and it is no id on the hub, owner/name")
+    kinds = DETR_KINDS if kind is None else (kind,)
+    found = load_pretrained(
+        folder if folder.is_dir() else place,
+        Expected("AutoModelForObjectDetection", "AutoImageProcessor", kinds, reads_text=False),
+        otherwise="name a folder that holds its config.json, preprocessor_config.json and model.safetensors; "
+        f"there is none called {place} here",
+    )
     rule, mean, std = _input_rule(found.processor, place)
     return PretrainedDetector(found.network, rule, mean, std, joint_sha256([found.sha256]))
-
-
-def _folder(place: str, check_kind: Callable[[Path], None]) -> Path:
-    """The folder that a place names, with what it needs; of a hub's id the one in its cache."""
-    if Path(place).is_dir():
-        _check(Path(place))
-        return Path(place)
-    if not is_hub_id(place):
-        raise InputError(f"{place}: there is no such folder, and it is no id on the hub, owner/name")
-    otherwise = (
-        "name a folder that holds its config.json, preprocessor_config.json and model.safetensors; "
-        f"there is none called {place} here"
-    )
-    return hub_folder(place, check_kind, _check, otherwise=otherwise)
-
-
-def _check(folder: Path) -> None:
-    check_folder(folder, saved_by="save_pretrained of the network and its image processor", reads_text=False)
 
 
 def _input_rule(processor: Any, place: str) -> tuple[dict[str, Any], tuple[float, ...], tuple[float, ...]]:

@@ -18,7 +18,7 @@ from objectspace.images import Image
 from objectspace.networks.pretrained import Pretrained, joint_sha256
 from objectspace.objects.prompts.found import DUPLICATE_IOU, each_once, objects_of
 from objectspace.objects.prompts.grounding_dino import GROUNDING_DINO_TINY, GroundingDino
-from objectspace.objects.prompts.pretrained import load_pretrained
+from objectspace.objects.prompts.pretrained import load_published
 from objectspace.objects.prompts.sam import PHOTOS, SAM_VIT_BASE, Masks, Sam
 from objectspace.objects.records import Objects
 
@@ -103,8 +103,8 @@ def load_grounded_sam(
     """Grounded SAM for words; see :func:`objectspace.objects.prompts.load_prompter`."""
     return GroundedSam(
         words,
-        load_pretrained(GROUNDING_DINO_TINY, weights),
-        load_pretrained(SAM_VIT_BASE, weights),
+        load_published(GROUNDING_DINO_TINY, weights),
+        load_published(SAM_VIT_BASE, weights),
         device,
         box_threshold=BOX_THRESHOLD if box_threshold is None else box_threshold,
         text_threshold=TEXT_THRESHOLD if text_threshold is None else text_threshold,

@@ -21,7 +21,7 @@ from objectspace.networks.pretrained import Pretrained, joint_sha256
 from objectspace.objects.prompts.found import DUPLICATE_IOU, Found, each_once, joined, objects_of
 from objectspace.objects.prompts.inputs import filled_up, preprocessing, processed
 from objectspace.objects.prompts.mask_logits import bilinear, run_lengths
-from objectspace.objects.prompts.pretrained import Published, load_pretrained
+from objectspace.objects.prompts.pretrained import Published, load_published
 from objectspace.objects.records import Mask, Objects
 
 SAM3 = Published(
@@ -162,4 +162,4 @@ def load_sam3(
 ) -> Sam3:
     """SAM 3 for words; see :func:`objectspace.objects.prompts.load_prompter`."""
     threshold = SCORE_THRESHOLD if box_threshold is None else box_threshold
-    return Sam3(words, load_pretrained(SAM3, weights), device, box_threshold=threshold)
+    return Sam3(words, load_published(SAM3, weights), device, box_threshold=threshold)
