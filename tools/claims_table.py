@@ -20,8 +20,8 @@ def main() -> None:
     parser.add_argument("reports", nargs="+", metavar="NAME=FILE")
     named = [given.split("=", 1) for given in parser.parse_args().reports]
     reports = {name: json.loads(Path(path).read_text()) for name, path in named}
-    print("| claim | on | value | chance | 95 % interval | n | verdict |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | --- |")
+    print("| claim | on | value | chance | 95 % interval | n | p | verdict |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |")
     for row, first in enumerate(next(iter(reports.values()))["claims"]):
         for place, (name, report) in enumerate(reports.items()):
             claim = f"**{first['claim']}**<br>{first['measure']}" if place == 0 else ""
@@ -30,10 +30,11 @@ def main() -> None:
 
 def _row(claim: str, name: str, found: dict[str, Any]) -> str:
     if "value" not in found:
-        return f"| {claim} | {name} | | | | | {found['verdict']}: {found['reason']} |"
+        return f"| {claim} | {name} | | | | | | {found['verdict']}: {found['reason']} |"
     numbers = [_text(found[key]) for key in ("value", "chance", "low", "high")]
     value, chance, low, high = numbers
-    return f"| {claim} | {name} | {value} | {chance} | {low} to {high} | {found['n']} | {found['verdict']} |"
+    interval, p = f"{low} to {high}", "" if found["p"] is None else f"{found['p']:.3f}"
+    return f"| {claim} | {name} | {value} | {chance} | {interval} | {found['n']} | {p} | {found['verdict']} |"
 
 
 def _text(value: float | None) -> str:
