@@ -27,7 +27,9 @@ from objectspace.images import (
     find_photos,
     halved,
     image_from_array,
+    passed_over_text,
     read_image,
+    search_photos,
     work_ahead,
 )
 
@@ -460,6 +462,22 @@ def test_a_linked_photo_is_taken(album: Path) -> None:
 
 def test_a_folder_without_photos(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a folder without photos"):
+        find_photos([tmp_path])
+
+
+def test_pictures_that_are_not_read_are_counted(album: Path) -> None:
+    for name in ("1.HEIC", "2.heic", "deep/3.cr2", "b.nef", ".4.heic", "5.mov"):
+        (album / name).write_bytes(b"x")
+    search = search_photos([album, album / "deep"])
+    assert search.photos == find_photos([album])
+    assert search.passed_over == {".heic": 2, ".cr2": 1}  # the photo of b.nef is there as b.jpg
+    text = "2 .heic and 1 .cr2 files passed over: convert them to JPEG first"
+    assert passed_over_text(search.passed_over) == text
+
+
+def test_a_folder_of_pictures_that_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "1.heic").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"without photos, 1 \.heic file passed over: convert it to JPEG"):
         find_photos([tmp_path])
 
 

@@ -10,8 +10,8 @@ import functools
 import io
 import os
 import stat
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,13 @@ FILE_LIMIT = 4 << 30
 #: The raster formats that are read. Left out on purpose: EPS and WMF (they run other programs) and formats
 #: without a signature, which take arbitrary bytes for a picture.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+
+#: Suffixes of pictures that are not read. A folder's files of these are told of, as whoever has them expects
+#: them to be found; a camera's raw file beside its own JPEG is not missed.
+UNREAD = {
+    *(".heic", ".heif", ".hif", ".jxl", ".avif", ".svg", ".psd", ".eps", ".tga", ".xcf"),
+    *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+}
 
 _ORIENTATION = 0x0112
 _BLOCK = 1 << 20
@@ -137,8 +144,25 @@ def halved(pixels: Pixels, *, at_least: tuple[int, int]) -> Pixels:
     return pixels if factor == 1 else np.array(PIL.Image.fromarray(pixels).reduce(factor))
 
 
+@dataclass(frozen=True, slots=True)
+class PhotoSearch:
+    """What files and folders hold.
+
+    photos: the photos, sorted by path, each once
+    passed_over: pictures of folders that cannot be read, suffix -> how many, the most frequent first
+    """
+
+    photos: list[Path]
+    passed_over: Mapping[str, int]
+
+
 def find_photos(paths: Sequence[Path | str]) -> list[Path]:
-    """The photos that files and folders name, sorted by path, each once.
+    """The photos that files and folders name, sorted by path, each once: see :func:`search_photos`."""
+    return search_photos(paths).photos
+
+
+def search_photos(paths: Sequence[Path | str]) -> PhotoSearch:
+    """The photos that files and folders name, and how many pictures of formats that are not read.
 
     A folder is searched with its subfolders for the suffixes of :data:`FORMATS`; hidden files and folders
     and linked folders are passed over. A file is taken whatever its suffix. A subfolder that may not be read
@@ -146,13 +170,29 @@ def find_photos(paths: Sequence[Path | str]) -> list[Path]:
     missing and where there is no photo at all.
     """
     found: dict[str, Path] = {}
+    unread: dict[str, Path] = {}
     for path in map(Path, paths):
-        for photo in _photos_in(path) if _is_folder(path) else [path]:
-            found.setdefault(os.path.abspath(photo), photo)  # noqa: PTH100 - links stay links
+        for picture, readable in _pictures_in(path) if _is_folder(path) else [(path, True)]:
+            place = os.path.abspath(picture)  # noqa: PTH100 - links stay links
+            (found if readable else unread).setdefault(place, picture)
+    there = {Path(place).with_suffix("") for place in found} if unread else set()
+    missed = (Path(place) for place in unread if Path(place).with_suffix("") not in there)
+    passed_over = dict(Counter(path.suffix.lower() for path in missed).most_common())
     if not found:
         names = ", ".join(map(str, paths)) or "no path"
-        raise InputError(f"{names}: a folder without photos, expected files such as .jpg, .png or .webp")
-    return sorted(found.values())
+        reason = (
+            passed_over_text(passed_over) if passed_over else "expected files such as .jpg, .png or .webp"
+        )
+        raise InputError(f"{names}: a folder without photos, {reason}")
+    return PhotoSearch(sorted(found.values()), passed_over)
+
+
+def passed_over_text(counts: Mapping[str, int]) -> str:
+    """``37 .heic and 2 .cr2 files passed over: convert them to JPEG first``."""
+    kinds = [f"{count} {suffix}" for suffix, count in counts.items()]
+    listed = ", ".join(kinds[:-1]) + " and " + kinds[-1] if len(kinds) > 1 else kinds[0]
+    files, them = ("file", "it") if sum(counts.values()) == 1 else ("files", "them")
+    return f"{listed} {files} passed over: convert {them} to JPEG first"
 
 
 def work_ahead(
@@ -324,14 +364,16 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _photos_in(folder: Path) -> Iterator[Path]:
+def _pictures_in(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """The pictures below a folder, and whether their formats are read."""
     unreadable: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=unreadable.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in _suffixes():
-                yield Path(parent, name)
-    yield from (Path(error.filename) for error in unreadable)
+            suffix = Path(name).suffix.lower()
+            if not name.startswith(".") and (suffix in _suffixes() or suffix in UNREAD):
+                yield Path(parent, name), suffix in _suffixes()
+    yield from ((Path(error.filename), True) for error in unreadable)
 
 
 def _missing(path: Path) -> str:

@@ -148,3 +148,13 @@ def test_labels_that_make_no_object_are_told_and_the_rest_goes_on(
         "line 4: lies wholly outside the photo",
         "line 5: 'nan' is not a finite number",
     ]
+
+
+def test_pictures_of_formats_that_are_not_read_are_told(picture, photo_folder, index):
+    picture.save(photo_folder / "a.png")
+    for name in ("1.HEIC", "2.heic"):
+        (photo_folder / name).write_bytes(b"x")
+    done = index("--json")
+    told = "objectspace: 2 .heic files passed over: convert them to JPEG first"
+    assert [line for line in done.err.splitlines() if "passed over" in line] == [told]
+    assert json.loads(done.out)["passed_over"] == {".heic": 2}

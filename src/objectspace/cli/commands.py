@@ -25,6 +25,7 @@ from objectspace.cli.jobs import (
     annotation_reader,
     factor_table,
     load_networks,
+    photos_of,
     pools_of,
     prompter_of,
 )
@@ -174,10 +175,10 @@ def index(
         # Imports take seconds, in which Ctrl-C may come.
         from objectspace.embeddings.crops import CropPolicy
         from objectspace.flow import index as run_index
-        from objectspace.images import find_photos
         from objectspace.jobs import Job
 
-        found = find_photos(photos)
+        search = photos_of(photos)
+        found = search.photos
         table = factor_table(pattern, factors, found)
         reader = annotation_reader(labels, table, found)
         prompter = prompter_of(words, reader, device)
@@ -206,7 +207,7 @@ def index(
         )
         with progress_bars({"photos": len(found)}, shown=not (quiet or as_json)) as advance:
             report = run_index(found, store, job, progress=partial(advance, "photos"))
-    print_report(report, store, as_json)
+    print_report(report, store, as_json, passed_over=search.passed_over)
     if prompter is not None:
         tell_missing_words(prompter, store)
 

@@ -16,11 +16,22 @@ from objectspace.wording import counted
 
 if TYPE_CHECKING:
     from objectspace.embeddings.encoders import Encoder
+    from objectspace.images import PhotoSearch
     from objectspace.objects.annotations import AnnotationSet, Coverage
     from objectspace.objects.detectors import Detector
     from objectspace.objects.factors import FactorTable
     from objectspace.objects.maps import MapSource
     from objectspace.objects.prompts import Prompter
+
+
+def photos_of(paths: Sequence[Path]) -> PhotoSearch:
+    """The photos that files and folders name; pictures that cannot be read are told of at once."""
+    from objectspace.images import passed_over_text, search_photos
+
+    search = search_photos(paths)
+    if search.passed_over:
+        warn(passed_over_text(search.passed_over))
+    return search
 
 
 def factor_table(pattern: str | None, table: Path | None, photos: Sequence[Path]) -> FactorTable | None:

@@ -60,10 +60,16 @@ def progress_bars(stages: Mapping[str, int], *, shown: bool) -> Iterator[Callabl
         yield advance
 
 
-def print_report(report: Report, store: Path, as_json: bool) -> None:
-    """What a job did, and each file that it skipped."""
+def print_report(
+    report: Report, store: Path, as_json: bool, *, passed_over: Mapping[str, int] | None = None
+) -> None:
+    """What a job did, and each file that it skipped.
+
+    passed_over: pictures of formats that are not read, suffix -> how many, for --json
+    """
     if as_json:
-        print_json(report.to_json())
+        told = {} if passed_over is None else {"passed_over": dict(passed_over)}
+        print_json({**report.to_json(), **told})
         return
     there = "was" if report.known == 1 else "were"
     known = f", {report.known} {there} there already" if report.known else ""
