@@ -12,15 +12,13 @@ from typing import Any
 
 from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
+from objectspace.networks.weights import refuse
 
 #: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.
 _PATTERNS = ("*.json", "*.txt", "*.safetensors")
 
 #: Nothing is fetched behind the user's back, and no code that lies beside the weights is run.
 _OFFLINE = {"local_files_only": True, "trust_remote_code": False}
-
-#: Parameter names that an error message lists before it only counts.
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +81,10 @@ def _read(transformers: Any, folder: Path, expected: Expected) -> Pretrained:
         except Exception as problem:  # a damaged file can raise anything at all
             reason = (str(problem).strip() or type(problem).__name__).split("\n")[0]
             raise WeightsError(f"{folder} cannot be read by {network} and {processor}: {reason}") from None
-    _refuse(folder, "lack", sorted(report["missing_keys"]))
-    _refuse(folder, "have another shape in", sorted(str(key[0]) for key in report["mismatched_keys"]))
+    kind = type(loaded).__name__
+    refuse(folder, "lacks", sorted(report["missing_keys"]), kind)
+    odd = sorted(str(key[0]) for key in report["mismatched_keys"])
+    refuse(folder, "holds tensors of another shape:", odd, kind)
     digests = {file.name: file_sha256(file) for file in sorted(folder.glob("*.safetensors"))}
     return Pretrained(loaded.eval().requires_grad_(False), reader, digests)
 
@@ -193,15 +193,6 @@ def _not_fetched(repository: str, reason: str, otherwise: str) -> DownloadError:
         f"{repository} could not be fetched from huggingface.co ({reason}); connect to the network once, or "
         f"{otherwise}"
     )
-
-
-def _refuse(folder: Path, what: str, names: Sequence[str]) -> None:
-    """Raise WeightsError for parameters that the files do not fill as they should."""
-    if names:
-        rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        raise WeightsError(
-            f"the weights in {folder} {what} {', '.join(names[:_NAMED])}{rest}; they are of another network"
-        )
 
 
 @contextmanager

@@ -6,7 +6,8 @@ Nothing here runs code from a file: state dicts are read by safetensors or by to
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,16 @@ from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, WeightsError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 #: The weights that are part of this package.
 _SHIPPED = Path(__file__).parent / "shipped"
 
 #: Seconds without an answer before the next address is tried.
 _TIMEOUT_S = 30
+
+#: Tensors that an error message lists before it only counts.
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,31 @@ def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     return _checked_tensors(content, path)
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path | str, name: str) -> None:
+    """Give a network the tensors of a file, in the network's own type of number.
+
+    Raises WeightsError, as :func:`refuse`, for tensors that are missing, unknown or of another shape.
+    """
+    try:
+        result = network.load_state_dict(dict(tensors), strict=False)
+    except RuntimeError as problem:
+        shapes = re.findall(r"size mismatch for (\S+): .*?\[(.*?)\].*?\[(.*?)\]", str(problem))
+        odd = [f"{tensor} ({came}), expected ({wanted})" for tensor, came, wanted in shapes]
+        refuse(path, "holds tensors of another shape:", odd or [" ".join(str(problem).split())], name)
+    else:
+        refuse(path, "lacks", result.missing_keys, name)
+        refuse(path, "holds unknown", result.unexpected_keys, name)
+
+
+def refuse(path: Path | str, what: str, tensors: Sequence[str], name: str) -> None:
+    """Raise WeightsError, naming the first few, for tensors that show a file to be of another network."""
+    if tensors:
+        rest = f" and {len(tensors) - _NAMED} more" if len(tensors) > _NAMED else ""
+        raise WeightsError(
+            f"{path} {what} {', '.join(tensors[:_NAMED])}{rest}; it is of another network than {name}"
+        )
 
 
 def _download(file: WeightsFile, url: str) -> Path:

@@ -254,7 +254,7 @@ def test_what_cannot_be_an_id_of_the_hub_is_one_sentence(name: str) -> None:
 def test_weights_of_another_detr_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     mixed = changed(folders["detr"], tmp_path / "mixed", "model.safetensors", None)
     shutil.copy(folders["rt_detr"] / "model.safetensors", mixed)
-    with pytest.raises(WeightsError, match=r"lack bbox_predictor.* they are of another network"):
+    with pytest.raises(WeightsError, match=r"lacks bbox_predictor.* it is of another network than DetrFor"):
         load_detector(mixed)
 
 

@@ -82,12 +82,12 @@ def reshape_tensor(folder: Path) -> None:
         (
             SAM_VIT_BASE,
             drop_tensors,
-            r"/sam lack vision_encoder\.neck\.\S+ \S+ \S+ and 3 more; they are of an",
+            r"/sam lacks vision_encoder\.neck\.\S+ \S+ \S+ and 3 more; it is of an",
         ),
         (
             SAM_VIT_BASE,
             reshape_tensor,
-            r"/sam have another shape in vision_encoder\.pos_embed; they are of an",
+            r"/sam holds tensors of another shape: vision_encoder\.pos_embed; it is of an",
         ),
         (
             GROUNDING_DINO_TINY,

@@ -9,11 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from objectspace.errors import WeightsError
-from objectspace.networks.weights import load_state_dict
-
-#: Names that an error message lists before it only counts.
-_NAMED = 3
+from objectspace.networks.weights import fill, load_state_dict
 
 
 def load_weights(network: nn.Module, path: Path | str, *, head: Sequence[str]) -> None:
@@ -29,21 +25,7 @@ def load_weights(network: nn.Module, path: Path | str, *, head: Sequence[str]) -
         for name, tensor in tensors.items()
         if not any(name.startswith(f"{module}.") for module in head)
     }
-    wanted = network.state_dict()
-    # Files of before torch 0.4.1 lack this counter, which only training reads.
-    missing = [name for name in wanted if name not in tensors and not name.endswith("num_batches_tracked")]
-    _refuse(path, "lacks", missing)
-    _refuse(path, "holds unknown", [name for name in tensors if name not in wanted])
-    _refuse(
-        path,
-        "holds tensors of another shape:",
-        [
-            f"{name} {tuple(tensor.shape)}, expected {tuple(wanted[name].shape)}"
-            for name, tensor in tensors.items()
-            if tensor.shape != wanted[name].shape
-        ],
-    )
-    network.load_state_dict(tensors, strict=False)
+    fill(network, tensors, path, "the encoder")
 
 
 def state_dict_sha256(network: nn.Module) -> str:
@@ -60,11 +42,3 @@ def _without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Ten
     if all(name.startswith(prefix) for name in tensors):
         return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
     return dict(tensors)
-
-
-def _refuse(path: Path | str, what: str, names: Sequence[str]) -> None:
-    if names:
-        rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        raise WeightsError(
-            f"{path} {what} {', '.join(names[:_NAMED])}{rest}; it is of another network than the encoder"
-        )

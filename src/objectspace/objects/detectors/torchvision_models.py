@@ -19,7 +19,7 @@ from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError, WeightsError
 from objectspace.images import Image, Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
-from objectspace.networks.weights import fetch, load_state_dict
+from objectspace.networks.weights import fetch, fill, load_state_dict
 from objectspace.objects.boxes import Frame, recipe_frame
 from objectspace.objects.detectors.anchored import predictions, reader_of
 from objectspace.objects.detectors.passes import check_thresholds, detected, in_passes
@@ -190,7 +190,7 @@ def load_torchvision(
     tensors = load_state_dict(path)
     classes = count_classes(name, tensors, path)
     network = getattr(detection, name)(weights=None, weights_backbone=None, num_classes=classes)
-    _fill(network, tensors, path, name)
+    fill(network, tensors, path, name)
     sha256 = file_sha256(path)
     notes = {}
     if sha256 in EPS_0:
@@ -243,18 +243,6 @@ def class_names(classes: int, given: Path | str | None, weights: Path) -> tuple[
             name if name in COCO_NAMES else number for name, number in zip(known, numbered, strict=True)
         )
     return (numbered[0], *COCO_NAMES) if classes == len(COCO_NAMES) + 1 else numbered
-
-
-def _fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, name: str) -> None:
-    try:
-        result = network.load_state_dict(dict(tensors), strict=False)
-    except RuntimeError as problem:
-        shape = " ".join(str(problem).splitlines()[-1].split())
-        raise WeightsError(f"{path} is of another network than {name}: {shape}") from None
-    for what, keys in (("lacks", result.missing_keys), ("holds unknown", result.unexpected_keys)):
-        if keys:
-            more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-            raise WeightsError(f"{path} {what} {keys[0]}{more}; it is of another network than {name}")
 
 
 def _input_rule(transform: Any) -> dict[str, Any]:
