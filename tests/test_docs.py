@@ -1,13 +1,15 @@
-"""What README.md and docs/ name is there: commands with their options, and the files that are linked."""
+"""What README.md and docs/ name is there: commands with their options, public names, linked files."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 import typer
 
+import objectspace
 from objectspace.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -42,3 +44,11 @@ def test_commands_have_the_options_that_a_page_gives_them(page: Path) -> None:
 def test_linked_files_are_there(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_names_what_is_public(page: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    nodes = [node for block in blocks for node in ast.walk(ast.parse(block))]
+    used = {n.attr for n in nodes if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") == "osp"}
+    assert used <= set(objectspace.__all__)

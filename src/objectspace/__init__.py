@@ -6,6 +6,7 @@ The flow, in the order in which it is used::
     load_detector, load_encoder (load_encoder_map: of whole photos), open_annotations
     Job, index               photos → objects → embeddings by both routes → a store
     open_store               the store: its objects, spaces and failures
+    add_vectors              vectors of your own for a store's objects
     SpaceSearch              exact nearest objects in one space (approximate ones after index_space)
     sheet_rows, draw_sheet, write_figure       answers → the paper's figures 2 and 5
     Question, measure_factor, compare_spaces   what a space holds, with chance and interval (draw_factor …)
