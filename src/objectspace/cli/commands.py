@@ -20,9 +20,9 @@ from objectspace.cli.jobs import (
     DetectorOptions,
     EncoderOptions,
     LabelOptions,
-    Machine,
     PromptOptions,
     annotation_reader,
+    choose_machine,
     factor_table,
     load_networks,
     photos_of,
@@ -156,7 +156,7 @@ def index(
     scale: ScaleOption = HeadScale.own,
     name_suffix: NameSuffix = "",
     precision: PrecisionOption = Precision.auto,
-    device: IndexDevice = "cpu",
+    device: IndexDevice = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -168,7 +168,6 @@ def index(
 
     suffix = f"-{name_suffix}" if name_suffix else ""
     check_space_name(f"space{suffix}")
-    machine = Machine(device, precision)
     labels = LabelOptions(annotations, annotation_format, names, masks, mask_pattern, mask_label)
     words = PromptOptions(prompt, prompt_model, prompt_weights, box_threshold, text_threshold)
     with _resumable(store):
@@ -177,11 +176,12 @@ def index(
         from objectspace.flow import index as run_index
         from objectspace.jobs import Job
 
+        machine = choose_machine(device, precision)
         search = photos_of(photos)
         found = search.photos
         table = factor_table(pattern, factors, found)
         reader = annotation_reader(labels, table, found)
-        prompter = prompter_of(words, reader, device)
+        prompter = prompter_of(words, reader, machine.device)
         crop = CropPolicy(background.value, margin, fit.value)
         networks = load_networks(
             route,

@@ -79,6 +79,21 @@ class Machine:
     precision: Precision
 
 
+def choose_machine(device: str | None, precision: Precision) -> Machine:
+    """The processor where no device is named, with a word of the GPU that could be asked for.
+
+    It is not taken unasked: on a GPU --precision auto means bfloat16, so that a store begun on a processor
+    would refuse to go on where there happens to be a GPU.
+    """
+    from objectspace.networks.precision import resolve_device, resolve_precision
+
+    if device is None and (gpu := resolve_device("auto")).type == "cuda":
+        half = precision is Precision.auto and resolve_precision("auto", gpu) == "bfloat16"
+        numbers = ", in bfloat16 unless --precision float32" if half else ""
+        warn(f"a CUDA GPU is here; --device auto uses it{numbers}")
+    return Machine(device or "cpu", precision)
+
+
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
     """--annotations with its format and --names, or --masks with their pattern and label."""

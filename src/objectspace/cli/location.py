@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.commands import app
-from objectspace.cli.jobs import DetectorOptions, EncoderOptions, Machine, load_networks, misuse
+from objectspace.cli.jobs import DetectorOptions, EncoderOptions, choose_machine, load_networks, misuse
 from objectspace.cli.options import DETECTOR as DETECTOR_PANEL
 from objectspace.cli.options import EMBEDDINGS as EMBEDDINGS_PANEL
 from objectspace.cli.options import (
@@ -162,7 +162,7 @@ def vary(
     window: VaryWindows = None,
     scale: ScaleOption = HeadScale.own,
     precision: PrecisionOption = Precision.auto,
-    device: IndexDevice = "cpu",
+    device: IndexDevice = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -196,7 +196,7 @@ def vary(
         route,
         DetectorOptions(detector, detector_weights, names, resize),
         EncoderOptions(encoder, encoder_weights),
-        Machine(device, precision),
+        choose_machine(device, precision),
         detects=False,
     )
     job = Job(

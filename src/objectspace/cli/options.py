@@ -286,7 +286,10 @@ PrecisionOption = Annotated[
     typer.Option(help="auto: bfloat16 where it is fast, else float32", rich_help_panel=MACHINE),
 ]
 IndexDevice = Annotated[
-    str, typer.Option(metavar="NAME", help="cpu, cuda, cuda:1 … or auto", rich_help_panel=MACHINE)
+    str | None,
+    typer.Option(
+        metavar="NAME", help="cpu, cuda, cuda:1 … or auto", rich_help_panel=MACHINE, show_default="cpu"
+    ),
 ]
 
 # objectspace search, sheet, models
