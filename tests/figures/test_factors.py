@@ -40,6 +40,7 @@ def measured(labels: int = 3, *, kind: str = "categorical", space: str = "crop")
         probe=Probe("accuracy", estimate(0.9), 0.2, 99),
         geometry=curve if kind == "circular" else None,
         hubness=1.0,
+        object_id=np.array([f"{row:032x}" for row in range(40)]),
     )
 
 

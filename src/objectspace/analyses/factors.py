@@ -54,6 +54,7 @@ class FactorMeasure:
     n, left_out: objects measured, and left out as the factor, group or control is unknown or no object of
         another cluster is at their level
     clusters: photos, or sets of photos that share a group
+    object_id: (n,) the objects of ``neighbours.values``, row for row
     """
 
     space: str
@@ -68,6 +69,7 @@ class FactorMeasure:
     probe: Probe | None
     geometry: Geometry | None
     hubness: float
+    object_id: NDArray[np.str_]
 
     @property
     def agreement(self) -> str:
@@ -75,6 +77,14 @@ class FactorMeasure:
         if self.kind == "categorical":
             return f"purity at {self.k}"
         return f"mean {'angle' if self.kind == 'circular' else 'difference'} to the {self.k} nearest"
+
+    def worst(self, count: int) -> NDArray[np.int64]:
+        """Rows of the ``count`` objects that agree least with their neighbours, the worst first.
+
+        Of labels these are the first to look at for mistakes. Equal ones come in their order.
+        """
+        values = self.neighbours.values
+        return np.argsort(values if self.kind == "categorical" else -values, kind="stable")[:count]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, the shape that ``objectspace measure --json`` prints."""
@@ -133,6 +143,7 @@ def measure_factor(
         if circular
         else None,
         hubness=hubness(near),
+        object_id=asked.ids,
     )
 
 

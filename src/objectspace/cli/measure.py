@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry
     from objectspace.analyses.comparison import Comparison
     from objectspace.analyses.factors import FactorMeasure, Question
+    from objectspace.store import Store
 
 FactorName = Annotated[
     str,
@@ -49,6 +50,12 @@ Group = Annotated[
 Control = Annotated[
     str | None, typer.Option(metavar="NAME", help="compare only objects with the same value of this factor")
 ]
+Worst = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="list the N objects that agree least with their neighbours: wrong labels?", min=1
+    ),
+]
 FirstSpaces = Annotated[
     list[str],
     typer.Option("--spaces", metavar="SPACE", help="the spaces: --spaces A B C", show_default=False),
@@ -70,6 +77,7 @@ def measure(
     control: Control = None,
     k: NeighboursOfEach = 5,
     metric: MetricOption = Metric.euclidean,
+    worst: Worst = None,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
@@ -86,10 +94,14 @@ def measure(
     held = opened.space(space or default_space(opened))
     question = Question(factor, circular, categorical, group, control)
     measured = measure_factor(held, opened.objects(held.object_id), question, k=k, metric=metric.value)
+    listed = [] if worst is None else _worst(measured, opened, worst)
     if as_json:
-        print_json({**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__})
+        document = {**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__}
+        print_json(document if worst is None else {**document, "worst": listed})
     else:
         print_measure(measured)
+        if listed:
+            _print_worst(measured.agreement, listed)
     if figure is not None:
         from objectspace.figures.factors import draw_factor
         from objectspace.figures.style import write_figure
@@ -134,6 +146,21 @@ def compare(
         from objectspace.figures.style import write_figure
 
         write_figure(draw_comparison(compared), figure)
+
+
+def _worst(measured: FactorMeasure, store: Store, count: int) -> list[dict[str, Any]]:
+    """The objects that agree least with their neighbours: which, in which photo, and their own figure."""
+    rows = measured.worst(count)
+    objects = store.objects(measured.object_id[rows])
+    paths = {image.image_id: image.path for image in store.images()}
+    columns = zip(
+        objects.object_id.tolist(),
+        (paths[name] for name in objects.image_id.tolist()),
+        objects.label.tolist(),
+        measured.neighbours.values[rows].tolist(),
+        strict=True,
+    )
+    return [dict(zip(("object_id", "image", "label", "value"), one, strict=True)) for one in columns]
 
 
 def _questions(
@@ -193,6 +220,12 @@ def print_measure(measured: FactorMeasure) -> None:
         if len(labels) > LISTED:
             typer.echo(f"and {counted(len(labels) - LISTED, 'more label')} (--json lists all)")
     typer.echo(f"hubness (skewness of the {measured.k}-occurrence) {measured.hubness:.2f}")
+
+
+def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:
+    typer.echo(f"objects that agree least with their neighbours: {figure}")
+    rows = [[one["object_id"], one["label"], number_text(one["value"]), one["image"]] for one in listed]
+    print_table(["object", "label", "value", "image"], rows)
 
 
 def print_comparison(compared: Comparison) -> None:
