@@ -122,6 +122,7 @@ def test_places_where_no_store_can_be(refused, tmp_path):
     (tmp_path / "s.osp").mkdir()
     (tmp_path / "s.osp" / "thesis.tex").touch()
     assert "is not a store" in refused()
+    assert "its path is not UTF-8 text" in refused("--store", tmp_path / os.fsdecode(b"caf\xe9.osp"))
 
 
 def test_two_writers_at_once(refused, tmp_path):

@@ -63,7 +63,11 @@ def open_writer(path: Path | str) -> Writer:
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuse to make a store in a place that holds something else."""
+    """Refuse to make a store in a place that holds something else, or that Lance cannot name."""
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError:
+        raise StoreError(f"{folder} can be no store, as its path is not UTF-8 text; choose another") from None
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file and a store is a folder; give the store another name")
     if not folder.exists() or (folder / MANIFEST).exists():
