@@ -1,19 +1,23 @@
-"""Photographs to a space of objects.
+"""From photographs to a searchable space of objects.
 
 The flow, in the order in which it is used::
 
-    find_photos              files and folders → photos
-    load_detector, load_encoder (load_encoder_map: of whole photos), open_annotations
-    Job, index               photos → objects → embeddings by both routes → a store
-    open_store               the store: its objects, spaces and failures
-    add_vectors              vectors of your own for a store's objects
-    SpaceSearch              exact nearest objects in one space (approximate ones after index_space)
-    sheet_rows, draw_sheet, write_figure       answers → the paper's figures 2 and 5
-    Question, measure_factor, compare_spaces   what a space holds, with chance and interval (draw_factor …)
-    measure_occlusion, project, measure_context    which cells count, where the place is, what context does
-    export_store             the objects and vectors as files of other tools
-    make_report              the paper's claims and figures on a store, as one HTML file
-    draw_scene, write_world  pictures whose every factor is known
+    find_photos                                     files and folders → photos
+    load_detector, load_prompter, open_annotations  what finds objects: a network, words, labels
+    load_encoder, load_encoder_map                  what embeds them: crop by crop, or in the photo's map
+    factors_from_csv, factors_from_pattern          what is known of each photo
+    Job, index                                      photos → objects → embeddings by both routes → a store
+    open_store                                      the store: its objects, spaces and failures
+    add_vectors                                     vectors of your own for a store's objects
+    SpaceSearch                                     nearest objects, exact; approximate after index_space
+    query_photo, query_point, query_text            queries from outside: a photo, a click, words
+    sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
+    Question, measure_factor, compare_spaces        what spaces hold, with chance and interval
+    measure_occlusion, project, measure_context     which cells count, where place is, what context does
+    draw_variation, erase_space                     one object varied; a factor taken out of a space
+    export_store                                    objects and vectors as files of other tools
+    make_report                                     the paper's claims and figures on a store, in HTML
+    draw_scene, write_world                         pictures whose every factor is known
 
 Names are imported when they are first used, so that ``import objectspace`` costs nothing.
 """
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from objectspace.embeddings.encoders import Encoder, load_encoder
     from objectspace.embeddings.encoders.maps import load_encoder_map
     from objectspace.embeddings.spaces import Recipe, Space
+    from objectspace.erasures import erase_space
     from objectspace.errors import ObjectspaceError
     from objectspace.export import Exported, export_store
     from objectspace.figures.comparison import draw_comparison
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
     from objectspace.figures.projection import draw_projection
     from objectspace.figures.sheet import draw_sheet
     from objectspace.figures.style import write_figure
-    from objectspace.flow import Report, index
+    from objectspace.flow import index
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs import Job
     from objectspace.neighbours import ExactIndex, StreamedIndex, nearest
@@ -60,11 +65,13 @@ if TYPE_CHECKING:
     from objectspace.own_vectors import add_vectors
     from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
+    from objectspace.scenes.variation_files import draw_variation
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world_files import write_world
     from objectspace.search import Answer, SpaceSearch, choose_targets
     from objectspace.sheets import sheet_rows
     from objectspace.store import Store, open_store, open_writer
+    from objectspace.tally import Report
 
 _ADDRESSES = {
     "COCO_NAMES": "objects.labels",
@@ -79,7 +86,7 @@ _ADDRESSES = {
     "ObjectspaceError": "errors",
     "Question": "analyses.factors",
     "Recipe": "embeddings.spaces",
-    "Report": "flow",
+    "Report": "tally",
     "Space": "embeddings.spaces",
     "SpaceSearch": "search",
     "Store": "store",
@@ -94,6 +101,8 @@ _ADDRESSES = {
     "draw_projection": "figures.projection",
     "draw_scene": "scenes.world",
     "draw_sheet": "figures.sheet",
+    "draw_variation": "scenes.variation_files",
+    "erase_space": "erasures",
     "export_store": "export",
     "factors_from_csv": "objects.factors",
     "factors_from_pattern": "objects.factors",
@@ -158,6 +167,8 @@ __all__ = [
     "draw_projection",
     "draw_scene",
     "draw_sheet",
+    "draw_variation",
+    "erase_space",
     "export_store",
     "factors_from_csv",
     "factors_from_pattern",
