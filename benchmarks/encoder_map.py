@@ -16,11 +16,12 @@ from pathlib import Path
 
 from objectspace.embeddings.encoders import load_encoder
 from objectspace.embeddings.encoders.maps import load_encoder_map
-from objectspace.flow import Report, index
+from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
+from objectspace.tally import Report
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ ORDER = (
     "catalogue",
     "queries",
     "flow",
+    "tally",
     "jobs",
     "erasures",
     "own_vectors",

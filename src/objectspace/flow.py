@@ -15,10 +15,10 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,6 @@ from objectspace.images import (
     Pixels,
     decode_image,
     encode_thumbnail,
-    printable_path,
     read_file,
     work_ahead,
 )
@@ -43,48 +42,15 @@ from objectspace.jobs import Finished, Job
 from objectspace.networks.threads import compute_alone, threads_restored, worker_count
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.maps import MapRun, MapSource
-from objectspace.objects.records import Objects, concatenate
-from objectspace.store import Batch, Failure, ImageRow, SpaceRows, Writer, open_writer
+from objectspace.objects.records import Objects
+from objectspace.store import Failure, SpaceRows, open_writer
+from objectspace.tally import Finding, Progress, Report, Tally
 
 #: Photos that wait in a stage for each of its threads.
 AHEAD = 3
-#: A commit is due after so many photos, objects or seconds, whichever comes first.
-COMMIT_PHOTOS = 256
-COMMIT_OBJECTS = 256
-COMMIT_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a job did.
-
-    photos: files that were named; indexed: photos newly in the store; known: photos that this job had done
-    before, repeated files among them; objects: found in the photos newly indexed; failures: files that could
-    not be used, or a part of them; seconds: that it took
-    """
-
-    photos: int
-    indexed: int
-    known: int
-    objects: int
-    failures: tuple[Failure, ...]
-    seconds: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return {
-            "photos": self.photos,
-            "indexed": self.indexed,
-            "known": self.known,
-            "objects": self.objects,
-            "failures": [failure._asdict() for failure in self.failures],
-            "seconds": round(self.seconds, 3),
-        }
-
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Progress = Callable[[int, int], None]
 
 
 def index(
@@ -102,9 +68,9 @@ def index(
     started = time.monotonic()
     with open_writer(store) as writer, threads_restored():
         writer.check_recipes(job.recipes())
-        tally = _Tally(job, writer, progress)
-        opened = _in_threads(photos, tally.open_photo)
-        found = find(tally.new(opened), job)
+        tally = Tally(job, writer, progress)
+        opened = _in_threads(photos, partial(open_photo, job=job, finished=tally.finished))
+        found = find(_to_do(opened, tally), job)
         cut = _in_threads(found, job_cutter(job))
         try:
             for finding in encode(cut, job):
@@ -114,14 +80,7 @@ def index(
             tally.commit()
         tally.finish()
         writer.finish()
-    return Report(
-        photos=len(photos),
-        indexed=tally.indexed,
-        known=tally.known,
-        objects=tally.objects,
-        failures=tuple(tally.failures),
-        seconds=time.monotonic() - started,
-    )
+    return tally.report(len(photos), time.monotonic() - started)
 
 
 def _in_threads(
@@ -166,6 +125,17 @@ def open_photo(path: Path, job: Job, finished: Finished) -> Opened | Known | Fai
         return Failure(error.path, error.reason)
 
 
+def _to_do(opened: Iterator[Opened | Known | Failure], tally: Tally) -> Iterator[Opened]:
+    """The photos that are still to be done; failures, known photos and copies are told on the way."""
+    for photo in opened:
+        if isinstance(photo, Failure):
+            tally.fail_photo(photo)
+        elif isinstance(photo, Known):
+            tally.know(photo.path, photo.image_id)
+        elif tally.begin(photo.image.path, photo.image.image_id):
+            yield photo
+
+
 def decode_photo(data: bytes, path: Path, job: Job) -> Opened:
     """The photo in a file's bytes, for all of the job's networks. Raises ImageError.
 
@@ -196,19 +166,6 @@ def _reduced(image: Image) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------ find
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Finding:
-    """One photo on its way to the store: its objects, and what has been made of them so far."""
-
-    image: Image
-    objects: Objects
-    problems: tuple[Failure, ...] = ()
-    contents: str | None = None
-    vectors: Mapping[str, SpaceRows] = field(default_factory=dict)
-    thumbnails: tuple[bytes, ...] = ()
-    crops: Pixels | None = None
 
 
 def find(opened: Iterator[Opened], job: Job) -> Iterator[Finding]:
@@ -376,141 +333,3 @@ def encode(cut: Iterator[Finding], job: Job) -> Iterator[Finding]:
     if rest := [part for part in crops if len(part)]:
         vectors.append(encoder.embed(np.concatenate(rest)))
     yield from finished()
-
-
-# ---------------------------------------------------------------------------------------------- commit
-
-
-class _Tally:
-    """What a running job has done: which photos to skip, what the next commit holds, what to report."""
-
-    def __init__(self, job: Job, writer: Writer, progress: Progress) -> None:
-        self._job, self._writer, self._progress = job, writer, progress
-        self._finished = Finished(job, writer)
-        self._seen: set[str] = set()
-        self._pending: list[Finding] = []
-        self._unwritten: list[Failure] = []
-        self._committed_at = time.monotonic()
-        self._factors: dict[str, Mapping[str, float | str | None]] = {}
-        self._places: dict[str, str] = {}
-        self._used: set[str] = set()
-        self._failed_before = {failure.path for failure in writer.failures()}
-        self.failures: list[Failure] = []
-        self.indexed = self.known = self.objects = 0
-
-    def open_photo(self, path: Path) -> Opened | Known | Failure:
-        return open_photo(path, self._job, self._finished)
-
-    def new(self, opened: Iterator[Opened | Known | Failure]) -> Iterator[Opened]:
-        """The photos that are still to be done; failures and repetitions are counted on the way."""
-        for photo in opened:
-            if isinstance(photo, Failure):
-                self._fail(photo)
-                self._progress(1, 0)
-            elif isinstance(photo, Known):
-                self._know(photo.path, photo.image_id)
-                self._set_factors(photo.path, photo.image_id)
-            elif photo.image.image_id in self._seen:
-                self._know(photo.image.path, photo.image.image_id)
-            else:
-                self._seen.add(photo.image.image_id)
-                self._use(photo.image.path, photo.image.image_id)
-                yield photo
-
-    def add(self, finding: Finding) -> None:
-        for problem in finding.problems:
-            self._fail(problem)
-        if self._job.factors is not None:
-            columns = self._job.factors.for_objects(finding.image.path, len(finding.objects))
-            finding = replace(finding, objects=finding.objects.with_factors(columns))
-        self._pending.append(finding)
-        self._progress(1, len(finding.objects))
-        late = time.monotonic() - self._committed_at > COMMIT_SECONDS
-        objects = sum(len(waiting.objects) for waiting in self._pending)
-        if late or len(self._pending) >= COMMIT_PHOTOS or objects >= COMMIT_OBJECTS:
-            self.commit()
-
-    def commit(self) -> None:
-        findings, failures = self._pending, self._unwritten
-        self._pending, self._unwritten = [], []
-        self._committed_at = time.monotonic()
-        images, table = [finding.image for finding in findings], self._job.factors
-        batch = Batch(
-            images=[ImageRow(i.image_id, printable_path(i.path), i.width, i.height) for i in images],
-            objects=concatenate([finding.objects for finding in findings]),
-            thumbnails=[picture for finding in findings for picture in finding.thumbnails],
-            # Labels that could not be read say nothing of the objects: they are looked at again next time.
-            job={f.image.image_id: self._name(f) for f in findings if not f.problems},
-            vectors=_joined([finding.vectors for finding in findings]),
-            failures=failures,
-            sources=self._job.sources(),
-            models=self._job.models(),
-            replaces=self._job.replaces,
-            unnamed={} if table is None else {i.image_id: table.silent_on(i.path) for i in images},
-        )
-        self._writer.commit(batch)
-        self.indexed += len(findings)
-        self.objects += len(batch.objects)
-
-    def _name(self, finding: Finding) -> str:
-        return self._finished.name(finding.contents, finding.objects.object_id.tolist())
-
-    def finish(self) -> None:
-        """What a second run says of photos that were done before: other factors, other paths, no failure."""
-        self._writer.set_factors(self._factors)
-        stored = self._writer.paths()
-        moved = {
-            image_id: path
-            for image_id, path in self._places.items()
-            if path != stored.get(image_id, path) and not _lies_at(stored[image_id], image_id)
-        }
-        self._writer.set_paths(moved)
-        self._writer.heal(self._used, self.failures)
-
-    def _fail(self, failure: Failure) -> None:
-        self.failures.append(failure)
-        self._unwritten.append(failure)
-
-    def _use(self, path: Path | str, image_id: str) -> None:
-        """Remember that a photo was read, where, and which label files with it."""
-        self._places.setdefault(image_id, printable_path(path))
-        if self._failed_before:
-            labels = () if self._job.annotations is None else self._job.annotations.files(path)
-            self._used.update(map(printable_path, (path, *labels)))
-
-    def _know(self, path: Path | str, image_id: str) -> None:
-        self.known += 1
-        self._progress(1, 0)
-        self._use(path, image_id)
-
-    def _set_factors(self, path: Path, image_id: str) -> None:
-        """Keep the factors of a photo that was done before; of several copies the first counts, as ever."""
-        if self._job.factors is not None and image_id not in self._seen:
-            values = self._job.factors.of(path)
-            self._factors[image_id] = {name: value for name, value in values.items() if name != "label"}
-        self._seen.add(image_id)
-
-
-def _lies_at(path: str, image_id: str) -> bool:
-    """Whether a photo still lies at a path, and not another one."""
-    try:
-        return content_id(read_file(Path(path))) == image_id
-    except ImageError:
-        return False
-
-
-def _joined(parts: Sequence[Mapping[str, SpaceRows]]) -> dict[str, SpaceRows]:
-    """The rows of each space over all photos."""
-    by_space: dict[str, list[SpaceRows]] = {}
-    for part in parts:
-        for name, rows in part.items():
-            by_space.setdefault(name, []).append(rows)
-    return {
-        name: SpaceRows(
-            rows[0].recipe,
-            np.concatenate([row.object_id for row in rows]),
-            np.concatenate([row.vectors for row in rows]),
-            {column: np.concatenate([row.cells[column] for row in rows]) for column in rows[0].cells},
-        )
-        for name, rows in by_space.items()
-    }

@@ -27,11 +27,11 @@ JOB = """
 import sys
 from pathlib import Path
 import numpy as np, torch
-from objectspace import flow
+from objectspace import flow, tally
 from objectspace.images import find_photos
 from objectspace.objects.detectors import load_detector
 
-flow.COMMIT_PHOTOS = 3
+tally.COMMIT_PHOTOS = 3
 
 class MeanColour:
     name, dimension, input_size, interpolation, weights = "colour", 3, 32, "bilinear", "e" * 64

@@ -15,10 +15,10 @@ from objectspace.wording import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate
-    from objectspace.flow import Report
     from objectspace.objects.prompts import Prompter
     from objectspace.search import Answer
     from objectspace.store import SpaceIndex, Store, StoreInfo
+    from objectspace.tally import Report
 
 #: Labels and failures that are listed before the rest is only counted.
 LISTED = 20

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import QueryError
-from objectspace.flow import Finding, decode_photo, encode, find, job_cutter
+from objectspace.flow import decode_photo, encode, find, job_cutter
 from objectspace.images import Image, read_file
 from objectspace.jobs import Job
 from objectspace.objects.annotations import Annotated
@@ -21,6 +21,7 @@ from objectspace.objects.records import make_objects
 from objectspace.queries.networks import space_job
 from objectspace.search import UNLABELLED, Queries
 from objectspace.store import Store
+from objectspace.tally import Finding
 
 
 @dataclass(frozen=True, slots=True)
