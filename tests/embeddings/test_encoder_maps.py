@@ -64,6 +64,11 @@ def test_the_head_says_what_the_map_is(demo):
     assert (head.stride, head.channels, head.grid_wh, len(head.anchors)) == (32, 256, (21, 21), 0)
 
 
+def test_an_input_of_another_size_is_refused(demo):
+    with pytest.raises(InputError, match=r"shape \(1, 1, 1, 3\) .* expected \(b, 672, 672, 3\) uint8"):
+        demo.run(np.zeros((1, 1, 1, 3), np.uint8))
+
+
 def test_a_photo_keeps_its_aspect(demo):
     frame = demo.frame((640, 320))
     assert (frame.scale_xy, frame.offset_xy) == ((1.05, 1.05), (0, 168))

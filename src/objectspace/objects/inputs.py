@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch.nn import functional
 
+from objectspace.errors import InputError
 from objectspace.images import Image, Pixels, halved
 from objectspace.objects.boxes import Frame
 
@@ -30,6 +33,18 @@ def lay(image: Image, frame: Frame) -> Pixels:
     canvas = np.full((frame.input_wh[1], frame.input_wh[0], 3), _GREY, np.uint8)
     canvas[top : top + height, left : left + width] = fitted
     return canvas
+
+
+def checked_inputs(inputs: Sequence[Pixels] | Pixels, input_wh: tuple[int, int]) -> Pixels:
+    """Inputs of one size as one array (b, h, w, 3). Raises InputError for others."""
+    width, height = input_wh
+    stacked: Pixels = np.array(inputs)  # a copy, as torch wants arrays that may be written
+    if stacked.ndim != 4 or stacked.shape[1:] != (height, width, 3) or stacked.dtype != np.uint8:
+        raise InputError(
+            f"inputs of shape {stacked.shape} and type {stacked.dtype}, "
+            f"expected (b, {height}, {width}, 3) uint8"
+        )
+    return stacked
 
 
 def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, int]) -> Pixels:

@@ -65,7 +65,7 @@ class MapSource(Protocol):
     query_dimension: numbers in the vector of an object query, 0 for a network without queries
     precision: "float32" or "bfloat16"
     loaded_from: the arguments that make it again, in plain JSON
-    batch_size: the inputs that one pass takes without filling up; a good number to prepare together
+    batch_size: inputs that are worth preparing together for a run, which makes its passes of them
     """
 
     name: str

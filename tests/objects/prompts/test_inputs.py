@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from objectspace.images import image_from_array
 from objectspace.objects.prompts import load_prompter
-from objectspace.objects.prompts.inputs import filled_up, processed
+from objectspace.objects.prompts.inputs import processed
 from objectspace.objects.prompts.pretrained import load_published
 from objectspace.objects.prompts.sam3 import SAM3
 
@@ -31,9 +30,3 @@ def test_photos_of_any_shape_are_looked_at(prompt_weights, name: str) -> None:
         assert (objects.xyxy >= 0).all()
         assert (objects.xyxy <= [width, height, width, height]).all()
         assert all(mask is None or (mask.width, mask.height) == (width, height) for mask in objects.mask)
-
-
-def test_passes_are_filled_up_with_zeros() -> None:
-    rows = torch.ones(2, 3)
-    assert filled_up(rows, 4).tolist() == [[1, 1, 1], [1, 1, 1], [0, 0, 0], [0, 0, 0]]
-    assert filled_up(rows, 2) is rows

@@ -17,18 +17,15 @@ from objectspace.embeddings.encoders.demo import DemoResNet
 from objectspace.embeddings.encoders.network import NetworkEncoder
 from objectspace.errors import ModelError
 from objectspace.images import Image, Pixels
+from objectspace.networks import batches
 from objectspace.networks.precision import reproducible
 from objectspace.objects.boxes import Frame, letterbox_frame
-from objectspace.objects.inputs import RESAMPLING, lay
+from objectspace.objects.inputs import RESAMPLING, checked_inputs, lay
 from objectspace.objects.maps import Head, MapRun
 
 #: Pixels a side of what the encoder reads: nothing is left over by a stride of 14, 16 or 32 (its least common
 #: multiple with 224, the size of most crops, is 224), and a photo of 640 pixels keeps its scale.
 SIDE = 672
-
-#: Photos that one pass takes.
-_BATCH_SIZE = {"cpu": 1, "cuda": 16}
-
 
 #: The family in the recipes of such maps, as other maps name that of their detector.
 ENCODER_MAP = "encoder map"
@@ -49,7 +46,7 @@ class EncoderMap:
         self.input_wh = (SIDE, SIDE)
         self.query_dimension = 0
         self.device, self.precision = encoder.device, encoder.precision
-        self.batch_size = _BATCH_SIZE[self.device.type]
+        self.batch_size = batches.ENCODER_MAP[self.device.type]
         self.loaded_from: Mapping[str, Any] = {}
         self.recipe: Mapping[str, Any] = {
             "family": ENCODER_MAP,
@@ -74,14 +71,9 @@ class EncoderMap:
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
         """The maps of prepared inputs; batches are filled up, so that a row does not depend on the others."""
-        starts = range(0, len(inputs), self.batch_size)
-        maps = [self._run_batch(inputs[start : start + self.batch_size]) for start in starts]
-        return MapRun((), {head.layer: torch.cat(maps) for head in self.heads})
-
-    def _run_batch(self, inputs: Sequence[Pixels] | Pixels) -> Tensor:
-        filled = np.zeros((self.batch_size, SIDE, SIDE, 3), np.uint8)
-        filled[: len(inputs)] = inputs
-        return self._maps(filled)[: len(inputs)]
+        stacked = checked_inputs(inputs, self.input_wh)
+        maps = [self._maps(batch) for batch in batches.batches(stacked, self.batch_size)]
+        return MapRun((), {head.layer: torch.cat(maps)[: len(inputs)] for head in self.heads})
 
     def _maps(self, pixels: Pixels) -> Tensor:
         with torch.inference_mode(), reproducible(self.device):

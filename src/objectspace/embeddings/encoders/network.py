@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,12 +13,8 @@ from torch import Tensor, nn
 
 from objectspace.embeddings.crops import Interpolation
 from objectspace.errors import InputError, ModelError
+from objectspace.networks.batches import CROPS, batches
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
-
-#: Crops a forward pass. On a processor larger batches gain nothing (docs/speed-notes.md) and fill up longer
-#: tails; a GPU needs them.
-CPU_BATCH = {"float32": 8, "bfloat16": 16}
-CUDA_BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +61,7 @@ class NetworkEncoder:
         self.input_size = preprocessing.size
         self.interpolation = preprocessing.interpolation
         self.preprocessing: Mapping[str, Any] = preprocessing.to_json()
-        self.batch_size = batch_size or (
-            CUDA_BATCH if self.device.type == "cuda" else CPU_BATCH[self.precision]
-        )
+        self.batch_size = batch_size or CROPS[self.precision][self.device.type]
         self.loaded_from: Mapping[str, Any] = {}
         self._dtype = torch_dtype(self.precision)
         network = network.eval().requires_grad_(False).to(self.device, self._dtype)
@@ -93,17 +87,8 @@ class NetworkEncoder:
             )
         if not len(crops):
             return np.empty((0, self.dimension), np.float32)
-        batches = [self._run(batch) for batch in self._batches(crops)]
-        return torch.cat(batches)[: len(crops)].cpu().numpy()
-
-    def _batches(self, crops: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
-        for start in range(0, len(crops), self.batch_size):
-            batch = crops[start : start + self.batch_size]
-            if len(batch) < self.batch_size:
-                filled = np.zeros((self.batch_size, *crops.shape[1:]), np.uint8)
-                filled[: len(batch)] = batch
-                batch = filled
-            yield batch
+        vectors = [self._run(batch) for batch in batches(crops, self.batch_size)]
+        return torch.cat(vectors)[: len(crops)].cpu().numpy()
 
     def _run(self, batch: NDArray[np.uint8]) -> Tensor:
         """Vectors (b, d) float32 on the device, of crops (b, s, s, 3)."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image, Pixels
+from objectspace.networks import batches
 from objectspace.networks.darknet.cfg import Cfg
 from objectspace.networks.darknet.layers import INPUT, Convolution, Layer, Layers, Yolo
 from objectspace.networks.darknet.network import DarknetNetwork, load_network
@@ -28,14 +29,10 @@ from objectspace.objects.detectors.predictions import (
     objects_inside,
     unsuppressed,
 )
-from objectspace.objects.inputs import RESAMPLING, lay
+from objectspace.objects.inputs import RESAMPLING, checked_inputs, lay
 from objectspace.objects.labels import COCO_NAMES, read_names
 from objectspace.objects.maps import Head, MapRun
 from objectspace.objects.records import Objects
-
-#: Inputs to one pass of the network: always as many, as another size may take kernels that round otherwise.
-#: On a CPU larger batches won nothing in any network tried, and a lone photo would pay for a full one.
-_BATCH_SIZE = {"cpu": 1, "cuda": 32}
 
 
 class DarknetDetector:
@@ -63,7 +60,7 @@ class DarknetDetector:
         self.input_wh = network.layers.input_wh
         self.heads = tuple(_head(layer, network.layers) for layer in network.layers.heads)
         self.query_dimension = 0
-        self.batch_size = _BATCH_SIZE[device.type]
+        self.batch_size = batches.DARKNET[device.type]
         self.loaded_from: Mapping[str, Any] = {}
         self.names = np.array(names, object)
         self.readers = tuple(
@@ -85,18 +82,15 @@ class DarknetDetector:
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
         """One pass over b prepared inputs (h, w, 3); a row's numbers depend on no other row, nor on b."""
-        width, height = self.input_wh
-        stacked: Pixels = np.asarray(inputs)
-        if stacked.ndim != 4 or stacked.shape[1:] != (height, width, 3) or stacked.dtype != np.uint8:
-            raise InputError(
-                f"inputs of shape {stacked.shape} and type {stacked.dtype}, "
-                f"expected (b, {height}, {width}, 3) uint8"
-            )
-        starts = range(0, max(len(stacked), 1), self.batch_size)
-        runs = [self._run_batch(stacked[start : start + self.batch_size]) for start in starts]
-        heads = tuple(_joined([heads[index] for heads, _ in runs]) for index in range(len(self.heads)))
-        maps = {head.layer: _joined([maps[head.layer] for _, maps in runs]) for head in self.heads}
-        return MapRun(heads, maps)
+        stacked, taps = checked_inputs(inputs, self.input_wh), [head.tap for head in self.heads]
+        runs = [
+            self.network.run(self.batch(batch), taps) for batch in batches.batches(stacked, self.batch_size)
+        ]
+        heads = [_joined([run.heads[place] for run in runs], len(stacked)) for place in range(len(taps))]
+        maps = {
+            head.layer: _joined([run.taps[head.tap] for run in runs], len(stacked)) for head in self.heads
+        }
+        return MapRun(tuple(head.cpu() for head in heads), maps)
 
     def find_objects(
         self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
@@ -140,14 +134,6 @@ class DarknetDetector:
         """What the network reads for prepared inputs (b, h, w, 3): (b, 3, h, w) in [0, 1] on its device."""
         pixels = torch.from_numpy(inputs).to(self.device).permute(0, 3, 1, 2)
         return pixels.to(torch.float32).div_(255).to(torch_dtype(self.precision))
-
-    def _run_batch(self, inputs: Pixels) -> tuple[tuple[Tensor, ...], dict[int, Tensor]]:
-        """One pass of the network over at most ``batch_size`` inputs, filled up to that many: heads, maps."""
-        filled = np.zeros((self.batch_size, *inputs.shape[1:]), np.uint8)
-        filled[: len(inputs)] = inputs
-        run = self.network.run(self.batch(filled), [head.tap for head in self.heads])
-        heads = tuple(head[: len(inputs)].float().cpu() for head in run.heads)
-        return heads, {head.layer: run.taps[head.tap][: len(inputs)].float() for head in self.heads}
 
 
 def load_darknet(
@@ -221,5 +207,6 @@ def _head(yolo: Layer, layers: Layers) -> Head:
     )
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else torch.cat(list(parts))
+def _joined(parts: Sequence[Tensor], count: int) -> Tensor:
+    """The first ``count`` rows of all parts, in float32."""
+    return (parts[0] if len(parts) == 1 else torch.cat(list(parts)))[:count].float()

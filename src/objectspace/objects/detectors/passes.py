@@ -11,16 +11,13 @@ from torch import Tensor
 
 from objectspace.errors import InputError
 from objectspace.images import Image, Pixels
+from objectspace.networks.batches import DETECTOR, batches
 from objectspace.objects.records import Objects
 
 if TYPE_CHECKING:
     from objectspace.objects.detectors import Detector
 
 Row = TypeVar("Row")
-
-#: Inputs of one size to a pass: always as many, as another number may take kernels that round otherwise. On a
-#: CPU passes run side by side, so a larger one would only wait for its photos.
-_PASS = {"cpu": 1, "cuda": 4}
 
 
 def check_thresholds(confidence: float, iou: float) -> None:
@@ -45,15 +42,11 @@ def in_passes(
                 f"an input of shape {pixels.shape} and type {pixels.dtype}, expected (h, w, 3) uint8"
             )
         by_size.setdefault(pixels.shape, []).append(row)
-    size = _PASS[device.type]
     rows: dict[int, Row] = {}
-    for shape, members in by_size.items():
-        for start in range(0, len(members), size):
-            batch = members[start : start + size]
-            filled = np.zeros((size, *shape), np.uint8)
-            for place, row in enumerate(batch):
-                filled[place] = inputs[row]
-            rows.update(zip(batch, run(torch.from_numpy(filled).permute(0, 3, 1, 2)), strict=False))
+    for members in by_size.values():
+        passes = batches([inputs[row] for row in members], DETECTOR[device.type])
+        made = (row for batch in passes for row in run(torch.from_numpy(batch).permute(0, 3, 1, 2)))
+        rows.update(zip(members, made, strict=False))
     return [rows[row] for row in range(len(inputs))]
 
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from objectspace.digests import recipe_digest
 from objectspace.images import Image
+from objectspace.networks.batches import PROMPTED
 from objectspace.networks.pretrained import Pretrained, joint_sha256
 from objectspace.objects.prompts.found import DUPLICATE_IOU, each_once, objects_of
 from objectspace.objects.prompts.grounding_dino import GROUNDING_DINO_TINY, GroundingDino
 from objectspace.objects.prompts.pretrained import load_published
-from objectspace.objects.prompts.sam import PHOTOS, SAM_VIT_BASE, Masks, Sam
+from objectspace.objects.prompts.sam import SAM_VIT_BASE, Masks, Sam
 from objectspace.objects.records import Objects
 
 #: Thresholds of Grounded SAM's own demo (github.com/IDEA-Research/Grounded-Segment-Anything).
@@ -52,7 +53,7 @@ class GroundedSam:
         )
         self._segmenter = Sam(segmenter, device)
         self.device = device
-        self.batch_size = PHOTOS[device.type]
+        self.batch_size = PROMPTED[device.type]
         self.loaded_from: Mapping[str, Any] = {}
         self.recipe: Mapping[str, Any] = {
             "family": "words",

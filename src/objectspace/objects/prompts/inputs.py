@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor, cat
 
 from objectspace.images import Image, Pixels
 
@@ -33,17 +32,6 @@ def _stretched(pixels: Pixels) -> Pixels:
     height, width = pixels.shape[:2]
     rows, columns = -(-width // (_LONGEST * height)), -(-height // (_LONGEST * width))
     return np.repeat(np.repeat(pixels, rows, axis=0), columns, axis=1)
-
-
-def filled_up(rows: Tensor, count: int) -> Tensor:
-    """The rows (n, ...) followed by zeros up to ``count`` of them.
-
-    A pass always takes as many, as another number may take kernels that round otherwise: so what a photo
-    gives does not depend on those beside it.
-    """
-    if len(rows) == count:
-        return rows
-    return cat([rows, rows.new_zeros(count - len(rows), *rows.shape[1:])])
 
 
 def preprocessing(image_processor: Any) -> dict[str, Any]:

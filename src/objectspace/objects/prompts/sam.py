@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectspace.images import Image
+from objectspace.networks.batches import BOXES, PROMPTED, filled_up
 from objectspace.networks.precision import reproducible
 from objectspace.networks.pretrained import Pretrained
-from objectspace.objects.prompts.inputs import filled_up, preprocessing, processed
+from objectspace.objects.prompts.inputs import preprocessing, processed
 from objectspace.objects.prompts.mask_logits import bilinear, run_lengths
 from objectspace.objects.prompts.pretrained import Published
 from objectspace.objects.records import Mask
@@ -32,11 +33,6 @@ SAM_VIT_BASE = Published(
     size=374_942_912,
     licence="Apache-2.0",
 )
-
-#: Photos in a pass of the image encoder.
-PHOTOS = {"cpu": 1, "cuda": 4}
-#: Boxes in a pass of the mask decoder.
-BOXES = {"cpu": 8, "cuda": 64}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +59,11 @@ class Sam:
         """The masks of each photo's boxes (n, 4), which are in pixels of the photo; n may be 0."""
         found = [Masks((), np.empty(0)) for _ in images]
         rows = [row for row, wanted in enumerate(boxes) if len(wanted)]
-        count = PHOTOS[self._device.type]
+        count = PROMPTED[self._device.type]
         for start in range(0, len(rows), count):
             here = rows[start : start + count]
             inputs = processed(self._image_processor, [images[row] for row in here])
-            pixels = filled_up(inputs["pixel_values"].to(self._device), count)
+            pixels = torch.from_numpy(filled_up(inputs["pixel_values"].numpy(), count)).to(self._device)
             with torch.inference_mode(), reproducible(self._device):
                 embeddings = self._network.get_image_embeddings(pixels)
             for place, row in enumerate(here):

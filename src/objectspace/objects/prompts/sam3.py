@@ -16,10 +16,11 @@ from torch import Tensor
 from objectspace.digests import recipe_digest
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
+from objectspace.networks.batches import PROMPTED, filled_up
 from objectspace.networks.precision import reproducible
 from objectspace.networks.pretrained import Pretrained, joint_sha256
 from objectspace.objects.prompts.found import DUPLICATE_IOU, Found, each_once, joined, objects_of
-from objectspace.objects.prompts.inputs import filled_up, preprocessing, processed
+from objectspace.objects.prompts.inputs import preprocessing, processed
 from objectspace.objects.prompts.mask_logits import bilinear, run_lengths
 from objectspace.objects.prompts.pretrained import Published, load_published
 from objectspace.objects.records import Mask, Objects
@@ -40,9 +41,6 @@ SCORE_THRESHOLD = 0.5
 #: A pixel is the object's where its probability exceeds this.
 _MASK_THRESHOLD = 0.5
 
-#: Photos in a pass.
-_PHOTOS = {"cpu": 1, "cuda": 4}
-
 
 class Sam3:
     """SAM 3 with the words; made by :func:`load_sam3`.
@@ -62,7 +60,7 @@ class Sam3:
         self._image_processor = loaded.processor.image_processor
         self._threshold = box_threshold
         self.device = device
-        self.batch_size = _PHOTOS[device.type]
+        self.batch_size = PROMPTED[device.type]
         self._texts = [self._text(word, loaded.processor.tokenizer) for word in words]
         self.loaded_from: Mapping[str, Any] = {}
         self.recipe: Mapping[str, Any] = {
@@ -87,7 +85,8 @@ class Sam3:
 
     def _find_batch(self, images: Sequence[Image]) -> list[Objects]:
         inputs = processed(self._image_processor, images)
-        pixels = filled_up(inputs["pixel_values"].to(self.device), self.batch_size)
+        filled = filled_up(inputs["pixel_values"].numpy(), self.batch_size)
+        pixels = torch.from_numpy(filled).to(self.device)
         parts: list[list[tuple[Found, Tensor]]] = [[] for _ in images]
         with torch.inference_mode(), reproducible(self.device):
             vision = self._network.get_vision_features(pixel_values=pixels)
