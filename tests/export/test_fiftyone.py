@@ -91,7 +91,7 @@ def test_photos_that_are_gone_are_told(store, tmp_path):
         made = export_store(store, tmp_path / "o", "fiftyone")
     finally:
         (tmp_path / "elsewhere.png").rename(photo)
-    assert made.notes == ("1 of 4 photos are not at their paths any more",)
+    assert made.notes == ("1 of 4 photos is not at the stored path any more",)
 
 
 def test_fiftyone_imports_it(store, folder):

@@ -26,6 +26,7 @@ from objectspace.export.selection import Block, Selection
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
 from objectspace.store import ImageRow
+from objectspace.wording import counted
 
 #: The field of a sample that holds its objects.
 FIELD = "objects"
@@ -48,7 +49,8 @@ def write(selection: Selection, path: Path) -> list[str]:
         write_list(stream, _samples(selection))
         stream.write("}\n")
     missing = sum(not Path(photo.path).is_file() for photo in selection.photos)
-    return [f"{missing} of {len(selection.photos)} photos are not at their paths any more"] if missing else []
+    missed = f"{missing} of {counted(len(selection.photos), 'photo')} {'is' if missing == 1 else 'are'}"
+    return [f"{missed} not at the stored path any more"] if missing else []
 
 
 def _samples(selection: Selection) -> Iterator[dict[str, Any]]:

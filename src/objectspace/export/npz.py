@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from objectspace.export.selection import Selection, factor_names
 from objectspace.objects.records import Objects, concatenate
 from objectspace.store import SpaceInfo
+from objectspace.wording import counted
 
 _NO_ARRAYS = ("mask",)
 
@@ -37,9 +38,11 @@ def write(selection: Selection, path: Path) -> list[str]:
                 archive, f"vector/{space.name}", np.dtype(np.float32), shape, _vectors(selection, space)
             )
             if space.count < len(selection):
+                missing = len(selection) - space.count
+                have, rows = ("has", "its row") if missing == 1 else ("have", "their rows")
                 notes.append(
-                    f"{len(selection) - space.count} of {len(selection)} objects have no vector in "
-                    f"{space.name}: their rows of vector/{space.name} are NaN"
+                    f"{missing} of {counted(len(selection), 'object')} {have} no vector in {space.name}: "
+                    f"{rows} of vector/{space.name} {'is' if missing == 1 else 'are'} NaN"
                 )
     return notes
 

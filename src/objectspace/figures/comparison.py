@@ -16,6 +16,7 @@ from objectspace.figures.factors import (
     draw_estimates,
 )
 from objectspace.figures.style import GREY
+from objectspace.wording import counted
 
 # Inches.
 CELL = 0.62
@@ -44,7 +45,8 @@ def draw_comparison(compared: Comparison) -> Figure:
         neighbours = axes_at(left, 0.5, PANEL - 0.25, panel)
         probe = axes_at(left, 0.5 + panel + 0.72, PANEL - 0.25, panel)
         _draw_factor(neighbours, probe, factor)
-    title = f"{compared.n} objects in all spaces · {compared.clusters} clusters · {compared.k} nearest"
+    held = f"{counted(compared.n, 'object')} in all spaces · {counted(compared.clusters, 'cluster')}"
+    title = f"{held} · {compared.k} nearest"
     figure.text(0.12 / width, 1 - 0.2 / height, title, size=TEXT_SIZE + 1, va="center", parse_math=False)
     if factors:
         add_key(figure, 0.12 / width, 0.16 / height)

@@ -11,6 +11,7 @@ from objectspace.analyses.context import Context
 from objectspace.analyses.context.pictures import ViewedObject
 from objectspace.figures.factors import Rows, add_key, draw_estimates
 from objectspace.figures.style import GREY
+from objectspace.wording import counted
 
 # Inches.
 PICTURE, GAP = 1.02, 0.05
@@ -111,4 +112,4 @@ def _write(
 
 def _heading(measured: Context) -> str:
     spaces = " · ".join(measured.spaces[view] for view in _VIEWS)
-    return f"{spaces} · {measured.n} objects of {measured.photos} photos"
+    return f"{spaces} · {counted(measured.n, 'object')} of {counted(measured.photos, 'photo')}"

@@ -12,6 +12,7 @@ from objectspace.analyses.circular_geometry import Geometry
 from objectspace.analyses.factors import FactorMeasure
 from objectspace.analyses.statistics import Estimate
 from objectspace.figures.style import BLUE, GREY, ORANGE
+from objectspace.wording import counted
 
 # Inches.
 PANEL = 2.9
@@ -129,14 +130,13 @@ def add_key(figure: Figure, x: float, y: float) -> None:
 
 def _write_heading(figure: Figure, measured: FactorMeasure, hidden: int) -> None:
     question = measured.question
-    parts = [f"{question.factor} in {measured.space}", f"{measured.n} objects"]
-    parts.append(
-        f"{measured.clusters} {'photos' if question.group is None else question.group + ' clusters'}"
-    )
+    cluster = "photo" if question.group is None else f"{question.group} cluster"
+    parts = [f"{question.factor} in {measured.space}", counted(measured.n, "object")]
+    parts.append(counted(measured.clusters, cluster))
     if question.control is not None:
         parts.append(f"at one {question.control}")
     if hidden:
-        parts.append(f"{hidden} rarer labels are not drawn")
+        parts.append(counted(hidden, "rarer label is not drawn", "rarer labels are not drawn"))
     height, left = figure.get_figheight(), 0.12 / figure.get_figwidth()
     figure.text(left, 1 - 0.2 / height, " · ".join(parts), size=TEXT_SIZE + 1, va="center", parse_math=False)
     add_key(figure, left, 0.16 / height)

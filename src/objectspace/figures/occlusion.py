@@ -19,6 +19,7 @@ from objectspace.analyses.occlusion import Occlusion
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GREY, ORANGE
 from objectspace.images import Pixels
+from objectspace.wording import counted
 
 #: Inches.
 WIDTH = 10.0
@@ -106,7 +107,7 @@ def _draw_examples(
     middle = first + (max(1, len(examples)) - 1) * row_height / 2
     axes = _panel(figure, result, lefts[0], middle, panel, height, total)
     _show(axes, result, pixels)
-    _title(axes, f"before: {len(result.objects)} predictions", letter="a")
+    _title(axes, f"before: {counted(len(result.objects), 'prediction')}", letter="a")
     _draw_boxes(axes, _boxes(result, result.objects.score))
     columns, rows = result.grid_wh
     name = "pixels" if result.tap == "pixels" else f"layer {result.tap}"

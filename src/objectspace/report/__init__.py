@@ -30,6 +30,7 @@ from objectspace.report.evidence import (
 from objectspace.report.page import page
 from objectspace.report.pictures import Material, draw_pictures
 from objectspace.store import Store
+from objectspace.wording import counted
 
 __all__ = ["Choice", "StoreReport", "make_report"]
 
@@ -155,7 +156,9 @@ def _notes(material: Material) -> list[str]:
     notes = []
     if not isinstance(material.occlusions, Missing):
         count = len(material.occlusions)
-        notes.append(f"Zeroing rests on {count} photos of the store in which something was detected.")
+        notes.append(
+            f"Zeroing rests on {counted(count, 'photo')} of the store in which something was detected."
+        )
     if not isinstance(material.moved, Missing):
         moved = material.moved
         notes.append(
@@ -164,7 +167,9 @@ def _notes(material: Material) -> list[str]:
         )
     if not isinstance(material.photos, Missing) and (unread := material.photos.unread):
         looked_at = len(material.photos.read) + len(unread)
-        notes.append(f"{len(unread)} of {looked_at} photos could not be looked at, the first: {unread[0]}.")
+        notes.append(
+            f"{len(unread)} of {counted(looked_at, 'photo')} could not be looked at, the first: {unread[0]}."
+        )
     return notes
 
 
@@ -178,7 +183,7 @@ def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
     labels = ", ".join(f"{count} {label}" for label, count in list(info.labels.items())[:12])
     more = len(info.labels) - 12
     rows = [
-        ("store", f"{store.path.name}: {info.images} photos, {info.objects} objects"),
+        ("store", f"{store.path.name}: {counted(info.images, 'photo')}, {counted(info.objects, 'object')}"),
         ("labels", labels + (f" and {more} more labels" if more > 0 else "")),
         ("crop space", choice.crop or "none"),
         ("window space", choice.window or "none"),
