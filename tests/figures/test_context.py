@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.analyses.context import ChairTest, Context, PairShares, Shares
+from objectspace.analyses.context import ChairTest, Context, PairShares, VarianceShares
 from objectspace.analyses.context.pictures import ViewedObject
 from objectspace.analyses.statistics import Estimate
 from objectspace.figures.context import draw_context
@@ -24,7 +24,7 @@ def measured(chairs: dict[str, ChairTest]) -> Context:
         masked=40,
         k=5,
         metric="euclidean",
-        shares=Shares(*map(estimate, (0.6, 0.4, 0.8, 0.4, 0.2, 0.2)), variance=0.9),
+        shares=VarianceShares(*map(estimate, (0.6, 0.4, 0.8, 0.4, 0.2, 0.2)), variance=0.9),
         pairs=PairShares(rows, rows[::-1], rank, rank, rank, *map(estimate, (0.2, 0.2, 0.5))),
         object_id=np.array(["x", "y"]),
         chairs=chairs,

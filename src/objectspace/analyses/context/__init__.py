@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.context.chairs import ChairTest, find_people, measure_chairs
 from objectspace.analyses.context.pairs import PairShares, measure_pairs
-from objectspace.analyses.context.shares import Shares, measure_shares
+from objectspace.analyses.context.shares import VarianceShares, measure_shares
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
@@ -26,7 +26,7 @@ __all__ = [
     "ChairTest",
     "Context",
     "PairShares",
-    "Shares",
+    "VarianceShares",
     "Views",
     "find_people",
     "measure_chairs",
@@ -78,7 +78,7 @@ class Context:
     masked: int
     k: int
     metric: str
-    shares: Shares
+    shares: VarianceShares
     pairs: PairShares
     object_id: NDArray[np.str_]
     chairs: Mapping[str, ChairTest]

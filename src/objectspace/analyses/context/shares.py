@@ -23,7 +23,7 @@ PERMUTED = 99
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class VarianceShares:
     """Shares of the variance of the vectors with everything in view, predicted for held-out photos (R2).
 
     object, surroundings: by a ridge regression on the vectors of the object alone, of its surroundings alone
@@ -53,7 +53,7 @@ class Shares:
         return {**shares, "variance": self.variance}
 
 
-PARTS = tuple(field.name for field in fields(Shares) if field.name != "variance")
+PARTS = tuple(field.name for field in fields(VarianceShares) if field.name != "variance")
 
 
 def measure_shares(
@@ -63,7 +63,7 @@ def measure_shares(
     clusters: Clusters,
     *,
     seed: int = 0,
-) -> Shares:
+) -> VarianceShares:
     """Shares of ``both`` (n, d) by ``alone`` and ``around`` (n, d), row for row the same objects.
 
     Each space counts by its first 64 principal components, found without a look at the others; whole clusters
@@ -86,7 +86,7 @@ def measure_shares(
         estimates[name] = Estimate(
             value, chance, low, high, len(clusters), clusters.count, p_value(value, null)
         )
-    return Shares(**estimates, variance=float(target.explained.sum()))
+    return VarianceShares(**estimates, variance=float(target.explained.sum()))
 
 
 class _Regressions:
@@ -104,7 +104,7 @@ class _Regressions:
         return _parts(self.total, self.of_object, self.of_surroundings, self.of_both)
 
     def chance(self, rows: Codes) -> Mapping[str, float]:
-        """The shares when objects take the vectors of others (n,), as :class:`Shares` says."""
+        """The shares when objects take the vectors of others (n,), as :class:`VarianceShares` says."""
         moved, moved_around = self.object[rows], self.surroundings[rows]
         of_moved, _ = self._errors(moved)
         of_moved_around, _ = self._errors(moved_around)
