@@ -17,6 +17,9 @@ from PIL import Image
 if TYPE_CHECKING:
     from objectspace.demo import Demo
 
+# The commands tell of a GPU that they do not use; the tests count the lines.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of the small demo go to one process, as it takes long to make."""
