@@ -93,7 +93,7 @@ def random_yolov3() -> DarknetDetector:
     inputs = torch.from_numpy(random_picture().pixels)[None].permute(0, 3, 1, 2) / 255
     for layer, raw in zip(network.layers.heads, network.run(inputs).heads, strict=True):
         network.convolutions[str(layer.inputs[0])].convolution.weight.data /= raw.std()
-    recipe = {"precision": "float32", "resize": "stretch"}
+    recipe = {"precision": "float32", "resize": "stretch", "input_wh": network.layers.input_wh}
     return DarknetDetector("yolov3", network, recipe, COCO_NAMES, torch.device("cpu"))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.images import Image, Pixels
-from objectspace.objects.boxes import Frame
+from objectspace.objects.boxes import Frame, recipe_frame
 
 if TYPE_CHECKING:
     import torch
@@ -80,10 +80,19 @@ class MapSource(Protocol):
     batch_size: int
 
     def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """How the network's input lies on an image of this size."""
+        """How the network's input lies on an image of this size: as its recipe says.
+
+        Where inputs are padded, the padding is no part of it.
+        """
+        return recipe_frame(self.recipe, image_wh)
 
     def prepare(self, image: Image) -> Pixels:
-        """The network's input (h, w, 3) for an image; may be called from many threads."""
+        """The network's input (h, w, 3) for an image, see :func:`objectspace.objects.inputs.lay`; may be
+        called from many threads.
+        """
+        from objectspace.objects.inputs import lay
+
+        return lay(image, self.frame((image.width, image.height)))
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
         """One pass over prepared inputs, each (h, w, 3); a row does not depend on the others."""

@@ -70,7 +70,7 @@ def ladder() -> DarknetDetector:
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.bias.normal_(0, 0.3, generator=generator)
                 module.running_var.uniform_(0.5, 1.5, generator=generator)
-    recipe = {"precision": "float32", "resize": "letterbox"}
+    recipe = {"precision": "float32", "resize": "letterbox", "input_wh": network.layers.input_wh}
     return DarknetDetector("ladder", network, recipe, ("apple", "pear", "plum"), torch.device("cpu"))
 
 

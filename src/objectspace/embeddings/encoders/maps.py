@@ -16,12 +16,11 @@ from objectspace.embeddings.encoders import load_encoder
 from objectspace.embeddings.encoders.demo import DemoResNet
 from objectspace.embeddings.encoders.network import NetworkEncoder
 from objectspace.errors import ModelError
-from objectspace.images import Image, Pixels
+from objectspace.images import Pixels
 from objectspace.networks import batches
 from objectspace.networks.precision import reproducible
-from objectspace.objects.boxes import Frame, letterbox_frame
-from objectspace.objects.inputs import RESAMPLING, checked_inputs, lay
-from objectspace.objects.maps import Head, MapRun
+from objectspace.objects.inputs import RESAMPLING, checked_inputs
+from objectspace.objects.maps import Head, MapRun, MapSource
 
 #: Pixels a side of what the encoder reads: nothing is left over by a stride of 14, 16 or 32 (its least common
 #: multiple with 224, the size of most crops, is 224), and a photo of 640 pixels keeps its scale.
@@ -31,7 +30,7 @@ SIDE = 672
 ENCODER_MAP = "encoder map"
 
 
-class EncoderMap:
+class EncoderMap(MapSource):
     """An encoder up to its last map; made by :func:`load_encoder_map`.
 
     See :class:`objectspace.objects.maps.MapSource` for the attributes. It has one head, without anchors.
@@ -60,14 +59,6 @@ class EncoderMap:
         }
         self.source = f"{self.name}@{recipe_digest(self.recipe)}"
         self.heads = (self._probed_head(tap),)
-
-    def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """How the encoder's input lies on an image of this size."""
-        return letterbox_frame(image_wh, self.input_wh)
-
-    def prepare(self, image: Image) -> Pixels:
-        """The encoder's input (h, w, 3) for an image; may be called from many threads."""
-        return lay(image, self.frame((image.width, image.height)))
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
         """The maps of prepared inputs; batches are filled up, so that a row does not depend on the others."""

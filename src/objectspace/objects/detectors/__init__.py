@@ -33,7 +33,17 @@ class Detector(MapSource, Protocol):
     def detect(
         self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
     ) -> list[Objects]:
-        """The objects of each image."""
+        """The objects of each image; see :meth:`find_objects`."""
+        found = []
+        for start in range(0, len(images), self.batch_size):
+            batch = images[start : start + self.batch_size]
+            run = self.run([self.prepare(image) for image in batch])
+            for row, image in enumerate(batch):
+                frame = self.frame((image.width, image.height))
+                found.append(
+                    self.find_objects(run, row, image.image_id, frame, confidence=confidence, iou=iou)
+                )
+        return found
 
 
 def load_detector(

@@ -13,15 +13,15 @@ from torch import Tensor
 
 from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError
-from objectspace.images import Image, Pixels
+from objectspace.images import Pixels
 from objectspace.networks import batches
 from objectspace.networks.darknet.cfg import Cfg
 from objectspace.networks.darknet.layers import INPUT, Convolution, Layer, Layers, Yolo
 from objectspace.networks.darknet.network import DarknetNetwork, load_network
 from objectspace.networks.precision import resolve_device, resolve_precision, torch_dtype
-from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
-from objectspace.objects.detectors.passes import check_thresholds, detected
+from objectspace.objects.detectors import Detector
+from objectspace.objects.detectors.passes import check_thresholds
 from objectspace.objects.detectors.predictions import (
     HeadReader,
     Predictions,
@@ -29,13 +29,13 @@ from objectspace.objects.detectors.predictions import (
     objects_inside,
     unsuppressed,
 )
-from objectspace.objects.inputs import RESAMPLING, checked_inputs, lay
+from objectspace.objects.inputs import RESAMPLING, checked_inputs
 from objectspace.objects.labels import COCO_NAMES, read_names
 from objectspace.objects.maps import Head, MapRun
 from objectspace.objects.records import Objects
 
 
-class DarknetDetector:
+class DarknetDetector(Detector):
     """A Darknet network with what turns its heads into objects; made by :func:`load_darknet`.
 
     See :class:`objectspace.objects.maps.MapSource` for the attributes. ``batch_size`` is the number of
@@ -70,15 +70,6 @@ class DarknetDetector:
         )
         network.fold()
         self.network = network.to(device, torch_dtype(self.precision)).to(memory_format=torch.channels_last)
-
-    def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """How the network's input lies on an image of this size."""
-        make = boxes.letterbox_frame if self.recipe["resize"] == "letterbox" else boxes.stretch_frame
-        return make(image_wh, self.input_wh)
-
-    def prepare(self, image: Image) -> Pixels:
-        """The network's input (h, w, 3) for an image; see :func:`objectspace.objects.inputs.lay`."""
-        return lay(image, self.frame((image.width, image.height)))
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
         """One pass over b prepared inputs (h, w, 3); a row's numbers depend on no other row, nor on b."""
@@ -123,12 +114,6 @@ class DarknetDetector:
     def objects_of(self, found: Predictions, image_id: str, frame: Frame) -> Objects:
         """The objects that predictions mean, clipped to the image; those outside it go."""
         return objects_inside(found, image_id, frame, self.names, self.source)
-
-    def detect(
-        self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
-    ) -> list[Objects]:
-        """The objects of each image; see :meth:`find_objects`."""
-        return detected(self, images, confidence=confidence, iou=iou)
 
     def batch(self, inputs: Pixels) -> Tensor:
         """What the network reads for prepared inputs (b, h, w, 3): (b, 3, h, w) in [0, 1] on its device."""

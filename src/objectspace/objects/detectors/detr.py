@@ -18,14 +18,15 @@ from torch import Tensor
 
 from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import InputError, ModelError
-from objectspace.images import Image, Pixels
+from objectspace.images import Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision
 from objectspace.objects import boxes
-from objectspace.objects.boxes import Frame, recipe_frame
-from objectspace.objects.detectors.passes import check_thresholds, detected, in_passes
+from objectspace.objects.boxes import Frame
+from objectspace.objects.detectors import Detector
+from objectspace.objects.detectors.passes import check_thresholds, in_passes, normalised
 from objectspace.objects.detectors.pretrained import PretrainedDetector, load_pretrained_detr
 from objectspace.objects.detectors.published import plain_name
-from objectspace.objects.inputs import RESAMPLING, lay
+from objectspace.objects.inputs import RESAMPLING
 from objectspace.objects.labels import coco_spelling, read_names
 from objectspace.objects.maps import Head, MapRun
 from objectspace.objects.records import Objects, Provenance, make_objects
@@ -57,7 +58,7 @@ class Answers:
     grids: tuple[tuple[int, int], ...]
 
 
-class DetrDetector:
+class DetrDetector(Detector):
     """A detector of the DETR family; made by :func:`load_detr`.
 
     See :class:`objectspace.objects.maps.MapSource` for the attributes. Its maps are the encoder's: one of
@@ -80,10 +81,6 @@ class DetrDetector:
         config = self.network.config
         self.query_dimension = int(config.d_model)
         self._kind = str(config.model_type)
-        self._mean, self._std = (
-            torch.tensor(values, device=self.device)[:, None, None]
-            for values in (pretrained.mean, pretrained.std)
-        )
         self.recipe: Mapping[str, Any] = {
             "family": "detr",
             "network": self._kind,
@@ -98,14 +95,6 @@ class DetrDetector:
         longest = pretrained.input_rule.get("sides", [0])[-1]
         self.input_wh: tuple[int, int] = tuple(pretrained.input_rule.get("input_wh", (longest, longest)))
         self.heads = self._levels() if self._two_stage else (self._only_map(),)
-
-    def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """How the network's input lies on an image of this size."""
-        return recipe_frame(self.recipe, image_wh)
-
-    def prepare(self, image: Image) -> Pixels:
-        """The network's input (h, w, 3) for an image; see :func:`objectspace.objects.inputs.lay`."""
-        return lay(image, self.frame((image.width, image.height)))
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
         """One pass over prepared inputs (h, w, 3), each of its own size; a row depends on no other row."""
@@ -142,12 +131,6 @@ class DetrDetector:
             score=score.numpy()[inside],
             provenance=self._provenance(said, query.numpy(), frame).take(inside),
         )
-
-    def detect(
-        self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
-    ) -> list[Objects]:
-        """The objects of each image; see :meth:`find_objects`."""
-        return detected(self, images, confidence=confidence, iou=iou)
 
     @property
     def _two_stage(self) -> bool:
@@ -206,8 +189,7 @@ class DetrDetector:
         return rows
 
     def _forward(self, pixels: Tensor) -> Any:
-        normalised = (pixels.to(self.device, torch.float32) / 255 - self._mean) / self._std
-        return self.network(pixel_values=normalised)
+        return self.network(pixel_values=normalised(pixels, self.recipe, self.device))
 
     def _maps(self, said: Any, input_hw: tuple[int, int]) -> list[Tensor]:
         """The encoder's maps (b, c, h, w)."""

@@ -1,21 +1,17 @@
-"""Passes of a network over inputs that may differ in size, and detection by them."""
+"""Passes of a network over inputs that may differ in size."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from objectspace.errors import InputError
-from objectspace.images import Image, Pixels
+from objectspace.images import Pixels
 from objectspace.networks.batches import DETECTOR, batches
-from objectspace.objects.records import Objects
-
-if TYPE_CHECKING:
-    from objectspace.objects.detectors import Detector
 
 Row = TypeVar("Row")
 
@@ -50,15 +46,9 @@ def in_passes(
     return [rows[row] for row in range(len(inputs))]
 
 
-def detected(detector: Detector, images: Sequence[Image], *, confidence: float, iou: float) -> list[Objects]:
-    """The objects that a detector finds in each image."""
-    found = []
-    for start in range(0, len(images), detector.batch_size):
-        batch = images[start : start + detector.batch_size]
-        run = detector.run([detector.prepare(image) for image in batch])
-        for row, image in enumerate(batch):
-            frame = detector.frame((image.width, image.height))
-            found.append(
-                detector.find_objects(run, row, image.image_id, frame, confidence=confidence, iou=iou)
-            )
-    return found
+def normalised(pixels: Tensor, recipe: Mapping[str, Any], device: torch.device) -> Tensor:
+    """What a network reads for pixels (b, 3, h, w) uint8, by the mean and deviation of its recipe."""
+    mean, std = (
+        torch.tensor(recipe["normalisation"][name], device=device)[:, None, None] for name in ("mean", "std")
+    )
+    return (pixels.to(device, torch.float32) / 255 - mean) / std

@@ -17,15 +17,16 @@ from torchvision.models.detection.image_list import ImageList
 
 from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError, WeightsError
-from objectspace.images import Image, Pixels
+from objectspace.images import Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 from objectspace.networks.weights import fetch, fill, load_state_dict
-from objectspace.objects.boxes import Frame, recipe_frame
+from objectspace.objects.boxes import Frame
+from objectspace.objects.detectors import Detector
 from objectspace.objects.detectors.anchored import predictions, reader_of
-from objectspace.objects.detectors.passes import check_thresholds, detected, in_passes
+from objectspace.objects.detectors.passes import check_thresholds, in_passes, normalised
 from objectspace.objects.detectors.predictions import objects_inside
 from objectspace.objects.detectors.published import EPS_0, TORCHVISION
-from objectspace.objects.inputs import RESAMPLING, lay
+from objectspace.objects.inputs import RESAMPLING
 from objectspace.objects.labels import COCO_NAMES, coco_spelling, read_names
 from objectspace.objects.maps import Head, MapRun
 from objectspace.objects.records import Objects
@@ -42,7 +43,7 @@ _CLASS_SCORES = (
 )
 
 
-class TorchvisionDetector:
+class TorchvisionDetector(Detector):
     """One of torchvision's detectors; made by :func:`load_torchvision`.
 
     See :class:`objectspace.objects.maps.MapSource` for the attributes. Its maps are those that its backbone
@@ -72,10 +73,6 @@ class TorchvisionDetector:
         self.batch_size = 1 if self.device.type == "cpu" else 16
         self._reader = reader_of(self.network)
         transform: Any = self.network.transform
-        self._mean, self._std = (
-            torch.tensor(values, device=self.device)[:, None, None]
-            for values in (transform.image_mean, transform.image_std)
-        )
         self.recipe: Mapping[str, Any] = {
             "family": "torchvision",
             "network": name,
@@ -90,14 +87,6 @@ class TorchvisionDetector:
         self.source = f"{name}@{recipe_digest(self.recipe)}"
         self.input_wh = _largest(transform)
         self.heads = self._probed_heads()
-
-    def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """How the network's input lies on an image of this size; the padding beyond it is no part of it."""
-        return recipe_frame(self.recipe, image_wh)
-
-    def prepare(self, image: Image) -> Pixels:
-        """The network's input (h, w, 3) for an image; see :func:`objectspace.objects.inputs.lay`."""
-        return lay(image, self.frame((image.width, image.height)))
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
         """One pass over prepared inputs (h, w, 3), each of its own size; a row depends on no other row."""
@@ -123,12 +112,6 @@ class TorchvisionDetector:
         found = predictions(self._reader.kept(raw, confidence, iou), self.heads, raw.grids)
         return objects_inside(found, image_id, frame, self.names, self.source)
 
-    def detect(
-        self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
-    ) -> list[Objects]:
-        """The objects of each image; see :meth:`find_objects`."""
-        return detected(self, images, confidence=confidence, iou=iou)
-
     def _run_batch(self, pixels: Tensor) -> list[tuple[Any, list[Tensor]]]:
         """What the heads say and the maps (c, h, w), of each of b inputs (b, 3, h, w) uint8 of one size."""
         with torch.inference_mode(), reproducible(self.device):
@@ -139,11 +122,11 @@ class TorchvisionDetector:
 
     def _features(self, pixels: Tensor) -> tuple[dict[str, Tensor], ImageList]:
         """The backbone's maps by name, and the padded images with their sizes before that."""
-        normalised = (pixels.to(self.device, torch.float32) / 255 - self._mean) / self._std
         size = (pixels.shape[2], pixels.shape[3])
         multiple = self.network.transform.size_divisible
         down, right = (-side % multiple for side in size)
-        padded = functional.pad(normalised, (0, right, 0, down)).to(torch_dtype(self.precision))
+        inputs = normalised(pixels, self.recipe, self.device)
+        padded = functional.pad(inputs, (0, right, 0, down)).to(torch_dtype(self.precision))
         features = self.network.backbone(padded)
         if isinstance(features, Tensor):
             features = OrderedDict([("0", features)])
