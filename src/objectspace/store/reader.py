@@ -88,7 +88,7 @@ class Store:
         return sorted(Failure(**row) for row in read_rows(table, Failure._fields).to_pylist())
 
     def indexed(self) -> dict[str, set[str]]:
-        """The photos that each job has finished: digest of the job -> image ids."""
+        """The photos that are done: name of what was done -> image ids."""
         finished: dict[str, set[str]] = {}
         if (table := self._table("indexed")) is not None:
             for row in read_rows(table, ["image_id", "job"]).to_pylist():
