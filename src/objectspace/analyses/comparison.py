@@ -19,6 +19,7 @@ from objectspace.analyses.statistics import Estimate, finite, mean_interval
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
+from objectspace.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,9 @@ def _clusters(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], C
     kept = np.arange(len(objects)) if column is None else np.flatnonzero(known_values(column))
     clusters = make_clusters(objects.image_id[kept], group=None if column is None else column[kept])
     if clusters.count < 2 or not comparable(clusters).all():
-        what = "photos" if group is None else f"values of {group}"
-        raise InputError(f"the spaces share objects of {clusters.count} {what}, expected two or more")
+        names = ("photo", "photos") if group is None else (f"value of {group}", f"values of {group}")
+        what = counted(clusters.count, *names)
+        raise InputError(f"the spaces share objects of {what}, expected two or more")
     return kept, clusters
 
 

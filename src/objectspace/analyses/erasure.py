@@ -18,6 +18,7 @@ from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError
+from objectspace.wording import counted
 
 Float64 = NDArray[np.float64]
 
@@ -116,9 +117,8 @@ def measure_erasure(
     Raises InputError for fewer than twenty objects, and as :func:`fit_eraser`.
     """
     if len(vectors) < 20:
-        raise InputError(
-            f"{len(vectors)} objects are too few to fit and probe an eraser, expected 20 or more"
-        )
+        few = counted(len(vectors), "object is", "objects are")
+        raise InputError(f"{few} too few to fit and probe an eraser, expected 20 or more")
     fitted = make_folds(make_clusters(image_id).cluster, 2, seed=seed) == 0
     eraser = fit_eraser(vectors[fitted], np.column_stack(list(factors.values()))[fitted])
     before, clusters = vectors[~fitted], make_clusters(image_id[~fitted])

@@ -19,6 +19,7 @@ from objectspace.analyses.statistics import Estimate, finite
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
+from objectspace.wording import counted
 
 Method = Literal["pca", "tsne"]
 Float64 = NDArray[np.float64]
@@ -201,7 +202,8 @@ def _check(space: Space, objects: Objects, factors: Mapping[str, Float64], metho
         raise InputError(f"space {space.name}: its vectors and the objects are not in the same order")
     if len(space) < 10 or len(set(objects.image_id.tolist())) < 3:
         raise InputError(
-            f"space {space.name} has {len(space)} objects; a projection needs ten or more, of three photos"
+            f"space {space.name} has {counted(len(space), 'object')}; "
+            "a projection needs ten or more, of three photos"
         )
     if not np.ptp(space.vectors, axis=0).any():
         raise InputError(f"the vectors of space {space.name} are all equal, so there is nothing to project")

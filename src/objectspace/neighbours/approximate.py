@@ -23,6 +23,7 @@ from objectspace.neighbours.sieve import NOBODY, merge
 from objectspace.neighbours.streamed import StreamedIndex
 from objectspace.store import StoredSpace, StoredVectors, open_store, open_writer
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
+from objectspace.wording import counted
 
 #: Below this many vectors no index is built: Lance learns its codes from 256, and exact search takes no time.
 FEWEST = 256
@@ -78,8 +79,8 @@ def index_space(
 def _check_size(space: StoredSpace) -> None:
     if len(space) < FEWEST:
         raise InputError(
-            f"space {space.name} has {len(space)} vectors and an index needs {FEWEST}; search it exactly, "
-            f"which takes no time"
+            f"space {space.name} has {counted(len(space), 'vector')} and an index needs {FEWEST}; search it "
+            f"exactly, which takes no time"
         )
 
 

@@ -177,7 +177,7 @@ def occlude(detector: Detector, photos: Sequence[Photo]) -> list[Occlusion]:
     """
     found = [measure_occlusion(detector, photo.image, sizes=(1, 2, WINDOW)) for photo in photos]
     if not (occlusions := [occlusion for occlusion in found if len(occlusion.objects)]):
-        raise InputError(f"{detector.name} detects nothing in the {len(photos)} photos that were looked at")
+        raise InputError(f"{detector.name} detects nothing in the photos that were looked at")
     return occlusions
 
 
@@ -226,7 +226,7 @@ def _object_to_move(photos: Sequence[Photo]) -> tuple[Photo, int]:
                 best = rank, photo, int(row)
     if best is None:
         raise InputError(
-            f"every object of the {len(photos)} photos that were looked at so fills its photo that it has no "
+            "every object of the photos that were looked at so fills its photo that it has no "
             "room to move; objectspace vary --size moves a smaller copy"
         )
     return best[1], best[2]

@@ -27,6 +27,7 @@ from objectspace.analyses.claims.neighbours import (
 )
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError
+from objectspace.wording import counted
 
 __all__ = [
     "CLAIMS",
@@ -112,7 +113,8 @@ def _weigh(claim: Claim, evidence: Evidence, seed: int) -> Finding:
 def _undecided(estimate: Estimate) -> str:
     """Why an estimate says nothing of a claim either way."""
     if estimate.clusters < FEWEST:
-        return f"{estimate.clusters} photos or groups are too few"
+        few = counted(estimate.clusters, "photo or group is", "photos or groups are")
+        return f"{few} too few"
     if not all(map(math.isfinite, (estimate.low, estimate.high, estimate.chance))):
         return "there is no interval, or no chance level, to compare with"
     if estimate.low <= estimate.chance <= estimate.high:

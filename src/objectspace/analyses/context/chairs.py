@@ -27,6 +27,7 @@ from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.boxes import area
 from objectspace.objects.records import Objects
+from objectspace.wording import counted
 
 Bool = NDArray[np.bool_]
 Matrix = NDArray[np.float64]
@@ -141,7 +142,8 @@ def measure_chairs(
     photos = len(np.unique(images[people.on]))
     if photos < FEWEST_PHOTOS:
         raise InputError(
-            f"people are on chairs in {photos} photos of space {space.name}, expected {FEWEST_PHOTOS} or more"
+            f"people are on chairs in {counted(photos, 'photo')} of space {space.name}, "
+            f"expected {FEWEST_PHOTOS} or more"
         )
     clusters = make_clusters(images)
     vectors, ids = space.vectors[people.rows], space.object_id[people.rows]
