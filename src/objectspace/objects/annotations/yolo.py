@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -60,20 +61,16 @@ def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotat
     return YoloAnnotations(folder, tuple(map(coco_spelling, names)))
 
 
-@dataclass(frozen=True, slots=True)
-class YoloAnnotations:
-    """YOLO's labels: one text file per photo, one object a line, numbers as fractions of the photo's sides.
+class LabelFiles(ABC):
+    """YOLO's labels, a text file per photo, wherever it lies: the part that all their readers share."""
 
-    ``class cx cy w h`` is a box by its centre; ``class x1 y1 x2 y2 x3 y3 …`` a polygon, whose box is its
-    extent and which gives the object a mask (none where it is too thin to cover a pixel). A photo is
-    labelled by the file :func:`companion` finds; without one it has no objects, which is normal.
-
-    What reaches over the photo's border is cut off, however much of it lies outside, up to one width or
-    height away; farther coordinates are taken for a mistake (pixels, mostly).
-    """
-
-    folder: Path
+    __slots__ = ()
+    #: The classes in order.
     names: tuple[str, ...]
+
+    @abstractmethod
+    def label_file(self, photo: Path | str) -> Path | None:
+        """The photo's label file; None where there is none, which is normal for a photo without objects."""
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -92,36 +89,50 @@ class YoloAnnotations:
 
     def contents(self, photo: Path | str) -> str:
         """A digest of the class names and of the photo's label file."""
-        return label_digest(self._label_file(photo), self.names)
+        return recipe_digest(
+            {"names": _names_digest(self.names), "file": file_digest(self.label_file(photo))}
+        )
 
     def files(self, photo: Path | str) -> Sequence[Path]:
         """The photo's label file, where there is one."""
-        path = self._label_file(photo)
+        path = self.label_file(photo)
         return () if path is None else (path,)
+
+    def objects_of(self, image: Image) -> Annotated:
+        """The objects in the photo's label file, in its order; one that stands twice is kept once."""
+        path = self.label_file(image.path)
+        return Annotated(no_objects()) if path is None else read_labels(path, image, self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class YoloAnnotations(LabelFiles):
+    """YOLO's labels: one text file per photo, one object a line, numbers as fractions of the photo's sides.
+
+    ``class cx cy w h`` is a box by its centre; ``class x1 y1 x2 y2 x3 y3 …`` a polygon, whose box is its
+    extent and which gives the object a mask (none where it is too thin to cover a pixel). A photo is
+    labelled by the file :func:`companion` finds; without one it has no objects, which is normal.
+
+    What reaches over the photo's border is cut off, however much of it lies outside, up to one width or
+    height away; farther coordinates are taken for a mistake (pixels, mostly).
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def label_file(self, photo: Path | str) -> Path | None:
+        """The file in the folder that has the photo's name."""
+        return companion(self.folder, photo, f"{Path(photo).stem}.txt")
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which label files have no photo, and which photos no label file."""
         return coverage_by_files(
-            label_files(self.folder), {str(photo): self._label_file(photo) for photo in photos}
+            label_files(self.folder), {str(photo): self.label_file(photo) for photo in photos}
         )
-
-    def objects_of(self, image: Image) -> Annotated:
-        """The objects in the photo's label file, in its order; one that stands twice is kept once."""
-        path = self._label_file(image.path)
-        return Annotated(no_objects()) if path is None else read_labels(path, image, self.names)
-
-    def _label_file(self, photo: Path | str) -> Path | None:
-        return companion(self.folder, photo, f"{Path(photo).stem}.txt")
 
 
 def label_files(folder: Path) -> Iterator[Path]:
     """The label files in a folder and its subfolders."""
     return (path for path in folder.rglob("*.txt") if path.name != _NAMES_FILE)
-
-
-def label_digest(path: Path | None, names: tuple[str, ...]) -> str:
-    """A digest of a label file, None where there is none, and of the names of the classes in it."""
-    return recipe_digest({"names": _names_digest(names), "file": file_digest(path)})
 
 
 # Of the thousands of names of a large data set it would take longer than all the rest, photo by photo.

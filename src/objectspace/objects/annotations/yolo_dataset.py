@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -15,9 +15,8 @@ from typing import Any, TypeGuard
 import yaml
 
 from objectspace.errors import AnnotationError
-from objectspace.images import Image, printable_path
+from objectspace.images import printable_path
 from objectspace.objects.annotations.reader import (
-    Annotated,
     Coverage,
     FormError,
     coverage_by_files,
@@ -26,9 +25,8 @@ from objectspace.objects.annotations.reader import (
     kind,
     shared_photos,
 )
-from objectspace.objects.annotations.yolo import RECIPE, SOURCE, label_digest, label_files, read_labels
+from objectspace.objects.annotations.yolo import LabelFiles, label_files
 from objectspace.objects.labels import check_names
-from objectspace.objects.records import no_objects
 from objectspace.objects.text_files import read_bytes, read_text
 
 SPLITS = ("train", "val", "test")
@@ -39,7 +37,7 @@ _DEPTH_LIMIT = 32
 
 
 @dataclass(frozen=True, slots=True)
-class YoloDataset:
+class YoloDataset(LabelFiles):
     """The images of a data set, each labelled by the file of Ultralytics' rule (:func:`label_file`).
 
     A photo belongs to it when it lies in one of its folders or stands in one of its lists; another has no
@@ -53,48 +51,21 @@ class YoloDataset:
     folders: tuple[Path, ...]
     listed: frozenset[Path]
 
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """Only the format."""
-        return RECIPE
-
-    @property
-    def source(self) -> str:
-        """``annotations-yolo@`` and the recipe's digest."""
-        return SOURCE
-
-    @property
-    def factor_names(self) -> Collection[str]:
-        """None: a line is a class and numbers of the shape."""
-        return ()
-
-    def contents(self, photo: Path | str) -> str:
-        """A digest of the class names and of the photo's label file."""
-        return label_digest(self._label_file(photo), self.names)
-
-    def files(self, photo: Path | str) -> Sequence[Path]:
-        """The photo's label file, where it belongs to the data set."""
-        path = self._label_file(photo)
-        return () if path is None else (path,)
+    def label_file(self, photo: Path | str) -> Path | None:
+        """The file of Ultralytics' rule, where the photo belongs to the data set and the file is there."""
+        path = self._claim(photo)
+        return path if path is not None and is_file(path) else None
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
         """Which label files and listed images have no photo, and which photos no label file."""
-        claims = {str(photo): self._label_file(photo) for photo in photos}
+        claims = {str(photo): self._claim(photo) for photo in photos}
         missing = coverage_by_files(self._label_files(), claims).missing
-        found = {
-            photo: path if path is not None and is_file(path) else None for photo, path in claims.items()
-        }
+        found = {str(photo): self.label_file(photo) for photo in photos}
         unnamed = (photo for photo, path in found.items() if path is None)
         return Coverage(missing, tuple(unnamed), shared=shared_photos(found))
 
-    def objects_of(self, image: Image) -> Annotated:
-        """The objects in the photo's label file, in its order; one that stands twice is kept once."""
-        path = self._label_file(image.path)
-        if path is None or not is_file(path):
-            return Annotated(no_objects())
-        return read_labels(path, image, self.names)
-
-    def _label_file(self, photo: Path | str) -> Path | None:
+    def _claim(self, photo: Path | str) -> Path | None:
+        """Where the label file of a photo of the data set would lie; None for another photo."""
         image = _place(Path(photo))
         inside = image in self.listed or any(image.is_relative_to(folder) for folder in self.folders)
         return label_file(image) if inside else None
