@@ -243,14 +243,17 @@ class DarknetNetwork(nn.Module):
             made[layer.number] = self.output(layer, [made[number] for number in layer.inputs])
         return {layer.number: made[layer.number] for layer in path if isinstance(layer.settings, Yolo)}
 
-    @_for_inference
+    @torch.no_grad()
     def output(self, layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
-        """What a layer makes of its inputs (n, c, h, w), of any height and width."""
+        """What a layer makes of its inputs (n, c, h, w), of any height and width.
+
+        It is a part of a pass, which holds it reproducible: a setting for each layer would take its time.
+        """
         return self._output(layer, inputs)
 
-    @_for_inference
+    @torch.no_grad()
     def output_on_padded(self, layer: Layer, x: Tensor) -> Tensor:
-        """What a convolution or a maximum makes of a map that has its padding already."""
+        """What a convolution or a maximum makes of a map that has its padding already, as :meth:`output`."""
         if isinstance(layer.settings, Maxpool):
             return functional.max_pool2d(x, layer.settings.size, layer.settings.stride)
         return _convolution(self.convolutions[layer.name]).on_padded(x)

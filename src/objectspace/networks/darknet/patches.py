@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from objectspace.networks.darknet.layers import Convolution, Layer, Maxpool, Upsample, Yolo
 from objectspace.networks.darknet.network import DarknetNetwork
+from objectspace.networks.precision import reproducible
 
 #: A patch that covers this share of its map is worth no more than the map: cutting it out costs a copy.
 _WHOLE = 0.6
@@ -76,14 +77,15 @@ class PatchRunner:
         """For each head on the path its raw numbers where they may have changed, by the head's number."""
         made = {self._tap: changed}
         heads = {}
-        for layer in self._path:
-            if isinstance(layer.settings, Yolo):
-                heads[layer.number] = made[layer.inputs[0]]
-            else:
-                made[layer.number] = self._patches(layer, made)
-            for number in layer.inputs:
-                if self._last_reader[number] <= layer.number:
-                    made.pop(number, None)
+        with reproducible(self._network.device):
+            for layer in self._path:
+                if isinstance(layer.settings, Yolo):
+                    heads[layer.number] = made[layer.inputs[0]]
+                else:
+                    made[layer.number] = self._patches(layer, made)
+                for number in layer.inputs:
+                    if self._last_reader[number] <= layer.number:
+                        made.pop(number, None)
         return heads
 
     def _patches(self, layer: Layer, made: Mapping[int, Patches]) -> Patches:
