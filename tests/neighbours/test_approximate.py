@@ -253,7 +253,7 @@ def test_each_partition_is_learnt_from_enough_vectors(count):
 def test_a_space_too_large_for_memory_has_the_same_answers(plain, monkeypatch, metric):
     store = open_store(plain)
     in_memory = SpaceSearch(store, "a-crop", metric=metric)
-    monkeypatch.setattr("objectspace.search.IN_MEMORY", 4 * 1000 * 16 - 1)
+    monkeypatch.setattr("objectspace.search.space_search.IN_MEMORY", 4 * 1000 * 16 - 1)
     monkeypatch.setattr("objectspace.neighbours.streamed._BLOCK", 4 * 16 * 150)
     monkeypatch.setattr(type(store), "space", None)  # reading it whole fails
     on_disk = SpaceSearch(store, "a-crop", metric=metric)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.clusters import Clusters, Codes, codes
 from objectspace.errors import InputError
-from objectspace.objects.records import Objects
+from objectspace.objects.records import Objects, known_values
 
 Kind = Literal["categorical", "linear", "circular"]
 
@@ -109,14 +109,6 @@ def factor_column(objects: Objects, name: str) -> NDArray[Any]:
         raise InputError(f"no factor {name!r}, expected one of {', '.join(known)}{guess}")
     built_in: NDArray[Any] = own[name]
     return built_in
-
-
-def known_values(column: NDArray[Any]) -> NDArray[np.bool_]:
-    """(n,) where a column has a value: a finite number, a text."""
-    if column.dtype.kind == "f":
-        finite: NDArray[np.bool_] = np.isfinite(column)
-        return finite
-    return np.array([value is not None and value != "" for value in column], bool)
 
 
 def control_levels(column: NDArray[Any]) -> Codes:

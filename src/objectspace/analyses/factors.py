@@ -15,7 +15,6 @@ from objectspace.analyses.factor_values import (
     Factor,
     control_levels,
     factor_column,
-    known_values,
     random_agreement,
     read_factor,
 )
@@ -23,7 +22,7 @@ from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.statistics import finite
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
-from objectspace.objects.records import Objects
+from objectspace.objects.records import Objects, known_values
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from objectspace.cli.jobs import (
     LabelOptions,
     PromptOptions,
     annotation_reader,
+    check_exclusion,
     choose_machine,
     factor_table,
     load_networks,
@@ -59,6 +60,7 @@ from objectspace.cli.options import (
     NeighboursOfEach,
     NewStore,
     OtherPhotos,
+    OtherValues,
     OutPath,
     Pattern,
     Photos,
@@ -234,20 +236,24 @@ def sheet(
     label: Label = None,
     metric: MetricOption = Metric.euclidean,
     exclude_same_image: OtherPhotos = False,
+    exclude_same: OtherValues = None,
     as_json: Json = False,
 ) -> None:
     """Draw targets and their nearest neighbours as a grid: the paper's figures 2 and 5."""
     from objectspace.search import SpaceSearch, choose_targets, default_space
     from objectspace.store import open_store
 
+    check_exclusion(exclude_same_image, exclude_same)
     checked_figure(out)
     opened = open_store(store)
     ready = SpaceSearch(opened, space or default_space(opened), metric=metric.value)
     if label is not None:
         ready.labelled(label)  # says what a label that is not there may have been meant to be
     targets = choose_targets(ready.objects, rows, label=label)
-    answers = ready.nearest(ready.stored(targets), k=k, exclude_same_image=exclude_same_image)
-    write_sheet(opened, answers, out, exclude_same_image)
+    answers = ready.nearest(
+        ready.stored(targets), k=k, exclude_same_image=exclude_same_image, exclude_same=exclude_same
+    )
+    write_sheet(opened, answers, out)
     if as_json:
         print_json([answer.to_json() for answer in answers])
         return

@@ -228,6 +228,12 @@ def load_networks(
     return Networks(finder, looker, mapper)
 
 
+def check_exclusion(exclude_same_image: bool, exclude_same: str | None) -> None:
+    """End as wrong usage does where neighbours are to be left out by two columns."""
+    if exclude_same_image and exclude_same not in (None, "image"):
+        misuse(f"give --exclude-same-image or --exclude-same {exclude_same}, one of them")
+
+
 def misuse(text: str) -> NoReturn:
     """End as wrong usage does, with exit 2."""
     raise typer.BadParameter(text)

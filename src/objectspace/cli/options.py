@@ -82,6 +82,15 @@ Label = Annotated[str | None, typer.Option(help="only objects of this label")]
 OtherPhotos = Annotated[
     bool, typer.Option("--exclude-same-image", help="no neighbours from the target's photo")
 ]
+OtherValues = Annotated[
+    str | None,
+    typer.Option(
+        "--exclude-same",
+        metavar="COLUMN",
+        help="no neighbours that share the target's value of this factor, such as a clip or a burst (image: "
+        "its photo); unknown values are shared with nobody; words, and photos not in the store, have none",
+    ),
+]
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 … or auto")]
 FigurePath = Annotated[
     Path | None, typer.Option("--figure", help="draw it: .png, .pdf or .svg", show_default=False)
@@ -319,6 +328,10 @@ QueryMetric = Annotated[
     Metric | None, typer.Option("--metric", help="the distance; euclidean, for words cosine")
 ]
 Neighbours = Annotated[int, typer.Option("-k", help="neighbours", min=1)]
+Within = Annotated[
+    float | None,
+    typer.Option(metavar="DISTANCE", help="only neighbours at most that far, by the metric; -k at most"),
+]
 SheetPath = Annotated[Path | None, typer.Option(metavar="FILE", help="draw the answer: .png, .pdf or .svg")]
 OutPath = Annotated[Path, typer.Option(help="the picture: .png, .pdf or .svg", show_default=False)]
 Rows = Annotated[int, typer.Option(help="targets", min=1)]

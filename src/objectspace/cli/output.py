@@ -16,7 +16,7 @@ from objectspace.wording import counted, number_text
 if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate
     from objectspace.objects.prompts import Prompter
-    from objectspace.search import Answer
+    from objectspace.search import Answer, Limits
     from objectspace.store import SpaceIndex, Store, StoreInfo
     from objectspace.tally import Report
 
@@ -147,11 +147,22 @@ def print_answer(answer: Answer) -> None:
 
     typer.echo(f"{_query_text(answer)}  ({answer.space}, {answer.metric})")
     near = answer.neighbours
+    if not len(near):
+        typer.echo(_nothing_text(answer.limits))
+        return
     rows = [
         [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
         for rank, image in enumerate(answer.images)
     ]
     print_table(["rank", "distance", "label", "object", "image"], rows)
+
+
+def _nothing_text(limits: Limits) -> str:
+    """``no object of another clip within 3.2``."""
+    column = "photo" if limits.exclude_same == "image" else limits.exclude_same
+    other = "" if column is None else f" of another {column}"
+    near = "" if limits.within is None else f" within {limits.within:g}"
+    return f"no object{other}{near}"
 
 
 def _query_text(answer: Answer) -> str:
@@ -207,19 +218,13 @@ def checked_figure(path: Path | None) -> None:
         check_figure_path(path)
 
 
-def write_sheet(store: Store, answers: Sequence[Answer], path: Path, exclude_same_image: bool) -> None:
+def write_sheet(store: Store, answers: Sequence[Answer], path: Path) -> None:
     """Draw answers as a sheet."""
-    from objectspace.figures.sheet import draw_sheet
+    from objectspace.figures.sheet import draw_sheet, sheet_caption
     from objectspace.figures.style import write_figure
     from objectspace.sheets import sheet_rows
 
-    first = answers[0]
-    others = "neighbours from other photos only" if exclude_same_image else "neighbours from any photo"
-    found = "exact"
-    if first.approximate is not None:
-        found = f"approximate, recall at 10 {first.approximate.index.recall.recall_at_10:.3f}"
-    caption = f"space {first.space} · {first.metric} distance under each, {found} · {others}"
-    write_figure(draw_sheet(sheet_rows(store, answers), caption=caption), path)
+    write_figure(draw_sheet(sheet_rows(store, answers), caption=sheet_caption(answers)), path)
 
 
 def print_json(value: Any) -> None:

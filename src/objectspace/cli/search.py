@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.commands import app
-from objectspace.cli.jobs import misuse
+from objectspace.cli.jobs import check_exclusion, misuse
 from objectspace.cli.options import (
     Device,
     Json,
@@ -19,6 +20,7 @@ from objectspace.cli.options import (
     Neighbours,
     ObjectIds,
     OtherPhotos,
+    OtherValues,
     QueryBox,
     QueryImage,
     QueryMetric,
@@ -28,6 +30,7 @@ from objectspace.cli.options import (
     Space,
     StorePath,
     Unlike,
+    Within,
 )
 from objectspace.cli.output import (
     checked_figure,
@@ -73,6 +76,8 @@ def search(
     label: Label = None,
     metric: QueryMetric = None,
     exclude_same_image: OtherPhotos = False,
+    exclude_same: OtherValues = None,
+    within: Within = None,
     approximate: Approximate = False,
     sheet: SheetPath = None,
     device: Device = "cpu",
@@ -83,6 +88,9 @@ def search(
     from objectspace.store import open_store
 
     asked = _query_of(object_id, image, box, point, text, metric)
+    check_exclusion(exclude_same_image, exclude_same)
+    if within is not None and not (math.isfinite(within) and within >= 0):
+        misuse(f"--within is {within:g}, expected a distance of 0 or more")
     checked_figure(sheet)
     opened = open_store(store)
     distance = metric or (Metric.cosine if text else Metric.euclidean)
@@ -93,7 +101,14 @@ def search(
         queries = ready.mean(queries)
     if unlike:
         queries = ready.unlike(queries, unlike)
-    answers = ready.nearest(queries, k=k, label=label, exclude_same_image=exclude_same_image)
+    answers = ready.nearest(
+        queries,
+        k=k,
+        label=label,
+        exclude_same_image=exclude_same_image,
+        exclude_same=exclude_same,
+        within=within,
+    )
     if ready.approximate is not None:
         told = recall_text(ready.approximate.index, ready.approximate.unindexed)
         warn(f"the answer is approximate: {told}")
@@ -104,7 +119,7 @@ def search(
         for answer in answers:
             print_answer(answer)
     if sheet is not None:
-        write_sheet(opened, answers, sheet, exclude_same_image)
+        write_sheet(opened, answers, sheet)
 
 
 def _query_of(

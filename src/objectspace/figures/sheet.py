@@ -14,7 +14,7 @@ from matplotlib.textpath import TextToPath
 
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GREY, ORANGE
-from objectspace.search import SpaceSearch, choose_targets, distance_text
+from objectspace.search import IMAGE, Answer, SpaceSearch, choose_targets, distance_text
 from objectspace.sheets import SheetRow, Tile, sheet_rows
 from objectspace.store import Store
 
@@ -71,8 +71,21 @@ def draw_space(store: Store, space: str, *, targets: int = 12, k: int = 5) -> Fi
     search = SpaceSearch(store, space)
     queries = search.stored(choose_targets(search.objects, targets))
     answers = search.nearest(queries, k=k, exclude_same_image=True)
-    caption = f"space {space} · euclidean distance under each, exact · neighbours from other photos only"
-    return draw_sheet(sheet_rows(store, answers), caption=caption)
+    return draw_sheet(sheet_rows(store, answers), caption=sheet_caption(answers))
+
+
+def sheet_caption(answers: Sequence[Answer]) -> str:
+    """What stands under a sheet of these answers: the space, the metric, which neighbours were asked for."""
+    if not answers:
+        return ""
+    first, found = answers[0], "exact"
+    if first.approximate is not None:
+        found = f"approximate, recall at 10 {first.approximate.index.recall.recall_at_10:.3f}"
+    column, others = first.limits.exclude_same, "neighbours from any photo"
+    if column is not None:
+        others = "neighbours from other photos only" if column == IMAGE else f"none of the target's {column}"
+    near = "" if first.limits.within is None else f", within {first.limits.within:g}"
+    return f"space {first.space} · {first.metric} distance under each, {found} · {others}{near}"
 
 
 def _frame(tile: Tile, target: Tile) -> tuple[str, str]:

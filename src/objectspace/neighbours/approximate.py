@@ -7,6 +7,7 @@ of the true 10 nearest that was found.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,22 +107,15 @@ def choose_settings(kind: str, count: int, dimension: int) -> dict[str, int]:
 class ApproximateIndex:
     """The index of a space, made ready for many searches, with the answers' true distances.
 
-    vectors: (n, d) in the store; ids: (n,) and groups: (n,), as for ExactIndex
+    vectors: (n, d) in the store; ids: (n,), as for ExactIndex
     index: the space's index, as the store tells it
     """
 
-    def __init__(
-        self,
-        vectors: StoredVectors,
-        ids: Sequence[str] | NDArray[Any],
-        index: SpaceIndex,
-        *,
-        groups: Sequence[str] | NDArray[Any] | None = None,
-    ) -> None:
+    def __init__(self, vectors: StoredVectors, ids: Sequence[str] | NDArray[Any], index: SpaceIndex) -> None:
         self.index = index
         self._vectors = vectors
-        self._rows = Rows(len(vectors), ids, groups)
-        self._exact = StreamedIndex(vectors, ids, metric=index.metric, groups=groups)
+        self._rows = Rows(len(vectors), ids, None)
+        self._exact = StreamedIndex(vectors, ids, metric=index.metric)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -130,6 +124,13 @@ class ApproximateIndex:
     def unindexed(self) -> int:
         """Vectors that came after the index was built: each of them is compared."""
         return self._vectors.unindexed
+
+    def grouped(self, groups: Sequence[str] | NDArray[Any]) -> ApproximateIndex:
+        """The same vectors in groups (n,) of another kind; nothing else is made ready again."""
+        other = copy.copy(self)
+        other._rows = self._rows.grouped(groups)
+        other._exact = self._exact.grouped(groups)
+        return other
 
     def nearest(
         self,
@@ -192,9 +193,7 @@ class ApproximateIndex:
             merge(found.index, found.distance, query, place[proposed], distances, self._rows.rank)
 
 
-def approximate_index(
-    space: StoredSpace, *, metric: str, groups: Sequence[str] | NDArray[Any] | None = None
-) -> ApproximateIndex:
+def approximate_index(space: StoredSpace, *, metric: str) -> ApproximateIndex:
     """The index of a space, ready for searches by ``metric``.
 
     Raises QueryError where the space has none, or one of another metric.
@@ -207,7 +206,7 @@ def approximate_index(
             f"the approximate index of space {space.name} is of {space.index.metric} distances; search with "
             f"--metric {space.index.metric}, or build it anew with: {build}"
         )
-    return ApproximateIndex(space.vectors, space.object_id, space.index, groups=groups)
+    return ApproximateIndex(space.vectors, space.object_id, space.index)
 
 
 def measure_recall(

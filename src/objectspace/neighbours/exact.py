@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,12 @@ class ExactIndex:
 
     def __len__(self) -> int:
         return len(self._points)
+
+    def grouped(self, groups: Sequence[str] | NDArray[Any]) -> ExactIndex:
+        """The same vectors in groups (n,) of another kind; nothing else is made ready again."""
+        other = copy.copy(self)
+        other._rows = self._rows.grouped(groups)
+        return other
 
     def nearest(
         self,

@@ -41,6 +41,10 @@ class Rows:
         rank[np.argsort(self.ids, kind="stable")] = np.arange(len(self))
         return rank
 
+    def grouped(self, groups: Sequence[str] | NDArray[Any]) -> Rows:
+        """The same ids in other groups."""
+        return Rows(len(self), self.ids, groups)
+
     def allowed(self, mask: NDArray[np.bool_] | None) -> NDArray[np.int64]:
         """The rows, ascending, that a mask (n,) bool allows; all of them for None. Raises QueryError."""
         if mask is None:

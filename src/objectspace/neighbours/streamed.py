@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -65,6 +66,12 @@ class StreamedIndex:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def grouped(self, groups: Sequence[str] | NDArray[Any]) -> StreamedIndex:
+        """The same vectors in groups (n,) of another kind; nothing else is made ready again."""
+        other = copy.copy(self)
+        other._rows = self._rows.grouped(groups)
+        return other
 
     def nearest(
         self,

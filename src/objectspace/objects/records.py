@@ -135,6 +135,14 @@ def can_be_column(name: str) -> bool:
     return _FACTOR_NAME.fullmatch(name) is not None and name not in RESERVED_NAMES
 
 
+def known_values(column: NDArray[Any]) -> NDArray[np.bool_]:
+    """(n,) where a column has a value: a finite number, a text."""
+    if column.dtype.kind == "f":
+        finite: NDArray[np.bool_] = np.isfinite(column)
+        return finite
+    return np.array([value is not None and value != "" for value in column], bool)
+
+
 def make_objects(
     *,
     image_id: str,

@@ -1,0 +1,21 @@
+"""Search in a store, exact by default: the nearest objects of stored ones, and of vectors from outside."""
+
+from __future__ import annotations
+
+from objectspace.search.answers import UNLABELLED, Answer, Approximation, Queries, distance_text
+from objectspace.search.choices import choose_targets, default_space
+from objectspace.search.limits import IMAGE, Limits
+from objectspace.search.space_search import SpaceSearch
+
+__all__ = [
+    "IMAGE",
+    "UNLABELLED",
+    "Answer",
+    "Approximation",
+    "Limits",
+    "Queries",
+    "SpaceSearch",
+    "choose_targets",
+    "default_space",
+    "distance_text",
+]

@@ -1,0 +1,152 @@
+"""What is searched for, and what is found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.objects.records import Objects, no_objects
+from objectspace.search.limits import Limits
+from objectspace.store import SpaceIndex
+
+#: The label of a query that is only a box in a photo.
+UNLABELLED = "query"
+
+#: What is told of an object in JSON.
+_ROW_KEYS = ("object_id", "image", "label", "score", "xyxy")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queries:
+    """What is searched for: n vectors, and what each was made of.
+
+    objects: (m) objects that the vectors were made of, none where they were made of texts; images: (m) their
+        photos' paths; thumbnails: (m) a JPEG of each, none where the store has them
+    vectors: (n, d) float32
+    stored: are the objects in the store
+    texts: (m) words that the vectors were made of, none where they were made of objects
+    rows: (n) which of the objects (or texts) each vector was made of; None where it is one each
+    unlike: stored objects that every vector was moved away from; None where it was not
+    point: where in the photo the query was pointed at, x, y in its pixels; None for other queries
+    """
+
+    objects: Objects
+    vectors: NDArray[np.float32]
+    images: tuple[str, ...]
+    stored: bool
+    thumbnails: tuple[bytes, ...] = ()
+    texts: tuple[str, ...] = ()
+    rows: tuple[tuple[int, ...], ...] | None = None
+    unlike: Objects | None = None
+    point: tuple[float, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def made_of(self, row: int) -> tuple[int, ...]:
+        """Which of the objects (or texts) a vector was made of."""
+        return (row,) if self.rows is None else self.rows[row]
+
+
+@dataclass(frozen=True, slots=True)
+class Approximation:
+    """The index that an answer came from; ``unindexed`` vectors came after it and are compared one by one."""
+
+    index: SpaceIndex
+    unindexed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: the kind, the recall as measured when the index was built, and ``unindexed``."""
+        return {"kind": self.index.kind, **asdict(self.index.recall), "unindexed": self.unindexed}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """The nearest objects of one query, nearest first.
+
+    query: what was searched for: one object; several that are one query; none for a text
+    query_images: their photos' paths; query_image: the first of them, empty for a text
+    stored: whether the objects are in the store; query_thumbnails: their JPEGs where they are not
+    texts: the words searched for; unlike: the objects that the neighbours are to be unlike, none mostly
+    point: where in the photo the query was pointed at, x, y in its pixels
+    neighbours: (k) objects, ``images`` their photos' paths, ``distance`` (k,) float64
+    approximate: the index that they came from, None where they are the true ones
+    limits: which neighbours were asked for
+    """
+
+    space: str
+    metric: str
+    query: Objects
+    query_images: tuple[str, ...]
+    stored: bool
+    neighbours: Objects
+    images: tuple[str, ...]
+    distance: NDArray[np.float64]
+    query_thumbnails: tuple[bytes, ...] = ()
+    texts: tuple[str, ...] = ()
+    unlike: Objects = field(default_factory=no_objects)
+    unlike_images: tuple[str, ...] = ()
+    point: tuple[float, float] | None = None
+    approximate: Approximation | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def query_image(self) -> str:
+        """The path of the query's photo, of the first where there are several; empty for a text."""
+        return self.query_images[0] if self.query_images else ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, the shape that ``objectspace search --json`` prints."""
+        return {
+            "space": self.space,
+            "metric": self.metric,
+            **({} if self.approximate is None else {"approximate": self.approximate.to_json()}),
+            **self.limits.to_json(),
+            "query": self._query_json(),
+            "neighbours": [
+                {
+                    "rank": row + 1,
+                    **_row_json(self.neighbours, row, image),
+                    "distance": float(self.distance[row]),
+                }
+                for row, image in enumerate(self.images)
+            ],
+        }
+
+    def _query_json(self) -> dict[str, Any]:
+        """One object as in the neighbours; for a text, and for several as one, those keys are null."""
+        rows = [_row_json(self.query, row, image) for row, image in enumerate(self.query_images)]
+        if not self.stored:
+            rows = [row | {"object_id": None} for row in rows]
+        query = rows[0] if len(rows) == 1 else dict.fromkeys(_ROW_KEYS)
+        if len(rows) > 1:
+            query["objects"] = rows
+        if self.texts:
+            query |= {"text": self.texts[0]} if len(self.texts) == 1 else {"texts": list(self.texts)}
+        if len(self.unlike):
+            query["unlike"] = [
+                _row_json(self.unlike, row, image) for row, image in enumerate(self.unlike_images)
+            ]
+        if self.point is not None:
+            query["point"] = list(self.point)
+        return query
+
+
+def distance_text(distance: float) -> str:
+    """Four digits, for people: 0.03210, 5.200, 5204."""
+    return f"{distance:#.4g}".removesuffix(".")
+
+
+def _row_json(objects: Objects, row: int, image: str) -> dict[str, Any]:
+    score = float(objects.score[row])
+    return {
+        "object_id": str(objects.object_id[row]),
+        "image": image,
+        "label": objects.label[row],
+        "score": None if math.isnan(score) else score,
+        "xyxy": [float(side) for side in objects.xyxy[row]],
+    }
