@@ -109,9 +109,8 @@ class Search:
         # Radix sort: uint16 holds every query of a search.
         order = np.argsort(query.astype(np.uint16), kind="stable")
         query, high = query[order], high[order]
-        counts = np.bincount(query, minlength=queries)
-        place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-        table = np.full((queries, k + int(counts.max())), np.inf)
+        place = _places(query, queries)
+        table = np.full((queries, k + int(place.max()) + 1), np.inf)
         table[:, :k] = self._bounds
         table[query, k + place] = high
         self._bounds = np.partition(table, k - 1, axis=1)[:, :k]
@@ -124,38 +123,48 @@ class Search:
         self._waiting = []
         near = low <= self._bounds.max(axis=1)[query]
         found, query = found[near], query[near]
-        order = np.argsort(query, kind="stable")
-        found, counts = found[order], np.bincount(query, minlength=len(self._queries))
-        parts = np.split(found, np.cumsum(counts)[:-1])
-        kept = [self._sieve_again(number, rows) for number, rows in enumerate(parts)]
-        found, query = np.concatenate(kept), np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])
+        counts = np.bincount(query, minlength=len(self._queries))
+        crowded = counts[query] > 2 * self._bounds.shape[1]
+        near = ~crowded
+        near[crowded] = self._sieve_again(query[crowded], found[crowded])
+        found, query = found[near], query[near]
         merge(*self._answer, query, found, self._points.distances(self._queries, query, found), self._rank)
 
-    def _sieve_again(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Candidates of one query that float32 differences leave: their error is a share of the distance.
+    def _sieve_again(self, query: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which pairs (p,) float32 differences leave: their error is a share of the distance.
 
         That of the matrix product is a share of the vectors' lengths, so that it leaves whole clusters in.
         """
-        k, points = self._bounds.shape[1], self._points
-        if len(rows) <= 2 * k:
-            return rows
-        dimension = points.placed.shape[1]
+        points, dimension = self._points, self._placed.shape[1]
         squared = np.empty(len(rows))
-        # Lengths near the largest float32 overflow; the query then goes without this sieve.
+        # Lengths near the largest float32 overflow; such pairs are left in.
         with np.errstate(over="ignore"):
             for part in slices(len(rows), dimension):
                 difference = points.placed[rows[part]]
-                difference -= self._placed[number]
+                difference -= self._placed[query[part]]
                 squared[part] = np.einsum("ij,ij->i", difference, difference)
-        if not np.isfinite(squared).all():
-            return rows
         distances = np.sqrt(squared + points.blind[rows])
-        placing = points.frame.error(np.sqrt(2 * points.halves[rows])) + self._placing_error[number]
+        placing = points.frame.error(np.sqrt(2 * points.halves[rows])) + self._placing_error[query]
         error = distances * (dimension + 16) * FLOAT32_UNIT + placing + np.sqrt(dimension) * 2.0**-62
-        high = distances + error
-        reach = min(float(np.partition(high, k - 1)[k - 1]), float(self._bounds[number].max()))
-        near: NDArray[np.int64] = rows[distances - error <= reach]
-        return near
+        reach = np.minimum(self._bounds.max(axis=1), self._kth(query, distances + error))
+        near: NDArray[np.bool_] = distances <= reach[query] + error
+        return near | ~np.isfinite(squared)
+
+    def _kth(self, query: NDArray[Any], high: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The k-th smallest of each query's (m,) values; infinite where there are fewer."""
+        queries, k = self._bounds.shape
+        order = np.lexsort((high, query))
+        kth = np.full(queries, np.inf)
+        at = order[_places(query[order], queries) == k - 1]
+        kth[query[at]] = high[at]
+        return kth
+
+
+def _places(query: NDArray[Any], queries: int) -> NDArray[np.int64]:
+    """The place (p,) of each pair among those of its query; ``query`` (p,) ascends."""
+    counts = np.bincount(query, minlength=queries)
+    place: NDArray[np.int64] = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return place
 
 
 def _at_least(
@@ -190,8 +199,7 @@ def merge(
     rows, distances = np.concatenate([index[held], rows]), np.concatenate([distance[held], distances])
     order = np.lexsort((rank[rows], distances, query))
     query = query[order]
-    counts = np.bincount(query, minlength=len(index))
-    place = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
+    place = _places(query, len(index))
     best = place < index.shape[1]
     at, order = (query[best], place[best]), order[best]
     index[at], distance[at] = rows[order], distances[order]
