@@ -12,4 +12,6 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 
 def number_text(number: float) -> str:
     """Three decimals, one from 10 on: ``0.325``, ``90.1``; ``-`` for what is not known."""
-    return "-" if math.isnan(number) else f"{number:.3f}" if abs(number) < 10 else f"{number:.1f}"
+    if math.isnan(number):
+        return "-"
+    return f"{number:z.3f}" if abs(number) < 10 else f"{number:z.1f}"

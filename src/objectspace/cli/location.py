@@ -281,7 +281,7 @@ def _print_projection(one: Projection) -> None:
     typer.echo(f"{one.space}: {counted(len(one.coordinates), 'object')}, {one.method}")
     if one.shares is not None:
         shares = (one.shares.phase, one.shares.place, one.shares.both)
-        told = "phase {:.0%}, place {:.0%}, both {:.0%}".format(*shares)
+        told = "phase {:z.0%}, place {:z.0%}, both {:z.0%}".format(*shares)
         typer.echo(f"  of the variance: {told}")
     header = ["R2 of", *(f"first {count}" for count in _counts(one)), "component 1", "component 2"]
     rows = [
