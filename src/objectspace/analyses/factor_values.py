@@ -103,7 +103,7 @@ def factor_column(objects: Objects, name: str) -> NDArray[Any]:
         "size": np.sqrt((right - left) * (bottom - top)),
     }
     if name not in own:
-        known = sorted(objects.factors) + list(BUILT_IN)
+        known = [*sorted(objects.factors), *(own for own in BUILT_IN if own not in objects.factors)]
         near = difflib.get_close_matches(name, known, n=1)
         guess = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"no factor {name!r}, expected one of {', '.join(known)}{guess}")
