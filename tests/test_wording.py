@@ -21,7 +21,14 @@ def test_a_plural_of_its_own():
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(0.3251, "0.325"), (-0.5, "-0.500"), (90.12, "90.1"), (-12.34, "-12.3"), (-0.0002, "0.000"), (math.nan, "-")],
+    [
+        (0.3251, "0.325"),
+        (-0.5, "-0.500"),
+        (90.12, "90.1"),
+        (-12.34, "-12.3"),
+        (-0.0002, "0.000"),
+        (math.nan, "-"),
+    ],
 )
 def test_digits(number, text):
     assert number_text(number) == text
