@@ -148,9 +148,14 @@ def _same_recipe(store: Store, recipe: Recipe) -> str:
         pairs = {key: f"{ours}, there {theirs}" for key, (ours, theirs) in differing[name].items()}
         # Checksums and preprocessing would fill a page, and nobody compares them by eye.
         told = ", ".join(f"{key} ({pair})" if len(pair) <= BRIEF else key for key, pair in pairs.items())
+        cure = (
+            "add vectors of the same model to it"
+            if recipe.route == "own"
+            else "vary with the options that made this one"
+        )
         raise RecipeError(
             f"no space of {store.path} was made as this one was; {name} is nearest and differs in {told}; "
-            "vary with the options that made this one"
+            f"{cure}"
         )
     return name
 

@@ -11,7 +11,7 @@ import io
 import os
 import stat
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,13 +202,13 @@ def work_ahead(
     workers: int,
     ahead: int,
     at_start: Callable[[], None] | None = None,
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """``task(item)`` of every item, in order, computed in threads ahead of the caller.
 
     At most ``ahead`` results exist at once, the caller's among them, so memory is bounded however slow the
     caller is. Each thread calls ``at_start`` first. An exception of ``task`` comes out at its place in the
-    order. When the caller stops early (or Ctrl-C comes), what has not begun is dropped and the threads end
-    before control goes on.
+    order. When the generator is closed, what has not begun is dropped and the threads end before control
+    goes on; so a caller whose threads write somewhere closes it (``contextlib.closing``), Ctrl-C or not.
     """
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead", initializer=at_start)

@@ -127,3 +127,12 @@ def test_stopping_half_way_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(KeyboardInterrupt):
         write_world(tmp_path / "world", count=4, seed=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_stays_of_a_world_that_was_stopped(tmp_path: Path) -> None:
+    def stop(pictures: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_world(tmp_path / "world", count=40, seed=SEED, progress=stop)
+    assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,11 @@ def _write_files(folder: Path, count: int, seed: int, progress: Callable[[int], 
         return index, scene
 
     annotations: list[Mapping[str, Any]] = []
-    for index, scene in work_ahead(range(count), draw, workers=2, ahead=8):
-        annotations += _annotations(scene, index, first_id=len(annotations) + 1)
-        progress(1)
+    # Closed, so that no thread still draws into the folder when it is removed after Ctrl-C.
+    with closing(work_ahead(range(count), draw, workers=2, ahead=8)) as drawn:
+        for index, scene in drawn:
+            annotations += _annotations(scene, index, first_id=len(annotations) + 1)
+            progress(1)
     document = {
         "info": {"description": f"objectspace world, seed {seed}, {count} pictures"},
         "categories": [{"id": number, "name": kind} for kind, number in CATEGORY_IDS.items()],

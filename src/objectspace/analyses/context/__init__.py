@@ -198,7 +198,7 @@ def _check_background(space: Space, view: str) -> None:
     wanted = BACKGROUNDS[view]
     crop = space.recipe.crop
     if crop is None or crop.get("background") not in wanted:
-        came = "windows of a map" if crop is None else f"crops on {crop.get('background')}"
+        came = f"vectors of route {space.recipe.route}" if crop is None else f"crops on {crop['background']}"
         raise InputError(
             f"--{view} needs a space of crops on background {' or '.join(wanted)}, {space.name} holds "
             f"{came}; index with --background {wanted[0]}"
