@@ -59,7 +59,7 @@ def test_a_users_own_column_comes_before_a_built_in_one(objects: Objects) -> Non
 
 def test_a_name_that_is_the_users_and_built_in_is_listed_once(objects: Objects) -> None:
     own = objects.with_factors({"x": np.array([7.0, 8.0, 9.0])})
-    with pytest.raises(InputError, match="one of angle, .*x, label, y, x1, y1, size"):
+    with pytest.raises(InputError, match=r"one of angle, .*x, label, y, x1, y1, size"):
         read_factor(own, "azimuth")
 
 
