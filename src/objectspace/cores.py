@@ -38,3 +38,14 @@ class SharedContext:
                 self._holders -= 1
                 if not self._holders:
                     self._held.close()
+
+
+def _products_in_one_thread() -> AbstractContextManager[object]:
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits
+
+
+#: ``with PRODUCTS_IN_ONE_THREAD.held():`` matrix products stay in the thread that calls them.
+PRODUCTS_IN_ONE_THREAD = SharedContext(_products_in_one_thread)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from objectspace.analyses.place import PHASES, Whereabouts
 from objectspace.analyses.projection import principal_components, project
@@ -144,6 +145,18 @@ def test_tsne_is_seeded_and_keeps_what_is_near_together():
     apart = np.linalg.norm(first.coordinates[:, None] - first.coordinates, axis=2)
     np.fill_diagonal(apart, np.inf)
     assert np.linalg.norm(xy - xy[apart.argmin(1)], axis=1).mean() < 60
+
+
+def test_tsne_is_the_same_on_any_number_of_cores():
+    xy = grid(16)
+    objects = objects_at(xy)
+    vectors = np.random.default_rng(0).normal(size=(256, 3000))
+    maps = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads, user_api="blas"):
+            found = project(space_of(vectors, objects), objects, {"x": xy[:, 0]}, method="tsne")
+        maps.append(found.coordinates)
+    np.testing.assert_array_equal(*maps)
 
 
 def test_what_cannot_be_projected():

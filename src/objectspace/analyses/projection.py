@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,7 @@ from objectspace.analyses.place import PHASES, Whereabouts
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge, held_out
 from objectspace.analyses.statistics import Estimate, finite
+from objectspace.cores import PRODUCTS_IN_ONE_THREAD
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
@@ -143,7 +145,7 @@ def project(
 
     ``objects`` are the space's, row for row. Components are of all objects, which are what a map shows;
     readings are regressions on them from which whole photos were held out. t-SNE (van der Maaten and Hinton
-    2008) starts from the principal components.
+    2008) starts from the principal components, and is the same on any number of cores.
     Raises InputError with fewer than ten objects or three photos, for vectors that are all equal, and for a
     factor that is constant.
     """
@@ -151,7 +153,9 @@ def project(
     clusters = make_clusters(objects.image_id)
     fold = make_folds(clusters.cluster, FOLDS, seed=seed)
     vectors = space.vectors.astype(np.float64)
-    found = principal_components(vectors, COMPONENTS)
+    # t-SNE magnifies the last bits of what it starts from, which the number of threads decides.
+    with PRODUCTS_IN_ONE_THREAD.held() if method == "tsne" else nullcontext():
+        found = principal_components(vectors, COMPONENTS)
     told = {**factors, **_phases(where)}
     shares = None if where is None else _shares(vectors, found, where, fold)
     if method == "tsne":
