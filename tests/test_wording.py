@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from objectspace.wording import counted, number_text
+from objectspace.wording import counted, guess, number_text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 photos"), (1, "1 photo"), (2, "2 photos")])
@@ -32,3 +32,8 @@ def test_a_plural_of_its_own():
 )
 def test_digits(number, text):
     assert number_text(number) == text
+
+
+def test_a_name_that_is_nearly_known_is_guessed() -> None:
+    assert guess("dgo", ["cat", "dog"]) == "; did you mean dog?"
+    assert guess("zebra", ["cat", "dog"], "; there are two") == "; there are two"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from objectspace.networks.darknet.cfg import read_cfg
 from objectspace.networks.darknet.layers import read_layers
 from objectspace.networks.weights import WeightsFile, local_path
 from objectspace.objects.detectors.published import DETRS, TORCHVISION, is_detr
+from objectspace.wording import guess
 
 if TYPE_CHECKING:
     from objectspace.embeddings.encoders.published import HubWeights
@@ -52,10 +52,9 @@ def list_taps(network: Path | str) -> list[dict[str, Any]]:
             "docs/detectors.md"
         )
     else:
-        near = difflib.get_close_matches(str(network), ARCHITECTURES, n=1)
-        guess = f"; did you mean {near[0]}?" if near else ""
         raise InputError(
-            f"no detector {str(network)!r}: expected {', '.join(ARCHITECTURES)} or a .cfg file{guess}"
+            f"no detector {str(network)!r}: expected {', '.join(ARCHITECTURES)} or a .cfg file"
+            f"{guess(str(network), ARCHITECTURES)}"
         )
     return [
         {"tap": layer.name, "kind": layer.kind, **_sides(layer.shape), "stride": layer.stride}

@@ -20,6 +20,7 @@ from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError, RecipeError
 from objectspace.objects.records import Objects, no_objects
+from objectspace.own_vectors import OWN
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
 from objectspace.store.records import check_space_name
 
@@ -150,7 +151,7 @@ def _same_recipe(store: Store, recipe: Recipe) -> str:
         told = ", ".join(f"{key} ({pair})" if len(pair) <= BRIEF else key for key, pair in pairs.items())
         cure = (
             "add vectors of the same model to it"
-            if recipe.route == "own"
+            if recipe.route == OWN
             else "vary with the options that made this one"
         )
         raise RecipeError(
@@ -175,7 +176,7 @@ def _recipe(real: Space, varied: Space, factors: tuple[str, ...], eraser: Eraser
 
 
 def _write(store: Store, space: Space, origin: str) -> None:
-    cells = {} if space.recipe.route in ("crop", "query", "own") else store.cells(origin)
+    cells = {} if space.recipe.route in ("crop", "query", OWN) else store.cells(origin)
     rows = SpaceRows(space.recipe, space.object_id, space.vectors, cells)
     batch = Batch(
         images=[], objects=no_objects(), thumbnails=[], job=space.recipe.digest, vectors={space.name: rows}

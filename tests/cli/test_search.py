@@ -41,18 +41,6 @@ def detected(world, tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def search(command):
-    """Runs search with --json; the document."""
-
-    def run(store, *arguments):
-        done = command("search", store, "--json", *arguments)
-        assert (done.code, done.err) == (0, "")
-        return json.loads(done.out)
-
-    return run
-
-
 def ids(store, label):
     objects = open_store(store).objects()
     return objects.object_id[objects.label == label].tolist()

@@ -32,18 +32,6 @@ def apple(clips):
     return objects.object_id[objects.label == "apple"][0]
 
 
-@pytest.fixture
-def search(command):
-    """Runs search with --json; the document."""
-
-    def run(store, *arguments):
-        done = command("search", store, "--json", *arguments)
-        assert (done.code, done.err) == (0, "")
-        return json.loads(done.out)
-
-    return run
-
-
 def test_neighbours_of_the_same_clip_are_left_out(clips, search):
     objects = open_store(clips).objects()
     clip = dict(zip(objects.object_id.tolist(), objects.factors["clip"].tolist(), strict=True))

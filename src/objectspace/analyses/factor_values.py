@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.clusters import Clusters, Codes, codes
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, known_values
+from objectspace.wording import guess
 
 Kind = Literal["categorical", "linear", "circular"]
 
@@ -104,9 +104,7 @@ def factor_column(objects: Objects, name: str) -> NDArray[Any]:
     }
     if name not in own:
         known = [*sorted(objects.factors), *(own for own in BUILT_IN if own not in objects.factors)]
-        near = difflib.get_close_matches(name, known, n=1)
-        guess = f"; did you mean {near[0]}?" if near else ""
-        raise InputError(f"no factor {name!r}, expected one of {', '.join(known)}{guess}")
+        raise InputError(f"no factor {name!r}, expected one of {', '.join(known)}{guess(name, known)}")
     built_in: NDArray[Any] = own[name]
     return built_in
 

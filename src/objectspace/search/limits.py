@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import QueryError
 from objectspace.objects.records import Objects, known_values
+from objectspace.wording import guess
 
 #: The column of every object's photo, beside the user's factors.
 IMAGE = "image"
@@ -52,10 +52,9 @@ def shared_column(objects: Objects, name: str) -> NDArray[Any]:
         return objects.image_id
     if name not in objects.factors:
         known = [IMAGE, *sorted(objects.factors)]
-        near = difflib.get_close_matches(name, known, n=1)
-        guess = f"; did you mean {near[0]}?" if near else ""
         raise QueryError(
-            f"no column {name!r} that objects may share, expected one of {', '.join(known)}{guess}"
+            f"no column {name!r} that objects may share, expected one of {', '.join(known)}"
+            f"{guess(name, known)}"
         )
     column: NDArray[Any] = objects.factors[name]
     return column

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from objectspace.objects.records import Objects, no_objects
 from objectspace.search.answers import Answer, Approximation, Queries
 from objectspace.search.limits import IMAGE, Limits, common_value, shared_column, value_groups
 from objectspace.store import Store, StoredSpace
+from objectspace.wording import guess
 
 Index = ExactIndex | StreamedIndex | ApproximateIndex
 
@@ -275,9 +275,8 @@ class SpaceSearch:
         allowed: NDArray[np.bool_] = self.objects.label == label
         if not allowed.any():
             known = sorted(set(self.objects.label))
-            near = difflib.get_close_matches(label, known, n=1)
-            guess = f"; did you mean {near[0]}?" if near else "; objectspace info lists the labels"
-            raise QueryError(f"no object of space {self.space.name} has the label {label!r}{guess}")
+            hint = guess(label, known, "; objectspace info lists the labels")
+            raise QueryError(f"no object of space {self.space.name} has the label {label!r}{hint}")
         return allowed
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from objectspace.objects.boxes import Frame
 from objectspace.objects.detectors.published import TORCHVISION, is_detr, located
 from objectspace.objects.maps import MapRun, MapSource
 from objectspace.objects.records import Objects
+from objectspace.wording import guess
 
 #: How an image is laid on the network's input: sides scaled apart, or aspect kept and grey bars beside it.
 RESIZES = ("stretch", "letterbox")
@@ -147,9 +147,7 @@ def _load_darknet(
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    guess = f"; did you mean {near[0]}?" if near else ""
     return (
         f"no detector {name!r}: expected {', '.join(known)}, a Darknet .cfg file, or the folder or hub id "
-        f"of a DETR{guess}"
+        f"of a DETR{guess(name, known)}"
     )
