@@ -7,7 +7,7 @@ PHOTOS ?= photos
 STORE ?= photos.osp
 DEMO ?= demo
 
-.PHONY: setup demo index test real check bench clean
+.PHONY: setup demo index quick test real check bench clean
 
 setup: $(VENV)/.installed
 
@@ -23,6 +23,9 @@ demo: setup  ## the whole job on drawn pictures, into the folder $(DEMO)
 index: setup  ## the main job on a folder of photos: make index PHOTOS=folder STORE=name.osp
 	$(BIN)/objectspace index $(PHOTOS) --store $(STORE)
 	$(BIN)/objectspace info $(STORE)
+
+quick: setup  ## the tests that take no time: no simulations, no kills, no demo
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --ignore=tests/real -m 'not slow' -n auto --maxprocesses 4 --dist loadgroup
 
 test: setup  ## the tests that need nothing but this repository
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
