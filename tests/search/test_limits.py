@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
+from objectspace.files import content_id
 from objectspace.neighbours.approximate import index_space
 from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.search import Queries, SpaceSearch

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import InputError, QueryError
+from objectspace.errors import InputError, QueryError, counted
 from objectspace.neighbours.exact import Neighbours
 from objectspace.neighbours.points import METRICS, pair_distances
 from objectspace.neighbours.rows import Rows, check_queries
@@ -24,7 +24,6 @@ from objectspace.neighbours.sieve import NOBODY, merge
 from objectspace.neighbours.streamed import StreamedIndex
 from objectspace.store import StoredSpace, StoredVectors, open_store, open_writer
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
-from objectspace.wording import counted
 
 #: Below this many vectors no index is built: Lance learns its codes from 256, and exact search takes no time.
 FEWEST = 256

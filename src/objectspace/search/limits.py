@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import QueryError
+from objectspace.errors import QueryError, guess
 from objectspace.objects.records import Objects, known_values
-from objectspace.wording import guess
 
 #: The column of every object's photo, beside the user's factors.
 IMAGE = "image"

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError
+from objectspace.errors import QueryError, guess
 from objectspace.neighbours import METRICS, NOBODY, ExactIndex, StreamedIndex
 from objectspace.neighbours.approximate import ApproximateIndex, approximate_index
 from objectspace.objects.records import Objects, no_objects
 from objectspace.search.answers import Answer, Approximation, Queries
 from objectspace.search.limits import IMAGE, Limits, common_value, shared_column, value_groups
 from objectspace.store import Store, StoredSpace
-from objectspace.wording import guess
 
 Index = ExactIndex | StreamedIndex | ApproximateIndex
 
