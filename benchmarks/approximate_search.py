@@ -27,10 +27,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
-from objectspace.neighbours import ExactIndex, StreamedIndex
-from objectspace.neighbours.approximate import ApproximateIndex, approximate_index, index_space
+from objectspace.files import content_id
+from objectspace.neighbors import ExactIndex, StreamedIndex
+from objectspace.neighbors.approximate import ApproximateIndex, approximate_index, index_space
 from objectspace.objects.records import make_objects
 from objectspace.search import default_space
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
@@ -43,8 +43,8 @@ RECIPE = Recipe("crop", "random", "", "", {}, "float32", "0")
 def data_sets(objects: int, dimension: int) -> Iterator[tuple[str, Vectors]]:
     """Name and vectors of each kind of made data."""
     random = np.random.default_rng(0)
-    centres = random.standard_normal((objects // 100, dimension), dtype=np.float32)
-    vectors = centres[random.integers(0, len(centres), objects)]
+    centers = random.standard_normal((objects // 100, dimension), dtype=np.float32)
+    vectors = centers[random.integers(0, len(centers), objects)]
     vectors += np.float32(0.3) * random.standard_normal((objects, dimension), dtype=np.float32)
     yield "clusters", vectors
     yield "noise", random.standard_normal((objects, dimension), dtype=np.float32)

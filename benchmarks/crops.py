@@ -40,7 +40,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for side in (100, 200, 400, 640):
         report(f"resampling, {side} x {side} to {SIZE} x {SIZE}", resampling(side, options.rounds))
-    cut = [labelled(path, options.real / "photos/coco128/labels") for path in coco128(options.real)]
+    cut = [labeled(path, options.real / "photos/coco128/labels") for path in coco128(options.real)]
     count = sum(len(objects) for _, objects in cut)
     report(f"the whole cut, mean of {count} objects", cutting(cut, count, options.rounds))
 
@@ -66,11 +66,11 @@ def resampling(side: int, rounds: int) -> dict[str, float]:
 
 
 def coco128(real: Path) -> list[Path]:
-    """The labelled photos."""
+    """The labeled photos."""
     return find_photos([real / "photos/coco128/images"])
 
 
-def labelled(path: Path, labels: Path) -> tuple[Image, Objects]:
+def labeled(path: Path, labels: Path) -> tuple[Image, Objects]:
     """A photo and its objects that are not tiny."""
     image = read_image(path)
     objects = open_annotations(labels).objects_of(image).objects

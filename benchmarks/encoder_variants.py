@@ -3,7 +3,7 @@
     python benchmarks/encoder_variants.py --weights resnet50.pth --rounds 5 --batches 8 16 32
 
 Prints one JSON line for the machine, then one a variant and batch: crops per second (the best of all rounds,
-which are interleaved, so that a busy neighbour hits all alike), its ratio to the eager float32 loop at
+which are interleaved, so that a busy neighbor hits all alike), its ratio to the eager float32 loop at
 the first batch size, seconds to get ready, and the largest difference from eager's vectors relative to their
 length. The ceiling is the machine's own matrix product over the 8.2 GFLOP of one crop. On a shared machine,
 --threads 1 and the processor's seconds (crops_per_cpu_s) are the figures to trust. A variant whose package is
@@ -37,7 +37,7 @@ Variant = Callable[[nn.Module, int, torch.dtype], Run]
 #: Multiplications and additions of ResNet50's forward pass at 224 x 224, counted apart.
 GFLOP_A_CROP = 8.2
 
-#: normalised = grey level * factor + shift, with ImageNet's mean and deviation
+#: normalized = gray level * factor + shift, with ImageNet's mean and deviation
 FACTOR = 1 / (255 * torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1))
 SHIFT = -torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1) * 255 * FACTOR
 
@@ -118,7 +118,7 @@ def _distance(vectors: np.ndarray, expected: np.ndarray) -> float:
     return float((np.linalg.norm(vectors - expected, axis=1) / np.linalg.norm(expected, axis=1)).max())
 
 
-def normalised(crops: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def normalized(crops: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Crops (b, h, w, 3) uint8 as the network's input (b, 3, h, w), channels last in memory."""
     return torch.addcmul(SHIFT, crops.permute(0, 3, 1, 2).float(), FACTOR).to(dtype)
 
@@ -126,13 +126,13 @@ def normalised(crops: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
 def eager(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
     """The straight loop: contiguous float32, batch norms as they are."""
     network = network.to(dtype)
-    return lambda crops: network(normalised(crops, dtype).contiguous()).float().numpy()
+    return lambda crops: network(normalized(crops, dtype).contiguous()).float().numpy()
 
 
 def channels_last(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
     """The same with channels last in memory."""
     network = network.to(dtype).to(memory_format=torch.channels_last)
-    return lambda crops: network(normalised(crops, dtype)).float().numpy()
+    return lambda crops: network(normalized(crops, dtype)).float().numpy()
 
 
 def folded(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
@@ -146,10 +146,10 @@ def folded_channels_last(network: nn.Module, batch: int, dtype: torch.dtype) -> 
 
 
 def jit(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
-    """TorchScript, frozen and optimised for inference (folds, packs weights, fuses ReLU)."""
+    """TorchScript, frozen and optimized for inference (folds, packs weights, fuses ReLU)."""
     network, example = fold_batch_norms(network).to(dtype), torch.zeros(batch, 3, 224, 224, dtype=dtype)
     traced = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, example)))
-    return lambda crops: traced(normalised(crops, dtype).contiguous()).float().numpy()
+    return lambda crops: traced(normalized(crops, dtype).contiguous()).float().numpy()
 
 
 def mkldnn(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
@@ -159,7 +159,7 @@ def mkldnn(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
     packed = to_mkldnn(fold_batch_norms(network), dtype)
 
     def run(crops: Tensor) -> np.ndarray:
-        output = packed(normalised(crops).contiguous().to_mkldnn(dtype))
+        output = packed(normalized(crops).contiguous().to_mkldnn(dtype))
         return (output if output.layout == torch.strided else output.to_dense(torch.float32)).numpy()
 
     return run
@@ -169,7 +169,7 @@ def compiled(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
     """torch.compile with inductor."""
     network = fold_batch_norms(network).to(dtype).to(memory_format=torch.channels_last)
     program = torch.compile(network)
-    return lambda crops: program(normalised(crops, dtype)).float().numpy()
+    return lambda crops: program(normalized(crops, dtype)).float().numpy()
 
 
 def compiled_frozen(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
@@ -180,11 +180,11 @@ def compiled_frozen(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
     # Freezing happens under no_grad only, not under inference_mode.
     with inductor.patch(freezing=True), torch.inference_mode(False), torch.no_grad():
         program = torch.compile(network)
-        program(normalised(torch.zeros(batch, 224, 224, 3, dtype=torch.uint8), dtype))
+        program(normalized(torch.zeros(batch, 224, 224, 3, dtype=torch.uint8), dtype))
 
     def run(crops: Tensor) -> np.ndarray:
         with torch.inference_mode(False), torch.no_grad():
-            return program(normalised(crops.clone(), dtype)).float().numpy()
+            return program(normalized(crops.clone(), dtype)).float().numpy()
 
     return run
 
@@ -201,7 +201,7 @@ def onnxruntime(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
         session = ort.InferenceSession(
             _onnx_file(network, batch, folder), settings, providers=["CPUExecutionProvider"]
         )
-    return lambda crops: session.run(None, {"crops": normalised(crops).contiguous().numpy()})[0]
+    return lambda crops: session.run(None, {"crops": normalized(crops).contiguous().numpy()})[0]
 
 
 def openvino(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
@@ -216,7 +216,7 @@ def openvino(network: nn.Module, batch: int, dtype: torch.dtype) -> Run:
         "PERFORMANCE_HINT": "LATENCY",
     }
     program = ov.Core().compile_model(model, "CPU", settings)
-    return lambda crops: np.array(program(normalised(crops).contiguous().numpy())[0])
+    return lambda crops: np.array(program(normalized(crops).contiguous().numpy())[0])
 
 
 def _onnx_file(network: nn.Module, batch: int, folder: str) -> str:
@@ -272,7 +272,7 @@ def _machine(options: argparse.Namespace, ceiling: float) -> dict[str, Any]:
         "precision": options.precision,
         "gemm_tflops": round(ceiling, 3),
         "ceiling_crops_per_s": round(ceiling * 1e3 / GFLOP_A_CROP, 1),
-        "normalise_ms_a_crop": round(_least_seconds(lambda: normalised(crops), 8) / 16 * 1e3, 2),
+        "normalize_ms_a_crop": round(_least_seconds(lambda: normalized(crops), 8) / 16 * 1e3, 2),
     }
 
 

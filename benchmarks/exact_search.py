@@ -5,7 +5,7 @@
 One JSON line per figure: seconds (the best of the rounds) of ours and of faiss, their ratio (above 1: ours is
 faster), the seconds of the bare float32 matrix product of the same shapes, and the share of faiss's answers
 that are the true ones. Besides Gaussian noise there are data on which float32 products cannot tell
-neighbours apart: tight clusters, and a common offset.
+neighbors apart: tight clusters, and a common offset.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.neighbours import ExactIndex
+from objectspace.neighbors import ExactIndex
 
 Vectors = NDArray[np.float32]
 K = 10
@@ -35,10 +35,10 @@ def data_sets(objects: int, queries: int, dimension: int) -> Iterator[tuple[str,
 
     yield "gaussian", noise(objects), noise(queries)
     yield "rectified", np.maximum(noise(objects), 0), np.maximum(noise(queries), 0)
-    centres = noise(500)
+    centers = noise(500)
     for name, spread in (("clusters", 0.3), ("tight clusters", 0.01)):
         near = [
-            centres[random.integers(0, 500, count)] + np.float32(spread) * noise(count)
+            centers[random.integers(0, 500, count)] + np.float32(spread) * noise(count)
             for count in (objects, queries)
         ]
         yield name, near[0], near[1]

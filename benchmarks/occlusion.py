@@ -89,7 +89,7 @@ def random_yolov3() -> DarknetDetector:
     """A full YOLOv3 with He's normal weights, its heads scaled so that their numbers spread by one."""
     torch.manual_seed(0)
     network = load_network(ARCHITECTURES["yolov3"].cfg(), None)
-    randomise(network)
+    randomize(network)
     inputs = torch.from_numpy(random_picture().pixels)[None].permute(0, 3, 1, 2) / 255
     for layer, raw in zip(network.layers.heads, network.run(inputs).heads, strict=True):
         network.convolutions[str(layer.inputs[0])].convolution.weight.data /= raw.std()
@@ -98,7 +98,7 @@ def random_yolov3() -> DarknetDetector:
 
 
 @torch.no_grad()
-def randomise(network: DarknetNetwork) -> None:
+def randomize(network: DarknetNetwork) -> None:
     """He's normal weights, which keep the size of what passes through leaky units."""
     generator = torch.Generator().manual_seed(0)
     for module in network.modules():
@@ -107,7 +107,7 @@ def randomise(network: DarknetNetwork) -> None:
 
 
 def random_picture() -> Any:
-    """Coarse noise, so that neighbouring cells differ."""
+    """Coarse noise, so that neighboring cells differ."""
     rng = np.random.default_rng(0)
     return image_from_array(np.kron(rng.integers(0, 256, (26, 26, 3)), np.ones((16, 16, 1))).astype(np.uint8))
 

@@ -22,14 +22,14 @@ from objectspace.objects.inputs import lay
 
 
 def by_torchvision(image: Image, fixed: tuple[int, int] | None) -> np.ndarray:
-    """The resized pixels (h, w, 3) before normalisation, as torchvision's detectors make them."""
+    """The resized pixels (h, w, 3) before normalization, as torchvision's detectors make them."""
     transform = GeneralizedRCNNTransform(800, 1333, [0.0] * 3, [1.0] * 3, 1, fixed).eval()
     pixels = torch.from_numpy(image.pixels.copy()).permute(2, 0, 1) / 255
     return transform([pixels])[0].tensors[0].permute(1, 2, 0).numpy() * 255
 
 
 def by_transformers(image: Image, fixed: tuple[int, int] | None) -> np.ndarray:
-    """The resized pixels (h, w, 3) before normalisation, as the processors of DETR and RT-DETR make them."""
+    """The resized pixels (h, w, 3) before normalization, as the processors of DETR and RT-DETR make them."""
     from transformers import DetrImageProcessor, RTDetrImageProcessor
 
     if fixed is None:

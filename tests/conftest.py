@@ -42,7 +42,7 @@ def real() -> Path:
 
 @dataclass(frozen=True)
 class World:
-    """Photos of coloured rectangles, their labels and masks, and networks with random weights.
+    """Photos of colored rectangles, their labels and masks, and networks with random weights.
 
     model: the options that name the networks; network: the detector's alone, encoder: the encoder's alone
     """
@@ -71,7 +71,7 @@ class World:
 
 NAMES = ("apple", "pear", "plum")
 ENCODER = "test_vit"
-# Four photos; each rectangle is x1, y1, x2, y2 in pixels of 96 x 64, a class and a colour.
+# Four photos; each rectangle is x1, y1, x2, y2 in pixels of 96 x 64, a class and a color.
 PHOTOS = {
     "red1.png": [(8, 8, 40, 40, 0, (220, 30, 30)), (60, 20, 84, 52, 1, (30, 200, 40))],
     "red2.png": [(10, 12, 44, 44, 0, (210, 40, 20))],
@@ -137,8 +137,8 @@ def _draw_photo(name: Path, rectangles: list[tuple], paths: dict[str, Path]) -> 
     pixels = np.full((height, width, 3), 128, np.uint8)
     mask = np.zeros((height, width), np.uint8)
     lines = []
-    for number, (left, top, right, bottom, kind, colour) in enumerate(rectangles):
-        pixels[top:bottom, left:right] = colour
+    for number, (left, top, right, bottom, kind, color) in enumerate(rectangles):
+        pixels[top:bottom, left:right] = color
         x1, y1, x2, y2 = left / width, top / height, right / width, bottom / height
         box = f"{kind} {(x1 + x2) / 2} {(y1 + y2) / 2} {x2 - x1} {y2 - y1}"
         lines.append(f"{kind} {x1} {y1} {x2} {y1} {x2} {y2}" if number else box)

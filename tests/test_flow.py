@@ -90,10 +90,10 @@ class FakeDetector:
         raise NotImplementedError
 
 
-class MeanColour:
-    """An encoder whose vector is the crop's mean colour; it keeps the sizes of the batches it was given."""
+class MeanColor:
+    """An encoder whose vector is the crop's mean color; it keeps the sizes of the batches it was given."""
 
-    name = "colour"
+    name = "color"
     dimension = 3
     input_size = 8
     interpolation = "bilinear"
@@ -105,7 +105,7 @@ class MeanColour:
 
     def __init__(self) -> None:
         self.preprocessing: dict[str, Any] = {"size": 8}
-        self.loaded_from: dict[str, Any] = {"name": "colour"}
+        self.loaded_from: dict[str, Any] = {"name": "color"}
         self.calls: list[int] = []
 
     def embed(self, crops: np.ndarray) -> np.ndarray:
@@ -125,15 +125,15 @@ def photos(tmp_path: Path) -> list[Path]:
 
 def save(path: Path, number: int) -> None:
     pixels = np.zeros((64, 64, 3), np.uint8)
-    for (left, top, right, bottom), colour in ((SMALL, RED), (LARGE, GREEN)):
-        pixels[top:bottom, left:right] = colour
+    for (left, top, right, bottom), color in ((SMALL, RED), (LARGE, GREEN)):
+        pixels[top:bottom, left:right] = color
     pixels[0, 63] = number
     PIL.Image.fromarray(pixels).save(path)
 
 
 @pytest.fixture
 def job() -> Job:
-    return Job(detector=FakeDetector(), encoder=MeanColour())
+    return Job(detector=FakeDetector(), encoder=MeanColor())
 
 
 def rows_of(store: Store) -> dict[str, Any]:
@@ -154,10 +154,10 @@ def rows_of(store: Store) -> dict[str, Any]:
     }
 
 
-def test_crops_have_the_colour_of_their_objects(photos: list[Path], job: Job, tmp_path: Path) -> None:
+def test_crops_have_the_color_of_their_objects(photos: list[Path], job: Job, tmp_path: Path) -> None:
     index(photos, tmp_path / "s.osp", job)
     store = open_store(tmp_path / "s.osp")
-    space = store.space("colour-crop")
+    space = store.space("color-crop")
     expected = {"apple": RED, "couch": GREEN}
     labels = store.objects(space.object_id).label
     np.testing.assert_allclose(space.vectors, [expected[label] for label in labels])
@@ -194,7 +194,7 @@ def test_annotated_objects_get_windows_and_no_score(photos: list[Path], job: Job
     assert (report.indexed, report.objects) == (5, 1)
     assert store.objects().label.tolist() == ["pear"]
     assert np.isnan(store.objects().score).all()
-    assert store.space_names == ["colour-crop", "fake-window3-stride16"]
+    assert store.space_names == ["color-crop", "fake-window3-stride16"]
 
 
 def test_changed_labels_are_read_again(photos: list[Path], job: Job, tmp_path: Path) -> None:
@@ -426,7 +426,7 @@ def test_moved_photos_get_their_new_path_and_copies_do_not(
 def test_crops_of_different_photos_share_batches(photos: list[Path], job: Job, tmp_path: Path) -> None:
     index(photos, tmp_path / "s.osp", job)
     encoder = job.encoder
-    assert isinstance(encoder, MeanColour)
+    assert isinstance(encoder, MeanColor)
     assert sum(encoder.calls) == 10
     assert [calls % encoder.batch_size for calls in encoder.calls[:-1]] == [0] * (len(encoder.calls) - 1)
 
@@ -469,7 +469,7 @@ def test_a_table_that_does_not_name_a_photo_leaves_its_factors(
 def test_another_recipe_is_refused_and_nothing_changes(photos: list[Path], job: Job, tmp_path: Path) -> None:
     index(photos, tmp_path / "s.osp", job)
     before = rows_of(open_store(tmp_path / "s.osp"))
-    other = MeanColour()
+    other = MeanColor()
     other.weights = "f" * 64
     with pytest.raises(RecipeError, match="weights"):
         index(photos, tmp_path / "s.osp", replace(job, encoder=other))
@@ -479,7 +479,7 @@ def test_another_recipe_is_refused_and_nothing_changes(photos: list[Path], job: 
 
 def test_suffix_names_other_spaces(photos: list[Path], job: Job, tmp_path: Path) -> None:
     index(photos, tmp_path / "s.osp", replace(job, suffix="-b"))
-    names = ["colour-crop-b", "fake-window3-stride16-b", "fake-window3-stride32-b"]
+    names = ["color-crop-b", "fake-window3-stride16-b", "fake-window3-stride32-b"]
     assert open_store(tmp_path / "s.osp").space_names == names
 
 
@@ -489,9 +489,9 @@ def test_job_that_fails_keeps_what_it_finished(
     def fail_at_last(crops: np.ndarray) -> np.ndarray:
         if len(encoder.calls) == 2:
             raise ModelError("out of order")
-        return MeanColour.embed(encoder, crops)
+        return MeanColor.embed(encoder, crops)
 
-    encoder = MeanColour()
+    encoder = MeanColor()
     monkeypatch.setattr(encoder, "embed", fail_at_last)
     with pytest.raises(ModelError, match="out of order"):
         index(photos, tmp_path / "s.osp", replace(job, encoder=encoder))
@@ -528,7 +528,7 @@ def test_only_a_few_photos_are_open_at_once(
 
 
 BAD_JOBS: list[tuple[Callable[[], Job], str]] = [
-    (lambda: Job(encoder=MeanColour()), "nothing finds the objects"),
+    (lambda: Job(encoder=MeanColor()), "nothing finds the objects"),
     (lambda: Job(detector=FakeDetector(), pools=()), "nothing embeds the objects"),
     (lambda: Job(detector=FakeDetector(), confidence=2), "confidence is 2"),
     (lambda: Job(detector=FakeDetector(), iou=float("nan")), "iou is nan"),
@@ -546,4 +546,4 @@ def test_impossible_jobs_are_refused(make: Callable[[], Job], message: str) -> N
 def test_policy_is_part_of_the_recipe(job: Job) -> None:
     blurred = replace(job, crop=CropPolicy(background="blur"))
     assert job.digest() != blurred.digest()
-    assert "colour-crop-blur" in blurred.recipes()
+    assert "color-crop-blur" in blurred.recipes()

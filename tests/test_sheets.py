@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
+from objectspace.files import content_id
 from objectspace.images import encode_thumbnail
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects
-from objectspace.search import UNLABELLED, Queries, SpaceSearch
+from objectspace.search import UNLABELED, Queries, SpaceSearch
 from objectspace.sheets import sheet_rows
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
@@ -17,11 +17,11 @@ RED, GREEN = (220, 30, 30), (30, 200, 40)
 
 def crop_recipe(background):
     policy = {"background": background, "margin": 0.0, "fit": "pad"}
-    return Recipe("crop", "colour", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop=policy)
+    return Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop=policy)
 
 
-def plain(colour, height=40, width=40):
-    return np.full((height, width, 3), colour, np.uint8)
+def plain(color, height=40, width=40):
+    return np.full((height, width, 3), color, np.uint8)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_masked_object_is_shown_on_black_as_its_encoder_saw_it(store):
     assert np.abs(left.astype(int) - RED).max() < 12
     assert right.max() == 0
     assert np.abs(pear.target.picture.astype(int) - GREEN).max() < 12
-    np.testing.assert_array_equal(pear.neighbours[0].picture, apple.target.picture)
+    np.testing.assert_array_equal(pear.neighbors[0].picture, apple.target.picture)
 
 
 def test_where_the_background_is_kept_the_box_is_shown_whole(store):
@@ -70,9 +70,9 @@ def test_where_the_background_is_kept_the_box_is_shown_whole(store):
 def test_labels_and_distances(store):
     apple, pear = rows_of(store, "black-crop")
     assert (apple.target.label, apple.target.distance) == ("apple", None)
-    ((label, distance),) = [(tile.label, tile.distance) for tile in apple.neighbours]
+    ((label, distance),) = [(tile.label, tile.distance) for tile in apple.neighbors]
     assert (label, distance) == ("pear", pytest.approx(2**0.5))
-    assert [tile.label for tile in pear.neighbours] == ["apple"]
+    assert [tile.label for tile in pear.neighbors] == ["apple"]
 
 
 def outside(store, *, label, thumbnails):
@@ -87,16 +87,16 @@ def test_a_query_from_outside_is_shown_by_its_own_picture(store):
     row = outside(store, label="plum", thumbnails=(encode_thumbnail(plain((30, 40, 220))),))
     assert np.abs(row.target.picture.astype(int) - (30, 40, 220)).max() < 12
     assert row.target.label == "plum"
-    assert [tile.label for tile in row.neighbours] == ["apple", "pear"]
+    assert [tile.label for tile in row.neighbors] == ["apple", "pear"]
 
 
-def test_a_query_without_a_picture_is_a_grey_tile(store):
+def test_a_query_without_a_picture_is_a_gray_tile(store):
     row = outside(store, label="plum", thumbnails=())
     assert len(np.unique(row.target.picture)) == 1
 
 
 def test_a_query_that_is_only_a_box_has_no_label(store):
-    assert outside(store, label=UNLABELLED, thumbnails=()).target.label is None
+    assert outside(store, label=UNLABELED, thumbnails=()).target.label is None
 
 
 def test_several_objects_that_are_one_target_stand_side_by_side(store):
@@ -114,7 +114,7 @@ def test_what_a_target_is_to_be_unlike_is_noted(store):
     apple, pear = store.objects().object_id.tolist()
     (row,) = sheet_rows(store, search.nearest(search.unlike(search.stored([apple]), [pear])))
     assert (row.target.label, row.target.note) == ("apple", "unlike pear")
-    assert row.neighbours == ()
+    assert row.neighbors == ()
 
 
 def test_a_mean_and_what_it_is_to_be_unlike_are_noted_line_by_line(store):
@@ -130,4 +130,4 @@ def test_a_text_is_shown_by_its_words(store):
     queries = Queries(no_objects(), np.float32([[1, 0]]), (), stored=False, texts=("a red apple",))
     (row,) = sheet_rows(store, search.nearest(queries))
     assert (row.target.words, row.target.label) == ("a red apple", None)
-    assert [tile.label for tile in row.neighbours] == ["apple", "pear"]
+    assert [tile.label for tile in row.neighbors] == ["apple", "pear"]

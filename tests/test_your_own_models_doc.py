@@ -1,4 +1,4 @@
-"""docs/your-own-models.md: its Python runs as it stands, on three photos of coloured squares."""
+"""docs/your-own-models.md: its Python runs as it stands, on three photos of colored squares."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from objectspace.errors import ModelError
 from objectspace.queries import query_photo
 
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-models.md"
-COLOURS = [(220, 30, 30), (30, 200, 40), (200, 60, 30)]
+COLORS = [(220, 30, 30), (30, 200, 40), (200, 60, 30)]
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,9 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the page's blocks define, run one after another in a folder of its own."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "photos").mkdir()
-    for number, colour in enumerate(COLOURS):
+    for number, color in enumerate(COLORS):
         pixels = np.zeros((40, 60, 3), np.uint8)
-        pixels[10:30, 10 * number : 10 * number + 20] = colour
+        pixels[10:30, 10 * number : 10 * number + 20] = color
         PIL.Image.fromarray(pixels).save(folder / "photos" / f"{number}.png")
     names: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
@@ -35,16 +35,16 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         yield names
 
 
-def test_the_vectors_are_the_colours(names: dict[str, Any]) -> None:
+def test_the_vectors_are_the_colors(names: dict[str, Any]) -> None:
     assert (names["report"].objects, names["report"].failures) == (3, ())
-    vectors = names["store"].space("mean-colour-crop").vectors
-    assert sorted(vectors.tolist()) == sorted([float(value) for value in colour] for colour in COLOURS)
-    assert names["store"].recipe("mean-colour-crop").weights == names["MeanColour"].weights
+    vectors = names["store"].space("mean-color-crop").vectors
+    assert sorted(vectors.tolist()) == sorted([float(value) for value in color] for color in COLORS)
+    assert names["store"].recipe("mean-color-crop").weights == names["MeanColor"].weights
 
 
 def test_the_nearest_is_the_other_red_one(names: dict[str, Any]) -> None:
     answer = names["answer"]
-    middle = [float(objects.xyxy[0, 0]) // 10 for objects in (answer.query, answer.neighbours)]
+    middle = [float(objects.xyxy[0, 0]) // 10 for objects in (answer.query, answer.neighbors)]
     distances = {frozenset((0.0, 2.0)): 36.06, frozenset((1.0, 2.0)): 220.5, frozenset((0.0, 1.0)): 255.1}
     assert answer.distance[0] == pytest.approx(distances[frozenset(middle)], abs=0.05)
     assert middle[1] == {0.0: 2.0, 1.0: 2.0, 2.0: 0.0}[middle[0]]
@@ -62,5 +62,5 @@ def test_the_query_from_outside_finds_the_reddest(names: dict[str, Any]) -> None
 
 
 def test_a_new_photo_is_refused_with_a_reason(names: dict[str, Any]) -> None:
-    with pytest.raises(ModelError, match="encoder of space mean-colour-crop cannot be loaded again"):
-        query_photo(names["store"], Path("photos/0.png"), "mean-colour-crop", box=(0, 10, 20, 30))
+    with pytest.raises(ModelError, match="encoder of space mean-color-crop cannot be loaded again"):
+        query_photo(names["store"], Path("photos/0.png"), "mean-color-crop", box=(0, 10, 20, 30))

@@ -27,15 +27,15 @@ from objectspace.store import Store, open_store
 POOLS = ("cell", "window3", "roi3", "mask")
 NAMES = r"apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)"
 
-#: What is asked, with the figure to print of it: neighbours' or probe's.
+#: What is asked, with the figure to print of it: neighbors' or probe's.
 SCENES = {
-    "label, purity at 5": (Question("label"), "neighbours"),
+    "label, purity at 5": (Question("label"), "neighbors"),
     "x, R2 of the probe": (Question("x"), "probe"),
     "size, R2 of the probe": (Question("size"), "probe"),
 }
 APPLES = {
-    "which apple, purity at 5": (Question("apple", categorical=True), "neighbours"),
-    "azimuth within an apple, degrees": (Question("azimuth", circular=360.0, control="apple"), "neighbours"),
+    "which apple, purity at 5": (Question("apple", categorical=True), "neighbors"),
+    "azimuth within an apple, degrees": (Question("azimuth", circular=360.0, control="apple"), "neighbors"),
 }
 
 
@@ -84,7 +84,7 @@ def print_table(store: Store, spaces: list[str], asked: dict[str, tuple[Question
 def _figure(measured: FactorMeasure, of: str) -> str:
     if of == "probe" and measured.probe is None:
         return "no probe"
-    one = measured.probe.score if measured.probe and of == "probe" else measured.neighbours.overall
+    one = measured.probe.score if measured.probe and of == "probe" else measured.neighbors.overall
     return f"{one.value:.3g} ({one.low:.3g} to {one.high:.3g}; chance {one.chance:.3g})"
 
 

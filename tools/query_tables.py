@@ -23,7 +23,7 @@ from objectspace.objects.labels import read_names
 from objectspace.search import Answer, Queries, SpaceSearch
 from objectspace.store import open_store
 
-#: Neighbours that are counted.
+#: Neighbors that are counted.
 K = 10
 #: Objects, each of another photo, that are one query together.
 TOGETHER = (1, 2, 3, 5)
@@ -57,7 +57,7 @@ def print_unlike(search: SpaceSearch) -> None:
     shares: dict[str, list[tuple[float, float]]] = {"a": [], "2 a - b": [], "a - b": []}
     photos = []
     for answer in search.nearest(search.stored(ids), k=K + 1, exclude_same_image=True):
-        liked, near = str(answer.query.object_id[0]), answer.neighbours.object_id.tolist()
+        liked, near = str(answer.query.object_id[0]), answer.neighbors.object_id.tolist()
         wrong = next((name for name in near[:K] if label[name] != label[liked]), None)
         if wrong is None:
             continue
@@ -67,7 +67,7 @@ def print_unlike(search: SpaceSearch) -> None:
         found = {"a": [name for name in near if name != wrong]}
         for name, query in (("2 a - b", moved), ("a - b", plain)):
             (after,) = search.nearest(query, k=K, exclude_same_image=True)
-            found[name] = after.neighbours.object_id.tolist()
+            found[name] = after.neighbors.object_id.tolist()
         for name, others in found.items():
             labels = np.array([label[other] for other in others][:K])
             shares[name].append((np.mean(labels == label[liked]), np.mean(labels == label[wrong])))
@@ -110,7 +110,7 @@ def fives(search: SpaceSearch) -> Iterator[list[str]]:
 
 def share_of(answer: Answer, label: str, left_out: set[str]) -> float:
     """The share of a label among the nearest objects of photos that are not left out."""
-    pairs = zip(answer.neighbours.label.tolist(), answer.neighbours.image_id.tolist(), strict=True)
+    pairs = zip(answer.neighbors.label.tolist(), answer.neighbors.image_id.tolist(), strict=True)
     kept = [name == label for name, image_id in pairs if image_id not in left_out]
     return float(np.mean(kept[:K]))
 

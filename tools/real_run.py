@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from objectspace.analyses.factors import Question, measure_neighbours
+from objectspace.analyses.factors import Question, measure_neighbors
 from objectspace.embeddings.encoders import Encoder, load_encoder
 from objectspace.flow import index
 from objectspace.images import find_photos
@@ -24,7 +24,7 @@ HEAD = """# The main job on real photographs
 Printed by `python tools/real_run.py ../shared/real > docs/real-run.md`: the 128 photos of coco128 (COCO
 train2017) with their polygon annotations, ResNet50 for the crops, Yolo-Fastest 1.1 XL (80 COCO classes,
 320 x 320) for the windows. [real-data.md](real-data.md) says where they come from. The ResNet50 is
-decoded from a product-quantised ImageNet model (top-1 72.18 %) and is not the one that `--encoder resnet50`
+decoded from a product-quantized ImageNet model (top-1 72.18 %) and is not the one that `--encoder resnet50`
 fetches. The detector was trained on photos of this part of COCO, which may flatter the window rows.
 
 *Purity at 5* is the share of an object's five nearest objects of **other** photos that have its label.
@@ -70,7 +70,7 @@ def print_purity(store: Store) -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for info in held.spaces:
         space = store.space(info.name)
-        purity = measure_neighbours(space, store.objects(space.object_id), Question("label"), k=5).overall
+        purity = measure_neighbors(space, store.objects(space.object_id), Question("label"), k=5).overall
         print(
             f"| {info.name} | {info.dimension} | {purity.n} | {purity.clusters} | {purity.value:.3f} "
             f"| {purity.low:.3f} to {purity.high:.3f} | {purity.chance:.3f} |"

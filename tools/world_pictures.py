@@ -27,7 +27,7 @@ LIGHT = np.array([-0.4, 0.65, 0.65]) / np.linalg.norm([-0.4, 0.65, 0.65])
 
 
 def portrait(kind: str, wear: Wear, yaw: float) -> Pixels:
-    """One object alone on light grey, as large as the tile allows."""
+    """One object alone on light gray, as large as the tile allows."""
     model = model_of(kind)
     turn = turn_x(16) @ turn_y(yaw)
     left, low, right, high = extent(model, turn)

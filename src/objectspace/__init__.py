@@ -40,7 +40,21 @@ if TYPE_CHECKING:
     from objectspace.embeddings.encoders.maps import load_encoder_map
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.erasures import erase_space
-    from objectspace.errors import ObjectspaceError
+    from objectspace.errors import (
+        AnnotationError,
+        CfgError,
+        DownloadError,
+        ImageError,
+        InputError,
+        ModelError,
+        ObjectspaceError,
+        QueryError,
+        RecipeError,
+        StoreBusyError,
+        StoreError,
+        StoreVersionError,
+        WeightsError,
+    )
     from objectspace.export import Exported, export_store
     from objectspace.figures.comparison import draw_comparison
     from objectspace.figures.context import draw_context
@@ -52,8 +66,8 @@ if TYPE_CHECKING:
     from objectspace.flow import index
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs import Job
-    from objectspace.neighbours import ExactIndex, StreamedIndex, nearest
-    from objectspace.neighbours.approximate import index_space
+    from objectspace.neighbors import ExactIndex, StreamedIndex, nearest
+    from objectspace.neighbors.approximate import index_space
     from objectspace.objects.annotations import objects_reader, open_annotations
     from objectspace.objects.detectors import load_detector
     from objectspace.objects.factors import factors_from_csv, factors_from_pattern
@@ -75,22 +89,34 @@ if TYPE_CHECKING:
 
 _ADDRESSES = {
     "COCO_NAMES": "objects.labels",
+    "AnnotationError": "errors",
     "Answer": "search",
+    "CfgError": "errors",
     "CropPolicy": "embeddings.crops",
+    "DownloadError": "errors",
     "Encoder": "embeddings.encoders",
-    "ExactIndex": "neighbours",
+    "ExactIndex": "neighbors",
     "Exported": "export",
     "Image": "images",
+    "ImageError": "errors",
+    "InputError": "errors",
     "Job": "jobs",
+    "ModelError": "errors",
     "Objects": "objects.records",
     "ObjectspaceError": "errors",
+    "QueryError": "errors",
     "Question": "analyses.factors",
     "Recipe": "embeddings.spaces",
+    "RecipeError": "errors",
     "Report": "tally",
     "Space": "embeddings.spaces",
     "SpaceSearch": "search",
     "Store": "store",
-    "StreamedIndex": "neighbours",
+    "StoreBusyError": "errors",
+    "StoreError": "errors",
+    "StoreVersionError": "errors",
+    "StreamedIndex": "neighbors",
+    "WeightsError": "errors",
     "add_vectors": "own_vectors",
     "choose_targets": "search",
     "compare_spaces": "analyses.comparison",
@@ -109,7 +135,7 @@ _ADDRESSES = {
     "find_photos": "images",
     "from_supervision": "objects.supervision",
     "index": "flow",
-    "index_space": "neighbours.approximate",
+    "index_space": "neighbors.approximate",
     "load_detector": "objects.detectors",
     "load_encoder": "embeddings.encoders",
     "load_encoder_map": "embeddings.encoders.maps",
@@ -119,7 +145,7 @@ _ADDRESSES = {
     "measure_context": "analyses.context",
     "measure_factor": "analyses.factors",
     "measure_occlusion": "analyses.occlusion",
-    "nearest": "neighbours",
+    "nearest": "neighbors",
     "objects_reader": "objects.annotations",
     "open_annotations": "objects.annotations",
     "open_mask_images": "objects.mask_images",
@@ -140,22 +166,34 @@ _ADDRESSES = {
 
 __all__ = [
     "COCO_NAMES",
+    "AnnotationError",
     "Answer",
+    "CfgError",
     "CropPolicy",
+    "DownloadError",
     "Encoder",
     "ExactIndex",
     "Exported",
     "Image",
+    "ImageError",
+    "InputError",
     "Job",
+    "ModelError",
     "Objects",
     "ObjectspaceError",
+    "QueryError",
     "Question",
     "Recipe",
+    "RecipeError",
     "Report",
     "Space",
     "SpaceSearch",
     "Store",
+    "StoreBusyError",
+    "StoreError",
+    "StoreVersionError",
     "StreamedIndex",
+    "WeightsError",
     "__version__",
     "add_vectors",
     "choose_targets",

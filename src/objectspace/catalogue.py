@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, guess
 from objectspace.networks.darknet.architectures import ARCHITECTURES
 from objectspace.networks.darknet.cfg import read_cfg
 from objectspace.networks.darknet.layers import read_layers
 from objectspace.networks.weights import WeightsFile, local_path
 from objectspace.objects.detectors.published import DETRS, TORCHVISION, is_detr
-from objectspace.wording import guess
 
 if TYPE_CHECKING:
     from objectspace.embeddings.encoders.published import HubWeights
@@ -75,7 +74,7 @@ def _entry(name: str, kind: str, weights: WeightsFile) -> dict[str, Any]:
         "file": weights.name,
         "size": weights.size,
         "sha256": weights.sha256,
-        "licence": weights.licence,
+        "license": weights.license,
         "source": weights.source,
         "path": None if path is None else str(path),
     }
@@ -89,7 +88,7 @@ def _prompt_entries() -> list[dict[str, Any]]:
 
     published = (("grounded-sam", GROUNDING_DINO_TINY), ("grounded-sam", SAM_VIT_BASE), ("sam3", SAM3))
     return [
-        _hub_entry(name, "prompts", one.repository, one.size, one.licence, folder=f"{one.part}/")
+        _hub_entry(name, "prompts", one.repository, one.size, one.license, folder=f"{one.part}/")
         for name, one in published
     ]
 
@@ -97,7 +96,7 @@ def _prompt_entries() -> list[dict[str, Any]]:
 def _text_entry(name: str, weights: HubWeights) -> dict[str, Any]:
     kind, through = "encoder with text", "open_clip"
     return _hub_entry(
-        name, kind, weights.repository, weights.size, weights.licence, files=weights.files, through=through
+        name, kind, weights.repository, weights.size, weights.license, files=weights.files, through=through
     )
 
 
@@ -106,7 +105,7 @@ def _hub_entry(
     kind: str,
     repository: str,
     size: int,
-    licence: str,
+    license: str,
     *,
     files: Sequence[str] = ("model.safetensors",),
     folder: str = "",
@@ -123,7 +122,7 @@ def _hub_entry(
         "file": folder + (files[0] if path is None else Path(path).name),
         "size": size,
         "sha256": None,
-        "licence": licence,
+        "license": license,
         "source": f"{repository} on the Hugging Face hub, through {through}",
         "path": path,
     }

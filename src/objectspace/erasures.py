@@ -12,13 +12,13 @@ import numpy as np
 from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.erasure import SHRINKAGE, Erased, Eraser, fit_eraser, measure_erasure
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.factors import Question, measure_neighbours
+from objectspace.analyses.factors import Question, measure_neighbors
 from objectspace.analyses.place import Whereabouts, numeric_factor, window_whereabouts
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError, RecipeError
+from objectspace.files import content_id
 from objectspace.objects.records import Objects, no_objects
 from objectspace.own_vectors import OWN
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
@@ -190,6 +190,6 @@ def _purities(objects: Objects, before: Space, after: Space, seed: int) -> tuple
     if min(len(set(column.tolist())) for column in (objects.image_id, objects.label)) < 2:
         return None
     first, second = (
-        measure_neighbours(space, objects, Question("label"), seed=seed).overall for space in (before, after)
+        measure_neighbors(space, objects, Question("label"), seed=seed).overall for space in (before, after)
     )
     return first, second

@@ -10,23 +10,19 @@ import functools
 import io
 import os
 import stat
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id
 from objectspace.errors import ImageError, InputError
+from objectspace.files import content_id, printable_path
 
 Pixels = NDArray[np.uint8]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 #: Pictures with more pixels are refused from their header, undecoded. It is Pillow's own limit against files
 #: of a few kilobytes that unpack to gigabytes, so it holds before ours can be asked.
@@ -98,7 +94,7 @@ def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = N
     """The image in the bytes of a file; ``path`` is only its name.
 
     Alpha lies over black, 16 bits are scaled to 8 (65535 → 255), an animation gives its first frame, the EXIF
-    orientation is applied; colour profiles are not. 32-bit integers that fit 16 bits count as 16 bits, floats
+    orientation is applied; color profiles are not. 32-bit integers that fit 16 bits count as 16 bits, floats
     that fit [0, 1] as [0, 1]; wider ones are stretched from their own least to their own greatest value, and
     what is not finite is black.
 
@@ -106,7 +102,7 @@ def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = N
     upright image stay at least that large. That is several times faster than decoding all of it and halving
     (:func:`halved`), and nearly the same: on photos enlarged to JPEGs (quality 90, 4:2:0) of 2, 4 and 8
     times the size asked for, the two differ by 0.65, 0.43 and 0.31 of 255 levels on average (the worst photo
-    by 3.3, 1.4 and 0.6; the worst pixel, on a sharp coloured edge, by 57, 28 and 10).
+    by 3.3, 1.4 and 0.6; the worst pixel, on a sharp colored edge, by 57, 28 and 10).
 
     Raises ImageError.
     """
@@ -195,34 +191,6 @@ def passed_over_text(counts: Mapping[str, int]) -> str:
     return f"{listed} {files} passed over: convert {them} to JPEG first"
 
 
-def work_ahead(
-    items: Iterable[Item],
-    task: Callable[[Item], Result],
-    *,
-    workers: int,
-    ahead: int,
-    at_start: Callable[[], None] | None = None,
-) -> Generator[Result, None, None]:
-    """``task(item)`` of every item, in order, computed in threads ahead of the caller.
-
-    At most ``ahead`` results exist at once, the caller's among them, so memory is bounded however slow the
-    caller is. Each thread calls ``at_start`` first. An exception of ``task`` comes out at its place in the
-    order. When the generator is closed, what has not begun is dropped and the threads end before control
-    goes on; so a caller whose threads write somewhere closes it (``contextlib.closing``), Ctrl-C or not.
-    """
-    waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead", initializer=at_start)
-    try:
-        for item in items:
-            waiting.append(pool.submit(task, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
     """A JPEG of pixels (h, w, 3), made to fit ``side`` x ``side`` with its aspect kept; never enlarged."""
     picture = PIL.Image.fromarray(np.ascontiguousarray(pixels))
@@ -235,11 +203,6 @@ def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
 def decode_thumbnail(data: bytes) -> Pixels:
     """The pixels (h, w, 3) uint8 of a thumbnail. Raises ImageError."""
     return decode_image(data, path="thumbnail").pixels
-
-
-def printable_path(path: Path | str) -> str:
-    """The path as text that can be stored and printed: bytes that are not UTF-8 become ``\\xff`` escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def read_file(path: Path) -> bytes:
@@ -302,30 +265,30 @@ def _orientation(picture: PIL.Image.Image) -> int:
 def _rgb(picture: PIL.Image.Image) -> Pixels:
     """The pixels of a loaded picture of any mode as (h, w, 3) uint8."""
     if picture.mode.startswith("I") or picture.mode == "F":
-        grey = _eight_bits(np.asarray(picture))
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        gray = _eight_bits(np.asarray(picture))
+        return np.repeat(gray[:, :, None], 3, axis=2)
     if picture.has_transparency_data:
-        over_black = picture.convert("RGBA").convert("RGBa")  # colours times alpha
+        over_black = picture.convert("RGBA").convert("RGBa")  # colors times alpha
         return np.asarray(over_black)[:, :, :3].copy()
     return np.array(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _eight_bits(values: NDArray[np.generic]) -> Pixels:
-    """Grey levels (h, w) of 16 or 32 bits or floats in eight bits; the ranges are :func:`decode_image`'s."""
+    """Gray levels (h, w) of 16 or 32 bits or floats in eight bits; the ranges are :func:`decode_image`'s."""
     finite = np.isfinite(values)
     known = values[finite]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     widest = 1.0 if values.dtype.kind == "f" else 65535.0
     if low >= 0 and high <= widest:
         low, high = 0.0, widest
-    grey = np.zeros(values.size, np.uint8)
+    gray = np.zeros(values.size, np.uint8)
     if low < high:
         # In blocks, because the whole picture in doubles would be eight times its size.
         for start in range(0, values.size, _BLOCK):
             block = slice(start, start + _BLOCK)
             levels = np.where(finite.reshape(-1)[block], values.reshape(-1)[block], low).astype(np.float64)
-            grey[block] = np.rint((levels - low) / (high - low) * 255)
-    return grey.reshape(values.shape)
+            gray[block] = np.rint((levels - low) / (high - low) * 255)
+    return gray.reshape(values.shape)
 
 
 def _reason(error: Exception) -> str:

@@ -14,7 +14,7 @@ from objectspace.images import decode_thumbnail
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
-from objectspace.search import UNLABELLED, Answer
+from objectspace.search import UNLABELED, Answer
 from objectspace.store import Store
 
 Picture = NDArray[np.uint8]
@@ -38,10 +38,10 @@ class Tile:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SheetRow:
-    """A target and its neighbours, nearest first."""
+    """A target and its neighbors, nearest first."""
 
     target: Tile
-    neighbours: tuple[Tile, ...]
+    neighbors: tuple[Tile, ...]
 
 
 def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
@@ -49,15 +49,15 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
 
     In a crop space on a black background an object with a mask is shown as its encoder saw it, the rest
     blacked out (the paper's figure 2); otherwise the box is shown whole. A target from outside the store is
-    shown by the thumbnail that came with it, an empty grey tile where none did; several objects that are one
+    shown by the thumbnail that came with it, an empty gray tile where none did; several objects that are one
     target side by side; a text by its words.
     """
     rows = []
     for answer in answers:
         recipe = store.recipe(answer.space)
         masked = recipe.crop is not None and recipe.crop.get("background") == "black"
-        pictures = _pictures(store.thumbnails(answer.neighbours.object_id), answer.neighbours, masked)
-        tiles = zip(pictures, answer.neighbours.label.tolist(), answer.distance.tolist(), strict=True)
+        pictures = _pictures(store.thumbnails(answer.neighbors.object_id), answer.neighbors, masked)
+        tiles = zip(pictures, answer.neighbors.label.tolist(), answer.distance.tolist(), strict=True)
         rows.append(SheetRow(_target(store, answer, masked), tuple(Tile(*tile) for tile in tiles)))
     return rows
 
@@ -71,7 +71,7 @@ def _target(store: Store, answer: Answer, masked: bool) -> Tile:
     if len(answer.unlike):
         notes.append("unlike " + ", ".join(sorted(set(answer.unlike.label.tolist()))))
     pictures = _pictures(_query_thumbnails(store, answer), answer.query, masked)
-    known = label if answer.stored or label != UNLABELLED else None
+    known = label if answer.stored or label != UNLABELED else None
     return Tile(_side_by_side(pictures), known, note="\n".join(notes) or None)
 
 

@@ -44,7 +44,7 @@ def test_a_turned_and_scaled_space_is_the_same() -> None:
     assert (pair.cka.value, pair.cka.low) == (pytest.approx(1, abs=1e-6), pytest.approx(1, abs=1e-5))
 
 
-def test_independent_spaces_share_neighbours_by_chance() -> None:
+def test_independent_spaces_share_neighbors_by_chance() -> None:
     spaces = [make_space("a", noise(0, dimension=300)), make_space("b", noise(1, dimension=300))]
     (pair,) = compare_spaces(spaces, make_objects(), k=4).pairs
     assert pair.overlap.chance == pytest.approx(4 / 58)
@@ -114,7 +114,7 @@ def test_each_factor_stands_beside_itself() -> None:
     (factor,) = compared.factors
     assert [one.space for one in factor.measures] == ["noise", "truth"]
     (difference,) = factor.differences
-    worse, better = (one.neighbours.overall.value for one in factor.measures)
+    worse, better = (one.neighbors.overall.value for one in factor.measures)
     assert difference.value == pytest.approx(worse - better)
     assert 0 < difference.low < difference.value < difference.high
     json.dumps(compared.to_json(), allow_nan=False)

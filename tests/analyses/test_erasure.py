@@ -61,8 +61,8 @@ def test_the_formula_of_the_paper():
 def test_no_other_map_without_covariance_changes_less(seed):
     """Against a numerical optimum over all affine maps in three dimensions."""
     x, z = mixed(60, 3, 1, seed)
-    centred = x - x.mean(0)
-    loss = lambda flat: float(((centred @ flat.reshape(3, 3).T - centred) ** 2).mean())  # noqa: E731
+    centered = x - x.mean(0)
+    loss = lambda flat: float(((centered @ flat.reshape(3, 3).T - centered) ** 2).mean())  # noqa: E731
     held = {"type": "eq", "fun": lambda flat: flat.reshape(3, 3) @ covariance(x, z)[:, 0]}
     best = minimize(
         loss, np.zeros(9), constraints=[held], method="SLSQP", options={"ftol": 1e-14, "maxiter": 500}

@@ -11,10 +11,10 @@ import scipy.stats
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from objectspace.analyses.agreement import find_neighbours, hubness, measure_agreement
+from objectspace.analyses.agreement import find_neighbors, hubness, measure_agreement
 from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.factor_values import Factor, random_agreement
-from objectspace.analyses.factors import Question, measure_factor, measure_neighbours
+from objectspace.analyses.factors import Question, measure_factor, measure_neighbors
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import permutations
@@ -63,9 +63,9 @@ def test_vectors_that_are_the_number() -> None:
     x = np.random.default_rng(0).uniform(0, 100, 120)
     space, objects = make_space(np.stack([x, np.zeros(120)], 1), np.arange(120), place=x)
     measured = measure_factor(space, objects, Question("place"), k=3)
-    assert measured.neighbours.overall.value < 2
-    assert measured.neighbours.overall.chance == pytest.approx(np.abs(x[:, None] - x).sum() / (120 * 119))
-    assert measured.neighbours.overall.p == 0.001
+    assert measured.neighbors.overall.value < 2
+    assert measured.neighbors.overall.chance == pytest.approx(np.abs(x[:, None] - x).sum() / (120 * 119))
+    assert measured.neighbors.overall.p == 0.001
     assert measured.probe is not None
     assert measured.probe.score.value > 0.999
     assert abs(measured.probe.score.chance) < 0.1
@@ -74,8 +74,8 @@ def test_vectors_that_are_the_number() -> None:
 def test_vectors_that_are_the_angle() -> None:
     space, objects = make_space(circle(ANGLES), np.arange(96), azimuth=ANGLES, thing=np.arange(96) // 12.0)
     measured = measure_factor(space, objects, Question("azimuth", circular=360, group="thing"), k=5)
-    assert measured.neighbours.overall.value < 1e-6
-    assert measured.neighbours.overall.chance == pytest.approx(90)
+    assert measured.neighbors.overall.value < 1e-6
+    assert measured.neighbors.overall.chance == pytest.approx(90)
     assert measured.probe is not None
     assert measured.probe.score.value < 2
     assert measured.geometry is not None
@@ -89,8 +89,8 @@ def test_vectors_that_are_the_angle() -> None:
 
 def test_an_angle_that_looks_the_same_after_half_a_turn() -> None:
     space, objects = make_space(circle(2 * ANGLES), np.arange(96), azimuth=ANGLES)
-    half = measure_neighbours(space, objects, Question("azimuth", circular=180)).overall
-    full = measure_neighbours(space, objects, Question("azimuth", circular=360)).overall
+    half = measure_neighbors(space, objects, Question("azimuth", circular=180)).overall
+    full = measure_neighbors(space, objects, Question("azimuth", circular=360)).overall
     assert (half.value, half.chance) == (pytest.approx(0, abs=1e-6), pytest.approx(45, abs=0.5))
     assert full.value > 60
 
@@ -99,8 +99,8 @@ def test_vectors_that_are_the_label() -> None:
     labels = np.array(["a", "b", "c"])[np.arange(90) % 3]
     space, objects = make_space(np.eye(3)[np.arange(90) % 3], np.arange(90) // 2, labels)
     measured = measure_factor(space, objects, Question("label"))
-    assert measured.neighbours.overall.value == 1
-    assert {name: one.value for name, one in measured.neighbours.labels.items()} == {"a": 1, "b": 1, "c": 1}
+    assert measured.neighbors.overall.value == 1
+    assert {name: one.value for name, one in measured.neighbors.labels.items()} == {"a": 1, "b": 1, "c": 1}
     assert measured.probe is not None
     assert measured.probe.score.value == 1
 
@@ -115,7 +115,7 @@ def test_noise_holds_nothing(kind: str) -> None:
     )
     measured = measure_factor(space, objects, question)
     assert measured.probe is not None
-    for one in (measured.neighbours.overall, measured.probe.score):
+    for one in (measured.neighbors.overall, measured.probe.score):
         # One noise in a hundred looks like less; the level itself is tested over 200 seeds below.
         assert one.p > 0.01
     assert measured.probe.score.low < measured.probe.score.chance + 0.02 * measured.probe.score.high
@@ -139,7 +139,7 @@ def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> No
         vectors, values, photo = clustered(seed)
         clusters = make_clusters(photo)
         factor = Factor("f", kind, values if kind == "linear" else (values > 0).astype(float))
-        near = find_neighbours(
+        near = find_neighbors(
             vectors.astype(np.float32), np.arange(len(photo)).astype(str), clusters, k=3, metric="euclidean"
         )
         labels = np.array(["thing"] * len(photo), object)
@@ -148,7 +148,7 @@ def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> No
         covered += found.low <= found.chance <= found.high
     # 5 % of 200 is 10; outside these bounds comes once in 300 times.
     assert 2 <= rejected <= 20
-    # The interval takes the neighbours as they are, and so covers chance a little less often than 95 %.
+    # The interval takes the neighbors as they are, and so covers chance a little less often than 95 %.
     assert 165 <= covered <= 199
 
 
@@ -156,7 +156,7 @@ def test_agreement_less_its_chance_is_zero_on_average_under_permutation() -> Non
     vectors, values, photo = clustered(3)
     clusters, factor = make_clusters(photo), Factor("f", "linear", values)
     ids = np.arange(len(photo)).astype(str)
-    near = find_neighbours(vectors.astype(np.float32), ids, clusters, k=3, metric="euclidean")
+    near = find_neighbors(vectors.astype(np.float32), ids, clusters, k=3, metric="euclidean")
     gains = []
     for rows in permutations(clusters, 1000):
         drawn = factor.values[rows]
@@ -174,7 +174,7 @@ def test_agreement_equals_a_double_loop_with_groups_and_control() -> None:
     group, level, value = photo // 2.0, rng.integers(0, 3, 70).astype(float), rng.uniform(0, 10, 70)
     vectors = noise(8, 70).astype(np.float32)
     space, objects = make_space(vectors, photo, group=group, level=level, value=value)
-    found = measure_neighbours(space, objects, Question("value", group="group", control="level"), k=4)
+    found = measure_neighbors(space, objects, Question("value", group="group", control="level"), k=4)
     expected = []
     for row in range(70):
         others = [o for o in range(70) if group[o] != group[row] and level[o] == level[row]]
@@ -244,7 +244,7 @@ def test_a_wrong_label_is_the_worst() -> None:
     assert len(measured.worst(99)) == 40
 
 
-def test_the_worst_of_a_number_are_the_farthest_from_their_neighbours() -> None:
+def test_the_worst_of_a_number_are_the_farthest_from_their_neighbors() -> None:
     x = np.arange(30.0)
     wrong = x.copy()
     wrong[12] = 500.0
@@ -261,16 +261,16 @@ def test_hubness_is_scipys_skewness() -> None:
 
 
 def test_a_control_takes_away_what_comes_through_it() -> None:
-    """The vector is the colour, and angles go with colours: at one colour nothing is left of the angle."""
+    """The vector is the color, and angles go with colors: at one color nothing is left of the angle."""
     rng = np.random.default_rng(2)
-    colour = np.arange(120) % 4
-    angle = 90.0 * colour + rng.uniform(-40, 40, 120)
-    vectors = np.eye(4)[colour] + 0.01 * rng.normal(size=(120, 4))
-    space, objects = make_space(vectors, np.arange(120), angle=angle, colour=colour.astype(float))
+    color = np.arange(120) % 4
+    angle = 90.0 * color + rng.uniform(-40, 40, 120)
+    vectors = np.eye(4)[color] + 0.01 * rng.normal(size=(120, 4))
+    space, objects = make_space(vectors, np.arange(120), angle=angle, color=color.astype(float))
     alone = measure_factor(space, objects, Question("angle", circular=360))
-    fixed = measure_factor(space, objects, Question("angle", circular=360, control="colour"))
-    assert alone.neighbours.overall.p == 0.001
-    assert fixed.neighbours.overall.p > 0.05
+    fixed = measure_factor(space, objects, Question("angle", circular=360, control="color"))
+    assert alone.neighbors.overall.p == 0.001
+    assert fixed.neighbors.overall.p > 0.05
     assert alone.probe is not None
     assert fixed.probe is not None
     assert alone.probe.score.high < 0.5 * alone.probe.score.chance
@@ -310,7 +310,7 @@ def test_unknown_values_are_left_out_and_counted() -> None:
             Question("value", control="value"),
             "no objects of two different photos can be compared at one value",
         ),
-        (Question("pair", categorical=True, group="pair"), "no two objects that could be neighbours share"),
+        (Question("pair", categorical=True, group="pair"), "no two objects that could be neighbors share"),
     ],
 )
 def test_nothing_to_measure_is_said(question: Question, message: str) -> None:
@@ -331,4 +331,4 @@ def test_the_same_seed_gives_the_same_document() -> None:
     question = Question("angle", circular=360)
     first, second = (measure_factor(space, objects, question).to_json() for _ in range(2))
     assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
-    assert {"value", "chance", "low", "high", "p"} <= set(first["neighbours"])
+    assert {"value", "chance", "low", "high", "p"} <= set(first["neighbors"])

@@ -9,15 +9,15 @@ from objectspace.errors import InputError
 from objectspace.objects.records import make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
-# Boxes of 8 x 4 pixels in a photo of 200 x 100, and their centres in cells of a stride of 32, when the photo
+# Boxes of 8 x 4 pixels in a photo of 200 x 100, and their centers in cells of a stride of 32, when the photo
 # fills an input of 320 x 320 (1.6 and 3.2 times as large).
 LEFT_TOP = np.array([[0, 0], [6, 3], [16, 8], [100, 50], [190, 95]], np.float32)
-CENTRES = (LEFT_TOP + np.array([4, 2])) * [1.6, 3.2] / 32
+CENTERS = (LEFT_TOP + np.array([4, 2])) * [1.6, 3.2] / 32
 INPUT = {"input_wh": [320, 320], "resize": "stretch"}
 
 
-def stored(tmp_path, *, window=3, resize="stretch", centres=CENTRES, route="window", preprocessing=None):
-    cell = np.floor(centres).astype(int)
+def stored(tmp_path, *, window=3, resize="stretch", centers=CENTERS, route="window", preprocessing=None):
+    cell = np.floor(centers).astype(int)
     boxes = np.concatenate([LEFT_TOP, LEFT_TOP + np.array([8, 4])], axis=1).astype(np.float32)
     objects = make_objects(image_id="i" * 32, xyxy=boxes, label=["dog"] * 5, source="s@1")
     prepared = {**INPUT, "resize": resize} if preprocessing is None else preprocessing
@@ -31,26 +31,26 @@ def stored(tmp_path, *, window=3, resize="stretch", centres=CENTRES, route="wind
     return store, store.objects(store.members("s"))
 
 
-def test_an_odd_window_is_centred_on_its_cell(tmp_path):
+def test_an_odd_window_is_centered_on_its_cell(tmp_path):
     store, objects = stored(tmp_path)
     where = window_whereabouts(store, "s", objects)
-    np.testing.assert_allclose(where.place, np.floor(CENTRES) + 0.5)
-    np.testing.assert_allclose(where.phase, CENTRES - np.floor(CENTRES) - 0.5, atol=1e-5)
+    np.testing.assert_allclose(where.place, np.floor(CENTERS) + 0.5)
+    np.testing.assert_allclose(where.phase, CENTERS - np.floor(CENTERS) - 0.5, atol=1e-5)
 
 
-def test_an_even_window_is_centred_on_the_nearest_corner_of_cells(tmp_path):
+def test_an_even_window_is_centered_on_the_nearest_corner_of_cells(tmp_path):
     store, objects = stored(tmp_path, window=2)
     where = window_whereabouts(store, "s", objects)
-    np.testing.assert_allclose(where.place, np.floor(CENTRES + 0.5))
+    np.testing.assert_allclose(where.place, np.floor(CENTERS + 0.5))
     assert np.abs(where.phase).max() <= 0.5
 
 
 def test_the_letterbox_counts(tmp_path):
     """The photo fills the width and half of the height: 1.6 times as large, 80 pixels down."""
-    centres = ((LEFT_TOP + np.array([4, 2])) * 1.6 + [0, 80]) / 32
-    store, objects = stored(tmp_path, resize="letterbox", centres=centres)
+    centers = ((LEFT_TOP + np.array([4, 2])) * 1.6 + [0, 80]) / 32
+    store, objects = stored(tmp_path, resize="letterbox", centers=centers)
     where = window_whereabouts(store, "s", objects)
-    np.testing.assert_allclose(where.phase + where.place, centres, atol=1e-5)
+    np.testing.assert_allclose(where.phase + where.place, centers, atol=1e-5)
 
 
 def test_crops_have_no_phase(tmp_path):

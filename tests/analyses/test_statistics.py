@@ -60,7 +60,7 @@ def test_values_never_leave_their_level() -> None:
 
 
 def test_clusters_move_through_all_levels_together() -> None:
-    """The same apple's colour at two elevations is one value, not two."""
+    """The same apple's color at two elevations is one value, not two."""
     apple, elevation = np.repeat(np.arange(5), 2), np.tile([0, 1], 5)
     clusters = make_clusters(np.arange(10), group=apple, level=elevation)
     for rows in permutations(clusters, 50):
@@ -114,8 +114,8 @@ def test_p_is_uniform_where_photos_hang_together_across_levels(shared: str) -> N
         compared = (kind[:, None] == kind) & (photo[:, None] != photo)
         rows = np.stack([np.arange(len(photo)), *permutations(clusters, 19, values=value, seed=seed)])
         member = np.eye(4)[kind]
-        centred = value - (value @ member / member.sum(0))[kind]
-        likeness = np.einsum("pi,ij,pj->p", centred[rows], vectors @ vectors.T * compared, centred[rows])
+        centered = value - (value @ member / member.sum(0))[kind]
+        likeness = np.einsum("pi,ij,pj->p", centered[rows], vectors @ vectors.T * compared, centered[rows])
         p.append(p_value(float(likeness[0]), likeness[1:]))
     for level in (0.05, 0.25, 0.5, 0.75):
         # Outside these bounds comes once in 300 times.

@@ -125,12 +125,12 @@ def test_masks_give_one_object_a_photo(world, index):
 def test_named_groups_of_the_file_name_are_factors(world, index, command, tmp_path):
     done = command(
         "index", world.photos, "--store", tmp_path / "s.osp", *world.model, "--route", "crop",
-        "--pattern", r"(?P<colour>[a-z]+)(?P<number>\d+)",
+        "--pattern", r"(?P<color>[a-z]+)(?P<number>\d+)",
     )  # fmt: skip
     assert done.code == 0
     assert done.err == f"objectspace: 2 of 4 photos have no factors, such as {world.photos}/sub/blue.jpg\n"
     factors = open_store(tmp_path / "s.osp").objects().factors
-    assert set(factors["colour"].tolist()) == {"red", None}
+    assert set(factors["color"].tolist()) == {"red", None}
     assert set(factors["number"][~np.isnan(factors["number"])].tolist()) == {1, 2}
 
 
@@ -143,10 +143,10 @@ def test_factors_come_from_a_table_too(world, index, tmp_path):
 
 def test_a_suffix_keeps_two_recipes_apart(world, index):
     index(world.photos, *world.model, "--route", "crop")
-    _, store = index(world.photos, *world.model, "--route", "crop", "--background", "mean", "--as", "grey")
+    _, store = index(world.photos, *world.model, "--route", "crop", "--background", "mean", "--as", "gray")
     names = set(sizes(store))
     assert len(names) == 2
-    assert any(name.endswith("-grey") for name in names)
+    assert any(name.endswith("-gray") for name in names)
 
 
 def test_the_same_command_twice_adds_nothing(world, index):

@@ -8,12 +8,12 @@ import shutil
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
+from objectspace.files import content_id
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
-RECIPE = Recipe("crop", "colour", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
+RECIPE = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
 
 
 def add(path, first, photos):
@@ -94,7 +94,7 @@ def test_an_approximate_answer_always_tells_its_recall(command, store):
     }
     exact = json.loads(command(*asked[:-1], "--json").out)
     assert "approximate" not in exact
-    assert document["neighbours"] == exact["neighbours"]
+    assert document["neighbors"] == exact["neighbors"]
 
 
 def test_without_an_index_one_sentence_says_how_to_build_it(sentence, plain):

@@ -41,9 +41,9 @@ def test_vary_indexes_every_place_with_its_factors(varied, spaces):
 
 
 def test_vary_a_stored_object_by_its_mask(world, command, tmp_path):
-    """The second rectangle of the photo is labelled by a triangle."""
-    labelled = ("--annotations", world.labels, "--names", world.names, *world.encoder)
-    command("index", world.photos, "--store", tmp_path / "s.osp", *labelled)
+    """The second rectangle of the photo is labeled by a triangle."""
+    labeled = ("--annotations", world.labels, "--names", world.names, *world.encoder)
+    command("index", world.photos, "--store", tmp_path / "s.osp", *labeled)
     objects = open_store(tmp_path / "s.osp").objects()
     (row,) = [
         n

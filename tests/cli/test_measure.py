@@ -34,8 +34,8 @@ def test_json_is_of_the_documented_shape(command: Callable, store: Path) -> None
     done = command("measure", store, "--factor", "angle", "--circular", "360", "-k", "2", "--json")
     assert done.code == 0, done.err
     document = json.loads(done.out)
-    assert {"space", "factor", "kind", "k", "n", "group", "neighbours", "probe", "labels"} <= set(document)
-    assert {"value", "chance", "low", "high", "p"} <= set(document["neighbours"])
+    assert {"space", "factor", "kind", "k", "n", "group", "neighbors", "probe", "labels"} <= set(document)
+    assert {"value", "chance", "low", "high", "p"} <= set(document["neighbors"])
     assert {"metric", "value", "chance", "low", "high"} <= set(document["probe"])
     assert (document["kind"], document["k"], document["n"], document["group"]) == ("circular", 2, 6, None)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.objects.detectors.tiny_detectors import normalise, picture, save_detr, spread
+from tests.objects.detectors.tiny_detectors import normalize, picture, save_detr, spread
 
 LITE = "ssdlite320_mobilenet_v3_large"
 
@@ -35,7 +35,7 @@ def lite(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         torch.manual_seed(0)
         network = ssdlite320_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=4).eval()
     pixels = picture(320, 320)
-    normalise(
+    normalize(
         network, [torch.from_numpy(one.copy()).permute(2, 0, 1) / 255 for one in (pixels, pixels[::-1])]
     )
     spread(network, pixels)
@@ -53,7 +53,7 @@ def d_fine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_torchvision_from_photos_to_neighbours(
+def test_torchvision_from_photos_to_neighbors(
     command: Callable, photos: Path, lite: list[str], tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
@@ -97,7 +97,7 @@ def test_a_box_at_the_deepest_map(command: Callable, photos: Path, lite: list[st
     )
     answer = json.loads(done.out)
     assert answer["space"] == space
-    assert len(answer["neighbours"]) == 2
+    assert len(answer["neighbors"]) == 2
 
 
 def test_queries_of_a_detr(
@@ -133,7 +133,7 @@ def test_queries_of_a_detr(
     answers = json.loads(command(*asked).out)
     answers = answers if isinstance(answers, list) else [answers]
     assert len(answers) > 0
-    assert max(answer["neighbours"][0]["distance"] for answer in answers) < 1e-3
+    assert max(answer["neighbors"][0]["distance"] for answer in answers) < 1e-3
     assert "without --box" in sentence(*asked[:-1], "--box", "1,1,90,90")
 
 

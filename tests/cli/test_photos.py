@@ -19,7 +19,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def huge_png() -> bytes:
-    """A PNG of 30,000 x 30,000 grey pixels, of which only the beginning is there."""
+    """A PNG of 30,000 x 30,000 gray pixels, of which only the beginning is there."""
     header = struct.pack(">IIBBBBB", WIDE, WIDE, 8, 0, 0, 0, 0)
     rows = zlib.compress(b"\0" * (WIDE + 1))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")

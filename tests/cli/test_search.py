@@ -13,7 +13,7 @@ from objectspace.store import open_store
 
 @pytest.fixture(scope="module")
 def annotated(world, tmp_path_factory):
-    """A store of the labelled objects, crops and windows, made by the Python API."""
+    """A store of the labeled objects, crops and windows, made by the Python API."""
     from objectspace import Job, index, load_detector, load_encoder, open_annotations, read_names
 
     path = tmp_path_factory.mktemp("annotated") / "s.osp"
@@ -49,19 +49,19 @@ def ids(store, label):
 def test_a_stored_object(annotated, search):
     apple = ids(annotated, "apple")[0]
     answer = search(annotated, "--object", apple, "-k", 3)
-    assert set(answer) == {"space", "metric", "query", "neighbours"}
+    assert set(answer) == {"space", "metric", "query", "neighbors"}
     assert (answer["space"], answer["metric"]) == ("test_vit-crop", "euclidean")
     assert set(answer["query"]) == {"object_id", "image", "label", "score", "xyxy"}
     assert answer["query"]["object_id"] == apple
     keys = ["rank", "object_id", "image", "label", "score", "xyxy", "distance"]
-    assert [list(row) for row in answer["neighbours"]] == [keys] * 3
-    assert [row["rank"] for row in answer["neighbours"]] == [1, 2, 3]
-    assert apple not in [row["object_id"] for row in answer["neighbours"]]
+    assert [list(row) for row in answer["neighbors"]] == [keys] * 3
+    assert [row["rank"] for row in answer["neighbors"]] == [1, 2, 3]
+    assert apple not in [row["object_id"] for row in answer["neighbors"]]
 
 
 def test_k_larger_than_the_space(annotated, search):
     answer = search(annotated, "--object", ids(annotated, "plum")[0], "-k", 1000)
-    assert len(answer["neighbours"]) == 5
+    assert len(answer["neighbors"]) == 5
 
 
 def test_several_objects_make_a_list(annotated, search):
@@ -83,8 +83,8 @@ def test_label_metric_space_and_other_photos(annotated, search):
     )
     answer = search(annotated, "--object", plum, *arguments)
     assert (answer["metric"], answer["space"]) == ("cosine", "tiny-window3-deepest")
-    assert [row["label"] for row in answer["neighbours"]] == ["apple", "apple"]
-    assert answer["query"]["image"] not in [row["image"] for row in answer["neighbours"]]
+    assert [row["label"] for row in answer["neighbors"]] == ["apple", "apple"]
+    assert answer["query"]["image"] not in [row["image"] for row in answer["neighbors"]]
 
 
 def test_a_stored_photo_answers_for_its_stored_objects(world, annotated, search):
@@ -103,7 +103,7 @@ def test_a_box_of_a_photo_that_is_not_stored(world, detected, search):
     answer = search(detected, "--image", world.photos / "sub" / "blue.jpg", "--box", "30,16,70,56", "-k", 1)
     assert (answer["query"]["label"], answer["query"]["score"]) == ("query", None)
     assert answer["query"]["xyxy"] == [30, 16, 70, 56]
-    assert len(answer["neighbours"]) == 1
+    assert len(answer["neighbors"]) == 1
 
 
 def test_a_table_for_people(annotated, command):
@@ -121,8 +121,8 @@ def test_search_draws_its_answer(world, detected, command, tmp_path):
     assert (done.code, done.err) == (0, "")
     with Image.open(tmp_path / "q.png") as picture:
         # The query's own picture is blue; nothing else on the sheet is as blue as that.
-        colours = picture.convert("RGB").getcolors(1 << 24)
-    assert any(blue > 190 and red < 60 and green < 70 for _, (red, green, blue) in colours)
+        colors = picture.convert("RGB").getcolors(1 << 24)
+    assert any(blue > 190 and red < 60 and green < 70 for _, (red, green, blue) in colors)
 
 
 def test_an_annotated_store_wants_a_box(world, annotated, sentence, tmp_path):
@@ -140,7 +140,7 @@ def test_several_objects_as_one_query_away_from_another(annotated, search):
     answer = search(annotated, *arguments)
     assert [row["object_id"] for row in answer["query"]["objects"]] == [first, second]
     assert [row["object_id"] for row in answer["query"]["unlike"]] == [plum]
-    found = [row["object_id"] for row in answer["neighbours"]]
+    found = [row["object_id"] for row in answer["neighbors"]]
     assert third in found
     assert not {first, second, plum} & set(found)
 
@@ -172,7 +172,7 @@ def test_words(worded, search):
     assert (answer["metric"], answer["space"]) == ("cosine", "tiny-clip-crop")
     assert answer["query"]["text"] == "a red leather chair"
     assert answer["query"]["object_id"] is None
-    assert len(answer["neighbours"]) == 2
+    assert len(answer["neighbors"]) == 2
     both = search(worded, "--text", "chair", "--text", "dog")
     assert [one["query"]["text"] for one in both] == ["chair", "dog"]
     assert search(worded, "--text", "chair", "--text", "dog", "--mean")["query"]["texts"] == ["chair", "dog"]
@@ -205,7 +205,7 @@ def test_wrong_words_and_points_are_one_sentence(world, annotated, worded, sente
 def test_sheet(annotated, command, tmp_path, suffix, start):
     out = tmp_path / f"sheet.{suffix}"
     done = command("sheet", annotated, "--out", out, "--rows", 3, "-k", 2)
-    assert done.out == f"{out}: 3 targets of space test_vit-crop, 2 neighbours each\n"
+    assert done.out == f"{out}: 3 targets of space test_vit-crop, 2 neighbors each\n"
     assert done.err == ""
     assert out.read_bytes().startswith(start)
 
@@ -219,16 +219,16 @@ def test_a_sheet_as_json_holds_its_answers(annotated, command, tmp_path):
     done = command("sheet", annotated, "--out", tmp_path / "s.svg", "--rows", 2, "-k", 3, "--json")
     assert (done.code, done.err) == (0, "")
     answers = json.loads(done.out)
-    assert [len(answer["neighbours"]) for answer in answers] == [3, 3]
+    assert [len(answer["neighbors"]) for answer in answers] == [3, 3]
     target = answers[0]["query"]["object_id"]
     found = json.loads(command("search", annotated, "--object", target, "-k", 3, "--json").out)
     assert found == answers[0]
 
 
-def test_a_sheet_tells_of_fewer_neighbours_than_asked_for(annotated, command, tmp_path):
+def test_a_sheet_tells_of_fewer_neighbors_than_asked_for(annotated, command, tmp_path):
     held = len(open_store(annotated).objects())
     told = command("sheet", annotated, "--out", tmp_path / "s.svg", "-k", 1000).out
-    assert told.endswith(f" at most {held - 1} neighbours each, as there are no more\n")
+    assert told.endswith(f" at most {held - 1} neighbors each, as there are no more\n")
 
 
 def test_a_label_that_is_not_there_is_guessed(annotated, sentence, tmp_path):
@@ -247,7 +247,7 @@ def test_models(command):
     text = command("models").out
     assert all(name in text for name in ("yolov3 ", "yolov3-spp ", "yolov3-tiny ", "resnet50 "))
     rows = json.loads(command("models", "--json").out)
-    assert {"name", "kind", "size", "sha256", "licence", "source", "path"} <= set(rows[0])
+    assert {"name", "kind", "size", "sha256", "license", "source", "path"} <= set(rows[0])
 
 
 def test_taps_of_a_name_and_of_a_file(world, command):

@@ -11,7 +11,7 @@ from objectspace.store import open_store
 
 @pytest.fixture(scope="module")
 def clips(world, tmp_path_factory):
-    """A store of the labelled objects, each with the colour that its photo's file name begins with."""
+    """A store of the labeled objects, each with the color that its photo's file name begins with."""
     from objectspace import Job, factors_from_pattern, index, load_encoder, open_annotations, read_names
 
     path = tmp_path_factory.mktemp("clips") / "s.osp"
@@ -32,14 +32,14 @@ def apple(clips):
     return objects.object_id[objects.label == "apple"][0]
 
 
-def test_neighbours_of_the_same_clip_are_left_out(clips, search):
+def test_neighbors_of_the_same_clip_are_left_out(clips, search):
     objects = open_store(clips).objects()
     clip = dict(zip(objects.object_id.tolist(), objects.factors["clip"].tolist(), strict=True))
     assert set(clip.values()) == {"red", "green", None}
     for target, mine in clip.items():
         answer = search(clips, "--object", target, "--exclude-same", "clip")
         expected = {other for other in clip if other != target and (mine is None or clip[other] != mine)}
-        assert {row["object_id"] for row in answer["neighbours"]} == expected
+        assert {row["object_id"] for row in answer["neighbors"]} == expected
         assert answer["exclude_same"] == "clip"
 
 
@@ -47,8 +47,8 @@ def test_a_box_in_a_stored_photo_is_of_its_clip(world, clips, search):
     box = ("--image", world.photos / "red1.png", "--box", "1,1,30,30")
     answer = search(clips, *box, "--exclude-same", "clip")
     assert answer["query"]["object_id"] is None
-    assert not any("red" in row["image"] for row in answer["neighbours"])
-    assert any("red" in row["image"] for row in search(clips, *box)["neighbours"])
+    assert not any("red" in row["image"] for row in answer["neighbors"])
+    assert any("red" in row["image"] for row in search(clips, *box)["neighbors"])
 
 
 def test_the_photo_itself_by_either_option(clips, apple, search):
@@ -57,16 +57,16 @@ def test_the_photo_itself_by_either_option(clips, apple, search):
     assert first["exclude_same"] == "image"
 
 
-def test_neighbours_within_a_distance(clips, apple, search):
-    whole = [row["distance"] for row in search(clips, "--object", apple)["neighbours"]]
+def test_neighbors_within_a_distance(clips, apple, search):
+    whole = [row["distance"] for row in search(clips, "--object", apple)["neighbors"]]
     answer = search(clips, "--object", apple, "--within", repr(whole[2]))
-    assert [row["distance"] for row in answer["neighbours"]] == whole[:3]
+    assert [row["distance"] for row in answer["neighbors"]] == whole[:3]
     assert answer["within"] == whole[2]
     few = search(clips, "--object", apple, "--within", repr(whole[2]), "-k", 2)
-    assert [row["distance"] for row in few["neighbours"]] == whole[:2]
+    assert [row["distance"] for row in few["neighbors"]] == whole[:2]
 
 
-def test_no_neighbour_within_a_distance_is_said(clips, apple, command, search, tmp_path):
+def test_no_neighbor_within_a_distance_is_said(clips, apple, command, search, tmp_path):
     out = tmp_path / "none.svg"
     near = ("--object", apple, "--within", "1e-3")
     done = command("search", clips, *near, "--sheet", out)
@@ -75,7 +75,7 @@ def test_no_neighbour_within_a_distance_is_said(clips, apple, command, search, t
     assert "within 0.001" in out.read_text()
     both = command("search", clips, *near, "--exclude-same-image")
     assert both.out.splitlines()[1:] == ["no object of another photo within 0.001"]
-    assert search(clips, *near)["neighbours"] == []
+    assert search(clips, *near)["neighbors"] == []
 
 
 def test_a_sheet_without_the_same_clip(clips, command, sentence, tmp_path):
@@ -83,7 +83,7 @@ def test_a_sheet_without_the_same_clip(clips, command, sentence, tmp_path):
     done = command("sheet", clips, "--out", out, "--exclude-same", "clip", "--json")
     for answer in json.loads(done.out):
         mine = next((name for name in ("red", "green") if name in answer["query"]["image"]), None)
-        assert mine is None or not any(mine in row["image"] for row in answer["neighbours"])
+        assert mine is None or not any(mine in row["image"] for row in answer["neighbors"])
     assert "none of the target's clip" in out.read_text()
     told = sentence("sheet", clips, "--out", out, "--exclude-same", "clop")
     assert told == "no column 'clop' that objects may share, expected one of image, clip; did you mean clip?"

@@ -1,4 +1,4 @@
-"""Crops: pixels worked by hand, and read by an encoder whose vector is the mean colour."""
+"""Crops: pixels worked by hand, and read by an encoder whose vector is the mean color."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def photo(pixels: np.ndarray, width: int | None = None, height: int | None = Non
     return Image("image", "photo.jpg", pixels, width or pixels.shape[1], height or pixels.shape[0])
 
 
-def plain(width: int, height: int, colour: tuple[int, int, int]) -> np.ndarray:
-    return np.full((height, width, 3), colour, np.uint8)
+def plain(width: int, height: int, color: tuple[int, int, int]) -> np.ndarray:
+    return np.full((height, width, 3), color, np.uint8)
 
 
 def found(*boxes: tuple[float, ...], masks: list[np.ndarray | None] | None = None) -> Objects:
@@ -45,7 +45,7 @@ def one(image: Image, objects: Objects, size: int, **policy: object) -> np.ndarr
     return cut_crops(image, objects, CropPolicy(**policy), size)[0]  # type: ignore[arg-type]
 
 
-def mean_colour(crops: np.ndarray) -> np.ndarray:
+def mean_color(crops: np.ndarray) -> np.ndarray:
     """A transparent encoder."""
     return crops.astype(np.float64).mean(axis=(1, 2))
 
@@ -170,7 +170,7 @@ def test_blur_keeps_the_object_sharp_and_loses_the_pattern_around_it():
     assert outside.std() < 8
 
 
-def test_blur_keeps_the_large_colours():
+def test_blur_keeps_the_large_colors():
     pixels = plain(64, 64, RED)
     pixels[:, 32:] = BLUE
     crop = one(photo(pixels), found((28, 28, 36, 36)), 64, background="blur", margin=3.5)
@@ -233,7 +233,7 @@ def test_only_is_black_beyond_the_border():
     assert not crop[:, :2].any()
 
 
-def test_an_object_that_fills_its_photo_leaves_the_mean_colour():
+def test_an_object_that_fills_its_photo_leaves_the_mean_color():
     crop = one(photo(plain(8, 8, RED)), found((0, 0, 8, 8)), 12, background="only", margin=0.25)
     assert (crop[2:10, 2:10] == IMAGENET_MEAN).all()
 
@@ -243,14 +243,14 @@ def test_only_without_a_margin_is_refused():
         CropPolicy("only")
 
 
-# Read by an encoder whose vector is the mean colour.
+# Read by an encoder whose vector is the mean color.
 
 
 @pytest.mark.parametrize("size", [7, 32, 100])
 def test_share_of_the_mask_survives_resampling(size: int):
     side = 50
     objects = found((0, 0, side, side), masks=[disc(side)])
-    share = mean_colour(cut_crops(photo(plain(side, side, RED)), objects, CropPolicy(), size))[0, 0] / 255
+    share = mean_color(cut_crops(photo(plain(side, side, RED)), objects, CropPolicy(), size))[0, 0] / 255
     assert share == pytest.approx(disc(side).mean(), abs=0.02)
 
 
@@ -266,7 +266,7 @@ def test_the_surroundings_leave_no_trace():
     assert np.array_equal(*scenes)
 
 
-def test_resampling_is_pillows_antialiasing_within_a_grey_level():
+def test_resampling_is_pillows_antialiasing_within_a_gray_level():
     pixels = np.random.default_rng(2).integers(0, 256, (90, 90, 3), np.uint8)
     for interpolation, filter_ in (("bilinear", PIL.Image.BILINEAR), ("bicubic", PIL.Image.BICUBIC)):
         crops = cut_crops(
@@ -386,7 +386,7 @@ def test_any_box_of_any_photo_gives_a_crop(
     )
     assert crop.shape == (size, size, 3)
     assert crop.dtype == np.uint8
-    # A line in a wide margin may be less than a grey level in a crop of a few pixels.
+    # A line in a wide margin may be less than a gray level in a crop of a few pixels.
     if size >= 8:
         assert crop.any()
 

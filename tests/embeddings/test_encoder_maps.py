@@ -40,7 +40,7 @@ def test_a_transformers_map_is_its_patch_tokens(vit, world):
     encoder.network.set_input_size(img_size=(SIDE, SIDE))
     pixels = picture(SIDE, SIDE).pixels
     with torch.inference_mode():
-        tokens = encoder.network.forward_features(encoder.normalised(pixels[None]))
+        tokens = encoder.network.forward_features(encoder.normalized(pixels[None]))
     (head,) = vit.heads
     side = head.grid_wh[0]
     expected = tokens[0, encoder.network.num_prefix_tokens :].T.reshape(-1, side, side)
@@ -52,7 +52,7 @@ def test_the_mean_of_a_convolutional_map_is_the_pooled_vector(demo):
     pixels = picture(SIDE, SIDE).pixels
     encoder = load_encoder("demo")
     with torch.inference_mode():
-        expected = encoder.network(encoder.normalised(pixels[None]))[0]
+        expected = encoder.network(encoder.normalized(pixels[None]))[0]
     (head,) = demo.heads
     np.testing.assert_allclose(
         demo.run([pixels]).maps[head.layer][0].mean((1, 2)), expected, rtol=1e-4, atol=1e-5

@@ -1,4 +1,4 @@
-"""Encoders: a network whose vector is the mean colour, ResNet50 and small timm models with random weights."""
+"""Encoders: a network whose vector is the mean color, ResNet50 and small timm models with random weights."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders import load_encoder, resnet, timm_models
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.resnet import fold_batch_norms
 from objectspace.embeddings.encoders.weights import state_dict_sha256
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
+from objectspace.files import file_sha256
 
 SMALL = "test_resnet"  # 0.4 M parameters, 160 x 160, 96 numbers
 
 
-class MeanColour(nn.Module):
-    """A transparent network: the mean of each normalised colour. Remembers the shapes it was given."""
+class MeanColor(nn.Module):
+    """A transparent network: the mean of each normalized color. Remembers the shapes it was given."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,16 +95,16 @@ def saved(state: Any, folder: Path) -> Path:
 # Batches.
 
 
-def test_the_vector_is_the_network_of_the_normalised_crop():
-    crops = np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in ((255, 0, 102), (0, 255, 0))])
+def test_the_vector_is_the_network_of_the_normalized_crop():
+    crops = np.stack([np.full((8, 8, 3), color, np.uint8) for color in ((255, 0, 102), (0, 255, 0))])
     # (1 - 0.5) / 0.5, (0 - 0.25) / 0.25, (0.4 - 0) / 2
     np.testing.assert_allclose(
-        encoder_of(MeanColour()).embed(crops), [[1, -1, 0.2], [-1, 3, 0]], rtol=1e-6, atol=1e-6
+        encoder_of(MeanColor()).embed(crops), [[1, -1, 0.2], [-1, 3, 0]], rtol=1e-6, atol=1e-6
     )
 
 
 def test_every_batch_has_the_same_shape():
-    network = MeanColour()
+    network = MeanColor()
     encoder = encoder_of(network, batch_size=4)
     network.shapes.clear()
     encoder.embed(random_crops(10, 8))
@@ -115,7 +115,7 @@ def test_every_batch_has_the_same_shape():
 @settings(deadline=None)
 def test_any_number_of_crops(count: int, batch_size: int):
     crops = random_crops(count, 8)
-    vectors = encoder_of(MeanColour(), batch_size=batch_size).embed(crops)
+    vectors = encoder_of(MeanColor(), batch_size=batch_size).embed(crops)
     assert (vectors.shape, vectors.dtype) == ((count, 3), np.dtype(np.float32))
     expected = (crops.mean(axis=(1, 2)) / 255 - [0.5, 0.25, 0]) / [0.5, 0.25, 2]
     np.testing.assert_allclose(vectors, expected.reshape(count, 3), atol=1e-5)
@@ -123,7 +123,7 @@ def test_any_number_of_crops(count: int, batch_size: int):
 
 def test_crops_that_are_a_view_of_others():
     crops = random_crops(6, 8)
-    encoder = encoder_of(MeanColour())
+    encoder = encoder_of(MeanColor())
     assert np.array_equal(encoder.embed(crops[::-2]), encoder.embed(crops)[::-2])
 
 
@@ -160,7 +160,7 @@ def test_nor_does_one_of_resnet50(resnet_file: Path):
 )
 def test_crops_of_another_shape_are_refused(crops: np.ndarray, came: str):
     with pytest.raises(InputError, match=r"takes uint8 crops of shape \(n, 8, 8, 3\), " + came):
-        encoder_of(MeanColour()).embed(crops)
+        encoder_of(MeanColor()).embed(crops)
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ def test_an_input_that_is_no_square_is_refused(
     monkeypatch: pytest.MonkeyPatch, small_state: dict[str, Tensor], tmp_path: Path
 ):
     monkeypatch.setattr(timm_models, "resolve_data_config", lambda *_, **__: {"input_size": (3, 32, 64)})
-    with pytest.raises(ModelError, match=r"takes inputs of \(3, 32, 64\); expected 3 colours, a square"):
+    with pytest.raises(ModelError, match=r"takes inputs of \(3, 32, 64\); expected 3 colors, a square"):
         load_encoder(SMALL, weights=saved(small_state, tmp_path))
 
 

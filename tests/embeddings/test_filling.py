@@ -22,13 +22,13 @@ def test_what_is_not_known_has_no_influence():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (7, 2), (64, 64), (33, 50)])
-def test_one_known_pixel_gives_its_colour_to_all(shape: tuple[int, int]):
+def test_one_known_pixel_gives_its_color_to_all(shape: tuple[int, int]):
     pixels, known = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
     pixels[-1, 0], known[-1, 0] = (10, 200, 30), True
     assert (fill_smoothly(pixels, known) == (10, 200, 30)).all()
 
 
-def test_the_middle_of_two_colours_is_between_them():
+def test_the_middle_of_two_colors_is_between_them():
     pixels, known = np.zeros((32, 32, 3), np.uint8), np.zeros((32, 32), bool)
     pixels[:, 31] = 200
     known[:, 0] = known[:, 31] = True

@@ -90,7 +90,7 @@ def test_names_of_spaces():
     assert pooled_space_name("yolov3", Pooling("mask"), None) == "yolov3-mask-deepest"
 
 
-def test_a_roi_of_one_number_is_the_box_centre():
+def test_a_roi_of_one_number_is_the_box_center():
     # Away from the border the map is linear, so a mean over the box is the value at its middle.
     vectors = pool_boxes(own_place(), np.array([[12, 10, 44, 30]], np.float32), 1, STRIDE)
     np.testing.assert_allclose(vectors, [[28, 20]], atol=1e-4)

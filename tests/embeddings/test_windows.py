@@ -41,7 +41,7 @@ def made_by(head: int, stride: int, x: int, y: int, anchor: int) -> Provenance:
 
 
 def cells_at(
-    x: list[int], y: list[int], centre_x: list[float] | None = None, centre_y: list[float] | None = None
+    x: list[int], y: list[int], center_x: list[float] | None = None, center_y: list[float] | None = None
 ) -> Cells:
     count = len(x)
     return Cells(
@@ -49,8 +49,8 @@ def cells_at(
         cell_x=np.array(x, np.int32),
         cell_y=np.array(y, np.int32),
         anchor=np.zeros(count, np.int32),
-        centre_x=np.array(centre_x or [value + 0.5 for value in x], np.float32),
-        centre_y=np.array(centre_y or [value + 0.5 for value in y], np.float32),
+        center_x=np.array(center_x or [value + 0.5 for value in x], np.float32),
+        center_y=np.array(center_y or [value + 0.5 for value in y], np.float32),
     )
 
 
@@ -93,11 +93,11 @@ def test_anchors_are_compared_in_pixels_of_the_input():
     assert cells.anchor.tolist() == [2]
 
 
-def test_letterbox_moves_the_centre():
-    # 640 x 320 in 320 x 320: half size, 80 grey rows above. The centre (320, 160) lies at (160, 160).
+def test_letterbox_moves_the_center():
+    # 640 x 320 in 320 x 320: half size, 80 gray rows above. The center (320, 160) lies at (160, 160).
     objects = found((310, 150, 330, 170))
     cells = responsible_cells(objects, HEADS, letterbox_frame((640, 320), (320, 320)), source=SOURCE)
-    assert (cells.head[0], cells.centre_x[0], cells.centre_y[0]) == (130, 10.0, 10.0)
+    assert (cells.head[0], cells.center_x[0], cells.center_y[0]) == (130, 10.0, 10.0)
 
 
 def test_deepest_takes_the_head_of_the_largest_stride_for_all():
@@ -105,7 +105,7 @@ def test_deepest_takes_the_head_of_the_largest_stride_for_all():
     frame = stretch_frame((320, 320), (320, 320))
     cells = responsible_cells(objects, HEADS[::-1], frame, "deepest", source=SOURCE)
     assert (cells.head[0], cells.cell_x[0], cells.cell_y[0]) == (121, 3, 3)
-    assert cells.centre_x[0] == np.float32(105 / 32)
+    assert cells.center_x[0] == np.float32(105 / 32)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_box_beyond_the_photo_is_clipped_to_the_last_cell():
     cells = responsible_cells(
         found((400, -90, 410, -80)), HEADS, stretch_frame((320, 320), (320, 320)), source=SOURCE
     )
-    assert (cells.cell_x[0], cells.cell_y[0], cells.centre_x[0], cells.centre_y[0]) == (19, 0, 20.0, 0.0)
+    assert (cells.cell_x[0], cells.cell_y[0], cells.center_x[0], cells.center_y[0]) == (19, 0, 20.0, 0.0)
 
 
 def test_no_objects_no_cells():
@@ -154,7 +154,7 @@ def test_assignment_against_a_loop_over_anchors(x: float, y: float, width: float
 # The window itself.
 
 
-def test_an_odd_window_is_centred_on_its_cell():
+def test_an_odd_window_is_centered_on_its_cell():
     vectors, outside = cut_windows(own_place(6, 5), cells_at([3], [2]), 3)
     assert vectors.reshape(2, 3, 3)[0].tolist() == [[12, 13, 14]] * 3
     assert vectors.reshape(2, 3, 3)[1].tolist() == [[11] * 3, [12] * 3, [13] * 3]
@@ -168,11 +168,11 @@ def test_one_cell_is_the_map_at_that_cell():
 
 
 @pytest.mark.parametrize(
-    ("centre", "columns"),
+    ("center", "columns"),
     [(2.1, [11, 12]), (2.49, [11, 12]), (2.51, [12, 13]), (2.9, [12, 13]), (3.0, [12, 13])],
 )
-def test_an_even_window_is_the_block_nearest_the_box_centre(centre: float, columns: list[int]):
-    vectors, outside = cut_windows(own_place(6, 5), cells_at([2], [2], [centre], [2.9]), 2)
+def test_an_even_window_is_the_block_nearest_the_box_center(center: float, columns: list[int]):
+    vectors, outside = cut_windows(own_place(6, 5), cells_at([2], [2], [center], [2.9]), 2)
     assert vectors.reshape(2, 2, 2)[0].tolist() == [columns] * 2
     assert outside.tolist() == [0]
 
@@ -244,28 +244,28 @@ def test_a_window_without_cells_is_refused(size: int):
 def test_windows_against_a_double_loop(data: st.DataObject, size: int, width: int, height: int):
     count = data.draw(st.integers(0, 4))
     along = st.floats(0, 1, width=32)
-    centre_x = [data.draw(along) * width for _ in range(count)]
-    centre_y = [data.draw(along) * height for _ in range(count)]
+    center_x = [data.draw(along) * width for _ in range(count)]
+    center_y = [data.draw(along) * height for _ in range(count)]
     cell_x = [data.draw(st.integers(0, width - 1)) for _ in range(count)]
     cell_y = [data.draw(st.integers(0, height - 1)) for _ in range(count)]
     features = np.random.default_rng(0).normal(size=(3, height, width)).astype(np.float32)
-    cells = cells_at(cell_x, cell_y, centre_x, centre_y)
+    cells = cells_at(cell_x, cell_y, center_x, center_y)
     vectors, outside = cut_windows(features, cells, size)
     for row in range(count):
-        left = slow_first(cell_x[row], float(cells.centre_x[row]), size, width)
-        top = slow_first(cell_y[row], float(cells.centre_y[row]), size, height)
+        left = slow_first(cell_x[row], float(cells.center_x[row]), size, width)
+        top = slow_first(cell_y[row], float(cells.center_y[row]), size, height)
         expected, missing = slow_window(features, left, top, size)
         assert np.array_equal(vectors[row], expected)
         assert outside[row] == missing
 
 
-def slow_first(cell: int, centre: float, size: int, length: int) -> int:
+def slow_first(cell: int, center: float, size: int, length: int) -> int:
     if size % 2:
         return cell - (size - 1) // 2
-    # The largest of the nearest, where the box centre lies midway between two blocks.
+    # The largest of the nearest, where the box center lies midway between two blocks.
     starts = range(-size, length + size)
-    nearest = min(abs(start + size / 2 - centre) for start in starts)
-    return max(start for start in starts if abs(start + size / 2 - centre) == nearest)
+    nearest = min(abs(start + size / 2 - center) for start in starts)
+    return max(start for start in starts if abs(start + size / 2 - center) == nearest)
 
 
 def slow_window(features: np.ndarray, left: int, top: int, size: int) -> tuple[np.ndarray, int]:

@@ -19,7 +19,7 @@ def path(store, tmp_path, small_blocks):
     return tmp_path / "o.parquet"
 
 
-def test_neighbours_are_rows_of_the_file_nearest_first(path):
+def test_neighbors_are_rows_of_the_file_nearest_first(path):
     table = pq.read_table(path)
     vectors = np.array(table["vector"].to_pylist(), np.float64)
     distances = np.sqrt(((vectors[:, None] - vectors[None]) ** 2).sum(-1))
@@ -45,8 +45,8 @@ def test_the_plane_of_many_is_the_first_two_components(monkeypatch):
     monkeypatch.setattr("objectspace.export.atlas.MOST_IN_TSNE", 20)
     vectors = np.random.default_rng(0).standard_normal((30, 5)).astype(np.float32)
     coordinates, method = plane(vectors)
-    centred = vectors.astype(np.float64) - vectors.mean(0, dtype=np.float64)
-    left, scale, _ = np.linalg.svd(centred, full_matrices=False)
+    centered = vectors.astype(np.float64) - vectors.mean(0, dtype=np.float64)
+    left, scale, _ = np.linalg.svd(centered, full_matrices=False)
     assert method == "pca"
     np.testing.assert_allclose(np.abs(coordinates), np.abs(left[:, :2] * scale[:2]), rtol=1e-9)
 

@@ -22,7 +22,7 @@ def axes_with_points(figure):
     return [axes for axes in figure.axes if axes.collections]
 
 
-def test_each_space_is_coloured_by_place_and_by_phase():
+def test_each_space_is_colored_by_place_and_by_phase():
     figure = draw_projection([projection(), projection()], red="x1", blue="y1")
     assert len(axes_with_points(figure)) == 4
     first, _, second, _ = (axes.collections[0] for axes in axes_with_points(figure))

@@ -11,13 +11,13 @@ from matplotlib.patches import Rectangle
 
 from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_sheet
-from objectspace.figures.style import BLUE, GREY, ORANGE, write_figure
+from objectspace.figures.style import BLUE, GRAY, ORANGE, write_figure
 from objectspace.sheets import SheetRow, Tile
 
 LONG = "refrigerator with an ice dispenser"
 CAPTION = (
     "space yolo-fastest-1.1-xl-window3-stride16 · euclidean distance under each, exact · "
-    "neighbours from other photos only"
+    "neighbors from other photos only"
 )
 
 
@@ -64,7 +64,7 @@ def test_every_line_of_a_note_has_room():
 
 
 def frames(figure):
-    """Colour and line of each frame in the order in which they were drawn."""
+    """Color and line of each frame in the order in which they were drawn."""
     patches = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     return [(to_hex(patch.get_edgecolor()).upper(), patch.get_linestyle()) for patch in patches]
 
@@ -76,9 +76,9 @@ def test_frames_tell_the_target_its_label_and_others_apart():
     assert drawn[3:] == [(BLUE, "-"), (ORANGE, "--")]  # the legend
 
 
-def test_frames_are_grey_where_the_targets_label_is_not_known():
+def test_frames_are_gray_where_the_targets_label_is_not_known():
     figure = draw_sheet([SheetRow(tile(None), (tile("cat", 1.0), tile("dog", 2.0)))])
-    assert frames(figure) == [("#000000", "-"), (GREY, "-"), (GREY, "-")]
+    assert frames(figure) == [("#000000", "-"), (GRAY, "-"), (GRAY, "-")]
     assert "query" in [text for text, _ in texts(figure)]
 
 
@@ -100,7 +100,7 @@ def test_text_in_an_svg_stays_text(tmp_path):
     assert {"target", "cat", "1235", "space resnet50-crop"} <= set(written)
 
 
-def test_a_row_with_fewer_neighbours_than_another():
+def test_a_row_with_fewer_neighbors_than_another():
     short = SheetRow(tile("cat"), (tile("cat", 1.0),))
     figure = draw_sheet([*rows_of(1, 3), short])
     assert len(figure.axes[0].images) == 4 + 2

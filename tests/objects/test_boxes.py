@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from objectspace.objects.boxes import (
     Frame,
     area,
-    centres,
+    centers,
     clip,
     iou,
     letterbox_frame,
@@ -85,16 +85,16 @@ def test_clipping_leaves_its_argument() -> None:
     np.testing.assert_array_equal(given_boxes, [[-5, 2, 12, 30]])
 
 
-def test_areas_and_centres() -> None:
+def test_areas_and_centers() -> None:
     some = boxes((0, 0, 4, 2), (1, 1, 1, 5), (5, 5, 2, 2))
     np.testing.assert_array_equal(area(some), [8, 0, 0])
-    np.testing.assert_array_equal(centres(some), [[2, 1], [1, 3], [3.5, 3.5]])
+    np.testing.assert_array_equal(centers(some), [[2, 1], [1, 3], [3.5, 3.5]])
 
 
 def test_no_boxes() -> None:
     none = boxes()
     assert area(none).shape == (0,)
-    assert centres(none).shape == (0, 2)
+    assert centers(none).shape == (0, 2)
     assert iou(none, boxes((0, 0, 1, 1))).shape == (0, 1)
     assert clip(none, (3, 3)).shape == (0, 4)
 

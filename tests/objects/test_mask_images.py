@@ -54,7 +54,7 @@ def test_half_of_the_brightest_pixel_is_the_threshold(annotate: Annotate, bright
     np.testing.assert_array_equal(decode(annotate(pixels).objects.mask[0]), square() > 0)
 
 
-def test_a_mask_in_colour(annotate: Annotate) -> None:
+def test_a_mask_in_color(annotate: Annotate) -> None:
     red = np.stack([square(), np.zeros_like(square()), np.zeros_like(square())], 2)
     assert annotate(red).objects.xyxy.tolist() == [[2, 1, 7, 4]]
 

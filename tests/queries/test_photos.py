@@ -27,10 +27,10 @@ def models(world, tmp_path):
 
 @pytest.fixture
 def make_store(world, models, tmp_path):
-    """Indexes all photos: the labelled objects, or the detected ones; with what the job is given besides."""
+    """Indexes all photos: the labeled objects, or the detected ones; with what the job is given besides."""
 
-    def make(*, labelled=True, **settings):
-        annotations = open_annotations(world.labels, names=("apple", "pear", "plum")) if labelled else None
+    def make(*, labeled=True, **settings):
+        annotations = open_annotations(world.labels, names=("apple", "pear", "plum")) if labeled else None
         detector = load_detector(
             models / "tiny.cfg", weights=models / "tiny.weights", names=models / "names.txt"
         )
@@ -70,7 +70,7 @@ def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suff
 
 
 def test_detected_objects_asked_for_again_are_all_found(make_store, world):
-    store = make_store(labelled=False)
+    store = make_store(labeled=False)
     photo = world.photos / "red1.png"
     queries = query_photo(store, photo, "test_vit-crop")
     stored = SpaceSearch(store, "test_vit-crop").stored(queries.objects.object_id.tolist())
@@ -119,7 +119,7 @@ def test_an_annotated_store_does_not_detect(make_store, world):
 
 
 def test_a_photo_in_which_nothing_is_detected(make_store, world):
-    store = make_store(labelled=False)
+    store = make_store(labeled=False)
     with pytest.raises(QueryError, match=r"nothing was detected in .*red1.png; name the object with --box"):
         query_photo(store, world.photos / "red1.png", "test_vit-crop", confidence=1.0)
 

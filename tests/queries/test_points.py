@@ -25,15 +25,15 @@ CROPS = "test_vit-crop"
 
 @pytest.fixture(scope="module")
 def indexed(world, tmp_path_factory):
-    """Indexes two photos: labelled objects or detected ones, with the pools that are named."""
+    """Indexes two photos: labeled objects or detected ones, with the pools that are named."""
     from objectspace.embeddings.encoders import load_encoder
 
-    def make(*, labelled, pools=("window3", "cell", "roi2"), scale="own"):
+    def make(*, labeled, pools=("window3", "cell", "roi2"), scale="own"):
         path = tmp_path_factory.mktemp("points") / "s.osp"
         job = Job(
             detector=load_detector(world.cfg, weights=world.weights, names=world.names),
             encoder=load_encoder("test_vit", weights=world.encoder_weights),
-            annotations=open_annotations(world.labels, names=("apple", "pear", "plum")) if labelled else None,
+            annotations=open_annotations(world.labels, names=("apple", "pear", "plum")) if labeled else None,
             pools=pools,
             scale=scale,
         )
@@ -44,13 +44,13 @@ def indexed(world, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def labelled(indexed):
-    return indexed(labelled=True)
+def labeled(indexed):
+    return indexed(labeled=True)
 
 
 @pytest.fixture(scope="module")
 def detected(indexed):
-    return indexed(labelled=False)
+    return indexed(labeled=False)
 
 
 # ------------------------------------------------------------------------------------------------ objects
@@ -101,26 +101,26 @@ def test_nothing_there(nested):
     assert object_at(no_objects(), (1, 1)) is None
 
 
-def test_a_click_on_a_stored_photo_is_its_stored_object(labelled, world):
-    queries = query_point(labelled, world.photos / "red1.png", CROPS, (20, 20))
+def test_a_click_on_a_stored_photo_is_its_stored_object(labeled, world):
+    queries = query_point(labeled, world.photos / "red1.png", CROPS, (20, 20))
     assert (queries.stored, queries.objects.label.tolist(), queries.point) == (True, ["apple"], (20, 20))
-    search = SpaceSearch(labelled, CROPS)
+    search = SpaceSearch(labeled, CROPS)
     np.testing.assert_array_equal(queries.vectors, search.stored(queries.objects.object_id.tolist()).vectors)
     (answer,) = search.nearest(queries)
-    assert queries.objects.object_id[0] not in answer.neighbours.object_id
+    assert queries.objects.object_id[0] not in answer.neighbors.object_id
     assert answer.to_json()["query"]["point"] == [20, 20]
 
 
-def test_other_poolings_take_the_object_as_well(labelled, world):
+def test_other_poolings_take_the_object_as_well(labeled, world):
     # The first photo's apple lies at the head of stride 16 or of 32; its space holds it.
-    for name in labelled.space_names:
+    for name in labeled.space_names:
         if "roi2" not in name:
             continue
-        held = set(labelled.members(name))
-        objects = labelled.objects(sorted(held))
+        held = set(labeled.members(name))
+        objects = labeled.objects(sorted(held))
         apple = objects.take((objects.label == "apple") & (objects.xyxy[:, 0] == 8))
         if len(apple):
-            queries = query_point(labelled, world.photos / "red1.png", name, (20, 20))
+            queries = query_point(labeled, world.photos / "red1.png", name, (20, 20))
             assert queries.objects.object_id.tolist() == apple.object_id.tolist()
             return
     pytest.fail("no space of regions holds the apple")
@@ -137,14 +137,14 @@ def test_a_click_on_a_new_photo_is_what_is_detected_there(detected, world):
     assert (queries.stored, queries.thumbnails) == (False, (found.thumbnails[row],))
 
 
-def test_a_click_beside_all_objects(labelled, world):
+def test_a_click_beside_all_objects(labeled, world):
     with pytest.raises(QueryError, match=r"no object of .*red1.png lies at 50,60; name one with --box"):
-        query_point(labelled, world.photos / "red1.png", CROPS, (50, 60))
+        query_point(labeled, world.photos / "red1.png", CROPS, (50, 60))
 
 
-def test_a_click_on_a_new_photo_of_an_annotated_store(labelled, world):
+def test_a_click_on_a_new_photo_of_an_annotated_store(labeled, world):
     with pytest.raises(QueryError, match="come from annotations; name the object with --box"):
-        query_point(labelled, world.photos / "sub" / "green.jpg", CROPS, (20, 20))
+        query_point(labeled, world.photos / "sub" / "green.jpg", CROPS, (20, 20))
 
 
 # -------------------------------------------------------------------------------------------------- cells
@@ -190,15 +190,15 @@ def test_the_far_corner_belongs_to_the_last_cell(detected, world):
     assert (cells.cell_x.tolist(), cells.cell_y.tolist()) == ([1], [1])
 
 
-def test_a_photo_that_is_not_stored_has_cells_too(labelled, world):
-    name = next(name for name in labelled.space_names if "window3" in name)
-    queries = query_point(labelled, world.photos / "sub" / "blue.jpg", name, (50, 30))
-    assert len(SpaceSearch(labelled, name).nearest(queries)) == 1
+def test_a_photo_that_is_not_stored_has_cells_too(labeled, world):
+    name = next(name for name in labeled.space_names if "window3" in name)
+    queries = query_point(labeled, world.photos / "sub" / "blue.jpg", name, (50, 30))
+    assert len(SpaceSearch(labeled, name).nearest(queries)) == 1
 
 
 @pytest.mark.parametrize("point", [(96, 10), (-1, 10), (10, 64), (float("nan"), 3)])
 @pytest.mark.parametrize("kind", ["crop", "window3"])
-def test_a_point_outside_the_photo(labelled, world, kind, point):
-    name = next(name for name in labelled.space_names if kind in name)
+def test_a_point_outside_the_photo(labeled, world, kind, point):
+    name = next(name for name in labeled.space_names if kind in name)
     with pytest.raises(QueryError, match=r"point .* is outside .*red1.png, which is 96 x 64; give x,y in"):
-        query_point(labelled, world.photos / "red1.png", name, point)
+        query_point(labeled, world.photos / "red1.png", name, point)

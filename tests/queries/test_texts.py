@@ -26,7 +26,7 @@ def model(clip_folder, tmp_path):
 
 @pytest.fixture
 def store(world, model, tmp_path):
-    """The labelled objects, in a space with a text tower and in one without."""
+    """The labeled objects, in a space with a text tower and in one without."""
     reader = open_annotations(world.labels, names=("apple", "pear", "plum"))
     for name, weights in ((f"open_clip:local-dir:{model}", None), ("test_vit", world.encoder_weights)):
         encoder = load_encoder(name, weights=weights)
@@ -43,7 +43,7 @@ def test_texts_are_ranked_by_cosine_with_the_very_weights(store, model):
         others = search.space.vectors.astype(float)
         cosine = others @ vector / np.linalg.norm(others, axis=1) / np.linalg.norm(vector)
         expected = sorted(zip(1 - cosine, search.space.object_id.tolist(), strict=True))
-        assert answer.neighbours.object_id.tolist() == [name for _, name in expected]
+        assert answer.neighbors.object_id.tolist() == [name for _, name in expected]
         np.testing.assert_allclose(answer.distance, [distance for distance, _ in expected], atol=1e-6)
         query = answer.to_json()["query"]
         assert query == dict.fromkeys(["object_id", "image", "label", "score", "xyxy"]) | {"text": text}

@@ -80,8 +80,8 @@ def test_boxes_and_scores_of_both_heads_agree_on_every_photo(
             head = next(head for head in detector.heads if head.layer == cells.head[index])
             place = cells.cell_y[index] * head.grid_wh[0] + cells.cell_x[index]
             row = rows[head.layer][place * ANCHORS + head.anchor_index.index(cells.anchor[index])]
-            centre, half = row[:2], row[2:4] / 2
-            box = np.concatenate([centre - half, centre + half]).clip(0, 1)
+            center, half = row[:2], row[2:4] / 2
+            box = np.concatenate([center - half, center + half]).clip(0, 1)
             box *= [image.width, image.height, image.width, image.height]
             np.testing.assert_allclose(objects.xyxy[index], box, atol=1e-3 * max(image.width, image.height))
             assert objects.score[index] == pytest.approx(row[5:].max(), abs=1e-3)

@@ -1,4 +1,4 @@
-"""The real detector on labelled photos: precision and recall beside the published ones."""
+"""The real detector on labeled photos: precision and recall beside the published ones."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ CONFIDENCE = 0.25
 SUPPRESSION_IOU = 0.45
 MATCH_IOU = 0.5
 
-Labelled = tuple[NDArray[np.float32], list[str]]
+Labeled = tuple[NDArray[np.float32], list[str]]
 
 
-def read_labels(path: Path, image: Image, names: tuple[str, ...]) -> Labelled:
+def read_labels(path: Path, image: Image, names: tuple[str, ...]) -> Labeled:
     """Boxes around the polygons of a label file, and their names; a photo without a file has none."""
     lines = path.read_text().splitlines() if path.exists() else []
     polygons = [np.array(line.split()[1:], np.float64).reshape(-1, 2) for line in lines]
@@ -37,7 +37,7 @@ def read_labels(path: Path, image: Image, names: tuple[str, ...]) -> Labelled:
     ]
 
 
-def matches(objects: Objects, truth: Labelled) -> int:
+def matches(objects: Objects, truth: Labeled) -> int:
     """How many objects find a label of their own: best score first, same name, the label that fits best."""
     boxes, names = truth
     free = np.ones(len(names), bool)
@@ -61,18 +61,18 @@ def test_precision_and_recall_are_near_the_published_ones(real: Path) -> None:
     )
     photos = find_photos([real / "photos" / "coco128"])
     assert len(photos) == 128
-    found = right = labelled = 0
+    found = right = labeled = 0
     for photo in photos:
         image = read_image(photo, at_least=detector.input_wh)
         labels = next(iter((real / "photos" / "coco128").rglob(f"{photo.stem}.txt")), Path("none"))
         truth = read_labels(labels, image, names)
         objects = detector.detect([image], confidence=CONFIDENCE, iou=SUPPRESSION_IOU)[0]
         found += len(objects)
-        labelled += len(truth[1])
+        labeled += len(truth[1])
         right += matches(objects, truth)
-    precision, recall = right / found, right / labelled
+    precision, recall = right / found, right / labeled
     print(
-        f"coco128, yolo-fastest-1.1-xl, {found} objects, {labelled} labels: precision {precision:.3f} "
+        f"coco128, yolo-fastest-1.1-xl, {found} objects, {labeled} labels: precision {precision:.3f} "
         f"(published {PUBLISHED_PRECISION}), recall {recall:.3f} (published {PUBLISHED_RECALL})"
     )
     assert precision >= 0.9 * PUBLISHED_PRECISION

@@ -45,9 +45,9 @@ def show(name: str, found: dict[str, Any]) -> None:
 
 def test_elevation_is_read_off_apples_never_seen(apples: Path) -> None:
     found = objectspace("measure", apples, "--factor", "elevation", "--group", "apple")
-    show("elevation, neighbours", found["neighbours"])
+    show("elevation, neighbors", found["neighbors"])
     show("elevation, R2", found["probe"])
-    assert found["neighbours"]["high"] < 0.6 * found["neighbours"]["chance"]
+    assert found["neighbors"]["high"] < 0.6 * found["neighbors"]["chance"]
     assert found["probe"]["value"] > 0.7
 
 
@@ -62,5 +62,5 @@ def test_views_of_one_apple_are_farther_apart_the_more_it_is_turned(apples: Path
 
 def test_which_apple_it_is_comes_before_how_it_lies(apples: Path) -> None:
     found = objectspace("measure", apples, "--factor", "apple", "--categorical")
-    show("which apple, purity", found["neighbours"])
-    assert found["neighbours"]["low"] > 3 * found["neighbours"]["chance"]
+    show("which apple, purity", found["neighbors"])
+    assert found["neighbors"]["low"] > 3 * found["neighbors"]["chance"]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.real
 
 MOMENTS = 20
 
-# The job of both parent and child: the real detector, crops through a mean colour (real encoders take the
+# The job of both parent and child: the real detector, crops through a mean color (real encoders take the
 # same path, and minutes), a commit every three photos, one broken file among the photos.
 JOB = """
 import sys
@@ -33,10 +33,10 @@ from objectspace.objects.detectors import load_detector
 
 tally.COMMIT_PHOTOS = 3
 
-class MeanColour:
-    name, dimension, input_size, interpolation, weights = "colour", 3, 32, "bilinear", "e" * 64
+class MeanColor:
+    name, dimension, input_size, interpolation, weights = "color", 3, 32, "bilinear", "e" * 64
     tap, precision, batch_size, device = "mean", "float32", 8, torch.device("cpu")
-    preprocessing, loaded_from = {"size": 32}, {"name": "colour"}
+    preprocessing, loaded_from = {"size": 32}, {"name": "color"}
 
     def embed(self, crops):
         return crops.astype(np.float32).mean((1, 2))
@@ -44,7 +44,7 @@ class MeanColour:
 def make_job(real):
     cfg = Path(real) / "weights" / "yolo-fastest-1.1.cfg"
     detector = load_detector(cfg, weights=cfg.with_suffix(".weights"))
-    return flow.Job(detector=detector, encoder=MeanColour(), pools=("window1", "window3"))
+    return flow.Job(detector=detector, encoder=MeanColor(), pools=("window1", "window3"))
 """
 CHILD = (
     JOB

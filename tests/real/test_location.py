@@ -15,7 +15,7 @@ BEAR = "25ef9223551fda1ab72dbaa8510b281a"
 
 @pytest.fixture(scope="module")
 def place(real, tmp_path_factory):
-    """A bear at 16 x 16 places, cut out by its labelled polygon, in windows of three and five cells."""
+    """A bear at 16 x 16 places, cut out by its labeled polygon, in windows of three and five cells."""
     from objectspace.cli import app
 
     folder = tmp_path_factory.mktemp("location")
@@ -23,10 +23,10 @@ def place(real, tmp_path_factory):
     labels = f"--annotations {real}/photos/coco128/labels --names {real}/weights/coco.names"
     weights = real / "weights/yolo-fastest-1.1-xl"
     network = f"--detector {weights}.cfg --detector-weights {weights}.weights -q"
-    options = "--factor position --steps 16 --background grey --window 3 --window 5 --from"
+    options = "--factor position --steps 16 --background gray --window 3 --window 5 --from"
     for line in (
-        f"index {photo} --store {folder}/labelled.osp --route window {labels} {network}",
-        f"vary {photo} --object {BEAR} {options} {folder}/labelled.osp --store {folder}/place.osp {network}",
+        f"index {photo} --store {folder}/labeled.osp --route window {labels} {network}",
+        f"vary {photo} --object {BEAR} {options} {folder}/labeled.osp --store {folder}/place.osp {network}",
     ):
         app(line.split(), standalone_mode=False)
     return folder / "place.osp"

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from objectspace.analyses.factors import Question, measure_neighbours
+from objectspace.analyses.factors import Question, measure_neighbors
 from objectspace.store import open_store
 
 pytestmark = pytest.mark.real
@@ -90,8 +90,8 @@ def test_a_box_drawn_again_finds_its_object_at_distance_zero(dogs: Path, real: P
     path = {row.image_id: row.path for row in store.images()}[str(objects.image_id[0])]
     box = ",".join(f"{side:.9g}" for side in objects.xyxy[0])
     answer = objectspace("search", dogs, "--image", path, "--box", box, "-k", "1")
-    assert answer["neighbours"][0]["object_id"] == objects.object_id[0]
-    assert answer["neighbours"][0]["distance"] == 0
+    assert answer["neighbors"][0]["object_id"] == objects.object_id[0]
+    assert answer["neighbors"][0]["distance"] == 0
 
 
 def test_a_photo_that_is_not_in_the_store_is_detected_and_searched(
@@ -102,7 +102,7 @@ def test_a_photo_that_is_not_in_the_store_is_detected_and_searched(
         picture.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT).save(photo)
     answers = objectspace("search", dogs, "--image", photo, "-k", "3")
     dog = next(answer for answer in answers if answer["query"]["label"] == "dog")
-    assert dog["neighbours"][0]["image"].endswith("dog.jpg")
+    assert dog["neighbors"][0]["image"].endswith("dog.jpg")
 
 
 def test_sheet_is_a_picture(dogs: Path, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_annotated_objects_of_coco_are_purer_than_chance(
     opened = open_store(store)
     for name in opened.space_names:
         space = opened.space(name)
-        purity = measure_neighbours(space, opened.objects(space.object_id), Question("label"), k=5).overall
+        purity = measure_neighbors(space, opened.objects(space.object_id), Question("label"), k=5).overall
         print(
             f"{name}: purity at 5 {purity.value:.3f} ({purity.low:.3f} to {purity.high:.3f}), "
             f"chance {purity.chance:.3f}, {purity.n} objects"

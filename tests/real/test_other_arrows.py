@@ -86,15 +86,15 @@ def test_resnets_map_of_the_whole_photo_finds_the_dog_by_its_box(run, real, yolo
     encoder = ("--encoder", "resnet50", "--encoder-weights", real / "weights" / "resnet50-imagenet.pth")
     run("index", photos, "--store", store, *yolo, *encoder, "--route", "map", "--pool", "roi3")
     found = run("search", store, "--image", photos / "dog.jpg", "--box", "131,220,310,540", "-k", "1")
-    assert found["neighbours"][0]["label"] == "dog"
-    assert Path(found["neighbours"][0]["image"]).name == "dog.jpg"
+    assert found["neighbors"][0]["label"] == "dog"
+    assert Path(found["neighbors"][0]["image"]).name == "dog.jpg"
 
 
 def test_a_click_on_the_dog_finds_the_dog(run, real, yolo, tmp_path):
     store, photos = tmp_path / "s.osp", real / "photos" / "darknet"
     run("index", photos, "--store", store, *yolo, "--route", "window", "--scale", "deepest")
     found = run("search", store, "--image", photos / "dog.jpg", "--point", "220,400", "-k", "1")
-    assert found["neighbours"][0]["label"] == "dog"
+    assert found["neighbors"][0]["label"] == "dog"
 
 
 def test_torchvisions_ssdlite_on_photos_of_every_shape(run, real, tmp_path):
@@ -128,7 +128,7 @@ def test_words_of_a_random_clip_rank_every_object(run, real, yolo, clip_folder, 
     run("index", real / "photos" / "darknet", "--store", store, *yolo, "--route", "crop", "--encoder", clip)
     count = run("info", store)["objects"]
     found = run("search", store, "--text", "a dog beside a bicycle", "-k", str(count))
-    assert len({row["object_id"] for row in found["neighbours"]}) == count
+    assert len({row["object_id"] for row in found["neighbors"]}) == count
 
 
 def test_exported_coco_is_read_back_object_by_object(scenes, real, tmp_path):

@@ -16,7 +16,7 @@ NAMES = ("apple", "pear", "plum")
 
 @pytest.fixture
 def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
-    """Indexes the labelled photos, by default windows of the tiny detector; reports move objects 5 x 5."""
+    """Indexes the labeled photos, by default windows of the tiny detector; reports move objects 5 x 5."""
     from objectspace.flow import index
     from objectspace.images import find_photos
     from objectspace.jobs import Job

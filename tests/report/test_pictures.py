@@ -16,7 +16,7 @@ STRIDE = 32  # of the tiny network's deepest head
 
 @pytest.mark.parametrize("size", [2, 3])
 def test_windows_are_whole_cells_the_nearest_to_the_object(indexed: Callable[..., Store], size: int) -> None:
-    """An even window lies around the object's centre, an odd one around that of the object's cell."""
+    """An even window lies around the object's center, an odd one around that of the object's cell."""
     store = indexed(pools=(f"window{size}",))
     choice = choose(store, Choice())
     photos = photos_of(store, choice.window, 24)
@@ -30,6 +30,6 @@ def test_windows_are_whole_cells_the_nearest_to_the_object(indexed: Callable[...
             aim = middle if size % 2 == 0 else (middle // STRIDE + 0.5) * STRIDE
             np.testing.assert_allclose(window[2:] - window[:2], size * STRIDE, atol=1e-3)
             np.testing.assert_allclose(window / STRIDE, np.rint(window / STRIDE), atol=1e-4)
-            # No block of whole cells has a centre nearer than half a cell.
+            # No block of whole cells has a center nearer than half a cell.
             assert np.abs((window[:2] + window[2:]) / 2 - aim).max() <= STRIDE / 2 + 1e-3
             np.testing.assert_allclose(cell[:2], middle // STRIDE * STRIDE, atol=1e-3)

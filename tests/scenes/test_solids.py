@@ -23,7 +23,7 @@ SIZE = (48, 40)
 def inside(solid: Solid, points: np.ndarray) -> np.ndarray:
     """Which points (..., 3) lie in the solid, by its definition."""
     turn = np.eye(3) if solid.turn is None else solid.turn
-    unit = ((points - np.array(solid.centre)) @ turn) / np.array(solid.half)
+    unit = ((points - np.array(solid.center)) @ turn) / np.array(solid.half)
     x, y, z = np.moveaxis(unit, -1, 0)
     if solid.shape == "ellipsoid":
         return x**2 + y**2 + z**2 <= 1
@@ -48,9 +48,9 @@ def walked(solids: list[Solid], view: View, steps: np.ndarray) -> np.ndarray:
 
 def random_solid(random: np.random.Generator, shape: str) -> Solid:
     turn = turn_x(random.uniform(0, 360)) @ turn_z(random.uniform(0, 360))
-    centre = tuple(random.uniform(-0.3, 0.3, 3))
+    center = tuple(random.uniform(-0.3, 0.3, 3))
     half = tuple(random.uniform(0.2, 0.8, 3))
-    return Solid(shape, centre, half, "style", turn, float(random.choice([0.0, 0.4, 1.0, 1.4])))
+    return Solid(shape, center, half, "style", turn, float(random.choice([0.0, 0.4, 1.0, 1.4])))
 
 
 @pytest.mark.parametrize("shape", ["ellipsoid", "box", "cone"])
@@ -115,7 +115,7 @@ def test_points_come_back_in_the_models_frame() -> None:
 
     points, _ = surface(model, view, look_at(model, view, SIZE))
 
-    unit = (points.T - np.array(solid.centre)) / np.array(solid.half)
+    unit = (points.T - np.array(solid.center)) / np.array(solid.half)
     assert np.allclose(np.abs(unit).max(axis=1), 1, atol=1e-4)
 
 

@@ -94,7 +94,7 @@ def test_quarter_turns(degrees, wh):
     assert turned(block(), degrees).alpha.shape == wh[::-1]
 
 
-def test_a_turn_is_anticlockwise():
+def test_a_turn_is_counterclockwise():
     pixels = np.zeros((2, 4, 3), np.uint8)
     pixels[:, 3] = RED
     upright = turned(Cutout("arrow", pixels, np.ones((2, 4), np.float32)), 90)
@@ -168,7 +168,7 @@ def test_each_background_has_the_same_places():
             "an object of 38 x 4 pixels has no room for 5 x 5 places in a picture of",
         ),
         (block(50, 4), "size", 5, "an object of 50 x 4 pixels does not fit a picture of 40 x 30"),
-        (block(), "colour", 5, "factor 'colour' is not known, expected position, angle, size, background"),
+        (block(), "color", 5, "factor 'color' is not known, expected position, angle, size, background"),
     ],
 )
 def test_what_cannot_be_varied(cutout, factor, steps, told):
@@ -178,13 +178,13 @@ def test_what_cannot_be_varied(cutout, factor, steps, told):
 
 def test_one_background_for_one_factor():
     with pytest.raises(InputError, match="position varies on one background, 2 were given"):
-        varied(block(), "position", 3, black=ground(), grey=ground())
+        varied(block(), "position", 3, black=ground(), gray=ground())
 
 
 # Backgrounds
 
 
-@pytest.mark.parametrize(("name", "level"), [("black", 0), ("grey", 128)])
+@pytest.mark.parametrize(("name", "level"), [("black", 0), ("gray", 128)])
 def test_plain_backgrounds(name, level):
     assert (draw_background(photo(), np.zeros((30, 40), bool), name) == level).all()
 

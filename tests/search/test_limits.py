@@ -1,4 +1,4 @@
-"""Neighbours that share a value of the query are left out, and those farther than a distance."""
+"""Neighbors that share a value of the query are left out, and those farther than a distance."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
-from objectspace.neighbours.approximate import index_space
+from objectspace.files import content_id
+from objectspace.neighbors.approximate import index_space
 from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.search import Queries, SpaceSearch
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
-CROP = Recipe("crop", "colour", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
+CROP = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
 #: Of each photo, twice over: the clip, and the second it was taken at; of the objects, an attribute.
 CLIPS = ["north", "north", None, "south", "east", None, "south", "north"]
 SECONDS = [1.0, 1.0, 2.0, np.nan, 2.0, np.nan, 3.0, 3.0]
@@ -88,11 +88,11 @@ def by_hand(search, vector, left_out, *, k, within=np.inf):
 
 
 def told(answer):
-    return list(zip(answer.distance.tolist(), answer.neighbours.object_id.tolist(), strict=True))
+    return list(zip(answer.distance.tolist(), answer.neighbors.object_id.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("name", ["image", "clip", "second", "coat"])
-def test_no_neighbour_shares_the_querys_value(exact, name):
+def test_no_neighbor_shares_the_querys_value(exact, name):
     rows = range(0, len(exact), 7)
     queries = exact.stored(exact.space.object_id[list(rows)].tolist())
     for row, vector, answer in zip(
@@ -115,7 +115,7 @@ def test_every_way_of_search_leaves_the_same_out(search, exact, name):
     for one, true in zip(found, expected, strict=True):
         assert len(one.images) == 50
         mine = value_of(one.query, 0, name)
-        assert mine is None or mine not in {value_of(one.neighbours, row, name) for row in range(50)}
+        assert mine is None or mine not in {value_of(one.neighbors, row, name) for row in range(50)}
         shared += len(set(told(one)) & set(told(true)))
     assert shared >= (0.97 if search.approximate else 1) * 50 * len(ids)
 
@@ -143,7 +143,7 @@ def test_values_of_all_that_a_query_is_made_of_are_left_out(exact):
 
     expected = by_hand(exact, query.vectors[0], left_out, k=400)
     np.testing.assert_allclose(answer.distance, [distance for distance, _ in expected], rtol=1e-6)
-    assert set(answer.neighbours.object_id) == {name for _, name in expected}
+    assert set(answer.neighbors.object_id) == {name for _, name in expected}
 
 
 def outside(search, photo):
@@ -167,7 +167,7 @@ def outside(search, photo):
 )
 def test_a_query_from_outside_has_the_value_of_its_photo(search, photo, name, value):
     (answer,) = search.nearest(outside(search, photo), k=400, exclude_same=name)
-    kept = {value_of(answer.neighbours, row, name) for row in range(len(answer.neighbours))}
+    kept = {value_of(answer.neighbors, row, name) for row in range(len(answer.neighbors))}
     everything = {value_of(search.objects, row, name) for row in range(len(search))}
     assert kept == everything - ({value} if value is not None else set())
 
@@ -210,15 +210,15 @@ def test_both_limits_and_a_label_of_several_as_one(exact):
     )
     assert 0 < len(answer.images) <= 20
     assert answer.distance.max() <= 3.5
-    assert "north" not in answer.neighbours.factors["clip"]
+    assert "north" not in answer.neighbors.factors["clip"]
 
 
 def test_json_names_the_limits_that_were_asked_for(exact):
     query = exact.stored(exact.space.object_id[:1].tolist())
     (answer,) = exact.nearest(query, exclude_same="clip", within=1e-3)
     document = json.loads(json.dumps(answer.to_json(), allow_nan=False))
-    assert list(document) == ["space", "metric", "exclude_same", "within", "query", "neighbours"]
-    assert (document["exclude_same"], document["within"], document["neighbours"]) == ("clip", 1e-3, [])
+    assert list(document) == ["space", "metric", "exclude_same", "within", "query", "neighbors"]
+    assert (document["exclude_same"], document["within"], document["neighbors"]) == ("clip", 1e-3, [])
 
 
 @pytest.mark.parametrize("within", [-1, -1e-9, float("nan"), float("inf")])

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
+from objectspace.files import content_id
 from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.search import Queries, SpaceSearch, choose_targets, default_space, distance_text
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
-CROP = Recipe("crop", "colour", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
+CROP = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
 WINDOW = Recipe("window", "net", "bb", "1", {"size": 8}, "float32", "0.1.0", 3, "own", 32)
 LABELS = ["cat", "dog", "cat", "owl"]
 
@@ -33,7 +33,7 @@ def store(tmp_path_factory):
     )
     vectors = np.random.default_rng(0).integers(1, 3, (40, 5)).astype(np.float32)
     spaces = {
-        "colour-crop": SpaceRows(CROP, objects.object_id, vectors),
+        "color-crop": SpaceRows(CROP, objects.object_id, vectors),
         "a-window": SpaceRows(WINDOW, objects.object_id[:4], vectors[:4, :2]),
     }
     with open_writer(path) as writer:
@@ -43,7 +43,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def search(store):
-    return SpaceSearch(store, "colour-crop")
+    return SpaceSearch(store, "color-crop")
 
 
 def by_hand(search, vector, *, metric, leave_out=(), k=10):
@@ -62,12 +62,12 @@ def by_hand(search, vector, *, metric, leave_out=(), k=10):
 
 
 def told(answer):
-    return list(zip(np.round(answer.distance, 9).tolist(), answer.neighbours.object_id.tolist(), strict=True))
+    return list(zip(np.round(answer.distance, 9).tolist(), answer.neighbors.object_id.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_every_answer_is_that_of_a_double_loop(store, metric):
-    search = SpaceSearch(store, "colour-crop", metric=metric)
+    search = SpaceSearch(store, "color-crop", metric=metric)
     ids = search.space.object_id.tolist()
     queries = search.stored(ids)
     for name, vector, answer in zip(ids, queries.vectors, search.nearest(queries), strict=True):
@@ -99,15 +99,15 @@ def test_a_twin_with_a_smaller_id_does_not_push_the_query_into_its_own_answer(se
     for row, name in enumerate(ids.tolist()):
         twins = {other for other in ids[(vectors == vectors[row]).all(1)].tolist() if other != name}
         (answer,) = search.nearest(search.stored([name]), k=max(1, len(twins)))
-        assert name not in answer.neighbours.object_id.tolist()
-        assert twins <= set(answer.neighbours.object_id.tolist())
+        assert name not in answer.neighbors.object_id.tolist()
+        assert twins <= set(answer.neighbors.object_id.tolist())
         assert not twins or (answer.distance == 0).all()
 
 
 def test_filters(search):
     query = search.stored(search.space.object_id[:1].tolist())
     (owls,) = search.nearest(query, k=40, label="owl")
-    assert set(owls.neighbours.label) == {"owl"}
+    assert set(owls.neighbors.label) == {"owl"}
     assert len(owls.images) == 10 - (query.objects.label[0] == "owl")
     (others,) = search.nearest(query, k=40, exclude_same_image=True)
     assert len(others.images) == 36
@@ -124,10 +124,10 @@ def test_k_beyond_the_space_gives_what_there_is(search):
 def test_json_of_an_answer(search):
     (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=1)
     document = json.loads(json.dumps(answer.to_json(), allow_nan=False))
-    assert list(document) == ["space", "metric", "query", "neighbours"]
+    assert list(document) == ["space", "metric", "query", "neighbors"]
     assert document["query"]["object_id"] == search.space.object_id[0]
     assert document["query"]["image"] == "photos/0.jpg"
-    (row,) = document["neighbours"]
+    (row,) = document["neighbors"]
     assert list(row) == ["rank", "object_id", "image", "label", "score", "xyxy", "distance"]
     assert (row["rank"], row["score"]) == (1, None)
 
@@ -145,12 +145,12 @@ def test_what_cannot_be_answered(store, search):
         search.nearest(query, label="dgo")
     with pytest.raises(QueryError, match="k is 0, expected 1 or more"):
         search.nearest(query, k=0)
-    with pytest.raises(QueryError, match="object zzz has no vector in space colour-crop"):
+    with pytest.raises(QueryError, match="object zzz has no vector in space color-crop"):
         search.stored(["zzz"])
     with pytest.raises(QueryError, match="no space nope"):
         SpaceSearch(store, "nope")
     with pytest.raises(QueryError, match="metric 'l1' is not known, expected euclidean or cosine"):
-        SpaceSearch(store, "colour-crop", metric="l1")
+        SpaceSearch(store, "color-crop", metric="l1")
     with pytest.raises(QueryError):
         search.nearest(Queries(query.objects, query.vectors[:, :3], query.images, stored=False))
 
@@ -181,7 +181,7 @@ def score_by_hand(vectors, liked, unliked, metric):
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize(("likes", "unlikes"), [(3, 0), (1, 1), (2, 3)])
 def test_a_mean_and_what_it_is_unlike_rank_as_documented(store, metric, likes, unlikes):
-    search = SpaceSearch(store, "colour-crop", metric=metric)
+    search = SpaceSearch(store, "color-crop", metric=metric)
     ids, vectors = search.space.object_id.tolist(), search.space.vectors
     for start in range(0, 30, 7):
         liked, unliked = ids[start : start + likes], ids[start + likes : start + likes + unlikes]
@@ -193,9 +193,9 @@ def test_a_mean_and_what_it_is_unlike_rank_as_documented(store, metric, likes, u
             vectors, *(vectors[[ids.index(i) for i in part]] for part in (liked, unliked)), metric
         )
         expected = sorted(scores[row] for row, name in enumerate(ids) if name not in own)
-        found = [scores[ids.index(name)] for name in answer.neighbours.object_id]
+        found = [scores[ids.index(name)] for name in answer.neighbors.object_id]
         np.testing.assert_allclose(found, expected, atol=1e-6)
-        assert not own & set(answer.neighbours.object_id.tolist())
+        assert not own & set(answer.neighbors.object_id.tolist())
 
 
 def test_a_mean_of_one_is_that_one(search):
@@ -219,7 +219,7 @@ def test_photos_of_all_that_a_query_is_made_of_are_left_out(search):
     assert not {"photos/0.jpg", "photos/5.jpg"} & set(answer.images)
     assert len(answer.images) == 31  # 40 less two photos of four, less the one to be unlike
     (owls,) = search.nearest(query, k=40, label="owl")
-    assert set(owls.neighbours.label) == {"owl"}
+    assert set(owls.neighbors.label) == {"owl"}
 
 
 def test_json_of_several_objects_and_of_what_they_are_unlike(search):
@@ -235,7 +235,7 @@ def test_json_of_several_objects_and_of_what_they_are_unlike(search):
 def test_what_cannot_be_averaged_or_moved_away(search):
     a, b = search.space.object_id[:2].tolist()
     query = search.stored([a])
-    with pytest.raises(QueryError, match="object zzz has no vector in space colour-crop"):
+    with pytest.raises(QueryError, match="object zzz has no vector in space color-crop"):
         search.unlike(query, ["zzz"])
     with pytest.raises(QueryError, match=f"object {a} is to be like and unlike; name it once"):
         search.unlike(query, [b, a])
@@ -247,7 +247,7 @@ def test_what_cannot_be_averaged_or_moved_away(search):
 
 
 def test_a_vector_of_length_zero_has_no_direction(store):
-    search = SpaceSearch(store, "colour-crop", metric="cosine")
+    search = SpaceSearch(store, "color-crop", metric="cosine")
     query = search.stored(search.space.object_id[:1].tolist())
     nothing = Queries(query.objects, 0 * query.vectors, query.images, stored=False)
     with pytest.raises(QueryError, match="a vector of length zero has no direction to average by cosine"):
@@ -255,8 +255,8 @@ def test_a_vector_of_length_zero_has_no_direction(store):
 
 
 def test_the_crop_space_is_searched_unless_another_is_named(store):
-    assert default_space(store) == "colour-crop"
-    assert default_space(store, store.objects().object_id[20]) == "colour-crop"
+    assert default_space(store) == "color-crop"
+    assert default_space(store, store.objects().object_id[20]) == "color-crop"
     with pytest.raises(QueryError, match="no object zzz"):
         default_space(store, "zzz")
 
@@ -268,7 +268,7 @@ def test_a_space_from_which_something_was_erased_is_searched_by_name_only(store,
     copied = shutil.copytree(store.path, tmp_path / "s.osp")
     with open_writer(copied) as writer:
         writer.commit(Batch([], no_objects(), [], "erased", {"a-crop": vectors}))
-    assert default_space(open_store(copied)) == "colour-crop"
+    assert default_space(open_store(copied)) == "color-crop"
 
 
 def test_an_empty_store_has_nothing_to_search(tmp_path):

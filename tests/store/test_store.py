@@ -221,9 +221,9 @@ def factor(path, name):
 
 
 def test_new_factors_are_unknown_in_older_rows(path):
-    write(path, some_objects("a"), some_objects("b", angle=30.0), some_objects("c", colour="red"))
+    write(path, some_objects("a"), some_objects("b", angle=30.0), some_objects("c", color="red"))
     assert repr(factor(path, "angle")) == "[nan, 30.0, nan]"
-    assert factor(path, "colour") == [None, None, "red"]
+    assert factor(path, "color") == [None, None, "red"]
 
 
 def test_a_factor_nobody_knows_makes_no_column(path):
@@ -257,13 +257,13 @@ def test_factor_names_that_can(path, name):
 
 
 def test_factors_of_stored_objects_can_be_set(path):
-    write(path, some_objects("a", angle=1.0, colour="red"), some_objects("b", angle=2.0), some_objects("c"))
+    write(path, some_objects("a", angle=1.0, color="red"), some_objects("b", angle=2.0), some_objects("c"))
     before = open_store(path).objects()
     with open_writer(path) as writer:
         writer.set_factors({"a" * 32: {"angle": 9.0, "size": "big"}, "b" * 32: {"angle": None}, "x" * 32: {}})
     after = open_store(path).objects(before.object_id)
     assert repr(after.factors["angle"].tolist()) == "[9.0, nan, nan]"
-    assert after.factors["colour"].tolist() == ["red", None, None]
+    assert after.factors["color"].tolist() == ["red", None, None]
     assert after.factors["size"].tolist() == ["big", None, None]
     for name in ("label", "xyxy", "image_id", "source"):
         assert after.columns()[name].tolist() == before.columns()[name].tolist()
@@ -274,7 +274,7 @@ def test_setting_the_same_factors_writes_nothing(path):
     write(path, some_objects("a", angle=1.0))
     with open_writer(path) as writer:
         before = (path / "manifest.json").read_bytes()
-        writer.set_factors({"a" * 32: {"angle": 1.0, "colour": None}})
+        writer.set_factors({"a" * 32: {"angle": 1.0, "color": None}})
         writer.set_factors({})
         assert (path / "manifest.json").read_bytes() == before
 

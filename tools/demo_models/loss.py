@@ -1,4 +1,4 @@
-"""What a YOLOv3 head is trained towards: which cell and anchor answers for an object, and the loss.
+"""What a YOLOv3 head is trained toward: which cell and anchor answers for an object, and the loss.
 
 Source: J. Redmon and A. Farhadi, "YOLOv3: An Incremental Improvement", arXiv:1804.02767, section 2.1, with
 two changes of later work: an object is also given to the other anchors that fit its shape (as in YOLOv4's
@@ -24,7 +24,7 @@ from objectspace.networks.darknet.layers import Layers, Yolo
 WIDEST_RATIO = 1.6
 
 #: A prediction that overlaps an object by more, but does not answer for it, is no mistake (section 2.1 has
-#: 0.5; with several anchors an object, their neighbours lie closer).
+#: 0.5; with several anchors an object, their neighbors lie closer).
 IGNORED_IOU = 0.6
 
 BOX_WEIGHT = 2.0
@@ -77,12 +77,12 @@ def grids(layers: Layers) -> tuple[Grid, ...]:
 def assign(truths: Truths, heads: Sequence[Grid], all_anchors: NDArray[np.float32]) -> list[Assigned]:
     """Which slots of each head answer for which object.
 
-    An object belongs to the cell that holds its centre: at the anchor that fits it best of all heads'
+    An object belongs to the cell that holds its center: at the anchor that fits it best of all heads'
     (greatest IoU of the shapes), and at every other whose sides are within WIDEST_RATIO of its own. Where
     two objects want one slot, the one with the shape nearer the anchor has it.
     """
     side = truths.xyxy[:, 2:] - truths.xyxy[:, :2]
-    centre = (truths.xyxy[:, 2:] + truths.xyxy[:, :2]) / 2
+    center = (truths.xyxy[:, 2:] + truths.xyxy[:, :2]) / 2
     fit = shape_iou(side, all_anchors)
     best = fit.argmax(1)
     found = []
@@ -93,7 +93,7 @@ def assign(truths: Truths, heads: Sequence[Grid], all_anchors: NDArray[np.float3
         truth, anchor = np.nonzero(fits)
         nearer_last = np.argsort(fit[truth, np.array(head.chosen)[anchor]], kind="stable")
         truth, anchor = truth[nearer_last], anchor[nearer_last]
-        cell = (centre[truth] / head.stride).astype(np.int64)
+        cell = (center[truth] / head.stride).astype(np.int64)
         slots = np.stack([truths.picture[truth], anchor, cell[:, 1], cell[:, 0]])
         # The last of equal slots is the first of the reversed ones.
         _, kept = np.unique(slots[:, ::-1], axis=1, return_index=True)
@@ -145,9 +145,9 @@ def _head_loss(raw: Tensor, shape: Grid, slots: Assigned, truths: Truths) -> Ten
 
 def decode(numbers: Tensor, column: Tensor, row: Tensor, anchors: Tensor, stride: int) -> Tensor:
     """Boxes (…, 4) in pixels of the input from tx, ty, tw, th (…, 4) of cells (YOLOv3, section 2.1)."""
-    centre = (torch.sigmoid(numbers[..., :2]) + torch.stack([column, row], -1)) * stride
+    center = (torch.sigmoid(numbers[..., :2]) + torch.stack([column, row], -1)) * stride
     half = anchors * torch.exp(numbers[..., 2:4].clamp(max=6)) / 2
-    return torch.cat([centre - half, centre + half], -1)
+    return torch.cat([center - half, center + half], -1)
 
 
 @torch.no_grad()
@@ -166,7 +166,7 @@ def _overlapping(numbers: Tensor, shape: Grid, truths: Truths) -> Tensor:
 
 
 def shape_iou(side: NDArray[np.float32], anchors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The IoU (m, a) of boxes with sides (m, 2) and anchors (a, 2) about one centre."""
+    """The IoU (m, a) of boxes with sides (m, 2) and anchors (a, 2) about one center."""
     shared = np.minimum(side[:, None], anchors).prod(2)
     joined: NDArray[np.float32] = side.prod(1)[:, None] + anchors.prod(1) - shared
     return shared / joined

@@ -25,7 +25,7 @@ from objectspace.scenes.world import KINDS, draw_scene
 
 SIDE = 416
 
-#: How far a detector's box may lie from the true one: shift of the centre and change of each side, as
+#: How far a detector's box may lie from the true one: shift of the center and change of each side, as
 #: fractions of the side (standard deviations). Two thirds of such boxes overlap the truth by 0.8 or more.
 JITTER = 0.05
 
@@ -138,8 +138,8 @@ def _pictures(seed: int, numbers: range, jitter: float) -> Iterator[tuple[int, _
 
 def jittered(xyxy: NDArray[np.float32], amount: float, generator: np.random.Generator) -> NDArray[np.float32]:
     """Boxes (n, 4) moved and scaled at random by ``amount`` of their sides, kept inside the picture."""
-    centre, side = (xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]
+    center, side = (xyxy[:, :2] + xyxy[:, 2:]) / 2, xyxy[:, 2:] - xyxy[:, :2]
     noise = generator.normal(0, amount, (2, len(xyxy), 2)).clip(-2 * amount, 2 * amount)
-    centre, side = centre + noise[0] * side, side * np.exp(noise[1])
-    moved = np.concatenate([centre - side / 2, centre + side / 2], axis=1)
+    center, side = center + noise[0] * side, side * np.exp(noise[1])
+    moved = np.concatenate([center - side / 2, center + side / 2], axis=1)
     return moved.clip(0, SIDE).astype(np.float32)

@@ -40,7 +40,7 @@ Shard = Callable[[nn.Module], Tensor]
 
 
 class Training:
-    """A network in training, its optimiser, and the running average of its weights, which is what counts.
+    """A network in training, its optimizer, and the running average of its weights, which is what counts.
 
     A step's batch comes in as many shards as there are ``threads``, each run by one thread on a network of
     its own that shares the weights: two cores then work without waiting for each other within a layer.

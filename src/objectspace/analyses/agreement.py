@@ -1,4 +1,4 @@
-"""Agreement of neighbours: does an object's neighbourhood share its value of a factor?"""
+"""Agreement of neighbors: does an object's neighborhood share its value of a factor?"""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from objectspace.analyses.statistics import (
     p_value,
     permutations,
 )
-from objectspace.neighbours import ExactIndex
+from objectspace.neighbors import ExactIndex
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agreement:
-    """How well neighbours agree in a factor.
+    """How well neighbors agree in a factor.
 
-    overall, labels: of all objects, and of the objects of each label (whose neighbours are of any label):
+    overall, labels: of all objects, and of the objects of each label (whose neighbors are of any label):
         purity at k for a categorical factor, mean absolute difference for a linear one, mean arc for a
-        circular one. ``chance`` is the same over all objects that could be neighbours, which is what random
-        neighbours have on average.
+        circular one. ``chance`` is the same over all objects that could be neighbors, which is what random
+        neighbors have on average.
     values: (n,) float64, each object's own; ``cluster``: (n,) int64, its cluster
     """
 
@@ -37,7 +37,7 @@ class Agreement:
     cluster: Codes
 
 
-def find_neighbours(
+def find_neighbors(
     vectors: NDArray[np.float32], ids: NDArray[np.str_], clusters: Clusters, *, k: int, metric: str
 ) -> Codes:
     """(n, k) each object's exact k nearest in other clusters at its level; -1 where fewer are left."""
@@ -52,7 +52,7 @@ def find_neighbours(
 
 
 def measure_agreement(
-    neighbours: Codes,
+    neighbors: Codes,
     factor: Factor,
     clusters: Clusters,
     labels: NDArray[np.object_],
@@ -60,18 +60,18 @@ def measure_agreement(
     permuted: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Agreement:
-    """Agreement in a factor among ``neighbours`` (n, k), as :func:`find_neighbours` gives them.
+    """Agreement in a factor among ``neighbors`` (n, k), as :func:`find_neighbors` gives them.
 
-    The interval takes the neighbours as they are: it says how the figure varies with the objects that are
+    The interval takes the neighbors as they are: it says how the figure varies with the objects that are
     asked about, not with the store that answers. p compares the agreement less its chance with the same under
     :func:`~objectspace.analyses.statistics.permutations`.
     """
-    values = _agreement(neighbours, factor, factor.values)
+    values = _agreement(neighbors, factor, factor.values)
     random = random_agreement(factor, factor.values, clusters)
     shuffled = (
         factor.values[rows] for rows in permutations(clusters, permuted, values=factor.values, seed=seed)
     )
-    null = np.array([_gain(neighbours, factor, drawn, clusters) for drawn in shuffled])
+    null = np.array([_gain(neighbors, factor, drawn, clusters) for drawn in shuffled])
     p = p_value(factor.sign * float(values.mean() - random.mean()), null)
 
     def estimate(rows: NDArray[np.int64], p: float = np.nan) -> Estimate:
@@ -86,24 +86,24 @@ def measure_agreement(
     return Agreement(estimate(np.arange(len(values)), p), by_label, values, clusters.cluster)
 
 
-def hubness(neighbours: Codes) -> float:
-    """Skewness of the k-occurrence: how often each object is a neighbour (Radovanović et al., 2010).
+def hubness(neighbors: Codes) -> float:
+    """Skewness of the k-occurrence: how often each object is a neighbor (Radovanović et al., 2010).
 
-    About 0 where all are neighbours about as often; above 1 a few objects, the hubs, are in many lists.
+    About 0 where all are neighbors about as often; above 1 a few objects, the hubs, are in many lists.
     """
-    counts = np.bincount(neighbours[neighbours >= 0], minlength=len(neighbours))
+    counts = np.bincount(neighbors[neighbors >= 0], minlength=len(neighbors))
     return float(skew(counts)) if counts.min() < counts.max() else 0.0
 
 
-def _agreement(neighbours: Codes, factor: Factor, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) the mean comparison of each object with its neighbours."""
-    there = neighbours >= 0
-    compared = factor.compare(values[:, None], values[neighbours])
+def _agreement(neighbors: Codes, factor: Factor, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) the mean comparison of each object with its neighbors."""
+    there = neighbors >= 0
+    compared = factor.compare(values[:, None], values[neighbors])
     mean: NDArray[np.float64] = np.where(there, compared, 0).sum(1) / there.sum(1)
     return mean
 
 
-def _gain(neighbours: Codes, factor: Factor, values: NDArray[np.float64], clusters: Clusters) -> float:
-    """By how much neighbours agree better than random ones."""
+def _gain(neighbors: Codes, factor: Factor, values: NDArray[np.float64], clusters: Clusters) -> float:
+    """By how much neighbors agree better than random ones."""
     random = random_agreement(factor, values, clusters)
-    return factor.sign * float((_agreement(neighbours, factor, values) - random).mean())
+    return factor.sign * float((_agreement(neighbors, factor, values) - random).mean())

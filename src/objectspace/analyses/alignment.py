@@ -1,4 +1,4 @@
-"""Linear centred kernel alignment of two spaces, with and without its bias."""
+"""Linear centered kernel alignment of two spaces, with and without its bias."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _biased(first: Matrix, second: Matrix) -> float:
 
 
 def _kernel(vectors: NDArray[np.float32]) -> Matrix:
-    """The inner products of centred vectors, of mean square length 1."""
-    centred = vectors - vectors.mean(0, dtype=np.float64)
-    kernel: Matrix = centred @ centred.T
+    """The inner products of centered vectors, of mean square length 1."""
+    centered = vectors - vectors.mean(0, dtype=np.float64)
+    kernel: Matrix = centered @ centered.T
     return kernel / (np.trace(kernel) / len(kernel) or 1.0)

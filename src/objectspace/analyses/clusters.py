@@ -2,7 +2,7 @@
 
 Objects of one photo share light, camera and company; objects of one of the user's groups (the same apple, the
 same street) share even more. A *cluster* is the smallest set of objects that shares no photo and no group
-with any object outside it. One rule follows for every measure: neighbours come from other clusters, whole
+with any object outside it. One rule follows for every measure: neighbors come from other clusters, whole
 clusters are held out of a probe, drawn in a bootstrap and exchanged in a permutation.
 """
 
@@ -58,7 +58,7 @@ def make_clusters(
 
 
 def comparable(clusters: Clusters) -> NDArray[np.bool_]:
-    """(n,) which objects can have neighbours: those whose level is in another cluster as well."""
+    """(n,) which objects can have neighbors: those whose level is in another cluster as well."""
     pairs = np.unique(np.stack([clusters.level, clusters.cluster]), axis=1)
     in_clusters = np.bincount(pairs[0], minlength=int(clusters.level.max(initial=0)) + 1)
     there: NDArray[np.bool_] = in_clusters[clusters.level] >= 2

@@ -1,4 +1,4 @@
-"""The same objects in several spaces: shared neighbours, aligned distances, and each factor side by side."""
+"""The same objects in several spaces: shared neighbors, aligned distances, and each factor side by side."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import find_neighbours
+from objectspace.analyses.agreement import find_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.clusters import Clusters, Codes, comparable, make_clusters
 from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
 from objectspace.analyses.statistics import Estimate, finite, mean_interval
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects, known_values
-from objectspace.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,8 @@ class PairOfSpaces:
     """Two spaces of the same objects.
 
     overlap: the mean share of an object's k nearest in one space that are among its k nearest in the other;
-        chance is k of all that could be neighbours
-    cka: linear centred kernel alignment without bias, 1 where the spaces are the same up to rotation, scale
+        chance is k of all that could be neighbors
+    cka: linear centered kernel alignment without bias, 1 where the spaces are the same up to rotation, scale
         and shift, and 0 on average where they are independent
     cka_biased: the same with bias, as most papers report it: far above 0 where there are more numbers than
         objects, whatever they hold
@@ -43,7 +42,7 @@ class PairOfSpaces:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much better the neighbours in ``second`` agree than those in ``first``: in the factor's measure,
+    """How much better the neighbors in ``second`` agree than those in ``first``: in the factor's measure,
     positive where ``second`` is better, with its 95 % interval over the same draws of clusters.
     """
 
@@ -138,14 +137,14 @@ def compare_spaces(
 ) -> Comparison:
     """Compare spaces on ``objects``, which all of them hold (:func:`shared_objects`).
 
-    Neighbours are of other clusters: photos, or those of ``group``, which each of the ``questions`` names
+    Neighbors are of other clusters: photos, or those of ``group``, which each of the ``questions`` names
     too. Raises InputError for fewer than two clusters and as
     :func:`~objectspace.analyses.factors.measure_factor` does.
     """
     aligned = [_rows_of(space, objects) for space in spaces]
     kept, clusters = _clusters(objects, group)
     ids = objects.object_id[kept]
-    near = [find_neighbours(space.vectors[kept], ids, clusters, k=k, metric=metric) for space in aligned]
+    near = [find_neighbors(space.vectors[kept], ids, clusters, k=k, metric=metric) for space in aligned]
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
@@ -200,6 +199,6 @@ def _side_by_side(
 
 def _difference(first: FactorMeasure, second: FactorMeasure, seed: int) -> Difference:
     sign = 1 if first.kind == "categorical" else -1
-    gain = sign * (second.neighbours.values - first.neighbours.values)
-    low, high = mean_interval(gain, first.neighbours.cluster, seed=seed)
+    gain = sign * (second.neighbors.values - first.neighbors.values)
+    low, high = mean_interval(gain, first.neighbors.cluster, seed=seed)
     return Difference(first.space, second.space, float(gain.mean()), low, high)

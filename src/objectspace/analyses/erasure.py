@@ -17,8 +17,7 @@ from objectspace.analyses.clusters import Clusters, make_clusters
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.statistics import Estimate
-from objectspace.errors import InputError
-from objectspace.wording import counted
+from objectspace.errors import InputError, counted
 
 Float64 = NDArray[np.float64]
 
@@ -56,8 +55,8 @@ class Eraser:
             raise InputError(
                 f"vectors of {vectors.shape[1]} numbers, but the eraser was fitted to {len(self.mean)}"
             )
-        centred = vectors.astype(np.float64) - self.mean
-        erased: Float64 = vectors - (centred @ self.read) @ self.remove.T
+        centered = vectors.astype(np.float64) - self.mean
+        erased: Float64 = vectors - (centered @ self.read) @ self.remove.T
         return erased
 
 
@@ -89,7 +88,7 @@ def fit_eraser(vectors: NDArray[Any], factors: Float64, *, shrinkage: float = SH
     adds that share of the mean variance to the covariance, in every direction: the change is then the least
     but for that, and what few vectors say of their many dimensions counts for less. Covariance is left none
     in either case. Each factor costs a dimension, even one that the vectors hold only by chance.
-    Solved from the singular values of the centred vectors: no d x d matrix is made.
+    Solved from the singular values of the centered vectors: no d x d matrix is made.
     Raises InputError where a factor is constant or the vectors are all equal.
     """
     if not np.ptp(factors, axis=0).all():
@@ -101,8 +100,8 @@ def fit_eraser(vectors: NDArray[Any], factors: Float64, *, shrinkage: float = SH
         raise InputError("the vectors are all equal, so there is nothing to erase")
     left, sizes, right = left[:, kept], sizes[kept], right[kept]
     deviation = np.sqrt(sizes**2 + shrinkage * (sizes**2).mean())
-    standardised = (factors - factors.mean(0)) / factors.std(0)
-    whitened = (left * (sizes / deviation)).T @ standardised
+    standardized = (factors - factors.mean(0)) / factors.std(0)
+    whitened = (left * (sizes / deviation)).T @ standardized
     span, strength, _ = np.linalg.svd(whitened, full_matrices=False)
     span = span[:, strength > _ROUNDING * strength[0]]
     return Eraser(mean, (right.T / deviation) @ span, (right.T * deviation) @ span)

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.clusters import Clusters, Codes, codes
-from objectspace.errors import InputError
+from objectspace.errors import InputError, guess
 from objectspace.objects.records import Objects, known_values
-from objectspace.wording import guess
 
 Kind = Literal["categorical", "linear", "circular"]
 
@@ -63,8 +62,8 @@ def read_factor(
 ) -> tuple[Factor, NDArray[np.bool_]]:
     """A factor of the objects that have it, and which these are (n,) bool.
 
-    The user's own columns come first; then ``label``, ``x`` and ``y`` (the box's centre), ``x1`` and ``y1``
-    (its top left corner, which the paper colours by) and ``size`` (the square root of its area), in pixels.
+    The user's own columns come first; then ``label``, ``x`` and ``y`` (the box's center), ``x1`` and ``y1``
+    (its top left corner, which the paper colors by) and ``size`` (the square root of its area), in pixels.
     Numbers are linear, circular where ``circular`` gives their period, names where ``categorical``; texts are
     categorical. Raises InputError for an unknown name and for texts that should be circular.
     """
@@ -123,7 +122,7 @@ def control_levels(column: NDArray[Any]) -> Codes:
 
 
 def random_agreement(factor: Factor, values: NDArray[np.float64], clusters: Clusters) -> NDArray[np.float64]:
-    """(n,) the mean :meth:`Factor.compare` of each object with all it could have as neighbours.
+    """(n,) the mean :meth:`Factor.compare` of each object with all it could have as neighbors.
 
     These are the objects of its level in other clusters; each object must have one (:func:`comparable`).
     """

@@ -1,4 +1,4 @@
-"""How much of a factor a space holds: neighbours, probe and geometry, each with chance and interval."""
+"""How much of a factor a space holds: neighbors, probe and geometry, each with chance and interval."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import Agreement, find_neighbours, hubness, measure_agreement
+from objectspace.analyses.agreement import Agreement, find_neighbors, hubness, measure_agreement
 from objectspace.analyses.circular_geometry import Geometry, measure_geometry
 from objectspace.analyses.clusters import Clusters, comparable, make_clusters
 from objectspace.analyses.factor_values import (
@@ -30,7 +30,7 @@ class Question:
     """What is asked of a space.
 
     factor: its name; ``circular``: its period, where it is an angle; ``categorical``: its numbers are names
-    group: objects of one value of this column are never neighbours, and are held out, drawn and exchanged
+    group: objects of one value of this column are never neighbors, and are held out, drawn and exchanged
         together; by default photos are
     control: the factor is compared among objects of one value of this column
     """
@@ -46,14 +46,14 @@ class Question:
 class FactorMeasure:
     """What a space holds of a factor.
 
-    neighbours: agreement with the k nearest, overall and for the objects of each label
+    neighbors: agreement with the k nearest, overall and for the objects of each label
     probe: what a linear probe reads; None with fewer than three clusters
     geometry: distance by angle, of a circular factor; None where no two views can be compared
     hubness: skewness of the k-occurrence
     n, left_out: objects measured, and left out as the factor, group or control is unknown or no object of
         another cluster is at their level
     clusters: photos, or sets of photos that share a group
-    object_id: (n,) the objects of ``neighbours.values``, row for row
+    object_id: (n,) the objects of ``neighbors.values``, row for row
     """
 
     space: str
@@ -64,7 +64,7 @@ class FactorMeasure:
     n: int
     left_out: int
     clusters: int
-    neighbours: Agreement
+    neighbors: Agreement
     probe: Probe | None
     geometry: Geometry | None
     hubness: float
@@ -72,17 +72,17 @@ class FactorMeasure:
 
     @property
     def agreement(self) -> str:
-        """What the neighbours' figure is, for people."""
+        """What the neighbors' figure is, for people."""
         if self.kind == "categorical":
             return f"purity at {self.k}"
         return f"mean {'angle' if self.kind == 'circular' else 'difference'} to the {self.k} nearest"
 
     def worst(self, count: int) -> NDArray[np.int64]:
-        """Rows of the ``count`` objects that agree least with their neighbours, the worst first.
+        """Rows of the ``count`` objects that agree least with their neighbors, the worst first.
 
         Of labels these are the first to look at for mistakes. Equal ones come in their order.
         """
-        values = self.neighbours.values
+        values = self.neighbors.values
         return np.argsort(values if self.kind == "categorical" else -values, kind="stable")[:count]
 
     def to_json(self) -> dict[str, Any]:
@@ -100,10 +100,10 @@ class FactorMeasure:
             "clusters": self.clusters,
             "left_out": self.left_out,
             "hubness": self.hubness,
-            "neighbours": self.neighbours.overall.to_json(),
+            "neighbors": self.neighbors.overall.to_json(),
             "probe": None if self.probe is None else _probe_json(self.probe),
             "geometry": None if self.geometry is None else _geometry_json(self.geometry),
-            "labels": {name: one.to_json() for name, one in self.neighbours.labels.items()},
+            "labels": {name: one.to_json() for name, one in self.neighbors.labels.items()},
         }
 
 
@@ -116,13 +116,13 @@ def measure_factor(
     metric: str = "euclidean",
     seed: int = 0,
 ) -> FactorMeasure:
-    """Neighbours, probe and geometry of a factor in a space; ``objects`` are its objects, row for row.
+    """Neighbors, probe and geometry of a factor in a space; ``objects`` are its objects, row for row.
 
     The same seed gives the same figures. Raises InputError for columns that are not known, where rows do not
     match, and where there is nothing to measure: fewer than two clusters, a factor of one value.
     """
     asked = Asked(space, objects, question)
-    near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=k, metric=metric)
+    near = find_neighbors(asked.vectors, asked.ids, asked.clusters, k=k, metric=metric)
     thing, same = asked.thing
     circular = asked.factor.kind == "circular"
     return FactorMeasure(
@@ -134,7 +134,7 @@ def measure_factor(
         n=len(asked.ids),
         left_out=len(objects) - len(asked.ids),
         clusters=asked.clusters.count,
-        neighbours=measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed),
+        neighbors=measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed),
         probe=measure_probe(asked.vectors, asked.factor, asked.clusters, seed=seed),
         geometry=measure_geometry(
             asked.vectors, asked.factor, asked.clusters, thing, same=same, metric=metric, seed=seed
@@ -146,7 +146,7 @@ def measure_factor(
     )
 
 
-def measure_neighbours(
+def measure_neighbors(
     space: Space,
     objects: Objects,
     question: Question,
@@ -155,9 +155,9 @@ def measure_neighbours(
     metric: str = "euclidean",
     seed: int = 0,
 ) -> Agreement:
-    """The neighbours' part of :func:`measure_factor` alone, in a fraction of the time; raises likewise."""
+    """The neighbors' part of :func:`measure_factor` alone, in a fraction of the time; raises likewise."""
     asked = Asked(space, objects, question)
-    near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=k, metric=metric)
+    near = find_neighbors(asked.vectors, asked.ids, asked.clusters, k=k, metric=metric)
     return measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed)
 
 
@@ -181,7 +181,7 @@ class Asked:
 
 
 def _answerable(objects: Objects, question: Question) -> tuple[NDArray[np.int64], Factor, Clusters]:
-    """The rows that have a factor, group, control and possible neighbours; their factor and clusters."""
+    """The rows that have a factor, group, control and possible neighbors; their factor and clusters."""
     factor, known = read_factor(
         objects, question.factor, circular=question.circular, categorical=question.categorical
     )
@@ -227,7 +227,7 @@ def _check_varies(question: Question, factor: Factor, clusters: Clusters) -> Non
     where = f" at one {question.control}" if question.control else ""
     if factor.kind == "categorical" and random == 0:
         raise InputError(
-            f"factor {question.factor}: no two objects that could be neighbours share a value, so there is "
+            f"factor {question.factor}: no two objects that could be neighbors share a value, so there is "
             f"nothing to measure; is it the same as the group ({question.group or 'the photo'})?"
         )
     if random >= 1 if factor.kind == "categorical" else random <= 1e-12 * scale:

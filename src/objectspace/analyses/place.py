@@ -1,6 +1,6 @@
 """Where an object is, in the photo and in the window that its vector was cut from.
 
-*Place* is where the window lies in the detector's map, *phase* where the box's centre lies in the window.
+*Place* is where the window lies in the detector's map, *phase* where the box's center lies in the window.
 Together they are the object's position; a vector can hold the one without the other.
 """
 
@@ -15,7 +15,7 @@ from objectspace.analyses.factor_values import factor_column
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import first_cells
 from objectspace.errors import InputError
-from objectspace.objects.boxes import Frame, centres, recipe_frame
+from objectspace.objects.boxes import Frame, centers, recipe_frame
 from objectspace.objects.records import Objects
 from objectspace.store import Store
 
@@ -29,9 +29,9 @@ PHASES = ("phase_x", "phase_y")
 class Whereabouts:
     """Of each object (n, 2), across and down, in cells of the map that its window was cut from.
 
-    phase: the box's centre less the window's, from -0.5 to 0.5; farther only where a detector found the
-        object from another cell than the one that holds its centre
-    place: the window's centre, 0 at the map's left (upper) edge
+    phase: the box's center less the window's, from -0.5 to 0.5; farther only where a detector found the
+        object from another cell than the one that holds its center
+    place: the window's center, 0 at the map's left (upper) edge
     """
 
     phase: Float64
@@ -57,7 +57,7 @@ def window_whereabouts(store: Store, name: str, objects: Objects) -> Whereabouts
         ]
     )
     cells = store.cells(name)
-    middle = (centres(boxes) / recipe.stride).astype(np.float32)
+    middle = (centers(boxes) / recipe.stride).astype(np.float32)
     cell = np.column_stack([cells["cell_x"], cells["cell_y"]])
     place = first_cells(cell, middle, recipe.window) + recipe.window / 2
     return Whereabouts(middle.astype(np.float64) - place, place.astype(np.float64))

@@ -67,14 +67,14 @@ class _Losses:
 def measure_probe(
     vectors: NDArray[np.float32], factor: Factor, clusters: Clusters, *, seed: int = 0
 ) -> Probe | None:
-    """Ridge regression from standardised vectors (n, d) to the factor; None with fewer than three clusters.
+    """Ridge regression from standardized vectors (n, d) to the factor; None with fewer than three clusters.
 
-    Whole clusters are held out, in five folds. Features are centred and scaled by the training folds alone;
+    Whole clusters are held out, in five folds. Features are centered and scaled by the training folds alone;
     the penalty of a fold is the best on two of its training folds, each predicted from the other three.
     Targets are the values of a linear factor (R2 against the training folds' mean), sine and cosine of a
     circular one, and an indicator for each value of a categorical one (the largest wins: a ridge classifier,
     whose closed form lets the whole procedure be repeated for each permutation, which logistic regression is
-    too slow for). With a control, features and targets are centred at each of its levels, so only what goes
+    too slow for). With a control, features and targets are centered at each of its levels, so only what goes
     beyond the level counts.
     """
     if clusters.count < 3:
@@ -126,10 +126,10 @@ def _targets(factor: Factor) -> Matrix:
     if factor.kind == "circular":
         angle = 2 * np.pi * factor.values / factor.period
         return np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return _standardised(factor, factor.values)[:, None]
+    return _standardized(factor, factor.values)[:, None]
 
 
-def _standardised(factor: Factor, values: Matrix) -> Matrix:
+def _standardized(factor: Factor, values: Matrix) -> Matrix:
     """Values of a linear factor around 0, of variance 1, whatever their unit."""
     around: Matrix = (values - factor.values.mean()) / (factor.values.std() or 1.0)
     return around
@@ -146,7 +146,7 @@ def _losses(factor: Factor, values: Matrix, predicted: Matrix, baseline: Matrix)
             factor.compare(_angles(part, factor.period), values) for part in (predicted, baseline)
         )
         return _Losses(errors, ones, common, better=-1)
-    target = _standardised(factor, values)
+    target = _standardized(factor, values)
     errors, common = ((part[:, :, 0] - target) ** 2 for part in (predicted, baseline))
     return _Losses(errors, common, common, better=1, complement=True)
 

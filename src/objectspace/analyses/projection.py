@@ -17,11 +17,10 @@ from objectspace.analyses.place import PHASES, Whereabouts
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge, held_out
 from objectspace.analyses.statistics import Estimate, finite
-from objectspace.cores import PRODUCTS_IN_ONE_THREAD
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects
-from objectspace.wording import counted
+from objectspace.threads import BLAS_IN_ONE_THREAD
 
 Method = Literal["pca", "tsne"]
 Float64 = NDArray[np.float64]
@@ -40,7 +39,7 @@ PERPLEXITY = 30.0
 class Components:
     """Principal components of vectors (n, d).
 
-    coordinates: (n, c) float64, centred
+    coordinates: (n, c) float64, centered
     explained: (c,) share of the variance, falling
     axes: (c, d), orthonormal, each with its largest weight positive
     """
@@ -154,7 +153,7 @@ def project(
     fold = make_folds(clusters.cluster, FOLDS, seed=seed)
     vectors = space.vectors.astype(np.float64)
     # t-SNE magnifies the last bits of what it starts from, which the number of threads decides.
-    with PRODUCTS_IN_ONE_THREAD.held() if method == "tsne" else nullcontext():
+    with BLAS_IN_ONE_THREAD.held() if method == "tsne" else nullcontext():
         found = principal_components(vectors, COMPONENTS)
     told = {**factors, **_phases(where)}
     shares = None if where is None else _shares(vectors, found, where, fold)
@@ -172,25 +171,25 @@ def principal_components(vectors: Float64, count: int) -> Components:
 
     Solved in the smaller of the two equal forms, as eigenvectors of the d x d or the n x n products.
     """
-    centred = vectors - vectors.mean(0)
-    total = float((centred**2).sum())
-    wide = centred.shape[0] <= centred.shape[1]
-    products = centred @ centred.T if wide else centred.T @ centred
+    centered = vectors - vectors.mean(0)
+    total = float((centered**2).sum())
+    wide = centered.shape[0] <= centered.shape[1]
+    products = centered @ centered.T if wide else centered.T @ centered
     size = len(products)
     values, found = eigh(products, subset_by_index=(max(0, size - count), size - 1), check_finite=False)
     # Directions without variance are rounding, not components.
     there = np.flatnonzero(values > total * 1e-12)[::-1]
     values, found = values[there], found[:, there]
-    axes = (found.T @ centred) / np.sqrt(values)[:, None] if wide else found.T
+    axes = (found.T @ centered) / np.sqrt(values)[:, None] if wide else found.T
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1))
     explained: Float64 = values / total
-    return Components(centred @ axes.T, explained, axes)
+    return Components(centered @ axes.T, explained, axes)
 
 
 def tsne(components: Float64, *, seed: int = 0) -> Float64:
     """Two t-SNE coordinates (n, 2) of principal components (n, c); n is two or more.
 
-    van der Maaten and Hinton 2008, started from the components, with exact neighbours.
+    van der Maaten and Hinton 2008, started from the components, with exact neighbors.
     """
     from openTSNE import TSNE
 

@@ -13,7 +13,7 @@ from objectspace.analyses.clusters import Codes
 
 Matrix = NDArray[np.float64]
 
-#: Penalties, as multiples of the number of features (the mean squared length of a standardised vector).
+#: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES = 10.0 ** np.arange(-2, 5)
 
 
@@ -39,7 +39,7 @@ class _System:
 class FoldedRidge:
     """Features (n, d) and targets (n, t) in folds (n,), ready to be fitted without some of them.
 
-    Features are centred and scaled, and targets centred, by the training rows alone, at each level (n,)
+    Features are centered and scaled, and targets centered, by the training rows alone, at each level (n,)
     apart; a level without training rows takes the mean of all. The smaller of the two equal systems is
     solved: for the features' weights, from sums that are kept for each fold, or for the training rows' own
     weights.
@@ -61,19 +61,19 @@ class FoldedRidge:
         kept = [one for one in range(len(self.rows)) if one not in held]
         train = np.concatenate([self.rows[one] for one in kept])
         level = self.level[train]
-        centre, mean = (_level_means(columns, train, self.level) for columns in (self.x, self.targets))
-        start, asked = mean[self.level[rows]], self.x[rows] - centre[self.level[rows]]
+        center, mean = (_level_means(columns, train, self.level) for columns in (self.x, self.targets))
+        start, asked = mean[self.level[rows]], self.x[rows] - center[self.level[rows]]
         if self.wide:
-            fitted = self.x[train] - centre[level]
+            fitted = self.x[train] - center[level]
             scale = _scale((fitted**2).sum(0), (self.x[train] ** 2).sum(0), len(train))
             fitted /= scale
             return _System(
                 fitted @ fitted.T, self.targets[train] - mean[level], asked / scale @ fitted.T, start
             )
-        weighted = np.bincount(level, minlength=len(centre))[:, None] * centre
+        weighted = np.bincount(level, minlength=len(center))[:, None] * center
         gram = sum(self.grams[one] for one in kept)
         squares = np.diag(gram).copy()
-        gram -= weighted.T @ centre
+        gram -= weighted.T @ center
         scale = _scale(np.diag(gram), squares, len(train))
         right = sum(self.rights[one] for one in kept) - weighted.T @ mean
         return _System(gram / scale / scale[:, None], right / scale[:, None], asked / scale, start)
@@ -82,7 +82,7 @@ class FoldedRidge:
 def held_out(ridge: FoldedRidge, size: int) -> tuple[Matrix, Matrix]:
     """Predictions, and the means that they start from (n, t): every row from the folds that it is not in.
 
-    ``size`` neighbouring targets share a penalty: the best on two of the training folds.
+    ``size`` neighboring targets share a penalty: the best on two of the training folds.
     """
     best = _penalty_errors(ridge, size).argmin(1)
     predicted, start = np.empty_like(ridge.targets), np.empty_like(ridge.targets)
@@ -99,7 +99,7 @@ def held_out(ridge: FoldedRidge, size: int) -> tuple[Matrix, Matrix]:
 def _penalty_errors(ridge: FoldedRidge, size: int) -> Matrix:
     """(folds, penalties, t / size) squared errors inside the training folds of each fold.
 
-    A model without two neighbouring folds of a ring serves both: it predicts the one for the other's choice.
+    A model without two neighboring folds of a ring serves both: it predicts the one for the other's choice.
     """
     count = len(ridge.rows)
     errors = np.zeros((count, len(PENALTIES), ridge.targets.shape[1] // size))

@@ -57,7 +57,7 @@ from objectspace.cli.options import (
     MetricOption,
     Names,
     NameSuffix,
-    NeighboursOfEach,
+    NeighborsOfEach,
     NewStore,
     OtherPhotos,
     OtherValues,
@@ -95,8 +95,7 @@ from objectspace.cli.output import (
     warn,
     write_sheet,
 )
-from objectspace.errors import ObjectspaceError
-from objectspace.wording import counted
+from objectspace.errors import ObjectspaceError, counted
 
 app = typer.Typer(
     help="From photographs to a searchable space of objects: find them, embed each, search exactly, measure "
@@ -232,14 +231,14 @@ def sheet(
     out: OutPath,
     space: Space = None,
     rows: Rows = 12,
-    k: NeighboursOfEach = 5,
+    k: NeighborsOfEach = 5,
     label: Label = None,
     metric: MetricOption = Metric.euclidean,
     exclude_same_image: OtherPhotos = False,
     exclude_same: OtherValues = None,
     as_json: Json = False,
 ) -> None:
-    """Draw targets and their nearest neighbours as a grid: the paper's figures 2 and 5."""
+    """Draw targets and their nearest neighbors as a grid: the paper's figures 2 and 5."""
     from objectspace.search import SpaceSearch, choose_targets, default_space
     from objectspace.store import open_store
 
@@ -248,7 +247,7 @@ def sheet(
     opened = open_store(store)
     ready = SpaceSearch(opened, space or default_space(opened), metric=metric.value)
     if label is not None:
-        ready.labelled(label)  # says what a label that is not there may have been meant to be
+        ready.labeled(label)  # says what a label that is not there may have been meant to be
     targets = choose_targets(ready.objects, rows, label=label)
     answers = ready.nearest(
         ready.stored(targets), k=k, exclude_same_image=exclude_same_image, exclude_same=exclude_same
@@ -257,8 +256,8 @@ def sheet(
     if as_json:
         print_json([answer.to_json() for answer in answers])
         return
-    most = max(len(answer.neighbours) for answer in answers)
-    each = f"{counted(most, 'neighbour')} each"
+    most = max(len(answer.neighbors) for answer in answers)
+    each = f"{counted(most, 'neighbor')} each"
     fewer = "" if most == k else ", as there are no more"
     at_most = "at most " if fewer else ""
     typer.echo(
@@ -268,7 +267,7 @@ def sheet(
 
 @app.command()
 def models(taps: TapsOf = None, as_json: Json = False) -> None:
-    """List the models known by name: whether their weights are here, size, licence, source."""
+    """List the models known by name: whether their weights are here, size, license, source."""
     from objectspace.catalogue import known_models, list_taps
 
     rows = known_models() if taps is None else list_taps(taps)

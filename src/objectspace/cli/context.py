@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.commands import app
-from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighboursOfEach, StorePath
+from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighborsOfEach, StorePath
 from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table, warn
-from objectspace.wording import counted
+from objectspace.errors import counted
 
 if TYPE_CHECKING:
     from objectspace.analyses.context import Context, Views
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Alone = Annotated[
     str,
-    typer.Option(metavar="SPACE", help="crops on black or the mean colour: the object", show_default=False),
+    typer.Option(metavar="SPACE", help="crops on black or the mean color: the object", show_default=False),
 ]
 Both = Annotated[
     str, typer.Option(metavar="SPACE", help="crops as they are (keep): both", show_default=False)
@@ -35,12 +35,12 @@ def context(
     alone: Alone,
     both: Both,
     around: Around,
-    k: NeighboursOfEach = 5,
+    k: NeighborsOfEach = 5,
     metric: MetricOption = Metric.euclidean,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
-    """Tell objects from their surroundings: shares of the embedding, of neighbour pairs; people on chairs.
+    """Tell objects from their surroundings: shares of the embedding, of neighbor pairs; people on chairs.
 
     Needs three crop spaces of the same objects: index with --background black, keep and only, --margin 0.5.
     """

@@ -11,7 +11,7 @@ import typer
 from objectspace.cli.commands import app
 from objectspace.cli.options import Json, Metric, MetricOption, Space, StorePath
 from objectspace.cli.output import print_json, recall_text
-from objectspace.wording import counted
+from objectspace.errors import counted
 
 
 class Kind(StrEnum):
@@ -33,7 +33,7 @@ def index_space(
     as_json: Json = False,
 ) -> None:
     """Build the approximate index of a large space, for search --approximate, and measure its recall."""
-    from objectspace.neighbours.approximate import index_space as build
+    from objectspace.neighbors.approximate import index_space as build
     from objectspace.search import default_space
     from objectspace.store import open_store
 

@@ -11,8 +11,7 @@ import typer
 
 from objectspace.cli.options import Precision, Resize, Route
 from objectspace.cli.output import warn
-from objectspace.errors import InputError
-from objectspace.wording import counted
+from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
     from objectspace.embeddings.encoders import Encoder
@@ -229,7 +228,7 @@ def load_networks(
 
 
 def check_exclusion(exclude_same_image: bool, exclude_same: str | None) -> None:
-    """End as wrong usage does where neighbours are to be left out by two columns."""
+    """End as wrong usage does where neighbors are to be left out by two columns."""
     if exclude_same_image and exclude_same not in (None, "image"):
         misuse(f"give --exclude-same-image or --exclude-same {exclude_same}, one of them")
 

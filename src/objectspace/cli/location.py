@@ -41,8 +41,7 @@ from objectspace.cli.output import (
     progress_bars,
 )
 from objectspace.cli.search import parsed_box
-from objectspace.errors import QueryError
-from objectspace.wording import counted, number_text
+from objectspace.errors import QueryError, counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.projection import Projection
@@ -108,7 +107,7 @@ VariedFactor = Annotated[Varied, typer.Option(help="what to vary", show_default=
 Steps = Annotated[int, typer.Option(min=2, help="angles or sizes; places across and down")]
 Grounds = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME|PHOTO", help="black, grey, blur or a photo; repeatable", show_default="black"),
+    typer.Option(metavar="NAME|PHOTO", help="black, gray, blur or a photo; repeatable", show_default="black"),
 ]
 ObjectSize = Annotated[
     float | None,
@@ -137,7 +136,7 @@ NewSpace = Annotated[str, typer.Option("--as", metavar="NAME", help="the new spa
 WINDOWS = (1, 2, 3, 5)
 
 #: What objects are pasted on where nothing is named: one background, or several to be compared.
-BACKGROUNDS = (("black",), ("black", "grey", "blur"))
+BACKGROUNDS = (("black",), ("black", "gray", "blur"))
 
 
 @app.command()
@@ -242,7 +241,7 @@ def project_spaces(
 ) -> None:
     """Map spaces to their first components, and show what each holds of two factors (figure 7).
 
-    Of windows also the phase: where in its window the box's centre lies. R2 is of photos held out.
+    Of windows also the phase: where in its window the box's center lies. R2 is of photos held out.
     """
     from objectspace.store import open_store
 
@@ -312,7 +311,7 @@ def erase(
     """Erase factors from a space, as learned from varied pictures, into a new space (LEACE).
 
     Shows what probes find of each factor before and after, in varied pictures that were held out, and what
-    becomes of the neighbours.
+    becomes of the neighbors.
     """
     from objectspace.erasures import erase_space
 

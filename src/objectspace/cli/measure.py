@@ -9,9 +9,9 @@ import typer
 
 from objectspace.cli.commands import app
 from objectspace.cli.jobs import misuse
-from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighboursOfEach, Space, StorePath
+from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighborsOfEach, Space, StorePath
 from objectspace.cli.output import LISTED, checked_figure, estimate_row, print_json, print_table
-from objectspace.wording import counted, number_text
+from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry
@@ -44,7 +44,7 @@ NamedFactors = Annotated[
 Group = Annotated[
     str | None,
     typer.Option(
-        metavar="COLUMN", help="objects of one value are never neighbours, and are held out together"
+        metavar="COLUMN", help="objects of one value are never neighbors, and are held out together"
     ),
 ]
 Control = Annotated[
@@ -53,7 +53,7 @@ Control = Annotated[
 Worst = Annotated[
     int | None,
     typer.Option(
-        metavar="N", help="list the N objects that agree least with their neighbours: wrong labels?", min=1
+        metavar="N", help="list the N objects that agree least with their neighbors: wrong labels?", min=1
     ),
 ]
 FirstSpaces = Annotated[
@@ -75,7 +75,7 @@ def measure(
     categorical: NumbersAreNames = False,
     group: Group = None,
     control: Control = None,
-    k: NeighboursOfEach = 5,
+    k: NeighborsOfEach = 5,
     metric: MetricOption = Metric.euclidean,
     worst: Worst = None,
     figure: FigurePath = None,
@@ -119,12 +119,12 @@ def compare(
     categorical: NamedFactors = None,
     group: Group = None,
     control: Control = None,
-    k: NeighboursOfEach = 5,
+    k: NeighborsOfEach = 5,
     metric: MetricOption = Metric.euclidean,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
-    """Compare spaces on the objects that all of them hold: shared neighbours, alignment, factors."""
+    """Compare spaces on the objects that all of them hold: shared neighbors, alignment, factors."""
     from objectspace.analyses.comparison import compare_spaces, shared_objects
     from objectspace.store import open_store
 
@@ -149,7 +149,7 @@ def compare(
 
 
 def _worst(measured: FactorMeasure, store: Store, count: int) -> list[dict[str, Any]]:
-    """The objects that agree least with their neighbours: which, in which photo, and their own figure."""
+    """The objects that agree least with their neighbors: which, in which photo, and their own figure."""
     rows = measured.worst(count)
     objects = store.objects(measured.object_id[rows])
     paths = {image.image_id: image.path for image in store.images()}
@@ -157,7 +157,7 @@ def _worst(measured: FactorMeasure, store: Store, count: int) -> list[dict[str, 
         objects.object_id.tolist(),
         (paths[name] for name in objects.image_id.tolist()),
         objects.label.tolist(),
-        measured.neighbours.values[rows].tolist(),
+        measured.neighbors.values[rows].tolist(),
         strict=True,
     )
     return [dict(zip(("object_id", "image", "label", "value"), one, strict=True)) for one in columns]
@@ -201,7 +201,7 @@ def print_measure(measured: FactorMeasure) -> None:
     if measured.left_out:
         out = counted(measured.left_out, "object")
         typer.echo(f"{out} left out: unknown, or nothing to compare with")
-    rows = [estimate_row(measured.agreement, measured.neighbours.overall)]
+    rows = [estimate_row(measured.agreement, measured.neighbors.overall)]
     if measured.probe is not None:
         rows.append(estimate_row(f"probe: {measured.probe.metric}", measured.probe.score))
     if measured.geometry is not None:
@@ -209,9 +209,9 @@ def print_measure(measured: FactorMeasure) -> None:
     print_table(["", "value", "chance", "low", "high", "p", "objects"], rows)
     if measured.geometry is not None:
         _print_curve(measured.geometry)
-    labels = measured.neighbours.labels
+    labels = measured.neighbors.labels
     if len(labels) > 1:
-        typer.echo("neighbours by label")
+        typer.echo("neighbors by label")
         ordered = sorted(labels.items(), key=lambda item: (-item[1].n, item[0]))
         print_table(
             ["label", "value", "chance", "low", "high", "objects"],
@@ -223,7 +223,7 @@ def print_measure(measured: FactorMeasure) -> None:
 
 
 def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:
-    typer.echo(f"objects that agree least with their neighbours: {figure}")
+    typer.echo(f"objects that agree least with their neighbors: {figure}")
     rows = [[one["object_id"], one["label"], number_text(one["value"]), one["image"]] for one in listed]
     print_table(["object", "label", "value", "image"], rows)
 
@@ -244,12 +244,12 @@ def print_comparison(compared: Comparison) -> None:
         typer.echo(f"{first.question.factor} ({first.kind}), {counted(first.n, 'object')}")
         rows = []
         for one in factor.measures:
-            rows.append([one.space, *estimate_row(one.agreement, one.neighbours.overall)[:5]])
+            rows.append([one.space, *estimate_row(one.agreement, one.neighbors.overall)[:5]])
             if one.probe is not None:
                 rows.append([one.space, *estimate_row(f"probe: {one.probe.metric}", one.probe.score)[:5]])
         print_table(["space", *header[1:]], rows)
         print_table(
-            ["difference of neighbours (positive: the second is better)", "value", "low", "high"],
+            ["difference of neighbors (positive: the second is better)", "value", "low", "high"],
             [
                 [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high))]
                 for one in factor.differences

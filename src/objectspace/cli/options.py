@@ -80,14 +80,14 @@ Space = Annotated[str | None, typer.Option(help="the space; by default the crop 
 MetricOption = Annotated[Metric, typer.Option(help="the distance")]
 Label = Annotated[str | None, typer.Option(help="only objects of this label")]
 OtherPhotos = Annotated[
-    bool, typer.Option("--exclude-same-image", help="no neighbours from the target's photo")
+    bool, typer.Option("--exclude-same-image", help="no neighbors from the target's photo")
 ]
 OtherValues = Annotated[
     str | None,
     typer.Option(
         "--exclude-same",
         metavar="COLUMN",
-        help="no neighbours that share the target's value of this factor, such as a clip or a burst (image: "
+        help="no neighbors that share the target's value of this factor, such as a clip or a burst (image: "
         "its photo); unknown values are shared with nobody; words, and photos not in the store, have none",
     ),
 ]
@@ -327,13 +327,13 @@ Unlike = Annotated[
 QueryMetric = Annotated[
     Metric | None, typer.Option("--metric", help="the distance; euclidean, for words cosine")
 ]
-Neighbours = Annotated[int, typer.Option("-k", help="neighbours", min=1)]
+Neighbors = Annotated[int, typer.Option("-k", help="neighbors", min=1)]
 Within = Annotated[
     float | None,
-    typer.Option(metavar="DISTANCE", help="only neighbours at most that far, by the metric; -k at most"),
+    typer.Option(metavar="DISTANCE", help="only neighbors at most that far, by the metric; -k at most"),
 ]
 SheetPath = Annotated[Path | None, typer.Option(metavar="FILE", help="draw the answer: .png, .pdf or .svg")]
 OutPath = Annotated[Path, typer.Option(help="the picture: .png, .pdf or .svg", show_default=False)]
 Rows = Annotated[int, typer.Option(help="targets", min=1)]
-NeighboursOfEach = Annotated[int, typer.Option("-k", help="neighbours of each", min=1)]
+NeighborsOfEach = Annotated[int, typer.Option("-k", help="neighbors of each", min=1)]
 TapsOf = Annotated[str | None, typer.Option(help="list the layers of this .cfg or detector")]

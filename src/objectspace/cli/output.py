@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from objectspace.wording import counted, number_text
+from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate
@@ -82,7 +82,7 @@ def print_report(
 
 
 def tell_missing_words(prompter: Prompter, store: Path) -> None:
-    """Warn of the words of a prompt that no object of a store is labelled with."""
+    """Warn of the words of a prompt that no object of a store is labeled with."""
     from objectspace.store import open_store
 
     labels = open_store(store).info().labels
@@ -132,7 +132,7 @@ def print_models(models: Sequence[dict[str, Any]]) -> None:
         here = f"here: {model['path']}" if model["path"] else "not here, fetched when first used"
         typer.echo(f"{model['name']}  ({model['kind']}, {model['size'] / 1e6:.0f} MB; {here})")
         typer.echo(f"    weights  {model['file']}  sha256 {model['sha256'] or 'as the hub states it'}")
-        typer.echo(f"    licence  {model['licence']}")
+        typer.echo(f"    license  {model['license']}")
         typer.echo(f"    source   {model['source']}")
     typer.echo(
         "Also: any Darknet network as --detector FILE.cfg --detector-weights FILE.weights, any DETR of"
@@ -142,11 +142,11 @@ def print_models(models: Sequence[dict[str, Any]]) -> None:
 
 
 def print_answer(answer: Answer) -> None:
-    """A query, and its neighbours as a table."""
+    """A query, and its neighbors as a table."""
     from objectspace.search import distance_text
 
     typer.echo(f"{_query_text(answer)}  ({answer.space}, {answer.metric})")
-    near = answer.neighbours
+    near = answer.neighbors
     if not len(near):
         typer.echo(_nothing_text(answer.limits))
         return

@@ -31,7 +31,7 @@ Style = Annotated[
     str | None, typer.Option(help="the column that says of which sort it is; by default style or breed")
 ]
 Group = Annotated[
-    str | None, typer.Option(help="objects of one value of this column are never neighbours (one apple)")
+    str | None, typer.Option(help="objects of one value of this column are never neighbors (one apple)")
 ]
 
 

@@ -28,15 +28,15 @@ Bool = NDArray[np.bool_]
 #: The method in the recipes of crops: raised when the same encoder would get other pixels.
 CROP_METHOD = 1
 
-#: ImageNet's mean colour. It becomes (nearly) zero in the normalisation of an ImageNet encoder, as in R-CNN
+#: ImageNet's mean color. It becomes (nearly) zero in the normalization of an ImageNet encoder, as in R-CNN
 #: (Girshick et al. 2014, appendix A). A photo's own mean would carry its surroundings into the vector.
 IMAGENET_MEAN = (124, 116, 104)
 
-#: Blurred surroundings keep this many pixels a side: where the light and the large colours are, no shapes.
+#: Blurred surroundings keep this many pixels a side: where the light and the large colors are, no shapes.
 BLUR_SIDE = 8
 
 #: Where the surroundings stand alone, the object's hole is wider by this share of the crop's side: masks are
-#: drawn by hand or predicted, and a rim of the object's own pixels would tell its colour and shape.
+#: drawn by hand or predicted, and a rim of the object's own pixels would tell its color and shape.
 HOLE_RIM = 1 / 48
 
 #: Pixels of a canvas, of which every thread has one: above them objects are reduced first. A photo of 60
@@ -48,7 +48,7 @@ LARGEST_CANVAS = 100_000_000
 class CropPolicy:
     """How an object becomes an encoder's input.
 
-    background: what stands where the object is not: "black"; "mean", ImageNet's mean colour; "blur", the
+    background: what stands where the object is not: "black"; "mean", ImageNet's mean color; "blur", the
         heavily blurred surroundings; "keep", the surroundings as they are; "only", the surroundings alone,
         the object's pixels filled smoothly from them. Beyond the photo's border: black.
     margin: free space on each side, as a fraction of the object's longer side
@@ -161,7 +161,7 @@ def _outline(image: Image, box: NDArray[np.float32], mask: Mask | None) -> tuple
 
 
 def _mask_in(area: Area, mask: Mask, scale: tuple[float, float]) -> Bool:
-    """The mask in an area of the (maybe reduced) pixels: each takes the mask's value at its centre."""
+    """The mask in an area of the (maybe reduced) pixels: each takes the mask's value at its center."""
     left, top, right, bottom = area
     columns = np.floor((np.arange(left, right) + 0.5) / scale[0]).astype(np.intp)
     rows = np.floor((np.arange(top, bottom) + 0.5) / scale[1]).astype(np.intp)
@@ -200,8 +200,8 @@ def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) 
     width, height = right - left, bottom - top
     canvas_w, canvas_h, x, y = _layout(area, policy)
     if policy.background in ("black", "mean"):
-        colour = (0, 0, 0) if policy.background == "black" else IMAGENET_MEAN
-        canvas = _plain(canvas_w, canvas_h, colour)
+        color = (0, 0, 0) if policy.background == "black" else IMAGENET_MEAN
+        canvas = _plain(canvas_w, canvas_h, color)
     else:
         canvas = _surroundings(pixels, left - x, top - y, canvas_w, canvas_h)
         if policy.background == "keep":
@@ -234,7 +234,7 @@ def _surroundings_alone(
 ) -> UInt8:
     """The crop (size, size, 3) of what is around the object, the object filled from it.
 
-    A flat colour would show the object's outline; a smooth fill shows none on a plain wall, and elsewhere
+    A flat color would show the object's outline; a smooth fill shows none on a plain wall, and elsewhere
     only where the texture ends. It is made at the smaller of the two scales, the photo's and the crop's: so
     it costs little, and no pixel that it takes for surroundings has a part of the object in it.
     """
@@ -264,10 +264,10 @@ def _grown(mask: UInt8, rim: int) -> UInt8:
     return np.asarray(max_pool2d(planes, 2 * rim + 1, stride=1, padding=rim)[0, 0].numpy(), np.uint8)
 
 
-def _plain(width: int, height: int, colour: tuple[int, int, int]) -> UInt8:
+def _plain(width: int, height: int, color: tuple[int, int, int]) -> UInt8:
     canvas = np.zeros((height, width, 3), np.uint8)
-    if any(colour):
-        canvas[:] = np.tile(np.array(colour, np.uint8), (width, 1))
+    if any(color):
+        canvas[:] = np.tile(np.array(color, np.uint8), (width, 1))
     return canvas
 
 
@@ -293,7 +293,7 @@ def _paste(pixels: UInt8, onto: UInt8, opaque: Bool | None) -> None:
         onto[:] = pixels
         return
     # A choice by bits (x ^ (x ^ y) & all ones gives y) is several times as fast as np.where with a mask that
-    # broadcasts along the three colours.
+    # broadcasts along the three colors.
     ones = np.repeat(opaque.reshape(-1).view(np.uint8) * np.uint8(255), 3).reshape(pixels.shape)
     onto ^= (onto ^ pixels) & ones
 
@@ -302,7 +302,7 @@ def _resampled(pixels: UInt8, width: int, height: int, interpolation: Interpolat
     """Pixels (h, w, 3) resampled with antialiasing.
 
     torch does it in uint8, channels last, two to eight times as fast as Pillow, and equal to it within one
-    grey level.
+    gray level.
     """
     # The batch of one is made before the axes are turned: only so torch sees channels last, and keeps them.
     batch = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)

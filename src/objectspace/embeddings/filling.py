@@ -18,14 +18,14 @@ def fill_smoothly(pixels: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArra
     """
     if not known.any():
         raise ValueError("nothing to fill from: no pixel is known")
-    colour = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float()
+    color = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None].float()
     weight = torch.from_numpy(np.ascontiguousarray(known))[None, None].float()
-    filled = _pull_push(colour * weight, weight)[0].permute(1, 2, 0).round().clamp(0, 255)
+    filled = _pull_push(color * weight, weight)[0].permute(1, 2, 0).round().clamp(0, 255)
     return np.where(known[..., None], pixels, filled.numpy().astype(np.uint8))
 
 
 def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
-    """The colours (1, 3, h, w), from colours times weights and weights (1, 1, h, w) in [0, 1]."""
+    """The colors (1, 3, h, w), from colors times weights and weights (1, 1, h, w) in [0, 1]."""
     height, width = weight.shape[2:]
     mean = weighted / weight.clamp(min=1e-12)
     if height == width == 1 or bool((weight == 1).all()):

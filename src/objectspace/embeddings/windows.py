@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError
-from objectspace.objects.boxes import Frame, centres
+from objectspace.objects.boxes import Frame, centers
 from objectspace.objects.maps import Head
 from objectspace.objects.records import UNKNOWN, Objects
 
@@ -26,7 +26,7 @@ class Cells:
     head: int32, the number of the output layer (:attr:`Head.layer`)
     cell_x, cell_y: int32, the responsible cell, inside that head's grid
     anchor: int32, the anchor's number in the whole network's list
-    centre_x, centre_y: float32, the box centre in cells of that head's map: 0 is the left (upper) edge of
+    center_x, center_y: float32, the box center in cells of that head's map: 0 is the left (upper) edge of
         the first cell, 0.5 its middle
     """
 
@@ -34,8 +34,8 @@ class Cells:
     cell_x: NDArray[np.int32]
     cell_y: NDArray[np.int32]
     anchor: NDArray[np.int32]
-    centre_x: NDArray[np.float32]
-    centre_y: NDArray[np.float32]
+    center_x: NDArray[np.float32]
+    center_y: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.head)
@@ -52,9 +52,9 @@ def responsible_cells(
 
     ``source`` is the detector's own: objects that it found keep the head, cell and anchor that made them. Any
     other object gets the head whose anchor fits its width and height best (IoU of the two sizes laid on one
-    centre) and there the cell that holds its box centre, as YOLOv3 assigns ground truth in training (Redmon
+    center) and there the cell that holds its box center, as YOLOv3 assigns ground truth in training (Redmon
     and Farhadi 2018, section 2.1). With ``scale="deepest"`` every object gets the cell that holds its box
-    centre at the head of the largest stride, as the paper has it. ``frame`` is that of the objects' image.
+    center at the head of the largest stride, as the paper has it. ``frame`` is that of the objects' image.
     """
     if scale not in ("own", "deepest"):
         raise InputError(f"scale {scale!r} is not known; choose own or deepest")
@@ -73,7 +73,7 @@ def responsible_cells(
 
     strides = np.array([head.stride for head in candidates], np.float32)[head_row]
     grids = np.array([head.grid_wh for head in candidates], np.int32).reshape(-1, 2)[head_row]
-    middle = np.clip(centres(boxes) / strides[:, None], 0, grids).astype(np.float32)
+    middle = np.clip(centers(boxes) / strides[:, None], 0, grids).astype(np.float32)
     cell = np.minimum(np.floor(middle).astype(np.int32), grids - 1)
     made_at = np.column_stack([objects.provenance.cell_x, objects.provenance.cell_y])
     cell[found_here] = made_at[found_here]
@@ -109,7 +109,7 @@ def cut_windows(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """The ``size`` x ``size`` window around each cell (n,) of one image's map (channels, height, width).
 
-    An odd window is centred on the cell; an even one is the block whose centre is nearest the box centre.
+    An odd window is centered on the cell; an even one is the block whose center is nearest the box center.
     Cells outside the map are zeros, as a padded convolution sees them. ``cells`` must all be of the head that
     ``features`` belongs to; the map may lie on any device, in any float type.
 
@@ -119,8 +119,8 @@ def cut_windows(
     if size < 1:
         raise InputError(f"window size {size} is not a positive number of cells")
     height, width = features.shape[1:]
-    left = first_cells(cells.cell_x, cells.centre_x, size)
-    top = first_cells(cells.cell_y, cells.centre_y, size)
+    left = first_cells(cells.cell_x, cells.center_x, size)
+    top = first_cells(cells.cell_y, cells.center_y, size)
     outside = size * size - _inside(left, size, width) * _inside(top, size, height)
 
     margin = size // 2
@@ -134,15 +134,15 @@ def cut_windows(
     return vectors.float().cpu().numpy(), outside.astype(np.int32)
 
 
-def first_cells(cell: NDArray[np.int32], centre: NDArray[np.float32], size: int) -> NDArray[np.int32]:
+def first_cells(cell: NDArray[np.int32], center: NDArray[np.float32], size: int) -> NDArray[np.int32]:
     """The first column (or row) of each window, which may lie outside the map.
 
-    ``cell`` and ``centre`` are columns of :class:`Cells`, or its x and y side by side.
+    ``cell`` and ``center`` are columns of :class:`Cells`, or its x and y side by side.
     """
     if size % 2:
         first: NDArray[np.int32] = cell - np.int32(size // 2)
         return first
-    nearest: NDArray[np.int32] = np.floor(centre - size / 2 + 0.5).astype(np.int32)
+    nearest: NDArray[np.int32] = np.floor(center - size / 2 + 0.5).astype(np.int32)
     return nearest
 
 

@@ -1,7 +1,7 @@
-"""A parquet file for Embedding Atlas: a map of the objects, their pictures and their exact neighbours.
+"""A parquet file for Embedding Atlas: a map of the objects, their pictures and their exact neighbors.
 
 The columns are those that the ``embedding-atlas`` command documents: pictures as ``{"bytes": ...}``,
-neighbours as ``{"ids": [...], "distances": [...]}`` with rows of the file as ids, nearest first.
+neighbors as ``{"ids": [...], "distances": [...]}`` with rows of the file as ids, nearest first.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from objectspace._version import __version__
 from objectspace.analyses.projection import COMPONENTS, principal_components, tsne
 from objectspace.export.parquet import object_columns, vector_array
 from objectspace.export.selection import Block, Selection
-from objectspace.neighbours import ExactIndex, Neighbours
+from objectspace.neighbors import ExactIndex, Neighbors
 
-#: Neighbours of each object, as Embedding Atlas itself finds.
-NEIGHBOURS = 15
+#: Neighbors of each object, as Embedding Atlas itself finds.
+NEIGHBORS = 15
 
-#: Objects up to which the map is t-SNE's; its exact neighbours take a minute there.
+#: Objects up to which the map is t-SNE's; its exact neighbors take a minute there.
 MOST_IN_TSNE = 10_000
 
 _COLUMNS = ("image", "projection_x", "projection_y", "neighbors", "vector")
@@ -51,7 +51,7 @@ def write(selection: Selection, path: Path) -> list[str]:
                 "image": pa.array([{"bytes": jpeg} for jpeg in block.thumbnails()], _PICTURE),
                 "projection_x": pa.array(coordinates[rows, 0]),
                 "projection_y": pa.array(coordinates[rows, 1]),
-                "neighbors": _neighbours(index, vectors, block),
+                "neighbors": _neighbors(index, vectors, block),
                 "vector": vector_array(vectors[rows]),
             }
             table = pa.table(columns).replace_schema_metadata(metadata)
@@ -81,14 +81,14 @@ def plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
     return padded, "pca"
 
 
-def _neighbours(index: ExactIndex, vectors: NDArray[np.float32], block: Block) -> pa.Array:
+def _neighbors(index: ExactIndex, vectors: NDArray[np.float32], block: Block) -> pa.Array:
     """The nearest of each object of a block, itself left out."""
     own = np.arange(block.start, block.start + len(block))
     # One more than asked for, as an object finds itself first, or among its equals.
-    found: Neighbours = index.nearest(vectors[own], k=min(NEIGHBOURS + 1, len(vectors)))
+    found: Neighbors = index.nearest(vectors[own], k=min(NEIGHBORS + 1, len(vectors)))
     lists = []
     for row, ids, distances in zip(own, found.index, found.distance, strict=True):
         others = ids != row
-        near = ids[others][:NEIGHBOURS].tolist()
-        lists.append({"ids": near, "distances": distances[others][:NEIGHBOURS].tolist()})
+        near = ids[others][:NEIGHBORS].tolist()
+        lists.append({"ids": near, "distances": distances[others][:NEIGHBORS].tolist()})
     return pa.array(lists, _LISTS)

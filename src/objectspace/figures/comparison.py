@@ -1,4 +1,4 @@
-"""Spaces compared, drawn: who shares neighbours with whom, and each factor in each space."""
+"""Spaces compared, drawn: who shares neighbors with whom, and each factor in each space."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from objectspace.analyses.comparison import Comparison, FactorInSpaces
+from objectspace.errors import counted
 from objectspace.figures.factors import (
     PANEL,
     TEXT_SIZE,
@@ -15,8 +16,7 @@ from objectspace.figures.factors import (
     agreement_axis,
     draw_estimates,
 )
-from objectspace.figures.style import GREY
-from objectspace.wording import counted
+from objectspace.figures.style import GRAY
 
 # Inches.
 CELL = 0.62
@@ -26,8 +26,8 @@ ROW = 0.24
 
 
 def draw_comparison(compared: Comparison) -> Figure:
-    """Left, neighbour overlap (below the diagonal) and unbiased CKA (above it); for each factor a panel
-    for its neighbours and, under it, one for its probe. Spaces have numbers, and their names at the left.
+    """Left, neighbor overlap (below the diagonal) and unbiased CKA (above it); for each factor a panel
+    for its neighbors and, under it, one for its probe. Spaces have numbers, and their names at the left.
     """
     count, factors = len(compared.spaces), len(compared.factors)
     square = CELL * count
@@ -42,9 +42,9 @@ def draw_comparison(compared: Comparison) -> Figure:
     _draw_pairs(axes_at(NAMES, 0.5, square, square), compared)
     for number, factor in enumerate(compared.factors):
         left = NAMES + square + 0.4 + number * (NUMBERS + PANEL) + NUMBERS
-        neighbours = axes_at(left, 0.5, PANEL - 0.25, panel)
+        neighbors = axes_at(left, 0.5, PANEL - 0.25, panel)
         probe = axes_at(left, 0.5 + panel + 0.72, PANEL - 0.25, panel)
-        _draw_factor(neighbours, probe, factor)
+        _draw_factor(neighbors, probe, factor)
     held = f"{counted(compared.n, 'object')} in all spaces · {counted(compared.clusters, 'cluster')}"
     title = f"{held} · {compared.k} nearest"
     figure.text(0.12 / width, 1 - 0.2 / height, title, size=TEXT_SIZE + 1, va="center", parse_math=False)
@@ -53,14 +53,14 @@ def draw_comparison(compared: Comparison) -> Figure:
     return figure
 
 
-def _draw_factor(neighbours: Axes, probe: Axes, factor: FactorInSpaces) -> None:
+def _draw_factor(neighbors: Axes, probe: Axes, factor: FactorInSpaces) -> None:
     first = factor.measures[0]
     draw_estimates(
-        neighbours,
-        [(str(number), one.neighbours.overall) for number, one in enumerate(factor.measures, start=1)],
+        neighbors,
+        [(str(number), one.neighbors.overall) for number, one in enumerate(factor.measures, start=1)],
         agreement_axis(first),
     )
-    neighbours.set_title(first.question.factor, size=TEXT_SIZE + 0.5, loc="left", parse_math=False)
+    neighbors.set_title(first.question.factor, size=TEXT_SIZE + 0.5, loc="left", parse_math=False)
     rows = [
         (str(number), one.probe.score)
         for number, one in enumerate(factor.measures, start=1)
@@ -91,9 +91,9 @@ def _draw_pairs(axes: Axes, compared: Comparison) -> None:
     axes.spines[:].set_visible(False)
     chance = compared.pairs[0].overlap.chance
     axes.set_xlabel(
-        f"below the diagonal: neighbours shared\n(chance {chance:.3f}); above: CKA, unbiased",
+        f"below the diagonal: neighbors shared\n(chance {chance:.3f}); above: CKA, unbiased",
         size=TEXT_SIZE,
-        color=GREY,
+        color=GRAY,
     )
 
 

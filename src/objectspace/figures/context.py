@@ -1,4 +1,4 @@
-"""Context drawn: what three spaces have seen, and what of the embedding and its neighbours follows which."""
+"""Context drawn: what three spaces have seen, and what of the embedding and its neighbors follows which."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from objectspace.analyses.context import Context
 from objectspace.analyses.context.pictures import ViewedObject
+from objectspace.errors import counted
 from objectspace.figures.factors import Rows, add_key, draw_estimates
-from objectspace.figures.style import GREY
-from objectspace.wording import counted
+from objectspace.figures.style import GRAY
 
 # Inches.
 PICTURE, GAP = 1.02, 0.05
@@ -106,7 +106,7 @@ def _write(
 ) -> None:
     """Text at inches from the left and from the top."""
     width, height = figure.get_size_inches()
-    color = GREY if ha == "right" else "black"
+    color = GRAY if ha == "right" else "black"
     figure.text(x / width, 1 - y / height, text, ha=ha, va="center", size=size, color=color, parse_math=False)
 
 

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError
-from objectspace.figures.style import BLUE, GREY, ORANGE
+from objectspace.figures.style import BLUE, GRAY, ORANGE
 
 Pixels = NDArray[np.uint8]
 
@@ -54,7 +54,7 @@ def draw_crop_cuts(cuts: Sequence[CropCut]) -> Figure:
     figure = Figure(figsize=(6.4, 2.2 * len(cuts) + 0.3), layout="constrained")
     grid = figure.subplots(len(cuts), 3, squeeze=False)
     for title, axes in zip(("photo and box", "object", "encoder's input"), grid[0], strict=True):
-        axes.set_title(title, size=TEXT_SIZE + 1, color=GREY)
+        axes.set_title(title, size=TEXT_SIZE + 1, color=GRAY)
     for row, cut in zip(grid, cuts, strict=True):
         _show(row[0], cut.photo)
         _frame(row[0], cut.xyxy, BLUE, "-")
@@ -119,7 +119,7 @@ def _show(axes: Axes, picture: Pixels) -> None:
 
 def _frame(axes: Axes, xyxy: NDArray[np.float32], color: str, style: str) -> None:
     left, top, right, bottom = (float(side) for side in xyxy)
-    # White below the colour: the line shows on any photo.
+    # White below the color: the line shows on any photo.
     for edge, width in (("white", 2.6), (color, 1.3)):
         axes.add_patch(
             Rectangle(

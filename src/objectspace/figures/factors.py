@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from objectspace.analyses.circular_geometry import Geometry
 from objectspace.analyses.factors import FactorMeasure
 from objectspace.analyses.statistics import Estimate
-from objectspace.figures.style import BLUE, GREY, ORANGE
-from objectspace.wording import counted
+from objectspace.errors import counted
+from objectspace.figures.style import BLUE, GRAY, ORANGE
 
 # Inches.
 PANEL = 2.9
@@ -32,13 +32,13 @@ Rows = Sequence[tuple[str, Estimate]]
 
 
 def draw_factor(measured: FactorMeasure) -> Figure:
-    """Panels from left to right: neighbours (all objects, then each label), probe, and geometry of an angle.
+    """Panels from left to right: neighbors (all objects, then each label), probe, and geometry of an angle.
 
     A blue dot is the value and the line its 95 % interval; the orange stroke is chance.
     """
-    labels = sorted(measured.neighbours.labels.items(), key=lambda item: (-item[1].n, item[0]))
+    labels = sorted(measured.neighbors.labels.items(), key=lambda item: (-item[1].n, item[0]))
     by_label = labels[:MOST_LABELS] if len(labels) > 1 else []
-    rows = [("all objects", measured.neighbours.overall), *by_label]
+    rows = [("all objects", measured.neighbors.overall), *by_label]
     curve = measured.geometry is not None
     panels = 1 + (measured.probe is not None) + curve
     heights = [max(ROW * len(rows), LOWEST), *[LOWEST] * (measured.probe is not None), *[CURVE] * curve]
@@ -108,7 +108,7 @@ def draw_geometry(axes: Axes, geometry: Geometry) -> None:
     axes.set_title(
         f"opposite is farthest: {one.value:.2f} of views, chance {one.chance:.2f}{p}",
         size=TEXT_SIZE,
-        color=GREY,
+        color=GRAY,
         loc="left",
         parse_math=False,
     )
@@ -116,7 +116,7 @@ def draw_geometry(axes: Axes, geometry: Geometry) -> None:
 
 
 def agreement_axis(measured: FactorMeasure) -> str:
-    """What the neighbours' figure is, and which side is the better one where that is not plain."""
+    """What the neighbors' figure is, and which side is the better one where that is not plain."""
     return measured.agreement + ("" if measured.kind == "categorical" else " (smaller: better)")
 
 
@@ -143,11 +143,11 @@ def _write_heading(figure: Figure, measured: FactorMeasure, hidden: int) -> None
 
 
 def _tidy(axes: Axes) -> None:
-    axes.tick_params(labelsize=TEXT_SIZE - 0.5, color=GREY)
+    axes.tick_params(labelsize=TEXT_SIZE - 0.5, color=GRAY)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
-        axes.spines[side].set_color(GREY)
+        axes.spines[side].set_color(GRAY)
 
 
 def _shortened(name: str) -> str:

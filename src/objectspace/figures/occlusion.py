@@ -16,10 +16,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion import Occlusion
-from objectspace.errors import InputError
-from objectspace.figures.style import BLUE, GREY, ORANGE
+from objectspace.errors import InputError, counted
+from objectspace.figures.style import BLUE, GRAY, ORANGE
 from objectspace.images import Pixels
-from objectspace.wording import counted
 
 #: Inches.
 WIDTH = 10.0
@@ -113,13 +112,13 @@ def _draw_examples(
     name = "pixels" if result.tap == "pixels" else f"layer {result.tap}"
     if not examples:
         axes = _panel(figure, result, lefts[1], first, panel, height, total)
-        _show(axes, result, pixels, grey=True)
+        _show(axes, result, pixels, gray=True)
         _draw_strength(axes, result)
         _title(axes, f"{name}: {columns} x {rows} cells", letter="b")
     for number, window in enumerate(examples):
         top = first + number * row_height
         axes = _panel(figure, result, lefts[1], top, panel, height, total)
-        _show(axes, result, pixels, grey=True)
+        _show(axes, result, pixels, gray=True)
         _draw_strength(axes, result)
         _draw_crosses(axes, result, window)
         size = int(result.windows.size[window])
@@ -143,7 +142,7 @@ def _draw_maps(
         left = MARGIN + column * (small + GAP)
         top = start + row * (height + TITLE + GAP) + TITLE
         axes = _panel(figure, result, left, top, small, height, total)
-        _show(axes, result, pixels, grey=True)
+        _show(axes, result, pixels, gray=True)
         axes.imshow(
             fall,
             extent=_extent(result),
@@ -172,7 +171,7 @@ def _draw_footer(figure: Figure, result: Occlusion, maps: int, scale: Normalize,
     bar.outline.set_linewidth(0.5)
     left = (MARGIN + 2.75) / WIDTH
     figure.text(
-        left, (MARGIN + BAR - 0.1) / total, _words(result, maps), size=TEXT_SIZE + 0.5, va="top", color=GREY
+        left, (MARGIN + BAR - 0.1) / total, _words(result, maps), size=TEXT_SIZE + 0.5, va="top", color=GRAY
     )
     axes = figure.add_axes(((WIDTH - MARGIN - 1.6) / WIDTH, MARGIN / total, 1.6 / WIDTH, BAR / total))
     axes.set_xlim(0, 1.6)
@@ -181,7 +180,7 @@ def _draw_footer(figure: Figure, result: Occlusion, maps: int, scale: Normalize,
     lines = ((BLUE, "-", "stays, new score"), (ORANGE, "--", "disappeared"), ("black", ":", "appeared"))
     for row, (color, style, text) in enumerate(lines):
         axes.plot([0.05, 0.4], [0.16 + 0.17 * row] * 2, color=color, linestyle=style, linewidth=1.8)
-        axes.text(0.5, 0.16 + 0.17 * row, text, size=TEXT_SIZE + 0.5, va="center", color=GREY)
+        axes.text(0.5, 0.16 + 0.17 * row, text, size=TEXT_SIZE + 0.5, va="center", color=GRAY)
 
 
 def _words(result: Occlusion, maps: int) -> str:
@@ -191,7 +190,7 @@ def _words(result: Occlusion, maps: int) -> str:
     note = (
         "Only single cells are read after this layer: a score can only fall where its own cell is covered."
         if result.own_cell_only
-        else "Neighbouring cells are read after this layer: what is around an object counts too."
+        else "Neighboring cells are read after this layer: what is around an object counts too."
     )
     return (
         f"Maps: mean change of the score over the windows ({span}) that cover a cell, in % of the score;\n"
@@ -212,16 +211,16 @@ def _panel(
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_linewidth(0.5)
-        spine.set_color(GREY)
+        spine.set_color(GRAY)
     axes.set_autoscale_on(False)
     return axes
 
 
-def _show(axes: Axes, result: Occlusion, pixels: Pixels, *, grey: bool = False) -> None:
-    """The picture; faded to grey under a map."""
+def _show(axes: Axes, result: Occlusion, pixels: Pixels, *, gray: bool = False) -> None:
+    """The picture; faded to gray under a map."""
     width, height = result.frame.image_wh
     shown: NDArray[Any] = pixels
-    if grey:
+    if gray:
         light = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
         shown = np.repeat((90 + light * 165 / 255)[:, :, None], 3, axis=2).astype(np.uint8)
     axes.imshow(shown, extent=(0, width, height, 0), aspect="auto", interpolation="antialiased", zorder=1)

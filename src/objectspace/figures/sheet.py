@@ -1,4 +1,4 @@
-"""Sheets: targets and their nearest neighbours as a grid of pictures (the paper's figures 2 and 5)."""
+"""Sheets: targets and their nearest neighbors as a grid of pictures (the paper's figures 2 and 5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
 from objectspace.errors import InputError
-from objectspace.figures.style import BLUE, GREY, ORANGE
+from objectspace.figures.style import BLUE, GRAY, ORANGE
 from objectspace.search import IMAGE, Answer, SpaceSearch, choose_targets, distance_text
 from objectspace.sheets import SheetRow, Tile, sheet_rows
 from objectspace.store import Store
@@ -33,16 +33,16 @@ WORD_LINES = 7
 
 
 def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
-    """A row for each target: the target, then its neighbours with label and distance.
+    """A row for each target: the target, then its neighbors with label and distance.
 
-    A neighbour of the target's label has a solid blue frame, one of another label a dashed orange frame; the
-    line tells them apart in black and white too. Where the target's label is not known all frames are grey.
+    A neighbor of the target's label has a solid blue frame, one of another label a dashed orange frame; the
+    line tells them apart in black and white too. Where the target's label is not known all frames are gray.
     ``caption`` stands under the grid (the space, the metric).
     Raises InputError without rows.
     """
     if not rows:
         raise InputError("a sheet needs at least one target; the space holds no object that was asked for")
-    columns = max(len(row.neighbours) for row in rows)
+    columns = max(len(row.neighbors) for row in rows)
     width = max(NARROWEST, 2 * MARGIN + COLUMN + TARGET_GAP + columns * COLUMN)
     pitch = ROW + LINE * max((row.target.note or "").count("\n") for row in rows)
     height = HEADER + pitch * len(rows) + FOOTER
@@ -55,7 +55,7 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     for number, row in enumerate(rows):
         top = HEADER + number * pitch
         _draw_tile(axes, row.target, _column_left(0), top, color="black", style="-")
-        for column, tile in enumerate(row.neighbours, start=1):
+        for column, tile in enumerate(row.neighbors, start=1):
             color, style = _frame(tile, row.target)
             _draw_tile(axes, tile, _column_left(column), top, color=color, style=style)
     labels = any(row.target.label is not None for row in rows)
@@ -75,23 +75,23 @@ def draw_space(store: Store, space: str, *, targets: int = 12, k: int = 5) -> Fi
 
 
 def sheet_caption(answers: Sequence[Answer]) -> str:
-    """What stands under a sheet of these answers: the space, the metric, which neighbours were asked for."""
+    """What stands under a sheet of these answers: the space, the metric, which neighbors were asked for."""
     if not answers:
         return ""
     first, found = answers[0], "exact"
     if first.approximate is not None:
         found = f"approximate, recall at 10 {first.approximate.index.recall.recall_at_10:.3f}"
-    column, others = first.limits.exclude_same, "neighbours from any photo"
+    column, others = first.limits.exclude_same, "neighbors from any photo"
     if column is not None:
-        others = "neighbours from other photos only" if column == IMAGE else f"none of the target's {column}"
+        others = "neighbors from other photos only" if column == IMAGE else f"none of the target's {column}"
     near = "" if first.limits.within is None else f", within {first.limits.within:g}"
     return f"space {first.space} · {first.metric} distance under each, {found} · {others}{near}"
 
 
 def _frame(tile: Tile, target: Tile) -> tuple[str, str]:
-    """The colour and line of a neighbour's frame."""
+    """The color and line of a neighbor's frame."""
     if target.label is None:
-        return GREY, "-"
+        return GRAY, "-"
     return (BLUE, "-") if tile.label == target.label else (ORANGE, "--")
 
 
@@ -103,7 +103,7 @@ def _draw_header(axes: Axes, columns: int) -> None:
     for column in range(columns + 1):
         text = "target" if column == 0 else f"{column}"
         middle = _column_left(column) + COLUMN / 2
-        axes.text(middle, HEADER - 0.06, text, ha="center", va="bottom", size=TEXT_SIZE + 0.5, color=GREY)
+        axes.text(middle, HEADER - 0.06, text, ha="center", va="bottom", size=TEXT_SIZE + 0.5, color=GRAY)
 
 
 def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, style: str) -> None:
@@ -127,7 +127,7 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     second = distance_text(tile.distance) if tile.distance is not None else tile.note
     if second is not None:
         for number, line in enumerate(second.split("\n"), start=1):
-            _write(axes, middle_x, under + number * LINE, _shortened(line), color=GREY)
+            _write(axes, middle_x, under + number * LINE, _shortened(line), color=GRAY)
 
 
 def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
@@ -142,7 +142,7 @@ def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
         _write(axes, left + 0.22, top + 0.175, text, ha="left", va="center")
         left += 1.62
     edge = MARGIN + (COLUMN - PICTURE) / 2
-    _write(axes, edge, top + 0.36, caption, ha="left", color=GREY, wrap=True)
+    _write(axes, edge, top + 0.36, caption, ha="left", color=GRAY, wrap=True)
 
 
 def _write(

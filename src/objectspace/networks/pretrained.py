@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
+from objectspace.files import file_sha256
 from objectspace.networks.weights import refuse
 
 #: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.
@@ -169,7 +169,7 @@ def _fetched(repository: str, patterns: Sequence[str], otherwise: str) -> Path:
         return _snapshot(repository, patterns)
     except GatedRepoError:
         raise DownloadError(
-            f"{repository} is given only to those who accept its licence: do so at "
+            f"{repository} is given only to those who accept its license: do so at "
             f"https://huggingface.co/{repository} and log in with hf auth login, or {otherwise}"
         ) from None
     except Exception as problem:  # the hub's client has its own errors besides those of the network

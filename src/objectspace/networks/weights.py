@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, WeightsError
+from objectspace.files import file_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -36,14 +36,14 @@ class WeightsFile:
     sha256: 64 hex digits of its content
     urls: addresses that hold it, tried in order
     size: its length in bytes
-    licence, source: terms of use and who published it, for people
+    license, source: terms of use and who published it, for people
     """
 
     name: str
     sha256: str
     urls: tuple[str, ...]
     size: int
-    licence: str
+    license: str
     source: str
     shipped: bool = False
 

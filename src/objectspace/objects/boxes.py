@@ -51,7 +51,7 @@ def stretch_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Frame
 
 
 def letterbox_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Frame:
-    """The image keeps its aspect and lies in the middle of the input, grey bars beside it (Darknet).
+    """The image keeps its aspect and lies in the middle of the input, gray bars beside it (Darknet).
 
     The fitted size is whole pixels, as the resampled picture is, so the two sides' scales may differ in the
     third digit.
@@ -123,8 +123,8 @@ def area(xyxy: Float32) -> Float32:
     return areas
 
 
-def centres(xyxy: Float32) -> Float32:
-    """Box centres (n, 2) as x, y."""
+def centers(xyxy: Float32) -> Float32:
+    """Box centers (n, 2) as x, y."""
     return ((xyxy[:, :2] + xyxy[:, 2:]) / 2).astype(np.float32)
 
 

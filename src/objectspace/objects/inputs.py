@@ -16,21 +16,21 @@ from objectspace.objects.boxes import Frame
 RESAMPLING = "box halvings, bilinear"
 
 #: The bars of a letterbox: Darknet fills with 0.5, which lies between 127 and 128 of 255.
-_GREY = 128
+_GRAY = 128
 
 
 def lay(image: Image, frame: Frame) -> Pixels:
     """The input (h, w, 3) on which an image, whose pixels may be at reduced scale, lies as ``frame`` says.
 
     Pixels are averaged 2 x 2 while both sides stay at least those wanted, then interpolated bilinearly
-    between pixel centres; what the image does not cover is grey. Safe to call from many threads.
+    between pixel centers; what the image does not cover is gray. Safe to call from many threads.
     """
     width, height = (round(side * scale) for side, scale in zip(frame.image_wh, frame.scale_xy, strict=True))
     fitted = _bilinear(halved(image.pixels, at_least=(width, height)), frame.image_wh, (width, height))
     if (width, height) == frame.input_wh:
         return fitted
     left, top = (int(offset) for offset in frame.offset_xy)
-    canvas = np.full((frame.input_wh[1], frame.input_wh[0], 3), _GREY, np.uint8)
+    canvas = np.full((frame.input_wh[1], frame.input_wh[0], 3), _GRAY, np.uint8)
     canvas[top : top + height, left : left + width] = fitted
     return canvas
 
@@ -48,7 +48,7 @@ def checked_inputs(inputs: Sequence[Pixels] | Pixels, input_wh: tuple[int, int])
 
 
 def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, int]) -> Pixels:
-    """Pixels (h, w, 3), maybe at reduced scale, at the wanted size: interpolated between pixel centres.
+    """Pixels (h, w, 3), maybe at reduced scale, at the wanted size: interpolated between pixel centers.
 
     Halving rounds a side up, so that the last pixel lies partly outside the image; the scale is the image's.
     """

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from objectspace.errors import AnnotationError
-from objectspace.objects.text_files import read_text
+from objectspace.files import read_text
 
 #: The 80 classes of COCO's detection task, in the order every COCO detector numbers them.
 COCO_NAMES: tuple[str, ...] = tuple(
@@ -46,9 +46,9 @@ def check_names(path: Path | str, names: Sequence[str], place: str, *, first: in
     Raises AnnotationError for a class without a name and for a name that stands twice (both would move or
     merge classes unseen).
     """
-    spelt = [coco_spelling(name.strip()) for name in names]
+    spelled = [coco_spelling(name.strip()) for name in names]
     earlier: dict[str, int] = {}
-    for number, name in enumerate(spelt, start=first):
+    for number, name in enumerate(spelled, start=first):
         if not name:
             raise AnnotationError(
                 str(path), f"{place} {number} is empty, expected a class name; remove it or name the class"
@@ -59,7 +59,7 @@ def check_names(path: Path | str, names: Sequence[str], place: str, *, first: in
                 f"{place} {number} names {name!r} again ({place} {earlier[name]}); a class has one name",
             )
         earlier[name] = number
-    return tuple(spelt)
+    return tuple(spelled)
 
 
 def read_names(path: Path | str) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import QueryError
+from objectspace.files import content_id, recipe_digest
 from objectspace.flow import decode_photo, encode, find, job_cutter
 from objectspace.images import Image, read_file
 from objectspace.jobs import Job
@@ -19,7 +19,7 @@ from objectspace.objects.annotations import Annotated
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.records import make_objects
 from objectspace.queries.networks import space_job
-from objectspace.search import UNLABELLED, Queries
+from objectspace.search import UNLABELED, Queries
 from objectspace.store import Store
 from objectspace.tally import Finding
 
@@ -62,7 +62,7 @@ class BoxReader:
                 f"box {sides} has no area inside {image.path}, which is {image.width} x {image.height}; "
                 "give x1,y1,x2,y2 in its pixels"
             )
-        objects = make_objects(image_id=image.image_id, xyxy=box, label=[UNLABELLED], source=self.source)
+        objects = make_objects(image_id=image.image_id, xyxy=box, label=[UNLABELED], source=self.source)
         return Annotated(objects)
 
 

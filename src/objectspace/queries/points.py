@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id, recipe_digest
 from objectspace.embeddings.windows import Cells, cut_windows, first_cells
 from objectspace.errors import QueryError
+from objectspace.files import content_id, recipe_digest
 from objectspace.flow import cut_box, decode_photo
 from objectspace.images import Image, encode_thumbnail, read_file
 from objectspace.objects.boxes import Frame, area, clip
@@ -18,7 +18,7 @@ from objectspace.objects.masks import decode_box, mask_area
 from objectspace.objects.records import UNKNOWN, Objects, Provenance, make_objects
 from objectspace.queries.networks import space_job
 from objectspace.queries.photos import BoxReader, query_photo
-from objectspace.search import UNLABELLED, Queries
+from objectspace.search import UNLABELED, Queries
 from objectspace.store import Store
 
 #: A point's own source: nothing that a detector or annotator said.
@@ -140,15 +140,15 @@ def _cell_of(point: tuple[float, float], head: Head, frame: Frame, grid_wh: tupl
         cell_x=np.array([cell_x], np.int32),
         cell_y=np.array([cell_y], np.int32),
         anchor=np.array([UNKNOWN], np.int32),
-        centre_x=np.array([x], np.float32),
-        centre_y=np.array([y], np.float32),
+        center_x=np.array([x], np.float32),
+        center_y=np.array([y], np.float32),
     )
 
 
 def _window_object(image: Image, cells: Cells, size: int, head: Head, frame: Frame) -> Objects:
     """The window around a cell as an object of the photo: what of the photo its cells lie on."""
-    left = first_cells(cells.cell_x, cells.centre_x, size)
-    top = first_cells(cells.cell_y, cells.centre_y, size)
+    left = first_cells(cells.cell_x, cells.center_x, size)
+    top = first_cells(cells.cell_y, cells.center_y, size)
     corners = np.stack([left, top, left + size, top + size], axis=1) * np.float32(head.stride)
     box: NDArray[np.float32] = clip(frame.to_image(corners.astype(np.float32)), (image.width, image.height))
     provenance = Provenance(
@@ -160,7 +160,7 @@ def _window_object(image: Image, cells: Cells, size: int, head: Head, frame: Fra
         objectness=np.full(1, np.nan, np.float32),
     )
     return make_objects(
-        image_id=image.image_id, xyxy=box, label=[UNLABELLED], source=_SOURCE, provenance=provenance
+        image_id=image.image_id, xyxy=box, label=[UNLABELED], source=_SOURCE, provenance=provenance
     )
 
 

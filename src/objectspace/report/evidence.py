@@ -30,7 +30,7 @@ Value = TypeVar("Value")
 
 #: Columns that are taken for an orientation and for a style where none is named, in this order.
 ORIENTATIONS = ("yaw", "azimuth", "angle")
-STYLES = ("style", "breed", "colour", "color")
+STYLES = ("style", "breed", "color", "color")
 
 #: Photos that are occluded, and places across and down of the object that is moved about.
 OCCLUDED = 24

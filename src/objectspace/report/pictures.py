@@ -21,7 +21,7 @@ from objectspace.figures.occlusion import draw_occlusion
 from objectspace.figures.projection import draw_projection
 from objectspace.figures.sheet import draw_space
 from objectspace.images import read_image
-from objectspace.objects.boxes import centres
+from objectspace.objects.boxes import centers
 from objectspace.objects.masks import decode
 from objectspace.report.evidence import Choice, Moved, Photo, Photos
 from objectspace.report.page import Picture, png_of
@@ -111,7 +111,7 @@ def window_cuts(material: Material) -> list[WindowCut]:
         rows = [place[object_id] for object_id in photo.objects.object_id.tolist()]
         frame = space_frame(recipe, name, (photo.image.width, photo.image.height))
         cell = np.column_stack([cells["cell_x"], cells["cell_y"]])[rows]
-        middle = centres(frame.to_input(photo.objects.xyxy)) / np.float32(stride)
+        middle = centers(frame.to_input(photo.objects.xyxy)) / np.float32(stride)
         first = first_cells(cell, middle, size)
         on_input = [
             (np.concatenate([corner, corner + wide], axis=1) * stride).astype(np.float32)
@@ -172,9 +172,9 @@ _DRAWERS = (
     ),
     _Drawer(
         "figure2",
-        "Figure 2. Nearest neighbours of crops",
+        "Figure 2. Nearest neighbors of crops",
         "Targets on the left, then their nearest objects of other photos, with label and distance.",
-        "A grid of objects and their nearest neighbours in the crop space",
+        "A grid of objects and their nearest neighbors in the crop space",
         lambda material: draw_space(material.store, _crop(material)),
     ),
     _Drawer(
@@ -195,9 +195,9 @@ _DRAWERS = (
     ),
     _Drawer(
         "figure5",
-        "Figure 5. Nearest neighbours of windows",
+        "Figure 5. Nearest neighbors of windows",
         "As in figure 2, in the window space.",
-        "A grid of objects and their nearest neighbours in the window space",
+        "A grid of objects and their nearest neighbors in the window space",
         lambda material: draw_space(material.store, _window(material)),
     ),
     _Drawer(
@@ -211,9 +211,9 @@ _DRAWERS = (
         "figure7",
         "Figure 7. Where the place is in the vectors",
         "The moved object's windows by principal components and by t-SNE. Red grows to the right and blue "
-        "downwards: above with the place of the box in the picture, below with that of its centre in the "
+        "downwards: above with the place of the box in the picture, below with that of its center in the "
         "window.",
-        "Scatter plots of the projected windows, coloured by the place in the picture and in the window",
+        "Scatter plots of the projected windows, colored by the place in the picture and in the window",
         _projections,
     ),
 )

@@ -20,19 +20,19 @@ def draw_background(name: str, size: int, light: Matrix, random: np.random.Gener
 
 
 def _plain(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
-    return np.broadcast_to(_colour(random).astype(np.uint8), (size, size, 3)).copy()
+    return np.broadcast_to(_color(random).astype(np.uint8), (size, size, 3)).copy()
 
 
 def _gradient(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
-    """From one colour to another along a line of any direction."""
+    """From one color to another along a line of any direction."""
     across, down = _plane(size, random)
     share = (across + down + 1) / 2
-    return _mixed(np.clip(share, 0, 1), _colour(random), _colour(random))
+    return _mixed(np.clip(share, 0, 1), _color(random), _color(random))
 
 
 def _texture(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
-    """Clouds, planks or weave in two colours."""
-    first, second = _colour(random), _colour(random)
+    """Clouds, planks or weave in two colors."""
+    first, second = _color(random), _color(random)
     across, down = _plane(size, random)
     period = random.uniform(20, 60)
     match random.integers(3):
@@ -47,7 +47,7 @@ def _texture(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
 
 
 def _clutter(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
-    """Solids of no kind, in any colour and also in the styles that the objects wear."""
+    """Solids of no kind, in any color and also in the styles that the objects wear."""
     pixels = _gradient(size, light, random)
     for _ in range(random.integers(8, 19)):
         shape = ("ellipsoid", "box", "cone")[random.integers(3)]
@@ -71,10 +71,10 @@ def _clutter_wear(random: np.random.Generator) -> Wear:
     return Wear(Style("", (red, green, blue), (red, green, blue), plain, float(random.uniform(0, 0.5))))
 
 
-def _colour(random: np.random.Generator) -> Floats:
+def _color(random: np.random.Generator) -> Floats:
     """Any brightness, weak to middling saturation."""
-    grey = random.uniform(50, 225)
-    return np.clip(grey + random.normal(0, 28, 3), 0, 255).astype(np.float32)
+    gray = random.uniform(50, 225)
+    return np.clip(gray + random.normal(0, 28, 3), 0, 255).astype(np.float32)
 
 
 def _plane(size: int, random: np.random.Generator) -> tuple[Floats, Floats]:

@@ -1,7 +1,7 @@
 """The eight kinds of the world, as models built of solids: each has a front (+z) and stands on y = 0.
 
-Units are metres, roughly; how large an object appears is decided later. Paints: ``style`` is the object's own
-colour and texture, ``trim`` a plain darker shade of it, all others are fixed colours (``styles.COLOURS``).
+Units are meters, roughly; how large an object appears is decided later. Paints: ``style`` is the object's own
+color and texture, ``trim`` a plain darker shade of it, all others are fixed colors (``styles.COLORS``).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Solids = tuple[Solid, ...]
 SEAT_HEIGHT = 0.48  # of the chair: where someone on it sits or stands
 
 
-def _ball(centre: Point, half: Point, paint: str, turn: NDArray[np.float64] | None = None) -> Solid:
-    return Solid("ellipsoid", centre, half, paint, turn)
+def _ball(center: Point, half: Point, paint: str, turn: NDArray[np.float64] | None = None) -> Solid:
+    return Solid("ellipsoid", center, half, paint, turn)
 
 
-def _block(centre: Point, half: Point, paint: str, turn: NDArray[np.float64] | None = None) -> Solid:
-    return Solid("box", centre, half, paint, turn)
+def _block(center: Point, half: Point, paint: str, turn: NDArray[np.float64] | None = None) -> Solid:
+    return Solid("box", center, half, paint, turn)
 
 
 def _limb(start: Point, end: Point, radius: float, paint: str, taper: float = 1.0) -> Solid:
@@ -125,14 +125,14 @@ def _potted_plant() -> Solids:
         length = 0.30 + 0.10 * float(np.cos(np.deg2rad(around)))
         turn = turn_y(around) @ turn_x(90 - rise)
         tip = turn @ (0, length, 0)
-        centre = (float(tip[0]), 0.45 + float(tip[1]), float(tip[2]))
-        leaves.append(_ball(centre, (0.085, length, 0.022), ("leaf", "dark leaf")[number % 2], turn))
+        center = (float(tip[0]), 0.45 + float(tip[1]), float(tip[2]))
+        leaves.append(_ball(center, (0.085, length, 0.022), ("leaf", "dark leaf")[number % 2], turn))
     flowers = [
         _ball((x, y, z), (0.075, 0.075, 0.06), "petal")
         for x, y, z in ((0.02, 0.80, 0.30), (-0.16, 0.66, 0.36), (0.18, 0.62, 0.34))
     ]
     hearts = [
-        _ball((f.centre[0], f.centre[1], f.centre[2] + 0.05), (0.03, 0.03, 0.025), "yellow") for f in flowers
+        _ball((f.center[0], f.center[1], f.center[2] + 0.05), (0.03, 0.03, 0.025), "yellow") for f in flowers
     ]
     return (
         Solid("cone", (0, 0.19, 0), (0.19, 0.19, 0.19), "style", None, 1.4),

@@ -1,6 +1,6 @@
 """Convex solids seen by an orthographic camera: exact ray intersections, the nearest one at each pixel.
 
-Frames, all right-handed. *Model*: z out of the front, y up, x to its left. *Camera*: x right, y up, z towards
+Frames, all right-handed. *Model*: z out of the front, y up, x to its left. *Camera*: x right, y up, z toward
 the camera. *Unit*: the solid's own, in which it fills [-1, 1] on every axis. A ray through a pixel is a line
 along the camera's z, so the unit coordinates of its points are linear in depth and each solid is met in
 closed form, for all pixels of its bounding box at once.
@@ -24,19 +24,19 @@ NOWHERE = np.float32(-1e9)  # the depth of a pixel that shows nothing
 
 
 def turn_x(degrees: float) -> Matrix:
-    """Rotation about x by degrees (3, 3): y turns towards z."""
+    """Rotation about x by degrees (3, 3): y turns toward z."""
     cos, sin = _cos_sin(degrees)
     return np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
 
 
 def turn_y(degrees: float) -> Matrix:
-    """Rotation about y by degrees (3, 3): z turns towards x."""
+    """Rotation about y by degrees (3, 3): z turns toward x."""
     cos, sin = _cos_sin(degrees)
     return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
 
 
 def turn_z(degrees: float) -> Matrix:
-    """Rotation about z by degrees (3, 3): x turns towards y."""
+    """Rotation about z by degrees (3, 3): x turns toward y."""
     cos, sin = _cos_sin(degrees)
     return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
 
@@ -57,7 +57,7 @@ class Solid:
     """
 
     shape: Shape
-    centre: Point
+    center: Point
     half: Point
     paint: str
     turn: Matrix | None = None
@@ -66,14 +66,14 @@ class Solid:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Solids as columns: ``centres`` (n, 3), ``axes`` (n, 3, 3) unit to model coordinates, what each one is.
+    """Solids as columns: ``centers`` (n, 3), ``axes`` (n, 3, 3) unit to model coordinates, what each one is.
 
-    ``middle`` (3,) and ``diameter``: centre and diagonal of the box around all, the same however the model
+    ``middle`` (3,) and ``diameter``: center and diagonal of the box around all, the same however the model
     turns.
     """
 
     shapes: tuple[Shape, ...]
-    centres: Matrix
+    centers: Matrix
     axes: Matrix
     tapers: tuple[float, ...]
     paints: tuple[str, ...]
@@ -82,19 +82,19 @@ class Model:
 
     def moved(self, by: Point) -> Model:
         """The same model elsewhere."""
-        return replace(self, centres=self.centres + by, middle=self.middle + by)
+        return replace(self, centers=self.centers + by, middle=self.middle + by)
 
 
 def build(solids: Sequence[Solid]) -> Model:
     """The solids as one model."""
     turns = [np.eye(3) if solid.turn is None else solid.turn for solid in solids]
-    centres = np.array([solid.centre for solid in solids], np.float64)
+    centers = np.array([solid.center for solid in solids], np.float64)
     axes = np.array([turn * solid.half for turn, solid in zip(turns, solids, strict=True)])
     reach = np.abs(axes).sum(axis=2)
-    low, high = (centres - reach).min(axis=0), (centres + reach).max(axis=0)
+    low, high = (centers - reach).min(axis=0), (centers + reach).max(axis=0)
     return Model(
         tuple(solid.shape for solid in solids),
-        centres,
+        centers,
         axes,
         tuple(solid.taper for solid in solids),
         tuple(solid.paint for solid in solids),
@@ -140,9 +140,9 @@ class Sight:
 
 def extent(model: Model, turn: Matrix) -> Matrix:
     """The box that holds the model as the camera sees it: (left, bottom, right, top) in model units."""
-    centres = (model.centres @ turn.T)[:, :2]
+    centers = (model.centers @ turn.T)[:, :2]
     reach = _reach(model, turn)
-    box: Matrix = np.concatenate([(centres - reach).min(axis=0), (centres + reach).max(axis=0)])
+    box: Matrix = np.concatenate([(centers - reach).min(axis=0), (centers + reach).max(axis=0)])
     return box
 
 
@@ -156,12 +156,12 @@ def _reach(model: Model, turn: Matrix) -> Matrix:
 
 
 def look_at(model: Model, view: View, size_wh: tuple[int, int]) -> Sight:
-    """The nearest solid at every pixel centre of a picture of this size."""
-    centres = model.centres @ view.turn.T
+    """The nearest solid at every pixel center of a picture of this size."""
+    centers = model.centers @ view.turn.T
     reach = _reach(model, view.turn)
-    # Unit coordinates gained by a step to the right, up and towards the camera: the columns of each inverse.
+    # Unit coordinates gained by a step to the right, up and toward the camera: the columns of each inverse.
     steps = np.linalg.inv(view.turn @ model.axes)
-    windows = _windows(centres[:, :2] - reach, centres[:, :2] + reach, view, size_wh)
+    windows = _windows(centers[:, :2] - reach, centers[:, :2] + reach, view, size_wh)
     left, top = windows[:, 0].min(), windows[:, 1].min()
     shape = (max(0, windows[:, 3].max() - top), max(0, windows[:, 2].max() - left))
     depth = np.full(shape, NOWHERE, np.float32)
@@ -169,11 +169,11 @@ def look_at(model: Model, view: View, size_wh: tuple[int, int]) -> Sight:
     for number, (x1, y1, x2, y2) in enumerate(windows):
         if x1 >= x2 or y1 >= y2:
             continue
-        across = ((np.arange(x1, x2) + 0.5 - view.x) / view.scale - centres[number, 0]).astype(np.float32)
-        up = ((view.y - np.arange(y1, y2) - 0.5) / view.scale - centres[number, 1]).astype(np.float32)
+        across = ((np.arange(x1, x2) + 0.5 - view.x) / view.scale - centers[number, 0]).astype(np.float32)
+        up = ((view.y - np.arange(y1, y2) - 0.5) / view.scale - centers[number, 1]).astype(np.float32)
         meet = _MEETING[model.shapes[number]]
         met = meet(across[None, :], up[:, None], steps[number], model.tapers[number])
-        met += np.float32(centres[number, 2])
+        met += np.float32(centers[number, 2])
         part = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
         nearer = met > depth[part]
         np.copyto(depth[part], met, where=nearer)
@@ -182,7 +182,7 @@ def look_at(model: Model, view: View, size_wh: tuple[int, int]) -> Sight:
 
 
 def _windows(low: Matrix, high: Matrix, view: View, size_wh: tuple[int, int]) -> NDArray[np.int64]:
-    """The pixels (n, 4) left, top, right, bottom whose centres can lie between these corners (n, 2)."""
+    """The pixels (n, 4) left, top, right, bottom whose centers can lie between these corners (n, 2)."""
     corners = np.stack(
         [
             np.floor(view.x + low[:, 0] * view.scale),
@@ -239,7 +239,7 @@ def _meet_cone(across: Floats, up: Floats, steps: Matrix, taper: float) -> Float
         near, far, met = high, low, inside > 0
     else:
         # The ray is steeper than the side and crosses each half of the double cone once: keep the half where
-        # the radius is positive, which lies towards smaller depth when the radius shrinks with depth.
+        # the radius is positive, which lies toward smaller depth when the radius shrinks with depth.
         shrinks = slope * rise < 0
         near = np.minimum(high, low) if shrinks else np.full_like(high, np.inf)
         far = np.full_like(high, -np.inf) if shrinks else np.maximum(high, low)
@@ -275,8 +275,8 @@ def surface(model: Model, view: View, sight: Sight) -> tuple[Floats, Floats]:
         ]
     ).astype(np.float32)
     steps = np.linalg.inv(view.turn @ model.axes).astype(np.float32)[solid]
-    from_centre = camera - (model.centres @ view.turn.T).astype(np.float32)[solid].T
-    unit = (steps @ from_centre.T[:, :, None])[:, :, 0]
+    from_center = camera - (model.centers @ view.turn.T).astype(np.float32)[solid].T
+    unit = (steps @ from_center.T[:, :, None])[:, :, 0]
     # Normals turn with the transposed inverse of the axes.
     normal = (_unit_normals(model, solid, unit)[:, None, :] @ steps)[:, 0].T
     normal /= np.sqrt((normal * normal).sum(axis=0)) + np.float32(1e-12)

@@ -1,6 +1,6 @@
-"""Paints: fixed colours, and the styles that every kind can wear.
+"""Paints: fixed colors, and the styles that every kind can wear.
 
-A style is a colour and texture family, the same on every kind, so that a red leather chair and a red leather
+A style is a color and texture family, the same on every kind, so that a red leather chair and a red leather
 couch both exist. Textures are functions of the point on the model, so they turn with the object.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 # RGB in [0, 255]. Skin and hair are drawn for each person.
-COLOURS: dict[str, tuple[int, int, int]] = {
+COLORS: dict[str, tuple[int, int, int]] = {
     "black": (22, 22, 26),
     "dark leaf": (38, 104, 48),
     "glass": (40, 62, 92),
@@ -37,7 +37,7 @@ HAIRS = ((36, 28, 26), (96, 58, 32), (206, 166, 92), (150, 150, 152))
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Two colours and the texture that mixes them: points (3, n) in [-1, 1] to the share (n,) of the second.
+    """Two colors and the texture that mixes them: points (3, n) in [-1, 1] to the share (n,) of the second.
 
     ``shine``: strength of the highlight, in [0, 1].
     """
@@ -50,7 +50,7 @@ class Style:
 
 
 def plain(point: Floats) -> Floats:
-    """The first colour only."""
+    """The first color only."""
     return np.zeros(point.shape[1], np.float32)
 
 
@@ -93,6 +93,6 @@ STYLES = (
     Style("blue stripes", (34, 74, 168), (226, 230, 238), _stripes, 0.1),
     Style("yellow dots", (240, 192, 44), (110, 52, 24), _dots, 0.1),
     Style("green checks", (34, 112, 70), (188, 212, 164), _checks, 0.05),
-    Style("grey wool", (84, 86, 94), (168, 168, 172), _wool, 0.0),
+    Style("gray wool", (84, 86, 94), (168, 168, 172), _wool, 0.0),
     Style("brown wood", (112, 66, 30), (184, 128, 74), _wood, 0.2),
 )

@@ -28,8 +28,8 @@ Factor = Literal["position", "angle", "size", "background"]
 #: The longer side of the pictures in pixels, where the photo's own is longer: no detector sees more.
 LONGEST_SIDE = 640
 
-GREY = 128
-#: Blurred surroundings keep this many pixels a side: where the light and the large colours are, no shapes.
+GRAY = 128
+#: Blurred surroundings keep this many pixels a side: where the light and the large colors are, no shapes.
 BLUR_SIDE = 8
 #: Sizes go down to this share of the largest that fits.
 SMALLEST = 1 / 6
@@ -85,19 +85,19 @@ def resized(cutout: Cutout, scale: float) -> Cutout:
 
 
 def turned(cutout: Cutout, degrees: float) -> Cutout:
-    """The object turned anticlockwise, on as large a canvas as it needs."""
+    """The object turned counterclockwise, on as large a canvas as it needs."""
     return _resampled(cutout, lambda layer: layer.rotate(degrees, PIL.Image.Resampling.BICUBIC, expand=True))
 
 
 def draw_background(image: Image, hole: NDArray[np.bool_], name: str) -> Pixels:
     """What lies behind the object (h, w, 3), as large as :func:`picture_size` says.
 
-    "black"; "grey"; "blur", the photo so blurred that only its light and large colours stay, without the
+    "black"; "gray"; "blur", the photo so blurred that only its light and large colors stay, without the
     object, whose pixels are ``hole`` (h, w); or the path of a photo, cut to size. Raises ImageError.
     """
     width, height = picture_size(image)
-    if name in ("black", "grey"):
-        return np.full((height, width, 3), 0 if name == "black" else GREY, np.uint8)
+    if name in ("black", "gray"):
+        return np.full((height, width, 3), 0 if name == "black" else GRAY, np.uint8)
     if name == "blur":
         return _blurred(image.pixels, hole, (width, height))
     given = PIL.Image.fromarray(read_image(Path(name)).pixels)
@@ -118,7 +118,7 @@ def vary(cutout: Cutout, backgrounds: Mapping[str, Pixels], factor: Factor, *, s
     size: ``steps`` sizes, each larger than the one before by the same factor, in the middle
     background: ``steps`` x ``steps`` places on each background, as one picture of each would be very few
 
-    Every picture has one object and the factor columns ``angle`` (degrees, anticlockwise), ``scale`` (times
+    Every picture has one object and the factor columns ``angle`` (degrees, counterclockwise), ``scale`` (times
     the cut-out's size) and ``background`` (name); where it is and how large, its box says. ``backgrounds``
     are pictures of one size by name, of which all but the last factor take one.
     Raises InputError where the object does not fit or has no room to move.
@@ -221,18 +221,18 @@ def _check_fits(cutout: Cutout, wh: tuple[int, int]) -> None:
 
 
 def _resampled(cutout: Cutout, change: Any) -> Cutout:
-    """The cut-out with each layer changed; colours are weighted by alpha, so that no background bleeds in."""
+    """The cut-out with each layer changed; colors are weighted by alpha, so that no background bleeds in."""
     alpha = change(PIL.Image.fromarray(cutout.alpha))
     weighted = [
         change(PIL.Image.fromarray(layer))
         for layer in np.moveaxis(cutout.pixels * cutout.alpha[..., None], 2, 0)
     ]
-    # Resampling overshoots at edges, colours and alpha alike: colours are divided before alpha is clipped.
+    # Resampling overshoots at edges, colors and alpha alike: colors are divided before alpha is clipped.
     opacity = np.asarray(alpha, np.float32)
-    colours = np.stack([np.asarray(layer) for layer in weighted], axis=2)
+    colors = np.stack([np.asarray(layer) for layer in weighted], axis=2)
     there = opacity[..., None] > 1 / 512
-    colours = np.divide(colours, opacity[..., None], out=np.zeros_like(colours), where=there)
-    pixels = np.rint(np.clip(colours, 0, 255)).astype(np.uint8)
+    colors = np.divide(colors, opacity[..., None], out=np.zeros_like(colors), where=there)
+    pixels = np.rint(np.clip(colors, 0, 255)).astype(np.uint8)
     return _tight(Cutout(cutout.label, pixels, np.clip(opacity, 0, 1)))
 
 

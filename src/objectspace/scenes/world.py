@@ -33,7 +33,7 @@ _NOTHING = -1  # owner of a pixel that shows no object
 class Placed:
     """One thing in a picture; ``kind`` is empty for scenery, which is drawn but is no object.
 
-    ``yaw``, ``angle`` and ``elevation`` in degrees: about the vertical, in the picture (anticlockwise), and
+    ``yaw``, ``angle`` and ``elevation`` in degrees: about the vertical, in the picture (counterclockwise), and
     of the camera above the floor. ``companion``: the number of the person's chair or the chair's person, or
     -1.
     """
@@ -255,8 +255,8 @@ def _draw(
     window = sight.window
     seen = sight.seen
     nearer = seen & (sight.depth > depth[window])
-    colours = paint_sight(placed.model, placed.view, sight, placed.wear, light)
-    pixels[window][nearer] = colours[nearer[seen]]
+    colors = paint_sight(placed.model, placed.view, sight, placed.wear, light)
+    pixels[window][nearer] = colors[nearer[seen]]
     depth[window][nearer] = sight.depth[nearer]
     owner[window][nearer] = number
     return int(seen.sum())
@@ -287,7 +287,7 @@ def _box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 def _factors(plan: Plan, objects: Sequence[Placed], visible: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-    centres = np.array([_centre(placed) for placed in objects]).reshape(-1, 2)
+    centers = np.array([_center(placed) for placed in objects]).reshape(-1, 2)
     return {
         "style": np.array([placed.wear.style.name for placed in objects]),
         "pose": np.array([placed.pose for placed in objects]),
@@ -295,8 +295,8 @@ def _factors(plan: Plan, objects: Sequence[Placed], visible: NDArray[np.float64]
         "angle": np.array([placed.angle for placed in objects]),
         "elevation": np.array([placed.elevation for placed in objects]),
         "size": np.array([placed.model.diameter * placed.view.scale for placed in objects]),
-        "x": centres[:, 0],
-        "y": centres[:, 1],
+        "x": centers[:, 0],
+        "y": centers[:, 1],
         "visible": visible,
         "company": np.array([placed.company for placed in objects]),
         "companion": np.array([placed.companion for placed in objects]),
@@ -304,7 +304,7 @@ def _factors(plan: Plan, objects: Sequence[Placed], visible: NDArray[np.float64]
     }
 
 
-def _centre(placed: Placed) -> tuple[float, float]:
+def _center(placed: Placed) -> tuple[float, float]:
     """Where the middle of the model is seen, in pixels."""
     x, y, _ = placed.view.turn @ placed.model.middle
     return placed.view.x + placed.view.scale * x, placed.view.y - placed.view.scale * y

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from objectspace.search.answers import UNLABELLED, Answer, Approximation, Queries, distance_text
+from objectspace.search.answers import UNLABELED, Answer, Approximation, Queries, distance_text
 from objectspace.search.choices import choose_targets, default_space
 from objectspace.search.limits import IMAGE, Limits
 from objectspace.search.space_search import SpaceSearch
 
 __all__ = [
     "IMAGE",
-    "UNLABELLED",
+    "UNLABELED",
     "Answer",
     "Approximation",
     "Limits",

@@ -14,7 +14,7 @@ from objectspace.search.limits import Limits
 from objectspace.store import SpaceIndex
 
 #: The label of a query that is only a box in a photo.
-UNLABELLED = "query"
+UNLABELED = "query"
 
 #: What is told of an object in JSON.
 _ROW_KEYS = ("object_id", "image", "label", "score", "xyxy")
@@ -71,11 +71,11 @@ class Answer:
     query: what was searched for: one object; several that are one query; none for a text
     query_images: their photos' paths; query_image: the first of them, empty for a text
     stored: whether the objects are in the store; query_thumbnails: their JPEGs where they are not
-    texts: the words searched for; unlike: the objects that the neighbours are to be unlike, none mostly
+    texts: the words searched for; unlike: the objects that the neighbors are to be unlike, none mostly
     point: where in the photo the query was pointed at, x, y in its pixels
-    neighbours: (k) objects, ``images`` their photos' paths, ``distance`` (k,) float64
+    neighbors: (k) objects, ``images`` their photos' paths, ``distance`` (k,) float64
     approximate: the index that they came from, None where they are the true ones
-    limits: which neighbours were asked for
+    limits: which neighbors were asked for
     """
 
     space: str
@@ -83,7 +83,7 @@ class Answer:
     query: Objects
     query_images: tuple[str, ...]
     stored: bool
-    neighbours: Objects
+    neighbors: Objects
     images: tuple[str, ...]
     distance: NDArray[np.float64]
     query_thumbnails: tuple[bytes, ...] = ()
@@ -107,10 +107,10 @@ class Answer:
             **({} if self.approximate is None else {"approximate": self.approximate.to_json()}),
             **self.limits.to_json(),
             "query": self._query_json(),
-            "neighbours": [
+            "neighbors": [
                 {
                     "rank": row + 1,
-                    **_row_json(self.neighbours, row, image),
+                    **_row_json(self.neighbors, row, image),
                     "distance": float(self.distance[row]),
                 }
                 for row, image in enumerate(self.images)
@@ -118,7 +118,7 @@ class Answer:
         }
 
     def _query_json(self) -> dict[str, Any]:
-        """One object as in the neighbours; for a text, and for several as one, those keys are null."""
+        """One object as in the neighbors; for a text, and for several as one, those keys are null."""
         rows = [_row_json(self.query, row, image) for row, image in enumerate(self.query_images)]
         if not self.stored:
             rows = [row | {"object_id": None} for row in rows]

@@ -1,4 +1,4 @@
-"""What limits an answer: how many neighbours, how far away, and of what the query is none."""
+"""What limits an answer: how many neighbors, how far away, and of what the query is none."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import QueryError
+from objectspace.errors import QueryError, guess
 from objectspace.objects.records import Objects, known_values
-from objectspace.wording import guess
 
 #: The column of every object's photo, beside the user's factors.
 IMAGE = "image"
@@ -19,7 +18,7 @@ IMAGE = "image"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Which neighbours of a query are answers.
+    """Which neighbors of a query are answers.
 
     k: so many of them at most, nearest first
     label: only objects of this label

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError
-from objectspace.neighbours import METRICS, NOBODY, ExactIndex, StreamedIndex
-from objectspace.neighbours.approximate import ApproximateIndex, approximate_index
+from objectspace.errors import QueryError, guess
+from objectspace.neighbors import METRICS, NOBODY, ExactIndex, StreamedIndex
+from objectspace.neighbors.approximate import ApproximateIndex, approximate_index
 from objectspace.objects.records import Objects, no_objects
 from objectspace.search.answers import Answer, Approximation, Queries
 from objectspace.search.limits import IMAGE, Limits, common_value, shared_column, value_groups
 from objectspace.store import Store, StoredSpace
-from objectspace.wording import guess
 
 Index = ExactIndex | StreamedIndex | ApproximateIndex
 
@@ -42,7 +41,7 @@ class SpaceSearch:
     """One space of a store, made ready for many searches; every answer is exact unless ``approximate``.
 
     The vectors of a space of more than IN_MEMORY bytes stay on disk; its answers are the same. With
-    ``approximate`` the space's index proposes the neighbours: their distances are still the true ones, and
+    ``approximate`` the space's index proposes the neighbors: their distances are still the true ones, and
     each answer tells the recall.
 
     Raises QueryError for an unknown space or metric, and where ``approximate`` finds no index of the metric.
@@ -123,10 +122,10 @@ class SpaceSearch:
     ) -> list[Answer]:
         """The k nearest objects of each query, equal distances by object id; fewer where fewer are left.
 
-        A stored object is never its own neighbour, nor that of a query that it is a part of.
+        A stored object is never its own neighbor, nor that of a query that it is a part of.
         ``label`` keeps only answers of that label; ``within`` only those at most that far.
 
-        ``exclude_same`` names a factor, such as a clip or a burst: no neighbour shares the query's value of
+        ``exclude_same`` names a factor, such as a clip or a burst: no neighbor shares the query's value of
         it. ``exclude_same="image"`` leaves the objects of the query's own photos out, and
         ``exclude_same_image`` is the same. What is unknown is shared with nobody. A text has no value; nor
         has an object from outside, unless its photo is in the store and the photo's objects have one value.
@@ -142,7 +141,7 @@ class SpaceSearch:
             raise QueryError(
                 f"a text is compared with images by cosine, not by {self.metric}: only directions agree"
             )
-        allowed = None if label is None else self.labelled(label)
+        allowed = None if label is None else self.labeled(label)
         left_out = None if limits.exclude_same is None else self._left_out(queries, limits.exclude_same)
         if queries.rows is None and queries.unlike is None:
             return self._nearest_of_each(queries, limits, allowed, left_out)
@@ -180,7 +179,7 @@ class SpaceSearch:
         allowed: NDArray[np.bool_] | None,
         left_out: _LeftOut | None,
     ) -> Answer:
-        """The answer of a query that several objects make, none of which is its own neighbour."""
+        """The answer of a query that several objects make, none of which is its own neighbor."""
         allowed = np.ones(len(self), np.bool_) if allowed is None else allowed.copy()
         parts = [] if queries.texts else list(queries.made_of(row))
         if queries.stored:
@@ -230,7 +229,7 @@ class SpaceSearch:
         if limits.within is not None:
             count = min(count, int(np.searchsorted(distance, limits.within, side="right")))
         index, distance = index[:count], distance[:count]
-        neighbours, made_of = self.objects.take(index), queries.made_of(row)
+        neighbors, made_of = self.objects.take(index), queries.made_of(row)
         unlike = no_objects() if queries.unlike is None else queries.unlike
         of_objects = () if queries.texts else made_of
         return Answer(
@@ -239,8 +238,8 @@ class SpaceSearch:
             query=queries.objects.take(of_objects),
             query_images=tuple(queries.images[part] for part in of_objects),
             stored=queries.stored,
-            neighbours=neighbours,
-            images=self._images(neighbours),
+            neighbors=neighbors,
+            images=self._images(neighbors),
             distance=distance,
             query_thumbnails=tuple(queries.thumbnails[part] for part in of_objects if queries.thumbnails),
             texts=tuple(queries.texts[part] for part in made_of if queries.texts),
@@ -270,7 +269,7 @@ class SpaceSearch:
     def _images(self, objects: Objects) -> tuple[str, ...]:
         return tuple(self._paths[image_id] for image_id in objects.image_id.tolist())
 
-    def labelled(self, label: str) -> NDArray[np.bool_]:
+    def labeled(self, label: str) -> NDArray[np.bool_]:
         """Which objects of the space have a label (n,). Raises QueryError where none has."""
         allowed: NDArray[np.bool_] = self.objects.label == label
         if not allowed.any():

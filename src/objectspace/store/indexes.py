@@ -27,7 +27,7 @@ class SpaceIndex:
     kind: a key of KINDS; metric: "euclidean" or "cosine"; count: the vectors that were there at its making
     settings: what it was built and is searched with: ``partition_size`` vectors in a partition on average,
         ``sub_vectors`` in a vector (ivf-pq), partitions looked into (``probes``), ``candidates`` measured for
-        each neighbour asked for
+        each neighbor asked for
     """
 
     kind: str

@@ -79,7 +79,7 @@ def test_vectors_that_are_the_angle(objects) -> None:
 
     assert told["orientation"] == "holds"
     assert told["opposite"] == "holds"
-    assert told["colour first"] == "does not hold"
+    assert told["color first"] == "does not hold"
     assert told["sub-class"] != "holds"
 
 
@@ -87,7 +87,7 @@ def test_vectors_that_are_the_style(objects) -> None:
     told = verdicts(held(objects, one_hot(STYLES, objects.factors["style"])))
 
     assert told["sub-class"] == "holds"
-    assert told["colour first"] == "holds"
+    assert told["color first"] == "holds"
     assert told["look-alikes"] == "holds"
     assert told["orientation"] != "holds"
     assert told["classes"] != "holds"

@@ -1,4 +1,4 @@
-"""Who sits on a chair by boxes worked by hand and by the drawn world; neighbours whose company is known."""
+"""Who sits on a chair by boxes worked by hand and by the drawn world; neighbors whose company is known."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_ranks_are_those_of_a_plain_loop(measured, noise, objects, metric):
         return 1 - vectors[row] @ vectors[other] / lengths
 
     for pair in range(0, len(result.query), 97):
-        row, near = result.query[pair], result.neighbour[pair]
+        row, near = result.query[pair], result.neighbor[pair]
         others = np.flatnonzero(objects.image_id != objects.image_id[row])
         for vectors, rank in ((alone, result.object_rank), (around, result.surroundings_rank)):
             nearer = sum(distance(vectors, row, other) < distance(vectors, row, near) for other in others)
@@ -50,7 +50,7 @@ def test_every_object_has_its_nearest_of_other_photos(measured, noise, objects):
     result = measured(alone, alone, around, k=1)
 
     assert result.query.tolist() == list(range(240))
-    assert not (objects.image_id[result.query] == objects.image_id[result.neighbour]).any()
+    assert not (objects.image_id[result.query] == objects.image_id[result.neighbor]).any()
     # The nearest by the object alone, of 237 candidates.
     assert result.object_rank == pytest.approx(np.full(240, 0.5 / 237))
 
@@ -62,7 +62,7 @@ def test_equal_distances_share_their_places(measured, noise):
     assert result.surroundings_rank == pytest.approx(np.full(len(result.query), 0.5))
 
 
-def test_neighbours_by_their_surroundings_have_a_share_near_one(measured, noise):
+def test_neighbors_by_their_surroundings_have_a_share_near_one(measured, noise):
     alone, around, _ = noise
     result = measured(alone, around, around)
 
@@ -82,7 +82,7 @@ def test_object_and_surroundings_in_equal_parts_share_equally(measured, noise):
     assert result.object.p == result.surroundings.p == 0.01
 
 
-def test_neighbours_by_nothing_known_are_at_chance(measured, noise):
+def test_neighbors_by_nothing_known_are_at_chance(measured, noise):
     alone, around, both = noise
     result = measured(alone, both, around)
 

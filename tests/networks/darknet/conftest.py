@@ -46,7 +46,7 @@ def _activation(name: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def randomised() -> Callable[[DarknetNetwork, int], DarknetNetwork]:
+def randomized() -> Callable[[DarknetNetwork, int], DarknetNetwork]:
     """Gives a network random numbers with which its outputs stay near one, however deep it is."""
 
     @torch.no_grad()

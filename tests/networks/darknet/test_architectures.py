@@ -13,7 +13,7 @@ from objectspace.networks.darknet.layers import Convolution, Yolo, read_layers
 from objectspace.networks.darknet.network import DarknetNetwork, load_network, write_weights
 
 OpenCV = Callable[[Path, Path, NDArray[np.float32], Sequence[str]], dict[str, NDArray[np.float32]]]
-Randomised = Callable[[DarknetNetwork, int], DarknetNetwork]
+Randomized = Callable[[DarknetNetwork, int], DarknetNetwork]
 
 HEADER_BYTES = 20
 
@@ -61,12 +61,12 @@ def test_the_deepest_map_of_yolov3_is_the_papers() -> None:
     ],
 )
 def test_with_random_weights_it_agrees_with_opencv(
-    tmp_path: Path, opencv: OpenCV, randomised: Randomised, name: str, taps: list[str], heads: list[str]
+    tmp_path: Path, opencv: OpenCV, randomized: Randomized, name: str, taps: list[str], heads: list[str]
 ) -> None:
     architecture = ARCHITECTURES[name]
     cfg, weights = tmp_path / f"{name}.cfg", tmp_path / f"{name}.weights"
     cfg.write_text(architecture.cfg_text())
-    write_weights(randomised(load_network(architecture.cfg(), None), 3), weights)
+    write_weights(randomized(load_network(architecture.cfg(), None), 3), weights)
     assert weights.stat().st_size == architecture.weights.size
     batch = np.random.default_rng(4).random((1, 3, 416, 416), np.float32)
     expected = opencv(cfg, weights, batch, [*taps, *heads])

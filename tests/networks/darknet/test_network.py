@@ -18,7 +18,7 @@ from objectspace.networks.darknet.cfg import Cfg, parse_cfg, read_cfg
 from objectspace.networks.darknet.network import DarknetNetwork, load_network, write_weights
 
 OpenCV = Callable[[Path, Path, NDArray[np.float32], Sequence[str]], dict[str, NDArray[np.float32]]]
-Randomised = Callable[[DarknetNetwork, int], DarknetNetwork]
+Randomized = Callable[[DarknetNetwork, int], DarknetNetwork]
 
 
 def cfg_text(*sections: str, width: int = 20, height: int = 16, channels: int = 3) -> str:
@@ -87,7 +87,7 @@ WHOLE = (
 )
 @pytest.mark.parametrize("sides", [(20, 16), (21, 13)])
 def test_each_layer_agrees_with_opencv(
-    tmp_path: Path, opencv: OpenCV, randomised: Randomised, section: str, sides: tuple[int, int]
+    tmp_path: Path, opencv: OpenCV, randomized: Randomized, section: str, sides: tuple[int, int]
 ) -> None:
     path, weights = tmp_path / "x.cfg", tmp_path / "x.weights"
     path.write_text(
@@ -100,7 +100,7 @@ def test_each_layer_agrees_with_opencv(
             height=sides[1],
         )
     )
-    network = randomised(load_network(read_cfg(path), None), 0)
+    network = randomized(load_network(read_cfg(path), None), 0)
     write_weights(network, weights)
     batch = np.random.default_rng(0).random((2, 3, sides[1], sides[0]), np.float32)
     expected = opencv(path, weights, batch, ["2"])["2"]
@@ -179,8 +179,8 @@ def test_routes_and_upsampling_by_hand() -> None:
 
 
 @pytest.fixture
-def whole(randomised: Randomised) -> DarknetNetwork:
-    return randomised(load_network(cfg_of(*WHOLE), None), 1)
+def whole(randomized: Randomized) -> DarknetNetwork:
+    return randomized(load_network(cfg_of(*WHOLE), None), 1)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from labelformat.formats.pascalvoc import PascalVOCObjectDetectionOutput
 from labelformat.formats.yolov8 import YOLOv8InstanceSegmentationOutput, YOLOv8ObjectDetectionOutput
 from labelformat.model.bounding_box import BoundingBox
 from labelformat.model.category import Category
-from labelformat.model.image import Image as LabelledImage
+from labelformat.model.image import Image as LabeledImage
 from labelformat.model.instance_segmentation import ImageInstanceSegmentation, SingleInstanceSegmentation
 from labelformat.model.multipolygon import MultiPolygon
 from labelformat.model.object_detection import ImageObjectDetection, SingleObjectDetection
@@ -27,7 +27,7 @@ NAMES = ("cat", "wine glass", "tv")
 SIZES = {"7.jpg": (200, 100), "8.jpg": (64, 64), "sub/9.jpg": (301, 77)}
 
 
-class Labelled:
+class Labeled:
     """What labelformat's writers take: three images of random boxes, or of triangles in them."""
 
     def __init__(self, *, triangles: bool) -> None:
@@ -50,8 +50,8 @@ class Labelled:
     def get_categories(self) -> Iterable[Category]:
         return [Category(number, name) for number, name in enumerate(NAMES)]
 
-    def get_images(self) -> Iterable[LabelledImage]:
-        return [LabelledImage(n, name, *size) for n, (name, size) in enumerate(SIZES.items())]
+    def get_images(self) -> Iterable[LabeledImage]:
+        return [LabeledImage(n, name, *size) for n, (name, size) in enumerate(SIZES.items())]
 
     def get_labels(self) -> Iterable[Any]:
         categories = list(self.get_categories())
@@ -74,42 +74,42 @@ def photo(folder: Path, name: str) -> Image:
     return image_from_array(np.zeros((height, width, 3), np.uint8), path=str(folder / "images" / name))
 
 
-def write(folder: Path, format: str, labelled: Labelled) -> Path:
+def write(folder: Path, format: str, labeled: Labeled) -> Path:
     """The data set in a format, written by labelformat; what open_annotations takes."""
     (folder / "images").mkdir()
     path = {"yolo": folder / "data.yaml", "coco": folder / "a.json", "voc": folder / "Annotations"}[format]
     if format == "yolo":
-        writer = YOLOv8InstanceSegmentationOutput if labelled.triangles else YOLOv8ObjectDetectionOutput
-        writer(path, "train").save(labelled)  # type: ignore[arg-type]
+        writer = YOLOv8InstanceSegmentationOutput if labeled.triangles else YOLOv8ObjectDetectionOutput
+        writer(path, "train").save(labeled)  # type: ignore[arg-type]
     elif format == "coco":
-        writer = COCOInstanceSegmentationOutput if labelled.triangles else COCOObjectDetectionOutput
-        writer(path).save(labelled)  # type: ignore[arg-type]
+        writer = COCOInstanceSegmentationOutput if labeled.triangles else COCOObjectDetectionOutput
+        writer(path).save(labeled)  # type: ignore[arg-type]
     else:
         (path / "sub").mkdir(parents=True)
-        PascalVOCObjectDetectionOutput(path).save(labelled)  # type: ignore[arg-type]
+        PascalVOCObjectDetectionOutput(path).save(labeled)  # type: ignore[arg-type]
     return path
 
 
 @pytest.mark.parametrize("format", ["yolo", "coco", "voc"])
 def test_boxes(tmp_path: Path, format: str) -> None:
-    labelled = Labelled(triangles=False)
-    reader = open_annotations(write(tmp_path, format, labelled), format=format)
+    labeled = Labeled(triangles=False)
+    reader = open_annotations(write(tmp_path, format, labeled), format=format)
     # labelformat writes pixel edges into VOC's files, which count pixels from 1.
     first_pixel = np.array([1, 1, 0, 0] if format == "voc" else [0, 0, 0, 0])
     for name in SIZES:
         annotated = reader.objects_of(photo(tmp_path, name))
         assert annotated.problems == ()
-        expected = np.maximum(labelled.boxes[name] - first_pixel, 0)
+        expected = np.maximum(labeled.boxes[name] - first_pixel, 0)
         np.testing.assert_allclose(annotated.objects.xyxy, expected, atol=0.01)
-        assert annotated.objects.label.tolist() == [NAMES[number] for number in labelled.classes[name]]
+        assert annotated.objects.label.tolist() == [NAMES[number] for number in labeled.classes[name]]
 
 
 @pytest.mark.parametrize("format", ["yolo", "coco"])
 def test_polygons(tmp_path: Path, format: str) -> None:
-    labelled = Labelled(triangles=True)
-    reader = open_annotations(write(tmp_path, format, labelled), format=format)
+    labeled = Labeled(triangles=True)
+    reader = open_annotations(write(tmp_path, format, labeled), format=format)
     for name, size in SIZES.items():
         objects = reader.objects_of(photo(tmp_path, name)).objects
-        np.testing.assert_allclose(objects.xyxy, labelled.boxes[name], atol=0.01)
-        expected = [polygon_mask(np.array(labelled.polygon(box)), size) for box in labelled.boxes[name]]
+        np.testing.assert_allclose(objects.xyxy, labeled.boxes[name], atol=0.01)
+        expected = [polygon_mask(np.array(labeled.polygon(box)), size) for box in labeled.boxes[name]]
         assert objects.mask.tolist() == expected

@@ -238,9 +238,9 @@ def test_the_folder_of_the_xml_files_alone_has_no_masks(devkit: Path) -> None:
 def test_pictures_without_a_palette(devkit: Path, mode: str) -> None:
     before = open_voc(devkit).objects_of(photo("7.jpg")).objects.object_id.tolist()
     pixels = np.asarray(PIL.Image.open(devkit / "SegmentationObject/7.png"))
-    # VOCcolormap of the development kit: the colours of 0, 1, 2 and 255.
-    colours = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 255: (224, 224, 192)}
-    rgb = np.array([colours[int(number)] for number in pixels.flat], np.uint8).reshape(HEIGHT, WIDTH, 3)
+    # VOCcolormap of the development kit: the colors of 0, 1, 2 and 255.
+    colors = {0: (0, 0, 0), 1: (128, 0, 0), 2: (0, 128, 0), 255: (224, 224, 192)}
+    rgb = np.array([colors[int(number)] for number in pixels.flat], np.uint8).reshape(HEIGHT, WIDTH, 3)
     save(devkit / "SegmentationObject/7.png", rgb if mode == "RGB" else pixels, mode)
     assert open_voc(devkit).objects_of(photo("7.jpg")).objects.object_id.tolist() == before
 
@@ -289,7 +289,7 @@ def test_a_mask_that_lies_elsewhere_is_not_the_objects(devkit: Path) -> None:
     ("pixels", "reason"),
     [
         (np.zeros((WIDTH, HEIGHT), np.uint8), "is 10 x 20 pixels, its photo 20 x 10"),
-        (np.full((HEIGHT, WIDTH, 3), 7, np.uint8), "has colours that are not of VOC's colour map"),
+        (np.full((HEIGHT, WIDTH, 3), 7, np.uint8), "has colors that are not of VOC's color map"),
         (
             np.zeros((HEIGHT, WIDTH, 4), np.uint8),
             "is a picture of mode RGBA, expected a palette (P), L or RGB",

@@ -35,7 +35,7 @@ def annotate(tmp_path: Path) -> Annotate:
 # Boxes and polygons
 
 
-def test_a_box_by_its_centre(annotate: Annotate) -> None:
+def test_a_box_by_its_center(annotate: Annotate) -> None:
     annotated = annotate("1 0.5 0.5 0.2 0.4\n")
     np.testing.assert_allclose(annotated.objects.xyxy, [[40, 15, 60, 35]], rtol=1e-6)
     assert annotated.objects.label.tolist() == ["dog"]

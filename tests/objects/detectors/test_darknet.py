@@ -150,7 +150,7 @@ def test_a_box_of_the_anchors_size_in_the_middle_of_its_cell(detector: Detector)
     objects = find(
         detector, Prediction(COARSE, 0, x=2, y=1), Prediction(FINE, 1, x=1, y=2, score=0.8, label=2)
     )
-    # Cells of 16 pixels: centre (40, 24), 16 x 8; of 8 pixels: centre (12, 20), 6 x 3.
+    # Cells of 16 pixels: center (40, 24), 16 x 8; of 8 pixels: center (12, 20), 6 x 3.
     np.testing.assert_allclose(objects.xyxy, [[32, 20, 48, 28], [9, 18.5, 15, 21.5]], atol=1e-4)
     np.testing.assert_allclose(objects.score, [0.9, 0.8], atol=1e-6)
     assert objects.label.tolist() == ["class 0", "class 2"]
@@ -168,7 +168,7 @@ def test_every_object_keeps_the_cell_that_made_it(detector: Detector) -> None:
     np.testing.assert_allclose(cells.objectness, [0.9, 0.8], atol=1e-6)
 
 
-def test_centre_and_sides_by_hand(detector: Detector) -> None:
+def test_center_and_sides_by_hand(detector: Detector) -> None:
     """sigmoid(log 3) = 3/4, with scale_x_y 1.2 about the middle 0.8; exp(log 2) doubles the anchor."""
     shifted = {"txy": math.log(3), "twh": math.log(2)}
     coarse = find(detector, Prediction(COARSE, 0, x=1, y=0, **shifted), image_wh=(6400, 3200)).xyxy
@@ -242,7 +242,7 @@ def test_boxes_are_cut_at_the_images_border(detector: Detector) -> None:
     np.testing.assert_allclose(sorted(xyxy.tolist()), [[0, 0, 18, 18], [28.8, 0, 64, 32]], atol=0.1)
 
 
-def test_what_lies_in_the_grey_bars_is_no_object(letterboxed: Detector) -> None:
+def test_what_lies_in_the_gray_bars_is_no_object(letterboxed: Detector) -> None:
     # A square image in 64 x 32: the picture fills columns 16 to 48.
     predictions = [Prediction(FINE, 0, x=0, y=1), Prediction(FINE, 0, x=4, y=1)]
     objects = find(letterboxed, *predictions, image_wh=(320, 320))
@@ -334,7 +334,7 @@ def test_an_image_of_the_networks_size_is_taken_as_it_is(detector: Detector) -> 
     assert np.array_equal(detector.prepare(image), image.pixels)
 
 
-def test_the_grey_bars_lie_beside_the_picture(letterboxed: Detector) -> None:
+def test_the_gray_bars_lie_beside_the_picture(letterboxed: Detector) -> None:
     pixels = np.full((100, 100, 3), (200, 100, 50), np.uint8)
     prepared = letterboxed.prepare(image_from_array(pixels))
     assert prepared.shape == (32, 64, 3)
@@ -366,8 +366,8 @@ def test_the_frame_says_where_the_pixels_went(
     box = np.array([[0.25 * width, 0.25 * height, 0.75 * width, 0.75 * height]], np.float32)
     left, top, right, bottom = frame.to_input(box)[0]
     column, row = int((left + right) / 2), int((top + bottom) / 2)
-    centre = frame.to_image(np.array([[column, row, column + 1, row + 1]], np.float32))[0]
-    expected = [(centre[0] + centre[2]) / 2 / width * 255, (centre[1] + centre[3]) / 2 / height * 255]
+    center = frame.to_image(np.array([[column, row, column + 1, row + 1]], np.float32))[0]
+    expected = [(center[0] + center[2]) / 2 / width * 255, (center[1] + center[3]) / 2 / height * 255]
     np.testing.assert_allclose(prepared[row, column, :2], expected, atol=1.5)
     np.testing.assert_allclose(frame.to_image(frame.to_input(box)), box, atol=1e-3)
 
@@ -516,7 +516,7 @@ def test_a_network_that_detects_nothing_is_refused(tmp_path: Path, text: str, wo
         load_detector(tmp_path / "x.cfg", weights=tmp_path / "x.weights")
 
 
-def test_a_network_of_grey_photos_is_refused(tmp_path: Path) -> None:
+def test_a_network_of_gray_photos_is_refused(tmp_path: Path) -> None:
     text = CFG.replace("height=32\n", "height=32\nchannels=1\n", 1)
     (tmp_path / "x.cfg").write_text(text)
     write_weights(load_network(parse_cfg(text, path="x.cfg"), None), tmp_path / "x.weights")

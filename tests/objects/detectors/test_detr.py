@@ -16,7 +16,7 @@ from objectspace.errors import DownloadError, InputError, ModelError, WeightsErr
 from objectspace.images import Image, image_from_array
 from objectspace.objects.detectors import load_detector
 from objectspace.objects.detectors.detr import DetrDetector
-from objectspace.objects.detectors.passes import normalised
+from objectspace.objects.detectors.passes import normalized
 from tests.objects.detectors.tiny_detectors import DETR_KINDS, picture, save_detr
 
 CONFIDENCE = 0.3
@@ -189,11 +189,11 @@ def test_inputs_have_the_size_and_pixels_of_the_image_processor(
         assert laid.shape[:2] == tuple(own.shape[1:])
         # Enlarged, both interpolate between the same pixels; here the result is rounded to eight bits.
         pixels = torch.from_numpy(laid).permute(2, 0, 1)
-        read = normalised(pixels, detectors[kind].recipe, torch.device("cpu"))
+        read = normalized(pixels, detectors[kind].recipe, torch.device("cpu"))
         assert float((read - own).abs().max()) < 0.02
 
 
-def test_labels_are_spelt_as_coco_does(detectors: dict[str, Any]) -> None:
+def test_labels_are_spelled_as_coco_does(detectors: dict[str, Any]) -> None:
     assert detectors["detr"].names.tolist() == ["person", "dining table", "class 2", "tv"]
 
 

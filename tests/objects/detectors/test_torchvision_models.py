@@ -66,7 +66,7 @@ def maps_of(detector: TorchvisionDetector, image: Image) -> list[torch.Tensor]:
 
 
 def anchor_box(detector: TorchvisionDetector, level: int, x: int, y: int, anchor: int) -> np.ndarray:
-    """The anchor xyxy of a cell, worked out from the settings: (stride x, stride y) is its centre in a
+    """The anchor xyxy of a cell, worked out from the settings: (stride x, stride y) is its center in a
     pyramid, whose corners are rounded; SSD's lies in the cell's middle."""
     network, stride = detector.network, detector.heads[level].stride
     if detector.name == "ssd":
@@ -77,23 +77,23 @@ def anchor_box(detector: TorchvisionDetector, level: int, x: int, y: int, anchor
             wide = (one * np.sqrt(ratio), one / np.sqrt(ratio))
             shapes += [wide, wide[::-1]]
         sides = np.minimum(np.array(shapes[anchor]), 1) * (128, 96)
-        centre = (np.array([x, y]) + 0.5) * stride
-        return np.concatenate([centre - sides / 2, centre + sides / 2])
+        center = (np.array([x, y]) + 0.5) * stride
+        return np.concatenate([center - sides / 2, center + sides / 2])
     generator = network.rpn.anchor_generator if hasattr(network, "rpn") else network.anchor_generator
     sizes, ratios = generator.sizes[level], generator.aspect_ratios[level]
     ratio, size = ratios[anchor // len(sizes)], sizes[anchor % len(sizes)]
     half = np.round(np.array([size / np.sqrt(ratio), size * np.sqrt(ratio)]) / 2)
-    centre = np.array([x, y]) * stride
-    return np.concatenate([centre - half, centre + half])
+    center = np.array([x, y]) * stride
+    return np.concatenate([center - half, center + half])
 
 
 def decoded(deltas: np.ndarray, box: np.ndarray, weights: tuple[float, ...] = (1, 1, 1, 1)) -> np.ndarray:
     """R-CNN's coding of boxes (Girshick et al. 2014, appendix C), in float64."""
-    sides, centre = box[2:] - box[:2], (box[:2] + box[2:]) / 2
+    sides, center = box[2:] - box[:2], (box[:2] + box[2:]) / 2
     dx, dy, dw, dh = deltas.astype(np.float64) / weights
-    centre = centre + np.array([dx, dy]) * sides
+    center = center + np.array([dx, dy]) * sides
     sides = sides * np.exp(np.array([dw, dh]))
-    return np.concatenate([centre - sides / 2, centre + sides / 2])
+    return np.concatenate([center - sides / 2, center + sides / 2])
 
 
 def clipped(box: np.ndarray) -> np.ndarray:
@@ -145,8 +145,8 @@ def test_one_stage_boxes_come_from_the_anchor_they_name(
             assert cells.objectness[row] == pytest.approx(1 - probabilities[0], abs=1e-5)
         elif family == "fcos":
             reach = say["bbox_regression"].astype(np.float64) * detector.heads[level].stride
-            centre = (box[:2] + box[2:]) / 2
-            expected = np.concatenate([centre - reach[:2], centre + reach[2:]])
+            center = (box[:2] + box[2:]) / 2
+            expected = np.concatenate([center - reach[:2], center + reach[2:]])
             score = np.sqrt(sigmoid(say["cls_logits"][label]) * sigmoid(say["bbox_ctrness"][0]))
         else:
             expected, score = decoded(say["bbox_regression"], box), sigmoid(say["cls_logits"][label])
@@ -243,8 +243,8 @@ def test_an_annotated_object_gets_the_anchor_that_fits_best(
                     chosen = fit
         assert chosen == pytest.approx(best, rel=1e-5)
         (head,) = (head for head in detector.heads if head.layer == cells.head[0])
-        centre = (box[0, :2] + box[0, 2:]) / 2
-        cell = np.minimum(centre // head.stride, np.array(head.grid_wh) - 1)
+        center = (box[0, :2] + box[0, 2:]) / 2
+        cell = np.minimum(center // head.stride, np.array(head.grid_wh) - 1)
         assert (cells.cell_x[0], cells.cell_y[0]) == tuple(cell)
 
 

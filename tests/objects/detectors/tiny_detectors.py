@@ -126,7 +126,7 @@ def spread(network: Any, pixels: np.ndarray) -> None:
                 module.bias.zero_()
 
 
-def normalise(network: nn.Module, *inputs: object, **named: object) -> None:
+def normalize(network: nn.Module, *inputs: object, **named: object) -> None:
     """Set the batch norms of a random network by what a pass gives, as training would have."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
@@ -139,7 +139,7 @@ def normalise(network: nn.Module, *inputs: object, **named: object) -> None:
 
 
 def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
-    """Pixels (h, w, 3) of coloured squares."""
+    """Pixels (h, w, 3) of colored squares."""
     blocks = np.random.default_rng(seed).integers(0, 256, (height // 12 + 1, width // 12 + 1, 3))
     return np.ascontiguousarray(blocks.repeat(12, 0).repeat(12, 1)[:height, :width].astype(np.uint8))
 
@@ -228,7 +228,7 @@ def save_detr(kind: str, folder: Path) -> None:
                     module.bias.zero_()
                 elif isinstance(module, nn.Linear) and "bbox" in name and ".layers" in name:
                     module.weight.normal_(0, 0.2)
-    normalise(network, pixel_values=torch.randn(2, 3, 96, 128, generator=torch.Generator().manual_seed(4)))
+    normalize(network, pixel_values=torch.randn(2, 3, 96, 128, generator=torch.Generator().manual_seed(4)))
     network.save_pretrained(folder)
     if kind == "detr":
         processor = transformers.DetrImageProcessor(size={"shortest_edge": 96, "longest_edge": 160})

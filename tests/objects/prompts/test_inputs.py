@@ -11,12 +11,12 @@ from objectspace.objects.prompts.sam3 import SAM3
 
 
 @pytest.mark.parametrize("height", [1, 3])
-def test_a_photo_one_or_three_pixels_high_has_its_colours_last(prompt_weights, height: int) -> None:
+def test_a_photo_one_or_three_pixels_high_has_its_colors_last(prompt_weights, height: int) -> None:
     image_processor = load_published(SAM3, prompt_weights).processor.image_processor
     red = np.zeros((height, 9, 3), np.uint8)
     red[..., 0] = 255
     pixels = processed(image_processor, [image_from_array(red)])["pixel_values"][0]
-    assert [float(pixels[colour].mean()) for colour in range(3)] == pytest.approx([1, -1, -1])
+    assert [float(pixels[color].mean()) for color in range(3)] == pytest.approx([1, -1, -1])
 
 
 @pytest.mark.parametrize("name", ["grounded-sam", "sam3"])

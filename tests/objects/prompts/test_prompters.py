@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.digests import file_sha256
 from objectspace.errors import InputError
+from objectspace.files import file_sha256
 from objectspace.images import Image, image_from_array
 from objectspace.objects.masks import decode
 from objectspace.objects.prompts import Prompter, load_prompter
@@ -62,7 +62,7 @@ def ids(found: list) -> list[list[str]]:
 # -------------------------------------------------------------------------------------------------- objects
 
 
-def test_objects_are_labelled_with_the_users_words(prompter, photos) -> None:
+def test_objects_are_labeled_with_the_users_words(prompter, photos) -> None:
     (objects,) = prompter.find_objects(photos[:1])
     assert set(objects.label) == {"Apple", "red pineapple"}
     assert set(objects.source) == {prompter.source}

@@ -64,7 +64,7 @@ def test_enlarging_is_the_published_one(loaded, width: int, height: int) -> None
 def test_an_empty_mask_is_none() -> None:
     maps = torch.full((3, 4, 4), -1.0)
     maps[1, 2, 2] = 1.0
-    # The second is above 0 on its small map, but at no pixel centre of this photo.
+    # The second is above 0 on its small map, but at no pixel center of this photo.
     masks = run_lengths(maps[:2], lambda small: enlarged(small, 4, (4, 4), (1, 1)), 0.0)
     assert masks == [None, None]
 

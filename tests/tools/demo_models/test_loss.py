@@ -28,8 +28,8 @@ def slots(boxes: Truths) -> list[list[tuple[int, ...]]]:
     ]
 
 
-def test_an_object_belongs_to_the_cells_of_its_centre_at_every_anchor_that_fits() -> None:
-    # Sides 63 x 63, centre (100, 70): within 1.6 of 40 x 40 and 100 x 100, not of 200 x 100.
+def test_an_object_belongs_to_the_cells_of_its_center_at_every_anchor_that_fits() -> None:
+    # Sides 63 x 63, center (100, 70): within 1.6 of 40 x 40 and 100 x 100, not of 200 x 100.
     assert slots(truths((68.5, 38.5, 131.5, 101.5))) == [[(0, 2, 3, 0)], [(0, 4, 6, 0)]]
 
 
@@ -39,7 +39,7 @@ def test_an_object_that_no_anchor_fits_has_the_best() -> None:
 
 
 def test_the_object_with_the_shape_nearer_the_anchor_has_the_slot() -> None:
-    # Both are within 1.6 of 100 x 100 and of 200 x 100, and have one centre.
+    # Both are within 1.6 of 100 x 100 and of 200 x 100, and have one center.
     wide, square = (25, 20, 175, 120), (35, 20, 165, 120)
     for boxes in (truths(wide, square), truths(square, wide)):
         (coarse, _), own = slots(boxes), boxes.xyxy[:, 2] - boxes.xyxy[:, 0]
@@ -58,7 +58,7 @@ def test_the_loss_of_zeros_by_hand() -> None:
 def test_a_box_that_is_off_costs_its_complete_iou() -> None:
     head = Grid(np.array([[20, 20]], np.float32), (0,), stride=32, classes=2)
     found = yolo_loss([torch.zeros(1, 7, 2, 2)], [head], truths((8, 6, 28, 26)))
-    # 18 x 20 shared of 22 x 20; centres 2 apart in an enclosing box of 22 x 20; the same shape.
+    # 18 x 20 shared of 22 x 20; centers 2 apart in an enclosing box of 22 x 20; the same shape.
     ciou = 1 - 18 / 22 + 4 / (22**2 + 20**2)
     assert found.item() == pytest.approx(6 * math.log(2) + 2 * ciou, rel=1e-5)
 
@@ -90,5 +90,5 @@ def test_the_demo_network_has_one_grid_a_head() -> None:
 def test_boxes_are_decoded_as_the_paper_has_them() -> None:
     numbers = torch.tensor([[math.log(3), 0.0, math.log(2), math.log(0.5)]])
     box = decode(numbers, torch.tensor([2]), torch.tensor([1]), torch.tensor([[40.0, 60.0]]), 16)
-    # Centre (2.75, 1.5) cells, sides 80 x 30.
+    # Center (2.75, 1.5) cells, sides 80 x 30.
     assert box.tolist() == [pytest.approx([44 - 40, 24 - 15, 44 + 40, 24 + 15])]

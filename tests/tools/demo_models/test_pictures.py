@@ -22,7 +22,7 @@ def test_jittered_boxes_stay_near_and_inside() -> None:
     moved = jittered(boxes, 0.05, np.random.default_rng(0))
     assert moved.min() >= 0
     assert moved.max() <= SIDE
-    # At most 2 x 0.05 of a side for the centre, and as much for half of the side.
+    # At most 2 x 0.05 of a side for the center, and as much for half of the side.
     assert np.abs(moved - boxes).max() <= 200 * (0.1 + (np.exp(0.1) - 1) / 2)
     assert np.std(moved[:, 3]) > 5
 

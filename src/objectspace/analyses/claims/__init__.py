@@ -15,7 +15,7 @@ from typing import Literal
 from objectspace.analyses.claims.cells import own_cell_counts
 from objectspace.analyses.claims.evidence import WINDOW, Column, Evidence, Held, K, Missing, had
 from objectspace.analyses.claims.location import groups_in_tsne, place_beside_phase, place_in_two
-from objectspace.analyses.claims.neighbours import (
+from objectspace.analyses.claims.neighbors import (
     labels_separate,
     look_alikes,
     on_chairs,
@@ -26,8 +26,7 @@ from objectspace.analyses.claims.neighbours import (
     style_before_orientation,
 )
 from objectspace.analyses.statistics import Estimate
-from objectspace.errors import InputError
-from objectspace.wording import counted
+from objectspace.errors import InputError, counted
 
 __all__ = [
     "CLAIMS",
@@ -140,8 +139,8 @@ CLAIMS = (
         opposite_is_farthest,
     ),
     Claim(
-        "colour first",
-        "Colour counts before orientation.",
+        "color first",
+        "Color counts before orientation.",
         "III, orientation",
         f"agreement of the {K} nearest in style less that in orientation, 0 chance, 1 full, crop space",
         1,
@@ -174,7 +173,7 @@ CLAIMS = (
     ),
     Claim(
         "on chair",
-        "The neighbours of a person on a chair are people on chairs.",
+        "The neighbors of a person on a chair are people on chairs.",
         "IV, context",
         f"share of the {K} nearest people that are on a chair, for people on chairs, window space",
         1,

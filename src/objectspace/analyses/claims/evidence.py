@@ -13,7 +13,7 @@ from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
 
-#: Neighbours that count, as in the paper's figures, and cells a side of the window that it settles on.
+#: Neighbors that count, as in the paper's figures, and cells a side of the window that it settles on.
 K, WINDOW = 5, 3
 
 Value = TypeVar("Value")
@@ -55,8 +55,8 @@ class Evidence:
 
     crop, window: a space of each route
     orientation: the column that says which way an object faces, with its period
-    style: the column that says which of its kind an object is (its colour, its breed)
-    group: the column of which no two equal values are neighbours (one apple in many photos), nor are any of
+    style: the column that says which of its kind an object is (its color, its breed)
+    group: the column of which no two equal values are neighbors (one apple in many photos), nor are any of
         one photo
     occlusions: photos whose layer before a head was zeroed cell by cell
     moved: one object moved about, its windows by PCA and by t-SNE
@@ -113,5 +113,5 @@ def asked_of(held: Held, column: Column, group: str | None) -> Asked:
 
 
 def group_beside(evidence: Evidence, column: Column) -> str | None:
-    """The group, unless it is the column itself: then all neighbours would differ in it."""
+    """The group, unless it is the column itself: then all neighbors would differ in it."""
     return None if column.name == evidence.group else evidence.group

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from objectspace.analyses.agreement import find_neighbours, measure_agreement
+from objectspace.analyses.agreement import find_neighbors, measure_agreement
 from objectspace.analyses.claims.evidence import Evidence, K, moved_of
 from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.factor_values import Factor
@@ -32,11 +32,11 @@ def place_beside_phase(evidence: Evidence, seed: int) -> Estimate:
 
 
 def groups_in_tsne(evidence: Evidence, seed: int) -> Estimate:
-    """Neighbours in the plane of t-SNE: how far apart they were in the picture, the worse of x and y."""
+    """Neighbors in the plane of t-SNE: how far apart they were in the picture, the worse of x and y."""
     tsne = moved_of(evidence)[1]
     points = tsne.coordinates.astype(np.float32)
     clusters = make_clusters(np.arange(len(points)))
-    near = find_neighbours(
+    near = find_neighbors(
         points, np.array([f"{row:08d}" for row in range(len(points))]), clusters, k=K, metric="euclidean"
     )
     label = np.array(["object"] * len(points), object)

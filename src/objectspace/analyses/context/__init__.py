@@ -2,7 +2,7 @@
 
 Three crop spaces of the same objects: the object alone (black or mean background), both (keep), the
 surroundings alone (only). The paper looked at pairs of pictures and saw context at work (section IV); here it
-is a share of the variance, a share of each neighbour pair, and a test of the claim about people on chairs.
+is a share of the variance, a share of each neighbor pair, and a test of the claim about people on chairs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Context:
     spaces: names, by "alone", "both", "around"
     n: objects measured, of ``photos`` photos; left_out: objects beyond 2,000, whole photos left out at random
     masked: how many of the n have a mask; of the others the box counts as the object
-    shares: of the embedding; pairs: of each neighbour pair
+    shares: of the embedding; pairs: of each neighbor pair
     object_id: (n,) what the rows in ``pairs`` are of
     chairs: the test of people on chairs in each of the three spaces, over all objects; empty where there are
         too few, and then ``no_chairs`` says so
@@ -88,13 +88,13 @@ class Context:
         """Plain JSON values, the shape that ``objectspace context --json`` prints."""
         pairs = zip(
             self.object_id[self.pairs.query].tolist(),
-            self.object_id[self.pairs.neighbour].tolist(),
+            self.object_id[self.pairs.neighbor].tolist(),
             self.pairs.object_rank.tolist(),
             self.pairs.surroundings_rank.tolist(),
             self.pairs.share.tolist(),
             strict=True,
         )
-        columns = ("object_id", "neighbour_id", "object_rank", "surroundings_rank", "share")
+        columns = ("object_id", "neighbor_id", "object_rank", "surroundings_rank", "share")
         return {
             "spaces": dict(self.spaces),
             "n": self.n,
@@ -140,7 +140,7 @@ def view_objects(alone: Space, both: Space, around: Space, objects: Objects) -> 
 
 
 def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed: int = 0) -> Context:
-    """Context shares of the embedding and of each neighbour pair, and people on chairs: :class:`Context`.
+    """Context shares of the embedding and of each neighbor pair, and people on chairs: :class:`Context`.
 
     The same seed gives the same figures. Raises InputError with fewer than ten objects or three photos, and
     for a space whose vectors are all equal.

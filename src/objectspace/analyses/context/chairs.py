@@ -1,6 +1,6 @@
-"""People on chairs, beside chairs and elsewhere: who is what, and whether neighbours are the same.
+"""People on chairs, beside chairs and elsewhere: who is what, and whether neighbors are the same.
 
-The paper's claim (section IV): the neighbours of a man on a chair are people on chairs, and "the model
+The paper's claim (section IV): the neighbors of a man on a chair are people on chairs, and "the model
 doesn't consider situations, where a person is simply standing next to the chair".
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import find_neighbours
+from objectspace.analyses.agreement import find_neighbors
 from objectspace.analyses.clusters import Clusters, Codes, codes, make_clusters
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
@@ -24,10 +24,9 @@ from objectspace.analyses.statistics import (
     permutations,
 )
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.boxes import area
 from objectspace.objects.records import Objects
-from objectspace.wording import counted
 
 Bool = NDArray[np.bool_]
 Matrix = NDArray[np.float64]
@@ -66,7 +65,7 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class ChairTest:
-    """Whether neighbours among people of other photos are on chairs, in one space.
+    """Whether neighbors among people of other photos are on chairs, in one space.
 
     on: share of the k nearest people that are on a chair, for people on chairs
     beside: the same for people merely beside one; difference: on less beside. Both None where nobody is
@@ -147,7 +146,7 @@ def measure_chairs(
         )
     clusters = make_clusters(images)
     vectors, ids = space.vectors[people.rows], space.object_id[people.rows]
-    near = find_neighbours(vectors, ids, clusters, k=k, metric=metric)
+    near = find_neighbors(vectors, ids, clusters, k=k, metric=metric)
     groups = _Groups(near, clusters, people.on, people.beside)
     both = people.beside.any()
     return ChairTest(
@@ -162,7 +161,7 @@ def measure_chairs(
 
 
 class _Groups:
-    """Neighbours (n, k) of people on chairs and beside chairs (n,)."""
+    """Neighbors (n, k) of people on chairs and beside chairs (n,)."""
 
     def __init__(self, near: Codes, clusters: Clusters, on: Bool, beside: Bool) -> None:
         self.near, self.clusters, self.on, self.beside = near, clusters, on, beside
@@ -199,7 +198,7 @@ class _Groups:
         return float(shares[on].mean() - shares[beside].mean())
 
     def _shares(self, on: Bool) -> Matrix:
-        """(n,) the share of each person's neighbours that are on chairs."""
+        """(n,) the share of each person's neighbors that are on chairs."""
         there = self.near >= 0
         shares: Matrix = (there & on[self.near]).sum(1) / there.sum(1)
         return shares

@@ -1,4 +1,4 @@
-"""The context share of a neighbour pair: is it near by its objects, or by their surroundings?"""
+"""The context share of a neighbor pair: is it near by its objects, or by their surroundings?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from objectspace.analyses.agreement import find_neighbours
+from objectspace.analyses.agreement import find_neighbors
 from objectspace.analyses.clusters import Clusters, Codes
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
@@ -24,19 +24,19 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairShares:
-    """Neighbour pairs (p,) with everything in view, seen with the object alone and the surroundings alone.
+    """Neighbor pairs (p,) with everything in view, seen with the object alone and the surroundings alone.
 
-    query, neighbour: rows of the objects
-    object_rank, surroundings_rank: float64 in (0, 1), where the neighbour stands among all objects of other
+    query, neighbor: rows of the objects
+    object_rank, surroundings_rank: float64 in (0, 1), where the neighbor stands among all objects of other
         photos when only the objects, or only the surroundings, are compared; 0 nearest, 0.5 on average
     share: float64 in (0, 1), the pair's context share: ``object_rank / (object_rank + surroundings_rank)``,
-        so 0 where the objects alone make them neighbours, 1 where the surroundings alone do
+        so 0 where the objects alone make them neighbors, 1 where the surroundings alone do
     object, surroundings: mean ranks, and what they are when the vectors are exchanged between photos
     context: the mean share; chance: the surroundings exchanged between photos
     """
 
     query: Codes
-    neighbour: Codes
+    neighbor: Codes
     object_rank: Matrix
     surroundings_rank: Matrix
     share: Matrix
@@ -64,15 +64,15 @@ def measure_pairs(
 
     Holds two n x n matrices. Intervals are over the objects that are asked about, whole clusters drawn.
     """
-    near = find_neighbours(both, ids, clusters, k=k, metric=metric)
+    near = find_neighbors(both, ids, clusters, k=k, metric=metric)
     query, place = np.nonzero(near >= 0)
-    neighbour = near[query, place]
+    neighbor = near[query, place]
     by_object, by_context = (_ranks(vectors, clusters, metric) for vectors in (alone, around))
-    objects, contexts = by_object[query, neighbour], by_context[query, neighbour]
+    objects, contexts = by_object[query, neighbor], by_context[query, neighbor]
     null = []
     for rows in permutations(clusters, PERMUTATIONS, seed=seed):
-        # Different clusters stay different, so the pair that gives is one that could have been neighbours.
-        moved = (rows[query], rows[neighbour])
+        # Different clusters stay different, so the pair that gives is one that could have been neighbors.
+        moved = (rows[query], rows[neighbor])
         null.append(
             (by_object[moved].mean(), by_context[moved].mean(), _share(objects, by_context[moved]).mean())
         )
@@ -88,7 +88,7 @@ def measure_pairs(
     share = _share(objects, contexts)
     return PairShares(
         query,
-        neighbour,
+        neighbor,
         objects,
         contexts,
         share,
@@ -104,7 +104,7 @@ def _share(object_rank: Matrix, surroundings_rank: Matrix) -> Matrix:
 
 
 def _ranks(vectors: NDArray[np.float32], clusters: Clusters, metric: str) -> Matrix:
-    """(n, n) where each object stands among those that could be neighbours of the row's, in (0, 1).
+    """(n, n) where each object stands among those that could be neighbors of the row's, in (0, 1).
 
     The middle of the place, (rank - 1/2) / candidates, so that the mean is 1/2; equal distances share the
     mean of their places. NaN for objects of the row's own cluster.

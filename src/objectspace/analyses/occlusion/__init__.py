@@ -1,7 +1,7 @@
 """Occlusion: which prediction falls when a window of a layer is zeroed (the paper's figure 3, measured).
 
 Source: M. Zeiler and R. Fergus, "Visualizing and Understanding Convolutional Networks", ECCV 2014, section
-4.2, there with grey squares over the pixels; the paper zeroes windows of a detector's own map.
+4.2, there with gray squares over the pixels; the paper zeroes windows of a detector's own map.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""By linearity: where one convolution over neighbours lies between the tap and work on single cells.
+"""By linearity: where one convolution over neighbors lies between the tap and work on single cells.
 
 Before its activation a convolution's output is a sum over the cells it reads, so zeroing some of them takes
 their contributions away. An output cell reads k x k cells, and a window covers a rectangle of those: few

@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders import OPEN_CLIP
 from objectspace.embeddings.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
+from objectspace.files import file_sha256
 from objectspace.networks.names import safe_name
 from objectspace.networks.precision import reproducible
 
@@ -66,7 +66,7 @@ def load_open_clip(name: str, weights: Path | str | None, device: str, precision
 
 
 class _ImageTower(nn.Module):
-    """Normalised crops (b, 3, s, s) to projected vectors (b, d)."""
+    """Normalized crops (b, 3, s, s) to projected vectors (b, d)."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class ClipEncoder(NetworkEncoder):
         self._model = tower.model
 
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The projected vectors (n, dimension) float32 of texts, not normalised, a pass each.
+        """The projected vectors (n, dimension) float32 of texts, not normalized, a pass each.
 
         A text's vector does not depend on those beside it. Raises QueryError for a text that is empty or
         longer than the tower reads, rather than cutting its end off as tokenizers do.

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet
 
-from objectspace.digests import recipe_digest
 from objectspace.embeddings.encoders import load_encoder
 from objectspace.embeddings.encoders.demo import DemoResNet
 from objectspace.embeddings.encoders.network import NetworkEncoder
 from objectspace.errors import ModelError
+from objectspace.files import recipe_digest
 from objectspace.images import Pixels
 from objectspace.networks import batches
 from objectspace.networks.precision import reproducible
@@ -51,7 +51,7 @@ class EncoderMap(MapSource):
             "family": ENCODER_MAP,
             "weights": encoder.weights,
             "encoder": encoder.name,
-            "normalisation": {key: encoder.preprocessing[key] for key in ("mean", "std")},
+            "normalization": {key: encoder.preprocessing[key] for key in ("mean", "std")},
             "input_wh": [SIDE, SIDE],
             "resize": "letterbox",
             "resampling": RESAMPLING,
@@ -68,7 +68,7 @@ class EncoderMap(MapSource):
 
     def _maps(self, pixels: Pixels) -> Tensor:
         with torch.inference_mode(), reproducible(self.device):
-            return self._trunk(self._encoder.normalised(pixels)).float()
+            return self._trunk(self._encoder.normalized(pixels)).float()
 
     def _probed_head(self, tap: str) -> Head:
         name = self._encoder.name

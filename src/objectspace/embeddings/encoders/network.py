@@ -19,9 +19,9 @@ from objectspace.networks.precision import reproducible, resolve_device, resolve
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How crops become the network's input: resized to a square of ``size``, scaled to [0, 1], normalised.
+    """How crops become the network's input: resized to a square of ``size``, scaled to [0, 1], normalized.
 
-    mean, std: of each colour, in [0, 1]
+    mean, std: of each color, in [0, 1]
     interpolation: how crops are to be resampled; see :func:`objectspace.embeddings.crops.cut_crops`
     """
 
@@ -66,10 +66,10 @@ class NetworkEncoder:
         self._dtype = torch_dtype(self.precision)
         network = network.eval().requires_grad_(False).to(self.device, self._dtype)
         self.network: nn.Module = network.to(memory_format=torch.channels_last)
-        # normalised = crop * factor + shift, from grey levels in one step
+        # normalized = crop * factor + shift, from gray levels in one step
         std = np.array(preprocessing.std)
-        self._factor = self._per_colour(1 / (255 * std))
-        self._shift = self._per_colour(-np.array(preprocessing.mean) / std)
+        self._factor = self._per_color(1 / (255 * std))
+        self._shift = self._per_color(-np.array(preprocessing.mean) / std)
         self.dimension = self._probed_dimension()
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -93,15 +93,15 @@ class NetworkEncoder:
     def _run(self, batch: NDArray[np.uint8]) -> Tensor:
         """Vectors (b, d) float32 on the device, of crops (b, s, s, 3)."""
         with torch.inference_mode(), reproducible(self.device):
-            return _vectors(self.network(self.normalised(batch)), self.name).float()
+            return _vectors(self.network(self.normalized(batch)), self.name).float()
 
-    def normalised(self, pixels: NDArray[np.uint8]) -> Tensor:
+    def normalized(self, pixels: NDArray[np.uint8]) -> Tensor:
         """What the network reads for pixels (b, h, w, 3) of any size: (b, 3, h, w) on its device."""
         # Pixels lie as (b, h, w, 3), which is what torch calls channels_last: no copy is made.
         planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
         return torch.addcmul(self._shift, planes.to(self.device).float(), self._factor).to(self._dtype)
 
-    def _per_colour(self, values: NDArray[np.float64]) -> Tensor:
+    def _per_color(self, values: NDArray[np.float64]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self.device).reshape(1, 3, 1, 1)
 
     def _probed_dimension(self) -> int:

@@ -14,7 +14,7 @@ RESNET50_IMAGENET = WeightsFile(
     sha256="0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
     urls=("https://download.pytorch.org/models/resnet50-0676ba61.pth",),
     size=102_530_333,
-    licence="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
+    license="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
     source="torchvision ResNet50_Weights.IMAGENET1K_V1",
 )
 
@@ -24,7 +24,7 @@ DEMO_ENCODER = WeightsFile(
     sha256="7aeb02b0d3f4efc9a5130ff6b4f3b4c9ed89667ad4e340bd220f33d5f1737b0e",
     urls=(),
     size=2_483_176,
-    licence="Apache-2.0",
+    license="Apache-2.0",
     source="this package; trained by tools/demo_models",
     shipped=True,
 )
@@ -35,13 +35,13 @@ class HubWeights:
     """Weights that open_clip fetches from the Hugging Face hub by itself.
 
     repository: OWNER/NAME there; files: what they may be called in it, best first
-    size: bytes of the tensors in float32; licence: as the repository states it
+    size: bytes of the tensors in float32; license: as the repository states it
     """
 
     repository: str
     files: tuple[str, ...]
     size: int
-    licence: str
+    license: str
 
 
 _HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")

@@ -11,12 +11,12 @@ import timm
 from timm.data.config import resolve_data_config
 from torch import nn
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.crops import Interpolation
 from objectspace.embeddings.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.weights import load_weights, state_dict_sha256
 from objectspace.errors import DownloadError, InputError, ModelError
+from objectspace.files import file_sha256
 from objectspace.networks.names import safe_name
 
 #: What timm calls the weights in a folder, best first.
@@ -109,7 +109,7 @@ def _preprocessing(name: str, config: Mapping[str, Any]) -> Preprocessing:
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
         raise ModelError(
-            f"encoder {name} takes inputs of {config['input_size']}; expected 3 colours, a square"
+            f"encoder {name} takes inputs of {config['input_size']}; expected 3 colors, a square"
         )
     # The few models with another filter (Lanczos, random) get the nearer of the two that crops know.
     interpolation: Interpolation = "bilinear" if config["interpolation"] == "bilinear" else "bicubic"

@@ -93,7 +93,7 @@ class Yolo:
 
     anchors: every anchor of the network as (width, height), pixels of the network's input
     mask: the numbers of the anchors that this head predicts, in its channels' order
-    scale_xy: the centre's sigmoid is stretched by this about 1/2 (``scale_x_y``)
+    scale_xy: the center's sigmoid is stretched by this about 1/2 (``scale_x_y``)
     """
 
     anchors: tuple[tuple[float, float], ...]

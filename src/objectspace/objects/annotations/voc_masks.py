@@ -10,7 +10,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError
-from objectspace.images import printable_path
+from objectspace.files import printable_path
 from objectspace.objects.masks import encode
 from objectspace.objects.records import Mask
 
@@ -51,7 +51,7 @@ def read_classes(objects: Path, classes: Path, image_wh: tuple[int, int]) -> Map
 
 
 def _read_numbers(path: Path, image_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """The number (h, w) of each pixel: its place in the palette, or in VOC's colour map where it has none."""
+    """The number (h, w) of each pixel: its place in the palette, or in VOC's color map where it has none."""
     try:
         with PIL.Image.open(path, formats=("PNG",)) as picture:
             if picture.size != image_wh:
@@ -60,7 +60,7 @@ def _read_numbers(path: Path, image_wh: tuple[int, int]) -> NDArray[np.uint8]:
             if picture.mode in ("P", "L"):
                 return np.array(picture)
             if picture.mode == "RGB":
-                return _numbers_of_colours(np.array(picture), path)
+                return _numbers_of_colors(np.array(picture), path)
             reason = f"is a picture of mode {picture.mode}, expected a palette (P), L or RGB"
             raise AnnotationError(printable_path(path), reason)
     except AnnotationError:
@@ -70,8 +70,8 @@ def _read_numbers(path: Path, image_wh: tuple[int, int]) -> NDArray[np.uint8]:
         raise AnnotationError(printable_path(path), f"is no PNG that can be read: {words}") from None
 
 
-def _numbers_of_colours(rgb: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
-    """The numbers (h, w) whose colours (h, w, 3) these are in the colour map of VOC's development kit.
+def _numbers_of_colors(rgb: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
+    """The numbers (h, w) whose colors (h, w, 3) these are in the color map of VOC's development kit.
 
     It deals a number's bits, lowest first, to red, green and blue in turn, into their highest bits first.
     """
@@ -79,5 +79,5 @@ def _numbers_of_colours(rgb: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]
     for bit in range(8):
         numbers |= ((rgb[:, :, bit % 3] >> (7 - bit // 3)) & 1) << bit
     if (rgb & np.array([0b00011111, 0b00011111, 0b00111111], np.uint8)).any():
-        raise AnnotationError(printable_path(path), "has colours that are not of VOC's colour map")
+        raise AnnotationError(printable_path(path), "has colors that are not of VOC's color map")
     return numbers

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import AnnotationError
-from objectspace.images import Image, printable_path
+from objectspace.files import content_id, printable_path, read_text, recipe_digest
+from objectspace.images import Image
 from objectspace.objects.annotations.reader import (
     Annotated,
     Coverage,
@@ -32,7 +32,6 @@ from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import mask_area, polygon_mask
 from objectspace.objects.records import no_objects
-from objectspace.objects.text_files import read_text
 
 #: A recipe names no file: an object keeps its id when it moves from a folder of labels into a data set.
 RECIPE: Mapping[str, Any] = {"format": "yolo"}
@@ -108,9 +107,9 @@ class LabelFiles(ABC):
 class YoloAnnotations(LabelFiles):
     """YOLO's labels: one text file per photo, one object a line, numbers as fractions of the photo's sides.
 
-    ``class cx cy w h`` is a box by its centre; ``class x1 y1 x2 y2 x3 y3 …`` a polygon, whose box is its
+    ``class cx cy w h`` is a box by its center; ``class x1 y1 x2 y2 x3 y3 …`` a polygon, whose box is its
     extent and which gives the object a mask (none where it is too thin to cover a pixel). A photo is
-    labelled by the file :func:`companion` finds; without one it has no objects, which is normal.
+    labeled by the file :func:`companion` finds; without one it has no objects, which is normal.
 
     What reaches over the photo's border is cut off, however much of it lies outside, up to one width or
     height away; farther coordinates are taken for a mistake (pixels, mostly).

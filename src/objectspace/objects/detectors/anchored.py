@@ -36,14 +36,14 @@ class Dense:
     logits: (n, classes) of each class, with the background first where it has one
     deltas: (n, 4) from the anchor to the box, in the coding of its family
     anchors: (n, 4) xyxy in pixels of the network's input
-    centredness: (n,) logits, of FCOS only
+    centerness: (n,) logits, of FCOS only
     grids: (rows, columns) of each level; input_hw: the image's size in pixels of the input, without padding
     """
 
     logits: Tensor
     deltas: Tensor
     anchors: Tensor
-    centredness: Tensor | None
+    centerness: Tensor | None
     grids: tuple[tuple[int, int], ...]
     input_hw: tuple[int, int]
 
@@ -135,13 +135,13 @@ class _OneStage:
         maps = list(features.values())
         said = {name: numbers.float() for name, numbers in self._network.head(maps).items()}
         anchors = self._anchors(maps, images)
-        centred = said.get("bbox_ctrness")
+        centered = said.get("bbox_ctrness")
         return [
             Dense(
                 said["cls_logits"][row],
                 said["bbox_regression"][row],
                 anchors[row],
-                None if centred is None else centred[row, :, 0],
+                None if centered is None else centered[row, :, 0],
                 _grids(maps),
                 size,
             )
@@ -182,8 +182,8 @@ class _PerLevel(_OneStage):
 
     def kept(self, raw: Dense, confidence: float, iou: float) -> Kept:
         scores = torch.sigmoid(raw.logits)
-        if raw.centredness is not None:
-            scores = torch.sqrt(scores * torch.sigmoid(raw.centredness)[:, None])
+        if raw.centerness is not None:
+            scores = torch.sqrt(scores * torch.sigmoid(raw.centerness)[:, None])
         counts = [
             rows * columns * each for (rows, columns), each in zip(raw.grids, self._per_cell(), strict=True)
         ]
@@ -237,7 +237,7 @@ class _Ssd(_OneStage):
 
 
 class _FasterRcnn:
-    """S. Ren et al., "Faster R-CNN: Towards Real-Time Object Detection with Region Proposal Networks"."""
+    """S. Ren et al., "Faster R-CNN: Toward Real-Time Object Detection with Region Proposal Networks"."""
 
     def __init__(self, network: Any) -> None:
         self._network = network

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import InputError, ModelError
+from objectspace.files import content_id, recipe_digest
 from objectspace.images import Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
 from objectspace.objects.detectors import Detector
-from objectspace.objects.detectors.passes import check_thresholds, in_passes, normalised
+from objectspace.objects.detectors.passes import check_thresholds, in_passes, normalized
 from objectspace.objects.detectors.pretrained import PretrainedDetector, load_pretrained_detr
 from objectspace.objects.detectors.published import plain_name
 from objectspace.objects.inputs import RESAMPLING
@@ -45,7 +45,7 @@ _STRIDES, _PROBE_HW = (4, 8, 16, 32, 64), (128, 192)
 class Answers:
     """What the queries (q) of one image say.
 
-    logits: (q, classes), of DETR with "no object" last; boxes: (q, 4) centre, width and height in [0, 1]
+    logits: (q, classes), of DETR with "no object" last; boxes: (q, 4) center, width and height in [0, 1]
     start: (q,) the number of the cell, in the order level, row, column, whose proposal a query started from,
         and objectness: (q,) in [0, 1] what it was chosen by; None where queries are learned
     grids: (rows, columns) of each map
@@ -87,7 +87,7 @@ class DetrDetector(Detector):
             "weights": pretrained.sha256,
             "names": content_id("\n".join(names).encode()),
             **pretrained.input_rule,
-            "normalisation": {"mean": list(pretrained.mean), "std": list(pretrained.std)},
+            "normalization": {"mean": list(pretrained.mean), "std": list(pretrained.std)},
             "resampling": RESAMPLING,
             "precision": self.precision,
         }
@@ -119,8 +119,8 @@ class DetrDetector(Detector):
         order = order[score[order] > confidence]
         score, label, query = score[order], label[order], query[order]
         # The image fills the input, so a share of the input is one of the image.
-        centre, sides = said.boxes[query, :2], said.boxes[query, 2:]
-        corners = torch.cat([centre - sides / 2, centre + sides / 2], 1).numpy()
+        center, sides = said.boxes[query, :2], said.boxes[query, 2:]
+        corners = torch.cat([center - sides / 2, center + sides / 2], 1).numpy()
         xyxy = boxes.clip((corners * np.array(frame.image_wh * 2)).astype(np.float32), frame.image_wh)
         inside = np.flatnonzero(boxes.area(xyxy) > 0)
         return make_objects(
@@ -154,8 +154,8 @@ class DetrDetector(Detector):
             objectness = said.objectness.numpy()[query]
         else:
             rows, columns = said.grids[0]
-            centre = said.boxes[query, :2].numpy() * np.array(frame.input_wh) / self.heads[0].stride
-            x, y = np.clip(np.floor(centre).astype(np.int32), 0, (columns - 1, rows - 1)).T
+            center = said.boxes[query, :2].numpy() * np.array(frame.input_wh) / self.heads[0].stride
+            x, y = np.clip(np.floor(center).astype(np.int32), 0, (columns - 1, rows - 1)).T
             level = np.zeros(len(query), np.int64)
             objectness = (
                 _certainty(said.logits)[query] if self._kind == "detr" else np.full(len(query), np.nan)
@@ -189,7 +189,7 @@ class DetrDetector(Detector):
         return rows
 
     def _forward(self, pixels: Tensor) -> Any:
-        return self.network(pixel_values=normalised(pixels, self.recipe, self.device))
+        return self.network(pixel_values=normalized(pixels, self.recipe, self.device))
 
     def _maps(self, said: Any, input_hw: tuple[int, int]) -> list[Tensor]:
         """The encoder's maps (b, c, h, w)."""

@@ -46,9 +46,9 @@ def in_passes(
     return [rows[row] for row in range(len(inputs))]
 
 
-def normalised(pixels: Tensor, recipe: Mapping[str, Any], device: torch.device) -> Tensor:
+def normalized(pixels: Tensor, recipe: Mapping[str, Any], device: torch.device) -> Tensor:
     """What a network reads for pixels (b, 3, h, w) uint8, by the mean and deviation of its recipe."""
     mean, std = (
-        torch.tensor(recipe["normalisation"][name], device=device)[:, None, None] for name in ("mean", "std")
+        torch.tensor(recipe["normalization"][name], device=device)[:, None, None] for name in ("mean", "std")
     )
     return (pixels.to(device, torch.float32) / 255 - mean) / std

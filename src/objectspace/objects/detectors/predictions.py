@@ -118,13 +118,13 @@ class HeadReader:
     ) -> NDArray[np.float64]:
         """Boxes (n, 4) in pixels of the network's input from tx, ty, tw, th (n, 4).
 
-        The centre is the cell's corner + sigmoid(txy), stretched by ``scale_xy`` about the cell's middle; the
+        The center is the cell's corner + sigmoid(txy), stretched by ``scale_xy`` about the cell's middle; the
         sides are anchor * exp(twh).
         """
         within = (torch.sigmoid(numbers[:, :2]).numpy() - 0.5) * self.scale_xy + 0.5
-        centre = (corner + within) * np.array(self.input_wh) / np.array(self.head.grid_wh)
+        center = (corner + within) * np.array(self.input_wh) / np.array(self.head.grid_wh)
         half = anchors * np.exp(np.minimum(numbers[:, 2:].numpy(), _LARGEST_EXPONENT)) / 2
-        return np.concatenate([centre - half, centre + half], axis=1)
+        return np.concatenate([center - half, center + half], axis=1)
 
 
 def best_first(parts: Sequence[Predictions]) -> Predictions:

@@ -16,7 +16,7 @@ class PretrainedDetector:
     """A detector of transformers on the CPU in float32, the rule of its input, and its weights' sha256.
 
     input_rule: as recipes have it, see :func:`objectspace.objects.boxes.recipe_frame`
-    mean, std: (3,) of the normalisation, for pixels in [0, 1]
+    mean, std: (3,) of the normalization, for pixels in [0, 1]
     """
 
     network: Any

@@ -16,7 +16,7 @@ def _coco(file: str, size: int, sha256: str, source: str) -> WeightsFile:
         sha256=sha256,
         urls=(f"https://download.pytorch.org/models/{file}",),
         size=size,
-        licence="BSD-3-Clause (torchvision); trained on COCO, whose images have terms of their own",
+        license="BSD-3-Clause (torchvision); trained on COCO, whose images have terms of their own",
         source=f"torchvision {source}.COCO_V1",
     )
 

@@ -15,15 +15,15 @@ from torchvision.models import detection
 from torchvision.models._meta import _COCO_CATEGORIES
 from torchvision.models.detection.image_list import ImageList
 
-from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError, WeightsError
+from objectspace.files import content_id, file_sha256, recipe_digest
 from objectspace.images import Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 from objectspace.networks.weights import fetch, fill, load_state_dict
 from objectspace.objects.boxes import Frame
 from objectspace.objects.detectors import Detector
 from objectspace.objects.detectors.anchored import predictions, reader_of
-from objectspace.objects.detectors.passes import check_thresholds, in_passes, normalised
+from objectspace.objects.detectors.passes import check_thresholds, in_passes, normalized
 from objectspace.objects.detectors.predictions import objects_inside
 from objectspace.objects.detectors.published import EPS_0, TORCHVISION
 from objectspace.objects.inputs import RESAMPLING
@@ -79,7 +79,7 @@ class TorchvisionDetector(Detector):
             "weights": weights,
             "names": content_id("\n".join(names).encode()),
             **_input_rule(transform),
-            "normalisation": {"mean": list(transform.image_mean), "std": list(transform.image_std)},
+            "normalization": {"mean": list(transform.image_mean), "std": list(transform.image_std)},
             "resampling": RESAMPLING,
             "precision": self.precision,
             **(notes or {}),
@@ -125,7 +125,7 @@ class TorchvisionDetector(Detector):
         size = (pixels.shape[2], pixels.shape[3])
         multiple = self.network.transform.size_divisible
         down, right = (-side % multiple for side in size)
-        inputs = normalised(pixels, self.recipe, self.device)
+        inputs = normalized(pixels, self.recipe, self.device)
         padded = functional.pad(inputs, (0, right, 0, down)).to(torch_dtype(self.precision))
         features = self.network.backbone(padded)
         if isinstance(features, Tensor):

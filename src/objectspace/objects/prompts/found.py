@@ -78,7 +78,7 @@ def objects_of(
     masks: Sequence[Mask | None],
     mask_score: NDArray[np.float64] | None = None,
 ) -> Objects:
-    """The objects of a photo, each labelled with its word; ``xyxy`` and ``masks`` row by row as ``found``."""
+    """The objects of a photo, each labeled with its word; ``xyxy`` and ``masks`` row by row as ``found``."""
     return make_objects(
         image_id=image.image_id,
         xyxy=xyxy,

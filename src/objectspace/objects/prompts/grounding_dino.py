@@ -31,7 +31,7 @@ GROUNDING_DINO_TINY = Published(
     kinds=("grounding-dino",),
     reads_text=True,
     size=689_002_504,
-    licence="Apache-2.0",
+    license="Apache-2.0",
 )
 
 
@@ -103,7 +103,7 @@ def read_boxes(
 ) -> Found:
     """The boxes of words, from the numbers of q object queries.
 
-    logits: (q, t) of every token; boxes: (q, 4) centre x, y, width, height relative to the photo; places: for
+    logits: (q, t) of every token; boxes: (q, 4) center x, y, width, height relative to the photo; places: for
     each word the positions of its tokens
 
     The score of a word is the sigmoid of its best token. A query counts where its best word exceeds
@@ -115,8 +115,8 @@ def read_boxes(
     scores = torch.stack([probability[:, torch.from_numpy(place)].amax(1) for place in places], 1).numpy()
     counts = (scores.max(1, keepdims=True) > box_threshold) & (scores > text_threshold)
     query, word = np.nonzero(counts)
-    centre, half = boxes[:, :2].numpy(), boxes[:, 2:].numpy() / 2
-    xyxy = np.concatenate([centre - half, centre + half], 1).astype(np.float32)
+    center, half = boxes[:, :2].numpy(), boxes[:, 2:].numpy() / 2
+    xyxy = np.concatenate([center - half, center + half], 1).astype(np.float32)
     return Found(xyxy[query], word.astype(np.int64), scores[query, word], query.astype(np.int64))
 
 

@@ -29,5 +29,5 @@ def run_lengths(maps: Tensor, enlarge: Callable[[Tensor], Tensor], threshold: fl
 
 
 def bilinear(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Maps (b, c, h, w) at another size, interpolated between pixel centres."""
+    """Maps (b, c, h, w) at another size, interpolated between pixel centers."""
     return functional.interpolate(maps, size_hw, mode="bilinear", align_corners=False)

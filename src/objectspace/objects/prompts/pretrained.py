@@ -14,13 +14,13 @@ class Published(Expected):
     """A network on the hub.
 
     part: its folder's name in ``--prompt-weights``; repository: its name on the hub
-    size: bytes of its tensors in float32; licence: terms of use, for people
+    size: bytes of its tensors in float32; license: terms of use, for people
     """
 
     part: str
     repository: str
     size: int
-    licence: str
+    license: str
 
 
 def load_published(published: Published, weights: Path | str | None) -> Pretrained:

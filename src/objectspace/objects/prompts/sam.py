@@ -31,7 +31,7 @@ SAM_VIT_BASE = Published(
     kinds=("sam",),
     reads_text=False,
     size=374_942_912,
-    licence="Apache-2.0",
+    license="Apache-2.0",
 )
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectspace.digests import recipe_digest
 from objectspace.errors import InputError, ModelError
+from objectspace.files import recipe_digest
 from objectspace.images import Image
 from objectspace.networks.batches import PROMPTED, filled_up
 from objectspace.networks.precision import reproducible
@@ -33,7 +33,7 @@ SAM3 = Published(
     kinds=("sam3", "sam3_video"),
     reads_text=True,
     size=3_361_505_496,
-    licence="SAM License",
+    license="SAM License",
 )
 
 #: Least score of an object, as in SAM 3's own image processor (github.com/facebookresearch/sam3).

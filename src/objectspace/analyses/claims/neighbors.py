@@ -1,11 +1,11 @@
-"""Claims about neighbours: orientation, style, class, look-alikes, people on chairs (figures 2 and 5)."""
+"""Claims about neighbors: orientation, style, class, look-alikes, people on chairs (figures 2 and 5)."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import find_neighbours, measure_agreement
+from objectspace.analyses.agreement import find_neighbors, measure_agreement
 from objectspace.analyses.circular_geometry import measure_geometry
 from objectspace.analyses.claims.evidence import (
     Column,
@@ -22,17 +22,17 @@ from objectspace.analyses.claims.evidence import (
 from objectspace.analyses.clusters import Codes, codes
 from objectspace.analyses.context.chairs import measure_chairs
 from objectspace.analyses.factor_values import random_agreement
-from objectspace.analyses.factors import Asked, Question, measure_neighbours
+from objectspace.analyses.factors import Asked, Question, measure_neighbors
 from objectspace.analyses.statistics import Estimate, mean_interval, p_value, permutations
 from objectspace.errors import InputError
-from objectspace.neighbours import ExactIndex
+from objectspace.neighbors import ExactIndex
 
 PERMUTED = 199
 
 
-def _neighbours_agree(held: Held, column: Column, evidence: Evidence, seed: int) -> Estimate:
+def _neighbors_agree(held: Held, column: Column, evidence: Evidence, seed: int) -> Estimate:
     asked = asked_of(held, column, group_beside(evidence, column))
-    near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=K, metric="euclidean")
+    near = find_neighbors(asked.vectors, asked.ids, asked.clusters, k=K, metric="euclidean")
     agreement = measure_agreement(
         near, asked.factor, asked.clusters, asked.labels, permuted=PERMUTED, seed=seed
     )
@@ -41,12 +41,12 @@ def _neighbours_agree(held: Held, column: Column, evidence: Evidence, seed: int)
 
 def orientation_agrees(evidence: Evidence, seed: int) -> Estimate:
     """Mean angle between an object and its nearest crops of the same label."""
-    return _neighbours_agree(crop_of(evidence), orientation_of(evidence), evidence, seed)
+    return _neighbors_agree(crop_of(evidence), orientation_of(evidence), evidence, seed)
 
 
 def style_agrees(evidence: Evidence, seed: int) -> Estimate:
     """Share of the nearest crops of the same label that have the same style."""
-    return _neighbours_agree(crop_of(evidence), style_of(evidence), evidence, seed)
+    return _neighbors_agree(crop_of(evidence), style_of(evidence), evidence, seed)
 
 
 def opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
@@ -60,9 +60,9 @@ def opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
 
 
 def style_before_orientation(evidence: Evidence, seed: int) -> Estimate:
-    """How much more of the way from chance to full agreement neighbours go in style than in orientation."""
+    """How much more of the way from chance to full agreement neighbors go in style than in orientation."""
     held, style = crop_of(evidence), style_of(evidence)
-    # The same neighbours for both, so that they are compared on the same ground.
+    # The same neighbors for both, so that they are compared on the same ground.
     group = group_beside(evidence, style)
     gains = [_gains(asked_of(held, column, group), seed) for column in (style, orientation_of(evidence))]
     ids, first, second = np.intersect1d(gains[0][0], gains[1][0], return_indices=True)
@@ -76,12 +76,12 @@ def style_before_orientation(evidence: Evidence, seed: int) -> Estimate:
 
 def _gains(asked: Asked, seed: int) -> tuple[NDArray[np.str_], NDArray[np.float64], Codes]:
     """Ids, each object's share of the way from chance (0) to full agreement (1), and clusters."""
-    near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=K, metric="euclidean")
+    near = find_neighbors(asked.vectors, asked.ids, asked.clusters, k=K, metric="euclidean")
     values = measure_agreement(near, asked.factor, asked.clusters, asked.labels, permuted=1, seed=seed).values
     chance = random_agreement(asked.factor, asked.factor.values, asked.clusters)
     full = 1.0 if asked.factor.kind == "categorical" else 0.0
     way = full - chance
-    # Where all that could be neighbours agree already there is no way to go.
+    # Where all that could be neighbors agree already there is no way to go.
     gain = np.divide(values - chance, way, out=np.zeros_like(way), where=np.abs(way) > 1e-12)
     return asked.ids, gain, asked.clusters.cluster
 
@@ -90,7 +90,7 @@ def labels_separate(evidence: Evidence, seed: int) -> Estimate:
     """Share of the nearest windows that have the same label."""
     held = window_of(evidence)
     question = Question("label", group=evidence.group)
-    return measure_neighbours(held.space, held.objects, question, k=K, seed=seed).overall
+    return measure_neighbors(held.space, held.objects, question, k=K, seed=seed).overall
 
 
 def look_alikes(evidence: Evidence, seed: int) -> Estimate:

@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import InputError, QueryError
-from objectspace.neighbours.exact import Neighbours
-from objectspace.neighbours.points import METRICS, pair_distances
-from objectspace.neighbours.rows import Rows, check_queries
-from objectspace.neighbours.sieve import NOBODY, merge
-from objectspace.neighbours.streamed import StreamedIndex
+from objectspace.errors import InputError, QueryError, counted
+from objectspace.neighbors.exact import Neighbors
+from objectspace.neighbors.points import METRICS, pair_distances
+from objectspace.neighbors.rows import Rows, check_queries
+from objectspace.neighbors.sieve import NOBODY, merge
+from objectspace.neighbors.streamed import StreamedIndex
 from objectspace.store import StoredSpace, StoredVectors, open_store, open_writer
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
-from objectspace.wording import counted
 
 #: Below this many vectors no index is built: Lance learns its codes from 256, and exact search takes no time.
 FEWEST = 256
@@ -32,16 +31,16 @@ FEWEST = 256
 #: A filter that leaves at most this many rows is answered exactly: it costs no more than looking them up.
 FEW = 2048
 
-# Candidates that are measured for each neighbour asked for: with a byte for eight numbers (ivf-pq) the 10
-# nearest lie among the first 100 (docs/approximate-search.md). Who asks for fewer than 10 neighbours gets the
+# Candidates that are measured for each neighbor asked for: with a byte for eight numbers (ivf-pq) the 10
+# nearest lie among the first 100 (docs/approximate-search.md). Who asks for fewer than 10 neighbors gets the
 # candidates of 10, for which the recall was measured.
 _CANDIDATES = 10
 
 # Bytes of a code (ivf-pq), where vectors have as many numbers; short vectors are told apart by no fewer.
 _CODE = 16
 
-# Objects whose neighbours are searched for exactly and by the index to tell its recall, and how many each.
-_SAMPLE, _NEIGHBOURS = 200, 10
+# Objects whose neighbors are searched for exactly and by the index to tell its recall, and how many each.
+_SAMPLE, _NEIGHBORS = 200, 10
 
 # Bytes of candidates' vectors in memory at a time: those of twenty queries of 2048 numbers. Twice as fast as
 # 64 MB, for which the system must find memory anew each time.
@@ -88,7 +87,7 @@ def _check_size(space: StoredSpace) -> None:
 def choose_settings(kind: str, count: int, dimension: int) -> dict[str, int]:
     """What an index of ``count`` vectors is built and searched with, by the keys of SpaceIndex.settings.
 
-    ivf-pq: partitions of about the root of n vectors (at least 256, of which each is learnt), a sixteenth of
+    ivf-pq: partitions of about the root of n vectors (at least 256, of which each is learned), a sixteenth of
     them looked into, a byte of code for up to eight numbers. ivf-hnsw-sq: one graph for each million vectors,
     and all graphs are searched.
     """
@@ -139,7 +138,7 @@ class ApproximateIndex:
         k: int,
         allowed: NDArray[np.bool_] | None = None,
         query_groups: Sequence[str] | NDArray[Any] | None = None,
-    ) -> Neighbours:
+    ) -> Neighbors:
         """Nearly the k nearest of each query (q, d) float32, nearest first, equal distances by id.
 
         The arguments are those of :meth:`ExactIndex.nearest`. The answer is exact where a filter allows at
@@ -149,11 +148,11 @@ class ApproximateIndex:
         rows = self._rows.allowed(allowed)
         own = self._rows.own_groups(query_groups, len(queries))
         left = len(rows) - self._own_rows(rows, own)
-        found = Neighbours(np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), np.inf))
+        found = Neighbors(np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), np.inf))
         if allowed is None or len(rows) > FEW:
             # A query's own group may stand nearest, so as many more are proposed.
             own_rows = len(rows) - int(left.min(initial=len(rows)))
-            count = self.index.settings["candidates"] * max(k, _NEIGHBOURS) + own_rows
+            count = self.index.settings["candidates"] * max(k, _NEIGHBORS) + own_rows
             self._fill(found, queries, own, min(count, len(rows)), allowed)
         short = np.flatnonzero((found.index != NOBODY).sum(axis=1) < np.minimum(k, left))
         if len(short):
@@ -171,7 +170,7 @@ class ApproximateIndex:
 
     def _fill(
         self,
-        found: Neighbours,
+        found: Neighbors,
         queries: NDArray[np.float32],
         own: NDArray[np.int64],
         count: int,
@@ -214,15 +213,15 @@ def measure_recall(
 ) -> Recall:
     """How many of their true 10 nearest the index finds for 200 objects of the space, drawn from seed 0.
 
-    An object is not its own neighbour. What is as near as the tenth counts as found, as the choice among
+    An object is not its own neighbor. What is as near as the tenth counts as found, as the choice among
     equals is nobody's. The interval is Wilson's for a share of n trials: each object's own recall lies in
     [0, 1], and no such numbers of the same mean vary more than hits and misses do.
     """
     drawn = np.random.default_rng(0).choice(len(vectors), min(_SAMPLE, len(vectors)), replace=False)
     drawn.sort()
     queries = vectors[drawn]
-    true = _others(StreamedIndex(vectors, ids, metric=metric).nearest(queries, k=_NEIGHBOURS + 1), drawn)
-    found = _others(index.nearest(queries, k=_NEIGHBOURS + 1), drawn)
+    true = _others(StreamedIndex(vectors, ids, metric=metric).nearest(queries, k=_NEIGHBORS + 1), drawn)
+    found = _others(index.nearest(queries, k=_NEIGHBORS + 1), drawn)
     return recall_of(found, true)
 
 
@@ -232,18 +231,18 @@ def recall_of(found: NDArray[np.float64], true: NDArray[np.float64]) -> Recall:
     return Recall(share, *_wilson(share, len(found)), len(found))
 
 
-def _others(found: Neighbours, drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Distances (n, 10) of each object's neighbours but itself."""
+def _others(found: Neighbors, drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Distances (n, 10) of each object's neighbors but itself."""
     distance = np.where(found.index == drawn[:, None], np.inf, found.distance)
-    return np.sort(distance, axis=1)[:, :_NEIGHBOURS]
+    return np.sort(distance, axis=1)[:, :_NEIGHBORS]
 
 
 def _wilson(share: float, count: int) -> tuple[float, float]:
     """The 95 % interval of a share of ``count`` trials (Wilson 1927)."""
     z = 1.959964
-    centre = share + z * z / (2 * count)
+    center = share + z * z / (2 * count)
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
     # At 0 and 1 the nearer bound is the share itself, which rounding would pass by.
-    low, high = (centre - half) / scale, (centre + half) / scale
+    low, high = (center - half) / scale, (center + half) / scale
     return max(0.0, min(share, low)), min(1.0, max(share, high))

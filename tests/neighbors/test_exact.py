@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbours import NOBODY, ExactIndex, nearest, sieve
+from objectspace.neighbors import NOBODY, ExactIndex, exact, nearest, sieve
 
 
 def distance(query: np.ndarray, vector: np.ndarray, metric: str) -> float:
@@ -80,7 +80,7 @@ def test_lengths_at_the_ends_of_float32(metric, scale):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_one_enormous_vector_hides_no_neighbour(metric):
+def test_one_enormous_vector_hides_no_neighbor(metric):
     vectors, queries = gaussian(600, 8, seed=1), gaussian(6, 8, seed=2)
     vectors[17] *= 1e30
     queries[3] *= 1e30
@@ -98,8 +98,8 @@ def check_in_units(found, queries, vectors, ids, metric):
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_clusters_far_tighter_than_float32_products_resolve(metric):
     random = np.random.default_rng(3)
-    centres = random.standard_normal((6, 64))
-    near = [centres[n % 6] + 1e-5 * random.standard_normal(64) for n in range(606)]
+    centers = random.standard_normal((6, 64))
+    near = [centers[n % 6] + 1e-5 * random.standard_normal(64) for n in range(606)]
     cloud = np.array(near, np.float32)
     ids = ids_of(600)
     found = nearest(cloud[600:], cloud[:600], ids=ids, k=9, metric=metric)
@@ -164,7 +164,7 @@ def test_zero_vectors_among_many(offset):
     check_answer(found, double_loop(queries, vectors, ids_of(700), 300, "cosine"))
 
 
-def test_a_neighbour_just_nearer_than_the_zero_vectors():
+def test_a_neighbor_just_nearer_than_the_zero_vectors():
     # cos = 1e-7, and float32 products cannot tell that from the zero vectors' 0.
     vectors = np.zeros((40, 2), np.float32)
     vectors[17] = [1e-7, 1]
@@ -175,7 +175,7 @@ def test_a_neighbour_just_nearer_than_the_zero_vectors():
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("offset", [0, 1, 1e4])
-def test_products_as_wrong_as_float32_may_be_lose_no_neighbour(monkeypatch, metric, offset):
+def test_products_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metric, offset):
     vectors, queries = gaussian(2000, 64, seed=25, offset=offset), gaussian(20, 64, seed=26, offset=offset)
     index = ExactIndex(vectors, ids_of(2000), metric=metric)
     expected = index.nearest(queries, k=5)
@@ -257,6 +257,21 @@ def test_more_queries_than_one_search_takes():
     for start in range(0, 2500, 640):
         part = nearest(queries[start : start + 640], vectors, ids=ids_of(300), k=3)
         assert found.index[start : start + 640].tolist() == part.index.tolist()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_searches_side_by_side_answer_as_one_does(monkeypatch, metric):
+    random = np.random.default_rng(0)
+    vectors = random.integers(-2, 3, (700, 6)).astype(np.float32)
+    queries = random.integers(-2, 3, (90, 6)).astype(np.float32)
+    index = ExactIndex(vectors, np.arange(700), metric=metric)
+    monkeypatch.setattr(exact, "_SHARE", 1000)
+    alone = index.nearest(queries, k=7)
+    monkeypatch.setattr(exact, "_SHARE", 1)
+    monkeypatch.setattr(exact, "core_count", lambda: 4)
+    beside = index.nearest(queries, k=7)
+    np.testing.assert_array_equal(beside.index, alone.index)
+    np.testing.assert_array_equal(beside.distance, alone.distance)
 
 
 def test_candidates_are_measured_before_they_fill_the_memory(monkeypatch):
@@ -345,6 +360,6 @@ def test_filters_that_do_not_fit():
 
 def test_importing_search_brings_numpy_alone():
     heavy = "{'torch', 'lance', 'pyarrow', 'faiss'}"
-    code = f"import sys, objectspace.neighbours; print(*({heavy} & set(sys.modules)))"
+    code = f"import sys, objectspace.neighbors; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbours.exact import ExactIndex, Neighbours
-from objectspace.neighbours.points import METRICS
-from objectspace.neighbours.rows import Rows, check_queries
-from objectspace.neighbours.sieve import NOBODY, merge
+from objectspace.neighbors.exact import ExactIndex, Neighbors
+from objectspace.neighbors.points import METRICS
+from objectspace.neighbors.rows import Rows, check_queries
+from objectspace.neighbors.sieve import NOBODY, merge
 
 # Bytes of one block; a copy of as many is made to search it. More queries share a pass where blocks are
 # larger, and reading 64 MB takes long enough that opening it costs nothing beside.
@@ -80,7 +80,7 @@ class StreamedIndex:
         k: int,
         allowed: NDArray[np.bool_] | None = None,
         query_groups: Sequence[str] | NDArray[Any] | None = None,
-    ) -> Neighbours:
+    ) -> Neighbors:
         """The k nearest of each query (q, d) float32, as :meth:`ExactIndex.nearest` says.
 
         Raises InputError also where a vector that is read is not finite.
@@ -94,7 +94,7 @@ class StreamedIndex:
             held = np.nonzero(found.index != NOBODY)
             near = rows[found.index[held]]
             merge(index, distance, held[0], near, found.distance[held], self._rows.rank)
-        return Neighbours(index, distance)
+        return Neighbors(index, distance)
 
     def _search(
         self,
@@ -103,7 +103,7 @@ class StreamedIndex:
         queries: NDArray[np.float32],
         k: int,
         own: NDArray[np.int64],
-    ) -> Neighbours:
+    ) -> Neighbors:
         """The k nearest within one block, as places in it."""
         group = self._rows.group
         try:

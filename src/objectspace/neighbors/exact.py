@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.cores import core_count
 from objectspace.errors import InputError
-from objectspace.neighbours.cores import side_by_side
-from objectspace.neighbours.frame import squares
-from objectspace.neighbours.points import Points
-from objectspace.neighbours.rows import Rows, check_queries
-from objectspace.neighbours.sieve import NOBODY, QUERIES, Search, merge
+from objectspace.neighbors.frame import squares
+from objectspace.neighbors.points import Points
+from objectspace.neighbors.rows import Rows, check_queries
+from objectspace.neighbors.sieve import NOBODY, QUERIES, Search, merge
+from objectspace.threads import core_count, run_side_by_side
 
 # Queries for which a core of its own pays: fewer make thin products, which are slow.
 _SHARE = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Neighbours:
+class Neighbors:
     """The k nearest of each query, nearest first, equal distances by id.
 
     index: (q, k) int64, rows of the searched vectors; -1 where fewer than k were left
@@ -44,7 +43,7 @@ def nearest(
     allowed: NDArray[np.bool_] | None = None,
     groups: Sequence[str] | NDArray[Any] | None = None,
     query_groups: Sequence[str] | NDArray[Any] | None = None,
-) -> Neighbours:
+) -> Neighbors:
     """The k nearest of ``vectors`` (n, d) to each of ``queries`` (q, d), as :meth:`ExactIndex.nearest` says.
 
     To search the same vectors again, make an :class:`ExactIndex` and keep it.
@@ -94,7 +93,7 @@ class ExactIndex:
         k: int,
         allowed: NDArray[np.bool_] | None = None,
         query_groups: Sequence[str] | NDArray[Any] | None = None,
-    ) -> Neighbours:
+    ) -> Neighbors:
         """The k nearest of each query (q, d) float32, in the vectors' own distances.
 
         allowed: (n,) bool, the rows that may be answers; None for all
@@ -125,5 +124,5 @@ class ExactIndex:
             for start in range(0, len(sieved), QUERIES):
                 search(sieved[start : start + QUERIES])
         else:
-            side_by_side(search, np.array_split(sieved, max(core_count(), -(-len(sieved) // QUERIES))))
-        return Neighbours(index, distance)
+            run_side_by_side(search, np.array_split(sieved, max(core_count(), -(-len(sieved) // QUERIES))))
+        return Neighbors(index, distance)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbours.frame import choose_frame, inverses, slices, squares, sum_squares, survey
+from objectspace.neighbors.frame import choose_frame, inverses, slices, squares, sum_squares, survey
 
 METRICS = ("euclidean", "cosine")
 

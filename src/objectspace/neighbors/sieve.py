@@ -1,4 +1,4 @@
-"""The two sieves that leave few candidates to measure, each with a bound that loses no neighbour."""
+"""The two sieves that leave few candidates to measure, each with a bound that loses no neighbor."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.neighbours.frame import FLOAT32_UNIT, slices, squares
-from objectspace.neighbours.points import Points
+from objectspace.neighbors.frame import FLOAT32_UNIT, slices, squares
+from objectspace.neighbors.points import Points
 
 #: Stands in an answer where fewer than k objects are left; the distance there is infinite.
 NOBODY = -1

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from objectspace.neighbours.approximate import index_space
+from objectspace.neighbors.approximate import index_space
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and for
 BUILD = """
 import os, signal
 from pathlib import Path
-from objectspace.neighbours import approximate
+from objectspace.neighbors import approximate
 from objectspace.store import tables
 
 def stepped(function, name):
@@ -45,7 +45,7 @@ approximate.index_space(STORE, "a-crop", kind="ivf-pq")
 def build(tmp_path_factory):
     """A function (store, moment) -> the exit code of a child that was to build the index."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lance", "objectspace.neighbours.approximate"])
+    context.set_forkserver_preload(["lance", "objectspace.neighbors.approximate"])
     script = tmp_path_factory.mktemp("build") / "build.py"
     script.write_text(BUILD)
 
@@ -66,7 +66,7 @@ def told(path):
     order = np.argsort(held.object_id)
     search = SpaceSearch(store, "a-crop")
     answers = search.nearest(search.stored(held.object_id[order[:5]].tolist()))
-    near = [answer.neighbours.object_id.tolist() for answer in answers]
+    near = [answer.neighbors.object_id.tolist() for answer in answers]
     return held.vectors[order].tolist(), held.index, near
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
+from objectspace.files import content_id
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_writer
 
-RECIPE = Recipe("crop", "colour", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
+RECIPE = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
 LABELS = ["cat"] * 9 + ["owl"]
 
 

@@ -28,12 +28,12 @@ class Frame:
 
     unit: bool
     scale: float
-    centre: NDArray[np.float64] | None
+    center: NDArray[np.float64] | None
 
     @property
     def is_identity(self) -> bool:
         """Whether vectors are placed where they are."""
-        return not self.unit and self.scale == 1 and self.centre is None
+        return not self.unit and self.scale == 1 and self.center is None
 
     def place(self, vectors: NDArray[np.float32], lengths: NDArray[np.float64]) -> NDArray[np.float32]:
         """The vectors (n, d) in this frame."""
@@ -42,8 +42,8 @@ class Frame:
             placed *= inverses(lengths)[:, None]
         else:
             placed *= self.scale
-        if self.centre is not None:
-            placed -= self.centre
+        if self.center is not None:
+            placed -= self.center
         return placed.astype(np.float32)
 
     def error(self, length: Any) -> Any:

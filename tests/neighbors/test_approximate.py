@@ -9,8 +9,8 @@ import pytest
 from scipy.stats import binomtest
 
 from objectspace.errors import InputError, QueryError, StoreBusyError
-from objectspace.neighbours import approximate
-from objectspace.neighbours.approximate import choose_settings, index_space, recall_of
+from objectspace.neighbors import approximate
+from objectspace.neighbors.approximate import choose_settings, index_space, recall_of
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store, open_writer
 
@@ -64,12 +64,12 @@ def by_hand(vectors, query):
 
 def check_same(found, expected):
     for one, other in zip(found, expected, strict=True):
-        assert one.neighbours.object_id.tolist() == other.neighbours.object_id.tolist()
+        assert one.neighbors.object_id.tolist() == other.neighbors.object_id.tolist()
         assert one.distance.tolist() == other.distance.tolist()
 
 
 def test_the_recall_that_is_told_is_that_of_a_recount(tmp_path, plain, kind, monkeypatch):
-    # One candidate for each neighbour makes an index that misses much.
+    # One candidate for each neighbor makes an index that misses much.
     monkeypatch.setattr(approximate, "_CANDIDATES", 1)
     shutil.copytree(plain, tmp_path / "s.osp")
     told = index_space(tmp_path / "s.osp", "a-crop", kind=kind).recall
@@ -116,7 +116,7 @@ def test_distances_are_those_of_the_vectors(both):
     rows = {name: row for row, name in enumerate(search.space.object_id.tolist())}
     for answer in search.nearest(search.stored(search.space.object_id[:40].tolist())):
         query = vectors[rows[answer.query.object_id[0]]]
-        expected = by_hand(vectors[[rows[name] for name in answer.neighbours.object_id]], query)
+        expected = by_hand(vectors[[rows[name] for name in answer.neighbors.object_id]], query)
         np.testing.assert_allclose(answer.distance, expected, rtol=1e-14)
         assert (np.diff(answer.distance) >= 0).all()
 
@@ -130,15 +130,15 @@ def test_filters_mean_what_they_mean_in_exact_search(both, asked):
     found, expected = nearly.nearest(queries, **asked), exact.nearest(queries, **asked)
     same = 0
     for one, other in zip(found, expected, strict=True):
-        ids = one.neighbours.object_id.tolist()
-        assert len(ids) == len(other.neighbours) == len(set(ids))
+        ids = one.neighbors.object_id.tolist()
+        assert len(ids) == len(other.neighbors) == len(set(ids))
         assert one.query.object_id[0] not in ids
         if "label" in asked:
-            assert set(one.neighbours.label) == {asked["label"]}
+            assert set(one.neighbors.label) == {asked["label"]}
         if "exclude_same_image" in asked:
-            assert one.query.image_id[0] not in one.neighbours.image_id
-        same += len(set(ids) & set(other.neighbours.object_id))
-    assert same >= 0.97 * sum(len(other.neighbours) for other in expected)
+            assert one.query.image_id[0] not in one.neighbors.image_id
+        same += len(set(ids) & set(other.neighbors.object_id))
+    assert same >= 0.97 * sum(len(other.neighbors) for other in expected)
 
 
 def test_a_filter_that_leaves_few_is_answered_exactly(both):
@@ -162,12 +162,11 @@ def test_by_cosine_and_for_vectors_without_a_direction(tmp_path, plain, kind):
     directed = exact.stored(exact.space.object_id[:30].tolist())
     found, expected = nearly.nearest(directed), exact.nearest(directed)
     same = [
-        set(a.neighbours.object_id) & set(b.neighbours.object_id)
-        for a, b in zip(found, expected, strict=True)
+        set(a.neighbors.object_id) & set(b.neighbors.object_id) for a, b in zip(found, expected, strict=True)
     ]
     assert sum(map(len, same)) >= 290
     for one, other in zip(found, expected, strict=True):
-        both = np.isin(one.neighbours.object_id, other.neighbours.object_id)
+        both = np.isin(one.neighbors.object_id, other.neighbors.object_id)
         assert set(one.distance[both]) <= set(other.distance)
     lost = exact.stored(exact.space.object_id[-3:].tolist())
     check_same(nearly.nearest(lost), exact.nearest(lost))
@@ -204,8 +203,8 @@ def test_removed_objects_are_not_found(tmp_path, indexed, noise):
     assert nearly.approximate.unindexed == 0
     kept = exact.stored(exact.space.object_id[90:110].tolist())
     for one, other in zip(nearly.nearest(kept), exact.nearest(kept), strict=True):
-        assert not set(one.neighbours.object_id) & set(gone)
-        assert len(set(one.neighbours.object_id) & set(other.neighbours.object_id)) >= 8
+        assert not set(one.neighbors.object_id) & set(gone)
+        assert len(set(one.neighbors.object_id) & set(other.neighbors.object_id)) >= 8
     assert not (nearly.space.vectors[95:105] == vectors[0]).all(1).any()
 
 
@@ -243,7 +242,7 @@ def test_codes_divide_the_vector_into_parts_of_at_most_eight_numbers(dimension):
 
 
 @pytest.mark.parametrize("count", [256, 70_000, 10**8])
-def test_each_partition_is_learnt_from_enough_vectors(count):
+def test_each_partition_is_learned_from_enough_vectors(count):
     settings = choose_settings("ivf-pq", count, 64)
     assert settings["partition_size"] >= 256
     assert settings["probes"] >= count // settings["partition_size"] / 17
@@ -254,7 +253,7 @@ def test_a_space_too_large_for_memory_has_the_same_answers(plain, monkeypatch, m
     store = open_store(plain)
     in_memory = SpaceSearch(store, "a-crop", metric=metric)
     monkeypatch.setattr("objectspace.search.space_search.IN_MEMORY", 4 * 1000 * 16 - 1)
-    monkeypatch.setattr("objectspace.neighbours.streamed._BLOCK", 4 * 16 * 150)
+    monkeypatch.setattr("objectspace.neighbors.streamed._BLOCK", 4 * 16 * 150)
     monkeypatch.setattr(type(store), "space", None)  # reading it whole fails
     on_disk = SpaceSearch(store, "a-crop", metric=metric)
     queries = in_memory.stored(in_memory.space.object_id[::20].tolist())
