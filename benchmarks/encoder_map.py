@@ -14,8 +14,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from objectspace.embeddings.encoders import load_encoder
-from objectspace.embeddings.encoders.maps import load_encoder_map
+from objectspace.models.encoders import load_encoder
+from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job

@@ -28,8 +28,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from objectspace.embeddings.encoders.resnet import fold_batch_norms
-from objectspace.embeddings.encoders.weights import load_weights
+from objectspace.models.encoders.resnet import fold_batch_norms
+from objectspace.models.weights import load_weights
 
 Run = Callable[[Tensor], np.ndarray]
 Variant = Callable[[nn.Module, int, torch.dtype], Run]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from objectspace.analyses.statistics import mean_interval
-from objectspace.embeddings.encoders import load_encoder
+from objectspace.models.encoders import load_encoder
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job

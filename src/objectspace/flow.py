@@ -41,7 +41,7 @@ from objectspace.images import (
 from objectspace.jobs import Finished, Job
 from objectspace.networks.threads import compute_alone, threads_restored, worker_count
 from objectspace.objects.boxes import whole_pixels
-from objectspace.objects.maps import MapRun, MapSource
+from objectspace.models.maps import MapRun, MapSource
 from objectspace.objects.records import Objects
 from objectspace.store import Failure, SpaceRows, open_writer
 from objectspace.tally import Finding, Progress, Report, Tally

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from objectspace.embeddings.crops import CropPolicy
-from objectspace.embeddings.encoders import load_encoder
+from objectspace.models.encoders import load_encoder
 from objectspace.errors import ImageError
 from objectspace.flow import index
 from objectspace.images import find_photos

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from objectspace.embeddings.encoders import load_encoder
+from objectspace.models.encoders import load_encoder
 from objectspace.errors import ModelError, QueryError, RecipeError
 from objectspace.flow import index
 from objectspace.images import find_photos

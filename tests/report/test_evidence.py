@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from objectspace.embeddings.encoders import load_encoder
+from objectspace.models.encoders import load_encoder
 from objectspace.errors import InputError, QueryError
 from objectspace.objects.records import no_objects
 from objectspace.report.evidence import Choice, choose, photos_of

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.embeddings.encoders.demo import INPUT_SIZE
+from objectspace.models.encoders.demo_encoder import INPUT_SIZE
 from objectspace.images import Image
 from objectspace.objects import masks
 from objectspace.objects.records import make_objects

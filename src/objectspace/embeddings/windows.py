@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.objects.boxes import Frame, centres
-from objectspace.objects.maps import Head
+from objectspace.models.maps import Head
 from objectspace.objects.records import UNKNOWN, Objects
 
 Scale = Literal["own", "deepest"]

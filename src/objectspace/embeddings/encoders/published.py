@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from objectspace.networks.weights import WeightsFile
+from objectspace.models.weights import WeightsFile
 
 #: torchvision's first ImageNet weights. Its second set classifies better, but was trained with label
 #: smoothing and mixing, which make penultimate features transfer worse (Kornblith et al. 2021, "Why do

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from objectspace.networks.weights import fill, load_state_dict
+from objectspace.models.weights import fill, load_state_dict
 
 
 def load_weights(network: nn.Module, path: Path | str, *, head: Sequence[str]) -> None:

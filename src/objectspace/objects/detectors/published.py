@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from objectspace.networks.names import safe_name
-from objectspace.networks.weights import WeightsFile
+from objectspace.models.catalogue import safe_name
+from objectspace.models.weights import WeightsFile
 
 
 def _coco(file: str, size: int, sha256: str, source: str) -> WeightsFile:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from objectspace.errors import WeightsError
-from objectspace.networks.pretrained import Expected, Pretrained, load_pretrained
+from objectspace.models.transformers_models import Expected, Pretrained, load_pretrained
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Published(Expected):
 def load_published(published: Published, weights: Path | str | None) -> Pretrained:
     """The network in ``weights / published.part``, or the published one, in float32 on the CPU.
 
-    Raises what :func:`objectspace.networks.pretrained.load_pretrained` does, WeightsError where there is no
+    Raises what :func:`objectspace.models.transformers_models.load_pretrained` does, WeightsError where there is no
     such folder.
     """
     if weights is None:
