@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from objectspace.analyses.occlusion import measure_occlusion
     from objectspace.analyses.projection import project
     from objectspace.embeddings.crops import CropPolicy
-    from objectspace.models.encoders import Encoder, load_encoder
-    from objectspace.models.encoders.encoder_maps import load_encoder_map
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.erasures import erase_space
     from objectspace.errors import ObjectspaceError
@@ -52,16 +50,18 @@ if TYPE_CHECKING:
     from objectspace.flow import index
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs import Job
+    from objectspace.models.detectors import load_detector
+    from objectspace.models.encoders import Encoder, load_encoder
+    from objectspace.models.encoders.encoder_maps import load_encoder_map
+    from objectspace.models.prompts import load_prompter
     from objectspace.neighbours import ExactIndex, StreamedIndex, nearest
     from objectspace.neighbours.approximate import index_space
     from objectspace.objects.annotations import objects_reader, open_annotations
-    from objectspace.models.detectors import load_detector
-    from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
-    from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.annotations.mask_images import open_mask_images
-    from objectspace.models.prompts import load_prompter
-    from objectspace.objects.records import Objects, make_objects
+    from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
     from objectspace.objects.annotations.supervision import from_supervision, to_supervision
+    from objectspace.objects.labels import COCO_NAMES, read_names
+    from objectspace.objects.records import Objects, make_objects
     from objectspace.own_vectors import add_vectors
     from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report

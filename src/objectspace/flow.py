@@ -39,9 +39,9 @@ from objectspace.images import (
     work_ahead,
 )
 from objectspace.jobs import Finished, Job
+from objectspace.models.maps import MapRun, MapSource
 from objectspace.networks.threads import compute_alone, threads_restored, worker_count
 from objectspace.objects.boxes import whole_pixels
-from objectspace.models.maps import MapRun, MapSource
 from objectspace.objects.records import Objects
 from objectspace.store import Failure, SpaceRows, open_writer
 from objectspace.tally import Finding, Progress, Report, Tally

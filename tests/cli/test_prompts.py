@@ -145,9 +145,9 @@ def test_weights_that_changed_since(
     assert "found the words of this store and has changed since; index again" in problem
 
 
-def test_the_networks_are_listed_with_their_licences(command) -> None:
+def test_the_networks_are_listed_with_their_licenses(command) -> None:
     listed = [model for model in json.loads(command("models", "--json").out) if model["kind"] == "prompts"]
-    assert [(model["name"], model["file"], model["licence"]) for model in listed] == [
+    assert [(model["name"], model["file"], model["license"]) for model in listed] == [
         ("grounded-sam", "grounding-dino/model.safetensors", "Apache-2.0"),
         ("grounded-sam", "sam/model.safetensors", "Apache-2.0"),
         ("sam3", "sam3/model.safetensors", "SAM License"),

@@ -247,7 +247,7 @@ def test_models(command):
     text = command("models").out
     assert all(name in text for name in ("yolov3 ", "yolov3-spp ", "yolov3-tiny ", "resnet50 "))
     rows = json.loads(command("models", "--json").out)
-    assert {"name", "kind", "size", "sha256", "licence", "source", "path"} <= set(rows[0])
+    assert {"name", "kind", "size", "sha256", "license", "source", "path"} <= set(rows[0])
 
 
 def test_taps_of_a_name_and_of_a_file(world, command):

@@ -39,5 +39,5 @@ def test_models_lists_them_as_here(command):
     for kind in ("detector", "encoder"):
         row = rows["demo", kind]
         assert row["path"].endswith(row["file"])
-        assert row["licence"] == "Apache-2.0"
+        assert row["license"] == "Apache-2.0"
         assert "this package" in row["source"]

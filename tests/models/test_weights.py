@@ -24,7 +24,7 @@ CONTENT = b"the numbers of a network"
 
 def published(*urls: str, content: bytes = CONTENT) -> WeightsFile:
     digest = hashlib.sha256(content).hexdigest()
-    return WeightsFile("net.weights", digest, urls, len(content), licence="none", source="a test")
+    return WeightsFile("net.weights", digest, urls, len(content), license="none", source="a test")
 
 
 @pytest.fixture

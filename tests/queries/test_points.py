@@ -11,8 +11,8 @@ from objectspace.errors import QueryError
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
-from objectspace.objects.annotations import open_annotations
 from objectspace.models.detectors import load_detector
+from objectspace.objects.annotations import open_annotations
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects
 from objectspace.queries import query_photo, query_point

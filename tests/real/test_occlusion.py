@@ -9,10 +9,10 @@ import pytest
 
 from objectspace.analyses.occlusion import measure_occlusion
 from objectspace.images import Image, read_image
-from objectspace.objects.boxes import iou
 from objectspace.models.detectors import load_detector
 from objectspace.models.detectors.darknet_models import DarknetDetector
 from objectspace.models.maps import MapRun
+from objectspace.objects.boxes import iou
 from objectspace.objects.records import Objects
 
 pytestmark = pytest.mark.real

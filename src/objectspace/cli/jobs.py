@@ -15,13 +15,13 @@ from objectspace.errors import InputError
 from objectspace.wording import counted
 
 if TYPE_CHECKING:
-    from objectspace.models.encoders import Encoder
     from objectspace.images import PhotoSearch
-    from objectspace.objects.annotations import AnnotationSet, Coverage
     from objectspace.models.detectors import Detector
-    from objectspace.objects.annotations.photo_factors import FactorTable
+    from objectspace.models.encoders import Encoder
     from objectspace.models.maps import MapSource
     from objectspace.models.prompts import Prompter
+    from objectspace.objects.annotations import AnnotationSet, Coverage
+    from objectspace.objects.annotations.photo_factors import FactorTable
 
 
 def photos_of(paths: Sequence[Path]) -> PhotoSearch:
@@ -36,7 +36,11 @@ def photos_of(paths: Sequence[Path]) -> PhotoSearch:
 
 def factor_table(pattern: str | None, table: Path | None, photos: Sequence[Path]) -> FactorTable | None:
     """The factors of --pattern and --factors together; None where neither is given."""
-    from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern, merge_factors
+    from objectspace.objects.annotations.photo_factors import (
+        factors_from_csv,
+        factors_from_pattern,
+        merge_factors,
+    )
 
     parts = []
     if pattern is not None:
@@ -131,8 +135,8 @@ def annotation_reader(
 ) -> AnnotationSet | None:
     """Where the objects are looked up: --annotations or --masks; None where they are to be detected."""
     from objectspace.objects.annotations import open_annotations
-    from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.annotations.mask_images import open_mask_images
+    from objectspace.objects.labels import COCO_NAMES, read_names
 
     if labels.annotations is not None and labels.masks is not None:
         misuse("give --annotations or --masks, one of them")
@@ -203,9 +207,9 @@ def load_networks(
     Annotations or words alone make crops only; where nothing finds the objects, or windows are asked for by
     name, the detector is yolov3.
     """
+    from objectspace.models.detectors import load_detector
     from objectspace.models.encoders import load_encoder
     from objectspace.models.encoders.encoder_maps import load_encoder_map
-    from objectspace.models.detectors import load_detector
 
     device, precision = machine.device, machine.precision.value
     name = detector.name_or_cfg

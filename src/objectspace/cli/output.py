@@ -132,7 +132,7 @@ def print_models(models: Sequence[dict[str, Any]]) -> None:
         here = f"here: {model['path']}" if model["path"] else "not here, fetched when first used"
         typer.echo(f"{model['name']}  ({model['kind']}, {model['size'] / 1e6:.0f} MB; {here})")
         typer.echo(f"    weights  {model['file']}  sha256 {model['sha256'] or 'as the hub states it'}")
-        typer.echo(f"    licence  {model['licence']}")
+        typer.echo(f"    license  {model['license']}")
         typer.echo(f"    source   {model['source']}")
     typer.echo(
         "Also: any Darknet network as --detector FILE.cfg --detector-weights FILE.weights, any DETR of"

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError
-from objectspace.objects.boxes import Frame, centres
 from objectspace.models.maps import Head
+from objectspace.objects.boxes import Frame, centres
 from objectspace.objects.records import UNKNOWN, Objects
 
 Scale = Literal["own", "deepest"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from torch.nn import functional
 from objectspace.errors import InputError
 from objectspace.images import Image, Pixels, halved
 from objectspace.objects.boxes import Frame
+
+#: How crops are resampled, always with antialiasing.
+Interpolation = Literal["bilinear", "bicubic"]
 
 #: What recipes say of how :func:`lay` resamples.
 RESAMPLING = "box halvings, bilinear"

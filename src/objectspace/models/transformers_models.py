@@ -12,7 +12,7 @@ from typing import Any
 
 from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
-from objectspace.models.weights import refuse
+from objectspace.models.weights import HubWeights, refuse
 
 #: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.
 _PATTERNS = ("*.json", "*.txt", "*.safetensors")
@@ -42,6 +42,31 @@ class Expected:
     processor: str
     kinds: tuple[str, ...]
     reads_text: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Published(Expected):
+    """A network of transformers on the hub, and ``part``, its folder's name among a user's own weights."""
+
+    part: str
+    weights: HubWeights
+
+
+def load_published(published: Published, weights: Path | str | None) -> Pretrained:
+    """Return the network in ``weights / published.part``, or the published one, in float32 on the CPU.
+
+    Raises what :func:`load_pretrained` does, WeightsError where there is no such folder.
+    """
+    if weights is None:
+        otherwise = f"name a folder that holds {published.part}/ with --prompt-weights"
+        return load_pretrained(published.weights.repository, published, otherwise=otherwise)
+    folder = Path(weights) / published.part
+    if not folder.is_dir():
+        raise WeightsError(
+            f"{weights} lacks the folder {published.part}; expected {folder} with a {published.network} and "
+            f"its {published.processor}, each saved there by save_pretrained"
+        )
+    return load_pretrained(folder, published)
 
 
 def load_pretrained(place: Path | str, expected: Expected, *, otherwise: str = "") -> Pretrained:
@@ -169,7 +194,7 @@ def _fetched(repository: str, patterns: Sequence[str], otherwise: str) -> Path:
         return _snapshot(repository, patterns)
     except GatedRepoError:
         raise DownloadError(
-            f"{repository} is given only to those who accept its licence: do so at "
+            f"{repository} is given only to those who accept its license: do so at "
             f"https://huggingface.co/{repository} and log in with hf auth login, or {otherwise}"
         ) from None
     except Exception as problem:  # the hub's client has its own errors besides those of the network

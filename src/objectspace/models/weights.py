@@ -5,6 +5,7 @@ Nothing here runs code from a file: state dicts are read by safetensors or by to
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -36,16 +37,31 @@ class WeightsFile:
     sha256: 64 hex digits of its content
     urls: addresses that hold it, tried in order
     size: its length in bytes
-    licence, source: terms of use and who published it, for people
+    license, source: terms of use and who published it, for people
     """
 
     name: str
     sha256: str
     urls: tuple[str, ...]
     size: int
-    licence: str
+    license: str
     source: str
     shipped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HubWeights:
+    """Weights in a repository of the Hugging Face hub, which the package that reads them fetches.
+
+    repository: OWNER/NAME on the hub; files: their names in it, best first
+    size: bytes of the tensors in float32
+    license: terms of use as the repository states them, for people
+    """
+
+    repository: str
+    size: int
+    license: str
+    files: tuple[str, ...] = ("model.safetensors",)
 
 
 def cache_folder() -> Path:
@@ -94,8 +110,9 @@ def fetch(file: WeightsFile) -> Path:
 def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     """The tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
 
-    A checkpoint that holds its state dict under ``state_dict`` is opened up. Raises WeightsError for a file
-    that is missing, is something else, or holds more than tensors.
+    A checkpoint that holds its state dict under ``state_dict`` is opened up, and ``module.`` before every
+    name, which training on several GPUs leaves, is removed. Raises WeightsError for a file that is missing,
+    is something else, or holds more than tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -103,16 +120,26 @@ def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
-    return _checked_tensors(content, path)
+    return _without_prefix(_checked_tensors(content, path), "module.")
 
 
-def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path | str, name: str) -> None:
-    """Give a network the tensors of a file, in the network's own type of number.
+def fill(
+    network: nn.Module,
+    tensors: Mapping[str, Tensor],
+    path: Path | str,
+    name: str,
+    *,
+    without: Sequence[str] = (),
+) -> None:
+    """Copy the tensors of a file into a network, converted to the network's dtype.
 
+    ``without`` names modules that the network lacks (a classifier), whose tensors are ignored.
     Raises WeightsError, as :func:`refuse`, for tensors that are missing, unknown or of another shape.
     """
+    lacking = tuple(f"{module}." for module in without)
+    wanted = {key: tensor for key, tensor in tensors.items() if not key.startswith(lacking)}
     try:
-        result = network.load_state_dict(dict(tensors), strict=False)
+        result = network.load_state_dict(wanted, strict=False)
     except RuntimeError as problem:
         shapes = re.findall(r"size mismatch for (\S+): .*?\[(.*?)\].*?\[(.*?)\]", str(problem))
         odd = [f"{tensor} ({came}), expected ({wanted})" for tensor, came, wanted in shapes]
@@ -129,6 +156,18 @@ def refuse(path: Path | str, what: str, tensors: Sequence[str], name: str) -> No
         raise WeightsError(
             f"{path} {what} {', '.join(tensors[:_NAMED])}{rest}; it is of another network than {name}"
         )
+
+
+def state_dict_sha256(network: nn.Module) -> str:
+    """Return 64 hex digits of a network's tensors with their names, dtypes and shapes."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        plain = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _download(file: WeightsFile, url: str) -> Path:
@@ -185,3 +224,9 @@ def _checked_tensors(content: Any, path: Path) -> dict[str, Tensor]:
                 f"{path} holds {type(value).__name__} under {name!r}, expected a tensor under a name"
             )
     return dict(content)
+
+
+def _without_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    if all(name.startswith(prefix) for name in tensors):
+        return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors

@@ -17,9 +17,9 @@ from objectspace.models import weights as weights_module
 from objectspace.models.darknet.architectures import ARCHITECTURES
 from objectspace.models.darknet.cfg import parse_cfg
 from objectspace.models.darknet.network import load_network, write_weights
-from objectspace.objects.boxes import stretch_frame
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.maps import MapRun
+from objectspace.objects.boxes import stretch_frame
 from objectspace.objects.records import Objects
 
 # 64 x 32 pixels; a head of 4 x 2 cells of 16 pixels, then one of 8 x 4 cells of 8 pixels; two anchors each,

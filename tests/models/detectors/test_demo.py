@@ -9,9 +9,9 @@ import pytest
 
 from objectspace.images import Image
 from objectspace.models.darknet.architectures import ARCHITECTURES
+from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.weights import fetch
 from objectspace.objects.boxes import iou
-from objectspace.models.detectors import Detector, load_detector
 from objectspace.objects.records import Objects
 from objectspace.scenes.world import KINDS, Scene, draw_scene
 

@@ -10,8 +10,8 @@ import torch
 from torchvision.models import detection, get_model_weights
 
 from objectspace.errors import InputError, WeightsError
-from objectspace.models.detectors import load_detector
 from objectspace.models.catalogue import EPS_0, TORCHVISION
+from objectspace.models.detectors import load_detector
 from objectspace.models.detectors.torchvision_models import class_names, count_classes
 from objectspace.objects.labels import COCO_NAMES
 

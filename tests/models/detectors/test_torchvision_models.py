@@ -13,8 +13,8 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from objectspace.embeddings.windows import responsible_cells
 from objectspace.images import Image, image_from_array
-from objectspace.objects.boxes import Frame, shorter_side_frame
 from objectspace.models.detectors.torchvision_models import TorchvisionDetector
+from objectspace.objects.boxes import Frame, shorter_side_frame
 from objectspace.objects.records import Objects, make_objects
 from tests.models.detectors.tiny_detectors import BUILDERS, MAX_SIZE, MIN_SIZE, NAMES, picture
 

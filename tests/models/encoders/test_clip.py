@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from objectspace.digests import file_sha256
-from objectspace.models.encoders import TextEncoder, clip, has_text_tower, load_encoder
 from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
+from objectspace.models.encoders import TextEncoder, clip, has_text_tower, load_encoder
 
 TEXTS = ["a red leather chair", "Blue!", "a dog"]
 

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.models.encoders import Encoder, load_encoder
-from objectspace.models.catalogue import DEMO_ENCODER
 from objectspace.images import Image
+from objectspace.models.catalogue import DEMO_ENCODER
+from objectspace.models.encoders import Encoder, load_encoder
 from objectspace.models.weights import fetch, load_state_dict
 from objectspace.objects import masks
 from objectspace.objects.records import make_objects

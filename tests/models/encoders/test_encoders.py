@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from objectspace.digests import file_sha256
+from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
 from objectspace.models.encoders import load_encoder, resnet, timm_models
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.encoders.resnet import fold_batch_norms
 from objectspace.models.weights import state_dict_sha256
-from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
 
 SMALL = "test_resnet"  # 0.4 M parameters, 160 x 160, 96 numbers
 

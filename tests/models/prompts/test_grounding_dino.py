@@ -8,15 +8,14 @@ import torch
 
 from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
-from objectspace.models.transformers_models import Pretrained
+from objectspace.models.catalogue import GROUNDING_DINO_TINY
 from objectspace.models.prompts.found import Found
 from objectspace.models.prompts.grounding_dino import (
-    GROUNDING_DINO_TINY,
     GroundingDino,
     captions_of,
     read_boxes,
 )
-from objectspace.models.transformers_models import load_published
+from objectspace.models.transformers_models import Pretrained, load_published
 
 WORDS = ("Apple", "red pineapple", "dog")
 CPU = torch.device("cpu")

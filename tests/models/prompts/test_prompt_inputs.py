@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from objectspace.images import image_from_array
+from objectspace.models.catalogue import SAM3
 from objectspace.models.prompts import load_prompter
 from objectspace.models.prompts.prompt_inputs import processed
 from objectspace.models.transformers_models import load_published
-from objectspace.models.prompts.sam3 import SAM3
 
 
 @pytest.mark.parametrize("height", [1, 3])

@@ -12,12 +12,11 @@ import torch
 from objectspace.digests import file_sha256
 from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
-from objectspace.objects.masks import decode
+from objectspace.models.catalogue import GROUNDING_DINO_TINY, SAM_VIT_BASE
 from objectspace.models.prompts import Prompter, load_prompter
 from objectspace.models.prompts.grounded_sam import BOX_THRESHOLD, TEXT_THRESHOLD, GroundedSam
-from objectspace.models.prompts.grounding_dino import GROUNDING_DINO_TINY
 from objectspace.models.transformers_models import load_published
-from objectspace.models.prompts.sam import SAM_VIT_BASE
+from objectspace.objects.masks import decode
 
 PROMPT = "Apple. red pineapple"
 EVERYTHING = {

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from objectspace.images import Image, image_from_array
-from objectspace.models.transformers_models import Pretrained
-from objectspace.objects.masks import decode
+from objectspace.models.catalogue import SAM_VIT_BASE
 from objectspace.models.prompts.mask_logits import run_lengths
-from objectspace.models.transformers_models import load_published
-from objectspace.models.prompts.sam import BOXES, SAM_VIT_BASE, Sam, enlarged
+from objectspace.models.prompts.sam import BOXES, Sam, enlarged
+from objectspace.models.transformers_models import Pretrained, load_published
+from objectspace.objects.masks import decode
 
 CPU = torch.device("cpu")
 

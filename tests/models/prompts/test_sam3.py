@@ -6,11 +6,11 @@ import torch
 
 from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
-from objectspace.models.transformers_models import Pretrained
-from objectspace.objects.masks import decode
+from objectspace.models.catalogue import SAM3
 from objectspace.models.prompts.found import DUPLICATE_IOU
-from objectspace.models.transformers_models import load_published
-from objectspace.models.prompts.sam3 import SAM3, Sam3, read_boxes
+from objectspace.models.prompts.sam3 import Sam3, read_boxes
+from objectspace.models.transformers_models import Pretrained, load_published
+from objectspace.objects.masks import decode
 
 WORDS = ("apple", "red car")
 CPU = torch.device("cpu")

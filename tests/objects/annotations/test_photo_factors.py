@@ -10,7 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import AnnotationError, InputError
-from objectspace.objects.annotations.photo_factors import FactorTable, factors_from_csv, factors_from_pattern, merge_factors
+from objectspace.objects.annotations.photo_factors import (
+    FactorTable,
+    factors_from_csv,
+    factors_from_pattern,
+    merge_factors,
+)
 from objectspace.objects.records import no_objects
 
 PATHS = ["photos/a/1.jpg", "photos/a/2.jpg", "photos/b/3.jpg"]

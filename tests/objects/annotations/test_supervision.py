@@ -13,9 +13,9 @@ from supervision.detection.compact_mask import CompactMask
 
 from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
+from objectspace.objects.annotations.supervision import from_supervision, to_supervision
 from objectspace.objects.masks import decode, encode
 from objectspace.objects.records import Objects, concatenate, make_objects, no_objects
-from objectspace.objects.annotations.supervision import from_supervision, to_supervision
 
 WIDTH, HEIGHT = 20, 10
 IMAGE = image_from_array(np.zeros((HEIGHT, WIDTH, 3), np.uint8), path="7.jpg")

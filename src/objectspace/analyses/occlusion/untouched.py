@@ -13,11 +13,11 @@ from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
 from objectspace.models.darknet.downstream import PIXELS, downstream, tap_number
 from objectspace.models.darknet.layers import INPUT, Layer
-from objectspace.objects.boxes import Frame
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.darknet_models import DarknetDetector
 from objectspace.models.detectors.predictions import HeadReader, Predictions, unsuppressed
 from objectspace.models.maps import MapRun
+from objectspace.objects.boxes import Frame
 
 
 @dataclass(frozen=True, eq=False)

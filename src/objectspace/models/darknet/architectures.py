@@ -184,7 +184,7 @@ def _published(name: str, sha256: str, size: int, *mirrors: str) -> WeightsFile:
             *mirrors,
         ),
         size=size,
-        licence="public domain (Darknet's YOLO licence)",
+        license="public domain (Darknet's YOLO license)",
         source="https://pjreddie.com/darknet/yolo",
     )
 
@@ -234,7 +234,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
                 sha256="c1e1748e64ad3f950f1cd2b68bae624e6f8f593037f51f862c2e9a7e4941926c",
                 urls=(),
                 size=3_544_972,
-                licence="Apache-2.0",
+                license="Apache-2.0",
                 source="this package; trained by tools/demo_models",
                 shipped=True,
             ),

@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 from objectspace.errors import InputError
 from objectspace.images import Image
-from objectspace.models.catalogue import safe_name
-from objectspace.objects.boxes import Frame
-from objectspace.models.catalogue import TORCHVISION, is_detr, located
+from objectspace.models.catalogue import TORCHVISION, is_detr, located, safe_name
 from objectspace.models.maps import MapRun, MapSource
+from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects
 from objectspace.wording import guess
 
@@ -113,8 +112,8 @@ def _load_darknet(
 ) -> Detector:
     from objectspace.models.darknet.architectures import ARCHITECTURES
     from objectspace.models.darknet.cfg import read_cfg
-    from objectspace.models.weights import fetch
     from objectspace.models.detectors.darknet_models import load_darknet
+    from objectspace.models.weights import fetch
 
     architecture = ARCHITECTURES.get(str(name_or_cfg))
     known_names = None if architecture is None else architecture.names

@@ -18,8 +18,6 @@ from objectspace.models import batches
 from objectspace.models.darknet.cfg import Cfg
 from objectspace.models.darknet.layers import INPUT, Convolution, Layer, Layers, Yolo
 from objectspace.models.darknet.network import DarknetNetwork, load_network
-from objectspace.models.precision import resolve_device, resolve_precision, torch_dtype
-from objectspace.objects.boxes import Frame
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.passes import check_thresholds
 from objectspace.models.detectors.predictions import (
@@ -30,8 +28,10 @@ from objectspace.models.detectors.predictions import (
     unsuppressed,
 )
 from objectspace.models.inputs import RESAMPLING, checked_inputs
-from objectspace.objects.labels import COCO_NAMES, read_names
 from objectspace.models.maps import Head, MapRun
+from objectspace.models.precision import resolve_device, resolve_precision, torch_dtype
+from objectspace.objects.boxes import Frame
+from objectspace.objects.labels import COCO_NAMES, read_names
 from objectspace.objects.records import Objects
 
 

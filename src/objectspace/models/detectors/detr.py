@@ -19,16 +19,16 @@ from torch import Tensor
 from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Pixels
-from objectspace.models.precision import reproducible, resolve_device, resolve_precision
-from objectspace.objects import boxes
-from objectspace.objects.boxes import Frame
+from objectspace.models.catalogue import plain_name
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.passes import check_thresholds, in_passes, normalised
 from objectspace.models.detectors.pretrained import PretrainedDetector, load_pretrained_detr
-from objectspace.models.catalogue import plain_name
 from objectspace.models.inputs import RESAMPLING
-from objectspace.objects.labels import coco_spelling, read_names
 from objectspace.models.maps import Head, MapRun
+from objectspace.models.precision import reproducible, resolve_device, resolve_precision
+from objectspace.objects import boxes
+from objectspace.objects.boxes import Frame
+from objectspace.objects.labels import coco_spelling, read_names
 from objectspace.objects.records import Objects, Provenance, make_objects
 
 #: Conditional DETR keeps as many pairs of query and class (``post_process_object_detection``).

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from objectspace.models.maps import Head
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
-from objectspace.models.maps import Head
 from objectspace.objects.records import Objects, Provenance, make_objects
 
 #: A box e^16 times its anchor is wider than any image; without a bound its sides would overflow.

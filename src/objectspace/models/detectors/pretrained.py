@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.errors import InputError, ModelError
-from objectspace.models.transformers_models import Expected, joint_sha256, load_pretrained
 from objectspace.models.catalogue import DETR_KINDS, is_hub_id, kind_and_place
+from objectspace.models.transformers_models import Expected, joint_sha256, load_pretrained
 
 
 @dataclass(frozen=True, slots=True, eq=False)

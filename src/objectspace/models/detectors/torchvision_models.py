@@ -18,17 +18,17 @@ from torchvision.models.detection.image_list import ImageList
 from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError, WeightsError
 from objectspace.images import Pixels
-from objectspace.models.precision import reproducible, resolve_device, resolve_precision, torch_dtype
-from objectspace.models.weights import fetch, fill, load_state_dict
-from objectspace.objects.boxes import Frame
+from objectspace.models.catalogue import EPS_0, TORCHVISION
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.anchored import predictions, reader_of
 from objectspace.models.detectors.passes import check_thresholds, in_passes, normalised
 from objectspace.models.detectors.predictions import objects_inside
-from objectspace.models.catalogue import EPS_0, TORCHVISION
 from objectspace.models.inputs import RESAMPLING
-from objectspace.objects.labels import COCO_NAMES, coco_spelling, read_names
 from objectspace.models.maps import Head, MapRun
+from objectspace.models.precision import reproducible, resolve_device, resolve_precision, torch_dtype
+from objectspace.models.weights import fetch, fill, load_state_dict
+from objectspace.objects.boxes import Frame
+from objectspace.objects.labels import COCO_NAMES, coco_spelling, read_names
 from objectspace.objects.records import Objects
 
 #: Pixels a side of the input by which the levels of a network for any input size are looked at.

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objectspace.digests import file_sha256
+from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
+from objectspace.models.catalogue import safe_name
 from objectspace.models.encoders import OPEN_CLIP
 from objectspace.models.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
-from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
-from objectspace.models.catalogue import safe_name
 from objectspace.models.precision import reproducible
 
 HF_HUB = "hf-hub:"

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from objectspace.digests import file_sha256
-from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.catalogue import DEMO_ENCODER
+from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.encoders.resnet import fold_batch_norms
-from objectspace.models.weights import load_weights
-from objectspace.models.weights import fetch
+from objectspace.models.weights import fetch, fill, load_state_dict
 
 #: Pixels a side of a crop.
 INPUT_SIZE = 96
@@ -73,7 +72,7 @@ def load_demo(weights: Path | str | None, device: str, precision: str) -> Networ
     """The shipped encoder, or its network with the weights of a file: 256 numbers a crop."""
     path = Path(weights) if weights is not None else fetch(DEMO_ENCODER)
     network = DemoResNet()
-    load_weights(network, path, head=("fc",))
+    fill(network, load_state_dict(path), path, "the encoder", without=("fc",))
     return NetworkEncoder(
         fold_batch_norms(network),
         PREPROCESSING,

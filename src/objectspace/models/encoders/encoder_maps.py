@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from torchvision.models import ResNet
 
 from objectspace.digests import recipe_digest
-from objectspace.models.encoders import load_encoder
-from objectspace.models.encoders.demo_encoder import DemoResNet
-from objectspace.models.encoders.network_encoder import NetworkEncoder
 from objectspace.errors import ModelError
 from objectspace.images import Pixels
 from objectspace.models import batches
-from objectspace.models.precision import reproducible
+from objectspace.models.encoders import load_encoder
+from objectspace.models.encoders.demo_encoder import DemoResNet
+from objectspace.models.encoders.network_encoder import NetworkEncoder
 from objectspace.models.inputs import RESAMPLING, checked_inputs
 from objectspace.models.maps import Head, MapRun, MapSource
+from objectspace.models.precision import reproducible
 
 #: Pixels a side of what the encoder reads: nothing is left over by a stride of 14, 16 or 32 (its least common
 #: multiple with 224, the size of most crops, is 224), and a photo of 640 pixels keeps its scale.

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objectspace.embeddings.crops import Interpolation
 from objectspace.errors import InputError, ModelError
 from objectspace.models.batches import CROPS, batches
+from objectspace.models.inputs import Interpolation
 from objectspace.models.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 
 
@@ -22,7 +22,7 @@ class Preprocessing:
     """How crops become the network's input: resized to a square of ``size``, scaled to [0, 1], normalised.
 
     mean, std: of each colour, in [0, 1]
-    interpolation: how crops are to be resampled; see :func:`objectspace.embeddings.crops.cut_crops`
+    interpolation: how crops are to be resampled
     """
 
     size: int

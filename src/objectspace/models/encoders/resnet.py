@@ -10,10 +10,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet50
 
 from objectspace.digests import file_sha256
-from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.catalogue import RESNET50_IMAGENET
-from objectspace.models.weights import load_weights
-from objectspace.models.weights import fetch
+from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
+from objectspace.models.weights import fetch, fill, load_state_dict
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -27,7 +26,7 @@ def load_resnet50(weights: Path | str | None, device: str, precision: str) -> Ne
     path = Path(weights) if weights is not None else fetch(RESNET50_IMAGENET)
     network = resnet50()
     network.fc = nn.Identity()
-    load_weights(network, path, head=("fc",))
+    fill(network, load_state_dict(path), path, "the encoder", without=("fc",))
     return NetworkEncoder(
         fold_batch_norms(network),
         _PREPROCESSING,

@@ -12,12 +12,12 @@ from timm.data.config import resolve_data_config
 from torch import nn
 
 from objectspace.digests import file_sha256
-from objectspace.embeddings.crops import Interpolation
-from objectspace.models.encoders.folders import LOCAL_DIR, weights_in
-from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
-from objectspace.models.weights import load_weights, state_dict_sha256
 from objectspace.errors import DownloadError, InputError, ModelError
 from objectspace.models.catalogue import safe_name
+from objectspace.models.encoders.folders import LOCAL_DIR, weights_in
+from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
+from objectspace.models.inputs import Interpolation
+from objectspace.models.weights import fill, load_state_dict, state_dict_sha256
 
 #: What timm calls the weights in a folder, best first.
 _WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
@@ -32,7 +32,7 @@ def load_timm(name: str, weights: Path | str | None, device: str, precision: str
         weights = weights_in(_folder(name), _WEIGHT_NAMES)
     network = _network(name, pretrained=weights is None)
     if weights is not None:
-        load_weights(network, weights, head=_head(network))
+        fill(network, load_state_dict(weights), weights, "the encoder", without=_head(network))
     return NetworkEncoder(
         network,
         _preprocessing(name, resolve_data_config({}, model=network)),  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from objectspace.errors import InputError
 from objectspace.images import Image
+from objectspace.models.catalogue import PROMPT_MODELS
 from objectspace.models.prompts.words import parse_words
 from objectspace.objects.records import Objects
 
@@ -34,10 +35,6 @@ class Prompter(Protocol):
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
         """The objects of each image, best first; an image's objects do not depend on the others."""
-
-
-#: The networks by name; the first is the default.
-PROMPT_MODELS = ("grounded-sam", "sam3")
 
 
 def load_prompter(

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from objectspace.digests import recipe_digest
 from objectspace.images import Image
 from objectspace.models.batches import PROMPTED
-from objectspace.models.transformers_models import Pretrained, joint_sha256
+from objectspace.models.catalogue import GROUNDING_DINO_TINY, SAM_VIT_BASE
 from objectspace.models.prompts.found import DUPLICATE_IOU, each_once, objects_of
-from objectspace.models.prompts.grounding_dino import GROUNDING_DINO_TINY, GroundingDino
-from objectspace.models.transformers_models import load_published
-from objectspace.models.prompts.sam import SAM_VIT_BASE, Masks, Sam
+from objectspace.models.prompts.grounding_dino import GroundingDino
+from objectspace.models.prompts.sam import Masks, Sam
+from objectspace.models.transformers_models import Pretrained, joint_sha256, load_published
 from objectspace.objects.records import Objects
 
 #: Thresholds of Grounded SAM's own demo (github.com/IDEA-Research/Grounded-Segment-Anything).

@@ -18,21 +18,9 @@ from torch import Tensor
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
 from objectspace.models.precision import reproducible
-from objectspace.models.transformers_models import Pretrained
 from objectspace.models.prompts.found import Found, joined
 from objectspace.models.prompts.prompt_inputs import preprocessing, processed
-from objectspace.models.transformers_models import Published
-
-GROUNDING_DINO_TINY = Published(
-    part="grounding-dino",
-    repository="IDEA-Research/grounding-dino-tiny",
-    network="GroundingDinoForObjectDetection",
-    processor="GroundingDinoProcessor",
-    kinds=("grounding-dino",),
-    reads_text=True,
-    size=689_002_504,
-    licence="Apache-2.0",
-)
+from objectspace.models.transformers_models import Pretrained
 
 
 @dataclass(frozen=True, slots=True, eq=False)

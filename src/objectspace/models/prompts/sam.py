@@ -17,22 +17,10 @@ from torch import Tensor
 from objectspace.images import Image
 from objectspace.models.batches import BOXES, PROMPTED, filled_up
 from objectspace.models.precision import reproducible
-from objectspace.models.transformers_models import Pretrained
-from objectspace.models.prompts.prompt_inputs import preprocessing, processed
 from objectspace.models.prompts.mask_logits import bilinear, run_lengths
-from objectspace.models.transformers_models import Published
+from objectspace.models.prompts.prompt_inputs import preprocessing, processed
+from objectspace.models.transformers_models import Pretrained
 from objectspace.objects.records import Mask
-
-SAM_VIT_BASE = Published(
-    part="sam",
-    repository="facebook/sam-vit-base",
-    network="SamModel",
-    processor="SamProcessor",
-    kinds=("sam",),
-    reads_text=False,
-    size=374_942_912,
-    licence="Apache-2.0",
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

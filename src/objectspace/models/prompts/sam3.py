@@ -17,24 +17,13 @@ from objectspace.digests import recipe_digest
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
 from objectspace.models.batches import PROMPTED, filled_up
+from objectspace.models.catalogue import SAM3
 from objectspace.models.precision import reproducible
-from objectspace.models.transformers_models import Pretrained, joint_sha256
 from objectspace.models.prompts.found import DUPLICATE_IOU, Found, each_once, joined, objects_of
-from objectspace.models.prompts.prompt_inputs import preprocessing, processed
 from objectspace.models.prompts.mask_logits import bilinear, run_lengths
-from objectspace.models.transformers_models import Published, load_published
+from objectspace.models.prompts.prompt_inputs import preprocessing, processed
+from objectspace.models.transformers_models import Pretrained, joint_sha256, load_published
 from objectspace.objects.records import Mask, Objects
-
-SAM3 = Published(
-    part="sam3",
-    repository="facebook/sam3",
-    network="Sam3Model",
-    processor="Sam3Processor",
-    kinds=("sam3", "sam3_video"),
-    reads_text=True,
-    size=3_361_505_496,
-    licence="SAM License",
-)
 
 #: Least score of an object, as in SAM 3's own image processor (github.com/facebookresearch/sam3).
 SCORE_THRESHOLD = 0.5

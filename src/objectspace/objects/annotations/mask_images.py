@@ -13,8 +13,8 @@ from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError, ImageError
 from objectspace.images import Image, printable_path, read_image
 from objectspace.objects.annotations import Annotated, AnnotationSet, Problem
-from objectspace.objects.annotations.reader import Coverage, companion, coverage_by_files, file_digest
 from objectspace.objects.annotations.photo_factors import FactorTable
+from objectspace.objects.annotations.reader import Coverage, companion, coverage_by_files, file_digest
 from objectspace.objects.masks import encode, mask_box
 from objectspace.objects.records import make_objects, no_objects
 

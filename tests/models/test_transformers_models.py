@@ -11,10 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, WeightsError
-from objectspace.models.prompts.grounding_dino import GROUNDING_DINO_TINY
+from objectspace.models.catalogue import GROUNDING_DINO_TINY, SAM3, SAM_VIT_BASE
 from objectspace.models.transformers_models import Published, load_published
-from objectspace.models.prompts.sam import SAM_VIT_BASE
-from objectspace.models.prompts.sam3 import SAM3
 
 # --------------------------------------------------------------------------------------------------- folders
 
