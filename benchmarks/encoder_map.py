@@ -14,11 +14,11 @@ import json
 import tempfile
 from pathlib import Path
 
-from objectspace.embeddings.encoders import load_encoder
-from objectspace.embeddings.encoders.maps import load_encoder_map
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
+from objectspace.models.encoders import load_encoder
+from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
 from objectspace.tally import Report

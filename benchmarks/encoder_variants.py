@@ -28,8 +28,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from objectspace.embeddings.encoders.resnet import fold_batch_norms
-from objectspace.embeddings.encoders.weights import load_weights
+from objectspace.models.encoders.resnet import fold_batch_norms
+from objectspace.models.weights import fill, load_state_dict
 
 Run = Callable[[Tensor], np.ndarray]
 Variant = Callable[[nn.Module, int, torch.dtype], Run]
@@ -49,7 +49,7 @@ def main() -> None:
     reference = resnet50()
     reference.fc = nn.Identity()
     if options.weights:
-        load_weights(reference, options.weights, head=("fc",))
+        fill(reference, load_state_dict(options.weights), options.weights, "the encoder", without=("fc",))
     reference.eval().requires_grad_(False)
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[options.precision]
     ceiling = gemm_tflops(dtype)

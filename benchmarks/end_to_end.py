@@ -27,13 +27,13 @@ import torch
 from torchvision.models import resnet50
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.embeddings.encoders import Encoder, load_encoder
 from objectspace.flow import index
 from objectspace.images import find_photos, read_image
 from objectspace.jobs import Job
-from objectspace.networks.weights import load_state_dict
+from objectspace.models.detectors import Detector, load_detector
+from objectspace.models.encoders import Encoder, load_encoder
+from objectspace.models.weights import load_state_dict
 from objectspace.objects.annotations import AnnotationReader, open_annotations
-from objectspace.objects.detectors import Detector, load_detector
 from objectspace.objects.labels import read_names
 from objectspace.objects.masks import decode
 
@@ -46,7 +46,7 @@ from pathlib import Path
 from objectspace.flow import index
 from objectspace.jobs import Job
 from objectspace.images import find_photos
-from objectspace.objects.detectors import load_detector
+from objectspace.models.detectors import load_detector
 cfg, photos, store = map(Path, sys.argv[1:])
 detector = load_detector(cfg, weights=cfg.with_suffix(".weights"))
 report = index(find_photos([photos]), store, Job(detector=detector))

@@ -33,12 +33,12 @@ from objectspace.analyses.occlusion.suppression import MATCH_IOU, Suppression
 from objectspace.analyses.occlusion.untouched import Untouched, look
 from objectspace.analyses.occlusion.windows import Windows, every_window
 from objectspace.images import image_from_array
-from objectspace.networks.darknet.architectures import ARCHITECTURES
-from objectspace.networks.darknet.network import DarknetNetwork, load_network
+from objectspace.models.darknet.architectures import ARCHITECTURES
+from objectspace.models.darknet.network import DarknetNetwork, load_network
+from objectspace.models.detectors.darknet_models import DarknetDetector
+from objectspace.models.detectors.predictions import best_first, unsuppressed
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.boxes import iou as overlaps
-from objectspace.objects.detectors.darknet import DarknetDetector
-from objectspace.objects.detectors.predictions import best_first, unsuppressed
 from objectspace.objects.labels import COCO_NAMES
 from objectspace.objects.records import Objects
 

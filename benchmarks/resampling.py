@@ -17,8 +17,8 @@ import torch
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from objectspace.images import Image, find_photos, read_image
+from objectspace.models.inputs import lay
 from objectspace.objects.boxes import Frame, shorter_side_frame, shortest_edge_frame, stretch_frame
-from objectspace.objects.inputs import lay
 
 
 def by_torchvision(image: Image, fixed: tuple[int, int] | None) -> np.ndarray:

@@ -119,7 +119,7 @@ def prompt_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for --prompt-weights: Grounding DINO, SAM and SAM 3, tiny, with random weights."""
     import torch
 
-    from tests.objects.prompts.tiny_networks import write_networks
+    from tests.models.prompts.tiny_networks import write_networks
 
     torch.set_num_threads(1)
     return write_networks(tmp_path_factory.mktemp("prompt-weights"))
@@ -188,8 +188,8 @@ TINY_CFG = (
 def _write_detector(cfg: Path, path: Path) -> Path:
     import torch
 
-    from objectspace.networks.darknet.cfg import read_cfg
-    from objectspace.networks.darknet.network import load_network, write_weights
+    from objectspace.models.darknet.cfg import read_cfg
+    from objectspace.models.darknet.network import load_network, write_weights
 
     generator = torch.Generator().manual_seed(3)
     network = load_network(read_cfg(cfg), None)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from objectspace.embeddings.encoders.published import DEMO_ENCODER
-from objectspace.networks.darknet.architectures import ARCHITECTURES
-from objectspace.networks.weights import WeightsFile
+from objectspace.models.catalogue import DEMO_ENCODER
+from objectspace.models.darknet.architectures import ARCHITECTURES
+from objectspace.models.weights import WeightsFile
 
 PAGE = Path(__file__).parents[1] / "docs" / "default-models.md"
 

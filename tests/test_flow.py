@@ -22,10 +22,10 @@ from objectspace.errors import ImageError, InputError, ModelError, RecipeError
 from objectspace.flow import index
 from objectspace.images import Image, find_photos
 from objectspace.jobs import Job
+from objectspace.models.maps import Head, MapRun
 from objectspace.objects.annotations import AnnotationSet, open_annotations
+from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
 from objectspace.objects.boxes import Frame, stretch_frame
-from objectspace.objects.factors import factors_from_csv, factors_from_pattern
-from objectspace.objects.maps import Head, MapRun
 from objectspace.objects.records import Objects, Provenance, make_objects
 from objectspace.store import Store, open_store
 

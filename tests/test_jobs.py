@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectspace.embeddings.encoders import load_encoder
 from objectspace.errors import InputError
 from objectspace.jobs import Job
+from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import AnnotationSet, objects_reader, open_annotations
-from objectspace.objects.factors import factors_from_pattern
+from objectspace.objects.annotations.photo_factors import factors_from_pattern
 from objectspace.objects.records import make_objects
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from objectspace.analyses.statistics import mean_interval
-from objectspace.embeddings.encoders import load_encoder
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
+from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
 from objectspace.search import Answer, Queries, SpaceSearch

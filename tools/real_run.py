@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 
 from objectspace.analyses.factors import Question, measure_neighbors
-from objectspace.embeddings.encoders import Encoder, load_encoder
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
+from objectspace.models.detectors import Detector, load_detector
+from objectspace.models.encoders import Encoder, load_encoder
 from objectspace.objects.annotations import open_annotations
-from objectspace.objects.detectors import Detector, load_detector
 from objectspace.objects.labels import read_names
 from objectspace.store import Store, open_store
 

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from objectspace.analyses.occlusion import measure_occlusion
     from objectspace.analyses.projection import project
     from objectspace.embeddings.crops import CropPolicy
-    from objectspace.embeddings.encoders import Encoder, load_encoder
-    from objectspace.embeddings.encoders.maps import load_encoder_map
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.erasures import erase_space
     from objectspace.errors import (
@@ -66,16 +64,18 @@ if TYPE_CHECKING:
     from objectspace.flow import index
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs import Job
+    from objectspace.models.detectors import load_detector
+    from objectspace.models.encoders import Encoder, load_encoder
+    from objectspace.models.encoders.encoder_maps import load_encoder_map
+    from objectspace.models.prompts import load_prompter
     from objectspace.neighbors import ExactIndex, StreamedIndex, nearest
     from objectspace.neighbors.approximate import index_space
     from objectspace.objects.annotations import objects_reader, open_annotations
-    from objectspace.objects.detectors import load_detector
-    from objectspace.objects.factors import factors_from_csv, factors_from_pattern
+    from objectspace.objects.annotations.mask_images import open_mask_images
+    from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
+    from objectspace.objects.annotations.supervision import from_supervision, to_supervision
     from objectspace.objects.labels import COCO_NAMES, read_names
-    from objectspace.objects.mask_images import open_mask_images
-    from objectspace.objects.prompts import load_prompter
     from objectspace.objects.records import Objects, make_objects
-    from objectspace.objects.supervision import from_supervision, to_supervision
     from objectspace.own_vectors import add_vectors
     from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
@@ -94,7 +94,7 @@ _ADDRESSES = {
     "CfgError": "errors",
     "CropPolicy": "embeddings.crops",
     "DownloadError": "errors",
-    "Encoder": "embeddings.encoders",
+    "Encoder": "models.encoders",
     "ExactIndex": "neighbors",
     "Exported": "export",
     "Image": "images",
@@ -130,16 +130,16 @@ _ADDRESSES = {
     "draw_variation": "scenes.variation_files",
     "erase_space": "erasures",
     "export_store": "export",
-    "factors_from_csv": "objects.factors",
-    "factors_from_pattern": "objects.factors",
+    "factors_from_csv": "objects.annotations.photo_factors",
+    "factors_from_pattern": "objects.annotations.photo_factors",
     "find_photos": "images",
-    "from_supervision": "objects.supervision",
+    "from_supervision": "objects.annotations.supervision",
     "index": "flow",
     "index_space": "neighbors.approximate",
-    "load_detector": "objects.detectors",
-    "load_encoder": "embeddings.encoders",
-    "load_encoder_map": "embeddings.encoders.maps",
-    "load_prompter": "objects.prompts",
+    "load_detector": "models.detectors",
+    "load_encoder": "models.encoders",
+    "load_encoder_map": "models.encoders.encoder_maps",
+    "load_prompter": "models.prompts",
     "make_objects": "objects.records",
     "make_report": "report",
     "measure_context": "analyses.context",
@@ -148,7 +148,7 @@ _ADDRESSES = {
     "nearest": "neighbors",
     "objects_reader": "objects.annotations",
     "open_annotations": "objects.annotations",
-    "open_mask_images": "objects.mask_images",
+    "open_mask_images": "objects.annotations.mask_images",
     "open_store": "store",
     "open_writer": "store",
     "project": "analyses.projection",
@@ -158,7 +158,7 @@ _ADDRESSES = {
     "read_image": "images",
     "read_names": "objects.labels",
     "sheet_rows": "sheets",
-    "to_supervision": "objects.supervision",
+    "to_supervision": "objects.annotations.supervision",
     "view_objects": "analyses.context",
     "write_figure": "figures.style",
     "write_world": "scenes.world_files",

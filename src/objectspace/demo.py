@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from objectspace.embeddings.encoders import load_encoder
 from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_space
 from objectspace.figures.style import write_figure
@@ -14,8 +13,9 @@ from objectspace.files import names_in
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
+from objectspace.models.detectors import load_detector
+from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
-from objectspace.objects.detectors import load_detector
 from objectspace.report import StoreReport, make_report
 from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
 from objectspace.store import Store, open_store

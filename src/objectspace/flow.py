@@ -31,8 +31,8 @@ from objectspace.errors import ImageError, InputError
 from objectspace.files import content_id
 from objectspace.images import Image, Pixels, decode_image, encode_thumbnail, read_file
 from objectspace.jobs import Finished, Job
+from objectspace.models.maps import MapRun, MapSource
 from objectspace.objects.boxes import whole_pixels
-from objectspace.objects.maps import MapRun, MapSource
 from objectspace.objects.records import Objects
 from objectspace.store import Failure, SpaceRows, open_writer
 from objectspace.tally import Finding, Progress, Report, Tally

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.embeddings.crops import CropPolicy, crop_space_name
-from objectspace.embeddings.encoders import Encoder
 from objectspace.embeddings.pooling import Pooling, parse_pooling, pooled_space_name
 from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import Scale
 from objectspace.errors import InputError
 from objectspace.files import content_id, recipe_digest
+from objectspace.models.detectors import Detector
+from objectspace.models.encoders import Encoder
+from objectspace.models.maps import Head, MapSource
+from objectspace.models.prompts import Prompter
 from objectspace.objects.annotations import AnnotationReader
-from objectspace.objects.detectors import Detector
-from objectspace.objects.factors import FactorTable
-from objectspace.objects.maps import Head, MapSource
-from objectspace.objects.prompts import Prompter
+from objectspace.objects.annotations.photo_factors import FactorTable
 from objectspace.store import Writer, indexed_key, model_key
 
 

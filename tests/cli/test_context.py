@@ -5,11 +5,11 @@ import json
 import pytest
 
 from objectspace.embeddings.crops import CropPolicy
-from objectspace.embeddings.encoders import load_encoder
 from objectspace.errors import ImageError
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
+from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.scenes.world_files import write_world
 

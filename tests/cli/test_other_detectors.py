@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.objects.detectors.tiny_detectors import normalize, picture, save_detr, spread
+from tests.models.detectors.tiny_detectors import normalize, picture, save_detr, spread
 
 LITE = "ssdlite320_mobilenet_v3_large"
 

@@ -17,8 +17,8 @@ from objectspace.embeddings.pooling import (
 )
 from objectspace.embeddings.windows import responsible_cells
 from objectspace.errors import InputError
+from objectspace.models.maps import Head
 from objectspace.objects.boxes import letterbox_frame, stretch_frame
-from objectspace.objects.maps import Head
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects
 

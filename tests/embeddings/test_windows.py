@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from objectspace.embeddings.windows import Cells, cut_windows, responsible_cells
 from objectspace.errors import InputError
+from objectspace.models.maps import Head
 from objectspace.objects.boxes import letterbox_frame, stretch_frame
-from objectspace.objects.maps import Head
 from objectspace.objects.records import Objects, Provenance, make_objects
 
 #: Two heads of a 320 x 320 input, the deeper one first, as Darknet lists them.

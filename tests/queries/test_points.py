@@ -11,8 +11,8 @@ from objectspace.errors import QueryError
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
+from objectspace.models.detectors import load_detector
 from objectspace.objects.annotations import open_annotations
-from objectspace.objects.detectors import load_detector
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects
 from objectspace.queries import query_photo, query_point
@@ -26,7 +26,7 @@ CROPS = "test_vit-crop"
 @pytest.fixture(scope="module")
 def indexed(world, tmp_path_factory):
     """Indexes two photos: labeled objects or detected ones, with the pools that are named."""
-    from objectspace.embeddings.encoders import load_encoder
+    from objectspace.models.encoders import load_encoder
 
     def make(*, labeled, pools=("window3", "cell", "roi2"), scale="own"):
         path = tmp_path_factory.mktemp("points") / "s.osp"

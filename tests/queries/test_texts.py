@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 
-from objectspace.embeddings.encoders import load_encoder
 from objectspace.errors import ModelError, QueryError, RecipeError
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
+from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.queries import default_text_space, query_text, text_spaces
 from objectspace.search import SpaceSearch

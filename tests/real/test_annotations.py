@@ -10,9 +10,9 @@ import pytest
 
 from objectspace.images import Image, find_photos, read_image
 from objectspace.objects.annotations import Annotated, open_annotations
-from objectspace.objects.factors import factors_from_pattern
+from objectspace.objects.annotations.mask_images import open_mask_images
+from objectspace.objects.annotations.photo_factors import factors_from_pattern
 from objectspace.objects.labels import COCO_NAMES, read_names
-from objectspace.objects.mask_images import open_mask_images
 from objectspace.objects.masks import decode_box, mask_area, mask_box
 from objectspace.objects.records import concatenate
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from objectspace.errors import WeightsError
 from objectspace.images import Image, find_photos, read_image
-from objectspace.networks.darknet.cfg import read_cfg
-from objectspace.networks.darknet.network import DarknetNetwork, load_network, write_weights
-from objectspace.objects.detectors import load_detector
+from objectspace.models.darknet.cfg import read_cfg
+from objectspace.models.darknet.network import DarknetNetwork, load_network, write_weights
+from objectspace.models.detectors import load_detector
 
 pytestmark = pytest.mark.real
 

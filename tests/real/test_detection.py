@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from objectspace.images import Image, find_photos, read_image
+from objectspace.models.detectors import load_detector
 from objectspace.objects.boxes import iou
-from objectspace.objects.detectors import load_detector
 from objectspace.objects.labels import read_names
 from objectspace.objects.records import Objects
 

@@ -11,8 +11,8 @@ from torch import nn
 from torchvision.models import resnet50
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.embeddings.encoders import Encoder, load_encoder
 from objectspace.images import read_image
+from objectspace.models.encoders import Encoder, load_encoder
 from objectspace.objects.records import make_objects
 
 pytestmark = pytest.mark.real

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np, torch
 from objectspace import flow, tally
 from objectspace.images import find_photos
-from objectspace.objects.detectors import load_detector
+from objectspace.models.detectors import load_detector
 
 tally.COMMIT_PHOTOS = 3
 

@@ -9,10 +9,10 @@ import pytest
 
 from objectspace.analyses.occlusion import measure_occlusion
 from objectspace.images import Image, read_image
+from objectspace.models.detectors import load_detector
+from objectspace.models.detectors.darknet_models import DarknetDetector
+from objectspace.models.maps import MapRun
 from objectspace.objects.boxes import iou
-from objectspace.objects.detectors import load_detector
-from objectspace.objects.detectors.darknet import DarknetDetector
-from objectspace.objects.maps import MapRun
 from objectspace.objects.records import Objects
 
 pytestmark = pytest.mark.real

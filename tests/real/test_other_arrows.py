@@ -18,11 +18,11 @@ import pytest
 import torch
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
-from objectspace.embeddings.encoders import load_encoder
 from objectspace.export import export_store
 from objectspace.flow import index
 from objectspace.images import find_photos, read_image
 from objectspace.jobs import Job
+from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
 from objectspace.store import Store, open_store

@@ -20,8 +20,8 @@ def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     from objectspace.flow import index
     from objectspace.images import find_photos
     from objectspace.jobs import Job
+    from objectspace.models.detectors import load_detector
     from objectspace.objects.annotations import open_annotations
-    from objectspace.objects.detectors import load_detector
 
     monkeypatch.setattr(evidence, "STEPS", 5)
 

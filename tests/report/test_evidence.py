@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from objectspace.embeddings.encoders import load_encoder
 from objectspace.errors import InputError, QueryError
+from objectspace.models.encoders import load_encoder
 from objectspace.objects.records import no_objects
 from objectspace.report.evidence import Choice, choose, photos_of
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer

@@ -11,10 +11,10 @@ import pytest
 from objectspace import report
 from objectspace._version import __version__
 from objectspace.errors import InputError, ModelError, QueryError
-from objectspace.objects.detectors.torchvision_models import TorchvisionDetector
+from objectspace.models.detectors.torchvision_models import TorchvisionDetector
 from objectspace.report import Choice, make_report
 from objectspace.store import Store, open_store
-from tests.objects.detectors.tiny_detectors import BUILDERS, NAMES
+from tests.models.detectors.tiny_detectors import BUILDERS, NAMES
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.embeddings.encoders import load_encoder
-from objectspace.embeddings.encoders.published import DEMO_ENCODER
 from objectspace.images import Image
-from objectspace.networks.weights import fetch, load_state_dict
-from objectspace.objects.detectors import Detector, load_detector
+from objectspace.models.catalogue import DEMO_ENCODER
+from objectspace.models.detectors import Detector, load_detector
+from objectspace.models.encoders import load_encoder
+from objectspace.models.weights import fetch, load_state_dict
 from objectspace.objects.records import concatenate
 from objectspace.scenes.world import KINDS
 from tools.demo_models.average_precision import Boxes, average_precision, matched

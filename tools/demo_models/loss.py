@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import box_iou, complete_box_iou_loss
 
-from objectspace.networks.darknet.layers import Layers, Yolo
+from objectspace.models.darknet.layers import Layers, Yolo
 
 #: An anchor fits an object if neither side is more than this many times the other's.
 WIDEST_RATIO = 1.6

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.embeddings.encoders.demo import INPUT_SIZE
 from objectspace.images import Image
+from objectspace.models.encoders.demo_encoder import INPUT_SIZE
 from objectspace.objects import masks
 from objectspace.objects.records import make_objects
 from objectspace.scenes.world import KINDS, draw_scene

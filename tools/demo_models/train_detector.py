@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from objectspace.networks.darknet.architectures import ARCHITECTURES
-from objectspace.networks.darknet.network import DarknetNetwork, load_network, write_weights
+from objectspace.models.darknet.architectures import ARCHITECTURES
+from objectspace.models.darknet.network import DarknetNetwork, load_network, write_weights
 from tools.demo_models.loss import Truths, grids, yolo_loss
 from tools.demo_models.pictures import JITTER, SIDE, Pictures, load_pictures
 from tools.demo_models.training import Course, Training

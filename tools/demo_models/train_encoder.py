@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from objectspace.embeddings.encoders.demo import DIMENSION, PREPROCESSING, DemoResNet
+from objectspace.models.encoders.demo_encoder import DIMENSION, PREPROCESSING, DemoResNet
 from objectspace.scenes.world import KINDS
 from tools.demo_models.pictures import JITTER, Pictures, load_pictures
 from tools.demo_models.train_detector import Settings as DetectorSettings

@@ -268,7 +268,7 @@ def sheet(
 @app.command()
 def models(taps: TapsOf = None, as_json: Json = False) -> None:
     """List the models known by name: whether their weights are here, size, license, source."""
-    from objectspace.catalogue import known_models, list_taps
+    from objectspace.models.catalogue import known_models, list_taps
 
     rows = known_models() if taps is None else list_taps(taps)
     if as_json:

@@ -14,13 +14,13 @@ from objectspace.cli.output import warn
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
-    from objectspace.embeddings.encoders import Encoder
     from objectspace.images import PhotoSearch
+    from objectspace.models.detectors import Detector
+    from objectspace.models.encoders import Encoder
+    from objectspace.models.maps import MapSource
+    from objectspace.models.prompts import Prompter
     from objectspace.objects.annotations import AnnotationSet, Coverage
-    from objectspace.objects.detectors import Detector
-    from objectspace.objects.factors import FactorTable
-    from objectspace.objects.maps import MapSource
-    from objectspace.objects.prompts import Prompter
+    from objectspace.objects.annotations.photo_factors import FactorTable
 
 
 def photos_of(paths: Sequence[Path]) -> PhotoSearch:
@@ -35,7 +35,11 @@ def photos_of(paths: Sequence[Path]) -> PhotoSearch:
 
 def factor_table(pattern: str | None, table: Path | None, photos: Sequence[Path]) -> FactorTable | None:
     """The factors of --pattern and --factors together; None where neither is given."""
-    from objectspace.objects.factors import factors_from_csv, factors_from_pattern, merge_factors
+    from objectspace.objects.annotations.photo_factors import (
+        factors_from_csv,
+        factors_from_pattern,
+        merge_factors,
+    )
 
     parts = []
     if pattern is not None:
@@ -84,7 +88,7 @@ def choose_machine(device: str | None, precision: Precision) -> Machine:
     It is not taken unasked: on a GPU --precision auto means bfloat16, so that a store begun on a processor
     would refuse to go on where there happens to be a GPU.
     """
-    from objectspace.networks.precision import resolve_device, resolve_precision
+    from objectspace.models.precision import resolve_device, resolve_precision
 
     if device is None and (gpu := resolve_device("auto")).type == "cuda":
         half = precision is Precision.auto and resolve_precision("auto", gpu) == "bfloat16"
@@ -130,8 +134,8 @@ def annotation_reader(
 ) -> AnnotationSet | None:
     """Where the objects are looked up: --annotations or --masks; None where they are to be detected."""
     from objectspace.objects.annotations import open_annotations
+    from objectspace.objects.annotations.mask_images import open_mask_images
     from objectspace.objects.labels import COCO_NAMES, read_names
-    from objectspace.objects.mask_images import open_mask_images
 
     if labels.annotations is not None and labels.masks is not None:
         misuse("give --annotations or --masks, one of them")
@@ -180,7 +184,7 @@ def pools_of(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tupl
 
 def prompter_of(options: PromptOptions, reader: AnnotationSet | None, device: str) -> Prompter | None:
     """What finds the words of --prompt; None where there is none."""
-    from objectspace.objects.prompts import load_prompter
+    from objectspace.models.prompts import load_prompter
 
     named = {"name": options.model, "weights": options.weights}
     thresholds = {"box_threshold": options.box_threshold, "text_threshold": options.text_threshold}
@@ -202,9 +206,9 @@ def load_networks(
     Annotations or words alone make crops only; where nothing finds the objects, or windows are asked for by
     name, the detector is yolov3.
     """
-    from objectspace.embeddings.encoders import load_encoder
-    from objectspace.embeddings.encoders.maps import load_encoder_map
-    from objectspace.objects.detectors import load_detector
+    from objectspace.models.detectors import load_detector
+    from objectspace.models.encoders import load_encoder
+    from objectspace.models.encoders.encoder_maps import load_encoder_map
 
     device, precision = machine.device, machine.precision.value
     name = detector.name_or_cfg

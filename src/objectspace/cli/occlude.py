@@ -70,7 +70,7 @@ def occlude(
     checked_figure(figure)
     from objectspace.analyses.occlusion import measure_occlusion, parse_sizes
     from objectspace.images import read_image
-    from objectspace.objects.detectors import load_detector
+    from objectspace.models.detectors import load_detector
 
     sizes = parse_sizes(windows)
     images = [read_image(photo) for photo in photos]

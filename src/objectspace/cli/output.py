@@ -15,7 +15,7 @@ from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate
-    from objectspace.objects.prompts import Prompter
+    from objectspace.models.prompts import Prompter
     from objectspace.search import Answer, Limits
     from objectspace.store import SpaceIndex, Store, StoreInfo
     from objectspace.tally import Report

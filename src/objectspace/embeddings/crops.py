@@ -15,13 +15,13 @@ from torch.nn.functional import interpolate, max_pool2d
 from objectspace.embeddings.filling import fill_smoothly
 from objectspace.errors import InputError
 from objectspace.images import Image
+from objectspace.models.inputs import Interpolation
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
 
 Background = Literal["black", "mean", "blur", "keep", "only"]
 Fit = Literal["pad", "stretch"]
-Interpolation = Literal["bilinear", "bicubic"]
 UInt8 = NDArray[np.uint8]
 Bool = NDArray[np.bool_]
 

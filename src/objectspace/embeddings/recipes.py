@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from objectspace._version import __version__
 from objectspace.embeddings.crops import CROP_METHOD, CropPolicy
-from objectspace.embeddings.encoders import Encoder
 from objectspace.embeddings.pooling import MAP_METHODS, Pooling
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import Scale
-from objectspace.objects.maps import QUERY_METHOD, Head, MapSource
+from objectspace.models.encoders import Encoder
+from objectspace.models.maps import QUERY_METHOD, Head, MapSource
 
 
 def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError
+from objectspace.models.maps import Head
 from objectspace.objects.boxes import Frame, centers
-from objectspace.objects.maps import Head
 from objectspace.objects.records import UNKNOWN, Objects
 
 Scale = Literal["own", "deepest"]

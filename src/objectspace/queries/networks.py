@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from objectspace.embeddings.crops import CropPolicy
-from objectspace.embeddings.encoders import Encoder, load_encoder
-from objectspace.embeddings.encoders.maps import load_encoder_map
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import ModelError, ObjectspaceError, QueryError, RecipeError
 from objectspace.jobs import Job
+from objectspace.models.detectors import Detector, load_detector
+from objectspace.models.encoders import Encoder, load_encoder
+from objectspace.models.encoders.encoder_maps import load_encoder_map
+from objectspace.models.prompts import Prompter, load_prompter
 from objectspace.objects.annotations import AnnotationReader
-from objectspace.objects.detectors import Detector, load_detector
-from objectspace.objects.prompts import Prompter, load_prompter
 from objectspace.store import Store, model_key
 
 Network = TypeVar("Network")

@@ -12,8 +12,8 @@ from objectspace.errors import QueryError
 from objectspace.files import content_id, recipe_digest
 from objectspace.flow import cut_box, decode_photo
 from objectspace.images import Image, encode_thumbnail, read_file
+from objectspace.models.maps import Head
 from objectspace.objects.boxes import Frame, area, clip
-from objectspace.objects.maps import Head
 from objectspace.objects.masks import decode_box, mask_area
 from objectspace.objects.records import UNKNOWN, Objects, Provenance, make_objects
 from objectspace.queries.networks import space_job

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from objectspace.embeddings.encoders import TextEncoder, has_text_tower
 from objectspace.errors import QueryError
+from objectspace.models.encoders import TextEncoder, has_text_tower
 from objectspace.objects.records import no_objects
 from objectspace.queries.networks import loading_arguments, space_job
 from objectspace.queries.photos import BoxReader

@@ -14,7 +14,7 @@ from objectspace.analyses.claims import Finding, Missing, had, weigh_claims
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path, check_writable
-from objectspace.objects.detectors import Detector
+from objectspace.models.detectors import Detector
 from objectspace.queries import space_detector
 from objectspace.report.evidence import (
     OCCLUDED,

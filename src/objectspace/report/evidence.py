@@ -14,13 +14,13 @@ from objectspace.analyses.claims import WINDOW, Column, Evidence, Held, Missing
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.place import window_whereabouts
 from objectspace.analyses.projection import Method, Projection, project
-from objectspace.embeddings.encoders.maps import ENCODER_MAP
 from objectspace.errors import ImageError, InputError, ObjectspaceError, QueryError
 from objectspace.flow import index
 from objectspace.images import Image, read_image
 from objectspace.jobs import Job
+from objectspace.models.detectors import Detector
+from objectspace.models.encoders.encoder_maps import ENCODER_MAP
 from objectspace.objects.annotations import open_annotations
-from objectspace.objects.detectors import Detector
 from objectspace.objects.records import Objects
 from objectspace.scenes.variation import picture_size
 from objectspace.scenes.variation_files import ANNOTATIONS, draw_variation

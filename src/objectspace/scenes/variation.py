@@ -118,9 +118,9 @@ def vary(cutout: Cutout, backgrounds: Mapping[str, Pixels], factor: Factor, *, s
     size: ``steps`` sizes, each larger than the one before by the same factor, in the middle
     background: ``steps`` x ``steps`` places on each background, as one picture of each would be very few
 
-    Every picture has one object and the factor columns ``angle`` (degrees, counterclockwise), ``scale`` (times
-    the cut-out's size) and ``background`` (name); where it is and how large, its box says. ``backgrounds``
-    are pictures of one size by name, of which all but the last factor take one.
+    Every picture has one object and the factor columns ``angle`` (degrees, counterclockwise),
+    ``scale`` (times the cut-out's size) and ``background`` (name); where it is and how large, its box says.
+    ``backgrounds`` are pictures of one size by name, of which all but the last factor take one.
     Raises InputError where the object does not fit or has no room to move.
     """
     if factor not in get_args(Factor):

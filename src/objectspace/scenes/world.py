@@ -33,9 +33,9 @@ _NOTHING = -1  # owner of a pixel that shows no object
 class Placed:
     """One thing in a picture; ``kind`` is empty for scenery, which is drawn but is no object.
 
-    ``yaw``, ``angle`` and ``elevation`` in degrees: about the vertical, in the picture (counterclockwise), and
-    of the camera above the floor. ``companion``: the number of the person's chair or the chair's person, or
-    -1.
+    ``yaw``, ``angle`` and ``elevation`` in degrees: about the vertical, in the picture (counterclockwise),
+    and of the camera above the floor. ``companion``: the number of the person's chair or the chair's
+    person, or -1.
     """
 
     kind: str

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.images import Image, image_from_array
-from objectspace.networks.darknet.cfg import parse_cfg
-from objectspace.networks.darknet.network import load_network
+from objectspace.models.darknet.cfg import parse_cfg
+from objectspace.models.darknet.network import load_network
+from objectspace.models.detectors.darknet_models import DarknetDetector
+from objectspace.models.maps import MapRun
 from objectspace.objects.boxes import iou as overlaps
-from objectspace.objects.detectors.darknet import DarknetDetector
-from objectspace.objects.maps import MapRun
 from objectspace.objects.records import Objects
 
 CONVOLUTION = "convolutional batch_normalize=1 filters=12 size=3 stride=1 pad=1 activation=leaky"

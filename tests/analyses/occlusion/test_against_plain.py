@@ -9,7 +9,7 @@ import torch
 from objectspace.analyses.occlusion import measure_occlusion
 from objectspace.analyses.occlusion.result import CLOSED_FORM, LINEARITY, RUN_ON
 from objectspace.errors import InputError, ModelError
-from objectspace.objects.detectors.darknet import DarknetDetector
+from objectspace.models.detectors.darknet_models import DarknetDetector
 
 COARSE, FINE = 9, 15
 

@@ -8,7 +8,7 @@ import torch
 from objectspace.analyses.occlusion import measure_occlusion
 from objectspace.analyses.occlusion.result import CLOSED_FORM, LINEARITY, RUN_ON
 from objectspace.images import Image, image_from_array
-from objectspace.objects.detectors import Detector, load_detector
+from objectspace.models.detectors import Detector, load_detector
 from objectspace.scenes.world import draw_scene
 
 #: A picture of several objects, by the detector's own count.

@@ -9,8 +9,8 @@ import pytest
 
 from objectspace.images import Image
 from objectspace.objects.annotations import AnnotationSet, open_annotations
+from objectspace.objects.annotations.mask_images import open_mask_images
 from objectspace.objects.annotations.reader import shared_photos
-from objectspace.objects.mask_images import open_mask_images
 
 
 def coco(folder: Path) -> AnnotationSet:

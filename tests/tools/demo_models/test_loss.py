@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.networks.darknet.architectures import ARCHITECTURES
-from objectspace.networks.darknet.layers import read_layers
+from objectspace.models.darknet.architectures import ARCHITECTURES
+from objectspace.models.darknet.layers import read_layers
 from tools.demo_models.loss import Grid, Truths, assign, decode, grids, yolo_loss
 
 COARSE = Grid(np.array([[100, 100], [200, 100]], np.float32), (1, 2), stride=32, classes=2)

@@ -21,8 +21,8 @@ from objectspace.analyses.occlusion.untouched import Untouched, look
 from objectspace.analyses.occlusion.windows import Windows, every_window, parse_sizes
 from objectspace.errors import InputError
 from objectspace.images import Image
-from objectspace.objects.detectors import Detector
-from objectspace.objects.detectors.predictions import Predictions, joined
+from objectspace.models.detectors import Detector
+from objectspace.models.detectors.predictions import Predictions, joined
 
 __all__ = ["Appeared", "Occlusion", "Windows", "every_window", "measure_occlusion", "parse_sizes"]
 

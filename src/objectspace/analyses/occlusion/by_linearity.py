@@ -19,9 +19,9 @@ from torch.nn import functional
 from objectspace.analyses.occlusion.states import HeadStates
 from objectspace.analyses.occlusion.untouched import Untouched
 from objectspace.analyses.occlusion.windows import Windows
-from objectspace.networks.darknet.downstream import is_pointwise
-from objectspace.networks.darknet.layers import Convolution
-from objectspace.networks.darknet.network import activated
+from objectspace.models.darknet.downstream import is_pointwise
+from objectspace.models.darknet.layers import Convolution
+from objectspace.models.darknet.network import activated
 
 #: Output cells that are worked out together, to bound memory: 1024 channels of as many take 64 MiB.
 _TOGETHER = 16_384

@@ -13,7 +13,7 @@ import torch
 from objectspace.analyses.occlusion.states import HeadStates
 from objectspace.analyses.occlusion.untouched import Untouched
 from objectspace.analyses.occlusion.windows import Windows
-from objectspace.networks.darknet.downstream import is_pointwise
+from objectspace.models.darknet.downstream import is_pointwise
 
 
 def has_closed_form(untouched: Untouched) -> bool:

@@ -11,8 +11,8 @@ import torch
 from objectspace.analyses.occlusion.states import HeadStates
 from objectspace.analyses.occlusion.untouched import Untouched
 from objectspace.analyses.occlusion.windows import Windows
-from objectspace.networks.darknet.patches import Patches, PatchRunner
-from objectspace.objects.detectors.predictions import HeadReader
+from objectspace.models.darknet.patches import Patches, PatchRunner
+from objectspace.models.detectors.predictions import HeadReader
 
 #: Numbers of the widest layer in one batch (64 MiB), as long as that is neither fewer nor more windows than
 #: these.

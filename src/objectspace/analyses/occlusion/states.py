@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectspace.errors import ModelError
-from objectspace.objects.detectors.predictions import HeadReader
+from objectspace.models.detectors.predictions import HeadReader
 
 
 @dataclass(frozen=True, slots=True, eq=False)

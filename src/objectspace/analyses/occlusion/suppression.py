@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion.states import HeadStates
 from objectspace.analyses.occlusion.untouched import Untouched
+from objectspace.models.detectors.predictions import Predictions, joined
 from objectspace.objects import boxes
-from objectspace.objects.detectors.predictions import Predictions, joined
 from objectspace.objects.records import Objects, Provenance
 
 #: Overlap from which a prediction under a window is the untouched one of its label, as the field counts it.

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
-from objectspace.networks.darknet.downstream import PIXELS, downstream, tap_number
-from objectspace.networks.darknet.layers import INPUT, Layer
+from objectspace.models.darknet.downstream import PIXELS, downstream, tap_number
+from objectspace.models.darknet.layers import INPUT, Layer
+from objectspace.models.detectors import Detector
+from objectspace.models.detectors.darknet_models import DarknetDetector
+from objectspace.models.detectors.predictions import HeadReader, Predictions, unsuppressed
+from objectspace.models.maps import MapRun
 from objectspace.objects.boxes import Frame
-from objectspace.objects.detectors import Detector
-from objectspace.objects.detectors.darknet import DarknetDetector
-from objectspace.objects.detectors.predictions import HeadReader, Predictions, unsuppressed
-from objectspace.objects.maps import MapRun
 
 
 @dataclass(frozen=True, eq=False)

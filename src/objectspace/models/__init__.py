@@ -1,0 +1,1 @@
+"""Networks, their weights, and what they make of images: torch lives here."""

@@ -1,0 +1,365 @@
+"""From cfg sections to layers whose shapes are known: everything about a network but its numbers.
+
+Nothing here computes or allocates, so an impossible cfg is refused before it costs memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from objectspace.errors import CfgError, InputError
+from objectspace.models.darknet.cfg import Cfg, Section
+
+#: ``(channels, height, width)``
+Shape = tuple[int, int, int]
+
+#: The number that stands for the network's input where a layer's inputs are listed.
+INPUT = -1
+
+ACTIVATIONS = ("leaky", "linear", "logistic", "mish", "relu", "relu6", "swish")
+
+#: Bounds that no network in use comes near, so that no cfg can ask for all memory: the numbers of one layer's
+#: output for one image (1 GiB), and those of all weights (4 GiB).
+_LARGEST_OUTPUT = 2**28
+_MOST_WEIGHTS = 2**30
+_LARGEST_SIDE = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """A convolution over ``channels`` inputs, its batch norm (epsilon 1e-6) if any, and its activation."""
+
+    channels: int
+    filters: int
+    size: int
+    stride: int
+    padding: int
+    groups: int
+    batch_normalize: bool
+    activation: str
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """The kernel's shape: filters, channels a group, height, width."""
+        return (self.filters, self.channels // self.groups, self.size, self.size)
+
+    @property
+    def count(self) -> int:
+        """The numbers it takes in a weight file."""
+        return self.filters * (4 if self.batch_normalize else 1) + math.prod(self.weight_shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Maxpool:
+    """A maximum over windows; ``padding`` cells in all, its smaller half on the left and above."""
+
+    size: int
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True, slots=True)
+class Upsample:
+    """Each cell repeated ``factor`` x ``factor`` times."""
+
+    factor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The inputs side by side in channels; of each, only the part ``group`` of ``groups``."""
+
+    groups: int
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """The sum of two layers, then an activation."""
+
+    activation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Nothing, outside training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yolo:
+    """A head: how its cells' numbers are read.
+
+    anchors: every anchor of the network as (width, height), pixels of the network's input
+    mask: the numbers of the anchors that this head predicts, in its channels' order
+    scale_xy: the center's sigmoid is stretched by this about 1/2 (``scale_x_y``)
+    """
+
+    anchors: tuple[tuple[float, float], ...]
+    mask: tuple[int, ...]
+    classes: int
+    scale_xy: float
+
+
+Settings = Convolution | Maxpool | Upsample | Route | Shortcut | Dropout | Yolo
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of the network.
+
+    number: as Darknet counts, from 0
+    kind, where: the section's word, and its place in the cfg for messages
+    inputs: the numbers of the layers it reads, -1 for the network's input
+    shape: of its output for one image
+    stride: pixels of the network's input to one cell of its output
+    """
+
+    number: int
+    kind: str
+    where: str
+    inputs: tuple[int, ...]
+    shape: Shape
+    stride: int
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """Its name as a tap."""
+        return str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """The layers of a network in order, and its input's shape."""
+
+    path: str
+    input_shape: Shape
+    layers: tuple[Layer, ...]
+
+    @property
+    def input_wh(self) -> tuple[int, int]:
+        """The network's input as (width, height)."""
+        return self.input_shape[2], self.input_shape[1]
+
+    @property
+    def heads(self) -> tuple[Layer, ...]:
+        """The yolo layers."""
+        return tuple(layer for layer in self.layers if isinstance(layer.settings, Yolo))
+
+    @property
+    def taps(self) -> tuple[Layer, ...]:
+        """The layers whose output can be read or changed: all but the heads."""
+        return tuple(layer for layer in self.layers if not isinstance(layer.settings, Yolo))
+
+    def tap(self, name: str) -> Layer:
+        """The layer that a tap's name means. Raises InputError for a name that is none."""
+        for layer in self.taps:
+            if layer.name == name:
+                return layer
+        raise InputError(
+            f"{name!r} is no tap of {self.path}, expected a layer's number up to {len(self.layers) - 1}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What a section may look back at while its layer is read."""
+
+    section: Section
+    input_shape: Shape
+    before: Sequence[Layer]
+
+    @property
+    def number(self) -> int:
+        return len(self.before)
+
+    def shape(self, number: int) -> Shape:
+        return self.input_shape if number == INPUT else self.before[number].shape
+
+    def stride(self, number: int) -> int:
+        return 1 if number == INPUT else self.before[number].stride
+
+    def previous(self) -> int:
+        """The layer that this one reads by default."""
+        return self._readable(self.number - 1)
+
+    def earlier(self, index: int, option: str) -> int:
+        """The layer that an index names: counted back where negative, from the start otherwise."""
+        number = self.number + index if index < 0 else index
+        if not 0 <= number < self.number:
+            raise self.section.error(
+                f"{option}={index} names layer {number}, expected one from 0 to {self.number - 1}"
+            )
+        return self._readable(number)
+
+    def layer(self, inputs: tuple[int, ...], shape: Shape, stride: int, settings: Settings) -> Layer:
+        """The finished layer, its output neither empty nor beyond all bounds."""
+        if min(shape) < 1 or math.prod(shape) > _LARGEST_OUTPUT:
+            size = " x ".join(str(side) for side in shape)
+            raise self.section.error(f"its output would be {size} numbers (channels x height x width)")
+        if stride > _LARGEST_SIDE:
+            raise self.section.error(f"its cells would be {stride} pixels of the input apart")
+        return Layer(self.number, self.section.kind, self.section.where, inputs, shape, stride, settings)
+
+    def _readable(self, number: int) -> int:
+        if number != INPUT and isinstance(self.before[number].settings, Yolo):
+            raise self.section.error(
+                f"reads layer {number}, a [yolo] head; expected a [route] to a layer before it"
+            )
+        return number
+
+
+def read_layers(cfg: Cfg) -> Layers:
+    """The layers of a cfg with their shapes. Raises CfgError that names the layer and its line."""
+    net = cfg.net
+    sides = {name: net.integer(name, low=1, high=_LARGEST_SIDE) for name in ("height", "width")}
+    input_shape = (net.integer("channels", 3, low=1, high=1024), sides["height"], sides["width"])
+    if math.prod(input_shape) > _LARGEST_OUTPUT:
+        raise net.error(f"an input of {sides['width']} x {sides['height']} pixels is too large")
+    layers: list[Layer] = []
+    for section in cfg.layers:
+        read = _KINDS.get(section.kind)
+        if read is None:
+            raise section.error(f"unknown section, expected one of {', '.join(_KINDS)}")
+        layers.append(read(_Reader(section, input_shape, layers)))
+    if not layers:
+        raise CfgError(f"{cfg.path}: no layer after [net]")
+    if (
+        sum(layer.settings.count for layer in layers if isinstance(layer.settings, Convolution))
+        > _MOST_WEIGHTS
+    ):
+        raise CfgError(f"{cfg.path}: more than {_MOST_WEIGHTS:,} weights, which no network here can hold")
+    return Layers(cfg.path, input_shape, tuple(layers))
+
+
+def _read_convolution(reader: _Reader) -> Layer:
+    section, previous = reader.section, reader.previous()
+    section.refuse(dilation="1", antialiasing="0", binary="0", xnor="0", deform="0", share_index="0")
+    channels, height, width = reader.shape(previous)
+    filters = section.integer("filters", 1, low=1, high=_LARGEST_SIDE)
+    size = section.integer("size", 1, low=1, high=1024)
+    stride = section.integer("stride", 1, low=1, high=1024)
+    section.refuse(stride_x=str(stride), stride_y=str(stride))
+    groups = section.integer("groups", 1, low=1, high=_LARGEST_SIDE)
+    if channels % groups or filters % groups:
+        raise section.error(f"groups={groups} divides not both its {channels} channels and {filters} filters")
+    padding = size // 2 if section.flag("pad") else section.integer("padding", 0, low=0, high=1024)
+    settings = Convolution(
+        channels,
+        filters,
+        size,
+        stride,
+        padding,
+        groups,
+        section.flag("batch_normalize"),
+        _activation(section, "logistic"),
+    )
+    shape = (filters, _windows(height, size, stride, 2 * padding), _windows(width, size, stride, 2 * padding))
+    return reader.layer((previous,), shape, reader.stride(previous) * stride, settings)
+
+
+def _read_maxpool(reader: _Reader) -> Layer:
+    section, previous = reader.section, reader.previous()
+    section.refuse(maxpool_depth="0", antialiasing="0")
+    channels, height, width = reader.shape(previous)
+    stride = section.integer("stride", 1, low=1, high=1024)
+    size = section.integer("size", stride, low=1, high=1024)
+    section.refuse(stride_x=str(stride), stride_y=str(stride))
+    # Wider padding would leave windows with no cell of the map in them.
+    padding = section.integer("padding", size - 1, low=0, high=2 * size - 2)
+    shape = (channels, _windows(height, size, stride, padding), _windows(width, size, stride, padding))
+    return reader.layer((previous,), shape, reader.stride(previous) * stride, Maxpool(size, stride, padding))
+
+
+def _read_upsample(reader: _Reader) -> Layer:
+    section, previous = reader.section, reader.previous()
+    section.refuse(scale="1")
+    channels, height, width = reader.shape(previous)
+    factor = section.integer("stride", 2, low=1, high=1024)
+    stride = max(1, reader.stride(previous) // factor)
+    return reader.layer((previous,), (channels, height * factor, width * factor), stride, Upsample(factor))
+
+
+def _read_route(reader: _Reader) -> Layer:
+    section = reader.section
+    inputs = tuple(reader.earlier(index, "layers") for index in section.integers("layers"))
+    groups = section.integer("groups", 1, low=1, high=_LARGEST_SIDE)
+    group = section.integer("group_id", 0, low=0, high=groups - 1)
+    channels = 0
+    first = reader.shape(inputs[0])
+    for number in inputs:
+        shape = reader.shape(number)
+        if shape[1:] != first[1:]:
+            raise section.error(
+                f"layer {inputs[0]} is {first[1]} x {first[2]} cells and layer {number} is {shape[1]} x "
+                f"{shape[2]}; expected one size"
+            )
+        if shape[0] % groups:
+            raise section.error(f"groups={groups} does not divide the {shape[0]} channels of layer {number}")
+        channels += shape[0] // groups
+    return reader.layer(inputs, (channels, *first[1:]), reader.stride(inputs[0]), Route(groups, group))
+
+
+def _read_shortcut(reader: _Reader) -> Layer:
+    section, previous = reader.section, reader.previous()
+    section.refuse(weights_type="none")
+    other = reader.earlier(section.integer("from", low=-_LARGEST_SIDE, high=_LARGEST_SIDE), "from")
+    shape, added = reader.shape(previous), reader.shape(other)
+    if shape != added:
+        raise section.error(
+            f"adds layer {other} of shape {added} to layer {previous} of shape {shape}; expected one shape"
+        )
+    settings = Shortcut(_activation(section, "linear"))
+    return reader.layer((previous, other), shape, reader.stride(previous), settings)
+
+
+def _read_dropout(reader: _Reader) -> Layer:
+    previous = reader.previous()
+    return reader.layer((previous,), reader.shape(previous), reader.stride(previous), Dropout())
+
+
+def _read_yolo(reader: _Reader) -> Layer:
+    section, previous = reader.section, reader.previous()
+    section.refuse(new_coords="0")
+    anchors = section.numbers("anchors")
+    if len(anchors) % 2 or not all(0 < side <= _LARGEST_SIDE for side in anchors):
+        raise section.error("anchors are expected as pairs of width and height above zero")
+    pairs = tuple(zip(anchors[::2], anchors[1::2], strict=True))
+    section.integer("num", len(pairs), low=len(pairs), high=len(pairs))
+    mask = section.integers("mask") if "mask" in section.options else tuple(range(len(pairs)))
+    if len(set(mask)) != len(mask) or not all(0 <= number < len(pairs) for number in mask):
+        raise section.error(f"mask={mask} is expected to name each of the {len(pairs)} anchors at most once")
+    classes = section.integer("classes", 20, low=1, high=_LARGEST_SIDE)
+    shape = reader.shape(previous)
+    if shape[0] != len(mask) * (5 + classes):
+        raise section.error(
+            f"{len(mask)} anchors of 5 + {classes} numbers need {len(mask) * (5 + classes)} channels, "
+            f"but layer {previous} has {shape[0]}"
+        )
+    settings = Yolo(pairs, mask, classes, section.decimal("scale_x_y", 1.0, low=0.5, high=4.0))
+    return reader.layer((previous,), shape, reader.stride(previous), settings)
+
+
+_KINDS: Mapping[str, Callable[[_Reader], Layer]] = {
+    "convolutional": _read_convolution,
+    "maxpool": _read_maxpool,
+    "upsample": _read_upsample,
+    "route": _read_route,
+    "shortcut": _read_shortcut,
+    "dropout": _read_dropout,
+    "yolo": _read_yolo,
+}
+
+
+def _windows(side: int, size: int, stride: int, padding: int) -> int:
+    """How many windows fit along a side; ``padding`` is that of both ends together."""
+    return (side + padding - size) // stride + 1
+
+
+def _activation(section: Section, default: str) -> str:
+    name = section.options.get("activation", default)
+    if name not in ACTIVATIONS:
+        raise section.error(f"activation={name[:40]} is unknown, expected one of {', '.join(ACTIVATIONS)}")
+    return name

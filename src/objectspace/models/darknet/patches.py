@@ -1,0 +1,227 @@
+"""Run on from a tap where a change can reach only: small patches of every layer instead of whole maps.
+
+A change of a few cells spreads by half a kernel a layer. Outside that the layer's output is the untouched
+one, which is known, so only the patch inside is computed, from the changed patch before it and a rim of
+untouched cells. Exact: the same sums as in the whole run, to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from objectspace.models.darknet.layers import Convolution, Layer, Maxpool, Upsample, Yolo
+from objectspace.models.darknet.network import DarknetNetwork
+from objectspace.models.precision import reproducible
+
+#: A patch that covers this share of its map is worth no more than the map: cutting it out costs a copy.
+_WHOLE = 0.6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patches:
+    """The part of one layer's output that each of n changes can reach; outside it the output is untouched.
+
+    values: (n, c, h, w); y, x: (n,) int64, the map's row and column of each patch's first cell
+    """
+
+    values: Tensor
+    y: Tensor
+    x: Tensor
+
+    @property
+    def height(self) -> int:
+        """Rows of each patch."""
+        return self.values.shape[2]
+
+    @property
+    def width(self) -> int:
+        """Columns of each patch."""
+        return self.values.shape[3]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Span:
+    """Along one side: where each patch starts (n,), and how many cells it has."""
+
+    start: Tensor
+    size: int
+
+    def bounded(self, side: int) -> _Span:
+        """The same cells, all inside a map of ``side`` cells: at its ends moved in rather than cut off."""
+        size = min(self.size, side)
+        return _Span(self.start.clamp(0, side - size), size)
+
+
+class PatchRunner:
+    """Runs the layers ``path`` downstream of a tap on patches.
+
+    untouched: by number, the outputs (1, c, h, w) of every layer that the path reads, in the plain run
+    """
+
+    def __init__(
+        self, network: DarknetNetwork, tap: int, path: Sequence[Layer], untouched: Mapping[int, Tensor]
+    ) -> None:
+        self._network = network
+        self._tap = tap
+        self._path = path
+        self._untouched = {number: _Padded(output) for number, output in untouched.items()}
+        self._last_reader = {number: layer.number for layer in path for number in layer.inputs}
+
+    @torch.no_grad()
+    def run(self, changed: Patches) -> dict[int, Patches]:
+        """For each head on the path its raw numbers where they may have changed, by the head's number."""
+        made = {self._tap: changed}
+        heads = {}
+        with reproducible(self._network.device):
+            for layer in self._path:
+                if isinstance(layer.settings, Yolo):
+                    heads[layer.number] = made[layer.inputs[0]]
+                else:
+                    made[layer.number] = self._patches(layer, made)
+                for number in layer.inputs:
+                    if self._last_reader[number] <= layer.number:
+                        made.pop(number, None)
+        return heads
+
+    def _patches(self, layer: Layer, made: Mapping[int, Patches]) -> Patches:
+        match layer.settings:
+            case Convolution(size=size, stride=stride, padding=padding) if (size, stride, padding) != (
+                1,
+                1,
+                0,
+            ):
+                return self._slid(layer, made, size, stride, padding, padding, fill=0.0)
+            case Maxpool(size, stride, padding):
+                low, high = padding // 2, padding - padding // 2
+                return self._slid(layer, made, size, stride, low, high, fill=-torch.inf)
+            case Upsample(factor):
+                before = made[layer.inputs[0]]
+                values = self._network.output(layer, [before.values])
+                return Patches(values, before.y * factor, before.x * factor)
+            case _:
+                return self._cell_by_cell(layer, made)
+
+    def _slid(
+        self,
+        layer: Layer,
+        made: Mapping[int, Patches],
+        size: int,
+        stride: int,
+        low: int,
+        high: int,
+        *,
+        fill: float,
+    ) -> Patches:
+        """A layer that slides a kernel over a map with ``low`` cells of padding before it, ``high`` after."""
+        number = layer.inputs[0]
+        before = made[number]
+        _, rows, columns = layer.shape
+        y = _slid_over(_Span(before.y, before.height), size, stride, low).bounded(rows)
+        x = _slid_over(_Span(before.x, before.width), size, stride, low).bounded(columns)
+        y, x = _whole_if_large(y, x, rows, columns)
+        if (y.size, x.size) == (rows, columns):
+            values = self._network.output(layer, [self._whole(number, before)])
+            return Patches(values, y.start, x.start)
+        read_y = _Span(y.start * stride - low, (y.size - 1) * stride + size)
+        read_x = _Span(x.start * stride - low, (x.size - 1) * stride + size)
+        cut = self._untouched[number].cut(read_y, read_x, low, high, fill)
+        cut = _pasted(cut, before, read_y, read_x)
+        return Patches(self._network.output_on_padded(layer, cut), y.start, x.start)
+
+    def _cell_by_cell(self, layer: Layer, made: Mapping[int, Patches]) -> Patches:
+        """A layer whose cells depend on the same cells of its inputs, of which some may be untouched."""
+        changed = [made[number] for number in layer.inputs if number in made]
+        _, rows, columns = layer.shape
+        y = _union([_Span(patches.y, patches.height) for patches in changed]).bounded(rows)
+        x = _union([_Span(patches.x, patches.width) for patches in changed]).bounded(columns)
+        y, x = _whole_if_large(y, x, rows, columns)
+        inputs = [self._cut(number, made.get(number), y, x) for number in layer.inputs]
+        return Patches(self._network.output(layer, inputs), y.start, x.start)
+
+    def _cut(self, number: int, patches: Patches | None, y: _Span, x: _Span) -> Tensor:
+        """An output within spans inside its map."""
+        if patches is None:
+            return self._untouched[number].cut(y, x, 0, 0, 0.0)
+        if _same(patches, y, x):
+            return patches.values
+        return _pasted(self._untouched[number].cut(y, x, 0, 0, 0.0), patches, y, x)
+
+    def _whole(self, number: int, patches: Patches) -> Tensor:
+        rows, columns = self._untouched[number].shape
+        nought = torch.zeros_like(patches.y)
+        return self._cut(number, patches, _Span(nought, rows), _Span(nought, columns))
+
+
+class _Padded:
+    """An untouched output (1, c, h, w), from which patches are cut; its padded copy is kept."""
+
+    def __init__(self, output: Tensor) -> None:
+        self.shape = (output.shape[2], output.shape[3])
+        self._output = output
+        self._copies: dict[tuple[int, int], Tensor] = {}
+
+    def cut(self, y: _Span, x: _Span, low: int, high: int, fill: float) -> Tensor:
+        """The cells (n, c, h, w) within two spans, of a map with ``low`` cells before it, ``high`` after."""
+        if (low, high) not in self._copies:
+            padded = functional.pad(self._output, (low, high, low, high), value=fill)
+            self._copies[low, high] = padded[0].permute(1, 2, 0).contiguous()
+        cells = self._copies[low, high]
+        rows = _numbers(y) + low
+        columns = _numbers(x) + low
+        index = rows[:, :, None] * cells.shape[1] + columns[:, None, :]
+        flat = cells.reshape(-1, cells.shape[2]).index_select(0, index.reshape(-1))
+        return flat.reshape(*index.shape, -1).permute(0, 3, 1, 2)
+
+
+def _slid_over(before: _Span, size: int, stride: int, low: int) -> _Span:
+    """The outputs of a sliding kernel that read a cell of ``before``, not yet bounded by the map."""
+    start = -((size - 1 - low - before.start) // stride)
+    return _Span(start, (before.size + size - 2) // stride + 1)
+
+
+def _union(spans: Sequence[_Span]) -> _Span:
+    if len(spans) == 1:
+        return spans[0]
+    start = torch.stack([span.start for span in spans]).amin(0)
+    end = torch.stack([span.start + span.size for span in spans]).amax(0)
+    return _Span(start, int((end - start).max()))
+
+
+def _whole_if_large(y: _Span, x: _Span, rows: int, columns: int) -> tuple[_Span, _Span]:
+    if y.size * x.size < _WHOLE * rows * columns:
+        return y, x
+    nought = torch.zeros_like(y.start)
+    return _Span(nought, rows), _Span(nought, columns)
+
+
+def _numbers(span: _Span) -> Tensor:
+    """The cells of each patch along one side: (n, size)."""
+    return span.start[:, None] + torch.arange(span.size, device=span.start.device)
+
+
+def _same(patches: Patches, y: _Span, x: _Span) -> bool:
+    if (patches.height, patches.width) != (y.size, x.size):
+        return False
+    return torch.equal(patches.y, y.start) and torch.equal(patches.x, x.start)
+
+
+def _pasted(cut: Tensor, patches: Patches, y: _Span, x: _Span) -> Tensor:
+    """The cut with the changed patches laid over it; ``cut`` is this module's own and is written to."""
+    count, channels, height, width = cut.shape
+    rows = _numbers(_Span(patches.y - y.start, patches.height))
+    columns = _numbers(_Span(patches.x - x.start, patches.width))
+    first = torch.arange(count, device=cut.device)[:, None, None] * (height * width)
+    index = first + rows[:, :, None] * width + columns[:, None, :]
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    cells = cut.permute(0, 2, 3, 1).reshape(-1, channels)  # a view: cut is laid out cell by cell
+    changed = patches.values.permute(0, 2, 3, 1)
+    if bool(inside.all()):
+        cells.index_copy_(0, index.reshape(-1), changed.reshape(-1, channels))
+    else:
+        cells.index_copy_(0, index[inside], changed[inside])
+    return cut

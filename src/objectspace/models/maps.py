@@ -1,0 +1,98 @@
+"""Networks that look at a whole photo, and the maps that they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.images import Image, Pixels
+from objectspace.objects.boxes import Frame, recipe_frame
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+#: The method in the recipes of queries' vectors: raised when the same network would give others.
+QUERY_METHOD = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A map of a network: a grid of cells; of a detector also with predictions around a few anchors.
+
+    layer: the number of the output layer; tap: the name of the layer whose output the map is
+    stride: pixels of the network's input a cell; channels: of the map
+    grid_wh: cells across and down; where inputs vary in size, those of the largest
+    anchors: (n, 2) float32 width and height in pixels of the network's input; n is 0 where there are none
+    anchor_index: (n) the anchors' numbers in the whole network's list
+    """
+
+    layer: int
+    tap: str
+    stride: int
+    channels: int
+    grid_wh: tuple[int, int]
+    anchors: NDArray[np.float32]
+    anchor_index: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MapRun:
+    """What one pass over b inputs gave.
+
+    heads: what the network's own family reads objects from; of a Darknet network, per head its raw numbers
+        (b, anchors * (5 + classes), h, w), float32 on the CPU; nothing of an encoder
+    maps: by the head's layer number, per input the output of its tap (c, h, w), float32 on the network's
+        device
+    queries: per input a vector (q, d) of each object query, float32; None for a network that has none
+    """
+
+    heads: tuple[Any, ...]
+    maps: Mapping[int, Sequence[Tensor] | Tensor]
+    queries: Sequence[Tensor] | Tensor | None = None
+
+
+class MapSource(Protocol):
+    """A network whose maps of a whole photo are kept: a detector, or an encoder that reads more than a crop.
+
+    recipe: plain JSON, everything that determines the numbers, without thresholds; ``weights`` among them
+    source: the name and the recipe's digest
+    input_wh: the network's input in pixels; where inputs vary in size, the largest
+    query_dimension: numbers in the vector of an object query, 0 for a network without queries
+    precision: "float32" or "bfloat16"
+    loaded_from: the arguments that make it again, in plain JSON
+    batch_size: inputs that are worth preparing together for a run, which makes its passes of them
+    """
+
+    name: str
+    recipe: Mapping[str, Any]
+    source: str
+    input_wh: tuple[int, int]
+    heads: tuple[Head, ...]
+    query_dimension: int
+    device: torch.device
+    precision: str
+    loaded_from: Mapping[str, Any]
+    batch_size: int
+
+    def frame(self, image_wh: tuple[int, int]) -> Frame:
+        """How the network's input lies on an image of this size: as its recipe says.
+
+        Where inputs are padded, the padding is no part of it.
+        """
+        return recipe_frame(self.recipe, image_wh)
+
+    def prepare(self, image: Image) -> Pixels:
+        """The network's input (h, w, 3) for an image, see :func:`objectspace.models.inputs.lay`; may be
+        called from many threads.
+        """
+        from objectspace.models.inputs import lay
+
+        return lay(image, self.frame((image.width, image.height)))
+
+    def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
+        """One pass over prepared inputs, each (h, w, 3); a row does not depend on the others."""

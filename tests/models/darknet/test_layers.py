@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+
+from objectspace.errors import CfgError, InputError
+from objectspace.models.darknet.cfg import parse_cfg
+from objectspace.models.darknet.layers import Layers, read_layers
+
+
+def read(*sections: str, net: str = "width=32\nheight=24") -> Layers:
+    """The layers of a cfg, each section given as its kind and its options after blanks."""
+    parts = (
+        f"[{kind}]\n" + options.replace(" ", "\n")
+        for kind, _, options in (s.partition(" ") for s in sections)
+    )
+    return read_layers(parse_cfg("\n".join([f"[net]\n{net}", *parts]), path="x.cfg"))
+
+
+CONV = "convolutional filters=8 size=3 stride=1 pad=1 activation=leaky"
+HEAD = "convolutional filters=14 size=1 activation=linear"
+YOLO = "yolo anchors=10,12,20,24 classes=2"
+
+
+@pytest.mark.parametrize(
+    ("options", "shape", "stride"),
+    [
+        ("filters=8 size=3 stride=1 pad=1", (8, 24, 32), 1),
+        ("filters=8 size=3 stride=2 pad=1", (8, 12, 16), 2),
+        ("filters=8 size=5 stride=1 pad=1", (8, 24, 32), 1),
+        ("filters=8 size=3 stride=1", (8, 22, 30), 1),
+        ("filters=8 size=3 stride=1 padding=2", (8, 26, 34), 1),
+        ("filters=6 size=1 groups=3", (6, 24, 32), 1),
+    ],
+)
+def test_shapes_of_convolutions(options: str, shape: tuple[int, int, int], stride: int) -> None:
+    layer = read(f"convolutional {options}").layers[0]
+    assert (layer.shape, layer.stride) == (shape, stride)
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ("size=2 stride=2", (8, 12, 16)),
+        ("size=2 stride=1", (8, 24, 32)),
+        ("size=5 stride=1", (8, 24, 32)),
+        ("size=3 stride=2", (8, 12, 16)),
+        ("size=2 stride=2 padding=0", (8, 12, 16)),
+        ("stride=3", (8, 8, 11)),
+    ],
+)
+def test_shapes_of_maxima(options: str, shape: tuple[int, int, int]) -> None:
+    assert read(CONV, f"maxpool {options}").layers[1].shape == shape
+
+
+def test_a_route_adds_up_channels_and_takes_parts() -> None:
+    layers = read(
+        CONV, "convolutional filters=4", "route layers=-1,0", "route layers=-1 groups=4 group_id=3"
+    ).layers
+    assert layers[2].inputs == (1, 0)
+    assert layers[2].shape == (12, 24, 32)
+    assert layers[3].shape == (3, 24, 32)
+
+
+def test_upsampling_takes_the_stride_back() -> None:
+    layers = read(CONV, "maxpool stride=2", "maxpool stride=2", "upsample stride=2").layers
+    assert [layer.stride for layer in layers] == [1, 2, 4, 2]
+    assert layers[3].shape == (8, 12, 16)
+
+
+def test_a_shortcut_reads_the_layer_before_and_the_one_it_names() -> None:
+    assert read(CONV, CONV, "shortcut from=-2 activation=linear").layers[2].inputs == (1, 0)
+    assert read(CONV, CONV, CONV, "shortcut from=0 activation=linear").layers[3].inputs == (2, 0)
+
+
+def test_a_head_without_a_mask_has_all_anchors() -> None:
+    layers = read(HEAD, YOLO)
+    assert layers.heads[0].settings.mask == (0, 1)
+    assert layers.heads[0].settings.anchors == ((10.0, 12.0), (20.0, 24.0))
+
+
+def test_taps_are_all_layers_but_heads() -> None:
+    layers = read(HEAD, YOLO, "route layers=0", CONV)
+    assert [tap.name for tap in layers.taps] == ["0", "2", "3"]
+    assert layers.tap("3").shape == (8, 24, 32)
+    for name in ("1", "4", "x", "-1"):
+        with pytest.raises(InputError, match=r"is no tap of x.cfg, expected a layer's number up to 3"):
+            layers.tap(name)
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        (
+            ("region anchors=1,1",),
+            r"layer 0 \[region\]: unknown section, expected one of convolutional, maxpool",
+        ),
+        ((), "no layer after"),
+        (
+            (CONV, "convolutional filters=6 groups=4"),
+            "groups=4 divides not both its 8 channels and 6 filters",
+        ),
+        (
+            (CONV, "convolutional filters=8 activation=tanh"),
+            "activation=tanh is unknown, expected one of leaky",
+        ),
+        ((CONV, "convolutional filters=8 dilation=2"), "dilation=2 is not supported, only dilation=1"),
+        (
+            (CONV, "convolutional filters=8 stride=2 stride_x=1"),
+            "stride_x=1 is not supported, only stride_x=2",
+        ),
+        ((CONV, "convolutional filters=8 size=33"), "its output would be 8 x -8 x 0 numbers"),
+        (
+            ("convolutional filters=1000000000",),
+            "filters=1000000000, expected a whole number from 1 to 65536",
+        ),
+        (("convolutional filters=65536 size=1024",), "its output would be 65536 x"),
+        (("convolutional filters=60000 padding=1000",), "its output would be 60000 x"),
+        ((CONV, "maxpool size=2 padding=3"), "padding=3, expected a whole number from 0 to 2"),
+        ((CONV, "route layers=1"), "layers=1 names layer 1, expected one from 0 to 0"),
+        ((CONV, "route layers=-2"), "layers=-2 names layer -1, expected one from 0 to 0"),
+        (("route layers=-1",), "layers=-1 names layer -1"),
+        ((CONV, "maxpool stride=2", "route layers=0,1"), "layer 0 is 24 x 32 cells and layer 1 is 12 x 16"),
+        ((CONV, "route layers=0 groups=3"), "groups=3 does not divide the 8 channels of layer 0"),
+        ((CONV, "route layers=0 groups=2 group_id=2"), "group_id=2, expected a whole number from 0 to 1"),
+        (
+            (CONV, "convolutional filters=4", "shortcut from=0"),
+            r"adds layer 0 of shape \(8, 24, 32\) to layer 1 of",
+        ),
+        (
+            (CONV, CONV, "shortcut from=-2 weights_type=per_feature"),
+            "weights_type=per_feature is not supported",
+        ),
+        ((CONV, YOLO), r"2 anchors of 5 \+ 2 numbers need 14 channels, but layer 0 has 8"),
+        ((HEAD, "yolo anchors=10,12,20 classes=2"), "anchors are expected as pairs"),
+        ((HEAD, "yolo anchors=10,12,-20,3 classes=2"), "anchors are expected as pairs"),
+        ((HEAD, YOLO + " mask=0,2"), "is expected to name each of the 2 anchors at most once"),
+        ((HEAD, YOLO + " mask=0,0"), "is expected to name each of the 2 anchors at most once"),
+        ((HEAD, YOLO + " num=3"), "num=3, expected a whole number from 2 to 2"),
+        ((HEAD, YOLO + " new_coords=1"), "new_coords=1 is not supported"),
+        ((HEAD, YOLO, CONV), r"reads layer 1, a \[yolo\] head"),
+        ((HEAD, YOLO, "route layers=1"), r"reads layer 1, a \[yolo\] head"),
+        (
+            (CONV, *16 * ("maxpool size=1 stride=1024",)),
+            "its cells would be 1048576 pixels of the input apart",
+        ),
+        ((CONV, *4 * ("upsample stride=64",)), "its output would be"),
+    ],
+)
+def test_an_impossible_layer_is_named_with_its_line(sections: tuple[str, ...], words: str) -> None:
+    with pytest.raises(CfgError, match=words) as caught:
+        read(*sections)
+    if sections:
+        assert ", line " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "net", ["height=3", "width=0\nheight=3", "width=65536\nheight=65536", "width=1e3\nheight=3"]
+)
+def test_an_impossible_input_is_refused(net: str) -> None:
+    with pytest.raises(CfgError, match=r"x.cfg, line 1, \[net\]: "):
+        read(CONV, net=net)
+
+
+def test_more_weights_than_memory_are_refused_unallocated() -> None:
+    tracemalloc.start()
+    with pytest.raises(CfgError, match="more than 1,073,741,824 weights"):
+        read(*9 * ("convolutional filters=8192 size=3 stride=1 pad=1",))
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()

@@ -1,0 +1,105 @@
+"""Patches of zeros run on from every tap give what the whole maps give."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from objectspace.models.darknet.cfg import parse_cfg
+from objectspace.models.darknet.downstream import downstream
+from objectspace.models.darknet.network import load_network
+from objectspace.models.darknet.patches import Patches, PatchRunner
+
+CONV = "convolutional batch_normalize=1 filters=6 size=3 stride=1 pad=1 activation=leaky"
+HEAD = "convolutional filters=14 size=1 activation=linear"
+YOLO = "yolo anchors=10,12,20,24 classes=2 num=2 mask=0,1"
+
+# Every kind of layer; strides, even kernels and padding that is not half the kernel; two heads.
+SECTIONS = (
+    "net width=46 height=38",
+    CONV,
+    "convolutional batch_normalize=1 filters=6 size=3 stride=2 pad=1 activation=mish",
+    "convolutional filters=6 size=1 activation=swish",
+    "shortcut from=-2 activation=relu",
+    "dropout probability=.2",
+    "maxpool size=2 stride=1",
+    "maxpool size=3 stride=2 padding=1",
+    "convolutional filters=8 size=4 stride=1 padding=1 activation=linear",
+    "convolutional filters=8 size=5 groups=8 pad=1 activation=leaky",
+    "route layers=-1,-2",
+    HEAD,
+    YOLO,
+    "route layers=-3 groups=2 group_id=1",
+    "upsample stride=2",
+    "convolutional filters=8 size=2 stride=2 activation=leaky",
+    "route layers=-1,8",
+    "convolutional filters=8 size=1 stride=2 activation=logistic",
+    HEAD,
+    YOLO,
+)
+HEADS = (11, 18)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.set_num_threads(1)
+    parts = (section.partition(" ") for section in SECTIONS)
+    text = "\n".join(f"[{kind}]\n" + options.replace(" ", "\n") for kind, _, options in parts)
+    network = load_network(parse_cfg(text, path="x.cfg"), None)
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.4, generator=generator)
+    return network
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return torch.rand(1, 3, 38, 46, generator=torch.Generator().manual_seed(6))
+
+
+@pytest.mark.parametrize("tap", [number for number in range(-1, 18) if number != 11])
+@pytest.mark.parametrize("size", [1, 3])
+def test_patches_are_the_whole_run_where_it_changes(network, batch, tap, size) -> None:
+    names = [layer.name for layer in network.layers.taps]
+    untouched = {int(name): output for name, output in network.run(batch, names).taps.items()}
+    untouched[-1] = batch
+    path = downstream(network.layers, tap, HEADS)
+    _, channels, rows, columns = untouched[tap].shape
+    size = min(size, rows, columns)
+    down, right = rows - size, columns - size
+    corners = [(0, 0), (down, right), (down // 2, 0), (down // 2, right // 2)]
+    y, x = torch.tensor(corners).T
+    zeros = torch.zeros(len(corners), channels, size, size)
+    heads = PatchRunner(network, tap, path, untouched).run(Patches(zeros, y, x))
+    assert sorted(heads) == [layer.number for layer in path if layer.number in HEADS]
+    for row, (top, left) in enumerate(corners):
+        changed = untouched[tap].clone()
+        changed[:, :, top : top + size, left : left + size] = 0
+        expected = network.run_layers({**untouched, tap: changed}, path)
+        for number, patches in heads.items():
+            found = untouched[network.layers.layers[number].inputs[0]].clone()
+            place = found[0, :, patches.y[row] :, patches.x[row] :][:, : patches.height, : patches.width]
+            place.copy_(patches.values[row])
+            torch.testing.assert_close(found, expected[number], rtol=1e-4, atol=1e-5)
+
+
+def test_a_change_in_a_corner_takes_a_small_patch(network, batch) -> None:
+    names = [layer.name for layer in network.layers.taps]
+    untouched = {int(name): output for name, output in network.run(batch, names).taps.items()}
+    path = downstream(network.layers, 7, [11])
+    nought = torch.zeros(1, dtype=torch.int64)
+    changed = Patches(torch.zeros(1, 8, 1, 1), nought, nought)
+    patches = PatchRunner(network, 7, path, untouched).run(changed)[11]
+    assert (patches.height, patches.width) == (5, 5)
+
+
+def test_downstream_is_what_the_tap_reaches_and_the_heads_need(network) -> None:
+    def numbers(tap, heads):
+        return [layer.number for layer in downstream(network.layers, tap, heads)]
+
+    assert numbers(9, [11]) == [10, 11]
+    assert numbers(9, HEADS) == [10, 11, 12, 13, 14, 15, 16, 17, 18]
+    assert numbers(8, [18]) == [9, 12, 13, 14, 15, 16, 17, 18]
+    assert numbers(16, [11]) == []
+    assert numbers(-1, [11]) == list(range(12))
