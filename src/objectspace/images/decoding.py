@@ -1,17 +1,15 @@
-"""Photos: files → images with content ids.
+"""Decode files into images with content ids, and make thumbnails.
 
 Every mode that Pillow reads becomes RGB; a file that cannot be read becomes an ImageError with its reason.
 """
 
 from __future__ import annotations
 
-import difflib
 import functools
 import io
 import os
 import stat
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +32,6 @@ FILE_LIMIT = 4 << 30
 #: The raster formats that are read. Left out on purpose: EPS and WMF (they run other programs) and formats
 #: without a signature, which take arbitrary bytes for a picture.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
-
-#: Suffixes of pictures that are not read. A folder's files of these are told of, as whoever has them expects
-#: them to be found; a camera's raw file beside its own JPEG is not missed.
-UNREAD = {
-    *(".heic", ".heif", ".hif", ".jxl", ".avif", ".svg", ".psd", ".eps", ".tga", ".xcf"),
-    *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"),
-}
 
 _ORIENTATION = 0x0112
 _BLOCK = 1 << 20
@@ -109,7 +100,7 @@ def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = N
     if not data:
         raise ImageError(printable_path(path), "is empty (0 bytes)")
     try:
-        with PIL.Image.open(io.BytesIO(data), formats=_formats()) as picture:
+        with PIL.Image.open(io.BytesIO(data), formats=readable_formats()) as picture:
             return _decode(picture, data, path, at_least)
     except ImageError:
         raise
@@ -138,57 +129,6 @@ def halved(pixels: Pixels, *, at_least: tuple[int, int]) -> Pixels:
     while width >= 2 * least_width and height >= 2 * least_height:
         width, height, factor = -(-width // 2), -(-height // 2), factor * 2
     return pixels if factor == 1 else np.array(PIL.Image.fromarray(pixels).reduce(factor))
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoSearch:
-    """What files and folders hold.
-
-    photos: the photos, sorted by path, each once
-    passed_over: pictures of folders that cannot be read, suffix -> how many, the most frequent first
-    """
-
-    photos: list[Path]
-    passed_over: Mapping[str, int]
-
-
-def find_photos(paths: Sequence[Path | str]) -> list[Path]:
-    """The photos that files and folders name, sorted by path, each once: see :func:`search_photos`."""
-    return search_photos(paths).photos
-
-
-def search_photos(paths: Sequence[Path | str]) -> PhotoSearch:
-    """The photos that files and folders name, and how many pictures of formats that are not read.
-
-    A folder is searched with its subfolders for the suffixes of :data:`FORMATS`; hidden files and folders
-    and linked folders are passed over. A file is taken whatever its suffix. A subfolder that may not be read
-    stands in the list itself, so that reading it reports the reason. Raises InputError for a path that is
-    missing and where there is no photo at all.
-    """
-    found: dict[str, Path] = {}
-    unread: dict[str, Path] = {}
-    for path in map(Path, paths):
-        for picture, readable in _pictures_in(path) if _is_folder(path) else [(path, True)]:
-            place = os.path.abspath(picture)  # noqa: PTH100 - links stay links
-            (found if readable else unread).setdefault(place, picture)
-    there = {Path(place).with_suffix("") for place in found} if unread else set()
-    missed = (Path(place) for place in unread if Path(place).with_suffix("") not in there)
-    passed_over = dict(Counter(path.suffix.lower() for path in missed).most_common())
-    if not found:
-        names = ", ".join(map(str, paths)) or "no path"
-        reason = (
-            passed_over_text(passed_over) if passed_over else "expected files such as .jpg, .png or .webp"
-        )
-        raise InputError(f"{names}: a folder without photos, {reason}")
-    return PhotoSearch(sorted(found.values()), passed_over)
-
-
-def passed_over_text(counts: Mapping[str, int]) -> str:
-    """``37 .heic and 2 .cr2 files passed over: convert them to JPEG first``."""
-    kinds = [f"{count} {suffix}" for suffix, count in counts.items()]
-    listed = ", ".join(kinds[:-1]) + " and " + kinds[-1] if len(kinds) > 1 else kinds[0]
-    files, them = ("file", "it") if sum(counts.values()) == 1 else ("files", "them")
-    return f"{listed} {files} passed over: convert {them} to JPEG first"
 
 
 def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
@@ -297,7 +237,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, PIL.Image.DecompressionBombError | PIL.Image.DecompressionBombWarning):
         return f"has more than {PIXEL_LIMIT / 1e6:.0f} megapixels, the limit; make it smaller"
     if isinstance(error, PIL.UnidentifiedImageError):
-        return f"is no photo in a known format ({', '.join(_formats())})"
+        return f"is no photo in a known format ({', '.join(readable_formats())})"
     if isinstance(error, MemoryError):
         return "needs more memory than is free"
     if "truncated" in words.lower():
@@ -306,44 +246,7 @@ def _reason(error: Exception) -> str:
 
 
 @functools.cache
-def _formats() -> tuple[str, ...]:
-    """Those of FORMATS that this build of Pillow knows."""
+def readable_formats() -> tuple[str, ...]:
+    """Return those of :data:`FORMATS` that this build of Pillow knows."""
     PIL.Image.init()
     return tuple(name for name in FORMATS if name in PIL.Image.OPEN)
-
-
-@functools.cache
-def _suffixes() -> frozenset[str]:
-    PIL.Image.init()
-    return frozenset(suffix for suffix, name in PIL.Image.EXTENSION.items() if name in _formats())
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return stat.S_ISDIR(path.stat().st_mode)
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        raise InputError(_missing(path)) from error
-    except OSError:  # it is there; reading it will say what is wrong
-        return False
-
-
-def _pictures_in(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """The pictures below a folder, and whether their formats are read."""
-    unreadable: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=unreadable.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            suffix = Path(name).suffix.lower()
-            if not name.startswith(".") and (suffix in _suffixes() or suffix in UNREAD):
-                yield Path(parent, name), suffix in _suffixes()
-    yield from ((Path(error.filename), True) for error in unreadable)
-
-
-def _missing(path: Path) -> str:
-    try:
-        beside = [entry.name for entry in path.parent.iterdir()]
-    except (OSError, ValueError):
-        return f"{path}: there is no such file or folder"
-    near = difflib.get_close_matches(path.name, beside, n=3)
-    hint = f"; did you mean {' or '.join(str(path.with_name(name)) for name in near)}?" if near else ""
-    return f"{path}: there is no such file or folder{hint}"

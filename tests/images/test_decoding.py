@@ -16,18 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objectspace import images
 from objectspace.errors import ImageError, InputError
 from objectspace.images import (
     decode_image,
     decode_thumbnail,
+    decoding,
     encode_thumbnail,
-    find_photos,
     halved,
     image_from_array,
-    passed_over_text,
     read_image,
-    search_photos,
 )
 
 
@@ -317,7 +314,7 @@ def test_a_png_of_30000_by_30000_is_refused_from_its_header() -> None:
 def test_one_pixel_above_the_limit_is_refused_and_the_limit_itself_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(images, "PIXEL_LIMIT", 48 * 32)
+    monkeypatch.setattr(decoding, "PIXEL_LIMIT", 48 * 32)
     assert pixels_of(encoded(scene(48, 32), "PNG")).shape == (32, 48, 3)
     assert "megapixels, the limit" in reason_of(encoded(scene(49, 32), "PNG"))
 
@@ -326,7 +323,7 @@ def test_a_photo_that_does_not_fit_in_memory(monkeypatch: pytest.MonkeyPatch) ->
     def full(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(images, "_rgb", full)
+    monkeypatch.setattr(decoding, "_rgb", full)
     assert reason_of(encoded(scene(), "PNG")) == "needs more memory than is free"
 
 
@@ -362,7 +359,7 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_a_file_of_many_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     with (tmp_path / "vast.tif").open("wb") as stream:
-        stream.truncate(images.FILE_LIMIT + 1)
+        stream.truncate(decoding.FILE_LIMIT + 1)
     with pytest.raises(ImageError, match="larger than 4 GiB"):
         read_image(tmp_path / "vast.tif")
 
@@ -380,7 +377,7 @@ SMALL_PHOTOS = {
 def small_limit() -> Iterator[None]:
     """Few pixels at most, so that a header flipped to a large size costs no time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images, "PIXEL_LIMIT", 1_000_000)
+        patch.setattr(decoding, "PIXEL_LIMIT", 1_000_000)
         yield
 
 
@@ -422,88 +419,6 @@ def test_flipped_bits_give_an_image_or_an_image_error(kind: str, flips: list[tup
     for place, bit in flips:
         data[min(int(place**3 * len(data)), len(data) - 1)] ^= 1 << bit  # mostly in the header
     read_or_refused(bytes(data))
-
-
-# Finding photos
-
-
-@pytest.fixture
-def album(tmp_path: Path) -> Path:
-    for name in ("b.jpg", "a.PNG", "deep/er/c.webp", "notes.txt", ".hidden.jpg", ".cache/d.jpg", "raw"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    return tmp_path
-
-
-def test_folders_are_searched_for_photos_by_suffix(album: Path) -> None:
-    assert find_photos([album]) == [album / "a.PNG", album / "b.jpg", album / "deep/er/c.webp"]
-
-
-def test_a_named_file_is_taken_whatever_its_suffix(album: Path) -> None:
-    assert find_photos([album / "raw"]) == [album / "raw"]
-
-
-def test_a_photo_named_twice_is_found_once(album: Path) -> None:
-    assert find_photos([album / "b.jpg", album, str(album / "deep" / ".." / "b.jpg")]) == find_photos([album])
-
-
-def test_linked_folders_are_not_followed(album: Path) -> None:
-    (album / "deep" / "loop").symlink_to(album, target_is_directory=True)
-    assert len(find_photos([album])) == 3
-
-
-def test_a_linked_photo_is_taken(album: Path) -> None:
-    (album / "link.jpg").symlink_to(album / "b.jpg")
-    assert album / "link.jpg" in find_photos([album])
-
-
-def test_a_folder_without_photos(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a folder without photos"):
-        find_photos([tmp_path])
-
-
-def test_pictures_that_are_not_read_are_counted(album: Path) -> None:
-    for name in ("1.HEIC", "2.heic", "deep/3.cr2", "b.nef", ".4.heic", "5.mov"):
-        (album / name).write_bytes(b"x")
-    search = search_photos([album, album / "deep"])
-    assert search.photos == find_photos([album])
-    assert search.passed_over == {".heic": 2, ".cr2": 1}  # the photo of b.nef is there as b.jpg
-    text = "2 .heic and 1 .cr2 files passed over: convert them to JPEG first"
-    assert passed_over_text(search.passed_over) == text
-
-
-def test_a_folder_of_pictures_that_are_not_read(tmp_path: Path) -> None:
-    (tmp_path / "1.heic").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"without photos, 1 \.heic file passed over: convert it to JPEG"):
-        find_photos([tmp_path])
-
-
-def test_a_missing_path_names_its_neighbors(album: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no such file or folder; did you mean .*b\.jpg"):
-        find_photos([album / "bb.jpg"])
-
-
-def test_a_missing_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"there is no such file or folder$"):
-        find_photos([tmp_path / "no" / "where"])
-
-
-def test_a_subfolder_that_may_not_be_read_is_reported_when_read(
-    album: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scan = os.scandir
-
-    def refuse(path: str) -> object:
-        if Path(path).name == "er":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    found = find_photos([album])
-    assert album / "deep" / "er" in found
-    with pytest.raises(ImageError, match="is a folder that may not be read"):
-        read_image(album / "deep" / "er")
 
 
 # Thumbnails

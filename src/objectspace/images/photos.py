@@ -1,0 +1,112 @@
+"""Find the photos in files and folders, and say which pictures were passed over."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import PIL.Image
+
+from objectspace.errors import InputError
+from objectspace.images.decoding import readable_formats
+
+#: Suffixes of pictures that are not read. A folder's files of these are told of, as whoever has them expects
+#: them to be found; a camera's raw file beside its own JPEG is not missed.
+UNREAD = {
+    *(".heic", ".heif", ".hif", ".jxl", ".avif", ".svg", ".psd", ".eps", ".tga", ".xcf"),
+    *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSearch:
+    """What files and folders hold.
+
+    photos: the photos, sorted by path, each once
+    passed_over: pictures of folders that cannot be read, suffix -> how many, the most frequent first
+    """
+
+    photos: list[Path]
+    passed_over: Mapping[str, int]
+
+
+def find_photos(paths: Sequence[Path | str]) -> list[Path]:
+    """The photos that files and folders name, sorted by path, each once: see :func:`search_photos`."""
+    return search_photos(paths).photos
+
+
+def search_photos(paths: Sequence[Path | str]) -> PhotoSearch:
+    """The photos that files and folders name, and how many pictures of formats that are not read.
+
+    A folder is searched with its subfolders for the suffixes of :data:`FORMATS`; hidden files and folders
+    and linked folders are passed over. A file is taken whatever its suffix. A subfolder that may not be read
+    stands in the list itself, so that reading it reports the reason. Raises InputError for a path that is
+    missing and where there is no photo at all.
+    """
+    found: dict[str, Path] = {}
+    unread: dict[str, Path] = {}
+    for path in map(Path, paths):
+        for picture, readable in _pictures_in(path) if _is_folder(path) else [(path, True)]:
+            place = os.path.abspath(picture)  # noqa: PTH100 - links stay links
+            (found if readable else unread).setdefault(place, picture)
+    there = {Path(place).with_suffix("") for place in found} if unread else set()
+    missed = (Path(place) for place in unread if Path(place).with_suffix("") not in there)
+    passed_over = dict(Counter(path.suffix.lower() for path in missed).most_common())
+    if not found:
+        names = ", ".join(map(str, paths)) or "no path"
+        reason = (
+            passed_over_text(passed_over) if passed_over else "expected files such as .jpg, .png or .webp"
+        )
+        raise InputError(f"{names}: a folder without photos, {reason}")
+    return PhotoSearch(sorted(found.values()), passed_over)
+
+
+def passed_over_text(counts: Mapping[str, int]) -> str:
+    """``37 .heic and 2 .cr2 files passed over: convert them to JPEG first``."""
+    kinds = [f"{count} {suffix}" for suffix, count in counts.items()]
+    listed = ", ".join(kinds[:-1]) + " and " + kinds[-1] if len(kinds) > 1 else kinds[0]
+    files, them = ("file", "it") if sum(counts.values()) == 1 else ("files", "them")
+    return f"{listed} {files} passed over: convert {them} to JPEG first"
+
+
+@functools.cache
+def _suffixes() -> frozenset[str]:
+    PIL.Image.init()
+    return frozenset(suffix for suffix, name in PIL.Image.EXTENSION.items() if name in readable_formats())
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise InputError(_missing(path)) from error
+    except OSError:  # it is there; reading it will say what is wrong
+        return False
+
+
+def _pictures_in(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """The pictures below a folder, and whether their formats are read."""
+    unreadable: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=unreadable.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            suffix = Path(name).suffix.lower()
+            if not name.startswith(".") and (suffix in _suffixes() or suffix in UNREAD):
+                yield Path(parent, name), suffix in _suffixes()
+    yield from ((Path(error.filename), True) for error in unreadable)
+
+
+def _missing(path: Path) -> str:
+    try:
+        beside = [entry.name for entry in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return f"{path}: there is no such file or folder"
+    near = difflib.get_close_matches(path.name, beside, n=3)
+    hint = f"; did you mean {' or '.join(str(path.with_name(name)) for name in near)}?" if near else ""
+    return f"{path}: there is no such file or folder{hint}"
