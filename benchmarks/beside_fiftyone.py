@@ -28,12 +28,12 @@ from torchvision.models import resnet50
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.encoders import Encoder, load_encoder
-from objectspace.flow import index
 from objectspace.images import find_photos, read_image
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.networks.weights import load_state_dict
 from objectspace.objects.annotations import AnnotationReader, open_annotations
 from objectspace.objects.labels import read_names
+from objectspace.pipeline.job import Job
 from objectspace.store import open_store
 
 try:

@@ -14,14 +14,14 @@ from typing import Any
 from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
 from objectspace.embeddings.encoders import load_encoder
 from objectspace.embeddings.encoders.maps import load_encoder_map
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.detectors import load_detector
 from objectspace.objects.factors import factors_from_pattern
 from objectspace.objects.labels import read_names
 from objectspace.objects.mask_images import open_mask_images
+from objectspace.pipeline.job import Job
 from objectspace.store import Store, open_store
 
 POOLS = ("cell", "window3", "roi3", "mask")

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from objectspace.analyses.factors import Question, measure_neighbours
 from objectspace.embeddings.encoders import Encoder, load_encoder
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.detectors import Detector, load_detector
 from objectspace.objects.labels import read_names
+from objectspace.pipeline.job import Job
 from objectspace.store import Store, open_store
 
 HEAD = """# The main job on real photographs

@@ -8,7 +8,7 @@ The flow, in the order in which it is used::
     factors_from_csv, factors_from_pattern          what is known of each photo
     Job, index                                      photos → objects → embeddings by both routes → a store
     open_store                                      the store: its objects, spaces and failures
-    add_vectors                                     vectors of your own for a store's objects
+    add_embeddings                                  vectors of your own for a store's objects
     SpaceSearch                                     nearest objects, exact; approximate after index_space
     query_photo, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from objectspace.embeddings.encoders import Encoder, load_encoder
     from objectspace.embeddings.encoders.maps import load_encoder_map
     from objectspace.embeddings.spaces import Recipe, Space
-    from objectspace.erasures import erase_space
     from objectspace.errors import ObjectspaceError
     from objectspace.export import Exported, export_store
     from objectspace.figures.comparison import draw_comparison
@@ -49,9 +48,11 @@ if TYPE_CHECKING:
     from objectspace.figures.projection import draw_projection
     from objectspace.figures.sheet import draw_sheet
     from objectspace.figures.style import write_figure
-    from objectspace.flow import index
     from objectspace.images import Image, find_photos, read_image
-    from objectspace.jobs import Job
+    from objectspace.jobs.add_embeddings import add_embeddings
+    from objectspace.jobs.commits import IndexSummary
+    from objectspace.jobs.erase import erase_space
+    from objectspace.jobs.index import index
     from objectspace.neighbours import ExactIndex, StreamedIndex, nearest
     from objectspace.neighbours.approximate import index_space
     from objectspace.objects.annotations import objects_reader, open_annotations
@@ -62,7 +63,16 @@ if TYPE_CHECKING:
     from objectspace.objects.prompts import load_prompter
     from objectspace.objects.records import Objects, make_objects
     from objectspace.objects.supervision import from_supervision, to_supervision
-    from objectspace.own_vectors import add_vectors
+    from objectspace.pipeline.job import Job
+    from objectspace.pipeline.loaded_job import LoadedJob
+    from objectspace.pipeline.specs import (
+        AnnotationSpec,
+        DetectorSpec,
+        EncoderSpec,
+        FactorTableSpec,
+        MaskSpec,
+        PromptSpec,
+    )
     from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
     from objectspace.scenes.variation_files import draw_variation
@@ -71,27 +81,33 @@ if TYPE_CHECKING:
     from objectspace.search import Answer, SpaceSearch, choose_targets
     from objectspace.sheets import sheet_rows
     from objectspace.store import Store, open_store, open_writer
-    from objectspace.tally import Report
 
 _ADDRESSES = {
     "COCO_NAMES": "objects.labels",
+    "AnnotationSpec": "pipeline.specs",
     "Answer": "search",
     "CropPolicy": "embeddings.crops",
+    "DetectorSpec": "pipeline.specs",
     "Encoder": "embeddings.encoders",
+    "EncoderSpec": "pipeline.specs",
     "ExactIndex": "neighbours",
     "Exported": "export",
+    "FactorTableSpec": "pipeline.specs",
     "Image": "images",
-    "Job": "jobs",
+    "IndexSummary": "jobs.commits",
+    "Job": "pipeline.job",
+    "LoadedJob": "pipeline.loaded_job",
+    "MaskSpec": "pipeline.specs",
     "Objects": "objects.records",
     "ObjectspaceError": "errors",
+    "PromptSpec": "pipeline.specs",
     "Question": "analyses.factors",
     "Recipe": "embeddings.spaces",
-    "Report": "tally",
     "Space": "embeddings.spaces",
     "SpaceSearch": "search",
     "Store": "store",
     "StreamedIndex": "neighbours",
-    "add_vectors": "own_vectors",
+    "add_embeddings": "jobs.add_embeddings",
     "choose_targets": "search",
     "compare_spaces": "analyses.comparison",
     "draw_comparison": "figures.comparison",
@@ -102,13 +118,13 @@ _ADDRESSES = {
     "draw_scene": "scenes.world",
     "draw_sheet": "figures.sheet",
     "draw_variation": "scenes.variation_files",
-    "erase_space": "erasures",
+    "erase_space": "jobs.erase",
     "export_store": "export",
     "factors_from_csv": "objects.factors",
     "factors_from_pattern": "objects.factors",
     "find_photos": "images",
     "from_supervision": "objects.supervision",
-    "index": "flow",
+    "index": "jobs.index",
     "index_space": "neighbours.approximate",
     "load_detector": "objects.detectors",
     "load_encoder": "embeddings.encoders",
@@ -140,24 +156,31 @@ _ADDRESSES = {
 
 __all__ = [
     "COCO_NAMES",
+    "AnnotationSpec",
     "Answer",
     "CropPolicy",
+    "DetectorSpec",
     "Encoder",
+    "EncoderSpec",
     "ExactIndex",
     "Exported",
+    "FactorTableSpec",
     "Image",
+    "IndexSummary",
     "Job",
+    "LoadedJob",
+    "MaskSpec",
     "Objects",
     "ObjectspaceError",
+    "PromptSpec",
     "Question",
     "Recipe",
-    "Report",
     "Space",
     "SpaceSearch",
     "Store",
     "StreamedIndex",
     "__version__",
-    "add_vectors",
+    "add_embeddings",
     "choose_targets",
     "compare_spaces",
     "draw_comparison",

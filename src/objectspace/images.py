@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import PIL.Image
@@ -59,6 +59,13 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
     8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
 }
+
+
+class Failure(NamedTuple):
+    """An image that could not be used, and the sentence that says why."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

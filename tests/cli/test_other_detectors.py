@@ -159,7 +159,7 @@ def test_spaces_of_two_maps_with_one_stride_have_names_of_their_own() -> None:
     from typing import Any
 
     from objectspace.embeddings.pooling import Pooling
-    from objectspace.jobs import Job
+    from objectspace.pipeline.job import Job
 
     heads: list[Any] = [
         SimpleNamespace(stride=stride, tap=tap) for stride, tap in ((32, "a.0"), (32, "a.1"), (64, "a.pool"))

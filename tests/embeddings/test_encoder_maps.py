@@ -8,10 +8,10 @@ from objectspace.embeddings.encoders import load_encoder
 from objectspace.embeddings.encoders.maps import SIDE, EncoderMap, load_encoder_map
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.errors import InputError, ModelError
-from objectspace.flow import index
 from objectspace.images import Image, find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.objects.annotations import open_annotations
+from objectspace.pipeline.job import Job
 from objectspace.queries import query_photo
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
 from objectspace.errors import QueryError
+from objectspace.images import Failure
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store.columns import objects_from_table, text_array
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
-from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceInfo, StoreInfo
+from objectspace.store.records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import open_table, read_batches, read_rows, take_rows
 from objectspace.store.vectors import StoredSpace, StoredVectors
 

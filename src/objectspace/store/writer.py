@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, StoreBusyError, StoreError
+from objectspace.images import Failure
 from objectspace.store import columns, tables
 from objectspace.store.additions import (
     Stored,
@@ -28,7 +29,7 @@ from objectspace.store.additions import (
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import MANIFEST, SPACES, Manifest, SpaceEntry, read_manifest, write_manifest
-from objectspace.store.records import Batch, Failure, indexed_key
+from objectspace.store.records import Batch, indexed_key
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
 
