@@ -109,7 +109,7 @@ def test_erase_adds_a_space_and_tells_what_it_did(varied, spaces, command, sente
     done = command("erase", tmp_path / "real.osp", "--fit", varied, *named, "--json")
     assert (done.code, done.err) == (0, "")
     told = json.loads(done.out)
-    assert (told["as"], told["rank"], told["n"], told["purity"]) == ("placeless", 2, 64, None)
+    assert (told["name"], told["rank"], told["n"], told["purity"]) == ("placeless", 2, 64, None)
     # The erased space is the one that the eraser was fitted to: nothing linear is left of it.
     assert told["here"]["x"]["before"]["value"] > 0.3
     assert told["here"]["x"]["after"]["value"] < 0.05
@@ -159,7 +159,7 @@ def test_an_eraser_is_fitted_to_a_space_of_the_same_recipe(
     told = sentence(
         "erase", tmp_path / "s.osp", "--space", name, "--fit", varied, "--factor", "x", "--space-name", "new"
     )
-    assert "was made as this one was" in told
+    assert "has the recipe of this one" in told
     assert "differs in window (2, there 1); vary with the options that made this one" in told
 
 
@@ -176,7 +176,7 @@ def test_a_name_that_cannot_be_taken_is_told_before_the_work(
     monkeypatch.setattr("objectspace.jobs.erase.measure_erasure", work)
     for taken, factor, told in (
         ("a/b", "x", "space name 'a/b': use letters"),
-        (spaces[3], "x", "needs a name of its own"),
+        (spaces[3], "x", "needs another name than"),
         (spaces[1], "x", f"space {spaces[1]} of {tmp_path / 'real.osp'} was made by another recipe"),
         ("flat", "y", f"space flat of {tmp_path / 'real.osp'} was made by another recipe"),
     ):

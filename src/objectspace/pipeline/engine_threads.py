@@ -67,17 +67,19 @@ class _Opener:
         place, path = numbered
         try:
             read = read_image_file(path, self._job)
+            skipped = SkippedImage(read.path, read.image_id)
             if self._is_copy(read.image_id, place) or self._is_finished(read.image_id, read.contents):
-                return SkippedImage(read.path, read.image_id)
-            return decode(read, self._job)
+                return skipped
+            decoded = decode(read, self._job)
         except ImageError as error:
             return Failure(error.path, error.reason)
+        with self._lock:
+            self._first[read.image_id] = min(self._first.get(read.image_id, place), place)
+        return skipped if self._is_copy(read.image_id, place) else decoded
 
     def _is_copy(self, image_id: str, place: int) -> bool:
-        with self._lock:
-            first = min(self._first.get(image_id, place), place)
-            self._first[image_id] = first
-        return first < place
+        """Whether an earlier image that could be decoded has the same content."""
+        return self._first.get(image_id, place) < place
 
     def without_copies(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Yield the outcomes of all images in order, but a copy as skipped.

@@ -47,17 +47,7 @@ from objectspace.pipeline.results import (
     ImageResult,
     Outcome,
     ReadImage,
-    SkippedImage,
 )
-
-
-def process(path: Path, job: LoadedJob) -> ImageResult | Failure:
-    """Return all that the job makes of one image, by all stages in turn. Raises ImageError."""
-    (found,) = find([decode(read_image_file(path, job), job)], job)
-    (outcome,) = encode([cut(found, job) if isinstance(found, DetectedImage) else found], job)
-    assert not isinstance(outcome, SkippedImage)
-    return outcome
-
 
 # ------------------------------------------------------------------------------------------ read, decode
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.digests import content_id, recipe_digest
-from objectspace.errors import ModelError, QueryError
+from objectspace.errors import ImageError, QueryError
 from objectspace.images import Failure, Image, read_file
 from objectspace.objects.annotations import Annotated
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.records import make_objects
+from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.results import ImageResult
-from objectspace.pipeline.stages import process
 from objectspace.queries.networks import space_job
 from objectspace.search import UNLABELLED, Queries
 from objectspace.store import Store
@@ -88,10 +88,12 @@ def query_photo(
     """
     annotations = None if box is None else BoxReader(box)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)
-    result = process(Path(photo), job)
-    if isinstance(result, Failure):
-        raise ModelError(f"{photo}: {result.reason}")
-    return _queries(result, space, store, photo)
+    # Through the engine, as on other threads the last digits of a vector may differ.
+    (outcome,) = run([Path(photo)], job, lambda image_id, contents: False)
+    if isinstance(outcome, Failure):
+        raise ImageError(*outcome)
+    assert isinstance(outcome, ImageResult)
+    return _queries(outcome, space, store, photo)
 
 
 def _queries(result: ImageResult, space: str, store: Store, photo: Path | str) -> Queries:
