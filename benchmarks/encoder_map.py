@@ -14,14 +14,14 @@ import json
 import tempfile
 from pathlib import Path
 
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.commits import IndexSummary
+from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
-from objectspace.tally import Report
+from objectspace.pipeline.job import Job
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
             encoder_map=load_encoder_map("resnet50", weights=weights), annotations=labels, pools=("mask",)
         ),
     }
-    best: dict[str, Report] = {}
+    best: dict[str, IndexSummary] = {}
     for _ in range(arguments.rounds):
         for name, job in jobs.items():
             with tempfile.TemporaryDirectory() as folder:

@@ -27,15 +27,15 @@ import torch
 from torchvision.models import resnet50
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.flow import index
 from objectspace.images import find_photos, read_image
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.encoders import Encoder, load_encoder
 from objectspace.models.weights import load_state_dict
 from objectspace.objects.annotations import AnnotationReader, open_annotations
 from objectspace.objects.labels import read_names
 from objectspace.objects.masks import decode
+from objectspace.pipeline.job import Job
 
 #: Multiplications and additions of ResNet50's forward pass at 224 x 224, counted apart.
 GFLOP_A_CROP = 8.2
@@ -43,8 +43,8 @@ GFLOP_A_CROP = 8.2
 CHILD = """
 import re, sys
 from pathlib import Path
-from objectspace.flow import index
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
+from objectspace.pipeline.job import Job
 from objectspace.images import find_photos
 from objectspace.models.detectors import load_detector
 cfg, photos, store = map(Path, sys.argv[1:])

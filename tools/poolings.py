@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.models.encoders.encoder_maps import load_encoder_map
@@ -22,6 +21,7 @@ from objectspace.objects.annotations import open_annotations
 from objectspace.objects.annotations.mask_images import open_mask_images
 from objectspace.objects.annotations.photo_factors import factors_from_pattern
 from objectspace.objects.labels import read_names
+from objectspace.pipeline.job import Job
 from objectspace.store import Store, open_store
 
 POOLS = ("cell", "window3", "roi3", "mask")

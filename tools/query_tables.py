@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from objectspace.analyses.statistics import mean_interval
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
+from objectspace.pipeline.job import Job
 from objectspace.search import Answer, Queries, SpaceSearch
 from objectspace.store import open_store
 

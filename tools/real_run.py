@@ -10,13 +10,13 @@ import tempfile
 from pathlib import Path
 
 from objectspace.analyses.factors import Question, measure_neighbors
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.encoders import Encoder, load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
+from objectspace.pipeline.job import Job
 from objectspace.store import Store, open_store
 
 HEAD = """# The main job on real photographs

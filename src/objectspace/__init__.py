@@ -8,7 +8,7 @@ The flow, in the order in which it is used::
     factors_from_csv, factors_from_pattern          what is known of each photo
     Job, index                                      photos → objects → embeddings by both routes → a store
     open_store                                      the store: its objects, spaces and failures
-    add_vectors                                     vectors of your own for a store's objects
+    add_embeddings                                  vectors of your own for a store's objects
     SpaceSearch                                     nearest objects, exact; approximate after index_space
     query_photo, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from objectspace.analyses.projection import project
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.spaces import Recipe, Space
-    from objectspace.erasures import erase_space
     from objectspace.errors import (
         AnnotationError,
         CfgError,
@@ -61,9 +60,11 @@ if TYPE_CHECKING:
     from objectspace.figures.projection import draw_projection
     from objectspace.figures.sheet import draw_sheet
     from objectspace.figures.style import write_figure
-    from objectspace.flow import index
     from objectspace.images import Image, find_photos, read_image
-    from objectspace.jobs import Job
+    from objectspace.jobs.add_embeddings import add_embeddings
+    from objectspace.jobs.commits import IndexSummary
+    from objectspace.jobs.erase import erase_space
+    from objectspace.jobs.index import index
     from objectspace.models.detectors import load_detector
     from objectspace.models.encoders import Encoder, load_encoder
     from objectspace.models.encoders.encoder_maps import load_encoder_map
@@ -76,7 +77,16 @@ if TYPE_CHECKING:
     from objectspace.objects.annotations.supervision import from_supervision, to_supervision
     from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.records import Objects, make_objects
-    from objectspace.own_vectors import add_vectors
+    from objectspace.pipeline.job import Job
+    from objectspace.pipeline.loaded_job import LoadedJob
+    from objectspace.pipeline.specs import (
+        AnnotationSpec,
+        DetectorSpec,
+        EncoderSpec,
+        FactorTableSpec,
+        MaskSpec,
+        PromptSpec,
+    )
     from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
     from objectspace.scenes.variation_files import draw_variation
@@ -85,30 +95,36 @@ if TYPE_CHECKING:
     from objectspace.search import Answer, SpaceSearch, choose_targets
     from objectspace.sheets import sheet_rows
     from objectspace.store import Store, open_store, open_writer
-    from objectspace.tally import Report
 
 _ADDRESSES = {
     "COCO_NAMES": "objects.labels",
     "AnnotationError": "errors",
+    "AnnotationSpec": "pipeline.specs",
     "Answer": "search",
     "CfgError": "errors",
     "CropPolicy": "embeddings.crops",
     "DownloadError": "errors",
+    "DetectorSpec": "pipeline.specs",
     "Encoder": "models.encoders",
+    "EncoderSpec": "pipeline.specs",
     "ExactIndex": "neighbors",
     "Exported": "export",
+    "FactorTableSpec": "pipeline.specs",
     "Image": "images",
     "ImageError": "errors",
     "InputError": "errors",
-    "Job": "jobs",
     "ModelError": "errors",
+    "IndexSummary": "jobs.commits",
+    "Job": "pipeline.job",
+    "LoadedJob": "pipeline.loaded_job",
+    "MaskSpec": "pipeline.specs",
     "Objects": "objects.records",
     "ObjectspaceError": "errors",
     "QueryError": "errors",
+    "PromptSpec": "pipeline.specs",
     "Question": "analyses.factors",
     "Recipe": "embeddings.spaces",
     "RecipeError": "errors",
-    "Report": "tally",
     "Space": "embeddings.spaces",
     "SpaceSearch": "search",
     "Store": "store",
@@ -117,7 +133,7 @@ _ADDRESSES = {
     "StoreVersionError": "errors",
     "StreamedIndex": "neighbors",
     "WeightsError": "errors",
-    "add_vectors": "own_vectors",
+    "add_embeddings": "jobs.add_embeddings",
     "choose_targets": "search",
     "compare_spaces": "analyses.comparison",
     "draw_comparison": "figures.comparison",
@@ -128,13 +144,13 @@ _ADDRESSES = {
     "draw_scene": "scenes.world",
     "draw_sheet": "figures.sheet",
     "draw_variation": "scenes.variation_files",
-    "erase_space": "erasures",
+    "erase_space": "jobs.erase",
     "export_store": "export",
     "factors_from_csv": "objects.annotations.photo_factors",
     "factors_from_pattern": "objects.annotations.photo_factors",
     "find_photos": "images",
     "from_supervision": "objects.annotations.supervision",
-    "index": "flow",
+    "index": "jobs.index",
     "index_space": "neighbors.approximate",
     "load_detector": "models.detectors",
     "load_encoder": "models.encoders",
@@ -167,25 +183,32 @@ _ADDRESSES = {
 __all__ = [
     "COCO_NAMES",
     "AnnotationError",
+    "AnnotationSpec",
     "Answer",
     "CfgError",
     "CropPolicy",
+    "DetectorSpec",
     "DownloadError",
     "Encoder",
+    "EncoderSpec",
     "ExactIndex",
     "Exported",
+    "FactorTableSpec",
     "Image",
     "ImageError",
+    "IndexSummary",
     "InputError",
     "Job",
+    "LoadedJob",
+    "MaskSpec",
     "ModelError",
     "Objects",
     "ObjectspaceError",
+    "PromptSpec",
     "QueryError",
     "Question",
     "Recipe",
     "RecipeError",
-    "Report",
     "Space",
     "SpaceSearch",
     "Store",
@@ -195,7 +218,7 @@ __all__ = [
     "StreamedIndex",
     "WeightsError",
     "__version__",
-    "add_vectors",
+    "add_embeddings",
     "choose_targets",
     "compare_spaces",
     "draw_comparison",

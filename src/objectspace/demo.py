@@ -10,12 +10,12 @@ from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_space
 from objectspace.figures.style import write_figure
 from objectspace.files import names_in
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
-from objectspace.objects.annotations import open_annotations
+from objectspace.pipeline.job import Job
+from objectspace.pipeline.specs import AnnotationSpec
 from objectspace.report import StoreReport, make_report
 from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
 from objectspace.store import Store, open_store
@@ -63,12 +63,12 @@ def make_demo(
     photos = find_photos([world / PICTURES])
     finding = Job(detector=load_detector("demo"), encoder=load_encoder("demo"))
     # As in the paper, windows of the drawn objects are cut from the deepest map: one space holds them all.
-    reader = open_annotations(world / ANNOTATIONS, format="coco")
-    drawn = replace(finding, annotations=reader, scale="deepest")
+    labels = AnnotationSpec(world / ANNOTATIONS, "coco")
+    drawn = replace(finding, annotations=labels, scale="deepest")
     for stage, job, store in (("find", finding, out / FOUND), ("look up", drawn, out / TRUE)):
         index(photos, store, job, progress=_progress(told, stage))
     found = open_store(out / FOUND)
-    sheets = {name: _sheet(found, name, out) for name in finding.recipes()}
+    sheets = {name: _sheet(found, name, out) for name in finding.load().recipes()}
     return Demo(world, out / FOUND, out / TRUE, sheets, make_report(open_store(out / TRUE), out / REPORT))
 
 

@@ -59,11 +59,16 @@ def work_ahead(
 
 
 def compute_ahead(
-    items: Iterable[Item], task: Callable[[Item], Result], *, workers: int | None = None
+    items: Iterable[Item],
+    task: Callable[[Item], Result],
+    *,
+    workers: int | None = None,
+    ahead: int = 3,
 ) -> Generator[Result, None, None]:
     """Yield ``task(item)`` of every item, in order, from threads in which torch uses one core each.
 
     workers: the threads; None for :func:`worker_count`
+    ahead: how many results exist at once for each thread
 
     Threads that others start afterwards compute with as many cores as before, once the generator has ended
     or was closed.
@@ -71,7 +76,7 @@ def compute_ahead(
     workers = workers or worker_count()
     with _TORCH_DEFAULT_KEPT.held():
         yield from work_ahead(
-            items, task, workers=workers, ahead=2 * workers + 2, at_start=use_one_torch_thread
+            items, task, workers=workers, ahead=ahead * workers, at_start=use_one_torch_thread
         )
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.errors import ImageError
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
+from objectspace.pipeline.job import Job
 from objectspace.scenes.world_files import write_world
 
 SPACES = ("test_vit-crop-margin0.5", "test_vit-crop-keep-margin0.5", "test_vit-crop-only-margin0.5")

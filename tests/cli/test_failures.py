@@ -43,7 +43,7 @@ def test_photos_that_are_not_there(refused, tmp_path):
         (("--iou", "nan"), "iou is nan, expected a number from 0 to 1"),
         (("--margin", -1), "crop margin -1.0 is not between 0 and 10"),
         (("--device", "gpu"), "device is 'gpu', expected auto, cpu, cuda or cuda:N"),
-        (("--as", "a/b"), "space name 'space-a/b': use letters"),
+        (("--suffix", "a/b"), "space name 'space-a/b': use letters"),
         (("--pattern", "("), "pattern '(' is no regular expression"),
         (("--pattern", "x(?P<n>y)z"), "matches no photo's file name"),
         (("--factors", "none.csv"), "none.csv: there is no such file"),

@@ -143,7 +143,9 @@ def test_factors_come_from_a_table_too(world, index, tmp_path):
 
 def test_a_suffix_keeps_two_recipes_apart(world, index):
     index(world.photos, *world.model, "--route", "crop")
-    _, store = index(world.photos, *world.model, "--route", "crop", "--background", "mean", "--as", "gray")
+    _, store = index(
+        world.photos, *world.model, "--route", "crop", "--background", "mean", "--suffix", "gray"
+    )
     names = set(sizes(store))
     assert len(names) == 2
     assert any(name.endswith("-gray") for name in names)

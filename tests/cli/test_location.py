@@ -105,11 +105,11 @@ def test_project_without_a_space_takes_every_window(varied, spaces, command):
 
 def test_erase_adds_a_space_and_tells_what_it_did(varied, spaces, command, sentence, tmp_path):
     shutil.copytree(varied, tmp_path / "real.osp")
-    named = ("--space", spaces[3], "--factor", "x", "--factor", "y", "--as", "placeless")
+    named = ("--space", spaces[3], "--factor", "x", "--factor", "y", "--space-name", "placeless")
     done = command("erase", tmp_path / "real.osp", "--fit", varied, *named, "--json")
     assert (done.code, done.err) == (0, "")
     told = json.loads(done.out)
-    assert (told["as"], told["rank"], told["n"], told["purity"]) == ("placeless", 2, 64, None)
+    assert (told["name"], told["rank"], told["n"], told["purity"]) == ("placeless", 2, 64, None)
     # The erased space is the one that the eraser was fitted to: nothing linear is left of it.
     assert told["here"]["x"]["before"]["value"] > 0.3
     assert told["here"]["x"]["after"]["value"] < 0.05
@@ -133,11 +133,11 @@ def test_erase_adds_a_space_and_tells_what_it_did(varied, spaces, command, sente
         ({"--factor": "scale"}, "a factor that is the same everywhere cannot be erased"),
         ({"--factor": "hue"}, "no factor 'hue', expected one of"),
         ({"--space": "other"}, "no space other in"),
-        ({"--as": "a b"}, "space name 'a b': use letters"),
+        ({"--space-name": "a b"}, "space name 'a b': use letters"),
     ],
 )
 def test_what_cannot_be_erased(varied, spaces, sentence, changed, told):
-    options = {"--space": spaces[1], "--fit": varied, "--factor": "x", "--as": "new", **changed}
+    options = {"--space": spaces[1], "--fit": varied, "--factor": "x", "--space-name": "new", **changed}
     assert told in sentence("erase", varied, *(part for pair in options.items() for part in pair))
 
 
@@ -157,9 +157,9 @@ def test_an_eraser_is_fitted_to_a_space_of_the_same_recipe(
     )
     (name, *_) = open_store(tmp_path / "s.osp").space_names
     told = sentence(
-        "erase", tmp_path / "s.osp", "--space", name, "--fit", varied, "--factor", "x", "--as", "new"
+        "erase", tmp_path / "s.osp", "--space", name, "--fit", varied, "--factor", "x", "--space-name", "new"
     )
-    assert "was made as this one was" in told
+    assert "has the recipe of this one" in told
     assert "differs in window (2, there 1); vary with the options that made this one" in told
 
 
@@ -168,19 +168,19 @@ def test_a_name_that_cannot_be_taken_is_told_before_the_work(
 ):
     shutil.copytree(varied, tmp_path / "real.osp")
     named = ("--space", spaces[3], "--fit", varied, "--factor", "x")
-    assert command("erase", tmp_path / "real.osp", *named, "--as", "flat").code == 0
+    assert command("erase", tmp_path / "real.osp", *named, "--space-name", "flat").code == 0
 
     def work(*arguments, **options):
         raise AssertionError("the probes have begun")
 
-    monkeypatch.setattr("objectspace.erasures.measure_erasure", work)
+    monkeypatch.setattr("objectspace.jobs.erase.measure_erasure", work)
     for taken, factor, told in (
         ("a/b", "x", "space name 'a/b': use letters"),
-        (spaces[3], "x", "needs a name of its own"),
+        (spaces[3], "x", "needs another name than"),
         (spaces[1], "x", f"space {spaces[1]} of {tmp_path / 'real.osp'} was made by another recipe"),
         ("flat", "y", f"space flat of {tmp_path / 'real.osp'} was made by another recipe"),
     ):
-        assert told in sentence("erase", tmp_path / "real.osp", *named[:-1], factor, "--as", taken)
+        assert told in sentence("erase", tmp_path / "real.osp", *named[:-1], factor, "--space-name", taken)
 
 
 def test_project_without_a_space_to_project(sentence, tmp_path):

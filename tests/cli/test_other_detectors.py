@@ -159,13 +159,13 @@ def test_spaces_of_two_maps_with_one_stride_have_names_of_their_own() -> None:
     from typing import Any
 
     from objectspace.embeddings.pooling import Pooling
-    from objectspace.jobs import Job
+    from objectspace.pipeline.job import Job
 
     heads: list[Any] = [
         SimpleNamespace(stride=stride, tap=tap) for stride, tap in ((32, "a.0"), (32, "a.1"), (64, "a.pool"))
     ]
     source: Any = SimpleNamespace(name="net", heads=heads, query_dimension=0)
-    job = Job(detector=source)
+    job = Job(detector=source).load()
     names = [job.map_name(source, Pooling("window", 3), head) for head in heads]
     assert names == ["net-window3-stride32-a.0", "net-window3-stride32-a.1", "net-window3-stride64"]
 

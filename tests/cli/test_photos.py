@@ -101,6 +101,7 @@ def test_odd_photos_are_photos(picture, photo_folder, index):
 
 def test_an_unreadable_photo_is_skipped(picture, photo_folder, index, monkeypatch):
     # Root may read everything, so the refusal is played.
+    picture.save(photo_folder / "open.png")
     picture.save(photo_folder / "secret.png")
     read_bytes = Path.read_bytes
 
@@ -115,7 +116,8 @@ def test_an_unreadable_photo_is_skipped(picture, photo_folder, index, monkeypatc
     assert done.err.endswith("secret.png: may not be read (permission denied)\n")
 
 
-def test_many_skipped_photos_are_not_all_listed(photo_folder, index, tmp_path):
+def test_many_skipped_photos_are_not_all_listed(picture, photo_folder, index, tmp_path):
+    picture.save(photo_folder / "whole.png")
     for number in range(23):
         (photo_folder / f"{number}.jpg").write_bytes(b"")
     lines = index().err.splitlines()

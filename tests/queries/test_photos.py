@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from objectspace.errors import ImageError, ModelError, QueryError, RecipeError
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
+from objectspace.pipeline.job import Job
 from objectspace.queries import query_photo, stored_objects_of
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from objectspace.errors import QueryError
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects
+from objectspace.pipeline.job import Job
 from objectspace.queries import query_photo, query_point
 from objectspace.queries.points import object_at
 from objectspace.search import SpaceSearch

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from objectspace.errors import ModelError, QueryError, RecipeError
-from objectspace.flow import index
 from objectspace.images import find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
+from objectspace.pipeline.job import Job
 from objectspace.queries import default_text_space, query_text, text_spaces
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store

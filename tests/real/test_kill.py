@@ -13,8 +13,8 @@ from pathlib import Path
 import lance
 import pytest
 
-from objectspace.flow import index
 from objectspace.images import find_photos
+from objectspace.jobs.index import index
 from objectspace.store import open_store
 
 pytestmark = pytest.mark.real

@@ -19,12 +19,12 @@ import torch
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
 from objectspace.export import export_store
-from objectspace.flow import index
 from objectspace.images import find_photos, read_image
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
+from objectspace.pipeline.job import Job
 from objectspace.store import Store, open_store
 
 pytestmark = pytest.mark.real

@@ -17,11 +17,11 @@ NAMES = ("apple", "pear", "plum")
 @pytest.fixture
 def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
     """Indexes the labeled photos, by default windows of the tiny detector; reports move objects 5 x 5."""
-    from objectspace.flow import index
     from objectspace.images import find_photos
-    from objectspace.jobs import Job
+    from objectspace.jobs.index import index
     from objectspace.models.detectors import load_detector
     from objectspace.objects.annotations import open_annotations
+    from objectspace.pipeline.job import Job
 
     monkeypatch.setattr(evidence, "STEPS", 5)
 

@@ -322,7 +322,8 @@ def test_another_recipe_is_refused_by_name(path, make_batch):
     other = SpaceRows(replace(crop.recipe, precision="bfloat16", weights="ab"), crop.object_id, crop.vectors)
     sentence = (
         r"space resnet50-crop of .*dogs.osp was made by another recipe "
-        r"\(weights 'aa', now 'ab'; precision 'float32', now 'bfloat16'\); use another store, or .*--as NAME"
+        r"\(weights 'aa', now 'ab'; precision 'float32', now 'bfloat16'\); use another store, or "
+        r".*--suffix NAME"
     )
     refused(path, replace(batch, vectors={"resnet50-crop": other}), RecipeError, sentence)
 

@@ -21,14 +21,15 @@ from objectspace.cli.jobs import (
     EncoderOptions,
     LabelOptions,
     PromptOptions,
-    annotation_reader,
+    annotation_spec,
     check_exclusion,
     choose_machine,
-    factor_table,
-    load_networks,
+    factor_spec,
+    network_specs,
     photos_of,
     pools_of,
-    prompter_of,
+    prompt_spec,
+    read_files,
 )
 from objectspace.cli.options import (
     AnnotationFormat,
@@ -56,7 +57,6 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Names,
-    NameSuffix,
     NeighborsOfEach,
     NewStore,
     OtherPhotos,
@@ -79,16 +79,18 @@ from objectspace.cli.options import (
     ScaleOption,
     Space,
     StorePath,
+    Suffix,
     TapsOf,
     TextThreshold,
     Windows,
 )
 from objectspace.cli.output import (
+    check_usable,
     checked_figure,
     print_info,
     print_json,
     print_models,
-    print_report,
+    print_summary,
     print_table,
     progress_bars,
     tell_missing_words,
@@ -155,7 +157,7 @@ def index(
     window: Windows = None,
     pool: Pools = None,
     scale: ScaleOption = HeadScale.own,
-    name_suffix: NameSuffix = "",
+    suffix: Suffix = "",
     precision: PrecisionOption = Precision.auto,
     device: IndexDevice = None,
     quiet: Quiet = False,
@@ -167,50 +169,47 @@ def index(
     """
     from objectspace.store.records import check_space_name
 
-    suffix = f"-{name_suffix}" if name_suffix else ""
-    check_space_name(f"space{suffix}")
+    ending = f"-{suffix}" if suffix else ""
+    check_space_name(f"space{ending}")
     labels = LabelOptions(annotations, annotation_format, names, masks, mask_pattern, mask_label)
     words = PromptOptions(prompt, prompt_model, prompt_weights, box_threshold, text_threshold)
     with _resumable(store):
         # Imports take seconds, in which Ctrl-C may come.
         from objectspace.embeddings.crops import CropPolicy
-        from objectspace.flow import index as run_index
-        from objectspace.jobs import Job
+        from objectspace.jobs.index import index as run_index
+        from objectspace.pipeline.job import Job
 
         machine = choose_machine(device, precision)
         search = photos_of(photos)
-        found = search.photos
-        table = factor_table(pattern, factors, found)
-        reader = annotation_reader(labels, table, found)
-        prompter = prompter_of(words, reader, machine.device)
-        crop = CropPolicy(background.value, margin, fit.value)
-        networks = load_networks(
+        found = annotation_spec(labels)
+        prompts = prompt_spec(words, annotated=found is not None)
+        networks = network_specs(
             route,
             DetectorOptions(detector, detector_weights, names, resize),
             EncoderOptions(encoder, encoder_weights),
             machine,
-            detects=reader is None and prompter is None,
+            detects=found is None and prompts is None,
         )
         job = Job(
-            detector=networks.detector,
-            encoder=networks.encoder,
-            encoder_map=networks.encoder_map,
-            annotations=reader,
-            prompts=prompter,
-            factors=table,
+            **networks,
+            annotations=found,
+            prompts=prompts,
+            factors=factor_spec(pattern, factors),
             pools=() if route is Route.crop else pools_of(window, pool),
             scale=scale.value,
-            crop=crop,
+            crop=CropPolicy(background.value, margin, fit.value),
             confidence=confidence,
             iou=iou,
-            suffix=suffix,
+            suffix=ending,
             replaces=replace,
         )
-        with progress_bars({"photos": len(found)}, shown=not (quiet or as_json)) as advance:
-            report = run_index(found, store, job, progress=partial(advance, "photos"))
-    print_report(report, store, as_json, passed_over=search.passed_over)
-    if prompter is not None:
-        tell_missing_words(prompter, store)
+        loaded = read_files(job, search.photos).load()
+        with progress_bars({"photos": len(search.photos)}, shown=not (quiet or as_json)) as advance:
+            summary = run_index(search.photos, store, loaded, progress=partial(advance, "photos"))
+    check_usable(summary, store)
+    print_summary(summary, store, as_json, passed_over=search.passed_over)
+    if loaded.prompts is not None:
+        tell_missing_words(loaded.prompts, store)
 
 
 @app.command()

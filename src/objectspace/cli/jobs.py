@@ -1,4 +1,4 @@
-"""From the options of a command to what it works with: the parts of a job."""
+"""From the options of a command to the specification of a job."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
     from objectspace.images import PhotoSearch
-    from objectspace.models.detectors import Detector
-    from objectspace.models.encoders import Encoder
-    from objectspace.models.maps import MapSource
-    from objectspace.models.prompts import Prompter
-    from objectspace.objects.annotations import AnnotationSet, Coverage
-    from objectspace.objects.annotations.photo_factors import FactorTable
+    from objectspace.objects.annotations import Coverage
+    from objectspace.pipeline.job import Job
+    from objectspace.pipeline.specs import AnnotationSpec, FactorTableSpec, MaskSpec, PromptSpec
 
 
 def photos_of(paths: Sequence[Path]) -> PhotoSearch:
@@ -33,27 +30,11 @@ def photos_of(paths: Sequence[Path]) -> PhotoSearch:
     return search
 
 
-def factor_table(pattern: str | None, table: Path | None, photos: Sequence[Path]) -> FactorTable | None:
-    """The factors of --pattern and --factors together; None where neither is given."""
-    from objectspace.objects.annotations.photo_factors import (
-        factors_from_csv,
-        factors_from_pattern,
-        merge_factors,
-    )
+def factor_spec(pattern: str | None, table: Path | None) -> FactorTableSpec | None:
+    """Return what --pattern and --factors say of each photo; None where neither is given."""
+    from objectspace.pipeline.specs import FactorTableSpec
 
-    parts = []
-    if pattern is not None:
-        parts.append(factors_from_pattern(pattern, photos))
-    if table is not None:
-        parts.append(factors_from_csv(table, photos))
-    for part in parts:
-        if part.unmatched:
-            count, first = len(part.unmatched), part.unmatched[0]
-            have = "has" if count == 1 else "have"
-            warn(f"{count} of {counted(len(photos), 'photo')} {have} no factors, such as {first}")
-    if len(parts) == 2:
-        return merge_factors(*parts)
-    return parts[0] if parts else None
+    return None if pattern is None and table is None else FactorTableSpec(pattern, table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,44 +101,42 @@ class PromptOptions:
     text_threshold: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Networks:
-    """The networks of a job, loaded; None for those that it does not need."""
-
-    detector: Detector | None
-    encoder: Encoder | None
-    encoder_map: MapSource | None
-
-
-def annotation_reader(
-    labels: LabelOptions, factors: FactorTable | None, photos: Sequence[Path]
-) -> AnnotationSet | None:
-    """Where the objects are looked up: --annotations or --masks; None where they are to be detected."""
-    from objectspace.objects.annotations import open_annotations
-    from objectspace.objects.annotations.mask_images import open_mask_images
-    from objectspace.objects.labels import COCO_NAMES, read_names
+def annotation_spec(labels: LabelOptions) -> AnnotationSpec | MaskSpec | None:
+    """Return where --annotations or --masks say the objects are; None where they are to be detected."""
+    from objectspace.pipeline.specs import AnnotationSpec, MaskSpec
 
     if labels.annotations is not None and labels.masks is not None:
         misuse("give --annotations or --masks, one of them")
     if labels.masks is not None:
-        reader = open_mask_images(
-            labels.masks, pattern=labels.mask_pattern, label=labels.mask_label, factors=factors
-        )
-        _tell_coverage(labels.masks, reader.coverage(photos), photos)
-        return reader
-    if factors is not None and "label" in factors.columns:
-        raise InputError("factors: column 'label' names the objects of --masks only; rename it")
-    if labels.annotations is None:
-        if labels.format != "yolo":
-            misuse(f"--annotation-format {labels.format} needs --annotations PATH")
-        return None
-    names = COCO_NAMES if labels.names is None else read_names(labels.names)
-    reader = open_annotations(labels.annotations, names=names, format=labels.format)
-    _tell_coverage(labels.annotations, reader.coverage(photos), photos)
-    return reader
+        return MaskSpec(labels.masks, labels.mask_pattern, labels.mask_label)
+    if labels.annotations is not None:
+        return AnnotationSpec(labels.annotations, labels.format, labels.names)
+    if labels.format != "yolo":
+        misuse(f"--annotation-format {labels.format} needs --annotations PATH")
+    return None
 
 
-def _tell_coverage(path: Path, coverage: Coverage, photos: Sequence[Path]) -> None:
+def read_files(job: Job, photos: Sequence[Path]) -> Job:
+    """Read a job's annotations and factor table, and warn of what they and the photos do not share.
+
+    Raises InputError where annotations and photos share nothing.
+    """
+    from objectspace.objects.annotations.photo_factors import FactorTable
+    from objectspace.pipeline.specs import AnnotationSpec, MaskSpec
+
+    ready = job.read(photos)
+    if isinstance(ready.factors, FactorTable) and (unmatched := ready.factors.unmatched):
+        have = "has" if len(unmatched) == 1 else "have"
+        many = counted(len(photos), "photo")
+        warn(f"{len(unmatched)} of {many} {have} no factors, such as {unmatched[0]}")
+    if isinstance(spec := job.annotations, AnnotationSpec | MaskSpec):
+        reader: Any = ready.annotations
+        place = spec.folder if isinstance(spec, MaskSpec) else spec.path
+        _warn_of_coverage(place, reader.coverage(photos), photos)
+    return ready
+
+
+def _warn_of_coverage(path: Path | str, coverage: Coverage, photos: Sequence[Path]) -> None:
     """Warn of what annotations and photos do not share. Raises InputError where that is everything."""
     if len(coverage.unnamed) == len(photos):
         first = f", such as {coverage.missing[0]}" if coverage.missing else ""
@@ -182,53 +161,41 @@ def pools_of(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tupl
     return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
 
 
-def prompter_of(options: PromptOptions, reader: AnnotationSet | None, device: str) -> Prompter | None:
-    """What finds the words of --prompt; None where there is none."""
-    from objectspace.models.prompts import load_prompter
+def prompt_spec(options: PromptOptions, annotated: bool) -> PromptSpec | None:
+    """Return the words of --prompt and what is to find them; None where there is none."""
+    from objectspace.pipeline.specs import PromptSpec
 
-    named = {"name": options.model, "weights": options.weights}
-    thresholds = {"box_threshold": options.box_threshold, "text_threshold": options.text_threshold}
-    given: dict[str, Any] = {name: value for name, value in (named | thresholds).items() if value is not None}
+    given = (options.model, options.weights, options.box_threshold, options.text_threshold)
     if options.words is None:
-        if given:
+        if any(value is not None for value in given):
             misuse("a prompt model, its weights and thresholds need words to find: give --prompt")
         return None
-    if reader is not None:
+    if annotated:
         misuse("give --prompt or --annotations (--masks), one of them")
-    return load_prompter(options.words, **given, device=device)
+    return PromptSpec(options.words, *given)
 
 
-def load_networks(
+def network_specs(
     route: Route, detector: DetectorOptions, encoder: EncoderOptions, machine: Machine, *, detects: bool
-) -> Networks:
-    """The networks that a route needs; ``detects`` where neither annotations nor words find the objects.
+) -> dict[str, Any]:
+    """Return the networks that a route needs and where they run, as arguments of a job.
 
-    Annotations or words alone make crops only; where nothing finds the objects, or windows are asked for by
-    name, the detector is yolov3.
+    detects: whether neither annotations nor words find the objects. Where one of them does, crops alone are
+        made; else, and where windows are asked for by name, the detector is yolov3
     """
-    from objectspace.models.detectors import load_detector
-    from objectspace.models.encoders import load_encoder
-    from objectspace.models.encoders.encoder_maps import load_encoder_map
+    from objectspace.pipeline.specs import DetectorSpec, EncoderSpec
 
-    device, precision = machine.device, machine.precision.value
+    specs: dict[str, Any] = {"device": machine.device, "precision": machine.precision.value}
     name = detector.name_or_cfg
     if name is None and (detects or route is Route.window):
         name = "yolov3"
-    finder = looker = mapper = None
     if name is not None and (detects or route in (Route.both, Route.window)):
-        finder = load_detector(
-            name,
-            weights=detector.weights,
-            names=detector.names,
-            resize=detector.resize,
-            device=device,
-            precision=precision,
-        )
+        specs["detector"] = DetectorSpec(name, detector.weights, detector.names, detector.resize)
     if route in (Route.both, Route.crop):
-        looker = load_encoder(encoder.name, weights=encoder.weights, device=device, precision=precision)
+        specs["encoder"] = EncoderSpec(encoder.name, encoder.weights)
     if route is Route.map:
-        mapper = load_encoder_map(encoder.name, weights=encoder.weights, device=device, precision=precision)
-    return Networks(finder, looker, mapper)
+        specs["encoder_map"] = EncoderSpec(encoder.name, encoder.weights)
+    return specs
 
 
 def check_exclusion(exclude_same_image: bool, exclude_same: str | None) -> None:

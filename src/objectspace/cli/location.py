@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.commands import app
-from objectspace.cli.jobs import DetectorOptions, EncoderOptions, choose_machine, load_networks, misuse
+from objectspace.cli.jobs import DetectorOptions, EncoderOptions, choose_machine, misuse, network_specs
 from objectspace.cli.options import DETECTOR as DETECTOR_PANEL
 from objectspace.cli.options import EMBEDDINGS as EMBEDDINGS_PANEL
 from objectspace.cli.options import (
@@ -36,7 +36,7 @@ from objectspace.cli.output import (
     checked_figure,
     interval_text,
     print_json,
-    print_report,
+    print_summary,
     print_table,
     progress_bars,
 )
@@ -130,7 +130,9 @@ ErasedFactors = Annotated[
     list[str], typer.Option("--factor", metavar="NAME", help="what to erase; repeatable", show_default=False)
 ]
 EraseSeed = Annotated[int, typer.Option("--seed", min=0, help="seed of folds and bootstrap draws")]
-NewSpace = Annotated[str, typer.Option("--as", metavar="NAME", help="the new space", show_default=False)]
+NewSpace = Annotated[
+    str, typer.Option("--space-name", metavar="NAME", help="the new space", show_default=False)
+]
 
 #: Window sizes of varied objects: what they hold of the place differs between them.
 WINDOWS = (1, 2, 3, 5)
@@ -169,10 +171,10 @@ def vary(
 
     The pictures and the truth about them are kept beside the store, in STORE-pictures.
     """
-    from objectspace.flow import index
     from objectspace.images import read_image
-    from objectspace.jobs import Job
-    from objectspace.objects.annotations import open_annotations
+    from objectspace.jobs.index import index
+    from objectspace.pipeline.job import Job
+    from objectspace.pipeline.specs import AnnotationSpec
     from objectspace.scenes.variation_files import ANNOTATIONS, draw_variation
 
     if (object_id is None) == (box is None) or (object_id is None) != (from_store is None):
@@ -191,7 +193,7 @@ def vary(
         steps=steps,
         size=size,
     )
-    networks = load_networks(
+    networks = network_specs(
         route,
         DetectorOptions(detector, detector_weights, names, resize),
         EncoderOptions(encoder, encoder_weights),
@@ -199,16 +201,14 @@ def vary(
         detects=False,
     )
     job = Job(
-        detector=networks.detector,
-        encoder=networks.encoder,
-        encoder_map=networks.encoder_map,
-        annotations=open_annotations(folder / ANNOTATIONS, format="coco"),
+        **networks,
+        annotations=AnnotationSpec(folder / ANNOTATIONS, "coco"),
         pools=() if route is Route.crop else tuple(f"window{size}" for size in window or WINDOWS),
         scale=scale.value,
     )
     with progress_bars({"pictures": len(pictures)}, shown=not (quiet or as_json)) as advance:
-        report = index(pictures, store, job, progress=partial(advance, "pictures"))
-    print_report(report, store, as_json)
+        summary = index(pictures, store, job, progress=partial(advance, "pictures"))
+    print_summary(summary, store, as_json)
 
 
 def _boxed(image: Image, box: str) -> Objects:
@@ -313,7 +313,7 @@ def erase(
     Shows what probes find of each factor before and after, in varied pictures that were held out, and what
     becomes of the neighbors.
     """
-    from objectspace.erasures import erase_space
+    from objectspace.jobs.erase import erase_space
 
     erased = erase_space(store, space, fit=fit, factors=tuple(dict.fromkeys(factor)), name=name, seed=seed)
     if as_json:

@@ -284,11 +284,9 @@ ScaleOption = Annotated[
     HeadScale,
     typer.Option(help="windows at each object's own head, or the deepest", rich_help_panel=EMBEDDINGS),
 ]
-NameSuffix = Annotated[
+Suffix = Annotated[
     str,
-    typer.Option(
-        "--as", metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS
-    ),
+    typer.Option(metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS),
 ]
 PrecisionOption = Annotated[
     Precision,

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from objectspace.errors import counted, number_text
+from objectspace.errors import InputError, counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate
+    from objectspace.jobs.commits import IndexSummary
     from objectspace.models.prompts import Prompter
     from objectspace.search import Answer, Limits
     from objectspace.store import SpaceIndex, Store, StoreInfo
-    from objectspace.tally import Report
 
 #: Labels and failures that are listed before the rest is only counted.
 LISTED = 20
@@ -60,25 +60,37 @@ def progress_bars(stages: Mapping[str, int], *, shown: bool) -> Iterator[Callabl
         yield advance
 
 
-def print_report(
-    report: Report, store: Path, as_json: bool, *, passed_over: Mapping[str, int] | None = None
+def check_usable(summary: IndexSummary, store: Path) -> None:
+    """Raise InputError, with the first reason, where a job could not use one of its photos."""
+    if not summary.nothing_usable:
+        return
+    path, reason = summary.failures[0]
+    first = "" if summary.photos == 1 else f"; the first, {path}"
+    raise InputError(
+        f"none of {counted(summary.photos, 'photo')} could be used{first}: {reason}; "
+        f"objectspace info {store} lists them"
+    )
+
+
+def print_summary(
+    summary: IndexSummary, store: Path, as_json: bool, *, passed_over: Mapping[str, int] | None = None
 ) -> None:
-    """What a job did, and each file that it skipped.
+    """Print what a job did, and each file that it skipped.
 
     passed_over: pictures of formats that are not read, suffix -> how many, for --json
     """
     if as_json:
         told = {} if passed_over is None else {"passed_over": dict(passed_over)}
-        print_json({**report.to_json(), **told})
+        print_json({**summary.to_json(), **told})
         return
-    there = "was" if report.known == 1 else "were"
-    known = f", {report.known} {there} there already" if report.known else ""
-    done = f"{counted(report.indexed, 'photo')} and {counted(report.objects, 'object')} indexed"
+    there = "was" if summary.known == 1 else "were"
+    known = f", {summary.known} {there} there already" if summary.known else ""
+    done = f"{counted(summary.indexed, 'photo')} and {counted(summary.objects, 'object')} indexed"
     typer.echo(f"{store}: {done}{known}")
-    for failure in report.failures[:LISTED]:
+    for failure in summary.failures[:LISTED]:
         warn(f"skipped {failure.path}: {failure.reason}")
-    if len(report.failures) > LISTED:
-        warn(f"and {len(report.failures) - LISTED} more, listed by: objectspace info {store}")
+    if len(summary.failures) > LISTED:
+        warn(f"and {len(summary.failures) - LISTED} more, listed by: objectspace info {store}")
 
 
 def tell_missing_words(prompter: Prompter, store: Path) -> None:

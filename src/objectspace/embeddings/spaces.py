@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from objectspace.errors import InputError
 from objectspace.files import recipe_digest
 
+#: What a space knows of the window that each vector was cut from; null in the crop route.
+CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that determines the vectors of a space.
 
     route: "crop"; "window", "roi" or "mask" of a map of the whole photo; "query", a detector's own vector;
-        "own", handed in, of which the model's name is known and nothing else
+        "external", made elsewhere, of which only the model's name is known
     model: the encoder's or detector's name
     weights: sha256 of the weights, or of the state dict where they came from a package
     tap: the layer whose output is read
@@ -101,3 +104,31 @@ class Space:
     def dimension(self) -> int:
         """Numbers in a vector."""
         return int(self.vectors.shape[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpaceRows:
+    """New vectors (n, d) float32 of the objects ``object_id`` (n,), made by ``recipe``.
+
+    ``cells`` has some of the columns head, cell_x, cell_y, anchor and cells_outside, each (n,) integers
+    (window route). Raises InputError where shapes disagree or a vector is not finite.
+    """
+
+    recipe: Recipe
+    object_id: Sequence[str] | NDArray[np.str_]
+    vectors: NDArray[np.float32]
+    cells: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.object_id)
+        shape = np.shape(self.vectors)
+        if len(shape) != 2 or shape[0] != count or shape[1] == 0:
+            raise InputError(f"vectors of shape {shape} for {count} objects; expected ({count}, numbers)")
+        if not np.isfinite(self.vectors).all():
+            row = int(np.flatnonzero(~np.isfinite(self.vectors).all(1))[0])
+            raise InputError(f"the vector of object {self.object_id[row]} has a NaN or an infinity in it")
+        for name, column in self.cells.items():
+            if name not in CELL_COLUMNS:
+                raise InputError(f"cells: unknown column {name}; expected {', '.join(CELL_COLUMNS)}")
+            if len(column) != count:
+                raise InputError(f"cells: column {name} has {len(column)} rows, expected {count}")

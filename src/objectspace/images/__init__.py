@@ -15,11 +15,12 @@ from objectspace.images.decoding import (
     read_file,
     read_image,
 )
-from objectspace.images.photos import PhotoSearch, find_photos, passed_over_text, search_photos
+from objectspace.images.photos import Failure, PhotoSearch, find_photos, passed_over_text, search_photos
 
 __all__ = [
     "FORMATS",
     "PIXEL_LIMIT",
+    "Failure",
     "Image",
     "PhotoSearch",
     "Pixels",

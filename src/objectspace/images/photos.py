@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import PIL.Image
 
@@ -22,6 +23,13 @@ UNREAD = {
     *(".heic", ".heif", ".hif", ".jxl", ".avif", ".svg", ".psd", ".eps", ".tga", ".xcf"),
     *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"),
 }
+
+
+class Failure(NamedTuple):
+    """An image that could not be used, and the sentence that says why."""
+
+    path: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

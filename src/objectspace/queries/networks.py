@@ -7,15 +7,17 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from objectspace.embeddings.crops import CropPolicy
+from objectspace.embeddings.recipes import model_key
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import ModelError, ObjectspaceError, QueryError, RecipeError
-from objectspace.jobs import Job
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.encoders import Encoder, load_encoder
 from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.models.prompts import Prompter, load_prompter
 from objectspace.objects.annotations import AnnotationReader
-from objectspace.store import Store, model_key
+from objectspace.pipeline.job import Job
+from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.store import Store
 
 Network = TypeVar("Network")
 
@@ -30,7 +32,7 @@ def space_detector(
     that were handed in.
     """
     recipe = store.recipe(space)
-    if recipe.route in ("crop", "own") or _encoder_map_of(store, recipe) is not None:
+    if recipe.route in ("crop", "external") or _encoder_map_of(store, recipe) is not None:
         raise QueryError(f"space {space} was not cut from a detector's map")
     return _detector_of(store, recipe.model, recipe.weights, precision or recipe.precision, device)
 
@@ -42,14 +44,14 @@ def space_job(
     annotations: AnnotationReader | None = None,
     device: str = "cpu",
     confidence: float = 0.25,
-) -> Job:
-    """The job that makes vectors by a space's recipe, of annotations or of what the store's finder finds.
+) -> LoadedJob:
+    """Return the job that makes vectors by a space's recipe, of annotations or of the finder's objects.
 
     Raises ModelError where a network cannot be loaded from where the space's job found it, RecipeError where
     its files have changed, QueryError for a space of erased vectors or of vectors handed in.
     """
     recipe = store.recipe(space)
-    if recipe.route == "own":
+    if recipe.route == "external":
         raise QueryError(f"vectors of space {space} were handed in; search it for a stored object")
     if recipe.erasure is not None:
         factors = ", ".join(recipe.erasure["factors"])
@@ -69,7 +71,7 @@ def space_job(
             given["detector"] = space_detector(store, space, device=device)
     if annotations is None and ("detector" not in given or _found_by_words(store)):
         given |= _finder_of(store, device)
-    return _named_as(Job(**given), space, recipe)
+    return _named_as(Job(**given).load(), space, recipe)
 
 
 def _encoder_map_of(store: Store, recipe: Recipe) -> Mapping[str, Any] | None:
@@ -90,7 +92,7 @@ def loading_arguments(store: Store, recipe: Recipe) -> Mapping[str, Any]:
     return store.models.get(model_key(recipe.model, recipe.weights), {})
 
 
-def _named_as(job: Job, space: str, recipe: Recipe) -> Job:
+def _named_as(job: LoadedJob, space: str, recipe: Recipe) -> LoadedJob:
     """The job with the suffix of the space's name. Raises RecipeError where it would make other vectors."""
     differing = {name: recipe.differences(made) for name, made in job.recipes().items()}
     name = min(differing, key=lambda name: (len(differing[name]), not space.startswith(name)))

@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import QueryError
+from objectspace.errors import ImageError, QueryError
 from objectspace.files import content_id, recipe_digest
-from objectspace.flow import decode_photo, encode, find, job_cutter
-from objectspace.images import Image, read_file
-from objectspace.jobs import Job
+from objectspace.images import Failure, Image, read_file
 from objectspace.objects.annotations import Annotated
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.records import make_objects
+from objectspace.pipeline.engine_threads import run
+from objectspace.pipeline.results import ImageResult
 from objectspace.queries.networks import space_job
 from objectspace.search import UNLABELED, Queries
 from objectspace.store import Store
-from objectspace.tally import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +88,29 @@ def query_photo(
     """
     annotations = None if box is None else BoxReader(box)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)
-    opened = decode_photo(read_file(Path(photo)), Path(photo), job)
-    finding = next(encode(map(job_cutter(job), find(iter([opened]), job)), job))
-    return _queries(finding, job, space, store, photo)
+    # Through the engine, as on other threads the last digits of a vector may differ.
+    (outcome,) = run([Path(photo)], job, lambda image_id, contents: False)
+    if isinstance(outcome, Failure):
+        raise ImageError(*outcome)
+    assert isinstance(outcome, ImageResult)
+    return _queries(outcome, space, store, photo)
 
 
-def _queries(finding: Finding, job: Job, space: str, store: Store, photo: Path | str) -> Queries:
-    objects = finding.objects
+def _queries(result: ImageResult, space: str, store: Store, photo: Path | str) -> Queries:
+    objects = result.objects
     if not len(objects):
         raise QueryError(f"nothing was detected in {photo}; name the object with --box x1,y1,x2,y2")
-    if space not in finding.vectors and store.recipe(space).route == "query":
+    if space not in result.vectors and store.recipe(space).route == "query":
         raise QueryError(f"space {space} holds only what its detector found; search it without --box")
-    if space not in finding.vectors:
-        there = ", ".join(sorted(set(finding.vectors) & set(store.space_names))) or "none of this store"
+    if space not in result.vectors:
+        there = ", ".join(sorted(set(result.vectors) & set(store.space_names))) or "none of this store"
         raise QueryError(
             f"what {photo} shows has no vector in space {space}, as its size belongs to another head; "
             f"search in {there}"
         )
-    rows = finding.vectors[space]
+    rows = result.vectors[space]
     held = {name: row for row, name in enumerate(np.asarray(rows.object_id).tolist())}
     kept = [row for row, name in enumerate(objects.object_id.tolist()) if name in held]
     vectors = rows.vectors[[held[str(objects.object_id[row])] for row in kept]]
-    thumbnails = tuple(finding.thumbnails[row] for row in kept)
+    thumbnails = tuple(result.thumbnails[row] for row in kept)
     return Queries(objects.take(kept), vectors, (str(photo),) * len(kept), False, thumbnails)

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from objectspace.embeddings.windows import Cells, cut_windows, first_cells
 from objectspace.errors import QueryError
 from objectspace.files import content_id, recipe_digest
-from objectspace.flow import cut_box, decode_photo
 from objectspace.images import Image, encode_thumbnail, read_file
 from objectspace.models.maps import Head
 from objectspace.objects.boxes import Frame, area, clip
 from objectspace.objects.masks import decode_box, mask_area
 from objectspace.objects.records import UNKNOWN, Objects, Provenance, make_objects
+from objectspace.pipeline.stages import cut_box, decode, read_image_file
 from objectspace.queries.networks import space_job
 from objectspace.queries.photos import BoxReader, query_photo
 from objectspace.search import UNLABELED, Queries
@@ -114,15 +114,15 @@ def _query_cell(
 ) -> Queries:
     # What finds objects does not matter: only the map is read.
     job = space_job(store, space, annotations=BoxReader((0, 0, 1, 1)), device=device)
-    opened = decode_photo(read_file(Path(photo)), Path(photo), job)
-    image, network = opened.image, job.map_source
+    decoded = decode(read_image_file(Path(photo), job), job)
+    image, network = decoded.image, job.map_source
     if network is None:
         raise QueryError(f"space {space} was not cut from the map of a whole photo")
     _check_inside(point, (image.width, image.height), str(photo))
     recipe = store.recipe(space)
     (head,) = [head for head in network.heads if (head.tap, head.stride) == (recipe.tap, recipe.stride)]
     size, frame = recipe.window or 1, network.frame((image.width, image.height))
-    features = network.run([opened.inputs[network.name]]).maps[head.layer][0]
+    features = network.run([decoded.inputs[network.name]]).maps[head.layer][0]
     cells = _cell_of(point, head, frame, (features.shape[2], features.shape[1]))
     vectors, _ = cut_windows(features, cells, size)
     objects = _window_object(image, cells, size, head, frame)

@@ -15,13 +15,13 @@ from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.place import window_whereabouts
 from objectspace.analyses.projection import Method, Projection, project
 from objectspace.errors import ImageError, InputError, ObjectspaceError, QueryError
-from objectspace.flow import index
 from objectspace.images import Image, read_image
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders.encoder_maps import ENCODER_MAP
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.records import Objects
+from objectspace.pipeline.job import Job
 from objectspace.scenes.variation import picture_size
 from objectspace.scenes.variation_files import ANNOTATIONS, draw_variation
 from objectspace.store import SpaceInfo, Store, open_store

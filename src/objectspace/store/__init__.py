@@ -15,17 +15,16 @@ import Lance: opening a table does.
 
 from __future__ import annotations
 
+from objectspace.embeddings.spaces import SpaceRows
+from objectspace.images import Failure
 from objectspace.store.indexes import Recall, SpaceIndex
 from objectspace.store.reader import Store, open_store
 from objectspace.store.records import (
     Batch,
-    Failure,
     ImageRow,
     SpaceInfo,
-    SpaceRows,
     StoreInfo,
     indexed_key,
-    model_key,
 )
 from objectspace.store.vectors import StoredSpace, StoredVectors
 from objectspace.store.writer import Writer, open_writer
@@ -44,7 +43,6 @@ __all__ = [
     "StoredVectors",
     "Writer",
     "indexed_key",
-    "model_key",
     "open_store",
     "open_writer",
 ]

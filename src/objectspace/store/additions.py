@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError, RecipeError
+from objectspace.images import Failure
 from objectspace.store import columns
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import SPACES, Manifest, SpaceEntry
-from objectspace.store.records import Batch, Failure, SpaceRows, indexed_key
+from objectspace.store.records import Batch, indexed_key
 
 _NO_KEYS = Keys()
 
@@ -169,7 +170,7 @@ def check_recipe(name: str, recipe: Recipe, stored: Stored, dimension: int | Non
         keys = "; ".join(f"{key} {mine!r}, now {yours!r}" for key, (mine, yours) in differences.items())
         raise RecipeError(
             f"space {name} of {stored.path} was made by another recipe ({keys}); "
-            f"use another store, or name the new space with --as NAME"
+            f"use another store, or name the new space with --suffix NAME"
         )
 
 

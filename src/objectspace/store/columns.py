@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, SpaceRows
 from objectspace.errors import InputError
+from objectspace.images import Failure
 from objectspace.objects.records import RESERVED_NAMES, UNKNOWN, Mask, Objects, Provenance, can_be_column
-from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceRows
+from objectspace.store.records import ImageRow
 
 _MASK = pa.struct([("height", pa.int32()), ("width", pa.int32()), ("counts", pa.binary())])
 _CELL_NAMES = ("head", "stride", "cell_x", "cell_y", "anchor")

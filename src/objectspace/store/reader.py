@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
 from objectspace.errors import QueryError
+from objectspace.images import Failure
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
-from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceInfo, StoreInfo
+from objectspace.store.records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows
 from objectspace.store.vectors import StoredSpace, StoredVectors
 

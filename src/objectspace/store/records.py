@@ -7,16 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError
+from objectspace.images import Failure
 from objectspace.objects.records import Objects
 from objectspace.store.indexes import SpaceIndex
-
-#: What a space knows of the window that each vector was cut from; null in the crop route.
-CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
 
 # Space names become file names: no separators, nothing hidden, nothing that a shell expands.
 _SPACE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
@@ -29,41 +24,6 @@ class ImageRow(NamedTuple):
     path: str
     width: int
     height: int
-
-
-class Failure(NamedTuple):
-    """A photo that could not be used, and the sentence that says why."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SpaceRows:
-    """New vectors (n, d) float32 of the objects ``object_id`` (n,), made by ``recipe``.
-
-    ``cells`` has some of the columns head, cell_x, cell_y, anchor and cells_outside, each (n,) integers
-    (window route). Raises InputError where shapes disagree or a vector is not finite.
-    """
-
-    recipe: Recipe
-    object_id: Sequence[str] | NDArray[np.str_]
-    vectors: NDArray[np.float32]
-    cells: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        count = len(self.object_id)
-        shape = np.shape(self.vectors)
-        if len(shape) != 2 or shape[0] != count or shape[1] == 0:
-            raise InputError(f"vectors of shape {shape} for {count} objects; expected ({count}, numbers)")
-        if not np.isfinite(self.vectors).all():
-            row = int(np.flatnonzero(~np.isfinite(self.vectors).all(1))[0])
-            raise InputError(f"the vector of object {self.object_id[row]} has a NaN or an infinity in it")
-        for name, column in self.cells.items():
-            if name not in CELL_COLUMNS:
-                raise InputError(f"cells: unknown column {name}; expected {', '.join(CELL_COLUMNS)}")
-            if len(column) != count:
-                raise InputError(f"cells: column {name} has {len(column)} rows, expected {count}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +39,7 @@ class Batch:
     unnamed: image id -> factors that nothing is said of in the photo, whose stored objects keep theirs
     replaces: whether the batch holds all that its sources find in the photos that are done, so that what they
         found there before and do not find now (labels were edited) is removed with its vectors
-    models: how to load a network again, :func:`model_key` -> the arguments that did
+    models: how to load a network again, its ``model_key`` (embeddings/recipes.py) -> the arguments that did
     """
 
     images: Sequence[ImageRow]
@@ -105,11 +65,6 @@ class Batch:
             raise InputError(f"{len(self.thumbnails)} thumbnails for {len(self.objects)} objects")
         for name in self.vectors:
             check_space_name(name)
-
-
-def model_key(name: str, weights: str) -> str:
-    """What names a network in the store: its name and the sha256 of its weights."""
-    return f"{name}@{weights[:12]}"
 
 
 def indexed_key(image_id: str, job: str) -> str:

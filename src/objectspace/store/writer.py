@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, StoreBusyError, StoreError
+from objectspace.images import Failure
 from objectspace.store import columns, tables
 from objectspace.store.additions import (
     Stored,
@@ -37,7 +38,7 @@ from objectspace.store.manifest import (
     read_manifest,
     write_manifest,
 )
-from objectspace.store.records import Batch, Failure, indexed_key
+from objectspace.store.records import Batch, indexed_key
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
 

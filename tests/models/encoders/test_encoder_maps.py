@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from objectspace.errors import InputError, ModelError
-from objectspace.flow import index
 from objectspace.images import Image, find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.models.encoders.encoder_maps import SIDE, EncoderMap, load_encoder_map
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.objects.annotations import open_annotations
+from objectspace.pipeline.job import Job
 from objectspace.queries import query_photo
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store

@@ -9,8 +9,8 @@ import pytest
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, ObjectspaceError, QueryError, RecipeError, StoreError
+from objectspace.jobs.add_embeddings import add_embeddings
 from objectspace.objects.records import make_objects
-from objectspace.own_vectors import add_vectors
 from objectspace.queries import query_photo
 from objectspace.queries.networks import space_detector
 from objectspace.search import SpaceSearch
@@ -50,18 +50,18 @@ def held(path: Path) -> dict[str, dict[str, list[float]]]:
 
 
 def test_the_vectors_are_a_space_like_any_other(path: Path, ids: list[str]) -> None:
-    assert add_vectors(path, "mine", ids, VECTORS, model="mine 1.0") == 4
+    assert add_embeddings(path, "mine", ids, VECTORS, model="mine 1.0") == 4
     store = open_store(path)
     assert held(path)["mine"] == dict(zip(ids, VECTORS.tolist(), strict=True))
-    assert (store.recipe("mine").route, store.recipe("mine").model) == ("own", "mine 1.0")
+    assert (store.recipe("mine").route, store.recipe("mine").model) == ("external", "mine 1.0")
     search = SpaceSearch(store, "mine")
     assert search.nearest(search.stored([ids[1]]), k=2)[0].distance.tolist() == [1, 5**0.5]
 
 
 def test_adding_twice_is_adding_once(path: Path, ids: list[str]) -> None:
-    add_vectors(path, "mine", ids[:3], VECTORS[:3], model="mine")
-    assert add_vectors(path, "mine", ids[::-1], VECTORS[::-1], model="mine") == 1
-    assert add_vectors(path, "mine", ids, VECTORS, model="mine") == 0
+    add_embeddings(path, "mine", ids[:3], VECTORS[:3], model="mine")
+    assert add_embeddings(path, "mine", ids[::-1], VECTORS[::-1], model="mine") == 1
+    assert add_embeddings(path, "mine", ids, VECTORS, model="mine") == 0
     assert held(path)["mine"] == dict(zip(ids, VECTORS.tolist(), strict=True))
 
 
@@ -91,14 +91,14 @@ def test_what_cannot_be_kept_is_refused_whole(
     before = held(path)
     wanted = {"space": "mine", "object_ids": ids, "vectors": VECTORS, "model": "mine", **change}
     with pytest.raises(error, match=sentence):
-        add_vectors(path, **wanted)
+        add_embeddings(path, **wanted)
     assert held(path) == before
 
 
 @pytest.mark.parametrize(
     ("vectors", "model", "sentence"),
     [
-        (VECTORS, "other", "holds vectors of mine by route own; name a new space for those of other"),
+        (VECTORS, "other", "holds vectors of mine by route external; name a new space for those of other"),
         (VECTORS[:, :1], "mine", "has vectors of 2 numbers, these have 1; name a new space"),
         (VECTORS + 1, "mine", "has another vector in space mine of .*; name a new space for new vectors"),
     ],
@@ -106,19 +106,19 @@ def test_what_cannot_be_kept_is_refused_whole(
 def test_a_space_keeps_to_its_model_and_its_vectors(
     path: Path, ids: list[str], vectors: np.ndarray, model: str, sentence: str
 ) -> None:
-    add_vectors(path, "mine", ids[:2], VECTORS[:2], model="mine")
+    add_embeddings(path, "mine", ids[:2], VECTORS[:2], model="mine")
     with pytest.raises(RecipeError, match=sentence):
-        add_vectors(path, "mine", ids, vectors, model=model)
+        add_embeddings(path, "mine", ids, vectors, model=model)
 
 
 def test_no_store_is_made_where_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
-        add_vectors(tmp_path / "none.osp", "mine", ["a"], [[1.0]], model="mine")
+        add_embeddings(tmp_path / "none.osp", "mine", ["a"], [[1.0]], model="mine")
     assert not (tmp_path / "none.osp").exists()
 
 
 def test_a_new_photo_has_no_vector_there(path: Path, ids: list[str]) -> None:
-    add_vectors(path, "mine", ids, VECTORS, model="mine")
+    add_embeddings(path, "mine", ids, VECTORS, model="mine")
     with pytest.raises(QueryError, match="vectors of space mine were handed in; search it for a stored"):
         query_photo(open_store(path), "new.jpg", "mine", box=(0, 0, 5, 5))
     with pytest.raises(QueryError, match="space mine was not cut from a detector's map"):

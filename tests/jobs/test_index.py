@@ -16,17 +16,17 @@ import PIL.Image
 import pytest
 import torch
 
-from objectspace import flow
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.errors import ImageError, InputError, ModelError, RecipeError
-from objectspace.flow import index
 from objectspace.images import Image, find_photos
-from objectspace.jobs import Job
+from objectspace.jobs.index import index
 from objectspace.models.maps import Head, MapRun
 from objectspace.objects.annotations import AnnotationSet, open_annotations
 from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
 from objectspace.objects.boxes import Frame, stretch_frame
 from objectspace.objects.records import Objects, Provenance, make_objects
+from objectspace.pipeline import stages
+from objectspace.pipeline.job import Job
 from objectspace.store import Store, open_store
 
 RED, GREEN = (200, 0, 0), (0, 200, 0)
@@ -397,7 +397,7 @@ def test_a_failure_of_a_known_photo_heals(
     index(photos, tmp_path / "s.osp", job)
     before = rows_of(open_store(tmp_path / "s.osp"))
     with monkeypatch.context() as patch:
-        patch.setattr(flow, "read_file", refuse)
+        patch.setattr(stages, "read_file", refuse)
         assert len(index(photos, tmp_path / "s.osp", job).failures) == 5
     assert len(open_store(tmp_path / "s.osp").failures()) == 5
     assert index(photos[:4], tmp_path / "s.osp", job).known == 4
@@ -545,5 +545,5 @@ def test_impossible_jobs_are_refused(make: Callable[[], Job], message: str) -> N
 
 def test_policy_is_part_of_the_recipe(job: Job) -> None:
     blurred = replace(job, crop=CropPolicy(background="blur"))
-    assert job.digest() != blurred.digest()
-    assert "color-crop-blur" in blurred.recipes()
+    assert job.load().digest() != blurred.load().digest()
+    assert "color-crop-blur" in blurred.load().recipes()

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from objectspace.errors import InputError
-from objectspace.jobs import Job
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import AnnotationSet, objects_reader, open_annotations
 from objectspace.objects.annotations.photo_factors import factors_from_pattern
 from objectspace.objects.records import make_objects
+from objectspace.pipeline.job import Job
 
 
 def coco(folder: Path) -> AnnotationSet:
@@ -53,6 +53,6 @@ def test_a_factor_of_the_annotations_and_of_the_photos(
         "factor yaw comes from the annotations and from the photos' table or pattern; rename one of them"
     )
     with pytest.raises(InputError, match=sentence):
-        Job(encoder=encoder, annotations=opened(tmp_path), factors=factors)
+        Job(encoder=encoder, annotations=opened(tmp_path), factors=factors).load()
     others = factors_from_pattern(r"(?P<pitch>\d)", ["7.jpg"])
-    assert Job(encoder=encoder, annotations=opened(tmp_path), factors=others).factors is others
+    assert Job(encoder=encoder, annotations=opened(tmp_path), factors=others).load().factors is others

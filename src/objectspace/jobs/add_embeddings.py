@@ -1,4 +1,4 @@
-"""Vectors that the user's own code made of stored objects, as a space of the store like any other."""
+"""Add external embeddings: vectors of stored objects that were made elsewhere, as a space of their own."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace._version import __version__
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError, RecipeError
 from objectspace.objects.records import no_objects
-from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
+from objectspace.store import Batch, Store, open_store, open_writer
 
-#: The route of a space whose vectors were handed in.
-OWN = "own"
+#: The route of a space whose vectors were made elsewhere.
+EXTERNAL = "external"
 
 
-def add_vectors(path: Path | str, space: str, object_ids: Any, vectors: Any, *, model: str) -> int:
-    """Keep vectors of stored objects in the space ``space`` of the store at ``path``; how many were new.
+def add_embeddings(path: Path | str, space: str, object_ids: Any, vectors: Any, *, model: str) -> int:
+    """Add vectors of stored objects to a space of the store at ``path``; return how many were new.
 
     object_ids: (n,) ids of objects in the store, in any order, each once
     vectors: (n, d) finite numbers, kept as float32; row i is the vector of ``object_ids[i]``
-    model: names what made them, its version too. It stands in the space's recipe, whose route is "own":
-        vectors of another model are refused, and belong in a space of another name.
+    model: names what made them, its version too. It is kept in the space's recipe, whose route is "external":
+        vectors of another model are refused, and belong in a space of another name
 
     Adding the same vectors again adds nothing, so a part may be added at a time. All are added, or none.
     Raises InputError for an unknown or repeated id, another shape, and what is no finite number; RecipeError
@@ -47,17 +47,23 @@ def add_vectors(path: Path | str, space: str, object_ids: Any, vectors: Any, *, 
 
 
 def _recipe(model: str) -> Recipe:
-    """Nothing but the model's name is known of how the vectors were made."""
+    """Return the recipe of external vectors: of how they were made only the model's name is known."""
     if not model.strip():
         raise InputError("model is empty; name what made the vectors, so that others are not mixed with them")
     return Recipe(
-        route=OWN, model=model, weights="", tap="", preprocessing={}, precision="float32", version=__version__
+        route=EXTERNAL,
+        model=model,
+        weights="",
+        tap="",
+        preprocessing={},
+        precision="float32",
+        version=__version__,
     )
 
 
 def _numbers(vectors: Any) -> NDArray[np.float32]:
     try:
-        # A number beyond float32 becomes an infinity, which is refused with its object's name.
+        # A number beyond float32 becomes an infinity, which SpaceRows refuses with its object's name.
         with np.errstate(over="ignore"):
             return np.asarray(vectors).astype(np.float32)
     except (TypeError, ValueError, RuntimeError) as problem:
@@ -66,14 +72,14 @@ def _numbers(vectors: Any) -> NDArray[np.float32]:
 
 
 def _check_ids(ids: list[str]) -> None:
-    """Raises InputError for an id that is named twice: the second vector would be lost."""
+    """Raise InputError for an id that is named twice: the second vector would be lost."""
     name, times = Counter(ids).most_common(1)[0] if ids else ("", 0)
     if times > 1:
         raise InputError(f"object {name} is named {times} times; give one vector per object")
 
 
 def _known(store: Store, space: str, rows: SpaceRows) -> int:
-    """How many of the vectors the space holds already. Raises RecipeError where it holds others."""
+    """Return how many of the vectors the space holds already. Raises RecipeError where it holds others."""
     held = store.recipe(space)
     if held.differences(rows.recipe):
         made_by = f"of {held.model} by route {held.route}" + (", erased" if held.erasure else "")

@@ -1,4 +1,4 @@
-"""Erase factors from a space of a store, as varied pictures in another store teach."""
+"""Erase factors from a space of a store, with an eraser fitted to varied images in another store."""
 
 from __future__ import annotations
 
@@ -16,28 +16,29 @@ from objectspace.analyses.factors import Question, measure_neighbors
 from objectspace.analyses.place import Whereabouts, numeric_factor, window_whereabouts
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
-from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.embeddings.spaces import Recipe, Space, SpaceRows
 from objectspace.errors import InputError, RecipeError
 from objectspace.files import content_id
+from objectspace.jobs.add_embeddings import EXTERNAL
 from objectspace.objects.records import Objects, no_objects
-from objectspace.own_vectors import OWN
-from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
+from objectspace.store import Batch, Store, open_store, open_writer
 from objectspace.store.records import check_space_name
 
-#: Characters up to which both values of what two recipes differ in are told.
+#: Characters up to which a message shows both values of a key in which two recipes differ.
 BRIEF = 40
 
 
 @dataclass(frozen=True, slots=True)
 class ErasedSpace:
-    """A space without some factors.
+    """A space without some factors, and what the erasure changed.
 
-    name, n, rank: the new space, its vectors, the dimensions that were erased
-    change: squared change of its vectors, as a share of their variance
-    probes: what is found of each factor in varied pictures that the eraser was not fitted to
-    here: R2 of a linear probe of the space itself, before and after, of the factors that its objects have
-    purity: of the labels among the five nearest of other photos, before and after; None where all photos or
-        all labels are one
+    space, name: the space that was read, and the one that was written
+    n, rank: vectors in it; dimensions that were erased
+    change: squared change of the vectors, as a share of their variance
+    probes: R2 of probes of each factor in varied images that were held out, before and after
+    here: R2 of a linear probe of the space itself, before and after, for the factors that its objects have
+    purity: of the labels among the five nearest of other images, before and after; None where all objects
+        are of one image or one label
     """
 
     space: str
@@ -54,7 +55,7 @@ class ErasedSpace:
         """Plain JSON values."""
         return {
             "space": self.space,
-            "as": self.name,
+            "name": self.name,
             "factors": list(self.factors),
             "n": self.n,
             "rank": self.rank,
@@ -72,19 +73,18 @@ def _pair_json(pair: tuple[Estimate, Estimate]) -> dict[str, Any]:
 def erase_space(
     store: Path | str, space: str, *, fit: Path | str, factors: tuple[str, ...], name: str, seed: int = 0
 ) -> ErasedSpace:
-    """Add the space ``name``: the vectors of ``space`` without ``factors``, as learned in the store ``fit``.
+    """Write the vectors of ``space`` without ``factors`` as the space ``name`` of the same store (LEACE).
 
-    ``fit`` has varied pictures in a space of the same recipe. Factors are numbers: the user's own columns,
-    x, y, x1, y1 and size, and of windows phase_x and phase_y.
+    fit: a store of varied images in a space of the same recipe, which the eraser is fitted to
+    factors: numbers: the user's own columns, x, y, x1, y1 and size, and of windows phase_x and phase_y
+
     Raises RecipeError where ``fit`` has no space of that recipe or ``name`` is a space of another one,
-    QueryError for an unknown space, InputError for an unknown or constant factor, and for a name that cannot
-    be a space's or is that of ``space``.
+    QueryError for an unknown space, InputError for an unknown or constant factor, and for a name that no
+    space can have or that is ``space``.
     """
     check_space_name(name)
     if name == space:
-        raise InputError(
-            f"the space without the factors needs a name of its own, {space} is the one with them"
-        )
+        raise InputError(f"the space without the factors needs another name than {space}, the one with them")
     opened, taught = open_store(store), open_store(fit)
     real, varied = opened.space(space), taught.space(_same_recipe(taught, opened.recipe(space)))
     objects = taught.objects(varied.object_id)
@@ -124,7 +124,7 @@ def _probed(
     after: Space,
     seed: int,
 ) -> dict[str, tuple[Estimate, Estimate]]:
-    """Linear probes of the factors that these objects have and that differ between them."""
+    """Return linear probes of the factors that these objects have and that differ between them."""
     clusters = make_clusters(objects.image_id)
     found = {}
     for name in factors:
@@ -140,29 +140,29 @@ def _probed(
 
 
 def _same_recipe(store: Store, recipe: Recipe) -> str:
-    """The space of a store that was made as a recipe says, by whatever release."""
+    """Return the name of a store's space of this recipe, by any release. Raises RecipeError."""
     differing = {name: recipe.differences(store.recipe(name)) for name in store.space_names}
     if not differing:
-        raise RecipeError(f"{store.path} has no space; index varied pictures first")
+        raise RecipeError(f"{store.path} has no space; index varied images first")
     name = min(differing, key=lambda name: len(differing[name]))
     if differing[name]:
         pairs = {key: f"{ours}, there {theirs}" for key, (ours, theirs) in differing[name].items()}
         # Checksums and preprocessing would fill a page, and nobody compares them by eye.
-        told = ", ".join(f"{key} ({pair})" if len(pair) <= BRIEF else key for key, pair in pairs.items())
+        listed = ", ".join(f"{key} ({pair})" if len(pair) <= BRIEF else key for key, pair in pairs.items())
         cure = (
             "add vectors of the same model to it"
-            if recipe.route == OWN
+            if recipe.route == EXTERNAL
             else "vary with the options that made this one"
         )
         raise RecipeError(
-            f"no space of {store.path} was made as this one was; {name} is nearest and differs in {told}; "
-            f"{cure}"
+            f"no space of {store.path} has the recipe of this one; {name} is nearest and "
+            f"differs in {listed}; {cure}"
         )
     return name
 
 
 def _recipe(real: Space, varied: Space, factors: tuple[str, ...], eraser: Eraser) -> Recipe:
-    """The space's recipe and what was done to it: the same pictures and factors erase the same."""
+    """Return the recipe with the erasure, which the images and factors that it was fitted to determine."""
     pictures = content_id("\n".join([varied.recipe.digest, *varied.object_id.tolist()]).encode())
     erasure = {
         "method": "LEACE",
@@ -176,7 +176,7 @@ def _recipe(real: Space, varied: Space, factors: tuple[str, ...], eraser: Eraser
 
 
 def _write(store: Store, space: Space, origin: str) -> None:
-    cells = {} if space.recipe.route in ("crop", "query", OWN) else store.cells(origin)
+    cells = {} if space.recipe.route in ("crop", "query", EXTERNAL) else store.cells(origin)
     rows = SpaceRows(space.recipe, space.object_id, space.vectors, cells)
     batch = Batch(
         images=[], objects=no_objects(), thumbnails=[], job=space.recipe.digest, vectors={space.name: rows}

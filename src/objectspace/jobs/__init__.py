@@ -1,0 +1,1 @@
+"""All that writes a store: images indexed, embeddings added, factors erased."""

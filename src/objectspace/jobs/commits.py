@@ -1,0 +1,207 @@
+"""The commits of a running job: what the next one holds, when it is due, and what all of them did."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from objectspace.embeddings.spaces import SpaceRows
+from objectspace.errors import ImageError
+from objectspace.files import content_id, printable_path
+from objectspace.images import Failure, read_file
+from objectspace.jobs.finished import Finished
+from objectspace.objects.records import concatenate
+from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.pipeline.results import ImageResult, Outcome, SkippedImage
+from objectspace.store import Batch, ImageRow, Writer
+
+logger = logging.getLogger("objectspace")
+
+#: A commit is due after so many images, objects or seconds, whichever comes first.
+COMMIT_IMAGES = 256
+COMMIT_OBJECTS = 256
+COMMIT_SECONDS = 30.0
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSummary:
+    """What an index job did.
+
+    photos: files that were named; indexed: images that were processed; known: images that this job had
+    finished before, and copies; objects: found in the images that were processed; failures: files that could
+    not be used, or a part of them; seconds: that it took
+    """
+
+    photos: int
+    indexed: int
+    known: int
+    objects: int
+    failures: tuple[Failure, ...] = field(repr=False)
+    seconds: float
+
+    @property
+    def nothing_usable(self) -> bool:
+        """Whether there were images and every one of them failed."""
+        return bool(self.failures) and not (self.indexed or self.known)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "photos": self.photos,
+            "indexed": self.indexed,
+            "known": self.known,
+            "objects": self.objects,
+            "failures": [failure._asdict() for failure in self.failures],
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class CommitBuffer:
+    """Collects the outcomes of a running job, and commits them when enough have come together.
+
+    finished: which images the job finished before it began
+    """
+
+    def __init__(self, job: LoadedJob, writer: Writer, progress: Progress) -> None:
+        self._job, self._writer, self._progress = job, writer, progress
+        self.finished = Finished(job, writer)
+        self._seen: set[str] = set()
+        self._pending: list[ImageResult] = []
+        self._unwritten: list[Failure] = []
+        self._committed_at = time.monotonic()
+        self._factors: dict[str, Mapping[str, float | str | None]] = {}
+        self._paths: dict[str, str] = {}
+        self._used: set[str] = set()
+        self._failed_before = {failure.path for failure in writer.failures()}
+        self._failures: list[Failure] = []
+        self._indexed = self._known = self._objects = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Take the outcome of the next image, and commit if that is due."""
+        objects = 0
+        if isinstance(outcome, Failure):
+            self._fail(outcome)
+        elif isinstance(outcome, SkippedImage):
+            self._skip(outcome)
+        else:
+            objects = len(outcome.objects)
+            self._keep(outcome)
+        self._progress(1, objects)
+        if self._due():
+            self.commit()
+
+    def _fail(self, failure: Failure) -> None:
+        logger.info("failed: %s: %s", *failure)
+        self._failures.append(failure)
+        self._unwritten.append(failure)
+
+    def _skip(self, image: SkippedImage) -> None:
+        """Count an image, whose factors may have changed since; of several copies the first's count."""
+        if self._job.factors is not None and image.image_id not in self._seen:
+            values = self._job.factors.of(image.path)
+            self._factors[image.image_id] = {name: value for name, value in values.items() if name != "label"}
+        self._known += 1
+        self._use(image.path, image.image_id)
+
+    def _keep(self, result: ImageResult) -> None:
+        for problem in result.problems:
+            self._fail(problem)
+        if self._job.factors is not None:
+            columns = self._job.factors.for_objects(result.path, len(result.objects))
+            result = replace(result, objects=result.objects.with_factors(columns))
+        self._pending.append(result)
+        self._use(result.path, result.image_id)
+
+    def _use(self, path: str, image_id: str) -> None:
+        """Remember that an image was read, where, and which label files with it."""
+        self._seen.add(image_id)
+        self._paths.setdefault(image_id, printable_path(path))
+        if self._failed_before:
+            annotations = self._job.annotations
+            self._used.add(printable_path(path))
+            self._used.update(map(printable_path, () if annotations is None else annotations.files(path)))
+
+    def _due(self) -> bool:
+        late = time.monotonic() - self._committed_at > COMMIT_SECONDS
+        objects = sum(len(result.objects) for result in self._pending)
+        return late or len(self._pending) >= COMMIT_IMAGES or objects >= COMMIT_OBJECTS
+
+    def commit(self) -> None:
+        """Write the images that are ready, and the failures since the last commit."""
+        results, failures = self._pending, self._unwritten
+        self._pending, self._unwritten = [], []
+        table, started = self._job.factors, time.monotonic()
+        batch = Batch(
+            images=[ImageRow(r.image_id, printable_path(r.path), r.width, r.height) for r in results],
+            objects=concatenate([result.objects for result in results]),
+            thumbnails=[thumbnail for result in results for thumbnail in result.thumbnails],
+            # Labels that could not be read say nothing of the objects: they are read again next time.
+            job={r.image_id: self._name(r) for r in results if not r.problems},
+            vectors=_joined([result.vectors for result in results]),
+            failures=failures,
+            sources=self._job.sources(),
+            models=self._job.models(),
+            replaces=self._job.replaces,
+            unnamed={} if table is None else {r.image_id: table.silent_on(r.path) for r in results},
+        )
+        self._writer.commit(batch)
+        self._indexed += len(results)
+        self._objects += len(batch.objects)
+        self._committed_at = time.monotonic()
+        logger.info(
+            "committed %d images, %d objects, %d failures in %.2f s",
+            *(len(results), len(batch.objects), len(failures)),
+            self._committed_at - started,
+        )
+
+    def _name(self, result: ImageResult) -> str:
+        return self.finished.name(result.contents, result.objects.object_id.tolist())
+
+    def finish(self) -> None:
+        """Write what has changed of images that were finished before: factors, paths, failures."""
+        self._writer.set_factors(self._factors)
+        stored = self._writer.paths()
+        moved = {
+            image_id: path
+            for image_id, path in self._paths.items()
+            if path != stored.get(image_id, path) and not _is_at(stored[image_id], image_id)
+        }
+        self._writer.set_paths(moved)
+        self._writer.heal(self._used, self._failures)
+
+    def summary(self, photos: int, seconds: float) -> IndexSummary:
+        """Return what the job did, of so many files in so many seconds."""
+        return IndexSummary(photos, self._indexed, self._known, self._objects, tuple(self._failures), seconds)
+
+
+def _is_at(path: str, image_id: str) -> bool:
+    """Return whether an image is still at a path, and not another one."""
+    try:
+        return content_id(read_file(Path(path))) == image_id
+    except ImageError:
+        return False
+
+
+def _joined(parts: Sequence[Mapping[str, SpaceRows]]) -> dict[str, SpaceRows]:
+    """Return the rows of each space over all images."""
+    by_space: dict[str, list[SpaceRows]] = {}
+    for part in parts:
+        for name, rows in part.items():
+            by_space.setdefault(name, []).append(rows)
+    return {
+        name: SpaceRows(
+            rows[0].recipe,
+            np.concatenate([row.object_id for row in rows]),
+            np.concatenate([row.vectors for row in rows]),
+            {column: np.concatenate([row.cells[column] for row in rows]) for column in rows[0].cells},
+        )
+        for name, rows in by_space.items()
+    }

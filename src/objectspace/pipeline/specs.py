@@ -1,0 +1,142 @@
+"""What a job is made of, by name: plain values that can be pickled, each with what loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectspace.errors import InputError
+from objectspace.models.detectors import Detector, load_detector
+from objectspace.models.encoders import Encoder, load_encoder
+from objectspace.models.encoders.encoder_maps import load_encoder_map
+from objectspace.models.maps import MapSource
+from objectspace.models.prompts import Prompter, load_prompter
+from objectspace.objects.annotations import AnnotationSet, open_annotations
+from objectspace.objects.annotations.mask_images import open_mask_images
+from objectspace.objects.annotations.photo_factors import (
+    FactorTable,
+    factors_from_csv,
+    factors_from_pattern,
+    merge_factors,
+)
+from objectspace.objects.labels import COCO_NAMES, read_names
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """A detector by the arguments of :func:`objectspace.load_detector`, device and precision aside."""
+
+    name_or_cfg: Path | str
+    weights: Path | str | None = None
+    names: Path | str | None = None
+    resize: str | None = None
+
+    def load(self, device: str, precision: str) -> Detector:
+        """Return the detector. Raises as :func:`objectspace.load_detector` does."""
+        return load_detector(
+            self.name_or_cfg,
+            weights=self.weights,
+            names=self.names,
+            resize=self.resize,
+            device=device,
+            precision=precision,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """An encoder by the arguments of :func:`objectspace.load_encoder`, device and precision aside."""
+
+    name: str
+    weights: Path | str | None = None
+
+    def load(self, device: str, precision: str) -> Encoder:
+        """Return the encoder of crops. Raises as :func:`objectspace.load_encoder` does."""
+        return load_encoder(self.name, weights=self.weights, device=device, precision=precision)
+
+    def load_map(self, device: str, precision: str) -> MapSource:
+        """Return the encoder of whole images. Raises as :func:`objectspace.load_encoder_map` does."""
+        return load_encoder_map(self.name, weights=self.weights, device=device, precision=precision)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSpec:
+    """Words, and the networks that find them, by the arguments of :func:`objectspace.load_prompter`.
+
+    words: ``"apple. red car. dog."``, or the words one by one
+    name: of the networks; None for the default
+    """
+
+    words: str | tuple[str, ...]
+    name: str | None = None
+    weights: Path | str | None = None
+    box_threshold: float | None = None
+    text_threshold: float | None = None
+
+    def load(self, device: str) -> Prompter:
+        """Return what finds the words. Raises as :func:`objectspace.load_prompter` does."""
+        named = {} if self.name is None else {"name": self.name}
+        return load_prompter(
+            self.words,
+            **named,
+            weights=self.weights,
+            box_threshold=self.box_threshold,
+            text_threshold=self.text_threshold,
+            device=device,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationSpec:
+    """Annotations by their place and format, see :func:`objectspace.open_annotations`.
+
+    names: a file of class names, a line each, for a folder of YOLO's labels; None for COCO's
+    """
+
+    path: Path | str
+    format: str = "yolo"
+    names: Path | str | None = None
+
+    def read(self) -> AnnotationSet:
+        """Return the reader of the annotations. Raises AnnotationError, InputError for the class names."""
+        names = COCO_NAMES if self.names is None else read_names(self.names)
+        return open_annotations(self.path, names=names, format=self.format)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSpec:
+    """Mask images, one object an image, see :func:`objectspace.open_mask_images`."""
+
+    folder: Path | str
+    pattern: str = "{stem}.png"
+    label: str = "object"
+
+    def read(self, factors: FactorTable | None) -> AnnotationSet:
+        """Return the reader of the masks, labeled by ``factors`` where it says. Raises AnnotationError."""
+        return open_mask_images(self.folder, pattern=self.pattern, label=self.label, factors=factors)
+
+
+@dataclass(frozen=True, slots=True)
+class FactorTableSpec:
+    """What is known of each image: from a pattern of file names, from a table, or from both.
+
+    pattern: see :func:`objectspace.factors_from_pattern`; table: see :func:`objectspace.factors_from_csv`
+    """
+
+    pattern: str | None = None
+    table: Path | str | None = None
+
+    def read(self, images: Sequence[Path]) -> FactorTable:
+        """Return the factors of these images. Raises AnnotationError and InputError as the two readers do."""
+        parts = []
+        if self.pattern is not None:
+            parts.append(factors_from_pattern(self.pattern, images))
+        if self.table is not None:
+            parts.append(factors_from_csv(self.table, images))
+        if not parts:
+            raise InputError("factors come from a pattern or from a table; give one of them")
+        return parts[0] if len(parts) == 1 else merge_factors(*parts)
+
+
+Spec = DetectorSpec | EncoderSpec | PromptSpec | AnnotationSpec | MaskSpec | FactorTableSpec
