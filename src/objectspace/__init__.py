@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.factors import Question, measure_factor
     from objectspace.analyses.occlusion import measure_occlusion
     from objectspace.analyses.projection import project
+    from objectspace.build_index import index_space
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.encoders import Encoder, load_encoder
     from objectspace.embeddings.encoders.maps import load_encoder_map
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs import Job
     from objectspace.neighbours import ExactIndex, StreamedIndex, nearest
-    from objectspace.neighbours.approximate import index_space
     from objectspace.objects.annotations import objects_reader, open_annotations
     from objectspace.objects.detectors import load_detector
     from objectspace.objects.factors import factors_from_csv, factors_from_pattern
@@ -63,13 +63,15 @@ if TYPE_CHECKING:
     from objectspace.objects.records import Objects, make_objects
     from objectspace.objects.supervision import from_supervision, to_supervision
     from objectspace.own_vectors import add_vectors
-    from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
     from objectspace.scenes.variation_files import draw_variation
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world_files import write_world
     from objectspace.search import Answer, SpaceSearch, choose_targets
-    from objectspace.sheets import sheet_rows
+    from objectspace.search.queries.photos import query_photo
+    from objectspace.search.queries.points import query_point
+    from objectspace.search.queries.texts import query_text
+    from objectspace.search.tiles import sheet_rows
     from objectspace.store import Store, open_store, open_writer
     from objectspace.tally import Report
 
@@ -109,7 +111,7 @@ _ADDRESSES = {
     "find_photos": "images",
     "from_supervision": "objects.supervision",
     "index": "flow",
-    "index_space": "neighbours.approximate",
+    "index_space": "build_index",
     "load_detector": "objects.detectors",
     "load_encoder": "embeddings.encoders",
     "load_encoder_map": "embeddings.encoders.maps",
@@ -126,12 +128,12 @@ _ADDRESSES = {
     "open_store": "store",
     "open_writer": "store",
     "project": "analyses.projection",
-    "query_photo": "queries",
-    "query_point": "queries",
-    "query_text": "queries",
+    "query_photo": "search.queries.photos",
+    "query_point": "search.queries.points",
+    "query_text": "search.queries.texts",
     "read_image": "images",
     "read_names": "objects.labels",
-    "sheet_rows": "sheets",
+    "sheet_rows": "search.tiles",
     "to_supervision": "objects.supervision",
     "view_objects": "analyses.context",
     "write_figure": "figures.style",

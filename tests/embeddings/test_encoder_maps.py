@@ -12,8 +12,8 @@ from objectspace.flow import index
 from objectspace.images import Image, find_photos
 from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
-from objectspace.queries import query_photo
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.photos import query_photo
 from objectspace.store import open_store
 
 NAMES = ("apple", "pear", "plum")

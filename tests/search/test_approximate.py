@@ -10,8 +10,8 @@ from scipy.stats import binomtest
 
 from objectspace.errors import InputError, QueryError, StoreBusyError
 from objectspace.neighbours import approximate
-from objectspace.neighbours.approximate import choose_settings, index_space, recall_of
 from objectspace.search import SpaceSearch
+from objectspace.search.approximate import choose_settings, index_space, recall_of
 from objectspace.store import open_store, open_writer
 
 

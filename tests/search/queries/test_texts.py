@@ -11,8 +11,8 @@ from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
-from objectspace.queries import default_text_space, query_text, text_spaces
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.texts import default_text_space, query_text, text_spaces
 from objectspace.store import open_store
 
 SPACE = "tiny-clip-crop"

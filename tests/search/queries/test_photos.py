@@ -12,8 +12,9 @@ from objectspace.images import find_photos
 from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.detectors import load_detector
-from objectspace.queries import query_photo, stored_objects_of
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.photos import query_photo
+from objectspace.search.queries.stored import stored_objects_of
 from objectspace.store import open_store
 
 

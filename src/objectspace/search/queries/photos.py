@@ -1,4 +1,4 @@
-"""A photo as a query: an object in a box of it, or all that is detected in it."""
+"""Queries from a photo: an object in a box of it, or every object that is detected in it."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from objectspace.jobs import Job
 from objectspace.objects.annotations import Annotated
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.records import make_objects
-from objectspace.queries.networks import space_job
 from objectspace.search import UNLABELLED, Queries
+from objectspace.search.queries.networks import space_job
 from objectspace.store import Store
 from objectspace.tally import Finding
 
 
 @dataclass(frozen=True, slots=True)
 class BoxReader:
-    """Looks up one box, the same in every photo, as if it were annotated."""
+    """Read one box, the same in every photo, as an annotation."""
 
     xyxy: tuple[float, float, float, float]
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """Only that a user drew it."""
+        """The recipe: that a user drew the box."""
         return {"format": "box of a query"}
 
     @property
     def source(self) -> str:
-        """``box@`` and the recipe's digest."""
+        """The source: ``box@`` and the recipe's digest."""
         return f"box@{recipe_digest(self.recipe)}"
 
     @property
     def factor_names(self) -> Collection[str]:
-        """None: a box is a shape."""
+        """The names of factors: none."""
         return ()
 
     def contents(self, photo: Path | str) -> str:
-        """The box itself."""
+        """Return a digest of the box."""
         return content_id(repr(self.xyxy).encode())
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """None: a user drew it."""
+        """Return the annotation files of a photo: none."""
         return ()
 
     def objects_of(self, image: Image) -> Annotated:
-        """The box, clipped to the photo. Raises QueryError where nothing of it is inside."""
+        """Return the box, clipped to the photo. Raises QueryError where nothing of it is inside."""
         box: NDArray[np.float32] = clip(np.array([self.xyxy], np.float32), (image.width, image.height))
         if not area(box)[0] > 0:
             sides = ",".join(f"{side:g}" for side in self.xyxy)
@@ -66,13 +66,6 @@ class BoxReader:
         return Annotated(objects)
 
 
-def stored_objects_of(store: Store, photo: Path | str) -> list[str]:
-    """Ids of the stored objects of a photo, by its content; none where the photo is not in the store."""
-    image_id = content_id(read_file(Path(photo)))
-    objects = store.objects()
-    return [str(name) for name in objects.object_id[objects.image_id == image_id]]
-
-
 def query_photo(
     store: Store,
     photo: Path | str,
@@ -82,7 +75,7 @@ def query_photo(
     device: str = "cpu",
     confidence: float = 0.25,
 ) -> Queries:
-    """The object in a box of a photo, or every object detected in it, embedded as ``space`` was made.
+    """Return the object in a box of a photo, or all that are detected in it, embedded as ``space`` was made.
 
     Networks are loaded from where the job that made the space found them. Raises ImageError for a photo that
     cannot be read, QueryError where nothing is found, RecipeError where the networks' files have changed.
@@ -90,7 +83,8 @@ def query_photo(
     annotations = None if box is None else BoxReader(box)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)
     opened = decode_photo(read_file(Path(photo)), Path(photo), job)
-    finding = next(encode(map(job_cutter(job), find(iter([opened]), job)), job))
+    # Unpacked, so that the pipeline has ended and its threads' settings are taken back.
+    (finding,) = encode(map(job_cutter(job), find(iter([opened]), job)), job)
     return _queries(finding, job, space, store, photo)
 
 
