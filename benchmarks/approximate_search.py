@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
+from objectspace.files import content_id
 from objectspace.neighbours import ExactIndex, StreamedIndex
 from objectspace.objects.records import make_objects
 from objectspace.search import default_space

@@ -38,10 +38,8 @@ ORDER = (
     "objects",
     "networks",
     "images",
-    "digests",
-    "cores",
-    "drafts",
-    "wording",
+    "files",
+    "threads",
     "errors",
     "_version",
 )

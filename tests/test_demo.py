@@ -11,8 +11,8 @@ from torchvision.ops import box_iou
 
 from objectspace import demo
 from objectspace.demo import Demo, make_demo
-from objectspace.drafts import DRAFT
 from objectspace.errors import InputError
+from objectspace.files import TEMPORARY_PREFIX
 from objectspace.store import open_store
 
 
@@ -79,7 +79,7 @@ def test_what_a_killed_demo_left_does_not_stop_the_next(
     def stop(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    (tmp_path / f"{DRAFT}x").mkdir()
+    (tmp_path / f"{TEMPORARY_PREFIX}x").mkdir()
     monkeypatch.setattr(demo, "write_world", stop)
     with pytest.raises(KeyboardInterrupt):
         make_demo(tmp_path)

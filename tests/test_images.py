@@ -5,10 +5,8 @@ import io
 import os
 import subprocess
 import sys
-import threading
-import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +28,6 @@ from objectspace.images import (
     passed_over_text,
     read_image,
     search_photos,
-    work_ahead,
 )
 
 
@@ -507,55 +504,6 @@ def test_a_subfolder_that_may_not_be_read_is_reported_when_read(
     assert album / "deep" / "er" in found
     with pytest.raises(ImageError, match="is a folder that may not be read"):
         read_image(album / "deep" / "er")
-
-
-# Reading ahead
-
-
-def test_results_come_in_order_though_tasks_end_out_of_order() -> None:
-    def task(number: int) -> int:
-        time.sleep(0.01 if number % 3 == 0 else 0)
-        return number
-
-    assert list(work_ahead(range(20), task, workers=4, ahead=6)) == list(range(20))
-
-
-def test_no_more_results_exist_than_asked_for() -> None:
-    begun: list[int] = []
-    results = work_ahead(range(50), lambda number: begun.append(number) or number, workers=2, ahead=5)
-    for held in results:
-        time.sleep(0.002)
-        assert len(begun) <= held + 5
-
-
-def test_an_exception_comes_out_at_its_place() -> None:
-    results = work_ahead([1, 0, 2], lambda number: 1 / number, workers=2, ahead=2)
-    assert next(results) == 1
-    with pytest.raises(ZeroDivisionError):
-        next(results)
-
-
-def test_stopping_early_ends_the_threads_and_drops_the_rest() -> None:
-    begun: list[int] = []
-    results = work_ahead(range(1000), lambda number: begun.append(number), workers=2, ahead=8)
-    next(results)
-    results.close()  # type: ignore[attr-defined]
-    count = len(begun)
-    assert count <= 8
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
-
-
-def test_an_interrupt_in_the_caller_ends_the_threads() -> None:
-    def interrupted(step: Callable[[], None]) -> None:
-        for _ in work_ahead(range(100), lambda number: number, workers=2, ahead=4):
-            step()
-
-    def step() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted(step)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
 
 
 # Thumbnails

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
+from objectspace.files import content_id
 from objectspace.objects.records import Objects, concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_writer
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from objectspace.errors import InputError, QueryError
+from objectspace.errors import InputError, QueryError, counted
 from objectspace.neighbours import METRICS
 from objectspace.search.approximate import ApproximateIndex, measure_recall
 from objectspace.store import SpaceIndex, StoredSpace, StoredVectors, open_store, open_writer
 from objectspace.store.indexes import KINDS, Recall
-from objectspace.wording import counted
 
 #: Below this many vectors no index is built: Lance learns its codes from 256, and exact search takes no time.
 FEWEST = 256

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, guess
 from objectspace.networks.darknet.architectures import ARCHITECTURES
 from objectspace.networks.darknet.cfg import read_cfg
 from objectspace.networks.darknet.layers import read_layers
 from objectspace.networks.weights import WeightsFile, local_path
 from objectspace.objects.detectors.published import DETRS, TORCHVISION, is_detr
-from objectspace.wording import guess
 
 if TYPE_CHECKING:
     from objectspace.embeddings.encoders.published import HubWeights

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from objectspace.drafts import names_in
 from objectspace.embeddings.encoders import load_encoder
 from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_space
 from objectspace.figures.style import write_figure
+from objectspace.files import names_in
 from objectspace.flow import index
 from objectspace.images import find_photos
 from objectspace.jobs import Job

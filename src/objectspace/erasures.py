@@ -16,9 +16,9 @@ from objectspace.analyses.factors import Question, measure_neighbours
 from objectspace.analyses.place import Whereabouts, numeric_factor, window_whereabouts
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError, RecipeError
+from objectspace.files import content_id
 from objectspace.objects.records import Objects, no_objects
 from objectspace.own_vectors import OWN
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer

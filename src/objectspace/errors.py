@@ -1,4 +1,4 @@
-"""Everything objectspace raises on purpose.
+"""Every exception that objectspace raises on purpose, and how its messages word counts, numbers and guesses.
 
 ::
 
@@ -19,6 +19,12 @@
 Each message is one sentence or two: what was expected, what came, what to do. The command line prints
 exactly that message and exits 1, so no message holds a traceback or a bare number.
 """
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
 
 
 class ObjectspaceError(Exception):
@@ -84,3 +90,24 @@ class StoreBusyError(StoreError):
 
 class RecipeError(StoreError):
     """Vectors of one recipe were offered to a space that holds another."""
+
+
+# ------------------------------------------------------------------------------------------ how to word it
+
+
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Return ``1 photo`` or ``2 photos``; ``plural`` where it is not the noun and an s."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
+
+
+def number_text(number: float) -> str:
+    """Return a number with three decimals, with one from 10 on (``0.325``, ``90.1``), or ``-`` for NaN."""
+    if math.isnan(number):
+        return "-"
+    return f"{number:z.3f}" if abs(number) < 10 else f"{number:z.1f}"
+
+
+def guess(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return ``; did you mean dog?`` for a name that is nearly a known one, else ``otherwise``."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else otherwise

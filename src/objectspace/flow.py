@@ -14,43 +14,29 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectspace.digests import content_id
 from objectspace.embeddings.crops import cut_crops
 from objectspace.embeddings.pooling import pool
 from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
 from objectspace.embeddings.windows import responsible_cells
 from objectspace.errors import ImageError, InputError
-from objectspace.images import (
-    Image,
-    Pixels,
-    decode_image,
-    encode_thumbnail,
-    read_file,
-    work_ahead,
-)
+from objectspace.files import content_id
+from objectspace.images import Image, Pixels, decode_image, encode_thumbnail, read_file
 from objectspace.jobs import Finished, Job
-from objectspace.networks.threads import compute_alone, threads_restored, worker_count
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.maps import MapRun, MapSource
 from objectspace.objects.records import Objects
 from objectspace.store import Failure, SpaceRows, open_writer
 from objectspace.tally import Finding, Progress, Report, Tally
-
-#: Photos that wait in a stage for each of its threads.
-AHEAD = 3
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from objectspace.threads import compute_ahead
 
 
 def index(
@@ -66,12 +52,12 @@ def index(
     Raises StoreBusyError, RecipeError (a space of that name has another recipe), StoreError, ModelError.
     """
     started = time.monotonic()
-    with open_writer(store) as writer, threads_restored():
+    with open_writer(store) as writer:
         writer.check_recipes(job.recipes())
         tally = Tally(job, writer, progress)
-        opened = _in_threads(photos, partial(open_photo, job=job, finished=tally.finished))
+        opened = compute_ahead(photos, partial(open_photo, job=job, finished=tally.finished))
         found = find(_to_do(opened, tally), job)
-        cut = _in_threads(found, job_cutter(job))
+        cut = compute_ahead(found, job_cutter(job))
         try:
             for finding in encode(cut, job):
                 tally.add(finding)
@@ -81,14 +67,6 @@ def index(
         tally.finish()
         writer.finish()
     return tally.report(len(photos), time.monotonic() - started)
-
-
-def _in_threads(
-    items: Iterable[Item], task: Callable[[Item], Result], workers: int | None = None
-) -> Iterator[Result]:
-    """``task`` of every item, in order, computed ahead in threads of one core each."""
-    workers = workers or worker_count()
-    return work_ahead(items, task, workers=workers, ahead=AHEAD * workers, at_start=compute_alone)
 
 
 # ------------------------------------------------------------------------------------------------ open
@@ -177,7 +155,7 @@ def find(opened: Iterator[Opened], job: Job) -> Iterator[Finding]:
     finder = job.prompts or job.detector or job.encoder_map
     batches = _batches(opened, 1 if finder is None else finder.batch_size)
     one_by_one = finder is not None and finder.device.type != "cpu"
-    for findings in _in_threads(batches, partial(_find_batch, job=job), 1 if one_by_one else None):
+    for findings in compute_ahead(batches, partial(_find_batch, job=job), workers=1 if one_by_one else None):
         yield from findings
 
 

@@ -10,23 +10,19 @@ import functools
 import io
 import os
 import stat
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id
 from objectspace.errors import ImageError, InputError
+from objectspace.files import content_id, printable_path
 
 Pixels = NDArray[np.uint8]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 #: Pictures with more pixels are refused from their header, undecoded. It is Pillow's own limit against files
 #: of a few kilobytes that unpack to gigabytes, so it holds before ours can be asked.
@@ -195,34 +191,6 @@ def passed_over_text(counts: Mapping[str, int]) -> str:
     return f"{listed} {files} passed over: convert {them} to JPEG first"
 
 
-def work_ahead(
-    items: Iterable[Item],
-    task: Callable[[Item], Result],
-    *,
-    workers: int,
-    ahead: int,
-    at_start: Callable[[], None] | None = None,
-) -> Generator[Result, None, None]:
-    """``task(item)`` of every item, in order, computed in threads ahead of the caller.
-
-    At most ``ahead`` results exist at once, the caller's among them, so memory is bounded however slow the
-    caller is. Each thread calls ``at_start`` first. An exception of ``task`` comes out at its place in the
-    order. When the generator is closed, what has not begun is dropped and the threads end before control
-    goes on; so a caller whose threads write somewhere closes it (``contextlib.closing``), Ctrl-C or not.
-    """
-    waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead", initializer=at_start)
-    try:
-        for item in items:
-            waiting.append(pool.submit(task, item))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
     """A JPEG of pixels (h, w, 3), made to fit ``side`` x ``side`` with its aspect kept; never enlarged."""
     picture = PIL.Image.fromarray(np.ascontiguousarray(pixels))
@@ -235,11 +203,6 @@ def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
 def decode_thumbnail(data: bytes) -> Pixels:
     """The pixels (h, w, 3) uint8 of a thumbnail. Raises ImageError."""
     return decode_image(data, path="thumbnail").pixels
-
-
-def printable_path(path: Path | str) -> str:
-    """The path as text that can be stored and printed: bytes that are not UTF-8 become ``\\xff`` escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def read_file(path: Path) -> bytes:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from objectspace.digests import content_id, recipe_digest
 from objectspace.embeddings.crops import CropPolicy, crop_space_name
 from objectspace.embeddings.encoders import Encoder
 from objectspace.embeddings.pooling import Pooling, parse_pooling, pooled_space_name
@@ -15,6 +14,7 @@ from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import Scale
 from objectspace.errors import InputError
+from objectspace.files import content_id, recipe_digest
 from objectspace.objects.annotations import AnnotationReader
 from objectspace.objects.detectors import Detector
 from objectspace.objects.factors import FactorTable

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from objectspace.digests import content_id
 from objectspace.errors import ImageError
-from objectspace.images import Image, Pixels, printable_path, read_file
+from objectspace.files import content_id, printable_path
+from objectspace.images import Image, Pixels, read_file
 from objectspace.jobs import Finished, Job
 from objectspace.objects.records import Objects, concatenate
 from objectspace.store import Batch, Failure, ImageRow, SpaceRows, Writer

@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
+from objectspace.files import content_id
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders import TextEncoder, clip, has_text_tower, load_encoder
 from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
+from objectspace.files import file_sha256
 
 TEXTS = ["a red leather chair", "Blue!", "a dog"]
 

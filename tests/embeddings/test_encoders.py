@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders import load_encoder, resnet, timm_models
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.resnet import fold_batch_norms
 from objectspace.embeddings.encoders.weights import state_dict_sha256
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
+from objectspace.files import file_sha256
 
 SMALL = "test_resnet"  # 0.4 M parameters, 160 x 160, 96 numbers
 

@@ -9,9 +9,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
 from objectspace.export import selection
+from objectspace.files import content_id
 from objectspace.objects.masks import encode
 from objectspace.objects.records import Provenance, concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, Store, open_store, open_writer

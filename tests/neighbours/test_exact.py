@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbours import NOBODY, ExactIndex, nearest, sieve
+from objectspace.neighbours import NOBODY, ExactIndex, exact, nearest, sieve
 
 
 def distance(query: np.ndarray, vector: np.ndarray, metric: str) -> float:
@@ -257,6 +257,21 @@ def test_more_queries_than_one_search_takes():
     for start in range(0, 2500, 640):
         part = nearest(queries[start : start + 640], vectors, ids=ids_of(300), k=3)
         assert found.index[start : start + 640].tolist() == part.index.tolist()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_searches_side_by_side_answer_as_one_does(monkeypatch, metric):
+    random = np.random.default_rng(0)
+    vectors = random.integers(-2, 3, (700, 6)).astype(np.float32)
+    queries = random.integers(-2, 3, (90, 6)).astype(np.float32)
+    index = ExactIndex(vectors, np.arange(700), metric=metric)
+    monkeypatch.setattr(exact, "_SHARE", 1000)
+    alone = index.nearest(queries, k=7)
+    monkeypatch.setattr(exact, "_SHARE", 1)
+    monkeypatch.setattr(exact, "core_count", lambda: 4)
+    beside = index.nearest(queries, k=7)
+    np.testing.assert_array_equal(beside.index, alone.index)
+    np.testing.assert_array_equal(beside.distance, alone.distance)
 
 
 def test_candidates_are_measured_before_they_fill_the_memory(monkeypatch):

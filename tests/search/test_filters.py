@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from objectspace.build_index import index_space
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
+from objectspace.files import content_id
 from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.search import Queries, SpaceSearch
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
+from objectspace.files import content_id
 from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.search import Queries, SpaceSearch, choose_targets, default_space, distance_text
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
+from objectspace.files import content_id
 from objectspace.images import encode_thumbnail
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectspace.digests import content_id
 from objectspace.embeddings.spaces import Recipe
+from objectspace.files import content_id
 from objectspace.objects.records import Mask, Objects, Provenance, concatenate, make_objects
 from objectspace.store import Batch, Failure, ImageRow, SpaceRows, open_store
 

@@ -17,9 +17,8 @@ from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
 from objectspace.analyses.statistics import Estimate, finite, mean_interval
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects, known_values
-from objectspace.wording import counted
 
 
 @dataclass(frozen=True, slots=True)

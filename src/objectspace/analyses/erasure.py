@@ -17,8 +17,7 @@ from objectspace.analyses.clusters import Clusters, make_clusters
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.statistics import Estimate
-from objectspace.errors import InputError
-from objectspace.wording import counted
+from objectspace.errors import InputError, counted
 
 Float64 = NDArray[np.float64]
 

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.clusters import Clusters, Codes, codes
-from objectspace.errors import InputError
+from objectspace.errors import InputError, guess
 from objectspace.objects.records import Objects, known_values
-from objectspace.wording import guess
 
 Kind = Literal["categorical", "linear", "circular"]
 

@@ -17,11 +17,10 @@ from objectspace.analyses.place import PHASES, Whereabouts
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge, held_out
 from objectspace.analyses.statistics import Estimate, finite
-from objectspace.cores import PRODUCTS_IN_ONE_THREAD
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects
-from objectspace.wording import counted
+from objectspace.threads import BLAS_IN_ONE_THREAD
 
 Method = Literal["pca", "tsne"]
 Float64 = NDArray[np.float64]
@@ -154,7 +153,7 @@ def project(
     fold = make_folds(clusters.cluster, FOLDS, seed=seed)
     vectors = space.vectors.astype(np.float64)
     # t-SNE magnifies the last bits of what it starts from, which the number of threads decides.
-    with PRODUCTS_IN_ONE_THREAD.held() if method == "tsne" else nullcontext():
+    with BLAS_IN_ONE_THREAD.held() if method == "tsne" else nullcontext():
         found = principal_components(vectors, COMPONENTS)
     told = {**factors, **_phases(where)}
     shares = None if where is None else _shares(vectors, found, where, fold)

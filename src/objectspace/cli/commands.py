@@ -95,8 +95,7 @@ from objectspace.cli.output import (
     warn,
     write_sheet,
 )
-from objectspace.errors import ObjectspaceError
-from objectspace.wording import counted
+from objectspace.errors import ObjectspaceError, counted
 
 app = typer.Typer(
     help="From photographs to a searchable space of objects: find them, embed each, search exactly, measure "

@@ -10,7 +10,7 @@ import typer
 from objectspace.cli.commands import app
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighboursOfEach, StorePath
 from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table, warn
-from objectspace.wording import counted
+from objectspace.errors import counted
 
 if TYPE_CHECKING:
     from objectspace.analyses.context import Context, Views

@@ -11,7 +11,7 @@ import typer
 from objectspace.cli.commands import app
 from objectspace.cli.options import Json, Quiet
 from objectspace.cli.output import print_json, progress_bars, warn
-from objectspace.wording import counted
+from objectspace.errors import counted
 
 WorldFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="a new folder for the pictures", show_default=False)

@@ -11,7 +11,7 @@ import typer
 from objectspace.cli.commands import app
 from objectspace.cli.options import Json, StorePath
 from objectspace.cli.output import print_json, warn
-from objectspace.wording import counted
+from objectspace.errors import counted
 
 
 class Format(StrEnum):

@@ -11,7 +11,7 @@ import typer
 from objectspace.cli.commands import app
 from objectspace.cli.options import Json, Metric, MetricOption, Space, StorePath
 from objectspace.cli.output import print_json, recall_text
-from objectspace.wording import counted
+from objectspace.errors import counted
 
 
 class Kind(StrEnum):

@@ -11,8 +11,7 @@ import typer
 
 from objectspace.cli.options import Precision, Resize, Route
 from objectspace.cli.output import warn
-from objectspace.errors import InputError
-from objectspace.wording import counted
+from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
     from objectspace.embeddings.encoders import Encoder

@@ -41,8 +41,7 @@ from objectspace.cli.output import (
     progress_bars,
 )
 from objectspace.cli.search import parsed_box
-from objectspace.errors import QueryError
-from objectspace.wording import counted, number_text
+from objectspace.errors import QueryError, counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.projection import Projection

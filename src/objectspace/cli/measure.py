@@ -11,7 +11,7 @@ from objectspace.cli.commands import app
 from objectspace.cli.jobs import misuse
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighboursOfEach, Space, StorePath
 from objectspace.cli.output import LISTED, checked_figure, estimate_row, print_json, print_table
-from objectspace.wording import counted, number_text
+from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry

@@ -22,7 +22,7 @@ from objectspace.cli.options import (
     ResizeOption,
 )
 from objectspace.cli.output import checked_figure, print_json, print_table
-from objectspace.wording import counted
+from objectspace.errors import counted
 
 if TYPE_CHECKING:
     from objectspace.analyses.occlusion import Occlusion

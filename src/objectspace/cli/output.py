@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from objectspace.wording import counted, number_text
+from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate

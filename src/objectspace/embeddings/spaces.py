@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import recipe_digest
 from objectspace.errors import InputError
+from objectspace.files import recipe_digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from objectspace.drafts import draft_beside
 from objectspace.errors import InputError
 from objectspace.export.selection import Selection, select
+from objectspace.files import atomic_path
 from objectspace.store import Store
 
 __all__ = ["FORMATS", "Exported", "export_store"]
@@ -94,9 +94,9 @@ def export_store(store: Store, path: Path | str, format: str, *, space: str | No
     chosen, out = FORMATS[format], Path(path)
     if not out.name.endswith(chosen.suffix):
         raise InputError(f"{out} does not end in {chosen.suffix}, which readers of {format} expect")
-    with draft_beside(out) as draft:
+    with atomic_path(out) as temporary:
         selection = select(store, space, vectors=chosen.vectors)
-        notes = chosen.writer(format)(selection, draft)
+        notes = chosen.writer(format)(selection, temporary)
     return Exported(
         path=out,
         format=format,

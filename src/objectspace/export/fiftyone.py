@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.errors import counted
 from objectspace.export.coco import plain_factors, write_list
 from objectspace.export.selection import Block, Selection
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
 from objectspace.store import ImageRow
-from objectspace.wording import counted
 
 #: The field of a sample that holds its objects.
 FIELD = "objects"

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.errors import counted
 from objectspace.export.selection import Selection, factor_names
 from objectspace.objects.records import Objects, concatenate
 from objectspace.store import SpaceInfo
-from objectspace.wording import counted
 
 _NO_ARRAYS = ("mask",)
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from objectspace.analyses.comparison import Comparison, FactorInSpaces
+from objectspace.errors import counted
 from objectspace.figures.factors import (
     PANEL,
     TEXT_SIZE,
@@ -16,7 +17,6 @@ from objectspace.figures.factors import (
     draw_estimates,
 )
 from objectspace.figures.style import GREY
-from objectspace.wording import counted
 
 # Inches.
 CELL = 0.62

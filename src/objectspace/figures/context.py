@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from objectspace.analyses.context import Context
 from objectspace.analyses.context.pictures import ViewedObject
+from objectspace.errors import counted
 from objectspace.figures.factors import Rows, add_key, draw_estimates
 from objectspace.figures.style import GREY
-from objectspace.wording import counted
 
 # Inches.
 PICTURE, GAP = 1.02, 0.05

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from objectspace.analyses.circular_geometry import Geometry
 from objectspace.analyses.factors import FactorMeasure
 from objectspace.analyses.statistics import Estimate
+from objectspace.errors import counted
 from objectspace.figures.style import BLUE, GREY, ORANGE
-from objectspace.wording import counted
 
 # Inches.
 PANEL = 2.9

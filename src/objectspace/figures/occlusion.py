@@ -16,10 +16,9 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion import Occlusion
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.figures.style import BLUE, GREY, ORANGE
 from objectspace.images import Pixels
-from objectspace.wording import counted
 
 #: Inches.
 WIDTH = 10.0

@@ -8,8 +8,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from objectspace.drafts import check_place, draft_beside
 from objectspace.errors import InputError
+from objectspace.files import atomic_path, check_writable
 
 #: Two colours that colour-blind readers tell apart and that differ in print (Okabe and Ito, 2008).
 BLUE = "#0072B2"
@@ -32,7 +32,7 @@ def check_figure_path(path: Path) -> Path:
         raise InputError(
             f"{path}: a figure is written as {', '.join(SUFFIXES)}; give a name that ends in one"
         )
-    check_place(path)
+    check_writable(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the figure another name")
     return path
@@ -45,5 +45,5 @@ def write_figure(figure: Figure, path: Path) -> None:
     written, and as :func:`check_figure_path` does.
     """
     check_figure_path(path)
-    with draft_beside(path, replace=True) as draft, matplotlib.rc_context(FILE_STYLE):
-        figure.savefig(draft, dpi=DOTS_PER_INCH, facecolor="white")
+    with atomic_path(path, replace=True) as temporary, matplotlib.rc_context(FILE_STYLE):
+        figure.savefig(temporary, dpi=DOTS_PER_INCH, facecolor="white")

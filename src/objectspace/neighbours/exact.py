@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.cores import core_count
 from objectspace.errors import InputError
-from objectspace.neighbours.cores import side_by_side
 from objectspace.neighbours.frame import squares
 from objectspace.neighbours.points import Points
 from objectspace.neighbours.rows import Rows, check_queries
 from objectspace.neighbours.sieve import NOBODY, QUERIES, Search, merge
+from objectspace.threads import core_count, run_side_by_side
 
 # Queries for which a core of its own pays: fewer make thin products, which are slow.
 _SHARE = 256
@@ -125,5 +124,5 @@ class ExactIndex:
             for start in range(0, len(sieved), QUERIES):
                 search(sieved[start : start + QUERIES])
         else:
-            side_by_side(search, np.array_split(sieved, max(core_count(), -(-len(sieved) // QUERIES))))
+            run_side_by_side(search, np.array_split(sieved, max(core_count(), -(-len(sieved) // QUERIES))))
         return Neighbours(index, distance)

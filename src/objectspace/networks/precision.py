@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from objectspace.cores import SharedContext
 from objectspace.errors import InputError, ModelError
+from objectspace.threads import SharedContext
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
+from objectspace.files import file_sha256
 from objectspace.networks.weights import refuse
 
 #: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, WeightsError
+from objectspace.files import file_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError, InputError
-from objectspace.images import printable_path
+from objectspace.files import printable_path, read_text
 from objectspace.objects.annotations.reader import entry_of
 from objectspace.objects.records import RESERVED_NAMES, can_be_column
-from objectspace.objects.text_files import read_text
 
 #: Sets the label of objects that have none of their own (mask images); no factor.
 LABEL = "label"

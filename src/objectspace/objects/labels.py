@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from objectspace.errors import AnnotationError
-from objectspace.objects.text_files import read_text
+from objectspace.files import read_text
 
 #: The 80 classes of COCO's detection task, in the order every COCO detector numbers them.
 COCO_NAMES: tuple[str, ...] = tuple(

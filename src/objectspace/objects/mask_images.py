@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError, ImageError
-from objectspace.images import Image, printable_path, read_image
+from objectspace.files import printable_path, recipe_digest
+from objectspace.images import Image, read_image
 from objectspace.objects.annotations import Annotated, AnnotationSet, Problem
 from objectspace.objects.annotations.reader import Coverage, companion, coverage_by_files, file_digest
 from objectspace.objects.factors import FactorTable

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id
 from objectspace.errors import InputError
+from objectspace.files import content_id
 
 #: Provenance of an object that no detector made, or no known cell of it.
 UNKNOWN = -1

@@ -11,9 +11,9 @@ from typing import Any
 
 from objectspace._version import __version__
 from objectspace.analyses.claims import Finding, Missing, had, weigh_claims
-from objectspace.drafts import check_place, draft_beside
 from objectspace.embeddings.spaces import Recipe
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
+from objectspace.files import atomic_path, check_writable
 from objectspace.objects.detectors import Detector
 from objectspace.report.evidence import (
     OCCLUDED,
@@ -30,7 +30,6 @@ from objectspace.report.page import page
 from objectspace.report.pictures import Material, draw_pictures
 from objectspace.search.queries.networks import space_detector
 from objectspace.store import Store
-from objectspace.wording import counted
 
 __all__ = ["Choice", "StoreReport", "make_report"]
 
@@ -108,7 +107,7 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
     chosen = choose(store, choice or Choice())
     recipes = {name: store.recipe(name) for name in (chosen.crop, chosen.window) if name is not None}
     path = out / PAGE
-    check_place(path)
+    check_writable(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
         material = _material(store, chosen, Path(scratch), device)
         findings = weigh_claims(gather(store, chosen, material.occlusions, material.moved))
@@ -124,8 +123,8 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
         notes=notes,
         foot=[("objectspace", __version__), *((name, _told(recipe)) for name, recipe in recipes.items())],
     )
-    with draft_beside(path, replace=True) as draft:
-        draft.write_text(text, encoding="utf-8")
+    with atomic_path(path, replace=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return StoreReport(path, findings, chosen, recipes, notes, missing)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from objectspace.drafts import draft_beside, names_in
 from objectspace.errors import InputError
+from objectspace.files import atomic_path, names_in
 from objectspace.images import Image, Pixels
 from objectspace.objects.records import Mask
 from objectspace.scenes.coco import coco_annotation
@@ -86,9 +86,9 @@ def write_scenes(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
     # Only what this function wrote is replaced, so that nothing else is lost with it.
     if names and not (ANNOTATIONS in names and all(map(_PICTURE.fullmatch, names - {ANNOTATIONS}))):
         raise InputError(f"{folder} exists and holds no varied pictures; give the store another name")
-    with draft_beside(folder, replace=True) as draft:
-        draft.mkdir()
-        written = _write_files(draft, scenes)
+    with atomic_path(folder, replace=True) as temporary:
+        temporary.mkdir()
+        written = _write_files(temporary, scenes)
     return [folder / name for name in written]
 
 

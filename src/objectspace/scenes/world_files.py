@@ -10,11 +10,11 @@ from typing import Any
 
 import PIL.Image
 
-from objectspace.drafts import draft_beside, names_in
 from objectspace.errors import InputError
-from objectspace.images import work_ahead
+from objectspace.files import atomic_path, names_in
 from objectspace.scenes.coco import coco_annotation
 from objectspace.scenes.world import KINDS, SIZE, Scene, draw_scene
+from objectspace.threads import work_ahead, worker_count
 
 PICTURES, ANNOTATIONS = "images", "annotations.json"
 
@@ -38,8 +38,8 @@ def write_world(
         raise InputError(f"seed {seed} is negative; give a number from 0 upwards")
     if names_in(folder):
         raise InputError(f"{folder} exists already; give a new folder, or remove it first")
-    with draft_beside(folder, replace=True) as draft:
-        return _write_files(draft, count, seed, progress)
+    with atomic_path(folder, replace=True) as temporary:
+        return _write_files(temporary, count, seed, progress)
 
 
 def _write_files(folder: Path, count: int, seed: int, progress: Callable[[int], None]) -> int:
@@ -53,7 +53,7 @@ def _write_files(folder: Path, count: int, seed: int, progress: Callable[[int], 
 
     annotations: list[Mapping[str, Any]] = []
     # Closed, so that no thread still draws into the folder when it is removed after Ctrl-C.
-    with closing(work_ahead(range(count), draw, workers=2, ahead=8)) as drawn:
+    with closing(work_ahead(range(count), draw, workers=worker_count(), ahead=4 * worker_count())) as drawn:
         for index, scene in drawn:
             annotations += _annotations(scene, index, first_id=len(annotations) + 1)
             progress(1)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.errors import counted
 from objectspace.objects.records import Objects, no_objects
 from objectspace.search.filters import SearchFilters
 from objectspace.store import SpaceIndex
-from objectspace.wording import counted
 
 #: The label of a query that is only a box in an image.
 UNLABELLED = "query"

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError
+from objectspace.errors import QueryError, guess
 from objectspace.objects.records import Objects
 from objectspace.search.filters import IMAGE
 from objectspace.store import Store, StoredSpace
-from objectspace.wording import guess
 
 
 class SpaceObjects:

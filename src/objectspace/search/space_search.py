@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError
+from objectspace.errors import QueryError, guess
 from objectspace.neighbours import METRICS, NOBODY, ExactIndex, StreamedIndex
 from objectspace.objects.records import no_objects
 from objectspace.search.answers import Answer, Approximation, Queries

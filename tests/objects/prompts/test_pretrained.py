@@ -9,8 +9,8 @@ import huggingface_hub.constants
 import pytest
 from safetensors.torch import load_file, save_file
 
-from objectspace.digests import file_sha256
 from objectspace.errors import DownloadError, WeightsError
+from objectspace.files import file_sha256
 from objectspace.objects.prompts.grounding_dino import GROUNDING_DINO_TINY
 from objectspace.objects.prompts.pretrained import Published, load_published
 from objectspace.objects.prompts.sam import SAM_VIT_BASE

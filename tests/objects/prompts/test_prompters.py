@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.digests import file_sha256
 from objectspace.errors import InputError
+from objectspace.files import file_sha256
 from objectspace.images import Image, image_from_array
 from objectspace.objects.masks import decode
 from objectspace.objects.prompts import Prompter, load_prompter

@@ -26,8 +26,7 @@ from objectspace.analyses.claims.neighbours import (
     style_before_orientation,
 )
 from objectspace.analyses.statistics import Estimate
-from objectspace.errors import InputError
-from objectspace.wording import counted
+from objectspace.errors import InputError, counted
 
 __all__ = [
     "CLAIMS",

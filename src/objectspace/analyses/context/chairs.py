@@ -24,10 +24,9 @@ from objectspace.analyses.statistics import (
     permutations,
 )
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.boxes import area
 from objectspace.objects.records import Objects
-from objectspace.wording import counted
 
 Bool = NDArray[np.bool_]
 Matrix = NDArray[np.float64]

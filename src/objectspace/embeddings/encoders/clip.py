@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders import OPEN_CLIP
 from objectspace.embeddings.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
+from objectspace.files import file_sha256
 from objectspace.networks.names import safe_name
 from objectspace.networks.precision import reproducible
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.published import DEMO_ENCODER
 from objectspace.embeddings.encoders.resnet import fold_batch_norms
 from objectspace.embeddings.encoders.weights import load_weights
+from objectspace.files import file_sha256
 from objectspace.networks.weights import fetch
 
 #: Pixels a side of a crop.

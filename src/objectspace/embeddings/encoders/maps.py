@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet
 
-from objectspace.digests import recipe_digest
 from objectspace.embeddings.encoders import load_encoder
 from objectspace.embeddings.encoders.demo import DemoResNet
 from objectspace.embeddings.encoders.network import NetworkEncoder
 from objectspace.errors import ModelError
+from objectspace.files import recipe_digest
 from objectspace.images import Pixels
 from objectspace.networks import batches
 from objectspace.networks.precision import reproducible

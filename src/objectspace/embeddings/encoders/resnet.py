@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet50
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.published import RESNET50_IMAGENET
 from objectspace.embeddings.encoders.weights import load_weights
+from objectspace.files import file_sha256
 from objectspace.networks.weights import fetch
 
 Network = TypeVar("Network", bound=nn.Module)

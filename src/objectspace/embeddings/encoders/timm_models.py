@@ -11,12 +11,12 @@ import timm
 from timm.data.config import resolve_data_config
 from torch import nn
 
-from objectspace.digests import file_sha256
 from objectspace.embeddings.crops import Interpolation
 from objectspace.embeddings.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
 from objectspace.embeddings.encoders.weights import load_weights, state_dict_sha256
 from objectspace.errors import DownloadError, InputError, ModelError
+from objectspace.files import file_sha256
 from objectspace.networks.names import safe_name
 
 #: What timm calls the weights in a folder, best first.

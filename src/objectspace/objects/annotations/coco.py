@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError, InputError
-from objectspace.images import Image, printable_path
+from objectspace.files import printable_path, read_text, recipe_digest
+from objectspace.images import Image
 from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.reader import (
     Annotated,
@@ -45,7 +45,6 @@ from objectspace.objects.masks import (
     united,
 )
 from objectspace.objects.records import Mask, no_objects
-from objectspace.objects.text_files import read_text
 
 
 class _Annotation(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import recipe_digest
 from objectspace.errors import InputError
-from objectspace.images import Image, printable_path
+from objectspace.files import printable_path, recipe_digest
+from objectspace.images import Image
 from objectspace.objects.annotations.reader import (
     Annotated,
     AnnotationSet,

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id
-from objectspace.images import Image, printable_path
+from objectspace.files import content_id, printable_path
+from objectspace.images import Image
 from objectspace.objects.boxes import clip
 from objectspace.objects.records import Objects
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from objectspace.digests import recipe_digest
 from objectspace.errors import AnnotationError
-from objectspace.images import Image, printable_path
+from objectspace.files import printable_path, recipe_digest
+from objectspace.images import Image
 from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.reader import (
     Annotated,

@@ -10,7 +10,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError
-from objectspace.images import printable_path
+from objectspace.files import printable_path
 from objectspace.objects.masks import encode
 from objectspace.objects.records import Mask
 

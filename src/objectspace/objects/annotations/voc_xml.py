@@ -10,8 +10,8 @@ from typing import NamedTuple, NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
+from objectspace.files import read_bytes
 from objectspace.objects.annotations.reader import FormError
-from objectspace.objects.text_files import read_bytes
 
 #: A photo with ten thousand objects is a quarter of it; VOC's own files are a thousandth.
 _FILE_LIMIT = 16 << 20

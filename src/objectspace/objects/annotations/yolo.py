@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import AnnotationError
-from objectspace.images import Image, printable_path
+from objectspace.files import content_id, printable_path, read_text, recipe_digest
+from objectspace.images import Image
 from objectspace.objects.annotations.reader import (
     Annotated,
     Coverage,
@@ -32,7 +32,6 @@ from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import mask_area, polygon_mask
 from objectspace.objects.records import no_objects
-from objectspace.objects.text_files import read_text
 
 #: A recipe names no file: an object keeps its id when it moves from a folder of labels into a data set.
 RECIPE: Mapping[str, Any] = {"format": "yolo"}

@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 import yaml
 
 from objectspace.errors import AnnotationError
-from objectspace.images import printable_path
+from objectspace.files import printable_path, read_bytes, read_text
 from objectspace.objects.annotations.reader import (
     Coverage,
     FormError,
@@ -27,7 +27,6 @@ from objectspace.objects.annotations.reader import (
 )
 from objectspace.objects.annotations.yolo import LabelFiles, label_files
 from objectspace.objects.labels import check_names
-from objectspace.objects.text_files import read_bytes, read_text
 
 SPLITS = ("train", "val", "test")
 

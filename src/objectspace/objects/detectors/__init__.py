@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, guess
 from objectspace.images import Image
 from objectspace.networks.names import safe_name
 from objectspace.objects.boxes import Frame
 from objectspace.objects.detectors.published import TORCHVISION, is_detr, located
 from objectspace.objects.maps import MapRun, MapSource
 from objectspace.objects.records import Objects
-from objectspace.wording import guess
 
 #: How an image is laid on the network's input: sides scaled apart, or aspect kept and grey bars beside it.
 RESIZES = ("stretch", "letterbox")

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError
+from objectspace.files import content_id, file_sha256, recipe_digest
 from objectspace.images import Pixels
 from objectspace.networks import batches
 from objectspace.networks.darknet.cfg import Cfg

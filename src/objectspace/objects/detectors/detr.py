@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import InputError, ModelError
+from objectspace.files import content_id, recipe_digest
 from objectspace.images import Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision
 from objectspace.objects import boxes

@@ -15,8 +15,8 @@ from torchvision.models import detection
 from torchvision.models._meta import _COCO_CATEGORIES
 from torchvision.models.detection.image_list import ImageList
 
-from objectspace.digests import content_id, file_sha256, recipe_digest
 from objectspace.errors import InputError, ModelError, WeightsError
+from objectspace.files import content_id, file_sha256, recipe_digest
 from objectspace.images import Pixels
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 from objectspace.networks.weights import fetch, fill, load_state_dict

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from objectspace.digests import recipe_digest
+from objectspace.files import recipe_digest
 from objectspace.images import Image
 from objectspace.networks.batches import PROMPTED
 from objectspace.networks.pretrained import Pretrained, joint_sha256

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectspace.digests import recipe_digest
 from objectspace.errors import InputError, ModelError
+from objectspace.files import recipe_digest
 from objectspace.images import Image
 from objectspace.networks.batches import PROMPTED, filled_up
 from objectspace.networks.precision import reproducible

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import recipe_digest
 from objectspace.embeddings.windows import Cells, cut_windows, first_cells
 from objectspace.errors import QueryError
+from objectspace.files import recipe_digest
 from objectspace.flow import cut_box, decode_photo
 from objectspace.images import Image, encode_thumbnail, read_file
 from objectspace.objects.boxes import Frame, clip

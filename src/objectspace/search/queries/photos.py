@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import QueryError
+from objectspace.files import content_id, recipe_digest
 from objectspace.flow import decode_photo, encode, find, job_cutter
 from objectspace.images import Image, read_file
 from objectspace.jobs import Job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from objectspace.digests import content_id
+from objectspace.files import content_id
 from objectspace.images import read_file
 from objectspace.store import ImageRow, Store
 

@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from objectspace.drafts import DRAFT, check_place, draft_beside, names_in
 from objectspace.errors import InputError
+from objectspace.files import TEMPORARY_PREFIX, atomic_path, check_writable, names_in
 
 
 def write_folder(path, name):
@@ -17,24 +17,24 @@ def write_folder(path, name):
 
 
 def test_missing_folders_are_made(tmp_path):
-    with draft_beside(tmp_path / "a" / "b" / "c.txt") as draft:
-        draft.write_text("whole")
+    with atomic_path(tmp_path / "a" / "b" / "c.txt") as temporary:
+        temporary.write_text("whole")
     assert (tmp_path / "a" / "b" / "c.txt").read_text() == "whole"
     assert len(list((tmp_path / "a" / "b").iterdir())) == 1
 
 
 def test_nothing_appears_before_the_block_ends(tmp_path):
-    with draft_beside(tmp_path / "c.txt") as draft:
-        draft.write_text("whole")
+    with atomic_path(tmp_path / "c.txt") as temporary:
+        temporary.write_text("whole")
         assert names_in(tmp_path) == set()
 
 
 def test_what_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path):
     (tmp_path / "c.txt").write_text("old")
-    with pytest.raises(InputError, match="exists already"), draft_beside(tmp_path / "c.txt"):
+    with pytest.raises(InputError, match="exists already"), atomic_path(tmp_path / "c.txt"):
         pass
-    with draft_beside(tmp_path / "c.txt", replace=True) as draft:
-        draft.write_text("new")
+    with atomic_path(tmp_path / "c.txt", replace=True) as temporary:
+        temporary.write_text("new")
     assert (tmp_path / "c.txt").read_text() == "new"
 
 
@@ -42,20 +42,20 @@ def test_what_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path):
 def test_a_failure_keeps_the_folder_before(tmp_path, error):
     write_folder(tmp_path / "f", "old")
 
-    def fail(draft):
-        write_folder(draft, "new")
+    def fail(temporary):
+        write_folder(temporary, "new")
         raise error
 
-    with pytest.raises(type(error)), draft_beside(tmp_path / "f", replace=True) as draft:
-        fail(draft)
+    with pytest.raises(type(error)), atomic_path(tmp_path / "f", replace=True) as temporary:
+        fail(temporary)
     assert names_in(tmp_path / "f") == {"old"}
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
 
 def test_a_folder_replaces_a_full_one(tmp_path):
     write_folder(tmp_path / "f", "old")
-    with draft_beside(tmp_path / "f", replace=True) as draft:
-        write_folder(draft, "new")
+    with atomic_path(tmp_path / "f", replace=True) as temporary:
+        write_folder(temporary, "new")
     assert names_in(tmp_path / "f") == {"new"}
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
 
@@ -64,8 +64,8 @@ def test_a_folder_replaces_a_full_one(tmp_path):
 def test_permissions_follow_the_umask(tmp_path, mask, file, folder):
     before = os.umask(mask)
     try:
-        with draft_beside(tmp_path / "f") as draft:
-            write_folder(draft, "c.txt")
+        with atomic_path(tmp_path / "f") as temporary:
+            write_folder(temporary, "c.txt")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == folder
@@ -73,14 +73,14 @@ def test_permissions_follow_the_umask(tmp_path, mask, file, folder):
 
 
 def test_a_name_as_long_as_names_may_be(tmp_path):
-    with draft_beside(tmp_path / ("n" * 255)) as draft:
-        draft.touch()
+    with atomic_path(tmp_path / ("n" * 255)) as temporary:
+        temporary.touch()
     assert names_in(tmp_path) == {"n" * 255}
 
 
 def test_a_name_that_is_too_long_is_one_sentence(tmp_path):
     path = tmp_path / ("n" * 300)
-    for call in (check_place, names_in, lambda path: draft_beside(path).__enter__()):
+    for call in (check_writable, names_in, lambda path: atomic_path(path).__enter__()):
         with pytest.raises(InputError, match="cannot be written: File name too long"):
             call(path)
 
@@ -89,9 +89,9 @@ def test_a_name_that_is_too_long_is_one_sentence(tmp_path):
 def test_a_folder_that_may_not_be_written(tmp_path):
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(InputError, match="permission denied"):
-        check_place(tmp_path / "locked" / "new" / "c.txt")
+        check_writable(tmp_path / "locked" / "new" / "c.txt")
 
 
-def test_drafts_of_a_killed_process_do_not_count(tmp_path):
-    (tmp_path / f"{DRAFT}x").mkdir()
+def test_temporary_folders_of_a_killed_process_do_not_count(tmp_path):
+    (tmp_path / f"{TEMPORARY_PREFIX}x").mkdir()
     assert names_in(tmp_path) == set()

@@ -1,10 +1,15 @@
+"""Exceptions, and how their messages word counts, numbers and guesses."""
+
 from __future__ import annotations
 
+import inspect
 import math
 
 import pytest
 
-from objectspace.wording import counted, guess, number_text
+import objectspace
+from objectspace import errors
+from objectspace.errors import counted, guess, number_text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 photos"), (1, "1 photo"), (2, "2 photos")])
@@ -37,3 +42,14 @@ def test_digits(number, text):
 def test_a_name_that_is_nearly_known_is_guessed() -> None:
     assert guess("dgo", ["cat", "dog"]) == "; did you mean dog?"
     assert guess("zebra", ["cat", "dog"], "; there are two") == "; there are two"
+
+
+def exceptions() -> list[type[Exception]]:
+    return [item for _, item in inspect.getmembers(errors, inspect.isclass) if issubclass(item, Exception)]
+
+
+@pytest.mark.parametrize("error", exceptions())
+def test_an_exception_is_public_and_in_the_tree(error: type[Exception]) -> None:
+    assert getattr(objectspace, error.__name__) is error
+    assert issubclass(error, errors.ObjectspaceError)
+    assert f" {error.__name__} " in errors.__doc__.replace("\n", " ")

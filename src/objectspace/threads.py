@@ -1,0 +1,150 @@
+"""Threads: the cores there are, work done ahead in order, one core for each thread, the limits of BLAS."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from threading import Lock
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def core_count() -> int:
+    """Return how many cores this process may use: all of them where the system does not limit it."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worker_count() -> int:
+    """Return how many threads to compute in: one for each core, and two on a single core.
+
+    The second one reads files while the first one computes.
+    """
+    return max(2, core_count())
+
+
+# ------------------------------------------------------------------------------------------ work in order
+
+
+def work_ahead(
+    items: Iterable[Item],
+    task: Callable[[Item], Result],
+    *,
+    workers: int,
+    ahead: int,
+    at_start: Callable[[], None] | None = None,
+) -> Generator[Result, None, None]:
+    """Yield ``task(item)`` of every item, in order, computed in threads ahead of the caller.
+
+    At most ``ahead`` results exist at once, the caller's among them, so memory is bounded however slow the
+    caller is. Each thread calls ``at_start`` first. An exception of ``task`` is raised at its place in the
+    order. Closing the generator drops what has not begun and waits for the threads to end; so a caller whose
+    threads write files closes it (``contextlib.closing``), Ctrl-C or not.
+    """
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead", initializer=at_start)
+    try:
+        for item in items:
+            waiting.append(pool.submit(task, item))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def compute_ahead(
+    items: Iterable[Item], task: Callable[[Item], Result], *, workers: int | None = None
+) -> Generator[Result, None, None]:
+    """Yield ``task(item)`` of every item, in order, from threads in which torch uses one core each.
+
+    workers: the threads; None for :func:`worker_count`
+
+    Threads that others start afterwards compute with as many cores as before, once the generator has ended
+    or was closed.
+    """
+    workers = workers or worker_count()
+    with _TORCH_DEFAULT_KEPT.held():
+        yield from work_ahead(
+            items, task, workers=workers, ahead=2 * workers + 2, at_start=use_one_torch_thread
+        )
+
+
+def run_side_by_side(work: Callable[[Item], object], parts: Sequence[Item]) -> None:
+    """Call ``work`` on every part, one core each, and raise what it raises."""
+    with BLAS_IN_ONE_THREAD.held(), ThreadPoolExecutor(core_count()) as pool:
+        for done in [pool.submit(work, part) for part in parts]:
+            done.result()
+
+
+# ------------------------------------------------------------------------- settings of the whole process
+
+
+class SharedContext:
+    """A setting of the whole process that threads hold together: the first sets it, the last resets it.
+
+    If each thread set it and restored what it found, the last to leave could restore the setting of another.
+
+    setting: makes the context manager that sets it and resets it
+    """
+
+    def __init__(self, setting: Callable[[], AbstractContextManager[object]]) -> None:
+        self._setting, self._lock, self._holders, self._held = setting, Lock(), 0, ExitStack()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the setting until the end of the block, and longer while another thread holds it."""
+        with self._lock:
+            if not self._holders:
+                self._held.enter_context(self._setting())
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._holders -= 1
+                if not self._holders:
+                    self._held.close()
+
+
+def use_one_torch_thread() -> None:
+    """Let torch compute in the calling thread alone, for threads that share the cores among themselves.
+
+    Otherwise each of them starts as many more as there are cores, and all of them wait for one another.
+    torch then does the same in every thread that is started later (:func:`compute_ahead` undoes that).
+    """
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@contextmanager
+def _torch_default_kept() -> Iterator[None]:
+    import torch
+
+    # A thread of its own: the number that a new thread gets is read and set in one, and the caller's number,
+    # which may be another, stays as it is.
+    with ThreadPoolExecutor(1, thread_name_prefix="torch default") as new_thread:
+        before = new_thread.submit(torch.get_num_threads).result()
+        try:
+            yield
+        finally:
+            new_thread.submit(torch.set_num_threads, before).result()
+
+
+def _blas_in_one_thread() -> AbstractContextManager[object]:
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits
+
+
+_TORCH_DEFAULT_KEPT = SharedContext(_torch_default_kept)
+
+#: ``with BLAS_IN_ONE_THREAD.held():`` matrix products run in the thread that calls them.
+BLAS_IN_ONE_THREAD = SharedContext(_blas_in_one_thread)
