@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from objectspace import build_index
+from objectspace.build_index import choose_settings, index_space
 from objectspace.errors import InputError, QueryError, StoreBusyError
-from objectspace.neighbours import approximate
-from objectspace.search import SpaceSearch
-from objectspace.search.approximate import choose_settings, index_space, recall_of
+from objectspace.search import SpaceSearch, approximate
+from objectspace.search.approximate import recall_of
 from objectspace.store import open_store, open_writer
 
 
@@ -70,7 +71,7 @@ def check_same(found, expected):
 
 def test_the_recall_that_is_told_is_that_of_a_recount(tmp_path, plain, kind, monkeypatch):
     # One candidate for each neighbour makes an index that misses much.
-    monkeypatch.setattr(approximate, "_CANDIDATES", 1)
+    monkeypatch.setattr(build_index, "_CANDIDATES", 1)
     shutil.copytree(plain, tmp_path / "s.osp")
     told = index_space(tmp_path / "s.osp", "a-crop", kind=kind).recall
     search = SpaceSearch(open_store(tmp_path / "s.osp"), "a-crop", approximate=True)
@@ -143,7 +144,7 @@ def test_filters_mean_what_they_mean_in_exact_search(both, asked):
 
 def test_a_filter_that_leaves_few_is_answered_exactly(both):
     nearly, exact = both
-    assert (exact.objects.label == "owl").sum() == 100
+    assert exact.objects.labeled("owl").sum() == 100
     queries = exact.stored(exact.space.object_id[:30].tolist())
     check_same(nearly.nearest(queries, label="owl"), exact.nearest(queries, label="owl"))
 

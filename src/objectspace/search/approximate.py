@@ -23,7 +23,7 @@ from objectspace.store import Recall, SpaceIndex, StoredSpace, StoredVectors
 #: A filter that leaves at most this many rows is answered exactly: it costs no more than looking them up.
 FEW = 2048
 
-# Objects that are searched for exactly and by the index to measure its recall, and how many neighbors of each.
+# Objects whose neighbors are searched for exactly and by the index to measure its recall, and how many each.
 # A query for fewer neighbors gets the candidates of so many, for which the recall was measured.
 _SAMPLE, _NEIGHBORS = 200, 10
 
@@ -35,8 +35,8 @@ _PROPOSED = 1 << 24
 class ApproximateIndex:
     """Search vectors in a store by their index, with true distances.
 
-    Nothing is read before a search, and a search reads candidates alone, so both take the same time in a space
-    of any size; groups and filters take some bytes a row.
+    Nothing is read before a search, and a search reads its candidates alone, however large the space is;
+    groups and filters take some bytes a row.
 
     vectors: (n, d) in the store; index: how their index was built
     groups: (n,) of anything that sorts (image ids, say), for searches that leave a query's own group out
@@ -110,7 +110,7 @@ class ApproximateIndex:
         k: int,
         allowed: NDArray[np.bool_] | None,
     ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.bool_] | None]]:
-        """Yield queries to search together, how many candidates each gets, and the rows (n,) allowed to it."""
+        """Yield queries to search together, the candidates of each, and the rows (n,) allowed to it."""
         wanted = self.index.settings["candidates"] * max(k, _NEIGHBORS)
         # By cosine the index proposes nothing for a query without a direction.
         directed = queries.any(axis=1) if self.index.metric == "cosine" else np.ones(len(queries), np.bool_)

@@ -26,7 +26,7 @@ def default_space(store: Store, object_id: str | None = None) -> str:
 
 
 def choose_targets(search: SpaceSearch, count: int, *, label: str | None = None) -> list[str]:
-    """Return ids of ``count`` objects for a sheet: label after label, the most frequent first, and round again.
+    """Return ids of ``count`` objects for a sheet, a label after another, the most frequent first.
 
     Within a label objects come in the order of their ids, which are hashes: a fixed but arbitrary choice.
     """

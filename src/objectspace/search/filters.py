@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import QueryError, guess
+from objectspace.errors import QueryError
 from objectspace.objects.records import Objects, known_values
 
 #: The name by which objects are grouped by their image, beside the user's factors.

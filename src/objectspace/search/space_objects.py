@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.embeddings.spaces import Space
 from objectspace.errors import QueryError, guess
 from objectspace.objects.records import Objects
 from objectspace.search.filters import IMAGE
@@ -49,7 +48,7 @@ class SpaceObjects:
         return self._columns[name]
 
     def group_column(self, name: str) -> NDArray[Any]:
-        """Return a column (n,) that objects may share: ``image`` or a factor. Raises QueryError for others."""
+        """Return a column (n,) to group objects by, ``image`` or a factor. Raises QueryError for others."""
         known = [IMAGE, *sorted(self._store.factor_names)]
         if name not in known:
             raise QueryError(

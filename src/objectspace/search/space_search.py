@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError, guess
+from objectspace.errors import QueryError
 from objectspace.neighbours import METRICS, NOBODY, ExactIndex, StreamedIndex
 from objectspace.objects.records import no_objects
 from objectspace.search.answers import Answer, Approximation, Queries
@@ -135,7 +135,7 @@ class SpaceSearch:
         exclude_same: str | None = None,
         within: float | None = None,
     ) -> list[Answer]:
-        """Return the k nearest objects of each query, equal distances by object id; fewer where fewer are left.
+        """Return the k nearest objects of each query, or as many as are left; equal distances by object id.
 
         A stored object is never its own neighbor, nor that of a query that it is a part of.
         ``label`` keeps only answers of that label; ``within`` only those at most that far.
@@ -266,7 +266,7 @@ class SpaceSearch:
         return answers
 
     def _directed(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the vectors (n, d) as they are averaged: of length one for cosine, unchanged for euclidean."""
+        """Return the vectors (n, d) as they are averaged: for cosine of length one, otherwise unchanged."""
         exact = vectors.astype(np.float64)
         if self.metric == "euclidean":
             return exact

@@ -43,7 +43,7 @@ def space_job(
     device: str = "cpu",
     confidence: float = 0.25,
 ) -> Job:
-    """Return the job that makes vectors by a space's recipe, of annotations or of what the store's detector finds.
+    """Return the job that makes vectors by a space's recipe, of annotations or of detected objects.
 
     Raises ModelError where a network cannot be loaded from where the space's job found it, RecipeError where
     its files have changed, QueryError for a space of erased vectors or of vectors handed in.
@@ -91,7 +91,10 @@ def loading_arguments(store: Store, recipe: Recipe) -> Mapping[str, Any]:
 
 
 def _named_as(job: Job, space: str, recipe: Recipe) -> Job:
-    """Return the job with the suffix of the space's name. Raises RecipeError where it would make other vectors."""
+    """Return the job with the suffix of the space's name.
+
+    Raises RecipeError where it would make other vectors.
+    """
     differing = {name: recipe.differences(made) for name, made in job.recipes().items()}
     name = min(differing, key=lambda name: (len(differing[name]), not space.startswith(name)))
     if differing[name] or not space.startswith(name):

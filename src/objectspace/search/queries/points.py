@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from objectspace.errors import QueryError
 from objectspace.objects.boxes import area
@@ -51,7 +50,7 @@ def query_point(
 def _stored_objects(
     store: Store, photo: Path | str, space: str, point: tuple[float, float]
 ) -> Queries | None:
-    """Return the objects of a photo that a space holds as queries; None where the store holds no such photo."""
+    """Return the objects of a stored photo that a space holds as queries; None for other photos."""
     image = stored_image(store, photo)
     if image is None:
         return None

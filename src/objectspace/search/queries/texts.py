@@ -35,7 +35,7 @@ def query_text(store: Store, texts: Sequence[str], space: str, *, device: str = 
 
 
 def default_text_space(store: Store) -> str:
-    """Return the space to search by words where none is named: the first by name. Raises QueryError for none."""
+    """Return the first space by name that can be searched by words. Raises QueryError where there is none."""
     if able := text_spaces(store):
         return able[0]
     raise QueryError(f"no space of {store.path} has a text tower; make one with: {_RECIPE}")
