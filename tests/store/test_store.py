@@ -13,7 +13,16 @@ import pytest
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError, RecipeError, StoreError
 from objectspace.objects.records import make_objects, no_objects
-from objectspace.store import Batch, Failure, ImageRow, SpaceRows, indexed_key, open_store, open_writer
+from objectspace.store import (
+    Batch,
+    Failure,
+    ImageRow,
+    SpaceRows,
+    indexed_key,
+    open_store,
+    open_writer,
+    tables,
+)
 
 RECIPE = Recipe("crop", "m", "w", "t", {}, "float32", "0.1.0")
 
@@ -414,3 +423,65 @@ def test_some_vectors_of_a_space_in_any_order(path, make_batch):
     whole = store.space("resnet50-crop").vectors
     np.testing.assert_array_equal(store.vectors("resnet50-crop", [7, 0, 3]), whole[[7, 0, 3]])
     assert store.vectors("yolo-window", []).shape == (0, 3)
+
+
+# A few rows of many.
+
+
+def test_images_by_id(path, make_batch):
+    batches = [make_batch(number) for number in range(3)]
+    write(path, *batches)
+    wanted = [batches[2].images[1], batches[0].images[0]]
+    found = open_store(path).images_by_id([*(row.image_id for row in wanted), "f" * 32])
+    assert found == {row.image_id: row for row in wanted}
+
+
+def test_objects_of_images(path, make_batch):
+    batches = [make_batch(number) for number in range(3)]
+    write(path, *batches)
+    store = open_store(path)
+    found = store.objects_of_images([batches[1].images[1].image_id, "f" * 32])
+    assert found.object_id.tolist() == batches[1].objects.object_id[2:].tolist()
+    assert len(store.objects_of_images([])) == 0
+
+
+@pytest.mark.parametrize("space", [None, "resnet50-crop", "yolo-window"])
+def test_columns_of_objects_are_those_of_the_records(path, make_batch, space):
+    # The later job's vectors come in another order than their objects.
+    batches = [make_batch(number) for number in range(3)]
+    late = Batch([], no_objects(), [], job="later", vectors=batches[0].vectors)
+    write(path, replace(batches[0], vectors={}), *batches[1:], late)
+    store = open_store(path)
+    objects = store.objects(None if space is None else store.members(space))
+    names = [name for name in objects.columns() if name != "mask"]
+    columns = store.object_columns(names, space)
+    for name in names:
+        assert columns[name].dtype == objects.columns()[name].dtype, name
+        assert repr(columns[name].tolist()) == repr(objects.columns()[name].tolist()), name
+
+
+def test_columns_that_objects_do_not_have(path, make_batch):
+    write(path, make_batch(1))
+    sentence = "objects have no column mask; their columns: object_id, image_id, .*objectness, angle, apple$"
+    with pytest.raises(QueryError, match=sentence):
+        open_store(path).object_columns(["label", "mask"])
+
+
+def test_columns_of_an_empty_store(path):
+    open_writer(path).close()
+    assert open_store(path).object_columns(["xyxy"])["xyxy"].shape == (0, 4)
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+def test_rows_of_objects_in_a_space(path, make_batch, monkeypatch, few):
+    """Looked up one by one, or by reading the column once: the same."""
+    monkeypatch.setattr(tables, "_FEW_VALUES", few)
+    write(path, *(make_batch(number) for number in range(3)))
+    store = open_store(path)
+    vectors, members = store.stored_space("yolo-window").vectors, store.members("yolo-window")
+    wanted = [members[4], "f" * 32, members[0], members[4]]
+    assert vectors.rows(wanted).tolist() == [4, -1, 0, 4]
+    assert vectors.rows(["f" * 32]).tolist() == [-1]
+    assert vectors.rows([]).tolist() == []
+    assert vectors.object_ids([4, 0]).tolist() == [members[4], members[0]]
+    assert store.objects([members[4], members[0]]).object_id.tolist() == [members[4], members[0]]

@@ -111,34 +111,46 @@ def objects_table(
 
 
 def objects_from_table(table: pa.Table) -> Objects:
-    """The record that :func:`objects_table` wrote, without thumbnails."""
-
-    def numbers(name: str, dtype: Any, unknown: float) -> NDArray[Any]:
-        filled = table[name].combine_chunks().fill_null(unknown)
-        return np.asarray(filled.to_numpy(zero_copy_only=False), dtype)
-
-    own = set(OBJECTS.names)
-    cells = Provenance(
-        **{name: numbers(name, np.int32, UNKNOWN) for name in _CELL_NAMES},
-        objectness=numbers("objectness", np.float32, np.nan),
-    )
+    """Return the record that :func:`objects_table` wrote, without thumbnails."""
+    own = ("object_id", "image_id", "xyxy", "label", "score", "source")
+    cells = (*_CELL_NAMES, "objectness")
     return Objects(
-        object_id=text_array(table["object_id"]),
-        image_id=text_array(table["image_id"]),
-        xyxy=np.stack([numbers(corner, np.float32, np.nan) for corner in _CORNERS], axis=1),
-        label=_object_array(table["label"].to_pylist()),
-        score=numbers("score", np.float32, np.nan),
-        source=_object_array(table["source"].to_pylist()),
+        **{name: object_column(table, name) for name in own},
         mask=_object_array([mask and Mask(**mask) for mask in table["mask"].to_pylist()]),
-        provenance=cells,
-        factors={
-            name: numbers(name, np.float64, np.nan)
-            if pa.types.is_floating(table[name].type)
-            else _object_array(table[name].to_pylist())
-            for name in table.column_names
-            if name not in own
-        },
+        provenance=Provenance(**{name: object_column(table, name) for name in cells}),
+        factors={name: factor_column(table[name]) for name in factor_names(table.schema)},
     )
+
+
+def factor_names(schema: pa.Schema) -> list[str]:
+    """Return the names of the user's own columns of the objects table."""
+    return [name for name in schema.names if name not in OBJECTS.names]
+
+
+def stored_names(name: str) -> tuple[str, ...]:
+    """Return the columns of the objects table that hold a column of :class:`Objects`."""
+    return _CORNERS if name == "xyxy" else (name,)
+
+
+def object_column(table: pa.Table, name: str) -> NDArray[Any]:
+    """Return one column of :class:`Objects`, but for the mask, from rows of ``objects``."""
+    if name == "xyxy":
+        return np.stack([_numbers(table[corner], np.float32, np.nan) for corner in _CORNERS], axis=1)
+    if name in ("object_id", "image_id"):
+        return text_array(table[name])
+    if name in ("score", "objectness"):
+        return _numbers(table[name], np.float32, np.nan)
+    return _numbers(table[name], np.int32, UNKNOWN) if name in _CELL_NAMES else factor_column(table[name])
+
+
+def factor_column(column: pa.ChunkedArray) -> NDArray[Any]:
+    """Return a column of numbers (n,) float64 or of text (n,) str; NaN or None where a value is unknown."""
+    if pa.types.is_floating(column.type):
+        return _numbers(column, np.float64, np.nan)
+    encoded = column.combine_chunks().dictionary_encode()
+    values = _object_array([*encoded.dictionary.to_pylist(), None])
+    text: NDArray[np.object_] = values[encoded.indices.fill_null(len(values) - 1).to_numpy()]
+    return text
 
 
 def space_schema(name: str, recipe: Recipe, dimension: int) -> pa.Schema:
@@ -196,8 +208,23 @@ def factor_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 
 def text_array(column: pa.ChunkedArray) -> NDArray[np.str_]:
-    """A column of ids (n,) as numpy text."""
-    return np.array(column.to_pylist(), np.str_)
+    """Return a column of ids (n,) as numpy text."""
+    return np.strings.decode(byte_array(column), "utf-8")
+
+
+def byte_array(column: pa.ChunkedArray) -> NDArray[np.bytes_]:
+    """Return a column of ids (n,) as UTF-8 bytes of one width, a quarter of the size of numpy's text."""
+    values = column.combine_chunks()
+    if not len(values):
+        return np.empty(0, "S1")
+    offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
+    widths = np.diff(offsets)
+    if widths.min() < max(widths.max(), 1):
+        return np.array([value.encode() for value in values.to_pylist()], np.bytes_)
+    # Ids are 32 bytes each: Arrow's buffer is the array.
+    text = np.frombuffer(values.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    ids: NDArray[np.bytes_] = text.view(f"S{widths[0]}")
+    return ids
 
 
 def _kind(value: Any) -> str | None:
@@ -208,6 +235,11 @@ def _kind(value: Any) -> str | None:
 
 def _unknown(value: Any) -> bool:
     return value is None or value != value
+
+
+def _numbers(column: pa.ChunkedArray, dtype: Any, unknown: float) -> NDArray[Any]:
+    filled = column.combine_chunks().fill_null(unknown)
+    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype)
 
 
 def _known(column: NDArray[Any]) -> pa.Array:

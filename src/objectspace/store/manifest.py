@@ -27,6 +27,10 @@ FORMAT_VERSION = 1
 BASE_TABLES = ("images", "objects", "indexed", "failures")
 SPACES = "spaces/"
 
+#: The text columns by which rows of a table are found; those of a space's table are KEYS_OF_A_SPACE.
+KEYS = {"images": ("image_id",), "objects": ("object_id", "image_id"), "indexed": ("image_id",)}
+KEYS_OF_A_SPACE = ("object_id",)
+
 
 @dataclass(frozen=True, slots=True)
 class SpaceEntry:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import QueryError
 from objectspace.objects.records import Objects, no_objects
-from objectspace.store.columns import objects_from_table, text_array
+from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceInfo, StoreInfo
-from objectspace.store.tables import open_table, read_batches, read_rows, take_rows
+from objectspace.store.tables import find_rows, open_table, read_batches, read_rows
 from objectspace.store.vectors import StoredSpace, StoredVectors
 
 
@@ -74,11 +75,19 @@ class Store:
         )
 
     def images(self) -> list[ImageRow]:
-        """Every photo, in the order in which they came, but for those that were moved since."""
+        """Return every image, in the order in which they came, but for those that were moved since."""
         table = self._table("images")
         if table is None:
             return []
         return [ImageRow(**row) for row in read_rows(table, ImageRow._fields).to_pylist()]
+
+    def images_by_id(self, image_ids: Iterable[str]) -> dict[str, ImageRow]:
+        """Return those of some images that the store holds, by id; the others are not read."""
+        table, wanted = self._table("images"), set(map(str, image_ids))
+        if table is None:
+            return {}
+        rows = find_rows(table, "image_id", wanted, ImageRow._fields).to_pylist()
+        return {row["image_id"]: ImageRow(**row) for row in rows}
 
     def failures(self) -> list[Failure]:
         """The photos that could not be used, by path."""
@@ -96,23 +105,49 @@ class Store:
         return finished
 
     def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | None = None) -> Objects:
-        """All objects, or those of the given ids in their order. Raises QueryError for an unknown id."""
+        """Return all objects, or those of the given ids in their order; of a few, the others are not read.
+
+        Raises QueryError for an unknown id.
+        """
+        if object_ids is not None:
+            return objects_from_table(self._object_rows(object_ids, self._object_names))
         table = self._table("objects")
-        rows = None if object_ids is None else self._rows(object_ids)
+        return no_objects() if table is None else objects_from_table(read_rows(table, self._object_names))
+
+    def objects_of_images(self, image_ids: Iterable[str]) -> Objects:
+        """Return all objects of some images; the other images' objects are not read."""
+        table = self._table("objects")
         if table is None:
             return no_objects()
-        columns = [name for name in table.schema.names if name != "thumbnail"]
-        return objects_from_table(
-            read_rows(table, columns) if rows is None else take_rows(table, rows, columns)
-        )
+        return objects_from_table(find_rows(table, "image_id", set(map(str, image_ids)), self._object_names))
+
+    def object_columns(self, names: Sequence[str], space: str | None = None) -> dict[str, NDArray[Any]]:
+        """Return some columns of :class:`Objects` without the others: of all objects, or of a space's.
+
+        names: of ``Objects.columns()``, factors among them; not ``mask``
+        space: whose objects, row for row with :meth:`space`; None for all, as in :meth:`objects`
+        Raises QueryError for an unknown space or column.
+        """
+        table = self._table("objects")
+        known = [name for name in no_objects().columns() if name != "mask"] + self._factor_names
+        if unknown := [name for name in names if name not in known]:
+            raise QueryError(f"objects have no column {unknown[0]}; their columns: {', '.join(known)}")
+        members = None if space is None else read_rows(self._space_table(space), ["object_id"])["object_id"]
+        if table is None:
+            return {name: no_objects().columns()[name] for name in names}
+        wanted = dict.fromkeys(["object_id", *(stored for name in names for stored in stored_names(name))])
+        rows = read_rows(table, list(wanted))
+        # One commit writes objects and their vectors in one order, so that most spaces need no join.
+        if members is not None and not members.equals(rows["object_id"]):
+            rows = rows.take(pc.index_in(members, value_set=rows["object_id"].combine_chunks()))
+        return {name: object_column(rows, name) for name in names}
 
     def thumbnails(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[bytes]:
-        """The JPEG of each object, in the order of the ids. Raises QueryError for an unknown id."""
-        rows = self._rows(object_ids)
-        if not rows:
-            return []
-        pictures: list[bytes] = take_rows(self._table("objects"), rows, ["thumbnail"])[0].to_pylist()
-        return pictures
+        """Return the JPEG of each object, in the order of the ids. Raises QueryError for an unknown id."""
+        jpegs: list[bytes] = self._object_rows(object_ids, ["object_id", "thumbnail"])[
+            "thumbnail"
+        ].to_pylist()
+        return jpegs
 
     def space(self, name: str) -> Space:
         """The vectors of a space, n x d float32 in memory. Raises QueryError for an unknown space."""
@@ -131,7 +166,10 @@ class Store:
         return self._manifest.spaces[name].recipe
 
     def members(self, name: str) -> list[str]:
-        """Ids of the objects of a space, row for row with :meth:`space`. Raises QueryError likewise."""
+        """Return the ids of the objects of a space, row for row with :meth:`space`.
+
+        Raises QueryError for an unknown space.
+        """
         ids: list[str] = read_rows(self._space_table(name), ["object_id"])["object_id"].to_pylist()
         return ids
 
@@ -144,10 +182,9 @@ class Store:
         return StoredVectors(table, self._manifest.spaces[name].dimension)[rows]
 
     def stored_space(self, name: str) -> StoredSpace:
-        """A space whose vectors stay on disk, with its index. Raises QueryError for an unknown space."""
+        """Return a space that stays on disk, with its index. Raises QueryError for an unknown space."""
         table, entry = self._space_table(name), self._manifest.spaces[name]
-        ids = np.array(self.members(name), np.str_)
-        return StoredSpace(name, entry.recipe, ids, StoredVectors(table, entry.dimension), entry.index)
+        return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension), entry.index)
 
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
         """Where each vector of a space was cut, row for row with :meth:`space`: head, cell_x, cell_y, anchor,
@@ -178,18 +215,29 @@ class Store:
             self._tables[name] = open_table(self.path, name, self._manifest.tables[name])
         return self._tables[name]
 
-    @cached_property
-    def _row_of(self) -> dict[str, int]:
+    @property
+    def _object_names(self) -> list[str]:
+        """The columns of the objects table that make :class:`Objects`: all but the thumbnail."""
+        table = self._table("objects")
+        return [] if table is None else [name for name in table.schema.names if name != "thumbnail"]
+
+    @property
+    def _factor_names(self) -> list[str]:
+        table = self._table("objects")
+        return [] if table is None else factor_names(table.schema)
+
+    def _object_rows(self, object_ids: Sequence[str] | NDArray[np.str_], columns: Sequence[str]) -> pa.Table:
+        """Return the rows of some objects in the order asked for. Raises QueryError for an unknown id."""
+        wanted = pa.array([str(name) for name in object_ids], pa.string())
         table = self._table("objects")
         if table is None:
-            return {}
-        ids = read_rows(table, ["object_id"])
-        return {name: row for row, name in enumerate(text_array(ids["object_id"]).tolist())}
-
-    def _rows(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[int]:
-        try:
-            return [self._row_of[str(name)] for name in object_ids]
-        except KeyError as error:
+            rows = OBJECTS.empty_table()
+        else:
+            rows = find_rows(table, "object_id", wanted.unique().to_pylist(), columns)
+        places = pc.index_in(wanted, value_set=rows["object_id"].combine_chunks())
+        if places.null_count:
+            unknown = wanted[places.is_null().index(True).as_py()]
             raise QueryError(
-                f"no object {error.args[0]} in {self.path}; objectspace search --image PHOTO tells ids"
-            ) from None
+                f"no object {unknown} in {self.path}; objectspace search --image PHOTO tells ids"
+            )
+        return rows.take(places)

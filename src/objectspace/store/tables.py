@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from objectspace.errors import StoreError
 from objectspace.store.manifest import BASE_TABLES, SPACES
@@ -25,6 +27,11 @@ MANY_FRAGMENTS = 64
 
 # A fragment of this many rows is left alone by the next compaction, so that no row is rewritten often.
 FULL_FRAGMENT = 16_384
+
+# Reading a key column of n rows costs as much as n / 32 look-ups in its index (measured at a million rows);
+# this few are looked up in any case, as a table without an index is small.
+_ROWS_PER_LOOKUP = 32
+_FEW_VALUES = 256
 
 # The name of a space's index in its table, and Lance's names of the metrics.
 _INDEX = "vector"
@@ -59,9 +66,18 @@ def read_rows(table: Any, columns: Sequence[str]) -> pa.Table:
 
 
 def find_rows(table: Any, column: str, values: Iterable[str], columns: Sequence[str]) -> pa.Table:
-    """Some columns of the rows whose text ``column`` is one of ``values``."""
-    with _read_errors(table):
-        return table.to_table(columns=list(columns), filter=_is_one_of(column, values))
+    """Return some columns of the rows whose text ``column`` is one of ``values``, in no promised order.
+
+    A few values are looked up in the column's index, so the time does not grow with the table; for many, the
+    column is read once.
+    """
+    wanted = list(values)
+    if len(wanted) <= max(_FEW_VALUES, table.count_rows() // _ROWS_PER_LOOKUP):
+        with _read_errors(table):
+            return table.to_table(columns=list(columns), filter=_is_one_of(column, wanted))
+    keys = read_rows(table, [column])[column]
+    rows = np.flatnonzero(pc.is_in(keys, value_set=pa.array(wanted, pa.string())))
+    return read_rows(table, columns) if len(rows) == len(keys) else take_rows(table, rows.tolist(), columns)
 
 
 def read_batches(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -169,7 +185,9 @@ def delete_rows(table: Any, column: str, values: Sequence[str]) -> None:
     table.delete(_is_one_of(column, values))
 
 
-def _is_one_of(column: str, values: Iterable[str]) -> str:
+def _is_one_of(column: str, values: Collection[str]) -> str:
+    if not values:
+        return "false"
     quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     return f"{column} IN ({quoted})"
 
@@ -198,14 +216,48 @@ def _tables_on_disk(folder: Path) -> Iterator[str]:
 
 
 def has_many_fragments(table: Any) -> bool:
-    """Whether so many small fragments stand in the table that joining them pays."""
+    """Return whether so many small fragments are in the table that joining them pays."""
     small = [part for part in table.get_fragments() if part.physical_rows < FULL_FRAGMENT]
     return len(small) > MANY_FRAGMENTS
 
 
-def compact(table: Any) -> None:
-    """Join small fragments; the rows stay as they are."""
-    table.optimize.compact_files(target_rows_per_fragment=FULL_FRAGMENT)
+def compact(table: Any, *, everything: bool = False) -> None:
+    """Join small fragments; the rows stay as they are.
+
+    Fragments that an index covers are left alone unless ``everything`` is to be joined: rewriting them
+    rewrites the whole index, which takes as long as the table is.
+    """
+    covered = set[int]().union(*_covered_fragments(table).values())
+    table.optimize.compact_files(
+        target_rows_per_fragment=FULL_FRAGMENT, excluded_fragment_ids=[] if everything else sorted(covered)
+    )
+
+
+def index_keys(table: Any, columns: Sequence[str]) -> None:
+    """Bring the scalar indices of text columns up to date where they miss more rows than one fragment has.
+
+    Each index that is made or extended makes one more version. A smaller table needs none: reading it is as
+    fast.
+    """
+    covered = _covered_fragments(table)
+    for column in columns:
+        known = covered.get(column, set())
+        missed = sum(part.count_rows() for part in table.get_fragments() if part.fragment_id not in known)
+        if missed <= FULL_FRAGMENT:
+            continue
+        if column in covered:
+            table.optimize.optimize_indices(index_names=[column])
+        else:
+            table.create_scalar_index(column, "BTREE", name=column)
+
+
+def _covered_fragments(table: Any) -> dict[str, set[int]]:
+    """Return the fragments whose rows each index of the table knows, by the index's name."""
+    with _read_errors(table):
+        return {
+            index.name: set[int]().union(*(segment.fragment_ids for segment in index.segments))
+            for index in table.describe_indices()
+        }
 
 
 def clean_up(table: Any) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.store import tables
+from objectspace.store.columns import text_array
 from objectspace.store.indexes import SpaceIndex
 
 
@@ -82,9 +86,30 @@ class StoredVectors:
             without=without,
         )
         query = found["query_index"].to_numpy().astype(np.int64)
-        order, sorted_ids = self._places
-        place = order[np.searchsorted(sorted_ids, found["_rowid"].to_numpy())]
+        place = self._rows_at(found["_rowid"].to_numpy())
         return query, place, self._filled(found.select(["vector"]).to_batches(), len(found))
+
+    def object_ids(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> NDArray[np.str_]:
+        """Return the object id of each of some rows, or of all."""
+        if rows is None:
+            return text_array(tables.read_rows(self._table, ["object_id"])["object_id"])
+        taken = tables.take_rows(self._table, np.asarray(rows, np.int64).tolist(), ["object_id"])
+        return text_array(taken["object_id"])
+
+    def rows(self, object_ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
+        """Return the row of each object (m,), -1 for one that has no vector here."""
+        wanted = pa.array(np.asarray(object_ids, np.str_).tolist(), pa.string())
+        found = tables.find_rows(self._table, "object_id", wanted.to_pylist(), ["object_id", "_rowid"])
+        if not len(found):
+            return np.full(len(wanted), -1)
+        at = pc.index_in(wanted, value_set=found["object_id"].combine_chunks()).fill_null(-1).to_numpy()
+        rows = self._rows_at(found["_rowid"].to_numpy())[at]
+        return np.where(at < 0, -1, rows)
+
+    def _rows_at(self, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Return the rows that have these of Lance's own numbers."""
+        order, sorted_ids = self._places
+        return order[np.searchsorted(sorted_ids, row_ids)]
 
     @cached_property
     def _row_ids(self) -> NDArray[np.uint64]:
@@ -99,21 +124,27 @@ class StoredVectors:
         return order, self._row_ids[order]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class StoredSpace:
-    """A space whose vectors stay on disk; otherwise as :class:`objectspace.embeddings.spaces.Space`.
+    """A space that stays on disk; otherwise as :class:`objectspace.embeddings.spaces.Space`.
+
+    ``vectors.rows(ids)`` and ``vectors.object_ids(rows)`` read a few; ``object_id`` reads all, once.
 
     index: its approximate index, None where none was built
     """
 
     name: str
     recipe: Recipe
-    object_id: NDArray[np.str_]
     vectors: StoredVectors
     index: SpaceIndex | None = None
 
     def __len__(self) -> int:
-        return len(self.object_id)
+        return len(self.vectors)
+
+    @cached_property
+    def object_id(self) -> NDArray[np.str_]:
+        """The object of each vector (n,)."""
+        return self.vectors.object_ids()
 
     @property
     def dimension(self) -> int:

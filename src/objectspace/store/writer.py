@@ -27,7 +27,16 @@ from objectspace.store.additions import (
 )
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 from objectspace.store.keys import Keys
-from objectspace.store.manifest import MANIFEST, SPACES, Manifest, SpaceEntry, read_manifest, write_manifest
+from objectspace.store.manifest import (
+    KEYS,
+    KEYS_OF_A_SPACE,
+    MANIFEST,
+    SPACES,
+    Manifest,
+    SpaceEntry,
+    read_manifest,
+    write_manifest,
+)
 from objectspace.store.records import Batch, Failure, indexed_key
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
@@ -265,9 +274,14 @@ class Writer:
         return index
 
     def finish(self) -> None:
-        """Join small fragments and delete versions that no reader can still hold; no row changes."""
+        """Join small fragments, bring the indices up to date and delete old versions; no row changes."""
         self._make_whole()
-        self._compact([name for name, table in self._tables.items() if tables.has_many_fragments(table)])
+        many = [name for name, table in self._tables.items() if tables.has_many_fragments(table)]
+        with self._publishing():
+            for name in many:
+                tables.compact(self._tables[name], everything=True)
+            for name in self._tables:
+                self._index_keys(name)
         self._clean_up()
 
     def _load(self) -> None:
@@ -338,7 +352,8 @@ class Writer:
                 sources={**before.sources, **(sources or {})},
                 models={**before.models, **(models or {})},
             )
-            write_manifest(self.path, manifest)
+            if manifest != before:
+                write_manifest(self.path, manifest)
         self._stored.manifest = manifest
         self._stored.factors = self._factors()
         self._whole = True
@@ -350,12 +365,17 @@ class Writer:
             self._tables[name] = tables.create_table(self.path, name, rows)
         self._appended[name] += 1
 
+    def _index_keys(self, name: str) -> None:
+        columns = KEYS_OF_A_SPACE if name.startswith(SPACES) else KEYS.get(name, ())
+        tables.index_keys(self._tables[name], columns)
+
     def _compact(self, names: Sequence[str]) -> None:
         if not names:
             return
         with self._publishing():
             for name in names:
                 tables.compact(self._tables[name])
+                self._index_keys(name)
                 self._appended[name] = 0
         # Nothing can be deleted earlier, and listing the versions of a long job takes time.
         if time.monotonic() - self._cleaned > tables.READERS_KEEP.total_seconds():
