@@ -129,7 +129,7 @@ class Store:
         Raises QueryError for an unknown space or column.
         """
         table = self._table("objects")
-        known = [name for name in no_objects().columns() if name != "mask"] + self._factor_names
+        known = [name for name in no_objects().columns() if name != "mask"] + self.factor_names
         if unknown := [name for name in names if name not in known]:
             raise QueryError(f"objects have no column {unknown[0]}; their columns: {', '.join(known)}")
         members = None if space is None else read_rows(self._space_table(space), ["object_id"])["object_id"]
@@ -222,7 +222,8 @@ class Store:
         return [] if table is None else [name for name in table.schema.names if name != "thumbnail"]
 
     @property
-    def _factor_names(self) -> list[str]:
+    def factor_names(self) -> list[str]:
+        """The names of the user's own columns of the objects."""
         table = self._table("objects")
         return [] if table is None else factor_names(table.schema)
 
