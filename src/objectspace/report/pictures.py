@@ -13,7 +13,7 @@ from objectspace.analyses.claims import Missing, had
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.place import space_frame
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.embeddings.windows import first_cells
+from objectspace.objects.boxes import first_cells
 from objectspace.errors import InputError, ObjectspaceError
 from objectspace.figures.cutting import CropCut, WindowCut, draw_crop_cuts, draw_window_cuts
 from objectspace.figures.montage import draw_montage

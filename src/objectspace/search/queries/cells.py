@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.embeddings.windows import Cells, cut_windows, first_cells
+from objectspace.embeddings.windows import Cells, cut_windows
 from objectspace.errors import QueryError
 from objectspace.files import recipe_digest
 from objectspace.flow import cut_box, decode_photo
 from objectspace.images import Image, encode_thumbnail, read_file
-from objectspace.objects.boxes import Frame, clip
+from objectspace.objects.boxes import Frame, clip, first_cells
 from objectspace.objects.maps import Head
 from objectspace.objects.records import UNKNOWN, Objects, Provenance, make_objects
 from objectspace.search import UNLABELLED, Queries
