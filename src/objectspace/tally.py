@@ -133,7 +133,7 @@ class Tally:
             objects=concatenate([finding.objects for finding in findings]),
             thumbnails=[picture for finding in findings for picture in finding.thumbnails],
             # Labels that could not be read say nothing of the objects: they are looked at again next time.
-            job={f.image.image_id: self._name(f) for f in findings if not f.problems},
+            job={f.image.image_id: self.finished.name(f.contents) for f in findings if not f.problems},
             vectors=_joined([finding.vectors for finding in findings]),
             failures=failures,
             sources=self._job.sources(),
@@ -145,9 +145,6 @@ class Tally:
         self._indexed += len(findings)
         self._objects += len(batch.objects)
 
-    def _name(self, finding: Finding) -> str:
-        return self.finished.name(finding.contents, finding.objects.object_id.tolist())
-
     def finish(self) -> None:
         """What a second run says of photos that were done before: other factors, other paths, no failure."""
         self._writer.set_factors(self._factors)
@@ -158,7 +155,7 @@ class Tally:
             if path != stored.get(image_id, path) and not _lies_at(stored[image_id], image_id)
         }
         self._writer.set_paths(moved)
-        self._writer.heal(self._used, self._failures)
+        self._writer.clear_failures(self._used, self._failures)
 
     def report(self, photos: int, seconds: float) -> Report:
         """What the job did, of so many files in so many seconds."""
