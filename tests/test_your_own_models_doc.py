@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 
 from objectspace.errors import ModelError
-from objectspace.queries import query_photo
+from objectspace.search.queries.photos import query_photo
 
 PAGE = Path(__file__).parents[1] / "docs" / "your-own-models.md"
 COLORS = [(220, 30, 30), (30, 200, 40), (200, 60, 30)]

@@ -52,8 +52,8 @@ def main(real: Path) -> None:
 
 def print_unlike(search: SpaceSearch) -> None:
     """Shares of both labels before and after the nearest object of another label is to be unlike."""
-    label = dict(zip(search.objects.object_id.tolist(), search.objects.label.tolist(), strict=True))
-    ids = search.objects.object_id.tolist()
+    ids = search.space.object_id.tolist()
+    label = dict(zip(ids, search.objects.column("label").tolist(), strict=True))
     shares: dict[str, list[tuple[float, float]]] = {"a": [], "2 a - b": [], "a - b": []}
     photos = []
     for answer in search.nearest(search.stored(ids), k=K + 1, exclude_same_image=True):
@@ -96,7 +96,7 @@ def print_means(search: SpaceSearch) -> None:
 
 def fives(search: SpaceSearch) -> Iterator[list[str]]:
     """For each object whose label is in five other photos or more: it, and one of four of those photos."""
-    objects, rng = search.objects, np.random.default_rng(0)
+    objects, rng = search.store.objects(search.space.object_id), np.random.default_rng(0)
     for row in range(len(objects)):
         others = np.flatnonzero(
             (objects.label == objects.label[row]) & (objects.image_id != objects.image_id[row])

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.factors import Question, measure_factor
     from objectspace.analyses.occlusion import measure_occlusion
     from objectspace.analyses.projection import project
+    from objectspace.build_index import index_space
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.errors import (
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
     from objectspace.models.encoders.encoder_maps import load_encoder_map
     from objectspace.models.prompts import load_prompter
     from objectspace.neighbors import ExactIndex, StreamedIndex, nearest
-    from objectspace.neighbors.approximate import index_space
     from objectspace.objects.annotations import objects_reader, open_annotations
     from objectspace.objects.annotations.mask_images import open_mask_images
     from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
@@ -87,13 +87,15 @@ if TYPE_CHECKING:
         MaskSpec,
         PromptSpec,
     )
-    from objectspace.queries import query_photo, query_point, query_text
     from objectspace.report import make_report
     from objectspace.scenes.variation_files import draw_variation
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world_files import write_world
     from objectspace.search import Answer, SpaceSearch, choose_targets
-    from objectspace.sheets import sheet_rows
+    from objectspace.search.queries.photos import query_photo
+    from objectspace.search.queries.points import query_point
+    from objectspace.search.queries.texts import query_text
+    from objectspace.search.tiles import sheet_rows
     from objectspace.store import Store, open_store, open_writer
 
 _ADDRESSES = {
@@ -151,7 +153,7 @@ _ADDRESSES = {
     "find_photos": "images",
     "from_supervision": "objects.annotations.supervision",
     "index": "jobs.index",
-    "index_space": "neighbors.approximate",
+    "index_space": "build_index",
     "load_detector": "models.detectors",
     "load_encoder": "models.encoders",
     "load_encoder_map": "models.encoders.encoder_maps",
@@ -168,12 +170,12 @@ _ADDRESSES = {
     "open_store": "store",
     "open_writer": "store",
     "project": "analyses.projection",
-    "query_photo": "queries",
-    "query_point": "queries",
-    "query_text": "queries",
+    "query_photo": "search.queries.photos",
+    "query_point": "search.queries.points",
+    "query_text": "search.queries.texts",
     "read_image": "images",
     "read_names": "objects.labels",
-    "sheet_rows": "sheets",
+    "sheet_rows": "search.tiles",
     "to_supervision": "objects.annotations.supervision",
     "view_objects": "analyses.context",
     "write_figure": "figures.style",

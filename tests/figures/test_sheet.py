@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_sheet
 from objectspace.figures.style import BLUE, GRAY, ORANGE, write_figure
-from objectspace.sheets import SheetRow, Tile
+from objectspace.search.tiles import SheetRow, Tile
 
 LONG = "refrigerator with an ice dispenser"
 CAPTION = (

@@ -11,9 +11,9 @@ from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, ObjectspaceError, QueryError, RecipeError, StoreError
 from objectspace.jobs.add_embeddings import add_embeddings
 from objectspace.objects.records import make_objects
-from objectspace.queries import query_photo
-from objectspace.queries.networks import space_detector
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.networks import space_detector
+from objectspace.search.queries.photos import query_photo
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 CROP = Recipe("crop", "resnet50", "aa", "pooled", {"size": 224}, "float32", "0.1.0", crop={"margin": 0.0})

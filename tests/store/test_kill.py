@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and for
 JOB = """
 import os, pickle, signal
 from pathlib import Path
-from objectspace.store import manifest, tables, writer
+from objectspace.store import indexed_key, manifest, tables, writer
 tables.MANY_FRAGMENTS = 3
 
 steps = 0
@@ -40,7 +40,7 @@ def stepped(function):
         return value
     return call
 
-for name in ("create_table", "append_rows", "update_rows", "delete_rows", "compact", "clean_up", "put_back"):
+for name in ("create_table", "append_rows", "update_rows", "delete_rows", "compact", "clean_up", "roll_back"):
     setattr(tables, name, stepped(getattr(tables, name)))
 writer.write_manifest = stepped(writer.write_manifest)
 Path.replace = stepped(Path.replace)
@@ -49,7 +49,7 @@ batches, factors, paths = pickle.loads(Path(BATCHES).read_bytes())
 with writer.open_writer(STORE) as store:
     done = store.finished()
     for batch in batches:
-        if not all(writer.indexed_key(row.image_id, "job") in done for row in batch.images):
+        if not all(indexed_key(row.image_id, "job") in done for row in batch.images):
             store.commit(batch)
     store.set_factors(factors)
     store.set_paths(paths)

@@ -190,6 +190,15 @@ def test_keys_are_a_set():
         assert len(keys) == len(truth)
     assert all(f"{number:x}" in keys for number in range(30_000) if f"{number:x}" in truth)
     assert not any(f"{number:x}" in keys for number in range(30_000) if f"{number:x}" not in truth)
+    gone = [f"{number:x}" for number in random.integers(0, 30_000, 25_000)]
+    keys.discard(gone)
+    truth.difference_update(gone)
+    assert len(keys) == len(truth)
+    keys.add(gone[:9_000])
+    truth.update(gone[:9_000])
+    assert [f"{number:x}" in keys for number in range(30_000)] == [
+        f"{number:x}" in truth for number in range(30_000)
+    ]
     assert "café" not in Keys(["cafe"])
     assert "café" in Keys(["café"])
     assert "a" not in Keys()

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import factor_column
 from objectspace.embeddings.spaces import Recipe
-from objectspace.embeddings.windows import first_cells
 from objectspace.errors import InputError
-from objectspace.objects.boxes import Frame, centers, recipe_frame
+from objectspace.objects.boxes import Frame, centers, first_cells, recipe_frame
 from objectspace.objects.records import Objects
 from objectspace.store import Store
 

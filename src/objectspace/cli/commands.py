@@ -246,8 +246,8 @@ def sheet(
     opened = open_store(store)
     ready = SpaceSearch(opened, space or default_space(opened), metric=metric.value)
     if label is not None:
-        ready.labeled(label)  # says what a label that is not there may have been meant to be
-    targets = choose_targets(ready.objects, rows, label=label)
+        ready.objects.labeled(label)  # raises for an unknown label, with a guess
+    targets = choose_targets(ready, rows, label=label)
     answers = ready.nearest(
         ready.stored(targets), k=k, exclude_same_image=exclude_same_image, exclude_same=exclude_same
     )

@@ -213,7 +213,7 @@ def vary(
 
 def _boxed(image: Image, box: str) -> Objects:
     """The object in a box of the photo, which has no mask."""
-    from objectspace.queries import BoxReader
+    from objectspace.search.queries.photos import BoxReader
 
     return BoxReader(parsed_box(box)).objects_of(image).objects
 

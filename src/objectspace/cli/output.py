@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate
     from objectspace.jobs.commits import IndexSummary
     from objectspace.models.prompts import Prompter
-    from objectspace.search import Answer, Limits
+    from objectspace.search import Answer, SearchFilters
     from objectspace.store import SpaceIndex, Store, StoreInfo
 
 #: Labels and failures that are listed before the rest is only counted.
@@ -160,7 +160,7 @@ def print_answer(answer: Answer) -> None:
     typer.echo(f"{_query_text(answer)}  ({answer.space}, {answer.metric})")
     near = answer.neighbors
     if not len(near):
-        typer.echo(_nothing_text(answer.limits))
+        typer.echo(_nothing_text(answer.filters))
         return
     rows = [
         [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
@@ -169,11 +169,11 @@ def print_answer(answer: Answer) -> None:
     print_table(["rank", "distance", "label", "object", "image"], rows)
 
 
-def _nothing_text(limits: Limits) -> str:
-    """``no object of another clip within 3.2``."""
-    column = "photo" if limits.exclude_same == "image" else limits.exclude_same
+def _nothing_text(filters: SearchFilters) -> str:
+    """Return ``no object of another clip within 3.2``."""
+    column = "photo" if filters.exclude_same == "image" else filters.exclude_same
     other = "" if column is None else f" of another {column}"
-    near = "" if limits.within is None else f" within {limits.within:g}"
+    near = "" if filters.within is None else f" within {filters.within:g}"
     return f"no object{other}{near}"
 
 
@@ -234,7 +234,7 @@ def write_sheet(store: Store, answers: Sequence[Answer], path: Path) -> None:
     """Draw answers as a sheet."""
     from objectspace.figures.sheet import draw_sheet, sheet_caption
     from objectspace.figures.style import write_figure
-    from objectspace.sheets import sheet_rows
+    from objectspace.search.tiles import sheet_rows
 
     write_figure(draw_sheet(sheet_rows(store, answers), caption=sheet_caption(answers)), path)
 

@@ -52,7 +52,7 @@ Approximate = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """What is searched for, as the options say it."""
+    """What is searched for, from the options."""
 
     object_ids: list[str] | None
     image: Path | None
@@ -130,7 +130,7 @@ def _query_of(
     texts: list[str] | None,
     metric: Metric | None,
 ) -> QueryOptions:
-    """The query that the options ask for; a contradiction among them ends as wrong usage does."""
+    """Return the query that the options ask for; options that contradict each other are wrong usage."""
     if sum(given is not None for given in (object_ids, image, texts)) != 1:
         misuse("give --object ID, --image FILE or --text WORDS, one of them")
     for name, given in (("--box", box), ("--point", point)):
@@ -150,43 +150,46 @@ def _query_of(
 
 
 def _default_space(store: Store, asked: QueryOptions) -> str:
-    from objectspace.queries import default_text_space
     from objectspace.search import default_space
 
-    if asked.texts is not None:
-        return default_text_space(store)
-    return default_space(store, asked.object_ids[0] if asked.object_ids else None)
+    if asked.texts is None:
+        return default_space(store, asked.object_ids[0] if asked.object_ids else None)
+    from objectspace.search.queries.texts import default_text_space
+
+    return default_text_space(store)
 
 
 def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str) -> Queries:
-    """The vectors to search for."""
-    from objectspace.queries import query_photo, query_point, query_text
-
+    """Return the vectors to search for. Only a query that runs a network imports one."""
     space = ready.space.name
     if asked.texts is not None:
+        from objectspace.search.queries.texts import query_text
+
         return query_text(store, asked.texts, space, device=device)
     if asked.image is None:
         return ready.stored(asked.object_ids or [])
     if asked.point is not None:
+        from objectspace.search.queries.points import query_point
+
         return query_point(store, asked.image, space, asked.point, device=device)
-    if asked.box is not None:
-        return query_photo(store, asked.image, space, box=asked.box, device=device)
-    return _shown(store, ready, asked.image, device)
+    if asked.box is None and (stored := _stored_ids(store, space, asked.image)):
+        return ready.stored(stored)
+    from objectspace.search.queries.photos import query_photo
+
+    return query_photo(store, asked.image, space, box=asked.box, device=device)
 
 
-def _shown(store: Store, ready: SpaceSearch, image: Path, device: str) -> Queries:
-    """What a photo shows, as queries: its stored objects, else what is detected in it."""
-    from objectspace.queries import query_photo, stored_objects_of
+def _stored_ids(store: Store, space: str, image: Path) -> list[str]:
+    """Return the ids of the stored objects of a photo that the space holds."""
+    from objectspace.search.queries.stored import stored_objects_of
 
-    if held := stored_objects_of(store, image):
-        inside = set(ready.space.object_id.tolist())
-        if kept := [object_id for object_id in held if object_id in inside]:
-            return ready.stored(kept)
-    return query_photo(store, image, ready.space.name, device=device)
+    ids = stored_objects_of(store, image)
+    rows = store.stored_space(space).vectors.rows(ids)
+    return [object_id for object_id, row in zip(ids, rows.tolist(), strict=True) if row >= 0]
 
 
 def parsed_box(text: str) -> tuple[float, float, float, float]:
-    """The box of --box x1,y1,x2,y2; anything else ends as wrong usage does."""
+    """Return the box of --box x1,y1,x2,y2; anything else is wrong usage."""
     try:
         left, top, right, bottom = (float(side) for side in text.split(","))
     except ValueError:
@@ -195,7 +198,7 @@ def parsed_box(text: str) -> tuple[float, float, float, float]:
 
 
 def parsed_point(text: str) -> tuple[float, float]:
-    """The point of --point x,y; anything else ends as wrong usage does."""
+    """Return the point of --point x,y; anything else is wrong usage."""
     try:
         x, y = (float(place) for place in text.split(","))
     except ValueError:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.models.maps import Head
-from objectspace.objects.boxes import Frame, centers
+from objectspace.objects.boxes import Frame, centers, first_cells
 from objectspace.objects.records import UNKNOWN, Objects
 
 Scale = Literal["own", "deepest"]
@@ -132,18 +132,6 @@ def cut_windows(
         windows[:, rows, columns].transpose(0, 1).reshape(len(cells), math.prod((len(features), size, size)))
     )
     return vectors.float().cpu().numpy(), outside.astype(np.int32)
-
-
-def first_cells(cell: NDArray[np.int32], center: NDArray[np.float32], size: int) -> NDArray[np.int32]:
-    """The first column (or row) of each window, which may lie outside the map.
-
-    ``cell`` and ``center`` are columns of :class:`Cells`, or its x and y side by side.
-    """
-    if size % 2:
-        first: NDArray[np.int32] = cell - np.int32(size // 2)
-        return first
-    nearest: NDArray[np.int32] = np.floor(center - size / 2 + 0.5).astype(np.int32)
-    return nearest
 
 
 def _inside(first: NDArray[np.int32], size: int, length: int) -> NDArray[np.int32]:

@@ -19,10 +19,7 @@ from objectspace.objects.masks import mask_area
 
 def write(selection: Selection, path: Path) -> list[str]:
     """All photos of the store, categories in the order of their names, and an annotation per object."""
-    labels: set[str] = set()
-    for block in selection.blocks():
-        labels.update(block.objects.label.tolist())
-    categories = {label: number for number, label in enumerate(sorted(labels), start=1)}
+    categories = {label: number for number, label in enumerate(selection.labels(), start=1)}
     info = {
         "description": f"objects of {selection.store.path.name}, objectspace {__version__}",
         "sources": selection.store.sources,

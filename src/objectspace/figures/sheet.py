@@ -15,7 +15,7 @@ from matplotlib.textpath import TextToPath
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 from objectspace.search import IMAGE, Answer, SpaceSearch, choose_targets, distance_text
-from objectspace.sheets import SheetRow, Tile, sheet_rows
+from objectspace.search.tiles import SheetRow, Tile, sheet_rows
 from objectspace.store import Store
 
 # Inches. A picture of 128 pixels in 0.8 inches is drawn pixel by pixel at 160 or 320 dots per inch.
@@ -69,7 +69,7 @@ def draw_space(store: Store, space: str, *, targets: int = 12, k: int = 5) -> Fi
     Raises QueryError for an unknown space, InputError for an empty one.
     """
     search = SpaceSearch(store, space)
-    queries = search.stored(choose_targets(search.objects, targets))
+    queries = search.stored(choose_targets(search, targets))
     answers = search.nearest(queries, k=k, exclude_same_image=True)
     return draw_sheet(sheet_rows(store, answers), caption=sheet_caption(answers))
 
@@ -81,10 +81,10 @@ def sheet_caption(answers: Sequence[Answer]) -> str:
     first, found = answers[0], "exact"
     if first.approximate is not None:
         found = f"approximate, recall at 10 {first.approximate.index.recall.recall_at_10:.3f}"
-    column, others = first.limits.exclude_same, "neighbors from any photo"
+    column, others = first.filters.exclude_same, "neighbors from any photo"
     if column is not None:
         others = "neighbors from other photos only" if column == IMAGE else f"none of the target's {column}"
-    near = "" if first.limits.within is None else f", within {first.limits.within:g}"
+    near = "" if first.filters.within is None else f", within {first.filters.within:g}"
     return f"space {first.space} · {first.metric} distance under each, {found} · {others}{near}"
 
 

@@ -144,7 +144,7 @@ class CommitBuffer:
             objects=concatenate([result.objects for result in results]),
             thumbnails=[thumbnail for result in results for thumbnail in result.thumbnails],
             # Labels that could not be read say nothing of the objects: they are read again next time.
-            job={r.image_id: self._name(r) for r in results if not r.problems},
+            job={r.image_id: self.finished.name(r.contents) for r in results if not r.problems},
             vectors=_joined([result.vectors for result in results]),
             failures=failures,
             sources=self._job.sources(),
@@ -162,9 +162,6 @@ class CommitBuffer:
             self._committed_at - started,
         )
 
-    def _name(self, result: ImageResult) -> str:
-        return self.finished.name(result.contents, result.objects.object_id.tolist())
-
     def finish(self) -> None:
         """Write what has changed of images that were finished before: factors, paths, failures."""
         self._writer.set_factors(self._factors)
@@ -175,7 +172,7 @@ class CommitBuffer:
             if path != stored.get(image_id, path) and not _is_at(stored[image_id], image_id)
         }
         self._writer.set_paths(moved)
-        self._writer.heal(self._used, self._failures)
+        self._writer.clear_failures(self._used, self._failures)
 
     def summary(self, photos: int, seconds: float) -> IndexSummary:
         """Return what the job did, of so many files in so many seconds."""

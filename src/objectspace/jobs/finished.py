@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from objectspace.files import content_id, recipe_digest
+from objectspace.files import recipe_digest
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.store import Writer, indexed_key
 
 
 class Finished:
-    """Which photos were finished before, each under a name of all that decided what was made of it.
+    """The images that were finished before, each under a name of all that decided what was made of it.
 
-    A job that replaces has finished a photo only as long as the store holds the objects that it left there:
-    another job may have added some since.
+    A job that replaces has finished an image only as long as the store holds exactly the objects that were
+    found in it: another job may have added some since.
     """
 
     def __init__(self, job: LoadedJob, writer: Writer) -> None:
-        self._settings, self._replaces = job.digest(), job.replaces
-        self._before = writer.finished()
-        held = writer.object_ids(job.sources()) if job.replaces else {}
-        self._held = {image_id: _digest_of(ids) for image_id, ids in held.items()}
+        self._settings = job.digest()
+        self._before = writer.finished(job.sources() if job.replaces else ())
 
     def has(self, image_id: str, contents: str | None) -> bool:
-        """Whether the job finished a photo before, whose annotations are these."""
-        name = self._name(contents, self._held.get(image_id, _digest_of(())))
-        return indexed_key(image_id, name) in self._before
+        """Return whether the job finished an image before, whose annotations are these."""
+        return indexed_key(image_id, self.name(contents)) in self._before
 
-    def name(self, contents: str | None, object_ids: Iterable[str]) -> str:
-        """The name under which a photo is finished, all of whose objects these are."""
-        return self._name(contents, _digest_of(object_ids))
-
-    def _name(self, contents: str | None, objects: str) -> str:
+    def name(self, contents: str | None) -> str:
+        """Return the name under which the job finishes an image, whose annotations are these."""
         if contents is None:
             return self._settings
-        left = {"objects": objects} if self._replaces else {}
-        return recipe_digest({"settings": self._settings, "contents": contents, **left})
-
-
-def _digest_of(object_ids: Iterable[str]) -> str:
-    return content_id("\n".join(sorted(object_ids)).encode())
+        return recipe_digest({"settings": self._settings, "contents": contents})

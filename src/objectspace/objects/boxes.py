@@ -109,6 +109,19 @@ _BY_SIDES: Mapping[str, Callable[[tuple[int, int], int, int], Frame]] = {
 }
 
 
+def first_cells(cell: NDArray[np.int32], center: NDArray[np.float32], size: int) -> NDArray[np.int32]:
+    """Return the first column (or row) of each window of ``size`` cells, which may be outside the map.
+
+    cell: (n,) int32, the responsible cell; center: (n,) float32, the box center in cells of the map; or both
+        with x and y side by side, (n, 2)
+    """
+    if size % 2:
+        first: NDArray[np.int32] = cell - np.int32(size // 2)
+        return first
+    nearest: NDArray[np.int32] = np.floor(center - size / 2 + 0.5).astype(np.int32)
+    return nearest
+
+
 def clip(xyxy: Float32, image_wh: tuple[int, int]) -> Float32:
     """Boxes (n, 4) cut off at the image's border; one wholly outside ends with zero area."""
     width, height = image_wh

@@ -15,7 +15,6 @@ from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path, check_writable
 from objectspace.models.detectors import Detector
-from objectspace.queries import space_detector
 from objectspace.report.evidence import (
     OCCLUDED,
     Choice,
@@ -29,6 +28,7 @@ from objectspace.report.evidence import (
 )
 from objectspace.report.page import page
 from objectspace.report.pictures import Material, draw_pictures
+from objectspace.search.queries.networks import space_detector
 from objectspace.store import Store
 
 __all__ = ["Choice", "StoreReport", "make_report"]

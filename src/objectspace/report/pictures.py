@@ -13,7 +13,6 @@ from objectspace.analyses.claims import Missing, had
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.place import space_frame
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.embeddings.windows import first_cells
 from objectspace.errors import InputError, ObjectspaceError
 from objectspace.figures.cutting import CropCut, WindowCut, draw_crop_cuts, draw_window_cuts
 from objectspace.figures.montage import draw_montage
@@ -21,7 +20,7 @@ from objectspace.figures.occlusion import draw_occlusion
 from objectspace.figures.projection import draw_projection
 from objectspace.figures.sheet import draw_space
 from objectspace.images import read_image
-from objectspace.objects.boxes import centers
+from objectspace.objects.boxes import centers, first_cells
 from objectspace.objects.masks import decode
 from objectspace.report.evidence import Choice, Moved, Photo, Photos
 from objectspace.report.page import Picture, png_of

@@ -1,10 +1,10 @@
-"""Search in a store, exact by default: the nearest objects of stored ones, and of vectors from outside."""
+"""Search in a store, exact by default: the nearest objects of stored ones and of vectors from outside."""
 
 from __future__ import annotations
 
 from objectspace.search.answers import UNLABELED, Answer, Approximation, Queries, distance_text
 from objectspace.search.choices import choose_targets, default_space
-from objectspace.search.limits import IMAGE, Limits
+from objectspace.search.filters import IMAGE, SearchFilters
 from objectspace.search.space_search import SpaceSearch
 
 __all__ = [
@@ -12,8 +12,8 @@ __all__ = [
     "UNLABELED",
     "Answer",
     "Approximation",
-    "Limits",
     "Queries",
+    "SearchFilters",
     "SpaceSearch",
     "choose_targets",
     "default_space",

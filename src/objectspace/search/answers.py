@@ -1,4 +1,4 @@
-"""What is searched for, and what is found."""
+"""Queries and answers of a search."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.errors import counted
 from objectspace.objects.records import Objects, no_objects
-from objectspace.search.limits import Limits
+from objectspace.search.filters import SearchFilters
 from objectspace.store import SpaceIndex
 
-#: The label of a query that is only a box in a photo.
+#: The label of a query that is only a box in an image.
 UNLABELED = "query"
 
-#: What is told of an object in JSON.
+#: The keys of an object in JSON.
 _ROW_KEYS = ("object_id", "image", "label", "score", "xyxy")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Queries:
     """What is searched for: n vectors, and what each was made of.
 
-    objects: (m) objects that the vectors were made of, none where they were made of texts; images: (m) their
-        photos' paths; thumbnails: (m) a JPEG of each, none where the store has them
+    objects: (m) objects that the vectors were made of, none where they were made of texts; images: (m) the
+        paths of their images; thumbnails: (m) a JPEG of each, none where the store has them
     vectors: (n, d) float32
-    stored: are the objects in the store
+    stored: whether the objects are in the store
     texts: (m) words that the vectors were made of, none where they were made of objects
     rows: (n) which of the objects (or texts) each vector was made of; None where it is one each
     unlike: stored objects that every vector was moved away from; None where it was not
-    point: where in the photo the query was pointed at, x, y in its pixels; None for other queries
+    point: the point of the image that the query was made at, x, y in its pixels; None for other queries
     """
 
     objects: Objects
@@ -47,35 +48,39 @@ class Queries:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def __repr__(self) -> str:
+        made_of = counted(len(self.texts), "text") if self.texts else counted(len(self.objects), "object")
+        return f"Queries({counted(len(self), 'vector')} of {made_of}, stored={self.stored})"
+
     def made_of(self, row: int) -> tuple[int, ...]:
-        """Which of the objects (or texts) a vector was made of."""
+        """Return which of the objects (or texts) a vector was made of."""
         return (row,) if self.rows is None else self.rows[row]
 
 
 @dataclass(frozen=True, slots=True)
 class Approximation:
-    """The index that an answer came from; ``unindexed`` vectors came after it and are compared one by one."""
+    """The index of an answer; ``unindexed`` vectors came after it and are compared one by one."""
 
     index: SpaceIndex
     unindexed: int
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values: the kind, the recall as measured when the index was built, and ``unindexed``."""
+        """Return plain JSON values: kind, recall as measured when the index was built, ``unindexed``."""
         return {"kind": self.index.kind, **asdict(self.index.recall), "unindexed": self.unindexed}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Answer:
     """The nearest objects of one query, nearest first.
 
     query: what was searched for: one object; several that are one query; none for a text
-    query_images: their photos' paths; query_image: the first of them, empty for a text
+    query_images: the paths of their images; query_image: the first of them, empty for a text
     stored: whether the objects are in the store; query_thumbnails: their JPEGs where they are not
-    texts: the words searched for; unlike: the objects that the neighbors are to be unlike, none mostly
-    point: where in the photo the query was pointed at, x, y in its pixels
-    neighbors: (k) objects, ``images`` their photos' paths, ``distance`` (k,) float64
-    approximate: the index that they came from, None where they are the true ones
-    limits: which neighbors were asked for
+    texts: the words searched for; unlike: the objects that the neighbors are to be unlike, mostly none
+    point: the point of the image that the query was made at, x, y in its pixels
+    neighbors: (k) objects, ``images`` the paths of their images, ``distance`` (k,) float64
+    approximate: the index that proposed them, None where they are the true ones
+    filters: which neighbors were asked for
     """
 
     space: str
@@ -92,20 +97,26 @@ class Answer:
     unlike_images: tuple[str, ...] = ()
     point: tuple[float, float] | None = None
     approximate: Approximation | None = None
-    limits: Limits = field(default_factory=Limits)
+    filters: SearchFilters = field(default_factory=SearchFilters)
+
+    def __repr__(self) -> str:
+        query = " · ".join(self.texts or map(str, self.query.label))
+        near = f", nearest at {distance_text(self.distance[0])}" if len(self.images) else ""
+        found = counted(len(self.images), "neighbor")
+        return f"Answer({query!r} in {self.space!r}, {self.metric}: {found}{near})"
 
     @property
     def query_image(self) -> str:
-        """The path of the query's photo, of the first where there are several; empty for a text."""
+        """The path of the query's image, of the first where there are several; empty for a text."""
         return self.query_images[0] if self.query_images else ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the shape that ``objectspace search --json`` prints."""
+        """Return plain JSON values, the shape that ``objectspace search --json`` prints."""
         return {
             "space": self.space,
             "metric": self.metric,
             **({} if self.approximate is None else {"approximate": self.approximate.to_json()}),
-            **self.limits.to_json(),
+            **self.filters.to_json(),
             "query": self._query_json(),
             "neighbors": [
                 {
@@ -118,7 +129,7 @@ class Answer:
         }
 
     def _query_json(self) -> dict[str, Any]:
-        """One object as in the neighbors; for a text, and for several as one, those keys are null."""
+        """Return one object as in the neighbors; for a text, and for several as one, those keys are null."""
         rows = [_row_json(self.query, row, image) for row, image in enumerate(self.query_images)]
         if not self.stored:
             rows = [row | {"object_id": None} for row in rows]
@@ -137,7 +148,11 @@ class Answer:
 
 
 def distance_text(distance: float) -> str:
-    """Four digits, for people: 0.03210, 5.200, 5204."""
+    """Return a distance in four digits.
+
+    >>> distance_text(0.0321), distance_text(5.2), distance_text(5204)
+    ('0.03210', '5.200', '5204')
+    """
     return f"{distance:#.4g}".removesuffix(".")
 
 

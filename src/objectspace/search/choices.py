@@ -1,36 +1,38 @@
-"""What is searched where nothing is named: the space, the targets of a sheet."""
+"""What is searched where nothing is named: the space, and the targets of a sheet."""
 
 from __future__ import annotations
 
 from objectspace.errors import QueryError
-from objectspace.objects.records import Objects
+from objectspace.search.space_search import SpaceSearch
 from objectspace.store import Store
 
 
 def default_space(store: Store, object_id: str | None = None) -> str:
-    """The space to search where none is named: the first crop space, else the first by name.
+    """Return the space to search where none is named: the first crop space, else the first by name.
 
     A space from which something was erased must be named. With ``object_id`` only spaces that hold that
     object count. Raises QueryError where there is none.
     """
-    whole = (space for space in store.info().spaces if space.recipe.erasure is None)
-    spaces = sorted(whole, key=lambda space: (space.recipe.route != "crop", space.name))
+    recipes = {name: store.recipe(name) for name in store.space_names}
+    whole = [name for name in recipes if recipes[name].erasure is None]
+    spaces = sorted(whole, key=lambda name: (recipes[name].route != "crop", name))
     for space in spaces:
-        if object_id is None or object_id in set(store.members(space.name)):
-            return space.name
+        if object_id is None or store.stored_space(space).vectors.rows([object_id])[0] >= 0:
+            return space
     if object_id is not None and spaces:
-        store.objects([object_id])  # an unknown id says so itself
+        store.objects([object_id])  # raises for an unknown id
         raise QueryError(f"object {object_id} has no vector in any space of {store.path}")
     raise QueryError(f"no space in {store.path} yet; index photos first")
 
 
-def choose_targets(objects: Objects, count: int, *, label: str | None = None) -> list[str]:
-    """Ids of ``count`` objects for a sheet: label after label, the most frequent first, and round again.
+def choose_targets(search: SpaceSearch, count: int, *, label: str | None = None) -> list[str]:
+    """Return ids of ``count`` objects for a sheet, a label after another, the most frequent first.
 
     Within a label objects come in the order of their ids, which are hashes: a fixed but arbitrary choice.
     """
     by_label: dict[str, list[str]] = {}
-    for name, object_id in sorted(zip(objects.label.tolist(), objects.object_id.tolist(), strict=True)):
+    ids = search.space.object_id
+    for name, object_id in sorted(zip(search.objects.column("label").tolist(), ids.tolist(), strict=True)):
         if label is None or name == label:
             by_label.setdefault(name, []).append(object_id)
     queues = sorted(by_label.values(), key=len, reverse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,23 @@ from objectspace.images import Failure
 from objectspace.store import columns
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import SPACES, Manifest, SpaceEntry
-from objectspace.store.records import Batch, indexed_key
+from objectspace.store.records import Batch, objects_digest
 
 _NO_KEYS = Keys()
 
 
 @dataclass
 class Stored:
-    """What the writer remembers of the store, so that a commit need not read it again."""
+    """What the writer remembers of the store, so that a commit need not read it again.
+
+    keys: those of each table's rows; failures: the files that could not be used, by path
+    """
 
     path: Path
     manifest: Manifest
     factors: Mapping[str, pa.DataType]
     keys: dict[str, Keys] = field(default_factory=dict)
-    failures: set[Failure] = field(default_factory=set)
+    failures: dict[str, set[Failure]] = field(default_factory=dict)
 
     def has(self, table: str, key: str) -> bool:
         """Whether a row of this key is in the table."""
@@ -43,6 +46,31 @@ class Stored:
                 first.setdefault(key, place)
         return list(first.values())
 
+    def forget(self, objects: Collection[str], indexed: Collection[str]) -> None:
+        """Forget objects that were removed with their vectors, and rows of ``indexed``."""
+        for table, keys in self.keys.items():
+            if table == "objects" or table.startswith(SPACES):
+                keys.discard(objects)
+        self.keys["indexed"].discard(indexed)
+
+    def remember(self, new: Additions) -> None:
+        """Remember what a commit has added."""
+        for table, keys in new.keys.items():
+            self.keys.setdefault(table, Keys()).add(keys)
+        self.replace_failures({path: set() for path in new.cleared})
+        self.add_failures(new.failures)
+
+    def add_failures(self, failures: Iterable[Failure]) -> None:
+        """Remember failures of files."""
+        for failure in failures:
+            self.failures.setdefault(failure.path, set()).add(failure)
+
+    def replace_failures(self, by_path: Mapping[str, set[Failure]]) -> None:
+        """Remember other failures of some paths, or none."""
+        for path, failures in by_path.items():
+            self.failures.pop(path, None)
+            self.add_failures(failures)
+
 
 @dataclass
 class Additions:
@@ -54,10 +82,10 @@ class Additions:
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     failures: set[Failure] = field(default_factory=set)
-    healed: set[str] = field(default_factory=set)
+    cleared: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.sources or self.models or self.healed)
+        return bool(self.rows or self.sources or self.models or self.cleared)
 
     def add(self, table: str, rows: pa.Table, keys: list[str]) -> None:
         """Add rows to a table unless there are none."""
@@ -66,14 +94,14 @@ class Additions:
             self.keys[table] = keys
 
 
-def additions(batch: Batch, stored: Stored, outdated: Mapping[str, str]) -> Additions:
-    """What ``batch`` adds where ``outdated`` objects are removed, object id -> image id.
+def additions(batch: Batch, stored: Stored, redone: Collection[str]) -> Additions:
+    """Return what ``batch`` adds; the images ``redone`` lose objects, and count as finished by it alone.
 
     Raises InputError and RecipeError as ``Writer.commit`` says.
     """
     new = Additions()
     _add_images(batch, stored, new)
-    _add_finished(batch, stored, set(outdated.values()), new)
+    _add_finished(batch, stored, redone, new)
     _add_objects(batch, stored, new)
     for name, rows in batch.vectors.items():
         _add_vectors(name, rows, stored, new)
@@ -88,13 +116,25 @@ def _add_images(batch: Batch, stored: Stored, new: Additions) -> None:
     new.add("images", columns.images_table(rows), [row.image_id for row in rows])
 
 
-def _add_finished(batch: Batch, stored: Stored, redone: set[str], new: Additions) -> None:
+def _add_finished(batch: Batch, stored: Stored, redone: Collection[str], new: Additions) -> None:
     """Photos that are done now; those whose objects are removed lose what stands of them in the table."""
-    finished = list(batch.finished.items())
-    keys = [indexed_key(image_id, job) for image_id, job in finished]
+    found = _objects_by_image(batch)
+    finished = [
+        (image_id, job, objects_digest(found.get(image_id, ()))) for image_id, job in batch.finished.items()
+    ]
+    keys = [" ".join(row) for row in finished]
     unseen = set(stored.unseen("indexed", keys))
-    fresh = [row for row, (image_id, _) in enumerate(finished) if row in unseen or image_id in redone]
+    fresh = [row for row, (image_id, *_) in enumerate(finished) if row in unseen or image_id in redone]
     new.add("indexed", columns.indexed_table([finished[row] for row in fresh]), [keys[row] for row in fresh])
+
+
+def _objects_by_image(batch: Batch) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for object_id, image_id in zip(
+        batch.objects.object_id.tolist(), batch.objects.image_id.tolist(), strict=True
+    ):
+        found.setdefault(image_id, []).append(object_id)
+    return found
 
 
 def _add_objects(batch: Batch, stored: Stored, new: Additions) -> None:
@@ -176,10 +216,10 @@ def check_recipe(name: str, recipe: Recipe, stored: Stored, dimension: int | Non
 
 def _add_failures(batch: Batch, stored: Stored, new: Additions) -> None:
     succeeded = {columns.storable(row.path) for row in batch.images}
-    new.healed = succeeded & {failure.path for failure in stored.failures}
+    new.cleared = {path for path in succeeded if path in stored.failures}
     offered = set(map(columns.storable_failure, batch.failures))
     # What failed in the very batch in which it succeeded (its mask file, say) is kept.
-    new.failures = {f for f in offered if f not in stored.failures or f.path in new.healed}
+    new.failures = {f for f in offered if f.path in new.cleared or f not in stored.failures.get(f.path, ())}
     new.add("failures", columns.failures_table(sorted(new.failures)), [])
 
 

@@ -7,36 +7,70 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+# Keys that came or went are merged into the sorted array when they exceed this number, and a quarter of it.
+_MERGE_AT = 10_000
+
 
 class Keys:
-    """A growing set of keys in a sorted array and a small set, at about their own length in bytes each.
+    """A set of text keys in a sorted array and two small sets, at about their own length in bytes each.
 
     A Python set of a million ids takes some 150 MB, and the writer holds one for each table.
     """
 
-    def __init__(self, keys: Iterable[str] = ()) -> None:
-        self._sorted: NDArray[np.bytes_] = np.unique(_encoded(keys))
-        self._recent: set[str] = set()
+    def __init__(self, keys: Iterable[str] | NDArray[np.bytes_] = ()) -> None:
+        self._sorted = _distinct(keys if isinstance(keys, np.ndarray) else _encoded(keys))
+        self._added: set[str] = set()
+        self._removed: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
-        if key in self._recent:
-            return True
-        if not len(self._sorted):
-            return False
-        wanted = np.bytes_(key.encode())
-        place = int(np.searchsorted(self._sorted, wanted))
-        return place < len(self._sorted) and bool(self._sorted[place] == wanted)
+        return key in self._added or (key not in self._removed and self._is_sorted_in(key))
 
     def __len__(self) -> int:
-        return len(self._sorted) + len(self._recent)
+        return len(self._sorted) + len(self._added) - len(self._removed)
 
     def add(self, keys: Iterable[str]) -> None:
-        """Take keys in; those that are there already change nothing."""
-        self._recent.update(key for key in keys if key not in self)
-        # Merging when the set has grown by a quarter keeps the cost of a key constant on average.
-        if len(self._recent) > max(10_000, len(self._sorted) // 4):
-            self._sorted = np.sort(np.concatenate([self._sorted, _encoded(self._recent)]))
-            self._recent = set()
+        """Add keys; those that are there already change nothing."""
+        for key in keys:
+            if key in self._removed:
+                self._removed.remove(key)
+            elif key not in self:
+                self._added.add(key)
+        self._merge()
+
+    def discard(self, keys: Iterable[str]) -> None:
+        """Remove keys; those that are not there change nothing."""
+        for key in keys:
+            if key in self._added:
+                self._added.remove(key)
+            elif key in self:
+                self._removed.add(key)
+        self._merge()
+
+    def _is_sorted_in(self, key: str) -> bool:
+        wanted = key.encode()
+        # A longer key would have numpy copy the whole array to its width.
+        if len(wanted) > self._sorted.itemsize or not len(self._sorted):
+            return False
+        place = int(np.searchsorted(self._sorted, np.bytes_(wanted)))
+        return place < len(self._sorted) and bool(self._sorted[place] == wanted)
+
+    def _merge(self) -> None:
+        """Merge the sets when they are large: a quarter at a time, so a key costs the same on average."""
+        if len(self._added) + len(self._removed) <= max(_MERGE_AT, len(self._sorted) // 4):
+            return
+        kept = self._sorted
+        if self._removed:
+            kept = np.delete(kept, np.searchsorted(kept, np.sort(_encoded(self._removed))))
+        self._sorted = np.sort(np.concatenate([kept, _encoded(self._added)]))
+        self._added, self._removed = set(), set()
+
+
+def _distinct(keys: NDArray[np.bytes_]) -> NDArray[np.bytes_]:
+    """Return the keys sorted, each once (``np.unique`` takes five times as long)."""
+    ordered = np.sort(keys)
+    first = np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]
+    distinct: NDArray[np.bytes_] = ordered[first]
+    return distinct
 
 
 def _encoded(keys: Iterable[str]) -> NDArray[np.bytes_]:

@@ -19,7 +19,7 @@ from objectspace.objects.records import Objects, no_objects
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.records import ImageRow, SpaceInfo, StoreInfo
-from objectspace.store.tables import find_rows, open_table, read_batches, read_rows
+from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
 from objectspace.store.vectors import StoredSpace, StoredVectors
 
 
@@ -130,7 +130,7 @@ class Store:
         Raises QueryError for an unknown space or column.
         """
         table = self._table("objects")
-        known = [name for name in no_objects().columns() if name != "mask"] + self._factor_names
+        known = [name for name in no_objects().columns() if name != "mask"] + self.factor_names
         if unknown := [name for name in names if name not in known]:
             raise QueryError(f"objects have no column {unknown[0]}; their columns: {', '.join(known)}")
         members = None if space is None else read_rows(self._space_table(space), ["object_id"])["object_id"]
@@ -149,6 +149,34 @@ class Store:
             "thumbnail"
         ].to_pylist()
         return jpegs
+
+    def objects_at(self, rows: NDArray[np.int64]) -> Objects:
+        """Return the objects at some rows of the objects table, in their order; the others are not read."""
+        if not len(rows):
+            return no_objects()
+        return objects_from_table(take_rows(self._table("objects"), rows.tolist(), self._object_names))
+
+    def thumbnails_at(self, rows: NDArray[np.int64]) -> list[bytes]:
+        """Return the JPEG of each object at some rows of the objects table."""
+        if not len(rows):
+            return []
+        jpegs: list[bytes] = take_rows(self._table("objects"), rows.tolist(), ["thumbnail"])[0].to_pylist()
+        return jpegs
+
+    def image_rows(self) -> NDArray[np.int64]:
+        """Return the image of each row of the objects table (n,), as its place in :meth:`images`."""
+        objects, images = self._table("objects"), self._table("images")
+        if objects is None or images is None:
+            return np.empty(0, np.int64)
+        return _places(read_rows(objects, ["image_id"])[0], read_rows(images, ["image_id"])[0])
+
+    def object_rows(self, space: str) -> NDArray[np.int64]:
+        """Return the row of the objects table of each vector of a space (m,).
+
+        Raises QueryError for an unknown space.
+        """
+        members = read_rows(self._space_table(space), ["object_id"])[0]
+        return _places(members, read_rows(self._table("objects"), ["object_id"])[0])
 
     def space(self, name: str) -> Space:
         """The vectors of a space, n x d float32 in memory. Raises QueryError for an unknown space."""
@@ -223,7 +251,8 @@ class Store:
         return [] if table is None else [name for name in table.schema.names if name != "thumbnail"]
 
     @property
-    def _factor_names(self) -> list[str]:
+    def factor_names(self) -> list[str]:
+        """The names of the user's own columns of the objects."""
         table = self._table("objects")
         return [] if table is None else factor_names(table.schema)
 
@@ -242,3 +271,13 @@ class Store:
                 f"no object {unknown} in {self.path}; objectspace search --image PHOTO tells ids"
             )
         return rows.take(places)
+
+
+def _places(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return the place of each key among others, in 4 bytes a key beside the columns themselves."""
+    if keys.equals(among):
+        return np.arange(len(keys))
+    places: NDArray[np.int64] = (
+        pc.index_in(keys, value_set=among.combine_chunks()).to_numpy().astype(np.int64)
+    )
+    return places

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError
+from objectspace.files import content_id
 from objectspace.images import Failure
 from objectspace.objects.records import Objects
 from objectspace.store.indexes import SpaceIndex
@@ -68,8 +69,13 @@ class Batch:
 
 
 def indexed_key(image_id: str, job: str) -> str:
-    """One key of a photo and the name under which it is finished."""
+    """Return one key of an image and the name under which it is finished."""
     return f"{image_id} {job}"
+
+
+def objects_digest(object_ids: Iterable[str]) -> str:
+    """Return 32 hex digits that name a set of objects, in whatever order they come."""
+    return content_id("\n".join(sorted(set(object_ids))).encode())
 
 
 def check_space_name(name: str) -> None:

@@ -1,4 +1,4 @@
-"""Lance tables at the versions that a manifest names: open, append, put back, compact, clean up.
+"""Lance tables at the versions that a manifest names: open, append, roll back, compact, clean up.
 
 The only module that imports Lance.
 """
@@ -192,8 +192,8 @@ def _is_one_of(column: str, values: Collection[str]) -> str:
     return f"{column} IN ({quoted})"
 
 
-def put_back(folder: Path, versions: Mapping[str, int]) -> dict[str, int]:
-    """Undo what a killed writer wrote past its last commit; the versions that hold the commit's state now.
+def roll_back(folder: Path, versions: Mapping[str, int]) -> dict[str, int]:
+    """Undo what a killed writer wrote past its last commit; return the versions that hold its state now.
 
     A table whose newest version is ahead of ``versions`` gets one more that equals the committed one (Lance
     appends to the newest). A table that ``versions`` does not know is removed.

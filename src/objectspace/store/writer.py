@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import Any
 
 import filelock
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, StoreBusyError, StoreError
@@ -38,7 +40,7 @@ from objectspace.store.manifest import (
     read_manifest,
     write_manifest,
 )
-from objectspace.store.records import Batch, indexed_key
+from objectspace.store.records import Batch, objects_digest
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
 
@@ -100,7 +102,7 @@ class Writer:
         self.path = path
         self._lock = lock
         self._tables: dict[str, Any] = {}
-        self._appended = Counter[str]()
+        self._added = Counter[str]()
         self._cleaned = time.monotonic()
         with plain_errors(path):
             if not (path / MANIFEST).exists():
@@ -119,21 +121,34 @@ class Writer:
         """Let other processes write."""
         self._lock.release()
 
-    def finished(self) -> Keys:
-        """The photos that are finished, those without an object too, each under its names.
+    def finished(self, sources: Collection[str] = ()) -> Keys:
+        """Return the images that are finished, those without an object too, each under its names.
 
         :func:`objectspace.store.indexed_key` makes the keys; what is committed later is not among them.
-        """
-        rows = self._read("indexed", ["image_id", "job"]).to_pylist()
-        return Keys(indexed_key(row["image_id"], row["job"]) for row in rows)
 
-    def object_ids(self, sources: Collection[str]) -> dict[str, list[str]]:
-        """The stored objects that these sources found: image id -> object ids."""
-        found: dict[str, list[str]] = {}
-        for row in self._read("objects", ["object_id", "image_id", "source"]).to_pylist():
-            if row["source"] in sources:
-                found.setdefault(row["image_id"], []).append(row["object_id"])
-        return found
+        sources: leave out the images that hold other objects of these sources than the job found in them, as
+            another job added or removed some
+        """
+        rows = self._read("indexed", columns.INDEXED.names)
+        if sources:
+            digests = self._object_digests(sources)
+            none = objects_digest(())
+            found = zip(rows["image_id"].to_pylist(), rows["objects"].to_pylist(), strict=True)
+            rows = rows.filter(
+                pa.array([digests.get(image, none) == left for image, left in found], pa.bool_())
+            )
+        return Keys(columns.byte_array(columns.indexed_keys(rows, ["image_id", "job"])))
+
+    def _object_digests(self, sources: Collection[str]) -> dict[str, str]:
+        """Return the digest of the stored objects of these sources, by image id."""
+        rows = self._read("objects", ["object_id", "image_id", "source"])
+        rows = rows.filter(pc.is_in(rows["source"], value_set=pa.array(list(sources), pa.string())))
+        rows = rows.sort_by("image_id")
+        ids = rows["object_id"].to_pylist()
+        images, counts = np.unique_counts(columns.text_array(rows["image_id"]))
+        ends = np.cumsum(counts)
+        parts = zip(images.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True)
+        return {image: objects_digest(ids[start:end]) for image, start, end in parts}
 
     def check_recipes(self, recipes: Mapping[str, Recipe]) -> None:
         """Raise RecipeError for a space that holds vectors of another recipe, before any are made."""
@@ -151,28 +166,23 @@ class Writer:
         object is unknown or a factor of another type than the stored one, StoreError where writing failed:
         the store then keeps what it had.
         """
-        self._make_whole()
+        self._recover()
         outdated = self._outdated(batch) if batch.replaces else {}
-        new = additions(batch, self._stored, outdated)
+        new = additions(batch, self._stored, set(outdated.values()))
         edited = self._changed("object_id", known_factors(batch, self._stored))
         if not new and not outdated and not len(edited):
             return
         with self._publishing(new.spaces, new.sources, new.models):
-            if new.healed:
-                tables.delete_rows(self._tables["failures"], "path", sorted(new.healed))
+            if new.cleared:
+                tables.delete_rows(self._tables["failures"], "path", sorted(new.cleared))
             if len(edited):
-                tables.update_rows(self._tables["objects"], "object_id", edited)
-            self._remove(outdated)
+                self._update("objects", "object_id", edited)
+            redone = self._remove(outdated)
             for name, rows in new.rows.items():
                 self._append(name, rows)
-        if outdated:
-            self._load()
-            return
-        for name, keys in new.keys.items():
-            self._stored.keys.setdefault(name, Keys()).add(keys)
-        kept = {f for f in self._stored.failures if f.path not in new.healed}
-        self._stored.failures = kept | new.failures
-        self._compact([name for name in new.rows if self._appended[name] > tables.MANY_FRAGMENTS])
+        self._stored.forget(outdated, redone)
+        self._stored.remember(new)
+        self._compact([name for name, count in self._added.items() if count > tables.MANY_FRAGMENTS])
 
     def set_factors(self, by_image: Mapping[str, Mapping[str, float | str | None]]) -> None:
         """Set factors of all stored objects of the given images: image id -> factor -> value.
@@ -180,12 +190,12 @@ class Writer:
         None and NaN stand for unknown. Factors that are not named keep their values. Raises InputError for a
         factor of another type than the stored one, StoreError where writing failed.
         """
-        self._make_whole()
+        self._recover()
         rows = self._changed("image_id", by_image)
         if not len(rows):
             return
         with self._publishing():
-            tables.update_rows(self._tables["objects"], "object_id", rows)
+            self._update("objects", "object_id", rows)
 
     def paths(self) -> dict[str, str]:
         """Where each photo lay when a job saw it last: image id -> path."""
@@ -194,37 +204,36 @@ class Writer:
 
     def set_paths(self, paths: Mapping[str, str]) -> None:
         """Say where photos of the store lie now: image id -> path. Raises StoreError where writing failed."""
-        self._make_whole()
+        self._recover()
         if not paths:
             return
         rows = pa.table(
             {"image_id": list(paths), "path": [columns.storable(path) for path in paths.values()]}
         )
         with self._publishing():
-            tables.update_rows(self._tables["images"], "image_id", rows)
+            self._update("images", "image_id", rows)
 
     def failures(self) -> set[Failure]:
-        """The files that could not be used, and why."""
-        return set(self._stored.failures)
+        """Return the files that could not be used, and why."""
+        return set[Failure]().union(*self._stored.failures.values())
 
-    def heal(self, paths: Iterable[str], failures: Iterable[Failure]) -> None:
-        """Drop the failures of files that have been used since, but for ``failures``, which came again.
+    def clear_failures(self, paths: Iterable[str], failures: Iterable[Failure]) -> None:
+        """Remove the failures of files that have been used since, except ``failures``, which came again.
 
         Raises StoreError where writing failed.
         """
-        self._make_whole()
+        self._recover()
         used = {columns.storable(path) for path in paths}
         again = {columns.storable_failure(failure) for failure in failures}
-        healed = {f for f in self._stored.failures if f.path in used and f not in again}
-        if not healed:
+        before = {path: self._stored.failures[path] for path in used if path in self._stored.failures}
+        changed = {path: failures & again for path, failures in before.items() if failures - again}
+        if not changed:
             return
-        touched = {failure.path for failure in healed}
-        kept = self._stored.failures - healed
         with self._publishing():
-            tables.delete_rows(self._tables["failures"], "path", sorted(touched))
-            if rest := sorted(failure for failure in kept if failure.path in touched):
-                self._append("failures", columns.failures_table(rest))
-        self._stored.failures = kept
+            tables.delete_rows(self._tables["failures"], "path", sorted(changed))
+            if kept := sorted(set[Failure]().union(*changed.values())):
+                self._append("failures", columns.failures_table(kept))
+        self._stored.replace_failures(changed)
 
     def _changed(self, key: str, by_key: Mapping[str, Mapping[str, float | str | None]]) -> pa.Table:
         """Stored objects whose factors change, with the new ones; ``by_key``: value of ``key`` -> factors."""
@@ -254,7 +263,7 @@ class Writer:
         Raises QueryError for an unknown space, StoreError where writing failed, and whatever ``measure``
         raises: the store then keeps the index that it had.
         """
-        self._make_whole()
+        self._recover()
         entry = self._stored.manifest.spaces.get(name)
         if entry is None:
             known = ", ".join(sorted(self._stored.manifest.spaces)) or "none yet"
@@ -276,7 +285,7 @@ class Writer:
 
     def finish(self) -> None:
         """Join small fragments, bring the indices up to date and delete old versions; no row changes."""
-        self._make_whole()
+        self._recover()
         many = [name for name, table in self._tables.items() if tables.has_many_fragments(table)]
         with self._publishing():
             for name in many:
@@ -290,7 +299,7 @@ class Writer:
         self._whole = False
         manifest = read_manifest(self.path)
         with plain_errors(self.path):
-            versions = tables.put_back(self.path, manifest.tables)
+            versions = tables.roll_back(self.path, manifest.tables)
         self._tables = {name: tables.open_table(self.path, name, at) for name, at in versions.items()}
         self._stored = Stored(self.path, manifest, self._factors())
         if versions != manifest.tables:
@@ -299,36 +308,44 @@ class Writer:
         self._stored.keys = {
             "images": self._keys("images", "image_id"),
             "objects": self._keys("objects", "object_id"),
-            "indexed": self.finished(),
+            "indexed": self._indexed_keys(),
             **{SPACES + name: self._keys(SPACES + name, "object_id") for name in manifest.spaces},
         }
-        failures = self._read("failures", ["path", "reason"]).to_pylist()
-        self._stored.failures = {Failure(**row) for row in failures}
+        self._stored.add_failures(
+            Failure(**row) for row in self._read("failures", list(Failure._fields)).to_pylist()
+        )
         self._whole = True
 
     def _outdated(self, batch: Batch) -> dict[str, str]:
-        """Stored objects of photos that are done, of its sources, that the batch has not: id -> image id."""
-        photos = {image_id for image_id in batch.finished if self._stored.has("images", image_id)}
-        if not photos:
+        """Return the objects that the batch's sources found in its images and do not now: id -> image id."""
+        images = {image_id for image_id in batch.finished if self._stored.has("images", image_id)}
+        if not images or "objects" not in self._tables:
             return {}
         found = set(batch.objects.object_id.tolist())
-        stored = self._read("objects", ["object_id", "image_id", "source"]).to_pylist()
+        wanted = ["object_id", "image_id", "source"]
         return {
             row["object_id"]: row["image_id"]
-            for row in stored
-            if row["image_id"] in photos and row["source"] in batch.sources and row["object_id"] not in found
+            for row in tables.find_rows(self._tables["objects"], "image_id", images, wanted).to_pylist()
+            if row["source"] in batch.sources and row["object_id"] not in found
         }
 
-    def _remove(self, outdated: Mapping[str, str]) -> None:
-        """Remove objects and their vectors; no job has finished their photos any more."""
+    def _remove(self, outdated: Mapping[str, str]) -> list[str]:
+        """Remove objects and their vectors, and that their images are finished; return the keys of that."""
         if not outdated:
-            return
+            return []
         for name, table in self._tables.items():
             if name == "objects" or name.startswith(SPACES):
-                tables.delete_rows(table, "object_id", sorted(outdated))
-        tables.delete_rows(self._tables["indexed"], "image_id", sorted(set(outdated.values())))
+                gone = [object_id for object_id in outdated if self._stored.has(name, object_id)]
+                tables.delete_rows(table, "object_id", gone)
+        images, indexed = sorted(set(outdated.values())), self._tables.get("indexed")
+        if indexed is None:
+            return []
+        redone = tables.find_rows(indexed, "image_id", images, columns.INDEXED.names)
+        tables.delete_rows(indexed, "image_id", images)
+        keys: list[str] = columns.indexed_keys(redone).to_pylist()
+        return keys
 
-    def _make_whole(self) -> None:
+    def _recover(self) -> None:
         """Undo what a commit wrote before it failed."""
         if not self._lock.is_locked:
             raise StoreError(f"the writer of {self.path} is closed; open another one")
@@ -364,7 +381,11 @@ class Writer:
             tables.append_rows(self._tables[name], rows)
         else:
             self._tables[name] = tables.create_table(self.path, name, rows)
-        self._appended[name] += 1
+        self._added[name] += 1
+
+    def _update(self, name: str, key: str, rows: pa.Table) -> None:
+        tables.update_rows(self._tables[name], key, rows)
+        self._added[name] += 1
 
     def _index_keys(self, name: str) -> None:
         columns = KEYS_OF_A_SPACE if name.startswith(SPACES) else KEYS.get(name, ())
@@ -377,7 +398,7 @@ class Writer:
             for name in names:
                 tables.compact(self._tables[name])
                 self._index_keys(name)
-                self._appended[name] = 0
+                self._added[name] = 0
         # Nothing can be deleted earlier, and listing the versions of a long job takes time.
         if time.monotonic() - self._cleaned > tables.READERS_KEEP.total_seconds():
             self._clean_up()
@@ -394,10 +415,13 @@ class Writer:
         own = set(columns.OBJECTS.names)
         return {field.name: field.type for field in self._tables["objects"].schema if field.name not in own}
 
-    def _read(self, name: str, wanted: list[str]) -> pa.Table:
+    def _read(self, name: str, wanted: Sequence[str]) -> pa.Table:
         if name in self._tables:
             return tables.read_rows(self._tables[name], wanted)
         return pa.table({column: pa.array([], pa.string()) for column in wanted})
 
     def _keys(self, name: str, column: str) -> Keys:
-        return Keys(self._read(name, [column])[column].to_pylist())
+        return Keys(columns.byte_array(self._read(name, [column])[column]))
+
+    def _indexed_keys(self) -> Keys:
+        return Keys(columns.byte_array(columns.indexed_keys(self._read("indexed", columns.INDEXED.names))))

@@ -12,8 +12,8 @@ from objectspace.models.encoders.encoder_maps import SIDE, EncoderMap, load_enco
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
-from objectspace.queries import query_photo
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.photos import query_photo
 from objectspace.store import open_store
 
 NAMES = ("apple", "pear", "plum")

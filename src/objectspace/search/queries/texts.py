@@ -1,4 +1,4 @@
-"""Words as queries: embedded by the text tower of the encoder that made a space of crops."""
+"""Queries from words: embedded by the text tower of the encoder that made a space of crops."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from objectspace.errors import QueryError
 from objectspace.models.encoders import TextEncoder, has_text_tower
 from objectspace.objects.records import no_objects
-from objectspace.queries.networks import loading_arguments, space_job
-from objectspace.queries.photos import BoxReader
 from objectspace.search import Queries
+from objectspace.search.queries.networks import loading_arguments, space_job
+from objectspace.search.queries.photos import BoxReader
 from objectspace.store import Store
 
 #: The command that makes a space to be searched by words, as an error tells it.
@@ -17,17 +17,17 @@ _RECIPE = "objectspace index PHOTOS --store STORE --encoder open_clip:ViT-B-32/l
 
 
 def query_text(store: Store, texts: Sequence[str], space: str, *, device: str = "cpu") -> Queries:
-    """Texts as queries of a space, a vector each, to be searched with ``metric="cosine"``.
+    """Return texts as queries of a space, a vector each, to be searched with ``metric="cosine"``.
 
     They are embedded by the very weights that embedded the crops, in the same precision. Raises QueryError
     for a space without a text tower, naming those of the store that have one, and for a text that is empty or
     too long; ModelError and RecipeError where the weights cannot be loaded again or have changed.
     """
     if space not in (able := text_spaces(store)):
-        store.recipe(space)  # an unknown space says so itself
+        store.recipe(space)  # raises for an unknown space
         where = f"search {', '.join(able)}" if able else f"make a space that has one with: {_RECIPE}"
         raise QueryError(f"space {space} was made without a text tower, so no text can be compared; {where}")
-    # No photo is looked at, so what would find its objects does not matter.
+    # No image is read, so any reader of objects will do.
     encoder = space_job(store, space, annotations=BoxReader((0, 0, 1, 1)), device=device).encoder
     if not isinstance(encoder, TextEncoder):
         raise QueryError(f"the encoder of space {space} embeds no texts")
@@ -35,14 +35,14 @@ def query_text(store: Store, texts: Sequence[str], space: str, *, device: str = 
 
 
 def default_text_space(store: Store) -> str:
-    """The space to search by words where none is named: the first by name. Raises QueryError for none."""
+    """Return the first space by name that can be searched by words. Raises QueryError where there is none."""
     if able := text_spaces(store):
         return able[0]
     raise QueryError(f"no space of {store.path} has a text tower; make one with: {_RECIPE}")
 
 
 def text_spaces(store: Store) -> list[str]:
-    """The spaces that can be searched by words, by name: crops through an encoder with a text tower."""
+    """Return the spaces that can be searched by words, by name: crops of an encoder with a text tower."""
     recipes = {name: store.recipe(name) for name in store.space_names}
     return [
         name

@@ -11,8 +11,8 @@ from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
-from objectspace.queries import default_text_space, query_text, text_spaces
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.texts import default_text_space, query_text, text_spaces
 from objectspace.store import open_store
 
 SPACE = "tiny-clip-crop"

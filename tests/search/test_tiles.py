@@ -9,7 +9,7 @@ from objectspace.images import encode_thumbnail
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects
 from objectspace.search import UNLABELED, Queries, SpaceSearch
-from objectspace.sheets import sheet_rows
+from objectspace.search.tiles import sheet_rows
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 RED, GREEN = (220, 30, 30), (30, 200, 40)

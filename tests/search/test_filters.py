@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
+from objectspace.build_index import index_space
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
 from objectspace.files import content_id
-from objectspace.neighbors.approximate import index_space
 from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.search import Queries, SpaceSearch
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
@@ -70,6 +70,11 @@ def exact(path):
     return SpaceSearch(open_store(path), "a-crop")
 
 
+def objects_of(search):
+    """All objects of the space, row for row."""
+    return search.store.objects(search.space.object_id)
+
+
 def value_of(objects, row, name):
     """A value as the double loop compares it, None where it is unknown."""
     value = objects.image_id[row] if name == "image" else objects.factors[name][row]
@@ -78,7 +83,7 @@ def value_of(objects, row, name):
 
 def by_hand(search, vector, left_out, *, k, within=np.inf):
     """Distance and id of the k nearest, one pair after another in float64, but for some rows."""
-    objects, vectors = search.objects, np.asarray(search.space.vectors[:], np.float64)
+    objects, vectors = objects_of(search), np.asarray(search.space.vectors[:], np.float64)
     found = []
     for row, other in enumerate(vectors):
         distance = float(np.sqrt(((vector.astype(np.float64) - other) ** 2).sum()))
@@ -98,7 +103,7 @@ def test_no_neighbor_shares_the_querys_value(exact, name):
     for row, vector, answer in zip(
         rows, queries.vectors, exact.nearest(queries, exclude_same=name), strict=True
     ):
-        mine = value_of(exact.objects, row, name)
+        mine = value_of(objects_of(exact), row, name)
 
         def left_out(objects, other, row=row, mine=mine):
             return other == row or (mine is not None and value_of(objects, other, name) == mine)
@@ -132,7 +137,7 @@ def test_the_photo_by_either_name(exact):
 
 
 def test_values_of_all_that_a_query_is_made_of_are_left_out(exact):
-    clip = exact.objects.factors["clip"]
+    clip = objects_of(exact).factors["clip"]
     parts = [int(np.flatnonzero(clip == name)[0]) for name in ("north", "east")]
     parts.append(next(row for row in range(len(clip)) if clip[row] is None))
     query = exact.mean(exact.stored(exact.space.object_id[parts].tolist()))
@@ -168,7 +173,7 @@ def outside(search, photo):
 def test_a_query_from_outside_has_the_value_of_its_photo(search, photo, name, value):
     (answer,) = search.nearest(outside(search, photo), k=400, exclude_same=name)
     kept = {value_of(answer.neighbors, row, name) for row in range(len(answer.neighbors))}
-    everything = {value_of(search.objects, row, name) for row in range(len(search))}
+    everything = {value_of(objects_of(search), row, name) for row in range(len(search))}
     assert kept == everything - ({value} if value is not None else set())
 
 

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from objectspace import build_index
+from objectspace.build_index import choose_settings, index_space
+from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError, StoreBusyError
-from objectspace.neighbors import approximate
-from objectspace.neighbors.approximate import choose_settings, index_space, recall_of
-from objectspace.search import SpaceSearch
-from objectspace.store import open_store, open_writer
+from objectspace.files import content_id
+from objectspace.objects.records import concatenate, make_objects
+from objectspace.search import SpaceSearch, approximate
+from objectspace.search.approximate import recall_of
+from objectspace.store import Batch, ImageRow, SpaceRows, StoredVectors, open_store, open_writer
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +74,7 @@ def check_same(found, expected):
 
 def test_the_recall_that_is_told_is_that_of_a_recount(tmp_path, plain, kind, monkeypatch):
     # One candidate for each neighbor makes an index that misses much.
-    monkeypatch.setattr(approximate, "_CANDIDATES", 1)
+    monkeypatch.setattr(build_index, "_CANDIDATES", 1)
     shutil.copytree(plain, tmp_path / "s.osp")
     told = index_space(tmp_path / "s.osp", "a-crop", kind=kind).recall
     search = SpaceSearch(open_store(tmp_path / "s.osp"), "a-crop", approximate=True)
@@ -143,7 +147,7 @@ def test_filters_mean_what_they_mean_in_exact_search(both, asked):
 
 def test_a_filter_that_leaves_few_is_answered_exactly(both):
     nearly, exact = both
-    assert (exact.objects.label == "owl").sum() == 100
+    assert exact.objects.labeled("owl").sum() == 100
     queries = exact.stored(exact.space.object_id[:30].tolist())
     check_same(nearly.nearest(queries, label="owl"), exact.nearest(queries, label="owl"))
 
@@ -153,6 +157,51 @@ def test_a_label_of_many_is_searched_by_the_index(both, monkeypatch):
     monkeypatch.setattr(approximate.StreamedIndex, "nearest", None)  # exact search fails
     queries = nearly.stored(nearly.space.object_id[:5].tolist())
     assert all(len(answer.images) == 10 for answer in nearly.nearest(queries, label="cat"))
+
+
+def test_a_large_group_of_the_query_is_left_out_by_the_index(tmp_path, kind, noise, monkeypatch):
+    """One clip has 700 of 1000 vectors, all nearer to one another than to the rest; another is of ten."""
+    vectors = noise.copy()
+    vectors[:700] = vectors[:700] / 20 + vectors[0]
+    clip = np.where(np.arange(1000) < 700, 0, np.arange(1000) // 10)
+    with_clips(tmp_path / "s.osp", vectors, clip)
+    index_space(tmp_path / "s.osp", "a-crop", kind=kind)
+    nearly, exact = searches(tmp_path / "s.osp")
+    counts, propose = [], StoredVectors.propose
+
+    def told(self, queries, count, *rest):
+        counts.append(count)
+        return propose(self, queries, count, *rest)
+
+    monkeypatch.setattr(StoredVectors, "propose", told)
+    monkeypatch.setattr(approximate, "FEW", 100)
+    rows = [*range(0, 700, 50), *range(700, 1000, 20)]
+    queries = exact.stored(exact.space.object_id[rows].tolist())
+    for label in (None, "cat"):
+        counts.clear()
+        found = nearly.nearest(queries, exclude_same="clip", label=label)
+        # Eleven are asked for, ten candidates each: the query itself is found, too.
+        assert sorted(counts) == [110, 120 if label is None else 119]
+        expected = exact.nearest(queries, exclude_same="clip", label=label)
+        same = 0
+        for one, other in zip(found, expected, strict=True):
+            assert one.query.factors["clip"][0] not in one.neighbors.factors["clip"]
+            same += len(set(one.neighbors.object_id) & set(other.neighbors.object_id))
+        assert same >= 0.95 * 10 * len(rows)
+
+
+def with_clips(path, vectors, clip):
+    """A store of these vectors, ten a photo, with the clip of each as a factor."""
+    images = [ImageRow(content_id(b"%d" % n), f"photos/{n}.jpg", 100, 100) for n in range(len(vectors) // 10)]
+    boxes = np.float32([[10 * n, 5, 10 * n + 9, 60] for n in range(10)])
+    labels = ["cat"] * 9 + ["owl"]
+    objects = concatenate(
+        [make_objects(image_id=i.image_id, xyxy=boxes, label=labels, source="hand@1") for i in images]
+    ).with_factors({"clip": clip.astype(np.float64)})
+    recipe = Recipe("crop", "net", "aa", "mean", {"size": 8}, "float32", "0", crop={"margin": 0.0})
+    rows = {"a-crop": SpaceRows(recipe, objects.object_id, vectors)}
+    with open_writer(path) as writer:
+        writer.commit(Batch(images, objects, [b"jpeg"] * len(objects), "job", rows))
 
 
 def test_by_cosine_and_for_vectors_without_a_direction(tmp_path, plain, kind):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from objectspace.errors import ImageError, ModelError, QueryError, RecipeError
 from objectspace.images import find_photos
@@ -12,8 +14,9 @@ from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
-from objectspace.queries import query_photo, stored_objects_of
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.photos import query_photo
+from objectspace.search.queries.stored import stored_objects_of
 from objectspace.store import open_store
 
 
@@ -79,6 +82,22 @@ def test_detected_objects_asked_for_again_are_all_found(make_store, world):
     assert queries.images == (str(photo),) * len(queries.objects)
     assert len(queries.thumbnails) == len(queries.objects)
     assert not queries.stored
+
+
+def test_threads_that_are_started_later_compute_with_as_many_cores(make_store, world):
+    store = make_store()
+
+    def in_a_new_thread():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.get_num_threads).result()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        query_photo(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+        assert (torch.get_num_threads(), in_a_new_thread()) == (3, 3)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_photo_is_known_by_its_content(make_store, world, tmp_path):

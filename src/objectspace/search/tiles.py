@@ -1,8 +1,8 @@
-"""Sheets: answers as rows of pictures, taken from the store's thumbnails; no photo is opened."""
+"""Answers as rows of pictures, taken from the store's thumbnails; no image file is opened."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,19 +14,18 @@ from objectspace.images import decode_thumbnail
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
-from objectspace.search import UNLABELED, Answer
+from objectspace.search import UNLABELED, Answer, distance_text
 from objectspace.store import Store
 
 Picture = NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tile:
     """One object on a sheet.
 
     picture: (h, w, 3) uint8; label: None where it is not known; distance: to the target, None for itself
-    words: a text, shown in the picture's place; note: what else is to be said of a
-    target, in short lines
+    words: a text, shown in the picture's place; note: more about a target, in short lines
     """
 
     picture: Picture
@@ -34,6 +33,11 @@ class Tile:
     distance: float | None = None
     words: str | None = None
     note: str | None = None
+
+    def __repr__(self) -> str:
+        height, width = self.picture.shape[:2]
+        at = "" if self.distance is None else f" at {distance_text(self.distance)}"
+        return f"Tile({self.words or self.label!r}{at}, {width} x {height})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,24 +49,34 @@ class SheetRow:
 
 
 def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
-    """A row for each answer, with the pictures that its space has seen.
+    """Return a row of tiles for each answer, with the pixels that its space was made from.
 
     In a crop space on a black background an object with a mask is shown as its encoder saw it, the rest
     blacked out (the paper's figure 2); otherwise the box is shown whole. A target from outside the store is
     shown by the thumbnail that came with it, an empty gray tile where none did; several objects that are one
     target side by side; a text by its words.
     """
+    thumbnails = _stored_thumbnails(store, answers)
     rows = []
     for answer in answers:
         recipe = store.recipe(answer.space)
         masked = recipe.crop is not None and recipe.crop.get("background") == "black"
-        pictures = _pictures(store.thumbnails(answer.neighbors.object_id), answer.neighbors, masked)
-        tiles = zip(pictures, answer.neighbors.label.tolist(), answer.distance.tolist(), strict=True)
-        rows.append(SheetRow(_target(store, answer, masked), tuple(Tile(*tile) for tile in tiles)))
+        near = answer.neighbors
+        pictures = _pictures([thumbnails[str(name)] for name in near.object_id], near, masked)
+        tiles = zip(pictures, near.label.tolist(), answer.distance.tolist(), strict=True)
+        rows.append(SheetRow(_target(thumbnails, answer, masked), tuple(Tile(*tile) for tile in tiles)))
     return rows
 
 
-def _target(store: Store, answer: Answer, masked: bool) -> Tile:
+def _stored_thumbnails(store: Store, answers: Sequence[Answer]) -> dict[str, bytes]:
+    """Return the JPEG of each stored object of some answers, all read at once."""
+    parts = [answer.neighbors.object_id for answer in answers]
+    parts += [answer.query.object_id for answer in answers if answer.stored]
+    ids = np.unique(np.concatenate([np.empty(0, np.str_), *parts]))
+    return dict(zip(ids.tolist(), store.thumbnails(ids), strict=True))
+
+
+def _target(thumbnails: Mapping[str, bytes], answer: Answer, masked: bool) -> Tile:
     if answer.texts:
         return Tile(_EMPTY, None, words=" · ".join(answer.texts))
     labels = set(answer.query.label.tolist())
@@ -70,7 +84,7 @@ def _target(store: Store, answer: Answer, masked: bool) -> Tile:
     notes = [f"mean of {len(answer.query)}"] if len(answer.query) > 1 else []
     if len(answer.unlike):
         notes.append("unlike " + ", ".join(sorted(set(answer.unlike.label.tolist()))))
-    pictures = _pictures(_query_thumbnails(store, answer), answer.query, masked)
+    pictures = _pictures(_query_thumbnails(thumbnails, answer), answer.query, masked)
     known = label if answer.stored or label != UNLABELED else None
     return Tile(_side_by_side(pictures), known, note="\n".join(notes) or None)
 
@@ -78,9 +92,9 @@ def _target(store: Store, answer: Answer, masked: bool) -> Tile:
 _EMPTY: Picture = np.full((128, 128, 3), 200, np.uint8)
 
 
-def _query_thumbnails(store: Store, answer: Answer) -> list[bytes | None]:
+def _query_thumbnails(thumbnails: Mapping[str, bytes], answer: Answer) -> list[bytes | None]:
     if answer.stored:
-        return [*store.thumbnails(answer.query.object_id)]
+        return [thumbnails[str(name)] for name in answer.query.object_id]
     return [*answer.query_thumbnails] or [None] * len(answer.query)
 
 
@@ -95,7 +109,7 @@ def _pictures(thumbnails: Sequence[bytes | None], objects: Objects, masked: bool
 
 
 def _side_by_side(pictures: Sequence[Picture]) -> Picture:
-    """One picture as it is; several as a square grid, row by row, the first nine of them."""
+    """Return one picture unchanged; several as a square grid, row by row, the first nine of them."""
     if len(pictures) == 1:
         return pictures[0]
     side = 2 if len(pictures) <= 4 else 3
@@ -110,7 +124,7 @@ def _side_by_side(pictures: Sequence[Picture]) -> Picture:
 
 
 def _blacked_out(picture: Picture, mask: Mask, box: NDArray[np.float32]) -> Picture:
-    """The thumbnail of a box with what lies outside the object's mask in black."""
+    """Return the thumbnail of a box with the pixels outside the object's mask in black."""
     inside = decode_box(mask, whole_pixels(box, (mask.width, mask.height)))
     height, width = picture.shape[:2]
     scaled = PIL.Image.fromarray(inside.astype(np.uint8) * 255).resize(

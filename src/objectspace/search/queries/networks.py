@@ -1,4 +1,4 @@
-"""The networks that made a space, loaded again from where its job found them."""
+"""Load the networks that made a space again, from where its job found them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Network = TypeVar("Network")
 def space_detector(
     store: Store, space: str, *, device: str = "cpu", precision: str | None = None
 ) -> Detector:
-    """The detector whose maps a space was taken from, loaded from where its job found it.
+    """Return the detector whose maps a space was taken from, loaded from where its job found it.
 
     precision: another one than the space's own, as an occlusion needs float32 whatever made the vectors
     Raises ModelError where that fails, QueryError for a space of crops, of an encoder's map or of vectors
@@ -45,7 +45,7 @@ def space_job(
     device: str = "cpu",
     confidence: float = 0.25,
 ) -> LoadedJob:
-    """Return the job that makes vectors by a space's recipe, of annotations or of the finder's objects.
+    """Return the job that makes vectors by a space's recipe, of annotations or of detected objects.
 
     Raises ModelError where a network cannot be loaded from where the space's job found it, RecipeError where
     its files have changed, QueryError for a space of erased vectors or of vectors handed in.
@@ -70,30 +70,33 @@ def space_job(
         else:
             given["detector"] = space_detector(store, space, device=device)
     if annotations is None and ("detector" not in given or _found_by_words(store)):
-        given |= _finder_of(store, device)
+        given |= _detecting_network(store, device)
     return _named_as(Job(**given).load(), space, recipe)
 
 
 def _encoder_map_of(store: Store, recipe: Recipe) -> Mapping[str, Any] | None:
-    """How to load the encoder whose map of whole photos a space was taken from; None of a detector's map."""
+    """Return how to load the encoder whose map a space was taken from; None where a detector made the map."""
     found: Mapping[str, Any] | None = loading_arguments(store, recipe).get("encoder_map")
     return found
 
 
 def _pool_of(recipe: Recipe) -> str:
-    """The pooling of a recipe; a detector's own vectors of its queries come with any."""
+    """Return the pooling of a recipe; a detector's own vectors of its queries come with any."""
     if recipe.route == "query":
         return "cell"
     return recipe.route if recipe.route == "mask" else f"{recipe.route}{recipe.window}"
 
 
 def loading_arguments(store: Store, recipe: Recipe) -> Mapping[str, Any]:
-    """The arguments that loaded the network of a recipe; empty where the store does not know them."""
+    """Return the arguments that loaded the network of a recipe; empty where the store does not know them."""
     return store.models.get(model_key(recipe.model, recipe.weights), {})
 
 
 def _named_as(job: LoadedJob, space: str, recipe: Recipe) -> LoadedJob:
-    """The job with the suffix of the space's name. Raises RecipeError where it would make other vectors."""
+    """Return the job with the suffix of the space's name.
+
+    Raises RecipeError where it would make other vectors.
+    """
     differing = {name: recipe.differences(made) for name, made in job.recipes().items()}
     name = min(differing, key=lambda name: (len(differing[name]), not space.startswith(name)))
     if differing[name] or not space.startswith(name):
@@ -119,7 +122,7 @@ def _loaded_again(
 
 
 def _found_by_words(store: Store) -> bool:
-    """Whether words found the store's objects, and not a detector."""
+    """Return whether words found the store's objects, and not a detector."""
     return next((_is_words(recipe) for recipe in store.sources.values() if "weights" in recipe), False)
 
 
@@ -127,8 +130,8 @@ def _is_words(source: Mapping[str, Any]) -> bool:
     return bool(source.get("family") == "words")
 
 
-def _finder_of(store: Store, device: str) -> dict[str, Any]:
-    """The network that found the store's objects, as the argument of a job."""
+def _detecting_network(store: Store, device: str) -> dict[str, Any]:
+    """Return the network that found the store's objects, as the argument of a job."""
     for source, recipe in store.sources.items():
         if _is_words(recipe):
             return {"prompts": _prompter_of(store, source, device)}

@@ -1,4 +1,4 @@
-"""A photo as a query: an object in a box of it, or all that is detected in it."""
+"""Queries from a photo: an object in a box of it, or every object that is detected in it."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from numpy.typing import NDArray
 
 from objectspace.errors import ImageError, QueryError
 from objectspace.files import content_id, recipe_digest
-from objectspace.images import Failure, Image, read_file
+from objectspace.images import Failure, Image
 from objectspace.objects.annotations import Annotated
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.records import make_objects
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.results import ImageResult
-from objectspace.queries.networks import space_job
 from objectspace.search import UNLABELED, Queries
+from objectspace.search.queries.networks import space_job
 from objectspace.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class BoxReader:
-    """Looks up one box, the same in every photo, as if it were annotated."""
+    """Read one box, the same in every photo, as an annotation."""
 
     xyxy: tuple[float, float, float, float]
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """Only that a user drew it."""
+        """The recipe: that a user drew the box."""
         return {"format": "box of a query"}
 
     @property
     def source(self) -> str:
-        """``box@`` and the recipe's digest."""
+        """The source: ``box@`` and the recipe's digest."""
         return f"box@{recipe_digest(self.recipe)}"
 
     @property
     def factor_names(self) -> Collection[str]:
-        """None: a box is a shape."""
+        """The names of factors: none."""
         return ()
 
     def contents(self, photo: Path | str) -> str:
-        """The box itself."""
+        """Return a digest of the box."""
         return content_id(repr(self.xyxy).encode())
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """None: a user drew it."""
+        """Return the annotation files of a photo: none."""
         return ()
 
     def objects_of(self, image: Image) -> Annotated:
-        """The box, clipped to the photo. Raises QueryError where nothing of it is inside."""
+        """Return the box, clipped to the photo. Raises QueryError where nothing of it is inside."""
         box: NDArray[np.float32] = clip(np.array([self.xyxy], np.float32), (image.width, image.height))
         if not area(box)[0] > 0:
             sides = ",".join(f"{side:g}" for side in self.xyxy)
@@ -65,13 +65,6 @@ class BoxReader:
         return Annotated(objects)
 
 
-def stored_objects_of(store: Store, photo: Path | str) -> list[str]:
-    """Ids of the stored objects of a photo, by its content; none where the photo is not in the store."""
-    image_id = content_id(read_file(Path(photo)))
-    objects = store.objects()
-    return [str(name) for name in objects.object_id[objects.image_id == image_id]]
-
-
 def query_photo(
     store: Store,
     photo: Path | str,
@@ -81,7 +74,7 @@ def query_photo(
     device: str = "cpu",
     confidence: float = 0.25,
 ) -> Queries:
-    """The object in a box of a photo, or every object detected in it, embedded as ``space`` was made.
+    """Return the object in a box of a photo, or all that are detected in it, embedded as ``space`` was made.
 
     Networks are loaded from where the job that made the space found them. Raises ImageError for a photo that
     cannot be read, QueryError where nothing is found, RecipeError where the networks' files have changed.

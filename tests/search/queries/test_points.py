@@ -15,9 +15,9 @@ from objectspace.objects.annotations import open_annotations
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects
 from objectspace.pipeline.job import Job
-from objectspace.queries import query_photo, query_point
-from objectspace.queries.points import object_at
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.photos import query_photo
+from objectspace.search.queries.points import object_at, query_point
 from objectspace.store import open_store
 
 CROPS = "test_vit-crop"

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from objectspace.neighbors.approximate import index_space
+from objectspace.build_index import index_space
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and for
 BUILD = """
 import os, signal
 from pathlib import Path
-from objectspace.neighbors import approximate
+from objectspace import build_index
 from objectspace.store import tables
 
 def stepped(function, name):
@@ -35,9 +35,9 @@ def stepped(function, name):
     return call
 
 tables.build_index = stepped(tables.build_index, "the build")
-approximate.measure_recall = stepped(approximate.measure_recall, "measuring")
+build_index.measure_recall = stepped(build_index.measure_recall, "measuring")
 Path.replace = stepped(Path.replace, "the manifest")
-approximate.index_space(STORE, "a-crop", kind="ivf-pq")
+build_index.index_space(STORE, "a-crop", kind="ivf-pq")
 """
 
 
@@ -45,7 +45,7 @@ approximate.index_space(STORE, "a-crop", kind="ivf-pq")
 def build(tmp_path_factory):
     """A function (store, moment) -> the exit code of a child that was to build the index."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lance", "objectspace.neighbors.approximate"])
+    context.set_forkserver_preload(["lance", "objectspace.build_index"])
     script = tmp_path_factory.mktemp("build") / "build.py"
     script.write_text(BUILD)
 

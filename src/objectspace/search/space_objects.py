@@ -1,0 +1,72 @@
+"""The objects of one space, read from the store row by row or column by column as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import QueryError, guess
+from objectspace.objects.records import Objects
+from objectspace.search.filters import IMAGE
+from objectspace.store import Store, StoredSpace
+
+
+class SpaceObjects:
+    """Look up the objects of a space's rows, and rows of objects.
+
+    Only what is asked for is read: the rows of some objects, or one column of all of them.
+    """
+
+    def __init__(self, store: Store, space: StoredSpace) -> None:
+        self._store, self._space = store, space
+        self._rows: dict[str, int] = {}
+        self._columns: dict[str, NDArray[Any]] = {}
+
+    def rows_of(self, object_ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
+        """Return the rows (m,) of some objects. Raises QueryError for one that has no vector in the space."""
+        names = [str(name) for name in object_ids]
+        unknown = [name for name in names if name not in self._rows]
+        rows = self._space.vectors.rows(unknown)
+        if (rows < 0).any():
+            missing = unknown[int(np.flatnonzero(rows < 0)[0])]
+            raise QueryError(f"object {missing} has no vector in space {self._space.name}")
+        self._rows.update(zip(unknown, rows.tolist(), strict=True))
+        return np.array([self._rows[name] for name in names], np.int64)
+
+    def take(self, rows: NDArray[np.int64]) -> Objects:
+        """Return the objects of some rows, in their order."""
+        return self._store.objects(self._space.vectors.object_ids(rows))
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Return a column of the objects, row for row (n,): ``label``, ``image`` (ids) or a factor."""
+        if name not in self._columns:
+            stored = "image_id" if name == IMAGE else name
+            self._columns[name] = self._store.object_columns([stored], self._space.name)[stored]
+        return self._columns[name]
+
+    def group_column(self, name: str) -> NDArray[Any]:
+        """Return a column (n,) to group objects by, ``image`` or a factor. Raises QueryError for others."""
+        known = [IMAGE, *sorted(self._store.factor_names)]
+        if name not in known:
+            raise QueryError(
+                f"no column {name!r} that objects may share, expected one of {', '.join(known)}"
+                f"{guess(name, known)}"
+            )
+        return self.column(name)
+
+    def labeled(self, label: str) -> NDArray[np.bool_]:
+        """Return which rows have a label (n,). Raises QueryError where none has."""
+        labels = self.column("label")
+        mask: NDArray[np.bool_] = labels == label
+        if not mask.any():
+            hint = guess(label, sorted(set(labels)), "; objectspace info lists the labels")
+            raise QueryError(f"no object of space {self._space.name} has the label {label!r}{hint}")
+        return mask
+
+    def images(self, objects: Objects) -> tuple[str, ...]:
+        """Return the path of each object's image."""
+        found = self._store.images_by_id(objects.image_id.tolist())
+        return tuple(found[image_id].path for image_id in objects.image_id.tolist())
