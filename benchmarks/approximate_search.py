@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.files import content_id
-from objectspace.neighbours import ExactIndex, StreamedIndex
+from objectspace.neighbors import ExactIndex, StreamedIndex
 from objectspace.neighbours.approximate import ApproximateIndex, approximate_index, index_space
 from objectspace.objects.records import make_objects
 from objectspace.search import default_space

@@ -20,7 +20,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.neighbours import ExactIndex
+from objectspace.neighbors import ExactIndex
 
 Vectors = NDArray[np.float32]
 K = 10

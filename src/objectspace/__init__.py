@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from objectspace.flow import index
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs import Job
-    from objectspace.neighbours import ExactIndex, StreamedIndex, nearest
+    from objectspace.neighbors import ExactIndex, StreamedIndex, nearest
     from objectspace.neighbours.approximate import index_space
     from objectspace.objects.annotations import objects_reader, open_annotations
     from objectspace.objects.detectors import load_detector
@@ -95,7 +95,7 @@ _ADDRESSES = {
     "CropPolicy": "embeddings.crops",
     "DownloadError": "errors",
     "Encoder": "embeddings.encoders",
-    "ExactIndex": "neighbours",
+    "ExactIndex": "neighbors",
     "Exported": "export",
     "Image": "images",
     "ImageError": "errors",
@@ -115,7 +115,7 @@ _ADDRESSES = {
     "StoreBusyError": "errors",
     "StoreError": "errors",
     "StoreVersionError": "errors",
-    "StreamedIndex": "neighbours",
+    "StreamedIndex": "neighbors",
     "WeightsError": "errors",
     "add_vectors": "own_vectors",
     "choose_targets": "search",
@@ -145,7 +145,7 @@ _ADDRESSES = {
     "measure_context": "analyses.context",
     "measure_factor": "analyses.factors",
     "measure_occlusion": "analyses.occlusion",
-    "nearest": "neighbours",
+    "nearest": "neighbors",
     "objects_reader": "objects.annotations",
     "open_annotations": "objects.annotations",
     "open_mask_images": "objects.mask_images",

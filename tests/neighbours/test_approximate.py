@@ -254,7 +254,7 @@ def test_a_space_too_large_for_memory_has_the_same_answers(plain, monkeypatch, m
     store = open_store(plain)
     in_memory = SpaceSearch(store, "a-crop", metric=metric)
     monkeypatch.setattr("objectspace.search.space_search.IN_MEMORY", 4 * 1000 * 16 - 1)
-    monkeypatch.setattr("objectspace.neighbours.streamed._BLOCK", 4 * 16 * 150)
+    monkeypatch.setattr("objectspace.neighbors.streamed._BLOCK", 4 * 16 * 150)
     monkeypatch.setattr(type(store), "space", None)  # reading it whole fails
     on_disk = SpaceSearch(store, "a-crop", metric=metric)
     queries = in_memory.stored(in_memory.space.object_id[::20].tolist())

@@ -17,7 +17,7 @@ from objectspace.analyses.statistics import (
     p_value,
     permutations,
 )
-from objectspace.neighbours import ExactIndex
+from objectspace.neighbors import ExactIndex
 
 
 @dataclass(frozen=True, slots=True, eq=False)

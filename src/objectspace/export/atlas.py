@@ -18,9 +18,9 @@ from objectspace._version import __version__
 from objectspace.analyses.projection import COMPONENTS, principal_components, tsne
 from objectspace.export.parquet import object_columns, vector_array
 from objectspace.export.selection import Block, Selection
-from objectspace.neighbours import ExactIndex, Neighbours
+from objectspace.neighbors import ExactIndex, Neighbors
 
-#: Neighbours of each object, as Embedding Atlas itself finds.
+#: Neighbors of each object, as Embedding Atlas itself finds.
 NEIGHBOURS = 15
 
 #: Objects up to which the map is t-SNE's; its exact neighbours take a minute there.
@@ -85,7 +85,7 @@ def _neighbours(index: ExactIndex, vectors: NDArray[np.float32], block: Block) -
     """The nearest of each object of a block, itself left out."""
     own = np.arange(block.start, block.start + len(block))
     # One more than asked for, as an object finds itself first, or among its equals.
-    found: Neighbours = index.nearest(vectors[own], k=min(NEIGHBOURS + 1, len(vectors)))
+    found: Neighbors = index.nearest(vectors[own], k=min(NEIGHBOURS + 1, len(vectors)))
     lists = []
     for row, ids, distances in zip(own, found.index, found.distance, strict=True):
         others = ids != row

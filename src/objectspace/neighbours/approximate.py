@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError, QueryError, counted
-from objectspace.neighbours.exact import Neighbours
-from objectspace.neighbours.points import METRICS, pair_distances
-from objectspace.neighbours.rows import Rows, check_queries
-from objectspace.neighbours.sieve import NOBODY, merge
-from objectspace.neighbours.streamed import StreamedIndex
+from objectspace.neighbors.distances import METRICS, pair_distances
+from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors, merge, no_neighbors
+from objectspace.neighbors.rows import Rows, check_queries
+from objectspace.neighbors.streamed import StreamedIndex
 from objectspace.store import StoredSpace, StoredVectors, open_store, open_writer
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 
@@ -138,7 +137,7 @@ class ApproximateIndex:
         k: int,
         allowed: NDArray[np.bool_] | None = None,
         query_groups: Sequence[str] | NDArray[Any] | None = None,
-    ) -> Neighbours:
+    ) -> Neighbors:
         """Nearly the k nearest of each query (q, d) float32, nearest first, equal distances by id.
 
         The arguments are those of :meth:`ExactIndex.nearest`. The answer is exact where a filter allows at
@@ -148,13 +147,13 @@ class ApproximateIndex:
         rows = self._rows.allowed(allowed)
         own = self._rows.own_groups(query_groups, len(queries))
         left = len(rows) - self._own_rows(rows, own)
-        found = Neighbours(np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), np.inf))
+        found = no_neighbors(len(queries), k)
         if allowed is None or len(rows) > FEW:
             # A query's own group may stand nearest, so as many more are proposed.
             own_rows = len(rows) - int(left.min(initial=len(rows)))
             count = self.index.settings["candidates"] * max(k, _NEIGHBOURS) + own_rows
             self._fill(found, queries, own, min(count, len(rows)), allowed)
-        short = np.flatnonzero((found.index != NOBODY).sum(axis=1) < np.minimum(k, left))
+        short = np.flatnonzero((found.index != NO_NEIGHBOR).sum(axis=1) < np.minimum(k, left))
         if len(short):
             groups = None if query_groups is None else np.asarray(query_groups)[short]
             exact = self._exact.nearest(queries[short], k=k, allowed=allowed, query_groups=groups)
@@ -170,7 +169,7 @@ class ApproximateIndex:
 
     def _fill(
         self,
-        found: Neighbours,
+        found: Neighbors,
         queries: NDArray[np.float32],
         own: NDArray[np.int64],
         count: int,
@@ -231,7 +230,7 @@ def recall_of(found: NDArray[np.float64], true: NDArray[np.float64]) -> Recall:
     return Recall(share, *_wilson(share, len(found)), len(found))
 
 
-def _others(found: Neighbours, drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+def _others(found: Neighbors, drawn: NDArray[np.int64]) -> NDArray[np.float64]:
     """Distances (n, 10) of each object's neighbours but itself."""
     distance = np.where(found.index == drawn[:, None], np.inf, found.distance)
     return np.sort(distance, axis=1)[:, :_NEIGHBOURS]

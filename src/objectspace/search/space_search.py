@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import QueryError, guess
-from objectspace.neighbours import METRICS, NOBODY, ExactIndex, StreamedIndex
+from objectspace.neighbors import METRICS, NO_NEIGHBOR, ExactIndex, StreamedIndex
 from objectspace.neighbours.approximate import ApproximateIndex, approximate_index
 from objectspace.objects.records import Objects, no_objects
 from objectspace.search.answers import Answer, Approximation, Queries
@@ -28,7 +28,7 @@ class _LeftOut:
     """What shares a column's value with the queries, which is no answer.
 
     groups: the group of each object of the space (n,); own: that of each object that the queries were made
-        of (m,), NOBODY where no object of the space is of it
+        of (m,), NO_NEIGHBOR where no object of the space is of it
     index: searches the space by these groups
     """
 
@@ -163,7 +163,7 @@ class SpaceSearch:
         found = index.nearest(queries.vectors, k=k, allowed=allowed, query_groups=own)
         answers = []
         for row in range(len(queries)):
-            keep = found.index[row] != NOBODY
+            keep = found.index[row] != NO_NEIGHBOR
             if queries.stored:
                 keep &= found.index[row] != self._rows[str(queries.objects.object_id[row])]
             answers.append(
@@ -190,7 +190,7 @@ class SpaceSearch:
             allowed &= ~np.isin(left_out.groups, left_out.own[parts])
         k = min(limits.k, max(len(self), 1))
         found = self._index.nearest(queries.vectors[row : row + 1], k=k, allowed=allowed)
-        keep = found.index[0] != NOBODY
+        keep = found.index[0] != NO_NEIGHBOR
         return self._answer(queries, row, limits, found.index[0][keep], found.distance[0][keep])
 
     def _left_out(self, queries: Queries, column: str) -> _LeftOut:
@@ -206,7 +206,7 @@ class SpaceSearch:
         self, image_id: NDArray[np.str_], column: str, groups: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """The group of objects from outside (m,), by what is known of their photos in the store."""
-        own = np.full(len(image_id), NOBODY)
+        own = np.full(len(image_id), NO_NEIGHBOR)
         # The photo may have no object in this space, and a value all the same.
         known = self.objects if column == IMAGE or not len(own) else self.store.objects()
         here, there = (shared_column(objects, column) for objects in (self.objects, known))

@@ -25,7 +25,7 @@ from objectspace.analyses.factor_values import random_agreement
 from objectspace.analyses.factors import Asked, Question, measure_neighbours
 from objectspace.analyses.statistics import Estimate, mean_interval, p_value, permutations
 from objectspace.errors import InputError
-from objectspace.neighbours import ExactIndex
+from objectspace.neighbors import ExactIndex
 
 PERMUTED = 199
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbours import ExactIndex, StreamedIndex, streamed
+from objectspace.neighbors import ExactIndex, StreamedIndex, streamed
 
 IDS = np.array([f"{number:06d}" for number in np.random.default_rng(0).permutation(1500)])
 
@@ -99,7 +99,7 @@ PROCESS = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from objectspace.neighbours import StreamedIndex, streamed
+from objectspace.neighbors import StreamedIndex, streamed
 
 class File:
     shape = (200_000, 256)
