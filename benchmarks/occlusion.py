@@ -24,13 +24,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from objectspace.analyses.occlusion.baseline import Untouched, look
 
 from objectspace.analyses.occlusion import occluded_scores
 from objectspace.analyses.occlusion.by_linearity import linear_states
 from objectspace.analyses.occlusion.closed_form import closed_form_states
 from objectspace.analyses.occlusion.run_on import run_on_states
 from objectspace.analyses.occlusion.suppression import MATCH_IOU, Suppression
-from objectspace.analyses.occlusion.untouched import Untouched, look
 from objectspace.analyses.occlusion.windows import Windows, every_window
 from objectspace.images import image_from_array
 from objectspace.models.darknet.architectures import ARCHITECTURES

@@ -32,6 +32,7 @@ ORDER = (
     "sheets",
     "search",
     "neighbors",
+    "neighbors",
     "store",
     "embeddings",
     "models",

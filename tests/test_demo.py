@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from objectspace.report.demo import Demo, make_demo
 from torchvision.ops import box_iou
 
 from objectspace import demo
-from objectspace.demo import Demo, make_demo
 from objectspace.errors import InputError
 from objectspace.files import TEMPORARY_PREFIX
 from objectspace.store import open_store

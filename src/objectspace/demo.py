@@ -17,7 +17,7 @@ from objectspace.models.encoders import load_encoder
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.specs import AnnotationSpec
 from objectspace.report import StoreReport, make_report
-from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
+from objectspace.scenes.world.world_files import ANNOTATIONS, PICTURES, write_world
 from objectspace.store import Store, open_store
 
 WORLD, FOUND, TRUE, REPORT = "world", "found.osp", "true.osp", "report"

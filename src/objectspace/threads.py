@@ -82,9 +82,9 @@ def compute_ahead(
 
 def run_side_by_side(work: Callable[[Item], object], parts: Sequence[Item]) -> None:
     """Call ``work`` on every part, one core each, and raise what it raises."""
-    with BLAS_IN_ONE_THREAD.held(), ThreadPoolExecutor(core_count()) as pool:
-        for done in [pool.submit(work, part) for part in parts]:
-            done.result()
+    with BLAS_IN_ONE_THREAD.held():
+        for _ in work_ahead(parts, work, workers=core_count(), ahead=2 * core_count()):
+            pass
 
 
 # ------------------------------------------------------------------------- settings of the whole process

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from objectspace.analyses.groups import make_clusters
 
 from objectspace.analyses.alignment import measure_cka
-from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.comparison import compare_spaces, shared_objects
 from objectspace.analyses.factors import Question
 from objectspace.embeddings.spaces import Recipe, Space

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from objectspace.analyses.groups import Clusters, make_clusters
 
-from objectspace.analyses.clusters import Clusters, make_clusters
 from objectspace.analyses.factor_values import Factor, control_levels, random_agreement, read_factor
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, make_objects

@@ -8,11 +8,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.stats
+from objectspace.analyses.groups import make_clusters
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from objectspace.analyses.agreement import find_neighbors, hubness, measure_agreement
-from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.factors import Question, measure_factor, measure_neighbors
 from objectspace.analyses.probes import make_folds, measure_probe

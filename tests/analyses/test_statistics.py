@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.stats
+from objectspace.analyses.groups import comparable, make_clusters
 
-from objectspace.analyses.clusters import comparable, make_clusters
 from objectspace.analyses.statistics import (
     expanded_percentiles,
     mean_interval,

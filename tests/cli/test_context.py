@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from objectspace.scenes.world.world_files import write_world
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.errors import ImageError
@@ -11,7 +12,6 @@ from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
-from objectspace.scenes.world_files import write_world
 
 SPACES = ("test_vit-crop-margin0.5", "test_vit-crop-keep-margin0.5", "test_vit-crop-only-margin0.5")
 VIEWS = [part for pair in zip(("--alone", "--both", "--around"), SPACES, strict=True) for part in pair]

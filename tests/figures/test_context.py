@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from objectspace.figures.context_crops import ViewedObject
 
 from objectspace.analyses.context import ChairTest, Context, PairShares, VarianceShares
-from objectspace.analyses.context.pictures import ViewedObject
 from objectspace.analyses.statistics import Estimate
 from objectspace.figures.context import draw_context
 

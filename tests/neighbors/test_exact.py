@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbors import NOBODY, ExactIndex, exact, nearest, sieve
+from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, candidates, nearest
+from objectspace.neighbors.distances import pair_distances
 
 
 def distance(query: np.ndarray, vector: np.ndarray, metric: str) -> float:
@@ -39,7 +40,7 @@ def check_answer(found, expected):
     """Same distances; same rows, except that rows of equal distance may change places within rounding."""
     for index, distances, truth in zip(found.index, found.distance, expected, strict=True):
         left = len(truth)
-        assert (index[left:] == NOBODY).all()
+        assert (index[left:] == NO_NEIGHBOR).all()
         assert np.isinf(distances[left:]).all()
         true = np.array([item[0] for item in truth])
         np.testing.assert_allclose(distances[:left], true, rtol=1e-9, atol=1e-12)
@@ -181,15 +182,67 @@ def test_products_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metri
     expected = index.nearest(queries, k=5)
     random, matmul = np.random.default_rng(27), np.matmul
 
-    def worst(a, b, out):
+    def worst(a, b):
         lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=0)
         signs = random.choice([-1, 1], lengths.shape)
-        out[...] = matmul(a.astype(float), b) + 64 * 2.0**-24 * signs * lengths
-        return out
+        return (matmul(a.astype(float), b) + 64 * 2.0**-24 * signs * lengths).astype(np.float32)
 
     monkeypatch.setattr(np, "matmul", worst)
     found = index.nearest(queries, k=5)
     assert found.index.tolist() == expected.index.tolist()
+
+
+def kinds_of_data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Vectors and queries of 24 numbers for which a filter keeps few rows, many or all."""
+    random = np.random.default_rng(30)
+    centers = random.standard_normal((5, 24))
+    tight = (centers[np.arange(1020) % 5] + 1e-6 * random.standard_normal((1020, 24))).astype(np.float32)
+    vectors, queries = gaussian(1000, 24, seed=31), gaussian(20, 24, seed=32)
+    far = np.full_like(queries, 1000) + queries
+    zeros = vectors.copy()
+    zeros[::2] = 0
+    return {
+        "gaussian": (vectors, queries),
+        "tight": (tight[:1000], tight[1000:]),
+        "tight and far from the origin": (tight[:1000] + 100, tight[1000:] + 100),
+        "tight and tiny": (tight[:1000] * np.float32(1e-36), tight[1000:] * np.float32(1e-36)),
+        "centered, queries elsewhere": (vectors + 1000, queries - 1000),
+        "queries far away": (vectors, far),
+        "queries whose products overflow": (vectors, queries * np.float32(1e25)),
+        "duplicates": (np.repeat(vectors[:10], 100, axis=0), vectors[:20]),
+        "zeros": (zeros, np.vstack([queries[:10], np.zeros((10, 24), np.float32)])),
+    }
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("kind", kinds_of_data())
+def test_the_filter_loses_no_pair_that_float64_ranks_among_the_first(metric, kind):
+    vectors, queries = kinds_of_data()[kind]
+    ids = ids_of(1000)
+    found = nearest(queries, vectors, ids=ids, k=7, metric=metric)
+    for number in range(len(queries)):
+        pairs = np.full(1000, number), np.arange(1000)
+        all_distances = pair_distances(queries, pairs[0], vectors, pairs[1], metric)
+        first = np.lexsort((ids, all_distances))[:7]
+        assert found.index[number].tolist() == first.tolist()
+        assert found.distance[number].tolist() == all_distances[first].tolist()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_differences_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metric):
+    vectors, queries = kinds_of_data()["tight"]
+    index = ExactIndex(vectors, ids_of(1000), metric=metric)
+    expected = index.nearest(queries, k=5)
+    random, calls = np.random.default_rng(27), []
+
+    def worst(subscripts, a, b):
+        calls.append(len(a))
+        exact = (a.astype(float) ** 2).sum(axis=1)
+        return exact * (1 + 24 * 2.0**-24 * random.choice([-1, 1], len(a)))
+
+    monkeypatch.setattr(np, "einsum", worst)
+    assert index.nearest(queries, k=5).index.tolist() == expected.index.tolist()
+    assert sum(calls) >= 20 * 200
 
 
 @pytest.mark.filterwarnings("error")
@@ -202,13 +255,13 @@ def test_long_queries_overflow_without_a_word():
 
 def test_k_beyond_the_space_is_filled_with_nobody():
     found = nearest(np.zeros((2, 2)), np.eye(2), ids=["b", "a"], k=4)
-    assert found.index.tolist() == [[1, 0, NOBODY, NOBODY]] * 2
+    assert found.index.tolist() == [[1, 0, NO_NEIGHBOR, NO_NEIGHBOR]] * 2
     assert found.distance.tolist() == [[1, 1, math.inf, math.inf]] * 2
 
 
 def test_an_empty_space_answers_nobody():
     found = nearest(np.zeros((1, 3)), np.zeros((0, 3)), ids=[], k=2)
-    assert found.index.tolist() == [[NOBODY, NOBODY]]
+    assert found.index.tolist() == [[NO_NEIGHBOR, NO_NEIGHBOR]]
 
 
 def test_no_queries_no_answers():
@@ -241,7 +294,7 @@ def test_a_querys_own_group_does_not_answer():
 
 def test_a_group_may_leave_nobody():
     found = nearest(np.eye(2), np.eye(2), ids=["a", "b"], k=2, groups=["i", "i"], query_groups=["i", "j"])
-    assert found.index.tolist() == [[NOBODY, NOBODY], [1, 0]]
+    assert found.index.tolist() == [[NO_NEIGHBOR, NO_NEIGHBOR], [1, 0]]
 
 
 @pytest.mark.parametrize("count", [1, 255, 256, 257, 511, 512, 769, 5000])
@@ -262,20 +315,19 @@ def test_more_queries_than_one_search_takes():
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_searches_side_by_side_answer_as_one_does(monkeypatch, metric):
     random = np.random.default_rng(0)
-    vectors = random.integers(-2, 3, (700, 6)).astype(np.float32)
+    vectors = random.integers(-2, 3, (3000, 6)).astype(np.float32)
     queries = random.integers(-2, 3, (90, 6)).astype(np.float32)
-    index = ExactIndex(vectors, np.arange(700), metric=metric)
-    monkeypatch.setattr(exact, "_SHARE", 1000)
+    index = ExactIndex(vectors, np.arange(3000), metric=metric)
     alone = index.nearest(queries, k=7)
-    monkeypatch.setattr(exact, "_SHARE", 1)
-    monkeypatch.setattr(exact, "core_count", lambda: 4)
+    monkeypatch.setattr(candidates, "_PRODUCT", 90 * 100)
+    monkeypatch.setattr(candidates, "core_count", lambda: 4)
     beside = index.nearest(queries, k=7)
     np.testing.assert_array_equal(beside.index, alone.index)
     np.testing.assert_array_equal(beside.distance, alone.distance)
 
 
 def test_candidates_are_measured_before_they_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(sieve, "_WAITING", 50)
+    monkeypatch.setattr(candidates, "_PENDING", 50)
     vectors = np.repeat(gaussian(300, 4, seed=20), 3, axis=0)
     found = nearest(vectors[:10], vectors, ids=ids_of(900), k=5)
     check_answer(found, double_loop(vectors[:10], vectors, ids_of(900), 5, "euclidean"))
@@ -307,7 +359,7 @@ def test_any_vectors_any_filter(data, metric):
         queries, vectors, ids, k, metric, lambda query, row: not allowed[row] or groups[row] == own[query]
     )
     for query, index, distances, truth in zip(queries, found.index, found.distance, expected, strict=True):
-        answers = index[index != NOBODY]
+        answers = index[index != NO_NEIGHBOR]
         assert len(answers) == len(set(answers)) == len(truth)
         its_own = [distance(query, vectors[row], metric) for row in answers]
         true = [item[0] for item in truth]

@@ -7,8 +7,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from objectspace.report.claims import Finding
 
-from objectspace.analyses.claims import Finding
 from objectspace.analyses.statistics import Estimate
 from objectspace.report.page import Picture, number, page
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import skew
 
-from objectspace.analyses.clusters import Clusters, Codes
 from objectspace.analyses.factor_values import Factor, random_agreement
+from objectspace.analyses.groups import Clusters, Codes
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,

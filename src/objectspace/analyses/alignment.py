@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from objectspace.analyses.clusters import Clusters
+from objectspace.analyses.groups import Clusters
 from objectspace.analyses.statistics import Estimate
 
 Matrix = NDArray[np.float64]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
-from objectspace.analyses.clusters import Clusters, Codes, codes
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import Clusters, Codes, codes
 from objectspace.analyses.statistics import (
     Estimate,
     draws,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import find_neighbors
 from objectspace.analyses.alignment import measure_cka
-from objectspace.analyses.clusters import Clusters, Codes, comparable, make_clusters
 from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
+from objectspace.analyses.groups import Clusters, Codes, comparable, make_clusters
 from objectspace.analyses.statistics import Estimate, finite, mean_interval
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.clusters import Clusters, make_clusters
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import Clusters, make_clusters
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError, counted

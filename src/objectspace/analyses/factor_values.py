@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.clusters import Clusters, Codes, codes
+from objectspace.analyses.groups import Clusters, Codes, codes
 from objectspace.errors import InputError, guess
 from objectspace.objects.records import Objects, known_values
 

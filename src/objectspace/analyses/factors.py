@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import Agreement, find_neighbors, hubness, measure_agreement
 from objectspace.analyses.circular_geometry import Geometry, measure_geometry
-from objectspace.analyses.clusters import Clusters, comparable, make_clusters
 from objectspace.analyses.factor_values import (
     Factor,
     control_levels,
@@ -18,6 +17,7 @@ from objectspace.analyses.factor_values import (
     random_agreement,
     read_factor,
 )
+from objectspace.analyses.groups import Clusters, comparable, make_clusters
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.statistics import finite
 from objectspace.embeddings.spaces import Space

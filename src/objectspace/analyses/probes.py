@@ -9,8 +9,8 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.clusters import Clusters, Codes
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import Clusters, Codes
 from objectspace.analyses.ridge import FoldedRidge, Matrix, held_out
 from objectspace.analyses.statistics import Estimate, p_value, permutations, ratio_interval
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from objectspace.analyses.clusters import Clusters, Codes, make_clusters
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import Clusters, Codes, make_clusters
 from objectspace.analyses.place import PHASES, Whereabouts
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge, held_out

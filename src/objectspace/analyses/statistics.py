@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from objectspace.analyses.clusters import Clusters, Codes, codes
+from objectspace.analyses.groups import Clusters, Codes, codes
 
 #: Resamples of the bootstrap, and permutations of a quick statistic.
 RESAMPLES = 2000

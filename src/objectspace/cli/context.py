@@ -61,8 +61,8 @@ def context(
 
 
 def _draw(measured: Context, views: Views, store: Store, path: Path) -> None:
-    from objectspace.analyses.context.pictures import cut_views
     from objectspace.figures.context import draw_context
+    from objectspace.figures.context_crops import cut_views
     from objectspace.figures.style import write_figure
 
     paths = {row.image_id: row.path for row in store.images()}

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from objectspace.analyses.context import Context
-from objectspace.analyses.context.pictures import ViewedObject
 from objectspace.errors import counted
+from objectspace.figures.context_crops import ViewedObject
 from objectspace.figures.factors import Rows, add_key, draw_estimates
 from objectspace.figures.style import GRAY
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.erasure import SHRINKAGE, Erased, Eraser, fit_eraser, measure_erasure
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.factors import Question, measure_neighbors
+from objectspace.analyses.groups import make_clusters
 from objectspace.analyses.place import Whereabouts, numeric_factor, window_whereabouts
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate

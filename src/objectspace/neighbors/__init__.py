@@ -1,11 +1,11 @@
-"""Exact nearest neighbors: the true k nearest, as near as float64 tells, at the speed of a matrix product.
+"""Exact nearest neighbors: the true k nearest in float64, at the speed of a float32 matrix product.
 
-Two sieves. A float32 matrix product gives every distance with an error that has a proven bound, and whatever
-could be among the k nearest within that bound is kept. The few that are kept are measured by float64
-differences of the vectors themselves, and these distances are the answer. So no neighbor is lost to
-rounding, and two vectors have the same distance in whatever company they are searched.
+The candidate filter: a float32 product compares every query with every row, with an error that has a proven
+bound, and keeps each row that could be among the k nearest within that bound. The re-ranking: the candidates'
+distances are computed by float64 differences of the vectors themselves, and these are the answer. So no
+neighbor is lost to rounding, and two vectors have the same distance whatever else is searched.
 
-Vectors that do not fit in memory are searched where they lie, block by block, with the same answers
+Vectors that do not fit in memory are searched on disk, block by block, with the same answers
 (:class:`StreamedIndex`).
 
 Equal distances are ordered by object id. The cosine distance is ``1 - cos``, in [0, 2]; a zero vector has no
@@ -14,9 +14,9 @@ direction and is at distance 1 from everything, itself included.
 
 from __future__ import annotations
 
-from objectspace.neighbors.exact import ExactIndex, Neighbors, nearest
-from objectspace.neighbors.points import METRICS
-from objectspace.neighbors.sieve import NOBODY
+from objectspace.neighbors.distances import METRICS
+from objectspace.neighbors.exact import ExactIndex, nearest
+from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors
 from objectspace.neighbors.streamed import StreamedIndex
 
-__all__ = ["METRICS", "NOBODY", "ExactIndex", "Neighbors", "StreamedIndex", "nearest"]
+__all__ = ["METRICS", "NO_NEIGHBOR", "ExactIndex", "Neighbors", "StreamedIndex", "nearest"]

@@ -1,4 +1,4 @@
-"""The searched rows beside their vectors: ids in their order, groups, and checks of what is asked."""
+"""The ids and groups of searched rows, and the checks of a search's arguments."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Rows:
 
     @cached_property
     def rank(self) -> NDArray[np.int64]:
-        """The place of each row's id among all ids."""
+        """The rank (n,) of each row's id among all ids."""
         rank = np.empty(len(self), np.int64)
         rank[np.argsort(self.ids, kind="stable")] = np.arange(len(self))
         return rank
 
     def grouped(self, groups: Sequence[str] | NDArray[Any]) -> Rows:
-        """The same ids in other groups."""
+        """Return the same ids in other groups."""
         return Rows(len(self), self.ids, groups)
 
     def allowed(self, mask: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-        """The rows, ascending, that a mask (n,) bool allows; all of them for None. Raises QueryError."""
+        """Return the rows, sorted, that a mask (n,) bool allows; all of them for None. Raises QueryError."""
         if mask is None:
             return np.arange(len(self))
         mask = np.asarray(mask)
@@ -57,7 +57,7 @@ class Rows:
         return np.flatnonzero(mask)
 
     def own_groups(self, groups: Sequence[str] | NDArray[Any] | None, count: int) -> NDArray[np.int64]:
-        """The number of each query's group (count,), -1 where no row is of it. Raises QueryError."""
+        """Return the number of each query's group (count,), -1 where no row is in it. Raises QueryError."""
         if groups is None:
             return np.full(count, -1)
         if self._groups is None:
@@ -72,7 +72,10 @@ class Rows:
 
 
 def check_queries(queries: NDArray[np.float32], dimension: int, k: int) -> NDArray[np.float32]:
-    """The queries (q, d), contiguous. Raises QueryError for another shape, NaN or infinity, and k below 1."""
+    """Return contiguous queries (q, d).
+
+    Raises QueryError for another shape, for a NaN or an infinity, and for a k below 1.
+    """
     queries = np.ascontiguousarray(queries, np.float32)
     if queries.ndim != 2 or queries.shape[1] != dimension:
         raise QueryError(

@@ -1,4 +1,4 @@
-"""Exact search over vectors that stay on disk: one pass over them for each search, one block in memory."""
+"""Exact search over vectors on disk: one pass over them for each search, one block in memory."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import InputError, QueryError
-from objectspace.neighbors.exact import ExactIndex, Neighbors
-from objectspace.neighbors.points import METRICS
+from objectspace.errors import InputError
+from objectspace.neighbors.distances import check_metric
+from objectspace.neighbors.exact import ExactIndex
+from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors, merge, no_neighbors
 from objectspace.neighbors.rows import Rows, check_queries
-from objectspace.neighbors.sieve import NOBODY, merge
 
 # Bytes of one block; a copy of as many is made to search it. More queries share a pass where blocks are
 # larger, and reading 64 MB takes long enough that opening it costs nothing beside.
@@ -25,15 +25,15 @@ _DENSE = 0.25
 
 
 class BlockSource(Protocol):
-    """Vectors (n, d) that are read when asked for: a ``np.memmap``, or a space in its store."""
+    """Vectors (n, d) that are read on demand: a ``np.memmap``, or a space in its store."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Rows and numbers in each."""
+        """The shape (n, d)."""
         ...
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
-        """The rows of a slice, or of an ascending (m,) int64 array."""
+        """Return the rows of a slice, or of a sorted (m,) int64 array."""
         ...
 
 
@@ -43,8 +43,10 @@ class StreamedIndex:
     Each block is searched by an ExactIndex of its own. Its distances do not depend on what else is searched,
     so the k nearest of all blocks, by distance and then by id, are the k nearest of all vectors.
 
-    vectors: (n, d) float32; ids: (n,); groups: (n,), as for ExactIndex. In memory are a few blocks of 64 MB,
-    some twenty bytes a row, and the queries with their answers.
+    vectors: (n, d) float32
+    ids, groups: (n,), as for ExactIndex
+
+    It holds a few blocks of 64 MB, some twenty bytes a row, and the queries with their answers.
 
     Raises InputError for ids or groups of another length, QueryError for an unknown metric.
     """
@@ -57,8 +59,7 @@ class StreamedIndex:
         metric: str = "euclidean",
         groups: Sequence[str] | NDArray[Any] | None = None,
     ) -> None:
-        if metric not in METRICS:
-            raise QueryError(f"metric {metric!r} is unknown; expected {' or '.join(METRICS)}")
+        check_metric(metric)
         if len(vectors.shape) != 2:
             raise InputError(f"vectors have shape {vectors.shape}, expected (objects, numbers)")
         self._vectors, self._metric = vectors, metric
@@ -68,7 +69,7 @@ class StreamedIndex:
         return len(self._rows)
 
     def grouped(self, groups: Sequence[str] | NDArray[Any]) -> StreamedIndex:
-        """The same vectors in groups (n,) of another kind; nothing else is made ready again."""
+        """Return an index of the same vectors in other groups (n,), at no cost."""
         other = copy.copy(self)
         other._rows = self._rows.grouped(groups)
         return other
@@ -81,20 +82,19 @@ class StreamedIndex:
         allowed: NDArray[np.bool_] | None = None,
         query_groups: Sequence[str] | NDArray[Any] | None = None,
     ) -> Neighbors:
-        """The k nearest of each query (q, d) float32, as :meth:`ExactIndex.nearest` says.
+        """Return the k nearest of each query (q, d) float32, as :meth:`ExactIndex.nearest` does.
 
         Raises InputError also where a vector that is read is not finite.
         """
         queries = check_queries(queries, self._vectors.shape[1], k)
         own = self._rows.own_groups(query_groups, len(queries))
-        index = np.full((len(queries), k), NOBODY, np.int64)
-        distance = np.full((len(queries), k), np.inf)
+        found = no_neighbors(len(queries), k)
         for rows, vectors in self._blocks(self._rows.allowed(allowed)):
-            found = self._search(rows, vectors, queries, min(k, len(rows)), own)
-            held = np.nonzero(found.index != NOBODY)
-            near = rows[found.index[held]]
-            merge(index, distance, held[0], near, found.distance[held], self._rows.rank)
-        return Neighbors(index, distance)
+            block = self._search(rows, vectors, queries, min(k, len(rows)), own)
+            query, place = np.nonzero(block.index != NO_NEIGHBOR)
+            near, distances = rows[block.index[query, place]], block.distance[query, place]
+            merge(found.index, found.distance, query, near, distances, self._rows.rank)
+        return found
 
     def _search(
         self,
@@ -104,7 +104,7 @@ class StreamedIndex:
         k: int,
         own: NDArray[np.int64],
     ) -> Neighbors:
-        """The k nearest within one block, as places in it."""
+        """Return the k nearest within one block, by their row in it."""
         group = self._rows.group
         try:
             block = ExactIndex(
@@ -120,7 +120,7 @@ class StreamedIndex:
         return block.nearest(queries, k=k, query_groups=None if group is None else own)
 
     def _blocks(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Some rows, ascending, and their vectors, a block at a time."""
+        """Yield rows, sorted, and their vectors, a block at a time."""
         size = max(1, _BLOCK // (4 * max(1, self._vectors.shape[1])))
         start = 0
         while start < len(rows):

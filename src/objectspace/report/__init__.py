@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from objectspace._version import __version__
-from objectspace.analyses.claims import Finding, Missing, had, weigh_claims
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path, check_writable
 from objectspace.models.detectors import Detector
+from objectspace.report.claims import Finding, Missing, had, weigh_claims
 from objectspace.report.evidence import (
     OCCLUDED,
     Choice,

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.scenes.backgrounds import BACKGROUNDS, draw_background
-from objectspace.scenes.kinds import SEAT_HEIGHT, crate, model_of
-from objectspace.scenes.painting import Wear, paint_sight
-from objectspace.scenes.solids import Matrix, Model, View, extent, look_at, turn_x, turn_y, turn_z
-from objectspace.scenes.styles import HAIRS, SKINS, STYLES, Style, plain
+from objectspace.scenes.world.backgrounds import BACKGROUNDS, draw_background
+from objectspace.scenes.world.kinds import SEAT_HEIGHT, crate, model_of
+from objectspace.scenes.world.painting import Wear, paint_sight
+from objectspace.scenes.world.solids import Matrix, Model, View, extent, look_at, turn_x, turn_y, turn_z
+from objectspace.scenes.world.styles import HAIRS, SKINS, STYLES, Style, plain
 
 KINDS = ("person", "chair", "couch", "potted plant", "cat", "dog", "airplane", "apple")
 SIZE = 416  # pixels, both sides of a picture

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import QueryError
-from objectspace.neighbors import NOBODY, ExactIndex, Neighbors, StreamedIndex
-from objectspace.neighbors.points import pair_distances
+from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, Neighbors, StreamedIndex
+from objectspace.neighbors.distances import pair_distances
 from objectspace.neighbors.rows import Rows, check_queries
 from objectspace.store import Recall, SpaceIndex, StoredSpace, StoredVectors
 
@@ -86,10 +86,12 @@ class ApproximateIndex:
         rows = self._rows.allowed(allowed)
         own = self._rows.own_groups(query_groups, len(queries))
         own_rows = self._count_rows(rows, own)
-        found = Neighbors(np.full((len(queries), k), NOBODY, np.int64), np.full((len(queries), k), np.inf))
+        found = Neighbors(
+            np.full((len(queries), k), NO_NEIGHBOR, np.int64), np.full((len(queries), k), np.inf)
+        )
         for part, count, mask in self._searches(queries, own, own_rows, k, allowed):
             self._fill(found, queries, part, own, count, mask)
-        short = np.flatnonzero((found.index != NOBODY).sum(axis=1) < np.minimum(k, len(rows) - own_rows))
+        short = np.flatnonzero((found.index != NO_NEIGHBOR).sum(axis=1) < np.minimum(k, len(rows) - own_rows))
         if len(short):
             exact = self._search_exactly(queries[short], k, rows, own[short])
             found.index[short], found.distance[short] = exact.index, exact.distance
@@ -182,7 +184,7 @@ class ApproximateIndex:
             groups=None if group is None else group[rows],
         )
         found = few.nearest(queries, k=k, query_groups=query_groups)
-        there = found.index != NOBODY
+        there = found.index != NO_NEIGHBOR
         found.index[there] = rows[found.index[there]]
         return found
 

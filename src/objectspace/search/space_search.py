@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import QueryError
-from objectspace.neighbors import METRICS, NOBODY, ExactIndex, StreamedIndex
+from objectspace.neighbors import METRICS, NO_NEIGHBOR, ExactIndex, StreamedIndex
 from objectspace.objects.records import no_objects
 from objectspace.search.answers import Answer, Approximation, Queries
 from objectspace.search.approximate import ApproximateIndex, approximate_index
@@ -29,7 +29,7 @@ class ExcludedGroups:
     """The groups of a search in which no object is a neighbor of a query of its own group.
 
     groups: the group of each object of the space (n,); own: that of each object that the queries were made
-        of (m,), NOBODY where no object of the space is in it
+        of (m,), NO_NEIGHBOR where no object of the space is in it
     index: searches the space by these groups
     """
 
@@ -180,7 +180,7 @@ class SpaceSearch:
         # One more than asked for, as a stored object finds itself first, or among its equals.
         k = min(filters.k + queries.stored, max(len(self), 1))
         found = index.nearest(queries.vectors, k=k, allowed=allowed, query_groups=own)
-        keep = found.index != NOBODY
+        keep = found.index != NO_NEIGHBOR
         if queries.stored:
             keep &= found.index != self.objects.rows_of(queries.objects.object_id)[:, None]
         return [
@@ -206,7 +206,7 @@ class SpaceSearch:
             allowed &= ~np.isin(excluded.groups, excluded.own[parts])
         k = min(filters.k, max(len(self), 1))
         found = self._index.nearest(queries.vectors[row : row + 1], k=k, allowed=allowed)
-        keep = found.index[0] != NOBODY
+        keep = found.index[0] != NO_NEIGHBOR
         return _Hits(found.index[0][keep], found.distance[0][keep])
 
     def _excluded(self, queries: Queries, column: str) -> ExcludedGroups:
@@ -222,7 +222,7 @@ class SpaceSearch:
         self, image_id: NDArray[np.str_], column: str, groups: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         """Return the group of objects from outside (m,), by what is known of their images in the store."""
-        own = np.full(len(image_id), NOBODY)
+        own = np.full(len(image_id), NO_NEIGHBOR)
         # The image may have no object in this space, and a value all the same.
         known = self.store.objects_of_images(image_id)
         for image in set(image_id.tolist()):

@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from objectspace.analyses import claims
-from objectspace.analyses.claims import (
+from objectspace.report.claims import (
     CLAIMS,
     Column,
     Evidence,
@@ -18,6 +16,8 @@ from objectspace.analyses.claims import (
     judge,
     weigh_claims,
 )
+
+from objectspace.analyses import claims
 from objectspace.analyses.projection import Projection, Reading
 from objectspace.analyses.statistics import Estimate
 from objectspace.embeddings.spaces import Recipe, Space

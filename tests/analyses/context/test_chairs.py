@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from objectspace.report.claims.chairs import company_by_boxes, find_people, measure_chairs
 
 from objectspace.analyses.context import chairs
-from objectspace.analyses.context.chairs import company_by_boxes, find_people, measure_chairs
 from objectspace.errors import InputError
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.scenes.world import draw_plan, plan_scene

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from objectspace.analyses.groups import make_clusters
 
-from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.context import pairs
 from objectspace.analyses.context.pairs import measure_pairs
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from objectspace.figures.context_crops import cut_views
 from PIL import Image
 
 from objectspace.analyses.context import view_objects
-from objectspace.analyses.context.pictures import cut_views
 from objectspace.errors import ImageError
 from objectspace.images import read_image
 from objectspace.objects.records import Objects

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from objectspace.analyses.groups import make_clusters
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict
 
-from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.context import shares
 from objectspace.analyses.context.shares import PARTS, measure_shares
 from objectspace.analyses.probes import FOLDS, make_folds

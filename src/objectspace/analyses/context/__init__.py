@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.clusters import make_clusters
-from objectspace.analyses.context.chairs import ChairTest, find_people, measure_chairs
 from objectspace.analyses.context.pairs import PairShares, measure_pairs
 from objectspace.analyses.context.shares import VarianceShares, measure_shares
+from objectspace.analyses.groups import make_clusters
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
+from objectspace.report.claims.chairs import ChairTest, find_people, measure_chairs
 
 __all__ = [
     "ChairTest",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import find_neighbors
-from objectspace.analyses.clusters import Clusters, Codes, codes, make_clusters
+from objectspace.analyses.groups import Clusters, Codes, codes, make_clusters
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,

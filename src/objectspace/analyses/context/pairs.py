@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from objectspace.analyses.agreement import find_neighbors
-from objectspace.analyses.clusters import Clusters, Codes
+from objectspace.analyses.groups import Clusters, Codes
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,

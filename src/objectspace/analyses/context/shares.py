@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.clusters import Clusters, Codes
+from objectspace.analyses.groups import Clusters, Codes
 from objectspace.analyses.probes import FOLDS, make_folds
 from objectspace.analyses.projection import principal_components
 from objectspace.analyses.ridge import FoldedRidge, held_out

@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.analyses.occlusion.baseline import Untouched, look
 from objectspace.analyses.occlusion.by_linearity import is_linear_first, linear_states
 from objectspace.analyses.occlusion.closed_form import closed_form_states, has_closed_form
 from objectspace.analyses.occlusion.result import CLOSED_FORM, LINEARITY, RUN_ON, Appeared, Occlusion
 from objectspace.analyses.occlusion.run_on import run_on_states
 from objectspace.analyses.occlusion.states import HeadStates
 from objectspace.analyses.occlusion.suppression import Aftermath, Suppression
-from objectspace.analyses.occlusion.untouched import Untouched, look
 from objectspace.analyses.occlusion.windows import Windows, every_window, parse_sizes
 from objectspace.errors import InputError
 from objectspace.images import Image

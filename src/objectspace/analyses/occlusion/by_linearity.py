@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from objectspace.analyses.occlusion.baseline import Untouched
 from objectspace.analyses.occlusion.states import HeadStates
-from objectspace.analyses.occlusion.untouched import Untouched
 from objectspace.analyses.occlusion.windows import Windows
 from objectspace.models.darknet.downstream import is_pointwise
 from objectspace.models.darknet.layers import Convolution

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from objectspace.analyses.occlusion.baseline import Untouched
 from objectspace.analyses.occlusion.states import HeadStates
-from objectspace.analyses.occlusion.untouched import Untouched
 from objectspace.analyses.occlusion.windows import Windows
 from objectspace.models.darknet.downstream import is_pointwise
 

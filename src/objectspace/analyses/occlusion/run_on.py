@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from objectspace.analyses.occlusion.baseline import Untouched
 from objectspace.analyses.occlusion.states import HeadStates
-from objectspace.analyses.occlusion.untouched import Untouched
 from objectspace.analyses.occlusion.windows import Windows
 from objectspace.models.darknet.patches import Patches, PatchRunner
 from objectspace.models.detectors.predictions import HeadReader

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.analyses.occlusion.baseline import Untouched
 from objectspace.analyses.occlusion.states import HeadStates
-from objectspace.analyses.occlusion.untouched import Untouched
 from objectspace.models.detectors.predictions import Predictions, joined
 from objectspace.objects import boxes
 from objectspace.objects.records import Objects, Provenance

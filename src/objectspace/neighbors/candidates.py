@@ -1,0 +1,151 @@
+"""The candidate filter and the re-ranking of what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from threading import Lock
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.neighbors.distances import float32_squares, pair_distances
+from objectspace.neighbors.normalization import NormalizedVectors
+from objectspace.neighbors.ranking import Neighbors, merge, no_neighbors, smallest
+from objectspace.neighbors.rows import Rows
+from objectspace.threads import BLAS_IN_ONE_THREAD, core_count, run_side_by_side
+
+Part = TypeVar("Part")
+
+#: The most queries of one search.
+QUERIES = 1024
+
+# Numbers in one product (4 MB): BLAS runs at its peak, and the cache holds them until they are filtered.
+_PRODUCT = 1 << 20
+# The first blocks are small, because nothing is known yet that could filter them.
+_FIRST_ROWS = (128, 640)
+# Candidates that may be pending (20 bytes each), and pairs that are re-ranked by one core at a time.
+_PENDING, _PAIRS = 1 << 21, 1 << 10
+
+
+class Search:
+    """One search of up to QUERIES queries (m, d), in blocks of rows that are filtered side by side.
+
+    own: (m,) the number of each query's own group, whose rows are no candidates
+    """
+
+    def __init__(
+        self,
+        vectors: NormalizedVectors,
+        rows: Rows,
+        queries: NDArray[np.float32],
+        own: NDArray[np.int64],
+        k: int,
+    ) -> None:
+        self._vectors, self._rows, self._queries, self._own = vectors, rows, queries, own
+        self._values, self._squares, self._error = vectors.normalize(queries)
+        # The k smallest upper bounds of each query's keys so far. A row whose key is above the largest of
+        # them, even where both err as much as they may, is not among the k nearest.
+        self._bounds = np.full((len(queries), k), np.inf)
+        self._limit = np.full(len(queries), np.inf, np.float32)
+        self._pending: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
+        self._found = no_neighbors(len(queries), k)
+        self._lock = Lock()
+        self._each_on_a_core = False
+
+    def run(self, rows: NDArray[np.int64]) -> Neighbors:
+        """Return the nearest among ``rows``, which are sorted."""
+        size = max(1, _PRODUCT // len(self._queries))
+        blocks = np.split(rows, [*_FIRST_ROWS, *range(_FIRST_ROWS[-1] + size, len(rows), size)])
+        # Fewer blocks than cores are left to the threads of the products themselves.
+        self._each_on_a_core = len(blocks) > core_count()
+        with BLAS_IN_ONE_THREAD.held() if self._each_on_a_core else nullcontext():
+            for part in (blocks[:1], blocks[1:2], blocks[2:]):
+                self._run_all(self._filter, part)
+            self._rank_pending()
+        return self._found
+
+    def _filter(self, block: NDArray[np.int64]) -> None:
+        """Keep the rows of one block that could be among the k nearest of a query."""
+        if not len(block):
+            return
+        # Rows without a gap are a view; others are copied.
+        gapless = block[-1] - block[0] + 1 == len(block)
+        part: Any = slice(block[0], block[-1] + 1) if gapless else block
+        keys = np.matmul(self._vectors.values[part], self._values.T)
+        np.subtract(self._vectors.low[part, None], keys, out=keys)
+        near = np.flatnonzero(keys <= self._limit)
+        place, query = np.divmod(near, keys.shape[1])
+        rows, key = block[place], keys.reshape(-1)[near]
+        if self._rows.group is not None:
+            others = self._rows.group[rows] != self._own[query]
+            rows, query, key = rows[others], query[others], key[others]
+        with self._lock:
+            self._tighten(query, key + 2 * self._vectors.error(self._vectors.squares[rows]))
+            self._pending.append((rows, query, key))
+            if sum(len(rows) for rows, _, _ in self._pending) > max(_PENDING, 4 * self._bounds.size):
+                self._rank_pending()
+
+    def _tighten(self, query: NDArray[np.int64], upper: NDArray[np.float64]) -> None:
+        """Take upper bounds of keys in, and lower the limit of the keys of candidates."""
+        if not len(query):
+            return
+        queries, k = self._bounds.shape
+        both = np.hstack([self._bounds, smallest(query, upper, queries, k)])
+        self._bounds = np.partition(both, k - 1, axis=1)[:, :k]
+        limit = self._bounds.max(axis=1) + 2 * self._error
+        self._limit = np.nextafter(limit.astype(np.float32), np.float32(np.inf))
+
+    def _rank_pending(self) -> None:
+        """Compute the distances of the pending candidates and merge them into the answer."""
+        if not self._pending:
+            return
+        rows, query, key = (np.concatenate(column) for column in zip(*self._pending, strict=True))
+        self._pending = []
+        near = key <= self._limit[query]
+        rows, query = rows[near], query[near]
+        crowded = np.bincount(query, minlength=len(self._queries))[query] > 2 * self._bounds.shape[1]
+        near = ~crowded
+        near[crowded] = self._near_by_differences(query[crowded], rows[crowded])
+        rows, query = rows[near], query[near]
+        vectors = self._vectors
+        distances = self._measure(
+            lambda pairs: pair_distances(
+                self._queries, query[pairs], vectors.vectors, rows[pairs], vectors.metric
+            ),
+            len(rows),
+        )
+        merge(self._found.index, self._found.distance, query, rows, distances, self._rows.rank)
+
+    def _near_by_differences(self, query: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which pairs (p,) could be among the k nearest by float32 differences, which cost little.
+
+        Their error is a share of the distance. That of the product is a share of the vectors' lengths, and
+        cannot tell the members of a tight cluster apart.
+        """
+        vectors = self._vectors
+        squares = self._measure(
+            lambda pairs: float32_squares(self._values, query[pairs], vectors.values, rows[pairs]), len(rows)
+        )
+        distances, error = vectors.difference_error(squares, rows, self._squares[query])
+        reach = smallest(query, distances + error, *self._bounds.shape)[query, -1]
+        near: NDArray[np.bool_] = distances - error <= reach
+        return near
+
+    def _measure(self, work: Callable[[slice], NDArray[np.floating]], count: int) -> NDArray[np.float64]:
+        """Return what ``work`` computes of slices of pairs, as one array (count,)."""
+        values = np.empty(count)
+
+        def fill(pairs: slice) -> None:
+            values[pairs] = work(pairs)
+
+        self._run_all(fill, [slice(start, start + _PAIRS) for start in range(0, count, _PAIRS)])
+        return values
+
+    def _run_all(self, work: Callable[[Part], object], parts: Sequence[Part]) -> None:
+        if self._each_on_a_core and len(parts) > 1:
+            run_side_by_side(work, parts)
+        else:
+            for part in parts:
+                work(part)
