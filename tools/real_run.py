@@ -72,7 +72,7 @@ def print_purity(store: Store) -> None:
         space = store.space(info.name)
         purity = measure_neighbours(space, store.objects(space.object_id), Question("label"), k=5).overall
         print(
-            f"| {info.name} | {info.dimension} | {purity.n} | {purity.clusters} | {purity.value:.3f} "
+            f"| {info.name} | {info.dimension} | {purity.n} | {purity.groups} | {purity.value:.3f} "
             f"| {purity.low:.3f} to {purity.high:.3f} | {purity.chance:.3f} |"
         )
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.erasure import SHRINKAGE, Erased, Eraser, fit_eraser, measure_erasure
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.factors import Question, measure_neighbours
+from objectspace.analyses.groups import make_groups
 from objectspace.analyses.place import Whereabouts, numeric_factor, window_whereabouts
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
@@ -125,7 +125,7 @@ def _probed(
     seed: int,
 ) -> dict[str, tuple[Estimate, Estimate]]:
     """Linear probes of the factors that these objects have and that differ between them."""
-    clusters = make_clusters(objects.image_id)
+    groups = make_groups(objects.image_id)
     found = {}
     for name in factors:
         try:
@@ -133,7 +133,7 @@ def _probed(
         except InputError:
             continue
         factor = Factor(name, "linear", values)
-        probes = [measure_probe(space.vectors, factor, clusters, seed=seed) for space in (before, after)]
+        probes = [measure_probe(space.vectors, factor, groups, seed=seed) for space in (before, after)]
         if np.ptp(values) and probes[0] is not None and probes[1] is not None:
             found[name] = (probes[0].score, probes[1].score)
     return found

@@ -12,9 +12,9 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from objectspace.analyses.agreement import find_neighbours, hubness, measure_agreement
-from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.factors import Question, measure_factor, measure_neighbours
+from objectspace.analyses.groups import make_groups
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import permutations
@@ -137,13 +137,13 @@ def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> No
     rejected = covered = 0
     for seed in range(200):
         vectors, values, photo = clustered(seed)
-        clusters = make_clusters(photo)
+        groups = make_groups(photo)
         factor = Factor("f", kind, values if kind == "linear" else (values > 0).astype(float))
         near = find_neighbours(
-            vectors.astype(np.float32), np.arange(len(photo)).astype(str), clusters, k=3, metric="euclidean"
+            vectors.astype(np.float32), np.arange(len(photo)).astype(str), groups, k=3, metric="euclidean"
         )
         labels = np.array(["thing"] * len(photo), object)
-        found = measure_agreement(near, factor, clusters, labels, permuted=19, seed=seed).overall
+        found = measure_agreement(near, factor, groups, labels, permuted=19, seed=seed).overall
         rejected += found.p <= 0.05
         covered += found.low <= found.chance <= found.high
     # 5 % of 200 is 10; outside these bounds comes once in 300 times.
@@ -154,14 +154,14 @@ def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> No
 
 def test_agreement_less_its_chance_is_zero_on_average_under_permutation() -> None:
     vectors, values, photo = clustered(3)
-    clusters, factor = make_clusters(photo), Factor("f", "linear", values)
+    groups, factor = make_groups(photo), Factor("f", "linear", values)
     ids = np.arange(len(photo)).astype(str)
-    near = find_neighbours(vectors.astype(np.float32), ids, clusters, k=3, metric="euclidean")
+    near = find_neighbours(vectors.astype(np.float32), ids, groups, k=3, metric="euclidean")
     gains = []
-    for rows in permutations(clusters, 1000):
+    for rows in permutations(groups, 1000):
         drawn = factor.values[rows]
         agreement = np.abs(drawn[near] - drawn[:, None]).mean()
-        gains.append(agreement - random_agreement(factor, drawn, clusters).mean())
+        gains.append(agreement - random_agreement(factor, drawn, groups).mean())
     assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(1000)
 
 
@@ -201,9 +201,9 @@ def test_ridge_equals_scikit_learns(dimension: int) -> None:
 
 
 def test_folds_keep_clusters_whole_and_even() -> None:
-    cluster = np.repeat(np.arange(20), np.arange(1, 21))
-    fold = make_folds(cluster, 5)
-    assert all(len(set(fold[cluster == one])) == 1 for one in range(20))
+    group = np.repeat(np.arange(20), np.arange(1, 21))
+    fold = make_folds(group, 5)
+    assert all(len(set(fold[group == one])) == 1 for one in range(20))
     assert np.ptp(np.bincount(fold)) <= 4
 
 
@@ -213,7 +213,7 @@ def test_probe_does_not_learn_photos_by_heart() -> None:
     photo = np.repeat(np.arange(40), 5)
     vectors = rng.normal(size=(40, 30))[photo] + 0.01 * rng.normal(size=(200, 30))
     probe = measure_probe(
-        vectors.astype(np.float32), Factor("f", "linear", rng.normal(size=40)[photo]), make_clusters(photo)
+        vectors.astype(np.float32), Factor("f", "linear", rng.normal(size=40)[photo]), make_groups(photo)
     )
     assert probe is not None
     assert probe.score.value < 0.2
@@ -222,12 +222,12 @@ def test_probe_does_not_learn_photos_by_heart() -> None:
 def test_permutations_in_blocks_are_those_at_once_in_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     kind = Factor("f", "categorical", rng.integers(0, 40, 2000) * 1.0, categories=tuple(map(str, range(40))))
-    vectors, clusters = noise(5, 2000, 3).astype(np.float32), make_clusters(np.arange(2000) % 50)
+    vectors, groups = noise(5, 2000, 3).astype(np.float32), make_groups(np.arange(2000) % 50)
     probes, peaks = [], []
     for at_once in (8_000_000, 160_000):
         monkeypatch.setattr("objectspace.analyses.probes._AT_ONCE", at_once)
         tracemalloc.start()
-        probes.append(measure_probe(vectors, kind, clusters))
+        probes.append(measure_probe(vectors, kind, groups))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert probes[0] == probes[1]
@@ -285,7 +285,7 @@ def test_chance_of_a_probe_is_chance_among_objects_of_one_label() -> None:
     probe = measure_probe(
         circle(angle).astype(np.float32),
         Factor("angle", "circular", angle, 360.0),
-        make_clusters(photo, level=label),
+        make_groups(photo, level=label),
     )
     assert probe is not None
     assert probe.score.value < 1

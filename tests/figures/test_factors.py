@@ -35,7 +35,7 @@ def measured(labels: int = 3, *, kind: str = "categorical", space: str = "crop")
         metric="euclidean",
         n=40,
         left_out=0,
-        clusters=10,
+        groups=10,
         neighbours=Agreement(estimate(0.6), by_label, np.zeros(40), np.zeros(40, np.int64)),
         probe=Probe("accuracy", estimate(0.9), 0.2, 99),
         geometry=curve if kind == "circular" else None,

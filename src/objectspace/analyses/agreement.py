@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import skew
 
-from objectspace.analyses.clusters import Clusters, Codes
 from objectspace.analyses.factor_values import Factor, random_agreement
+from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,
@@ -28,25 +28,25 @@ class Agreement:
         purity at k for a categorical factor, mean absolute difference for a linear one, mean arc for a
         circular one. ``chance`` is the same over all objects that could be neighbours, which is what random
         neighbours have on average.
-    values: (n,) float64, each object's own; ``cluster``: (n,) int64, its cluster
+    values: (n,) float64, each object's own; ``group``: (n,) int64, its group
     """
 
     overall: Estimate
     labels: dict[str, Estimate]
     values: NDArray[np.float64]
-    cluster: Codes
+    group: Codes
 
 
 def find_neighbours(
-    vectors: NDArray[np.float32], ids: NDArray[np.str_], clusters: Clusters, *, k: int, metric: str
+    vectors: NDArray[np.float32], ids: NDArray[np.str_], groups: Groups, *, k: int, metric: str
 ) -> Codes:
-    """(n, k) each object's exact k nearest in other clusters at its level; -1 where fewer are left."""
+    """(n, k) each object's exact k nearest in other groups at its level; -1 where fewer are left."""
     found = np.full((len(vectors), k), -1, np.int64)
-    for level in range(int(clusters.level.max(initial=-1)) + 1):
-        rows = np.flatnonzero(clusters.level == level)
-        cluster = clusters.cluster[rows]
-        index = ExactIndex(vectors[rows], ids[rows], metric=metric, groups=cluster)
-        near = index.nearest(vectors[rows], k=k, query_groups=cluster).index
+    for level in range(int(groups.level.max(initial=-1)) + 1):
+        rows = np.flatnonzero(groups.level == level)
+        group = groups.group[rows]
+        index = ExactIndex(vectors[rows], ids[rows], metric=metric, groups=group)
+        near = index.nearest(vectors[rows], k=k, query_groups=group).index
         found[rows] = np.where(near >= 0, rows[near], -1)
     return found
 
@@ -54,7 +54,7 @@ def find_neighbours(
 def measure_agreement(
     neighbours: Codes,
     factor: Factor,
-    clusters: Clusters,
+    groups: Groups,
     labels: NDArray[np.object_],
     *,
     permuted: int = PERMUTATIONS,
@@ -67,23 +67,23 @@ def measure_agreement(
     :func:`~objectspace.analyses.statistics.permutations`.
     """
     values = _agreement(neighbours, factor, factor.values)
-    random = random_agreement(factor, factor.values, clusters)
+    random = random_agreement(factor, factor.values, groups)
     shuffled = (
-        factor.values[rows] for rows in permutations(clusters, permuted, values=factor.values, seed=seed)
+        factor.values[rows] for rows in permutations(groups, permuted, values=factor.values, seed=seed)
     )
-    null = np.array([_gain(neighbours, factor, drawn, clusters) for drawn in shuffled])
+    null = np.array([_gain(neighbours, factor, drawn, groups) for drawn in shuffled])
     p = p_value(factor.sign * float(values.mean() - random.mean()), null)
 
     def estimate(rows: NDArray[np.int64], p: float = np.nan) -> Estimate:
-        low, high = mean_interval(values[rows], clusters.cluster[rows], seed=seed)
-        in_clusters = len(np.unique(clusters.cluster[rows]))
+        low, high = mean_interval(values[rows], groups.group[rows], seed=seed)
+        in_groups = len(np.unique(groups.group[rows]))
         return Estimate(
-            float(values[rows].mean()), float(random[rows].mean()), low, high, len(rows), in_clusters, p
+            float(values[rows].mean()), float(random[rows].mean()), low, high, len(rows), in_groups, p
         )
 
     names = sorted(set(labels.tolist()))
     by_label = {name: estimate(np.flatnonzero(labels == name)) for name in names}
-    return Agreement(estimate(np.arange(len(values)), p), by_label, values, clusters.cluster)
+    return Agreement(estimate(np.arange(len(values)), p), by_label, values, groups.group)
 
 
 def hubness(neighbours: Codes) -> float:
@@ -103,7 +103,7 @@ def _agreement(neighbours: Codes, factor: Factor, values: NDArray[np.float64]) -
     return mean
 
 
-def _gain(neighbours: Codes, factor: Factor, values: NDArray[np.float64], clusters: Clusters) -> float:
+def _gain(neighbours: Codes, factor: Factor, values: NDArray[np.float64], groups: Groups) -> float:
     """By how much neighbours agree better than random ones."""
-    random = random_agreement(factor, values, clusters)
+    random = random_agreement(factor, values, groups)
     return factor.sign * float((_agreement(neighbours, factor, values) - random).mean())

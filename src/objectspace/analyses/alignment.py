@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from objectspace.analyses.clusters import Clusters
+from objectspace.analyses.groups import Groups
 from objectspace.analyses.statistics import Estimate
 
 Matrix = NDArray[np.float64]
@@ -21,20 +21,20 @@ PARTS = 20
 
 
 def measure_cka(
-    first: NDArray[np.float32], second: NDArray[np.float32], clusters: Clusters, *, seed: int = 0
+    first: NDArray[np.float32], second: NDArray[np.float32], groups: Groups, *, seed: int = 0
 ) -> tuple[Estimate, float]:
     """Linear CKA of two spaces (n, d), (n, e) without bias, and with it.
 
     Kornblith et al., *Similarity of Neural Network Representations Revisited* (2019); the unbiased HSIC is
-    that of Song et al. (2012, equation 4). The interval is a jackknife over 20 parts of whole clusters, as
+    that of Song et al. (2012, equation 4). The interval is a jackknife over 20 parts of whole groups, as
     objects drawn twice would bias HSIC again. NaN with fewer than four objects or without variance.
     """
     rng = np.random.default_rng([seed, 4])
     rows = np.arange(len(first))
     if len(rows) > MOST_OBJECTS:
         rows = np.sort(rng.choice(len(rows), MOST_OBJECTS, replace=False))
-    kept = clusters.take(rows)
-    part = rng.permutation(kept.count)[kept.cluster] % PARTS
+    kept = groups.take(rows)
+    part = rng.permutation(kept.count)[kept.group] % PARTS
     kernels = _kernel(first[rows]), _kernel(second[rows])
     whole, without = _alignments(*kernels, part)
     low, high = _jackknife(whole, without)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import find_neighbours
 from objectspace.analyses.alignment import measure_cka
-from objectspace.analyses.clusters import Clusters, Codes, comparable, make_clusters
 from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
+from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
 from objectspace.analyses.statistics import Estimate, finite, mean_interval
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
@@ -44,7 +44,7 @@ class PairOfSpaces:
 @dataclass(frozen=True, slots=True)
 class Difference:
     """How much better the neighbours in ``second`` agree than those in ``first``: in the factor's measure,
-    positive where ``second`` is better, with its 95 % interval over the same draws of clusters.
+    positive where ``second`` is better, with its 95 % interval over the same draws of groups.
     """
 
     first: str
@@ -64,14 +64,14 @@ class FactorInSpaces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Spaces compared on the ``n`` objects that all of them hold, in ``clusters`` clusters."""
+    """Spaces compared on the ``n`` objects that all of them hold, in ``groups`` groups."""
 
     spaces: tuple[str, ...]
     k: int
     metric: str
     group: str | None
     n: int
-    clusters: int
+    groups: int
     pairs: tuple[PairOfSpaces, ...]
     factors: tuple[FactorInSpaces, ...]
 
@@ -83,7 +83,7 @@ class Comparison:
             "metric": self.metric,
             "group": self.group,
             "n": self.n,
-            "clusters": self.clusters,
+            "groups": self.groups,
             "pairs": [
                 {
                     "spaces": [pair.first, pair.second],
@@ -138,23 +138,23 @@ def compare_spaces(
 ) -> Comparison:
     """Compare spaces on ``objects``, which all of them hold (:func:`shared_objects`).
 
-    Neighbours are of other clusters: photos, or those of ``group``, which each of the ``questions`` names
-    too. Raises InputError for fewer than two clusters and as
+    Neighbours are of other groups: photos, or those of ``group``, which each of the ``questions`` names
+    too. Raises InputError for fewer than two groups and as
     :func:`~objectspace.analyses.factors.measure_factor` does.
     """
     aligned = [_rows_of(space, objects) for space in spaces]
-    kept, clusters = _clusters(objects, group)
+    kept, groups = _groups(objects, group)
     ids = objects.object_id[kept]
-    near = [find_neighbours(space.vectors[kept], ids, clusters, k=k, metric=metric) for space in aligned]
+    near = [find_neighbours(space.vectors[kept], ids, groups, k=k, metric=metric) for space in aligned]
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
-        cka, biased = measure_cka(first.vectors[kept], second.vectors[kept], clusters, seed=seed)
-        overlap = _overlap(near[one], near[other], clusters, seed)
+        cka, biased = measure_cka(first.vectors[kept], second.vectors[kept], groups, seed=seed)
+        overlap = _overlap(near[one], near[other], groups, seed)
         pairs.append(PairOfSpaces(first.name, second.name, overlap, cka, biased))
     factors = [_side_by_side(aligned, objects, one, k, metric, seed) for one in questions]
     names = tuple(space.name for space in spaces)
-    return Comparison(names, k, metric, group, len(ids), clusters.count, tuple(pairs), tuple(factors))
+    return Comparison(names, k, metric, group, len(ids), groups.count, tuple(pairs), tuple(factors))
 
 
 def _rows_of(space: Space, objects: Objects) -> Space:
@@ -167,26 +167,26 @@ def _rows_of(space: Space, objects: Objects) -> Space:
     return Space(space.name, space.recipe, objects.object_id, space.vectors[rows])
 
 
-def _clusters(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Clusters]:
-    """The objects whose group is known, and their clusters."""
+def _groups(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Groups]:
+    """The objects whose group is known, and their groups."""
     column = None if group is None else factor_column(objects, group)
     kept = np.arange(len(objects)) if column is None else np.flatnonzero(known_values(column))
-    clusters = make_clusters(objects.image_id[kept], group=None if column is None else column[kept])
-    if clusters.count < 2 or not comparable(clusters).all():
+    groups = make_groups(objects.image_id[kept], group=None if column is None else column[kept])
+    if groups.count < 2 or not comparable(groups).all():
         names = ("photo", "photos") if group is None else (f"value of {group}", f"values of {group}")
-        what = counted(clusters.count, *names)
+        what = counted(groups.count, *names)
         raise InputError(f"the spaces share objects of {what}, expected two or more")
-    return kept, clusters
+    return kept, groups
 
 
-def _overlap(first: Codes, second: Codes, clusters: Clusters, seed: int) -> Estimate:
+def _overlap(first: Codes, second: Codes, groups: Groups, seed: int) -> Estimate:
     both = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]
     there = (first >= 0).sum(1)
     shares = both.any(2).sum(1) / there
-    others = len(clusters) - np.bincount(clusters.cluster)[clusters.cluster]
-    low, high = mean_interval(shares, clusters.cluster, seed=seed)
+    others = len(groups) - np.bincount(groups.group)[groups.group]
+    low, high = mean_interval(shares, groups.group, seed=seed)
     chance = float((there / others).mean())
-    return Estimate(float(shares.mean()), chance, low, high, len(shares), clusters.count)
+    return Estimate(float(shares.mean()), chance, low, high, len(shares), groups.count)
 
 
 def _side_by_side(
@@ -201,5 +201,5 @@ def _side_by_side(
 def _difference(first: FactorMeasure, second: FactorMeasure, seed: int) -> Difference:
     sign = 1 if first.kind == "categorical" else -1
     gain = sign * (second.neighbours.values - first.neighbours.values)
-    low, high = mean_interval(gain, first.neighbours.cluster, seed=seed)
+    low, high = mean_interval(gain, first.neighbours.group, seed=seed)
     return Difference(first.space, second.space, float(gain.mean()), low, high)

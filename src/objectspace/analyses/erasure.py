@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.clusters import Clusters, make_clusters
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import Groups, make_groups
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError
@@ -119,21 +119,21 @@ def measure_erasure(
     if len(vectors) < 20:
         few = counted(len(vectors), "object is", "objects are")
         raise InputError(f"{few} too few to fit and probe an eraser, expected 20 or more")
-    fitted = make_folds(make_clusters(image_id).cluster, 2, seed=seed) == 0
+    fitted = make_folds(make_groups(image_id).group, 2, seed=seed) == 0
     eraser = fit_eraser(vectors[fitted], np.column_stack(list(factors.values()))[fitted])
-    before, clusters = vectors[~fitted], make_clusters(image_id[~fitted])
+    before, groups = vectors[~fitted], make_groups(image_id[~fitted])
     after = eraser.erase(before).astype(np.float32)
     near = tuple(_nearness(part, seed) for part in (before, after))
     found = {}
     for name, values in factors.items():
         factor = Factor(name, "linear", values[~fitted])
-        scores = [_probe(features, factor, clusters, seed) for features in (before, after, *near)]
+        scores = [_probe(features, factor, groups, seed) for features in (before, after, *near)]
         found[name] = Erased((scores[0], scores[1]), (scores[2], scores[3]))
     return found
 
 
-def _probe(features: NDArray[np.float32], factor: Factor, clusters: Clusters, seed: int) -> Estimate:
-    probe = measure_probe(features, factor, clusters, seed=seed)
+def _probe(features: NDArray[np.float32], factor: Factor, groups: Groups, seed: int) -> Estimate:
+    probe = measure_probe(features, factor, groups, seed=seed)
     if probe is None:
         raise InputError("an eraser is probed on held-out photos; give three or more")
     return probe.score

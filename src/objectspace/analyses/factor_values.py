@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.clusters import Clusters, Codes, codes
+from objectspace.analyses.groups import Codes, Groups, codes
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, known_values
 from objectspace.wording import guess
@@ -122,15 +122,15 @@ def control_levels(column: NDArray[Any]) -> Codes:
     return codes(np.searchsorted(edges, column, side="right"))
 
 
-def random_agreement(factor: Factor, values: NDArray[np.float64], clusters: Clusters) -> NDArray[np.float64]:
+def random_agreement(factor: Factor, values: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
     """(n,) the mean :meth:`Factor.compare` of each object with all it could have as neighbours.
 
-    These are the objects of its level in other clusters; each object must have one (:func:`comparable`).
+    These are the objects of its level in other groups; each object must have one (:func:`comparable`).
     """
-    block = codes(clusters.cluster * (int(clusters.level.max()) + 1) + clusters.level)
-    total = _sums[factor.kind](values, clusters.level, factor.period)
+    block = codes(groups.group * (int(groups.level.max()) + 1) + groups.level)
+    total = _sums[factor.kind](values, groups.level, factor.period)
     own = _sums[factor.kind](values, block, factor.period)
-    others = np.bincount(clusters.level)[clusters.level] - np.bincount(block)[block]
+    others = np.bincount(groups.level)[groups.level] - np.bincount(block)[block]
     mean: NDArray[np.float64] = (total - own) / others
     return mean
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import Agreement, find_neighbours, hubness, measure_agreement
 from objectspace.analyses.circular_geometry import Geometry, measure_geometry
-from objectspace.analyses.clusters import Clusters, comparable, make_clusters
 from objectspace.analyses.factor_values import (
     Factor,
     control_levels,
@@ -18,6 +17,7 @@ from objectspace.analyses.factor_values import (
     random_agreement,
     read_factor,
 )
+from objectspace.analyses.groups import Groups, comparable, make_groups
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.statistics import finite
 from objectspace.embeddings.spaces import Space
@@ -47,12 +47,12 @@ class FactorMeasure:
     """What a space holds of a factor.
 
     neighbours: agreement with the k nearest, overall and for the objects of each label
-    probe: what a linear probe reads; None with fewer than three clusters
+    probe: what a linear probe reads; None with fewer than three groups
     geometry: distance by angle, of a circular factor; None where no two views can be compared
     hubness: skewness of the k-occurrence
     n, left_out: objects measured, and left out as the factor, group or control is unknown or no object of
-        another cluster is at their level
-    clusters: photos, or sets of photos that share a group
+        another group is at their level
+    groups: photos, or sets of photos that share a group
     object_id: (n,) the objects of ``neighbours.values``, row for row
     """
 
@@ -63,7 +63,7 @@ class FactorMeasure:
     metric: str
     n: int
     left_out: int
-    clusters: int
+    groups: int
     neighbours: Agreement
     probe: Probe | None
     geometry: Geometry | None
@@ -97,7 +97,7 @@ class FactorMeasure:
             "period": self.question.circular,
             "control": self.question.control,
             "metric": self.metric,
-            "clusters": self.clusters,
+            "groups": self.groups,
             "left_out": self.left_out,
             "hubness": self.hubness,
             "neighbours": self.neighbours.overall.to_json(),
@@ -119,10 +119,10 @@ def measure_factor(
     """Neighbours, probe and geometry of a factor in a space; ``objects`` are its objects, row for row.
 
     The same seed gives the same figures. Raises InputError for columns that are not known, where rows do not
-    match, and where there is nothing to measure: fewer than two clusters, a factor of one value.
+    match, and where there is nothing to measure: fewer than two groups, a factor of one value.
     """
     asked = Asked(space, objects, question)
-    near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=k, metric=metric)
+    near = find_neighbours(asked.vectors, asked.ids, asked.groups, k=k, metric=metric)
     thing, same = asked.thing
     circular = asked.factor.kind == "circular"
     return FactorMeasure(
@@ -133,11 +133,11 @@ def measure_factor(
         metric=metric,
         n=len(asked.ids),
         left_out=len(objects) - len(asked.ids),
-        clusters=asked.clusters.count,
-        neighbours=measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed),
-        probe=measure_probe(asked.vectors, asked.factor, asked.clusters, seed=seed),
+        groups=asked.groups.count,
+        neighbours=measure_agreement(near, asked.factor, asked.groups, asked.labels, seed=seed),
+        probe=measure_probe(asked.vectors, asked.factor, asked.groups, seed=seed),
         geometry=measure_geometry(
-            asked.vectors, asked.factor, asked.clusters, thing, same=same, metric=metric, seed=seed
+            asked.vectors, asked.factor, asked.groups, thing, same=same, metric=metric, seed=seed
         )
         if circular
         else None,
@@ -157,20 +157,20 @@ def measure_neighbours(
 ) -> Agreement:
     """The neighbours' part of :func:`measure_factor` alone, in a fraction of the time; raises likewise."""
     asked = Asked(space, objects, question)
-    near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=k, metric=metric)
-    return measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed)
+    near = find_neighbours(asked.vectors, asked.ids, asked.groups, k=k, metric=metric)
+    return measure_agreement(near, asked.factor, asked.groups, asked.labels, seed=seed)
 
 
 class Asked:
-    """The objects that a question can be asked of, row for row: vectors, ids, labels, factor and clusters."""
+    """The objects that a question can be asked of, row for row: vectors, ids, labels, factor and groups."""
 
     def __init__(self, space: Space, objects: Objects, question: Question) -> None:
         if objects.object_id.tolist() != space.object_id.tolist():
             raise InputError(f"space {space.name}: its vectors and the objects are not in the same order")
-        rows, factor, clusters = _answerable(objects, question)
+        rows, factor, groups = _answerable(objects, question)
         self.rows = rows
         self.factor: Factor = factor
-        self.clusters: Clusters = clusters
+        self.groups: Groups = groups
         self.vectors: NDArray[np.float32] = space.vectors[rows]
         self.ids = space.object_id[rows]
         self.labels = objects.label[rows]
@@ -180,8 +180,8 @@ class Asked:
         )
 
 
-def _answerable(objects: Objects, question: Question) -> tuple[NDArray[np.int64], Factor, Clusters]:
-    """The rows that have a factor, group, control and possible neighbours; their factor and clusters."""
+def _answerable(objects: Objects, question: Question) -> tuple[NDArray[np.int64], Factor, Groups]:
+    """The rows that have a factor, group, control and possible neighbours; their factor and groups."""
     factor, known = read_factor(
         objects, question.factor, circular=question.circular, categorical=question.categorical
     )
@@ -191,17 +191,17 @@ def _answerable(objects: Objects, question: Question) -> tuple[NDArray[np.int64]
     for column in columns:
         known = known & known_values(column)
     rows = np.flatnonzero(known)
-    clusters = make_clusters(
+    groups = make_groups(
         objects.image_id[rows],
         group=_group(objects, question.group, rows),
         level=control_levels(factor_column(objects, question.control)[rows]) if question.control else None,
     )
-    there = comparable(clusters)
-    rows, clusters = rows[there], clusters.take(there)
-    _check_countable(question, clusters)
+    there = comparable(groups)
+    rows, groups = rows[there], groups.take(there)
+    _check_countable(question, groups)
     kept = factor.take(own[rows])
-    _check_varies(question, kept, clusters)
-    return rows, kept, clusters
+    _check_varies(question, kept, groups)
+    return rows, kept, groups
 
 
 def _group(objects: Objects, name: str | None, rows: NDArray[np.int64]) -> NDArray[Any] | None:
@@ -211,8 +211,8 @@ def _group(objects: Objects, name: str | None, rows: NDArray[np.int64]) -> NDArr
     return column if column.dtype.kind == "f" else column.astype(str)
 
 
-def _check_countable(question: Question, clusters: Clusters) -> None:
-    if clusters.count < 2:
+def _check_countable(question: Question, groups: Groups) -> None:
+    if groups.count < 2:
         what = question.group or "photos"
         where = f" at one {question.control}" if question.control else ""
         raise InputError(
@@ -221,8 +221,8 @@ def _check_countable(question: Question, clusters: Clusters) -> None:
         )
 
 
-def _check_varies(question: Question, factor: Factor, clusters: Clusters) -> None:
-    random = float(random_agreement(factor, factor.values, clusters).mean())
+def _check_varies(question: Question, factor: Factor, groups: Groups) -> None:
+    random = float(random_agreement(factor, factor.values, groups).mean())
     scale = 1.0 if factor.kind == "categorical" else float(np.abs(factor.values).max())
     where = f" at one {question.control}" if question.control else ""
     if factor.kind == "categorical" and random == 0:

@@ -9,8 +9,8 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.clusters import Clusters, Codes
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.ridge import FoldedRidge, Matrix, held_out
 from objectspace.analyses.statistics import Estimate, p_value, permutations, ratio_interval
 
@@ -24,7 +24,7 @@ _AT_ONCE = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a linear probe reads, all of it on held-out clusters.
+    """What a linear probe reads, all of it on held-out groups.
 
     metric: "R2" (linear factor), "accuracy" (categorical) or "angular error" (circular, in the factor's unit)
     score: its value; chance is the mean of ``permutations`` in which all is done again with exchanged values
@@ -65,11 +65,11 @@ class _Losses:
 
 
 def measure_probe(
-    vectors: NDArray[np.float32], factor: Factor, clusters: Clusters, *, seed: int = 0
+    vectors: NDArray[np.float32], factor: Factor, groups: Groups, *, seed: int = 0
 ) -> Probe | None:
-    """Ridge regression from standardised vectors (n, d) to the factor; None with fewer than three clusters.
+    """Ridge regression from standardised vectors (n, d) to the factor; None with fewer than three groups.
 
-    Whole clusters are held out, in five folds. Features are centred and scaled by the training folds alone;
+    Whole groups are held out, in five folds. Features are centred and scaled by the training folds alone;
     the penalty of a fold is the best on two of its training folds, each predicted from the other three.
     Targets are the values of a linear factor (R2 against the training folds' mean), sine and cosine of a
     circular one, and an indicator for each value of a categorical one (the largest wins: a ridge classifier,
@@ -77,38 +77,38 @@ def measure_probe(
     too slow for). With a control, features and targets are centred at each of its levels, so only what goes
     beyond the level counts.
     """
-    if clusters.count < 3:
+    if groups.count < 3:
         return None
     size = _targets(factor).shape[1]
     count = max(FEWEST, min(MOST, TARGETS // size - 1))
     # The values as they are, then as often exchanged.
-    drawn = permutations(clusters, count, values=factor.values, seed=seed)
-    rows = chain([np.arange(len(clusters))], drawn)
-    runs = _runs(vectors, factor, clusters, rows, seed)
+    drawn = permutations(groups, count, values=factor.values, seed=seed)
+    rows = chain([np.arange(len(groups))], drawn)
+    runs = _runs(vectors, factor, groups, rows, seed)
     first = next(runs)
     scores, baselines = zip(*((run.scores(), run.baselines()) for run in chain([first], runs)), strict=True)
-    return _summary(factor, first, np.concatenate(scores), np.concatenate(baselines), clusters, seed)
+    return _summary(factor, first, np.concatenate(scores), np.concatenate(baselines), groups, seed)
 
 
 def _runs(
-    vectors: NDArray[np.float32], factor: Factor, clusters: Clusters, rows: Iterator[Codes], seed: int
+    vectors: NDArray[np.float32], factor: Factor, groups: Groups, rows: Iterator[Codes], seed: int
 ) -> Iterator[_Losses]:
     """The probe of each permutation in ``rows`` (n,), as many at once as :data:`_AT_ONCE` allows, or one.
 
     Blocks change a score by rounding at most.
     """
     targets = _targets(factor)
-    fold = make_folds(clusters.cluster, FOLDS, seed=seed)
+    fold = make_folds(groups.group, FOLDS, seed=seed)
     while block := list(islice(rows, max(1, _AT_ONCE // targets.size))):
         drawn = np.stack(block, axis=1)
-        ridge = FoldedRidge(vectors, targets[drawn].reshape(len(drawn), -1), fold, clusters.level)
+        ridge = FoldedRidge(vectors, targets[drawn].reshape(len(drawn), -1), fold, groups.level)
         predicted, baseline = (part.reshape(*drawn.shape, -1) for part in held_out(ridge, targets.shape[1]))
         yield _losses(factor, factor.values[drawn], predicted, baseline)
 
 
-def make_folds(cluster: Codes, folds: int, *, seed: int = 0) -> Codes:
-    """(n,) the fold of each object: whole clusters, the largest first, each to the smallest fold so far."""
-    size = np.bincount(cluster)
+def make_folds(group: Codes, folds: int, *, seed: int = 0) -> Codes:
+    """(n,) the fold of each object: whole groups, the largest first, each to the smallest fold so far."""
+    size = np.bincount(group)
     order = np.random.default_rng([seed, 2]).permutation(len(size))
     order = order[np.argsort(-size[order], kind="stable")]
     fold = np.empty(len(size), np.int64)
@@ -116,7 +116,7 @@ def make_folds(cluster: Codes, folds: int, *, seed: int = 0) -> Codes:
     for one in order:
         fold[one] = np.argmin(filled)
         filled[fold[one]] += size[one]
-    return fold[cluster]
+    return fold[group]
 
 
 def _targets(factor: Factor) -> Matrix:
@@ -159,11 +159,11 @@ def _angles(pairs: Matrix, period: float) -> Matrix:
 
 
 def _summary(
-    factor: Factor, losses: _Losses, scores: Matrix, baselines: Matrix, clusters: Clusters, seed: int
+    factor: Factor, losses: _Losses, scores: Matrix, baselines: Matrix, groups: Groups, seed: int
 ) -> Probe:
     """Of the first run's losses, and of the scores (r,) of all runs."""
     gains = losses.better * (scores - baselines)
-    low, high = ratio_interval(losses.over[:, 0], losses.under[:, 0], clusters.cluster, seed=seed)
+    low, high = ratio_interval(losses.over[:, 0], losses.under[:, 0], groups.group, seed=seed)
     if losses.complement:
         low, high = 1 - high, 1 - low
     chance = float(baselines[0] + losses.better * gains[1:].mean())
@@ -172,8 +172,8 @@ def _summary(
         chance,
         low,
         high,
-        len(clusters),
-        clusters.count,
+        len(groups),
+        groups.count,
         p_value(float(gains[0]), gains[1:]),
     )
     names = {"categorical": "accuracy", "circular": "angular error", "linear": "R2"}

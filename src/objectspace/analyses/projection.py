@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from objectspace.analyses.clusters import Clusters, Codes, make_clusters
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import Codes, Groups, make_groups
 from objectspace.analyses.place import PHASES, Whereabouts
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge, held_out
@@ -150,8 +150,8 @@ def project(
     factor that is constant.
     """
     _check(space, objects, factors, method)
-    clusters = make_clusters(objects.image_id)
-    fold = make_folds(clusters.cluster, FOLDS, seed=seed)
+    groups = make_groups(objects.image_id)
+    fold = make_folds(groups.group, FOLDS, seed=seed)
     vectors = space.vectors.astype(np.float64)
     # t-SNE magnifies the last bits of what it starts from, which the number of threads decides.
     with PRODUCTS_IN_ONE_THREAD.held() if method == "tsne" else nullcontext():
@@ -163,7 +163,7 @@ def project(
     else:
         coordinates, explained = found.coordinates, found.explained
         loadings = _loadings(found.axes, space.recipe.window)
-    readings = {name: _reading(coordinates, name, told[name], clusters, fold, seed) for name in told}
+    readings = {name: _reading(coordinates, name, told[name], groups, fold, seed) for name in told}
     return Projection(space.name, method, coordinates, explained, loadings, told, readings, shares)
 
 
@@ -232,13 +232,13 @@ def _loadings(axes: Float64, window: int | None) -> Float64 | None:
 
 
 def _reading(
-    coordinates: Float64, name: str, values: Float64, clusters: Clusters, fold: Codes, seed: int
+    coordinates: Float64, name: str, values: Float64, groups: Groups, fold: Codes, seed: int
 ) -> Reading:
     counts = sorted({min(count, coordinates.shape[1]) for count in FIRST} & set(FIRST))
     first = {}
     for count in counts:
         probe = measure_probe(
-            coordinates[:, :count].astype(np.float32), Factor(name, "linear", values), clusters, seed=seed
+            coordinates[:, :count].astype(np.float32), Factor(name, "linear", values), groups, seed=seed
         )
         if probe is not None:
             first[count] = probe.score

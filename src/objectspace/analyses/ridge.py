@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from objectspace.analyses.clusters import Codes
+from objectspace.analyses.groups import Codes
 
 Matrix = NDArray[np.float64]
 

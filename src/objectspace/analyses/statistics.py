@@ -1,4 +1,4 @@
-"""Chance and uncertainty: permutations that respect clusters, and the bootstrap over clusters."""
+"""Chance and uncertainty: permutations that respect groups, and the bootstrap over groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from objectspace.analyses.clusters import Clusters, Codes, codes
+from objectspace.analyses.groups import Codes, Groups, codes
 
 #: Resamples of the bootstrap, and permutations of a quick statistic.
 RESAMPLES = 2000
@@ -25,9 +25,9 @@ _AT_ONCE = 4_000_000
 class Estimate:
     """A figure and what it takes to read it.
 
-    value: the figure, over ``n`` objects in ``clusters`` clusters
+    value: the figure, over ``n`` objects in ``groups`` groups
     chance: what it is on average where the vectors say nothing of the factor
-    low, high: 95 % interval, by bootstrap over clusters; NaN with a single cluster
+    low, high: 95 % interval, by bootstrap over groups; NaN with a single group
     p: one-sided, how often a permutation is at least as far on the better side of chance; NaN where not
     tested
     """
@@ -37,12 +37,12 @@ class Estimate:
     low: float
     high: float
     n: int
-    clusters: int
+    groups: int
     p: float = math.nan
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what is not known is null."""
-        names = ("value", "chance", "low", "high", "p", "n", "clusters")
+        names = ("value", "chance", "low", "high", "p", "n", "groups")
         return {name: finite(getattr(self, name)) for name in names}
 
 
@@ -62,15 +62,15 @@ def p_value(observed: float, permuted: NDArray[np.float64]) -> float:
 
 
 def ratio_interval(
-    numerator: NDArray[np.float64], denominator: NDArray[np.float64], cluster: Codes, *, seed: int = 0
+    numerator: NDArray[np.float64], denominator: NDArray[np.float64], group: Codes, *, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % interval of ``numerator.sum() / denominator.sum()`` (n,), whole clusters drawn with replacement.
+    """95 % interval of ``numerator.sum() / denominator.sum()`` (n,), whole groups drawn with replacement.
 
     The expanded percentile interval (Hesterberg, *What Teachers Should Know about the Bootstrap*, 2015):
-    percentiles are taken as far out as Student's t asks for the number of clusters, as plain ones are too
-    narrow with few clusters. NaN with fewer than two clusters.
+    percentiles are taken as far out as Student's t asks for the number of groups, as plain ones are too
+    narrow with few groups. NaN with fewer than two groups.
     """
-    own = codes(cluster)
+    own = codes(group)
     count = int(own.max(initial=-1)) + 1
     if count < 2:
         return math.nan, math.nan
@@ -85,13 +85,13 @@ def ratio_interval(
     return float(low), float(high)
 
 
-def mean_interval(values: NDArray[np.float64], cluster: Codes, *, seed: int = 0) -> tuple[float, float]:
+def mean_interval(values: NDArray[np.float64], group: Codes, *, seed: int = 0) -> tuple[float, float]:
     """95 % interval of the mean of ``values`` (n,), as :func:`ratio_interval`."""
-    return ratio_interval(values, np.ones(len(values)), cluster, seed=seed)
+    return ratio_interval(values, np.ones(len(values)), group, seed=seed)
 
 
 def draws(count: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """RESAMPLES rows of ``count`` clusters each, drawn with replacement, a block of rows at a time."""
+    """RESAMPLES rows of ``count`` groups each, drawn with replacement, a block of rows at a time."""
     rng = np.random.default_rng(seed)
     block = max(1, _AT_ONCE // count)
     for start in range(0, RESAMPLES, block):
@@ -99,13 +99,13 @@ def draws(count: int, seed: int) -> Iterator[NDArray[np.int64]]:
 
 
 def expanded_percentiles(count: int) -> tuple[float, float]:
-    """The percentiles of a 95 % interval over ``count`` clusters: 0.025 and 0.975 when there are many."""
+    """The percentiles of a 95 % interval over ``count`` groups: 0.025 and 0.975 when there are many."""
     tail = float(ndtr(math.sqrt(count / (count - 1)) * stdtrit(count - 1, 0.025)))
     return tail, 1 - tail
 
 
 def permutations(
-    clusters: Clusters, count: int, *, values: NDArray[np.float64] | None = None, seed: int = 0
+    groups: Groups, count: int, *, values: NDArray[np.float64] | None = None, seed: int = 0
 ) -> Iterator[Codes]:
     """``count`` times the rows (n,) whose values the objects take under the null hypothesis.
 
@@ -113,47 +113,47 @@ def permutations(
     keeps its dependence is kept together (block permutation; Winkler et al., *Multi-level block
     permutation*, 2015):
 
-    - whole clusters exchange their values, so a factor that is constant in each cluster stays so;
-    - inside a cluster photos exchange theirs in random order, and objects inside a photo; a factor that is
+    - whole groups exchange their values, so a factor that is constant in each group stays so;
+    - inside a group photos exchange theirs in random order, and objects inside a photo; a factor that is
       constant in each photo stays so;
     - a value never leaves its level of the control.
 
-    With a control the unit is the block, a cluster's objects at one level, and at each level every
-    arrangement of its blocks is equally likely. Where all clusters are at the same levels they exchange the
+    With a control the unit is the block, a group's objects at one level, and at each level every
+    arrangement of its blocks is equally likely. Where all groups are at the same levels they exchange the
     blocks of all levels together. Where they are not, a giver lacks levels that the receiver has. Then
-    clusters are put in the order of ``values`` (n,), the factor's own, by their mean rank within levels, and
-    the receivers at each level take its blocks in the order in which they would have taken whole clusters. So
-    a cluster with high values at one level has high ones at the others too; were each level permuted on its
-    own, a factor and vectors that are both constant in each cluster would look related too often. Without
-    ``values`` the order of the clusters is arbitrary.
+    groups are put in the order of ``values`` (n,), the factor's own, by their mean rank within levels, and
+    the receivers at each level take its blocks in the order in which they would have taken whole groups. So
+    a group with high values at one level has high ones at the others too; were each level permuted on its
+    own, a factor and vectors that are both constant in each group would look related too often. Without
+    ``values`` the order of the groups is arbitrary.
 
     Where the receiver is larger than the giver, the giver's values come round again; where it is smaller,
-    some are left out. So the test is exact where blocks are of one size or constant and clusters are at the
+    some are left out. So the test is exact where blocks are of one size or constant and groups are at the
     same levels, and approximate elsewhere; the share of a value may then change, so statistics are compared
-    less their own chance. A level of a single cluster exchanges nothing:
-    :func:`~objectspace.analyses.clusters.comparable` leaves it out.
+    less their own chance. A level of a single group exchanges nothing:
+    :func:`~objectspace.analyses.groups.comparable` leaves it out.
     """
     rng = np.random.default_rng([seed, 1])
-    tree = _Tree(clusters, np.zeros(len(clusters)) if values is None else values)
+    tree = _Tree(groups, np.zeros(len(groups)) if values is None else values)
     for _ in range(count):
         yield tree.draw(rng)
 
 
 class _Tree:
-    """Clusters of blocks (a cluster at one level of the control) of photos of objects."""
+    """Groups of blocks (a group at one level of the control) of photos of objects."""
 
-    def __init__(self, clusters: Clusters, values: NDArray[np.float64]) -> None:
-        block = _pair_codes(clusters.cluster, clusters.level)
-        photo = _pair_codes(block, clusters.image)
-        self.cluster, self.level = (_parents(block, one) for one in (clusters.cluster, clusters.level))
+    def __init__(self, groups: Groups, values: NDArray[np.float64]) -> None:
+        block = _pair_codes(groups.group, groups.level)
+        photo = _pair_codes(block, groups.image)
+        self.group, self.level = (_parents(block, one) for one in (groups.group, groups.level))
         self.photos, self.objects = _Segments(_parents(photo, block)), _Segments(photo)
         # The same photo at several levels is several of ``photos``.
-        self.same_photo = _parents(photo, _pair_codes(clusters.cluster, clusters.image))
-        self.place = _places(clusters, values)
+        self.same_photo = _parents(photo, _pair_codes(groups.group, groups.image))
+        self.place = _places(groups, values)
         self.in_order = self._order(self.place)
 
     def draw(self, rng: np.random.Generator) -> Codes:
-        """Each object's giver: from cluster to block to photo to object."""
+        """Each object's giver: from group to block to photo to object."""
         giver = np.argsort(rng.random(len(self.place)))
         block = np.empty_like(self.in_order)
         block[self._order(self.place[giver])] = self.in_order
@@ -161,18 +161,18 @@ class _Tree:
         return self.objects.give(photo, rng.random(len(self.objects.parent)))
 
     def _order(self, place: Codes) -> Codes:
-        """Blocks by level, and at each level by the place (clusters,) of their cluster."""
-        return np.lexsort((place[self.cluster], self.level))
+        """Blocks by level, and at each level by the place (groups,) of their group."""
+        return np.lexsort((place[self.group], self.level))
 
 
-def _places(clusters: Clusters, values: NDArray[np.float64]) -> Codes:
-    """(clusters,) the place of each in the order of the mean rank of its values within their levels."""
-    pair = _pair_codes(clusters.level, codes(values))
-    size, of_level = np.bincount(pair), np.bincount(clusters.level)
+def _places(groups: Groups, values: NDArray[np.float64]) -> Codes:
+    """(groups,) the place of each in the order of the mean rank of its values within their levels."""
+    pair = _pair_codes(groups.level, codes(values))
+    size, of_level = np.bincount(pair), np.bincount(groups.level)
     # Equal values share the middle of their ranks.
-    middle = (np.cumsum(size) - size / 2)[pair] - (np.cumsum(of_level) - of_level)[clusters.level]
-    share = middle / of_level[clusters.level]
-    mean = np.bincount(clusters.cluster, weights=share) / np.bincount(clusters.cluster)
+    middle = (np.cumsum(size) - size / 2)[pair] - (np.cumsum(of_level) - of_level)[groups.level]
+    share = middle / of_level[groups.level]
+    mean = np.bincount(groups.group, weights=share) / np.bincount(groups.group)
     return np.argsort(np.argsort(mean, kind="stable"))
 
 

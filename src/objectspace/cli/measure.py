@@ -191,7 +191,7 @@ def _questions(
 def print_measure(measured: FactorMeasure) -> None:
     """What was measured, a line a figure."""
     question = measured.question
-    company = counted(measured.clusters, "photo" if question.group is None else "cluster")
+    company = counted(measured.groups, "photo" if question.group is None else "group")
     by = "" if question.group is None else f" by {question.group}"
     where = "" if question.control is None else f", at one {question.control} at a time"
     typer.echo(
@@ -230,8 +230,8 @@ def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:
 
 def print_comparison(compared: Comparison) -> None:
     """Each two spaces, then each factor in each space."""
-    clusters = counted(compared.clusters, "cluster")
-    typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {clusters}")
+    groups = counted(compared.groups, "group")
+    typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {groups}")
     header = ["spaces", "", "value", "chance", "low", "high"]
     rows = []
     for pair in compared.pairs:

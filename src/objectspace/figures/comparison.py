@@ -45,7 +45,7 @@ def draw_comparison(compared: Comparison) -> Figure:
         neighbours = axes_at(left, 0.5, PANEL - 0.25, panel)
         probe = axes_at(left, 0.5 + panel + 0.72, PANEL - 0.25, panel)
         _draw_factor(neighbours, probe, factor)
-    held = f"{counted(compared.n, 'object')} in all spaces · {counted(compared.clusters, 'cluster')}"
+    held = f"{counted(compared.n, 'object')} in all spaces · {counted(compared.groups, 'group')}"
     title = f"{held} · {compared.k} nearest"
     figure.text(0.12 / width, 1 - 0.2 / height, title, size=TEXT_SIZE + 1, va="center", parse_math=False)
     if factors:

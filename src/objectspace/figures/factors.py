@@ -130,9 +130,9 @@ def add_key(figure: Figure, x: float, y: float) -> None:
 
 def _write_heading(figure: Figure, measured: FactorMeasure, hidden: int) -> None:
     question = measured.question
-    cluster = "photo" if question.group is None else f"{question.group} cluster"
+    group = "photo" if question.group is None else f"{question.group} group"
     parts = [f"{question.factor} in {measured.space}", counted(measured.n, "object")]
-    parts.append(counted(measured.clusters, cluster))
+    parts.append(counted(measured.groups, group))
     if question.control is not None:
         parts.append(f"at one {question.control}")
     if hidden:

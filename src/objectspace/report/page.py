@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from objectspace.analyses.claims import Finding
+from objectspace.report.claims import Finding
 
 DOTS_PER_INCH = 160
 
@@ -136,7 +136,7 @@ def _row(finding: Finding, picture: str | None, there: set[str]) -> str:
             number(estimate.value),
             number(estimate.chance),
             interval,
-            f"{estimate.n}<small>{estimate.clusters} clusters</small>",
+            f"{estimate.n}<small>{estimate.groups} groups</small>",
             "" if math.isnan(estimate.p) else f"{estimate.p:.3f}",
         ]
     cells = "".join(f'<td class="number">{cell}</td>' for cell in numbers)

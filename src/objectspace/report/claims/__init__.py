@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from objectspace.analyses.claims.cells import own_cell_counts
-from objectspace.analyses.claims.evidence import WINDOW, Column, Evidence, Held, K, Missing, had
-from objectspace.analyses.claims.location import groups_in_tsne, place_beside_phase, place_in_two
-from objectspace.analyses.claims.neighbours import (
+from objectspace.analyses.statistics import Estimate
+from objectspace.errors import InputError
+from objectspace.report.claims.cells import own_cell_counts
+from objectspace.report.claims.evidence import WINDOW, Column, Evidence, Held, K, Missing, had
+from objectspace.report.claims.location import groups_in_tsne, place_beside_phase, place_in_two
+from objectspace.report.claims.neighbours import (
     labels_separate,
     look_alikes,
     on_chairs,
@@ -25,8 +27,6 @@ from objectspace.analyses.claims.neighbours import (
     style_agrees,
     style_before_orientation,
 )
-from objectspace.analyses.statistics import Estimate
-from objectspace.errors import InputError
 from objectspace.wording import counted
 
 __all__ = [
@@ -45,7 +45,7 @@ __all__ = [
 Verdict = Literal["holds", "does not hold", "not shown here"]
 
 LEVEL = 0.05
-FEWEST = 10  # clusters: a bootstrap over fewer says little
+FEWEST = 10  # groups: a bootstrap over fewer says little
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ class Finding:
 
 
 def judge(estimate: Estimate, better: int) -> Verdict:
-    """What an estimate of enough clusters says of a claim: the interval must lie on one side of chance.
+    """What an estimate of enough groups says of a claim: the interval must lie on one side of chance.
 
     To hold, the permutation test must agree too where there is one.
     """
-    if estimate.clusters < FEWEST:
+    if estimate.groups < FEWEST:
         return "not shown here"
     low, high = sorted(better * (bound - estimate.chance) for bound in (estimate.low, estimate.high))
     if not (math.isfinite(low) and math.isfinite(high)):
@@ -112,8 +112,8 @@ def _weigh(claim: Claim, evidence: Evidence, seed: int) -> Finding:
 
 def _undecided(estimate: Estimate) -> str:
     """Why an estimate says nothing of a claim either way."""
-    if estimate.clusters < FEWEST:
-        few = counted(estimate.clusters, "photo or group is", "photos or groups are")
+    if estimate.groups < FEWEST:
+        few = counted(estimate.groups, "photo or group is", "photos or groups are")
         return f"{few} too few"
     if not all(map(math.isfinite, (estimate.low, estimate.high, estimate.chance))):
         return "there is no interval, or no chance level, to compare with"

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from objectspace.analyses.agreement import find_neighbours, measure_agreement
-from objectspace.analyses.claims.evidence import Evidence, K, moved_of
-from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import make_groups
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError
+from objectspace.report.claims.evidence import Evidence, K, moved_of
 
 
 def place_in_two(evidence: Evidence, seed: int) -> Estimate:
@@ -35,13 +35,13 @@ def groups_in_tsne(evidence: Evidence, seed: int) -> Estimate:
     """Neighbours in the plane of t-SNE: how far apart they were in the picture, the worse of x and y."""
     tsne = moved_of(evidence)[1]
     points = tsne.coordinates.astype(np.float32)
-    clusters = make_clusters(np.arange(len(points)))
+    groups = make_groups(np.arange(len(points)))
     near = find_neighbours(
-        points, np.array([f"{row:08d}" for row in range(len(points))]), clusters, k=K, metric="euclidean"
+        points, np.array([f"{row:08d}" for row in range(len(points))]), groups, k=K, metric="euclidean"
     )
     label = np.array(["object"] * len(points), object)
     estimates = []
     for name in ("x1", "y1"):
         factor = Factor(name, "linear", tsne.factors[name])
-        estimates.append(measure_agreement(near, factor, clusters, label, seed=seed).overall)
+        estimates.append(measure_agreement(near, factor, groups, label, seed=seed).overall)
     return max(estimates, key=lambda estimate: estimate.value / estimate.chance)

@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import find_neighbours, measure_agreement
 from objectspace.analyses.circular_geometry import measure_geometry
-from objectspace.analyses.claims.evidence import (
+from objectspace.analyses.context.chairs import measure_chairs
+from objectspace.analyses.factor_values import random_agreement
+from objectspace.analyses.factors import Asked, Question, measure_neighbours
+from objectspace.analyses.groups import Codes, codes
+from objectspace.analyses.statistics import Estimate, mean_interval, p_value, permutations
+from objectspace.errors import InputError
+from objectspace.neighbours import ExactIndex
+from objectspace.report.claims.evidence import (
     Column,
     Evidence,
     Held,
@@ -19,22 +26,15 @@ from objectspace.analyses.claims.evidence import (
     style_of,
     window_of,
 )
-from objectspace.analyses.clusters import Codes, codes
-from objectspace.analyses.context.chairs import measure_chairs
-from objectspace.analyses.factor_values import random_agreement
-from objectspace.analyses.factors import Asked, Question, measure_neighbours
-from objectspace.analyses.statistics import Estimate, mean_interval, p_value, permutations
-from objectspace.errors import InputError
-from objectspace.neighbours import ExactIndex
 
 PERMUTED = 199
 
 
 def _neighbours_agree(held: Held, column: Column, evidence: Evidence, seed: int) -> Estimate:
     asked = asked_of(held, column, group_beside(evidence, column))
-    near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=K, metric="euclidean")
+    near = find_neighbours(asked.vectors, asked.ids, asked.groups, k=K, metric="euclidean")
     agreement = measure_agreement(
-        near, asked.factor, asked.clusters, asked.labels, permuted=PERMUTED, seed=seed
+        near, asked.factor, asked.groups, asked.labels, permuted=PERMUTED, seed=seed
     )
     return agreement.overall
 
@@ -53,7 +53,7 @@ def opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
     """Share of views whose farthest view of the same thing is an opposite one."""
     asked = asked_of(crop_of(evidence), orientation_of(evidence), evidence.group)
     thing, same = asked.thing
-    geometry = measure_geometry(asked.vectors, asked.factor, asked.clusters, thing, same=same, seed=seed)
+    geometry = measure_geometry(asked.vectors, asked.factor, asked.groups, thing, same=same, seed=seed)
     if geometry is None:
         raise InputError("no two views of one thing are opposite")
     return geometry.opposite
@@ -69,21 +69,21 @@ def style_before_orientation(evidence: Evidence, seed: int) -> Estimate:
     if not len(ids):
         raise InputError("no object has both a style and an orientation")
     difference = gains[0][1][first] - gains[1][1][second]
-    cluster = gains[0][2][first]
-    low, high = mean_interval(difference, codes(cluster), seed=seed)
-    return Estimate(float(difference.mean()), 0.0, low, high, len(ids), len(np.unique(cluster)))
+    groups = codes(gains[0][2][first])
+    low, high = mean_interval(difference, groups, seed=seed)
+    return Estimate(float(difference.mean()), 0.0, low, high, len(ids), len(np.unique(groups)))
 
 
 def _gains(asked: Asked, seed: int) -> tuple[NDArray[np.str_], NDArray[np.float64], Codes]:
-    """Ids, each object's share of the way from chance (0) to full agreement (1), and clusters."""
-    near = find_neighbours(asked.vectors, asked.ids, asked.clusters, k=K, metric="euclidean")
-    values = measure_agreement(near, asked.factor, asked.clusters, asked.labels, permuted=1, seed=seed).values
-    chance = random_agreement(asked.factor, asked.factor.values, asked.clusters)
+    """Ids, each object's share of the way from chance (0) to full agreement (1), and groups."""
+    near = find_neighbours(asked.vectors, asked.ids, asked.groups, k=K, metric="euclidean")
+    values = measure_agreement(near, asked.factor, asked.groups, asked.labels, permuted=1, seed=seed).values
+    chance = random_agreement(asked.factor, asked.factor.values, asked.groups)
     full = 1.0 if asked.factor.kind == "categorical" else 0.0
     way = full - chance
     # Where all that could be neighbours agree already there is no way to go.
     gain = np.divide(values - chance, way, out=np.zeros_like(way), where=np.abs(way) > 1e-12)
-    return asked.ids, gain, asked.clusters.cluster
+    return asked.ids, gain, asked.groups.group
 
 
 def labels_separate(evidence: Evidence, seed: int) -> Estimate:
@@ -98,7 +98,7 @@ def look_alikes(evidence: Evidence, seed: int) -> Estimate:
     held, column = window_of(evidence), style_of(evidence)
     question = Question(column.name, categorical=True, group=group_beside(evidence, column))
     asked = Asked(held.space, held.objects, question)
-    style, cluster, label = asked.factor.values, asked.clusters.cluster, codes(asked.labels.astype(str))
+    style, group, label = asked.factor.values, asked.groups.group, codes(asked.labels.astype(str))
     near = _nearest_of_another_label(asked, label)
     there = near >= 0
     if not there.any():
@@ -106,41 +106,39 @@ def look_alikes(evidence: Evidence, seed: int) -> Estimate:
 
     def agreement(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         same = (values[there] == values[near[there]]).astype(np.float64)
-        return same, _chance_of_another_label(values, label, cluster)[there]
+        return same, _chance_of_another_label(values, label, group)[there]
 
     same, chance = agreement(style)
-    drawn = (agreement(style[rows]) for rows in permutations(asked.clusters, PERMUTED, seed=seed))
+    drawn = (agreement(style[rows]) for rows in permutations(asked.groups, PERMUTED, seed=seed))
     null = np.array([float((one - random).mean()) for one, random in drawn])
-    low, high = mean_interval(same, codes(cluster[there]), seed=seed)
+    low, high = mean_interval(same, codes(group[there]), seed=seed)
     return Estimate(
         float(same.mean()),
         float(chance.mean()),
         low,
         high,
         int(there.sum()),
-        len(np.unique(cluster[there])),
+        len(np.unique(group[there])),
         p_value(float((same - chance).mean()), null),
     )
 
 
 def _nearest_of_another_label(asked: Asked, label: Codes) -> Codes:
-    """(n,) the nearest object of another label and cluster, -1 where there is none."""
-    cluster = asked.clusters.cluster
+    """(n,) the nearest object of another label and group, -1 where there is none."""
+    group = asked.groups.group
     found = np.full(len(label), -1, np.int64)
     for one in range(int(label.max()) + 1):
         own, others = np.flatnonzero(label == one), np.flatnonzero(label != one)
         if not len(others):
             continue
-        index = ExactIndex(asked.vectors[others], asked.ids[others], groups=cluster[others])
-        near = index.nearest(asked.vectors[own], k=1, query_groups=cluster[own]).index[:, 0]
+        index = ExactIndex(asked.vectors[others], asked.ids[others], groups=group[others])
+        near = index.nearest(asked.vectors[own], k=1, query_groups=group[own]).index[:, 0]
         found[own] = np.where(near >= 0, others[near], -1)
     return found
 
 
-def _chance_of_another_label(
-    values: NDArray[np.float64], label: Codes, cluster: Codes
-) -> NDArray[np.float64]:
-    """(n,) the share of the objects of another label and cluster that have each object's value."""
+def _chance_of_another_label(values: NDArray[np.float64], label: Codes, group: Codes) -> NDArray[np.float64]:
+    """(n,) the share of the objects of another label and group that have each object's value."""
 
     def count(*columns: NDArray[np.float64] | Codes) -> NDArray[np.float64]:
         """How many objects have each object's combination of these columns."""
@@ -150,8 +148,8 @@ def _chance_of_another_label(
             number = codes(number * (int(part.max()) + 1) + part)
         return np.bincount(number)[number].astype(np.float64)
 
-    alike = count(values) - count(values, label) - count(values, cluster) + count(values, label, cluster)
-    allowed = len(label) - count(label) - count(cluster) + count(label, cluster)
+    alike = count(values) - count(values, label) - count(values, group) + count(values, label, group)
+    allowed = len(label) - count(label) - count(group) + count(label, group)
     return np.divide(alike, allowed, out=np.zeros(len(label)), where=allowed > 0)
 
 

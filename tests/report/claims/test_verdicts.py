@@ -8,8 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.analyses import claims
-from objectspace.analyses.claims import (
+from objectspace.analyses.projection import Projection, Reading
+from objectspace.analyses.statistics import Estimate
+from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.objects.records import concatenate, make_objects
+from objectspace.report import claims
+from objectspace.report.claims import (
     CLAIMS,
     Column,
     Evidence,
@@ -18,10 +22,6 @@ from objectspace.analyses.claims import (
     judge,
     weigh_claims,
 )
-from objectspace.analyses.projection import Projection, Reading
-from objectspace.analyses.statistics import Estimate
-from objectspace.embeddings.spaces import Recipe, Space
-from objectspace.objects.records import concatenate, make_objects
 
 LABELS, STYLES = ("cat", "dog"), ("red", "blue", "green")
 
@@ -163,7 +163,7 @@ def test_the_same_seed_gives_the_same_figures(objects) -> None:
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side_of_chance(low, high, p, better, verdict) -> None:
-    estimate = Estimate(value=0.5, chance=0.5, low=low, high=high, n=20, clusters=20, p=p)
+    estimate = Estimate(value=0.5, chance=0.5, low=low, high=high, n=20, groups=20, p=p)
 
     assert judge(estimate, better) == verdict
 
@@ -177,7 +177,7 @@ def test_a_verdict_needs_the_whole_interval_on_one_side_of_chance(low, high, p, 
     ],
 )
 def test_what_is_not_shown_says_why(monkeypatch, low, high, p, reason) -> None:
-    estimate = Estimate(value=0.7, chance=0.5, low=low, high=high, n=20, clusters=20, p=p)
+    estimate = Estimate(value=0.7, chance=0.5, low=low, high=high, n=20, groups=20, p=p)
     claim = replace(claims.CLAIMS[0], better=1, estimate=lambda evidence, seed: estimate)
     monkeypatch.setattr(claims, "CLAIMS", (claim,))
 
@@ -187,6 +187,6 @@ def test_what_is_not_shown_says_why(monkeypatch, low, high, p, reason) -> None:
 
 
 def test_a_few_photos_give_no_verdict() -> None:
-    few = Estimate(value=0.0, chance=0.5, low=0.0, high=0.0, n=30, clusters=9)
+    few = Estimate(value=0.0, chance=0.5, low=0.0, high=0.0, n=30, groups=9)
 
     assert judge(few, 1) == judge(few, -1) == "not shown here"

@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.claims.evidence import WINDOW, Evidence, had
-from objectspace.analyses.clusters import codes
+from objectspace.analyses.groups import codes
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.statistics import Estimate, mean_interval
 from objectspace.errors import InputError
+from objectspace.report.claims.evidence import WINDOW, Evidence, had
 
 
 def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
@@ -27,10 +27,10 @@ def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
             image.append(number)
     if not own:
         raise InputError("nothing was detected in the photos that were occluded")
-    values, cluster = np.array(own), np.array(image)
-    low, high = mean_interval(values, codes(cluster), seed=seed)
+    values, group = np.array(own), np.array(image)
+    low, high = mean_interval(values, codes(group), seed=seed)
     chance = float(np.mean(other)) if other else math.nan
-    return Estimate(float(values.mean()), chance, low, high, len(own), len(np.unique(cluster)))
+    return Estimate(float(values.mean()), chance, low, high, len(own), len(np.unique(group)))
 
 
 def _windows_around(occlusion: Occlusion, row: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
