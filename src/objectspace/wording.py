@@ -12,9 +12,9 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
 
 
-def number_text(number: float) -> str:
+def number_text(number: float | None) -> str:
     """Three decimals, one from 10 on: ``0.325``, ``90.1``; ``-`` for what is not known."""
-    if math.isnan(number):
+    if number is None or math.isnan(number):
         return "-"
     return f"{number:z.3f}" if abs(number) < 10 else f"{number:z.1f}"
 

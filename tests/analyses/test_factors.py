@@ -152,6 +152,45 @@ def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> No
     assert 165 <= covered <= 199
 
 
+def classes(seed: int, count: int, names: int, signal: float) -> tuple[np.ndarray, Factor]:
+    """Vectors (count, 4) around the center of one of so many classes, at this distance or at none."""
+    rng = np.random.default_rng([seed, 8])
+    own = rng.integers(0, names, count)
+    vectors = signal * rng.normal(size=(names, 4))[own] + rng.normal(size=(count, 4))
+    factor = Factor("f", "categorical", own * 1.0, categories=tuple(map(str, range(names))))
+    return vectors.astype(np.float32), factor
+
+
+@pytest.mark.parametrize("names", [37, 80])
+def test_a_probe_of_many_values_can_be_significant(names: int) -> None:
+    vectors, factor = classes(0, 400, names, 3.0)
+    probe = measure_probe(vectors, factor, make_groups(np.arange(400)))
+    assert probe.score.p < 0.01
+    assert probe.score.excess[0] > 0
+
+
+def test_a_probe_of_many_values_keeps_its_level() -> None:
+    p = []
+    for seed in range(60):
+        vectors, factor = classes(seed, 90, 40, 0.0)
+        p.append(measure_probe(vectors, factor, make_groups(np.arange(90) // 2), seed=seed).score.p)
+    for level in (0.05, 0.25, 0.5):
+        # Outside these bounds comes once in 300 times, if that: equal accuracies make p larger.
+        _, high = scipy.stats.binom.interval(1 - 1 / 300, 60, level)
+        assert np.count_nonzero(np.array(p) <= level + 1e-9) <= high
+    assert np.mean(p) < 0.75
+
+
+def test_excess_of_a_probe_is_its_score_less_that_of_permutations() -> None:
+    """R2 against a chance level that is estimated: both sums are resampled together."""
+    vectors, values, photo = clustered(5)
+    probe = measure_probe(vectors.astype(np.float32), Factor("f", "linear", values), make_groups(photo))
+    low, high = probe.score.excess
+    assert low < probe.score.value - probe.score.chance < high
+    over, under = probe.parts.sum(0)
+    assert probe.score.value == pytest.approx(1 - over / under)
+
+
 def test_agreement_less_its_chance_is_zero_on_average_under_permutation() -> None:
     vectors, values, photo = clustered(3)
     groups, factor = make_groups(photo), Factor("f", "linear", values)
@@ -184,20 +223,20 @@ def test_agreement_equals_a_double_loop_with_groups_and_control() -> None:
 
 
 @pytest.mark.parametrize("dimension", [5, 200])
-def test_ridge_equals_scikit_learns(dimension: int) -> None:
-    """Both the solution by features and the one by objects."""
-    x, y = noise(1, 60, dimension), noise(2, 60, 2)
+@pytest.mark.parametrize("targets", [2, 40])
+def test_ridge_equals_scikit_learns(dimension: int, targets: int) -> None:
+    """Both the solution by features and the one by objects; by weights and by the hat matrix."""
+    x, y = noise(1, 60, dimension).astype(np.float32), noise(2, 60, targets)
     fold = make_folds(np.arange(60), 5)
-    ridge = FoldedRidge(x.astype(np.float32), y, fold, np.zeros(60, np.int64))
+    ridge = FoldedRidge(x, fold, np.zeros(60, np.int64))
     train, test = fold != 2, fold == 2
-    scaler = StandardScaler().fit(x.astype(np.float32).astype(float)[train])
-    for penalty in ridge.penalties:
-        model = Ridge(alpha=penalty).fit(
-            scaler.transform(x.astype(np.float32).astype(float)[train]), y[train]
-        )
-        expected = model.predict(scaler.transform(x.astype(np.float32).astype(float)[test]))
-        got = ridge.without([2], np.flatnonzero(test)).predict(penalty)
-        np.testing.assert_allclose(got, expected, atol=1e-6)
+    scaler = StandardScaler().fit(x.astype(float)[train])
+    for number, penalty in enumerate(ridge.penalties):
+        model = Ridge(alpha=penalty).fit(scaler.transform(x.astype(float)[train]), y[train])
+        expected = model.predict(scaler.transform(x.astype(float)[test]))
+        predicted, baseline = ridge.predict(y, np.full((5, 1), number))
+        np.testing.assert_allclose(predicted[test], expected, atol=1e-6)
+        np.testing.assert_allclose(baseline[test], np.tile(y[train].mean(0), (test.sum(), 1)))
 
 
 def test_folds_keep_clusters_whole_and_even() -> None:
@@ -230,7 +269,7 @@ def test_permutations_in_blocks_are_those_at_once_in_less_memory(monkeypatch: py
         probes.append(measure_probe(vectors, kind, groups))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert probes[0] == probes[1]
+    assert probes[0].score == probes[1].score
     assert peaks[1] < peaks[0] / 3
 
 

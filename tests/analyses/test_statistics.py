@@ -8,6 +8,10 @@ import scipy.stats
 
 from objectspace.analyses.groups import comparable, make_groups
 from objectspace.analyses.statistics import (
+    Estimate,
+    bootstrap,
+    draws,
+    estimate_mean,
     expanded_percentiles,
     mean_interval,
     p_value,
@@ -178,3 +182,53 @@ def test_percentiles_are_the_usual_ones_with_many_clusters() -> None:
     assert expanded_percentiles(10)[0] == pytest.approx(
         scipy.stats.norm.cdf(-np.sqrt(10 / 9) * 2.2622), abs=1e-5
     )
+
+
+# ------------------------------------------------------------------------------------ value beside its chance
+
+
+def test_excess_is_the_bootstrap_of_the_difference() -> None:
+    """By a plain loop over the draws; one chance level is not known."""
+    rng = np.random.default_rng(1)
+    group = rng.integers(0, 12, 40)
+    chance = rng.normal(size=40)
+    values = chance + 0.1 + 0.01 * rng.normal(size=40)
+    chance[3] = np.nan
+    found = estimate_mean(values, chance, group, seed=5)
+    rows = [np.flatnonzero(group == one) for one in np.unique(group)]
+    drawn = [np.concatenate([rows[one] for one in draw]) for block in draws(len(rows), 5) for draw in block]
+    differences = [values[own].mean() - np.nanmean(chance[own]) for own in drawn]
+    assert found.excess == pytest.approx(tuple(np.quantile(differences, expanded_percentiles(len(rows)))))
+    assert found.chance == pytest.approx(np.nanmean(chance))
+
+
+def test_a_value_that_follows_its_chance_differs_from_it_for_certain() -> None:
+    """Groups differ by far more than values and chance do, so the value's own interval includes chance."""
+    chance = np.random.default_rng(0).normal(size=50)
+    found = estimate_mean(chance + 0.1, chance, np.arange(50))
+    assert found.low < found.chance < found.high
+    assert found.excess == pytest.approx((0.1, 0.1))
+    assert found.interval_over_chance() == found.excess
+
+
+def test_a_constant_chance_is_taken_from_the_interval() -> None:
+    estimate = Estimate(0.7, 0.5, 0.6, 0.8, n=10, groups=10)
+    assert estimate.interval_over_chance() == pytest.approx((0.1, 0.3))
+
+
+def test_an_unknown_p_is_none_and_estimates_are_equal() -> None:
+    """NaN would not be equal to itself."""
+    one, other = (estimate_mean(np.arange(9.0), np.zeros(9), np.arange(9)) for _ in range(2))
+    assert one.p is None
+    assert one == other
+    assert one.to_json()["p"] is None
+
+
+def test_a_resample_without_a_statistic_is_left_out() -> None:
+    columns = np.array([[1.0, 1.0], [0.0, 0.0]])
+    ((low, high),) = bootstrap(
+        columns,
+        np.arange(2),
+        lambda sums: np.divide(*sums, out=np.full(sums.shape[1], np.nan), where=sums[1] > 0)[None],
+    )
+    assert (low, high) == (1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,
-    mean_interval,
+    estimate_mean,
     p_value,
     permutations,
 )
@@ -74,15 +75,11 @@ def measure_agreement(
     null = np.array([_gain(neighbours, factor, drawn, groups) for drawn in shuffled])
     p = p_value(factor.sign * float(values.mean() - random.mean()), null)
 
-    def estimate(rows: NDArray[np.int64], p: float = np.nan) -> Estimate:
-        low, high = mean_interval(values[rows], groups.group[rows], seed=seed)
-        in_groups = len(np.unique(groups.group[rows]))
-        return Estimate(
-            float(values[rows].mean()), float(random[rows].mean()), low, high, len(rows), in_groups, p
-        )
+    def estimate(rows: NDArray[Any], p: float | None = None) -> Estimate:
+        return estimate_mean(values[rows], random[rows], groups.group[rows], p=p, seed=seed)
 
     names = sorted(set(labels.tolist()))
-    by_label = {name: estimate(np.flatnonzero(labels == name)) for name in names}
+    by_label = {name: estimate(labels == name) for name in names}
     return Agreement(estimate(np.arange(len(values)), p), by_label, values, groups.group)
 
 

@@ -15,9 +15,11 @@ from objectspace.analyses.groups import Codes, Groups, codes
 from objectspace.analyses.statistics import (
     Estimate,
     draws,
+    estimate_mean,
     expanded_percentiles,
     p_value,
     permutations,
+    ratio,
 )
 
 #: Angles are gathered around 0, 1/16, 2/16 … 8/16 of the period: 0, 22.5 … 180 degrees.
@@ -86,21 +88,14 @@ def measure_geometry(
     if not asked.any():
         return None
     counts = np.bincount(bins, minlength=BINS)
-    curve, low, high, low_hit, high_hit = _intervals(pairs, bins, (hit, asked), groups, seed)
+    curve, low, high = _intervals(pairs, bins, groups, seed)
     gain = float((hit - share).sum())
     null = []
     for rows in permutations(groups, PERMUTED, values=factor.values, seed=seed):
         drawn_hit, drawn_share, _ = _opposite(pairs, _bins(factor, factor.values[rows], pairs), len(groups))
         null.append(float((drawn_hit - drawn_share).sum()))
-    opposite = Estimate(
-        float(hit[asked].mean()),
-        float(share[asked].mean()),
-        low_hit,
-        high_hit,
-        int(asked.sum()),
-        len(np.unique(groups.group[asked])),
-        p_value(gain, np.array(null)),
-    )
+    p = p_value(gain, np.array(null))
+    opposite = estimate_mean(hit[asked], share[asked], groups.group[asked], p=p, seed=seed)
     angle = np.arange(BINS) * factor.period / (2 * (BINS - 1))
     return Geometry(angle, curve, low, high, counts, opposite, same)
 
@@ -181,33 +176,23 @@ def _opposite(
 
 
 def _intervals(
-    pairs: _Pairs,
-    bins: Codes,
-    farthest: tuple[NDArray[np.float64], NDArray[np.bool_]],
-    groups: Groups,
-    seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float, float]:
-    """The curve with its interval, and the interval of the share of opposite views.
+    pairs: _Pairs, bins: Codes, groups: Groups, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The curve with its interval.
 
     Groups are drawn with replacement; a pair counts as often as its group, or as the product of its two.
     """
     tables = [_by_group(pairs, bins, part, groups) for part in (pairs.distance, np.ones(len(bins)))]
-    hit, asked = farthest
-    hits = np.bincount(groups.group, weights=hit * asked, minlength=groups.count)
-    views = np.bincount(groups.group, weights=asked, minlength=groups.count)
-    whole = np.ones((1, groups.count))
-    curve = _ratio(*(_weighted(table, whole) for table in tables))[0]
+
+    def curves(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ratio(*(_weighted(table, weight) for table in tables))
+
+    curve: NDArray[np.float64] = curves(np.ones((1, groups.count)))[0]
     if groups.count < 2:
-        return curve, np.full(BINS, math.nan), np.full(BINS, math.nan), math.nan, math.nan
-    curves, shares = [], []
-    for drawn in draws(groups.count, seed):
-        weight = _weights(drawn, groups.count)
-        curves.append(_ratio(*(_weighted(table, weight) for table in tables)))
-        shares.append(_ratio(weight @ hits, weight @ views)[:, None])
-    tails = expanded_percentiles(groups.count)
-    low, high = (_percentile(np.concatenate(curves), tail) for tail in tails)
-    low_hit, high_hit = (float(_percentile(np.concatenate(shares), tail)[0]) for tail in tails)
-    return curve, low, high, low_hit, high_hit
+        return curve, np.full(BINS, math.nan), np.full(BINS, math.nan)
+    samples = np.concatenate([curves(_weights(drawn, groups.count)) for drawn in draws(groups.count, seed)])
+    low, high = (_percentile(samples, tail) for tail in expanded_percentiles(groups.count))
+    return curve, low, high
 
 
 def _by_group(pairs: _Pairs, bins: Codes, values: NDArray[np.float64], groups: Groups) -> _Table:
@@ -230,11 +215,6 @@ def _weighted(table: _Table, weight: NDArray[np.float64]) -> NDArray[np.float64]
     sums = np.stack([(weight * (weight @ sums)).sum(1) for sums in between], axis=1)
     total: NDArray[np.float64] = weight @ within + sums
     return total
-
-
-def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
-    """NaN where nothing is counted."""
-    return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
 
 
 def _weights(drawn: Codes, count: int) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
 from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
-from objectspace.analyses.statistics import Estimate, finite, mean_interval
+from objectspace.analyses.statistics import Estimate, estimate_mean, finite, mean_interval
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, known_values
@@ -184,9 +184,7 @@ def _overlap(first: Codes, second: Codes, groups: Groups, seed: int) -> Estimate
     there = (first >= 0).sum(1)
     shares = both.any(2).sum(1) / there
     others = len(groups) - np.bincount(groups.group)[groups.group]
-    low, high = mean_interval(shares, groups.group, seed=seed)
-    chance = float((there / others).mean())
-    return Estimate(float(shares.mean()), chance, low, high, len(shares), groups.count)
+    return estimate_mean(shares, there / others, groups.group, seed=seed)
 
 
 def _side_by_side(

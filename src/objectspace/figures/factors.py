@@ -103,7 +103,7 @@ def draw_geometry(axes: Axes, geometry: Geometry) -> None:
     axes.set_xticks(np.linspace(0, half, 5))
     axes.set_xlabel(f"angle between two views of one {geometry.same}", size=TEXT_SIZE, parse_math=False)
     one = geometry.opposite
-    p = "" if np.isnan(one.p) else f", p {one.p:.3f}"
+    p = "" if one.p is None else f", p {one.p:.3f}"
     axes.set_ylabel(f"distance (1: mean of the {geometry.same})", size=TEXT_SIZE, parse_math=False)
     axes.set_title(
         f"opposite is farthest: {one.value:.2f} of views, chance {one.chance:.2f}{p}",

@@ -80,6 +80,10 @@ class Store:
             return []
         return [ImageRow(**row) for row in read_rows(table, ImageRow._fields).to_pylist()]
 
+    def image_wh(self) -> dict[str, tuple[int, int]]:
+        """Return the width and height in pixels of each image, by its id."""
+        return {row.image_id: (row.width, row.height) for row in self.images()}
+
     def failures(self) -> list[Failure]:
         """The photos that could not be used, by path."""
         table = self._table("failures")

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import find_neighbours
-from objectspace.analyses.groups import Codes, Groups, codes, make_groups
+from objectspace.analyses.groups import Codes, Groups, make_groups
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,
-    draws,
-    expanded_percentiles,
-    mean_interval,
+    bootstrap,
+    estimate_mean,
     p_value,
     permutations,
+    ratio,
 )
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
@@ -176,27 +176,34 @@ class _Company:
         for rows in permutations(self.groups, PERMUTATIONS, seed=seed):
             on, moved = self.on[rows], chosen[rows]
             null.append((self._shares(on) - self._random(on))[moved].mean() if moved.any() else 0.0)
-        low, high = mean_interval(self.values[chosen], self.groups.group[chosen], seed=seed)
-        value, chance = float(self.values[chosen].mean()), float(random[chosen].mean())
-        photos = len(np.unique(self.groups.group[chosen]))
-        return Estimate(value, chance, low, high, int(chosen.sum()), photos, p_value(gain, np.array(null)))
+        p = p_value(gain, np.array(null))
+        return estimate_mean(self.values[chosen], random[chosen], self.groups.group[chosen], p=p, seed=seed)
 
     def difference(self, seed: int) -> Estimate:
         """The share of people on chairs less that of people beside one."""
-        value = self._gap(self.on, self.beside)
         rows = np.flatnonzero(self.on | self.beside)
-        null = []
+        own = self._parts(self.on, self.beside)[rows]
+        pooled, null = np.zeros_like(own), []
         for drawn in permutations(self.groups.take(rows), PERMUTATIONS, seed=seed):
             on, beside = self.on.copy(), self.beside.copy()
             on[rows], beside[rows] = self.on[rows[drawn]], self.beside[rows[drawn]]
-            null.append(self._gap(on, beside) if on.any() and beside.any() else 0.0)
-        low, high = self._interval(rows, seed)
-        chance, photos = float(np.mean(null)), len(np.unique(self.groups.group[rows]))
-        return Estimate(value, chance, low, high, len(rows), photos, p_value(value, np.array(null)))
+            parts = self._parts(on, beside)[rows]
+            pooled += parts
+            null.append(np.nan_to_num(_gap(parts.sum(0))))
 
-    def _gap(self, on: Bool, beside: Bool) -> float:
+        def statistics(sums: Matrix) -> Matrix:
+            return np.stack([_gap(sums[:4]), _gap(sums[:4]) - _gap(sums[4:])])
+
+        group = self.groups.group[rows]
+        (low, high), excess = bootstrap(np.hstack([own, pooled]), group, statistics, seed=seed)
+        value, chance = float(_gap(own.sum(0))), float(_gap(pooled.sum(0)))
+        p, photos = p_value(value, np.array(null)), len(np.unique(group))
+        return Estimate(value, chance, low, high, len(rows), photos, p, excess)
+
+    def _parts(self, on: Bool, beside: Bool) -> Matrix:
+        """(n, 4) each person's part of the sums of :func:`_gap`."""
         shares = self._shares(on)
-        return float(shares[on].mean() - shares[beside].mean())
+        return np.stack([on * shares, on, beside * shares, beside], axis=1)
 
     def _shares(self, on: Bool) -> Matrix:
         """(n,) the share of each person's neighbours that are on chairs."""
@@ -211,20 +218,8 @@ class _Company:
         shares: Matrix = (on.sum() - in_photo) / (len(on) - np.bincount(group)[group])
         return shares
 
-    def _interval(self, rows: Codes, seed: int) -> tuple[float, float]:
-        """95 % interval of the difference, as :func:`~objectspace.analyses.statistics.ratio_interval`'s."""
-        own = codes(self.groups.group[rows])
-        count = int(own.max()) + 1
-        parts = [people[rows].astype(np.float64) for people in (self.on, self.beside)]
-        sums = [
-            np.bincount(own, weights=part, minlength=count)
-            for people in parts
-            for part in (people * self.values[rows], people)
-        ]
-        samples = []
-        for drawn in draws(count, seed):
-            on, of_on, beside, of_beside = (part[drawn].sum(1) for part in sums)
-            known = (of_on > 0) & (of_beside > 0)
-            samples.append(on[known] / of_on[known] - beside[known] / of_beside[known])
-        low, high = np.quantile(np.concatenate(samples), expanded_percentiles(count))
-        return float(low), float(high)
+
+def _gap(sums: Matrix) -> Matrix:
+    """The mean share of people on chairs less that of people beside one, of sums (4, ...)."""
+    gap: Matrix = ratio(sums[0], sums[1]) - ratio(sums[2], sums[3])
+    return gap

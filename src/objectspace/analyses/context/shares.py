@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.probes import FOLDS, make_folds
 from objectspace.analyses.projection import principal_components
-from objectspace.analyses.ridge import FoldedRidge, held_out
+from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import Estimate, p_value, permutations, ratio_interval
 
 Matrix = NDArray[np.float64]
@@ -120,8 +120,8 @@ class _Regressions:
 
     def _errors(self, *blocks: Matrix) -> tuple[Matrix, Matrix]:
         """Of held-out predictions, and of the training folds' mean."""
-        ridge = FoldedRidge(np.hstack(blocks), self.target, self.fold, np.zeros_like(self.fold))
-        predicted, mean = held_out(ridge, self.target.shape[1])
+        ridge = FoldedRidge(np.hstack(blocks), self.fold, np.zeros_like(self.fold))
+        predicted, mean = ridge.predict(self.target, ridge.choose_penalties(self.target, 1))
         errors: tuple[Matrix, Matrix] = (
             ((predicted - self.target) ** 2).sum(1),
             ((mean - self.target) ** 2).sum(1),

@@ -15,7 +15,7 @@ from typing import Literal
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError
 from objectspace.report.claims.cells import own_cell_counts
-from objectspace.report.claims.evidence import WINDOW, Column, Evidence, Held, K, Missing, had
+from objectspace.report.claims.evidence import WINDOW, Column, Evidence, K, Missing, SpaceWithObjects, require
 from objectspace.report.claims.location import groups_in_tsne, place_beside_phase, place_in_two
 from objectspace.report.claims.neighbours import (
     labels_separate,
@@ -35,10 +35,10 @@ __all__ = [
     "Column",
     "Evidence",
     "Finding",
-    "Held",
     "Missing",
-    "had",
+    "SpaceWithObjects",
     "judge",
+    "require",
     "weigh_claims",
 ]
 
@@ -68,16 +68,17 @@ class Finding:
 
 
 def judge(estimate: Estimate, better: int) -> Verdict:
-    """What an estimate of enough groups says of a claim: the interval must lie on one side of chance.
+    """Return the verdict on a claim: the interval of value - chance must lie strictly on one side of 0.
 
-    To hold, the permutation test must agree too where there is one.
+    To hold, the permutation test must agree too where there is one: p <= LEVEL. Fewer than FEWEST groups give
+    no verdict.
     """
     if estimate.groups < FEWEST:
         return "not shown here"
-    low, high = sorted(better * (bound - estimate.chance) for bound in (estimate.low, estimate.high))
+    low, high = sorted(better * bound for bound in estimate.interval_over_chance())
     if not (math.isfinite(low) and math.isfinite(high)):
         return "not shown here"
-    if low > 0 and not estimate.p > LEVEL:
+    if low > 0 and (estimate.p is None or estimate.p <= LEVEL):
         return "holds"
     return "does not hold" if high < 0 else "not shown here"
 
@@ -115,9 +116,10 @@ def _undecided(estimate: Estimate) -> str:
     if estimate.groups < FEWEST:
         few = counted(estimate.groups, "photo or group is", "photos or groups are")
         return f"{few} too few"
-    if not all(map(math.isfinite, (estimate.low, estimate.high, estimate.chance))):
+    low, high = estimate.interval_over_chance()
+    if not (math.isfinite(low) and math.isfinite(high)):
         return "there is no interval, or no chance level, to compare with"
-    if estimate.low <= estimate.chance <= estimate.high:
+    if low <= 0 <= high:
         return "the interval includes chance"
     return "the permutation test does not agree"
 

@@ -1,4 +1,4 @@
-"""What there is to test the claims with, and words for what is missing."""
+"""The evidence that claims are tested with, and the reason for each part that is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
 
-#: Neighbours that count, as in the paper's figures, and cells a side of the window that it settles on.
+#: Nearest neighbors of a claim, as in the paper's figures, and cells a side of the window that it settles on.
 K, WINDOW = 5, 3
 
 Value = TypeVar("Value")
@@ -21,20 +21,27 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What could not be had; the report prints ``reason`` in its place."""
+    """A part of the evidence that could not be made; the report prints ``reason`` in its place."""
 
     reason: str
 
 
-def had(value: Value | Missing) -> Value:
-    """The value. Raises InputError with the reason where it is missing."""
-    if isinstance(value, Missing):
-        raise InputError(value.reason)
+def require(value: Value | Missing | None, otherwise: str = "") -> Value:
+    """Return the value. Raises InputError with the reason where it is missing; ``otherwise`` if it is None.
+
+    >>> require(3)
+    3
+    >>> require(None, "the store has no crop space")
+    Traceback (most recent call last):
+    objectspace.errors.InputError: the store has no crop space
+    """
+    if isinstance(value, Missing) or value is None:
+        raise InputError(value.reason if isinstance(value, Missing) else otherwise)
     return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class SpaceWithObjects:
     """A space and its objects, row for row."""
 
     space: Space
@@ -43,7 +50,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A factor column that stands for something the paper speaks of; ``period`` of one that goes round."""
+    """A factor column for a concept of the paper; ``period`` of a circular one, in its own unit."""
 
     name: str
     period: float | None = None
@@ -51,19 +58,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What there is to test the claims with; what is None or Missing is not there.
+    """The evidence that claims are tested with; None or Missing for a part that is not there.
 
     crop, window: a space of each route
-    orientation: the column that says which way an object faces, with its period
-    style: the column that says which of its kind an object is (its colour, its breed)
-    group: the column of which no two equal values are neighbours (one apple in many photos), nor are any of
-        one photo
-    occlusions: photos whose layer before a head was zeroed cell by cell
-    moved: one object moved about, its windows by PCA and by t-SNE
+    orientation: the column of the direction an object faces, with its period
+    style: the column of an object's sort within its label (its color, its breed)
+    group: the column whose equal values are never neighbors (one apple in many images); objects of one image
+        never are either
+    occlusions: images whose layer before a head was zeroed window by window
+    moved: the windows of one object at many positions, by PCA and by t-SNE
     """
 
-    crop: Held | None = None
-    window: Held | None = None
+    crop: SpaceWithObjects | None = None
+    window: SpaceWithObjects | None = None
     orientation: Column | None = None
     style: Column | None = None
     group: str | None = None
@@ -71,47 +78,14 @@ class Evidence:
     moved: tuple[Projection, Projection] | Missing = Missing("no object was moved about")
 
 
-def crop_of(evidence: Evidence) -> Held:
-    """The crop space. Raises InputError where there is none, as the others here do."""
-    if evidence.crop is None:
-        raise InputError("the store has no crop space")
-    return evidence.crop
-
-
-def window_of(evidence: Evidence) -> Held:
-    """The window space."""
-    if evidence.window is None:
-        raise InputError("the store has no window space")
-    return evidence.window
-
-
-def orientation_of(evidence: Evidence) -> Column:
-    """The column of orientations."""
-    if evidence.orientation is None:
-        raise InputError("no column says which way the objects face; name one with --orientation")
-    return evidence.orientation
-
-
-def style_of(evidence: Evidence) -> Column:
-    """The column of styles."""
-    if evidence.style is None:
-        raise InputError("no column says of which style or sort the objects are; name one with --style")
-    return evidence.style
-
-
-def moved_of(evidence: Evidence) -> tuple[Projection, Projection]:
-    """The moved object by PCA and by t-SNE."""
-    return had(evidence.moved)
-
-
-def asked_of(held: Held, column: Column, group: str | None) -> Asked:
-    """The column among objects of one label, as a chair has no front that an apple could share."""
+def within_labels(held: SpaceWithObjects, column: Column, group: str | None) -> Asked:
+    """Return the sample for a column, compared only among objects of one label."""
     question = Question(
         column.name, circular=column.period, categorical=column.period is None, group=group, control="label"
     )
     return Asked(held.space, held.objects, question)
 
 
-def group_beside(evidence: Evidence, column: Column) -> str | None:
-    """The group, unless it is the column itself: then all neighbours would differ in it."""
+def group_unless(evidence: Evidence, column: Column) -> str | None:
+    """Return the group, unless it is the column itself: then all neighbors would differ in it."""
     return None if column.name == evidence.group else evidence.group

@@ -1,8 +1,7 @@
-"""Claims about where an object is, from one that was moved about (figures 6 and 7)."""
+"""Claims about the position of an object, from one object at many positions (figures 6 and 7)."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,30 +9,44 @@ import numpy as np
 from objectspace.analyses.agreement import find_neighbours, measure_agreement
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import make_groups
-from objectspace.analyses.statistics import Estimate
+from objectspace.analyses.place import PHASES
+from objectspace.analyses.statistics import Estimate, Float64, bootstrap, ratio
 from objectspace.errors import InputError
-from objectspace.report.claims.evidence import Evidence, K, moved_of
+from objectspace.report.claims.evidence import Evidence, K, require
+
+EDGES = ("x1", "y1")
 
 
 def place_in_two(evidence: Evidence, seed: int) -> Estimate:
-    """The worse read of the two coordinates, as the claim is of both."""
-    readings = moved_of(evidence)[0].readings
-    return min((readings[name].first[2] for name in ("x1", "y1")), key=lambda estimate: estimate.value)
+    """Return the R2 of the box's edges from two components, the worse of both, as the claim is of both."""
+    readings = require(evidence.moved)[0].readings
+    return min((readings[name].first[2] for name in EDGES), key=lambda estimate: estimate.value)
 
 
 def place_beside_phase(evidence: Evidence, seed: int) -> Estimate:
-    """The same; in the place of chance, the better read of the two phases, as either can refute the claim."""
-    readings = moved_of(evidence)[0].readings
-    phases = [readings[name].first[2].value for name in ("phase_x", "phase_y") if name in readings]
+    """Return the same; its chance is the R2 of the sub-cell offsets, the better of both.
+
+    Either offset can refute the claim. All four are resampled together.
+    """
+    readings = require(evidence.moved)[0].readings
+    phases = [name for name in PHASES if name in readings]
     if not phases:
         raise InputError("the object was not moved within cells")
-    place = place_in_two(evidence, seed)
-    return replace(place, chance=max(phases), p=math.nan)
+    errors = np.hstack([readings[name].plane for name in (*EDGES, *phases)])
+
+    def statistics(sums: Float64) -> Float64:
+        r2 = 1 - ratio(sums[0::2], sums[1::2])
+        lead: Float64 = r2[: len(EDGES)].min(0) - r2[len(EDGES) :].max(0)
+        return lead[None]
+
+    (excess,) = bootstrap(errors, np.arange(len(errors)), statistics, seed=seed)
+    chance = max(readings[name].first[2].value for name in phases)
+    return replace(place_in_two(evidence, seed), chance=chance, p=None, excess=excess)
 
 
 def groups_in_tsne(evidence: Evidence, seed: int) -> Estimate:
-    """Neighbours in the plane of t-SNE: how far apart they were in the picture, the worse of x and y."""
-    tsne = moved_of(evidence)[1]
+    """Return how far apart neighbors in the t-SNE map were in the image, the worse of across and down."""
+    tsne = require(evidence.moved)[1]
     points = tsne.coordinates.astype(np.float32)
     groups = make_groups(np.arange(len(points)))
     near = find_neighbours(
@@ -41,7 +54,7 @@ def groups_in_tsne(evidence: Evidence, seed: int) -> Estimate:
     )
     label = np.array(["object"] * len(points), object)
     estimates = []
-    for name in ("x1", "y1"):
+    for name in EDGES:
         factor = Factor(name, "linear", tsne.factors[name])
         estimates.append(measure_agreement(near, factor, groups, label, seed=seed).overall)
     return max(estimates, key=lambda estimate: estimate.value / estimate.chance)

@@ -1,4 +1,4 @@
-"""Claims about neighbours: orientation, style, class, look-alikes, people on chairs (figures 2 and 5)."""
+"""Claims about neighbors: orientation, style, class, look-alikes, people on chairs (figures 2 and 5)."""
 
 from __future__ import annotations
 
@@ -11,27 +11,44 @@ from objectspace.analyses.context.chairs import measure_chairs
 from objectspace.analyses.factor_values import random_agreement
 from objectspace.analyses.factors import Asked, Question, measure_neighbours
 from objectspace.analyses.groups import Codes, codes
-from objectspace.analyses.statistics import Estimate, mean_interval, p_value, permutations
+from objectspace.analyses.statistics import Estimate, estimate_mean, p_value, permutations
 from objectspace.errors import InputError
 from objectspace.neighbours import ExactIndex
 from objectspace.report.claims.evidence import (
     Column,
     Evidence,
-    Held,
     K,
-    asked_of,
-    crop_of,
-    group_beside,
-    orientation_of,
-    style_of,
-    window_of,
+    SpaceWithObjects,
+    group_unless,
+    require,
+    within_labels,
 )
 
 PERMUTED = 199
 
 
-def _neighbours_agree(held: Held, column: Column, evidence: Evidence, seed: int) -> Estimate:
-    asked = asked_of(held, column, group_beside(evidence, column))
+def _crop(evidence: Evidence) -> SpaceWithObjects:
+    return require(evidence.crop, "the store has no crop space")
+
+
+def _window(evidence: Evidence) -> SpaceWithObjects:
+    return require(evidence.window, "the store has no window space")
+
+
+def _orientation(evidence: Evidence) -> Column:
+    return require(
+        evidence.orientation, "no column says which way the objects face; name one with --orientation"
+    )
+
+
+def _style(evidence: Evidence) -> Column:
+    return require(
+        evidence.style, "no column says of which style or sort the objects are; name one with --style"
+    )
+
+
+def _neighbours_agree(held: SpaceWithObjects, column: Column, evidence: Evidence, seed: int) -> Estimate:
+    asked = within_labels(held, column, group_unless(evidence, column))
     near = find_neighbours(asked.vectors, asked.ids, asked.groups, k=K, metric="euclidean")
     agreement = measure_agreement(
         near, asked.factor, asked.groups, asked.labels, permuted=PERMUTED, seed=seed
@@ -40,18 +57,18 @@ def _neighbours_agree(held: Held, column: Column, evidence: Evidence, seed: int)
 
 
 def orientation_agrees(evidence: Evidence, seed: int) -> Estimate:
-    """Mean angle between an object and its nearest crops of the same label."""
-    return _neighbours_agree(crop_of(evidence), orientation_of(evidence), evidence, seed)
+    """Return the mean angle between an object and its nearest crops of the same label."""
+    return _neighbours_agree(_crop(evidence), _orientation(evidence), evidence, seed)
 
 
 def style_agrees(evidence: Evidence, seed: int) -> Estimate:
-    """Share of the nearest crops of the same label that have the same style."""
-    return _neighbours_agree(crop_of(evidence), style_of(evidence), evidence, seed)
+    """Return the share of the nearest crops of the same label that have the same style."""
+    return _neighbours_agree(_crop(evidence), _style(evidence), evidence, seed)
 
 
 def opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
-    """Share of views whose farthest view of the same thing is an opposite one."""
-    asked = asked_of(crop_of(evidence), orientation_of(evidence), evidence.group)
+    """Return the share of views whose farthest view of the same thing is an opposite one."""
+    asked = within_labels(_crop(evidence), _orientation(evidence), evidence.group)
     thing, same = asked.thing
     geometry = measure_geometry(asked.vectors, asked.factor, asked.groups, thing, same=same, seed=seed)
     if geometry is None:
@@ -60,43 +77,41 @@ def opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
 
 
 def style_before_orientation(evidence: Evidence, seed: int) -> Estimate:
-    """How much more of the way from chance to full agreement neighbours go in style than in orientation."""
-    held, style = crop_of(evidence), style_of(evidence)
-    # The same neighbours for both, so that they are compared on the same ground.
-    group = group_beside(evidence, style)
-    gains = [_gains(asked_of(held, column, group), seed) for column in (style, orientation_of(evidence))]
+    """Return the agreement of neighbors in style minus that in orientation: 0 is chance, 1 full agreement."""
+    held, style = _crop(evidence), _style(evidence)
+    # One group for both, so that both are computed on the same neighbors.
+    group = group_unless(evidence, style)
+    gains = [_gains(within_labels(held, column, group), seed) for column in (style, _orientation(evidence))]
     ids, first, second = np.intersect1d(gains[0][0], gains[1][0], return_indices=True)
     if not len(ids):
         raise InputError("no object has both a style and an orientation")
     difference = gains[0][1][first] - gains[1][1][second]
-    groups = codes(gains[0][2][first])
-    low, high = mean_interval(difference, groups, seed=seed)
-    return Estimate(float(difference.mean()), 0.0, low, high, len(ids), len(np.unique(groups)))
+    return estimate_mean(difference, np.zeros(len(ids)), gains[0][2][first], seed=seed)
 
 
 def _gains(asked: Asked, seed: int) -> tuple[NDArray[np.str_], NDArray[np.float64], Codes]:
-    """Ids, each object's share of the way from chance (0) to full agreement (1), and groups."""
+    """Return ids, each object's agreement scaled to 0 at chance and 1 at full agreement, and groups."""
     near = find_neighbours(asked.vectors, asked.ids, asked.groups, k=K, metric="euclidean")
     values = measure_agreement(near, asked.factor, asked.groups, asked.labels, permuted=1, seed=seed).values
     chance = random_agreement(asked.factor, asked.factor.values, asked.groups)
     full = 1.0 if asked.factor.kind == "categorical" else 0.0
-    way = full - chance
-    # Where all that could be neighbours agree already there is no way to go.
-    gain = np.divide(values - chance, way, out=np.zeros_like(way), where=np.abs(way) > 1e-12)
+    room = full - chance
+    # Where all candidates agree already, none can agree more.
+    gain = np.divide(values - chance, room, out=np.zeros_like(room), where=np.abs(room) > 1e-12)
     return asked.ids, gain, asked.groups.group
 
 
 def labels_separate(evidence: Evidence, seed: int) -> Estimate:
-    """Share of the nearest windows that have the same label."""
-    held = window_of(evidence)
+    """Return the share of the nearest windows that have the same label."""
+    held = _window(evidence)
     question = Question("label", group=evidence.group)
     return measure_neighbours(held.space, held.objects, question, k=K, seed=seed).overall
 
 
 def look_alikes(evidence: Evidence, seed: int) -> Estimate:
-    """Style shared with the nearest object of another label, beside that with any object of another label."""
-    held, column = window_of(evidence), style_of(evidence)
-    question = Question(column.name, categorical=True, group=group_beside(evidence, column))
+    """Return how often the nearest object of another label has the same style; chance: any such object."""
+    held, column = _window(evidence), _style(evidence)
+    question = Question(column.name, categorical=True, group=group_unless(evidence, column))
     asked = Asked(held.space, held.objects, question)
     style, group, label = asked.factor.values, asked.groups.group, codes(asked.labels.astype(str))
     near = _nearest_of_another_label(asked, label)
@@ -111,20 +126,12 @@ def look_alikes(evidence: Evidence, seed: int) -> Estimate:
     same, chance = agreement(style)
     drawn = (agreement(style[rows]) for rows in permutations(asked.groups, PERMUTED, seed=seed))
     null = np.array([float((one - random).mean()) for one, random in drawn])
-    low, high = mean_interval(same, codes(group[there]), seed=seed)
-    return Estimate(
-        float(same.mean()),
-        float(chance.mean()),
-        low,
-        high,
-        int(there.sum()),
-        len(np.unique(group[there])),
-        p_value(float((same - chance).mean()), null),
-    )
+    p = p_value(float((same - chance).mean()), null)
+    return estimate_mean(same, chance, group[there], p=p, seed=seed)
 
 
 def _nearest_of_another_label(asked: Asked, label: Codes) -> Codes:
-    """(n,) the nearest object of another label and group, -1 where there is none."""
+    """Return the nearest object (n,) of another label and group, -1 where there is none."""
     group = asked.groups.group
     found = np.full(len(label), -1, np.int64)
     for one in range(int(label.max()) + 1):
@@ -138,10 +145,10 @@ def _nearest_of_another_label(asked: Asked, label: Codes) -> Codes:
 
 
 def _chance_of_another_label(values: NDArray[np.float64], label: Codes, group: Codes) -> NDArray[np.float64]:
-    """(n,) the share of the objects of another label and group that have each object's value."""
+    """Return the share (n,) of the objects of another label and group that have each object's value."""
 
     def count(*columns: NDArray[np.float64] | Codes) -> NDArray[np.float64]:
-        """How many objects have each object's combination of these columns."""
+        """Return how many objects have each object's combination of these columns."""
         number = np.zeros(len(label), np.int64)
         for column in columns:
             part = codes(column)
@@ -154,14 +161,14 @@ def _chance_of_another_label(values: NDArray[np.float64], label: Codes, group: C
 
 
 def on_chairs(evidence: Evidence, seed: int) -> Estimate:
-    """Share of the nearest people that are on a chair, for people on chairs."""
-    held = window_of(evidence)
+    """Return the share of the nearest people that are on a chair, for people on chairs."""
+    held = _window(evidence)
     return measure_chairs(held.space, held.objects, k=K, seed=seed).on
 
 
 def on_not_beside(evidence: Evidence, seed: int) -> Estimate:
-    """The same share less that for people merely beside a chair."""
-    held = window_of(evidence)
+    """Return the same share minus that for people merely beside a chair."""
+    held = _window(evidence)
     difference = measure_chairs(held.space, held.objects, k=K, seed=seed).difference
     if difference is None:
         raise InputError("nobody is merely beside a chair")
