@@ -12,7 +12,7 @@ The flow, in the order in which it is used::
     SpaceSearch                                     nearest objects, exact; approximate after index_space
     query_photo, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
-    Question, measure_factor, compare_spaces        what spaces hold, with chance and interval
+    FactorSpec, measure_factor, compare_spaces      what spaces hold, with chance and interval
     measure_occlusion, project, measure_context     which cells count, where place is, what context does
     draw_variation, erase_space                     one object varied; a factor taken out of a space
     export_store                                    objects and vectors as files of other tools
@@ -32,7 +32,7 @@ from objectspace._version import __version__
 if TYPE_CHECKING:
     from objectspace.analyses.comparison import compare_spaces
     from objectspace.analyses.context import measure_context, view_objects
-    from objectspace.analyses.factors import Question, measure_factor
+    from objectspace.analyses.factors import FactorSpec, measure_factor
     from objectspace.analyses.occlusion import measure_occlusion
     from objectspace.analyses.projection import project
     from objectspace.embeddings.crops import CropPolicy
@@ -80,11 +80,11 @@ _ADDRESSES = {
     "Encoder": "embeddings.encoders",
     "ExactIndex": "neighbours",
     "Exported": "export",
+    "FactorSpec": "analyses.factors",
     "Image": "images",
     "Job": "jobs",
     "Objects": "objects.records",
     "ObjectspaceError": "errors",
-    "Question": "analyses.factors",
     "Recipe": "embeddings.spaces",
     "Report": "tally",
     "Space": "embeddings.spaces",
@@ -145,11 +145,11 @@ __all__ = [
     "Encoder",
     "ExactIndex",
     "Exported",
+    "FactorSpec",
     "Image",
     "Job",
     "Objects",
     "ObjectspaceError",
-    "Question",
     "Recipe",
     "Report",
     "Space",

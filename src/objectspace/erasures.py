@@ -11,7 +11,7 @@ import numpy as np
 
 from objectspace.analyses.erasure import SHRINKAGE, Erased, Eraser, fit_eraser, measure_erasure
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.factors import Question, measure_neighbours
+from objectspace.analyses.factors import FactorSpec, measure_neighbours
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.place import GridPositions, grid_positions, numeric_factor
 from objectspace.analyses.probes import measure_probe
@@ -191,6 +191,7 @@ def _purities(objects: Objects, before: Space, after: Space, seed: int) -> tuple
     if min(len(set(column.tolist())) for column in (objects.image_id, objects.label)) < 2:
         return None
     first, second = (
-        measure_neighbours(space, objects, Question("label"), seed=seed).overall for space in (before, after)
+        measure_neighbours(space, objects, FactorSpec("label"), seed=seed).overall
+        for space in (before, after)
     )
     return first, second

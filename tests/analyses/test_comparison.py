@@ -9,7 +9,7 @@ import pytest
 
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.comparison import compare_spaces, shared_objects
-from objectspace.analyses.factors import Question
+from objectspace.analyses.factors import FactorSpec
 from objectspace.analyses.groups import make_groups
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
@@ -110,7 +110,7 @@ def test_a_constant_space_has_no_alignment() -> None:
 def test_each_factor_stands_beside_itself() -> None:
     x = np.random.default_rng(2).uniform(0, 100, 60)
     spaces = [make_space("noise", noise(0)), make_space("truth", np.stack([x, x], 1).astype(np.float32))]
-    compared = compare_spaces(spaces, make_objects(place=x), [Question("place")])
+    compared = compare_spaces(spaces, make_objects(place=x), [FactorSpec("place")])
     (factor,) = compared.factors
     assert [one.space for one in factor.measures] == ["noise", "truth"]
     (difference,) = factor.differences

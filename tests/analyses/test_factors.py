@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from objectspace.analyses.agreement import find_neighbours, hubness, measure_agreement
 from objectspace.analyses.factor_values import Factor, random_agreement
-from objectspace.analyses.factors import Question, measure_factor, measure_neighbours
+from objectspace.analyses.factors import FactorSpec, measure_factor, measure_neighbours
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge
@@ -62,7 +62,7 @@ def circle(angles: np.ndarray) -> np.ndarray:
 def test_vectors_that_are_the_number() -> None:
     x = np.random.default_rng(0).uniform(0, 100, 120)
     space, objects = make_space(np.stack([x, np.zeros(120)], 1), np.arange(120), place=x)
-    measured = measure_factor(space, objects, Question("place"), k=3)
+    measured = measure_factor(space, objects, FactorSpec("place"), k=3)
     assert measured.neighbours.overall.value < 2
     assert measured.neighbours.overall.chance == pytest.approx(np.abs(x[:, None] - x).sum() / (120 * 119))
     assert measured.neighbours.overall.p == 0.001
@@ -73,7 +73,7 @@ def test_vectors_that_are_the_number() -> None:
 
 def test_vectors_that_are_the_angle() -> None:
     space, objects = make_space(circle(ANGLES), np.arange(96), azimuth=ANGLES, thing=np.arange(96) // 12.0)
-    measured = measure_factor(space, objects, Question("azimuth", circular=360, group="thing"), k=5)
+    measured = measure_factor(space, objects, FactorSpec("azimuth", circular=360, group="thing"), k=5)
     assert measured.neighbours.overall.value < 1e-6
     assert measured.neighbours.overall.chance == pytest.approx(90)
     assert measured.probe is not None
@@ -89,8 +89,8 @@ def test_vectors_that_are_the_angle() -> None:
 
 def test_an_angle_that_looks_the_same_after_half_a_turn() -> None:
     space, objects = make_space(circle(2 * ANGLES), np.arange(96), azimuth=ANGLES)
-    half = measure_neighbours(space, objects, Question("azimuth", circular=180)).overall
-    full = measure_neighbours(space, objects, Question("azimuth", circular=360)).overall
+    half = measure_neighbours(space, objects, FactorSpec("azimuth", circular=180)).overall
+    full = measure_neighbours(space, objects, FactorSpec("azimuth", circular=360)).overall
     assert (half.value, half.chance) == (pytest.approx(0, abs=1e-6), pytest.approx(45, abs=0.5))
     assert full.value > 60
 
@@ -98,7 +98,7 @@ def test_an_angle_that_looks_the_same_after_half_a_turn() -> None:
 def test_vectors_that_are_the_label() -> None:
     labels = np.array(["a", "b", "c"])[np.arange(90) % 3]
     space, objects = make_space(np.eye(3)[np.arange(90) % 3], np.arange(90) // 2, labels)
-    measured = measure_factor(space, objects, Question("label"))
+    measured = measure_factor(space, objects, FactorSpec("label"))
     assert measured.neighbours.overall.value == 1
     assert {name: one.value for name, one in measured.neighbours.labels.items()} == {"a": 1, "b": 1, "c": 1}
     assert measured.probe is not None
@@ -110,10 +110,10 @@ def test_noise_holds_nothing(kind: str) -> None:
     rng = np.random.default_rng(5)
     labels, value = rng.choice(["a", "b"], 150), rng.uniform(0, 360, 150)
     space, objects = make_space(noise(6, 150), np.arange(150) // 3, labels, value=value)
-    question = (
-        Question("label") if kind == "label" else Question("value", 360.0 if kind == "circular" else None)
+    spec = (
+        FactorSpec("label") if kind == "label" else FactorSpec("value", 360.0 if kind == "circular" else None)
     )
-    measured = measure_factor(space, objects, question)
+    measured = measure_factor(space, objects, spec)
     assert measured.probe is not None
     for one in (measured.neighbours.overall, measured.probe.score):
         # One noise in a hundred looks like less; the level itself is tested over 200 seeds below.
@@ -213,7 +213,7 @@ def test_agreement_equals_a_double_loop_with_groups_and_control() -> None:
     group, level, value = photo // 2.0, rng.integers(0, 3, 70).astype(float), rng.uniform(0, 10, 70)
     vectors = noise(8, 70).astype(np.float32)
     space, objects = make_space(vectors, photo, group=group, level=level, value=value)
-    found = measure_neighbours(space, objects, Question("value", group="group", control="level"), k=4)
+    found = measure_neighbours(space, objects, FactorSpec("value", group="group", control="level"), k=4)
     expected = []
     for row in range(70):
         others = [o for o in range(70) if group[o] != group[row] and level[o] == level[row]]
@@ -278,7 +278,7 @@ def test_a_wrong_label_is_the_worst() -> None:
     vectors = np.eye(2)[np.arange(40) % 2]
     labels[7] = "cat"
     space, objects = make_space(vectors, np.arange(40), labels)
-    measured = measure_factor(space, objects.take(np.arange(40)), Question("label"))
+    measured = measure_factor(space, objects.take(np.arange(40)), FactorSpec("label"))
     assert measured.object_id[measured.worst(1)].tolist() == [objects.object_id[7]]
     assert len(measured.worst(99)) == 40
 
@@ -288,7 +288,7 @@ def test_the_worst_of_a_number_are_the_farthest_from_their_neighbours() -> None:
     wrong = x.copy()
     wrong[12] = 500.0
     space, objects = make_space(np.stack([x, x], 1), np.arange(30), place=wrong)
-    assert measure_factor(space, objects, Question("place")).worst(1).tolist() == [12]
+    assert measure_factor(space, objects, FactorSpec("place")).worst(1).tolist() == [12]
 
 
 def test_hubness_is_scipys_skewness() -> None:
@@ -306,8 +306,8 @@ def test_a_control_takes_away_what_comes_through_it() -> None:
     angle = 90.0 * colour + rng.uniform(-40, 40, 120)
     vectors = np.eye(4)[colour] + 0.01 * rng.normal(size=(120, 4))
     space, objects = make_space(vectors, np.arange(120), angle=angle, colour=colour.astype(float))
-    alone = measure_factor(space, objects, Question("angle", circular=360))
-    fixed = measure_factor(space, objects, Question("angle", circular=360, control="colour"))
+    alone = measure_factor(space, objects, FactorSpec("angle", circular=360))
+    fixed = measure_factor(space, objects, FactorSpec("angle", circular=360, control="colour"))
     assert alone.neighbours.overall.p == 0.001
     assert fixed.neighbours.overall.p > 0.05
     assert alone.probe is not None
@@ -337,37 +337,37 @@ def test_unknown_values_are_left_out_and_counted() -> None:
     style = np.array(["a", "b"] * 10, object)
     style[5] = None
     space, objects = make_space(noise(0, 20), np.arange(20), value=x, style=style)
-    assert measure_factor(space, objects, Question("value", control="style")).left_out == 2
+    assert measure_factor(space, objects, FactorSpec("value", control="style")).left_out == 2
 
 
 @pytest.mark.parametrize(
-    ("question", "message"),
+    ("spec", "message"),
     [
-        (Question("value", group="one"), "no objects of two different one can be compared"),
-        (Question("one"), "factor one has one value only, so nothing"),
+        (FactorSpec("value", group="one"), "no objects of two different one can be compared"),
+        (FactorSpec("one"), "factor one has one value only, so nothing"),
         (
-            Question("value", control="value"),
+            FactorSpec("value", control="value"),
             "no objects of two different photos can be compared at one value",
         ),
-        (Question("pair", categorical=True, group="pair"), "no two objects that could be neighbours share"),
+        (FactorSpec("pair", categorical=True, group="pair"), "no two objects that could be neighbors share"),
     ],
 )
-def test_nothing_to_measure_is_said(question: Question, message: str) -> None:
+def test_nothing_to_measure_is_said(spec: FactorSpec, message: str) -> None:
     columns = {"value": np.arange(20.0), "one": np.ones(20), "pair": np.arange(20.0) // 2}
     space, objects = make_space(noise(0, 20), np.arange(20), **columns)
     with pytest.raises(InputError, match=message):
-        measure_factor(space, objects, question)
+        measure_factor(space, objects, spec)
 
 
 def test_rows_must_match() -> None:
     space, objects = make_space(noise(0, 5), np.arange(5))
     with pytest.raises(InputError, match="same order"):
-        measure_factor(space, objects.take([1, 0, 2, 3, 4]), Question("x"))
+        measure_factor(space, objects.take([1, 0, 2, 3, 4]), FactorSpec("x"))
 
 
 def test_the_same_seed_gives_the_same_document() -> None:
     space, objects = make_space(noise(0, 40), np.arange(40) // 2, angle=np.arange(40) * 9.0)
-    question = Question("angle", circular=360)
-    first, second = (measure_factor(space, objects, question).to_json() for _ in range(2))
+    spec = FactorSpec("angle", circular=360)
+    first, second = (measure_factor(space, objects, spec).to_json() for _ in range(2))
     assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
     assert {"value", "chance", "low", "high", "p"} <= set(first["neighbours"])

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from objectspace.analyses.agreement import Agreement
 from objectspace.analyses.circular_geometry import Geometry
 from objectspace.analyses.comparison import Comparison, Difference, FactorInSpaces, PairOfSpaces
-from objectspace.analyses.factors import FactorMeasure, Question
+from objectspace.analyses.factors import FactorMeasure, FactorSpec
 from objectspace.analyses.probes import Probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.figures.comparison import draw_comparison
@@ -29,7 +29,7 @@ def measured(labels: int = 3, *, kind: str = "categorical", space: str = "crop")
     curve = Geometry(angle, distance, distance - 0.05, distance + 0.05, pairs, estimate(0.7), "apple")
     return FactorMeasure(
         space=space,
-        question=Question("factor_$x$", group="apple", control="style"),
+        spec=FactorSpec("factor_$x$", group="apple", control="style"),
         kind=kind,
         k=5,
         metric="euclidean",

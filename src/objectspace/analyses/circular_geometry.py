@@ -1,4 +1,4 @@
-"""The geometry of a circular factor: how far apart two views lie, by the angle between them."""
+"""The geometry of a circular factor: the distance of two views by the angle between them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from objectspace.analyses.statistics import (
     draws,
     estimate_mean,
     expanded_percentiles,
+    finite,
     p_value,
     permutations,
     ratio,
@@ -40,10 +41,10 @@ class Geometry:
     distance: (b,) the mean distance of the pairs in each bin, where 1 is the mean of all pairs of the same
         thing (chance in every bin); NaN without pairs
     low, high: (b,) 95 % interval, by bootstrap over groups; NaN where it is not known
-    pairs: (b,) int64
-    opposite: of the views that have an opposite one (in the last bin), the share whose farthest view is an
-        opposite one; chance is the share of opposite ones among their views
-    same: what a pair has in common: the group's name, or "label"
+    pairs: (b,) int64, their number
+    opposite: the share of views whose farthest view is an opposite one, of views that have one (in the last
+        bin); chance is the share of opposite ones among their views
+    same: the column in which both views of a pair agree: the group's name, or "label"
     """
 
     angle: NDArray[np.float64]
@@ -53,6 +54,17 @@ class Geometry:
     pairs: NDArray[np.int64]
     opposite: Estimate
     same: str
+
+    def __repr__(self) -> str:
+        return f"Geometry({int(self.pairs.sum())} pairs of one {self.same}, opposite {self.opposite!r})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        names = ("angle", "value", "low", "high")
+        columns = zip(self.angle, self.distance, self.low, self.high, strict=True)
+        curve = [dict(zip(names, map(finite, row), strict=True)) for row in columns]
+        distance = [{**row, "pairs": pairs} for row, pairs in zip(curve, self.pairs.tolist(), strict=True)]
+        return {"same": self.same, "opposite": self.opposite.to_json(), "distance": distance}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,11 +86,11 @@ def measure_geometry(
     metric: str = "euclidean",
     seed: int = 0,
 ) -> Geometry | None:
-    """Geometry over the pairs of views of one thing (``thing``, n): the user's group, or else the label.
+    """Measure the geometry over pairs of views of one ``thing`` (n,): the user's group, or else the label.
 
-    Both are at one level of the control, and never in one photo. Distances are divided by the mean of their
-    thing, so that a thing of wide spread does not outweigh others. None where there is no pair, or no
-    opposite one.
+    Both views are at one level of the control, and never in one image. Distances are divided by the mean of
+    their thing, so that a thing of wide spread does not outweigh others; beyond 100,000 pairs a sample is
+    taken. None where there is no pair, or no opposite one.
     """
     pairs = _make_pairs(vectors, groups, codes(thing.astype(str)), metric, seed)
     if not len(pairs.first):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.agreement import find_neighbours
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.factor_values import factor_column
-from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
+from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
 from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
 from objectspace.analyses.statistics import Estimate, estimate_mean, finite, mean_interval
 from objectspace.embeddings.spaces import Space
@@ -94,7 +94,7 @@ class Comparison:
             ],
             "factors": [
                 {
-                    "factor": factor.measures[0].question.factor,
+                    "factor": factor.measures[0].spec.factor,
                     "measures": [measure.to_json() for measure in factor.measures],
                     "differences": [
                         {
@@ -129,7 +129,7 @@ def shared_objects(spaces: Sequence[Space]) -> list[str]:
 def compare_spaces(
     spaces: Sequence[Space],
     objects: Objects,
-    questions: Sequence[Question] = (),
+    specs: Sequence[FactorSpec] = (),
     *,
     group: str | None = None,
     k: int = 5,
@@ -138,7 +138,7 @@ def compare_spaces(
 ) -> Comparison:
     """Compare spaces on ``objects``, which all of them hold (:func:`shared_objects`).
 
-    Neighbours are of other groups: photos, or those of ``group``, which each of the ``questions`` names
+    Neighbours are of other groups: photos, or those of ``group``, which each of the ``specs`` names
     too. Raises InputError for fewer than two groups and as
     :func:`~objectspace.analyses.factors.measure_factor` does.
     """
@@ -152,7 +152,7 @@ def compare_spaces(
         cka, biased = measure_cka(first.vectors[kept], second.vectors[kept], groups, seed=seed)
         overlap = _overlap(near[one], near[other], groups, seed)
         pairs.append(PairOfSpaces(first.name, second.name, overlap, cka, biased))
-    factors = [_side_by_side(aligned, objects, one, k, metric, seed) for one in questions]
+    factors = [_side_by_side(aligned, objects, one, k, metric, seed) for one in specs]
     names = tuple(space.name for space in spaces)
     return Comparison(names, k, metric, group, len(ids), groups.count, tuple(pairs), tuple(factors))
 
@@ -188,9 +188,9 @@ def _overlap(first: Codes, second: Codes, groups: Groups, seed: int) -> Estimate
 
 
 def _side_by_side(
-    spaces: Sequence[Space], objects: Objects, question: Question, k: int, metric: str, seed: int
+    spaces: Sequence[Space], objects: Objects, spec: FactorSpec, k: int, metric: str, seed: int
 ) -> FactorInSpaces:
-    measures = [measure_factor(one, objects, question, k=k, metric=metric, seed=seed) for one in spaces]
+    measures = [measure_factor(one, objects, spec, k=k, metric=metric, seed=seed) for one in spaces]
     return FactorInSpaces(
         tuple(measures), tuple(_difference(*two, seed) for two in combinations(measures, 2))
     )

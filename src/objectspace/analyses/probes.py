@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,11 @@ class Probe:
 
     def __repr__(self) -> str:
         return f"Probe({self.metric}, {self.score!r}, baseline {self.baseline:.3f})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        figures = {"baseline": self.baseline, "permutations": self.permutations}
+        return {"metric": self.metric, **self.score.to_json(), **figures}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,8 @@ def measure_probe(
     # The values as they are, then as often exchanged.
     runs = np.stack([np.arange(len(groups)), *drawn], axis=1)
     guides = _guides(targets, seed)
-    gains, pooled, own = [], np.zeros((3, len(groups))), np.empty(0)
+    gains: list[Matrix] = []
+    pooled, own = np.zeros((3, len(groups))), np.empty(0)
     for losses in _losses_of_runs(ridge, factor, targets, guides, runs):
         if not gains:
             own, pooled = losses[:, :, 0], pooled - losses[:, :, 0]

@@ -60,7 +60,7 @@ def _draw_factor(neighbours: Axes, probe: Axes, factor: FactorInSpaces) -> None:
         [(str(number), one.neighbours.overall) for number, one in enumerate(factor.measures, start=1)],
         agreement_axis(first),
     )
-    neighbours.set_title(first.question.factor, size=TEXT_SIZE + 0.5, loc="left", parse_math=False)
+    neighbours.set_title(first.spec.factor, size=TEXT_SIZE + 0.5, loc="left", parse_math=False)
     rows = [
         (str(number), one.probe.score)
         for number, one in enumerate(factor.measures, start=1)

@@ -129,12 +129,12 @@ def add_key(figure: Figure, x: float, y: float) -> None:
 
 
 def _write_heading(figure: Figure, measured: FactorMeasure, hidden: int) -> None:
-    question = measured.question
-    group = "photo" if question.group is None else f"{question.group} group"
-    parts = [f"{question.factor} in {measured.space}", counted(measured.n, "object")]
+    spec = measured.spec
+    group = "photo" if spec.group is None else f"{spec.group} group"
+    parts = [f"{spec.factor} in {measured.space}", counted(measured.n, "object")]
     parts.append(counted(measured.groups, group))
-    if question.control is not None:
-        parts.append(f"at one {question.control}")
+    if spec.control is not None:
+        parts.append(f"at one {spec.control}")
     if hidden:
         parts.append(counted(hidden, "rarer label is not drawn", "rarer labels are not drawn"))
     height, left = figure.get_figheight(), 0.12 / figure.get_figwidth()

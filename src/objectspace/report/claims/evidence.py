@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from objectspace.analyses.factors import Asked, Question
+from objectspace.analyses.factors import AlignedSample, FactorSpec, align
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.projection import Projection
 from objectspace.embeddings.spaces import Space
@@ -78,12 +78,12 @@ class Evidence:
     moved: tuple[Projection, Projection] | Missing = Missing("no object was moved about")
 
 
-def within_labels(held: SpaceWithObjects, column: Column, group: str | None) -> Asked:
+def within_labels(held: SpaceWithObjects, column: Column, group: str | None) -> AlignedSample:
     """Return the sample for a column, compared only among objects of one label."""
-    question = Question(
+    spec = FactorSpec(
         column.name, circular=column.period, categorical=column.period is None, group=group, control="label"
     )
-    return Asked(held.space, held.objects, question)
+    return align(held.space, held.objects, spec)
 
 
 def group_unless(evidence: Evidence, column: Column) -> str | None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import find_neighbours, measure_agreement
-from objectspace.analyses.circular_geometry import measure_geometry
 from objectspace.analyses.context.chairs import measure_chairs
 from objectspace.analyses.factor_values import random_agreement
-from objectspace.analyses.factors import Asked, Question, measure_neighbours
+from objectspace.analyses.factors import AlignedSample, FactorSpec, align, measure_neighbours
 from objectspace.analyses.groups import Codes, codes
 from objectspace.analyses.statistics import Estimate, estimate_mean, p_value, permutations
 from objectspace.errors import InputError
@@ -48,12 +46,8 @@ def _style(evidence: Evidence) -> Column:
 
 
 def _neighbours_agree(held: SpaceWithObjects, column: Column, evidence: Evidence, seed: int) -> Estimate:
-    asked = within_labels(held, column, group_unless(evidence, column))
-    near = find_neighbours(asked.vectors, asked.ids, asked.groups, k=K, metric="euclidean")
-    agreement = measure_agreement(
-        near, asked.factor, asked.groups, asked.labels, permuted=PERMUTED, seed=seed
-    )
-    return agreement.overall
+    sample = within_labels(held, column, group_unless(evidence, column))
+    return sample.agreement(sample.neighbours(K), permuted=PERMUTED, seed=seed).overall
 
 
 def orientation_agrees(evidence: Evidence, seed: int) -> Estimate:
@@ -68,9 +62,8 @@ def style_agrees(evidence: Evidence, seed: int) -> Estimate:
 
 def opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
     """Return the share of views whose farthest view of the same thing is an opposite one."""
-    asked = within_labels(_crop(evidence), _orientation(evidence), evidence.group)
-    thing, same = asked.thing
-    geometry = measure_geometry(asked.vectors, asked.factor, asked.groups, thing, same=same, seed=seed)
+    sample = within_labels(_crop(evidence), _orientation(evidence), evidence.group)
+    geometry = sample.geometry(seed=seed)
     if geometry is None:
         raise InputError("no two views of one thing are opposite")
     return geometry.opposite
@@ -89,32 +82,31 @@ def style_before_orientation(evidence: Evidence, seed: int) -> Estimate:
     return estimate_mean(difference, np.zeros(len(ids)), gains[0][2][first], seed=seed)
 
 
-def _gains(asked: Asked, seed: int) -> tuple[NDArray[np.str_], NDArray[np.float64], Codes]:
+def _gains(sample: AlignedSample, seed: int) -> tuple[NDArray[np.str_], NDArray[np.float64], Codes]:
     """Return ids, each object's agreement scaled to 0 at chance and 1 at full agreement, and groups."""
-    near = find_neighbours(asked.vectors, asked.ids, asked.groups, k=K, metric="euclidean")
-    values = measure_agreement(near, asked.factor, asked.groups, asked.labels, permuted=1, seed=seed).values
-    chance = random_agreement(asked.factor, asked.factor.values, asked.groups)
-    full = 1.0 if asked.factor.kind == "categorical" else 0.0
+    values = sample.agreement(sample.neighbours(K), permuted=1, seed=seed).values
+    chance = random_agreement(sample.factor, sample.factor.values, sample.groups)
+    full = 1.0 if sample.factor.kind == "categorical" else 0.0
     room = full - chance
     # Where all candidates agree already, none can agree more.
     gain = np.divide(values - chance, room, out=np.zeros_like(room), where=np.abs(room) > 1e-12)
-    return asked.ids, gain, asked.groups.group
+    return sample.ids, gain, sample.groups.group
 
 
 def labels_separate(evidence: Evidence, seed: int) -> Estimate:
     """Return the share of the nearest windows that have the same label."""
     held = _window(evidence)
-    question = Question("label", group=evidence.group)
-    return measure_neighbours(held.space, held.objects, question, k=K, seed=seed).overall
+    spec = FactorSpec("label", group=evidence.group)
+    return measure_neighbours(held.space, held.objects, spec, k=K, seed=seed).overall
 
 
 def look_alikes(evidence: Evidence, seed: int) -> Estimate:
     """Return how often the nearest object of another label has the same style; chance: any such object."""
     held, column = _window(evidence), _style(evidence)
-    question = Question(column.name, categorical=True, group=group_unless(evidence, column))
-    asked = Asked(held.space, held.objects, question)
-    style, group, label = asked.factor.values, asked.groups.group, codes(asked.labels.astype(str))
-    near = _nearest_of_another_label(asked, label)
+    spec = FactorSpec(column.name, categorical=True, group=group_unless(evidence, column))
+    sample = align(held.space, held.objects, spec)
+    style, group, label = sample.factor.values, sample.groups.group, codes(sample.labels.astype(str))
+    near = _nearest_of_another_label(sample, label)
     there = near >= 0
     if not there.any():
         raise InputError("the window space holds one label only")
@@ -124,22 +116,22 @@ def look_alikes(evidence: Evidence, seed: int) -> Estimate:
         return same, _chance_of_another_label(values, label, group)[there]
 
     same, chance = agreement(style)
-    drawn = (agreement(style[rows]) for rows in permutations(asked.groups, PERMUTED, seed=seed))
+    drawn = (agreement(style[rows]) for rows in permutations(sample.groups, PERMUTED, seed=seed))
     null = np.array([float((one - random).mean()) for one, random in drawn])
     p = p_value(float((same - chance).mean()), null)
     return estimate_mean(same, chance, group[there], p=p, seed=seed)
 
 
-def _nearest_of_another_label(asked: Asked, label: Codes) -> Codes:
+def _nearest_of_another_label(sample: AlignedSample, label: Codes) -> Codes:
     """Return the nearest object (n,) of another label and group, -1 where there is none."""
-    group = asked.groups.group
+    group = sample.groups.group
     found = np.full(len(label), -1, np.int64)
     for one in range(int(label.max()) + 1):
         own, others = np.flatnonzero(label == one), np.flatnonzero(label != one)
         if not len(others):
             continue
-        index = ExactIndex(asked.vectors[others], asked.ids[others], groups=group[others])
-        near = index.nearest(asked.vectors[own], k=1, query_groups=group[own]).index[:, 0]
+        index = ExactIndex(sample.vectors[others], sample.ids[others], groups=group[others])
+        near = index.nearest(sample.vectors[own], k=1, query_groups=group[own]).index[:, 0]
         found[own] = np.where(near >= 0, others[near], -1)
     return found
 
