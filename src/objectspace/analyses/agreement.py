@@ -1,4 +1,4 @@
-"""Agreement of neighbours: does an object's neighbourhood share its value of a factor?"""
+"""Agreement of neighbors: whether an object's nearest objects share its value of a factor."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from objectspace.neighbours import ExactIndex
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Agreement:
-    """How well neighbours agree in a factor.
+    """The agreement of neighbors in a factor.
 
-    overall, labels: of all objects, and of the objects of each label (whose neighbours are of any label):
+    overall, labels: for all objects, and for the objects of each label (whose neighbors are of any label):
         purity at k for a categorical factor, mean absolute difference for a linear one, mean arc for a
-        circular one. ``chance`` is the same over all objects that could be neighbours, which is what random
-        neighbours have on average.
+        circular one. ``chance`` is the same over all objects that could be neighbors: the mean for random
+        neighbors.
     values: (n,) float64, each object's own; ``group``: (n,) int64, its group
     """
 
@@ -41,7 +41,7 @@ class Agreement:
 def find_neighbours(
     vectors: NDArray[np.float32], ids: NDArray[np.str_], groups: Groups, *, k: int, metric: str
 ) -> Codes:
-    """(n, k) each object's exact k nearest in other groups at its level; -1 where fewer are left."""
+    """Return each object's exact k nearest (n, k) in other groups at its level; -1 where there are fewer."""
     found = np.full((len(vectors), k), -1, np.int64)
     for level in range(int(groups.level.max(initial=-1)) + 1):
         rows = np.flatnonzero(groups.level == level)
@@ -61,10 +61,10 @@ def measure_agreement(
     permuted: int = PERMUTATIONS,
     seed: int = 0,
 ) -> Agreement:
-    """Agreement in a factor among ``neighbours`` (n, k), as :func:`find_neighbours` gives them.
+    """Measure the agreement in a factor of ``neighbours`` (n, k), as :func:`find_neighbours` gives them.
 
-    The interval takes the neighbours as they are: it says how the figure varies with the objects that are
-    asked about, not with the store that answers. p compares the agreement less its chance with the same under
+    The interval keeps the neighbors fixed: it covers the variation of the query objects, not of the store
+    that is searched. p compares the agreement minus its chance with the same under
     :func:`~objectspace.analyses.statistics.permutations`.
     """
     values = _agreement(neighbours, factor, factor.values)
@@ -84,16 +84,20 @@ def measure_agreement(
 
 
 def hubness(neighbours: Codes) -> float:
-    """Skewness of the k-occurrence: how often each object is a neighbour (Radovanović et al., 2010).
+    """Return the skewness of the k-occurrence: how often each object is a neighbor.
 
-    About 0 where all are neighbours about as often; above 1 a few objects, the hubs, are in many lists.
+    Radovanović et al., *Hubs in Space* (2010). About 0 where all objects are neighbors equally often; above 1
+    a few objects, the hubs, are in many lists.
+
+    >>> round(hubness(np.array([[1], [0], [0], [0]])), 3)
+    0.816
     """
     counts = np.bincount(neighbours[neighbours >= 0], minlength=len(neighbours))
     return float(skew(counts)) if counts.min() < counts.max() else 0.0
 
 
 def _agreement(neighbours: Codes, factor: Factor, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) the mean comparison of each object with its neighbours."""
+    """(n,) the mean comparison of each object with its neighbors."""
     there = neighbours >= 0
     compared = factor.compare(values[:, None], values[neighbours])
     mean: NDArray[np.float64] = np.where(there, compared, 0).sum(1) / there.sum(1)
@@ -101,6 +105,6 @@ def _agreement(neighbours: Codes, factor: Factor, values: NDArray[np.float64]) -
 
 
 def _gain(neighbours: Codes, factor: Factor, values: NDArray[np.float64], groups: Groups) -> float:
-    """By how much neighbours agree better than random ones."""
+    """The agreement of neighbors minus that of random ones, positive where better."""
     random = random_agreement(factor, values, groups)
     return factor.sign * float((_agreement(neighbours, factor, values) - random).mean())

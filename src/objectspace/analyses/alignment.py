@@ -1,4 +1,4 @@
-"""Linear centred kernel alignment of two spaces, with and without its bias."""
+"""Linear centered kernel alignment (CKA) of two spaces, unbiased and biased."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from objectspace.analyses.statistics import Estimate
 
 Matrix = NDArray[np.float64]
 
-#: Objects beyond these are sampled: a kernel matrix has a number for each two.
+#: More objects than this are sampled: a kernel matrix has a number for each pair.
 MOST_OBJECTS = 4000
 #: Parts that the jackknife leaves out in turn.
 PARTS = 20
@@ -23,7 +23,7 @@ PARTS = 20
 def measure_cka(
     first: NDArray[np.float32], second: NDArray[np.float32], groups: Groups, *, seed: int = 0
 ) -> tuple[Estimate, float]:
-    """Linear CKA of two spaces (n, d), (n, e) without bias, and with it.
+    """Return the unbiased linear CKA of two spaces (n, d), (n, e), and the biased one.
 
     Kornblith et al., *Similarity of Neural Network Representations Revisited* (2019); the unbiased HSIC is
     that of Song et al. (2012, equation 4). The interval is a jackknife over 20 parts of whole groups, as
@@ -44,7 +44,7 @@ def measure_cka(
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """What an unbiased HSIC of m objects needs: sum of K * L, sums of each row of K and L."""
+    """The sums in an unbiased HSIC of m objects: of K * L, and of each row of K and of L."""
 
     product: float
     rows: tuple[Matrix, Matrix]
@@ -99,7 +99,7 @@ def _biased(first: Matrix, second: Matrix) -> float:
 
 
 def _kernel(vectors: NDArray[np.float32]) -> Matrix:
-    """The inner products of centred vectors, of mean square length 1."""
-    centred = vectors - vectors.mean(0, dtype=np.float64)
-    kernel: Matrix = centred @ centred.T
+    """The inner products of centered vectors, of mean square length 1."""
+    centered = vectors - vectors.mean(0, dtype=np.float64)
+    kernel: Matrix = centered @ centered.T
     return kernel / (np.trace(kernel) / len(kernel) or 1.0)

@@ -1,4 +1,4 @@
-"""The same objects in several spaces: shared neighbours, aligned distances, and each factor side by side."""
+"""Comparison of spaces of the same objects: shared neighbors, kernel alignment, and factors side by side."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class PairOfSpaces:
     """Two spaces of the same objects.
 
     overlap: the mean share of an object's k nearest in one space that are among its k nearest in the other;
-        chance is k of all that could be neighbours
-    cka: linear centred kernel alignment without bias, 1 where the spaces are the same up to rotation, scale
-        and shift, and 0 on average where they are independent
-    cka_biased: the same with bias, as most papers report it: far above 0 where there are more numbers than
-        objects, whatever they hold
+        chance is k divided by the number of possible neighbors
+    cka: unbiased linear centered kernel alignment: 1 where the spaces are the same up to rotation, scale and
+        shift, 0 on average where they are independent
+    cka_biased: the biased estimate that most papers report: far above 0 where vectors have more numbers than
+        there are objects, even for noise
     """
 
     first: str
@@ -43,8 +43,9 @@ class PairOfSpaces:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much better the neighbours in ``second`` agree than those in ``first``: in the factor's measure,
-    positive where ``second`` is better, with its 95 % interval over the same draws of groups.
+    """The agreement of neighbors in ``second`` minus that in ``first``, positive where ``second`` is better.
+
+    In the factor's measure; low, high: 95 % interval, both on the same resamples of groups.
     """
 
     first: str
@@ -56,7 +57,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorInSpaces:
-    """One factor in each space, and each two spaces' difference."""
+    """One factor in each space, and the difference of each pair of spaces."""
 
     measures: tuple[FactorMeasure, ...]
     differences: tuple[Difference, ...]
@@ -76,7 +77,7 @@ class Comparison:
     factors: tuple[FactorInSpaces, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the shape that ``objectspace compare --json`` prints."""
+        """Return plain JSON values, the shape that ``objectspace compare --json`` prints."""
         return {
             "spaces": list(self.spaces),
             "k": self.k,
@@ -112,7 +113,7 @@ class Comparison:
 
 
 def shared_objects(spaces: Sequence[Space]) -> list[str]:
-    """The ids of the objects that all spaces hold, in order. Raises InputError where there are none."""
+    """Return the sorted ids of the objects that all spaces hold. Raises InputError where there are none."""
     if len({space.name for space in spaces}) < 2:
         raise InputError(
             "a comparison needs two spaces or more, each named once; objectspace info lists them"
@@ -138,7 +139,7 @@ def compare_spaces(
 ) -> Comparison:
     """Compare spaces on ``objects``, which all of them hold (:func:`shared_objects`).
 
-    Neighbours are of other groups: photos, or those of ``group``, which each of the ``specs`` names
+    Neighbors are of other groups: images, or those of the column ``group``, which each of the ``specs`` names
     too. Raises InputError for fewer than two groups and as
     :func:`~objectspace.analyses.factors.measure_factor` does.
     """
@@ -158,7 +159,7 @@ def compare_spaces(
 
 
 def _rows_of(space: Space, objects: Objects) -> Space:
-    """The space with the objects' rows only, in their order."""
+    """The space restricted to the objects, in their order."""
     place = {name: row for row, name in enumerate(space.object_id.tolist())}
     try:
         rows = [place[name] for name in objects.object_id.tolist()]

@@ -1,4 +1,4 @@
-"""Erasure: the smallest change of vectors after which no linear probe finds a factor in them.
+"""Erasure: the smallest change of vectors after which no linear probe can read a factor from them.
 
 LEACE, least-squares concept erasure in closed form (Belrose, Schneider-Joseph, Ravfogel, Cotterell, Raff and
 Biderman 2023, arXiv 2306.03819, theorem 4.3), written from its formula.
@@ -22,7 +22,7 @@ from objectspace.wording import counted
 
 Float64 = NDArray[np.float64]
 
-#: Objects whose nearness is what the non-linear probe sees.
+#: Objects whose nearness is the input of the non-linear probe.
 LANDMARKS = 200
 #: What is added to each direction's variance, of their mean. With fewer objects than dimensions the
 #: covariance is singular; after an eraser fitted to 760 pictures of 864 numbers each, a linear probe of
@@ -37,8 +37,8 @@ class Eraser:
     """``x -> x - remove @ (read.T @ (x - mean))``: an oblique projection of rank r in d dimensions.
 
     mean: (d,)
-    read: (d, r), what is measured of a vector
-    remove: (d, r), what is taken away for each unit of it
+    read: (d, r), the directions that are measured
+    remove: (d, r), the directions that are subtracted for each unit measured
     """
 
     mean: Float64
@@ -47,23 +47,23 @@ class Eraser:
 
     @property
     def rank(self) -> int:
-        """The dimensions that are erased."""
+        """Return the number of dimensions that are erased."""
         return int(self.read.shape[1])
 
     def erase(self, vectors: NDArray[Any]) -> Float64:
-        """Vectors (n, d) without what is erased, float64. Raises InputError for vectors of another length."""
+        """Return vectors (n, d) float64 without the factors. Raises InputError for another length."""
         if vectors.shape[1] != len(self.mean):
             raise InputError(
                 f"vectors of {vectors.shape[1]} numbers, but the eraser was fitted to {len(self.mean)}"
             )
-        centred = vectors.astype(np.float64) - self.mean
-        erased: Float64 = vectors - (centred @ self.read) @ self.remove.T
+        centered = vectors.astype(np.float64) - self.mean
+        erased: Float64 = vectors - (centered @ self.read) @ self.remove.T
         return erased
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What probes find of one factor in pictures that the eraser was not fitted to: R2, before and after.
+    """The R2 of probes of one factor on images that the eraser was not fitted to, before and after.
 
     linear: ridge regression; nonlinear: ridge regression on nearness (a Gaussian) to 200 of the objects
     """
@@ -71,8 +71,12 @@ class Erased:
     linear: tuple[Estimate, Estimate]
     nonlinear: tuple[Estimate, Estimate]
 
+    def __repr__(self) -> str:
+        linear, nonlinear = (f"{a.value:.2f} to {b.value:.2f}" for a, b in (self.linear, self.nonlinear))
+        return f"Erased(R2 linear {linear}, non-linear {nonlinear})"
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         pairs = {"linear": self.linear, "nonlinear": self.nonlinear}
         return {
             name: {"before": before.to_json(), "after": after.to_json()}
@@ -81,16 +85,23 @@ class Erased:
 
 
 def fit_eraser(vectors: NDArray[Any], factors: Float64, *, shrinkage: float = SHRINKAGE) -> Eraser:
-    """The eraser of factors (n, k) from vectors (n, d): no covariance between the two is left.
+    """Return the eraser of factors (n, k) from vectors (n, d): no covariance between the two is left.
 
     Without shrinkage it is, of all affine maps that leave none, the one that changes these vectors least in
     mean square. With W the inverse square root of the vectors' covariance and P the orthogonal projection on
     the span of W times their covariance with the factors, it takes W^-1 P W (x - mean) from x. ``shrinkage``
-    adds that share of the mean variance to the covariance, in every direction: the change is then the least
-    but for that, and what few vectors say of their many dimensions counts for less. Covariance is left none
-    in either case. Each factor costs a dimension, even one that the vectors hold only by chance.
-    Solved from the singular values of the centred vectors: no d x d matrix is made.
+    adds that share of the mean variance to the covariance in every direction, so that poorly estimated
+    directions count less; the change is then no longer exactly the least. No covariance is left in either
+    case. Each factor costs a dimension, even one that the vectors hold only by chance.
+    Solved from the singular values of the centered vectors: no d x d matrix is made.
     Raises InputError where a factor is constant or the vectors are all equal.
+
+    >>> rng = np.random.default_rng(0)
+    >>> factor = rng.normal(size=(50, 1))
+    >>> vectors = factor + rng.normal(size=(50, 3))
+    >>> erased = fit_eraser(vectors, factor).erase(vectors)
+    >>> bool(abs(np.cov(erased.T, factor.T)[:3, 3]).max() < 1e-12)
+    True
     """
     if not np.ptp(factors, axis=0).all():
         raise InputError("a factor that is the same everywhere cannot be erased; vary it")
@@ -101,8 +112,8 @@ def fit_eraser(vectors: NDArray[Any], factors: Float64, *, shrinkage: float = SH
         raise InputError("the vectors are all equal, so there is nothing to erase")
     left, sizes, right = left[:, kept], sizes[kept], right[kept]
     deviation = np.sqrt(sizes**2 + shrinkage * (sizes**2).mean())
-    standardised = (factors - factors.mean(0)) / factors.std(0)
-    whitened = (left * (sizes / deviation)).T @ standardised
+    standardized = (factors - factors.mean(0)) / factors.std(0)
+    whitened = (left * (sizes / deviation)).T @ standardized
     span, strength, _ = np.linalg.svd(whitened, full_matrices=False)
     span = span[:, strength > _ROUNDING * strength[0]]
     return Eraser(mean, (right.T / deviation) @ span, (right.T * deviation) @ span)
@@ -111,9 +122,9 @@ def fit_eraser(vectors: NDArray[Any], factors: Float64, *, shrinkage: float = SH
 def measure_erasure(
     vectors: NDArray[np.float32], factors: Mapping[str, Float64], image_id: NDArray[Any], *, seed: int = 0
 ) -> dict[str, Erased]:
-    """What erasing all factors leaves of each: fitted to half of the photos, probed on the other half.
+    """Measure each factor before and after erasing all: fitted to half of the images, probed on the rest.
 
-    On the half that it was fitted to, a linear probe would find nothing by construction.
+    On the half that it was fitted to, a linear probe finds nothing by construction.
     Raises InputError for fewer than twenty objects, and as :func:`fit_eraser`.
     """
     if len(vectors) < 20:

@@ -1,9 +1,10 @@
-"""Groups: which objects hang together, and so must stay together in every statistic.
+"""Groups: the sets of objects that are dependent, and so stay together in every statistic.
 
-Objects of one photo share light, camera and company; objects of one of the user's groups (the same apple, the
-same street) share even more. A *group* is the smallest set of objects that shares no photo and no group
-with any object outside it. One rule follows for every measure: neighbours come from other groups, whole
-groups are held out of a probe, drawn in a bootstrap and exchanged in a permutation.
+Objects of one image share light, camera and surroundings; objects of one value of the user's group column
+(the same apple, the same street) share even more. A *group* is the smallest set of objects that shares no
+image and no value of that column with an object outside it. One rule follows for every measure: neighbors come
+from other groups, and whole groups are held out of a probe (as in scikit-learn's ``GroupKFold``), resampled in
+a bootstrap and exchanged in a permutation.
 """
 
 from __future__ import annotations
@@ -21,11 +22,9 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """The company of each object (n,), as numbers from 0.
+    """The image, group and control level of each object (n,), as numbers from 0.
 
-    image: its photo
-    group: its group
-    level: the value of the control that it is compared at; all 0 without a control
+    level: the value of the control at which the object is compared; all 0 without a control
     """
 
     image: Codes
@@ -37,20 +36,23 @@ class Groups:
 
     @property
     def count(self) -> int:
-        """How many groups there are."""
+        """Return the number of groups."""
         return int(self.group.max(initial=-1)) + 1
 
     def take(self, rows: NDArray[Any]) -> Groups:
-        """The groups of some of the objects, numbered anew."""
+        """Return the groups of some of the objects, renumbered from 0."""
         return Groups(*(codes(column[rows]) for column in (self.image, self.group, self.level)))
 
 
 def make_groups(
     image: NDArray[Any], *, group: NDArray[Any] | None = None, level: NDArray[Any] | None = None
 ) -> Groups:
-    """Groups of objects by their photo (n,) and, where there is one, their group (n,).
+    """Return the groups of objects by their ``image`` (n,) and, if given, the user's column ``group`` (n,).
 
-    A photo whose objects are of several groups joins these groups to one group.
+    An image whose objects have several values of that column joins these to one group.
+
+    >>> make_groups(np.array(["a", "a", "b", "c"]), group=np.array([1, 2, 2, 3])).group.tolist()
+    [0, 0, 0, 1]
     """
     photo = codes(image)
     group = photo if group is None else _connected(photo, codes(group))
@@ -58,7 +60,7 @@ def make_groups(
 
 
 def comparable(groups: Groups) -> NDArray[np.bool_]:
-    """(n,) which objects can have neighbours: those whose level is in another group as well."""
+    """Return which objects (n,) can have neighbors: those whose level is in another group as well."""
     pairs = np.unique(np.stack([groups.level, groups.group]), axis=1)
     in_groups = np.bincount(pairs[0], minlength=int(groups.level.max(initial=0)) + 1)
     there: NDArray[np.bool_] = in_groups[groups.level] >= 2
@@ -66,12 +68,16 @@ def comparable(groups: Groups) -> NDArray[np.bool_]:
 
 
 def codes(column: NDArray[Any]) -> Codes:
-    """The place of each value among the different values, in order."""
+    """Return the number of each value among the sorted unique values.
+
+    >>> codes(np.array(["b", "a", "b"])).tolist()
+    [1, 0, 1]
+    """
     return np.unique(column, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
 def _connected(photo: Codes, group: Codes) -> Codes:
-    """The connected parts of the graph whose nodes are photos and groups and whose edges are objects."""
+    """The connected components of the graph of images and column values, whose edges are objects."""
     photos = int(photo.max(initial=-1)) + 1
     nodes = photos + int(group.max(initial=-1)) + 1
     edges = coo_array((np.ones(len(photo)), (photo, photos + group)), shape=(nodes, nodes))

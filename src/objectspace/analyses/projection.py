@@ -25,11 +25,11 @@ from objectspace.wording import counted
 Method = Literal["pca", "tsne"]
 Float64 = NDArray[np.float64]
 
-#: Components that are kept, and the first so many of them that factors are read from together.
+#: Components that are kept, and the numbers of first components from which factors are read together.
 COMPONENTS = 50
 FIRST = (2, 10, 50)
 
-#: Waves across and down, at most, of which a function of phase or of place is made.
+#: Largest number of half periods, across and down, in a smooth function of position or offset.
 WAVES = 6
 
 PERPLEXITY = 30.0
@@ -39,7 +39,7 @@ PERPLEXITY = 30.0
 class Components:
     """The principal components of vectors (n, d).
 
-    coordinates: (n, c) float64, centred
+    coordinates: (n, c) float64, centered
     explained: (c,) share of the variance, falling
     axes: (c, d), orthonormal, each with its largest weight positive
     """
@@ -103,13 +103,13 @@ class Shares:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """A space of n objects projected.
+    """The projection of a space of n objects.
 
     coordinates: (n, c) float64: principal components, or the two of t-SNE
     explained: (c,) share of the variance; empty for t-SNE
     loadings: (c, k, k) share of each map cell of the window in a component's squared weights; None where the
         vectors are not of windows, and for t-SNE
-    factors: name -> (n,) float64, what the readings are of
+    factors: name -> (n,) float64, the factors of the readings
     shares: None where the vectors are not of windows
     """
 
@@ -191,29 +191,33 @@ def project(
 
 
 def principal_components(vectors: Float64, count: int) -> Components:
-    """The first ``count`` principal components of vectors (n, d), or as many as there are; exact.
+    """Return the first ``count`` principal components of vectors (n, d), or as many as there are; exact.
 
     Solved in the smaller of the two equal forms, as eigenvectors of the d x d or the n x n products.
+
+    >>> found = principal_components(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 2)
+    >>> found.coordinates.round(6).tolist(), found.explained.round(6).tolist()
+    ([[-5.0], [0.0], [5.0]], [1.0])
     """
-    centred = vectors - vectors.mean(0)
-    total = float((centred**2).sum())
-    wide = centred.shape[0] <= centred.shape[1]
-    products = centred @ centred.T if wide else centred.T @ centred
+    centered = vectors - vectors.mean(0)
+    total = float((centered**2).sum())
+    wide = centered.shape[0] <= centered.shape[1]
+    products = centered @ centered.T if wide else centered.T @ centered
     size = len(products)
     values, found = eigh(products, subset_by_index=(max(0, size - count), size - 1), check_finite=False)
     # Directions without variance are rounding, not components.
     there = np.flatnonzero(values > total * 1e-12)[::-1]
     values, found = values[there], found[:, there]
-    axes = (found.T @ centred) / np.sqrt(values)[:, None] if wide else found.T
+    axes = (found.T @ centered) / np.sqrt(values)[:, None] if wide else found.T
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1))
     explained: Float64 = values / total
-    return Components(centred @ axes.T, explained, axes)
+    return Components(centered @ axes.T, explained, axes)
 
 
 def tsne(components: Float64, *, seed: int = 0) -> Float64:
-    """Two t-SNE coordinates (n, 2) of principal components (n, c); n is two or more.
+    """Return two t-SNE coordinates (n, 2) of principal components (n, c); n is two or more.
 
-    van der Maaten and Hinton 2008, started from the components, with exact neighbours.
+    van der Maaten and Hinton 2008, started from the components, with exact neighbors.
     """
     from openTSNE import TSNE
 

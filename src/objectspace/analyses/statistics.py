@@ -190,13 +190,12 @@ def permutations(
 ) -> Iterator[Codes]:
     """Yield ``count`` times the rows (n,) whose values the objects take under the null hypothesis.
 
-    The hypothesis: at one level of the control, what the vectors hold is independent of the factor. What
-    keeps its dependence is kept together (block permutation; Winkler et al., *Multi-level block
-    permutation*, 2015):
+    The hypothesis: at one level of the control, vectors and factor are independent. Objects that are
+    dependent are kept together (block permutation; Winkler et al., *Multi-level block permutation*, 2015):
 
     - whole groups exchange their values, so a factor that is constant in each group stays so;
-    - inside a group photos exchange theirs in random order, and objects inside a photo; a factor that is
-      constant in each photo stays so;
+    - inside a group images exchange theirs in random order, and objects inside an image; a factor that is
+      constant in each image stays so;
     - a value never leaves its level of the control.
 
     With a control the unit is the block, a group's objects at one level, and at each level every
@@ -208,7 +207,7 @@ def permutations(
     own, a factor and vectors that are both constant in each group would look related too often. Without
     ``values`` the order of the groups is arbitrary.
 
-    Where the receiver is larger than the giver, the giver's values come round again; where it is smaller,
+    Where the receiver is larger than the giver, the giver's values are repeated; where it is smaller,
     some are left out. So the test is exact where blocks are of one size or constant and groups are at the
     same levels, and approximate elsewhere; the share of a value may then change, so statistics are compared
     less their own chance. A level of a single group exchanges nothing:
@@ -221,14 +220,14 @@ def permutations(
 
 
 class _Tree:
-    """Groups of blocks (a group at one level of the control) of photos of objects."""
+    """The tree of groups, blocks (a group at one level of the control), images and objects."""
 
     def __init__(self, groups: Groups, values: Float64) -> None:
         block = _pair_codes(groups.group, groups.level)
         photo = _pair_codes(block, groups.image)
         self.group, self.level = (_parents(block, one) for one in (groups.group, groups.level))
         self.photos, self.objects = _Segments(_parents(photo, block)), _Segments(photo)
-        # The same photo at several levels is several of ``photos``.
+        # An image at several levels is several of ``photos``.
         self.same_photo = _parents(photo, _pair_codes(groups.group, groups.image))
         self.place = _places(groups, values)
         self.in_order = self._order(self.place)
