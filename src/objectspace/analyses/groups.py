@@ -2,9 +2,9 @@
 
 Objects of one image share light, camera and surroundings; objects of one value of the user's group column
 (the same apple, the same street) share even more. A *group* is the smallest set of objects that shares no
-image and no value of that column with an object outside it. One rule follows for every measure: neighbors come
-from other groups, and whole groups are held out of a probe (as in scikit-learn's ``GroupKFold``), resampled in
-a bootstrap and exchanged in a permutation.
+image and no value of that column with an object outside it. One rule follows for every measure: neighbors
+come from other groups, and whole groups are held out of a probe (as in scikit-learn's ``GroupKFold``),
+resampled in a bootstrap and exchanged in a permutation.
 """
 
 from __future__ import annotations
