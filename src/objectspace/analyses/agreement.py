@@ -37,6 +37,9 @@ class Agreement:
     values: NDArray[np.float64]
     group: Codes
 
+    def __repr__(self) -> str:
+        return f"Agreement({self.overall!r}, {len(self.labels)} labels)"
+
 
 def find_neighbours(
     vectors: NDArray[np.float32], ids: NDArray[np.str_], groups: Groups, *, k: int, metric: str

@@ -76,6 +76,9 @@ class Comparison:
     pairs: tuple[PairOfSpaces, ...]
     factors: tuple[FactorInSpaces, ...]
 
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.spaces)}: {self.n} objects, {len(self.factors)} factors)"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the shape that ``objectspace compare --json`` prints."""
         return {

@@ -45,6 +45,9 @@ class Eraser:
     read: Float64
     remove: Float64
 
+    def __repr__(self) -> str:
+        return f"Eraser(rank {self.rank} of {len(self.mean)} dimensions)"
+
     @property
     def rank(self) -> int:
         """Return the number of dimensions that are erased."""

@@ -34,6 +34,9 @@ class Groups:
     def __len__(self) -> int:
         return len(self.group)
 
+    def __repr__(self) -> str:
+        return f"Groups({len(self)} objects in {self.count} groups)"
+
     @property
     def count(self) -> int:
         """Return the number of groups."""

@@ -48,6 +48,9 @@ class Components:
     explained: Float64
     axes: Float64
 
+    def __repr__(self) -> str:
+        return f"Components({len(self.explained)} of {len(self.coordinates)} vectors)"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:

@@ -1,8 +1,7 @@
 """The paper's claims, one by one: a measure, its chance level, an interval, and whether the claim holds.
 
 Source: K. Selvakumaran, M. Acharya and N. Adke, *Decomposing Image Embeddings into Object Embeddings*. The
-paper looked at grids of pictures and at scatter plots; each sentence of its that could be wrong is a claim
-here.
+paper inspected grids of pictures and scatter plots; each of its sentences that could be wrong is one claim.
 """
 
 from __future__ import annotations
@@ -50,11 +49,11 @@ FEWEST = 10  # groups: a bootstrap over fewer says little
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A claim and what became of it.
+    """A claim with its estimate and verdict.
 
     claim: the paper's, in a sentence; section: where; measure: what was measured, in words
     better: 1 where the claim says "more than chance", -1 where it says "less"
-    estimate: None where nothing could be measured, and then ``reason`` says why
+    estimate: None where nothing could be measured; ``reason`` says why
     """
 
     key: str
@@ -65,6 +64,9 @@ class Finding:
     estimate: Estimate | None
     verdict: Verdict
     reason: str = ""
+
+    def __repr__(self) -> str:
+        return f"Finding({self.key}: {self.verdict}, {self.reason or self.estimate})"
 
 
 def judge(estimate: Estimate, better: int) -> Verdict:
@@ -84,7 +86,7 @@ def judge(estimate: Estimate, better: int) -> Verdict:
 
 
 def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
-    """Every claim, in the paper's order; the same seed gives the same figures."""
+    """Return a finding for every claim, in the paper's order; the same seed gives the same figures."""
     return [_weigh(claim, evidence, seed) for claim in CLAIMS]
 
 
@@ -112,7 +114,7 @@ def _weigh(claim: Claim, evidence: Evidence, seed: int) -> Finding:
 
 
 def _undecided(estimate: Estimate) -> str:
-    """Why an estimate says nothing of a claim either way."""
+    """Return why an estimate gives no verdict."""
     if estimate.groups < FEWEST:
         few = counted(estimate.groups, "photo or group is", "photos or groups are")
         return f"{few} too few"

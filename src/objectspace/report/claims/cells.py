@@ -14,7 +14,10 @@ from objectspace.report.claims.evidence import WINDOW, Evidence, require
 
 
 def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
-    """Predictions that vanish when the cells around theirs are zeroed, beside windows without their cell."""
+    """Return the share of predictions that vanish when the cells around their own are zeroed.
+
+    Chance is the share under windows of that size without the prediction's own cell.
+    """
     own, other, image = [], [], []
     for number, occlusion in enumerate(require(evidence.occlusions)):
         # The layer may feed one head of several: predictions of the others no window can change.
