@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
+from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
 from objectspace.images import find_photos
 from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
@@ -29,13 +29,16 @@ NAMES = r"apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)"
 
 #: What is asked, with the figure to print of it: neighbors' or probe's.
 SCENES = {
-    "label, purity at 5": (Question("label"), "neighbors"),
-    "x, R2 of the probe": (Question("x"), "probe"),
-    "size, R2 of the probe": (Question("size"), "probe"),
+    "label, purity at 5": (FactorSpec("label"), "neighbors"),
+    "x, R2 of the probe": (FactorSpec("x"), "probe"),
+    "size, R2 of the probe": (FactorSpec("size"), "probe"),
 }
 APPLES = {
-    "which apple, purity at 5": (Question("apple", categorical=True), "neighbors"),
-    "azimuth within an apple, degrees": (Question("azimuth", circular=360.0, control="apple"), "neighbors"),
+    "which apple, purity at 5": (FactorSpec("apple", categorical=True), "neighbors"),
+    "azimuth within an apple, degrees": (
+        FactorSpec("azimuth", circular=360.0, control="apple"),
+        "neighbors",
+    ),
 }
 
 
@@ -69,7 +72,7 @@ def routes(weights: Path, given: dict[str, Any]) -> list[Job]:
     ]
 
 
-def print_table(store: Store, spaces: list[str], asked: dict[str, tuple[Question, str]]) -> None:
+def print_table(store: Store, spaces: list[str], asked: dict[str, tuple[FactorSpec, str]]) -> None:
     """One line a space: a figure of each question with its interval and its chance level."""
     print(f"\n{store.info().images} photos, {store.info().objects} objects\n")
     print("| space | numbers | " + " | ".join(asked) + " |")

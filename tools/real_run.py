@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from objectspace.analyses.factors import Question, measure_neighbors
+from objectspace.analyses.factors import FactorSpec, measure_neighbors
 from objectspace.images import find_photos
 from objectspace.jobs.index import index
 from objectspace.models.detectors import Detector, load_detector
@@ -70,9 +70,9 @@ def print_purity(store: Store) -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for info in held.spaces:
         space = store.space(info.name)
-        purity = measure_neighbors(space, store.objects(space.object_id), Question("label"), k=5).overall
+        purity = measure_neighbors(space, store.objects(space.object_id), FactorSpec("label"), k=5).overall
         print(
-            f"| {info.name} | {info.dimension} | {purity.n} | {purity.clusters} | {purity.value:.3f} "
+            f"| {info.name} | {info.dimension} | {purity.n} | {purity.groups} | {purity.value:.3f} "
             f"| {purity.low:.3f} to {purity.high:.3f} | {purity.chance:.3f} |"
         )
 

@@ -12,7 +12,7 @@ The flow, in the order in which it is used::
     SpaceSearch                                     nearest objects, exact; approximate after index_space
     query_photo, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
-    Question, measure_factor, compare_spaces        what spaces hold, with chance and interval
+    FactorSpec, measure_factor, compare_spaces      what spaces hold, with chance and interval
     measure_occlusion, project, measure_context     which cells count, where place is, what context does
     draw_variation, erase_space                     one object varied; a factor taken out of a space
     export_store                                    objects and vectors as files of other tools
@@ -32,7 +32,7 @@ from objectspace._version import __version__
 if TYPE_CHECKING:
     from objectspace.analyses.comparison import compare_spaces
     from objectspace.analyses.context import measure_context, view_objects
-    from objectspace.analyses.factors import Question, measure_factor
+    from objectspace.analyses.factors import FactorSpec, measure_factor
     from objectspace.analyses.occlusion import measure_occlusion
     from objectspace.analyses.projection import project
     from objectspace.build_index import index_space
@@ -112,6 +112,7 @@ _ADDRESSES = {
     "ExactIndex": "neighbors",
     "Exported": "export",
     "FactorTableSpec": "pipeline.specs",
+    "FactorSpec": "analyses.factors",
     "Image": "images",
     "ImageError": "errors",
     "InputError": "errors",
@@ -124,7 +125,6 @@ _ADDRESSES = {
     "ObjectspaceError": "errors",
     "QueryError": "errors",
     "PromptSpec": "pipeline.specs",
-    "Question": "analyses.factors",
     "Recipe": "embeddings.spaces",
     "RecipeError": "errors",
     "Space": "embeddings.spaces",
@@ -195,6 +195,7 @@ __all__ = [
     "EncoderSpec",
     "ExactIndex",
     "Exported",
+    "FactorSpec",
     "FactorTableSpec",
     "Image",
     "ImageError",
@@ -208,7 +209,6 @@ __all__ = [
     "ObjectspaceError",
     "PromptSpec",
     "QueryError",
-    "Question",
     "Recipe",
     "RecipeError",
     "Space",

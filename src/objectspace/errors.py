@@ -100,9 +100,9 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
 
 
-def number_text(number: float) -> str:
-    """Return a number with three decimals, with one from 10 on (``0.325``, ``90.1``), or ``-`` for NaN."""
-    if math.isnan(number):
+def number_text(number: float | None) -> str:
+    """Return a number with three decimals, one from 10 on (``0.325``, ``90.1``); ``-`` for an unknown one."""
+    if number is None or math.isnan(number):
         return "-"
     return f"{number:z.3f}" if abs(number) < 10 else f"{number:z.1f}"
 

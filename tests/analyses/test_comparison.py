@@ -6,11 +6,11 @@ import json
 
 import numpy as np
 import pytest
-from objectspace.analyses.groups import make_clusters
 
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.comparison import compare_spaces, shared_objects
-from objectspace.analyses.factors import Question
+from objectspace.analyses.factors import FactorSpec
+from objectspace.analyses.groups import make_groups
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, Provenance
@@ -82,7 +82,7 @@ def plain_hsic(one: np.ndarray, other: np.ndarray) -> float:
 
 def test_cka_is_that_of_the_papers() -> None:
     x, y = noise(0).astype(float), (noise(0) + noise(1)).astype(float)
-    estimate, biased = measure_cka(x.astype(np.float32), y.astype(np.float32), make_clusters(np.arange(60)))
+    estimate, biased = measure_cka(x.astype(np.float32), y.astype(np.float32), make_groups(np.arange(60)))
     k, m = x @ x.T, y @ y.T
     assert estimate.value == pytest.approx(plain_hsic(k, m) / np.sqrt(plain_hsic(k, k) * plain_hsic(m, m)))
     x, y = x - x.mean(0), y - y.mean(0)
@@ -93,24 +93,24 @@ def test_cka_is_that_of_the_papers() -> None:
 def test_cka_interval_is_the_jackknifes() -> None:
     """Twenty parts of three objects: each left out by hand."""
     x, y = noise(0), noise(0) + noise(1)
-    estimate, _ = measure_cka(x, y, make_clusters(np.arange(60)))
+    estimate, _ = measure_cka(x, y, make_groups(np.arange(60)))
     part = np.random.default_rng([0, 4]).permutation(60) % 20
     without = [
-        measure_cka(x[part != p], y[part != p], make_clusters(np.arange(57)))[0].value for p in range(20)
+        measure_cka(x[part != p], y[part != p], make_groups(np.arange(57)))[0].value for p in range(20)
     ]
     error = np.sqrt(19 / 20 * ((np.array(without) - np.mean(without)) ** 2).sum())
     assert estimate.high - estimate.value == pytest.approx(2.093024 * error, rel=1e-5)
 
 
 def test_a_constant_space_has_no_alignment() -> None:
-    estimate, biased = measure_cka(noise(0), np.ones((60, 3), np.float32), make_clusters(np.arange(60)))
+    estimate, biased = measure_cka(noise(0), np.ones((60, 3), np.float32), make_groups(np.arange(60)))
     assert np.isnan([estimate.value, biased]).all()
 
 
 def test_each_factor_stands_beside_itself() -> None:
     x = np.random.default_rng(2).uniform(0, 100, 60)
     spaces = [make_space("noise", noise(0)), make_space("truth", np.stack([x, x], 1).astype(np.float32))]
-    compared = compare_spaces(spaces, make_objects(place=x), [Question("place")])
+    compared = compare_spaces(spaces, make_objects(place=x), [FactorSpec("place")])
     (factor,) = compared.factors
     assert [one.space for one in factor.measures] == ["noise", "truth"]
     (difference,) = factor.differences

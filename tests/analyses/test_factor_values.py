@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from objectspace.analyses.groups import Clusters, make_clusters
 
 from objectspace.analyses.factor_values import Factor, control_levels, random_agreement, read_factor
+from objectspace.analyses.groups import Groups, make_groups
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, make_objects
 
@@ -95,14 +95,13 @@ def test_numbers_of_few_values_are_their_own_levels() -> None:
     assert control_levels(np.array([0.0, 90.0, 0.0, 45.0])).tolist() == [0, 2, 0, 1]
 
 
-def looped(factor: Factor, clusters: Clusters) -> list[float]:
+def looped(factor: Factor, groups: Groups) -> list[float]:
     means = []
-    for row in range(len(clusters)):
+    for row in range(len(groups)):
         others = [
             other
-            for other in range(len(clusters))
-            if clusters.cluster[other] != clusters.cluster[row]
-            and clusters.level[other] == clusters.level[row]
+            for other in range(len(groups))
+            if groups.group[other] != groups.group[row] and groups.level[other] == groups.level[row]
         ]
         one = np.full(len(others), factor.values[row])
         means.append(float(factor.compare(one, factor.values[others]).mean()))
@@ -119,5 +118,5 @@ def test_agreement_of_random_objects_equals_a_double_loop(kind: str, rounded: bo
     if kind == "categorical":
         values = np.floor(values / 45)
     factor = Factor("f", kind, values, 360)
-    clusters = make_clusters(rng.integers(0, 12, 80), level=rng.integers(0, 3, 80))
-    assert random_agreement(factor, factor.values, clusters) == pytest.approx(looped(factor, clusters))
+    groups = make_groups(rng.integers(0, 12, 80), level=rng.integers(0, 3, 80))
+    assert random_agreement(factor, factor.values, groups) == pytest.approx(looped(factor, groups))

@@ -8,13 +8,13 @@ import tracemalloc
 import numpy as np
 import pytest
 import scipy.stats
-from objectspace.analyses.groups import make_clusters
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from objectspace.analyses.agreement import find_neighbors, hubness, measure_agreement
 from objectspace.analyses.factor_values import Factor, random_agreement
-from objectspace.analyses.factors import Question, measure_factor, measure_neighbors
+from objectspace.analyses.factors import FactorSpec, measure_factor, measure_neighbors
+from objectspace.analyses.groups import make_groups
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import permutations
@@ -62,7 +62,7 @@ def circle(angles: np.ndarray) -> np.ndarray:
 def test_vectors_that_are_the_number() -> None:
     x = np.random.default_rng(0).uniform(0, 100, 120)
     space, objects = make_space(np.stack([x, np.zeros(120)], 1), np.arange(120), place=x)
-    measured = measure_factor(space, objects, Question("place"), k=3)
+    measured = measure_factor(space, objects, FactorSpec("place"), k=3)
     assert measured.neighbors.overall.value < 2
     assert measured.neighbors.overall.chance == pytest.approx(np.abs(x[:, None] - x).sum() / (120 * 119))
     assert measured.neighbors.overall.p == 0.001
@@ -73,7 +73,7 @@ def test_vectors_that_are_the_number() -> None:
 
 def test_vectors_that_are_the_angle() -> None:
     space, objects = make_space(circle(ANGLES), np.arange(96), azimuth=ANGLES, thing=np.arange(96) // 12.0)
-    measured = measure_factor(space, objects, Question("azimuth", circular=360, group="thing"), k=5)
+    measured = measure_factor(space, objects, FactorSpec("azimuth", circular=360, group="thing"), k=5)
     assert measured.neighbors.overall.value < 1e-6
     assert measured.neighbors.overall.chance == pytest.approx(90)
     assert measured.probe is not None
@@ -89,8 +89,8 @@ def test_vectors_that_are_the_angle() -> None:
 
 def test_an_angle_that_looks_the_same_after_half_a_turn() -> None:
     space, objects = make_space(circle(2 * ANGLES), np.arange(96), azimuth=ANGLES)
-    half = measure_neighbors(space, objects, Question("azimuth", circular=180)).overall
-    full = measure_neighbors(space, objects, Question("azimuth", circular=360)).overall
+    half = measure_neighbors(space, objects, FactorSpec("azimuth", circular=180)).overall
+    full = measure_neighbors(space, objects, FactorSpec("azimuth", circular=360)).overall
     assert (half.value, half.chance) == (pytest.approx(0, abs=1e-6), pytest.approx(45, abs=0.5))
     assert full.value > 60
 
@@ -98,7 +98,7 @@ def test_an_angle_that_looks_the_same_after_half_a_turn() -> None:
 def test_vectors_that_are_the_label() -> None:
     labels = np.array(["a", "b", "c"])[np.arange(90) % 3]
     space, objects = make_space(np.eye(3)[np.arange(90) % 3], np.arange(90) // 2, labels)
-    measured = measure_factor(space, objects, Question("label"))
+    measured = measure_factor(space, objects, FactorSpec("label"))
     assert measured.neighbors.overall.value == 1
     assert {name: one.value for name, one in measured.neighbors.labels.items()} == {"a": 1, "b": 1, "c": 1}
     assert measured.probe is not None
@@ -110,10 +110,10 @@ def test_noise_holds_nothing(kind: str) -> None:
     rng = np.random.default_rng(5)
     labels, value = rng.choice(["a", "b"], 150), rng.uniform(0, 360, 150)
     space, objects = make_space(noise(6, 150), np.arange(150) // 3, labels, value=value)
-    question = (
-        Question("label") if kind == "label" else Question("value", 360.0 if kind == "circular" else None)
+    spec = (
+        FactorSpec("label") if kind == "label" else FactorSpec("value", 360.0 if kind == "circular" else None)
     )
-    measured = measure_factor(space, objects, question)
+    measured = measure_factor(space, objects, spec)
     assert measured.probe is not None
     for one in (measured.neighbors.overall, measured.probe.score):
         # One noise in a hundred looks like less; the level itself is tested over 200 seeds below.
@@ -137,13 +137,13 @@ def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> No
     rejected = covered = 0
     for seed in range(200):
         vectors, values, photo = clustered(seed)
-        clusters = make_clusters(photo)
+        groups = make_groups(photo)
         factor = Factor("f", kind, values if kind == "linear" else (values > 0).astype(float))
         near = find_neighbors(
-            vectors.astype(np.float32), np.arange(len(photo)).astype(str), clusters, k=3, metric="euclidean"
+            vectors.astype(np.float32), np.arange(len(photo)).astype(str), groups, k=3, metric="euclidean"
         )
         labels = np.array(["thing"] * len(photo), object)
-        found = measure_agreement(near, factor, clusters, labels, permuted=19, seed=seed).overall
+        found = measure_agreement(near, factor, groups, labels, permuted=19, seed=seed).overall
         rejected += found.p <= 0.05
         covered += found.low <= found.chance <= found.high
     # 5 % of 200 is 10; outside these bounds comes once in 300 times.
@@ -152,16 +152,55 @@ def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> No
     assert 165 <= covered <= 199
 
 
+def classes(seed: int, count: int, names: int, signal: float) -> tuple[np.ndarray, Factor]:
+    """Vectors (count, 4) around the center of one of so many classes, at this distance or at none."""
+    rng = np.random.default_rng([seed, 8])
+    own = rng.integers(0, names, count)
+    vectors = signal * rng.normal(size=(names, 4))[own] + rng.normal(size=(count, 4))
+    factor = Factor("f", "categorical", own * 1.0, categories=tuple(map(str, range(names))))
+    return vectors.astype(np.float32), factor
+
+
+@pytest.mark.parametrize("names", [37, 80])
+def test_a_probe_of_many_values_can_be_significant(names: int) -> None:
+    vectors, factor = classes(0, 400, names, 3.0)
+    probe = measure_probe(vectors, factor, make_groups(np.arange(400)))
+    assert probe.score.p < 0.01
+    assert probe.score.excess[0] > 0
+
+
+def test_a_probe_of_many_values_keeps_its_level() -> None:
+    p = []
+    for seed in range(60):
+        vectors, factor = classes(seed, 90, 40, 0.0)
+        p.append(measure_probe(vectors, factor, make_groups(np.arange(90) // 2), seed=seed).score.p)
+    for level in (0.05, 0.25, 0.5):
+        # Outside these bounds comes once in 300 times, if that: equal accuracies make p larger.
+        _, high = scipy.stats.binom.interval(1 - 1 / 300, 60, level)
+        assert np.count_nonzero(np.array(p) <= level + 1e-9) <= high
+    assert np.mean(p) < 0.75
+
+
+def test_excess_of_a_probe_is_its_score_less_that_of_permutations() -> None:
+    """R2 against a chance level that is estimated: both sums are resampled together."""
+    vectors, values, photo = clustered(5)
+    probe = measure_probe(vectors.astype(np.float32), Factor("f", "linear", values), make_groups(photo))
+    low, high = probe.score.excess
+    assert low < probe.score.value - probe.score.chance < high
+    over, under = probe.parts.sum(0)
+    assert probe.score.value == pytest.approx(1 - over / under)
+
+
 def test_agreement_less_its_chance_is_zero_on_average_under_permutation() -> None:
     vectors, values, photo = clustered(3)
-    clusters, factor = make_clusters(photo), Factor("f", "linear", values)
+    groups, factor = make_groups(photo), Factor("f", "linear", values)
     ids = np.arange(len(photo)).astype(str)
-    near = find_neighbors(vectors.astype(np.float32), ids, clusters, k=3, metric="euclidean")
+    near = find_neighbors(vectors.astype(np.float32), ids, groups, k=3, metric="euclidean")
     gains = []
-    for rows in permutations(clusters, 1000):
+    for rows in permutations(groups, 1000):
         drawn = factor.values[rows]
         agreement = np.abs(drawn[near] - drawn[:, None]).mean()
-        gains.append(agreement - random_agreement(factor, drawn, clusters).mean())
+        gains.append(agreement - random_agreement(factor, drawn, groups).mean())
     assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(1000)
 
 
@@ -174,7 +213,7 @@ def test_agreement_equals_a_double_loop_with_groups_and_control() -> None:
     group, level, value = photo // 2.0, rng.integers(0, 3, 70).astype(float), rng.uniform(0, 10, 70)
     vectors = noise(8, 70).astype(np.float32)
     space, objects = make_space(vectors, photo, group=group, level=level, value=value)
-    found = measure_neighbors(space, objects, Question("value", group="group", control="level"), k=4)
+    found = measure_neighbors(space, objects, FactorSpec("value", group="group", control="level"), k=4)
     expected = []
     for row in range(70):
         others = [o for o in range(70) if group[o] != group[row] and level[o] == level[row]]
@@ -184,26 +223,26 @@ def test_agreement_equals_a_double_loop_with_groups_and_control() -> None:
 
 
 @pytest.mark.parametrize("dimension", [5, 200])
-def test_ridge_equals_scikit_learns(dimension: int) -> None:
-    """Both the solution by features and the one by objects."""
-    x, y = noise(1, 60, dimension), noise(2, 60, 2)
+@pytest.mark.parametrize("targets", [2, 40])
+def test_ridge_equals_scikit_learns(dimension: int, targets: int) -> None:
+    """Both the solution by features and the one by objects; by weights and by the hat matrix."""
+    x, y = noise(1, 60, dimension).astype(np.float32), noise(2, 60, targets)
     fold = make_folds(np.arange(60), 5)
-    ridge = FoldedRidge(x.astype(np.float32), y, fold, np.zeros(60, np.int64))
+    ridge = FoldedRidge(x, fold, np.zeros(60, np.int64))
     train, test = fold != 2, fold == 2
-    scaler = StandardScaler().fit(x.astype(np.float32).astype(float)[train])
-    for penalty in ridge.penalties:
-        model = Ridge(alpha=penalty).fit(
-            scaler.transform(x.astype(np.float32).astype(float)[train]), y[train]
-        )
-        expected = model.predict(scaler.transform(x.astype(np.float32).astype(float)[test]))
-        got = ridge.without([2], np.flatnonzero(test)).predict(penalty)
-        np.testing.assert_allclose(got, expected, atol=1e-6)
+    scaler = StandardScaler().fit(x.astype(float)[train])
+    for number, penalty in enumerate(ridge.penalties):
+        model = Ridge(alpha=penalty).fit(scaler.transform(x.astype(float)[train]), y[train])
+        expected = model.predict(scaler.transform(x.astype(float)[test]))
+        predicted, baseline = ridge.predict(y, np.full((5, 1), number))
+        np.testing.assert_allclose(predicted[test], expected, atol=1e-6)
+        np.testing.assert_allclose(baseline[test], np.tile(y[train].mean(0), (test.sum(), 1)))
 
 
 def test_folds_keep_clusters_whole_and_even() -> None:
-    cluster = np.repeat(np.arange(20), np.arange(1, 21))
-    fold = make_folds(cluster, 5)
-    assert all(len(set(fold[cluster == one])) == 1 for one in range(20))
+    group = np.repeat(np.arange(20), np.arange(1, 21))
+    fold = make_folds(group, 5)
+    assert all(len(set(fold[group == one])) == 1 for one in range(20))
     assert np.ptp(np.bincount(fold)) <= 4
 
 
@@ -213,7 +252,7 @@ def test_probe_does_not_learn_photos_by_heart() -> None:
     photo = np.repeat(np.arange(40), 5)
     vectors = rng.normal(size=(40, 30))[photo] + 0.01 * rng.normal(size=(200, 30))
     probe = measure_probe(
-        vectors.astype(np.float32), Factor("f", "linear", rng.normal(size=40)[photo]), make_clusters(photo)
+        vectors.astype(np.float32), Factor("f", "linear", rng.normal(size=40)[photo]), make_groups(photo)
     )
     assert probe is not None
     assert probe.score.value < 0.2
@@ -222,15 +261,15 @@ def test_probe_does_not_learn_photos_by_heart() -> None:
 def test_permutations_in_blocks_are_those_at_once_in_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(4)
     kind = Factor("f", "categorical", rng.integers(0, 40, 2000) * 1.0, categories=tuple(map(str, range(40))))
-    vectors, clusters = noise(5, 2000, 3).astype(np.float32), make_clusters(np.arange(2000) % 50)
+    vectors, groups = noise(5, 2000, 3).astype(np.float32), make_groups(np.arange(2000) % 50)
     probes, peaks = [], []
     for at_once in (8_000_000, 160_000):
         monkeypatch.setattr("objectspace.analyses.probes._AT_ONCE", at_once)
         tracemalloc.start()
-        probes.append(measure_probe(vectors, kind, clusters))
+        probes.append(measure_probe(vectors, kind, groups))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert probes[0] == probes[1]
+    assert probes[0].score == probes[1].score
     assert peaks[1] < peaks[0] / 3
 
 
@@ -239,7 +278,7 @@ def test_a_wrong_label_is_the_worst() -> None:
     vectors = np.eye(2)[np.arange(40) % 2]
     labels[7] = "cat"
     space, objects = make_space(vectors, np.arange(40), labels)
-    measured = measure_factor(space, objects.take(np.arange(40)), Question("label"))
+    measured = measure_factor(space, objects.take(np.arange(40)), FactorSpec("label"))
     assert measured.object_id[measured.worst(1)].tolist() == [objects.object_id[7]]
     assert len(measured.worst(99)) == 40
 
@@ -249,7 +288,7 @@ def test_the_worst_of_a_number_are_the_farthest_from_their_neighbors() -> None:
     wrong = x.copy()
     wrong[12] = 500.0
     space, objects = make_space(np.stack([x, x], 1), np.arange(30), place=wrong)
-    assert measure_factor(space, objects, Question("place")).worst(1).tolist() == [12]
+    assert measure_factor(space, objects, FactorSpec("place")).worst(1).tolist() == [12]
 
 
 def test_hubness_is_scipys_skewness() -> None:
@@ -267,8 +306,8 @@ def test_a_control_takes_away_what_comes_through_it() -> None:
     angle = 90.0 * color + rng.uniform(-40, 40, 120)
     vectors = np.eye(4)[color] + 0.01 * rng.normal(size=(120, 4))
     space, objects = make_space(vectors, np.arange(120), angle=angle, color=color.astype(float))
-    alone = measure_factor(space, objects, Question("angle", circular=360))
-    fixed = measure_factor(space, objects, Question("angle", circular=360, control="color"))
+    alone = measure_factor(space, objects, FactorSpec("angle", circular=360))
+    fixed = measure_factor(space, objects, FactorSpec("angle", circular=360, control="color"))
     assert alone.neighbors.overall.p == 0.001
     assert fixed.neighbors.overall.p > 0.05
     assert alone.probe is not None
@@ -285,7 +324,7 @@ def test_chance_of_a_probe_is_chance_among_objects_of_one_label() -> None:
     probe = measure_probe(
         circle(angle).astype(np.float32),
         Factor("angle", "circular", angle, 360.0),
-        make_clusters(photo, level=label),
+        make_groups(photo, level=label),
     )
     assert probe is not None
     assert probe.score.value < 1
@@ -298,37 +337,37 @@ def test_unknown_values_are_left_out_and_counted() -> None:
     style = np.array(["a", "b"] * 10, object)
     style[5] = None
     space, objects = make_space(noise(0, 20), np.arange(20), value=x, style=style)
-    assert measure_factor(space, objects, Question("value", control="style")).left_out == 2
+    assert measure_factor(space, objects, FactorSpec("value", control="style")).left_out == 2
 
 
 @pytest.mark.parametrize(
-    ("question", "message"),
+    ("spec", "message"),
     [
-        (Question("value", group="one"), "no objects of two different one can be compared"),
-        (Question("one"), "factor one has one value only, so nothing"),
+        (FactorSpec("value", group="one"), "no objects of two different one can be compared"),
+        (FactorSpec("one"), "factor one has one value only, so nothing"),
         (
-            Question("value", control="value"),
+            FactorSpec("value", control="value"),
             "no objects of two different photos can be compared at one value",
         ),
-        (Question("pair", categorical=True, group="pair"), "no two objects that could be neighbors share"),
+        (FactorSpec("pair", categorical=True, group="pair"), "no two objects that could be neighbors share"),
     ],
 )
-def test_nothing_to_measure_is_said(question: Question, message: str) -> None:
+def test_nothing_to_measure_is_said(spec: FactorSpec, message: str) -> None:
     columns = {"value": np.arange(20.0), "one": np.ones(20), "pair": np.arange(20.0) // 2}
     space, objects = make_space(noise(0, 20), np.arange(20), **columns)
     with pytest.raises(InputError, match=message):
-        measure_factor(space, objects, question)
+        measure_factor(space, objects, spec)
 
 
 def test_rows_must_match() -> None:
     space, objects = make_space(noise(0, 5), np.arange(5))
     with pytest.raises(InputError, match="same order"):
-        measure_factor(space, objects.take([1, 0, 2, 3, 4]), Question("x"))
+        measure_factor(space, objects.take([1, 0, 2, 3, 4]), FactorSpec("x"))
 
 
 def test_the_same_seed_gives_the_same_document() -> None:
     space, objects = make_space(noise(0, 40), np.arange(40) // 2, angle=np.arange(40) * 9.0)
-    question = Question("angle", circular=360)
-    first, second = (measure_factor(space, objects, question).to_json() for _ in range(2))
+    spec = FactorSpec("angle", circular=360)
+    first, second = (measure_factor(space, objects, spec).to_json() for _ in range(2))
     assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
     assert {"value", "chance", "low", "high", "p"} <= set(first["neighbors"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.analyses.place import numeric_factor, window_whereabouts
+from objectspace.analyses.place import grid_positions, numeric_factor
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError
 from objectspace.objects.records import make_objects
@@ -31,31 +31,35 @@ def stored(tmp_path, *, window=3, resize="stretch", centers=CENTERS, route="wind
     return store, store.objects(store.members("s"))
 
 
+def positions_of(store, objects):
+    return grid_positions(store.space("s"), objects, store.cells("s"), store.image_wh())
+
+
 def test_an_odd_window_is_centered_on_its_cell(tmp_path):
     store, objects = stored(tmp_path)
-    where = window_whereabouts(store, "s", objects)
-    np.testing.assert_allclose(where.place, np.floor(CENTERS) + 0.5)
-    np.testing.assert_allclose(where.phase, CENTERS - np.floor(CENTERS) - 0.5, atol=1e-5)
+    where = positions_of(store, objects)
+    np.testing.assert_allclose(where.position, np.floor(CENTERS) + 0.5)
+    np.testing.assert_allclose(where.offset, CENTERS - np.floor(CENTERS) - 0.5, atol=1e-5)
 
 
 def test_an_even_window_is_centered_on_the_nearest_corner_of_cells(tmp_path):
     store, objects = stored(tmp_path, window=2)
-    where = window_whereabouts(store, "s", objects)
-    np.testing.assert_allclose(where.place, np.floor(CENTERS + 0.5))
-    assert np.abs(where.phase).max() <= 0.5
+    where = positions_of(store, objects)
+    np.testing.assert_allclose(where.position, np.floor(CENTERS + 0.5))
+    assert np.abs(where.offset).max() <= 0.5
 
 
 def test_the_letterbox_counts(tmp_path):
     """The photo fills the width and half of the height: 1.6 times as large, 80 pixels down."""
     centers = ((LEFT_TOP + np.array([4, 2])) * 1.6 + [0, 80]) / 32
     store, objects = stored(tmp_path, resize="letterbox", centers=centers)
-    where = window_whereabouts(store, "s", objects)
-    np.testing.assert_allclose(where.phase + where.place, centers, atol=1e-5)
+    where = positions_of(store, objects)
+    np.testing.assert_allclose(where.offset + where.position, centers, atol=1e-5)
 
 
 def test_crops_have_no_phase(tmp_path):
     store, objects = stored(tmp_path, route="crop", window=None)
-    assert window_whereabouts(store, "s", objects) is None
+    assert positions_of(store, objects) is None
     with pytest.raises(
         InputError, match="factor phase_x is of windows of a detector's map, and this space is"
     ):
@@ -67,13 +71,13 @@ def test_a_recipe_that_does_not_say_how_photos_lie(tmp_path):
     with pytest.raises(
         InputError, match="the recipe of space s does not say how photos lie on the detector's"
     ):
-        window_whereabouts(store, "s", objects)
+        positions_of(store, objects)
 
 
 def test_factors_by_name(tmp_path):
     store, objects = stored(tmp_path)
-    where = window_whereabouts(store, "s", objects)
-    np.testing.assert_array_equal(numeric_factor(objects, where, "phase_y"), where.phase[:, 1])
+    where = positions_of(store, objects)
+    np.testing.assert_array_equal(numeric_factor(objects, where, "phase_y"), where.offset[:, 1])
     np.testing.assert_array_equal(numeric_factor(objects, where, "x1"), LEFT_TOP[:, 0])
     np.testing.assert_array_equal(numeric_factor(objects, where, "y"), LEFT_TOP[:, 1] + 2)
     with pytest.raises(InputError, match="factor label is not a number for every object"):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
-from objectspace.analyses.place import PHASES, Whereabouts
+from objectspace.analyses.place import PHASES, GridPositions
 from objectspace.analyses.projection import principal_components, project
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
@@ -37,10 +37,10 @@ def grid(count: int = 16) -> np.ndarray:
     return (corners + np.random.default_rng(7).random(corners.shape)) * 310 / count
 
 
-def whereabouts(xy: np.ndarray) -> Whereabouts:
+def positions_of(xy: np.ndarray) -> GridPositions:
     cells = (xy + 5) / 32
     place = np.floor(cells) + 0.5
-    return Whereabouts(cells - place, place)
+    return GridPositions(cells - place, place)
 
 
 @pytest.mark.parametrize(("count", "dimension"), [(60, 8), (20, 50), (30, 30)])
@@ -92,16 +92,16 @@ def test_noise_holds_nothing():
 def test_the_variance_is_shared_out(held, phase, place):
     """Vectors that are a function of the one, the other, or of neither without the other."""
     xy = grid(20)
-    where = whereabouts(xy)
-    u, v = where.phase.T
-    across, down = (where.place - 5).T
+    where = positions_of(xy)
+    u, v = where.offset.T
+    across, down = (where.position - 5).T
     vectors = {
         "phase": np.column_stack([np.sin(3 * u), np.cos(2 * v), u * v]),
         "place": np.column_stack([across, down**2, np.sin(across)]),
         "product": np.column_stack([np.sin(6 * u) * across, np.sin(6 * v) * down]),
     }[held]
     objects = objects_at(xy)
-    shares = project(space_of(vectors, objects), objects, {"x": xy[:, 0]}, where=where).shares
+    shares = project(space_of(vectors, objects), objects, {"x": xy[:, 0]}, positions=where).shares
     assert shares.phase == pytest.approx(phase, abs=0.06)
     assert shares.place == pytest.approx(place, abs=0.06)
     assert shares.both == pytest.approx(max(phase, place), abs=0.08)
@@ -109,10 +109,10 @@ def test_the_variance_is_shared_out(held, phase, place):
 
 def test_components_that_follow_the_phase_are_told_from_those_that_follow_the_place():
     xy = grid(20)
-    where = whereabouts(xy)
+    where = positions_of(xy)
     objects = objects_at(xy)
     found = project(
-        space_of(np.column_stack([30 * where.phase, where.place]), objects), objects, {}, where=where
+        space_of(np.column_stack([30 * where.offset, where.position]), objects), objects, {}, positions=where
     )
     of_place = found.shares.components[np.argsort(found.shares.components[:, 0])]
     np.testing.assert_allclose(of_place[:2, 1], 1, atol=0.08)
@@ -174,3 +174,16 @@ def test_what_cannot_be_projected():
     few = objects.take(np.arange(5))
     with pytest.raises(InputError, match="has 5 objects; a projection needs ten or more"):
         project(space_of(vectors[:5], few), few, {})
+
+
+def test_tsne_from_known_components_is_the_same():
+    xy = grid(8)
+    objects = objects_at(xy)
+    space = space_of(np.column_stack([xy, np.random.default_rng(0).normal(size=(64, 3))]), objects)
+    factors, where = {"x": xy[:, 0]}, positions_of(xy)
+    pca = project(space, objects, factors, positions=where)
+    anew = project(space, objects, factors, positions=where, method="tsne")
+    found = project(space, objects, factors, positions=where, method="tsne", components=pca)
+    np.testing.assert_array_equal(found.coordinates, anew.coordinates)
+    assert found.shares is pca.shares
+    assert found.shares.to_json() == anew.shares.to_json()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.stats
-from objectspace.analyses.groups import comparable, make_clusters
 
+from objectspace.analyses.groups import comparable, make_groups
 from objectspace.analyses.statistics import (
+    Estimate,
+    bootstrap,
+    draws,
+    estimate_mean,
     expanded_percentiles,
     mean_interval,
     p_value,
@@ -17,37 +21,37 @@ from objectspace.analyses.statistics import (
 
 
 def test_a_photo_of_two_groups_joins_them() -> None:
-    clusters = make_clusters(np.array(["1", "1", "2", "3"]), group=np.array(["a", "b", "b", "c"]))
-    assert clusters.cluster.tolist() == [0, 0, 0, 1]
+    groups = make_groups(np.array(["1", "1", "2", "3"]), group=np.array(["a", "b", "b", "c"]))
+    assert groups.group.tolist() == [0, 0, 0, 1]
 
 
 def test_a_level_of_one_cluster_has_nobody_to_compare_with() -> None:
-    clusters = make_clusters(np.array(["1", "1", "2"]), level=np.array([0, 1, 0]))
-    assert comparable(clusters).tolist() == [True, False, True]
+    groups = make_groups(np.array(["1", "1", "2"]), level=np.array([0, 1, 0]))
+    assert comparable(groups).tolist() == [True, False, True]
 
 
 def test_single_objects_are_permuted_freely() -> None:
-    clusters = make_clusters(np.arange(4))
-    seen = {tuple(rows) for rows in permutations(clusters, 400)}
+    groups = make_groups(np.arange(4))
+    seen = {tuple(rows) for rows in permutations(groups, 400)}
     assert len(seen) == 24
 
 
 def test_a_factor_of_the_photos_stays_one() -> None:
     photo = np.repeat([0, 1, 2, 3], [1, 2, 3, 4])
-    for rows in permutations(make_clusters(photo), 50):
+    for rows in permutations(make_groups(photo), 50):
         moved = photo[rows]
         assert all(len(set(moved[photo == one])) == 1 for one in range(4))
 
 
 def test_photos_of_equal_size_exchange_all_their_values() -> None:
     photo = np.repeat(np.arange(4), 3)
-    for rows in permutations(make_clusters(photo), 50):
+    for rows in permutations(make_groups(photo), 50):
         assert sorted(rows) == list(range(12))
 
 
 def test_photos_stay_whole_inside_their_group() -> None:
     photo, group = np.repeat(np.arange(6), 2), np.repeat([0, 1, 2], 4)
-    for rows in permutations(make_clusters(photo, group=group), 50):
+    for rows in permutations(make_groups(photo, group=group), 50):
         assert all(len(set(photo[rows][photo == one])) == 1 for one in range(6))
         assert all(len(set(group[rows][group == one])) == 1 for one in range(3))
 
@@ -55,15 +59,15 @@ def test_photos_stay_whole_inside_their_group() -> None:
 def test_values_never_leave_their_level() -> None:
     rng = np.random.default_rng(0)
     photo, level = rng.integers(0, 8, 60), rng.integers(0, 3, 60)
-    for rows in permutations(make_clusters(photo, level=level), 50):
+    for rows in permutations(make_groups(photo, level=level), 50):
         assert (level[rows] == level).all()
 
 
 def test_clusters_move_through_all_levels_together() -> None:
     """The same apple's color at two elevations is one value, not two."""
     apple, elevation = np.repeat(np.arange(5), 2), np.tile([0, 1], 5)
-    clusters = make_clusters(np.arange(10), group=apple, level=elevation)
-    for rows in permutations(clusters, 50):
+    groups = make_groups(np.arange(10), group=apple, level=elevation)
+    for rows in permutations(groups, 50):
         assert (apple[rows][elevation == 0] == apple[rows][elevation == 1]).all()
 
 
@@ -76,9 +80,9 @@ def photos_of_kinds(seed: int, photos: int, kinds: int, share: float) -> tuple[n
 def test_each_level_is_permuted_freely_whatever_the_other_levels_of_a_photo() -> None:
     """Hardly two of these photos have the same kinds."""
     photo, kind = photos_of_kinds(0, 40, 8, 0.4)
-    clusters = make_clusters(photo, level=kind)
+    groups = make_groups(photo, level=kind)
     values = np.random.default_rng(1).normal(size=len(photo))
-    drawn = np.stack(list(permutations(clusters, 400, values=values)))
+    drawn = np.stack(list(permutations(groups, 400, values=values)))
     assert (np.sort(drawn) == np.arange(len(photo))).all()
     # In a uniform permutation each gives to each other equally often, itself included.
     for level in range(8):
@@ -93,7 +97,7 @@ def test_clusters_of_other_levels_keep_a_value_that_they_share() -> None:
     photo, kind = photos_of_kinds(2, 200, 4, 0.5)
     light = np.random.default_rng(3).normal(size=200)[photo]
     tables = []
-    for rows in permutations(make_clusters(photo, level=kind), 20, values=light):
+    for rows in permutations(make_groups(photo, level=kind), 20, values=light):
         table = np.full((200, 4), np.nan)
         table[photo, kind] = light[rows]
         tables.append(table[~np.isnan(table[:, :2]).any(1), :2])
@@ -107,12 +111,12 @@ def test_p_is_uniform_where_photos_hang_together_across_levels(shared: str) -> N
     for seed in range(300):
         rng = np.random.default_rng([seed, 9])
         photo, kind = photos_of_kinds(seed, 30, 4, 0.7)
-        clusters = make_clusters(photo, level=kind)
+        groups = make_groups(photo, level=kind)
         value = rng.normal(size=30)[photo] if shared == "photo" else rng.normal(size=len(photo))
         value += 2 * rng.normal(size=4)[kind]
         vectors = rng.normal(size=(30, 2))[photo]
         compared = (kind[:, None] == kind) & (photo[:, None] != photo)
-        rows = np.stack([np.arange(len(photo)), *permutations(clusters, 19, values=value, seed=seed)])
+        rows = np.stack([np.arange(len(photo)), *permutations(groups, 19, values=value, seed=seed)])
         member = np.eye(4)[kind]
         centered = value - (value @ member / member.sum(0))[kind]
         likeness = np.einsum("pi,ij,pj->p", centered[rows], vectors @ vectors.T * compared, centered[rows])
@@ -124,8 +128,8 @@ def test_p_is_uniform_where_photos_hang_together_across_levels(shared: str) -> N
 
 
 def test_permutations_are_the_same_for_the_same_seed() -> None:
-    clusters = make_clusters(np.arange(9) // 2)
-    one, again, other = (np.stack(list(permutations(clusters, 5, seed=seed))) for seed in (1, 1, 2))
+    groups = make_groups(np.arange(9) // 2)
+    one, again, other = (np.stack(list(permutations(groups, 5, seed=seed))) for seed in (1, 1, 2))
     assert (one == again).all()
     assert (one != other).any()
 
@@ -150,13 +154,13 @@ def test_interval_is_wider_where_objects_hang_together() -> None:
     assert np.ptp(clustered) > 2.5 * np.ptp(free)
 
 
-@pytest.mark.parametrize(("clusters", "size"), [(10, 1), (30, 5)])
-def test_interval_covers_at_its_level(clusters: int, size: int) -> None:
-    rng = np.random.default_rng(clusters)
+@pytest.mark.parametrize(("groups", "size"), [(10, 1), (30, 5)])
+def test_interval_covers_at_its_level(groups: int, size: int) -> None:
+    rng = np.random.default_rng(groups)
     covered = 0
     for seed in range(150):
-        values = np.repeat(rng.normal(size=clusters), size) + rng.normal(size=clusters * size)
-        low, high = mean_interval(values, np.repeat(np.arange(clusters), size), seed=seed)
+        values = np.repeat(rng.normal(size=groups), size) + rng.normal(size=groups * size)
+        low, high = mean_interval(values, np.repeat(np.arange(groups), size), seed=seed)
         covered += low <= 0 <= high
     # 95 % of 150 is 142.5; outside these bounds comes once in 500 times.
     assert 133 <= covered <= 149
@@ -178,3 +182,53 @@ def test_percentiles_are_the_usual_ones_with_many_clusters() -> None:
     assert expanded_percentiles(10)[0] == pytest.approx(
         scipy.stats.norm.cdf(-np.sqrt(10 / 9) * 2.2622), abs=1e-5
     )
+
+
+# ------------------------------------------------------------------------------------ value beside its chance
+
+
+def test_excess_is_the_bootstrap_of_the_difference() -> None:
+    """By a plain loop over the draws; one chance level is not known."""
+    rng = np.random.default_rng(1)
+    group = rng.integers(0, 12, 40)
+    chance = rng.normal(size=40)
+    values = chance + 0.1 + 0.01 * rng.normal(size=40)
+    chance[3] = np.nan
+    found = estimate_mean(values, chance, group, seed=5)
+    rows = [np.flatnonzero(group == one) for one in np.unique(group)]
+    drawn = [np.concatenate([rows[one] for one in draw]) for block in draws(len(rows), 5) for draw in block]
+    differences = [values[own].mean() - np.nanmean(chance[own]) for own in drawn]
+    assert found.excess == pytest.approx(tuple(np.quantile(differences, expanded_percentiles(len(rows)))))
+    assert found.chance == pytest.approx(np.nanmean(chance))
+
+
+def test_a_value_that_follows_its_chance_differs_from_it_for_certain() -> None:
+    """Groups differ by far more than values and chance do, so the value's own interval includes chance."""
+    chance = np.random.default_rng(0).normal(size=50)
+    found = estimate_mean(chance + 0.1, chance, np.arange(50))
+    assert found.low < found.chance < found.high
+    assert found.excess == pytest.approx((0.1, 0.1))
+    assert found.interval_over_chance() == found.excess
+
+
+def test_a_constant_chance_is_taken_from_the_interval() -> None:
+    estimate = Estimate(0.7, 0.5, 0.6, 0.8, n=10, groups=10)
+    assert estimate.interval_over_chance() == pytest.approx((0.1, 0.3))
+
+
+def test_an_unknown_p_is_none_and_estimates_are_equal() -> None:
+    """NaN would not be equal to itself."""
+    one, other = (estimate_mean(np.arange(9.0), np.zeros(9), np.arange(9)) for _ in range(2))
+    assert one.p is None
+    assert one == other
+    assert one.to_json()["p"] is None
+
+
+def test_a_resample_without_a_statistic_is_left_out() -> None:
+    columns = np.array([[1.0, 1.0], [0.0, 0.0]])
+    ((low, high),) = bootstrap(
+        columns,
+        np.arange(2),
+        lambda sums: np.divide(*sums, out=np.full(sums.shape[1], np.nan), where=sums[1] > 0)[None],
+    )
+    assert (low, high) == (1, 1)

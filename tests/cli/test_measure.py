@@ -101,7 +101,7 @@ def test_compare_takes_spaces_one_after_another(command: Callable, store: Path, 
 def test_compare_prints_a_table(command: Callable, store: Path) -> None:
     first, second = spaces_of(command, store)
     done = command("compare", store, "--spaces", first, "--spaces", second, "--factor", "x")
-    assert done.out.startswith(f"6 objects in all of {first}, {second}; 4 clusters")
+    assert done.out.startswith(f"6 objects in all of {first}, {second}; 4 groups")
     assert "overlap at 5" in done.out
 
 

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from objectspace.analyses.agreement import Agreement
 from objectspace.analyses.circular_geometry import Geometry
 from objectspace.analyses.comparison import Comparison, Difference, FactorInSpaces, PairOfSpaces
-from objectspace.analyses.factors import FactorMeasure, Question
+from objectspace.analyses.factors import FactorMeasure, FactorSpec
 from objectspace.analyses.probes import Probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.figures.comparison import draw_comparison
@@ -29,15 +29,15 @@ def measured(labels: int = 3, *, kind: str = "categorical", space: str = "crop")
     curve = Geometry(angle, distance, distance - 0.05, distance + 0.05, pairs, estimate(0.7), "apple")
     return FactorMeasure(
         space=space,
-        question=Question("factor_$x$", group="apple", control="style"),
+        spec=FactorSpec("factor_$x$", group="apple", control="style"),
         kind=kind,
         k=5,
         metric="euclidean",
         n=40,
         left_out=0,
-        clusters=10,
+        groups=10,
         neighbors=Agreement(estimate(0.6), by_label, np.zeros(40), np.zeros(40, np.int64)),
-        probe=Probe("accuracy", estimate(0.9), 0.2, 99),
+        probe=Probe("accuracy", estimate(0.9), 0.2, 99, np.empty((0, 2))),
         geometry=curve if kind == "circular" else None,
         hubness=1.0,
         object_id=np.array([f"{row:032x}" for row in range(40)]),

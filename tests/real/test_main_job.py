@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from objectspace.analyses.factors import Question, measure_neighbors
+from objectspace.analyses.factors import FactorSpec, measure_neighbors
 from objectspace.store import open_store
 
 pytestmark = pytest.mark.real
@@ -148,7 +148,7 @@ def test_annotated_objects_of_coco_are_purer_than_chance(
     opened = open_store(store)
     for name in opened.space_names:
         space = opened.space(name)
-        purity = measure_neighbors(space, opened.objects(space.object_id), Question("label"), k=5).overall
+        purity = measure_neighbors(space, opened.objects(space.object_id), FactorSpec("label"), k=5).overall
         print(
             f"{name}: purity at 5 {purity.value:.3f} ({purity.low:.3f} to {purity.high:.3f}), "
             f"chance {purity.chance:.3f}, {purity.n} objects"

@@ -7,9 +7,9 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from objectspace.report.claims import Finding
 
 from objectspace.analyses.statistics import Estimate
+from objectspace.report.claims import Finding
 from objectspace.report.page import Picture, number, page
 
 NASTY = "<script>alert(\"1\")</script> & 'quotes'"
@@ -82,7 +82,7 @@ def test_every_picture_has_words_for_those_who_cannot_see_it() -> None:
 def test_the_figures_of_a_finding_stand_in_its_row() -> None:
     row = re.search(r"<tr><td><a.*?</tr>", made(), re.DOTALL).group()
 
-    for text in ("0.500", "0.250", "0.400 to 0.600", "100", "20 clusters", "0.001", "✓ holds"):
+    for text in ("0.500", "0.250", "0.400 to 0.600", "100", "20 groups", "0.001", "✓ holds"):
         assert text in row
 
 

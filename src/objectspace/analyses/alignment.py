@@ -1,4 +1,4 @@
-"""Linear centered kernel alignment of two spaces, with and without its bias."""
+"""Linear centered kernel alignment (CKA) of two spaces, unbiased and biased."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from objectspace.analyses.groups import Clusters
+from objectspace.analyses.groups import Groups
 from objectspace.analyses.statistics import Estimate
 
 Matrix = NDArray[np.float64]
 
-#: Objects beyond these are sampled: a kernel matrix has a number for each two.
+#: More objects than this are sampled: a kernel matrix has a number for each pair.
 MOST_OBJECTS = 4000
 #: Parts that the jackknife leaves out in turn.
 PARTS = 20
 
 
 def measure_cka(
-    first: NDArray[np.float32], second: NDArray[np.float32], clusters: Clusters, *, seed: int = 0
+    first: NDArray[np.float32], second: NDArray[np.float32], groups: Groups, *, seed: int = 0
 ) -> tuple[Estimate, float]:
-    """Linear CKA of two spaces (n, d), (n, e) without bias, and with it.
+    """Return the unbiased linear CKA of two spaces (n, d), (n, e), and the biased one.
 
     Kornblith et al., *Similarity of Neural Network Representations Revisited* (2019); the unbiased HSIC is
-    that of Song et al. (2012, equation 4). The interval is a jackknife over 20 parts of whole clusters, as
+    that of Song et al. (2012, equation 4). The interval is a jackknife over 20 parts of whole groups, as
     objects drawn twice would bias HSIC again. NaN with fewer than four objects or without variance.
     """
     rng = np.random.default_rng([seed, 4])
     rows = np.arange(len(first))
     if len(rows) > MOST_OBJECTS:
         rows = np.sort(rng.choice(len(rows), MOST_OBJECTS, replace=False))
-    kept = clusters.take(rows)
-    part = rng.permutation(kept.count)[kept.cluster] % PARTS
+    kept = groups.take(rows)
+    part = rng.permutation(kept.count)[kept.group] % PARTS
     kernels = _kernel(first[rows]), _kernel(second[rows])
     whole, without = _alignments(*kernels, part)
     low, high = _jackknife(whole, without)
@@ -44,7 +44,7 @@ def measure_cka(
 
 @dataclass(frozen=True, slots=True)
 class _Sums:
-    """What an unbiased HSIC of m objects needs: sum of K * L, sums of each row of K and L."""
+    """The sums in an unbiased HSIC of m objects: of K * L, and of each row of K and of L."""
 
     product: float
     rows: tuple[Matrix, Matrix]

@@ -1,4 +1,4 @@
-"""The geometry of a circular factor: how far apart two views lie, by the angle between them."""
+"""The geometry of a circular factor: the distance of two views by the angle between them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.groups import Clusters, Codes, codes
+from objectspace.analyses.groups import Codes, Groups, codes
 from objectspace.analyses.statistics import (
     Estimate,
     draws,
+    estimate_mean,
     expanded_percentiles,
+    finite,
     p_value,
     permutations,
+    ratio,
 )
 
 #: Angles are gathered around 0, 1/16, 2/16 … 8/16 of the period: 0, 22.5 … 180 degrees.
@@ -26,7 +29,7 @@ BINS = 9
 MOST_PAIRS = 100_000
 PERMUTED = 199
 
-#: Sums in each bin inside the clusters (clusters, bins), and between them: a sparse matrix for each bin.
+#: Sums in each bin inside the groups (groups, bins), and between them: a sparse matrix for each bin.
 _Table = tuple[NDArray[np.float64], list[Any]]
 
 
@@ -37,11 +40,11 @@ class Geometry:
     angle: (b,) the middle of each bin, from 0 to half the period, in the factor's unit
     distance: (b,) the mean distance of the pairs in each bin, where 1 is the mean of all pairs of the same
         thing (chance in every bin); NaN without pairs
-    low, high: (b,) 95 % interval, by bootstrap over clusters; NaN where it is not known
-    pairs: (b,) int64
-    opposite: of the views that have an opposite one (in the last bin), the share whose farthest view is an
-        opposite one; chance is the share of opposite ones among their views
-    same: what a pair has in common: the group's name, or "label"
+    low, high: (b,) 95 % interval, by bootstrap over groups; NaN where it is not known
+    pairs: (b,) int64, their number
+    opposite: the share of views whose farthest view is an opposite one, of views that have one (in the last
+        bin); chance is the share of opposite ones among their views
+    same: the column in which both views of a pair agree: the group's name, or "label"
     """
 
     angle: NDArray[np.float64]
@@ -51,6 +54,17 @@ class Geometry:
     pairs: NDArray[np.int64]
     opposite: Estimate
     same: str
+
+    def __repr__(self) -> str:
+        return f"Geometry({int(self.pairs.sum())} pairs of one {self.same}, opposite {self.opposite!r})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        names = ("angle", "value", "low", "high")
+        columns = zip(self.angle, self.distance, self.low, self.high, strict=True)
+        curve = [dict(zip(names, map(finite, row), strict=True)) for row in columns]
+        distance = [{**row, "pairs": pairs} for row, pairs in zip(curve, self.pairs.tolist(), strict=True)]
+        return {"same": self.same, "opposite": self.opposite.to_json(), "distance": distance}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,51 +79,42 @@ class _Pairs:
 def measure_geometry(
     vectors: NDArray[np.float32],
     factor: Factor,
-    clusters: Clusters,
+    groups: Groups,
     thing: NDArray[np.object_],
     *,
     same: str,
     metric: str = "euclidean",
     seed: int = 0,
 ) -> Geometry | None:
-    """Geometry over the pairs of views of one thing (``thing``, n): the user's group, or else the label.
+    """Measure the geometry over pairs of views of one ``thing`` (n,): the user's group, or else the label.
 
-    Both are at one level of the control, and never in one photo. Distances are divided by the mean of their
-    thing, so that a thing of wide spread does not outweigh others. None where there is no pair, or no
-    opposite one.
+    Both views are at one level of the control, and never in one image. Distances are divided by the mean of
+    their thing, so that a thing of wide spread does not outweigh others; beyond 100,000 pairs a sample is
+    taken. None where there is no pair, or no opposite one.
     """
-    pairs = _make_pairs(vectors, clusters, codes(thing.astype(str)), metric, seed)
+    pairs = _make_pairs(vectors, groups, codes(thing.astype(str)), metric, seed)
     if not len(pairs.first):
         return None
     bins = _bins(factor, factor.values, pairs)
-    hit, share, asked = _opposite(pairs, bins, len(clusters))
+    hit, share, asked = _opposite(pairs, bins, len(groups))
     if not asked.any():
         return None
     counts = np.bincount(bins, minlength=BINS)
-    curve, low, high, low_hit, high_hit = _intervals(pairs, bins, (hit, asked), clusters, seed)
+    curve, low, high = _intervals(pairs, bins, groups, seed)
     gain = float((hit - share).sum())
     null = []
-    for rows in permutations(clusters, PERMUTED, values=factor.values, seed=seed):
-        drawn_hit, drawn_share, _ = _opposite(pairs, _bins(factor, factor.values[rows], pairs), len(clusters))
+    for rows in permutations(groups, PERMUTED, values=factor.values, seed=seed):
+        drawn_hit, drawn_share, _ = _opposite(pairs, _bins(factor, factor.values[rows], pairs), len(groups))
         null.append(float((drawn_hit - drawn_share).sum()))
-    opposite = Estimate(
-        float(hit[asked].mean()),
-        float(share[asked].mean()),
-        low_hit,
-        high_hit,
-        int(asked.sum()),
-        len(np.unique(clusters.cluster[asked])),
-        p_value(gain, np.array(null)),
-    )
+    p = p_value(gain, np.array(null))
+    opposite = estimate_mean(hit[asked], share[asked], groups.group[asked], p=p, seed=seed)
     angle = np.arange(BINS) * factor.period / (2 * (BINS - 1))
     return Geometry(angle, curve, low, high, counts, opposite, same)
 
 
-def _make_pairs(
-    vectors: NDArray[np.float32], clusters: Clusters, thing: Codes, metric: str, seed: int
-) -> _Pairs:
+def _make_pairs(vectors: NDArray[np.float32], groups: Groups, thing: Codes, metric: str, seed: int) -> _Pairs:
     """All pairs of one thing and level in different photos, or a sample of them."""
-    kin = codes(thing * (int(clusters.level.max()) + 1) + clusters.level)
+    kin = codes(thing * (int(groups.level.max()) + 1) + groups.level)
     order = np.argsort(kin, kind="stable")
     size = np.bincount(kin)
     possible = int((size * (size - 1) // 2).sum())
@@ -121,7 +126,7 @@ def _make_pairs(
         first, second = order[np.concatenate(parts, axis=1)]
     else:
         first, second = order[_sampled(size, np.random.default_rng([seed, 3]))]
-    apart = clusters.image[first] != clusters.image[second]
+    apart = groups.image[first] != groups.image[second]
     first, second = first[apart], second[apart]
     distance = _distances(vectors, first, second, metric)
     own = kin[first]
@@ -183,64 +188,49 @@ def _opposite(
 
 
 def _intervals(
-    pairs: _Pairs,
-    bins: Codes,
-    farthest: tuple[NDArray[np.float64], NDArray[np.bool_]],
-    clusters: Clusters,
-    seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float, float]:
-    """The curve with its interval, and the interval of the share of opposite views.
+    pairs: _Pairs, bins: Codes, groups: Groups, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The curve with its interval.
 
-    Clusters are drawn with replacement; a pair counts as often as its cluster, or as the product of its two.
+    Groups are drawn with replacement; a pair counts as often as its group, or as the product of its two.
     """
-    tables = [_by_cluster(pairs, bins, part, clusters) for part in (pairs.distance, np.ones(len(bins)))]
-    hit, asked = farthest
-    hits = np.bincount(clusters.cluster, weights=hit * asked, minlength=clusters.count)
-    views = np.bincount(clusters.cluster, weights=asked, minlength=clusters.count)
-    whole = np.ones((1, clusters.count))
-    curve = _ratio(*(_weighted(table, whole) for table in tables))[0]
-    if clusters.count < 2:
-        return curve, np.full(BINS, math.nan), np.full(BINS, math.nan), math.nan, math.nan
-    curves, shares = [], []
-    for drawn in draws(clusters.count, seed):
-        weight = _weights(drawn, clusters.count)
-        curves.append(_ratio(*(_weighted(table, weight) for table in tables)))
-        shares.append(_ratio(weight @ hits, weight @ views)[:, None])
-    tails = expanded_percentiles(clusters.count)
-    low, high = (_percentile(np.concatenate(curves), tail) for tail in tails)
-    low_hit, high_hit = (float(_percentile(np.concatenate(shares), tail)[0]) for tail in tails)
-    return curve, low, high, low_hit, high_hit
+    tables = [_by_group(pairs, bins, part, groups) for part in (pairs.distance, np.ones(len(bins)))]
+
+    def curves(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ratio(*(_weighted(table, weight) for table in tables))
+
+    curve: NDArray[np.float64] = curves(np.ones((1, groups.count)))[0]
+    if groups.count < 2:
+        return curve, np.full(BINS, math.nan), np.full(BINS, math.nan)
+    samples = np.concatenate([curves(_weights(drawn, groups.count)) for drawn in draws(groups.count, seed)])
+    low, high = (_percentile(samples, tail) for tail in expanded_percentiles(groups.count))
+    return curve, low, high
 
 
-def _by_cluster(pairs: _Pairs, bins: Codes, values: NDArray[np.float64], clusters: Clusters) -> _Table:
-    """Sums of the pairs' values in each bin: inside each cluster, and between each two."""
-    one, other = clusters.cluster[pairs.first], clusters.cluster[pairs.second]
+def _by_group(pairs: _Pairs, bins: Codes, values: NDArray[np.float64], groups: Groups) -> _Table:
+    """Sums of the pairs' values in each bin: inside each group, and between each two."""
+    one, other = groups.group[pairs.first], groups.group[pairs.second]
     inside = one == other
-    within = np.zeros((clusters.count, BINS))
+    within = np.zeros((groups.count, BINS))
     np.add.at(within, (one[inside], bins[inside]), values[inside])
     between = []
     for number in range(BINS):
         here = ~inside & (bins == number)
-        shape = (clusters.count, clusters.count)
+        shape = (groups.count, groups.count)
         between.append(coo_array((values[here], (one[here], other[here])), shape=shape).tocsr())
     return within, between
 
 
 def _weighted(table: _Table, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(rows, bins) the sums when clusters count as often as each row of ``weight`` says."""
+    """(rows, bins) the sums when groups count as often as each row of ``weight`` says."""
     within, between = table
     sums = np.stack([(weight * (weight @ sums)).sum(1) for sums in between], axis=1)
     total: NDArray[np.float64] = weight @ within + sums
     return total
 
 
-def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
-    """NaN where nothing is counted."""
-    return np.divide(over, under, out=np.full_like(over, np.nan), where=under > 0)
-
-
 def _weights(drawn: Codes, count: int) -> NDArray[np.float64]:
-    """(rows, clusters) how often each cluster was drawn."""
+    """(rows, groups) how often each group was drawn."""
     place = drawn + count * np.arange(len(drawn))[:, None]
     counted = np.bincount(place.reshape(-1), minlength=count * len(drawn))
     return counted.reshape(len(drawn), count).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The same objects in several spaces: shared neighbors, aligned distances, and each factor side by side."""
+"""Comparison of spaces of the same objects: shared neighbors, kernel alignment, and factors side by side."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from objectspace.analyses.agreement import find_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.factor_values import factor_column
-from objectspace.analyses.factors import FactorMeasure, Question, measure_factor
-from objectspace.analyses.groups import Clusters, Codes, comparable, make_clusters
-from objectspace.analyses.statistics import Estimate, finite, mean_interval
+from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
+from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
+from objectspace.analyses.statistics import Estimate, estimate_mean, finite, mean_interval
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects, known_values
@@ -26,11 +26,11 @@ class PairOfSpaces:
     """Two spaces of the same objects.
 
     overlap: the mean share of an object's k nearest in one space that are among its k nearest in the other;
-        chance is k of all that could be neighbors
-    cka: linear centered kernel alignment without bias, 1 where the spaces are the same up to rotation, scale
-        and shift, and 0 on average where they are independent
-    cka_biased: the same with bias, as most papers report it: far above 0 where there are more numbers than
-        objects, whatever they hold
+        chance is k divided by the number of possible neighbors
+    cka: unbiased linear centered kernel alignment: 1 where the spaces are the same up to rotation, scale and
+        shift, 0 on average where they are independent
+    cka_biased: the biased estimate that most papers report: far above 0 where vectors have more numbers than
+        there are objects, even for noise
     """
 
     first: str
@@ -42,8 +42,9 @@ class PairOfSpaces:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much better the neighbors in ``second`` agree than those in ``first``: in the factor's measure,
-    positive where ``second`` is better, with its 95 % interval over the same draws of clusters.
+    """The agreement of neighbors in ``second`` minus that in ``first``, positive where ``second`` is better.
+
+    In the factor's measure; low, high: 95 % interval, both on the same resamples of groups.
     """
 
     first: str
@@ -55,7 +56,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorInSpaces:
-    """One factor in each space, and each two spaces' difference."""
+    """One factor in each space, and the difference of each pair of spaces."""
 
     measures: tuple[FactorMeasure, ...]
     differences: tuple[Difference, ...]
@@ -63,26 +64,29 @@ class FactorInSpaces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """Spaces compared on the ``n`` objects that all of them hold, in ``clusters`` clusters."""
+    """Spaces compared on the ``n`` objects that all of them hold, in ``groups`` groups."""
 
     spaces: tuple[str, ...]
     k: int
     metric: str
     group: str | None
     n: int
-    clusters: int
+    groups: int
     pairs: tuple[PairOfSpaces, ...]
     factors: tuple[FactorInSpaces, ...]
 
+    def __repr__(self) -> str:
+        return f"Comparison({', '.join(self.spaces)}: {self.n} objects, {len(self.factors)} factors)"
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the shape that ``objectspace compare --json`` prints."""
+        """Return plain JSON values, the shape that ``objectspace compare --json`` prints."""
         return {
             "spaces": list(self.spaces),
             "k": self.k,
             "metric": self.metric,
             "group": self.group,
             "n": self.n,
-            "clusters": self.clusters,
+            "groups": self.groups,
             "pairs": [
                 {
                     "spaces": [pair.first, pair.second],
@@ -93,7 +97,7 @@ class Comparison:
             ],
             "factors": [
                 {
-                    "factor": factor.measures[0].question.factor,
+                    "factor": factor.measures[0].spec.factor,
                     "measures": [measure.to_json() for measure in factor.measures],
                     "differences": [
                         {
@@ -111,7 +115,7 @@ class Comparison:
 
 
 def shared_objects(spaces: Sequence[Space]) -> list[str]:
-    """The ids of the objects that all spaces hold, in order. Raises InputError where there are none."""
+    """Return the sorted ids of the objects that all spaces hold. Raises InputError where there are none."""
     if len({space.name for space in spaces}) < 2:
         raise InputError(
             "a comparison needs two spaces or more, each named once; objectspace info lists them"
@@ -128,7 +132,7 @@ def shared_objects(spaces: Sequence[Space]) -> list[str]:
 def compare_spaces(
     spaces: Sequence[Space],
     objects: Objects,
-    questions: Sequence[Question] = (),
+    specs: Sequence[FactorSpec] = (),
     *,
     group: str | None = None,
     k: int = 5,
@@ -137,27 +141,27 @@ def compare_spaces(
 ) -> Comparison:
     """Compare spaces on ``objects``, which all of them hold (:func:`shared_objects`).
 
-    Neighbors are of other clusters: photos, or those of ``group``, which each of the ``questions`` names
-    too. Raises InputError for fewer than two clusters and as
+    Neighbors are of other groups: images, or those of the column ``group``, which each of the ``specs`` names
+    too. Raises InputError for fewer than two groups and as
     :func:`~objectspace.analyses.factors.measure_factor` does.
     """
     aligned = [_rows_of(space, objects) for space in spaces]
-    kept, clusters = _clusters(objects, group)
+    kept, groups = _groups(objects, group)
     ids = objects.object_id[kept]
-    near = [find_neighbors(space.vectors[kept], ids, clusters, k=k, metric=metric) for space in aligned]
+    near = [find_neighbors(space.vectors[kept], ids, groups, k=k, metric=metric) for space in aligned]
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
-        cka, biased = measure_cka(first.vectors[kept], second.vectors[kept], clusters, seed=seed)
-        overlap = _overlap(near[one], near[other], clusters, seed)
+        cka, biased = measure_cka(first.vectors[kept], second.vectors[kept], groups, seed=seed)
+        overlap = _overlap(near[one], near[other], groups, seed)
         pairs.append(PairOfSpaces(first.name, second.name, overlap, cka, biased))
-    factors = [_side_by_side(aligned, objects, one, k, metric, seed) for one in questions]
+    factors = [_side_by_side(aligned, objects, one, k, metric, seed) for one in specs]
     names = tuple(space.name for space in spaces)
-    return Comparison(names, k, metric, group, len(ids), clusters.count, tuple(pairs), tuple(factors))
+    return Comparison(names, k, metric, group, len(ids), groups.count, tuple(pairs), tuple(factors))
 
 
 def _rows_of(space: Space, objects: Objects) -> Space:
-    """The space with the objects' rows only, in their order."""
+    """The space restricted to the objects, in their order."""
     place = {name: row for row, name in enumerate(space.object_id.tolist())}
     try:
         rows = [place[name] for name in objects.object_id.tolist()]
@@ -166,32 +170,30 @@ def _rows_of(space: Space, objects: Objects) -> Space:
     return Space(space.name, space.recipe, objects.object_id, space.vectors[rows])
 
 
-def _clusters(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Clusters]:
-    """The objects whose group is known, and their clusters."""
+def _groups(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Groups]:
+    """The objects whose group is known, and their groups."""
     column = None if group is None else factor_column(objects, group)
     kept = np.arange(len(objects)) if column is None else np.flatnonzero(known_values(column))
-    clusters = make_clusters(objects.image_id[kept], group=None if column is None else column[kept])
-    if clusters.count < 2 or not comparable(clusters).all():
+    groups = make_groups(objects.image_id[kept], group=None if column is None else column[kept])
+    if groups.count < 2 or not comparable(groups).all():
         names = ("photo", "photos") if group is None else (f"value of {group}", f"values of {group}")
-        what = counted(clusters.count, *names)
+        what = counted(groups.count, *names)
         raise InputError(f"the spaces share objects of {what}, expected two or more")
-    return kept, clusters
+    return kept, groups
 
 
-def _overlap(first: Codes, second: Codes, clusters: Clusters, seed: int) -> Estimate:
+def _overlap(first: Codes, second: Codes, groups: Groups, seed: int) -> Estimate:
     both = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]
     there = (first >= 0).sum(1)
     shares = both.any(2).sum(1) / there
-    others = len(clusters) - np.bincount(clusters.cluster)[clusters.cluster]
-    low, high = mean_interval(shares, clusters.cluster, seed=seed)
-    chance = float((there / others).mean())
-    return Estimate(float(shares.mean()), chance, low, high, len(shares), clusters.count)
+    others = len(groups) - np.bincount(groups.group)[groups.group]
+    return estimate_mean(shares, there / others, groups.group, seed=seed)
 
 
 def _side_by_side(
-    spaces: Sequence[Space], objects: Objects, question: Question, k: int, metric: str, seed: int
+    spaces: Sequence[Space], objects: Objects, spec: FactorSpec, k: int, metric: str, seed: int
 ) -> FactorInSpaces:
-    measures = [measure_factor(one, objects, question, k=k, metric=metric, seed=seed) for one in spaces]
+    measures = [measure_factor(one, objects, spec, k=k, metric=metric, seed=seed) for one in spaces]
     return FactorInSpaces(
         tuple(measures), tuple(_difference(*two, seed) for two in combinations(measures, 2))
     )
@@ -200,5 +202,5 @@ def _side_by_side(
 def _difference(first: FactorMeasure, second: FactorMeasure, seed: int) -> Difference:
     sign = 1 if first.kind == "categorical" else -1
     gain = sign * (second.neighbors.values - first.neighbors.values)
-    low, high = mean_interval(gain, first.neighbors.cluster, seed=seed)
+    low, high = mean_interval(gain, first.neighbors.group, seed=seed)
     return Difference(first.space, second.space, float(gain.mean()), low, high)

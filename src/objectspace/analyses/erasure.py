@@ -1,4 +1,4 @@
-"""Erasure: the smallest change of vectors after which no linear probe finds a factor in them.
+"""Erasure: the smallest change of vectors after which no linear probe can read a factor from them.
 
 LEACE, least-squares concept erasure in closed form (Belrose, Schneider-Joseph, Ravfogel, Cotterell, Raff and
 Biderman 2023, arXiv 2306.03819, theorem 4.3), written from its formula.
@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.groups import Clusters, make_clusters
+from objectspace.analyses.groups import Groups, make_groups
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError, counted
 
 Float64 = NDArray[np.float64]
 
-#: Objects whose nearness is what the non-linear probe sees.
+#: Objects whose nearness is the input of the non-linear probe.
 LANDMARKS = 200
 #: What is added to each direction's variance, of their mean. With fewer objects than dimensions the
 #: covariance is singular; after an eraser fitted to 760 pictures of 864 numbers each, a linear probe of
@@ -36,21 +36,24 @@ class Eraser:
     """``x -> x - remove @ (read.T @ (x - mean))``: an oblique projection of rank r in d dimensions.
 
     mean: (d,)
-    read: (d, r), what is measured of a vector
-    remove: (d, r), what is taken away for each unit of it
+    read: (d, r), the directions that are measured
+    remove: (d, r), the directions that are subtracted for each unit measured
     """
 
     mean: Float64
     read: Float64
     remove: Float64
 
+    def __repr__(self) -> str:
+        return f"Eraser(rank {self.rank} of {len(self.mean)} dimensions)"
+
     @property
     def rank(self) -> int:
-        """The dimensions that are erased."""
+        """Return the number of dimensions that are erased."""
         return int(self.read.shape[1])
 
     def erase(self, vectors: NDArray[Any]) -> Float64:
-        """Vectors (n, d) without what is erased, float64. Raises InputError for vectors of another length."""
+        """Return vectors (n, d) float64 without the factors. Raises InputError for another length."""
         if vectors.shape[1] != len(self.mean):
             raise InputError(
                 f"vectors of {vectors.shape[1]} numbers, but the eraser was fitted to {len(self.mean)}"
@@ -62,7 +65,7 @@ class Eraser:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What probes find of one factor in pictures that the eraser was not fitted to: R2, before and after.
+    """The R2 of probes of one factor on images that the eraser was not fitted to, before and after.
 
     linear: ridge regression; nonlinear: ridge regression on nearness (a Gaussian) to 200 of the objects
     """
@@ -70,8 +73,12 @@ class Erased:
     linear: tuple[Estimate, Estimate]
     nonlinear: tuple[Estimate, Estimate]
 
+    def __repr__(self) -> str:
+        linear, nonlinear = (f"{a.value:.2f} to {b.value:.2f}" for a, b in (self.linear, self.nonlinear))
+        return f"Erased(R2 linear {linear}, non-linear {nonlinear})"
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         pairs = {"linear": self.linear, "nonlinear": self.nonlinear}
         return {
             name: {"before": before.to_json(), "after": after.to_json()}
@@ -80,16 +87,23 @@ class Erased:
 
 
 def fit_eraser(vectors: NDArray[Any], factors: Float64, *, shrinkage: float = SHRINKAGE) -> Eraser:
-    """The eraser of factors (n, k) from vectors (n, d): no covariance between the two is left.
+    """Return the eraser of factors (n, k) from vectors (n, d): no covariance between the two is left.
 
     Without shrinkage it is, of all affine maps that leave none, the one that changes these vectors least in
     mean square. With W the inverse square root of the vectors' covariance and P the orthogonal projection on
     the span of W times their covariance with the factors, it takes W^-1 P W (x - mean) from x. ``shrinkage``
-    adds that share of the mean variance to the covariance, in every direction: the change is then the least
-    but for that, and what few vectors say of their many dimensions counts for less. Covariance is left none
-    in either case. Each factor costs a dimension, even one that the vectors hold only by chance.
+    adds that share of the mean variance to the covariance in every direction, so that poorly estimated
+    directions count less; the change is then no longer exactly the least. No covariance is left in either
+    case. Each factor costs a dimension, even one that the vectors hold only by chance.
     Solved from the singular values of the centered vectors: no d x d matrix is made.
     Raises InputError where a factor is constant or the vectors are all equal.
+
+    >>> rng = np.random.default_rng(0)
+    >>> factor = rng.normal(size=(50, 1))
+    >>> vectors = factor + rng.normal(size=(50, 3))
+    >>> erased = fit_eraser(vectors, factor).erase(vectors)
+    >>> bool(abs(np.cov(erased.T, factor.T)[:3, 3]).max() < 1e-12)
+    True
     """
     if not np.ptp(factors, axis=0).all():
         raise InputError("a factor that is the same everywhere cannot be erased; vary it")
@@ -110,29 +124,29 @@ def fit_eraser(vectors: NDArray[Any], factors: Float64, *, shrinkage: float = SH
 def measure_erasure(
     vectors: NDArray[np.float32], factors: Mapping[str, Float64], image_id: NDArray[Any], *, seed: int = 0
 ) -> dict[str, Erased]:
-    """What erasing all factors leaves of each: fitted to half of the photos, probed on the other half.
+    """Measure each factor before and after erasing all: fitted to half of the images, probed on the rest.
 
-    On the half that it was fitted to, a linear probe would find nothing by construction.
+    On the half that it was fitted to, a linear probe finds nothing by construction.
     Raises InputError for fewer than twenty objects, and as :func:`fit_eraser`.
     """
     if len(vectors) < 20:
         few = counted(len(vectors), "object is", "objects are")
         raise InputError(f"{few} too few to fit and probe an eraser, expected 20 or more")
-    fitted = make_folds(make_clusters(image_id).cluster, 2, seed=seed) == 0
+    fitted = make_folds(make_groups(image_id).group, 2, seed=seed) == 0
     eraser = fit_eraser(vectors[fitted], np.column_stack(list(factors.values()))[fitted])
-    before, clusters = vectors[~fitted], make_clusters(image_id[~fitted])
+    before, groups = vectors[~fitted], make_groups(image_id[~fitted])
     after = eraser.erase(before).astype(np.float32)
     near = tuple(_nearness(part, seed) for part in (before, after))
     found = {}
     for name, values in factors.items():
         factor = Factor(name, "linear", values[~fitted])
-        scores = [_probe(features, factor, clusters, seed) for features in (before, after, *near)]
+        scores = [_probe(features, factor, groups, seed) for features in (before, after, *near)]
         found[name] = Erased((scores[0], scores[1]), (scores[2], scores[3]))
     return found
 
 
-def _probe(features: NDArray[np.float32], factor: Factor, clusters: Clusters, seed: int) -> Estimate:
-    probe = measure_probe(features, factor, clusters, seed=seed)
+def _probe(features: NDArray[np.float32], factor: Factor, groups: Groups, seed: int) -> Estimate:
+    probe = measure_probe(features, factor, groups, seed=seed)
     if probe is None:
         raise InputError("an eraser is probed on held-out photos; give three or more")
     return probe.score

@@ -1,4 +1,4 @@
-"""Factors as values: what kind they are, how two values differ, how far apart random objects are."""
+"""Factors as values: their kind, the difference of two values, and the mean difference of random objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.groups import Clusters, Codes, codes
+from objectspace.analyses.groups import Codes, Groups, codes
 from objectspace.errors import InputError, guess
 from objectspace.objects.records import Objects, known_values
 
@@ -25,10 +25,13 @@ CLASSES = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Factor:
-    """One factor of n objects, known for each.
+    """The values of one factor for n objects.
 
-    values: (n,) float64; of a categorical factor the place of each value in ``categories``; of a circular one
-        in [0, period), in the factor's own unit (degrees)
+    values: (n,) float64; for a categorical factor the index of each value in ``categories``; for a circular
+        one in [0, period), in the factor's own unit (degrees)
+
+    >>> Factor("yaw", "circular", np.array([350.0, 20.0]), period=360.0)
+    Factor(yaw, circular, 2 values)
     """
 
     name: str
@@ -37,12 +40,19 @@ class Factor:
     period: float = math.nan
     categories: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Factor({self.name}, {self.kind}, {len(self.values)} values)"
+
     def take(self, rows: NDArray[Any]) -> Factor:
-        """The factor of some of the objects."""
+        """Return the factor of some of the objects."""
         return Factor(self.name, self.kind, self.values[rows], self.period, self.categories)
 
     def compare(self, first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Value by value: equal (1) or not (0); the difference; the shorter arc."""
+        """Return, element by element, equal (1) or not (0); the absolute difference; the shorter arc.
+
+        >>> Factor("yaw", "circular", np.zeros(0), period=360.0).compare(np.array([350.0]), np.array([20.0]))
+        array([30.])
+        """
         if self.kind == "categorical":
             equal: NDArray[np.float64] = (first == second).astype(np.float64)
             return equal
@@ -53,19 +63,19 @@ class Factor:
 
     @property
     def sign(self) -> int:
-        """1 where a larger :meth:`compare` is better, -1 where a smaller one is."""
+        """Return 1 where a larger :meth:`compare` is better, -1 where a smaller one is."""
         return 1 if self.kind == "categorical" else -1
 
 
 def read_factor(
     objects: Objects, name: str, *, circular: float | None = None, categorical: bool = False
 ) -> tuple[Factor, NDArray[np.bool_]]:
-    """A factor of the objects that have it, and which these are (n,) bool.
+    """Return a factor of the objects for which it is known, and which these are (n,) bool.
 
     The user's own columns come first; then ``label``, ``x`` and ``y`` (the box's center), ``x1`` and ``y1``
-    (its top left corner, which the paper colors by) and ``size`` (the square root of its area), in pixels.
-    Numbers are linear, circular where ``circular`` gives their period, names where ``categorical``; texts are
-    categorical. Raises InputError for an unknown name and for texts that should be circular.
+    (its top left corner, by which the paper colors) and ``size`` (the square root of its area), in pixels.
+    Numbers are linear, circular if ``circular`` gives their period, categories if ``categorical``; texts are
+    categories. Raises InputError for an unknown name and for texts that should be circular.
     """
     column = factor_column(objects, name)
     known = known_values(column)
@@ -88,7 +98,7 @@ def read_factor(
 
 
 def factor_column(objects: Objects, name: str) -> NDArray[Any]:
-    """A factor's column (n,), float64 or texts. Raises InputError for an unknown name."""
+    """Return a factor's column (n,), float64 or texts. Raises InputError for an unknown name."""
     if name in objects.factors:
         column: NDArray[Any] = objects.factors[name]
         return column
@@ -109,9 +119,12 @@ def factor_column(objects: Objects, name: str) -> NDArray[Any]:
 
 
 def control_levels(column: NDArray[Any]) -> Codes:
-    """The level (n,) at which each object is compared, of a column without unknown values.
+    """Return the level (n,) at which each object is compared, from a column without unknown values.
 
-    Values are levels; numbers of more than 32 different values are cut into ten classes of equal counts.
+    Each value is a level; numbers of more than 32 different values are cut into ten classes of equal counts.
+
+    >>> control_levels(np.array([90.0, 0.0, 90.0])).tolist()
+    [1, 0, 1]
     """
     if column.dtype.kind != "f":
         return codes(column.astype(str))
@@ -121,21 +134,21 @@ def control_levels(column: NDArray[Any]) -> Codes:
     return codes(np.searchsorted(edges, column, side="right"))
 
 
-def random_agreement(factor: Factor, values: NDArray[np.float64], clusters: Clusters) -> NDArray[np.float64]:
-    """(n,) the mean :meth:`Factor.compare` of each object with all it could have as neighbors.
+def random_agreement(factor: Factor, values: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
+    """Return the mean (n,) of :meth:`Factor.compare` of each object with all its possible neighbors.
 
-    These are the objects of its level in other clusters; each object must have one (:func:`comparable`).
+    These are the objects of its level in other groups; each object must have one (:func:`comparable`).
     """
-    block = codes(clusters.cluster * (int(clusters.level.max()) + 1) + clusters.level)
-    total = _sums[factor.kind](values, clusters.level, factor.period)
+    block = codes(groups.group * (int(groups.level.max()) + 1) + groups.level)
+    total = _sums[factor.kind](values, groups.level, factor.period)
     own = _sums[factor.kind](values, block, factor.period)
-    others = np.bincount(clusters.level)[clusters.level] - np.bincount(block)[block]
+    others = np.bincount(groups.level)[groups.level] - np.bincount(block)[block]
     mean: NDArray[np.float64] = (total - own) / others
     return mean
 
 
 def _sum_equal(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
-    """(n,) how many objects of its own segment have each object's value."""
+    """(n,) the number of objects of the same segment with each object's value."""
     pair = codes(segment * (int(values.max()) + 1) + values.astype(np.int64))
     return np.bincount(pair)[pair].astype(np.float64)
 
@@ -158,8 +171,8 @@ def _sum_differences(values: NDArray[np.float64], segment: Codes, period: float)
 def _sum_arcs(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
     """(n,) the sum of the shorter arcs from each angle to those of its segment.
 
-    Each segment's sorted angles are laid out twice, a turn apart, so that all that lie up to half a turn
-    ahead stand in one stretch; the others are reached the other way round.
+    Each segment's sorted angles are repeated one turn later, so that all angles up to half a turn ahead are
+    contiguous; the others are nearer the other way round.
     """
     order = np.lexsort((values, segment))
     size = np.bincount(segment)
@@ -168,7 +181,7 @@ def _sum_arcs(values: NDArray[np.float64], segment: Codes, period: float) -> NDA
     rank = np.arange(len(order)) - start[own]
     place = 2 * start[own] + rank
     line = np.empty(2 * len(order))
-    # Segments lie four turns apart, so that no stretch reaches into the next one.
+    # Segments are four turns apart, so that no range reaches into the next one.
     angle = values[order] + 4 * period * own
     line[place], line[place + size[own]] = angle, angle + period
     running = np.concatenate([[0.0], np.cumsum(line)])

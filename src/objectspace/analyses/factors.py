@@ -1,4 +1,4 @@
-"""How much of a factor a space holds: neighbors, probe and geometry, each with chance and interval."""
+"""Measures of a factor in a space: neighbors, probe and geometry, each with chance level and interval."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ from objectspace.analyses.factor_values import (
     random_agreement,
     read_factor,
 )
-from objectspace.analyses.groups import Clusters, comparable, make_clusters
+from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
 from objectspace.analyses.probes import Probe, measure_probe
-from objectspace.analyses.statistics import finite
+from objectspace.analyses.statistics import PERMUTATIONS
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, known_values
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked of a space.
+class FactorSpec:
+    """A factor to measure, and how.
 
-    factor: its name; ``circular``: its period, where it is an angle; ``categorical``: its numbers are names
-    group: objects of one value of this column are never neighbors, and are held out, drawn and exchanged
-        together; by default photos are
+    factor: its name; ``circular``: its period, of an angle; ``categorical``: its numbers are names
+    group: objects of one value of this column are never neighbors, and are held out, resampled and permuted
+        together; by default the objects of one image
     control: the factor is compared among objects of one value of this column
+
+    >>> FactorSpec("yaw", circular=360.0, control="label")
+    FactorSpec(factor='yaw', circular=360.0, categorical=False, group=None, control='label')
     """
 
     factor: str
@@ -44,65 +47,70 @@ class Question:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorMeasure:
-    """What a space holds of a factor.
+    """The measures of one factor in one space.
 
     neighbors: agreement with the k nearest, overall and for the objects of each label
-    probe: what a linear probe reads; None with fewer than three clusters
+    probe: score of a linear probe; None with fewer than three groups
     geometry: distance by angle, of a circular factor; None where no two views can be compared
     hubness: skewness of the k-occurrence
-    n, left_out: objects measured, and left out as the factor, group or control is unknown or no object of
-        another cluster is at their level
-    clusters: photos, or sets of photos that share a group
+    n, left_out: objects measured, and objects without a known factor, group or control, or without an object
+        of another group at their level
+    groups: number of groups, of images by default
     object_id: (n,) the objects of ``neighbors.values``, row for row
     """
 
     space: str
-    question: Question
+    spec: FactorSpec
     kind: str
     k: int
     metric: str
     n: int
     left_out: int
-    clusters: int
+    groups: int
     neighbors: Agreement
     probe: Probe | None
     geometry: Geometry | None
     hubness: float
     object_id: NDArray[np.str_]
 
+    def __repr__(self) -> str:
+        return (
+            f"FactorMeasure({self.spec.factor} in {self.space}: {self.agreement} {self.neighbors.overall!r})"
+        )
+
     @property
     def agreement(self) -> str:
-        """What the neighbors' figure is, for people."""
+        """Return the name of the neighbors' figure, for people."""
         if self.kind == "categorical":
             return f"purity at {self.k}"
         return f"mean {'angle' if self.kind == 'circular' else 'difference'} to the {self.k} nearest"
 
     def worst(self, count: int) -> NDArray[np.int64]:
-        """Rows of the ``count`` objects that agree least with their neighbors, the worst first.
+        """Return the rows of the ``count`` objects that agree least with their neighbors, the worst first.
 
-        Of labels these are the first to look at for mistakes. Equal ones come in their order.
+        Wrong labels are among the first. Ties come in row order.
         """
         values = self.neighbors.values
         return np.argsort(values if self.kind == "categorical" else -values, kind="stable")[:count]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the shape that ``objectspace measure --json`` prints."""
+        """Return plain JSON values, the shape that ``objectspace measure --json`` prints."""
         return {
             "space": self.space,
-            "factor": self.question.factor,
+            "factor": self.spec.factor,
             "kind": self.kind,
             "k": self.k,
             "n": self.n,
-            "group": self.question.group,
-            "period": self.question.circular,
-            "control": self.question.control,
+            "group": self.spec.group,
+            "period": self.spec.circular,
+            "control": self.spec.control,
             "metric": self.metric,
-            "clusters": self.clusters,
+            "groups": self.groups,
             "left_out": self.left_out,
             "hubness": self.hubness,
             "neighbors": self.neighbors.overall.to_json(),
-            "probe": None if self.probe is None else _probe_json(self.probe),
-            "geometry": None if self.geometry is None else _geometry_json(self.geometry),
+            "probe": None if self.probe is None else self.probe.to_json(),
+            "geometry": None if self.geometry is None else self.geometry.to_json(),
             "labels": {name: one.to_json() for name, one in self.neighbors.labels.items()},
         }
 
@@ -110,98 +118,119 @@ class FactorMeasure:
 def measure_factor(
     space: Space,
     objects: Objects,
-    question: Question,
+    spec: FactorSpec,
     *,
     k: int = 5,
     metric: str = "euclidean",
     seed: int = 0,
 ) -> FactorMeasure:
-    """Neighbors, probe and geometry of a factor in a space; ``objects`` are its objects, row for row.
+    """Measure a factor in a space; ``objects`` are the space's, row for row.
 
     The same seed gives the same figures. Raises InputError for columns that are not known, where rows do not
-    match, and where there is nothing to measure: fewer than two clusters, a factor of one value.
+    match, and where there is nothing to measure: fewer than two groups, a factor of one value.
     """
-    asked = Asked(space, objects, question)
-    near = find_neighbors(asked.vectors, asked.ids, asked.clusters, k=k, metric=metric)
-    thing, same = asked.thing
-    circular = asked.factor.kind == "circular"
+    sample = align(space, objects, spec)
+    near = sample.neighbors(k, metric)
     return FactorMeasure(
         space=space.name,
-        question=question,
-        kind=asked.factor.kind,
+        spec=spec,
+        kind=sample.factor.kind,
         k=k,
         metric=metric,
-        n=len(asked.ids),
-        left_out=len(objects) - len(asked.ids),
-        clusters=asked.clusters.count,
-        neighbors=measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed),
-        probe=measure_probe(asked.vectors, asked.factor, asked.clusters, seed=seed),
-        geometry=measure_geometry(
-            asked.vectors, asked.factor, asked.clusters, thing, same=same, metric=metric, seed=seed
-        )
-        if circular
-        else None,
+        n=len(sample.ids),
+        left_out=len(objects) - len(sample.ids),
+        groups=sample.groups.count,
+        neighbors=sample.agreement(near, seed=seed),
+        probe=measure_probe(sample.vectors, sample.factor, sample.groups, seed=seed),
+        geometry=sample.geometry(metric, seed) if sample.factor.kind == "circular" else None,
         hubness=hubness(near),
-        object_id=asked.ids,
+        object_id=sample.ids,
     )
 
 
 def measure_neighbors(
     space: Space,
     objects: Objects,
-    question: Question,
+    spec: FactorSpec,
     *,
     k: int = 5,
     metric: str = "euclidean",
     seed: int = 0,
 ) -> Agreement:
-    """The neighbors' part of :func:`measure_factor` alone, in a fraction of the time; raises likewise."""
-    asked = Asked(space, objects, question)
-    near = find_neighbors(asked.vectors, asked.ids, asked.clusters, k=k, metric=metric)
-    return measure_agreement(near, asked.factor, asked.clusters, asked.labels, seed=seed)
+    """Measure the neighbors' agreement alone, in a fraction of the time of :func:`measure_factor`."""
+    sample = align(space, objects, spec)
+    return sample.agreement(sample.neighbors(k, metric), seed=seed)
 
 
-class Asked:
-    """The objects that a question can be asked of, row for row: vectors, ids, labels, factor and clusters."""
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedSample:
+    """The n objects of a space for which a factor can be measured, row for row.
 
-    def __init__(self, space: Space, objects: Objects, question: Question) -> None:
-        if objects.object_id.tolist() != space.object_id.tolist():
-            raise InputError(f"space {space.name}: its vectors and the objects are not in the same order")
-        rows, factor, clusters = _answerable(objects, question)
-        self.rows = rows
-        self.factor: Factor = factor
-        self.clusters: Clusters = clusters
-        self.vectors: NDArray[np.float32] = space.vectors[rows]
-        self.ids = space.object_id[rows]
-        self.labels = objects.label[rows]
-        group = question.group
-        self.thing: tuple[NDArray[Any], str] = (
-            (self.labels, "label") if group is None else (factor_column(objects, group)[rows], group)
+    rows: (n,) their rows in the space
+    thing: (n,) the value by which two views are of one thing (the group, or else the label); same: its name
+    """
+
+    rows: NDArray[np.int64]
+    factor: Factor
+    groups: Groups
+    vectors: NDArray[np.float32]
+    ids: NDArray[np.str_]
+    labels: NDArray[np.object_]
+    thing: NDArray[Any]
+    same: str
+
+    def __repr__(self) -> str:
+        return f"AlignedSample({self.factor.name}: {len(self.ids)} objects in {self.groups.count} groups)"
+
+    def neighbors(self, k: int, metric: str = "euclidean") -> Codes:
+        """Return the rows (n, k) of each object's nearest in other groups at its level, -1 for none."""
+        return find_neighbors(self.vectors, self.ids, self.groups, k=k, metric=metric)
+
+    def agreement(self, near: Codes, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:
+        """Return the agreement of neighbors (n, k) in the factor."""
+        return measure_agreement(near, self.factor, self.groups, self.labels, permuted=permuted, seed=seed)
+
+    def geometry(self, metric: str = "euclidean", seed: int = 0) -> Geometry | None:
+        """Return the geometry of a circular factor; None where no two views can be compared."""
+        return measure_geometry(
+            self.vectors, self.factor, self.groups, self.thing, same=self.same, metric=metric, seed=seed
         )
 
 
-def _answerable(objects: Objects, question: Question) -> tuple[NDArray[np.int64], Factor, Clusters]:
-    """The rows that have a factor, group, control and possible neighbors; their factor and clusters."""
-    factor, known = read_factor(
-        objects, question.factor, circular=question.circular, categorical=question.categorical
-    )
-    own = np.zeros(len(objects), np.int64)
-    own[known] = np.arange(len(factor.values))
-    columns = [factor_column(objects, name) for name in (question.group, question.control) if name]
-    for column in columns:
-        known = known & known_values(column)
+def align(space: Space, objects: Objects, spec: FactorSpec) -> AlignedSample:
+    """Return the objects with a known factor, group and control and at least one possible neighbor.
+
+    Raises InputError as :func:`measure_factor`.
+    """
+    if objects.object_id.tolist() != space.object_id.tolist():
+        raise InputError(f"space {space.name}: its vectors and the objects are not in the same order")
+    factor, known = read_factor(objects, spec.factor, circular=spec.circular, categorical=spec.categorical)
+    own = np.cumsum(known) - 1
+    for name in (spec.group, spec.control):
+        if name:
+            known = known & known_values(factor_column(objects, name))
     rows = np.flatnonzero(known)
-    clusters = make_clusters(
+    groups = make_groups(
         objects.image_id[rows],
-        group=_group(objects, question.group, rows),
-        level=control_levels(factor_column(objects, question.control)[rows]) if question.control else None,
+        group=_group(objects, spec.group, rows),
+        level=control_levels(factor_column(objects, spec.control)[rows]) if spec.control else None,
     )
-    there = comparable(clusters)
-    rows, clusters = rows[there], clusters.take(there)
-    _check_countable(question, clusters)
-    kept = factor.take(own[rows])
-    _check_varies(question, kept, clusters)
-    return rows, kept, clusters
+    kept = comparable(groups)
+    rows, groups = rows[kept], groups.take(kept)
+    _check_countable(spec, groups)
+    factor = factor.take(own[rows])
+    _check_varies(spec, factor, groups)
+    same = spec.group or "label"
+    return AlignedSample(
+        rows,
+        factor,
+        groups,
+        space.vectors[rows],
+        space.object_id[rows],
+        objects.label[rows],
+        factor_column(objects, same)[rows] if spec.group else objects.label[rows],
+        same,
+    )
 
 
 def _group(objects: Objects, name: str | None, rows: NDArray[np.int64]) -> NDArray[Any] | None:
@@ -211,52 +240,24 @@ def _group(objects: Objects, name: str | None, rows: NDArray[np.int64]) -> NDArr
     return column if column.dtype.kind == "f" else column.astype(str)
 
 
-def _check_countable(question: Question, clusters: Clusters) -> None:
-    if clusters.count < 2:
-        what = question.group or "photos"
-        where = f" at one {question.control}" if question.control else ""
+def _check_countable(spec: FactorSpec, groups: Groups) -> None:
+    if groups.count < 2:
+        what = spec.group or "photos"
+        where = f" at one {spec.control}" if spec.control else ""
         raise InputError(
-            f"factor {question.factor}: no objects of two different {what} can be compared{where}; "
+            f"factor {spec.factor}: no objects of two different {what} can be compared{where}; "
             "each measure needs two"
         )
 
 
-def _check_varies(question: Question, factor: Factor, clusters: Clusters) -> None:
-    random = float(random_agreement(factor, factor.values, clusters).mean())
+def _check_varies(spec: FactorSpec, factor: Factor, groups: Groups) -> None:
+    random = float(random_agreement(factor, factor.values, groups).mean())
     scale = 1.0 if factor.kind == "categorical" else float(np.abs(factor.values).max())
-    where = f" at one {question.control}" if question.control else ""
+    where = f" at one {spec.control}" if spec.control else ""
     if factor.kind == "categorical" and random == 0:
         raise InputError(
-            f"factor {question.factor}: no two objects that could be neighbors share a value, so there is "
-            f"nothing to measure; is it the same as the group ({question.group or 'the photo'})?"
+            f"factor {spec.factor}: no two objects that could be neighbors share a value, so there is "
+            f"nothing to measure; is it the same as the group ({spec.group or 'the photo'})?"
         )
     if random >= 1 if factor.kind == "categorical" else random <= 1e-12 * scale:
-        raise InputError(f"factor {question.factor} has one value only{where}, so nothing can be measured")
-
-
-def _probe_json(probe: Probe) -> dict[str, Any]:
-    return {
-        "metric": probe.metric,
-        **probe.score.to_json(),
-        "baseline": probe.baseline,
-        "permutations": probe.permutations,
-    }
-
-
-def _geometry_json(geometry: Geometry) -> dict[str, Any]:
-    columns = zip(
-        geometry.angle.tolist(),
-        geometry.distance.tolist(),
-        geometry.low.tolist(),
-        geometry.high.tolist(),
-        geometry.pairs.tolist(),
-        strict=True,
-    )
-    return {
-        "same": geometry.same,
-        "opposite": geometry.opposite.to_json(),
-        "distance": [
-            {"angle": angle, "value": finite(value), "low": finite(low), "high": finite(high), "pairs": pairs}
-            for angle, value, low, high, pairs in columns
-        ],
-    }
+        raise InputError(f"factor {spec.factor} has one value only{where}, so nothing can be measured")

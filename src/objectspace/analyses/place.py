@@ -1,77 +1,84 @@
-"""Where an object is, in the photo and in the window that its vector was cut from.
+"""Grid positions: where an object's window lies in the detector's map, and the object in its window.
 
-*Place* is where the window lies in the detector's map, *phase* where the box's center lies in the window.
-Together they are the object's position; a vector can hold the one without the other.
+The docs call the one *place* and the other *phase*. A vector can hold the one without the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import factor_column
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
 from objectspace.objects.boxes import Frame, centers, first_cells, recipe_frame
 from objectspace.objects.records import Objects
-from objectspace.store import Store
 
 Float64 = NDArray[np.float64]
 
-#: The names of the phase across and down, as factors.
+#: The names of the sub-cell offset across and down, as factors.
 PHASES = ("phase_x", "phase_y")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Whereabouts:
-    """Of each object (n, 2), across and down, in cells of the map that its window was cut from.
+class GridPositions:
+    """The position of each object (n, 2), across and down, in cells of the map its window was cut from.
 
-    phase: the box's center less the window's, from -0.5 to 0.5; farther only where a detector found the
-        object from another cell than the one that holds its center
-    place: the window's center, 0 at the map's left (upper) edge
+    offset: the sub-cell offset, of the box's center from the window's: from -0.5 to 0.5; farther only where a
+        detector found the object from another cell than the one that holds its center
+    position: the grid position, of the window's center; 0 at the map's left (upper) edge
     """
 
-    phase: Float64
-    place: Float64
+    offset: Float64
+    position: Float64
+
+    def __repr__(self) -> str:
+        return f"GridPositions({len(self.offset)} objects)"
 
 
-def window_whereabouts(store: Store, name: str, objects: Objects) -> Whereabouts | None:
-    """Phase and place of a space's objects, row for row; None for a space that is not of windows.
+def grid_positions(
+    space: Space,
+    objects: Objects,
+    cells: Mapping[str, NDArray[Any]],
+    image_wh: Mapping[str, tuple[int, int]],
+) -> GridPositions | None:
+    """Return the grid positions of a space's objects, row for row; None for a space that is not of windows.
 
-    Raises InputError for a space whose recipe does not say how photos were laid on the detector's input.
+    ``cells`` has ``cell_x`` and ``cell_y`` (n,) of each object; ``image_wh`` the width and height in pixels
+    of each image by its id. Raises InputError for a space whose recipe does not say how
+    images were laid on the detector's input.
     """
-    recipe = store.recipe(name)
+    recipe = space.recipe
     if recipe.route != "window" or recipe.window is None or recipe.stride is None:
         return None
-    sizes = {row.image_id: (row.width, row.height) for row in store.images()}
-    frames = {
-        image_id: space_frame(recipe, name, sizes[image_id]) for image_id in set(objects.image_id.tolist())
-    }
+    images = set(objects.image_id.tolist())
+    frames = {image_id: space_frame(recipe, space.name, image_wh[image_id]) for image_id in images}
     boxes = np.concatenate(
         [
             frames[image_id].to_input(box[None])
             for image_id, box in zip(objects.image_id, objects.xyxy, strict=True)
         ]
     )
-    cells = store.cells(name)
-    middle = (centers(boxes) / recipe.stride).astype(np.float32)
+    center = (centers(boxes) / recipe.stride).astype(np.float32)
     cell = np.column_stack([cells["cell_x"], cells["cell_y"]])
-    place = first_cells(cell, middle, recipe.window) + recipe.window / 2
-    return Whereabouts(middle.astype(np.float64) - place, place.astype(np.float64))
+    position = first_cells(cell, center, recipe.window) + recipe.window / 2
+    return GridPositions(center.astype(np.float64) - position, position.astype(np.float64))
 
 
-def numeric_factor(objects: Objects, where: Whereabouts | None, name: str) -> Float64:
-    """A factor's column (n,): ``phase_x`` and ``phase_y`` of ``where``, else one that the objects have.
+def numeric_factor(objects: Objects, positions: GridPositions | None, name: str) -> Float64:
+    """Return a factor's column (n,): ``phase_x`` or ``phase_y`` of ``positions``, else one of the objects.
 
     Raises InputError for an unknown name, for a phase of objects that are not in windows, and for a factor
     that is not a number for every object.
     """
     if name in PHASES:
-        if where is None:
+        if positions is None:
             raise InputError(f"factor {name} is of windows of a detector's map, and this space is of crops")
-        return where.phase[:, PHASES.index(name)]
+        return positions.offset[:, PHASES.index(name)]
     values = factor_column(objects, name)
     if values.dtype.kind != "f" or not np.isfinite(values).all():
         raise InputError(f"factor {name} is not a number for every object")
@@ -79,7 +86,7 @@ def numeric_factor(objects: Objects, where: Whereabouts | None, name: str) -> Fl
 
 
 def space_frame(recipe: Recipe, name: str, image_wh: tuple[int, int]) -> Frame:
-    """How a photo lay on the input of the network that a space was cut from.
+    """Return how an image (width, height) lay on the input of the network that a space was cut from.
 
     Raises InputError for a recipe that does not say.
     """

@@ -1,114 +1,184 @@
-"""Linear probes: how much of a factor a linear map reads off the vectors of objects it has not seen."""
+"""Linear probes: how much of a factor a linear map predicts from the vectors of held-out objects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.groups import Clusters, Codes
-from objectspace.analyses.ridge import FoldedRidge, Matrix, held_out
-from objectspace.analyses.statistics import Estimate, p_value, permutations, ratio_interval
+from objectspace.analyses.groups import Codes, Groups
+from objectspace.analyses.ridge import FoldedRidge, Matrix
+from objectspace.analyses.statistics import Estimate, bootstrap, p_value, permutations, ratio
 
 FOLDS = 5
-#: Permutations of a probe: as many as keep the targets that are solved for at 400, but at least 9.
-FEWEST, MOST, TARGETS = 9, 99, 400
+#: Permutations of a probe: p goes down to 1 / 120, whatever the number of values.
+PERMUTED = 119
+
+#: Targets of one run beyond which its penalties are chosen by this many sums of them.
+GUIDES = 4
 
 #: Targets (objects x permutations x values) that are solved for at once: 64 MB a matrix of them.
 _AT_ONCE = 8_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """What a linear probe reads, all of it on held-out clusters.
+    """The score of a linear probe on held-out groups.
 
     metric: "R2" (linear factor), "accuracy" (categorical) or "angular error" (circular, in the factor's unit)
-    score: its value; chance is the mean of ``permutations`` in which all is done again with exchanged values
-    baseline: what a probe without vectors gets (the training folds' mean, commonest value or mean direction)
+    score: its value; chance is that of ``permutations`` in which all is done again with exchanged values
+    baseline: the score of a probe without vectors (the training folds' mean, commonest value or direction)
+    parts: (n, 2) each object's part of the score, a ratio of two sums (of R2: one less that ratio)
     """
 
     metric: str
     score: Estimate
     baseline: float
     permutations: int
+    parts: Matrix
+
+    def __repr__(self) -> str:
+        return f"Probe({self.metric}, {self.score!r}, baseline {self.baseline:.3f})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        figures = {"baseline": self.baseline, "permutations": self.permutations}
+        return {"metric": self.metric, **self.score.to_json(), **figures}
 
 
 @dataclass(frozen=True, slots=True)
-class _Losses:
-    """What each object (n) adds to the metric, for each of r runs: the score is the ratio of the sums.
+class _Metric:
+    """A score made of sums over objects: a ratio, or one less it.
 
     better: 1 where a larger score is better, -1 where a smaller one is
-    complement: whether the score is one less the ratio (R2)
     """
 
-    over: Matrix
-    under: Matrix
-    baseline: Matrix
+    name: str
     better: int
     complement: bool = False
 
-    def scores(self) -> Matrix:
-        """(r,) the score of each run."""
-        return self._score(self.over)
+    def score(self, over: Matrix, under: Matrix) -> Matrix:
+        return 1 - ratio(over, under) if self.complement else ratio(over, under)
 
-    def baselines(self) -> Matrix:
-        """(r,) the score of each run's probe without vectors."""
-        return self._score(self.baseline)
+    def above_baseline(self, sums: Matrix) -> Matrix:
+        """(r,) the score less the baseline's, of sums (3, r) as :func:`_losses` gives their parts."""
+        return self.score(sums[0], sums[1]) - self.score(sums[2], sums[1])
 
-    def _score(self, over: Matrix) -> Matrix:
-        ratio: Matrix = over.sum(0) / np.maximum(self.under.sum(0), np.finfo(float).tiny)
-        return 1 - ratio if self.complement else ratio
+
+_METRICS = {
+    "categorical": _Metric("accuracy", 1),
+    "circular": _Metric("angular error", -1),
+    "linear": _Metric("R2", 1, complement=True),
+}
 
 
 def measure_probe(
-    vectors: NDArray[np.float32], factor: Factor, clusters: Clusters, *, seed: int = 0
+    vectors: NDArray[np.float32], factor: Factor, groups: Groups, *, seed: int = 0
 ) -> Probe | None:
-    """Ridge regression from standardized vectors (n, d) to the factor; None with fewer than three clusters.
+    """Fit ridge regressions from standardized vectors (n, d) to a factor; None with fewer than three groups.
 
-    Whole clusters are held out, in five folds. Features are centered and scaled by the training folds alone;
+    Whole groups are held out, in five folds. Features are centered and scaled by the training folds alone;
     the penalty of a fold is the best on two of its training folds, each predicted from the other three.
     Targets are the values of a linear factor (R2 against the training folds' mean), sine and cosine of a
     circular one, and an indicator for each value of a categorical one (the largest wins: a ridge classifier,
     whose closed form lets the whole procedure be repeated for each permutation, which logistic regression is
     too slow for). With a control, features and targets are centered at each of its levels, so only what goes
     beyond the level counts.
+
+    p compares the scores less their baselines. For a factor of more than four values, the penalties of all
+    runs that p compares, the observed one included, are chosen by four sums of the targets.
+
+    >>> from objectspace.analyses.groups import make_groups
+    >>> angle = np.arange(0, 360, 5.0)
+    >>> vectors = np.stack([np.cos(np.radians(angle)), np.sin(np.radians(angle))], axis=1)
+    >>> probe = measure_probe(vectors, Factor("yaw", "circular", angle, 360.0), make_groups(np.arange(72)))
+    >>> probe.metric, probe.score.value < 1, probe.score.p < 0.01
+    ('angular error', True, True)
     """
-    if clusters.count < 3:
+    if groups.count < 3:
         return None
-    size = _targets(factor).shape[1]
-    count = max(FEWEST, min(MOST, TARGETS // size - 1))
+    metric, targets = _METRICS[factor.kind], _targets(factor)
+    ridge = FoldedRidge(vectors, make_folds(groups.group, FOLDS, seed=seed), groups.level)
+    drawn = permutations(groups, PERMUTED, values=factor.values, seed=seed)
     # The values as they are, then as often exchanged.
-    drawn = permutations(clusters, count, values=factor.values, seed=seed)
-    rows = chain([np.arange(len(clusters))], drawn)
-    runs = _runs(vectors, factor, clusters, rows, seed)
-    first = next(runs)
-    scores, baselines = zip(*((run.scores(), run.baselines()) for run in chain([first], runs)), strict=True)
-    return _summary(factor, first, np.concatenate(scores), np.concatenate(baselines), clusters, seed)
+    runs = np.stack([np.arange(len(groups)), *drawn], axis=1)
+    guides = _guides(targets, seed)
+    gains: list[Matrix] = []
+    pooled, own = np.zeros((3, len(groups))), np.empty(0)
+    for losses in _losses_of_runs(ridge, factor, targets, guides, runs):
+        if not gains:
+            own, pooled = losses[:, :, 0], pooled - losses[:, :, 0]
+        pooled += losses.sum(2)
+        gains.append(metric.better * metric.above_baseline(losses.sum(1)))
+    if guides is not targets:
+        own = next(_losses_of_runs(ridge, factor, targets, targets, runs[:, :1]))[:, :, 0]
+    observed, *null = np.concatenate(gains)
+    return _summary(metric, own, pooled, p_value(float(observed), np.array(null)), groups, seed)
 
 
-def _runs(
-    vectors: NDArray[np.float32], factor: Factor, clusters: Clusters, rows: Iterator[Codes], seed: int
-) -> Iterator[_Losses]:
-    """The probe of each permutation in ``rows`` (n,), as many at once as :data:`_AT_ONCE` allows, or one.
+def _summary(metric: _Metric, own: Matrix, pooled: Matrix, p: float, groups: Groups, seed: int) -> Probe:
+    """Of the losses (3, n) of the values as they are, and of all permutations together."""
+
+    def statistics(sums: Matrix) -> Matrix:
+        gain = metric.above_baseline(sums[:3]) - metric.above_baseline(sums[3:])
+        return np.stack([metric.score(sums[0], sums[1]), gain])
+
+    (low, high), excess = bootstrap(np.concatenate([own, pooled]).T, groups.group, statistics, seed=seed)
+    sums, of_pooled = own.sum(1), pooled.sum(1)
+    value, baseline = float(metric.score(sums[0], sums[1])), float(metric.score(sums[2], sums[1]))
+    chance = baseline + float(metric.above_baseline(of_pooled))
+    score = Estimate(value, chance, low, high, len(groups), groups.count, p, excess)
+    return Probe(metric.name, score, baseline, PERMUTED, own[:2].T)
+
+
+def _losses_of_runs(
+    ridge: FoldedRidge, factor: Factor, targets: Matrix, guides: Matrix, runs: Codes
+) -> Iterator[Matrix]:
+    """The losses (3, n, r) of permutations (n, r), as many at once as :data:`_AT_ONCE` allows, or one.
 
     Blocks change a score by rounding at most.
     """
-    targets = _targets(factor)
-    fold = make_folds(clusters.cluster, FOLDS, seed=seed)
-    while block := list(islice(rows, max(1, _AT_ONCE // targets.size))):
-        drawn = np.stack(block, axis=1)
-        ridge = FoldedRidge(vectors, targets[drawn].reshape(len(drawn), -1), fold, clusters.level)
-        predicted, baseline = (part.reshape(*drawn.shape, -1) for part in held_out(ridge, targets.shape[1]))
-        yield _losses(factor, factor.values[drawn], predicted, baseline)
+    chosen = [
+        ridge.choose_penalties(guides[block].reshape(len(block), -1), block.shape[1])
+        for block in _blocks(runs, guides.size)
+    ]
+    numbers = np.concatenate(chosen, axis=1)
+    for block, own in zip(_blocks(runs, targets.size), _blocks(numbers, targets.size), strict=True):
+        found = ridge.predict(targets[block].reshape(len(block), -1), own)
+        predicted, baseline = (part.reshape(*block.shape, -1) for part in found)
+        yield _losses(factor, factor.values[block], predicted, baseline)
 
 
-def make_folds(cluster: Codes, folds: int, *, seed: int = 0) -> Codes:
-    """(n,) the fold of each object: whole clusters, the largest first, each to the smallest fold so far."""
-    size = np.bincount(cluster)
+def _blocks(runs: Codes, numbers: int) -> list[Codes]:
+    """The runs (:, r) in blocks, where each of them takes so many numbers."""
+    count = max(1, _AT_ONCE // numbers)
+    return [runs[:, start : start + count] for start in range(0, runs.shape[1], count)]
+
+
+def _guides(targets: Matrix, seed: int) -> Matrix:
+    """(n, g) what a penalty is chosen by: the targets, or a few sums of them with random signs.
+
+    A regression is linear in its targets, so the squared error of such a sum is, on average over the signs,
+    that of all targets together (Hutchinson, *A stochastic estimator of the trace*, 1989).
+    """
+    size = targets.shape[1]
+    if size <= GUIDES:
+        return targets
+    sums: Matrix = targets @ np.random.default_rng([seed, 5]).choice((-1.0, 1.0), (size, GUIDES))
+    return sums
+
+
+def make_folds(group: Codes, folds: int, *, seed: int = 0) -> Codes:
+    """Return the fold (n,) of each object: whole groups, the largest first, each to the smallest fold so far.
+
+    >>> make_folds(np.array([0, 0, 0, 1, 1, 2]), 2).tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    size = np.bincount(group)
     order = np.random.default_rng([seed, 2]).permutation(len(size))
     order = order[np.argsort(-size[order], kind="stable")]
     fold = np.empty(len(size), np.int64)
@@ -116,7 +186,7 @@ def make_folds(cluster: Codes, folds: int, *, seed: int = 0) -> Codes:
     for one in order:
         fold[one] = np.argmin(filled)
         filled[fold[one]] += size[one]
-    return fold[cluster]
+    return fold[group]
 
 
 def _targets(factor: Factor) -> Matrix:
@@ -135,20 +205,20 @@ def _standardized(factor: Factor, values: Matrix) -> Matrix:
     return around
 
 
-def _losses(factor: Factor, values: Matrix, predicted: Matrix, baseline: Matrix) -> _Losses:
-    """Of values (n, r), predictions and baselines (n, r, t)."""
-    ones = np.ones(values.shape)
+def _losses(factor: Factor, values: Matrix, predicted: Matrix, baseline: Matrix) -> Matrix:
+    """(3, n, r) numerator, denominator, and the baseline's numerator of each object's part of the score.
+
+    Of values (n, r), predictions and baselines (n, r, t).
+    """
+    if factor.kind == "linear":
+        target = _standardized(factor, values)
+        errors, spread = ((part[:, :, 0] - target) ** 2 for part in (predicted, baseline))
+        return np.stack([errors, spread, spread])
     if factor.kind == "categorical":
-        right, common = ((part.argmax(2) == values).astype(np.float64) for part in (predicted, baseline))
-        return _Losses(right, ones, common, better=1)
-    if factor.kind == "circular":
-        errors, common = (
-            factor.compare(_angles(part, factor.period), values) for part in (predicted, baseline)
-        )
-        return _Losses(errors, ones, common, better=-1)
-    target = _standardized(factor, values)
-    errors, common = ((part[:, :, 0] - target) ** 2 for part in (predicted, baseline))
-    return _Losses(errors, common, common, better=1, complement=True)
+        own, common = ((part.argmax(2) == values).astype(np.float64) for part in (predicted, baseline))
+    else:
+        own, common = (factor.compare(_angles(part, factor.period), values) for part in (predicted, baseline))
+    return np.stack([own, np.ones(values.shape), common])
 
 
 def _angles(pairs: Matrix, period: float) -> Matrix:
@@ -156,25 +226,3 @@ def _angles(pairs: Matrix, period: float) -> Matrix:
     turn = np.arctan2(pairs[..., 1], pairs[..., 0]) / (2 * np.pi)
     angle: Matrix = np.mod(turn, 1) * period
     return np.where(angle < period, angle, 0.0)
-
-
-def _summary(
-    factor: Factor, losses: _Losses, scores: Matrix, baselines: Matrix, clusters: Clusters, seed: int
-) -> Probe:
-    """Of the first run's losses, and of the scores (r,) of all runs."""
-    gains = losses.better * (scores - baselines)
-    low, high = ratio_interval(losses.over[:, 0], losses.under[:, 0], clusters.cluster, seed=seed)
-    if losses.complement:
-        low, high = 1 - high, 1 - low
-    chance = float(baselines[0] + losses.better * gains[1:].mean())
-    estimate = Estimate(
-        float(scores[0]),
-        chance,
-        low,
-        high,
-        len(clusters),
-        clusters.count,
-        p_value(float(gains[0]), gains[1:]),
-    )
-    names = {"categorical": "accuracy", "circular": "angular error", "linear": "R2"}
-    return Probe(names[factor.kind], estimate, float(baselines[0]), len(gains) - 1)

@@ -1,9 +1,8 @@
-"""Projections of a space to a few components, and what each component holds of where the object is."""
+"""Projections of a space to a few components, and how much of position and factors each component holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.groups import Clusters, Codes, make_clusters
-from objectspace.analyses.place import PHASES, Whereabouts
+from objectspace.analyses.groups import Codes, Groups, make_groups
+from objectspace.analyses.place import PHASES, GridPositions
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
-from objectspace.analyses.ridge import FoldedRidge, held_out
+from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import Estimate, finite
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
@@ -25,11 +24,11 @@ from objectspace.threads import BLAS_IN_ONE_THREAD
 Method = Literal["pca", "tsne"]
 Float64 = NDArray[np.float64]
 
-#: Components that are kept, and the first so many of them that factors are read from together.
+#: Components that are kept, and the numbers of first components from which factors are read together.
 COMPONENTS = 50
 FIRST = (2, 10, 50)
 
-#: Waves across and down, at most, of which a function of phase or of place is made.
+#: Largest number of half periods, across and down, in a smooth function of position or offset.
 WAVES = 6
 
 PERPLEXITY = 30.0
@@ -37,7 +36,7 @@ PERPLEXITY = 30.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Components:
-    """Principal components of vectors (n, d).
+    """The principal components of vectors (n, d).
 
     coordinates: (n, c) float64, centered
     explained: (c,) share of the variance, falling
@@ -48,20 +47,29 @@ class Components:
     explained: Float64
     axes: Float64
 
+    def __repr__(self) -> str:
+        return f"Components({len(self.explained)} of {len(self.coordinates)} vectors)"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """How much of one factor the components hold: R2 on held-out photos, 1 for all, 0 or less for nothing.
+    """How much of one factor the components hold: R2 on held-out images, 1 for all, 0 or less for nothing.
 
     components: (c,) of a line through each component alone
     first: number of components -> ridge regression on the first so many together
+    plane: (n, 2) squared errors of the regression on the first two, and of the training folds' mean
     """
 
     components: Float64
     first: Mapping[int, Estimate]
+    plane: Float64
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"first {count}: {one.value:.3f}" for count, one in self.first.items())
+        return f"Reading(R2 of the {values})"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; null where there are fewer components."""
+        """Return plain JSON values; null where there are fewer components."""
         values = {f"first_{count}": finite_value(self.first.get(count)) for count in FIRST}
         detail = {str(count): estimate.to_json() for count, estimate in self.first.items()}
         return {
@@ -73,10 +81,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shares:
-    """Shares of the variance that a smooth function predicts for held-out photos.
+    """Shares of the variance that a smooth function predicts for held-out images.
 
-    phase, place: a function of the phase alone, of the place alone
-    both: a sum of one of each; what is left is what phase and place make together, and whatever else differs
+    phase, place: a function of the sub-cell offset alone, of the grid position alone
+    both: a sum of one of each; the rest is what only the two together determine, and all other differences
     components: the same three of each component (c, 3), shares of that component's own variance
     """
 
@@ -85,8 +93,11 @@ class Shares:
     both: float
     components: Float64
 
+    def __repr__(self) -> str:
+        return f"Shares(phase {self.phase:.2f}, place {self.place:.2f}, both {self.both:.2f})"
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         names = ("phase", "place", "both")
         rows = [dict(zip(names, map(finite, row), strict=True)) for row in self.components.tolist()]
         return {**{name: finite(getattr(self, name)) for name in names}, "components": rows}
@@ -94,13 +105,13 @@ class Shares:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """A space of n objects projected.
+    """The projection of a space of n objects.
 
     coordinates: (n, c) float64: principal components, or the two of t-SNE
     explained: (c,) share of the variance; empty for t-SNE
     loadings: (c, k, k) share of each map cell of the window in a component's squared weights; None where the
         vectors are not of windows, and for t-SNE
-    factors: name -> (n,) float64, what the readings are of
+    factors: name -> (n,) float64, the factors of the readings
     shares: None where the vectors are not of windows
     """
 
@@ -113,8 +124,11 @@ class Projection:
     readings: Mapping[str, Reading]
     shares: Shares | None
 
+    def __repr__(self) -> str:
+        return f"Projection({self.space}, {self.method}, {self.coordinates.shape[0]} objects)"
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the shape that ``objectspace project --json`` prints."""
+        """Return plain JSON values, the shape that ``objectspace project --json`` prints."""
         return {
             "space": self.space,
             "method": self.method,
@@ -127,7 +141,7 @@ class Projection:
 
 
 def finite_value(estimate: Estimate | None) -> float | None:
-    """An estimate's value for JSON."""
+    """Return an estimate's value for JSON."""
     return None if estimate is None else finite(estimate.value)
 
 
@@ -136,40 +150,56 @@ def project(
     objects: Objects,
     factors: Mapping[str, Float64],
     *,
-    where: Whereabouts | None = None,
+    positions: GridPositions | None = None,
     method: Method = "pca",
+    components: Projection | None = None,
     seed: int = 0,
 ) -> Projection:
-    """A space projected, and what its components hold of numeric factors (name -> (n,)) and of ``where``.
+    """Project a space, and measure how much of numeric factors (name -> (n,)) and positions components hold.
 
     ``objects`` are the space's, row for row. Components are of all objects, which are what a map shows;
-    readings are regressions on them from which whole photos were held out. t-SNE (van der Maaten and Hinton
-    2008) starts from the principal components, and is the same on any number of cores.
-    Raises InputError with fewer than ten objects or three photos, for vectors that are all equal, and for a
+    readings are regressions on them from which whole images were held out. t-SNE (van der Maaten and Hinton
+    2008) starts from the principal components: those in ``components``, the space's projection by PCA, or
+    they are worked out anew. Both methods are the same on any number of cores.
+    Raises InputError with fewer than ten objects or three images, for vectors that are all equal, and for a
     factor that is constant.
     """
     _check(space, objects, factors, method)
-    clusters = make_clusters(objects.image_id)
-    fold = make_folds(clusters.cluster, FOLDS, seed=seed)
+    groups = make_groups(objects.image_id)
+    fold = make_folds(groups.group, FOLDS, seed=seed)
+    read = {**factors, **_offsets(positions)}
+
+    def readings(coordinates: Float64) -> dict[str, Reading]:
+        return {name: _reading(coordinates, name, read[name], groups, fold, seed) for name in read}
+
+    if method == "tsne":
+        pca = components or project(space, objects, {}, positions=positions, seed=seed)
+        placed = tsne(pca.coordinates, seed=seed)
+        return Projection(space.name, method, placed, np.empty(0), None, read, readings(placed), pca.shares)
     vectors = space.vectors.astype(np.float64)
     # t-SNE magnifies the last bits of what it starts from, which the number of threads decides.
-    with BLAS_IN_ONE_THREAD.held() if method == "tsne" else nullcontext():
+    with BLAS_IN_ONE_THREAD.held():
         found = principal_components(vectors, COMPONENTS)
-    told = {**factors, **_phases(where)}
-    shares = None if where is None else _shares(vectors, found, where, fold)
-    if method == "tsne":
-        coordinates, explained, loadings = tsne(found.coordinates, seed=seed), np.empty(0), None
-    else:
-        coordinates, explained = found.coordinates, found.explained
-        loadings = _loadings(found.axes, space.recipe.window)
-    readings = {name: _reading(coordinates, name, told[name], clusters, fold, seed) for name in told}
-    return Projection(space.name, method, coordinates, explained, loadings, told, readings, shares)
+    return Projection(
+        space.name,
+        method,
+        found.coordinates,
+        found.explained,
+        _loadings(found.axes, space.recipe.window),
+        read,
+        readings(found.coordinates),
+        None if positions is None else _shares(vectors, found, positions, fold),
+    )
 
 
 def principal_components(vectors: Float64, count: int) -> Components:
-    """The first ``count`` principal components of vectors (n, d), or as many as there are; exact.
+    """Return the first ``count`` principal components of vectors (n, d), or as many as there are; exact.
 
     Solved in the smaller of the two equal forms, as eigenvectors of the d x d or the n x n products.
+
+    >>> found = principal_components(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 2)
+    >>> found.coordinates.round(6).tolist(), found.explained.round(6).tolist()
+    ([[-5.0], [0.0], [5.0]], [1.0])
     """
     centered = vectors - vectors.mean(0)
     total = float((centered**2).sum())
@@ -187,7 +217,7 @@ def principal_components(vectors: Float64, count: int) -> Components:
 
 
 def tsne(components: Float64, *, seed: int = 0) -> Float64:
-    """Two t-SNE coordinates (n, 2) of principal components (n, c); n is two or more.
+    """Return two t-SNE coordinates (n, 2) of principal components (n, c); n is two or more.
 
     van der Maaten and Hinton 2008, started from the components, with exact neighbors.
     """
@@ -215,10 +245,10 @@ def _check(space: Space, objects: Objects, factors: Mapping[str, Float64], metho
             raise InputError(f"factor {name} is {values[0]:g} for every object of space {space.name}")
 
 
-def _phases(where: Whereabouts | None) -> dict[str, Float64]:
-    if where is None:
+def _offsets(positions: GridPositions | None) -> dict[str, Float64]:
+    if positions is None:
         return {}
-    columns = dict(zip(PHASES, where.phase.T, strict=True))
+    columns = dict(zip(PHASES, positions.offset.T, strict=True))
     return {name: column for name, column in columns.items() if np.ptp(column)}
 
 
@@ -231,17 +261,18 @@ def _loadings(axes: Float64, window: int | None) -> Float64 | None:
 
 
 def _reading(
-    coordinates: Float64, name: str, values: Float64, clusters: Clusters, fold: Codes, seed: int
+    coordinates: Float64, name: str, values: Float64, groups: Groups, fold: Codes, seed: int
 ) -> Reading:
     counts = sorted({min(count, coordinates.shape[1]) for count in FIRST} & set(FIRST))
-    first = {}
-    for count in counts:
-        probe = measure_probe(
-            coordinates[:, :count].astype(np.float32), Factor(name, "linear", values), clusters, seed=seed
-        )
-        if probe is not None:
-            first[count] = probe.score
-    return Reading(_line_r2(coordinates, values, fold), first)
+    factor = Factor(name, "linear", values)
+    probes = {
+        count: probe
+        for count in counts
+        if (probe := measure_probe(coordinates[:, :count].astype(np.float32), factor, groups, seed=seed))
+    }
+    first = {count: probe.score for count, probe in probes.items()}
+    plane = probes[FIRST[0]].parts if FIRST[0] in probes else np.empty((0, 2))
+    return Reading(_line_r2(coordinates, values, fold), first, plane)
 
 
 def _line_r2(coordinates: Float64, values: Float64, fold: Codes) -> Float64:
@@ -259,8 +290,8 @@ def _line_r2(coordinates: Float64, values: Float64, fold: Codes) -> Float64:
     return r2
 
 
-def _shares(vectors: Float64, found: Components, where: Whereabouts, fold: Codes) -> Shares:
-    phase, place = _waves(where.phase), _waves(where.place)
+def _shares(vectors: Float64, found: Components, positions: GridPositions, fold: Codes) -> Shares:
+    phase, place = _waves(positions.offset), _waves(positions.position)
     bases = (phase, place, np.concatenate([phase, place], axis=1))
     whole = [_explained(basis, vectors, fold) for basis in bases]
     each = [_explained(basis, found.coordinates, fold) for basis in bases]
@@ -283,6 +314,6 @@ def _waves(points: Float64) -> Float64:
 
 def _explained(basis: Float64, targets: Float64, fold: Codes) -> tuple[Float64, Float64]:
     """(t,) squared errors of targets (n, t): predicted from the basis for held-out folds, and by means."""
-    ridge = FoldedRidge(basis.astype(np.float32), targets, fold, np.zeros_like(fold))
-    predicted, means = held_out(ridge, 1)
+    ridge = FoldedRidge(basis.astype(np.float32), fold, np.zeros_like(fold))
+    predicted, means = ridge.predict(targets, ridge.choose_penalties(targets, targets.shape[1]))
     return ((targets - predicted) ** 2).sum(0), ((targets - means) ** 2).sum(0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_array
 
 from objectspace.analyses.groups import Codes
 
@@ -17,114 +18,145 @@ Matrix = NDArray[np.float64]
 PENALTIES = 10.0 ** np.arange(-2, 5)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _System:
-    """``left @ solve(gram + penalty, right)`` is the prediction less its start."""
-
-    gram: Matrix
-    right: Matrix
-    left: Matrix
-    start: Matrix
-
-    def predict(self, penalty: float, columns: NDArray[np.bool_] | slice = slice(None)) -> Matrix:
-        """(rows, t) of the chosen targets."""
-        gram = self.gram.copy()
-        np.einsum("ii->i", gram)[:] += penalty
-        factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-        weights = cho_solve(factor, self.right[:, columns], overwrite_b=False, check_finite=False)
-        predicted: Matrix = self.start[:, columns] + self.left @ weights
-        return predicted
-
-
 class FoldedRidge:
-    """Features (n, d) and targets (n, t) in folds (n,), ready to be fitted without some of them.
+    """Ridge regressions on features (n, d) that leave out some of the folds (n,), for any targets (n, t).
 
     Features are centered and scaled, and targets centered, by the training rows alone, at each level (n,)
     apart; a level without training rows takes the mean of all. The smaller of the two equal systems is
     solved: for the features' weights, from sums that are kept for each fold, or for the training rows' own
-    weights.
+    weights. Targets come in runs: t / runs neighboring columns that share a penalty.
+
+    >>> features = np.random.default_rng(0).normal(size=(50, 3))
+    >>> ridge = FoldedRidge(features, np.arange(50) % 5, np.zeros(50, int))
+    >>> targets = features[:, :1] + 4
+    >>> predicted, baseline = ridge.predict(targets, ridge.choose_penalties(targets, 1))
+    >>> bool(np.abs(predicted - targets).max() < 0.02)
+    True
     """
 
-    def __init__(self, features: NDArray[np.float32], targets: Matrix, fold: Codes, level: Codes) -> None:
-        self.targets, self.fold, self.level = targets, fold, level
+    def __init__(self, features: NDArray[np.float32], fold: Codes, level: Codes) -> None:
         # Sums of squares lose the fewest digits around the mean.
         self.x = features.astype(np.float64) - features.mean(0, dtype=np.float64)
+        self.level = level
         self.rows = [np.flatnonzero(fold == one) for one in range(int(fold.max()) + 1)]
         self.penalties = PENALTIES * features.shape[1]
         self.wide = features.shape[1] > len(features) * (len(self.rows) - 2) / len(self.rows)
-        if not self.wide:
-            self.grams = [self.x[rows].T @ self.x[rows] for rows in self.rows]
-            self.rights = [self.x[rows].T @ targets[rows] for rows in self.rows]
+        self._grams = [] if self.wide else [self.x[rows].T @ self.x[rows] for rows in self.rows]
+        self._means = _LevelMeans(fold, level)
+        self._x_sums = self._means.sums(self.x)
 
-    def without(self, held: Sequence[int], rows: Codes) -> _System:
-        """The system of all folds but ``held``, that predicts ``rows``."""
+    def choose_penalties(self, targets: Matrix, runs: int) -> Codes:
+        """Return the number of the best penalty (folds, runs) for each fold when it is held out.
+
+        The best has the smallest squared error over the targets of a run, on two of the training folds, each
+        predicted from the other three. A model without two neighboring folds of a ring serves both: it
+        predicts the one for the other's choice.
+        """
+        count = len(self.rows)
+        errors = np.zeros((count, len(PENALTIES), runs))
+        sums = self._sums(targets)
+        for one in range(count):
+            other = (one + 1) % count
+            rows = np.concatenate([self.rows[one], self.rows[other]])
+            first = len(self.rows[one])
+            system, start = self._without([one, other], rows, targets, sums)
+            actual = targets[rows] - start
+            for number, penalty in enumerate(self.penalties):
+                squares = (system.solve(penalty) - actual) ** 2
+                for fold, part in ((other, squares[:first]), (one, squares[first:])):
+                    errors[fold, number] += part.sum(0).reshape(runs, -1).sum(1)
+        best: Codes = errors.argmin(1)
+        return best
+
+    def predict(self, targets: Matrix, chosen: Codes) -> tuple[Matrix, Matrix]:
+        """Return predictions and baselines (n, t): every row from the folds that it is not in.
+
+        ``chosen`` are the numbers of the penalties (folds, runs). The baseline is the mean of the training
+        rows at the row's level.
+        """
+        predicted, baseline = np.empty_like(targets), np.empty_like(targets)
+        sums = self._sums(targets)
+        for held, rows in enumerate(self.rows):
+            system, baseline[rows] = self._without([held], rows, targets, sums)
+            numbers = np.repeat(chosen[held], targets.shape[1] // chosen.shape[1])
+            for number in np.unique(numbers):
+                columns = np.flatnonzero(numbers == number)
+                predicted[np.ix_(rows, columns)] = system.solve(self.penalties[number], columns)
+        predicted += baseline
+        return predicted, baseline
+
+    def _sums(self, targets: Matrix) -> tuple[Matrix, list[Matrix]]:
+        """Sums of targets in each fold, by level, and of their products with the features (d, t)."""
+        products = [] if self.wide else [self.x[rows].T @ targets[rows] for rows in self.rows]
+        return self._means.sums(targets), products
+
+    def _without(
+        self, held: Sequence[int], rows: Codes, targets: Matrix, sums: tuple[Matrix, list[Matrix]]
+    ) -> tuple[_System, Matrix]:
+        """The system of all folds but ``held`` for predicting ``rows``, and the means these start from."""
         kept = [one for one in range(len(self.rows)) if one not in held]
         train = np.concatenate([self.rows[one] for one in kept])
-        level = self.level[train]
-        center, mean = (_level_means(columns, train, self.level) for columns in (self.x, self.targets))
-        start, asked = mean[self.level[rows]], self.x[rows] - center[self.level[rows]]
+        center, mean = (self._means.of(part, kept) for part in (self._x_sums, sums[0]))
+        asked, start = (part[self.level[rows]] for part in (center, mean))
+        asked = self.x[rows] - asked
         if self.wide:
-            fitted = self.x[train] - center[level]
+            fitted = self.x[train] - center[self.level[train]]
             scale = _scale((fitted**2).sum(0), (self.x[train] ** 2).sum(0), len(train))
             fitted /= scale
-            return _System(
-                fitted @ fitted.T, self.targets[train] - mean[level], asked / scale @ fitted.T, start
-            )
-        weighted = np.bincount(level, minlength=len(center))[:, None] * center
-        gram = sum(self.grams[one] for one in kept)
+            right = targets[train] - mean[self.level[train]]
+            return _System(fitted @ fitted.T, right, asked / scale @ fitted.T), start
+        weighted = self._means.counts[kept].sum(0)[:, None] * center
+        gram = sum(self._grams[one] for one in kept)
         squares = np.diag(gram).copy()
         gram -= weighted.T @ center
         scale = _scale(np.diag(gram), squares, len(train))
-        right = sum(self.rights[one] for one in kept) - weighted.T @ mean
-        return _System(gram / scale / scale[:, None], right / scale[:, None], asked / scale, start)
+        right = sum(sums[1][one] for one in kept) - weighted.T @ mean
+        return _System(gram / scale / scale[:, None], right / scale[:, None], asked / scale), start
 
 
-def held_out(ridge: FoldedRidge, size: int) -> tuple[Matrix, Matrix]:
-    """Predictions, and the means that they start from (n, t): every row from the folds that it is not in.
+@dataclass(frozen=True, slots=True, eq=False)
+class _System:
+    """``left @ inverse(gram + penalty) @ right`` is the prediction (rows, t) less the mean of the level."""
 
-    ``size`` neighboring targets share a penalty: the best on two of the training folds.
-    """
-    best = _penalty_errors(ridge, size).argmin(1)
-    predicted, start = np.empty_like(ridge.targets), np.empty_like(ridge.targets)
-    for held, rows in enumerate(ridge.rows):
-        chosen = np.repeat(best[held], size)
-        system = ridge.without([held], rows)
-        start[rows] = system.start
-        for number in np.unique(chosen):
-            columns = chosen == number
-            predicted[np.ix_(rows, columns)] = system.predict(ridge.penalties[number], columns)
-    return predicted, start
+    gram: Matrix
+    right: Matrix
+    left: Matrix
+
+    def solve(self, penalty: float, columns: Codes | slice = slice(None)) -> Matrix:
+        """(rows, t) of the chosen targets."""
+        gram = self.gram.copy()
+        np.einsum("ii->i", gram)[:] += penalty
+        factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        right = self.right[:, columns]
+        # The hat matrix costs as much as there are rows, the weights as much as there are targets.
+        if len(self.left) < right.shape[1]:
+            hat: Matrix = cho_solve(factor, self.left.T, check_finite=False).T
+            return hat @ right
+        predicted: Matrix = self.left @ cho_solve(factor, right, check_finite=False)
+        return predicted
 
 
-def _penalty_errors(ridge: FoldedRidge, size: int) -> Matrix:
-    """(folds, penalties, t / size) squared errors inside the training folds of each fold.
+class _LevelMeans:
+    """Means at each level (n,) over some of the folds (n,)."""
 
-    A model without two neighboring folds of a ring serves both: it predicts the one for the other's choice.
-    """
-    count = len(ridge.rows)
-    errors = np.zeros((count, len(PENALTIES), ridge.targets.shape[1] // size))
-    for one in range(count):
-        other = (one + 1) % count
-        rows = np.concatenate([ridge.rows[one], ridge.rows[other]])
-        first = len(ridge.rows[one])
-        system = ridge.without([one, other], rows)
-        for number, penalty in enumerate(ridge.penalties):
-            squares = (system.predict(penalty) - ridge.targets[rows]) ** 2
-            grouped = squares.reshape(len(rows), -1, size).sum(2)
-            errors[other, number] += grouped[:first].sum(0)
-            errors[one, number] += grouped[first:].sum(0)
-    return errors
+    def __init__(self, fold: Codes, level: Codes) -> None:
+        folds, levels = int(fold.max()) + 1, int(level.max()) + 1
+        place = (fold * levels + level, np.arange(len(fold)))
+        self._member = csr_array((np.ones(len(fold)), place), shape=(folds * levels, len(fold)))
+        self.counts = self._member.sum(1).reshape(folds, levels)
+
+    def sums(self, columns: Matrix) -> Matrix:
+        """(folds, levels, c) the sums of columns (n, c)."""
+        sums: Matrix = (self._member @ columns).reshape(*self.counts.shape, -1)
+        return sums
+
+    def of(self, sums: Matrix, kept: Sequence[int]) -> Matrix:
+        """(levels, c) the means in the folds ``kept``; of all their rows for a level without rows there."""
+        total, count = sums[kept].sum(0), self.counts[kept].sum(0)[:, None]
+        means: Matrix = np.where(count > 0, total / np.maximum(count, 1), total.sum(0) / count.sum())
+        return means
 
 
 def _scale(squares: Matrix, before: Matrix, count: int) -> Matrix:
     """Standard deviations; infinite for a feature that does not vary in training, as it carries nothing."""
     return np.where(squares > 1e-12 * before, np.sqrt(np.maximum(squares, 0) / count), np.inf)
-
-
-def _level_means(columns: Matrix, train: Codes, level: Codes) -> Matrix:
-    """(levels, c) the means of each level's training rows; of all training rows where it has none."""
-    levels = int(level.max()) + 1
-    means: Matrix = np.repeat(columns[train].mean(0)[None], levels, axis=0)
-    for one in np.unique(level[train]) if levels > 1 else ():
-        means[one] = columns[train[level[train] == one]].mean(0)
-    return means

@@ -1,9 +1,13 @@
-"""Chance and uncertainty: permutations that respect clusters, and the bootstrap over clusters."""
+"""Chance and uncertainty: permutations that respect groups, and the bootstrap over groups.
+
+One convention for all thresholds: p is significant where ``p <= level``, and an interval [low, high] contains
+its bounds, so a figure differs from chance only where chance lies strictly outside.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from objectspace.analyses.groups import Clusters, Codes, codes
+from objectspace.analyses.groups import Codes, Groups, codes
+
+Float64 = NDArray[np.float64]
 
 #: Resamples of the bootstrap, and permutations of a quick statistic.
 RESAMPLES = 2000
@@ -23,13 +29,18 @@ _AT_ONCE = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure and what it takes to read it.
+    """A figure with its chance level, interval, sample size and test.
 
-    value: the figure, over ``n`` objects in ``clusters`` clusters
-    chance: what it is on average where the vectors say nothing of the factor
-    low, high: 95 % interval, by bootstrap over clusters; NaN with a single cluster
-    p: one-sided, how often a permutation is at least as far on the better side of chance; NaN where not
-    tested
+    value: the figure, over ``n`` objects in ``groups`` groups
+    chance: what it is on average where the vectors hold nothing of the factor
+    low, high: 95 % interval of the value, by bootstrap over groups; NaN with a single group
+    p: one-sided, how often a permutation is at least as far on the better side of chance; None where not
+        tested
+    excess: 95 % interval of value - chance, both computed on the same resamples; None where chance is no
+        estimate but a constant
+
+    >>> Estimate(value=0.8, chance=0.5, low=0.7, high=0.9, n=100, groups=40, p=0.001)
+    Estimate(0.800, 95 % 0.700 to 0.900, chance 0.500, p 0.001, n 100 in 40 groups)
     """
 
     value: float
@@ -37,61 +48,131 @@ class Estimate:
     low: float
     high: float
     n: int
-    clusters: int
-    p: float = math.nan
+    groups: int
+    p: float | None = None
+    excess: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        interval = f"95 % {self.low:.3f} to {self.high:.3f}, chance {self.chance:.3f}"
+        p = "" if self.p is None else f", p {self.p:.3f}"
+        return f"Estimate({self.value:.3f}, {interval}{p}, n {self.n} in {self.groups} groups)"
+
+    def interval_over_chance(self) -> tuple[float, float]:
+        """Return the 95 % interval of value - chance: ``excess``, or low and high less a constant chance."""
+        return self.excess or (self.low - self.chance, self.high - self.chance)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; what is not known is null."""
-        names = ("value", "chance", "low", "high", "p", "n", "clusters")
-        return {name: finite(getattr(self, name)) for name in names}
+        """Return plain JSON values; what is not known is null."""
+        names = ("value", "chance", "low", "high", "n", "groups")
+        excess = None if self.excess is None else [finite(bound) for bound in self.excess]
+        return {**{name: finite(getattr(self, name)) for name in names}, "p": self.p, "excess": excess}
 
 
 def finite(number: float) -> float | None:
-    """The number, or None where it is NaN or infinite, as JSON has neither."""
+    """Return the number, or None where it is NaN or infinite, as JSON has neither."""
     return number if math.isfinite(number) else None
 
 
-def p_value(observed: float, permuted: NDArray[np.float64]) -> float:
-    """(1 + permutations at least as large) / (1 + permutations), which is never 0 and keeps its level.
+def p_value(observed: float, permuted: Float64) -> float:
+    """Return (1 + permutations at least as large) / (1 + permutations), which is never 0 and keeps its level.
 
     Phipson and Smyth, *Permutation p-values should never be zero* (2010). Values that differ only by rounding
     count as equal.
+
+    >>> p_value(3.0, np.array([1.0, 2.0, 3.0]))
+    0.5
     """
     slack = 1e-9 * max(1.0, abs(observed))
     return float((1 + np.count_nonzero(permuted >= observed - slack)) / (1 + len(permuted)))
 
 
-def ratio_interval(
-    numerator: NDArray[np.float64], denominator: NDArray[np.float64], cluster: Codes, *, seed: int = 0
-) -> tuple[float, float]:
-    """95 % interval of ``numerator.sum() / denominator.sum()`` (n,), whole clusters drawn with replacement.
+def estimate_mean(
+    values: Float64, chance: Float64, group: Codes, *, p: float | None = None, seed: int = 0
+) -> Estimate:
+    """Return the mean of ``values`` (n,) beside that of ``chance`` (n,), each object's own chance level.
 
-    The expanded percentile interval (Hesterberg, *What Teachers Should Know about the Bootstrap*, 2015):
-    percentiles are taken as far out as Student's t asks for the number of clusters, as plain ones are too
-    narrow with few clusters. NaN with fewer than two clusters.
+    Value and excess are resampled together, whole groups (n,) at a time. A chance level that is not known is
+    NaN and left out of their mean.
+
+    >>> one = estimate_mean(np.array([1.0, 1.0, 0.0, 1.0]), np.full(4, 0.5), np.arange(4))
+    >>> one.value, one.chance, one.groups
+    (0.75, 0.5, 4)
     """
-    own = codes(cluster)
+    known = ~np.isnan(chance)
+    columns = [values, np.where(known, chance, 0), np.ones(len(values))]
+    if not known.all():
+        columns.append(known.astype(np.float64))
+
+    def statistics(sums: Float64) -> Float64:
+        value = sums[0] / sums[2]
+        return np.stack([value, value - ratio(sums[1], sums[-1])])
+
+    (low, high), excess = bootstrap(np.stack(columns, axis=1), group, statistics, seed=seed)
+    level = float(chance[known].mean()) if known.any() else math.nan
+    return Estimate(float(values.mean()), level, low, high, len(values), len(np.unique(group)), p, excess)
+
+
+def ratio(over: Float64, under: Float64) -> Float64:
+    """Return ``over / under``, element by element; NaN where nothing is counted."""
+    empty = np.full(np.shape(over), np.nan)
+    quotient: Float64 = np.divide(over, under, out=empty, where=np.asarray(under) > 0)
+    return quotient
+
+
+def ratio_interval(
+    numerator: Float64, denominator: Float64, group: Codes, *, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95 % interval of ``numerator.sum() / denominator.sum()`` (n,), as :func:`bootstrap`."""
+    (interval,) = bootstrap(
+        np.stack([numerator, denominator], axis=1), group, lambda sums: ratio(*sums)[None], seed=seed
+    )
+    return interval
+
+
+def mean_interval(values: Float64, group: Codes, *, seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of ``values`` (n,), as :func:`bootstrap`."""
+    return ratio_interval(values, np.ones(len(values)), group, seed=seed)
+
+
+def bootstrap(
+    columns: Float64, group: Codes, statistics: Callable[[Float64], Float64], *, seed: int = 0
+) -> list[tuple[float, float]]:
+    """Return 95 % intervals of statistics of column sums, whole groups (n,) drawn with replacement.
+
+    ``statistics`` maps the sums of ``columns`` (n, c) in r resamples, (c, r), to s statistics (s, r); a
+    resample in which one is NaN is left out of it.
+    The expanded percentile interval (Hesterberg, *What Teachers Should Know about the Bootstrap*, 2015):
+    percentiles are taken as far out as Student's t asks for the number of groups, as plain ones are too
+    narrow with few groups. NaN with fewer than two groups.
+
+    >>> columns = np.stack([np.arange(10.0), np.ones(10)], axis=1)
+    >>> [(low, high)] = bootstrap(columns, np.arange(10), lambda sums: sums[:1] / sums[1])
+    >>> 1 < low < 4.5 < high < 8
+    True
+    """
+    own = codes(group)
     count = int(own.max(initial=-1)) + 1
     if count < 2:
-        return math.nan, math.nan
-    over, under = (np.bincount(own, weights=part, minlength=count) for part in (numerator, denominator))
-    ratios = np.concatenate(
-        [
-            over[drawn].sum(1) / np.maximum(under[drawn].sum(1), np.finfo(float).tiny)
-            for drawn in draws(count, seed)
-        ]
+        size = len(statistics(columns.sum(0)[:, None]))
+        return [(math.nan, math.nan)] * size
+    parts = [np.bincount(own, weights=column, minlength=count) for column in columns.T]
+    samples = np.concatenate(
+        [statistics(np.stack([part[drawn].sum(1) for part in parts])) for drawn in draws(count, seed)],
+        axis=1,
     )
-    low, high = np.quantile(ratios, expanded_percentiles(count))
+    tails = expanded_percentiles(count)
+    return [_quantiles(row[~np.isnan(row)], tails) for row in samples]
+
+
+def _quantiles(samples: Float64, tails: tuple[float, float]) -> tuple[float, float]:
+    if not len(samples):
+        return math.nan, math.nan
+    low, high = np.quantile(samples, tails)
     return float(low), float(high)
 
 
-def mean_interval(values: NDArray[np.float64], cluster: Codes, *, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean of ``values`` (n,), as :func:`ratio_interval`."""
-    return ratio_interval(values, np.ones(len(values)), cluster, seed=seed)
-
-
 def draws(count: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """RESAMPLES rows of ``count`` clusters each, drawn with replacement, a block of rows at a time."""
+    """Yield RESAMPLES rows of ``count`` groups each, drawn with replacement, a block of rows at a time."""
     rng = np.random.default_rng(seed)
     block = max(1, _AT_ONCE // count)
     for start in range(0, RESAMPLES, block):
@@ -99,61 +180,60 @@ def draws(count: int, seed: int) -> Iterator[NDArray[np.int64]]:
 
 
 def expanded_percentiles(count: int) -> tuple[float, float]:
-    """The percentiles of a 95 % interval over ``count`` clusters: 0.025 and 0.975 when there are many."""
+    """Return the percentiles of a 95 % interval over ``count`` groups: 0.025 and 0.975 for many."""
     tail = float(ndtr(math.sqrt(count / (count - 1)) * stdtrit(count - 1, 0.025)))
     return tail, 1 - tail
 
 
 def permutations(
-    clusters: Clusters, count: int, *, values: NDArray[np.float64] | None = None, seed: int = 0
+    groups: Groups, count: int, *, values: Float64 | None = None, seed: int = 0
 ) -> Iterator[Codes]:
-    """``count`` times the rows (n,) whose values the objects take under the null hypothesis.
+    """Yield ``count`` times the rows (n,) whose values the objects take under the null hypothesis.
 
-    The hypothesis: at one level of the control, what the vectors hold is independent of the factor. What
-    keeps its dependence is kept together (block permutation; Winkler et al., *Multi-level block
-    permutation*, 2015):
+    The hypothesis: at one level of the control, vectors and factor are independent. Objects that are
+    dependent are kept together (block permutation; Winkler et al., *Multi-level block permutation*, 2015):
 
-    - whole clusters exchange their values, so a factor that is constant in each cluster stays so;
-    - inside a cluster photos exchange theirs in random order, and objects inside a photo; a factor that is
-      constant in each photo stays so;
+    - whole groups exchange their values, so a factor that is constant in each group stays so;
+    - inside a group images exchange theirs in random order, and objects inside an image; a factor that is
+      constant in each image stays so;
     - a value never leaves its level of the control.
 
-    With a control the unit is the block, a cluster's objects at one level, and at each level every
-    arrangement of its blocks is equally likely. Where all clusters are at the same levels they exchange the
+    With a control the unit is the block, a group's objects at one level, and at each level every
+    arrangement of its blocks is equally likely. Where all groups are at the same levels they exchange the
     blocks of all levels together. Where they are not, a giver lacks levels that the receiver has. Then
-    clusters are put in the order of ``values`` (n,), the factor's own, by their mean rank within levels, and
-    the receivers at each level take its blocks in the order in which they would have taken whole clusters. So
-    a cluster with high values at one level has high ones at the others too; were each level permuted on its
-    own, a factor and vectors that are both constant in each cluster would look related too often. Without
-    ``values`` the order of the clusters is arbitrary.
+    groups are put in the order of ``values`` (n,), the factor's own, by their mean rank within levels, and
+    the receivers at each level take its blocks in the order in which they would have taken whole groups. So
+    a group with high values at one level has high ones at the others too; were each level permuted on its
+    own, a factor and vectors that are both constant in each group would look related too often. Without
+    ``values`` the order of the groups is arbitrary.
 
-    Where the receiver is larger than the giver, the giver's values come round again; where it is smaller,
-    some are left out. So the test is exact where blocks are of one size or constant and clusters are at the
+    Where the receiver is larger than the giver, the giver's values are repeated; where it is smaller,
+    some are left out. So the test is exact where blocks are of one size or constant and groups are at the
     same levels, and approximate elsewhere; the share of a value may then change, so statistics are compared
-    less their own chance. A level of a single cluster exchanges nothing:
-    :func:`~objectspace.analyses.clusters.comparable` leaves it out.
+    less their own chance. A level of a single group exchanges nothing:
+    :func:`~objectspace.analyses.groups.comparable` leaves it out.
     """
     rng = np.random.default_rng([seed, 1])
-    tree = _Tree(clusters, np.zeros(len(clusters)) if values is None else values)
+    tree = _Tree(groups, np.zeros(len(groups)) if values is None else values)
     for _ in range(count):
         yield tree.draw(rng)
 
 
 class _Tree:
-    """Clusters of blocks (a cluster at one level of the control) of photos of objects."""
+    """The tree of groups, blocks (a group at one level of the control), images and objects."""
 
-    def __init__(self, clusters: Clusters, values: NDArray[np.float64]) -> None:
-        block = _pair_codes(clusters.cluster, clusters.level)
-        photo = _pair_codes(block, clusters.image)
-        self.cluster, self.level = (_parents(block, one) for one in (clusters.cluster, clusters.level))
+    def __init__(self, groups: Groups, values: Float64) -> None:
+        block = _pair_codes(groups.group, groups.level)
+        photo = _pair_codes(block, groups.image)
+        self.group, self.level = (_parents(block, one) for one in (groups.group, groups.level))
         self.photos, self.objects = _Segments(_parents(photo, block)), _Segments(photo)
-        # The same photo at several levels is several of ``photos``.
-        self.same_photo = _parents(photo, _pair_codes(clusters.cluster, clusters.image))
-        self.place = _places(clusters, values)
+        # An image at several levels is several of ``photos``.
+        self.same_photo = _parents(photo, _pair_codes(groups.group, groups.image))
+        self.place = _places(groups, values)
         self.in_order = self._order(self.place)
 
     def draw(self, rng: np.random.Generator) -> Codes:
-        """Each object's giver: from cluster to block to photo to object."""
+        """Each object's giver: from group to block to photo to object."""
         giver = np.argsort(rng.random(len(self.place)))
         block = np.empty_like(self.in_order)
         block[self._order(self.place[giver])] = self.in_order
@@ -161,18 +241,18 @@ class _Tree:
         return self.objects.give(photo, rng.random(len(self.objects.parent)))
 
     def _order(self, place: Codes) -> Codes:
-        """Blocks by level, and at each level by the place (clusters,) of their cluster."""
-        return np.lexsort((place[self.cluster], self.level))
+        """Blocks by level, and at each level by the place (groups,) of their group."""
+        return np.lexsort((place[self.group], self.level))
 
 
-def _places(clusters: Clusters, values: NDArray[np.float64]) -> Codes:
-    """(clusters,) the place of each in the order of the mean rank of its values within their levels."""
-    pair = _pair_codes(clusters.level, codes(values))
-    size, of_level = np.bincount(pair), np.bincount(clusters.level)
+def _places(groups: Groups, values: Float64) -> Codes:
+    """(groups,) the place of each in the order of the mean rank of its values within their levels."""
+    pair = _pair_codes(groups.level, codes(values))
+    size, of_level = np.bincount(pair), np.bincount(groups.level)
     # Equal values share the middle of their ranks.
-    middle = (np.cumsum(size) - size / 2)[pair] - (np.cumsum(of_level) - of_level)[clusters.level]
-    share = middle / of_level[clusters.level]
-    mean = np.bincount(clusters.cluster, weights=share) / np.bincount(clusters.cluster)
+    middle = (np.cumsum(size) - size / 2)[pair] - (np.cumsum(of_level) - of_level)[groups.level]
+    share = middle / of_level[groups.level]
+    mean = np.bincount(groups.group, weights=share) / np.bincount(groups.group)
     return np.argsort(np.argsort(mean, kind="stable"))
 
 
@@ -187,7 +267,7 @@ class _Segments:
         order = np.argsort(parent, kind="stable")
         self.rank[order] = np.arange(len(parent)) - self.start[parent[order]]
 
-    def give(self, giver: Codes, key: NDArray[np.float64]) -> Codes:
+    def give(self, giver: Codes, key: Float64) -> Codes:
         """The child that gives to each child, when parent p takes from the children of ``giver[p]``.
 
         The giver's children come in the order of ``key`` (children,), random numbers in [0, 1).

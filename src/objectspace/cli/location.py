@@ -266,14 +266,14 @@ def project_spaces(
 
 
 def _projected(store: Store, name: str, method: Method, factors: tuple[str, str], seed: int) -> Projection:
-    from objectspace.analyses.place import numeric_factor, window_whereabouts
+    from objectspace.analyses.place import grid_positions, numeric_factor
     from objectspace.analyses.projection import project
 
     space = store.space(name)
     objects = store.objects(space.object_id)
-    where = window_whereabouts(store, name, objects)
-    values = {factor: numeric_factor(objects, where, factor) for factor in factors}
-    return project(space, objects, values, where=where, method=method.value, seed=seed)
+    positions = grid_positions(space, objects, store.cells(name), store.image_wh())
+    values = {factor: numeric_factor(objects, positions, factor) for factor in factors}
+    return project(space, objects, values, positions=positions, method=method.value, seed=seed)
 
 
 def _print_projection(one: Projection) -> None:

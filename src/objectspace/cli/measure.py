@@ -16,7 +16,7 @@ from objectspace.errors import counted, number_text
 if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry
     from objectspace.analyses.comparison import Comparison
-    from objectspace.analyses.factors import FactorMeasure, Question
+    from objectspace.analyses.factors import FactorMeasure, FactorSpec
     from objectspace.store import Store
 
 FactorName = Annotated[
@@ -83,7 +83,7 @@ def measure(
 ) -> None:
     """Measure how much of a factor a space holds, with chance and 95 % intervals."""
     from objectspace._version import __version__
-    from objectspace.analyses.factors import Question, measure_factor
+    from objectspace.analyses.factors import FactorSpec, measure_factor
     from objectspace.search import default_space
     from objectspace.store import open_store
 
@@ -92,8 +92,8 @@ def measure(
     checked_figure(figure)
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
-    question = Question(factor, circular, categorical, group, control)
-    measured = measure_factor(held, opened.objects(held.object_id), question, k=k, metric=metric.value)
+    spec = FactorSpec(factor, circular, categorical, group, control)
+    measured = measure_factor(held, opened.objects(held.object_id), spec, k=k, metric=metric.value)
     listed = [] if worst is None else _worst(measured, opened, worst)
     if as_json:
         document = {**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__}
@@ -131,12 +131,12 @@ def compare(
     names = [*spaces, *(more or [])]
     if len(names) < 2:
         misuse("give two spaces or more: --spaces A B")
-    asked = _questions(factor or [], circular or [], categorical or [], group, control)
+    specs = _specs(factor or [], circular or [], categorical or [], group, control)
     checked_figure(figure)
     opened = open_store(store)
     held = [opened.space(name) for name in names]
     objects = opened.objects(shared_objects(held))
-    compared = compare_spaces(held, objects, asked, group=group, k=k, metric=metric.value)
+    compared = compare_spaces(held, objects, specs, group=group, k=k, metric=metric.value)
     if as_json:
         print_json(compared.to_json())
     else:
@@ -163,15 +163,15 @@ def _worst(measured: FactorMeasure, store: Store, count: int) -> list[dict[str, 
     return [dict(zip(("object_id", "image", "label", "value"), one, strict=True)) for one in columns]
 
 
-def _questions(
+def _specs(
     names: Sequence[str],
     circular: Sequence[str],
     categorical: Sequence[str],
     group: str | None,
     control: str | None,
-) -> list[Question]:
-    """The questions of --factor, --circular and --categorical; wrong usage where they do not fit together."""
-    from objectspace.analyses.factors import Question
+) -> list[FactorSpec]:
+    """The specs of --factor, --circular and --categorical; wrong usage where they do not fit together."""
+    from objectspace.analyses.factors import FactorSpec
 
     periods = {}
     for text in circular:
@@ -185,17 +185,17 @@ def _questions(
             misuse(f"{name} is no --factor; name it there too")
         if name in periods and name in categorical:
             misuse("a factor is --circular or --categorical, not both")
-    return [Question(name, periods.get(name), name in categorical, group, control) for name in names]
+    return [FactorSpec(name, periods.get(name), name in categorical, group, control) for name in names]
 
 
 def print_measure(measured: FactorMeasure) -> None:
     """What was measured, a line a figure."""
-    question = measured.question
-    company = counted(measured.clusters, "photo" if question.group is None else "cluster")
-    by = "" if question.group is None else f" by {question.group}"
-    where = "" if question.control is None else f", at one {question.control} at a time"
+    spec = measured.spec
+    company = counted(measured.groups, "photo" if spec.group is None else "group")
+    by = "" if spec.group is None else f" by {spec.group}"
+    where = "" if spec.control is None else f", at one {spec.control} at a time"
     typer.echo(
-        f"{question.factor} ({measured.kind}) in {measured.space}: {counted(measured.n, 'object')} in "
+        f"{spec.factor} ({measured.kind}) in {measured.space}: {counted(measured.n, 'object')} in "
         f"{company}{by}{where}"
     )
     if measured.left_out:
@@ -230,8 +230,8 @@ def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:
 
 def print_comparison(compared: Comparison) -> None:
     """Each two spaces, then each factor in each space."""
-    clusters = counted(compared.clusters, "cluster")
-    typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {clusters}")
+    groups = counted(compared.groups, "group")
+    typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {groups}")
     header = ["spaces", "", "value", "chance", "low", "high"]
     rows = []
     for pair in compared.pairs:
@@ -241,7 +241,7 @@ def print_comparison(compared: Comparison) -> None:
     print_table(header, rows)
     for factor in compared.factors:
         first = factor.measures[0]
-        typer.echo(f"{first.question.factor} ({first.kind}), {counted(first.n, 'object')}")
+        typer.echo(f"{first.spec.factor} ({first.kind}), {counted(first.n, 'object')}")
         rows = []
         for one in factor.measures:
             rows.append([one.space, *estimate_row(one.agreement, one.neighbors.overall)[:5]])

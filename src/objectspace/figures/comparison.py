@@ -45,7 +45,7 @@ def draw_comparison(compared: Comparison) -> Figure:
         neighbors = axes_at(left, 0.5, PANEL - 0.25, panel)
         probe = axes_at(left, 0.5 + panel + 0.72, PANEL - 0.25, panel)
         _draw_factor(neighbors, probe, factor)
-    held = f"{counted(compared.n, 'object')} in all spaces · {counted(compared.clusters, 'cluster')}"
+    held = f"{counted(compared.n, 'object')} in all spaces · {counted(compared.groups, 'group')}"
     title = f"{held} · {compared.k} nearest"
     figure.text(0.12 / width, 1 - 0.2 / height, title, size=TEXT_SIZE + 1, va="center", parse_math=False)
     if factors:
@@ -60,7 +60,7 @@ def _draw_factor(neighbors: Axes, probe: Axes, factor: FactorInSpaces) -> None:
         [(str(number), one.neighbors.overall) for number, one in enumerate(factor.measures, start=1)],
         agreement_axis(first),
     )
-    neighbors.set_title(first.question.factor, size=TEXT_SIZE + 0.5, loc="left", parse_math=False)
+    neighbors.set_title(first.spec.factor, size=TEXT_SIZE + 0.5, loc="left", parse_math=False)
     rows = [
         (str(number), one.probe.score)
         for number, one in enumerate(factor.measures, start=1)

@@ -103,7 +103,7 @@ def draw_geometry(axes: Axes, geometry: Geometry) -> None:
     axes.set_xticks(np.linspace(0, half, 5))
     axes.set_xlabel(f"angle between two views of one {geometry.same}", size=TEXT_SIZE, parse_math=False)
     one = geometry.opposite
-    p = "" if np.isnan(one.p) else f", p {one.p:.3f}"
+    p = "" if one.p is None else f", p {one.p:.3f}"
     axes.set_ylabel(f"distance (1: mean of the {geometry.same})", size=TEXT_SIZE, parse_math=False)
     axes.set_title(
         f"opposite is farthest: {one.value:.2f} of views, chance {one.chance:.2f}{p}",
@@ -129,12 +129,12 @@ def add_key(figure: Figure, x: float, y: float) -> None:
 
 
 def _write_heading(figure: Figure, measured: FactorMeasure, hidden: int) -> None:
-    question = measured.question
-    cluster = "photo" if question.group is None else f"{question.group} cluster"
-    parts = [f"{question.factor} in {measured.space}", counted(measured.n, "object")]
-    parts.append(counted(measured.clusters, cluster))
-    if question.control is not None:
-        parts.append(f"at one {question.control}")
+    spec = measured.spec
+    group = "photo" if spec.group is None else f"{spec.group} group"
+    parts = [f"{spec.factor} in {measured.space}", counted(measured.n, "object")]
+    parts.append(counted(measured.groups, group))
+    if spec.control is not None:
+        parts.append(f"at one {spec.control}")
     if hidden:
         parts.append(counted(hidden, "rarer label is not drawn", "rarer labels are not drawn"))
     height, left = figure.get_figheight(), 0.12 / figure.get_figwidth()

@@ -11,9 +11,9 @@ import numpy as np
 
 from objectspace.analyses.erasure import SHRINKAGE, Erased, Eraser, fit_eraser, measure_erasure
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.factors import Question, measure_neighbors
-from objectspace.analyses.groups import make_clusters
-from objectspace.analyses.place import Whereabouts, numeric_factor, window_whereabouts
+from objectspace.analyses.factors import FactorSpec, measure_neighbors
+from objectspace.analyses.groups import make_groups
+from objectspace.analyses.place import GridPositions, grid_positions, numeric_factor
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.embeddings.spaces import Recipe, Space, SpaceRows
@@ -88,8 +88,8 @@ def erase_space(
     opened, taught = open_store(store), open_store(fit)
     real, varied = opened.space(space), taught.space(_same_recipe(taught, opened.recipe(space)))
     objects = taught.objects(varied.object_id)
-    where = window_whereabouts(taught, varied.name, objects)
-    values = {factor: numeric_factor(objects, where, factor) for factor in factors}
+    positions = grid_positions(varied, objects, taught.cells(varied.name), taught.image_wh())
+    values = {factor: numeric_factor(objects, positions, factor) for factor in factors}
     eraser = fit_eraser(varied.vectors, np.column_stack(list(values.values())))
     recipe = _recipe(real, varied, factors, eraser)
     with open_writer(opened.path) as writer:
@@ -98,6 +98,7 @@ def erase_space(
     new = Space(name, recipe, real.object_id, eraser.erase(real.vectors).astype(np.float32))
     _write(opened, new, space)
     here = opened.objects(real.object_id)
+    here_positions = grid_positions(real, here, opened.cells(space), opened.image_wh())
     return ErasedSpace(
         space=space,
         name=name,
@@ -106,7 +107,7 @@ def erase_space(
         rank=eraser.rank,
         change=_change(real, new),
         probes=probes,
-        here=_probed(here, window_whereabouts(opened, space, here), factors, real, new, seed),
+        here=_probed(here, here_positions, factors, real, new, seed),
         purity=_purities(here, real, new, seed),
     )
 
@@ -118,22 +119,22 @@ def _change(before: Space, after: Space) -> float:
 
 def _probed(
     objects: Objects,
-    where: Whereabouts | None,
+    positions: GridPositions | None,
     factors: tuple[str, ...],
     before: Space,
     after: Space,
     seed: int,
 ) -> dict[str, tuple[Estimate, Estimate]]:
     """Return linear probes of the factors that these objects have and that differ between them."""
-    clusters = make_clusters(objects.image_id)
+    groups = make_groups(objects.image_id)
     found = {}
     for name in factors:
         try:
-            values = numeric_factor(objects, where, name)
+            values = numeric_factor(objects, positions, name)
         except InputError:
             continue
         factor = Factor(name, "linear", values)
-        probes = [measure_probe(space.vectors, factor, clusters, seed=seed) for space in (before, after)]
+        probes = [measure_probe(space.vectors, factor, groups, seed=seed) for space in (before, after)]
         if np.ptp(values) and probes[0] is not None and probes[1] is not None:
             found[name] = (probes[0].score, probes[1].score)
     return found
@@ -190,6 +191,6 @@ def _purities(objects: Objects, before: Space, after: Space, seed: int) -> tuple
     if min(len(set(column.tolist())) for column in (objects.image_id, objects.label)) < 2:
         return None
     first, second = (
-        measure_neighbors(space, objects, Question("label"), seed=seed).overall for space in (before, after)
+        measure_neighbors(space, objects, FactorSpec("label"), seed=seed).overall for space in (before, after)
     )
     return first, second

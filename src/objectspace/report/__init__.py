@@ -14,7 +14,7 @@ from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path, check_writable
 from objectspace.models.detectors import Detector
-from objectspace.report.claims import Finding, Missing, had, weigh_claims
+from objectspace.report.claims import Finding, Missing, require, weigh_claims
 from objectspace.report.evidence import (
     OCCLUDED,
     Choice,
@@ -138,8 +138,8 @@ def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Mater
         store,
         choice,
         photos,
-        occlusions=attempt(lambda: occlude(had(detector), had(photos).read)),
-        moved=attempt(lambda: move(had(detector), had(photos).read, scratch)),
+        occlusions=attempt(lambda: occlude(require(detector), require(photos).read)),
+        moved=attempt(lambda: move(require(detector), require(photos).read, scratch)),
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
-from objectspace.analyses.place import window_whereabouts
-from objectspace.analyses.projection import Method, Projection, project
+from objectspace.analyses.place import grid_positions
+from objectspace.analyses.projection import Projection, project
 from objectspace.errors import ImageError, InputError, ObjectspaceError, QueryError
 from objectspace.images import Image, read_image
 from objectspace.jobs.index import index
@@ -21,7 +21,7 @@ from objectspace.models.encoders.encoder_maps import ENCODER_MAP
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.records import Objects
 from objectspace.pipeline.job import Job
-from objectspace.report.claims import WINDOW, Column, Evidence, Held, Missing
+from objectspace.report.claims import WINDOW, Column, Evidence, Missing, SpaceWithObjects
 from objectspace.scenes.variation import picture_size
 from objectspace.scenes.variation_files import ANNOTATIONS, draw_variation
 from objectspace.store import SpaceInfo, Store, open_store
@@ -136,12 +136,12 @@ def gather(
     )
 
 
-def held(store: Store, name: str | None) -> Held | None:
+def held(store: Store, name: str | None) -> SpaceWithObjects | None:
     """A space with its objects. Raises QueryError for an unknown one."""
     if name is None:
         return None
     space = store.space(name)
-    return Held(space, store.objects(space.object_id))
+    return SpaceWithObjects(space, store.objects(space.object_id))
 
 
 def photos_of(store: Store, space: str, count: int) -> Photos:
@@ -202,15 +202,18 @@ def move(detector: Detector, photos: Sequence[Photo], folder: Path) -> Moved:
     index(pictures, path, Job(detector=detector, annotations=reader, pools=(f"window{WINDOW}",)))
     store = open_store(path)
     name = max(store.info().spaces, key=lambda space: space.count).name
-    return Moved(label, pictures, name, _projection(store, name, "pca"), _projection(store, name, "tsne"))
+    return Moved(label, pictures, name, *_projections(store, name))
 
 
-def _projection(store: Store, name: str, method: Method) -> Projection:
+def _projections(store: Store, name: str) -> tuple[Projection, Projection]:
+    """Return a space's projections by PCA and by t-SNE."""
     space = store.space(name)
     objects = store.objects(space.object_id)
     left, top = objects.xyxy[:, :2].astype(np.float64).T
-    where = window_whereabouts(store, name, objects)
-    return project(space, objects, {"x1": left, "y1": top}, where=where, method=method)
+    positions = grid_positions(space, objects, store.cells(name), store.image_wh())
+    factors = {"x1": left, "y1": top}
+    pca = project(space, objects, factors, positions=positions)
+    return pca, project(space, objects, factors, positions=positions, method="tsne", components=pca)
 
 
 def _object_to_move(photos: Sequence[Photo]) -> tuple[Photo, int]:

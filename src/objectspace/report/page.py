@@ -52,9 +52,10 @@ footer dd { overflow-wrap: anywhere; }
 """
 
 _CLAIMS_HEAD = """<h2>Claims</h2>
-<p>A claim holds where the 95 % interval (bootstrap over photos or groups) lies wholly on the better side of
-chance and the permutation test agrees; it does not hold where the interval lies on the other side. Otherwise
-these photos do not show it. Each claim is tested on its own; nothing is corrected for their number.</p>
+<p>A claim holds where the 95 % interval of value less chance (both on the same bootstrap resamples of photos
+or groups) lies wholly on the better side of 0 and the permutation test agrees; it does not hold where that
+interval lies on the other side. Otherwise these photos do not show it. Each claim is tested on its own;
+nothing is corrected for their number.</p>
 <table><thead><tr><th>the paper’s claim</th><th>what was measured</th><th class="number">value</th>
 <th class="number">chance</th><th class="number">95 % interval</th><th class="number">n</th>
 <th class="number">p</th><th>verdict</th></tr></thead><tbody>"""
@@ -136,8 +137,8 @@ def _row(finding: Finding, picture: str | None, there: set[str]) -> str:
             number(estimate.value),
             number(estimate.chance),
             interval,
-            f"{estimate.n}<small>{estimate.clusters} clusters</small>",
-            "" if math.isnan(estimate.p) else f"{estimate.p:.3f}",
+            f"{estimate.n}<small>{estimate.groups} groups</small>",
+            "" if estimate.p is None else f"{estimate.p:.3f}",
         ]
     cells = "".join(f'<td class="number">{cell}</td>' for cell in numbers)
     reason = f"<small>{_text(finding.reason)}</small>" if finding.reason else ""

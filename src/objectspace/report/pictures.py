@@ -21,7 +21,7 @@ from objectspace.figures.sheet import draw_space
 from objectspace.images import read_image
 from objectspace.objects.boxes import centers, first_cells
 from objectspace.objects.masks import decode
-from objectspace.report.claims import Missing, had
+from objectspace.report.claims import Missing, require
 from objectspace.report.evidence import Choice, Moved, Photo, Photos
 from objectspace.report.page import Picture, png_of
 from objectspace.store import Store
@@ -67,7 +67,7 @@ def draw_pictures(material: Material) -> tuple[list[Picture], list[tuple[str, st
 def _crop_cuts(material: Material) -> Figure:
     policy = CropPolicy.from_json(dict(material.store.recipe(_crop(material)).crop or {}))
     cuts = []
-    for photo, row in _varied_objects(had(material.photos).read):
+    for photo, row in _varied_objects(require(material.photos).read):
         objects = photo.objects.take([row])
         mask = objects.mask[0]
         cuts.append(
@@ -106,7 +106,7 @@ def window_cuts(material: Material) -> list[WindowCut]:
     place = {object_id: row for row, object_id in enumerate(material.store.members(name))}
     stride, size = recipe.stride or 1, recipe.window or 1
     cuts = []
-    for photo in had(material.photos).read[:PHOTOS]:
+    for photo in require(material.photos).read[:PHOTOS]:
         rows = [place[object_id] for object_id in photo.objects.object_id.tolist()]
         frame = space_frame(recipe, name, (photo.image.width, photo.image.height))
         cell = np.column_stack([cells["cell_x"], cells["cell_y"]])[rows]
@@ -128,14 +128,14 @@ def window_cuts(material: Material) -> list[WindowCut]:
 
 
 def _occlusion(material: Material) -> Figure:
-    shown = max(had(material.occlusions), key=lambda occlusion: min(len(occlusion.objects), 4))
+    shown = max(require(material.occlusions), key=lambda occlusion: min(len(occlusion.objects), 4))
     image_id = shown.objects.image_id[0]
-    (photo,) = (photo for photo in had(material.photos).read if photo.image.image_id == image_id)
+    (photo,) = (photo for photo in require(material.photos).read if photo.image.image_id == image_id)
     return draw_occlusion(shown, photo.image.pixels)
 
 
 def _moved_pictures(material: Material) -> Figure:
-    paths = had(material.moved).pictures
+    paths = require(material.moved).pictures
     chosen = np.linspace(0, len(paths) - 1, MOVED).round().astype(int)
     pictures = [PIL.Image.fromarray(read_image(paths[place]).pixels) for place in chosen]
     for picture in pictures:
@@ -144,7 +144,7 @@ def _moved_pictures(material: Material) -> Figure:
 
 
 def _projections(material: Material) -> Figure:
-    moved = had(material.moved)
+    moved = require(material.moved)
     return draw_projection([moved.pca, moved.tsne], red="x1", blue="y1")
 
 

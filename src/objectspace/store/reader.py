@@ -90,6 +90,10 @@ class Store:
         rows = find_rows(table, "image_id", wanted, ImageRow._fields).to_pylist()
         return {row["image_id"]: ImageRow(**row) for row in rows}
 
+    def image_wh(self) -> dict[str, tuple[int, int]]:
+        """Return the width and height in pixels of each image, by its id."""
+        return {row.image_id: (row.width, row.height) for row in self.images()}
+
     def failures(self) -> list[Failure]:
         """The photos that could not be used, by path."""
         table = self._table("failures")

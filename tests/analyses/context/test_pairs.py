@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from objectspace.analyses.groups import make_clusters
 
 from objectspace.analyses.context import pairs
 from objectspace.analyses.context.pairs import measure_pairs
+from objectspace.analyses.groups import make_groups
 
 
 @pytest.fixture(autouse=True)
@@ -17,11 +17,11 @@ def _fewer_permutations(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def measured(objects):
-    clusters = make_clusters(objects.image_id)
+    groups = make_groups(objects.image_id)
 
     def measure(alone, both, around, **options):
         vectors = (part.astype(np.float32) for part in (alone, both, around))
-        return measure_pairs(*vectors, objects.object_id, clusters, **options)
+        return measure_pairs(*vectors, objects.object_id, groups, **options)
 
     return measure
 

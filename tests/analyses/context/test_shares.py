@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from objectspace.analyses.groups import make_clusters
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_predict
 
 from objectspace.analyses.context import shares
 from objectspace.analyses.context.shares import PARTS, measure_shares
+from objectspace.analyses.groups import make_groups
 from objectspace.analyses.probes import FOLDS, make_folds
 
 
@@ -20,9 +20,9 @@ def _few_permutations(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def measured(objects):
-    clusters = make_clusters(objects.image_id)
+    groups = make_groups(objects.image_id)
     return lambda alone, both, around: measure_shares(
-        *(part.astype(np.float32) for part in (alone, both, around)), clusters
+        *(part.astype(np.float32) for part in (alone, both, around)), groups
     )
 
 
@@ -89,7 +89,7 @@ def test_shares_are_those_of_plain_regressions(measured, noise, objects):
     both = alone + around
     result = measured(alone, both, around)
 
-    fold = make_folds(make_clusters(objects.image_id).cluster, FOLDS)
+    fold = make_folds(make_groups(objects.image_id).group, FOLDS)
     splits = [(np.flatnonzero(fold != one), np.flatnonzero(fold == one)) for one in range(FOLDS)]
     total = sum(((both[test] - both[train].mean(0)) ** 2).sum() for train, test in splits)
     for name, features in {"object": alone, "surroundings": around}.items():
@@ -104,4 +104,4 @@ def test_the_interval_holds_the_value_and_narrows_with_photos(measured, noise):
 
     assert estimate.low < estimate.value < estimate.high
     assert estimate.high - estimate.low < 0.2
-    assert (estimate.n, estimate.clusters) == (240, 80)
+    assert (estimate.n, estimate.groups) == (240, 80)

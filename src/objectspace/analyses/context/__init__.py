@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.context.pairs import PairShares, measure_pairs
 from objectspace.analyses.context.shares import VarianceShares, measure_shares
-from objectspace.analyses.groups import make_clusters
+from objectspace.analyses.groups import make_groups
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
@@ -147,19 +147,19 @@ def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed
     """
     chosen = _drawn(views, seed)
     _check_measurable(chosen)
-    clusters = make_clusters(chosen.objects.image_id)
+    groups = make_groups(chosen.objects.image_id)
     vectors = (chosen.alone.vectors, chosen.both.vectors, chosen.around.vectors)
-    pairs = measure_pairs(*vectors, chosen.both.object_id, clusters, k=k, metric=metric, seed=seed)
+    pairs = measure_pairs(*vectors, chosen.both.object_id, groups, k=k, metric=metric, seed=seed)
     chairs, no_chairs = _chairs(views, k, metric, seed)
     return Context(
         spaces={view: getattr(views, view).name for view in BACKGROUNDS},
         n=len(chosen.objects),
-        photos=clusters.count,
+        photos=groups.count,
         left_out=len(views.objects) - len(chosen.objects),
         masked=sum(mask is not None for mask in chosen.objects.mask),
         k=k,
         metric=metric,
-        shares=measure_shares(*vectors, clusters, seed=seed),
+        shares=measure_shares(*vectors, groups, seed=seed),
         pairs=pairs,
         object_id=chosen.both.object_id,
         chairs=chairs,

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import find_neighbors
-from objectspace.analyses.groups import Clusters, Codes, codes, make_clusters
+from objectspace.analyses.groups import Codes, Groups, make_groups
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,
-    draws,
-    expanded_percentiles,
-    mean_interval,
+    bootstrap,
+    estimate_mean,
     p_value,
     permutations,
+    ratio,
 )
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
@@ -144,58 +144,65 @@ def measure_chairs(
             f"people are on chairs in {counted(photos, 'photo')} of space {space.name}, "
             f"expected {FEWEST_PHOTOS} or more"
         )
-    clusters = make_clusters(images)
+    groups = make_groups(images)
     vectors, ids = space.vectors[people.rows], space.object_id[people.rows]
-    near = find_neighbors(vectors, ids, clusters, k=k, metric=metric)
-    groups = _Groups(near, clusters, people.on, people.beside)
+    near = find_neighbors(vectors, ids, groups, k=k, metric=metric)
+    company = _Company(near, groups, people.on, people.beside)
     both = people.beside.any()
     return ChairTest(
         space=space.name,
         k=k,
         people=len(people.rows),
         source=people.source,
-        on=groups.estimate(people.on, seed),
-        beside=groups.estimate(people.beside, seed) if both else None,
-        difference=groups.difference(seed) if both else None,
+        on=company.estimate(people.on, seed),
+        beside=company.estimate(people.beside, seed) if both else None,
+        difference=company.difference(seed) if both else None,
     )
 
 
-class _Groups:
+class _Company:
     """Neighbors (n, k) of people on chairs and beside chairs (n,)."""
 
-    def __init__(self, near: Codes, clusters: Clusters, on: Bool, beside: Bool) -> None:
-        self.near, self.clusters, self.on, self.beside = near, clusters, on, beside
+    def __init__(self, near: Codes, groups: Groups, on: Bool, beside: Bool) -> None:
+        self.near, self.groups, self.on, self.beside = near, groups, on, beside
         self.values = self._shares(on)
 
-    def estimate(self, group: Bool, seed: int) -> Estimate:
-        """The mean share of one group, and the share among all people of other photos."""
+    def estimate(self, chosen: Bool, seed: int) -> Estimate:
+        """The mean share of one chosen, and the share among all people of other photos."""
         random = self._random(self.on)
-        gain = float((self.values - random)[group].mean())
+        gain = float((self.values - random)[chosen].mean())
         null = []
-        for rows in permutations(self.clusters, PERMUTATIONS, seed=seed):
-            on, moved = self.on[rows], group[rows]
+        for rows in permutations(self.groups, PERMUTATIONS, seed=seed):
+            on, moved = self.on[rows], chosen[rows]
             null.append((self._shares(on) - self._random(on))[moved].mean() if moved.any() else 0.0)
-        low, high = mean_interval(self.values[group], self.clusters.cluster[group], seed=seed)
-        value, chance = float(self.values[group].mean()), float(random[group].mean())
-        photos = len(np.unique(self.clusters.cluster[group]))
-        return Estimate(value, chance, low, high, int(group.sum()), photos, p_value(gain, np.array(null)))
+        p = p_value(gain, np.array(null))
+        return estimate_mean(self.values[chosen], random[chosen], self.groups.group[chosen], p=p, seed=seed)
 
     def difference(self, seed: int) -> Estimate:
         """The share of people on chairs less that of people beside one."""
-        value = self._gap(self.on, self.beside)
         rows = np.flatnonzero(self.on | self.beside)
-        null = []
-        for drawn in permutations(self.clusters.take(rows), PERMUTATIONS, seed=seed):
+        own = self._parts(self.on, self.beside)[rows]
+        pooled, null = np.zeros_like(own), []
+        for drawn in permutations(self.groups.take(rows), PERMUTATIONS, seed=seed):
             on, beside = self.on.copy(), self.beside.copy()
             on[rows], beside[rows] = self.on[rows[drawn]], self.beside[rows[drawn]]
-            null.append(self._gap(on, beside) if on.any() and beside.any() else 0.0)
-        low, high = self._interval(rows, seed)
-        chance, photos = float(np.mean(null)), len(np.unique(self.clusters.cluster[rows]))
-        return Estimate(value, chance, low, high, len(rows), photos, p_value(value, np.array(null)))
+            parts = self._parts(on, beside)[rows]
+            pooled += parts
+            null.append(np.nan_to_num(_gap(parts.sum(0))))
 
-    def _gap(self, on: Bool, beside: Bool) -> float:
+        def statistics(sums: Matrix) -> Matrix:
+            return np.stack([_gap(sums[:4]), _gap(sums[:4]) - _gap(sums[4:])])
+
+        group = self.groups.group[rows]
+        (low, high), excess = bootstrap(np.hstack([own, pooled]), group, statistics, seed=seed)
+        value, chance = float(_gap(own.sum(0))), float(_gap(pooled.sum(0)))
+        p, photos = p_value(value, np.array(null)), len(np.unique(group))
+        return Estimate(value, chance, low, high, len(rows), photos, p, excess)
+
+    def _parts(self, on: Bool, beside: Bool) -> Matrix:
+        """(n, 4) each person's part of the sums of :func:`_gap`."""
         shares = self._shares(on)
-        return float(shares[on].mean() - shares[beside].mean())
+        return np.stack([on * shares, on, beside * shares, beside], axis=1)
 
     def _shares(self, on: Bool) -> Matrix:
         """(n,) the share of each person's neighbors that are on chairs."""
@@ -205,25 +212,13 @@ class _Groups:
 
     def _random(self, on: Bool) -> Matrix:
         """(n,) the share of people on chairs among those of other photos."""
-        cluster = self.clusters.cluster
-        in_photo = np.bincount(cluster, weights=on)[cluster]
-        shares: Matrix = (on.sum() - in_photo) / (len(on) - np.bincount(cluster)[cluster])
+        group = self.groups.group
+        in_photo = np.bincount(group, weights=on)[group]
+        shares: Matrix = (on.sum() - in_photo) / (len(on) - np.bincount(group)[group])
         return shares
 
-    def _interval(self, rows: Codes, seed: int) -> tuple[float, float]:
-        """95 % interval of the difference, as :func:`~objectspace.analyses.statistics.ratio_interval`'s."""
-        own = codes(self.clusters.cluster[rows])
-        count = int(own.max()) + 1
-        groups = [group[rows].astype(np.float64) for group in (self.on, self.beside)]
-        sums = [
-            np.bincount(own, weights=part, minlength=count)
-            for group in groups
-            for part in (group * self.values[rows], group)
-        ]
-        samples = []
-        for drawn in draws(count, seed):
-            on, of_on, beside, of_beside = (part[drawn].sum(1) for part in sums)
-            known = (of_on > 0) & (of_beside > 0)
-            samples.append(on[known] / of_on[known] - beside[known] / of_beside[known])
-        low, high = np.quantile(np.concatenate(samples), expanded_percentiles(count))
-        return float(low), float(high)
+
+def _gap(sums: Matrix) -> Matrix:
+    """The mean share of people on chairs less that of people beside one, of sums (4, ...)."""
+    gap: Matrix = ratio(sums[0], sums[1]) - ratio(sums[2], sums[3])
+    return gap

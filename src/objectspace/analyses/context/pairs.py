@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from objectspace.analyses.agreement import find_neighbors
-from objectspace.analyses.groups import Clusters, Codes
+from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,
@@ -54,35 +54,35 @@ def measure_pairs(
     both: NDArray[np.float32],
     around: NDArray[np.float32],
     ids: NDArray[np.str_],
-    clusters: Clusters,
+    groups: Groups,
     *,
     k: int = 5,
     metric: str = "euclidean",
     seed: int = 0,
 ) -> PairShares:
-    """Pairs of each object with its k nearest of other clusters in ``both`` (n, d), row for row the same.
+    """Pairs of each object with its k nearest of other groups in ``both`` (n, d), row for row the same.
 
-    Holds two n x n matrices. Intervals are over the objects that are asked about, whole clusters drawn.
+    Holds two n x n matrices. Intervals are over the objects that are asked about, whole groups drawn.
     """
-    near = find_neighbors(both, ids, clusters, k=k, metric=metric)
+    near = find_neighbors(both, ids, groups, k=k, metric=metric)
     query, place = np.nonzero(near >= 0)
     neighbor = near[query, place]
-    by_object, by_context = (_ranks(vectors, clusters, metric) for vectors in (alone, around))
+    by_object, by_context = (_ranks(vectors, groups, metric) for vectors in (alone, around))
     objects, contexts = by_object[query, neighbor], by_context[query, neighbor]
     null = []
-    for rows in permutations(clusters, PERMUTATIONS, seed=seed):
-        # Different clusters stay different, so the pair that gives is one that could have been neighbors.
+    for rows in permutations(groups, PERMUTATIONS, seed=seed):
+        # Different groups stay different, so the pair that gives is one that could have been neighbors.
         moved = (rows[query], rows[neighbor])
         null.append(
             (by_object[moved].mean(), by_context[moved].mean(), _share(objects, by_context[moved]).mean())
         )
-    cluster = clusters.cluster[query]
+    group = groups.group[query]
 
     def estimate(values: Matrix, drawn: Matrix, sign: int) -> Estimate:
-        low, high = mean_interval(values, cluster, seed=seed)
+        low, high = mean_interval(values, group, seed=seed)
         value, chance = float(values.mean()), float(drawn.mean())
         p = p_value(sign * value, sign * drawn)
-        return Estimate(value, chance, low, high, len(values), clusters.count, p)
+        return Estimate(value, chance, low, high, len(values), groups.count, p)
 
     drawn = np.array(null).T
     share = _share(objects, contexts)
@@ -103,14 +103,14 @@ def _share(object_rank: Matrix, surroundings_rank: Matrix) -> Matrix:
     return share
 
 
-def _ranks(vectors: NDArray[np.float32], clusters: Clusters, metric: str) -> Matrix:
+def _ranks(vectors: NDArray[np.float32], groups: Groups, metric: str) -> Matrix:
     """(n, n) where each object stands among those that could be neighbors of the row's, in (0, 1).
 
     The middle of the place, (rank - 1/2) / candidates, so that the mean is 1/2; equal distances share the
-    mean of their places. NaN for objects of the row's own cluster.
+    mean of their places. NaN for objects of the row's own group.
     """
     distance = _distances(vectors, metric)
-    distance[clusters.cluster[:, None] == clusters.cluster] = np.nan
+    distance[groups.group[:, None] == groups.group] = np.nan
     rank = rankdata(distance, axis=1, nan_policy="omit")
     ranks: Matrix = (rank - 0.5) / np.isfinite(distance).sum(1, keepdims=True)
     return ranks

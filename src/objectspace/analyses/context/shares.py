@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.groups import Clusters, Codes
+from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.probes import FOLDS, make_folds
 from objectspace.analyses.projection import principal_components
-from objectspace.analyses.ridge import FoldedRidge, held_out
+from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import Estimate, p_value, permutations, ratio_interval
 
 Matrix = NDArray[np.float64]
@@ -60,32 +60,30 @@ def measure_shares(
     alone: NDArray[np.float32],
     both: NDArray[np.float32],
     around: NDArray[np.float32],
-    clusters: Clusters,
+    groups: Groups,
     *,
     seed: int = 0,
 ) -> VarianceShares:
     """Shares of ``both`` (n, d) by ``alone`` and ``around`` (n, d), row for row the same objects.
 
-    Each space counts by its first 64 principal components, found without a look at the others; whole clusters
-    are held out of each regression. No space may be constant; three clusters are needed.
+    Each space counts by its first 64 principal components, found without a look at the others; whole groups
+    are held out of each regression. No space may be constant; three groups are needed.
     """
     object_, target, surroundings = (
         principal_components(vectors.astype(np.float64), COMPONENTS) for vectors in (alone, both, around)
     )
-    fold = make_folds(clusters.cluster, FOLDS, seed=seed)
+    fold = make_folds(groups.group, FOLDS, seed=seed)
     regressions = _Regressions(object_.coordinates, surroundings.coordinates, target.coordinates, fold)
     parts = regressions.parts()
     total = regressions.total
-    drawn = [regressions.chance(rows) for rows in permutations(clusters, PERMUTED, seed=seed)]
+    drawn = [regressions.chance(rows) for rows in permutations(groups, PERMUTED, seed=seed)]
     estimates = {}
     for name, part in parts.items():
         null = np.array([one[name] for one in drawn])
         value = float(part.sum() / total.sum())
-        low, high = ratio_interval(part, total, clusters.cluster, seed=seed)
+        low, high = ratio_interval(part, total, groups.group, seed=seed)
         chance = float(null.mean())
-        estimates[name] = Estimate(
-            value, chance, low, high, len(clusters), clusters.count, p_value(value, null)
-        )
+        estimates[name] = Estimate(value, chance, low, high, len(groups), groups.count, p_value(value, null))
     return VarianceShares(**estimates, variance=float(target.explained.sum()))
 
 
@@ -122,8 +120,8 @@ class _Regressions:
 
     def _errors(self, *blocks: Matrix) -> tuple[Matrix, Matrix]:
         """Of held-out predictions, and of the training folds' mean."""
-        ridge = FoldedRidge(np.hstack(blocks), self.target, self.fold, np.zeros_like(self.fold))
-        predicted, mean = held_out(ridge, self.target.shape[1])
+        ridge = FoldedRidge(np.hstack(blocks), self.fold, np.zeros_like(self.fold))
+        predicted, mean = ridge.predict(self.target, ridge.choose_penalties(self.target, 1))
         errors: tuple[Matrix, Matrix] = (
             ((predicted - self.target) ** 2).sum(1),
             ((mean - self.target) ** 2).sum(1),

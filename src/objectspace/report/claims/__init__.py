@@ -1,8 +1,7 @@
 """The paper's claims, one by one: a measure, its chance level, an interval, and whether the claim holds.
 
 Source: K. Selvakumaran, M. Acharya and N. Adke, *Decomposing Image Embeddings into Object Embeddings*. The
-paper looked at grids of pictures and at scatter plots; each sentence of its that could be wrong is a claim
-here.
+paper inspected grids of pictures and scatter plots; each of its sentences that could be wrong is one claim.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Literal
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError, counted
 from objectspace.report.claims.cells import own_cell_counts
-from objectspace.report.claims.evidence import WINDOW, Column, Evidence, Held, K, Missing, had
+from objectspace.report.claims.evidence import WINDOW, Column, Evidence, K, Missing, SpaceWithObjects, require
 from objectspace.report.claims.location import groups_in_tsne, place_beside_phase, place_in_two
 from objectspace.report.claims.neighbors import (
     labels_separate,
@@ -34,26 +33,26 @@ __all__ = [
     "Column",
     "Evidence",
     "Finding",
-    "Held",
     "Missing",
-    "had",
+    "SpaceWithObjects",
     "judge",
+    "require",
     "weigh_claims",
 ]
 
 Verdict = Literal["holds", "does not hold", "not shown here"]
 
 LEVEL = 0.05
-FEWEST = 10  # clusters: a bootstrap over fewer says little
+FEWEST = 10  # groups: a bootstrap over fewer says little
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A claim and what became of it.
+    """A claim with its estimate and verdict.
 
     claim: the paper's, in a sentence; section: where; measure: what was measured, in words
     better: 1 where the claim says "more than chance", -1 where it says "less"
-    estimate: None where nothing could be measured, and then ``reason`` says why
+    estimate: None where nothing could be measured; ``reason`` says why
     """
 
     key: str
@@ -65,24 +64,28 @@ class Finding:
     verdict: Verdict
     reason: str = ""
 
+    def __repr__(self) -> str:
+        return f"Finding({self.key}: {self.verdict}, {self.reason or self.estimate})"
+
 
 def judge(estimate: Estimate, better: int) -> Verdict:
-    """What an estimate of enough clusters says of a claim: the interval must lie on one side of chance.
+    """Return the verdict on a claim: the interval of value - chance must lie strictly on one side of 0.
 
-    To hold, the permutation test must agree too where there is one.
+    To hold, the permutation test must agree too where there is one: p <= LEVEL. Fewer than FEWEST groups give
+    no verdict.
     """
-    if estimate.clusters < FEWEST:
+    if estimate.groups < FEWEST:
         return "not shown here"
-    low, high = sorted(better * (bound - estimate.chance) for bound in (estimate.low, estimate.high))
+    low, high = sorted(better * bound for bound in estimate.interval_over_chance())
     if not (math.isfinite(low) and math.isfinite(high)):
         return "not shown here"
-    if low > 0 and not estimate.p > LEVEL:
+    if low > 0 and (estimate.p is None or estimate.p <= LEVEL):
         return "holds"
     return "does not hold" if high < 0 else "not shown here"
 
 
 def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
-    """Every claim, in the paper's order; the same seed gives the same figures."""
+    """Return a finding for every claim, in the paper's order; the same seed gives the same figures."""
     return [_weigh(claim, evidence, seed) for claim in CLAIMS]
 
 
@@ -110,13 +113,14 @@ def _weigh(claim: Claim, evidence: Evidence, seed: int) -> Finding:
 
 
 def _undecided(estimate: Estimate) -> str:
-    """Why an estimate says nothing of a claim either way."""
-    if estimate.clusters < FEWEST:
-        few = counted(estimate.clusters, "photo or group is", "photos or groups are")
+    """Return why an estimate gives no verdict."""
+    if estimate.groups < FEWEST:
+        few = counted(estimate.groups, "photo or group is", "photos or groups are")
         return f"{few} too few"
-    if not all(map(math.isfinite, (estimate.low, estimate.high, estimate.chance))):
+    low, high = estimate.interval_over_chance()
+    if not (math.isfinite(low) and math.isfinite(high)):
         return "there is no interval, or no chance level, to compare with"
-    if estimate.low <= estimate.chance <= estimate.high:
+    if low <= 0 <= high:
         return "the interval includes chance"
     return "the permutation test does not agree"
 

@@ -7,21 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from objectspace.analyses.projection import Projection, Reading
+from objectspace.analyses.statistics import Estimate
+from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.objects.records import concatenate, make_objects
+from objectspace.report import claims
 from objectspace.report.claims import (
     CLAIMS,
     Column,
     Evidence,
     Finding,
-    Held,
+    SpaceWithObjects,
     judge,
     weigh_claims,
 )
-
-from objectspace.analyses import claims
-from objectspace.analyses.projection import Projection, Reading
-from objectspace.analyses.statistics import Estimate
-from objectspace.embeddings.spaces import Recipe, Space
-from objectspace.objects.records import concatenate, make_objects
 
 LABELS, STYLES = ("cat", "dog"), ("red", "blue", "green")
 
@@ -57,19 +57,19 @@ def around(objects) -> np.ndarray:
     return np.column_stack([np.cos(angle), np.sin(angle)])
 
 
-def held(objects, *parts: np.ndarray, noise: float = 0.01) -> Held:
+def held(objects, *parts: np.ndarray, noise: float = 0.01) -> SpaceWithObjects:
     random = np.random.default_rng(4)
     vectors = np.column_stack(parts)
     vectors = vectors + noise * random.standard_normal(vectors.shape)
     recipe = Recipe("crop", "test", "0" * 64, "tap", {}, "float32", "0")
-    return Held(Space("test", recipe, objects.object_id, vectors.astype(np.float32)), objects)
+    return SpaceWithObjects(Space("test", recipe, objects.object_id, vectors.astype(np.float32)), objects)
 
 
 def found(evidence: Evidence) -> dict[str, Finding]:
     return {finding.key: finding for finding in weigh_claims(evidence)}
 
 
-def verdicts(crop: Held, window: Held | None = None) -> dict[str, str]:
+def verdicts(crop: SpaceWithObjects, window: SpaceWithObjects | None = None) -> dict[str, str]:
     evidence = Evidence(crop, window or crop, Column("yaw", 360.0), Column("style"))
     return {key: finding.verdict for key, finding in found(evidence).items()}
 
@@ -121,18 +121,39 @@ def test_look_alikes_by_a_plain_loop(objects) -> None:
     assert finding.estimate.chance == pytest.approx(np.mean(chance))
 
 
-def test_place_is_weighed_against_the_phase_that_is_read_better(objects) -> None:
-    scores = {"x1": 0.6, "y1": 0.5, "phase_x": 0.9, "phase_y": 0.0}
-    readings = {
-        name: Reading(np.zeros(2), {2: Estimate(r2, 0.0, r2 - 0.1, r2 + 0.1, 99, 99)})
-        for name, r2 in scores.items()
-    }
+def moved_evidence(errors: dict[str, np.ndarray]) -> Evidence:
+    """One object at 99 positions, read with these squared errors, where the mean has 1."""
+    readings = {}
+    for name, squares in errors.items():
+        r2 = 1 - squares.mean()
+        parts = np.column_stack([squares, np.ones(99)])
+        readings[name] = Reading(np.zeros(2), {2: Estimate(r2, 0.0, r2 - 0.1, r2 + 0.1, 99, 99)}, parts)
     xy = np.random.default_rng(2).normal(size=(99, 2))
-    moved = Projection("test", "pca", xy, np.zeros(2), None, {"x1": xy[:, 0], "y1": xy[:, 1]}, readings, None)
-    finding = found(Evidence(moved=(moved, moved)))["place, not phase"]
+    factors = {"x1": xy[:, 0], "y1": xy[:, 1]}
+    moved = Projection("test", "pca", xy, np.zeros(2), None, factors, readings, None)
+    return Evidence(moved=(moved, moved))
 
-    assert (finding.estimate.value, finding.estimate.chance) == (0.5, 0.9)
+
+def test_place_is_weighed_against_the_phase_that_is_read_better() -> None:
+    spread = np.random.default_rng(0).uniform(0.9, 1.1, (4, 99))
+    scores = dict(zip(("x1", "y1", "phase_x", "phase_y"), (0.6, 0.5, 0.9, 0.0), strict=True))
+    errors = {name: (1 - scores[name]) * row / row.mean() for name, row in zip(scores, spread, strict=True)}
+    finding = found(moved_evidence(errors))["place, not phase"]
+
+    assert finding.estimate.value == pytest.approx(0.5)
+    assert finding.estimate.chance == pytest.approx(0.9)
     assert finding.verdict == "does not hold"
+
+
+def test_place_and_phase_are_compared_on_the_same_resamples() -> None:
+    """Positions are hard for both: their intervals overlap, but the difference is the same at each."""
+    hard = np.random.default_rng(0).exponential(0.5, 99)
+    errors = {"x1": hard, "y1": hard, "phase_x": hard + 0.1, "phase_y": hard + 0.1}
+    finding = found(moved_evidence(errors))["place, not phase"]
+
+    assert finding.estimate.low < finding.estimate.chance
+    assert finding.estimate.excess == pytest.approx((0.1, 0.1))
+    assert finding.verdict == "holds"
 
 
 def test_what_is_missing_is_said_and_not_guessed(objects) -> None:
@@ -154,7 +175,9 @@ def test_the_same_seed_gives_the_same_figures(objects) -> None:
     [
         (0.6, 0.8, 0.01, 1, "holds"),
         (0.6, 0.8, 0.2, 1, "not shown here"),
-        (0.6, 0.8, math.nan, 1, "holds"),
+        (0.6, 0.8, None, 1, "holds"),
+        (0.6, 0.8, 0.05, 1, "holds"),
+        (0.5, 0.8, 0.01, 1, "not shown here"),
         (0.4, 0.6, 0.01, 1, "not shown here"),
         (0.2, 0.4, 1.0, 1, "does not hold"),
         (0.2, 0.4, 0.01, -1, "holds"),
@@ -163,9 +186,20 @@ def test_the_same_seed_gives_the_same_figures(objects) -> None:
     ],
 )
 def test_a_verdict_needs_the_whole_interval_on_one_side_of_chance(low, high, p, better, verdict) -> None:
-    estimate = Estimate(value=0.5, chance=0.5, low=low, high=high, n=20, clusters=20, p=p)
+    estimate = Estimate(value=0.5, chance=0.5, low=low, high=high, n=20, groups=20, p=p)
 
     assert judge(estimate, better) == verdict
+
+
+@pytest.mark.parametrize(
+    ("excess", "verdict"),
+    [((0.01, 0.05), "holds"), ((-0.01, 0.05), "not shown here"), ((-0.05, -0.01), "does not hold")],
+)
+def test_an_estimated_chance_is_resampled_with_the_value(excess, verdict) -> None:
+    """The interval of the value alone includes chance, and does not decide."""
+    estimate = Estimate(0.5, 0.47, low=0.3, high=0.7, n=20, groups=20, p=0.01, excess=excess)
+
+    assert judge(estimate, 1) == verdict
 
 
 @pytest.mark.parametrize(
@@ -177,7 +211,7 @@ def test_a_verdict_needs_the_whole_interval_on_one_side_of_chance(low, high, p, 
     ],
 )
 def test_what_is_not_shown_says_why(monkeypatch, low, high, p, reason) -> None:
-    estimate = Estimate(value=0.7, chance=0.5, low=low, high=high, n=20, clusters=20, p=p)
+    estimate = Estimate(value=0.7, chance=0.5, low=low, high=high, n=20, groups=20, p=p)
     claim = replace(claims.CLAIMS[0], better=1, estimate=lambda evidence, seed: estimate)
     monkeypatch.setattr(claims, "CLAIMS", (claim,))
 
@@ -187,6 +221,6 @@ def test_what_is_not_shown_says_why(monkeypatch, low, high, p, reason) -> None:
 
 
 def test_a_few_photos_give_no_verdict() -> None:
-    few = Estimate(value=0.0, chance=0.5, low=0.0, high=0.0, n=30, clusters=9)
+    few = Estimate(value=0.0, chance=0.5, low=0.0, high=0.0, n=30, groups=9)
 
     assert judge(few, 1) == judge(few, -1) == "not shown here"

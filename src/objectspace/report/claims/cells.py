@@ -7,30 +7,30 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.groups import codes
 from objectspace.analyses.occlusion import Occlusion
-from objectspace.analyses.statistics import Estimate, mean_interval
+from objectspace.analyses.statistics import Estimate, estimate_mean
 from objectspace.errors import InputError
-from objectspace.report.claims.evidence import WINDOW, Evidence, had
+from objectspace.report.claims.evidence import WINDOW, Evidence, require
 
 
 def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
-    """Predictions that vanish when the cells around theirs are zeroed, beside windows without their cell."""
+    """Return the share of predictions that vanish when the cells around their own are zeroed.
+
+    Chance is the share under windows of that size without the prediction's own cell.
+    """
     own, other, image = [], [], []
-    for number, occlusion in enumerate(had(evidence.occlusions)):
+    for number, occlusion in enumerate(require(evidence.occlusions)):
         # The layer may feed one head of several: predictions of the others no window can change.
         for row in np.flatnonzero(occlusion.score_change.any(axis=0)):
             around, elsewhere = _windows_around(occlusion, int(row))
             own.append(float(occlusion.disappeared[around, row].mean()))
-            if elsewhere.any():  # not in a map that one window fills
-                other.append(float(occlusion.disappeared[elsewhere, row].mean()))
+            # One window may fill the whole map.
+            gone = occlusion.disappeared[elsewhere, row]
+            other.append(float(gone.mean()) if len(gone) else math.nan)
             image.append(number)
     if not own:
         raise InputError("nothing was detected in the photos that were occluded")
-    values, cluster = np.array(own), np.array(image)
-    low, high = mean_interval(values, codes(cluster), seed=seed)
-    chance = float(np.mean(other)) if other else math.nan
-    return Estimate(float(values.mean()), chance, low, high, len(own), len(np.unique(cluster)))
+    return estimate_mean(np.array(own), np.array(other), np.array(image), seed=seed)
 
 
 def _windows_around(occlusion: Occlusion, row: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
