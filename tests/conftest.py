@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
-    from objectspace.demo import Demo
+    from objectspace.report.demo import Demo
 
 # The commands tell of a GPU that they do not use; the tests count the lines.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -105,8 +105,8 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo with 24 pictures, and 64 places of the object that its report moves about."""
     import torch
 
-    from objectspace.demo import make_demo
     from objectspace.report import evidence
+    from objectspace.report.demo import make_demo
 
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:

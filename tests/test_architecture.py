@@ -17,7 +17,6 @@ PACKAGE = Path(objectspace.__file__).parent
 ORDER = (
     "__main__",
     "cli",
-    "demo",
     "report",
     "export",
     "catalogue",

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from objectspace.report import make_report
     from objectspace.scenes.variation_files import draw_variation
     from objectspace.scenes.world import draw_scene
-    from objectspace.scenes.world_files import write_world
+    from objectspace.scenes.world.world_files import write_world
     from objectspace.search import Answer, SpaceSearch, choose_targets
     from objectspace.sheets import sheet_rows
     from objectspace.store import Store, open_store, open_writer
@@ -135,7 +135,7 @@ _ADDRESSES = {
     "to_supervision": "objects.supervision",
     "view_objects": "analyses.context",
     "write_figure": "figures.style",
-    "write_world": "scenes.world_files",
+    "write_world": "scenes.world.world_files",
 }
 
 __all__ = [

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from objectspace.analyses.claims import Finding
 from objectspace.analyses.statistics import Estimate
+from objectspace.report.claims import Finding
 from objectspace.report.page import Picture, number, page
 
 NASTY = "<script>alert(\"1\")</script> & 'quotes'"

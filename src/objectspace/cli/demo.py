@@ -29,7 +29,7 @@ def world(
 
     Writes PNG files and COCO annotations with the factors as attributes, for any tool.
     """
-    from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
+    from objectspace.scenes.world.world_files import ANNOTATIONS, PICTURES, write_world
 
     with progress_bars({"draw": count}, shown=not (quiet or as_json)) as advance:
         objects = write_world(out, count=count, seed=seed, progress=partial(advance, "draw"))
@@ -51,7 +51,7 @@ def demo(out: DemoFolder = Path("objectspace-demo"), quiet: Quiet = False, as_js
     The same command again resumes where it stopped.
     """
     from objectspace.cli.report import print_findings
-    from objectspace.demo import COUNT, make_demo
+    from objectspace.report.demo import COUNT, make_demo
     from objectspace.store import open_store
 
     stages = dict.fromkeys(("draw", "find", "look up"), COUNT)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from objectspace._version import __version__
-from objectspace.analyses.claims import Finding, Missing, had, weigh_claims
 from objectspace.drafts import check_place, draft_beside
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError
 from objectspace.objects.detectors import Detector
 from objectspace.queries import space_detector
+from objectspace.report.claims import Finding, Missing, had, weigh_claims
 from objectspace.report.evidence import (
     OCCLUDED,
     Choice,

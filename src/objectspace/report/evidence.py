@@ -10,7 +10,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.claims import WINDOW, Column, Evidence, Held, Missing
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.place import window_whereabouts
 from objectspace.analyses.projection import Method, Projection, project
@@ -22,6 +21,7 @@ from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.detectors import Detector
 from objectspace.objects.records import Objects
+from objectspace.report.claims import WINDOW, Column, Evidence, Held, Missing
 from objectspace.scenes.variation import picture_size
 from objectspace.scenes.variation_files import ANNOTATIONS, draw_variation
 from objectspace.store import SpaceInfo, Store, open_store

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from objectspace.analyses.claims import Finding
+from objectspace.report.claims import Finding
 
 DOTS_PER_INCH = 160
 

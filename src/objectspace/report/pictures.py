@@ -9,7 +9,6 @@ import numpy as np
 import PIL.Image
 from matplotlib.figure import Figure
 
-from objectspace.analyses.claims import Missing, had
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.place import space_frame
 from objectspace.embeddings.crops import CropPolicy, cut_crops
@@ -23,6 +22,7 @@ from objectspace.figures.sheet import draw_space
 from objectspace.images import read_image
 from objectspace.objects.boxes import centres
 from objectspace.objects.masks import decode
+from objectspace.report.claims import Missing, had
 from objectspace.report.evidence import Choice, Moved, Photo, Photos
 from objectspace.report.page import Picture, png_of
 from objectspace.store import Store

@@ -21,7 +21,7 @@ from objectspace.images import Image, Pixels, read_image
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode
 from objectspace.objects.records import Mask
-from objectspace.scenes.world import Scene
+from objectspace.scenes.scene import Scene
 
 Factor = Literal["position", "angle", "size", "background"]
 

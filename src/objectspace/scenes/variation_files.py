@@ -17,6 +17,7 @@ from objectspace.errors import InputError
 from objectspace.images import Image, Pixels
 from objectspace.objects.records import Mask
 from objectspace.scenes.coco import coco_annotation
+from objectspace.scenes.scene import Scene
 from objectspace.scenes.variation import (
     Cutout,
     Factor,
@@ -27,7 +28,6 @@ from objectspace.scenes.variation import (
     resized,
     vary,
 )
-from objectspace.scenes.world import Scene
 
 ANNOTATIONS = "annotations.json"
 _PICTURE = re.compile(r"\d{5,}\.png")

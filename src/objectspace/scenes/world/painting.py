@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.scenes.solids import Floats, Matrix, Model, Sight, View, surface
-from objectspace.scenes.styles import COLOURS, Style
+from objectspace.scenes.world.solids import Floats, Matrix, Model, Sight, View, surface
+from objectspace.scenes.world.styles import COLOURS, Style
 
 AMBIENT, DIFFUSE = 0.42, 0.62  # shares of a surface's own colour without and with the lamp
 GLOSS = 24  # exponent of Blinn's highlight

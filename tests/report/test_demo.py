@@ -9,10 +9,10 @@ import pytest
 import torch
 from torchvision.ops import box_iou
 
-from objectspace import demo
-from objectspace.demo import Demo, make_demo
 from objectspace.drafts import DRAFT
 from objectspace.errors import InputError
+from objectspace.report import demo
+from objectspace.report.demo import Demo, make_demo
 from objectspace.store import open_store
 
 

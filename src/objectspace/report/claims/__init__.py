@@ -12,10 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from objectspace.analyses.claims.cells import own_cell_counts
-from objectspace.analyses.claims.evidence import WINDOW, Column, Evidence, Held, K, Missing, had
-from objectspace.analyses.claims.location import groups_in_tsne, place_beside_phase, place_in_two
-from objectspace.analyses.claims.neighbours import (
+from objectspace.analyses.statistics import Estimate
+from objectspace.errors import InputError
+from objectspace.report.claims.cells import own_cell_counts
+from objectspace.report.claims.evidence import WINDOW, Column, Evidence, Held, K, Missing, had
+from objectspace.report.claims.location import groups_in_tsne, place_beside_phase, place_in_two
+from objectspace.report.claims.neighbours import (
     labels_separate,
     look_alikes,
     on_chairs,
@@ -25,8 +27,6 @@ from objectspace.analyses.claims.neighbours import (
     style_agrees,
     style_before_orientation,
 )
-from objectspace.analyses.statistics import Estimate
-from objectspace.errors import InputError
 from objectspace.wording import counted
 
 __all__ = [

@@ -14,7 +14,8 @@ from objectspace.drafts import draft_beside, names_in
 from objectspace.errors import InputError
 from objectspace.images import work_ahead
 from objectspace.scenes.coco import coco_annotation
-from objectspace.scenes.world import KINDS, SIZE, Scene, draw_scene
+from objectspace.scenes.scene import Scene
+from objectspace.scenes.world import KINDS, SIZE, draw_scene
 
 PICTURES, ANNOTATIONS = "images", "annotations.json"
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from objectspace.analyses.agreement import find_neighbours, measure_agreement
-from objectspace.analyses.claims.evidence import Evidence, K, moved_of
 from objectspace.analyses.clusters import make_clusters
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError
+from objectspace.report.claims.evidence import Evidence, K, moved_of
 
 
 def place_in_two(evidence: Evidence, seed: int) -> Estimate:

@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import find_neighbours, measure_agreement
 from objectspace.analyses.circular_geometry import measure_geometry
-from objectspace.analyses.claims.evidence import (
+from objectspace.analyses.clusters import Codes, codes
+from objectspace.analyses.factor_values import random_agreement
+from objectspace.analyses.factors import Asked, Question, measure_neighbours
+from objectspace.analyses.statistics import Estimate, mean_interval, p_value, permutations
+from objectspace.errors import InputError
+from objectspace.neighbours import ExactIndex
+from objectspace.report.claims.chairs import measure_chairs
+from objectspace.report.claims.evidence import (
     Column,
     Evidence,
     Held,
@@ -19,13 +26,6 @@ from objectspace.analyses.claims.evidence import (
     style_of,
     window_of,
 )
-from objectspace.analyses.clusters import Codes, codes
-from objectspace.analyses.context.chairs import measure_chairs
-from objectspace.analyses.factor_values import random_agreement
-from objectspace.analyses.factors import Asked, Question, measure_neighbours
-from objectspace.analyses.statistics import Estimate, mean_interval, p_value, permutations
-from objectspace.errors import InputError
-from objectspace.neighbours import ExactIndex
 
 PERMUTED = 199
 

@@ -7,9 +7,19 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.scenes.painting import Wear, paint_sight
-from objectspace.scenes.solids import Floats, Matrix, Solid, View, build, look_at, turn_x, turn_y, turn_z
-from objectspace.scenes.styles import STYLES, Style, plain
+from objectspace.scenes.world.painting import Wear, paint_sight
+from objectspace.scenes.world.solids import (
+    Floats,
+    Matrix,
+    Solid,
+    View,
+    build,
+    look_at,
+    turn_x,
+    turn_y,
+    turn_z,
+)
+from objectspace.scenes.world.styles import STYLES, Style, plain
 
 Pixels = NDArray[np.uint8]
 

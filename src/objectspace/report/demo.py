@@ -17,7 +17,7 @@ from objectspace.jobs import Job
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.detectors import load_detector
 from objectspace.report import StoreReport, make_report
-from objectspace.scenes.world_files import ANNOTATIONS, PICTURES, write_world
+from objectspace.scenes.world.world_files import ANNOTATIONS, PICTURES, write_world
 from objectspace.store import Store, open_store
 
 WORLD, FOUND, TRUE, REPORT = "world", "found.osp", "true.osp", "report"

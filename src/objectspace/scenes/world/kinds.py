@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.scenes.solids import Model, Point, Solid, build, turn_x, turn_y, turn_z
+from objectspace.scenes.world.solids import Model, Point, Solid, build, turn_x, turn_y, turn_z
 
 Solids = tuple[Solid, ...]
 

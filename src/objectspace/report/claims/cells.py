@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.claims.evidence import WINDOW, Evidence, had
 from objectspace.analyses.clusters import codes
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.statistics import Estimate, mean_interval
 from objectspace.errors import InputError
+from objectspace.report.claims.evidence import WINDOW, Evidence, had
 
 
 def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:

@@ -8,8 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.analyses import claims
-from objectspace.analyses.claims import (
+from objectspace.analyses.projection import Projection, Reading
+from objectspace.analyses.statistics import Estimate
+from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.objects.records import concatenate, make_objects
+from objectspace.report import claims
+from objectspace.report.claims import (
     CLAIMS,
     Column,
     Evidence,
@@ -18,10 +22,6 @@ from objectspace.analyses.claims import (
     judge,
     weigh_claims,
 )
-from objectspace.analyses.projection import Projection, Reading
-from objectspace.analyses.statistics import Estimate
-from objectspace.embeddings.spaces import Recipe, Space
-from objectspace.objects.records import concatenate, make_objects
 
 LABELS, STYLES = ("cat", "dog"), ("red", "blue", "green")
 

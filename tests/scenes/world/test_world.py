@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.scenes.backgrounds import BACKGROUNDS
-from objectspace.scenes.solids import turn_x, turn_y, turn_z
-from objectspace.scenes.styles import STYLES
 from objectspace.scenes.world import KINDS, SIZE, Plan, draw_plan, draw_scene, plan_scene
+from objectspace.scenes.world.backgrounds import BACKGROUNDS
+from objectspace.scenes.world.solids import turn_x, turn_y, turn_z
+from objectspace.scenes.world.styles import STYLES
 
 SEED = 11
 

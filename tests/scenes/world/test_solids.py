@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.scenes.solids import (
+from objectspace.scenes.world.solids import (
     Solid,
     View,
     build,
