@@ -21,6 +21,7 @@ ORDER = (
     "export",
     "catalogue",
     "queries",
+    "vary",
     "flow",
     "tally",
     "jobs",

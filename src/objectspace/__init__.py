@@ -14,9 +14,9 @@ The flow, in the order in which it is used::
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
     Question, measure_factor, compare_spaces        what spaces hold, with chance and interval
     measure_occlusion, project, measure_context     which cells count, where place is, what context does
-    draw_variation, erase_space                     one object varied; a factor taken out of a space
+    vary_object, erase_space                        one object varied; a factor taken out of a space
     export_store                                    objects and vectors as files of other tools
-    make_report                                     the paper's claims and figures on a store, in HTML
+    write_report                                     the paper's claims and figures on a store, in HTML
     draw_scene, write_world                         pictures whose every factor is known
 
 Names are imported when they are first used, so that ``import objectspace`` costs nothing.
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from objectspace.objects.supervision import from_supervision, to_supervision
     from objectspace.own_vectors import add_vectors
     from objectspace.queries import query_photo, query_point, query_text
-    from objectspace.report import make_report
+    from objectspace.report import write_report
     from objectspace.scenes.variation_files import draw_variation
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world.world_files import write_world
@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from objectspace.sheets import sheet_rows
     from objectspace.store import Store, open_store, open_writer
     from objectspace.tally import Report
+    from objectspace.vary import vary_object
 
 _ADDRESSES = {
     "COCO_NAMES": "objects.labels",
@@ -115,7 +116,7 @@ _ADDRESSES = {
     "load_encoder_map": "embeddings.encoders.maps",
     "load_prompter": "objects.prompts",
     "make_objects": "objects.records",
-    "make_report": "report",
+    "write_report": "report",
     "measure_context": "analyses.context",
     "measure_factor": "analyses.factors",
     "measure_occlusion": "analyses.occlusion",
@@ -133,6 +134,7 @@ _ADDRESSES = {
     "read_names": "objects.labels",
     "sheet_rows": "sheets",
     "to_supervision": "objects.supervision",
+    "vary_object": "vary",
     "view_objects": "analyses.context",
     "write_figure": "figures.style",
     "write_world": "scenes.world.world_files",
@@ -181,7 +183,6 @@ __all__ = [
     "load_encoder_map",
     "load_prompter",
     "make_objects",
-    "make_report",
     "measure_context",
     "measure_factor",
     "measure_occlusion",
@@ -199,8 +200,10 @@ __all__ = [
     "read_names",
     "sheet_rows",
     "to_supervision",
+    "vary_object",
     "view_objects",
     "write_figure",
+    "write_report",
     "write_world",
 ]
 

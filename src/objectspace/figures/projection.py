@@ -1,5 +1,5 @@
-"""Projections drawn (the paper's figure 7): the same map coloured by place and by phase, and what each
-component holds of the two.
+"""Drawings of projections (the paper's figure 7): a map colored by place and by phase, and each component's
+share of the two.
 """
 
 from __future__ import annotations
@@ -19,54 +19,41 @@ from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GREY, ORANGE
 
 # Inches.
-PANEL = 2.35
-BAR = 1.75
-TOP, BOTTOM = 0.48, 0.45
+PANEL = 2.55
+BAR = 2.1
 KEY = 1.25
+AROUND = 0.3
 TEXT_SIZE = 7.5
 REST = "#D9D9D9"
 #: Components in the bars.
 BARS = 10
 
-_PLACE = "coloured by\nplace: the box\nin its photo"
+_PLACE = "colored by\nplace: the box\nin its photo"
 _KEYS = {
-    PHASES: "coloured by\nphase: the box\nin its window",
+    PHASES: "colored by\nphase: the box\nin its window",
     ("x", "y"): _PLACE,
     ("x1", "y1"): _PLACE,
 }
 
 
 def draw_projection(projections: Sequence[Projection], *, red: str, blue: str) -> Figure:
-    """A column for each projection, all by the same method.
+    """Draw a column for each projection, all by the same method.
 
-    First row: the first two coordinates, each object coloured by two factors, redder with ``red`` and bluer
-    with ``blue`` (the paper's colours). Then, where the vectors are windows, the same points coloured by
-    where in its window the box's centre lies, and how much of each principal component follows either.
+    First row: the first two coordinates, each object colored by two factors, redder with ``red`` and bluer
+    with ``blue`` (the paper's colors). Then, where the vectors are windows, the same points colored by the
+    position of the box's center in its window, and the share of either in each principal component.
     Raises InputError without projections.
     """
     if not projections:
         raise InputError("there is no projection to draw; name a space")
     phased = all(name in one.factors for one in projections for name in PHASES)
     bars = all(len(one.explained) for one in projections)
-    colourings = [(red, blue), PHASES] if phased and (red, blue) != PHASES else [(red, blue)]
-    rows = len(colourings) + bars
-    gap = 0.34
-    height = TOP + BOTTOM + PANEL * len(colourings) + bars * BAR + gap * (rows - 1)
-    figure = Figure(figsize=(KEY + 0.35 + PANEL * len(projections), height))
-    grid = GridSpec(
-        rows,
-        1 + len(projections),
-        figure,
-        width_ratios=[KEY, *[PANEL] * len(projections)],
-        height_ratios=[*[PANEL] * len(colourings), *[BAR] * bars],
-        left=0.2 / figure.get_figwidth(),
-        right=1 - 0.12 / figure.get_figwidth(),
-        top=1 - TOP / height,
-        bottom=BOTTOM / height,
-        hspace=gap * rows / (PANEL * len(colourings) + bars * BAR),
-        wspace=0.16,
-    )
-    for row, pair in enumerate(colourings):
+    colorings = [(red, blue), PHASES] if phased and (red, blue) != PHASES else [(red, blue)]
+    heights = [*[PANEL] * len(colorings), *[BAR] * bars]
+    widths = [KEY, *[PANEL] * len(projections)]
+    figure = Figure(figsize=(sum(widths), sum(heights) + AROUND), layout="constrained")
+    grid = figure.add_gridspec(len(heights), len(widths), width_ratios=widths, height_ratios=heights)
+    for row, pair in enumerate(colorings):
         _draw_key(figure.add_subplot(grid[row, 0]), *pair)
         for column, one in enumerate(projections, start=1):
             axes = figure.add_subplot(grid[row, column])
@@ -80,7 +67,7 @@ def draw_projection(projections: Sequence[Projection], *, red: str, blue: str) -
 
 
 def _title_size(text: str) -> float:
-    """Points at which a space's name is no wider than its panel."""
+    """Return the size in points at which a space's name is no wider than its panel."""
     return min(TEXT_SIZE + 1, 72 * PANEL / (0.56 * len(text)))
 
 
@@ -95,8 +82,8 @@ def _subtitle(axes: Axes, one: Projection) -> None:
 
 def _draw_points(axes: Axes, one: Projection, red: str, blue: str) -> None:
     x, y = one.coordinates[:, 0], one.coordinates[:, 1]
-    colours = _colours(_unit(one.factors[red]), _unit(one.factors[blue]))
-    axes.scatter(x, y, s=max(2.0, min(14.0, 6000 / len(x))), c=colours, linewidths=0, alpha=0.85)
+    colors = _colors(_unit(one.factors[red]), _unit(one.factors[blue]))
+    axes.scatter(x, y, s=max(2.0, min(14.0, 6000 / len(x))), c=colors, linewidths=0, alpha=0.85)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_box_aspect(1)
@@ -114,18 +101,17 @@ def _axis_name(one: Projection, component: int) -> str:
 
 
 def _draw_key(axes: Axes, red: str, blue: str) -> None:
-    """The square of colours: across the red factor, down the blue one, as in a photo."""
+    """Draw the square of colors: across the red factor, down the blue one, as in a photo."""
     steps = np.linspace(0, 1, 32)
     across, down = np.meshgrid(steps, steps)
-    axes.imshow(_colours(across, down), extent=(0, 1, 1, 0))
+    axes.imshow(_colors(across, down), extent=(0, 1, 1, 0))
     axes.set_anchor("W")
     axes.set_box_aspect(1)
-    axes.set_position(axes.get_position().shrunk(0.72, 0.72).anchored("W", axes.get_position()))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel(f"{red} →", size=TEXT_SIZE, parse_math=False, labelpad=2)
     axes.set_ylabel(f"← {blue}", size=TEXT_SIZE, parse_math=False, labelpad=2)
-    title = _KEYS.get((red, blue), f"coloured by\n{red} and {blue}")
+    title = _KEYS.get((red, blue), f"colored by\n{red} and {blue}")
     axes.set_title(title, size=TEXT_SIZE, loc="left", pad=5, parse_math=False)
 
 
@@ -134,10 +120,8 @@ def _draw_bars(figure: Figure, grid: GridSpec, projections: Sequence[Projection]
     key = figure.add_subplot(grid[-1, 0])
     key.axis("off")
     if all(one.shares is not None for one in projections):
-        for number, (colour, text) in enumerate(
-            ((ORANGE, "phase"), (BLUE, "place"), (REST, "neither alone"))
-        ):
-            key.add_patch(_swatch(0.0, 0.74 - 0.16 * number, colour))
+        for number, (color, text) in enumerate(((ORANGE, "phase"), (BLUE, "place"), (REST, "neither alone"))):
+            key.add_patch(_swatch(0.0, 0.74 - 0.16 * number, color))
             key.text(0.18, 0.79 - 0.16 * number, text, size=TEXT_SIZE, va="center")
         key.text(0, 1.0, "each component\nfollows", size=TEXT_SIZE, va="top", linespacing=1.2)
     for column, one in enumerate(projections, start=1):
@@ -151,8 +135,8 @@ def _draw_bars(figure: Figure, grid: GridSpec, projections: Sequence[Projection]
         axes.set_xlabel("component", size=TEXT_SIZE)
 
 
-def _swatch(left: float, bottom: float, colour: str) -> Rectangle:
-    return Rectangle((left, bottom), 0.12, 0.1, facecolor=colour, edgecolor="none")
+def _swatch(left: float, bottom: float, color: str) -> Rectangle:
+    return Rectangle((left, bottom), 0.12, 0.1, facecolor=color, edgecolor="none")
 
 
 def _draw_components(axes: Axes, one: Projection) -> None:
@@ -170,7 +154,7 @@ def _draw_components(axes: Axes, one: Projection) -> None:
 
 
 def _split(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What both explain together (c, 3), divided as each explains alone."""
+    """Return the two parts of what both explain together, split as each explains alone."""
     phase, place, both = np.clip(shares, 0, 1).T
     sum_ = np.maximum(phase + place, 1e-9)
     return both * phase / sum_, both * place / sum_
@@ -182,8 +166,8 @@ def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return unit
 
 
-def _colours(red: NDArray[np.float64], blue: NDArray[np.float64]) -> NDArray[np.float64]:
-    """RGB (..., 3): the paper's red and blue, with a little green so that neither is too dark to see."""
+def _colors(red: NDArray[np.float64], blue: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return RGB (..., 3): the paper's red and blue, with a little green so that neither is too dark."""
     return np.stack([0.06 + 0.94 * red, 0.06 + 0.1 * (red + blue) / 2, 0.06 + 0.94 * blue], axis=-1)
 
 

@@ -11,32 +11,43 @@ from objectspace.analyses.clusters import codes
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.statistics import Estimate, mean_interval
 from objectspace.errors import InputError
-from objectspace.report.claims.evidence import WINDOW, Evidence, had
+from objectspace.report.claims.evidence import WINDOW, CellShares, Evidence, had
 
 
 def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
-    """Predictions that vanish when the cells around theirs are zeroed, beside windows without their cell."""
-    own, other, image = [], [], []
-    for number, occlusion in enumerate(had(evidence.occlusions)):
-        # The layer may feed one head of several: predictions of the others no window can change.
-        for row in np.flatnonzero(occlusion.score_change.any(axis=0)):
-            around, elsewhere = _windows_around(occlusion, int(row))
-            own.append(float(occlusion.disappeared[around, row].mean()))
-            if elsewhere.any():  # not in a map that one window fills
-                other.append(float(occlusion.disappeared[elsewhere, row].mean()))
-            image.append(number)
-    if not own:
+    """Return the share of predictions that disappear when the cells around their own are zeroed.
+
+    Chance is the share under windows of that size without the prediction's own cell.
+    """
+    photos = had(evidence.occlusions)
+    own = np.concatenate([np.zeros(0), *(shares.own for shares in photos)])
+    other = np.concatenate([np.zeros(0), *(shares.other for shares in photos)])
+    if not len(own):
         raise InputError("nothing was detected in the photos that were occluded")
-    values, cluster = np.array(own), np.array(image)
-    low, high = mean_interval(values, codes(cluster), seed=seed)
-    chance = float(np.mean(other)) if other else math.nan
-    return Estimate(float(values.mean()), chance, low, high, len(own), len(np.unique(cluster)))
+    cluster = codes(np.repeat(np.arange(len(photos)), [len(shares.own) for shares in photos]))
+    low, high = mean_interval(own, cluster, seed=seed)
+    chance = math.nan if np.isnan(other).all() else float(np.nanmean(other))
+    return Estimate(float(own.mean()), chance, low, high, len(own), len(np.unique(cluster)))
+
+
+def cell_shares(occlusion: Occlusion) -> CellShares:
+    """Return the shares of the predictions whose score changes under any window.
+
+    The tap may feed one head of several; no window can change the predictions of the others.
+    """
+    shares = []
+    for row in np.flatnonzero(occlusion.score_change.any(axis=0)):
+        around, elsewhere = _windows_around(occlusion, int(row))
+        gone = occlusion.disappeared[:, row]
+        shares.append((gone[around].mean(), gone[elsewhere].mean() if elsewhere.any() else math.nan))
+    own, other = np.array(shares, np.float64).reshape(-1, 2).T
+    return CellShares(own, other)
 
 
 def _windows_around(occlusion: Occlusion, row: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Windows of the paper's size: the one around an object's own cell, and those that do not hold that cell.
+    """Return which windows of the paper's size lie around an object's own cell, and which do not cover it.
 
-    At the border the one that lies inside the map and is nearest to it.
+    At the border, around means the nearest window inside the map.
     """
     provenance, windows = occlusion.objects.provenance, occlusion.windows
     columns, rows = occlusion.grid_wh

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from objectspace.analyses.factors import Asked, Question
-from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.projection import Projection
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
@@ -41,6 +43,18 @@ class Held:
     objects: Objects
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CellShares:
+    """For each of the p predictions of a photo, the share of windows under which it disappears.
+
+    own: (p,) float64, of the windows around its own cell; other: (p,) float64, of windows without that cell,
+    NaN where one window covers the whole map
+    """
+
+    own: NDArray[np.float64]
+    other: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A factor column that stands for something the paper speaks of; ``period`` of one that goes round."""
@@ -58,7 +72,7 @@ class Evidence:
     style: the column that says which of its kind an object is (its colour, its breed)
     group: the column of which no two equal values are neighbours (one apple in many photos), nor are any of
         one photo
-    occlusions: photos whose layer before a head was zeroed cell by cell
+    occlusions: shares for each photo whose layer before a head was zeroed window by window
     moved: one object moved about, its windows by PCA and by t-SNE
     """
 
@@ -67,7 +81,7 @@ class Evidence:
     orientation: Column | None = None
     style: Column | None = None
     group: str | None = None
-    occlusions: Sequence[Occlusion] | Missing = Missing("no photo was occluded")
+    occlusions: Sequence[CellShares] | Missing = Missing("no photo was occluded")
     moved: tuple[Projection, Projection] | Missing = Missing("no object was moved about")
 
 
