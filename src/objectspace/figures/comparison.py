@@ -77,23 +77,23 @@ def _draw_pairs(axes: Axes, compared: Comparison) -> None:
             text = "–" if np.isnan(value) else f"{value:.2f}"
             color = "white" if value > 0.6 else "black"
             axes.text(column, row, text, ha="center", va="center", size=TEXT_SIZE, color=color)
-    names = [_wrapped(name) for name in compared.spaces]
+    names = [f"{_shortened(name)}  {number}" for number, name in enumerate(compared.spaces, start=1)]
     axes.set_yticks(range(count), names)
     axes.set_xticks(range(count), [str(number) for number in range(1, count + 1)])
-    for number, tick in enumerate(axes.get_yticklabels()):
-        tick.set(parse_math=False, text=f"{names[number]}  {number + 1}")
+    for tick in axes.get_yticklabels():
+        tick.set_parse_math(False)
     axes.tick_params(labelsize=TEXT_SIZE - 0.5, length=0)
     axes.spines[:].set_visible(False)
     chance = compared.pairs[0].overlap.chance
     axes.set_xlabel(
-        f"below the diagonal: neighbours shared\n(chance {chance:.3f}); above: CKA, unbiased",
+        f"below the diagonal: shared neighbors\n(chance {chance:.3f}); above: CKA, unbiased",
         size=TEXT_SIZE,
         color=GREY,
     )
 
 
 def _matrix(compared: Comparison) -> NDArray[np.float64]:
-    """Overlap below the diagonal, CKA above it, NaN on it."""
+    """Return overlap below the diagonal, CKA above it, NaN on it."""
     place = {name: row for row, name in enumerate(compared.spaces)}
     values = np.full((len(place), len(place)), np.nan)
     for pair in compared.pairs:
@@ -102,5 +102,5 @@ def _matrix(compared: Comparison) -> NDArray[np.float64]:
     return values
 
 
-def _wrapped(name: str) -> str:
+def _shortened(name: str) -> str:
     return name if len(name) <= 34 else name[:16] + "…" + name[-17:]

@@ -34,8 +34,9 @@ def draw_context(measured: Context, pictures: Sequence[ViewedObject] = (), peopl
     figure = Figure(figsize=(width, above + PANEL_HEIGHT), layout="constrained")
     below: Figure | SubFigure = figure
     if fitting:
-        crops, below = figure.subfigures(2, 1, height_ratios=[above, PANEL_HEIGHT])
-        _draw_objects(crops, fitting)
+        parts = figure.subfigures(2, 1, height_ratios=[above, PANEL_HEIGHT], squeeze=False)
+        below = parts[1, 0]
+        _draw_objects(parts[0, 0], fitting)
     grid = below.subplots(1, len(panels), squeeze=False)[0]
     for number, (axes, (title, rows)) in enumerate(zip(grid, panels, strict=True)):
         draw_estimates(axes, rows, title)

@@ -156,7 +156,11 @@ def _draw_footer(figure: SubFigure, result: Occlusion, maps: int) -> None:
     bar.ax.tick_params(labelsize=TEXT_SIZE)
     bar.outline.set_linewidth(0.5)
     words.text(0, 1, _words(result, maps), size=TEXT_SIZE + 0.5, va="top", color=GREY)
-    lines = ((BLUE, "-", "stays, new score"), (ORANGE, "--", "disappeared"), ("black", ":", "appeared"))
+    lines: tuple[tuple[str, Style, str], ...] = (
+        (BLUE, "-", "stays, new score"),
+        (ORANGE, "--", "disappeared"),
+        ("black", ":", "appeared"),
+    )
     handles = [Line2D([], [], color=color, linestyle=style, linewidth=1.8) for color, style, _ in lines]
     names = [text for *_, text in lines]
     key.legend(

@@ -150,7 +150,8 @@ def lightened(picture: Pixels) -> Pixels:
     if not is_dark(picture):
         return picture
     gamma = np.log(LIGHT / 255) / np.log(_brightness(picture) / 255)
-    return np.rint(255 * (picture / 255) ** gamma).astype(np.uint8)
+    brighter: Pixels = np.rint(255 * (picture / 255) ** gamma).astype(np.uint8)
+    return brighter
 
 
 def _brightness(picture: Pixels) -> float:

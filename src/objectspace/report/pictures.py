@@ -86,8 +86,9 @@ def _crop_cut(photo: StoredPhoto, row: int, policy: CropPolicy) -> CropCut:
 
 def _scale(photo: StoredPhoto, shown: Pixels) -> NDArray[np.float32]:
     """Return the factors (1, 4) from boxes of the photo to boxes of the pixels that are shown."""
-    scale = np.array(shown.shape[1::-1], np.float32) / np.array(photo.size, np.float32)
-    return np.tile(scale, 2)[None]
+    height, width = shown.shape[:2]
+    across, down = width / photo.size[0], height / photo.size[1]
+    return np.array([[across, down, across, down]], np.float32)
 
 
 def _varied_objects(photos: Sequence[StoredPhoto]) -> list[tuple[StoredPhoto, int]]:
