@@ -6,7 +6,7 @@ All 819 windows (every size) of the 13 x 13 map, one thread, both ways in turns 
 are the processor's own, the median of the rounds. Weights are random, so the threshold is put where about 30
 predictions of the deepest head are left after suppression. That head alone is looked at, by the plain loop
 too: layer 80 is what its 1 x 1 convolution reads, layer 79 lies one 3 x 3 convolution earlier. Both ways
-start from the untouched pass. The answers are compared before anything is printed.
+start from the pass over the unchanged picture. The answers are compared before anything is printed.
 
 One JSON line a figure: seconds of the plain loop and of ours, their ratio, and the ratio asked for. The last
 line is layer 79 with all three heads, where most of the network lies downstream and only running on is left:
@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from objectspace.analyses.occlusion.baseline import Untouched, look
 
 from objectspace.analyses.occlusion import occluded_scores
+from objectspace.analyses.occlusion.baseline import Baseline, run_baseline
 from objectspace.analyses.occlusion.by_linearity import linear_states
 from objectspace.analyses.occlusion.closed_form import closed_form_states
 from objectspace.analyses.occlusion.run_on import run_on_states
@@ -57,12 +57,12 @@ def main() -> None:
     detector, image = random_yolov3(), random_picture()
     confidence = threshold(detector, image, arguments.predictions)
     for tap, states, bars in (("80", closed_form_states, (500, 100)), ("79", linear_states, (30, 30))):
-        untouched = look(detector, image, tap, [DEEPEST], confidence=confidence, iou=IOU)
-        windows = every_window(untouched.grid_wh, None)
-        objects = detector.objects_of(untouched.candidates.take(untouched.kept), "", untouched.frame)
+        baseline = run_baseline(detector, image, tap, [DEEPEST], confidence=confidence, iou=IOU)
+        windows = every_window(baseline.grid_wh, None)
+        objects = detector.objects_of(baseline.candidates.take(baseline.kept), "", baseline.frame)
         for suppress, bar in zip((False, True), bars, strict=True):
-            ours = ours_of(untouched, windows, objects, confidence, states, suppress)
-            plain = plain_loop_of(untouched, windows, objects, confidence, suppress)
+            ours = ours_of(baseline, windows, objects, confidence, states, suppress)
+            plain = plain_loop_of(baseline, windows, objects, confidence, suppress)
             seconds, answers = in_turns((plain, ours), arguments.rounds)
             for one, other in zip(*answers, strict=True):
                 np.testing.assert_allclose(one, other, atol=1e-4)
@@ -71,7 +71,7 @@ def main() -> None:
                 "tap": tap,
                 "windows": len(windows),
                 "predictions": len(objects),
-                "candidates": len(untouched.candidates),
+                "candidates": len(baseline.candidates),
                 "confidence": round(confidence, 4),
                 "suppression": suppress,
             }
@@ -114,7 +114,7 @@ def random_picture() -> Any:
 
 def threshold(detector: DarknetDetector, image: Any, wanted: int) -> float:
     """The confidence at which suppression leaves so many predictions of the deepest head."""
-    found = look(detector, image, "80", [DEEPEST], confidence=0.0, iou=IOU).candidates
+    found = run_baseline(detector, image, "80", [DEEPEST], confidence=0.0, iou=IOU).candidates
     low, high = 0, len(found)
     while low < high:
         middle = (low + high) // 2
@@ -126,34 +126,34 @@ def threshold(detector: DarknetDetector, image: Any, wanted: int) -> float:
 
 
 def ours_of(
-    untouched: Untouched,
+    baseline: Baseline,
     windows: Windows,
     objects: Objects,
     confidence: float,
-    states_of: Callable[[Untouched, Windows], Any],
+    states_of: Callable[[Baseline, Windows], Any],
     suppress: bool,
 ) -> Callable[[], list[Any]]:
-    """What :func:`measure_occlusion` does after the untouched pass."""
-    ready = Suppression(untouched, objects, confidence=confidence, iou=IOU)
+    """Return what :func:`measure_occlusion` does after the first pass."""
+    ready = Suppression(baseline, objects, confidence=confidence, iou=IOU)
     shown = ready.shown
 
     def run() -> list[Any]:
-        states = states_of(untouched, windows)
+        states = states_of(baseline, windows)
         scores = occluded_scores(shown, states, np.tile(objects.score, (len(windows), 1)))
         if not suppress:
             return [scores]
-        suppression = Suppression(untouched, objects, confidence=confidence, iou=IOU)
-        after = suppression.under(states, len(windows))
+        suppression = Suppression(baseline, objects, confidence=confidence, iou=IOU)
+        after = suppression.suppress(states, len(windows))
         return [scores, after.disappeared, np.bincount(after.window, minlength=len(windows))]
 
     return run
 
 
 def plain_loop_of(
-    untouched: Untouched, windows: Windows, objects: Objects, confidence: float, suppress: bool
+    baseline: Baseline, windows: Windows, objects: Objects, confidence: float, suppress: bool
 ) -> Callable[[], list[Any]]:
     """The rest of the network, the scores and the suppression once for every window."""
-    detector, reader = untouched.detector, untouched.readers[0]
+    detector, reader = baseline.detector, baseline.readers[0]
     cells = objects.provenance
     place = cells.cell_y * reader.head.grid_wh[0] + cells.cell_x
     label = np.array([COCO_NAMES.index(name) for name in objects.label])
@@ -161,9 +161,9 @@ def plain_loop_of(
     def run() -> list[Any]:
         scores, gone, new = [], [], []
         for x, y, size in zip(windows.x, windows.y, windows.size, strict=True):
-            changed = untouched.map.clone()
+            changed = baseline.map.clone()
             changed[:, :, y : y + size, x : x + size] = 0
-            heads = detector.network.run_layers({untouched.tap: changed}, untouched.path)
+            heads = detector.network.run_layers({baseline.tap: changed}, baseline.path)
             raw = heads[reader.head.layer][0]
             numbers = raw.permute(1, 2, 0).reshape(-1, raw.shape[0])
             scores.append(reader.scores(numbers, place, cells.anchor, label))
@@ -171,7 +171,7 @@ def plain_loop_of(
                 # As the detector does it, but for making objects: their ids would cost the plain loop more.
                 found = best_first([reader.of_map(raw, confidence)])
                 found = found.take(unsuppressed(found, IOU))
-                xyxy = clip(untouched.frame.to_image(found.xyxy.astype(np.float32)), untouched.frame.image_wh)
+                xyxy = clip(baseline.frame.to_image(found.xyxy.astype(np.float32)), baseline.frame.image_wh)
                 inside = area(xyxy) > 0
                 xyxy, found = xyxy[inside], found.take(inside)
                 same = detector.names[found.label][:, None] == objects.label[None]
@@ -185,21 +185,21 @@ def plain_loop_of(
 
 def report_run_on(detector: DarknetDetector, image: Any, confidence: float, rounds: int) -> None:
     """Layer 79 with all heads: patches beside the whole rest of the network, on a few windows."""
-    untouched = look(detector, image, "79", None, confidence=confidence, iou=IOU)
-    every = every_window(untouched.grid_wh, range(1, 6))
+    baseline = run_baseline(detector, image, "79", None, confidence=confidence, iou=IOU)
+    every = every_window(baseline.grid_wh, range(1, 6))
     windows = every.take(np.linspace(0, len(every) - 1, SAMPLE).astype(int))
 
     def plain() -> list[Any]:
         made = []
         for x, y, size in zip(windows.x, windows.y, windows.size, strict=True):
-            changed = untouched.map.clone()
+            changed = baseline.map.clone()
             changed[:, :, y : y + size, x : x + size] = 0
-            heads = detector.network.run_layers({**untouched.outputs, untouched.tap: changed}, untouched.path)
+            heads = detector.network.run_layers({**baseline.outputs, baseline.tap: changed}, baseline.path)
             made.append(heads[DEEPEST].sum())
         return made
 
     def ours() -> list[Any]:
-        return [states for _, states in run_on_states(untouched, windows)]
+        return [states for _, states in run_on_states(baseline, windows)]
 
     seconds, _ = in_turns((plain, ours), rounds)
     figure = {"method": "run_on", "tap": "79", "heads": 3, "windows": len(windows), "suppression": False}

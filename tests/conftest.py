@@ -104,9 +104,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo with 24 pictures, and 64 places of the object that its report moves about."""
     import torch
-    from objectspace.report.demo import make_demo
 
     from objectspace.report import evidence
+    from objectspace.report.demo import make_demo
 
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:

@@ -17,10 +17,10 @@ PACKAGE = Path(objectspace.__file__).parent
 ORDER = (
     "__main__",
     "cli",
-    "demo",
     "report",
     "export",
     "queries",
+    "vary",
     "flow",
     "tally",
     "jobs",

@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+
+from objectspace.scenes.world import KINDS, draw_scene
 from objectspace.scenes.world.kinds import model_of
 from objectspace.scenes.world.painting import Wear, paint_sight
 from objectspace.scenes.world.solids import View, extent, look_at, turn_x, turn_y
 from objectspace.scenes.world.styles import STYLES
-
-from objectspace.scenes.world import KINDS, draw_scene
 
 Pixels = NDArray[np.uint8]
 TILE = 120  # pixels

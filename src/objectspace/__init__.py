@@ -14,9 +14,9 @@ The flow, in the order in which it is used::
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
     FactorSpec, measure_factor, compare_spaces      what spaces hold, with chance and interval
     measure_occlusion, project, measure_context     which cells count, where place is, what context does
-    draw_variation, erase_space                     one object varied; a factor taken out of a space
+    vary_object, erase_space                        one object varied; a factor taken out of a space
     export_store                                    objects and vectors as files of other tools
-    make_report                                     the paper's claims and figures on a store, in HTML
+    write_report                                     the paper's claims and figures on a store, in HTML
     draw_scene, write_world                         pictures whose every factor is known
 
 Names are imported when they are first used, so that ``import objectspace`` costs nothing.
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from objectspace.analyses.factors import FactorSpec, measure_factor
     from objectspace.analyses.occlusion import measure_occlusion
     from objectspace.analyses.projection import project
-    from objectspace.build_index import index_space
     from objectspace.embeddings.crops import CropPolicy
     from objectspace.embeddings.spaces import Recipe, Space
     from objectspace.errors import (
@@ -63,9 +62,11 @@ if TYPE_CHECKING:
     from objectspace.figures.style import write_figure
     from objectspace.images import Image, find_photos, read_image
     from objectspace.jobs.add_embeddings import add_embeddings
+    from objectspace.jobs.build_index import index_space
     from objectspace.jobs.commits import IndexSummary
     from objectspace.jobs.erase import erase_space
     from objectspace.jobs.index import index
+    from objectspace.jobs.vary import vary_object
     from objectspace.models.detectors import load_detector
     from objectspace.models.encoders import Encoder, load_encoder
     from objectspace.models.encoders.encoder_maps import load_encoder_map
@@ -87,7 +88,7 @@ if TYPE_CHECKING:
         MaskSpec,
         PromptSpec,
     )
-    from objectspace.report import make_report
+    from objectspace.report import write_report
     from objectspace.scenes.variation_files import draw_variation
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world.world_files import write_world
@@ -153,13 +154,13 @@ _ADDRESSES = {
     "find_photos": "images",
     "from_supervision": "objects.annotations.supervision",
     "index": "jobs.index",
-    "index_space": "build_index",
+    "index_space": "jobs.build_index",
     "load_detector": "models.detectors",
     "load_encoder": "models.encoders",
     "load_encoder_map": "models.encoders.encoder_maps",
     "load_prompter": "models.prompts",
     "make_objects": "objects.records",
-    "make_report": "report",
+    "write_report": "report",
     "measure_context": "analyses.context",
     "measure_factor": "analyses.factors",
     "measure_occlusion": "analyses.occlusion",
@@ -177,6 +178,7 @@ _ADDRESSES = {
     "read_names": "objects.labels",
     "sheet_rows": "search.tiles",
     "to_supervision": "objects.annotations.supervision",
+    "vary_object": "jobs.vary",
     "view_objects": "analyses.context",
     "write_figure": "figures.style",
     "write_world": "scenes.world.world_files",
@@ -244,7 +246,6 @@ __all__ = [
     "load_encoder_map",
     "load_prompter",
     "make_objects",
-    "make_report",
     "measure_context",
     "measure_factor",
     "measure_occlusion",
@@ -262,8 +263,10 @@ __all__ = [
     "read_names",
     "sheet_rows",
     "to_supervision",
+    "vary_object",
     "view_objects",
     "write_figure",
+    "write_report",
     "write_world",
 ]
 

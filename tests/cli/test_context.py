@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from objectspace.scenes.world.world_files import write_world
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.errors import ImageError
@@ -12,6 +11,7 @@ from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
+from objectspace.scenes.world.world_files import write_world
 
 SPACES = ("test_vit-crop-margin0.5", "test_vit-crop-keep-margin0.5", "test_vit-crop-only-margin0.5")
 VIEWS = [part for pair in zip(("--alone", "--both", "--around"), SPACES, strict=True) for part in pair]
@@ -36,6 +36,7 @@ def test_context_in_words_and_drawn(command, store, tmp_path):
     assert (done.code, done.err) == (0, "")
     assert "embedding: R2 from the surroundings" in done.out
     assert "pairs: context share" in done.out
+    assert "no test of people on chairs: people are on chairs in" in done.out
     assert (tmp_path / "context.png").stat().st_size > 10_000
 
 
@@ -43,7 +44,7 @@ def test_the_answer_comes_before_a_figure_that_fails(command, store, tmp_path, m
     def gone(*arguments):
         raise ImageError("a.png", "there is no such file")
 
-    monkeypatch.setattr("objectspace.analyses.context.pictures.cut_views", gone)
+    monkeypatch.setattr("objectspace.figures.context_crops.cut_views", gone)
     done = command("context", store, *VIEWS, "-k", 2, "--figure", tmp_path / "context.png")
     assert (done.code, done.err) == (1, "objectspace: a.png: there is no such file\n")
     assert "pairs: context share" in done.out
@@ -55,6 +56,8 @@ def test_context_as_json(command, store):
     assert answer["spaces"] == dict(zip(("alone", "both", "around"), SPACES, strict=True))
     assert set(answer["shares"]["only_surroundings"]) >= {"value", "chance", "low", "high", "p", "n"}
     assert len(answer["pairs"]["each"]) == 2 * answer["n"]
+    assert answer["chairs"] == {}
+    assert answer["no_chairs"].endswith("expected 10 or more")
 
 
 def test_spaces_in_the_wrong_places_are_one_sentence(sentence, store):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from objectspace import demo
+from objectspace.report import demo
 
 
 @pytest.fixture

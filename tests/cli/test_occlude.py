@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
+import PIL.Image
 import pytest
 
 
@@ -39,7 +41,7 @@ def test_what_a_person_reads(occlude) -> None:
     assert (done.code, done.err) == (0, "")
     first, header, *rows = done.out.splitlines()
     assert "windows of 1 to 2 cells zeroed in layer" in first
-    words = "label score cell head falls under smallest window lowest score under window"
+    words = "label score cell head disappears under smallest window lowest score under window"
     assert " ".join(header.split()) == words
     assert any(row.startswith(("apple", "pear", "plum")) for row in rows)
     assert "can only fall when its own cell is covered" in rows[-1]
@@ -86,3 +88,25 @@ def test_one_figure_is_of_one_photo(world, occlude, tmp_path) -> None:
     done = occlude(world.photos / "red2.png", "--figure", tmp_path / "out.png")
     assert (done.code, done.out) == (2, "")
     assert "--figure draws one photo" in done.err
+
+
+def test_photos_are_decoded_one_at_a_time(world, command, tmp_path) -> None:
+    """Six photos of 12 megapixels are 216 MB once decoded; one of 36 MB may be held, and worked on."""
+    photos = [tmp_path / f"{number}.jpg" for number in range(6)]
+    for photo in photos:
+        PIL.Image.open(world.photos / "red1.png").convert("RGB").resize((4000, 3000)).save(photo)
+
+    tracemalloc.start()
+    try:
+        done = command("occlude", *photos, *world.network, "--windows", "1", "--json")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [document["image"] for document in json.loads(done.out)] == list(map(str, photos))
+    assert peak < 150e6
+
+
+def test_nothing_is_printed_where_a_later_photo_cannot_be_read(world, occlude, tmp_path) -> None:
+    done = occlude(tmp_path / "none.jpg", "--windows", "1", "--json")
+    assert (done.code, done.out) == (1, "")

@@ -78,14 +78,14 @@ def test_windows_worth_a_picture(result) -> None:
     assert result.disappeared[second].tolist() == [False, True]
 
 
-def test_where_nothing_falls_the_deepest_loss_is_shown(result) -> None:
+def test_where_nothing_disappears_the_largest_loss_is_shown(result) -> None:
     scores = result.scores.copy()
     scores[7] -= 0.04
     kept = replace(result, disappeared=np.zeros_like(result.disappeared), scores=scores)
     assert choose_windows(kept) == [int(kept.score_change.min(1).argmin())]
 
 
-def test_the_figure_names_what_stays_falls_and_appears(result, pixels) -> None:
+def test_the_figure_names_what_stays_disappears_and_appears(result, pixels) -> None:
     shown = texts(draw_occlusion(result, pixels))
     assert "before: 2 predictions" in shown
     assert "layer 8: 1 x 1 of 6 x 4 cells zeroed" in shown
@@ -133,7 +133,7 @@ def test_many_predictions_have_eight_maps_and_none_has_no_map(result, pixels) ->
         disappeared=result.disappeared[:, rows],
     )
     figure = draw_occlusion(many, pixels)
-    assert "The 8 surest of 10 are shown." in "\n".join(text.get_text() for text in figure.texts)
+    assert "The 8 highest-scoring of 10 are shown." in texts(figure)
 
 
 def test_pixels_of_another_picture_are_refused(result) -> None:

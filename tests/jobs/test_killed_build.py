@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from objectspace.build_index import index_space
+from objectspace.jobs.build_index import index_space
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store
 
@@ -45,7 +45,7 @@ build_index.index_space(STORE, "a-crop", kind="ivf-pq")
 def build(tmp_path_factory):
     """A function (store, moment) -> the exit code of a child that was to build the index."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["lance", "objectspace.build_index"])
+    context.set_forkserver_preload(["lance", "objectspace.jobs.build_index"])
     script = tmp_path_factory.mktemp("build") / "build.py"
     script.write_text(BUILD)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectspace.analyses.context import find_people
 from objectspace.images import read_image
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import COCO_NAMES
 from objectspace.objects.records import Objects
+from objectspace.report.claims.chairs import find_people
 
 pytestmark = pytest.mark.real
 

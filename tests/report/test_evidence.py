@@ -1,18 +1,21 @@
-"""What a report is made of: which spaces, which photos, which object is moved."""
+"""The evidence of a report: which spaces, which photos, which object is moved, and the memory it takes."""
 
 from __future__ import annotations
 
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from objectspace.errors import InputError, QueryError
+from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.records import no_objects
-from objectspace.report.evidence import Choice, choose, photos_of
+from objectspace.report.evidence import Choice, choose, occlude, photos_of
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
 
 WINDOWS = "tiny-window3-deepest"
@@ -63,7 +66,7 @@ def test_a_photo_that_was_replaced_is_not_taken_for_the_one_that_was_indexed(
 
     looked_at = photos_of(store, WINDOWS, 24)
 
-    assert [Path(photo.image.path).name for photo in looked_at.read] == ["red2.png", "blue.jpg", "green.jpg"]
+    assert [Path(photo.row.path).name for photo in looked_at.read] == ["red2.png", "blue.jpg", "green.jpg"]
     (error,) = looked_at.unread
     assert error.path == str(photos / "red1.png")
     assert error.reason.startswith("holds another photo than the one that was indexed")
@@ -77,3 +80,30 @@ def test_without_any_of_the_photos_the_first_reason_is_said(
 
     with pytest.raises(InputError, match=r"no photo of the store could be read: .*red1\.png"):
         photos_of(store, WINDOWS, 24)
+
+
+def test_photos_of_phone_size_are_decoded_one_at_a_time(
+    indexed: Callable[..., Store], world, tmp_path: Path
+) -> None:
+    """Six photos of 12 megapixels are 216 MB once decoded; one of 36 MB may be held, and worked on."""
+    for number in range(6):
+        large = PIL.Image.new("RGB", (4000, 3000), (40 * number, 0, 0))
+        large.paste((200, 40, 40), (800, 600, 2000, 1500))
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        large.save(tmp_path / "photos" / f"{number}.jpg")
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        (tmp_path / "labels" / f"{number}.txt").write_text("0 0.35 0.35 0.3 0.3")
+    store = indexed(tmp_path / "photos", tmp_path / "labels")
+    detector = load_detector(world.cfg, weights=world.weights, names=world.names, precision="float32")
+
+    tracemalloc.start()
+    try:
+        photos = photos_of(store, WINDOWS, 24)
+        zeroed = occlude(detector, photos.read)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(photos.read) == 6
+    assert len(zeroed.shares) == 6
+    assert peak < 150e6

@@ -23,7 +23,7 @@ def test_windows_are_whole_cells_the_nearest_to_the_object(indexed: Callable[...
 
     for photo, cut in zip(photos.read, window_cuts(Material(store, choice, photos, [], None)), strict=False):
         # The photo is stretched to the input of 64 x 64.
-        scale = np.array([photo.image.width, photo.image.height] * 2) / 64
+        scale = np.array([*photo.size] * 2) / 64
         boxes, windows = photo.objects.xyxy / scale, cut.window_xyxy / scale
         for box, window, cell in zip(boxes, windows, cut.cell_xyxy / scale, strict=True):
             middle = (box[:2] + box[2:]) / 2

@@ -12,7 +12,7 @@ from objectspace import report
 from objectspace._version import __version__
 from objectspace.errors import InputError, ModelError, QueryError
 from objectspace.models.detectors.torchvision_models import TorchvisionDetector
-from objectspace.report import Choice, make_report
+from objectspace.report import Choice, write_report
 from objectspace.store import Store, open_store
 from tests.models.detectors.tiny_detectors import BUILDERS, NAMES
 
@@ -30,7 +30,7 @@ def test_without_its_detector_a_store_still_has_a_report(
 
     monkeypatch.setattr(report, "space_detector", gone)
 
-    made = make_report(store, tmp_path / "out")
+    made = write_report(store, tmp_path / "out")
 
     missing = {heading.split(".")[0] for heading, _ in made.missing}
     assert missing == {"Figure 3", "Figure 6", "Figure 7"}
@@ -47,7 +47,7 @@ def test_windows_in_bfloat16_are_zeroed_and_moved_in_float32(
 ) -> None:
     store = indexed(precision="bfloat16")
 
-    made = make_report(store, tmp_path / "out")
+    made = write_report(store, tmp_path / "out")
 
     assert made.recipes[made.choice.window].precision == "bfloat16"
     assert {heading.split(".")[0] for heading, _ in made.missing} == {"Figure 1", "Figure 2"}
@@ -62,7 +62,7 @@ def test_of_another_family_only_the_zeroing_is_left_out(
     store = indexed(detector=detector)
     monkeypatch.setattr(report, "space_detector", lambda *_, **options: detector)
 
-    made = make_report(store, tmp_path / "out")
+    made = write_report(store, tmp_path / "out")
 
     missing = {heading.split(".")[0]: reason for heading, reason in made.missing}
     assert set(missing) == {"Figure 1", "Figure 2", "Figure 3"}
@@ -80,7 +80,7 @@ def test_objects_that_fill_their_photos_are_not_moved(
         filling.write_text("0 0.5 0.5 0.98 0.98")
     store = indexed(labels=labels)
 
-    made = make_report(store, tmp_path / "out")
+    made = write_report(store, tmp_path / "out")
 
     missing = {heading.split(".")[0]: reason for heading, reason in made.missing}
     assert "has no room to move" in missing["Figure 6"]
@@ -110,7 +110,7 @@ def test_page_and_json_say_how_little_some_findings_rest_on(small_demo) -> None:
 
 def test_an_unknown_space_is_refused_before_anything_is_written(store: Store, tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="no space nowhere"):
-        make_report(store, tmp_path / "out", Choice(crop="nowhere"))
+        write_report(store, tmp_path / "out", Choice(crop="nowhere"))
     assert not (tmp_path / "out" / "report.html").exists()
 
 
@@ -122,7 +122,7 @@ def test_an_unknown_column_shows_nothing_and_says_so(
 
     monkeypatch.setattr(report, "_detector", none)
 
-    made = make_report(store, tmp_path / "out", Choice(orientation="azimth"))
+    made = write_report(store, tmp_path / "out", Choice(orientation="azimth"))
 
     reasons = {finding.key: finding.reason for finding in made.findings}
     assert "no factor 'azimth'" in reasons["orientation"]
@@ -132,4 +132,4 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(store: Store, tmp_path: Pa
     (tmp_path / "file").write_text("")
 
     with pytest.raises(InputError, match="cannot be written"):
-        make_report(store, tmp_path / "file" / "out")
+        write_report(store, tmp_path / "file" / "out")

@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import binomtest
 
 from objectspace import build_index
-from objectspace.build_index import choose_settings, index_space
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError, StoreBusyError
 from objectspace.files import content_id
+from objectspace.jobs.build_index import choose_settings, index_space
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.search import SpaceSearch, approximate
 from objectspace.search.approximate import recall_of

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from objectspace.build_index import index_space
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
 from objectspace.files import content_id
+from objectspace.jobs.build_index import index_space
 from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.search import Queries, SpaceSearch
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from objectspace.build_index import index_space
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
 from objectspace.files import content_id
+from objectspace.jobs.build_index import index_space
 from objectspace.objects.records import make_objects
 from objectspace.search import SpaceSearch, default_space
 from objectspace.search.queries.points import query_point

@@ -10,13 +10,15 @@ from __future__ import annotations
 from objectspace.cli import (  # noqa: F401  register their commands
     context,
     demo,
+    erase,
     export,
     index_space,
-    location,
     measure,
     occlude,
+    project,
     report,
     search,
+    vary,
 )
 from objectspace.cli.commands import app, main
 

@@ -1,7 +1,8 @@
-"""``objectspace context``: what embeddings owe to the object, and what to its surroundings."""
+"""``objectspace context``: shares of an embedding that the object and its surroundings explain."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +11,11 @@ import typer
 from objectspace.cli.commands import app
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighborsOfEach, StorePath
 from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table, warn
-from objectspace.errors import counted
+from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
     from objectspace.analyses.context import Context, Views
+    from objectspace.report.claims.chairs import ChairTest
     from objectspace.store import Store
 
 Alone = Annotated[
@@ -52,25 +54,49 @@ def context(
     first = opened.space(alone)
     views = view_objects(first, opened.space(both), opened.space(around), opened.objects(first.object_id))
     measured = measure_context(views, k=k, metric=metric.value)
+    chairs, no_chairs = _measure_chairs(views, k, metric)
     if as_json:
-        print_json(measured.to_json())
+        tests = {view: test.to_json() for view, test in chairs.items()}
+        print_json({**measured.to_json(), "chairs": tests, "no_chairs": no_chairs or None})
     else:
-        _print_context(measured)
+        _print_context(measured, chairs)
+        typer.echo(
+            f"no test of people on chairs: {no_chairs}"
+            if no_chairs
+            else "people: share of their nearest people, in other photos, that are on a chair"
+        )
     if figure is not None:
-        _draw(measured, views, opened, figure)
+        _draw(measured, chairs, views, opened, figure)
 
 
-def _draw(measured: Context, views: Views, store: Store, path: Path) -> None:
+def _measure_chairs(views: Views, k: int, metric: Metric) -> tuple[dict[str, ChairTest], str]:
+    """Return the test of people on chairs in each view, or an empty one and the reason."""
+    from objectspace.report.claims.chairs import measure_views
+
+    try:
+        return measure_views(views, k=k, metric=metric.value), ""
+    except InputError as error:
+        return {}, str(error)
+
+
+def _draw(measured: Context, chairs: Mapping[str, ChairTest], views: Views, store: Store, path: Path) -> None:
     from objectspace.figures.context import draw_context
     from objectspace.figures.context_crops import cut_views
     from objectspace.figures.style import write_figure
 
+    names = {"alone": "object", "both": "both", "around": "surroundings"}
+    people = [
+        (f"{names[view]}: {where}", one)
+        for view, test in chairs.items()
+        for where, one in (("on", test.on), ("beside", test.beside))
+        if one is not None
+    ]
     paths = {row.image_id: row.path for row in store.images()}
-    write_figure(draw_context(measured, cut_views(views, paths)), path)
+    write_figure(draw_context(measured, cut_views(views, paths), people), path)
 
 
-def _print_context(measured: Context) -> None:
-    """Shares, pairs and people on chairs, a row for each figure."""
+def _print_context(measured: Context, chairs: Mapping[str, ChairTest]) -> None:
+    """Print shares, pairs and people on chairs, a row for each estimate."""
     if measured.masked < measured.n:
         unmasked = f"{measured.n - measured.masked} of {counted(measured.n, 'object')}"
         warn(f"without a mask: {unmasked}; there the box counts as the object")
@@ -91,13 +117,9 @@ def _print_context(measured: Context) -> None:
         estimate_row("pairs: rank by the surroundings", pairs.surroundings),
         estimate_row("pairs: context share", pairs.context),
     ]
-    for test in measured.chairs.values():
+    for test in chairs.values():
         groups = {"on a chair": test.on, "beside a chair": test.beside, "difference": test.difference}
         rows += [
             estimate_row(f"{test.space}: {name}", one) for name, one in groups.items() if one is not None
         ]
     print_table(["", "value", "chance", "low", "high", "p", "n"], rows)
-    if measured.no_chairs:
-        typer.echo(f"no test of people on chairs: {measured.no_chairs}")
-    else:
-        typer.echo("people: share of their nearest people, in other photos, that are on a chair")

@@ -33,7 +33,7 @@ def index_space(
     as_json: Json = False,
 ) -> None:
     """Build the approximate index of a large space, for search --approximate, and measure its recall."""
-    from objectspace.build_index import index_space as build
+    from objectspace.jobs.build_index import index_space as build
     from objectspace.search import default_space
     from objectspace.store import open_store
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +23,7 @@ from objectspace.cli.options import (
     Names,
     ResizeOption,
 )
-from objectspace.cli.output import checked_figure, print_json, print_table
+from objectspace.cli.output import checked_figure, json_text, print_json, print_table
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ def occlude(
     device: Device = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Zero every window of a layer, and show which predictions fall, which weaken and which appear."""
+    """Zero every window of a layer, and show which predictions disappear, weaken and appear."""
     if figure is not None and len(photos) > 1:
         misuse("--figure draws one photo; give one")
     checked_figure(figure)
@@ -73,26 +75,30 @@ def occlude(
     from objectspace.models.detectors import load_detector
 
     sizes = parse_sizes(windows)
-    images = [read_image(photo) for photo in photos]
-    finder = load_detector(
+    found = load_detector(
         detector,
         weights=detector_weights,
         names=names,
         resize=resize,
         device=device,
-        precision="float32",  # bfloat16 would round away the changes of score that are looked for
+        precision="float32",  # bfloat16 would round away the changes of score that are measured
     )
-    results = []
-    for image in images:
-        result = measure_occlusion(finder, image, tap=tap, sizes=sizes, confidence=confidence, iou=iou)
-        results.append(result)
-        if not as_json:
-            _print_occlusion(image, result)
-    if as_json:
-        documents = [_document(image, result) for image, result in zip(images, results, strict=True)]
-        print_json(documents[0] if len(documents) == 1 else documents)
-    if figure is not None:
-        _draw(images[0], results[0], figure)
+
+    def one(photo: Path) -> Occlusion:
+        """Measure one photo and draw it; its pixels are not kept."""
+        image = read_image(photo)
+        result = measure_occlusion(found, image, tap=tap, sizes=sizes, confidence=confidence, iou=iou)
+        if figure is not None:
+            _draw(image, result, figure)
+        return result
+
+    if as_json and len(photos) == 1:
+        print_json(_document(photos[0], one(photos[0])))
+    elif as_json:
+        _print_documents(_document(photo, one(photo)) for photo in photos)
+    else:
+        for photo in photos:
+            _print_occlusion(photo, one(photo))
 
 
 def _draw(image: Image, result: Occlusion, path: Path) -> None:
@@ -102,12 +108,28 @@ def _draw(image: Image, result: Occlusion, path: Path) -> None:
     write_figure(draw_occlusion(result, image.pixels), path)
 
 
-def _document(image: Image, result: Occlusion) -> dict[str, Any]:
-    return {"image": image.path, **result.to_json()}
+def _document(photo: Path, result: Occlusion) -> dict[str, Any]:
+    return {"image": str(photo), **result.to_json()}
 
 
-def _print_occlusion(image: Image, result: Occlusion) -> None:
-    """The setting, a row for each prediction, and what appears."""
+def _print_documents(documents: Iterable[dict[str, Any]]) -> None:
+    """Print one JSON list of documents that are made one at a time.
+
+    They wait in a file, so that memory does not grow and nothing is printed if one of them fails.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as waiting:
+        for number, document in enumerate(documents):
+            waiting.write("[" if number == 0 else ", ")
+            waiting.write(json_text(document))
+        waiting.write("]")
+        waiting.seek(0)
+        while block := waiting.read(1 << 20):
+            typer.echo(block, nl=False)
+    typer.echo()
+
+
+def _print_occlusion(photo: Path, result: Occlusion) -> None:
+    """Print the setting, a row for each prediction, and the predictions that appear."""
     columns, rows = result.grid_wh
     name = "the pixels" if result.tap == "pixels" else f"layer {result.tap}"
     sizes = sorted(set(result.windows.size.tolist()))
@@ -115,7 +137,7 @@ def _print_occlusion(image: Image, result: Occlusion) -> None:
     cells = "cell" if sizes == [1] else "cells"
     windows = f"{counted(len(result.windows), 'window')} of {span} {cells}"
     typer.echo(
-        f"{image.path}: {counted(len(result.objects), 'prediction')}; {windows} zeroed in {name}, "
+        f"{photo}: {counted(len(result.objects), 'prediction')}; {windows} zeroed in {name}, "
         f"{columns} x {rows} cells of {result.cell_px[0]:g} x {result.cell_px[1]:g} pixels ({result.method})"
     )
     if len(result.objects):
@@ -123,19 +145,19 @@ def _print_occlusion(image: Image, result: Occlusion) -> None:
     _print_appeared(result)
     if result.own_cell_only:
         typer.echo(
-            "Only single cells are looked at after this layer, so a prediction can only fall when its own "
-            "cell is covered; an earlier --tap, or pixels, shows what around an object counts."
+            "Only single cells are read after this layer, so a prediction can only fall when its own "
+            "cell is covered; an earlier --tap, or pixels, shows the effect of an object's surroundings."
         )
 
 
 def _rows(result: Occlusion) -> tuple[list[str], list[list[Any]]]:
-    """A table of what each prediction bears."""
+    """Return header and rows: for each prediction the windows under which it disappears or weakens."""
     header = [
         "label",
         "score",
         "cell",
         "head",
-        "falls under",
+        "disappears under",
         "smallest window",
         "lowest score",
         "under window",
@@ -173,7 +195,7 @@ def _print_appeared(result: Occlusion) -> None:
     appear = counted(len(result.appeared), "prediction appears", "predictions appear")
     typer.echo(
         f"{appear} under {counted(windows, 'window')} ({listed}); "
-        f"the surest is {result.appeared.label[best]} {result.appeared.score[best]:.2f} under "
+        f"the highest-scoring is {result.appeared.label[best]} {result.appeared.score[best]:.2f} under "
         f"{_window(result, int(result.appeared.window[best]))}."
     )
 

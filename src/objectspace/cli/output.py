@@ -240,8 +240,13 @@ def write_sheet(store: Store, answers: Sequence[Answer], path: Path) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on a line."""
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    """Print one JSON document on a line."""
+    typer.echo(json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Return a JSON document on one line."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def warn(text: str) -> None:

@@ -49,11 +49,11 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Test the paper's claims on a store, draw its figures, and write one HTML file."""
-    from objectspace.report import Choice, make_report
+    from objectspace.report import Choice, write_report
     from objectspace.store import open_store
 
     choice = Choice(crop, window, orientation, period, style, group)
-    made = make_report(open_store(store), out, choice, device=device)
+    made = write_report(open_store(store), out, choice, device=device)
     if as_json:
         print_json(made.to_json())
     else:

@@ -1,4 +1,4 @@
-"""Spaces compared, drawn: who shares neighbors with whom, and each factor in each space."""
+"""Drawings of compared spaces: the neighbors that each pair shares, and each factor in each space."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from objectspace.errors import counted
 from objectspace.figures.factors import (
     PANEL,
     TEXT_SIZE,
+    add_heading,
     add_key,
     agreement_axis,
     draw_estimates,
@@ -20,36 +21,30 @@ from objectspace.figures.style import GRAY
 
 # Inches.
 CELL = 0.62
-NAMES = 2.5
-NUMBERS = 0.85
+NAMES = 2.2
 ROW = 0.24
+AROUND = 1.6
 
 
 def draw_comparison(compared: Comparison) -> Figure:
-    """Left, neighbor overlap (below the diagonal) and unbiased CKA (above it); for each factor a panel
-    for its neighbors and, under it, one for its probe. Spaces have numbers, and their names at the left.
+    """Draw neighbor overlap (below the diagonal) and unbiased CKA (above it) of each pair of spaces.
+
+    To the right, for each factor, a panel for its neighbors and under it one for its probe. Spaces have
+    numbers, and their names at the left.
     """
     count, factors = len(compared.spaces), len(compared.factors)
-    square = CELL * count
-    panel = max(ROW * count, 0.6)
-    height = max(square + 1.45, (2 * panel + 2.1) if factors else 0.0)
-    width = NAMES + square + 0.4 + factors * (NUMBERS + PANEL)
-    figure = Figure(figsize=(width, height))
-
-    def axes_at(left: float, top: float, wide: float, high: float) -> Axes:
-        return figure.add_axes((left / width, (height - top - high) / height, wide / width, high / height))
-
-    _draw_pairs(axes_at(NAMES, 0.5, square, square), compared)
-    for number, factor in enumerate(compared.factors):
-        left = NAMES + square + 0.4 + number * (NUMBERS + PANEL) + NUMBERS
-        neighbors = axes_at(left, 0.5, PANEL - 0.25, panel)
-        probe = axes_at(left, 0.5 + panel + 0.72, PANEL - 0.25, panel)
-        _draw_factor(neighbors, probe, factor)
+    square, panel = CELL * count, max(ROW * count, 0.6)
+    height = max(square, 2 * panel + 0.7 if factors else 0.0) + AROUND
+    figure = Figure(figsize=(NAMES + square + 0.4 + factors * PANEL, height), layout="constrained")
+    grid = figure.add_gridspec(2, 1 + factors, width_ratios=[NAMES + square, *[PANEL] * factors])
+    pairs = figure.add_subplot(grid[:, 0], anchor="NE")
+    _draw_pairs(pairs, compared)
+    for column, factor in enumerate(compared.factors, start=1):
+        _draw_factor(figure.add_subplot(grid[0, column]), figure.add_subplot(grid[1, column]), factor)
     held = f"{counted(compared.n, 'object')} in all spaces · {counted(compared.groups, 'group')}"
-    title = f"{held} · {compared.k} nearest"
-    figure.text(0.12 / width, 1 - 0.2 / height, title, size=TEXT_SIZE + 1, va="center", parse_math=False)
+    add_heading(figure, f"{held} · {compared.k} nearest")
     if factors:
-        add_key(figure, 0.12 / width, 0.16 / height)
+        add_key(figure)
     return figure
 
 
@@ -82,23 +77,23 @@ def _draw_pairs(axes: Axes, compared: Comparison) -> None:
             text = "–" if np.isnan(value) else f"{value:.2f}"
             color = "white" if value > 0.6 else "black"
             axes.text(column, row, text, ha="center", va="center", size=TEXT_SIZE, color=color)
-    names = [_wrapped(name) for name in compared.spaces]
+    names = [f"{_shortened(name)}  {number}" for number, name in enumerate(compared.spaces, start=1)]
     axes.set_yticks(range(count), names)
     axes.set_xticks(range(count), [str(number) for number in range(1, count + 1)])
-    for number, tick in enumerate(axes.get_yticklabels()):
-        tick.set(parse_math=False, text=f"{names[number]}  {number + 1}")
+    for tick in axes.get_yticklabels():
+        tick.set_parse_math(False)
     axes.tick_params(labelsize=TEXT_SIZE - 0.5, length=0)
     axes.spines[:].set_visible(False)
     chance = compared.pairs[0].overlap.chance
     axes.set_xlabel(
-        f"below the diagonal: neighbors shared\n(chance {chance:.3f}); above: CKA, unbiased",
+        f"below the diagonal: shared neighbors\n(chance {chance:.3f}); above: CKA, unbiased",
         size=TEXT_SIZE,
         color=GRAY,
     )
 
 
 def _matrix(compared: Comparison) -> NDArray[np.float64]:
-    """Overlap below the diagonal, CKA above it, NaN on it."""
+    """Return overlap below the diagonal, CKA above it, NaN on it."""
     place = {name: row for row, name in enumerate(compared.spaces)}
     values = np.full((len(place), len(place)), np.nan)
     for pair in compared.pairs:
@@ -107,5 +102,5 @@ def _matrix(compared: Comparison) -> NDArray[np.float64]:
     return values
 
 
-def _wrapped(name: str) -> str:
+def _shortened(name: str) -> str:
     return name if len(name) <= 34 else name[:16] + "…" + name[-17:]

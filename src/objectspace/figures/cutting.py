@@ -1,7 +1,8 @@
-"""How an object becomes a vector's input: crops (the paper's figures 1 and 4), windows of a map."""
+"""Drawings of what is embedded: crops of objects and windows of a map (the paper's figures 1 and 4)."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from objectspace.figures.style import BLUE, GRAY, ORANGE
 Pixels = NDArray[np.uint8]
 
 TEXT_SIZE = 8
+#: Letters of the line under a photo.
+MOST_LETTERS = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +39,7 @@ class CropCut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowCut:
-    """A photo and where the windows of its n objects lie, all in pixels of the photo.
+    """A photo, and boxes, cells and windows of its n objects, all in pixels of ``photo``.
 
     xyxy, cell_xyxy, window_xyxy: (n, 4) float32, box, responsible cell and window; labels: (n,)
     """
@@ -49,7 +52,7 @@ class WindowCut:
 
 
 def draw_crop_cuts(cuts: Sequence[CropCut]) -> Figure:
-    """A row for each object: its photo and box, its mask there, and the crop that the encoder sees."""
+    """Draw a row for each object: its photo and box, its mask, and the crop that the encoder gets."""
     _check(cuts, "an object")
     figure = Figure(figsize=(6.4, 2.2 * len(cuts) + 0.3), layout="constrained")
     grid = figure.subplots(len(cuts), 3, squeeze=False)
@@ -65,7 +68,7 @@ def draw_crop_cuts(cuts: Sequence[CropCut]) -> Figure:
 
 
 def draw_window_cuts(cuts: Sequence[WindowCut]) -> Figure:
-    """Each photo with boxes (solid), responsible cells (filled) and the windows around them (dashed)."""
+    """Draw each photo with boxes (solid), responsible cells (filled) and the windows around them (dashed)."""
     _check(cuts, "a photo")
     columns = min(3, len(cuts))
     rows = -(-len(cuts) // columns)
@@ -80,7 +83,7 @@ def draw_window_cuts(cuts: Sequence[WindowCut]) -> Figure:
             _frame(axes, cut.xyxy[row], BLUE, "-")
             _frame(axes, cut.window_xyxy[row], ORANGE, "--")
             _fill(axes, cut.cell_xyxy[row], ORANGE)
-        axes.set_xlabel(", ".join(cut.labels), size=TEXT_SIZE - 1, parse_math=False, wrap=True)
+        axes.set_xlabel(_counts(cut.labels), size=TEXT_SIZE - 1, parse_math=False)
     handles = [
         Rectangle((0, 0), 1, 1, fill=False, edgecolor=BLUE),
         Rectangle((0, 0), 1, 1, facecolor=ORANGE, alpha=0.6),
@@ -91,13 +94,24 @@ def draw_window_cuts(cuts: Sequence[WindowCut]) -> Figure:
     return figure
 
 
+def _counts(labels: Sequence[str]) -> str:
+    """Return labels with their counts, the most frequent first, as many as a panel has room for."""
+    text = ""
+    for label, count in Counter(labels).most_common():
+        part = label if count == 1 else f"{count} {label}"
+        if text and len(text) + len(part) > MOST_LETTERS:
+            return f"{text}, …"
+        text = f"{text}, {part}" if text else part
+    return text
+
+
 def _check(cuts: Sequence[object], what: str) -> None:
     if not cuts:
         raise InputError(f"a figure of how vectors are cut needs at least {what}")
 
 
 def _lifted(cut: CropCut) -> Pixels:
-    """The photo, pale where the object is not."""
+    """Return the photo, pale where the object is not."""
     inside = np.zeros(cut.photo.shape[:2], np.bool_)
     left, top, right, bottom = np.round(cut.xyxy).astype(int)
     inside[max(0, top) : bottom, max(0, left) : right] = True

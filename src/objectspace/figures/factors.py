@@ -1,4 +1,4 @@
-"""A measured factor drawn: each figure beside its chance level, with its interval."""
+"""Drawings of a measured factor: each value beside its chance level, with its interval."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from objectspace.analyses.circular_geometry import Geometry
 from objectspace.analyses.factors import FactorMeasure
@@ -15,13 +16,11 @@ from objectspace.errors import counted
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 
 # Inches.
-PANEL = 2.9
-NAMES = 1.45
-GAP = 0.6
+PANEL = 4.0
 ROW = 0.2
 LOWEST = 0.42
 CURVE = 1.9
-TOP, BOTTOM = 0.62, 0.72
+AROUND = 1.0
 TEXT_SIZE = 7.5
 #: Labels that are drawn, those of most objects.
 MOST_LABELS = 20
@@ -32,7 +31,7 @@ Rows = Sequence[tuple[str, Estimate]]
 
 
 def draw_factor(measured: FactorMeasure) -> Figure:
-    """Panels from left to right: neighbors (all objects, then each label), probe, and geometry of an angle.
+    """Draw panels from left to right: neighbors (all objects, then each label), probe, geometry of an angle.
 
     A blue dot is the value and the line its 95 % interval; the orange stroke is chance.
     """
@@ -40,37 +39,36 @@ def draw_factor(measured: FactorMeasure) -> Figure:
     by_label = labels[:MOST_LABELS] if len(labels) > 1 else []
     rows = [("all objects", measured.neighbors.overall), *by_label]
     curve = measured.geometry is not None
-    panels = 1 + (measured.probe is not None) + curve
     heights = [max(ROW * len(rows), LOWEST), *[LOWEST] * (measured.probe is not None), *[CURVE] * curve]
-    height = TOP + max(heights) + BOTTOM
-    width = NAMES + panels * (PANEL + GAP) - GAP + 0.3 * curve
-    figure = Figure(figsize=(width, height))
-    axes = [
-        figure.add_axes(
-            (
-                (NAMES + number * (PANEL + GAP)) / width,
-                (height - TOP - high) / height,
-                (PANEL - 0.2) / width,
-                high / height,
-            )
-        )
-        for number, high in enumerate(heights)
-    ]
-    draw_estimates(axes[0], rows, agreement_axis(measured))
-    others = iter(axes[1:])
+    figure = Figure(figsize=(PANEL * len(heights), max(heights) + AROUND), layout="constrained")
+    axes = iter(_panels(figure, heights))
+    draw_estimates(next(axes), rows, agreement_axis(measured))
     if measured.probe is not None:
         name = {"R2": "R²", "angular error": "mean angular error"}.get(
             measured.probe.metric, measured.probe.metric
         )
-        draw_estimates(next(others), [("probe", measured.probe.score)], f"linear probe: {name}")
+        draw_estimates(next(axes), [("probe", measured.probe.score)], f"linear probe: {name}")
     if measured.geometry is not None:
-        draw_geometry(next(others), measured.geometry)
-    _write_heading(figure, measured, len(labels) - len(by_label) if by_label else 0)
+        draw_geometry(next(axes), measured.geometry)
+    add_heading(figure, _heading(measured, len(labels) - len(by_label) if by_label else 0))
+    add_key(figure)
     return figure
 
 
+def _panels(figure: Figure, heights: Sequence[float]) -> list[Axes]:
+    """Return axes side by side, aligned at their tops, of these heights in inches."""
+    grid = figure.add_gridspec(1, len(heights))
+    tallest = max(heights)
+    axes = []
+    for column, height in enumerate(heights):
+        # The cell below stays empty; it may not have no height at all.
+        cells = grid[0, column].subgridspec(2, 1, height_ratios=[height, tallest - height + 1e-3])
+        axes.append(figure.add_subplot(cells[0, 0]))
+    return axes
+
+
 def draw_estimates(axes: Axes, rows: Rows, title: str) -> None:
-    """A line for each estimate, the first on top, on one scale that has every interval and chance level."""
+    """Draw a line for each estimate, the first on top, on one scale with every interval and chance level."""
     for place, (_, one) in enumerate(rows):
         low, high = (one.value if np.isnan(end) else end for end in (one.low, one.high))
         axes.plot([low, high], [place, place], color=BLUE, linewidth=1.4, solid_capstyle="butt", zorder=2)
@@ -90,7 +88,7 @@ def draw_estimates(axes: Axes, rows: Rows, title: str) -> None:
 
 
 def draw_geometry(axes: Axes, geometry: Geometry) -> None:
-    """Distance by angle with its interval; the line at 1 is what it is by chance."""
+    """Draw distance by angle with its interval; the line at 1 is chance."""
     there = geometry.pairs > 0
     angle, distance = geometry.angle[there], geometry.distance[there]
     axes.axhline(1, color=ORANGE, linewidth=1.6, zorder=1)
@@ -116,19 +114,30 @@ def draw_geometry(axes: Axes, geometry: Geometry) -> None:
 
 
 def agreement_axis(measured: FactorMeasure) -> str:
-    """What the neighbors' figure is, and which side is the better one where that is not plain."""
+    """Return the axis label of the neighbors' value, with the better side where that is not plain."""
     return measured.agreement + ("" if measured.kind == "categorical" else " (smaller: better)")
 
 
-def add_key(figure: Figure, x: float, y: float) -> None:
-    """The key of :func:`draw_estimates`, from the left at (x, y) of the figure, 0 to 1."""
-    entries = ((BLUE, "value, 95 % interval"), (ORANGE, "chance"))
-    step = 1.35 / figure.get_figwidth()
-    for place, (color, text) in zip((x, x + step), entries, strict=True):
-        figure.text(place, y, f"■ {text}", color=color, size=TEXT_SIZE, va="center")
+def add_heading(figure: Figure, text: str) -> None:
+    """Write a line above all panels, from the left edge."""
+    figure.suptitle(text, x=0.01, ha="left", size=TEXT_SIZE + 1, parse_math=False)
 
 
-def _write_heading(figure: Figure, measured: FactorMeasure, hidden: int) -> None:
+def add_key(figure: Figure) -> None:
+    """Draw the key of :func:`draw_estimates` below all panels."""
+    interval = Line2D([], [], color=BLUE, linewidth=1.4, marker="o", markersize=4)
+    chance = Line2D([], [], color=ORANGE, linestyle="none", marker="|", markersize=9, markeredgewidth=1.6)
+    figure.legend(
+        [interval, chance],
+        ["value, 95 % interval", "chance"],
+        loc="outside lower left",
+        ncols=2,
+        frameon=False,
+        fontsize=TEXT_SIZE,
+    )
+
+
+def _heading(measured: FactorMeasure, hidden: int) -> str:
     spec = measured.spec
     group = "photo" if spec.group is None else f"{spec.group} group"
     parts = [f"{spec.factor} in {measured.space}", counted(measured.n, "object")]
@@ -137,9 +146,7 @@ def _write_heading(figure: Figure, measured: FactorMeasure, hidden: int) -> None
         parts.append(f"at one {spec.control}")
     if hidden:
         parts.append(counted(hidden, "rarer label is not drawn", "rarer labels are not drawn"))
-    height, left = figure.get_figheight(), 0.12 / figure.get_figwidth()
-    figure.text(left, 1 - 0.2 / height, " · ".join(parts), size=TEXT_SIZE + 1, va="center", parse_math=False)
-    add_key(figure, left, 0.16 / height)
+    return " · ".join(parts)
 
 
 def _tidy(axes: Axes) -> None:

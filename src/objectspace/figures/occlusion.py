@@ -1,4 +1,4 @@
-"""Occlusion drawn: predictions before and after windows were zeroed, and what each hangs on (figure 3)."""
+"""Drawings of occlusion: predictions before and after windows are zeroed, and importance maps (figure 3)."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.errors import InputError, counted
 from objectspace.figures.style import BLUE, GRAY, ORANGE
-from objectspace.images import Pixels
+from objectspace.images import Pixels, halved
 
-#: Inches.
+# Inches.
 WIDTH = 10.0
-MARGIN = 0.18
-GAP = 0.22
-TITLE = 0.30
-BAR = 0.74
+TITLE = 0.32
+FOOT = 0.9
 
-#: Importance maps in a row, and rows of them: more than that nobody reads.
+#: Importance maps in a row, and at most.
 COLUMNS = 4
 MOST_MAPS = 8
 MOST_EXAMPLES = 2
@@ -35,195 +35,194 @@ TEXT_SIZE = 7.0
 #: How a box is drawn.
 Style = Literal["-", "--", ":"]
 
-#: The room that a letter at a box takes, as shares of a panel.
-TEXT_SHARE_WH = (0.0175, 0.06)
+#: The room that a letter at a box takes, in inches.
+LETTER_WH = (0.058, 0.135)
 
-#: What costs score is orange, what gains it is blue, what does neither shows the picture.
-FALL = LinearSegmentedColormap.from_list(
-    "fall",
+#: Pixels a side from which a picture is halved: a panel has no more at 320 dots an inch.
+MOST_PIXELS = (1000, 1000)
+
+#: Orange where zeroing costs score, blue where it gains score; where it does neither, the picture shows.
+CHANGE = LinearSegmentedColormap.from_list(
+    "change",
     [
-        (0.0, to_rgba(BLUE, 0.95)),
-        (0.5, to_rgba(BLUE, 0.0)),
+        (0.0, to_rgba(ORANGE, 0.95)),
         (0.5, to_rgba(ORANGE, 0.0)),
-        (1.0, to_rgba(ORANGE, 0.95)),
+        (0.5, to_rgba(BLUE, 0.0)),
+        (1.0, to_rgba(BLUE, 0.95)),
     ],
 )
+SCALE = Normalize(-1, 1, clip=True)
 _HALO: list[patheffects.AbstractPathEffect] = [patheffects.withStroke(linewidth=2.6, foreground="white")]
 
 
 def draw_occlusion(result: Occlusion, pixels: Pixels) -> Figure:
-    """The picture and its predictions, the windows that cost most, and an importance map for each prediction.
+    """Draw the predictions, the windows that cost most, and an importance map for each prediction.
 
     pixels: (h, w, 3) of the image that was measured, in any scale. At most two windows are shown, as
-    :func:`choose_windows` finds them, and the maps of the eight surest predictions.
+    :func:`choose_windows` finds them, and the maps of the eight highest-scoring predictions.
     Raises InputError for pixels of another shape than the image's.
     """
     width, height = result.frame.image_wh
     if pixels.ndim != 3 or abs(pixels.shape[1] * height - pixels.shape[0] * width) > max(width, height) * 8:
         raise InputError(f"pixels of shape {pixels.shape} are not of the picture of {width} x {height}")
+    pixels = halved(pixels, at_least=MOST_PIXELS)
     examples = choose_windows(result)
     maps = min(len(result.objects), MOST_MAPS)
-    panel = (WIDTH - 2 * MARGIN - 2 * GAP) / 3
-    top_rows = max(1, len(examples))
-    small = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) / COLUMNS
     aspect = height / width
-    map_rows = -(-maps // COLUMNS)
-    below = map_rows * (small * aspect + TITLE + GAP) + (BAR if maps else 0)
-    total = MARGIN + top_rows * (panel * aspect + TITLE + GAP) + below + MARGIN
-    figure = Figure(figsize=(WIDTH, total))
-    _draw_examples(figure, result, pixels, examples, panel, total)
+    above = max(1, len(examples)) * (WIDTH / 3 * aspect + TITLE)
+    middle = -(-maps // COLUMNS) * (WIDTH / COLUMNS * aspect + TITLE)
+    heights = [above, middle, FOOT] if maps else [above]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    _draw_examples(parts[0], result, pixels, examples)
     if maps:
-        _draw_maps(figure, result, pixels, maps, small, total, below)
+        _draw_maps(parts[1], result, pixels, maps)
+        _draw_footer(parts[2], result, maps)
     return figure
 
 
 def choose_windows(result: Occlusion) -> list[int]:
-    """At most two windows that are worth a picture, by their numbers; none without predictions.
+    """Return the numbers of at most two windows to draw; none without predictions.
 
-    The first is the smallest of those that make most predictions disappear, the second the smallest that
-    fells one which the first leaves. Where nothing falls, the window with the deepest loss of score.
+    The first is, of the smallest windows under which a prediction disappears, the one under which most do.
+    The second is the smallest under which one disappears that the first leaves. Where none disappears, it is
+    the window with the largest loss of score.
     """
     if not len(result.objects) or not len(result.windows):
         return []
-    fell = result.disappeared
-    if not fell.any():
+    gone = result.disappeared
+    if not gone.any():
         return [int(result.score_change.min(1).argmin())]
-    small = result.windows.size == result.windows.size[fell.any(1)].min()
-    first = int(np.where(small, fell.sum(1), 0).argmax())
-    rest = fell & ~fell[first]
+    small = result.windows.size == result.windows.size[gone.any(1)].min()
+    first = int(np.where(small, gone.sum(1), 0).argmax())
+    rest = gone & ~gone[first]
     second = [int(rest.any(1).argmax())] if rest.any() else []
     return [first, *second][:MOST_EXAMPLES]
 
 
-def _draw_examples(
-    figure: Figure, result: Occlusion, pixels: Pixels, examples: list[int], panel: float, total: float
-) -> None:
-    """Left the untouched picture, then for each window the map with its crosses, and what is left."""
-    height = panel * result.frame.image_wh[1] / result.frame.image_wh[0]
-    lefts = [MARGIN + column * (panel + GAP) for column in range(3)]
-    row_height = height + TITLE + GAP
-    first = MARGIN + TITLE
-    middle = first + (max(1, len(examples)) - 1) * row_height / 2
-    axes = _panel(figure, result, lefts[0], middle, panel, height, total)
-    _show(axes, result, pixels)
-    _title(axes, f"before: {counted(len(result.objects), 'prediction')}", letter="a")
-    _draw_boxes(axes, _boxes(result, result.objects.score))
+def _draw_examples(figure: SubFigure, result: Occlusion, pixels: Pixels, examples: list[int]) -> None:
+    """Draw the untouched picture at the left, then for each window the map with it, and the picture after."""
+    grid = figure.add_gridspec(max(1, len(examples)), 3)
     columns, rows = result.grid_wh
     name = "pixels" if result.tap == "pixels" else f"layer {result.tap}"
+    before = f"before: {counted(len(result.objects), 'prediction')}"
+    axes = _panel(figure, grid[:, 0], result, pixels, before, "a")
+    _draw_boxes(axes, _boxes(result, result.objects.score))
     if not examples:
-        axes = _panel(figure, result, lefts[1], first, panel, height, total)
-        _show(axes, result, pixels, gray=True)
+        axes = _panel(figure, grid[0, 1], result, pixels, f"{name}: {columns} x {rows} cells", "b", gray=True)
         _draw_strength(axes, result)
-        _title(axes, f"{name}: {columns} x {rows} cells", letter="b")
     for number, window in enumerate(examples):
-        top = first + number * row_height
-        axes = _panel(figure, result, lefts[1], top, panel, height, total)
-        _show(axes, result, pixels, gray=True)
+        size = int(result.windows.size[window])
+        title = f"{name}: {size} x {size} of {columns} x {rows} cells zeroed"
+        axes = _panel(figure, grid[number, 1], result, pixels, title, "bd"[number], gray=True)
         _draw_strength(axes, result)
         _draw_crosses(axes, result, window)
-        size = int(result.windows.size[window])
-        _title(axes, f"{name}: {size} x {size} of {columns} x {rows} cells zeroed", letter="bd"[number])
-        axes = _panel(figure, result, lefts[2], top, panel, height, total)
-        _show(axes, result, pixels)
+        axes = _panel(figure, grid[number, 2], result, pixels, _summary(result, window), "ce"[number])
         _draw_after(axes, result, window)
-        _title(axes, _summary(result, window), letter="ce"[number])
 
 
-def _draw_maps(
-    figure: Figure, result: Occlusion, pixels: Pixels, maps: int, small: float, total: float, below: float
-) -> None:
-    """One importance map a prediction, as a share of its own score, so that weak ones can be read too."""
-    falls = [result.importance(index) / result.objects.score[index] for index in range(maps)]
-    scale = Normalize(-1, 1, clip=True)
-    height = small * result.frame.image_wh[1] / result.frame.image_wh[0]
-    start = total - MARGIN - below
-    for index, fall in enumerate(falls):
-        row, column = divmod(index, COLUMNS)
-        left = MARGIN + column * (small + GAP)
-        top = start + row * (height + TITLE + GAP) + TITLE
-        axes = _panel(figure, result, left, top, small, height, total)
-        _show(axes, result, pixels, gray=True)
+def _draw_maps(figure: SubFigure, result: Occlusion, pixels: Pixels, maps: int) -> None:
+    """Draw an importance map for each prediction, as a share of its own score, so that all can be read."""
+    grid = figure.add_gridspec(-(-maps // COLUMNS), COLUMNS)
+    for index in range(maps):
+        label = f"{result.objects.label[index]} {result.objects.score[index]:.2f}"
+        cell = grid[index // COLUMNS, index % COLUMNS]
+        axes = _panel(figure, cell, result, pixels, label, str(index + 1), gray=True)
         axes.imshow(
-            fall,
+            -result.importance(index) / result.objects.score[index],
             extent=_extent(result),
-            cmap=FALL,
-            norm=scale,
+            cmap=CHANGE,
+            norm=SCALE,
             interpolation="nearest",
             zorder=2,
-            aspect="auto",
         )
         _draw_grid(axes, result, alpha=0.35)
         _draw_outline(axes, result.objects.xyxy[index], BLUE, "-")
         _mark_cell(axes, result, index)
-        label = f"{result.objects.label[index]} {result.objects.score[index]:.2f}"
-        _title(axes, label, letter=str(index + 1))
-    _draw_footer(figure, result, maps, scale, total)
 
 
-def _draw_footer(figure: Figure, result: Occlusion, maps: int, scale: Normalize, total: float) -> None:
-    """The maps' scale, what is shown in words, and the lines of the boxes."""
-    place = ((MARGIN + 0.2) / WIDTH, (MARGIN + BAR - 0.23) / total, 2.2 / WIDTH, 0.13 / total)
+def _draw_footer(figure: SubFigure, result: Occlusion, maps: int) -> None:
+    """Draw the maps' scale, the explanation and the key of the boxes' lines."""
+    scale, words, key = figure.subplots(1, 3, width_ratios=[2.6, 5.6, 1.8])
+    for axes in (scale, words, key):
+        axes.axis("off")
     bar = figure.colorbar(
-        matplotlib.cm.ScalarMappable(scale, FALL), cax=figure.add_axes(place), orientation="horizontal"
+        matplotlib.cm.ScalarMappable(SCALE, CHANGE),
+        cax=scale.inset_axes((0.1, 0.66, 0.8, 0.18)),
+        orientation="horizontal",
     )
-    bar.set_ticks([-1, -0.5, 0, 0.5, 1], labels=["+100 %", "+50 %", "0", "−50 %", "−100 %"])
+    bar.set_ticks([-1, -0.5, 0, 0.5, 1], labels=["−100 %", "−50 %", "0", "+50 %", "+100 %"])
     bar.ax.tick_params(labelsize=TEXT_SIZE)
     bar.outline.set_linewidth(0.5)
-    left = (MARGIN + 2.75) / WIDTH
-    figure.text(
-        left, (MARGIN + BAR - 0.1) / total, _words(result, maps), size=TEXT_SIZE + 0.5, va="top", color=GRAY
+    words.text(0, 1, _words(result, maps), size=TEXT_SIZE + 0.5, va="top", color=GRAY)
+    lines: tuple[tuple[str, Style, str], ...] = (
+        (BLUE, "-", "stays, new score"),
+        (ORANGE, "--", "disappeared"),
+        ("black", ":", "appeared"),
     )
-    axes = figure.add_axes(((WIDTH - MARGIN - 1.6) / WIDTH, MARGIN / total, 1.6 / WIDTH, BAR / total))
-    axes.set_xlim(0, 1.6)
-    axes.set_ylim(BAR, 0)
-    axes.axis("off")
-    lines = ((BLUE, "-", "stays, new score"), (ORANGE, "--", "disappeared"), ("black", ":", "appeared"))
-    for row, (color, style, text) in enumerate(lines):
-        axes.plot([0.05, 0.4], [0.16 + 0.17 * row] * 2, color=color, linestyle=style, linewidth=1.8)
-        axes.text(0.5, 0.16 + 0.17 * row, text, size=TEXT_SIZE + 0.5, va="center", color=GRAY)
+    handles = [Line2D([], [], color=color, linestyle=style, linewidth=1.8) for color, style, _ in lines]
+    names = [text for *_, text in lines]
+    key.legend(
+        handles,
+        names,
+        loc="upper left",
+        frameon=False,
+        fontsize=TEXT_SIZE + 0.5,
+        labelcolor=GRAY,
+        borderpad=0,
+    )
 
 
 def _words(result: Occlusion, maps: int) -> str:
     sizes = sorted(set(result.windows.size.tolist()))
     span = f"{sizes[0]} to {sizes[-1]} cells" if len(sizes) > 1 else f"{sizes[0]} cells"
-    shown = "" if maps == len(result.objects) else f"\nThe {maps} surest of {len(result.objects)} are shown."
+    all_shown = maps == len(result.objects)
+    shown = "" if all_shown else f"\nThe {maps} highest-scoring of {len(result.objects)} are shown."
     note = (
         "Only single cells are read after this layer: a score can only fall where its own cell is covered."
         if result.own_cell_only
-        else "Neighboring cells are read after this layer: what is around an object counts too."
+        else "Neighboring cells are read after this layer: an object's surroundings count too."
     )
     return (
         f"Maps: mean change of the score over the windows ({span}) that cover a cell, in % of the score;\n"
         f"cells covered together share it. The ring marks the cell that made the prediction.{shown}\n"
-        f"Heat: brighter cells are stronger (root mean square of the channels).\n{note}"
+        f"Heat: brighter cells are stronger (root mean square of the channels, up to its 98th percentile).\n"
+        f"{note}"
     )
 
 
 def _panel(
-    figure: Figure, result: Occlusion, left: float, top: float, width: float, height: float, total: float
+    figure: SubFigure,
+    cell: SubplotSpec,
+    result: Occlusion,
+    pixels: Pixels,
+    title: str,
+    letter: str,
+    *,
+    gray: bool = False,
 ) -> Axes:
-    """Axes in pixels of the image at a place in inches from the top left."""
-    axes = figure.add_axes((left / WIDTH, 1 - (top + height) / total, width / WIDTH, height / total))
-    image_width, image_height = result.frame.image_wh
-    axes.set_xlim(0, image_width)
-    axes.set_ylim(image_height, 0)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_linewidth(0.5)
-        spine.set_color(GRAY)
-    axes.set_autoscale_on(False)
-    return axes
-
-
-def _show(axes: Axes, result: Occlusion, pixels: Pixels, *, gray: bool = False) -> None:
-    """The picture; faded to gray under a map."""
+    """Return axes in pixels of the image that show it, faded to gray where a map comes over it."""
+    axes = figure.add_subplot(cell)
     width, height = result.frame.image_wh
     shown: NDArray[Any] = pixels
     if gray:
         light = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
         shown = np.repeat((90 + light * 165 / 255)[:, :, None], 3, axis=2).astype(np.uint8)
-    axes.imshow(shown, extent=(0, width, height, 0), aspect="auto", interpolation="antialiased", zorder=1)
+    axes.imshow(shown, extent=(0, width, height, 0), interpolation="antialiased", zorder=1)
+    axes.set(xlim=(0, width), ylim=(height, 0), xticks=[], yticks=[])
+    axes.set_autoscale_on(False)
+    axes.spines[:].set(linewidth=0.5, color=GRAY)
+    axes.set_title(letter, size=TEXT_SIZE + 1.5, weight="bold", loc="left", pad=4)
+    axes.annotate(
+        title,
+        (0, 1),
+        (13, 4),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        size=TEXT_SIZE + 1,
+        parse_math=False,
+    ).set_in_layout(False)
+    return axes
 
 
 def _draw_strength(axes: Axes, result: Occlusion) -> None:
@@ -232,9 +231,9 @@ def _draw_strength(axes: Axes, result: Occlusion) -> None:
         extent=_extent(result),
         cmap="viridis",
         alpha=0.55,
+        vmax=float(np.quantile(result.strength, 0.98)),
         interpolation="nearest",
         zorder=2,
-        aspect="auto",
     )
     _draw_grid(axes, result, alpha=0.7)
 
@@ -272,7 +271,7 @@ def _draw_after(axes: Axes, result: Occlusion, window: int) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Box:
-    """A box in pixels of the image, how it is drawn, and what stands at it."""
+    """A box in pixels of the image, how it is drawn, and its text."""
 
     xyxy: NDArray[np.float32]
     color: str
@@ -283,30 +282,31 @@ class _Box:
 def _boxes(
     result: Occlusion, scores: NDArray[np.float32], gone: NDArray[np.bool_] | None = None
 ) -> list[_Box]:
-    """The untouched predictions with scores (p,), those ``gone`` (p,) told apart.
+    """Return the untouched predictions with scores (p,), those ``gone`` (p,) drawn apart.
 
-    Many have only their numbers, as their texts would hide the picture; what is gone is always named.
+    Where there are many, texts would hide the picture: only those that are gone have more than a number.
     """
     boxes = []
     many = len(result.objects) > MOST_MAPS
     for index, label in enumerate(result.objects.label.tolist()):
         xyxy = result.objects.xyxy[index]
-        fell = gone is not None and bool(gone[index])
-        text = f"{index + 1}" if many and not fell else f"{index + 1} {label} {float(scores[index]):.2f}"
-        boxes.append(_Box(xyxy, ORANGE, "--", text) if fell else _Box(xyxy, BLUE, "-", text))
+        lost = gone is not None and bool(gone[index])
+        text = f"{index + 1}" if many and not lost else f"{index + 1} {label} {float(scores[index]):.2f}"
+        boxes.append(_Box(xyxy, ORANGE, "--", text) if lost else _Box(xyxy, BLUE, "-", text))
     return boxes
 
 
 def _draw_boxes(axes: Axes, boxes: Sequence[_Box]) -> None:
-    """Boxes, and their texts at corners where none stands yet."""
-    taken: list[tuple[float, float, float]] = []
+    """Draw boxes, and their texts where they hide least of the boxes and of other texts."""
+    outlines = np.array([box.xyxy for box in boxes], np.float64).reshape(-1, 4)
+    taken = np.zeros((0, 4))
     for box in boxes:
         _draw_outline(axes, box.xyxy, box.color, box.style)
-        x, end, y = _free_room(axes, box, taken)
-        taken.append((x, end, y))
+        place = _text_place(axes, box, outlines, taken)
+        taken = np.vstack([taken, place])
         axes.text(
-            x,
-            y,
+            place[0],
+            place[3],
             box.text,
             size=TEXT_SIZE,
             color="white",
@@ -327,26 +327,39 @@ def _draw_outline(axes: Axes, xyxy: NDArray[np.float32], color: str, style: Styl
     axes.add_patch(outline)
 
 
-def _free_room(
-    axes: Axes, box: _Box, taken: Sequence[tuple[float, float, float]]
-) -> tuple[float, float, float]:
-    """Where a text begins, ends and stands: at its box's top, else at its bottom, else further down."""
+def _text_place(
+    axes: Axes, box: _Box, outlines: NDArray[np.float64], taken: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the rectangle (4,) of a box's text: above it, below, beside or inside, wherever it hides least.
+
+    Hidden area counts as a share of each box, so that small boxes stay visible, and ten times for texts.
+    """
     width, height = axes.get_xlim()[1], axes.get_ylim()[0]
-    wide, high = TEXT_SHARE_WH[0] * width * (len(box.text) + 1), TEXT_SHARE_WH[1] * height
-    left, top, _, bottom = (float(side) for side in box.xyxy)
-    x = min(max(left, 0.005 * width), width - wide)
-    places = [top, bottom + high, *(top + step * high for step in range(1, 12))]
-    inside = [min(max(y, high), height) for y in places]
-    free = (
-        y
-        for y in inside
-        if all(x >= end or x + wide <= start or abs(y - other) >= high for start, end, other in taken)
-    )
-    return x, x + wide, next(free, inside[0])
+    pixels_an_inch = max(width / (WIDTH / 3), 1)
+    wide, high = LETTER_WH[0] * pixels_an_inch * (len(box.text) + 1), LETTER_WH[1] * pixels_an_inch
+    left, top, right, bottom = (float(side) for side in box.xyxy)
+    corners = [(left, top - high), (left, bottom), (right - wide, top - high), (right - wide, bottom)]
+    corners += [(right, top), (left - wide, top), (left, top), (left, bottom - high)]
+    corners += [(left, top + step * high) for step in range(1, 8)]
+    x, y = np.array(corners).T
+    x, y = np.clip(x, 0, max(width - wide, 0)), np.clip(y, 0, max(height - high, 0))
+    places = np.stack([x, y, x + wide, y + high], axis=1)
+    hidden = _shares(places, outlines) + 10 * _shares(places, taken)
+    best: NDArray[np.float64] = places[hidden.round(3).argmin()]
+    return best
+
+
+def _shares(places: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each place (n, 4) the summed shares of the boxes (m, 4) that it covers."""
+    low = np.maximum(places[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(places[:, None, 2:], boxes[None, :, 2:])
+    area = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(1), 1)
+    shares: NDArray[np.float64] = (np.maximum(high - low, 0).prod(2) / area).sum(1)
+    return shares
 
 
 def _mark_cell(axes: Axes, result: Occlusion, index: int) -> None:
-    """A ring at the middle of the cell of the head that made the prediction."""
+    """Draw a ring at the center of the head's cell that made the prediction."""
     cells = result.objects.provenance
     middle = (np.array([cells.cell_x[index], cells.cell_y[index]]) + 0.5) * cells.stride[index]
     x, y = result.frame.to_image(np.tile(middle, 2)[None].astype(np.float32))[0, :2]
@@ -358,27 +371,6 @@ def _mark_cell(axes: Axes, result: Occlusion, index: int) -> None:
 def _extent(result: Occlusion) -> tuple[float, float, float, float]:
     cells = result.cell_xyxy()
     return float(cells[0, 0, 0]), float(cells[-1, -1, 2]), float(cells[-1, -1, 3]), float(cells[0, 0, 1])
-
-
-def _title(axes: Axes, text: str, *, letter: str) -> None:
-    axes.annotate(
-        letter,
-        (0, 1),
-        (0, 4),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        size=TEXT_SIZE + 1.5,
-        weight="bold",
-    )
-    axes.annotate(
-        text,
-        (0, 1),
-        (11, 4),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        size=TEXT_SIZE + 1,
-        parse_math=False,
-    )
 
 
 def _summary(result: Occlusion, window: int) -> str:

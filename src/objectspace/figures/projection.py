@@ -1,5 +1,5 @@
-"""Projections drawn (the paper's figure 7): the same map colored by place and by phase, and what each
-component holds of the two.
+"""Drawings of projections (the paper's figure 7): a map colored by place and by phase, and each component's
+share of the two.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 
 # Inches.
-PANEL = 2.35
-BAR = 1.75
-TOP, BOTTOM = 0.48, 0.45
+PANEL = 2.55
+BAR = 2.1
 KEY = 1.25
+AROUND = 0.3
 TEXT_SIZE = 7.5
 REST = "#D9D9D9"
 #: Components in the bars.
@@ -37,11 +37,11 @@ _KEYS = {
 
 
 def draw_projection(projections: Sequence[Projection], *, red: str, blue: str) -> Figure:
-    """A column for each projection, all by the same method.
+    """Draw a column for each projection, all by the same method.
 
     First row: the first two coordinates, each object colored by two factors, redder with ``red`` and bluer
-    with ``blue`` (the paper's colors). Then, where the vectors are windows, the same points colored by
-    where in its window the box's center lies, and how much of each principal component follows either.
+    with ``blue`` (the paper's colors). Then, where the vectors are windows, the same points colored by the
+    position of the box's center in its window, and the share of either in each principal component.
     Raises InputError without projections.
     """
     if not projections:
@@ -49,23 +49,10 @@ def draw_projection(projections: Sequence[Projection], *, red: str, blue: str) -
     phased = all(name in one.factors for one in projections for name in PHASES)
     bars = all(len(one.explained) for one in projections)
     colorings = [(red, blue), PHASES] if phased and (red, blue) != PHASES else [(red, blue)]
-    rows = len(colorings) + bars
-    gap = 0.34
-    height = TOP + BOTTOM + PANEL * len(colorings) + bars * BAR + gap * (rows - 1)
-    figure = Figure(figsize=(KEY + 0.35 + PANEL * len(projections), height))
-    grid = GridSpec(
-        rows,
-        1 + len(projections),
-        figure,
-        width_ratios=[KEY, *[PANEL] * len(projections)],
-        height_ratios=[*[PANEL] * len(colorings), *[BAR] * bars],
-        left=0.2 / figure.get_figwidth(),
-        right=1 - 0.12 / figure.get_figwidth(),
-        top=1 - TOP / height,
-        bottom=BOTTOM / height,
-        hspace=gap * rows / (PANEL * len(colorings) + bars * BAR),
-        wspace=0.16,
-    )
+    heights = [*[PANEL] * len(colorings), *[BAR] * bars]
+    widths = [KEY, *[PANEL] * len(projections)]
+    figure = Figure(figsize=(sum(widths), sum(heights) + AROUND), layout="constrained")
+    grid = figure.add_gridspec(len(heights), len(widths), width_ratios=widths, height_ratios=heights)
     for row, pair in enumerate(colorings):
         _draw_key(figure.add_subplot(grid[row, 0]), *pair)
         for column, one in enumerate(projections, start=1):
@@ -80,7 +67,7 @@ def draw_projection(projections: Sequence[Projection], *, red: str, blue: str) -
 
 
 def _title_size(text: str) -> float:
-    """Points at which a space's name is no wider than its panel."""
+    """Return the size in points at which a space's name is no wider than its panel."""
     return min(TEXT_SIZE + 1, 72 * PANEL / (0.56 * len(text)))
 
 
@@ -114,13 +101,12 @@ def _axis_name(one: Projection, component: int) -> str:
 
 
 def _draw_key(axes: Axes, red: str, blue: str) -> None:
-    """The square of colors: across the red factor, down the blue one, as in a photo."""
+    """Draw the square of colors: across the red factor, down the blue one, as in a photo."""
     steps = np.linspace(0, 1, 32)
     across, down = np.meshgrid(steps, steps)
     axes.imshow(_colors(across, down), extent=(0, 1, 1, 0))
     axes.set_anchor("W")
     axes.set_box_aspect(1)
-    axes.set_position(axes.get_position().shrunk(0.72, 0.72).anchored("W", axes.get_position()))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel(f"{red} →", size=TEXT_SIZE, parse_math=False, labelpad=2)
@@ -168,7 +154,7 @@ def _draw_components(axes: Axes, one: Projection) -> None:
 
 
 def _split(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What both explain together (c, 3), divided as each explains alone."""
+    """Return the two parts of what both explain together, split as each explains alone."""
     phase, place, both = np.clip(shares, 0, 1).T
     sum_ = np.maximum(phase + place, 1e-9)
     return both * phase / sum_, both * place / sum_
@@ -181,7 +167,7 @@ def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _colors(red: NDArray[np.float64], blue: NDArray[np.float64]) -> NDArray[np.float64]:
-    """RGB (..., 3): the paper's red and blue, with a little green so that neither is too dark to see."""
+    """Return RGB (..., 3): the paper's red and blue, with a little green so that neither is too dark."""
     return np.stack([0.06 + 0.94 * red, 0.06 + 0.1 * (red + blue) / 2, 0.06 + 0.94 * blue], axis=-1)
 
 

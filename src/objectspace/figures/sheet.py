@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -14,6 +15,7 @@ from matplotlib.textpath import TextToPath
 
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GRAY, ORANGE
+from objectspace.images import Pixels
 from objectspace.search import IMAGE, Answer, SpaceSearch, choose_targets, distance_text
 from objectspace.search.tiles import SheetRow, Tile, sheet_rows
 from objectspace.store import Store
@@ -31,13 +33,16 @@ NARROWEST = 3.6
 TEXT_SIZE = 6.5
 WORD_LINES = 7
 
+# Of 255: up to BLACK a pixel is background; pictures below DARK are brought to LIGHT.
+BLACK, DARK, LIGHT = 8, 90, 150
+
 
 def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
-    """A row for each target: the target, then its neighbors with label and distance.
+    """Draw a row for each target: the target, then its neighbors with label and distance.
 
-    A neighbor of the target's label has a solid blue frame, one of another label a dashed orange frame; the
-    line tells them apart in black and white too. Where the target's label is not known all frames are gray.
-    ``caption`` stands under the grid (the space, the metric).
+    A neighbor of the target's label has a solid blue frame, one of another label a dashed orange frame, which
+    differ in black and white too. Where the target's label is not known, all frames are gray. Dark pictures
+    are lightened, and the footer says so. ``caption`` (the space, the metric) is written under the grid.
     Raises InputError without rows.
     """
     if not rows:
@@ -59,12 +64,15 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
             color, style = _frame(tile, row.target)
             _draw_tile(axes, tile, _column_left(column), top, color=color, style=style)
     labels = any(row.target.label is not None for row in rows)
+    tiles = [tile for row in rows for tile in (row.target, *row.neighbors) if tile.words is None]
+    if any(is_dark(tile.picture) for tile in tiles):
+        caption = "dark pictures are lightened" if not caption else f"{caption} · dark pictures are lightened"
     _draw_footer(axes, HEADER + pitch * len(rows), caption, legend=labels)
     return figure
 
 
 def draw_space(store: Store, space: str, *, targets: int = 12, k: int = 5) -> Figure:
-    """A sheet of a space: targets of all its labels and their nearest objects of other photos.
+    """Draw a sheet of a space: targets of all its labels and their nearest objects of other photos.
 
     Raises QueryError for an unknown space, InputError for an empty one.
     """
@@ -75,7 +83,7 @@ def draw_space(store: Store, space: str, *, targets: int = 12, k: int = 5) -> Fi
 
 
 def sheet_caption(answers: Sequence[Answer]) -> str:
-    """What stands under a sheet of these answers: the space, the metric, which neighbors were asked for."""
+    """Return the caption of a sheet of these answers: space, metric, which neighbors were searched."""
     if not answers:
         return ""
     first, found = answers[0], "exact"
@@ -89,7 +97,7 @@ def sheet_caption(answers: Sequence[Answer]) -> str:
 
 
 def _frame(tile: Tile, target: Tile) -> tuple[str, str]:
-    """The color and line of a neighbor's frame."""
+    """Return color and line of a neighbor's frame."""
     if target.label is None:
         return GRAY, "-"
     return (BLUE, "-") if tile.label == target.label else (ORANGE, "--")
@@ -113,7 +121,9 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     half_w, half_h = width * scale / 2, height * scale / 2
     extent = (middle_x - half_w, middle_x + half_w, middle_y + half_h, middle_y - half_h)
     if tile.words is None:
-        axes.imshow(tile.picture, extent=extent, aspect="auto", interpolation="antialiased", zorder=1)
+        axes.imshow(
+            lightened(tile.picture), extent=extent, aspect="auto", interpolation="antialiased", zorder=1
+        )
     else:
         _write(axes, middle_x, middle_y, _wrapped(tile.words), va="center")
     corner = (middle_x - PICTURE / 2 - 0.02, middle_y - PICTURE / 2 - 0.02)
@@ -128,6 +138,27 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     if second is not None:
         for number, line in enumerate(second.split("\n"), start=1):
             _write(axes, middle_x, under + number * LINE, _shortened(line), color=GRAY)
+
+
+def is_dark(picture: Pixels) -> bool:
+    """Return whether nearly all of a picture (h, w, 3) is too dark to be seen on a page."""
+    return 0 < _brightness(picture) < DARK
+
+
+def lightened(picture: Pixels) -> Pixels:
+    """Return a dark picture with its bright parts brought to :data:`LIGHT` by a gamma, others unchanged."""
+    if not is_dark(picture):
+        return picture
+    gamma = np.log(LIGHT / 255) / np.log(_brightness(picture) / 255)
+    brighter: Pixels = np.rint(255 * (picture / 255) ** gamma).astype(np.uint8)
+    return brighter
+
+
+def _brightness(picture: Pixels) -> float:
+    """Return the 95th percentile of the brightest channel, without the black around an object."""
+    brightest = picture.max(2)
+    shown = brightest[brightest > BLACK]
+    return float(np.quantile(shown, 0.95)) if len(shown) else 0.0
 
 
 def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
@@ -161,7 +192,7 @@ def _write(
 
 
 def _shortened(label: str) -> str:
-    """The label, or as much of its beginning as a column has room for."""
+    """Return the label, or as much of its beginning as a column has room for."""
     if _width(label) <= COLUMN:
         return label
     lengths = range(1, len(label))
@@ -170,7 +201,7 @@ def _shortened(label: str) -> str:
 
 
 def _wrapped(words: str) -> str:
-    """Words in lines as wide as a picture, seven at most; a word that is wider is broken."""
+    """Return words in lines as wide as a picture, seven at most; a wider word is broken."""
     lines = [""]
     for word in words.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -187,6 +218,6 @@ def _wrapped(words: str) -> str:
 
 
 def _width(text: str) -> float:
-    """Inches."""
+    """Return the width in inches."""
     points: float = TextToPath().get_text_width_height_descent(text, FontProperties(size=TEXT_SIZE), False)[0]
     return points / 72

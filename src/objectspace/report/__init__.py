@@ -31,7 +31,7 @@ from objectspace.report.pictures import Material, draw_pictures
 from objectspace.search.queries.networks import space_detector
 from objectspace.store import Store
 
-__all__ = ["Choice", "StoreReport", "make_report"]
+__all__ = ["Choice", "StoreReport", "write_report"]
 
 PAGE = "report.html"
 
@@ -53,9 +53,9 @@ _PICTURE_OF = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoreReport:
-    """The page's path, the findings, what was chosen, and which figures are missing and why.
+    """A report that was written: its path, the findings, the choice, and each missing figure with the reason.
 
-    recipes: of each space that was chosen, by its name; notes: what the findings rest on, in sentences
+    recipes: of each chosen space, by its name; notes: sentences on the data behind the findings
     """
 
     path: Path
@@ -66,7 +66,7 @@ class StoreReport:
     missing: list[tuple[str, str]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as ``objectspace report --json`` prints it."""
+        """Return plain JSON, as ``objectspace report --json`` prints it."""
         spaces = {"crop": self.choice.crop, "window": self.choice.window}
         return {
             "report": str(self.path),
@@ -94,13 +94,18 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def make_report(store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu") -> StoreReport:
+def write_report(
+    store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu"
+) -> StoreReport:
     """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
 
-    What cannot be done (photos are gone, the network cannot be loaded or occluded, no object has room to
-    move) is left out, and the reason stands in its place.
-    Raises InputError for a folder that cannot be written or a store without objects, QueryError for a space
-    that is not there or of another route.
+    A part that fails (photos that are gone, a network that cannot be loaded, no object with room to move) is
+    left out, and the report gives the reason. Photos are decoded one at a time.
+    Raises InputError for a folder that cannot be written or a store without objects, QueryError for an
+    unknown space or one of another route.
+
+    >>> write_report(open_store("photos.osp"), Path("report")).path  # doctest: +SKIP
+    PosixPath('report/report.html')
     """
     if not len(store):
         raise InputError(f"{store.path} holds no objects yet; index photos first")
@@ -110,7 +115,7 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
     check_writable(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
         material = _material(store, chosen, Path(scratch), device)
-        findings = weigh_claims(gather(store, chosen, material.occlusions, material.moved))
+        findings = weigh_claims(gather(store, chosen, material.zeroed, material.moved))
         pictures, missing = draw_pictures(material)
     notes = _notes(material)
     text = page(
@@ -121,7 +126,10 @@ def make_report(store: Store, out: Path, choice: Choice | None = None, *, device
         _PICTURE_OF,
         missing=missing,
         notes=notes,
-        foot=[("objectspace", __version__), *((name, _told(recipe)) for name, recipe in recipes.items())],
+        foot=[
+            ("objectspace", __version__),
+            *((name, _recipe_text(recipe)) for name, recipe in recipes.items()),
+        ],
     )
     with atomic_path(path, replace=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -138,23 +146,23 @@ def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Mater
         store,
         choice,
         photos,
-        occlusions=attempt(lambda: occlude(require(detector), require(photos).read)),
+        zeroed=attempt(lambda: occlude(require(detector), require(photos).read)),
         moved=attempt(lambda: move(require(detector), require(photos).read, scratch)),
     )
 
 
 def _detector(store: Store, choice: Choice, device: str) -> Detector:
-    """The detector of the window space, in float32 whatever the space's precision: an occlusion needs it."""
+    """Return the detector of the window space, in float32, which occlusion needs."""
     if choice.window is None:
         raise InputError("the store has no window space")
     return space_detector(store, choice.window, device=device, precision="float32")
 
 
 def _notes(material: Material) -> list[str]:
-    """How much the findings rest on, and which photos are not in them."""
+    """Return sentences on the amount of data behind the findings and on photos that were left out."""
     notes = []
-    if not isinstance(material.occlusions, Missing):
-        count = len(material.occlusions)
+    if not isinstance(material.zeroed, Missing):
+        count = len(material.zeroed.shares)
         notes.append(
             f"Zeroing rests on {counted(count, 'photo')} of the store in which something was detected."
         )
@@ -172,8 +180,8 @@ def _notes(material: Material) -> list[str]:
     return notes
 
 
-def _told(recipe: Recipe) -> str:
-    """The recipe in one line, as it stands in the store."""
+def _recipe_text(recipe: Recipe) -> str:
+    """Return the recipe in one line, as the store keeps it."""
     return json.dumps({key: value for key, value in recipe.to_json().items() if value is not None})
 
 

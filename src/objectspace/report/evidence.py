@@ -1,4 +1,4 @@
-"""What a store has to test the paper's claims with."""
+"""The evidence that a store holds for the paper's claims: spaces, photos, zeroed windows, a moved object."""
 
 from __future__ import annotations
 
@@ -15,31 +15,33 @@ from objectspace.analyses.place import grid_positions
 from objectspace.analyses.projection import Projection, project
 from objectspace.errors import ImageError, InputError, ObjectspaceError, QueryError
 from objectspace.images import Image, read_image
-from objectspace.jobs.index import index
+from objectspace.jobs.vary import vary_object
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders.encoder_maps import ENCODER_MAP
-from objectspace.objects.annotations import open_annotations
 from objectspace.objects.records import Objects
-from objectspace.pipeline.job import Job
 from objectspace.report.claims import WINDOW, Column, Evidence, Missing, SpaceWithObjects
+from objectspace.report.claims.cells import cell_shares
+from objectspace.report.claims.evidence import CellShares
 from objectspace.scenes.variation import picture_size
-from objectspace.scenes.variation_files import ANNOTATIONS, draw_variation
-from objectspace.store import SpaceInfo, Store, open_store
+from objectspace.store import ImageRow, SpaceInfo, Store, open_store
 
 Value = TypeVar("Value")
 
-#: Columns that are taken for an orientation and for a style where none is named, in this order.
+#: The default columns of orientation and of style: the first of these that the store has.
 ORIENTATIONS = ("yaw", "azimuth", "angle")
 STYLES = ("style", "breed", "color", "color")
 
-#: Photos that are occluded, and places across and down of the object that is moved about.
+#: Photos whose windows are zeroed, and positions across and down of the object that is moved.
 OCCLUDED = 24
 STEPS = 16
+
+#: A photo with this many predictions makes as good an example as one with more.
+ENOUGH = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the user chose; None is chosen by :func:`choose`."""
+    """Spaces and columns of a report; :func:`choose` fills those that are None."""
 
     crop: str | None = None
     window: str | None = None
@@ -50,24 +52,46 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Photo:
-    """A photo of the store with the objects of the store in it."""
+class StoredPhoto:
+    """A photo of the store, still on disk, with the store's objects in it."""
 
-    image: Image
+    row: ImageRow
     objects: Objects
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, as its boxes count them."""
+        return self.row.width, self.row.height
+
+    def read(self, *, at_least: tuple[int, int] | None = None) -> Image:
+        """Decode the photo as :func:`~objectspace.images.read_image`. Raises ImageError if replaced."""
+        return read_image(self.row.path, at_least=at_least, image_id=self.row.image_id)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photos:
-    """The photos that were looked at, and those of them that could not be read."""
+    """The photos that a report uses, and those that could not be read. No pixels are kept."""
 
-    read: Sequence[Photo]
+    read: Sequence[StoredPhoto]
     unread: Sequence[ImageError]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ZeroedPhotos:
+    """The outcome of zeroing windows of some photos: small numbers of all, and one photo to draw.
+
+    shares: of each photo with detections; example: of the photo ``photo``, the first with the most
+        predictions, four being enough
+    """
+
+    shares: Sequence[CellShares]
+    example: Occlusion
+    photo: StoredPhoto
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Moved:
-    """One object moved about: its label, the pictures, and its window space by PCA and by t-SNE."""
+    """One object at many positions: its label, the pictures, and its window space by PCA and by t-SNE."""
 
     label: str
     pictures: Sequence[Path]
@@ -77,7 +101,7 @@ class Moved:
 
 
 def attempt(step: Callable[[], Value]) -> Value | Missing:
-    """What a step gives, or why it could not be done: the rest of the report does not depend on it."""
+    """Return what a step returns, or why it failed, so that the rest of the report can go on."""
     try:
         return step()
     except ObjectspaceError as error:
@@ -85,10 +109,10 @@ def attempt(step: Callable[[], Value]) -> Value | Missing:
 
 
 def choose(store: Store, choice: Choice) -> Choice:
-    """The choice with what was left open.
+    """Return the choice with its gaps filled from the store.
 
-    That is the first crop space by name; of the windows of a detector's map those of 3 x 3 cells with the
-    most objects; columns by their names. A space from which something was erased must be named.
+    The crop space is the first by name; the window space is, of a detector's map, the one of 3 x 3 cells with
+    the most objects; columns are found by their names. An erased space is used only if it is named.
     Raises QueryError for an unknown space and for one of another route.
     """
     info = {space.name: space for space in store.info().spaces}
@@ -110,34 +134,32 @@ def choose(store: Store, choice: Choice) -> Choice:
 
 
 def _of_route(store: Store, name: str | None, route: str) -> str | None:
-    """The space that was named, None where none was."""
+    """Return the named space after checking its route; None where none is named."""
     if name is not None and (made := store.recipe(name).route) != route:
         raise QueryError(f"space {name} is of the {made} route, expected one of the {route} route")
     return name
 
 
 def _of_encoder(space: SpaceInfo) -> bool:
-    """Whether a space was cut from an encoder's map, which detects nothing."""
+    """Return whether a space was cut from an encoder's map, which detects nothing."""
     return space.recipe.preprocessing.get("family") == ENCODER_MAP
 
 
-def gather(
-    store: Store, choice: Choice, occlusions: Sequence[Occlusion] | Missing, moved: Moved | Missing
-) -> Evidence:
-    """The evidence of a complete choice."""
+def gather(store: Store, choice: Choice, zeroed: ZeroedPhotos | Missing, moved: Moved | Missing) -> Evidence:
+    """Return the evidence of a complete choice."""
     return Evidence(
         crop=held(store, choice.crop),
         window=held(store, choice.window),
         orientation=None if choice.orientation is None else Column(choice.orientation, choice.period),
         style=None if choice.style is None else Column(choice.style),
         group=choice.group,
-        occlusions=occlusions,
+        occlusions=zeroed if isinstance(zeroed, Missing) else zeroed.shares,
         moved=moved if isinstance(moved, Missing) else (moved.pca, moved.tsne),
     )
 
 
 def held(store: Store, name: str | None) -> SpaceWithObjects | None:
-    """A space with its objects. Raises QueryError for an unknown one."""
+    """Return a space with its objects. Raises QueryError for an unknown one."""
     if name is None:
         return None
     space = store.space(name)
@@ -145,23 +167,25 @@ def held(store: Store, name: str | None) -> SpaceWithObjects | None:
 
 
 def photos_of(store: Store, space: str, count: int) -> Photos:
-    """Up to ``count`` photos with objects of a space, spread over the store.
+    """Return up to ``count`` photos with objects of a space, evenly spaced over the store.
 
-    Raises InputError where none of them can be read, or is the photo that was indexed.
+    Each is decoded once to see that it can be, and dropped. Raises InputError where none of them can be read
+    or is still the photo that was indexed.
     """
     objects = store.objects(store.members(space))
     there = set(objects.image_id.tolist())
     rows = [row for row in store.images() if row.image_id in there]
-    places = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
-    read: list[Photo] = []
+    chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
+    read: list[StoredPhoto] = []
     unread: list[ImageError] = []
-    for row in (rows[place] for place in places):
+    for row in (rows[number] for number in chosen):
+        photo = StoredPhoto(row, objects.take(objects.image_id == row.image_id))
         try:
-            image = read_image(row.path, image_id=row.image_id)
+            photo.read()
         except ImageError as error:
             unread.append(error)
-            continue
-        read.append(Photo(image, objects.take(objects.image_id == row.image_id)))
+        else:
+            read.append(photo)
     if not read:
         raise InputError(
             f"no photo of the store could be read: {unread[0]}" if unread else f"space {space} is empty"
@@ -169,40 +193,46 @@ def photos_of(store: Store, space: str, count: int) -> Photos:
     return Photos(read, unread)
 
 
-def occlude(detector: Detector, photos: Sequence[Photo]) -> list[Occlusion]:
-    """The layer before a head of each photo where something is found, zeroed in windows of 1 to 3 cells.
+def occlude(detector: Detector, photos: Sequence[StoredPhoto]) -> ZeroedPhotos:
+    """Zero windows of 1 to 3 cells of the layer before a head, photo by photo.
 
-    Raises ModelError for a detector of another family or precision than Darknet in float32, and InputError
-    where nothing is found in any photo.
+    Only one photo and one whole result are held at a time. Raises ModelError for a detector of another family
+    or precision than Darknet in float32, and InputError where nothing is detected in any photo.
     """
-    found = [measure_occlusion(detector, photo.image, sizes=(1, 2, WINDOW)) for photo in photos]
-    if not (occlusions := [occlusion for occlusion in found if len(occlusion.objects)]):
+    shares: list[CellShares] = []
+    best: tuple[Occlusion, StoredPhoto] | None = None
+    for photo in photos:
+        found = measure_occlusion(detector, photo.read(), sizes=(1, 2, WINDOW))
+        if not len(found.objects):
+            continue
+        shares.append(cell_shares(found))
+        if best is None or min(len(found.objects), ENOUGH) > len(best[0].objects):
+            best = found, photo
+    if best is None:
         raise InputError(f"{detector.name} detects nothing in the photos that were looked at")
-    return occlusions
+    return ZeroedPhotos(shares, *best)
 
 
-def move(detector: Detector, photos: Sequence[Photo], folder: Path) -> Moved:
-    """One object moved over a black picture, its windows projected; pictures and store go to ``folder``.
+def move(detector: Detector, photos: Sequence[StoredPhoto], folder: Path) -> Moved:
+    """Move one object over a black picture and project its windows; pictures and store go to ``folder``.
 
     Raises InputError where every object so fills its photo that it has no room to move.
     """
     photo, row = _object_to_move(photos)
-    objects, label = photo.objects, str(photo.objects.label[row])
-    pictures = draw_variation(
-        photo.image,
-        objects.xyxy[row],
-        objects.mask[row],
-        label,
+    one = photo.objects.take([row])
+    varied = vary_object(
+        photo.read(),
+        one,
         "position",
-        folder / "moved-pictures",
+        folder / "moved.osp",
+        detector=detector,
+        pools=(f"window{WINDOW}",),
         steps=STEPS,
     )
-    path = folder / "moved.osp"
-    reader = open_annotations(folder / "moved-pictures" / ANNOTATIONS, format="coco")
-    index(pictures, path, Job(detector=detector, annotations=reader, pools=(f"window{WINDOW}",)))
-    store = open_store(path)
+    store = open_store(varied.store)
     name = max(store.info().spaces, key=lambda space: space.count).name
-    return Moved(label, pictures, name, *_projections(store, name))
+    label = str(one.label[0])
+    return Moved(label, varied.pictures, name, *_projections(store, name))
 
 
 def _projections(store: Store, name: str) -> tuple[Projection, Projection]:
@@ -216,11 +246,13 @@ def _projections(store: Store, name: str) -> tuple[Projection, Projection]:
     return pca, project(space, objects, factors, positions=positions, method="tsne", components=pca)
 
 
-def _object_to_move(photos: Sequence[Photo]) -> tuple[Photo, int]:
-    """The object whose longer side is nearest a quarter of its photo's shorter one; better with a mask."""
-    best: tuple[tuple[bool, float], Photo, int] | None = None
+def _object_to_move(photos: Sequence[StoredPhoto]) -> tuple[StoredPhoto, int]:
+    """Return the object whose longer side is nearest a quarter of its photo's shorter one, one with a mask
+    before one without.
+    """
+    best: tuple[tuple[bool, float], StoredPhoto, int] | None = None
     for photo in photos:
-        shorter = min(photo.image.width, photo.image.height)
+        shorter = min(photo.size)
         sides = (photo.objects.xyxy[:, 2:] - photo.objects.xyxy[:, :2]).max(axis=1) / shorter
         # Whole pixels take up to two more than the box.
         for row in np.flatnonzero(_room(photo) > STEPS):
@@ -235,10 +267,10 @@ def _object_to_move(photos: Sequence[Photo]) -> tuple[Photo, int]:
     return best[1], best[2]
 
 
-def _room(photo: Photo) -> NDArray[np.float64]:
-    """(n,) pixels that each object can move, across or down, in a picture as it would be drawn."""
-    drawn = np.array(picture_size(photo.image), np.float64)
-    scale = drawn / (photo.image.width, photo.image.height)
+def _room(photo: StoredPhoto) -> NDArray[np.float64]:
+    """Return the pixels (n,) that each object can move, across or down, in a picture as it would be drawn."""
+    drawn = np.array(picture_size(*photo.size), np.float64)
+    scale = drawn / photo.size
     sides = (photo.objects.xyxy[:, 2:] - photo.objects.xyxy[:, :2]) * scale
     room: NDArray[np.float64] = (drawn - sides).min(axis=1)
     return room

@@ -1,4 +1,4 @@
-"""The paper's seven figures, drawn of a user's own photos."""
+"""The paper's seven figures, drawn from a user's own photos."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import PIL.Image
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.place import space_frame
 from objectspace.embeddings.crops import CropPolicy, cut_crops
 from objectspace.errors import InputError, ObjectspaceError
@@ -18,27 +18,29 @@ from objectspace.figures.montage import draw_montage
 from objectspace.figures.occlusion import draw_occlusion
 from objectspace.figures.projection import draw_projection
 from objectspace.figures.sheet import draw_space
-from objectspace.images import read_image
+from objectspace.images import Pixels, halved, read_image
 from objectspace.objects.boxes import centers, first_cells
 from objectspace.objects.masks import decode
 from objectspace.report.claims import Missing, require
-from objectspace.report.evidence import Choice, Moved, Photo, Photos
+from objectspace.report.evidence import Choice, Moved, Photos, StoredPhoto, ZeroedPhotos
 from objectspace.report.page import Picture, png_of
 from objectspace.store import Store
 
 #: Objects whose crops, photos whose windows, and moved pictures that are shown.
 CROPS, PHOTOS, MOVED = 3, 3, 12
 CROP_SIDE = 160  # pixels
+#: Photos are drawn with at least as many pixels a side; a panel of the page has no more.
+SHOWN = (480, 480)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Material:
-    """All that the figures are drawn from, as far as it could be had."""
+    """The sources of the figures, each of which may be missing."""
 
     store: Store
     choice: Choice
     photos: Photos | Missing
-    occlusions: Sequence[Occlusion] | Missing
+    zeroed: ZeroedPhotos | Missing
     moved: Moved | Missing
 
 
@@ -52,7 +54,7 @@ class _Drawer:
 
 
 def draw_pictures(material: Material) -> tuple[list[Picture], list[tuple[str, str]]]:
-    """The figures that can be drawn; of the others heading and reason."""
+    """Return the figures that can be drawn, and heading and reason of each that cannot."""
     pictures, missing = [], []
     for drawer in _DRAWERS:
         try:
@@ -66,28 +68,34 @@ def draw_pictures(material: Material) -> tuple[list[Picture], list[tuple[str, st
 
 def _crop_cuts(material: Material) -> Figure:
     policy = CropPolicy.from_json(dict(material.store.recipe(_crop(material)).crop or {}))
-    cuts = []
-    for photo, row in _varied_objects(require(material.photos).read):
-        objects = photo.objects.take([row])
-        mask = objects.mask[0]
-        cuts.append(
-            CropCut(
-                str(objects.label[0]),
-                photo.image.pixels,
-                objects.xyxy[0],
-                None if mask is None else decode(mask),
-                cut_crops(photo.image, objects, policy, CROP_SIDE)[0],
-            )
-        )
-    return draw_crop_cuts(cuts)
+    return draw_crop_cuts([_crop_cut(*one, policy) for one in _varied_objects(require(material.photos).read)])
 
 
-def _varied_objects(photos: Sequence[Photo]) -> list[tuple[Photo, int]]:
-    """The largest object of each of a few labels, of different photos."""
-    chosen: dict[str, tuple[float, Photo, int]] = {}
+def _crop_cut(photo: StoredPhoto, row: int, policy: CropPolicy) -> CropCut:
+    """Cut one object out of its photo, which is then kept at the scale of the figure only."""
+    objects, image = photo.objects.take([row]), photo.read()
+    crop = cut_crops(image, objects, policy, CROP_SIDE)[0]
+    shown = halved(image.pixels, at_least=SHOWN)
+    height, width = shown.shape[:2]
+    outline, mask = None, objects.mask[0]
+    if mask is not None:
+        outline = np.asarray(PIL.Image.fromarray(decode(mask)).resize((width, height)))
+    return CropCut(str(objects.label[0]), shown, objects.xyxy[0] * _scale(photo, shown)[0], outline, crop)
+
+
+def _scale(photo: StoredPhoto, shown: Pixels) -> NDArray[np.float32]:
+    """Return the factors (1, 4) from boxes of the photo to boxes of the pixels that are shown."""
+    height, width = shown.shape[:2]
+    across, down = width / photo.size[0], height / photo.size[1]
+    return np.array([[across, down, across, down]], np.float32)
+
+
+def _varied_objects(photos: Sequence[StoredPhoto]) -> list[tuple[StoredPhoto, int]]:
+    """Return the largest object of each of a few labels, of different photos."""
+    chosen: dict[str, tuple[float, StoredPhoto, int]] = {}
     for photo in photos:
         area = np.prod(photo.objects.xyxy[:, 2:] - photo.objects.xyxy[:, :2], axis=1)
-        area = area / (photo.image.width * photo.image.height)
+        area = area / np.prod(photo.size)
         row = int(area.argmax())
         label = str(photo.objects.label[row])
         if label not in chosen or area[row] > chosen[label][0]:
@@ -97,7 +105,7 @@ def _varied_objects(photos: Sequence[Photo]) -> list[tuple[Photo, int]]:
 
 
 def window_cuts(material: Material) -> list[WindowCut]:
-    """The windows of the objects of a few photos, laid back on the photos.
+    """Return the windows of the objects of a few photos, in pixels of the photos as they are shown.
 
     Raises InputError where the store has no window space, or none of its photos could be read.
     """
@@ -108,7 +116,7 @@ def window_cuts(material: Material) -> list[WindowCut]:
     cuts = []
     for photo in require(material.photos).read[:PHOTOS]:
         rows = [place[object_id] for object_id in photo.objects.object_id.tolist()]
-        frame = space_frame(recipe, name, (photo.image.width, photo.image.height))
+        frame = space_frame(recipe, name, photo.size)
         cell = np.column_stack([cells["cell_x"], cells["cell_y"]])[rows]
         middle = centers(frame.to_input(photo.objects.xyxy)) / np.float32(stride)
         first = first_cells(cell, middle, size)
@@ -116,22 +124,16 @@ def window_cuts(material: Material) -> list[WindowCut]:
             (np.concatenate([corner, corner + wide], axis=1) * stride).astype(np.float32)
             for corner, wide in ((cell, 1), (first, size))
         ]
-        cuts.append(
-            WindowCut(
-                photo.image.pixels,
-                [str(label) for label in photo.objects.label],
-                photo.objects.xyxy,
-                *(frame.to_image(boxes) for boxes in on_input),
-            )
-        )
+        shown = halved(photo.read(at_least=SHOWN).pixels, at_least=SHOWN)
+        boxes = (photo.objects.xyxy, *(frame.to_image(boxes) for boxes in on_input))
+        labels = [str(label) for label in photo.objects.label]
+        cuts.append(WindowCut(shown, labels, *(part * _scale(photo, shown) for part in boxes)))
     return cuts
 
 
 def _occlusion(material: Material) -> Figure:
-    shown = max(require(material.occlusions), key=lambda occlusion: min(len(occlusion.objects), 4))
-    image_id = shown.objects.image_id[0]
-    (photo,) = (photo for photo in require(material.photos).read if photo.image.image_id == image_id)
-    return draw_occlusion(shown, photo.image.pixels)
+    zeroed = require(material.zeroed)
+    return draw_occlusion(zeroed.example, zeroed.photo.read(at_least=SHOWN).pixels)
 
 
 def _moved_pictures(material: Material) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from objectspace.objects.masks import encode
-from objectspace.scenes.world import Scene
+from objectspace.scenes.scene import Scene
 
 
 def coco_annotation(

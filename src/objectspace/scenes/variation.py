@@ -1,7 +1,6 @@
-"""One object varied: the same cut-out at other places, angles and sizes, and on other backgrounds (figure 6).
+"""One object varied: the same cutout at other positions, angles, sizes, and on other backgrounds (figure 6).
 
-All that differs between two pictures is what was varied on purpose, so that what differs between their
-embeddings comes from nothing else.
+Two pictures differ in the varied factor only, so any difference between their embeddings comes from it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from objectspace.images import Image, Pixels, read_image
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode
 from objectspace.objects.records import Mask
-from objectspace.scenes.world import Scene
+from objectspace.scenes.scene import Scene
 
 Factor = Literal["position", "angle", "size", "background"]
 
@@ -49,7 +48,7 @@ class Cutout:
 
 
 def cut_out(image: Image, xyxy: NDArray[np.float32], mask: Mask | None, label: str) -> Cutout:
-    """The object in a box (4,) of an image, by its mask; without one, all of the box.
+    """Return the object in a box (4,) of an image, by its mask; without one, all of the box.
 
     Raises InputError for a mask of another size than the image's.
     """
@@ -58,7 +57,7 @@ def cut_out(image: Image, xyxy: NDArray[np.float32], mask: Mask | None, label: s
 
 
 def object_pixels(image: Image, xyxy: NDArray[np.float32], mask: Mask | None) -> NDArray[np.bool_]:
-    """(h, w) where the object is: its mask inside its box; the box where there is no mask, or none of it."""
+    """Return where the object is (h, w): its mask inside its box, or the box where that is empty."""
     left, top, right, bottom = whole_pixels(xyxy, (image.width, image.height))
     pixels = np.zeros((image.height, image.width), np.bool_)
     pixels[top:bottom, left:right] = True
@@ -74,7 +73,7 @@ def object_pixels(image: Image, xyxy: NDArray[np.float32], mask: Mask | None) ->
 
 
 def resized(cutout: Cutout, scale: float) -> Cutout:
-    """The object ``scale`` times as large, at least a pixel."""
+    """Return the object ``scale`` times as large, at least a pixel."""
     height, width = cutout.alpha.shape
     return _resampled(
         cutout,
@@ -85,17 +84,17 @@ def resized(cutout: Cutout, scale: float) -> Cutout:
 
 
 def turned(cutout: Cutout, degrees: float) -> Cutout:
-    """The object turned counterclockwise, on as large a canvas as it needs."""
+    """Return the object rotated counterclockwise, on as large a canvas as it needs."""
     return _resampled(cutout, lambda layer: layer.rotate(degrees, PIL.Image.Resampling.BICUBIC, expand=True))
 
 
 def draw_background(image: Image, hole: NDArray[np.bool_], name: str) -> Pixels:
-    """What lies behind the object (h, w, 3), as large as :func:`picture_size` says.
+    """Return a background (h, w, 3) of the size that :func:`picture_size` gives.
 
     "black"; "gray"; "blur", the photo so blurred that only its light and large colors stay, without the
     object, whose pixels are ``hole`` (h, w); or the path of a photo, cut to size. Raises ImageError.
     """
-    width, height = picture_size(image)
+    width, height = picture_size(image.width, image.height)
     if name in ("black", "gray"):
         return np.full((height, width, 3), 0 if name == "black" else GRAY, np.uint8)
     if name == "blur":
@@ -104,14 +103,24 @@ def draw_background(image: Image, hole: NDArray[np.bool_], name: str) -> Pixels:
     return np.asarray(PIL.ImageOps.fit(given, (width, height), PIL.Image.Resampling.LANCZOS))
 
 
-def picture_size(image: Image) -> tuple[int, int]:
-    """Width and height of the drawn pictures: the photo's, reduced to :data:`LONGEST_SIDE`."""
-    scale = min(1.0, LONGEST_SIDE / max(image.width, image.height))
-    return max(1, round(image.width * scale)), max(1, round(image.height * scale))
+def picture_size(width: int, height: int) -> tuple[int, int]:
+    """Return width and height of the drawn pictures: the photo's, reduced to :data:`LONGEST_SIDE`."""
+    scale = min(1.0, LONGEST_SIDE / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def default_backgrounds(factor: Factor) -> tuple[str, ...]:
+    """Return the backgrounds of a factor: black, and several to compare where the background varies."""
+    return ("black", "gray", "blur") if factor == "background" else ("black",)
+
+
+def count_pictures(factor: Factor, *, steps: int, backgrounds: int = 1) -> int:
+    """Return how many pictures :func:`vary` gives."""
+    return backgrounds * (steps if factor in ("angle", "size") else steps**2)
 
 
 def vary(cutout: Cutout, backgrounds: Mapping[str, Pixels], factor: Factor, *, steps: int) -> Iterator[Scene]:
-    """The pictures in which one factor varies; the object is never cut off by the border.
+    """Yield the pictures in which one factor varies; the object is never cut off by the border.
 
     position: ``steps`` x ``steps`` places, one in each square of a grid over the picture, in whole pixels
     angle: ``steps`` angles around the circle, in the middle; small enough to fit at every angle
@@ -153,10 +162,10 @@ def _moving(cutout: Cutout, ground: Pixels, name: str, steps: int) -> Iterator[S
 
 
 def _places(room_x: int, room_y: int, steps: int) -> Iterator[tuple[int, int]]:
-    """A place (left, top) in each square of a grid, at random in it but always the same.
+    """Yield a position (left, top) at random in each square of a grid, always the same ones.
 
-    On an even grid each place has a phase of its own inside the cells of a detector's map, or all have the
-    same few, and nobody can tell what follows the place from what follows the phase.
+    On a regular grid the offset within a detector's cell would be a function of the position, and their
+    effects could not be told apart.
     """
     random = np.random.default_rng(0)
     for row in range(steps):
@@ -221,7 +230,7 @@ def _check_fits(cutout: Cutout, wh: tuple[int, int]) -> None:
 
 
 def _resampled(cutout: Cutout, change: Any) -> Cutout:
-    """The cut-out with each layer changed; colors are weighted by alpha, so that no background bleeds in."""
+    """Return the cutout with each layer changed; colors are weighted by alpha to keep the background out."""
     alpha = change(PIL.Image.fromarray(cutout.alpha))
     weighted = [
         change(PIL.Image.fromarray(layer))
@@ -237,7 +246,7 @@ def _resampled(cutout: Cutout, change: Any) -> Cutout:
 
 
 def _tight(cutout: Cutout) -> Cutout:
-    """The part of a cut-out where the object is (alpha of a half or more); all of it where it is nowhere."""
+    """Return the part of a cutout with alpha of a half or more; all of it where there is none."""
     solid = cutout.alpha >= 0.5
     if not solid.any():
         return cutout

@@ -17,6 +17,7 @@ from objectspace.files import atomic_path, names_in
 from objectspace.images import Image, Pixels
 from objectspace.objects.records import Mask
 from objectspace.scenes.coco import coco_annotation
+from objectspace.scenes.scene import Scene
 from objectspace.scenes.variation import (
     Cutout,
     Factor,
@@ -27,7 +28,6 @@ from objectspace.scenes.variation import (
     resized,
     vary,
 )
-from objectspace.scenes.world import Scene
 
 ANNOTATIONS = "annotations.json"
 _PICTURE = re.compile(r"\d{5,}\.png")
@@ -45,7 +45,7 @@ def draw_variation(
     steps: int = 16,
     size: float | None = None,
 ) -> list[Path]:
-    """Cut one object out of a photo and write the pictures in which one factor of it varies; their paths.
+    """Cut one object out of a photo, write the pictures in which one factor varies, and return their paths.
 
     image: the photo, with all its pixels; xyxy (4,) and mask: the object in it
     backgrounds: see :func:`objectspace.scenes.variation.draw_background`; factors and steps: see ``vary``
@@ -53,7 +53,7 @@ def draw_variation(
     Raises InputError as ``vary`` and for two backgrounds of one file name, ImageError for one that cannot be
     read.
     """
-    width, height = picture_size(image)
+    width, height = picture_size(image.width, image.height)
     cutout = cut_out(image, xyxy, mask, label)
     cutout = resized(
         cutout, width / image.width if size is None else _scale(cutout, size, min(width, height))
@@ -76,7 +76,7 @@ def _scale(cutout: Cutout, size: float, shorter: int) -> float:
 
 
 def write_scenes(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
-    """Write pictures of one object each into ``folder``, with the truth beside them; their paths.
+    """Write pictures of one object each into ``folder`` with their annotations, and return their paths.
 
     Pictures are lossless; factors are the annotations' attributes. The folder appears when everything is in
     it, and then replaces one of earlier pictures. Raises InputError for a folder that holds something else,

@@ -13,7 +13,8 @@ from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.weights import fetch
 from objectspace.objects.boxes import iou
 from objectspace.objects.records import Objects
-from objectspace.scenes.world import KINDS, Scene, draw_scene
+from objectspace.scenes.scene import Scene
+from objectspace.scenes.world import KINDS, draw_scene
 
 # The held-out pictures of docs/default-models.md.
 SEED, COUNT = 2, 12

@@ -1,8 +1,8 @@
-"""Context: what an embedding owes to the object, and what to its surroundings.
+"""Context: the shares of an embedding that the object and its surroundings explain.
 
 Three crop spaces of the same objects: the object alone (black or mean background), both (keep), the
-surroundings alone (only). The paper looked at pairs of pictures and saw context at work (section IV); here it
-is a share of the variance, a share of each neighbor pair, and a test of the claim about people on chairs.
+surroundings alone (only). The paper compared pairs of pictures and saw context at work (section IV); here it
+is a share of the variance and a share of each neighbor pair.
 """
 
 from __future__ import annotations
@@ -20,32 +20,28 @@ from objectspace.analyses.groups import make_groups
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects
-from objectspace.report.claims.chairs import ChairTest, find_people, measure_chairs
 
 __all__ = [
-    "ChairTest",
     "Context",
     "PairShares",
     "VarianceShares",
     "Views",
-    "find_people",
-    "measure_chairs",
     "measure_context",
     "measure_pairs",
     "measure_shares",
     "view_objects",
 ]
 
-#: Objects of more than this many are drawn, whole photos at a time: two n x n matrices are held in memory.
+#: Above this many objects a sample is drawn, whole photos at a time: two n x n matrices are held in memory.
 MOST_OBJECTS = 2000
 
-#: Backgrounds that a space's crops may have, by what the space shows.
+#: The backgrounds that each view's crops may have.
 BACKGROUNDS = {"alone": ("black", "mean"), "both": ("keep",), "around": ("only",)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """The same n objects in three spaces, row for row: alone, with their surroundings, their surroundings."""
+    """The same n objects in three spaces, row for row: alone, with surroundings, the surroundings alone."""
 
     alone: Space
     both: Space
@@ -53,22 +49,20 @@ class Views:
     objects: Objects
 
     def take(self, rows: NDArray[Any]) -> Views:
-        """Some of the objects."""
+        """Return the views of some of the objects."""
         alone, both, around = (_taken(space, rows) for space in (self.alone, self.both, self.around))
         return Views(alone, both, around, self.objects.take(rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """What three views of the same objects say of context.
+    """Context shares of an embedding and of its neighbor pairs.
 
     spaces: names, by "alone", "both", "around"
     n: objects measured, of ``photos`` photos; left_out: objects beyond 2,000, whole photos left out at random
-    masked: how many of the n have a mask; of the others the box counts as the object
+    masked: how many of the n have a mask; for the others the box counts as the object
     shares: of the embedding; pairs: of each neighbor pair
-    object_id: (n,) what the rows in ``pairs`` are of
-    chairs: the test of people on chairs in each of the three spaces, over all objects; empty where there are
-        too few, and then ``no_chairs`` says so
+    object_id: (n,) the objects to which the rows in ``pairs`` refer
     """
 
     spaces: Mapping[str, str]
@@ -81,11 +75,9 @@ class Context:
     shares: VarianceShares
     pairs: PairShares
     object_id: NDArray[np.str_]
-    chairs: Mapping[str, ChairTest]
-    no_chairs: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, the shape that ``objectspace context --json`` prints."""
+        """Return plain JSON values, the shape that ``objectspace context --json`` prints."""
         pairs = zip(
             self.object_id[self.pairs.query].tolist(),
             self.object_id[self.pairs.neighbor].tolist(),
@@ -108,16 +100,14 @@ class Context:
                 **self.pairs.to_json(),
                 "each": [dict(zip(columns, pair, strict=True)) for pair in pairs],
             },
-            "chairs": {view: test.to_json() for view, test in self.chairs.items()},
-            "no_chairs": self.no_chairs or None,
         }
 
 
 def view_objects(alone: Space, both: Space, around: Space, objects: Objects) -> Views:
-    """Three spaces as views of the same objects; ``objects`` are those of ``alone``, row for row.
+    """Return three spaces as views of the same objects; ``objects`` are those of ``alone``, row for row.
 
-    Raises InputError for a space that does not show what it should, for spaces that differ in more than what
-    surrounds the object, and for spaces of different objects.
+    Raises InputError for a space of another background, for spaces whose recipes differ in more than the
+    background, and for spaces of different objects.
     """
     spaces = {"alone": alone, "both": both, "around": around}
     for view, space in spaces.items():
@@ -140,17 +130,16 @@ def view_objects(alone: Space, both: Space, around: Space, objects: Objects) -> 
 
 
 def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed: int = 0) -> Context:
-    """Context shares of the embedding and of each neighbor pair, and people on chairs: :class:`Context`.
+    """Return the context shares of the embedding and of each neighbor pair.
 
     The same seed gives the same figures. Raises InputError with fewer than ten objects or three photos, and
     for a space whose vectors are all equal.
     """
-    chosen = _drawn(views, seed)
+    chosen = _sampled(views, seed)
     _check_measurable(chosen)
     groups = make_groups(chosen.objects.image_id)
     vectors = (chosen.alone.vectors, chosen.both.vectors, chosen.around.vectors)
     pairs = measure_pairs(*vectors, chosen.both.object_id, groups, k=k, metric=metric, seed=seed)
-    chairs, no_chairs = _chairs(views, k, metric, seed)
     return Context(
         spaces={view: getattr(views, view).name for view in BACKGROUNDS},
         n=len(chosen.objects),
@@ -162,25 +151,11 @@ def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed
         shares=measure_shares(*vectors, groups, seed=seed),
         pairs=pairs,
         object_id=chosen.both.object_id,
-        chairs=chairs,
-        no_chairs=no_chairs,
     )
 
 
-def _chairs(views: Views, k: int, metric: str, seed: int) -> tuple[dict[str, ChairTest], str]:
-    """The test in each space, or why there is none."""
-    try:
-        tests = {
-            view: measure_chairs(getattr(views, view), views.objects, k=k, metric=metric, seed=seed)
-            for view in BACKGROUNDS
-        }
-    except InputError as error:
-        return {}, str(error)
-    return tests, ""
-
-
-def _drawn(views: Views, seed: int) -> Views:
-    """The views, or so many of their photos, drawn at random, that there are no more than MOST_OBJECTS."""
+def _sampled(views: Views, seed: int) -> Views:
+    """Return the views, or a random sample of whole photos with at most MOST_OBJECTS objects."""
     if len(views.objects) <= MOST_OBJECTS:
         return views
     images, image = np.unique(views.objects.image_id, return_inverse=True)

@@ -1,4 +1,4 @@
-"""What occlusion found: windows, scores, what disappeared and what appeared."""
+"""The result of occlusion: windows, scores, predictions that disappear and that appear."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from objectspace.errors import InputError
 from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects, Provenance
 
-#: How the answer was worked out.
+#: The methods of computation.
 CLOSED_FORM = "closed form"
 LINEARITY = "linearity"
 RUN_ON = "run on"
@@ -22,7 +22,7 @@ RUN_ON = "run on"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Appeared:
-    """Predictions (m,) under windows that match none of the untouched picture, by window, best first.
+    """Predictions (m,) under windows that match none of the unchanged image, by window, best first.
 
     window: (m,) int64; xyxy: (m, 4) float32, pixels of the image; label: (m,) str; score: (m,) float32
     """
@@ -39,16 +39,16 @@ class Appeared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Occlusion:
-    """What zeroing each of n windows of a tap does to the p objects of the untouched picture.
+    """The effect of zeroing each of n windows of a tap on the p objects of the unchanged image.
 
     tap: the layer's name, or "pixels"
     grid_wh: the cells that windows are made of, across and down; cell_px: the sides of one in pixels of the
         network's input
-    frame: how the network's input lies on the image
+    frame: the mapping between the network's input and the image
     method: "closed form", "linearity" or "run on"
-    own_cell_only: whether a cell of the heads depends on that cell of the tap alone, so that the answer can
-        only ever be that an object's own cell was covered
-    objects: (p,) the untouched picture's, best first
+    own_cell_only: whether a cell of the heads depends on that cell of the tap alone, so that a score can only
+        change where the object's own cell is covered
+    objects: (p,) those of the unchanged image, highest score first
     scores: (n, p) float32, objectness * probability of the object's label, at its own head, cell and anchor
     disappeared: (n, p) after suppression no prediction of its label overlaps the object by 0.5 or more
     strength: (rows, columns) float32, root mean square of the tap's channels in each cell
@@ -69,22 +69,22 @@ class Occlusion:
 
     @property
     def score_change(self) -> NDArray[np.float32]:
-        """Scores under the windows less the untouched ones: (n, p) float32, below zero where they fall."""
+        """Scores under the windows minus those without one: (n, p) float32, negative where they fall."""
         change: NDArray[np.float32] = self.scores - self.objects.score
         return change
 
     def smallest(self) -> NDArray[np.int64]:
-        """The first of the smallest windows that make each object disappear, -1 where none does: (p,)."""
+        """Return the first of the smallest windows under which each object disappears (p,), -1 for none."""
         if not len(self.windows):
             return np.full(len(self.objects), -1)
         first = self.disappeared.argmax(0)  # windows are sorted by size
         return np.where(self.disappeared.any(0), first, -1)
 
     def importance(self, prediction: int, sizes: Sequence[int] | None = None) -> NDArray[np.float32]:
-        """The mean fall of one object's score over the windows that cover each cell: (rows, columns).
+        """Return the mean fall of one object's score over the windows that cover each cell: (rows, columns).
 
-        ``sizes`` limits it to windows of these sizes. Above zero where covering the cell costs score; NaN in
-        cells that no window covers. Raises InputError for an object or size that is not there.
+        ``sizes`` restricts it to windows of these sizes. Positive where covering the cell costs score; NaN in
+        cells that no window covers. Raises InputError for an unknown object or size.
         """
         if not 0 <= prediction < len(self.objects):
             raise InputError(f"no prediction {prediction}, expected 0 to {len(self.objects) - 1}")
@@ -100,14 +100,14 @@ class Occlusion:
         return importance
 
     def cell_xyxy(self) -> NDArray[np.float32]:
-        """The place of each cell in pixels of the image: (rows, columns, 4), not cut off at its border."""
+        """Return each cell as a box in pixels of the image: (rows, columns, 4), not clipped to it."""
         columns, rows = self.grid_wh
         y, x = np.mgrid[:rows, :columns]
         corners = np.stack([x, y, x + 1, y + 1], axis=2).reshape(-1, 4) * np.array(self.cell_px * 2)
         return self.frame.to_image(corners.astype(np.float32)).reshape(rows, columns, 4)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; boxes in pixels of the image, numbers to six digits after the point."""
+        """Return plain JSON; boxes in pixels of the image, numbers to six digits after the point."""
         new: list[list[dict[str, Any]]] = [[] for _ in range(len(self.windows))]
         for row, window in enumerate(self.appeared.window.tolist()):
             new[window].append(_prediction(self.appeared, row))
@@ -148,7 +148,7 @@ def _rounded(values: NDArray[np.float32]) -> list[float]:
 
 
 def _summed(windows: Windows, values: NDArray[np.float64], rows: int, columns: int) -> NDArray[np.float64]:
-    """The sum of the values of the windows over each cell: corners marked, then running sums."""
+    """Return the sum of the values of the windows over each cell, by a summed-area table of their corners."""
     marks = np.zeros((rows + 1, columns + 1))
     for y, x, sign in (
         (windows.y, windows.x, 1),

@@ -1,4 +1,4 @@
-"""What the cells of a head say under windows."""
+"""The outputs of a head's cells under windows."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from objectspace.models.detectors.predictions import HeadReader
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadStates:
-    """One head under n windows: the states its cells take, each listed once however many windows share it.
+    """One head under n windows: the different outputs (states) of its cells, each listed once.
 
-    state: (n, rows, columns) int32, the state of each cell under each window, -1 where it is untouched
+    state: (n, rows, columns) int32, the state of each cell under each window, -1 where it is unchanged
     cell: (s,) int64, the cell of each state, numbered row by row
     numbers: (s, anchors * (5 + classes)) float32 on the CPU, the cell's raw numbers in that state
     """

@@ -1,8 +1,13 @@
-"""Suppression redone under every window, exactly, from what is known of the untouched picture.
+"""Non-maximum suppression under every window, exact, and incremental from that of the unchanged image.
 
-Which of the untouched predictions suppress which is worked out once. Under a window only the predictions of
-changed cells are new: their overlaps with the untouched ones are worked out once for all windows that share
-them, those among themselves within each window. What is left is to see who is kept, for all windows at once.
+Conflicts (pairs of one label that overlap by more than the threshold) among the baseline's candidates are
+computed once. Under a window only the predictions of changed cells are new: their conflicts with the
+candidates are computed once for all windows that share them, those among themselves within each window. Then
+suppression is solved for all windows at once, for the labels that a window affects.
+
+Two simpler ways were measured and left (docs/occlusion.md): all pairs anew within every window, which is
+quadratic in the candidates of a label; and one graph of conflicts between all states of all windows, most of
+which never occur together.
 """
 
 from __future__ import annotations
@@ -14,28 +19,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.occlusion.baseline import Untouched
+from objectspace.analyses.occlusion.baseline import Baseline
 from objectspace.analyses.occlusion.states import HeadStates
 from objectspace.models.detectors.predictions import Predictions, joined
 from objectspace.objects import boxes
 from objectspace.objects.records import Objects, Provenance
 
-#: Overlap from which a prediction under a window is the untouched one of its label, as the field counts it.
+#: IoU from which a prediction under a window matches the baseline's object of its label.
 MATCH_IOU = 0.5
 
-#: Pairs of predictions whose overlap is worked out together.
+#: Pairs of predictions whose overlap is computed together, to bound memory.
 _TOGETHER = 2**20
 
 Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Aftermath:
-    """After suppression under n windows, beside p untouched objects.
+class WindowDetections:
+    """Detections after suppression under n windows, compared with the baseline's p objects.
 
-    disappeared: (n, p) whether no prediction of the object's label overlaps it by ``MATCH_IOU`` any more
-    window: (m,) int64 the window of each prediction that matches no object; with it the prediction, its box
-        ``xyxy`` (m, 4) float32 in pixels of the image; by window, best first
+    disappeared: (n, p) whether no detection of the object's label overlaps it by ``MATCH_IOU``
+    window: (m,) int64, the window of each detection that matches no object, by window, highest score first;
+        ``predictions`` (m,) are these, ``xyxy`` (m, 4) float32 their boxes in pixels of the image
     """
 
     disappeared: NDArray[np.bool_]
@@ -45,57 +50,58 @@ class Aftermath:
 
 
 class Suppression:
-    """The untouched candidates, and what becomes of them under windows.
+    """Suppression of the baseline's candidates and of new predictions under windows.
 
-    objects: what the untouched picture shows, as the detector finds it
+    objects: those of the unchanged image, as the detector finds them
     """
 
-    def __init__(self, untouched: Untouched, objects: Objects, *, confidence: float, iou: float) -> None:
-        self._untouched = untouched
+    def __init__(self, baseline: Baseline, objects: Objects, *, confidence: float, iou: float) -> None:
+        self._baseline = baseline
         self._confidence = confidence
         self._iou = iou
-        self._before = untouched.candidates
+        self._before = baseline.candidates
         self._place = places(self._before.provenance)
         self._xyxy, self._inside = self._in_image(self._before)
         by_place = {place: row for row, place in enumerate(self._place.tolist())}
         self._shown = np.array([by_place[place] for place in places(objects.provenance).tolist()], np.int64)
-        self._conflicts = self._conflicts_before()
+        first, second = self._conflicts_with(self._before)
+        self._conflicts = first[first < second], second[first < second]
         self._kept = np.zeros(len(self._before), bool)
-        self._kept[untouched.kept] = True
+        self._kept[baseline.kept] = True
         self._matches = self._match(self._before, self._xyxy)
 
     @property
     def shown(self) -> Predictions:
-        """The predictions of the untouched picture's objects."""
+        """The predictions of the unchanged image's objects."""
         return self._before.take(self._shown)
 
     @property
     def most_windows(self) -> int:
-        """As many windows as are best looked at together."""
-        cells = sum(reader.head.grid_wh[0] * reader.head.grid_wh[1] for reader in self._untouched.readers)
+        """The number of windows to process together, to bound memory."""
+        cells = sum(reader.head.grid_wh[0] * reader.head.grid_wh[1] for reader in self._baseline.readers)
         count = len(self._before)
         return max(1, min(2**22 // max(cells, count, len(self._conflicts[0]), 1), 2**26 // max(count**2, 1)))
 
-    def under(self, heads: Sequence[HeadStates], windows: int) -> Aftermath:
-        """What is left and what is new under so many windows, whose cells' states are given."""
+    def suppress(self, heads: Sequence[HeadStates], windows: int) -> WindowDetections:
+        """Return the detections under ``windows`` windows, given the states of the heads' cells."""
         after, pairs = self._predicted(heads)
-        alive = self._alive(heads, windows)
-        touched = self._touched(alive, after, pairs)
-        sources, targets = self._edges(after, pairs, touched)
-        nodes = np.concatenate([alive.reshape(-1), np.ones(len(pairs[0]), bool)])
+        active = self._active(heads, windows)
+        affected = self._affected(active, after, pairs)
+        sources, targets = self._edges(after, pairs, affected)
+        nodes = np.concatenate([active.reshape(-1), np.ones(len(pairs[0]), bool)])
         kept = _kept(nodes, sources, targets)
-        again = kept[: alive.size].reshape(alive.shape)
-        kept_before = np.where(touched[:, self._before.label], again, self._kept) & self._inside
+        again = kept[: active.size].reshape(active.shape)
+        kept_before = np.where(affected[:, self._before.label], again, self._kept) & self._inside
         xyxy, inside = self._in_image(after)
-        kept_after = kept[alive.size :] & inside[pairs[1]]
+        kept_after = kept[active.size :] & inside[pairs[1]]
         window, row = pairs[0][kept_after], pairs[1][kept_after]
         matches = self._match(after, xyxy)
         survives = np.greater(kept_before.astype(np.float32) @ self._matches.astype(np.float32), 0)
         which, shown = np.nonzero(matches[row])
         survives[window[which], shown] = True
-        return self._aftermath(~survives, kept_before, after, xyxy, window, row, matches)
+        return self._detections(~survives, kept_before, after, xyxy, window, row, matches)
 
-    def _aftermath(
+    def _detections(
         self,
         disappeared: NDArray[np.bool_],
         kept_before: NDArray[np.bool_],
@@ -104,18 +110,18 @@ class Suppression:
         window: NDArray[np.int64],
         row: NDArray[np.int64],
         matches: NDArray[np.bool_],
-    ) -> Aftermath:
-        """With the predictions that match no object: untouched ones set free, and new ones."""
+    ) -> WindowDetections:
+        """Add the detections that match no object: candidates no longer suppressed, and new predictions."""
         freed_window, freed = np.nonzero(kept_before & ~self._matches.any(1))
         new = ~matches[row].any(axis=1)
         windows = np.concatenate([freed_window, window[new]])
         predictions = joined([self._before.take(freed), after.take(row[new])])
         places = np.concatenate([self._xyxy[freed], xyxy[row[new]]])
         order = np.lexsort((-predictions.score, windows))
-        return Aftermath(disappeared, windows[order], predictions.take(order), places[order])
+        return WindowDetections(disappeared, windows[order], predictions.take(order), places[order])
 
     def _predicted(self, heads: Sequence[HeadStates]) -> tuple[Predictions, Pairs]:
-        """The predictions of all states, best first; which window has which as (window, prediction) pairs."""
+        """Return the predictions of all states by rank, and the (window, prediction) pairs that occur."""
         parts, windows, rows = [self._before.take(np.zeros(0, np.int64))], [], []
         count = 0
         for head in heads:
@@ -136,30 +142,33 @@ class Suppression:
             rank[np.concatenate([nothing, *rows])],
         )
 
-    def _alive(self, heads: Sequence[HeadStates], windows: int) -> NDArray[np.bool_]:
-        """Which untouched candidates stand in cells that each window leaves as they are: (n, candidates)."""
-        alive = np.ones((windows, len(self._before)), bool)
+    def _active(self, heads: Sequence[HeadStates], windows: int) -> NDArray[np.bool_]:
+        """Return which candidates lie in cells that each window leaves unchanged: (n, candidates)."""
+        active = np.ones((windows, len(self._before)), bool)
         cells = self._before.provenance
         for head in heads:
             own = np.flatnonzero(cells.head == head.reader.head.layer)
-            alive[:, own] = head.state[:, cells.cell_y[own], cells.cell_x[own]] < 0
-        return alive
+            active[:, own] = head.state[:, cells.cell_y[own], cells.cell_x[own]] < 0
+        return active
 
-    def _touched(self, alive: NDArray[np.bool_], after: Predictions, pairs: Pairs) -> NDArray[np.bool_]:
-        """Of which labels a prediction goes or comes under each window, so that they are settled anew.
+    def _affected(self, active: NDArray[np.bool_], after: Predictions, pairs: Pairs) -> NDArray[np.bool_]:
+        """Return for each window the labels (n, labels) of which a prediction goes or comes.
 
-        Suppression is within a label, so all others stay as they are.
+        Suppression is within a label, so the outcome for all other labels is the baseline's.
         """
-        touched = np.zeros((len(alive), len(self._untouched.detector.names)), bool)
-        window, row = np.nonzero(~alive)
-        touched[window, self._before.label[row]] = True
-        touched[pairs[0], after.label[pairs[1]]] = True
-        return touched
+        affected = np.zeros((len(active), len(self._baseline.detector.names)), bool)
+        window, row = np.nonzero(~active)
+        affected[window, self._before.label[row]] = True
+        affected[pairs[0], after.label[pairs[1]]] = True
+        return affected
 
-    def _edges(self, after: Predictions, pairs: Pairs, touched: NDArray[np.bool_]) -> Pairs:
-        """Who suppresses whom, if kept: nodes are the untouched candidates by window, then the pairs."""
-        windows, count = len(touched), len(self._before)
-        where, edge = np.nonzero(touched[:, self._before.label[self._conflicts[0]]])
+    def _edges(self, after: Predictions, pairs: Pairs, affected: NDArray[np.bool_]) -> Pairs:
+        """Return the edges from each node to those that it suppresses if it is kept.
+
+        Nodes are the candidates of every window, then the pairs.
+        """
+        windows, count = len(affected), len(self._before)
+        where, edge = np.nonzero(affected[:, self._before.label[self._conflicts[0]]])
         edges = [tuple(where * count + side[edge] for side in self._conflicts)]
         window, row = pairs
         node = windows * count + np.arange(len(row))
@@ -173,37 +182,24 @@ class Suppression:
         sources, targets = zip(*edges, strict=True)
         return np.concatenate(sources), np.concatenate(targets)
 
-    def _conflicts_before(self) -> Pairs:
-        """Pairs of untouched candidates of which the first suppresses the second."""
-        found = [np.zeros((2, 0), np.int64)]
-        for rows in _by_label(self._before.label):
-            for some, others in _blocks(rows, rows):
-                first, second = np.nonzero(
-                    overlap(self._before.xyxy[some][:, None], self._before.xyxy[others][None]) > self._iou
-                )
-                pair = np.stack([some[first], others[second]])
-                found.append(pair[:, pair[0] < pair[1]])
-        first, second = np.concatenate(found, axis=1)
-        return first, second
-
-    def _conflicts_with(self, after: Predictions) -> Pairs:
-        """Pairs of a new prediction and an untouched candidate that conflict, sorted by the first."""
-        found = [np.zeros((2, 0), np.int64)]
-        for rows in _by_label(after.label):
-            same = np.flatnonzero(self._before.label == after.label[rows[0]])
+    def _conflicts_with(self, found: Predictions) -> Pairs:
+        """Return the conflicts between predictions and candidates, as rows of both, sorted by the first."""
+        conflicts = [np.zeros((2, 0), np.int64)]
+        for rows in _by_label(found.label):
+            same = np.flatnonzero(self._before.label == found.label[rows[0]])
             for some, others in _blocks(rows, same):
                 first, second = np.nonzero(
-                    overlap(after.xyxy[some][:, None], self._before.xyxy[others][None]) > self._iou
+                    overlap(found.xyxy[some][:, None], self._before.xyxy[others][None]) > self._iou
                 )
-                found.append(np.stack([some[first], others[second]]))
-        first, second = np.concatenate(found, axis=1)
+                conflicts.append(np.stack([some[first], others[second]]))
+        first, second = np.concatenate(conflicts, axis=1)
         order = np.argsort(first, kind="stable")
         return first[order], second[order]
 
     def _ranks_before(
         self, before: NDArray[np.int64], after: Predictions, rows: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """Whether untouched candidates rank before new predictions, pair by pair."""
+        """Return whether candidates rank before new predictions, pair by pair."""
         score, other = self._before.score[before], after.score[rows]
         earlier = self._place[before] < places(after.provenance)[rows]
         ranks: NDArray[np.bool_] = (score > other) | ((score == other) & earlier)
@@ -216,7 +212,7 @@ class Suppression:
         row: NDArray[np.int64],
         node: NDArray[np.int64],
     ) -> Pairs:
-        """Pairs of new predictions of one window of which the first suppresses the second."""
+        """Return pairs of nodes of one window, both new, of which the first suppresses the second."""
         order = np.lexsort((row, after.label[row], window))
         group = window[order] * (int(after.label.max(initial=0)) + 1) + after.label[row[order]]
         found = [np.zeros((2, 0), np.int64)]
@@ -228,13 +224,13 @@ class Suppression:
         return sources, targets
 
     def _in_image(self, found: Predictions) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Boxes (n, 4) clipped to the image, and whether any of each is inside."""
-        frame = self._untouched.frame
+        """Return boxes (n, 4) clipped to the image, and whether any part of each is inside (n,)."""
+        frame = self._baseline.frame
         xyxy = boxes.clip(frame.to_image(found.xyxy.astype(np.float32)), frame.image_wh)
         return xyxy, boxes.area(xyxy) > 0
 
     def _match(self, found: Predictions, xyxy: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Whether predictions are the untouched objects, by label and overlap: (n, objects)."""
+        """Return whether predictions match the objects, by label and overlap: (n, objects)."""
         same = found.label[:, None] == self._before.label[self._shown]
         row, shown = np.nonzero(same)
         matches = np.zeros(same.shape, bool)
@@ -244,7 +240,7 @@ class Suppression:
 
 
 def places(cells: Provenance) -> NDArray[np.int64]:
-    """One number for each head, cell and anchor, in the order in which equal scores rank."""
+    """Return one number for each head, cell and anchor, in the order in which equal scores rank."""
     place = cells.head.astype(np.int64)
     for column, bits in ((cells.cell_y, 17), (cells.cell_x, 17), (cells.anchor, 17)):
         place = (place << bits) + column
@@ -252,7 +248,7 @@ def places(cells: Provenance) -> NDArray[np.int64]:
 
 
 def overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of boxes (…, 4), pair by pair; 0 where both are empty."""
+    """Return the intersection over union of boxes (…, 4), pair by pair; 0 where both are empty."""
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., 2:], second[..., 2:])
     shared = np.maximum(high - low, 0).prod(-1)
@@ -263,13 +259,13 @@ def overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
 
 
 def _kept(
-    alive: NDArray[np.bool_], sources: NDArray[np.int64], targets: NDArray[np.int64]
+    active: NDArray[np.bool_], sources: NDArray[np.int64], targets: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Who is alive and suppressed by nobody kept: what taking them in order of rank gives.
+    """Return which active nodes greedy suppression keeps: those that no kept node suppresses.
 
-    Each round keeps all that nobody undecided suppresses any more, and decides those that they suppress.
+    Each round keeps all nodes that no undecided node suppresses, and rejects those that they suppress.
     """
-    kept, undecided = np.zeros_like(alive), alive.copy()
+    kept, undecided = np.zeros_like(active), active.copy()
     while True:
         open_ones = undecided[sources] & undecided[targets]
         sources, targets = sources[open_ones], targets[open_ones]
@@ -287,20 +283,20 @@ def _by_rank(score: NDArray[np.float32], place: NDArray[np.int64]) -> NDArray[np
 
 
 def _by_label(label: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """The rows of each label, in order."""
+    """Return the rows of each label, in order."""
     order = np.argsort(label, kind="stable")
     return [rows for rows in np.split(order, np.flatnonzero(np.diff(label[order])) + 1) if len(rows)]
 
 
 def _blocks(rows: NDArray[np.int64], others: NDArray[np.int64]) -> Iterator[Pairs]:
-    """Rows beside all others, so many at once that memory holds their pairs."""
+    """Yield blocks of rows with all others, of at most ``_TOGETHER`` pairs."""
     step = max(1, _TOGETHER // max(len(others), 1))
     for start in range(0, len(rows), step):
         yield rows[start : start + step], others
 
 
 def _pairs_by_state(state: NDArray[np.int32], cell: NDArray[np.int64], wanted: NDArray[np.int64]) -> Pairs:
-    """The (window, row) pairs where a window (n, cells) puts the cell of a row into the state it wants."""
+    """Return the (window, row) pairs where the row's cell has the row's state under a window (n, cells)."""
     if not len(wanted):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     cells = np.unique(cell)
@@ -312,7 +308,7 @@ def _pairs_by_state(state: NDArray[np.int32], cell: NDArray[np.int64], wanted: N
 
 
 def _joined_on(left: NDArray[Any], right: NDArray[np.int64], count: int) -> Pairs:
-    """All pairs (i, j) with left[i] == right[j], both in [0, count); ``right`` is sorted."""
+    """Return all pairs (i, j) with left[i] == right[j], both in [0, count); ``right`` is sorted."""
     starts = np.searchsorted(right, np.arange(count + 1))
     sizes = np.diff(starts)[left]
     first = np.repeat(np.arange(len(left)), sizes)
@@ -321,7 +317,7 @@ def _joined_on(left: NDArray[Any], right: NDArray[np.int64], count: int) -> Pair
 
 
 def _pairs_in_groups(group: NDArray[np.int64]) -> Iterator[Pairs]:
-    """All pairs i < j of equal numbers in a sorted list, in portions that memory holds."""
+    """Yield all pairs i < j of equal numbers in a sorted list, in portions of about ``_TOGETHER``."""
     ends = np.searchsorted(group, group, side="right")
     later = ends - np.arange(len(group)) - 1
     total = np.cumsum(later)

@@ -1,4 +1,4 @@
-"""The windows that are zeroed: every k x k block of a grid, stride 1."""
+"""The windows to zero: every k x k block of a grid, stride 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 
-#: More windows than any answer is read for; the first layers of a network have a million.
+#: The limit on windows; the first layers of a network have a million.
 _MOST = 200_000
 
 
@@ -28,11 +28,11 @@ class Windows:
         return len(self.size)
 
     def take(self, index: Any) -> Windows:
-        """The windows that ``index`` (integers, booleans or a slice) selects."""
+        """Return the windows that ``index`` (integers, booleans or a slice) selects."""
         return Windows(self.x[index], self.y[index], self.size[index])
 
     def cover(self, grid_wh: tuple[int, int]) -> NDArray[np.bool_]:
-        """Whether each window covers each cell: (n, rows, columns)."""
+        """Return whether each window covers each cell: (n, rows, columns)."""
         covered: NDArray[np.bool_] = (
             _covers(self.y, self.size, grid_wh[1])[:, :, None]
             & _covers(self.x, self.size, grid_wh[0])[:, None]
@@ -41,10 +41,13 @@ class Windows:
 
 
 def every_window(grid_wh: tuple[int, int], sizes: Sequence[int] | None) -> Windows:
-    """Every window of the sizes, smallest first, then row by row; None is every size of the grid.
+    """Return every window of the sizes, smallest first, then row by row; None is every size of the grid.
 
-    A size that is larger than the grid has no window. Raises InputError for a size below 1, where no window
-    is left, and where there are more windows than anybody waits for.
+    Sizes larger than the grid are ignored. Raises InputError for a size below 1, where no size fits, and for
+    more than 200,000 windows.
+
+    >>> len(every_window((13, 13), [1, 2]))
+    313
     """
     columns, rows = grid_wh
     wanted = range(1, min(grid_wh) + 1) if sizes is None else sorted(set(sizes))
@@ -66,7 +69,11 @@ def every_window(grid_wh: tuple[int, int], sizes: Sequence[int] | None) -> Windo
 
 
 def parse_sizes(text: str) -> tuple[int, ...] | None:
-    """Sizes from words: ``3``, ``1-5``, ``1,2,5-7``, or ``all`` (None). Raises InputError."""
+    """Parse sizes such as ``3``, ``1-5``, ``1,2,5-7``, or ``all`` (None). Raises InputError.
+
+    >>> parse_sizes("1,3-5")
+    (1, 3, 4, 5)
+    """
     if text == "all":
         return None
     sizes: list[int] = []

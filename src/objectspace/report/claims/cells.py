@@ -10,33 +10,41 @@ from numpy.typing import NDArray
 from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.statistics import Estimate, estimate_mean
 from objectspace.errors import InputError
-from objectspace.report.claims.evidence import WINDOW, Evidence, require
+from objectspace.report.claims.evidence import WINDOW, CellShares, Evidence, require
 
 
 def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
-    """Return the share of predictions that vanish when the cells around their own are zeroed.
+    """Return the share of predictions that disappear when the cells around their own are zeroed.
 
     Chance is the share under windows of that size without the prediction's own cell.
     """
-    own, other, image = [], [], []
-    for number, occlusion in enumerate(require(evidence.occlusions)):
-        # The layer may feed one head of several: predictions of the others no window can change.
-        for row in np.flatnonzero(occlusion.score_change.any(axis=0)):
-            around, elsewhere = _windows_around(occlusion, int(row))
-            own.append(float(occlusion.disappeared[around, row].mean()))
-            # One window may fill the whole map.
-            gone = occlusion.disappeared[elsewhere, row]
-            other.append(float(gone.mean()) if len(gone) else math.nan)
-            image.append(number)
-    if not own:
+    photos = require(evidence.occlusions)
+    own = np.concatenate([np.zeros(0), *(shares.own for shares in photos)])
+    other = np.concatenate([np.zeros(0), *(shares.other for shares in photos)])
+    if not len(own):
         raise InputError("nothing was detected in the photos that were occluded")
-    return estimate_mean(np.array(own), np.array(other), np.array(image), seed=seed)
+    image = np.repeat(np.arange(len(photos)), [len(shares.own) for shares in photos])
+    return estimate_mean(own, other, image, seed=seed)
+
+
+def cell_shares(occlusion: Occlusion) -> CellShares:
+    """Return the shares of the predictions whose score changes under any window.
+
+    The tap may feed one head of several; no window can change the predictions of the others.
+    """
+    shares = []
+    for row in np.flatnonzero(occlusion.score_change.any(axis=0)):
+        around, elsewhere = _windows_around(occlusion, int(row))
+        gone = occlusion.disappeared[:, row]
+        shares.append((gone[around].mean(), gone[elsewhere].mean() if elsewhere.any() else math.nan))
+    own, other = np.array(shares, np.float64).reshape(-1, 2).T
+    return CellShares(own, other)
 
 
 def _windows_around(occlusion: Occlusion, row: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Windows of the paper's size: the one around an object's own cell, and those that do not hold that cell.
+    """Return which windows of the paper's size lie around an object's own cell, and which do not cover it.
 
-    At the border the one that lies inside the map and is nearest to it.
+    At the border, around means the nearest window inside the map.
     """
     provenance, windows = occlusion.objects.provenance, occlusion.windows
     columns, rows = occlusion.grid_wh

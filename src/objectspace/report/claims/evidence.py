@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from objectspace.analyses.factors import AlignedSample, FactorSpec, align
-from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.projection import Projection
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
@@ -48,6 +50,18 @@ class SpaceWithObjects:
     objects: Objects
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CellShares:
+    """For each of the p predictions of a photo, the share of windows under which it disappears.
+
+    own: (p,) float64, of the windows around its own cell; other: (p,) float64, of windows without that cell,
+    NaN where one window covers the whole map
+    """
+
+    own: NDArray[np.float64]
+    other: NDArray[np.float64]
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A factor column for a concept of the paper; ``period`` of a circular one, in its own unit."""
@@ -65,7 +79,7 @@ class Evidence:
     style: the column of an object's sort within its label (its color, its breed)
     group: the column whose equal values are never neighbors (one apple in many images); objects of one image
         never are either
-    occlusions: images whose layer before a head was zeroed window by window
+    occlusions: shares for each image whose layer before a head was zeroed window by window
     moved: the windows of one object at many positions, by PCA and by t-SNE
     """
 
@@ -74,7 +88,7 @@ class Evidence:
     orientation: Column | None = None
     style: Column | None = None
     group: str | None = None
-    occlusions: Sequence[Occlusion] | Missing = Missing("no photo was occluded")
+    occlusions: Sequence[CellShares] | Missing = Missing("no photo was occluded")
     moved: tuple[Projection, Projection] | Missing = Missing("no object was moved about")
 
 

@@ -7,13 +7,14 @@ its objects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.scenes.scene import Scene
 from objectspace.scenes.world.backgrounds import BACKGROUNDS, draw_background
 from objectspace.scenes.world.kinds import SEAT_HEIGHT, crate, model_of
 from objectspace.scenes.world.painting import Wear, paint_sight
@@ -63,23 +64,6 @@ class Plan:
     def objects(self) -> tuple[Placed, ...]:
         """The objects, in the order in which a scene numbers them."""
         return tuple(placed for group in self.groups for placed in group if placed.kind)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
-    """A picture and its truth.
-
-    pixels: (h, w, 3) uint8; 416 x 416 in the drawn world, as large as its background in a varied picture
-    kinds: a name for each of the n objects
-    masks: (n, h, w) bool, the pixels that show each object; xyxy: (n, 4) float32, their boxes, on pixel edges
-    factors: columns of n values; the drawn world's are described in docs/world.md
-    """
-
-    pixels: NDArray[np.uint8]
-    kinds: tuple[str, ...]
-    masks: NDArray[np.bool_]
-    xyxy: NDArray[np.float32]
-    factors: Mapping[str, NDArray[Any]]
 
 
 def draw_scene(seed: int, index: int) -> Scene:

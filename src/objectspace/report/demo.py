@@ -16,7 +16,7 @@ from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.specs import AnnotationSpec
-from objectspace.report import StoreReport, make_report
+from objectspace.report import StoreReport, write_report
 from objectspace.scenes.world.world_files import ANNOTATIONS, PICTURES, write_world
 from objectspace.store import Store, open_store
 
@@ -69,7 +69,7 @@ def make_demo(
         index(photos, store, job, progress=_progress(told, stage))
     found = open_store(out / FOUND)
     sheets = {name: _sheet(found, name, out) for name in finding.load().recipes()}
-    return Demo(world, out / FOUND, out / TRUE, sheets, make_report(open_store(out / TRUE), out / REPORT))
+    return Demo(world, out / FOUND, out / TRUE, sheets, write_report(open_store(out / TRUE), out / REPORT))
 
 
 def _progress(told: Told, stage: str) -> Callable[[int, int], None]:

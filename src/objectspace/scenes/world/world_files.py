@@ -13,7 +13,8 @@ import PIL.Image
 from objectspace.errors import InputError
 from objectspace.files import atomic_path, names_in
 from objectspace.scenes.coco import coco_annotation
-from objectspace.scenes.world import KINDS, SIZE, Scene, draw_scene
+from objectspace.scenes.scene import Scene
+from objectspace.scenes.world import KINDS, SIZE, draw_scene
 from objectspace.threads import work_ahead, worker_count
 
 PICTURES, ANNOTATIONS = "images", "annotations.json"

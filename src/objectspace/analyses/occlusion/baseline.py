@@ -1,4 +1,4 @@
-"""One pass over the untouched picture: what every way of occluding it starts from."""
+"""The baseline: one pass over the unchanged image, from which every way of occluding it starts."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from objectspace.objects.boxes import Frame
 
 
 @dataclass(frozen=True, eq=False)
-class Untouched:
-    """A picture before anything is zeroed.
+class Baseline:
+    """The network's outputs and predictions for an image before anything is zeroed.
 
     tap: the number of the layer whose windows are zeroed, -1 for the pixels
     cell: the sides of a grid cell in cells of the tap: 1, and for the pixels the deepest head's stride
     path: the layers downstream of the tap, down to ``readers``' heads
     outputs: by number, (1, c, h, w), the tap's and those of every layer that the path reads
     raw: for each reader the head's raw numbers (anchors * (5 + classes), h, w), float32 on the CPU
-    candidates: the predictions above the threshold, best first, duplicates among them
-    kept: (n,) the rows of ``candidates`` that suppression leaves, in order
+    candidates: the predictions that reach the threshold, highest score first, before suppression
+    kept: (n,) the rows of ``candidates`` that suppression keeps, in order
     """
 
     detector: DarknetDetector
@@ -58,11 +58,11 @@ class Untouched:
 
     @property
     def tap_name(self) -> str:
-        """The tap as it is named to users."""
+        """The tap's name for users."""
         return PIXELS[0] if self.tap == INPUT else str(self.tap)
 
 
-def look(
+def run_baseline(
     detector: Detector,
     image: Image,
     tap: str | None,
@@ -70,11 +70,11 @@ def look(
     *,
     confidence: float,
     iou: float,
-) -> Untouched:
-    """Run the detector once and keep what is needed to go on from the tap.
+) -> Baseline:
+    """Run the detector once and return its outputs as far as a run-on from the tap reads them.
 
-    Without ``tap`` it is the layer before the head that has the most predictions, the deepest of several.
-    Raises InputError for a tap or head that is not there, or that no head hangs on; ModelError for a detector
+    By default the tap is the layer before the head with the most predictions, the deepest of several.
+    Raises InputError for an unknown tap or head, or a tap on which no head depends; ModelError for a detector
     of another family or another precision than float32.
     """
     if not isinstance(detector, DarknetDetector):
@@ -94,7 +94,7 @@ def look(
     path = _path(detector, number, readers)
     outputs = {INPUT: batch, **{int(name): output for name, output in run.taps.items()}}
     raw = dict(zip(detector.readers, heads_raw, strict=True))
-    return Untouched(
+    return Baseline(
         detector=detector,
         image=image,
         frame=frame,
@@ -126,7 +126,7 @@ def _path(detector: DarknetDetector, tap: int, readers: Sequence[HeadReader]) ->
 def _outputs_needed(
     detector: DarknetDetector, taps: Sequence[str], readers: Sequence[HeadReader]
 ) -> list[str]:
-    """The names of the layers whose outputs a run-on from any of ``taps`` reads."""
+    """Return the names of the layers whose outputs a run-on from any of ``taps`` reads."""
     numbers = [tap_number(detector.network.layers, tap) for tap in taps]
     needed = {n for number in numbers for n in _read_by(number, _path(detector, number, readers))}
     return [str(n) for n in sorted(needed - {INPUT})]
@@ -137,7 +137,7 @@ def _read_by(tap: int, path: Sequence[Layer]) -> set[int]:
 
 
 def _busiest(kept: Predictions, readers: Sequence[HeadReader]) -> str:
-    """The tap of the head with the most predictions; of several the one with the longest stride."""
+    """Return the tap of the head with the most predictions, of several the one with the longest stride."""
     counts = {reader.head.layer: int((kept.provenance.head == reader.head.layer).sum()) for reader in readers}
     best = max(readers, key=lambda reader: (counts[reader.head.layer], reader.head.stride))
     return best.head.tap

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from objectspace.report.demo import Demo, make_demo
 from torchvision.ops import box_iou
 
-from objectspace import demo
 from objectspace.errors import InputError
 from objectspace.files import TEMPORARY_PREFIX
+from objectspace.report import demo
+from objectspace.report.demo import Demo, make_demo
 from objectspace.store import open_store
 
 
@@ -57,7 +57,7 @@ def test_the_report_has_all_seven_figures(small_demo: Demo) -> None:
 
 def test_once_more_keeps_what_is_there(small_demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    monkeypatch.setattr(demo, "make_report", lambda store, out: small_demo.report)
+    monkeypatch.setattr(demo, "write_report", lambda store, out: small_demo.report)
 
     again = make_demo(small_demo.world.parent, count=24, told=lambda stage, pictures: told.append(stage))
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from objectspace.scenes.world.world_files import write_world
 from pycocotools.coco import COCO
 
 from objectspace.errors import InputError
@@ -17,8 +16,8 @@ from objectspace.images import read_image
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import COCO_NAMES
 from objectspace.objects.masks import decode
-from objectspace.scenes import world_files
-from objectspace.scenes.world import draw_scene
+from objectspace.scenes.world import draw_scene, world_files
+from objectspace.scenes.world.world_files import write_world
 
 SEED, COUNT = 5, 6
 

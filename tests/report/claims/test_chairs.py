@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from objectspace.report.claims.chairs import company_by_boxes, find_people, measure_chairs
 
-from objectspace.analyses.context import chairs
 from objectspace.errors import InputError
 from objectspace.objects.records import concatenate, make_objects
+from objectspace.report.claims import chairs
+from objectspace.report.claims.chairs import company_by_boxes, find_people, measure_chairs
 from objectspace.scenes.world import draw_plan, plan_scene
+from tests.crop_spaces import make_space
 
 CHAIR = (100, 100, 200, 200)
 
@@ -105,10 +106,10 @@ def people():
 
 
 @pytest.fixture
-def tested(people, space):
+def tested(people):
     def test(vectors):
         noise = np.random.default_rng(3).normal(size=(90, 4)) * 0.1
-        return measure_chairs(space("s", people, np.hstack([vectors, noise])), people)
+        return measure_chairs(make_space("s", people, np.hstack([vectors, noise])), people)
 
     return test
 
@@ -142,20 +143,20 @@ def test_a_space_that_knows_nothing(tested):
     assert result.difference.chance == pytest.approx(0, abs=0.05)
 
 
-def test_nobody_beside_a_chair(people, space):
+def test_nobody_beside_a_chair(people):
     kept = people.take(np.arange(90) % 3 != 1)
-    result = measure_chairs(space("s", kept, np.arange(60)[:, None]), kept)
+    result = measure_chairs(make_space("s", kept, np.arange(60)[:, None]), kept)
 
     assert result.beside is None
     assert result.to_json()["difference"] is None
 
 
-def test_too_few_people_on_chairs(people, space):
+def test_too_few_people_on_chairs(people):
     kept = people.take(np.arange(90) % 3 == 1)
     with pytest.raises(InputError, match="people are on chairs in 0 photos of space s, expected 10 or more"):
-        measure_chairs(space("s", kept, np.arange(30)[:, None]), kept)
+        measure_chairs(make_space("s", kept, np.arange(30)[:, None]), kept)
 
 
-def test_objects_in_another_order_are_refused(people, space):
+def test_objects_in_another_order_are_refused(people):
     with pytest.raises(InputError, match="not in the same order"):
-        measure_chairs(space("s", people, np.zeros((90, 1))), people.take(np.arange(89, -1, -1)))
+        measure_chairs(make_space("s", people, np.zeros((90, 1))), people.take(np.arange(89, -1, -1)))

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from objectspace.scenes.world import KINDS, SIZE, Plan, draw_plan, draw_scene, plan_scene
 from objectspace.scenes.world.backgrounds import BACKGROUNDS
 from objectspace.scenes.world.solids import turn_x, turn_y, turn_z
 from objectspace.scenes.world.styles import STYLES
-
-from objectspace.scenes.world import KINDS, SIZE, Plan, draw_plan, draw_scene, plan_scene
 
 SEED = 11
 

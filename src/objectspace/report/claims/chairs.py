@@ -1,4 +1,4 @@
-"""People on chairs, beside chairs and elsewhere: who is what, and whether neighbors are the same.
+"""People on chairs, beside chairs and elsewhere: which person is where, and whether neighbors are the same.
 
 The paper's claim (section IV): the neighbors of a man on a chair are people on chairs, and "the model
 doesn't consider situations, where a person is simply standing next to the chair".
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import find_neighbors
+from objectspace.analyses.context import BACKGROUNDS, Views
 from objectspace.analyses.groups import Codes, Groups, make_groups
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
@@ -31,21 +32,21 @@ from objectspace.objects.records import Objects
 Bool = NDArray[np.bool_]
 Matrix = NDArray[np.float64]
 
-#: The column that tells a person's company where it is known, and what it says of chairs (docs/world.md).
+#: The column of a person's company, where it is known, and its values for chairs (docs/world.md).
 COMPANY, ON, BESIDE = "company", "on chair", "beside chair"
 
-# The rule for boxes. A person is on a chair who
-#: - has this share of their box, at least, in common with the chair's,
+# The rule for boxes. A person is on a chair whose box
+#: - has at least this share of its area in common with the chair's box,
 ON_OVERLAP = 0.15
-#: - has the middle of their box within this share of the chair's width from the chair's middle, and
+#: - has its center within this share of the chair's width from the chair's center, and
 ON_ASIDE = 0.5
 #: - ends no farther below the chair than this share of the chair's height (feet reach the floor).
 ON_BELOW = 0.2
-#: A person is beside a chair who is not on one, and whose box is no farther from the chair's than this share
-#: of the person's height.
+#: A person who is on no chair is beside one if the boxes are no farther apart than this share of the person's
+#: height.
 BESIDE_GAP = 0.25
 
-#: Fewer photos of people on chairs give no interval: where all of a few miss, the bootstrap sees no spread.
+#: Fewer photos of people on chairs give no interval: a bootstrap over a few equal values has no spread.
 FEWEST_PHOTOS = 10
 
 
@@ -53,8 +54,8 @@ FEWEST_PHOTOS = 10
 class People:
     """The people among some objects.
 
-    rows: (p,) their rows; on, beside: (p,) whether they are on a chair, or merely beside one
-    source: how that is known: "attribute" (the column ``company``) or "boxes" (the rule of this module)
+    rows: (p,) their rows; on, beside: (p,) whether each is on a chair, or merely beside one
+    source: where that comes from: "attribute" (the column ``company``) or "boxes" (the rule of this module)
     """
 
     rows: Codes
@@ -65,16 +66,16 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class ChairTest:
-    """Whether neighbors among people of other photos are on chairs, in one space.
+    """The shares of the nearest people of other photos that are on chairs, in one space.
 
     on: share of the k nearest people that are on a chair, for people on chairs
-    beside: the same for people merely beside one; difference: on less beside. Both None where nobody is
-        beside a chair
+    beside: the same for people merely beside one; difference: ``on`` minus ``beside``. Both None where nobody
+        is beside a chair
     people: how many there are; source: as in :class:`People`
 
-    Chance of ``on`` and ``beside`` is the share on chairs among all people of other photos, and p compares
-    with company exchanged between photos. For the difference company is exchanged only among those who have a
-    chair: a space that knows no more than that a chair is near has a large ``on`` and no difference.
+    The chance level of ``on`` and ``beside`` is the share on chairs among all people of other photos; p is
+    from permuting company between photos. For the difference, company is permuted only among people with a
+    chair: a space that encodes only that a chair is near has a large ``on`` and no difference.
     """
 
     space: str
@@ -86,14 +87,14 @@ class ChairTest:
     difference: Estimate | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         estimates = {name: getattr(self, name) for name in ("on", "beside", "difference")}
         told = {name: None if one is None else one.to_json() for name, one in estimates.items()}
         return {"space": self.space, "k": self.k, "people": self.people, "source": self.source, **told}
 
 
 def find_people(objects: Objects) -> People:
-    """The people among objects, and their chairs: by the column ``company`` where it tells, else by boxes."""
+    """Return the people among objects: on or beside chairs by the column ``company``, else by boxes."""
     rows = np.flatnonzero(objects.label == "person")
     known = objects.factors.get(COMPANY)
     if known is not None and np.isin(known[rows].astype(str), (ON, BESIDE)).any():
@@ -109,11 +110,10 @@ def find_people(objects: Objects) -> People:
 
 
 def company_by_boxes(person: NDArray[np.float32], chair: NDArray[np.float32]) -> tuple[Bool, Bool]:
-    """Who of the people (n, 4) of a photo is on one of its chairs (m, 4), who merely beside one: (n,) each.
+    """Return which people (n, 4) of a photo are on one of its chairs (m, 4), and which beside one: (n,) each.
 
-    The rule is :data:`ON_OVERLAP`, :data:`ON_ASIDE`, :data:`ON_BELOW` and :data:`BESIDE_GAP`. A box does not
-    tell what is in front: who stands right before a chair counts as on it. Measured on the drawn world in
-    docs/context.md.
+    The rule is :data:`ON_OVERLAP`, :data:`ON_ASIDE`, :data:`ON_BELOW` and :data:`BESIDE_GAP`. Boxes carry no
+    depth: a person right in front of a chair counts as on it. Measured on the drawn world in docs/context.md.
     """
     one, other = person[:, None].astype(np.float64), chair[None].astype(np.float64)
     shared = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
@@ -130,7 +130,7 @@ def company_by_boxes(person: NDArray[np.float32], chair: NDArray[np.float32]) ->
 def measure_chairs(
     space: Space, objects: Objects, *, k: int = 5, metric: str = "euclidean", seed: int = 0
 ) -> ChairTest:
-    """The test of the paper's claim in a space; ``objects`` are its objects, row for row.
+    """Return the test of the paper's claim in a space; ``objects`` are its objects, row for row.
 
     Raises InputError where rows do not match, and with fewer than ten photos of people on chairs.
     """
@@ -160,6 +160,19 @@ def measure_chairs(
     )
 
 
+def measure_views(
+    views: Views, *, k: int = 5, metric: str = "euclidean", seed: int = 0
+) -> dict[str, ChairTest]:
+    """Return the test in each of three views of the same objects, by "alone", "both" and "around".
+
+    Raises InputError as :func:`measure_chairs`.
+    """
+    return {
+        view: measure_chairs(getattr(views, view), views.objects, k=k, metric=metric, seed=seed)
+        for view in BACKGROUNDS
+    }
+
+
 class _Company:
     """Neighbors (n, k) of people on chairs and beside chairs (n,)."""
 
@@ -168,7 +181,7 @@ class _Company:
         self.values = self._shares(on)
 
     def estimate(self, chosen: Bool, seed: int) -> Estimate:
-        """The mean share of one chosen, and the share among all people of other photos."""
+        """Return the mean share of those chosen; chance is the share among all people of other photos."""
         random = self._random(self.on)
         gain = float((self.values - random)[chosen].mean())
         null = []
@@ -179,7 +192,7 @@ class _Company:
         return estimate_mean(self.values[chosen], random[chosen], self.groups.group[chosen], p=p, seed=seed)
 
     def difference(self, seed: int) -> Estimate:
-        """The share of people on chairs less that of people beside one."""
+        """Return the share of people on chairs minus that of people beside one."""
         rows = np.flatnonzero(self.on | self.beside)
         own = self._parts(self.on, self.beside)[rows]
         pooled, null = np.zeros_like(own), []
@@ -205,13 +218,13 @@ class _Company:
         return np.stack([on * shares, on, beside * shares, beside], axis=1)
 
     def _shares(self, on: Bool) -> Matrix:
-        """(n,) the share of each person's neighbors that are on chairs."""
+        """Return the share (n,) of each person's neighbors that are on chairs."""
         there = self.near >= 0
         shares: Matrix = (there & on[self.near]).sum(1) / there.sum(1)
         return shares
 
     def _random(self, on: Bool) -> Matrix:
-        """(n,) the share of people on chairs among those of other photos."""
+        """Return the share (n,) of people on chairs among those of other photos."""
         group = self.groups.group
         in_photo = np.bincount(group, weights=on)[group]
         shares: Matrix = (on.sum() - in_photo) / (len(on) - np.bincount(group)[group])

@@ -1,0 +1,106 @@
+"""``objectspace project``: spaces as maps, and what each holds of two factors."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from objectspace.cli.commands import app
+from objectspace.cli.options import FigurePath, Json, StorePath
+from objectspace.cli.output import checked_figure, interval_text, print_json, print_table
+from objectspace.errors import QueryError, counted, number_text
+
+if TYPE_CHECKING:
+    from objectspace.analyses.projection import Projection
+    from objectspace.store import Store
+
+
+class Method(StrEnum):
+    """How a space becomes a map."""
+
+    pca = "pca"
+    tsne = "tsne"
+
+
+ProjectedSpaces = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--space", help="a space; repeatable, drawn side by side", show_default="every window, or every space"
+    ),
+]
+MethodOption = Annotated[Method, typer.Option(help="principal components, or t-SNE")]
+Red = Annotated[str, typer.Option(metavar="FACTOR", help="the factor shown as red")]
+Blue = Annotated[str, typer.Option(metavar="FACTOR", help="the factor shown as blue")]
+Seed = Annotated[int, typer.Option(min=0, help="seed of t-SNE, folds and bootstrap draws")]
+
+
+@app.command("project")
+def project_spaces(
+    store: StorePath,
+    space: ProjectedSpaces = None,
+    method: MethodOption = Method.pca,
+    red: Red = "x1",
+    blue: Blue = "y1",
+    figure: FigurePath = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Map spaces to their first components, and show what each holds of two factors (figure 7).
+
+    Of windows also the phase: where in its window the box's center lies. R2 is of photos held out.
+    """
+    from objectspace.store import open_store
+
+    checked_figure(figure)
+    opened = open_store(store)
+    windows = [name for name in opened.space_names if opened.recipe(name).route == "window"]
+    names = space or windows or opened.space_names
+    if not names:
+        raise QueryError(f"no space in {opened.path} yet; index photos first")
+    found = [_projected(opened, name, method, (red, blue), seed) for name in names]
+    if as_json:
+        documents = [one.to_json() for one in found]
+        print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        for one in found:
+            _print_projection(one)
+    if figure is not None:
+        from objectspace.figures.projection import draw_projection
+        from objectspace.figures.style import write_figure
+
+        write_figure(draw_projection(found, red=red, blue=blue), figure)
+
+
+def _projected(store: Store, name: str, method: Method, factors: tuple[str, str], seed: int) -> Projection:
+    from objectspace.analyses.place import grid_positions, numeric_factor
+    from objectspace.analyses.projection import project
+
+    space = store.space(name)
+    objects = store.objects(space.object_id)
+    positions = grid_positions(space, objects, store.cells(name), store.image_wh())
+    values = {factor: numeric_factor(objects, positions, factor) for factor in factors}
+    return project(space, objects, values, positions=positions, method=method.value, seed=seed)
+
+
+def _print_projection(one: Projection) -> None:
+    typer.echo(f"{one.space}: {counted(len(one.coordinates), 'object')}, {one.method}")
+    if one.shares is not None:
+        shares = (one.shares.phase, one.shares.place, one.shares.both)
+        told = "phase {:z.0%}, place {:z.0%}, both {:z.0%}".format(*shares)
+        typer.echo(f"  of the variance: {told}")
+    header = ["R2 of", *(f"first {count}" for count in _counts(one)), "component 1", "component 2"]
+    rows = [
+        [
+            name,
+            *map(interval_text, reading.first.values()),
+            *map(number_text, reading.components[:2]),
+        ]
+        for name, reading in one.readings.items()
+    ]
+    print_table(header, rows)
+
+
+def _counts(one: Projection) -> list[int]:
+    return list(next(iter(one.readings.values())).first)

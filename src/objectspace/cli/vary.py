@@ -1,0 +1,187 @@
+"""``objectspace vary``: pictures of one object in which one factor varies, indexed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from objectspace.cli.commands import app
+from objectspace.cli.jobs import DetectorOptions, EncoderOptions, choose_machine, misuse, network_specs
+from objectspace.cli.options import DETECTOR as DETECTOR_PANEL
+from objectspace.cli.options import EMBEDDINGS as EMBEDDINGS_PANEL
+from objectspace.cli.options import (
+    DetectorWeights,
+    EncoderName,
+    EncoderWeights,
+    HeadScale,
+    IndexDevice,
+    Json,
+    Names,
+    NewStore,
+    Precision,
+    PrecisionOption,
+    Quiet,
+    ResizeOption,
+    Route,
+    RouteOption,
+    ScaleOption,
+)
+from objectspace.cli.output import print_summary, progress_bars
+from objectspace.cli.search import parsed_box
+from objectspace.errors import QueryError
+
+if TYPE_CHECKING:
+    from objectspace.images import Image
+    from objectspace.objects.records import Objects
+
+
+class Varied(StrEnum):
+    """What differs between the pictures."""
+
+    position = "position"
+    angle = "angle"
+    size = "size"
+    background = "background"
+
+
+VariedPhoto = Annotated[Path, typer.Argument(metavar="PHOTO", show_default=False, help="the object's photo")]
+VariedObject = Annotated[
+    str | None,
+    typer.Option("--object", metavar="ID", help="the object, by its id in --from; this or --box is required"),
+]
+FromStore = Annotated[
+    Path | None, typer.Option("--from", metavar="STORE", help="the store that holds --object")
+]
+VariedBox = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X1,Y1,X2,Y2", help="the object, in pixels; this, or --object and --from, is required"
+    ),
+]
+VariedLabel = Annotated[str, typer.Option(help="the label of an object given by --box")]
+VaryDetector = Annotated[
+    str | None,
+    typer.Option(
+        "--detector",
+        metavar="NAME|CFG",
+        help="a name (objectspace models), a Darknet .cfg, or the folder or hub id of a DETR; its windows "
+        "are cut",
+        show_default="yolov3 for --route window",
+        rich_help_panel=DETECTOR_PANEL,
+    ),
+]
+VaryWindows = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--window",
+        metavar="CELLS",
+        min=1,
+        help="cells a side of a window; repeatable",
+        show_default="1, 2, 3, 5",
+        rich_help_panel=EMBEDDINGS_PANEL,
+    ),
+]
+VariedFactor = Annotated[Varied, typer.Option(help="what to vary", show_default=False)]
+Steps = Annotated[int, typer.Option(min=2, help="angles or sizes; places across and down")]
+Grounds = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME|PHOTO", help="black, gray, blur or a photo; repeatable", show_default="black"),
+]
+ObjectSize = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="its longer side, of the picture's shorter; by default as it is"),
+]
+
+#: Window sizes of varied objects; they differ in what they encode of the position.
+WINDOWS = (1, 2, 3, 5)
+
+
+@app.command()
+def vary(
+    photo: VariedPhoto,
+    factor: VariedFactor,
+    store: NewStore,
+    object_id: VariedObject = None,
+    from_store: FromStore = None,
+    box: VariedBox = None,
+    label: VariedLabel = "object",
+    steps: Steps = 16,
+    background: Grounds = None,
+    size: ObjectSize = None,
+    detector: VaryDetector = None,
+    detector_weights: DetectorWeights = None,
+    names: Names = None,
+    resize: ResizeOption = None,
+    route: RouteOption = Route.window,
+    encoder: EncoderName = "resnet50",
+    encoder_weights: EncoderWeights = None,
+    window: VaryWindows = None,
+    scale: ScaleOption = HeadScale.own,
+    precision: PrecisionOption = Precision.auto,
+    device: IndexDevice = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Cut one object out and index pictures in which only one thing varies (the paper's figure 6).
+
+    The pictures and the truth about them are kept beside the store, in STORE-pictures.
+    """
+    from objectspace.images import read_image
+    from objectspace.jobs.vary import vary_object
+    from objectspace.scenes.variation import count_pictures, default_backgrounds
+
+    if (object_id is None) == (box is None) or (object_id is None) != (from_store is None):
+        misuse("give --box X1,Y1,X2,Y2, or --object ID and the store that has it as --from STORE")
+    image = read_image(photo)
+    one = (
+        _stored(image, object_id, from_store) if object_id and from_store else _boxed(image, box or "", label)
+    )
+    networks = network_specs(
+        route,
+        DetectorOptions(detector, detector_weights, names, resize),
+        EncoderOptions(encoder, encoder_weights),
+        choose_machine(device, precision),
+        detects=False,
+    )
+    backgrounds = tuple(background or default_backgrounds(factor.value))
+    count = count_pictures(factor.value, steps=steps, backgrounds=len(backgrounds))
+    with progress_bars({"pictures": count}, shown=not (quiet or as_json)) as advance:
+        varied = vary_object(
+            image,
+            one,
+            factor.value,
+            store,
+            **networks,
+            pools=() if route is Route.crop else tuple(f"window{cells}" for cells in window or WINDOWS),
+            scale=scale.value,
+            backgrounds=backgrounds,
+            steps=steps,
+            size=size,
+            progress=partial(advance, "pictures"),
+        )
+    print_summary(varied.summary, store, as_json)
+
+
+def _boxed(image: Image, box: str, label: str) -> Objects:
+    """Return the object in a box of the photo; it has no mask."""
+    import numpy as np
+
+    from objectspace.search.queries.photos import BoxReader
+
+    objects = BoxReader(parsed_box(box)).objects_of(image).objects
+    return replace(objects, label=np.array([label], object))
+
+
+def _stored(image: Image, object_id: str, path: Path) -> Objects:
+    """Return the object of that id in a store. Raises QueryError where it is of another photo."""
+    from objectspace.store import open_store
+
+    objects = open_store(path).objects([object_id])
+    if objects.image_id[0] != image.image_id:
+        raise QueryError(f"object {object_id} of {path} is not in {image.path}, but in another photo")
+    return objects
