@@ -36,27 +36,35 @@ class Dense:
     logits: (n, classes) of each class, with the background first where it has one
     deltas: (n, 4) from the anchor to the box, in the coding of its family
     anchors: (n, 4) xyxy in pixels of the network's input
-    centredness: (n,) logits, of FCOS only
+    centerness: (n,) logits, of FCOS only
     grids: (rows, columns) of each level; input_hw: the image's size in pixels of the input, without padding
     """
 
     logits: Tensor
     deltas: Tensor
     anchors: Tensor
-    centredness: Tensor | None
+    centerness: Tensor | None
     grids: tuple[tuple[int, int], ...]
     input_hw: tuple[int, int]
+
+    @property
+    def outputs(self) -> tuple[Tensor | None, ...]:
+        """The numbers that the network's heads gave."""
+        return (self.logits, self.deltas, self.centerness)
 
 
 @dataclass(frozen=True, eq=False)
 class Proposed:
     """The proposals (p) of an image and what the box head says of each.
 
+    first_stage: () the sum of all that the first stage gave, which shows whether it was finite: proposals of
+        NaN are dropped on the way
     index: the number of the anchor that each came from, in the order level, row, column, anchor
     objectness: (p,) in [0, 1]; xyxy: (p, 4) in pixels of the network's input
     logits: (p, classes), the background first; deltas: (p, classes * 4)
     """
 
+    first_stage: Tensor
     index: Tensor
     objectness: Tensor
     xyxy: Tensor
@@ -64,6 +72,11 @@ class Proposed:
     deltas: Tensor
     grids: tuple[tuple[int, int], ...]
     input_hw: tuple[int, int]
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The numbers that both stages gave."""
+        return (self.first_stage, self.logits, self.deltas)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,14 +195,14 @@ class _PerLevel(_OneStage):
 
     def kept(self, raw: Dense, confidence: float, iou: float) -> Kept:
         scores = torch.sigmoid(raw.logits)
-        if raw.centredness is not None:
-            scores = torch.sqrt(scores * torch.sigmoid(raw.centredness)[:, None])
+        if raw.centerness is not None:
+            scores = torch.sqrt(scores * torch.sigmoid(raw.centerness)[:, None])
         counts = [
             rows * columns * each for (rows, columns), each in zip(raw.grids, self._per_cell(), strict=True)
         ]
         best, pairs, start = [], [], 0
         for level in torch.split(scores, counts):
-            above = torch.nonzero(level.flatten() > confidence)[:, 0]
+            above = torch.nonzero(level.flatten() >= confidence)[:, 0]
             score, order = level.flatten()[above].topk(min(self._network.topk_candidates, len(above)))
             best.append(score)
             pairs.append(above[order] + start * scores.shape[1])
@@ -220,7 +233,7 @@ class _Ssd(_OneStage):
         scores = functional.softmax(raw.logits, dim=-1)
         best, anchors, labels = [], [], []
         for label in range(1, scores.shape[1]):
-            above = torch.nonzero(scores[:, label] > confidence)[:, 0]
+            above = torch.nonzero(scores[:, label] >= confidence)[:, 0]
             score, order = scores[above, label].topk(min(self._network.topk_candidates, len(above)))
             best.append(score)
             anchors.append(above[order])
@@ -261,7 +274,8 @@ class _FasterRcnn:
             # One image at a time: the sums of a batch depend on how many proposals stand in it.
             own = {name: one[row : row + 1] for name, one in wide.items()}
             said = self._said(own, boxes, size)
-            raw.append(Proposed(index, score, boxes, *said, _grids(maps), size))
+            first_stage = moved.sum() + torch.cat(logits).sum()
+            raw.append(Proposed(first_stage, index, score, boxes, *said, _grids(maps), size))
         return raw
 
     def _proposals(
@@ -298,7 +312,7 @@ class _FasterRcnn:
         boxes = self._box_heads.box_coder.decode(raw.deltas, [raw.xyxy])
         boxes = clip_boxes_to_image(boxes.reshape(-1, classes, 4), raw.input_hw)[:, 1:].reshape(-1, 4)
         score = functional.softmax(raw.logits, -1)[:, 1:].reshape(-1)
-        pair = torch.nonzero(score > confidence)[:, 0]
+        pair = torch.nonzero(score >= confidence)[:, 0]
         pair = pair[remove_small_boxes(boxes[pair], _LEAST_SIDE)]
         label, proposal = pair % (classes - 1) + 1, pair // (classes - 1)
         boxes, score, label = boxes[pair].cpu(), score[pair].cpu(), label.cpu()

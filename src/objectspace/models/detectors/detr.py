@@ -19,12 +19,13 @@ from torch import Tensor
 from objectspace.digests import content_id, recipe_digest
 from objectspace.errors import InputError, ModelError
 from objectspace.images import Pixels
+from objectspace.models.batches import PREPARED
 from objectspace.models.catalogue import plain_name
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.passes import check_thresholds, in_passes, normalised
 from objectspace.models.detectors.pretrained import PretrainedDetector, load_pretrained_detr
 from objectspace.models.inputs import RESAMPLING
-from objectspace.models.maps import Head, MapRun
+from objectspace.models.maps import Head, MapRun, check_finite
 from objectspace.models.precision import reproducible, resolve_device, resolve_precision
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
@@ -77,7 +78,7 @@ class DetrDetector(Detector):
         self.network: Any = pretrained.network.to(self.device)
         self.names = np.array(names, object)
         self.loaded_from: Mapping[str, Any] = {}
-        self.batch_size = 1 if self.device.type == "cpu" else 16
+        self.batch_size = PREPARED[self.device.type]
         config = self.network.config
         self.query_dimension = int(config.d_model)
         self._kind = str(config.model_type)
@@ -112,11 +113,10 @@ class DetrDetector(Detector):
         """
         check_thresholds(confidence, iou)
         said: Answers = run.heads[row]
-        if not (torch.isfinite(said.logits).all() and torch.isfinite(said.boxes).all()):
-            raise ModelError(f"{self.name} gave NaN or infinity for image {image_id}; are its weights whole?")
+        check_finite(self.name, image_id, said.logits, said.boxes, said.objectness)
         score, label, query = self._scored(said.logits)
         order = torch.argsort(score, descending=True, stable=True)
-        order = order[score[order] > confidence]
+        order = order[score[order] >= confidence]
         score, label, query = score[order], label[order], query[order]
         # The image fills the input, so a share of the input is one of the image.
         centre, sides = said.boxes[query, :2], said.boxes[query, 2:]

@@ -16,15 +16,16 @@ from torchvision.models._meta import _COCO_CATEGORIES
 from torchvision.models.detection.image_list import ImageList
 
 from objectspace.digests import content_id, file_sha256, recipe_digest
-from objectspace.errors import InputError, ModelError, WeightsError
+from objectspace.errors import InputError, WeightsError
 from objectspace.images import Pixels
+from objectspace.models.batches import PREPARED
 from objectspace.models.catalogue import EPS_0, TORCHVISION
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.anchored import predictions, reader_of
 from objectspace.models.detectors.passes import check_thresholds, in_passes, normalised
 from objectspace.models.detectors.predictions import objects_inside
 from objectspace.models.inputs import RESAMPLING
-from objectspace.models.maps import Head, MapRun
+from objectspace.models.maps import Head, MapRun, check_finite
 from objectspace.models.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 from objectspace.models.weights import fetch, fill, load_state_dict
 from objectspace.objects.boxes import Frame
@@ -70,7 +71,7 @@ class TorchvisionDetector(Detector):
         self.names = np.array(names, object)
         self.loaded_from: Mapping[str, Any] = {}
         self.query_dimension = 0
-        self.batch_size = 1 if self.device.type == "cpu" else 16
+        self.batch_size = PREPARED[self.device.type]
         self._reader = reader_of(self.network)
         transform: Any = self.network.transform
         self.recipe: Mapping[str, Any] = {
@@ -107,8 +108,7 @@ class TorchvisionDetector(Detector):
         """
         check_thresholds(confidence, iou)
         raw = run.heads[row]
-        if not (torch.isfinite(raw.logits).all() and torch.isfinite(raw.deltas).all()):
-            raise ModelError(f"{self.name} gave NaN or infinity for image {image_id}; are its weights whole?")
+        check_finite(self.name, image_id, *raw.outputs)
         found = predictions(self._reader.kept(raw, confidence, iou), self.heads, raw.grids)
         return objects_inside(found, image_id, frame, self.names, self.source)
 

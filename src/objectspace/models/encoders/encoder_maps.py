@@ -61,9 +61,9 @@ class EncoderMap(MapSource):
         self.heads = (self._probed_head(tap),)
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """The maps of prepared inputs; batches are filled up, so that a row does not depend on the others."""
+        """Return the maps of prepared inputs."""
         stacked = checked_inputs(inputs, self.input_wh)
-        maps = [self._maps(batch) for batch in batches.batches(stacked, self.batch_size)]
+        maps = [self._maps(batch) for batch in batches.batches(stacked, self.batch_size, self.device)]
         return MapRun((), {head.layer: torch.cat(maps)[: len(inputs)] for head in self.heads})
 
     def _maps(self, pixels: Pixels) -> Tensor:

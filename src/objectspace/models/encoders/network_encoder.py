@@ -73,11 +73,11 @@ class NetworkEncoder:
         self.dimension = self._probed_dimension()
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The vectors (n, dimension) float32 of crops (n, input_size, input_size, 3) uint8 RGB.
+        """Return the vectors (n, dimension) float32 of crops (n, input_size, input_size, 3) uint8 RGB.
 
-        Every batch has the same shape, the last one filled up with black crops, so the vector of a crop does
-        not depend on its company: it is the same, bit for bit, alone and among others.
-        Raises InputError for crops of another shape or type.
+        The vector of a crop does not depend on the crops beside it: on a CPU it is the same, bit for bit,
+        alone and among others, on a GPU up to rounding. Where the network overflows, the crop's own row has
+        NaN or infinity. Raises InputError for crops of another shape or type.
         """
         size = self.input_size
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
@@ -87,7 +87,7 @@ class NetworkEncoder:
             )
         if not len(crops):
             return np.empty((0, self.dimension), np.float32)
-        vectors = [self._run(batch) for batch in batches(crops, self.batch_size)]
+        vectors = [self._run(batch) for batch in batches(crops, self.batch_size, self.device)]
         return torch.cat(vectors)[: len(crops)].cpu().numpy()
 
     def _run(self, batch: NDArray[np.uint8]) -> Tensor:

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectspace.errors import InputError, ModelError
+from objectspace.errors import InputError
 from objectspace.images import Image
+from objectspace.models.maps import check_finite
 from objectspace.models.precision import reproducible
 from objectspace.models.prompts.found import Found, joined
 from objectspace.models.prompts.prompt_inputs import preprocessing, processed
@@ -73,8 +74,8 @@ class GroundingDino:
             with torch.inference_mode(), reproducible(self._device):
                 output = self._network(**inputs, **tokens)
             logits, boxes = output.logits[0].float().cpu(), output.pred_boxes[0].float().cpu()
-            if not bool(torch.isfinite(boxes).all()) or bool(torch.isnan(logits).any()):
-                raise ModelError(f"Grounding DINO gave NaN or infinity for image {image.image_id}")
+            # Of the tokens that a caption does not have the logits are minus infinity.
+            check_finite("Grounding DINO", image.image_id, boxes, torch.sigmoid(logits))
             box_threshold, text_threshold = self._thresholds
             found = read_boxes(logits, boxes, caption.places, box_threshold, text_threshold)
             word = np.array(caption.words, np.int64)[found.word]
@@ -101,7 +102,7 @@ def read_boxes(
     """
     probability = torch.sigmoid(logits)
     scores = torch.stack([probability[:, torch.from_numpy(place)].amax(1) for place in places], 1).numpy()
-    counts = (scores.max(1, keepdims=True) > box_threshold) & (scores > text_threshold)
+    counts = (scores.max(1, keepdims=True) >= box_threshold) & (scores >= text_threshold)
     query, word = np.nonzero(counts)
     centre, half = boxes[:, :2].numpy(), boxes[:, 2:].numpy() / 2
     xyxy = np.concatenate([centre - half, centre + half], 1).astype(np.float32)

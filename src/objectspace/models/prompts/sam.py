@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectspace.images import Image
-from objectspace.models.batches import BOXES, PROMPTED, filled_up
+from objectspace.models.batches import BOXES, PROMPTED
+from objectspace.models.maps import check_finite
 from objectspace.models.precision import reproducible
 from objectspace.models.prompts.mask_logits import bilinear, run_lengths
 from objectspace.models.prompts.prompt_inputs import preprocessing, processed
@@ -51,7 +52,7 @@ class Sam:
         for start in range(0, len(rows), count):
             here = rows[start : start + count]
             inputs = processed(self._image_processor, [images[row] for row in here])
-            pixels = torch.from_numpy(filled_up(inputs["pixel_values"].numpy(), count)).to(self._device)
+            pixels = inputs["pixel_values"].to(self._device)
             with torch.inference_mode(), reproducible(self._device):
                 embeddings = self._network.get_image_embeddings(pixels)
             for place, row in enumerate(here):
@@ -78,6 +79,7 @@ class Sam:
                 output = self._network(
                     image_embeddings=embedding[None], input_boxes=chunk[None], multimask_output=False
                 )
+                check_finite("SAM", image.image_id, output.pred_masks, output.iou_scores)
                 masks += run_lengths(output.pred_masks[0, :, 0], enlarge, 0.0)
             scores.append(output.iou_scores[0, :, 0].double().cpu().numpy())
         missing = np.array([mask is None for mask in masks])

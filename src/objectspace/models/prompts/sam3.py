@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from objectspace.digests import recipe_digest
-from objectspace.errors import InputError, ModelError
+from objectspace.errors import InputError
 from objectspace.images import Image
-from objectspace.models.batches import PROMPTED, filled_up
+from objectspace.models.batches import PROMPTED
 from objectspace.models.catalogue import SAM3
+from objectspace.models.maps import check_finite
 from objectspace.models.precision import reproducible
 from objectspace.models.prompts.found import DUPLICATE_IOU, Found, each_once, joined, objects_of
 from objectspace.models.prompts.mask_logits import bilinear, run_lengths
@@ -74,8 +75,7 @@ class Sam3:
 
     def _find_batch(self, images: Sequence[Image]) -> list[Objects]:
         inputs = processed(self._image_processor, images)
-        filled = filled_up(inputs["pixel_values"].numpy(), self.batch_size)
-        pixels = torch.from_numpy(filled).to(self.device)
+        pixels = inputs["pixel_values"].to(self.device)
         parts: list[list[tuple[Found, Tensor]]] = [[] for _ in images]
         with torch.inference_mode(), reproducible(self.device):
             vision = self._network.get_vision_features(pixel_values=pixels)
@@ -92,10 +92,11 @@ class Sam3:
     def _read(self, output: Any, row: int, word: int, image: Image) -> tuple[Found, Tensor]:
         """The boxes of one word in one photo, and the mask probabilities of its queries that have any."""
         logits, boxes = output.pred_logits[row].cpu(), output.pred_boxes[row].cpu()
-        if not bool(torch.isfinite(boxes).all()) or bool(torch.isnan(logits).any()):
-            raise ModelError(f"SAM 3 gave NaN or infinity for image {image.image_id}")
-        found = read_boxes(logits, output.presence_logits[row].cpu(), boxes, self._threshold)
+        presence = output.presence_logits[row].cpu()
+        check_finite("SAM 3", image.image_id, boxes, torch.sigmoid(logits), torch.sigmoid(presence))
+        found = read_boxes(logits, presence, boxes, self._threshold)
         maps = output.pred_masks[row][torch.from_numpy(found.query).to(self.device)].sigmoid()
+        check_finite("SAM 3", image.image_id, maps)
         return Found(found.xyxy, np.full(len(found), word, np.int64), found.score, found.query), maps
 
     def _objects(self, image: Image, parts: Sequence[tuple[Found, Tensor]]) -> Objects:
@@ -141,7 +142,7 @@ def read_boxes(logits: Tensor, presence: Tensor, boxes: Tensor, threshold: float
     ``threshold``.
     """
     score = (torch.sigmoid(logits) * torch.sigmoid(presence)).numpy()
-    query = np.flatnonzero(score > threshold)
+    query = np.flatnonzero(score >= threshold)
     return Found(boxes.numpy()[query].astype(np.float32), np.zeros(len(query), np.int64), score[query], query)
 
 
