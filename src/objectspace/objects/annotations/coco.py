@@ -23,6 +23,7 @@ from objectspace.images import Image, printable_path
 from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.reader import (
     Annotated,
+    AnnotationSet,
     Coverage,
     FormError,
     Problem,
@@ -66,7 +67,7 @@ class _Picture:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CocoAnnotations:
+class CocoAnnotations(AnnotationSet):
     """The annotations of one file, read whole when it was opened.
 
     A photo's entry is the one whose ``file_name`` is the longest part of its path; a photo without one has
@@ -89,11 +90,6 @@ class CocoAnnotations:
     def recipe(self) -> Mapping[str, Any]:
         """Only the format."""
         return {"format": "coco"}
-
-    @property
-    def source(self) -> str:
-        """``annotations-coco@`` and the recipe's digest."""
-        return f"annotations-coco@{recipe_digest(self.recipe)}"
 
     @property
     def factor_names(self) -> Collection[str]:

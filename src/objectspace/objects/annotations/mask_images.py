@@ -42,7 +42,7 @@ def open_mask_images(
 
 
 @dataclass(frozen=True, slots=True)
-class MaskImages:
+class MaskImages(AnnotationSet):
     """Mask images, each of its photo's size, bright where the object is.
 
     A pixel is the object's when its brightest channel is above half of the brightest one of the whole

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.digests import content_id
+from objectspace.digests import content_id, recipe_digest
 from objectspace.images import Image, printable_path
 from objectspace.objects.boxes import clip
 from objectspace.objects.records import Objects
@@ -65,7 +65,8 @@ class AnnotationReader(Protocol):
 
     @property
     def source(self) -> str:
-        """``name@digest`` of the recipe, the ``source`` of every object made."""
+        """The ``source`` of every object made: ``annotations-FORMAT@`` and the recipe's digest."""
+        return f"annotations-{self.recipe['format']}@{recipe_digest(self.recipe)}"
 
     @property
     def factor_names(self) -> Collection[str]:

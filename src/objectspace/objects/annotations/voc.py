@@ -21,6 +21,7 @@ from objectspace.images import Image, printable_path
 from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.reader import (
     Annotated,
+    AnnotationSet,
     Coverage,
     FormError,
     Problem,
@@ -67,7 +68,7 @@ class _Entry:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VocAnnotations:
+class VocAnnotations(AnnotationSet):
     """The annotations below one folder, their XML files read when it was opened.
 
     A photo's file has the photo's name and stands in the folders that the photo's path ends with,
@@ -93,11 +94,6 @@ class VocAnnotations:
     def recipe(self) -> Mapping[str, Any]:
         """The format, and where its corners are counted from."""
         return {"format": "voc", "corners": "from 1, inclusive"}
-
-    @property
-    def source(self) -> str:
-        """``annotations-voc@`` and the recipe's digest."""
-        return f"annotations-voc@{recipe_digest(self.recipe)}"
 
     @property
     def factor_names(self) -> Collection[str]:

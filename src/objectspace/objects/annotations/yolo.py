@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +20,7 @@ from objectspace.errors import AnnotationError
 from objectspace.images import Image, printable_path
 from objectspace.objects.annotations.reader import (
     Annotated,
+    AnnotationSet,
     Coverage,
     Problem,
     ShapeError,
@@ -33,11 +34,6 @@ from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import mask_area, polygon_mask
 from objectspace.objects.records import no_objects
 from objectspace.objects.text_files import read_text
-
-#: A recipe names no file: an object keeps its id when it moves from a folder of labels into a data set.
-RECIPE: Mapping[str, Any] = {"format": "yolo"}
-
-SOURCE = f"annotations-yolo@{recipe_digest(RECIPE)}"
 
 #: LabelImg and Label Studio write the class names among the label files.
 _NAMES_FILE = "classes.txt"
@@ -61,7 +57,7 @@ def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotat
     return YoloAnnotations(folder, tuple(map(coco_spelling, names)))
 
 
-class LabelFiles(ABC):
+class LabelFiles(AnnotationSet):
     """YOLO's labels, a text file per photo, wherever it lies: the part that all their readers share."""
 
     __slots__ = ()
@@ -74,13 +70,8 @@ class LabelFiles(ABC):
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """Only the format."""
-        return RECIPE
-
-    @property
-    def source(self) -> str:
-        """``annotations-yolo@`` and the recipe's digest."""
-        return SOURCE
+        """The format alone: an object keeps its id when it moves from a folder of labels into a data set."""
+        return {"format": "yolo"}
 
     @property
     def factor_names(self) -> Collection[str]:
@@ -99,9 +90,26 @@ class LabelFiles(ABC):
         return () if path is None else (path,)
 
     def objects_of(self, image: Image) -> Annotated:
-        """The objects in the photo's label file, in its order; one that stands twice is kept once."""
-        path = self.label_file(image.path)
-        return Annotated(no_objects()) if path is None else read_labels(path, image, self.names)
+        """Return the objects in the image's label file, in its order, duplicates once.
+
+        A line that is wrong is a problem.
+        """
+        if (path := self.label_file(image.path)) is None:
+            return Annotated(no_objects())
+        try:
+            lines = read_text(path).split("\n")
+        except AnnotationError as error:
+            return Annotated(no_objects(), (Problem(error.path, error.reason),))
+        shapes: list[Shape] = []
+        problems: list[Problem] = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                if fields := line.split():
+                    shapes.append(_shape(fields, self.names, (image.width, image.height)))
+            except ShapeError as error:
+                problems.append(Problem(printable_path(path), f"line {number}: {error}"))
+        objects = objects_of_shapes(image.image_id, self.source, shapes)
+        return Annotated(objects, tuple(problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +147,6 @@ def label_files(folder: Path) -> Iterator[Path]:
 @cache
 def _names_digest(names: tuple[str, ...]) -> str:
     return content_id("\n".join(names).encode())
-
-
-def read_labels(path: Path, image: Image, names: Sequence[str]) -> Annotated:
-    """The objects of one label file of a photo; a line that is wrong is a problem."""
-    try:
-        lines = read_text(path).split("\n")
-    except AnnotationError as error:
-        return Annotated(no_objects(), (Problem(error.path, error.reason),))
-
-    shapes: list[Shape] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            if fields := line.split():
-                shapes.append(_shape(fields, names, (image.width, image.height)))
-        except ShapeError as error:
-            problems.append(Problem(printable_path(path), f"line {number}: {error}"))
-    objects = objects_of_shapes(image.image_id, SOURCE, shapes)
-    return Annotated(objects, tuple(problems))
 
 
 def _shape(fields: list[str], names: Sequence[str], image_wh: tuple[int, int]) -> Shape:
