@@ -24,7 +24,8 @@ _GREY = 128
 
 
 def lay(image: Image, frame: Frame) -> Pixels:
-    """The input (h, w, 3) on which an image, whose pixels may be at reduced scale, lies as ``frame`` says.
+    """Resample an image, whose pixels may be at reduced scale, onto a network's input (h, w, 3) as ``frame``
+    says.
 
     Pixels are averaged 2 x 2 while both sides stay at least those wanted, then interpolated bilinearly
     between pixel centres; what the image does not cover is grey. Safe to call from many threads.
@@ -40,7 +41,7 @@ def lay(image: Image, frame: Frame) -> Pixels:
 
 
 def checked_inputs(inputs: Sequence[Pixels] | Pixels, input_wh: tuple[int, int]) -> Pixels:
-    """Inputs of one size as one array (b, h, w, 3). Raises InputError for others."""
+    """Stack inputs of one size into an array (b, h, w, 3). Raises InputError for others."""
     width, height = input_wh
     stacked: Pixels = np.array(inputs)  # a copy, as torch wants arrays that may be written
     if stacked.ndim != 4 or stacked.shape[1:] != (height, width, 3) or stacked.dtype != np.uint8:
@@ -52,7 +53,8 @@ def checked_inputs(inputs: Sequence[Pixels] | Pixels, input_wh: tuple[int, int])
 
 
 def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, int]) -> Pixels:
-    """Pixels (h, w, 3), maybe at reduced scale, at the wanted size: interpolated between pixel centres.
+    """Interpolate pixels (h, w, 3), maybe at reduced scale, bilinearly between pixel centers to the wanted
+    size.
 
     Halving rounds a side up, so that the last pixel lies partly outside the image; the scale is the image's.
     """

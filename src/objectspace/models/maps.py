@@ -59,7 +59,7 @@ class MapRun:
 
 
 def check_finite(network: str, image_id: str, *arrays: NDArray[Any] | Tensor | None) -> None:
-    """Raise NonFiniteError where an array or tensor that a network gave for an image has NaN or infinity."""
+    """Raise NonFiniteError where an output that a network gave for an image holds NaN or infinity."""
     for array in arrays:
         if array is None:
             continue
@@ -93,19 +93,19 @@ class MapSource(Protocol):
     batch_size: int
 
     def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """How the network's input lies on an image of this size: as its recipe says.
+        """Return how the network's input lies on an image of this size, by its recipe.
 
         Where inputs are padded, the padding is no part of it.
         """
         return recipe_frame(self.recipe, image_wh)
 
     def prepare(self, image: Image) -> Pixels:
-        """The network's input (h, w, 3) for an image, see :func:`objectspace.models.inputs.lay`; may be
-        called from many threads.
+        """Return the network's input (h, w, 3) for an image, see :func:`objectspace.models.inputs.lay`; safe
+        to call from many threads.
         """
         from objectspace.models.inputs import lay
 
         return lay(image, self.frame((image.width, image.height)))
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """One pass over prepared inputs, each (h, w, 3); a row does not depend on the others."""
+        """Run prepared inputs, each (h, w, 3); a row does not depend on the others."""

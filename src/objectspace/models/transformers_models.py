@@ -70,7 +70,7 @@ def load_published(published: Published, weights: Path | str | None) -> Pretrain
 
 
 def load_pretrained(place: Path | str, expected: Expected, *, otherwise: str = "") -> Pretrained:
-    """The network in a folder, which is a path, or of a repository of the hub, which is a text.
+    """Load the network in a folder, given as a path, or of a repository of the hub, given as a text.
 
     ``otherwise`` is what to do without the hub. Only safetensors are read, and no code beside them is run.
     Raises ModelError without transformers, WeightsError where the files lack something, cannot be read or are
@@ -90,7 +90,7 @@ def load_pretrained(place: Path | str, expected: Expected, *, otherwise: str = "
 
 
 def _read(transformers: Any, folder: Path, expected: Expected) -> Pretrained:
-    """The network and the processor of a folder. Raises WeightsError where they do not fit its files."""
+    """Read the network and the processor of a folder. Raises WeightsError where they do not fit its files."""
     network, processor = expected.network, expected.processor
     with _quiet(transformers):
         try:
@@ -150,7 +150,7 @@ def _check_kind(folder: Path, expected: Expected, place: Path | str) -> None:
 
 
 def _hub_folder(repository: str, expected: Expected, otherwise: str) -> Path:
-    """A repository's folder in the hub's cache, fetched first where it is not there, or not whole.
+    """Return a repository's folder in the hub's cache, fetched first where it is missing or incomplete.
 
     A whole one is taken as it is and the hub is not asked, so that the weights stay the same. Of another kind
     of network only the configuration is fetched.
@@ -179,7 +179,7 @@ def _hub_folder(repository: str, expected: Expected, otherwise: str) -> Path:
 
 
 def joint_sha256(parts: Sequence[dict[str, str]]) -> str:
-    """64 hex digits that name the weights of one or more networks: of the one file, or of all digests."""
+    """Return 64 hex digits that name the weights of one or more networks: of the one file, or of all digests."""
     digests = [digest for part in parts for digest in part.values()]
     if len(digests) == 1:
         return digests[0]
@@ -187,7 +187,7 @@ def joint_sha256(parts: Sequence[dict[str, str]]) -> str:
 
 
 def _fetched(repository: str, patterns: Sequence[str], otherwise: str) -> Path:
-    """The folder of a repository with what the hub has of these patterns. Raises DownloadError."""
+    """Fetch a repository's files of these patterns and return its folder. Raises DownloadError."""
     from huggingface_hub.errors import GatedRepoError
 
     try:
@@ -222,7 +222,7 @@ def _not_fetched(repository: str, reason: str, otherwise: str) -> DownloadError:
 
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
-    """Without transformers' own bars and warnings: what is wrong is told in one sentence."""
+    """Silence transformers' own progress bars and warnings: a problem is raised as one sentence."""
     logging = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -65,7 +65,7 @@ class HubWeights:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: ``$OBJECTSPACE_CACHE``, or the user's cache folder of the system."""
+    """Return the folder of fetched weights: ``$OBJECTSPACE_CACHE``, or the user's cache folder of the system."""
     import pooch
 
     chosen = os.environ.get("OBJECTSPACE_CACHE")
@@ -73,13 +73,14 @@ def cache_folder() -> Path:
 
 
 def local_path(file: WeightsFile) -> Path | None:
-    """The file, or None where it is missing or has another length; its content is not read."""
+    """Return the file, or None where it is missing or has another length; its content is not read."""
     path = (_SHIPPED if file.shipped else cache_folder()) / file.name
     return path if path.is_file() and path.stat().st_size == file.size else None
 
 
 def fetch(file: WeightsFile) -> Path:
-    """The file with the right sha256: shipped, in the cache, or fetched from the first address that has it.
+    """Return the file with the right sha256: shipped, in the cache, or fetched from the first address that
+    has it.
 
     Raises DownloadError, which says what file to put where, when no address delivers it, and when a shipped
     file is not what was shipped.
@@ -108,7 +109,7 @@ def fetch(file: WeightsFile) -> Path:
 
 
 def load_state_dict(path: Path | str) -> dict[str, Tensor]:
-    """The tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
+    """Read the tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
 
     A checkpoint that holds its state dict under ``state_dict`` is opened up, and ``module.`` before every
     name, which training on several GPUs leaves, is removed. Raises WeightsError for a file that is missing,

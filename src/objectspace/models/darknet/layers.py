@@ -154,7 +154,7 @@ class Layers:
         return tuple(layer for layer in self.layers if not isinstance(layer.settings, Yolo))
 
     def tap(self, name: str) -> Layer:
-        """The layer that a tap's name means. Raises InputError for a name that is none."""
+        """Return the layer that a tap names. Raises InputError for an unknown name."""
         for layer in self.taps:
             if layer.name == name:
                 return layer
@@ -182,11 +182,11 @@ class _Reader:
         return 1 if number == INPUT else self.before[number].stride
 
     def previous(self) -> int:
-        """The layer that this one reads by default."""
+        """Return the number of the layer that this one reads by default."""
         return self._readable(self.number - 1)
 
     def earlier(self, index: int, option: str) -> int:
-        """The layer that an index names: counted back where negative, from the start otherwise."""
+        """Resolve an index to a layer's number: counted back where negative, from the start otherwise."""
         number = self.number + index if index < 0 else index
         if not 0 <= number < self.number:
             raise self.section.error(
@@ -195,7 +195,7 @@ class _Reader:
         return self._readable(number)
 
     def layer(self, inputs: tuple[int, ...], shape: Shape, stride: int, settings: Settings) -> Layer:
-        """The finished layer, its output neither empty nor beyond all bounds."""
+        """Build the layer. Raises CfgError where its output is empty or too large."""
         if min(shape) < 1 or math.prod(shape) > _LARGEST_OUTPUT:
             size = " x ".join(str(side) for side in shape)
             raise self.section.error(f"its output would be {size} numbers (channels x height x width)")
@@ -212,7 +212,7 @@ class _Reader:
 
 
 def read_layers(cfg: Cfg) -> Layers:
-    """The layers of a cfg with their shapes. Raises CfgError that names the layer and its line."""
+    """Build the layers of a cfg with their shapes. Raises CfgError that names the layer and its line."""
     net = cfg.net
     sides = {name: net.integer(name, low=1, high=_LARGEST_SIDE) for name in ("height", "width")}
     input_shape = (net.integer("channels", 3, low=1, high=1024), sides["height"], sides["width"])
@@ -354,7 +354,7 @@ _KINDS: Mapping[str, Callable[[_Reader], Layer]] = {
 
 
 def _windows(side: int, size: int, stride: int, padding: int) -> int:
-    """How many windows fit along a side; ``padding`` is that of both ends together."""
+    """Count the windows along a side; ``padding`` is that of both ends together."""
     return (side + padding - size) // stride + 1
 
 

@@ -49,7 +49,7 @@ class Dense:
 
     @property
     def outputs(self) -> tuple[Tensor | None, ...]:
-        """The numbers that the network's heads gave."""
+        """The outputs of the network's heads."""
         return (self.logits, self.deltas, self.centerness)
 
 
@@ -75,7 +75,7 @@ class Proposed:
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """The numbers that both stages gave."""
+        """The outputs of both stages."""
         return (self.first_stage, self.logits, self.deltas)
 
 
@@ -94,17 +94,17 @@ class Reader(Protocol):
     """One family of torchvision's detectors."""
 
     def raw(self, features: Mapping[str, Tensor], images: ImageList) -> list[Any]:
-        """What the heads say of each image of a batch; ``features`` are the backbone's maps."""
+        """Return the head outputs of each image of a batch; ``features`` are the backbone's maps."""
 
     def kept(self, raw: Any, confidence: float, iou: float) -> Kept:
-        """The detections of one image above the score ``confidence`` that suppression leaves."""
+        """Return the detections of one image whose score is at least ``confidence``, after suppression."""
 
     def anchors(self, features: Mapping[str, Tensor], images: ImageList) -> list[NDArray[np.float32]]:
-        """Width and height (a, 2) of the anchors of one cell of each level, in pixels of the input."""
+        """Return width and height (a, 2) of the anchors of one cell of each level, in pixels of the input."""
 
 
 def reader_of(network: Any) -> Reader:
-    """The reader of one of torchvision's detectors."""
+    """Return the reader of one of torchvision's detectors."""
     for kind, reader in _READERS:
         if isinstance(network, kind):
             made: Reader = reader(network)
@@ -113,7 +113,7 @@ def reader_of(network: Any) -> Reader:
 
 
 def predictions(kept: Kept, heads: Sequence[Head], grids: Sequence[tuple[int, int]]) -> Predictions:
-    """Detections with the level, cell and anchor of their anchors' numbers."""
+    """Return detections with the level, cell and anchor of their anchors' numbers."""
     index = kept.index.numpy()
     counts = [rows * columns * len(head.anchors) for head, (rows, columns) in zip(heads, grids, strict=True)]
     ends = np.cumsum(counts)
@@ -177,7 +177,7 @@ class _OneStage:
     def _suppressed(
         self, raw: Dense, score: Tensor, anchor: Tensor, label: Tensor, confidence: float, iou: float
     ) -> Kept:
-        """What suppression leaves of candidates (c): a score, the number of an anchor and a class each."""
+        """Suppress overlapping candidates (c), each a score, an anchor's number and a class."""
         coder = self._network.box_coder
         decode = getattr(coder, "decode_single", coder.decode)
         boxes = clip_boxes_to_image(decode(raw.deltas[anchor], raw.anchors[anchor]), raw.input_hw)
@@ -186,7 +186,7 @@ class _OneStage:
         return Kept(boxes[left], score[left], label[left], anchor[left], self._objectness(raw, anchor[left]))
 
     def _objectness(self, raw: Dense, anchor: Tensor) -> Tensor:
-        """NaN (m,): an anchor of RetinaNet and FCOS has no score but those of its classes."""
+        """Return NaN (m,): an anchor of RetinaNet and FCOS has no score but those of its classes."""
         return torch.full(anchor.shape, torch.nan)
 
 
@@ -242,7 +242,7 @@ class _Ssd(_OneStage):
         return self._suppressed(raw, *found, confidence, iou)
 
     def _objectness(self, raw: Dense, anchor: Tensor) -> Tensor:
-        """That the anchor (m,) is not background, which is a class of SSD."""
+        """Return the probability (m,) that an anchor is not background, which is a class of SSD."""
         return 1 - functional.softmax(raw.logits[anchor.to(raw.logits.device)], dim=-1)[:, 0].cpu()
 
 
@@ -281,7 +281,7 @@ class _FasterRcnn:
     def _proposals(
         self, logits: Sequence[Tensor], deltas: Tensor, anchors: Tensor, input_hw: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Anchors' numbers, objectness and boxes of an image's proposals, best first."""
+        """Return anchors' numbers, objectness and boxes of an image's proposals, highest score first."""
         picked, levels, start = [], [], 0
         for number, level in enumerate(logits):
             _, order = level.topk(min(self._rpn.pre_nms_top_n(), len(level)))
@@ -301,7 +301,7 @@ class _FasterRcnn:
     def _said(
         self, features: Mapping[str, Tensor], boxes: Tensor, input_hw: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Logits (p, classes) and deltas (p, classes * 4) of one image's proposals."""
+        """Return logits (p, classes) and deltas (p, classes * 4) of one image's proposals."""
         pooled = self._box_heads.box_roi_pool(dict(features), [boxes], [input_hw])
         numbers = self._box_heads.box_predictor.cls_score.weight.dtype
         logits, deltas = self._box_heads.box_predictor(self._box_heads.box_head(pooled.to(numbers)))
@@ -334,7 +334,9 @@ def _grids(maps: Sequence[Tensor]) -> tuple[tuple[int, int], ...]:
 
 
 def _flat(level: Tensor, numbers: int) -> Tensor:
-    """A head's output (anchors * numbers, rows, columns) as (rows * columns * anchors, numbers), float32."""
+    """Reshape a head's output (anchors * numbers, rows, columns) to (rows * columns * anchors, numbers),
+    float32.
+    """
     _, rows, columns = level.shape
     return level.float().view(-1, numbers, rows, columns).permute(2, 3, 0, 1).reshape(-1, numbers)
 
@@ -342,7 +344,9 @@ def _flat(level: Tensor, numbers: int) -> Tensor:
 def _cell_anchors(
     anchors: Tensor, grids: Sequence[tuple[int, int]], per_cell: Sequence[int]
 ) -> list[NDArray[np.float32]]:
-    """Width and height (a, 2) of the anchors of each level's first cell, from all the anchors of an image."""
+    """Return width and height (a, 2) of the anchors of each level's first cell, from all the anchors of an
+    image.
+    """
     sides, start = [], 0
     for (rows, columns), each in zip(grids, per_cell, strict=True):
         first = anchors[start : start + each].float().cpu().numpy()

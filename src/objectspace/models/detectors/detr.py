@@ -98,7 +98,7 @@ class DetrDetector(Detector):
         self.heads = self._levels() if self._two_stage else (self._only_map(),)
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """One pass over prepared inputs (h, w, 3), each of its own size; a row depends on no other row."""
+        """Run prepared inputs (h, w, 3), each of its own size; a row does not depend on the others."""
         rows = in_passes(inputs, self._run_batch, self.device)
         maps = {head.layer: [features[head.layer] for _, features, _ in rows] for head in self.heads}
         return MapRun(tuple(said for said, _, _ in rows), maps, [queries for _, _, queries in rows])
@@ -106,7 +106,7 @@ class DetrDetector(Detector):
     def find_objects(
         self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
-        """The objects of one image of a pass whose score is above ``confidence``, best first.
+        """Return the objects of one image of a pass whose score is at least ``confidence``, highest first.
 
         Queries suppress one another in the decoder, so nothing is suppressed here: ``iou`` is not used.
         Raises ModelError for numbers that are not finite.
@@ -138,7 +138,7 @@ class DetrDetector(Detector):
         return self._kind in ("rt_detr", "rt_detr_v2", "d_fine")
 
     def _scored(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Score, class and query of each answer: one a query, or the best pairs of query and class."""
+        """Return score, class and query of each answer: one a query, or the best pairs of query and class."""
         queries, classes = logits.shape
         if self._kind == "detr":
             score, label = torch.softmax(logits, -1)[:, :-1].max(-1)
@@ -148,7 +148,7 @@ class DetrDetector(Detector):
         return score, pair % classes, pair // classes
 
     def _provenance(self, said: Answers, query: NDArray[np.int64], frame: Frame) -> Provenance:
-        """The query of each object, and its cell: its proposal's, or the one under its box's middle."""
+        """Return the query of each object, and its cell: its proposal's, or the one under its box's center."""
         if said.start is not None and said.objectness is not None:
             level, x, y = _cells(said.start.numpy()[query], said.grids)
             objectness = said.objectness.numpy()[query]
@@ -170,7 +170,9 @@ class DetrDetector(Detector):
         )
 
     def _run_batch(self, pixels: Tensor) -> list[tuple[Answers, list[Tensor], Tensor]]:
-        """Answers, maps (c, h, w) and queries (q, d) of each of b inputs (b, 3, h, w) uint8 of one size."""
+        """Return answers, maps (c, h, w) and queries (q, d) of each of b inputs (b, 3, h, w) uint8 of one
+        size.
+        """
         with torch.inference_mode(), reproducible(self.device):
             said = self._forward(pixels)
             maps = self._maps(said, (pixels.shape[2], pixels.shape[3]))
@@ -192,7 +194,7 @@ class DetrDetector(Detector):
         return self.network(pixel_values=normalised(pixels, self.recipe, self.device))
 
     def _maps(self, said: Any, input_hw: tuple[int, int]) -> list[Tensor]:
-        """The encoder's maps (b, c, h, w)."""
+        """Return the encoder's maps (b, c, h, w)."""
         if self._two_stage:
             return list(said.encoder_last_hidden_state)
         tokens = said.encoder_last_hidden_state
@@ -200,7 +202,7 @@ class DetrDetector(Detector):
         return [tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns)]
 
     def _starts(self, said: Any, grids: Sequence[tuple[int, int]]) -> tuple[Tensor | None, Tensor | None]:
-        """The cells (b, q) that the queries started from, as the network chose them, and their scores."""
+        """Return the cells (b, q) that the queries started from, as the network chose them, and their scores."""
         if not self._two_stage:
             return None, None
         best = said.enc_outputs_class.max(-1).values
@@ -210,7 +212,7 @@ class DetrDetector(Detector):
         return start, torch.sigmoid(chosen)
 
     def _levels(self) -> tuple[Head, ...]:
-        """The encoder's maps of RT-DETR and D-FINE."""
+        """Describe the encoder's maps of RT-DETR and D-FINE."""
         config = self.network.config
         width, height = self.input_wh
         heads = []
@@ -224,7 +226,7 @@ class DetrDetector(Detector):
         return tuple(heads)
 
     def _only_map(self) -> Head:
-        """The encoder's map of DETR, as a black image shows it."""
+        """Describe the encoder's map of DETR, probed with a black image."""
         black = torch.zeros((1, 3, *_PROBE_HW), dtype=torch.uint8)
         with torch.inference_mode():
             _, cells, channels = self._forward(black).encoder_last_hidden_state.shape
@@ -240,7 +242,7 @@ class DetrDetector(Detector):
 def load_detr(
     name: str, *, names: Path | str | None, device: str = "cpu", precision: str = "auto"
 ) -> DetrDetector:
-    """The detector of a folder that transformers saved, or of the hub; see :mod:`.pretrained`.
+    """Load the detector of a folder that transformers saved, or of the hub; see :mod:`.pretrained`.
 
     names: a file of class names; otherwise those of its configuration, as COCO spells them
     Raises InputError for bfloat16, in which such a detector has no boxes to speak of.
@@ -266,7 +268,7 @@ def _class_names(config: Any, given: Path | str | None, name: str) -> tuple[str,
 
 
 def _certainty(logits: Tensor) -> NDArray[np.float32]:
-    """That a query of DETR (q,) means an object at all."""
+    """Return the probability (q,) that a query of DETR means an object at all."""
     certainty: NDArray[np.float32] = (1 - torch.softmax(logits, -1)[:, -1]).numpy()
     return certainty
 
@@ -274,7 +276,7 @@ def _certainty(logits: Tensor) -> NDArray[np.float32]:
 def _cells(
     start: NDArray[np.int64], grids: Sequence[tuple[int, int]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Level, column and row of cells by their numbers in the order level, row, column."""
+    """Return level, column and row of cells by their numbers in the order level, row, column."""
     counts = np.array([rows * columns for rows, columns in grids])
     ends = np.cumsum(counts)
     level = np.searchsorted(ends, start, side="right")

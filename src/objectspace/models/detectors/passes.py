@@ -47,7 +47,7 @@ def in_passes(
 
 
 def normalised(pixels: Tensor, recipe: Mapping[str, Any], device: torch.device) -> Tensor:
-    """What a network reads for pixels (b, 3, h, w) uint8, by the mean and deviation of its recipe."""
+    """Normalize pixels (b, 3, h, w) uint8 by the mean and standard deviation of a network's recipe."""
     mean, std = (
         torch.tensor(recipe["normalisation"][name], device=device)[:, None, None] for name in ("mean", "std")
     )

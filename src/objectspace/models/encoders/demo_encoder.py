@@ -59,17 +59,17 @@ class DemoResNet(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """The vectors of crops."""
+        """Return the vectors of crops."""
         return self.maps(x).mean((2, 3))
 
     def maps(self, x: Tensor) -> Tensor:
-        """The last maps (b, 256, h, w) of pictures of any size."""
+        """Return the last maps (b, 256, h, w) of images of any size."""
         maps: Tensor = self.blocks(functional.relu(self.bn1(self.conv1(x)), inplace=True))
         return maps
 
 
 def load_demo(weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
-    """The shipped encoder, or its network with the weights of a file: 256 numbers a crop."""
+    """Load the shipped encoder, or its network with the weights of a file: 256 numbers a crop."""
     path = Path(weights) if weights is not None else fetch(DEMO_ENCODER)
     network = DemoResNet()
     fill(network, load_state_dict(path), path, "the encoder", without=("fc",))

@@ -92,7 +92,7 @@ def load_encoder_map(
     device: str = "cpu",
     precision: str = "auto",
 ) -> EncoderMap:
-    """The encoder of a name, for whole photos; arguments and errors as those of :func:`load_encoder`.
+    """Load the encoder of a name, for whole images; arguments and errors as those of :func:`load_encoder`.
 
     Raises ModelError for an encoder without a map of its own.
     """
@@ -105,7 +105,9 @@ def load_encoder_map(
 
 
 def _trunk(encoder: NetworkEncoder) -> tuple[Callable[[Tensor], Tensor], str]:
-    """What gives the last map (b, c, h, w) of an encoder's network, and the name of its layer."""
+    """Return a function that computes the last map (b, c, h, w) of an encoder's network, and its layer's
+    name.
+    """
     network: Any = encoder.network
     if isinstance(network, ResNet):
         stem = (network.conv1, network.bn1, network.relu, network.maxpool)

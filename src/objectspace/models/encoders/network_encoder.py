@@ -31,7 +31,7 @@ class Preprocessing:
     interpolation: Interpolation
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, as the recipe keeps them."""
+        """Return plain JSON values, as the recipe keeps them."""
         plain = asdict(self)
         return plain | {"mean": list(self.mean), "std": list(self.std), "range": [0, 1], "antialias": True}
 
@@ -91,12 +91,12 @@ class NetworkEncoder:
         return torch.cat(vectors)[: len(crops)].cpu().numpy()
 
     def _run(self, batch: NDArray[np.uint8]) -> Tensor:
-        """Vectors (b, d) float32 on the device, of crops (b, s, s, 3)."""
+        """Return vectors (b, d) float32 on the device, of crops (b, s, s, 3)."""
         with torch.inference_mode(), reproducible(self.device):
             return _vectors(self.network(self.normalised(batch)), self.name).float()
 
     def normalised(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """What the network reads for pixels (b, h, w, 3) of any size: (b, 3, h, w) on its device."""
+        """Normalize pixels (b, h, w, 3) of any size to the network's input (b, 3, h, w) on its device."""
         # Pixels lie as (b, h, w, 3), which is what torch calls channels_last: no copy is made.
         planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
         return torch.addcmul(self._shift, planes.to(self.device).float(), self._factor).to(self._dtype)
@@ -115,7 +115,7 @@ class NetworkEncoder:
 
 
 def _vectors(output: Any, name: str) -> Tensor:
-    """The network's output, if it is one vector an image."""
+    """Return the network's output if it is one vector an image. Raises ModelError otherwise."""
     if not isinstance(output, Tensor):
         raise ModelError(f"encoder {name} gives {type(output).__name__}, expected one vector an image")
     if output.ndim != 2:

@@ -22,7 +22,7 @@ _PREPROCESSING = Preprocessing(
 
 
 def load_resnet50(weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
-    """ResNet50 with the weights of a file, or with torchvision's, fetched once: 2048 numbers a crop."""
+    """Load ResNet50 with the weights of a file, or with torchvision's, fetched once: 2048 numbers a crop."""
     path = Path(weights) if weights is not None else fetch(RESNET50_IMAGENET)
     network = resnet50()
     network.fc = nn.Identity()
@@ -39,7 +39,7 @@ def load_resnet50(weights: Path | str | None, device: str, precision: str) -> Ne
 
 
 def fold_batch_norms(network: Network) -> Network:
-    """Put each batch norm's scale and shift into the convolution before it, in place.
+    """Fold each batch norm into the convolution before it, in place.
 
     They are found by torchvision's names: ``bn1`` follows ``conv1``, and in a ``downsample`` 1 follows 0. The
     function stays the same up to rounding, and the pass over memory that each batch norm costs is saved.

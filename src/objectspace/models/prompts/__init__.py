@@ -34,7 +34,7 @@ class Prompter(Protocol):
     batch_size: int
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """The objects of each image, best first; an image's objects do not depend on the others."""
+        """Return the objects of each image, highest score first; they do not depend on the other images."""
 
 
 def load_prompter(
@@ -46,7 +46,7 @@ def load_prompter(
     text_threshold: float | None = None,
     device: str = "cpu",
 ) -> Prompter:
-    """What finds the objects that a prompt names; its words are their labels.
+    """Load the networks that find the objects of a prompt; its words are their labels.
 
     prompt: ``"apple. red car. dog."``, or the words one by one; see
         :func:`objectspace.models.prompts.words.parse_words`

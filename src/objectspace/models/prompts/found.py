@@ -38,12 +38,12 @@ class Found:
         return len(self.score)
 
     def take(self, index: NDArray[Any]) -> Found:
-        """The rows that ``index`` (integers or booleans) selects."""
+        """Return the rows that ``index`` (integers or booleans) selects."""
         return Found(self.xyxy[index], self.word[index], self.score[index], self.query[index])
 
 
 def joined(parts: Sequence[Found]) -> Found:
-    """The rows of all parts (at least one) in order."""
+    """Concatenate the rows of all parts (at least one) in order."""
     return Found(
         np.concatenate([part.xyxy for part in parts]),
         np.concatenate([part.word for part in parts]),
@@ -53,7 +53,8 @@ def joined(parts: Sequence[Found]) -> Found:
 
 
 def each_once(found: Found, image_wh: tuple[int, int]) -> tuple[Found, NDArray[np.float32]]:
-    """Best first, without boxes of one word that repeat a better one; beside them their boxes in pixels.
+    """Sort boxes by score and drop duplicates of a higher one of the same word; also return the boxes in
+    pixels.
 
     Boxes are cut off at the photo's border; those outside it go. Boxes of different words all stay, however
     they overlap. Equal scores stand in the order of word, then query.
@@ -78,7 +79,9 @@ def objects_of(
     masks: Sequence[Mask | None],
     mask_score: NDArray[np.float64] | None = None,
 ) -> Objects:
-    """The objects of a photo, each labelled with its word; ``xyxy`` and ``masks`` row by row as ``found``."""
+    """Make the objects of an image, each labelled with its word; ``xyxy`` and ``masks`` correspond to
+    ``found`` row by row.
+    """
     return make_objects(
         image_id=image.image_id,
         xyxy=xyxy,

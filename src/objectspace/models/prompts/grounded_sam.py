@@ -73,7 +73,8 @@ class GroundedSam:
         self.source = f"{self.name}@{recipe_digest(self.recipe)}"
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """The objects of each image, best first, with their masks; ``mask_score`` is a factor of each.
+        """Return the objects of each image, highest score first, with their masks; ``mask_score`` is a factor
+        of each.
 
         May be called from many threads.
         """
@@ -101,7 +102,7 @@ def load_grounded_sam(
     box_threshold: float | None,
     text_threshold: float | None,
 ) -> GroundedSam:
-    """Grounded SAM for words; see :func:`objectspace.models.prompts.load_prompter`."""
+    """Load Grounded SAM for words; see :func:`objectspace.models.prompts.load_prompter`."""
     return GroundedSam(
         words,
         load_published(GROUNDING_DINO_TINY, weights),

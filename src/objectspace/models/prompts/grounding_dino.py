@@ -62,7 +62,7 @@ class GroundingDino:
         self.preprocessing = preprocessing(self._image_processor)
 
     def find(self, image: Image) -> Found:
-        """The boxes of one photo for all words; see :func:`read_boxes`.
+        """Return the boxes of one image for all words; see :func:`read_boxes`.
 
         A photo is alone in its pass: others beside it, of other shapes, would have to be padded with it, and
         the windows of the Swin backbone see the padding. Raises ModelError for numbers that are not finite.
@@ -90,7 +90,7 @@ def read_boxes(
     box_threshold: float,
     text_threshold: float,
 ) -> Found:
-    """The boxes of words, from the numbers of q object queries.
+    """Return the boxes of words, from the outputs of q object queries.
 
     logits: (q, t) of every token; boxes: (q, 4) centre x, y, width, height relative to the photo; places: for
     each word the positions of its tokens
@@ -110,7 +110,8 @@ def read_boxes(
 
 
 def captions_of(words: Sequence[str], tokenizer: Any, limit: int) -> tuple[Caption, ...]:
-    """The captions of words: lower case, a full stop after each, in as few as ``limit`` tokens each allow.
+    """Return the captions of words: lower case, a full stop after each, in as few as ``limit`` tokens each
+    allow.
 
     Raises InputError for a word that alone is too long, and for one of which the tokenizer knows no part.
     """
@@ -133,7 +134,7 @@ def captions_of(words: Sequence[str], tokenizer: Any, limit: int) -> tuple[Capti
 
 
 def _caption(group: Sequence[int], texts: Sequence[str], tokenizer: Any) -> Caption:
-    """One caption, whose tokens are assigned to words by the characters that they stand for."""
+    """Return one caption, whose tokens are assigned to words by the characters that they encode."""
     text = " ".join(f"{texts[number]}." for number in group)
     tokens = tokenizer(text, return_offsets_mapping=True, return_tensors="pt", return_token_type_ids=True)
     begin, end = tokens.pop("offset_mapping")[0].numpy().T

@@ -45,7 +45,7 @@ class Sam:
         self.preprocessing = preprocessing(self._image_processor)
 
     def masks(self, images: Sequence[Image], boxes: Sequence[NDArray[np.float32]]) -> list[Masks]:
-        """The masks of each photo's boxes (n, 4), which are in pixels of the photo; n may be 0."""
+        """Return the masks of each image's boxes (n, 4), which are in pixels of the image; n may be 0."""
         found = [Masks((), np.empty(0)) for _ in images]
         rows = [row for row, wanted in enumerate(boxes) if len(wanted)]
         count = PROMPTED[self._device.type]
@@ -63,7 +63,9 @@ class Sam:
     def _decoded(
         self, embedding: Tensor, image: Image, boxes: NDArray[np.float32], fitted_hw: tuple[int, ...]
     ) -> Masks:
-        """The masks of one photo's boxes from its embedding (c, h, w); its size in the input: fitted_hw."""
+        """Return the masks of one image's boxes from its embedding (c, h, w); its size in the input:
+        fitted_hw.
+        """
         height, width = fitted_hw[0], fitted_hw[1]
         scale = np.array([width / image.width, height / image.height] * 2)
         prompts = torch.from_numpy(boxes * scale).float().to(self._device)
@@ -87,7 +89,8 @@ class Sam:
 
 
 def enlarged(maps: Tensor, side: int, fitted_hw: tuple[int, int], image_hw: tuple[int, int]) -> Tensor:
-    """Logits (b, c, h, w) of the decoder at the photo's size, as SAM does it: by way of the network's input.
+    """Enlarge the decoder's logits (b, c, h, w) to the image's size, by way of the network's input, as SAM
+    does.
 
     side: of the square input, in whose top left the photo lies at ``fitted_hw``
     """

@@ -67,7 +67,9 @@ class Sam3:
         self.source = f"{self.name}@{recipe_digest(self.recipe)}"
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """The objects of each image, best first, with their masks. May be called from many threads."""
+        """Return the objects of each image, highest score first, with their masks. Safe to call from many
+        threads.
+        """
         found: list[Objects] = []
         for start in range(0, len(images), self.batch_size):
             found += self._find_batch(images[start : start + self.batch_size])
@@ -90,7 +92,7 @@ class Sam3:
         return [self._objects(image, part) for image, part in zip(images, parts, strict=True)]
 
     def _read(self, output: Any, row: int, word: int, image: Image) -> tuple[Found, Tensor]:
-        """The boxes of one word in one photo, and the mask probabilities of its queries that have any."""
+        """Return the boxes of one word in one image, and the mask probabilities of their queries."""
         logits, boxes = output.pred_logits[row].cpu(), output.pred_boxes[row].cpu()
         presence = output.presence_logits[row].cpu()
         check_finite("SAM 3", image.image_id, boxes, torch.sigmoid(logits), torch.sigmoid(presence))
@@ -114,7 +116,7 @@ class Sam3:
         return objects_of(image, found, xyxy, self._words, self.source, masks)
 
     def _text(self, word: str, tokenizer: Any) -> tuple[Tensor, Tensor]:
-        """What the network reads of a word: features (1, t, d), and (1, t) which of them are tokens."""
+        """Embed a word: features (1, t, d), and (1, t) which of them are tokens."""
         limit = int(self._network.config.text_config.max_position_embeddings)
         count = len(tokenizer(word)["input_ids"])
         if count > limit:
@@ -133,7 +135,7 @@ def _text_embeds(features: Tensor) -> Any:
 
 
 def read_boxes(logits: Tensor, presence: Tensor, boxes: Tensor, threshold: float) -> Found:
-    """The boxes of one word (number 0), from the numbers of q object queries.
+    """Return the boxes of one word (number 0), from the outputs of q object queries.
 
     logits: (q,); presence: (1,), whether the word is in the photo at all; boxes: (q, 4) ``xyxy`` relative to
     the photo
@@ -149,6 +151,6 @@ def read_boxes(logits: Tensor, presence: Tensor, boxes: Tensor, threshold: float
 def load_sam3(
     words: Sequence[str], weights: Path | str | None, device: torch.device, *, box_threshold: float | None
 ) -> Sam3:
-    """SAM 3 for words; see :func:`objectspace.models.prompts.load_prompter`."""
+    """Load SAM 3 for words; see :func:`objectspace.models.prompts.load_prompter`."""
     threshold = SCORE_THRESHOLD if box_threshold is None else box_threshold
     return Sam3(words, load_published(SAM3, weights), device, box_threshold=threshold)

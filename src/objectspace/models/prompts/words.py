@@ -13,8 +13,8 @@ _ENDS = re.compile(r"[.,?]")
 
 
 def parse_words(prompt: str | Sequence[str]) -> tuple[str, ...]:
-    """The words (or phrases) of a prompt such as ``"apple. red car. dog."`` or ``"apple, red car, dog"``, or
-    words that are given one by one.
+    """Return the words (or phrases) of a prompt such as ``"apple. red car. dog."`` or ``"apple, red car,
+    dog"``, or of a sequence of words.
 
     Each is kept as the user wrote it, with single spaces; it becomes the label of the objects found.
     Raises InputError for a prompt without words, for a word that stands in it twice, whatever its case, and
