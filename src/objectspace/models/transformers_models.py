@@ -179,7 +179,7 @@ def _hub_folder(repository: str, expected: Expected, otherwise: str) -> Path:
 
 
 def joint_sha256(parts: Sequence[dict[str, str]]) -> str:
-    """Return 64 hex digits that name the weights of one or more networks: of the one file, or of all digests."""
+    """Return the sha256 of the one file, or of all files' digests, of one or more networks."""
     digests = [digest for part in parts for digest in part.values()]
     if len(digests) == 1:
         return digests[0]

@@ -65,7 +65,7 @@ class HubWeights:
 
 
 def cache_folder() -> Path:
-    """Return the folder of fetched weights: ``$OBJECTSPACE_CACHE``, or the user's cache folder of the system."""
+    """Return the folder of fetched weights: ``$OBJECTSPACE_CACHE``, or the user's cache folder."""
     import pooch
 
     chosen = os.environ.get("OBJECTSPACE_CACHE")

@@ -87,7 +87,7 @@ def _head(mask: str, anchors: str, classes: int = _CLASSES) -> list[str]:
 
 
 def _finer(filters: int, joined: int) -> list[str]:
-    """Return to the layer before the last head's own, upsampled by 2 and concatenated with layer ``joined``."""
+    """Upsample the layer before the last head's own by 2 and concatenate it with layer ``joined``."""
     return [
         _section("route", layers=-4),
         _convolution(filters, 1),
@@ -113,7 +113,7 @@ def _yolov3() -> list[str]:
 
 
 def _yolov3_spp() -> list[str]:
-    """Return YOLOv3 with a pyramid of max poolings (5, 9 and 13 cells wide) in the middle of its first head."""
+    """Return YOLOv3 with a pyramid of max poolings (5, 9 and 13 cells) in the middle of its first head."""
     pyramid = [
         _section("maxpool", stride=1, size=5),
         _section("route", layers=-2),
@@ -144,7 +144,7 @@ def _yolov3_tiny() -> list[str]:
 
 
 def _residual(filters: int, count: int) -> list[str]:
-    """Return Darknet-53's block ``count`` times: 1 x 1 to half the channels, 3 x 3 back, and the input added."""
+    """Return Darknet-53's block ``count`` times: 1 x 1 to half the channels, 3 x 3 back, input added."""
     shortcut = _section("shortcut", **{"from": -3}, activation="linear")
     return count * [*_bottlenecks(filters // 2, 1), shortcut]
 

@@ -368,7 +368,7 @@ def write_weights(network: DarknetNetwork, path: Path | str) -> None:
 
 
 def _maxpool(x: Tensor, settings: Maxpool) -> Tensor:
-    """Apply Darknet's max pooling: the padding's smaller half is on the left and top, and never the maximum."""
+    """Apply Darknet's max pooling, whose padding has its smaller half on the left and top."""
     low, high = settings.padding // 2, settings.padding - settings.padding // 2
     if low == high and low <= settings.size // 2:
         return functional.max_pool2d(x, settings.size, settings.stride, low)

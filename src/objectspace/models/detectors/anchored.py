@@ -146,15 +146,15 @@ class _OneStage:
 
     def raw(self, features: Mapping[str, Tensor], images: ImageList) -> list[Dense]:
         maps = list(features.values())
-        said = {name: numbers.float() for name, numbers in self._network.head(maps).items()}
+        raw_outputs = {name: numbers.float() for name, numbers in self._network.head(maps).items()}
         anchors = self._anchors(maps, images)
-        centred = said.get("bbox_ctrness")
+        centerness = raw_outputs.get("bbox_ctrness")
         return [
             Dense(
-                said["cls_logits"][row],
-                said["bbox_regression"][row],
+                raw_outputs["cls_logits"][row],
+                raw_outputs["bbox_regression"][row],
                 anchors[row],
-                None if centred is None else centred[row, :, 0],
+                None if centerness is None else centerness[row, :, 0],
                 _grids(maps),
                 size,
             )
@@ -273,9 +273,9 @@ class _FasterRcnn:
             index, score, boxes = self._proposals(logits, moved, anchors[row], size)
             # One image at a time: the sums of a batch depend on how many proposals stand in it.
             own = {name: one[row : row + 1] for name, one in wide.items()}
-            said = self._said(own, boxes, size)
+            outputs = self._box_head_outputs(own, boxes, size)
             first_stage = moved.sum() + torch.cat(logits).sum()
-            raw.append(Proposed(first_stage, index, score, boxes, *said, _grids(maps), size))
+            raw.append(Proposed(first_stage, index, score, boxes, *outputs, _grids(maps), size))
         return raw
 
     def _proposals(
@@ -298,7 +298,7 @@ class _FasterRcnn:
         left = large[left[: self._rpn.post_nms_top_n()]]
         return index[left], score[left], boxes[left]
 
-    def _said(
+    def _box_head_outputs(
         self, features: Mapping[str, Tensor], boxes: Tensor, input_hw: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
         """Return logits (p, classes) and deltas (p, classes * 4) of one image's proposals."""

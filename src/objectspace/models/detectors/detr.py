@@ -44,7 +44,7 @@ _STRIDES, _PROBE_HW = (4, 8, 16, 32, 64), (128, 192)
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What the queries (q) of one image say.
+    """The outputs of the queries (q) of one image.
 
     logits: (q, classes), of DETR with "no object" last; boxes: (q, 4) centre, width and height in [0, 1]
     start: (q,) the number of the cell, in the order level, row, column, whose proposal a query started from,
@@ -101,7 +101,7 @@ class DetrDetector(Detector):
         """Run prepared inputs (h, w, 3), each of its own size; a row does not depend on the others."""
         rows = in_passes(inputs, self._run_batch, self.device)
         maps = {head.layer: [features[head.layer] for _, features, _ in rows] for head in self.heads}
-        return MapRun(tuple(said for said, _, _ in rows), maps, [queries for _, _, queries in rows])
+        return MapRun(tuple(answers for answers, _, _ in rows), maps, [queries for _, _, queries in rows])
 
     def find_objects(
         self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
@@ -112,14 +112,14 @@ class DetrDetector(Detector):
         Raises ModelError for numbers that are not finite.
         """
         check_thresholds(confidence, iou)
-        said: Answers = run.heads[row]
-        check_finite(self.name, image_id, said.logits, said.boxes, said.objectness)
-        score, label, query = self._scored(said.logits)
+        answers: Answers = run.heads[row]
+        check_finite(self.name, image_id, answers.logits, answers.boxes, answers.objectness)
+        score, label, query = self._scored(answers.logits)
         order = torch.argsort(score, descending=True, stable=True)
         order = order[score[order] >= confidence]
         score, label, query = score[order], label[order], query[order]
         # The image fills the input, so a share of the input is one of the image.
-        centre, sides = said.boxes[query, :2], said.boxes[query, 2:]
+        centre, sides = answers.boxes[query, :2], answers.boxes[query, 2:]
         corners = torch.cat([centre - sides / 2, centre + sides / 2], 1).numpy()
         xyxy = boxes.clip((corners * np.array(frame.image_wh * 2)).astype(np.float32), frame.image_wh)
         inside = np.flatnonzero(boxes.area(xyxy) > 0)
@@ -129,7 +129,7 @@ class DetrDetector(Detector):
             label=self.names[label.numpy()[inside]].tolist(),
             source=self.source,
             score=score.numpy()[inside],
-            provenance=self._provenance(said, query.numpy(), frame).take(inside),
+            provenance=self._provenance(answers, query.numpy(), frame).take(inside),
         )
 
     @property
@@ -147,18 +147,18 @@ class DetrDetector(Detector):
         score, pair = torch.topk(torch.sigmoid(logits).flatten(), most)
         return score, pair % classes, pair // classes
 
-    def _provenance(self, said: Answers, query: NDArray[np.int64], frame: Frame) -> Provenance:
-        """Return the query of each object, and its cell: its proposal's, or the one under its box's center."""
-        if said.start is not None and said.objectness is not None:
-            level, x, y = _cells(said.start.numpy()[query], said.grids)
-            objectness = said.objectness.numpy()[query]
+    def _provenance(self, answers: Answers, query: NDArray[np.int64], frame: Frame) -> Provenance:
+        """Return the query of each object and its cell: its proposal's, or the one at its box's center."""
+        if answers.start is not None and answers.objectness is not None:
+            level, x, y = _cells(answers.start.numpy()[query], answers.grids)
+            objectness = answers.objectness.numpy()[query]
         else:
-            rows, columns = said.grids[0]
-            centre = said.boxes[query, :2].numpy() * np.array(frame.input_wh) / self.heads[0].stride
+            rows, columns = answers.grids[0]
+            centre = answers.boxes[query, :2].numpy() * np.array(frame.input_wh) / self.heads[0].stride
             x, y = np.clip(np.floor(centre).astype(np.int32), 0, (columns - 1, rows - 1)).T
             level = np.zeros(len(query), np.int64)
             objectness = (
-                _certainty(said.logits)[query] if self._kind == "detr" else np.full(len(query), np.nan)
+                _certainty(answers.logits)[query] if self._kind == "detr" else np.full(len(query), np.nan)
             )
         return Provenance(
             head=np.array([head.layer for head in self.heads], np.int32)[level],
@@ -174,38 +174,38 @@ class DetrDetector(Detector):
         size.
         """
         with torch.inference_mode(), reproducible(self.device):
-            said = self._forward(pixels)
-            maps = self._maps(said, (pixels.shape[2], pixels.shape[3]))
+            outputs = self._forward(pixels)
+            maps = self._maps(outputs, (pixels.shape[2], pixels.shape[3]))
             grids = tuple((one.shape[2], one.shape[3]) for one in maps)
-            start, objectness = self._starts(said, grids)
+            start, objectness = self._starts(outputs, grids)
         rows = []
         for row in range(len(pixels)):
             answers = Answers(
-                said.logits[row].float().cpu(),
-                said.pred_boxes[row].float().cpu(),
+                outputs.logits[row].float().cpu(),
+                outputs.pred_boxes[row].float().cpu(),
                 None if start is None else start[row].cpu(),
                 None if objectness is None else objectness[row].cpu(),
                 grids,
             )
-            rows.append((answers, [one[row] for one in maps], said.last_hidden_state[row]))
+            rows.append((answers, [one[row] for one in maps], outputs.last_hidden_state[row]))
         return rows
 
     def _forward(self, pixels: Tensor) -> Any:
         return self.network(pixel_values=normalised(pixels, self.recipe, self.device))
 
-    def _maps(self, said: Any, input_hw: tuple[int, int]) -> list[Tensor]:
+    def _maps(self, outputs: Any, input_hw: tuple[int, int]) -> list[Tensor]:
         """Return the encoder's maps (b, c, h, w)."""
         if self._two_stage:
-            return list(said.encoder_last_hidden_state)
-        tokens = said.encoder_last_hidden_state
+            return list(outputs.encoder_last_hidden_state)
+        tokens = outputs.encoder_last_hidden_state
         rows, columns = (-(-side // self.heads[0].stride) for side in input_hw)
         return [tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns)]
 
-    def _starts(self, said: Any, grids: Sequence[tuple[int, int]]) -> tuple[Tensor | None, Tensor | None]:
-        """Return the cells (b, q) that the queries started from, as the network chose them, and their scores."""
+    def _starts(self, outputs: Any, grids: Sequence[tuple[int, int]]) -> tuple[Tensor | None, Tensor | None]:
+        """Return the cells (b, q) that the network chose to start the queries from, and their scores."""
         if not self._two_stage:
             return None, None
-        best = said.enc_outputs_class.max(-1).values
+        best = outputs.enc_outputs_class.max(-1).values
         if best.shape[1] != sum(rows * columns for rows, columns in grids):
             raise ModelError(f"{self.name} has levels beside those of its encoder, which is not supported")
         chosen, start = torch.topk(best, self.network.config.num_queries, dim=1)

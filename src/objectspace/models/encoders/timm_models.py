@@ -79,7 +79,7 @@ def _network(name: str, *, pretrained: bool) -> nn.Module:
 
 
 def _network_of_folder(folder: Path) -> nn.Module:
-    """Build the network of a folder's config, without weights, which are read as other files of weights are."""
+    """Build the network of a folder's config, without weights, which are read as other files are."""
     try:
         network: nn.Module = timm.create_model(f"{LOCAL_DIR}{folder}", num_classes=0, pretrained=False)
     except Exception as problem:  # a config can be wrong in any way at all
