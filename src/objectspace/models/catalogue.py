@@ -275,8 +275,7 @@ def located(name: str) -> str:
 
 
 def list_taps(network: Path | str) -> list[dict[str, Any]]:
-    """Return a row for each layer of a named detector or a .cfg file: tap, kind, channels, height, width,
-    stride.
+    """Return a row per layer of a named detector or .cfg file: tap, kind, channels, height, width, stride.
 
     Raises InputError for an unknown name, CfgError for a cfg that cannot be built.
     """

@@ -24,8 +24,7 @@ _GREY = 128
 
 
 def lay(image: Image, frame: Frame) -> Pixels:
-    """Resample an image, whose pixels may be at reduced scale, onto a network's input (h, w, 3) as ``frame``
-    says.
+    """Resample an image, whose pixels may be at reduced scale, onto a network's input (h, w, 3).
 
     Pixels are averaged 2 x 2 while both sides stay at least those wanted, then interpolated bilinearly
     between pixel centres; what the image does not cover is grey. Safe to call from many threads.
@@ -53,8 +52,7 @@ def checked_inputs(inputs: Sequence[Pixels] | Pixels, input_wh: tuple[int, int])
 
 
 def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, int]) -> Pixels:
-    """Interpolate pixels (h, w, 3), maybe at reduced scale, bilinearly between pixel centers to the wanted
-    size.
+    """Interpolate pixels (h, w, 3) between pixel centers to the wanted size.
 
     Halving rounds a side up, so that the last pixel lies partly outside the image; the scale is the image's.
     """

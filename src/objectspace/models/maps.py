@@ -100,9 +100,7 @@ class MapSource(Protocol):
         return recipe_frame(self.recipe, image_wh)
 
     def prepare(self, image: Image) -> Pixels:
-        """Return the network's input (h, w, 3) for an image, see :func:`objectspace.models.inputs.lay`; safe
-        to call from many threads.
-        """
+        """Return the network's input (h, w, 3) for an image; safe to call from many threads."""
         from objectspace.models.inputs import lay
 
         return lay(image, self.frame((image.width, image.height)))

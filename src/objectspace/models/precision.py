@@ -16,8 +16,7 @@ _AMPERE = 8
 
 
 def resolve_device(wish: str) -> torch.device:
-    """Return the device that ``wish`` names: "cpu", "cuda", "cuda:1" ..., or "auto" for CUDA where there is a
-    GPU.
+    """Return the device named "cpu", "cuda", "cuda:1" ..., or "auto": CUDA where there is a GPU.
 
     Raises InputError for another word, ModelError where CUDA is asked for and no such GPU is there.
     """
@@ -62,9 +61,7 @@ def _has_bfloat16_units(device: torch.device) -> bool:
 
 
 def reproducible(device: torch.device) -> AbstractContextManager[None]:
-    """Return a context in which CUDA takes the same kernel every time, and float32, not TF32 (cuDNN's
-    default).
-    """
+    """Return a context in which CUDA takes the same kernels every time, and no TF32 (cuDNN's default)."""
     return _REPRODUCIBLE_CUDNN.held() if device.type == "cuda" else nullcontext()
 
 

@@ -115,10 +115,7 @@ def _read(transformers: Any, folder: Path, expected: Expected) -> Pretrained:
 
 
 def _check(folder: Path, expected: Expected) -> None:
-    """Raise WeightsError for a folder of another network, and for one without a configuration, an image
-    processor, a tokenizer where it reads text, or weights: transformers makes up what is missing, an empty
-    tokenizer, random weights.
-    """
+    """Raise WeightsError for a folder that lacks a part, or is of another network."""
     wanted = {
         "its configuration": ("config.json",),
         "its image processor": ("processor_config.json", "preprocessor_config.json"),

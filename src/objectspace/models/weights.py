@@ -79,8 +79,7 @@ def local_path(file: WeightsFile) -> Path | None:
 
 
 def fetch(file: WeightsFile) -> Path:
-    """Return the file with the right sha256: shipped, in the cache, or fetched from the first address that
-    has it.
+    """Return the file with the right sha256: shipped, cached, or fetched from the first address that has it.
 
     Raises DownloadError, which says what file to put where, when no address delivers it, and when a shipped
     file is not what was shipped.

@@ -198,8 +198,7 @@ class DarknetNetwork(nn.Module):
 
     @_for_inference
     def run(self, batch: Tensor, taps: Sequence[str] = ()) -> DarknetRun:
-        """Run one pass over a batch (b, c, h, w) in [0, 1] and return its heads and the outputs of the layers
-        ``taps``.
+        """Return the heads of a batch (b, c, h, w) in [0, 1] and the outputs of the layers ``taps``.
 
         Raises InputError for a batch of another shape or a tap that is not there.
         """
@@ -234,8 +233,7 @@ class DarknetNetwork(nn.Module):
 
     @_for_inference
     def run_layers(self, outputs: Mapping[int, Tensor], path: Sequence[Layer]) -> dict[int, Tensor]:
-        """Return the raw heads, by number, that the layers ``path`` compute from the outputs of earlier
-        layers.
+        """Return the raw heads that the layers ``path`` compute from earlier outputs, by number.
 
         The maps may be of any size, so that cells from anywhere can stand side by side where the path works
         on one cell at a time.
@@ -255,9 +253,7 @@ class DarknetNetwork(nn.Module):
 
     @torch.no_grad()
     def output_on_padded(self, layer: Layer, x: Tensor) -> Tensor:
-        """Return the output of a convolution or max pooling for a map that is already padded, as
-        :meth:`output`.
-        """
+        """Return the output of a convolution or max pooling for a map that is already padded."""
         if isinstance(layer.settings, Maxpool):
             return functional.max_pool2d(x, layer.settings.size, layer.settings.stride)
         return _convolution(self.convolutions[layer.name]).on_padded(x)

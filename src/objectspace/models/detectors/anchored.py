@@ -334,9 +334,7 @@ def _grids(maps: Sequence[Tensor]) -> tuple[tuple[int, int], ...]:
 
 
 def _flat(level: Tensor, numbers: int) -> Tensor:
-    """Reshape a head's output (anchors * numbers, rows, columns) to (rows * columns * anchors, numbers),
-    float32.
-    """
+    """Reshape a head's output (anchors * numbers, rows, columns) to (rows * columns * anchors, numbers)."""
     _, rows, columns = level.shape
     return level.float().view(-1, numbers, rows, columns).permute(2, 3, 0, 1).reshape(-1, numbers)
 
@@ -344,9 +342,7 @@ def _flat(level: Tensor, numbers: int) -> Tensor:
 def _cell_anchors(
     anchors: Tensor, grids: Sequence[tuple[int, int]], per_cell: Sequence[int]
 ) -> list[NDArray[np.float32]]:
-    """Return width and height (a, 2) of the anchors of each level's first cell, from all the anchors of an
-    image.
-    """
+    """Return width and height (a, 2) of the anchors of each level's first cell."""
     sides, start = [], 0
     for (rows, columns), each in zip(grids, per_cell, strict=True):
         first = anchors[start : start + each].float().cpu().numpy()

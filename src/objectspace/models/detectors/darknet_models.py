@@ -71,9 +71,7 @@ class DarknetDetector(Detector):
         self.network = network.to(device, torch_dtype(self.precision)).to(memory_format=torch.channels_last)
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """Run b prepared inputs (h, w, 3); on a CPU a row depends neither on the others nor on b, bit for
-        bit.
-        """
+        """Run b prepared inputs (h, w, 3); a row does not depend on the others, on a CPU not by a bit."""
         stacked, taps = checked_inputs(inputs, self.input_wh), [head.tap for head in self.heads]
         runs = [
             self.network.run(self.batch(batch), taps)
@@ -101,9 +99,7 @@ class DarknetDetector(Detector):
         return self.objects_of(found.take(unsuppressed(found, iou)), image_id, frame)
 
     def predictions(self, run: MapRun, row: int, image_id: str, confidence: float) -> Predictions:
-        """Return the predictions of every head that reach the threshold, highest score first, before
-        suppression.
-        """
+        """Return the predictions of every head that reach the threshold, highest first, unsuppressed."""
         check_finite(self.name, image_id, *(raw[row] for raw in run.heads))
         return best_first(
             [reader.of_map(raw[row], confidence) for reader, raw in zip(self.readers, run.heads, strict=True)]

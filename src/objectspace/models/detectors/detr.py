@@ -170,9 +170,7 @@ class DetrDetector(Detector):
         )
 
     def _run_batch(self, pixels: Tensor) -> list[tuple[Answers, list[Tensor], Tensor]]:
-        """Return answers, maps (c, h, w) and queries (q, d) of each of b inputs (b, 3, h, w) uint8 of one
-        size.
-        """
+        """Return answers, maps (c, h, w) and queries (q, d) of each of inputs (b, 3, h, w) uint8."""
         with torch.inference_mode(), reproducible(self.device):
             outputs = self._forward(pixels)
             maps = self._maps(outputs, (pixels.shape[2], pixels.shape[3]))

@@ -59,9 +59,7 @@ class HeadReader:
     input_wh: tuple[int, int]
 
     def of_map(self, raw: Tensor, confidence: float) -> Predictions:
-        """Return the predictions of a map (anchors * (5 + classes), h, w) whose score is at least
-        ``confidence``.
-        """
+        """Return the predictions of a map (anchors * (5 + classes), h, w) that reach ``confidence``."""
         numbers = raw.reshape(len(self.head.anchors), 5 + self.classes, *raw.shape[1:])
         # A score is at most its objectness, so few cells are looked at further.
         anchor, row, column = torch.nonzero(torch.sigmoid(numbers[:, 4]) >= confidence, as_tuple=True)
@@ -71,8 +69,7 @@ class HeadReader:
     def of_cells(
         self, raw: Tensor, x: NDArray[Any], y: NDArray[Any], confidence: float
     ) -> tuple[Predictions, NDArray[np.int64]]:
-        """Return the predictions of n cells at ``x``, ``y`` (n,) from their numbers (n, anchors * (5 +
-        classes)).
+        """Return the predictions of cells at ``x``, ``y`` (n,), from (n, anchors * (5 + classes)).
 
         Only those whose score reaches ``confidence``; beside them the row of ``raw`` that each comes from.
         """
@@ -86,8 +83,7 @@ class HeadReader:
     def scores(
         self, raw: Tensor, row: NDArray[Any], anchor: NDArray[Any], label: NDArray[Any]
     ) -> NDArray[np.float32]:
-        """Return objectness * probability of class ``label`` (n,), for anchors (n,) by their number in the
-        network.
+        """Return objectness * probability of class ``label`` (n,), for anchors by their number (n,).
 
         raw: (cells, anchors * (5 + classes)); row: (n,) the cell of each in it
         """
@@ -132,9 +128,7 @@ class HeadReader:
 
 
 def best_first(parts: Sequence[Predictions]) -> Predictions:
-    """Sort the predictions of all heads by score, highest first; equal scores by head, cell row, cell column,
-    anchor.
-    """
+    """Sort all heads' predictions by score, highest first; ties by head, cell row, cell column, anchor."""
     found = joined(parts)
     cells = found.provenance
     return found.take(np.lexsort((cells.anchor, cells.cell_x, cells.cell_y, cells.head, -found.score)))
@@ -151,9 +145,7 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
 
 
 def unsuppressed(found: Predictions, iou: float) -> NDArray[np.int64]:
-    """Return the rows, in order, that class-wise non-maximum suppression keeps; an IoU above ``iou``
-    suppresses.
-    """
+    """Return the rows, in order, that class-wise non-maximum suppression keeps."""
     # torchvision sets classes apart by shifting their boxes, which must not be negative for that; float64, so
     # that the shift costs no digits.
     corners = torch.from_numpy(found.xyxy - found.xyxy.min(initial=0))

@@ -100,8 +100,7 @@ class TorchvisionDetector(Detector):
     def find_objects(
         self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
-        """Return the objects of one image of a pass, highest score first, at most as many as torchvision
-        keeps.
+        """Return the objects of one image of a pass, highest score first, as many as torchvision keeps.
 
         As in torchvision, but with these thresholds: scores not above ``confidence`` go, then boxes that
         overlap a better one of their class by more than ``iou``. Raises ModelError for numbers that are not

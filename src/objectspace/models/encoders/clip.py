@@ -42,8 +42,7 @@ _PREPROCESSING_KEYS = ("mean", "std", "interpolation", "resize_mode")
 
 
 def load_open_clip(name: str, weights: Path | str | None, device: str, precision: str) -> ClipEncoder:
-    """Load a model of open_clip by its name there, after ``open_clip:``: projected vectors of crops and
-    texts.
+    """Load a model of open_clip, by its name there after ``open_clip:``; crops and texts share its space.
 
     ``MODEL/WEIGHTS`` (``ViT-B-32/laion2b_s34b_b79k``), ``local-dir:FOLDER`` with open_clip_config.json, or
     ``hf-hub:OWNER/REPOSITORY``. ``weights`` is a file to take instead of the fetched one; MODEL/WEIGHTS

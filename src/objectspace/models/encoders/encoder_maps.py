@@ -105,9 +105,7 @@ def load_encoder_map(
 
 
 def _trunk(encoder: NetworkEncoder) -> tuple[Callable[[Tensor], Tensor], str]:
-    """Return a function that computes the last map (b, c, h, w) of an encoder's network, and its layer's
-    name.
-    """
+    """Return what computes the last map (b, c, h, w) of an encoder's network, and that layer's name."""
     network: Any = encoder.network
     if isinstance(network, ResNet):
         stem = (network.conv1, network.bn1, network.relu, network.maxpool)

@@ -53,8 +53,7 @@ def joined(parts: Sequence[Found]) -> Found:
 
 
 def each_once(found: Found, image_wh: tuple[int, int]) -> tuple[Found, NDArray[np.float32]]:
-    """Sort boxes by score and drop duplicates of a higher one of the same word; also return the boxes in
-    pixels.
+    """Sort boxes by score and drop duplicates of a higher one of the same word.
 
     Boxes are cut off at the photo's border; those outside it go. Boxes of different words all stay, however
     they overlap. Equal scores stand in the order of word, then query.
@@ -79,9 +78,7 @@ def objects_of(
     masks: Sequence[Mask | None],
     mask_score: NDArray[np.float64] | None = None,
 ) -> Objects:
-    """Make the objects of an image, each labelled with its word; ``xyxy`` and ``masks`` correspond to
-    ``found`` row by row.
-    """
+    """Make the objects of an image, each labelled with its word, from rows that correspond."""
     return make_objects(
         image_id=image.image_id,
         xyxy=xyxy,

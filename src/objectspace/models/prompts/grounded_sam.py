@@ -73,8 +73,7 @@ class GroundedSam:
         self.source = f"{self.name}@{recipe_digest(self.recipe)}"
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """Return the objects of each image, highest score first, with their masks; ``mask_score`` is a factor
-        of each.
+        """Return the objects of each image with masks, highest score first; ``mask_score`` is a factor.
 
         May be called from many threads.
         """

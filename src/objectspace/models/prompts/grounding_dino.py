@@ -110,8 +110,7 @@ def read_boxes(
 
 
 def captions_of(words: Sequence[str], tokenizer: Any, limit: int) -> tuple[Caption, ...]:
-    """Return the captions of words: lower case, a full stop after each, in as few as ``limit`` tokens each
-    allow.
+    """Return captions of words, in lower case with a full stop after each, of ``limit`` tokens at most.
 
     Raises InputError for a word that alone is too long, and for one of which the tokenizer knows no part.
     """

@@ -13,8 +13,7 @@ from objectspace.objects.records import Mask
 
 
 def run_lengths(maps: Tensor, enlarge: Callable[[Tensor], Tensor], threshold: float) -> list[Mask | None]:
-    """Encode the mask of each map (n, h, w), true where ``enlarge`` of it exceeds ``threshold``; None where
-    it is empty.
+    """Encode the mask of each map (n, h, w); None where it is empty.
 
     enlarge: (1, 1, h, w) → (1, 1, height, width) of the photo. One photo-sized mask exists at a time.
     """

@@ -63,9 +63,7 @@ class Sam:
     def _decoded(
         self, embedding: Tensor, image: Image, boxes: NDArray[np.float32], fitted_hw: tuple[int, ...]
     ) -> Masks:
-        """Return the masks of one image's boxes from its embedding (c, h, w); its size in the input:
-        fitted_hw.
-        """
+        """Return the masks of one image's boxes from its embedding (c, h, w)."""
         height, width = fitted_hw[0], fitted_hw[1]
         scale = np.array([width / image.width, height / image.height] * 2)
         prompts = torch.from_numpy(boxes * scale).float().to(self._device)
@@ -89,8 +87,7 @@ class Sam:
 
 
 def enlarged(maps: Tensor, side: int, fitted_hw: tuple[int, int], image_hw: tuple[int, int]) -> Tensor:
-    """Enlarge the decoder's logits (b, c, h, w) to the image's size, by way of the network's input, as SAM
-    does.
+    """Enlarge the decoder's logits (b, c, h, w) to the image's size by way of the input's, as SAM does.
 
     side: of the square input, in whose top left the photo lies at ``fitted_hw``
     """

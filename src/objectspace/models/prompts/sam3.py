@@ -67,9 +67,7 @@ class Sam3:
         self.source = f"{self.name}@{recipe_digest(self.recipe)}"
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """Return the objects of each image, highest score first, with their masks. Safe to call from many
-        threads.
-        """
+        """Return the objects of each image with masks, highest score first; safe to call from threads."""
         found: list[Objects] = []
         for start in range(0, len(images), self.batch_size):
             found += self._find_batch(images[start : start + self.batch_size])

@@ -13,8 +13,7 @@ _ENDS = re.compile(r"[.,?]")
 
 
 def parse_words(prompt: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the words (or phrases) of a prompt such as ``"apple. red car. dog."`` or ``"apple, red car,
-    dog"``, or of a sequence of words.
+    """Return the words (or phrases) of a prompt, given as one text or one by one.
 
     Each is kept as the user wrote it, with single spaces; it becomes the label of the objects found.
     Raises InputError for a prompt without words, for a word that stands in it twice, whatever its case, and
