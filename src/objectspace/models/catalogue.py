@@ -233,6 +233,9 @@ def _hub_row(
 def safe_name(text: str, *, otherwise: str) -> str:
     """Return a network's name as it may appear in the name of a space.
 
+    >>> safe_name("my net (v2)", otherwise="net")
+    'my-net-v2'
+
     What is no ASCII letter, digit, dot, dash or underscore becomes a dash. ``otherwise`` is the name where
     nothing is left.
     """

@@ -57,6 +57,10 @@ class MapRun:
     maps: Mapping[int, Sequence[Tensor] | Tensor]
     queries: Sequence[Tensor] | Tensor | None = None
 
+    def __repr__(self) -> str:
+        count = max((len(maps) for maps in self.maps.values()), default=0)
+        return f"MapRun({count} inputs, maps of layers {list(self.maps)})"
+
 
 def check_finite(network: str, image_id: str, *arrays: NDArray[Any] | Tensor | None) -> None:
     """Raise NonFiniteError where an output that a network gave for an image holds NaN or infinity."""
@@ -91,6 +95,10 @@ class MapSource(Protocol):
     precision: str
     loaded_from: Mapping[str, Any]
     batch_size: int
+
+    def __repr__(self) -> str:
+        size = "{} x {} pixels".format(*self.input_wh)
+        return f"{type(self).__name__}({self.name!r}, {size}, {self.precision} on {self.device})"
 
     def frame(self, image_wh: tuple[int, int]) -> Frame:
         """Return how the network's input lies on an image of this size, by its recipe.

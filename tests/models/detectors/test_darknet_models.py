@@ -585,3 +585,8 @@ def test_the_table_of_detectors_needs_no_torch() -> None:
         "assert 'torch' not in sys.modules and 'pooch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_detector_shows_itself_in_one_line(detector: Detector) -> None:
+    assert repr(detector) == "DarknetDetector('small', 64 x 32 pixels, float32 on cpu)"
+    assert repr(run_of()) == "MapRun(0 inputs, maps of layers [])"

@@ -500,3 +500,8 @@ def test_timms_clip_image_towers_are_plain_names(tmp_path: Path):
     config = timm.get_pretrained_cfg(name)
     assert timm.is_model(name)
     assert config.mean == pytest.approx((0.4815, 0.4578, 0.4082), abs=1e-4)
+
+
+def test_an_encoder_shows_itself_in_one_line():
+    words = "NetworkEncoder('fake', 8 x 8 pixels to 3 numbers, float32 on cpu)"
+    assert repr(encoder_of(MeanColour())) == words

@@ -72,6 +72,10 @@ class NetworkEncoder:
         self._shift = self._per_colour(-np.array(preprocessing.mean) / std)
         self.dimension = self._probed_dimension()
 
+    def __repr__(self) -> str:
+        sides = f"{self.input_size} x {self.input_size} pixels to {self.dimension} numbers"
+        return f"{type(self).__name__}({self.name!r}, {sides}, {self.precision} on {self.device})"
+
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the vectors (n, dimension) float32 of crops (n, input_size, input_size, 3) uint8 RGB.
 

@@ -33,6 +33,10 @@ class Prompter(Protocol):
     loaded_from: Mapping[str, Any]
     batch_size: int
 
+    def __repr__(self) -> str:
+        words = ", ".join(self.recipe["words"])
+        return f"{type(self).__name__}({words!r}, {self.precision} on {self.device})"
+
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
         """Return the objects of each image, highest score first; they do not depend on the other images."""
 

@@ -17,6 +17,7 @@ from objectspace.digests import recipe_digest
 from objectspace.images import Image
 from objectspace.models.batches import PROMPTED
 from objectspace.models.catalogue import GROUNDING_DINO_TINY, SAM_VIT_BASE
+from objectspace.models.prompts import Prompter
 from objectspace.models.prompts.found import DUPLICATE_IOU, each_once, objects_of
 from objectspace.models.prompts.grounding_dino import GroundingDino
 from objectspace.models.prompts.sam import Masks, Sam
@@ -27,7 +28,7 @@ from objectspace.objects.records import Objects
 BOX_THRESHOLD, TEXT_THRESHOLD = 0.3, 0.25
 
 
-class GroundedSam:
+class GroundedSam(Prompter):
     """Both networks with the words; made by :func:`load_grounded_sam`.
 
     See :class:`objectspace.models.prompts.Prompter` for the attributes. Both

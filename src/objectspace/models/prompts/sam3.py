@@ -20,6 +20,7 @@ from objectspace.models.batches import PROMPTED
 from objectspace.models.catalogue import SAM3
 from objectspace.models.maps import check_finite
 from objectspace.models.precision import reproducible
+from objectspace.models.prompts import Prompter
 from objectspace.models.prompts.found import DUPLICATE_IOU, Found, each_once, joined, objects_of
 from objectspace.models.prompts.mask_logits import bilinear, run_lengths
 from objectspace.models.prompts.prompt_inputs import preprocessing, processed
@@ -32,7 +33,7 @@ SCORE_THRESHOLD = 0.5
 _MASK_THRESHOLD = 0.5
 
 
-class Sam3:
+class Sam3(Prompter):
     """SAM 3 with the words; made by :func:`load_sam3`.
 
     See :class:`objectspace.models.prompts.Prompter` for the attributes. It reads one

@@ -15,6 +15,9 @@ _ENDS = re.compile(r"[.,?]")
 def parse_words(prompt: str | Sequence[str]) -> tuple[str, ...]:
     """Return the words (or phrases) of a prompt, given as one text or one by one.
 
+    >>> parse_words("apple. red  car, dog")
+    ('apple', 'red car', 'dog')
+
     Each is kept as the user wrote it, with single spaces; it becomes the label of the objects found.
     Raises InputError for a prompt without words, for a word that stands in it twice, whatever its case, and
     for one of several words that holds a sign that would end it.

@@ -47,6 +47,7 @@ from objectspace.objects.masks import (
 )
 from objectspace.objects.records import Mask, no_objects
 from objectspace.objects.text_files import read_text
+from objectspace.wording import counted
 
 
 class _Annotation(NamedTuple):
@@ -86,9 +87,13 @@ class CocoAnnotations(AnnotationSet):
     crowds: int
     strays: int
 
+    def __repr__(self) -> str:
+        images = counted(len(self.pictures), "image")
+        return f"CocoAnnotations({str(self.path)!r}: {images}, {len(self.categories)} categories)"
+
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """Only the format."""
+        """The format alone."""
         return {"format": "coco"}
 
     @property
@@ -97,7 +102,7 @@ class CocoAnnotations(AnnotationSet):
         return self.attributes.keys()
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of the photo's entry and of what makes objects in its annotations, the ids aside."""
+        """Return a digest of the image's entry and of what makes objects in its annotations, without ids."""
         picture = entry_of(photo, self.pictures)
         if picture is None:
             return recipe_digest({"picture": None})
@@ -105,11 +110,11 @@ class CocoAnnotations(AnnotationSet):
         return recipe_digest({"picture": [picture.width, picture.height], "shapes": shapes})
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The one file, for a photo that it names."""
+        """Return the one file, for an image that it names."""
         return () if entry_of(photo, self.pictures) is None else (self.path,)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which images of the file and which photos have no counterpart, and what the file holds besides."""
+        """Return the images of the file and of the job without a counterpart, and what is left out."""
         found = ((str(photo), entry_of(photo, self.pictures)) for photo in photos)
         claims = {photo: None if picture is None else picture.file_name for photo, picture in found}
         claimed = set(claims.values())
@@ -118,7 +123,7 @@ class CocoAnnotations(AnnotationSet):
         return Coverage(tuple(missing), tuple(unnamed), self.crowds, self.strays, shared_photos(claims))
 
     def objects_of(self, image: Image) -> Annotated:
-        """The photo's objects in the file's order; one that stands twice is kept once."""
+        """Return the image's objects in the file's order, duplicates once."""
         picture = entry_of(image.path, self.pictures)
         if picture is None:
             return Annotated(no_objects())
@@ -140,7 +145,7 @@ class CocoAnnotations(AnnotationSet):
 
 
 def open_coco(path: Path | str) -> CocoAnnotations:
-    """The annotations in a COCO file (the instances of a detection or segmentation task).
+    """Read a COCO annotation file (the instances of a detection or segmentation task).
 
     Raises AnnotationError for what is not JSON of that form: the message names the entry. A single annotation
     whose category, box or mask is wrong is a problem of its photo instead.
@@ -197,7 +202,7 @@ def _refused(constant: str) -> NoReturn:
 
 
 def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """The objects in one of the file's lists."""
+    """Return the objects in one of the file's lists."""
     if key not in document:
         raise FormError(f"has no {key}, expected a COCO file: an object with images, annotations, categories")
     entries = document[key]
@@ -247,14 +252,14 @@ def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str
 
 
 def _told(content: Mapping[str, Any], categories: Mapping[int, str]) -> list[Any]:
-    """What an annotation says of its object, right or wrong."""
+    """Return what an annotation states of its object, valid or not."""
     category = content.get("category_id")
     label = categories.get(category) if isinstance(category, int) else None
     return [label, *(content.get(key) for key in ("bbox", "segmentation", "attributes"))]
 
 
 def _shape(content: Mapping[str, Any], categories: Mapping[int, str], image_wh: tuple[int, int]) -> Shape:
-    """The object of one annotation. Raises ShapeError."""
+    """Return the object of one annotation. Raises ShapeError."""
     category = content.get("category_id")
     if not isinstance(category, int) or category not in categories:
         known = ", ".join(map(str, list(categories)[:8])) + (" …" if len(categories) > 8 else "")
@@ -281,7 +286,7 @@ def _box(value: Any, image_wh: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def _mask(value: Any, image_wh: tuple[int, int]) -> Mask | None:
-    """The mask of a ``segmentation``: polygons or run lengths; None where it covers no pixel."""
+    """Return the mask of a ``segmentation``: polygons or run lengths; None where it covers no pixel."""
     if value is None or value == []:
         return None
     if isinstance(value, list):
@@ -330,7 +335,7 @@ def _numbers(value: Any, what: str, *, of: int | None = None) -> list[float]:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value of the file is a number that a float holds."""
+    """Tell whether a value of the file is a number that a float holds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
@@ -340,7 +345,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _key(value: Any, what: str) -> int | str:
-    """An image's id: an integer, or text as some tools write."""
+    """Return an image's id: an integer, or text as some tools write."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise FormError(f"{what} is {kind(value)}, expected an integer")
     return value
@@ -353,6 +358,6 @@ def _side(value: Any, what: str) -> int | None:
 
 
 def _name(content: Mapping[str, Any], number: int) -> str:
-    """How messages name an annotation: by its id, else by its place in the list."""
+    """Return the name of an annotation in messages: its id, else its index in the list."""
     key = content.get("id")
     return f"annotation {reprlib.repr(key)}" if isinstance(key, int | str) else f"annotations[{number}]"

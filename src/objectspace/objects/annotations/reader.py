@@ -59,9 +59,7 @@ class AnnotationReader(Protocol):
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """How files become objects, as plain JSON. It names no file, so that an object keeps its id when the
-        files of other photos change.
-        """
+        """How files become objects, as plain JSON, without file names, so that ids outlive moves."""
 
     @property
     def source(self) -> str:
@@ -70,27 +68,27 @@ class AnnotationReader(Protocol):
 
     @property
     def factor_names(self) -> Collection[str]:
-        """The factors that objects may bring along."""
+        """The factors that objects may have."""
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of what is annotated of a photo, whatever is annotated of others."""
+        """Return a digest of what is annotated of an image, independent of other images."""
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The files that say what is in a photo; its problems name one of them, or the photo."""
+        """Return the files with an image's annotations; its problems name one of them, or the image."""
 
     def objects_of(self, image: Image) -> Annotated:
-        """The objects of one photo; a broken line or file is a problem, never an exception."""
+        """Return the objects of one image; a broken line or file is a problem, never an exception."""
 
 
 class AnnotationSet(AnnotationReader, Protocol):
     """Annotations whose images are known beforehand."""
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which of their images and which photos have no counterpart."""
+        """Return the images of the annotations and of the job without a counterpart."""
 
 
 def file_digest(path: Path | None) -> str | None:
-    """A digest of what a file holds; None where there is none, and a word where it cannot be read."""
+    """Return a digest of a file's content; None where there is no file, a word where it cannot be read."""
     if path is None or not is_file(path):
         return None
     try:
@@ -100,7 +98,7 @@ def file_digest(path: Path | None) -> str | None:
 
 
 def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
-    """The file ``name`` that belongs to a photo, in a folder that may repeat the photos' folders.
+    """Find the file ``name`` that belongs to an image, in a folder that may repeat the images' folders.
 
     For ``photos/val/7.jpg`` that is ``folder/photos/val/name``, ``folder/val/name`` or ``folder/name``,
     the first that exists; None where none does.
@@ -114,8 +112,9 @@ def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file. One in a folder that may not be read counts: reading it says so, and a
-    photo whose labels cannot be seen is no photo without labels.
+    """Tell whether there is such a file.
+
+    One in a folder that may not be read counts: reading it raises, rather than the image having no labels.
     """
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -126,7 +125,7 @@ def is_file(path: Path) -> bool:
 
 
 def coverage_by_files(files: Iterable[Path], claims: Mapping[str, Path | None]) -> Coverage:
-    """The coverage of annotations with a file per photo: all files, and the one of each photo."""
+    """Return the coverage of annotations with a file per image, from all files and the one of each image."""
     claimed = set(claims.values())
     missing = (printable_path(path) for path in sorted(set(files)) if path not in claimed)
     unnamed = (photo for photo, path in claims.items() if path is None)
@@ -134,7 +133,7 @@ def coverage_by_files(files: Iterable[Path], claims: Mapping[str, Path | None]) 
 
 
 def shared_photos(claims: Mapping[str, Hashable | None]) -> tuple[str, ...]:
-    """The photos whose file or entry an earlier photo has already; a photo that is named twice is one."""
+    """Return the images whose file or entry an earlier image has already; one named twice is one."""
     first: dict[Hashable, str] = {}
     claimed = ((photo, entry) for photo, entry in claims.items() if entry is not None)
     return tuple(
@@ -143,13 +142,14 @@ def shared_photos(claims: Mapping[str, Hashable | None]) -> tuple[str, ...]:
 
 
 def absolute(path: Path | str) -> str:
-    """The path from the root, its dots resolved; links stay links."""
+    """Return the absolute path with its dots resolved; links are not followed."""
     return os.path.abspath(path)  # noqa: PTH100
 
 
 def entry_of(photo: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
-    """What a file with an entry per photo says of one: the entry whose key names it by the longest part of
-    its path (``/data/val/7.jpg`` before ``val/7.jpg`` before ``7.jpg``); None where none does.
+    """Return the entry whose key is the longest tail of an image's path; None where none is.
+
+    ``/data/val/7.jpg`` comes before ``val/7.jpg`` and that before ``7.jpg``.
     """
     path = Path(photo).absolute()
     tails = ("/".join(path.parts[depth:]) for depth in range(1, len(path.parts)))
@@ -171,7 +171,7 @@ def check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
 
 
 def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.float32]:
-    """The part of a box (4,) inside its image. Raises ShapeError where the box or that part has no area."""
+    """Return the part of a box (4,) inside its image. Raises ShapeError where either has no area."""
     if (xyxy[2:] <= xyxy[:2]).any():
         raise ShapeError("the box has no area")
     part: NDArray[np.float32] = clip(xyxy[None], image_wh)[0]
@@ -181,12 +181,12 @@ def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.f
 
 
 def kind(value: Any) -> str:
-    """A value of JSON or YAML in a few words, for messages."""
+    """Describe a value of JSON or YAML in a few words, for messages."""
     if isinstance(value, list | dict):
         return f"a list of {len(value)}" if isinstance(value, list) else "an object"
     return "missing" if value is None else reprlib.repr(value)
 
 
 def is_text(value: Any) -> TypeGuard[str]:
-    """Whether a value is text of more than blanks that UTF-8 holds (JSON and YAML have half characters)."""
+    """Tell whether a value is text, not blank and valid in UTF-8 (JSON and YAML allow lone surrogates)."""
     return isinstance(value, str) and bool(value.strip()) and not re.search("[\ud800-\udfff]", value)

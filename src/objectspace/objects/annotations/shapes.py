@@ -27,7 +27,7 @@ class Shape(NamedTuple):
 def objects_of_shapes(
     image_id: str, source: str, shapes: Sequence[Shape], attributes: Mapping[str, bool] = _NONE
 ) -> Objects:
-    """The objects of one photo, in order; one that stands twice is kept once.
+    """Make the objects of one image, in order, duplicates once.
 
     attributes: the factor columns, name -> whether they are numbers
     """

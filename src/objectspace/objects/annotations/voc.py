@@ -38,6 +38,7 @@ from objectspace.objects.annotations.voc_xml import VocFile, VocObject, read_voc
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import mask_box
 from objectspace.objects.records import Mask, no_objects
+from objectspace.wording import counted
 
 #: The folders of a development kit.
 _XML, _OBJECTS, _CLASSES, _PHOTOS = "Annotations", "SegmentationObject", "SegmentationClass", "JPEGImages"
@@ -90,9 +91,12 @@ class VocAnnotations(AnnotationSet):
     by_image: Mapping[str, _Entry]
     attributes: Mapping[str, bool]
 
+    def __repr__(self) -> str:
+        return f"VocAnnotations({str(self.folder)!r}: {counted(len(self.by_path), 'image')})"
+
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """The format, and where its corners are counted from."""
+        """The format, and the origin of its corners."""
         return {"format": "voc", "corners": "from 1, inclusive"}
 
     @property
@@ -101,7 +105,7 @@ class VocAnnotations(AnnotationSet):
         return self.attributes.keys()
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of the photo's file as it was when the folder was opened, and of its mask pictures."""
+        """Return a digest of the image's file as it was when the folder was opened, and of its masks."""
         entry = self._entry(photo)
         if entry is None:
             return recipe_digest({"file": None})
@@ -109,13 +113,13 @@ class VocAnnotations(AnnotationSet):
         return recipe_digest({"file": entry.file, "broken": entry.broken, "masks": masks})
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The photo's XML file and its mask pictures, where there are any."""
+        """Return the image's XML file and its masks, where there are any."""
         entry = self._entry(photo)
         paths = () if entry is None else (entry.path, entry.objects, entry.classes)
         return tuple(path for path in paths if path is not None)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which annotated images and which photos have no counterpart."""
+        """Return the annotated images and the job's images without a counterpart."""
         found = ((str(photo), self._entry(photo)) for photo in photos)
         claims = {photo: None if entry is None else entry.path for photo, entry in found}
         claimed = set(claims.values())
@@ -124,7 +128,7 @@ class VocAnnotations(AnnotationSet):
         return Coverage(tuple(missing), tuple(unnamed), shared=shared_photos(claims))
 
     def objects_of(self, image: Image) -> Annotated:
-        """The photo's objects in the order of their numbers; one that stands twice is kept once."""
+        """Return the image's objects in the order of their numbers, duplicates once."""
         entry = self._entry(image.path)
         if entry is None:
             return Annotated(no_objects())
@@ -151,7 +155,7 @@ class VocAnnotations(AnnotationSet):
 
 
 def open_voc(folder: Path | str) -> VocAnnotations:
-    """The annotations below a folder: of XML files, ``Annotations`` of a development kit, or the whole kit.
+    """Open a folder of XML files, ``Annotations`` of a development kit, or the whole kit.
 
     Masks are read where the folder is above ``SegmentationObject``. A file that is broken is a problem of
     its photo. Raises AnnotationError for a folder that is missing or holds no annotation, for two files of
@@ -179,7 +183,7 @@ def open_voc(folder: Path | str) -> VocAnnotations:
 
 
 def _files(folder: Path) -> Iterator[_Entry]:
-    """The entries of all XML files, with the masks beside them."""
+    """Yield the entries of all XML files, with the masks of the same name."""
     for path in sorted(folder.rglob("*.xml")):
         objects, classes = (_beside(folder, path, _XML, name) for name in (_OBJECTS, _CLASSES))
         try:
@@ -191,14 +195,14 @@ def _files(folder: Path) -> Iterator[_Entry]:
 
 
 def _masks_alone(folder: Path) -> Iterator[_Entry]:
-    """The entries of all pictures of SegmentationObject, for those that have no XML file."""
+    """Yield the entries of all images of SegmentationObject, for those that have no XML file."""
     for path in sorted(folder.rglob("*.png")):
         if _OBJECTS in path.relative_to(folder).parts[:-1]:
             yield _Entry(path, objects=path, classes=_beside(folder, path, _OBJECTS, _CLASSES))
 
 
 def _beside(folder: Path, path: Path, own: str, other: str) -> Path | None:
-    """The picture of the same name in another folder of the kit; None where there is none."""
+    """Return the image of the same name in another folder of the kit; None where there is none."""
     parts = path.relative_to(folder).with_suffix(".png").parts
     if own not in parts[:-1]:
         return None
@@ -207,13 +211,13 @@ def _beside(folder: Path, path: Path, own: str, other: str) -> Path | None:
 
 
 def _key(path: Path) -> Path:
-    """What a photo's path and its annotation's have in common: no suffix, no folder of the kit."""
+    """Return the common part of an image's path and its annotation's: no suffix, no folder of the kit."""
     kit = (_XML, _OBJECTS, _PHOTOS)
     return Path(*(part for part in path.parts[:-1] if part not in kit), path.stem)
 
 
 def _by_image(entries: Iterable[_Entry]) -> dict[str, _Entry]:
-    """Entries by ``folder/filename`` and ``filename``; a name that several files give names no photo."""
+    """Index entries by ``folder/filename`` and ``filename``; ambiguous names are left out."""
     found: dict[str, list[_Entry]] = {}
     for entry in entries:
         image = "" if entry.file is None else entry.file.image.replace("\\", "/")
@@ -223,7 +227,7 @@ def _by_image(entries: Iterable[_Entry]) -> dict[str, _Entry]:
 
 
 def _attributes(entries: Iterable[_Entry]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The known attributes of all objects: one that nobody knows is no column."""
+    """Yield the known attributes of all objects: one that is always unknown is no column."""
     for entry in entries:
         for number, listed in enumerate(entry.listed, start=1):
             known = {name: value for name, value in listed.attributes.items() if value is not None}
@@ -238,7 +242,7 @@ def _is_number(text: Any) -> bool:
 
 
 def _frame_problem(entry: _Entry, image: Image) -> str | None:
-    """Why an entry cannot be this photo's: its frame is another one."""
+    """Return why an entry cannot be this image's: its size is another; None where it fits."""
     if entry.file is None:
         return None
     told = (entry.file.width or image.width, entry.file.height or image.height)
@@ -251,7 +255,7 @@ _Numbered = tuple[int, VocObject, Mask | None]
 
 
 def _masks(entry: _Entry, image_wh: tuple[int, int]) -> tuple[list[_Numbered], list[Problem]]:
-    """Each object of an entry with its number and mask; what only the mask has is named by its class."""
+    """Return each object of an entry with its number and mask; one without XML is named by its class."""
     masks: dict[int, Mask] = {}
     classes: Mapping[int, str] = {}
     problems: list[Problem] = []
@@ -275,7 +279,7 @@ def _masks(entry: _Entry, image_wh: tuple[int, int]) -> tuple[list[_Numbered], l
 
 
 def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> Shape:
-    """The object of one entry of a file. Raises ShapeError."""
+    """Return the object of one entry of a file. Raises ShapeError."""
     if not listed.name:
         raise ShapeError("has no name")
     label = coco_spelling(listed.name)
@@ -290,7 +294,7 @@ def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> S
 
 
 def _mask_is_elsewhere(shape: Shape) -> bool:
-    """Whether a mask lies wholly outside the box of the same number: the two are numbered differently."""
+    """Tell whether a mask lies outside the box of its number: the two are numbered differently."""
     if shape.mask is None:
         return False
     other = mask_box(shape.mask)

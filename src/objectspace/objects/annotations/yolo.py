@@ -40,7 +40,7 @@ _NAMES_FILE = "classes.txt"
 
 
 def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotations:
-    """The label files in a folder; ``names`` are the classes in order, as ``labels.read_names`` gives them.
+    """Open the label files in a folder; ``names`` are the classes in order (``labels.read_names``).
 
     Raises AnnotationError for a folder that is missing or holds no label file.
     """
@@ -66,7 +66,7 @@ class LabelFiles(AnnotationSet):
 
     @abstractmethod
     def label_file(self, photo: Path | str) -> Path | None:
-        """The photo's label file; None where there is none, which is normal for a photo without objects."""
+        """Return the image's label file; None where there is none, as for an image without objects."""
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -75,17 +75,17 @@ class LabelFiles(AnnotationSet):
 
     @property
     def factor_names(self) -> Collection[str]:
-        """None: a line is a class and numbers of the shape."""
+        """No factors: a line is a class and numbers of the shape."""
         return ()
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of the class names and of the photo's label file."""
+        """Return a digest of the class names and of the image's label file."""
         return recipe_digest(
             {"names": _names_digest(self.names), "file": file_digest(self.label_file(photo))}
         )
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The photo's label file, where there is one."""
+        """Return the image's label file, where there is one."""
         path = self.label_file(photo)
         return () if path is None else (path,)
 
@@ -127,19 +127,22 @@ class YoloAnnotations(LabelFiles):
     folder: Path
     names: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"YoloAnnotations({str(self.folder)!r}: {len(self.names)} classes)"
+
     def label_file(self, photo: Path | str) -> Path | None:
-        """The file in the folder that has the photo's name."""
+        """Return the file in the folder that has the image's name."""
         return companion(self.folder, photo, f"{Path(photo).stem}.txt")
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which label files have no photo, and which photos no label file."""
+        """Return the label files without an image, and the images without a label file."""
         return coverage_by_files(
             label_files(self.folder), {str(photo): self.label_file(photo) for photo in photos}
         )
 
 
 def label_files(folder: Path) -> Iterator[Path]:
-    """The label files in a folder and its subfolders."""
+    """Yield the label files in a folder and its subfolders."""
     return (path for path in folder.rglob("*.txt") if path.name != _NAMES_FILE)
 
 
@@ -150,7 +153,7 @@ def _names_digest(names: tuple[str, ...]) -> str:
 
 
 def _shape(fields: list[str], names: Sequence[str], image_wh: tuple[int, int]) -> Shape:
-    """The object of one line's fields. Raises ShapeError."""
+    """Return the object of one line's fields. Raises ShapeError."""
     label = _label(fields[0], names)
     numbers = [_number(text) for text in fields[1:]]
     if len(numbers) < 4:
@@ -194,7 +197,7 @@ def _number(text: str) -> float:
 
 
 def _box(points: NDArray[np.float64], image_wh: tuple[int, int]) -> NDArray[np.float32]:
-    """The extent (4,) of points (n, 2), fractions of the image, in its pixels and cut off at its border."""
+    """Return the extent (4,) of points (n, 2), fractions of the image, in its pixels and clipped to it."""
     low, high = points.min(0), points.max(0)
     if low.min() < -1 or high.max() > 2:
         raise ShapeError(
