@@ -1,4 +1,4 @@
-"""What is known by name: the detectors and encoders, their published weights, and the layers of a network.
+"""The models known by name, their published weights, and the layers of a network.
 
 Nothing here imports torch, so that the models can be listed at once.
 """

@@ -1,4 +1,4 @@
-"""Networks that look at a whole photo, and the maps that they make of it."""
+"""Networks that read a whole image, and the feature maps that they compute."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class MapRun:
-    """What one pass over b inputs gave.
+    """The outputs of one pass over b inputs.
 
-    heads: what the network's own family reads objects from; of a Darknet network, per head its raw numbers
-        (b, anchors * (5 + classes), h, w), float32 on the CPU; nothing of an encoder
+    heads: the outputs from which the network's family reads objects; of a Darknet network, each head's
+        (b, anchors * (5 + classes), h, w), float32 on the CPU; empty for an encoder
     maps: by the head's layer number, per input the output of its tap (c, h, w), float32 on the network's
         device
     queries: per input a vector (q, d) of each object query, float32; None for a network that has none
@@ -74,7 +74,7 @@ def check_finite(network: str, image_id: str, *arrays: NDArray[Any] | Tensor | N
 
 
 class MapSource(Protocol):
-    """A network whose maps of a whole photo are kept: a detector, or an encoder that reads more than a crop.
+    """A network whose feature maps of a whole image are kept: a detector, or an encoder that reads whole images.
 
     recipe: plain JSON, everything that determines the numbers, without thresholds; ``weights`` among them
     source: the name and the recipe's digest
@@ -82,7 +82,7 @@ class MapSource(Protocol):
     query_dimension: numbers in the vector of an object query, 0 for a network without queries
     precision: "float32" or "bfloat16"
     loaded_from: the arguments that make it again, in plain JSON
-    batch_size: inputs that are worth preparing together for a run, which makes its passes of them
+    batch_size: inputs to prepare together for a run, which splits them into passes
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Where a network runs and in which numbers: the one place that chooses, for detectors and encoders alike."""
+"""The device and the number type of networks, chosen in one place for detectors and encoders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks of the ``transformers`` package: in a folder, or fetched from the hub once; read as data only."""
+"""Networks of the ``transformers`` package, from a folder or fetched from the hub once, read as data only."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Pretrained:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a folder of transformers is to hold.
+    """The expected contents of a folder of transformers.
 
     network, processor: their classes; kinds: what the configuration may call the network
     reads_text: whether the processor has a tokenizer

@@ -18,7 +18,7 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """How a network's input lies on the image: ``input = image * scale_xy + offset_xy``, in pixels.
+    """The position of a network's input on the image: ``input = image * scale_xy + offset_xy``, in pixels.
 
     ``image_wh`` and ``input_wh`` are ``(width, height)``. Made by :func:`stretch_frame`,
     :func:`letterbox_frame`, or :func:`shorter_side_frame` for an input whose size is the image's own.

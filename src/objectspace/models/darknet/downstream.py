@@ -1,4 +1,4 @@
-"""What lies downstream of a tap: the layers that a change of its output reaches on its way to the heads."""
+"""The layers downstream of a tap: those that a change of its output reaches on the way to the heads."""
 
 from __future__ import annotations
 

@@ -165,7 +165,7 @@ class Layers:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """What a section may look back at while its layer is read."""
+    """The context in which a section's layer is read."""
 
     section: Section
     input_shape: Shape

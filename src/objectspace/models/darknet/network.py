@@ -54,7 +54,7 @@ _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DarknetRun:
-    """What a pass gave.
+    """The outputs of a pass.
 
     heads: for each yolo layer in the cfg's order its raw input (b, anchors * (5 + classes), h, w)
     taps: the outputs asked for, by name, (b, c, h, w)

@@ -67,7 +67,7 @@ class ConvolutionWeights:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a weight file holds: its header and the numbers of each convolution by layer number."""
+    """The contents of a weight file: its header and the weights of each convolution by layer number."""
 
     header: Header
     convolutions: Mapping[int, ConvolutionWeights]

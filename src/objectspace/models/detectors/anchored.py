@@ -1,4 +1,4 @@
-"""How torchvision's detectors read objects from their maps, each with the anchor that made it.
+"""Objects from the head outputs of torchvision's detectors, each with the anchor that made it.
 
 The numbers are those of torchvision's own post-processing, whose steps are repeated here around its modules
 (heads, anchor generators, box coders), because there the anchor's number is lost on the way.
@@ -31,7 +31,7 @@ _LEAST_SIDE = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """What a one-stage detector says of an image's anchors (n), in the order level, row, column, anchor.
+    """The head outputs of a one-stage detector for an image's anchors (n), by level, row, column, anchor.
 
     logits: (n, classes) of each class, with the background first where it has one
     deltas: (n, 4) from the anchor to the box, in the coding of its family
@@ -55,7 +55,7 @@ class Dense:
 
 @dataclass(frozen=True, eq=False)
 class Proposed:
-    """The proposals (p) of an image and what the box head says of each.
+    """The proposals (p) of an image and the outputs of the box head for each.
 
     first_stage: () the sum of all that the first stage gave, which shows whether it was finite: proposals of
         NaN are dropped on the way
@@ -81,7 +81,7 @@ class Proposed:
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """Detections (m), best first: boxes in pixels of the input, and the number of each one's anchor."""
+    """Detections (m), highest score first: boxes in pixels of the input, and the number of each one's anchor."""
 
     xyxy: Tensor
     score: Tensor
@@ -139,7 +139,7 @@ def predictions(kept: Kept, heads: Sequence[Head], grids: Sequence[tuple[int, in
 
 
 class _OneStage:
-    """What RetinaNet, FCOS and SSD share: heads on every level, and suppression by class at the end."""
+    """The common part of RetinaNet, FCOS and SSD: heads on every level, and class-wise suppression."""
 
     def __init__(self, network: Any) -> None:
         self._network = network

@@ -89,10 +89,9 @@ class DarknetDetector(Detector):
         """Return the objects of one image of a pass, highest score first.
 
         Each cell and anchor predicts its best class with the score objectness * class probability. Scores
-        below ``confidence`` go; then boxes that overlap a better one of their class by more than ``iou``;
-        then what lies outside the image. Equal scores stand in the order of head, cell row, cell column,
-        anchor.
-        Raises ModelError where the network gave numbers that are not finite.
+        below ``confidence`` are dropped; then boxes whose IoU with a higher-scoring one of their class is
+        above ``iou``; then boxes outside the image. Equal scores are in the order of head, cell row, cell
+        column, anchor. Raises NonFiniteError.
         """
         check_thresholds(confidence, iou)
         found = self.predictions(run, row, image_id, confidence)

@@ -109,7 +109,7 @@ class DetrDetector(Detector):
         """Return the objects of one image of a pass whose score is at least ``confidence``, highest first.
 
         Queries suppress one another in the decoder, so nothing is suppressed here: ``iou`` is not used.
-        Raises ModelError for numbers that are not finite.
+        Raises NonFiniteError.
         """
         check_thresholds(confidence, iou)
         answers: Answers = run.heads[row]

@@ -102,9 +102,8 @@ class TorchvisionDetector(Detector):
     ) -> Objects:
         """Return the objects of one image of a pass, highest score first, as many as torchvision keeps.
 
-        As in torchvision, but with these thresholds: scores not above ``confidence`` go, then boxes that
-        overlap a better one of their class by more than ``iou``. Raises ModelError for numbers that are not
-        finite.
+        As in torchvision, but with these thresholds: scores below ``confidence`` are dropped, then boxes
+        whose IoU with a higher-scoring one of their class is above ``iou``. Raises NonFiniteError.
         """
         check_thresholds(confidence, iou)
         raw = run.heads[row]

@@ -19,7 +19,7 @@ from objectspace.models.precision import reproducible, resolve_device, resolve_p
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How crops become the network's input: resized to a square of ``size``, scaled to [0, 1], normalised.
+    """The preprocessing of crops: resized to a square of ``size``, scaled to [0, 1], normalised.
 
     mean, std: of each colour, in [0, 1]
     interpolation: how crops are to be resampled

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Prompter(Protocol):
-    """What finds the objects that words name.
+    """Networks that find the objects of words.
 
     recipe: plain JSON, everything that determines the objects: networks, weights, words and thresholds
     source: the name and the recipe's digest, as kept with every object
@@ -38,7 +38,10 @@ class Prompter(Protocol):
         return f"{type(self).__name__}({words!r}, {self.precision} on {self.device})"
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """Return the objects of each image, highest score first; they do not depend on the other images."""
+        """Return the objects of each image, highest score first; they do not depend on the other images.
+
+        Raises NonFiniteError where a network gave NaN or infinity for one of them.
+        """
 
 
 def load_prompter(

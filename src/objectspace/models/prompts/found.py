@@ -1,4 +1,4 @@
-"""What words found in one photo, before objects are made of it."""
+"""The boxes that words found in one image, before objects are made of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DUPLICATE_IOU = 0.8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Boxes (n,) of one photo, each of one word.
+    """Boxes (n,) of one image, each of one word.
 
     xyxy: (n, 4) float32, sides relative to the photo's width and height, not cut off at its border
     word: (n,) int64, the number of the word in the prompt; score: (n,) float32 in [0, 1]
@@ -55,8 +55,8 @@ def joined(parts: Sequence[Found]) -> Found:
 def each_once(found: Found, image_wh: tuple[int, int]) -> tuple[Found, NDArray[np.float32]]:
     """Sort boxes by score and drop duplicates of a higher one of the same word.
 
-    Boxes are cut off at the photo's border; those outside it go. Boxes of different words all stay, however
-    they overlap. Equal scores stand in the order of word, then query.
+    Boxes are clipped to the image, and returned in its pixels too (n, 4); those outside it are dropped. Boxes
+    of different words are all kept, however they overlap. Equal scores are in the order of word, then query.
     """
     xyxy = boxes.clip(found.xyxy * np.array(image_wh * 2, np.float32), image_wh)
     order = np.lexsort((found.query, found.word, -found.score))

@@ -26,7 +26,7 @@ from objectspace.models.transformers_models import Pretrained
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Caption:
-    """What the text branch reads in one pass, and where each word stands in it.
+    """The input of the text branch in one pass, and the positions of each word in it.
 
     tokens: the tokenizer's output, (1, t) each; words: (w,) their numbers in the prompt; places: for each the
     positions of its tokens
@@ -65,7 +65,7 @@ class GroundingDino:
         """Return the boxes of one image for all words; see :func:`read_boxes`.
 
         A photo is alone in its pass: others beside it, of other shapes, would have to be padded with it, and
-        the windows of the Swin backbone see the padding. Raises ModelError for numbers that are not finite.
+        the windows of the Swin backbone see the padding. Raises NonFiniteError.
         """
         inputs = processed(self._image_processor, [image]).to(self._device)
         parts = []
@@ -95,10 +95,10 @@ def read_boxes(
     logits: (q, t) of every token; boxes: (q, 4) centre x, y, width, height relative to the photo; places: for
     each word the positions of its tokens
 
-    The score of a word is the sigmoid of its best token. A query counts where its best word exceeds
-    ``box_threshold``; it gives a box to every word that exceeds ``text_threshold``, so a box of two words,
-    which the published post-processing labels "cat dog", is an object of each. Tokens between the words (full
-    stops, [CLS], [SEP]) belong to none and do not count.
+    The score of a word is the sigmoid of its best token. A query counts where its best word reaches
+    ``box_threshold``; it gives a box to every word that reaches ``text_threshold``, so a box of two words,
+    which transformers' own post-processing labels "cat dog", is an object of each. Tokens between the words
+    (full stops, [CLS], [SEP]) belong to none and do not count.
     """
     probability = torch.sigmoid(logits)
     scores = torch.stack([probability[:, torch.from_numpy(place)].amax(1) for place in places], 1).numpy()

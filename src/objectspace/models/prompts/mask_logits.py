@@ -15,7 +15,8 @@ from objectspace.objects.records import Mask
 def run_lengths(maps: Tensor, enlarge: Callable[[Tensor], Tensor], threshold: float) -> list[Mask | None]:
     """Encode the mask of each map (n, h, w); None where it is empty.
 
-    enlarge: (1, 1, h, w) → (1, 1, height, width) of the photo. One photo-sized mask exists at a time.
+    enlarge: (1, 1, h, w) → (1, 1, height, width) of the image; the mask is where that exceeds ``threshold``.
+    One mask of the image's size exists at a time.
     """
     masks: list[Mask | None] = []
     for small in maps:

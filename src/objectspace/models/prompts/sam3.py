@@ -139,7 +139,7 @@ def read_boxes(logits: Tensor, presence: Tensor, boxes: Tensor, threshold: float
     logits: (q,); presence: (1,), whether the word is in the photo at all; boxes: (q, 4) ``xyxy`` relative to
     the photo
 
-    The score is the product of both probabilities (section 3 of the paper); a query counts where it exceeds
+    The score is the product of both probabilities (section 3 of the paper); a query counts where it reaches
     ``threshold``.
     """
     score = (torch.sigmoid(logits) * torch.sigmoid(presence)).numpy()

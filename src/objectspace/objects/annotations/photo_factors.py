@@ -1,4 +1,4 @@
-"""What the user knows of each photo, as typed columns: from its file name or from a table."""
+"""Factors of images, as typed columns, from their file names or from a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every annotation format gives: the objects of one photo, and which file or entry is the photo's."""
+"""The interface of annotation formats, and how they find the file or entry of an image."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Annotated:
 
 
 class Coverage(NamedTuple):
-    """How annotations and the photos of a job meet.
+    """The match of annotations and the images of a job.
 
-    missing: images that the annotations name and that are not among the photos
-    unnamed: photos that the annotations say nothing of
+    missing: images that the annotations name and the job lacks
+    unnamed: images of the job that the annotations do not cover
     crowds: annotations of crowds (COCO's ``iscrowd``), which are no single objects and are left out
-    strays: annotations of images that their own file does not name, left out too
-    shared: photos that the annotations of an earlier photo fit as well (two folders with a ``7.jpg`` each)
+    strays: annotations of images that their own file does not list, left out too
+    shared: images that have the annotations of an earlier one (two folders with a ``7.jpg`` each)
     """
 
     missing: tuple[str, ...]
@@ -55,7 +55,7 @@ class Coverage(NamedTuple):
 
 
 class AnnotationReader(Protocol):
-    """Where the objects of a photo are looked up; safe to call from many threads."""
+    """A source of annotated objects by image; safe to call from many threads."""
 
     @property
     def recipe(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What an annotation says of one object, whatever its format, and the objects that it makes."""
+"""One annotated object of any format, and the objects made of them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ _XML, _OBJECTS, _CLASSES, _PHOTOS = "Annotations", "SegmentationObject", "Segmen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
-    """What the folder holds of one photo: its XML file, read or broken, and its mask pictures.
+    """The files of one image: its XML file, read or broken, and its masks.
 
     ``path`` is the XML file, or the mask of the objects where there is none.
     """
