@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     import torch
 
 # Passes run side by side on a CPU, a core each: larger ones won nothing in any network tried, and a single
-# photo would pay for a full one.
-#: Inputs per pass by kind of device: photos to a Darknet network, to a detector of torchvision or
-#: transformers, to an encoder that reads whole photos, and to a network that looks for words.
+# image would pay for a full one.
+#: Inputs per pass by kind of device: images to a Darknet network, to a detector of torchvision or
+#: transformers, to an encoder that reads whole images, and to a network that finds words.
 DARKNET: Mapping[str, int] = {"cpu": 1, "cuda": 32}
 DETECTOR: Mapping[str, int] = {"cpu": 1, "cuda": 4}
 ENCODER_MAP: Mapping[str, int] = {"cpu": 1, "cuda": 16}
 PROMPTED: Mapping[str, int] = {"cpu": 1, "cuda": 4}
-#: Photos that are prepared together for a detector whose inputs differ in size, so that passes of one size
+#: Images that are prepared together for a detector whose inputs differ in size, so that passes of one size
 #: fill.
 PREPARED: Mapping[str, int] = {"cpu": 1, "cuda": 16}
 #: Boxes per pass of SAM's mask decoder.

@@ -1,4 +1,4 @@
-"""Photos laid on a network's input."""
+"""Images resampled onto a network's input."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ _GREY = 128
 def lay(image: Image, frame: Frame) -> Pixels:
     """Resample an image, whose pixels may be at reduced scale, onto a network's input (h, w, 3).
 
-    Pixels are averaged 2 x 2 while both sides stay at least those wanted, then interpolated bilinearly
-    between pixel centres; what the image does not cover is grey. Safe to call from many threads.
+    The image's position is ``frame``'s. Pixels are averaged 2 x 2 while both sides stay at least those
+    wanted, then interpolated bilinearly between pixel centers; what the image does not cover is gray.
+    Safe to call from many threads.
     """
     width, height = (round(side * scale) for side, scale in zip(frame.image_wh, frame.scale_xy, strict=True))
     fitted = _bilinear(halved(image.pixels, at_least=(width, height)), frame.image_wh, (width, height))

@@ -74,7 +74,7 @@ def check_finite(network: str, image_id: str, *arrays: NDArray[Any] | Tensor | N
 
 
 class MapSource(Protocol):
-    """A network whose feature maps of a whole image are kept: a detector, or an encoder that reads whole images.
+    """A network whose feature maps of whole images are kept: a detector, or an encoder of whole images.
 
     recipe: plain JSON, everything that determines the numbers, without thresholds; ``weights`` among them
     source: the name and the recipe's digest

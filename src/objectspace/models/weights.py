@@ -1,4 +1,4 @@
-"""Files of trained weights: fetched once with a checksum, and read as data only.
+"""Files of trained weights: fetched once with a checksum, read as data only.
 
 Nothing here runs code from a file: state dicts are read by safetensors or by torch's restricted unpickler.
 """

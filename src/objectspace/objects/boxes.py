@@ -56,7 +56,7 @@ def letterbox_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Fra
     >>> letterbox_frame((200, 100), (416, 416)).offset_xy
     (0.0, 104.0)
 
-    The fitted size is whole pixels, as the resampled picture is, so the two sides' scales may differ in the
+    The fitted size is whole pixels, as the resampled image is, so the two sides' scales may differ in the
     third digit.
     """
     ratio = min(input_wh[0] / image_wh[0], input_wh[1] / image_wh[1])

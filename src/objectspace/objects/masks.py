@@ -1,7 +1,7 @@
 """Run-length masks in COCO's format.
 
 pycocotools packs them and fills polygons. They are unpacked here, only the part that is asked for, so that a
-small object in a large photo costs no photo-sized array.
+small object in a large image costs no image-sized array.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from objectspace.errors import InputError
 from objectspace.objects.records import Mask
 
-#: Characters of one packed run: 35 bits hold any run of any photo.
+#: Characters of one packed run: 35 bits hold any run of any image.
 LONGEST_COUNT = 7
 
 

@@ -1,4 +1,4 @@
-"""Objects: one columnar record for everything found in photos, checked once when it is made."""
+"""Objects: one columnar record for everything found in images, checked once when it is made."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Proposed:
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """Detections (m), highest score first: boxes in pixels of the input, and the number of each one's anchor."""
+    """Detections (m), highest score first: boxes in pixels of the input, and their anchors' numbers."""
 
     xyxy: Tensor
     score: Tensor
@@ -166,7 +166,7 @@ class _OneStage:
         return _cell_anchors(self._anchors(maps, images)[0], _grids(maps), self._per_cell())
 
     def _anchors(self, maps: Sequence[Tensor], images: ImageList) -> list[Tensor]:
-        # In float32, whatever the maps are: bfloat16 has no digits for a place in a photo.
+        # In float32, whatever the maps are: bfloat16 has no digits for a place in an image.
         anchors: list[Tensor] = self._network.anchor_generator(images, [one.float() for one in maps])
         return anchors
 

@@ -65,7 +65,7 @@ class DetrDetector(Detector):
     See :class:`objectspace.models.maps.MapSource` for the attributes. Its maps are the encoder's: one of
     DETR, one of each level of RT-DETR and D-FINE. ``queries`` of a run are the decoder's last states, and the
     provenance of an object has its query as ``anchor``. It runs in float32: a query's box is four numbers
-    from 0 to 1, of which bfloat16 has too few digits for a place in a photo.
+    from 0 to 1, of which bfloat16 has too few digits for a place in an image.
     """
 
     def __init__(

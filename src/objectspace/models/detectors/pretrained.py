@@ -1,4 +1,4 @@
-"""Detectors that transformers saved, and the rule by which photos become their input."""
+"""Detectors that transformers saved, and the rule by which images become their input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CLIP, SigLIP and their kin through open_clip: an image tower for crops, a text tower for words.
+"""CLIP, SigLIP and similar models of open_clip: an image tower for crops, a text tower for words.
 
 Both towers end in a projection to one space (Radford et al. 2021, "Learning Transferable Visual Models From
 Natural Language Supervision", figure 3), whose vectors are compared by cosine.
@@ -289,8 +289,8 @@ def _not_installed(problem: ImportError) -> ModelError:
 def _first_line(problem: Exception) -> str:
     """Return the first line of an error: torch lists every tensor on lines of their own."""
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-    told = " ".join(lines[:2]) or type(problem).__name__
-    return _beginning(told, 200)
+    text = " ".join(lines[:2]) or type(problem).__name__
+    return _beginning(text, 200)
 
 
 def _beginning(text: str, length: int = 40) -> str:

@@ -1,4 +1,4 @@
-"""An encoder that reads the whole photo at once: one pass a photo, and every object's vector from its map."""
+"""An encoder that reads whole images: one pass an image, and every object's vector from its map."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from objectspace.models.maps import Head, MapRun, MapSource
 from objectspace.models.precision import reproducible
 
 #: Pixels a side of what the encoder reads: nothing is left over by a stride of 14, 16 or 32 (its least common
-#: multiple with 224, the size of most crops, is 224), and a photo of 640 pixels keeps its scale.
+#: multiple with 224, the size of most crops, is 224), and an image of 640 pixels keeps its scale.
 SIDE = 672
 
 #: The family in the recipes of such maps, as other maps name that of their detector.

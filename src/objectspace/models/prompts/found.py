@@ -24,7 +24,7 @@ DUPLICATE_IOU = 0.8
 class Found:
     """Boxes (n,) of one image, each of one word.
 
-    xyxy: (n, 4) float32, sides relative to the photo's width and height, not cut off at its border
+    xyxy: (n, 4) float32, sides relative to the image's width and height, not cut off at its border
     word: (n,) int64, the number of the word in the prompt; score: (n,) float32 in [0, 1]
     query: (n,) int64, the network's object query that made the box
     """

@@ -64,7 +64,7 @@ class GroundingDino:
     def find(self, image: Image) -> Found:
         """Return the boxes of one image for all words; see :func:`read_boxes`.
 
-        A photo is alone in its pass: others beside it, of other shapes, would have to be padded with it, and
+        An image is alone in its pass: others beside it, of other shapes, would have to be padded with it, and
         the windows of the Swin backbone see the padding. Raises NonFiniteError.
         """
         inputs = processed(self._image_processor, [image]).to(self._device)
@@ -92,7 +92,7 @@ def read_boxes(
 ) -> Found:
     """Return the boxes of words, from the outputs of q object queries.
 
-    logits: (q, t) of every token; boxes: (q, 4) centre x, y, width, height relative to the photo; places: for
+    logits: (q, t) of every token; boxes: (q, 4) centre x, y, width, height relative to the image; places: for
     each word the positions of its tokens
 
     The score of a word is the sigmoid of its best token. A query counts where its best word reaches

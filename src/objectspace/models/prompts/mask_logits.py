@@ -1,4 +1,4 @@
-"""From the small maps that a mask decoder gives to run-length masks at the photo's own size."""
+"""From the small maps that a mask decoder gives to run-length masks at the image's own size."""
 
 from __future__ import annotations
 

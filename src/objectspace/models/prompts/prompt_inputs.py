@@ -1,4 +1,4 @@
-"""Photos as the networks read them, through the image processor that was published with each."""
+"""Images as the networks read them, through the image processor that was published with each."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from objectspace.images import Image, Pixels
 
-#: A photo that is longer is stretched across: the processors would round its other side down to nothing.
+#: An image that is longer is stretched across: the processors would round its other side down to nothing.
 _LONGEST = 32
 
 
 def processed(image_processor: Any, images: Sequence[Image]) -> Any:
     """Run the image processor: ``pixel_values`` (b, 3, h, w) and what it returns beside them."""
-    # Told so, because a photo one or three pixels high would be taken for one with its channels first.
+    # Told so, because an image one or three pixels high would be taken for one with its channels first.
     return image_processor(
         images=[_stretched(image.pixels) for image in images],
         input_data_format="channels_last",
@@ -27,7 +27,7 @@ def processed(image_processor: Any, images: Sequence[Image]) -> Any:
 def _stretched(pixels: Pixels) -> Pixels:
     """Repeat rows or columns where a side is more than 32 times the other.
 
-    Boxes are relative to the photo and masks are brought to its size, so nothing else has to know.
+    Boxes are relative to the image and masks are brought to its size, so nothing else has to know.
     """
     height, width = pixels.shape[:2]
     rows, columns = -(-width // (_LONGEST * height)), -(-height // (_LONGEST * width))

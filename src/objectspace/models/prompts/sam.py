@@ -26,7 +26,7 @@ from objectspace.objects.records import Mask
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masks:
-    """A mask for each of n boxes of one photo, None where it is empty.
+    """A mask for each of n boxes of one image, None where it is empty.
 
     score: (n,) float64, the overlap with the object that SAM itself predicts; NaN where there is no mask
     """
@@ -36,7 +36,7 @@ class Masks:
 
 
 class Sam:
-    """The network; the image encoder runs once a photo, the mask decoder over chunks of its boxes."""
+    """The network; the image encoder runs once an image, the mask decoder over chunks of its boxes."""
 
     def __init__(self, loaded: Pretrained, device: torch.device) -> None:
         self._network = loaded.network.to(device)
@@ -89,7 +89,7 @@ class Sam:
 def enlarged(maps: Tensor, side: int, fitted_hw: tuple[int, int], image_hw: tuple[int, int]) -> Tensor:
     """Enlarge the decoder's logits (b, c, h, w) to the image's size by way of the input's, as SAM does.
 
-    side: of the square input, in whose top left the photo lies at ``fitted_hw``
+    side: of the square input, in whose top left the image lies at ``fitted_hw``
     """
     on_input = bilinear(maps, (side, side))[..., : fitted_hw[0], : fitted_hw[1]]
     return bilinear(on_input, image_hw)

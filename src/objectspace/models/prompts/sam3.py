@@ -37,7 +37,7 @@ class Sam3(Prompter):
     """SAM 3 with the words; made by :func:`load_sam3`.
 
     See :class:`objectspace.models.prompts.Prompter` for the attributes. It reads one
-    word at a time: a photo's features are computed once, those of the words when it is made.
+    word at a time: an image's features are computed once, those of the words when it is made.
     """
 
     name = "sam3"
@@ -136,8 +136,8 @@ def _text_embeds(features: Tensor) -> Any:
 def read_boxes(logits: Tensor, presence: Tensor, boxes: Tensor, threshold: float) -> Found:
     """Return the boxes of one word (number 0), from the outputs of q object queries.
 
-    logits: (q,); presence: (1,), whether the word is in the photo at all; boxes: (q, 4) ``xyxy`` relative to
-    the photo
+    logits: (q,); presence: (1,), whether the word is in the image at all; boxes: (q, 4) ``xyxy`` relative to
+    the image
 
     The score is the product of both probabilities (section 3 of the paper); a query counts where it reaches
     ``threshold``.

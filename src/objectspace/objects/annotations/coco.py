@@ -71,9 +71,9 @@ class _Picture:
 class CocoAnnotations(AnnotationSet):
     """The annotations of one file, read whole when it was opened.
 
-    A photo's entry is the one whose ``file_name`` is the longest part of its path; a photo without one has
+    An image's entry is the one whose ``file_name`` is the longest part of its path; an image without one has
     no objects. The box of an object is its ``bbox``, or its mask's where there is none; a mask of several
-    polygons is all of them together, and one too thin to cover a pixel is none. What reaches over the photo's
+    polygons is all of them together, and one too thin to cover a pixel is none. What reaches over the image's
     border is cut off, up to one width or height away; what lies farther is taken for a mistake.
 
     path: the file; pictures: its images by name; categories: label by category id
@@ -148,7 +148,7 @@ def open_coco(path: Path | str) -> CocoAnnotations:
     """Read a COCO annotation file (the instances of a detection or segmentation task).
 
     Raises AnnotationError for what is not JSON of that form: the message names the entry. A single annotation
-    whose category, box or mask is wrong is a problem of its photo instead.
+    whose category, box or mask is wrong is a problem of its image instead.
     """
     path = Path(path)
     if path.is_dir():

@@ -1,4 +1,4 @@
-"""Objects that the user's own code found: a mapping from photos to what is in them."""
+"""Objects that the user's own code found: a mapping from images to what is in them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
     """Return a reader of objects by the images' paths, for a job to embed.
 
     They are kept with their ids, scores and provenance, under the one ``source`` that all of them have; what
-    reaches over the photo's border is cut off. A photo that is not named has no objects. Raises InputError
+    reaches over the image's border is cut off. An image that is not named has no objects. Raises InputError
     where the objects have several sources, a score outside [0, 1], or a factor that is badly named or a
-    number here and text there, and where two names are one photo.
+    number here and text there, and where two names are one image.
     """
     by_path: dict[str, Objects] = {}
     for path, found in objects.items():
@@ -49,7 +49,7 @@ def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectsInMemory:
-    """Objects by the absolute path of their photo."""
+    """Objects by the absolute path of their image."""
 
     objects: Mapping[str, Objects]
     source: str

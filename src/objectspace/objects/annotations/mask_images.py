@@ -1,4 +1,4 @@
-"""One object per photo from a mask image beside it (the ETH-80 apples)."""
+"""One object per image from a mask image beside it (the ETH-80 apples)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def open_mask_images(
 ) -> AnnotationSet:
     """Open the mask images in a folder, named by ``pattern`` from the image's ``{stem}`` or ``{name}``.
 
-    An object's label is its photo's in the ``label`` column of ``factors``, else ``label``. Raises
-    AnnotationError for a folder that is missing and a pattern without a place for the photo's name.
+    An object's label is its image's in the ``label`` column of ``factors``, else ``label``. Raises
+    AnnotationError for a folder that is missing and a pattern without a place for the image's name.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -43,7 +43,7 @@ def open_mask_images(
 
 @dataclass(frozen=True, slots=True)
 class MaskImages(AnnotationSet):
-    """Mask images, each of its photo's size, bright where the object is.
+    """Mask images, each of its image's size, bright where the object is.
 
     A pixel is the object's when its brightest channel is above half of the brightest one of the whole
     mask, so masks drawn in 0 and 1 work as those in 0 and 255 do. The box is the mask's.

@@ -30,12 +30,12 @@ _UNKNOWN = ("", "nan")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorTable:
-    """Factors of photos.
+    """Factors of images.
 
-    paths: the photos of the job, as their images name them
+    paths: the paths of the job's images
     columns: name -> a value per photo: float64, NaN where unknown, when every known value is a finite
         number; otherwise object: str, None where unknown. ``label`` is always str.
-    unnamed: column -> the photos that its pattern or table says nothing of, which is less than "unknown"
+    unnamed: column -> the images that its pattern or table does not cover, which is less than "unknown"
     """
 
     paths: tuple[str, ...]
@@ -89,7 +89,7 @@ def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTab
     r"""Read factors from each image's file name, by the named groups of a regular expression.
 
     ``apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)`` makes three numeric columns. Raises
-    InputError for a pattern that is broken, has no named group, names a column badly or matches no photo.
+    InputError for a pattern that is broken, has no named group, names a column badly or matches no image.
     """
     try:
         compiled = re.compile(pattern)
@@ -109,10 +109,10 @@ def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTab
 def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTable:
     """Read factors from the columns of a comma-separated table with a header, joined by file name.
 
-    The column ``file``, or else the first, holds file names or as much of the path as tells photos apart
+    The column ``file``, or else the first, holds file names or as much of the path as distinguishes images
     (``val/7.jpg``). Rows of other files are passed over; empty cells and ``nan`` are unknown. Raises
     AnnotationError for a table that is broken, ragged or ambiguous, whose columns are named badly, or that
-    has no photo of the job.
+    has no image of the job.
     """
     first, *rows = _read_rows(Path(path))
     header = [name.strip() for name in first.cells]
@@ -132,7 +132,7 @@ def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTab
 def merge_factors(first: FactorTable, second: FactorTable) -> FactorTable:
     """Join the columns of two tables of the same images; unmatched are the images that either lacks.
 
-    Raises InputError for tables of different photos and for a column that both have.
+    Raises InputError for tables of different images and for a column that both have.
     """
     if first.paths != second.paths:
         raise InputError("factors: the two tables are of different photos")

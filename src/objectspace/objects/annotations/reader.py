@@ -31,7 +31,7 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotated:
-    """The objects of one photo, and what in its files could not be used."""
+    """The objects of one image, and what in its files could not be used."""
 
     objects: Objects
     problems: tuple[Problem, ...] = ()

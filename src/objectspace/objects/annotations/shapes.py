@@ -16,7 +16,7 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Shape(NamedTuple):
-    """One object: its box (4,) in pixels of the photo, label, mask, attributes where the format has any."""
+    """One object: its box (4,) in pixels of the image, label, mask, attributes where the format has any."""
 
     box: NDArray[np.float32]
     label: str

@@ -59,7 +59,7 @@ class _Entry:
 
     @property
     def name(self) -> str:
-        """The photo, as well as it is known."""
+        """The image, as well as it is known."""
         return self.file.image if self.file is not None and self.file.image else printable_path(self.path)
 
     @property
@@ -72,17 +72,17 @@ class _Entry:
 class VocAnnotations(AnnotationSet):
     """The annotations below one folder, their XML files read when it was opened.
 
-    A photo's file has the photo's name and stands in the folders that the photo's path ends with,
-    ``Annotations`` and ``JPEGImages`` aside; or else it names the photo in ``folder`` and ``filename``. A
-    photo without one has no objects. VOC's corners are pixels counted from 1, both inclusive: a box's edges
-    are ``xmin - 1``, ``ymin - 1``, ``xmax``, ``ymax``. What reaches over the photo's border is cut off, up to
+    An image's file has the image's name and is in the folders that the image's path ends with, apart from
+    ``Annotations`` and ``JPEGImages``; or else it names the image in ``folder`` and ``filename``. An
+    image without one has no objects. VOC's corners are pixels counted from 1, both inclusive: a box's edges
+    are ``xmin - 1``, ``ymin - 1``, ``xmax``, ``ymax``. What reaches over the image's border is cut off, up to
     one width or height away.
 
-    An object's mask is what has its number (its place in the file, from 1) in the picture of
-    ``SegmentationObject``, which also gives the box where the file has none. Objects of that picture that are
+    An object's mask is the pixels with its number (its index in the file, from 1) in the image of
+    ``SegmentationObject``, which also gives the box where the file has none. Objects of that image that are
     not in the file have the label of ``SegmentationClass``.
 
-    by_path, by_image: the photos' entries, by the place of their file and by what it says
+    by_path, by_image: the images' entries, by the path of their file and by the image that it names
     attributes: factor columns of the objects, name -> whether they are numbers
     """
 
@@ -158,8 +158,8 @@ def open_voc(folder: Path | str) -> VocAnnotations:
     """Open a folder of XML files, ``Annotations`` of a development kit, or the whole kit.
 
     Masks are read where the folder is above ``SegmentationObject``. A file that is broken is a problem of
-    its photo. Raises AnnotationError for a folder that is missing or holds no annotation, for two files of
-    one photo, and for attributes that cannot be columns.
+    its image. Raises AnnotationError for a folder that is missing or holds no annotation, for two files of
+    one image, and for attributes that cannot be columns.
     """
     folder = Path(folder)
     if not folder.is_dir():

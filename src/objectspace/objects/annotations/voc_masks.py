@@ -1,4 +1,4 @@
-"""Pascal VOC's object masks: pictures whose pixels are the numbers of objects and classes."""
+"""Pascal VOC's object masks: images whose pixels are the numbers of objects and classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pottedplant, sheep, sofa, train, tvmonitor""".replace("\n", " ").split(", ")
 def read_object_masks(path: Path, image_wh: tuple[int, int]) -> dict[int, Mask]:
     """Read the masks of an image of ``SegmentationObject`` by the objects' numbers, from 1 up.
 
-    Raises AnnotationError for what is no such picture of the photo's size.
+    Raises AnnotationError for another kind of file or another size than the image's.
     """
     numbers = _read_numbers(path, image_wh)
     present = [int(number) for number in np.unique(numbers) if number not in (0, VOID)]

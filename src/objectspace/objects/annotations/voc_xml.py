@@ -13,7 +13,7 @@ from xml.parsers import expat
 from objectspace.objects.annotations.reader import FormError
 from objectspace.objects.text_files import read_bytes
 
-#: A photo with ten thousand objects is a quarter of it; VOC's own files are a thousandth.
+#: An image with ten thousand objects is a quarter of it; VOC's own files are a thousandth.
 _FILE_LIMIT = 16 << 20
 _DEPTH_LIMIT = 32
 

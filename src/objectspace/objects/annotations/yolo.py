@@ -1,4 +1,4 @@
-"""Objects from YOLO's label files: a text file per photo, an object per line."""
+"""Objects from YOLO's label files: a text file per image, an object per line."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotat
 
 
 class LabelFiles(AnnotationSet):
-    """YOLO's labels, a text file per photo, wherever it lies: the part that all their readers share."""
+    """YOLO's labels, a text file per image: the common part of their readers."""
 
     __slots__ = ()
     #: The classes in order.
@@ -114,13 +114,13 @@ class LabelFiles(AnnotationSet):
 
 @dataclass(frozen=True, slots=True)
 class YoloAnnotations(LabelFiles):
-    """YOLO's labels: one text file per photo, one object a line, numbers as fractions of the photo's sides.
+    """YOLO's labels: one text file per image, one object a line, numbers as fractions of the image's sides.
 
     ``class cx cy w h`` is a box by its centre; ``class x1 y1 x2 y2 x3 y3 …`` a polygon, whose box is its
-    extent and which gives the object a mask (none where it is too thin to cover a pixel). A photo is
+    extent and which gives the object a mask (none where it is too thin to cover a pixel). An image is
     labelled by the file :func:`companion` finds; without one it has no objects, which is normal.
 
-    What reaches over the photo's border is cut off, however much of it lies outside, up to one width or
+    What reaches over the image's border is cut off, however much of it is outside, up to one width or
     height away; farther coordinates are taken for a mistake (pixels, mostly).
     """
 
@@ -146,7 +146,7 @@ def label_files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*.txt") if path.name != _NAMES_FILE)
 
 
-# Of the thousands of names of a large data set it would take longer than all the rest, photo by photo.
+# Cached: for the thousands of names of a large data set, per image, it would take longer than all the rest.
 @cache
 def _names_digest(names: tuple[str, ...]) -> str:
     return content_id("\n".join(names).encode())

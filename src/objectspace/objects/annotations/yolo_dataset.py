@@ -40,7 +40,7 @@ _DEPTH_LIMIT = 32
 class YoloDataset(LabelFiles):
     """The images of a data set, each labelled by the file of Ultralytics' rule (:func:`label_file`).
 
-    A photo belongs to it when it lies in one of its folders or stands in one of its lists; another has no
+    An image belongs to it when it is in one of its folders or lists; another has no
     objects. A line of a label file is read as :class:`YoloAnnotations` reads it.
 
     path: the ``data.yaml``; names: the classes in order; folders, listed: its images, absolute
