@@ -101,7 +101,7 @@ class MapSource(Protocol):
         return f"{type(self).__name__}({self.name!r}, {size}, {self.precision} on {self.device})"
 
     def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """Return how the network's input lies on an image of this size, by its recipe.
+        """Return the position of the network's input on an image of this size, by its recipe.
 
         Where inputs are padded, the padding is no part of it.
         """

@@ -17,7 +17,7 @@ from objectspace.models.weights import HubWeights, refuse
 #: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.
 _PATTERNS = ("*.json", "*.txt", "*.safetensors")
 
-#: Nothing is fetched behind the user's back, and no code that lies beside the weights is run.
+#: Loading fetches nothing, and no code beside the weights is run.
 _OFFLINE = {"local_files_only": True, "trust_remote_code": False}
 
 

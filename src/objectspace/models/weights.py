@@ -173,7 +173,7 @@ def state_dict_sha256(network: nn.Module) -> str:
 def _download(file: WeightsFile, url: str) -> Path:
     import pooch
 
-    # What is fetched and what fails is told in one sentence at the end, not address by address.
+    # Failures are reported in one sentence at the end, not address by address.
     pooch.get_logger().setLevel("WARNING")
     # pooch writes to a temporary file beside the target and moves it there once the hash is right.
     fetched = pooch.retrieve(

@@ -221,7 +221,7 @@ class DarknetNetwork(nn.Module):
     def resume(self, recording: Recording, changed: Tensor | None = None) -> DarknetRun:
         """Continue from a recorded tap, with ``changed`` (n, c, h, w) in place of its output.
 
-        A recording of one image goes with any n, as one image with many changes; otherwise n is the recorded
+        A recording of one image takes any n, as one image with many changes; otherwise n is the recorded
         batch. Without ``changed`` the heads are those of the plain run, bit for bit.
         """
         start = recording.map if changed is None else self._like_recorded(changed, recording)
@@ -284,7 +284,7 @@ class DarknetNetwork(nn.Module):
     def _advance(self, outputs: dict[int, Tensor], numbers: range, keep: Container[int]) -> dict[int, Tensor]:
         """Run the layers ``numbers`` on ``outputs``; return the heads among them by number.
 
-        An output goes as soon as no later layer reads it, unless it is in ``keep``, so that memory holds no
+        An output is dropped once no later layer reads it, unless it is in ``keep``, so that memory holds no
         more than the network needs at its widest.
         """
         heads = {}

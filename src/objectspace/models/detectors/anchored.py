@@ -25,7 +25,7 @@ from objectspace.models.detectors.predictions import Predictions
 from objectspace.models.maps import Head
 from objectspace.objects.records import Provenance
 
-#: Boxes of a box head narrower than this many pixels of the input go, as in torchvision.
+#: Boxes of a box head narrower than this many pixels of the input are dropped, as in torchvision.
 _LEAST_SIDE = 1e-2
 
 
@@ -90,7 +90,7 @@ class Kept:
     objectness: Tensor
 
 
-class Reader(Protocol):
+class OutputReader(Protocol):
     """One family of torchvision's detectors."""
 
     def raw(self, features: Mapping[str, Tensor], images: ImageList) -> list[Any]:
@@ -103,11 +103,11 @@ class Reader(Protocol):
         """Return width and height (a, 2) of the anchors of one cell of each level, in pixels of the input."""
 
 
-def reader_of(network: Any) -> Reader:
+def reader_of(network: Any) -> OutputReader:
     """Return the reader of one of torchvision's detectors."""
     for kind, reader in _READERS:
         if isinstance(network, kind):
-            made: Reader = reader(network)
+            made: OutputReader = reader(network)
             return made
     raise ModelError(f"{type(network).__name__} is none of torchvision's detectors that are known here")
 
@@ -166,7 +166,7 @@ class _OneStage:
         return _cell_anchors(self._anchors(maps, images)[0], _grids(maps), self._per_cell())
 
     def _anchors(self, maps: Sequence[Tensor], images: ImageList) -> list[Tensor]:
-        # In float32, whatever the maps are: bfloat16 has no digits for a place in an image.
+        # In float32 for maps of any type: bfloat16 has too few digits for a position in an image.
         anchors: list[Tensor] = self._network.anchor_generator(images, [one.float() for one in maps])
         return anchors
 
@@ -191,7 +191,7 @@ class _OneStage:
 
 
 class _PerLevel(_OneStage):
-    """RetinaNet and FCOS: of each level the best pairs of anchor and class go to suppression."""
+    """RetinaNet and FCOS: the highest-scoring pairs of anchor and class of each level are suppressed together."""
 
     def kept(self, raw: Dense, confidence: float, iou: float) -> Kept:
         scores = torch.sigmoid(raw.logits)
@@ -221,7 +221,7 @@ class _Fcos(_PerLevel):
 
     def anchors(self, features: Mapping[str, Tensor], images: ImageList) -> list[NDArray[np.float32]]:
         # FCOS has points, not anchors; torchvision draws them as squares of a stride. A level is trained on
-        # objects whose farthest side lies 4 to 8 strides from the point (section 3.2), which for a square is
+        # objects whose farthest side is 4 to 8 strides from the point (section 3.2), which for a square is
         # a side of 8 to 16: with squares of the geometric mean the best fit chooses by the same borders.
         return [sides * np.float32(8 * 2**0.5) for sides in super().anchors(features, images)]
 
@@ -271,7 +271,7 @@ class _FasterRcnn:
             logits = [_flat(level[row], 1)[:, 0] for level in objectness]
             moved = torch.cat([_flat(level[row], 4) for level in deltas])
             index, score, boxes = self._proposals(logits, moved, anchors[row], size)
-            # One image at a time: the sums of a batch depend on how many proposals stand in it.
+            # One image at a time: the sums of a batch depend on how many proposals it has.
             own = {name: one[row : row + 1] for name, one in wide.items()}
             outputs = self._box_head_outputs(own, boxes, size)
             first_stage = moved.sum() + torch.cat(logits).sum()

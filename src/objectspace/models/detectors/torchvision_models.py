@@ -35,7 +35,7 @@ from objectspace.objects.records import Objects
 #: Pixels a side of the input by which the levels of a network for any input size are looked at.
 _PROBE = 256
 
-#: Where the class scores stand in a state dict, and how many of them a class has: anchors of a cell.
+#: The class scores in a state dict; a class has as many of them as a cell has anchors.
 _CLASS_SCORES = (
     "roi_heads.box_predictor.cls_score.weight",
     "head.classification_head.cls_logits.weight",
@@ -135,7 +135,7 @@ class TorchvisionDetector(Detector):
         """Describe the levels of the network, probed with a black image.
 
         In Faster R-CNN this also fixes the scale of each level, which torchvision takes from the first image
-        it sees, whatever its shape.
+        it sees, of any shape.
         """
         height, width = self.network.transform.fixed_size or (_PROBE, _PROBE)
         with torch.inference_mode():

@@ -26,11 +26,20 @@ def load_resnet50(weights: Path | str | None, device: str, precision: str) -> Ne
     path = Path(weights) if weights is not None else fetch(RESNET50_IMAGENET)
     network = resnet50()
     network.fc = nn.Identity()
+    return residual_encoder(
+        network, path, _PREPROCESSING, name="resnet50", device=device, precision=precision
+    )
+
+
+def residual_encoder(
+    network: nn.Module, path: Path, preprocessing: Preprocessing, *, name: str, device: str, precision: str
+) -> NetworkEncoder:
+    """Make the encoder of a residual network, which ends in average pooling, with the weights of a file."""
     fill(network, load_state_dict(path), path, "the encoder", without=("fc",))
     return NetworkEncoder(
         fold_batch_norms(network),
-        _PREPROCESSING,
-        name="resnet50",
+        preprocessing,
+        name=name,
         weights=file_sha256(path),
         tap="avgpool",
         device=device,

@@ -75,7 +75,7 @@ def load_prompter(
         if value is not None and not 0 <= value <= 1:
             raise InputError(f"{what} is {value}, expected a number from 0 to 1")
     prompter = _load(words, name, weights, box_threshold, text_threshold, device)
-    # Words and thresholds stand in the recipe; this is what it does not tell.
+    # Words and thresholds are in the recipe; the rest of what loads it again is here.
     prompter.loaded_from = {
         "name": name,
         "weights": None if weights is None else str(Path(weights).absolute()),

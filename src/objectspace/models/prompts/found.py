@@ -61,7 +61,7 @@ def each_once(found: Found, image_wh: tuple[int, int]) -> tuple[Found, NDArray[n
     xyxy = boxes.clip(found.xyxy * np.array(image_wh * 2, np.float32), image_wh)
     order = np.lexsort((found.query, found.word, -found.score))
     order = order[boxes.area(xyxy[order]) > 0]
-    # Sorted by torchvision alone, equal scores would stand in any order; a rank decides.
+    # torchvision sorts equal scores in any order; ranks have none.
     rank = torch.arange(len(order), 0, -1, dtype=torch.float64)
     words = torch.from_numpy(found.word[order])
     kept = batched_nms(torch.from_numpy(xyxy[order]).double(), rank, words, DUPLICATE_IOU)

@@ -32,7 +32,7 @@ class GroundedSam(Prompter):
     """Both networks with the words; made by :func:`load_grounded_sam`.
 
     See :class:`objectspace.models.prompts.Prompter` for the attributes. Both
-    run in float32 whatever the device: a box in bfloat16 would be a multiple of some four pixels.
+    run in float32 on every device: a box in bfloat16 would be a multiple of some four pixels.
     """
 
     name = "grounded-sam"

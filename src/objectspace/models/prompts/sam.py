@@ -89,7 +89,7 @@ class Sam:
 def enlarged(maps: Tensor, side: int, fitted_hw: tuple[int, int], image_hw: tuple[int, int]) -> Tensor:
     """Enlarge the decoder's logits (b, c, h, w) to the image's size by way of the input's, as SAM does.
 
-    side: of the square input, in whose top left the image lies at ``fitted_hw``
+    side: of the square input, whose top left ``fitted_hw`` pixels are the image
     """
     on_input = bilinear(maps, (side, side))[..., : fitted_hw[0], : fitted_hw[1]]
     return bilinear(on_input, image_hw)

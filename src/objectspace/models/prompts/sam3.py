@@ -102,7 +102,7 @@ class Sam3(Prompter):
 
     def _objects(self, image: Image, parts: Sequence[tuple[Found, Tensor]]) -> Objects:
         together = joined([found for found, _ in parts])
-        # The number of its map among all stands for the query while rows are chosen.
+        # Rows are chosen by the number of each one's map among all, instead of its query.
         numbered = Found(together.xyxy, together.word, together.score, np.arange(len(together)))
         found, xyxy = each_once(numbered, (image.width, image.height))
         maps = torch.cat([maps for _, maps in parts])

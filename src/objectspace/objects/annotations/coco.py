@@ -58,7 +58,7 @@ class _Annotation(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Picture:
+class _ImageEntry:
     """One entry of ``images`` with its annotations; a side that the file does not give is None."""
 
     file_name: str
@@ -81,7 +81,7 @@ class CocoAnnotations(AnnotationSet):
     """
 
     path: Path
-    pictures: Mapping[str, _Picture]
+    pictures: Mapping[str, _ImageEntry]
     categories: Mapping[int, str]
     attributes: Mapping[str, bool]
     crowds: int
@@ -214,7 +214,7 @@ def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return entries
 
 
-def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str, _Picture]]:
+def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str, _ImageEntry]]:
     seen: set[int | str] = set()
     for number, entry in enumerate(entries):
         key = _key(entry.get("id"), f"images[{number}]: id")
@@ -225,10 +225,10 @@ def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str,
         if not is_text(name):
             raise FormError(f"image {key}: file_name is {kind(name)}, expected the photo's name")
         width, height = (_side(entry.get(side), f"image {key}: {side}") for side in ("width", "height"))
-        yield key, _Picture(str(PurePosixPath(name.replace("\\", "/"))), width, height, [])
+        yield key, _ImageEntry(str(PurePosixPath(name.replace("\\", "/"))), width, height, [])
 
 
-def _by_file_name(pictures: Mapping[int | str, _Picture]) -> dict[str, _Picture]:
+def _by_file_name(pictures: Mapping[int | str, _ImageEntry]) -> dict[str, _ImageEntry]:
     keys: dict[str, int | str] = {}
     for key, picture in pictures.items():
         if keys.setdefault(picture.file_name, key) != key:
