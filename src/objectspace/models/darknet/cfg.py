@@ -1,7 +1,7 @@
 """The grammar of Darknet's cfg files: sections of ``key=value`` lines.
 
 As Darknet reads them: blanks count nowhere, lines that start with ``#`` or ``;`` are comments, and where an
-option is given twice in a section the first one counts. Besides, a ``#`` later in a line starts a comment too.
+option is given twice in a section the first one counts. A ``#`` later in a line starts a comment, too.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ class _OneStage:
 
 
 class _PerLevel(_OneStage):
-    """RetinaNet and FCOS: the highest-scoring pairs of anchor and class of each level are suppressed together."""
+    """RetinaNet and FCOS: the highest-scoring pairs of anchor and class of all levels are suppressed."""
 
     def kept(self, raw: Dense, confidence: float, iou: float) -> Kept:
         scores = torch.sigmoid(raw.logits)
