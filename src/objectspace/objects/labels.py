@@ -47,7 +47,7 @@ def coco_spelling(name: str) -> str:
 def check_names(path: Path | str, names: Sequence[str], place: str, *, first: int) -> tuple[str, ...]:
     """Return class names as COCO spells them; messages count ``place`` ("line", "class") from ``first``.
 
-    Raises AnnotationError for a class without a name and for a name that stands twice (both would move or
+    Raises AnnotationError for a class without a name and for a name given twice (both would move or
     merge classes unseen).
     """
     spelt = [coco_spelling(name.strip()) for name in names]

@@ -95,8 +95,8 @@ def mask_from_counts(counts: bytes, image_wh: tuple[int, int]) -> Mask:
     characters = np.frombuffer(counts, np.uint8)
     lasts = np.flatnonzero((characters - np.uint8(48)) & 32 == 0)
     lengths = np.diff(lasts, prepend=-1)
-    alien = ((characters < 48) | (characters > 111)).any()
-    if alien or not len(lasts) or lasts[-1] != len(characters) - 1 or lengths.max() > LONGEST_COUNT:
+    unprintable = ((characters < 48) | (characters > 111)).any()
+    if unprintable or not len(lasts) or lasts[-1] != len(characters) - 1 or lengths.max() > LONGEST_COUNT:
         raise InputError("the counts of the mask are no run lengths as COCO packs them")
     return mask_from_runs(_run_lengths(counts), image_wh)
 

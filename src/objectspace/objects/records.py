@@ -79,7 +79,7 @@ class Objects:
     image_id: (n,) str
     xyxy: (n, 4) float32, pixels of the original image, inside it, area above zero
     label: (n,) str
-    score: (n,) float32 in [0, 1]; NaN where nobody scored the object (an annotation)
+    score: (n,) float32 in [0, 1]; NaN where there is none (an annotation)
     source: (n,) str, what found the object, as ``name@digest`` of its recipe
     mask: (n,) of :class:`Mask` or None
     provenance: which cell of the detector made it
@@ -183,7 +183,7 @@ def make_objects(
     >>> make_objects(image_id="a1", xyxy=boxes, label=["cat", "dog"], source="by hand")
     Objects(2 in 1 image: cat 1, dog 1)
 
-    xyxy is (n, 4) float32 in pixels of the image; score (n,) or None for objects that nobody scored.
+    xyxy is (n, 4) float32 in pixels of the image; score (n,) or None for objects without scores.
     Raises InputError for a box that is not finite or has no area, and for columns of different lengths.
     """
     count = len(xyxy)

@@ -74,7 +74,7 @@ class CocoAnnotations(AnnotationSet):
     An image's entry is the one whose ``file_name`` is the longest part of its path; an image without one has
     no objects. The box of an object is its ``bbox``, or its mask's where there is none; a mask of several
     polygons is all of them together, and one too thin to cover a pixel is none. What reaches over the image's
-    border is cut off, up to one width or height away; what lies farther is taken for a mistake.
+    border is cut off, up to one width or height away; what is farther is taken for a mistake.
 
     path: the file; pictures: its images by name; categories: label by category id
     attributes: factor columns of the objects, name -> whether they are numbers
@@ -106,7 +106,7 @@ class CocoAnnotations(AnnotationSet):
         picture = entry_of(photo, self.pictures)
         if picture is None:
             return recipe_digest({"picture": None})
-        shapes = [_told(annotation.content, self.categories) for annotation in picture.annotations]
+        shapes = [_stated(annotation.content, self.categories) for annotation in picture.annotations]
         return recipe_digest({"picture": [picture.width, picture.height], "shapes": shapes})
 
     def files(self, photo: Path | str) -> Sequence[Path]:
@@ -128,9 +128,9 @@ class CocoAnnotations(AnnotationSet):
         if picture is None:
             return Annotated(no_objects())
         for side in ("width", "height"):
-            told, true = getattr(picture, side), getattr(image, side)
-            if told is not None and told != true:
-                reason = f"image {picture.file_name} has {side} {told} here, its photo {true}"
+            stated, true = getattr(picture, side), getattr(image, side)
+            if stated is not None and stated != true:
+                reason = f"image {picture.file_name} has {side} {stated} here, its photo {true}"
                 return Annotated(no_objects(), (Problem(printable_path(self.path), reason),))
 
         shapes: list[Shape] = []
@@ -251,7 +251,7 @@ def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str
         yield key, coco_spelling(name.strip())
 
 
-def _told(content: Mapping[str, Any], categories: Mapping[int, str]) -> list[Any]:
+def _stated(content: Mapping[str, Any], categories: Mapping[int, str]) -> list[Any]:
     """Return what an annotation states of its object, valid or not."""
     category = content.get("category_id")
     label = categories.get(category) if isinstance(category, int) else None

@@ -67,7 +67,7 @@ class ObjectsInMemory:
     def contents(self, photo: Path | str) -> str:
         """Return a digest of what a store keeps of the image's objects."""
         found = self.objects.get(absolute(photo), no_objects())
-        # An object's id stands for its image, box, label and mask.
+        # An object's id covers its image, box, label and mask.
         columns = {k: v for k, v in found.columns().items() if k not in ("mask", "xyxy", "label")}
         return recipe_digest({name: column.tolist() for name, column in columns.items()})
 
@@ -120,8 +120,8 @@ def _box(box: NDArray[np.float32], mask: Mask | None, image_wh: tuple[int, int])
 
 def _check_scores(objects: Objects) -> None:
     known = objects.score[~np.isnan(objects.score)]
-    if alien := [score for score in known.tolist() if not 0 <= score <= 1]:
-        raise InputError(f"objects: a score is {alien[0]:g}, expected 0 to 1, or NaN where nobody scored")
+    if outside := [score for score in known.tolist() if not 0 <= score <= 1]:
+        raise InputError(f"objects: a score is {outside[0]:g}, expected 0 to 1, or NaN for none")
 
 
 def _check_factors(objects: Objects) -> None:

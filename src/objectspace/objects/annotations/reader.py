@@ -167,7 +167,7 @@ class ShapeError(Exception):
 def check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
     """Raise ShapeError for points (n, 2) more than one width or height outside the image."""
     if (points < -np.array(image_wh)).any() or (points > 2 * np.array(image_wh)).any():
-        raise ShapeError(f"lies far outside the photo of {image_wh[0]} x {image_wh[1]} pixels")
+        raise ShapeError(f"is far outside the photo of {image_wh[0]} x {image_wh[1]} pixels")
 
 
 def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.float32]:
@@ -176,7 +176,7 @@ def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.f
         raise ShapeError("the box has no area")
     part: NDArray[np.float32] = clip(xyxy[None], image_wh)[0]
     if (part[2:] <= part[:2]).any():
-        raise ShapeError("lies wholly outside the photo")
+        raise ShapeError("is wholly outside the photo")
     return part
 
 

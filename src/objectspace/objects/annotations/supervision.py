@@ -23,7 +23,7 @@ from objectspace.objects.records import Mask, Objects, can_be_column, make_objec
 if TYPE_CHECKING:
     from supervision import Detections
 
-#: The label of detections that nobody classified, as of masked objects.
+#: The label of detections without a class, such as masked objects.
 UNCLASSIFIED = "object"
 
 _CLASS_NAME, _TRACK = "class_name", "tracker_id"
@@ -35,7 +35,7 @@ def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> D
     ``class_id`` is a label's place in ``names``, or without them in the sorted labels of these objects: give
     them to number the objects of several images alike. ``data`` has ``class_name``, ``object_id``, ``source``
     and the factors; the factor ``tracker_id`` becomes the field where it numbers every object.
-    ``confidence`` is NaN where nobody scored an object, None where nobody scored any.
+    ``confidence`` is NaN for an object without a score, None where no object has one.
 
     ``mask`` is (n, h, w) bool, n h w bytes, empty for an object that has none; None where none has one.
 
@@ -51,8 +51,8 @@ def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> D
     if len(images := np.unique(objects.image_id)) > 1:
         raise InputError(f"objects of {len(images)} images, and detections are of one; take() those of one")
     numbered = {name: number for number, name in enumerate(names or sorted(set(objects.label)))}
-    if alien := [label for label in objects.label if label not in numbered]:
-        raise InputError(f"label {alien[0]!r} is not among the {len(numbered)} names")
+    if unknown := [label for label in objects.label if label not in numbered]:
+        raise InputError(f"label {unknown[0]!r} is not among the {len(numbered)} names")
     track = _track_numbers(objects.factors.get(_TRACK))
     factors = {name: column for name, column in objects.factors.items() if track is None or name != _TRACK}
     return supervision.Detections(
@@ -145,8 +145,8 @@ def _labels(detections: Detections, names: Sequence[str] | None) -> list[str]:
         return [UNCLASSIFIED] * len(detections)
     if names is None:
         raise InputError("detections: class_id without class_name in data; give the classes' names")
-    if alien := [number for number in detections.class_id if not 0 <= number < len(names)]:
-        raise InputError(f"detections: class_id {alien[0]} is not among the {len(names)} names")
+    if unknown := [number for number in detections.class_id if not 0 <= number < len(names)]:
+        raise InputError(f"detections: class_id {unknown[0]} is not among the {len(names)} names")
     return [coco_spelling(names[number]) for number in detections.class_id]
 
 

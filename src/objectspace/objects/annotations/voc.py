@@ -140,7 +140,7 @@ class VocAnnotations(AnnotationSet):
             try:
                 shape = _shape(listed, mask, (image.width, image.height))
                 if _mask_is_elsewhere(shape):
-                    reason = f"object {number}: the mask of this number in {_OBJECTS} lies outside its box"
+                    reason = f"object {number}: the mask of this number in {_OBJECTS} is outside its box"
                     problems.append(Problem(printable_path(entry.path), reason))
                     shape = shape._replace(mask=None)
                 shapes.append(shape)
@@ -245,10 +245,12 @@ def _frame_problem(entry: _Entry, image: Image) -> str | None:
     """Return why an entry cannot be this image's: its size is another; None where it fits."""
     if entry.file is None:
         return None
-    told = (entry.file.width or image.width, entry.file.height or image.height)
-    if told == (image.width, image.height):
+    stated = (entry.file.width or image.width, entry.file.height or image.height)
+    if stated == (image.width, image.height):
         return None
-    return f"is of a photo of {told[0]} x {told[1]} pixels, and this one has {image.width} x {image.height}"
+    return (
+        f"is of a photo of {stated[0]} x {stated[1]} pixels, and this one has {image.width} x {image.height}"
+    )
 
 
 _Numbered = tuple[int, VocObject, Mask | None]

@@ -14,7 +14,7 @@ from objectspace.images import printable_path
 from objectspace.objects.masks import encode
 from objectspace.objects.records import Mask
 
-#: Border and void: pixels that VOC leaves to nobody.
+#: Border and void: pixels of no object.
 VOID = 255
 
 #: The classes of ``SegmentationClass``, numbered from 1, as VOC spells them.

@@ -200,7 +200,5 @@ def _box(points: NDArray[np.float64], image_wh: tuple[int, int]) -> NDArray[np.f
     """Return the extent (4,) of points (n, 2), fractions of the image, in its pixels and clipped to it."""
     low, high = points.min(0), points.max(0)
     if low.min() < -1 or high.max() > 2:
-        raise ShapeError(
-            "lies far outside the photo; expected fractions of its sides from 0 to 1, not pixels"
-        )
+        raise ShapeError("is far outside the photo; expected fractions of its sides from 0 to 1, not pixels")
     return inside((np.concatenate([low, high]) * (image_wh * 2)).astype(np.float32), image_wh)

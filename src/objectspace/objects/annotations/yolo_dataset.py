@@ -89,7 +89,7 @@ def _place(image: Path) -> Path:
 def label_file(image: Path) -> Path:
     """Return the label file of an image: the last folder ``images`` of its path becomes ``labels``.
 
-    An image that lies in no such folder has its label file beside it.
+    An image in no such folder has its label file beside it.
     """
     parents = list(image.parent.parts)
     if "images" in parents:
