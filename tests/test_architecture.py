@@ -126,7 +126,9 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded_by("import objectspace.cli") & set(HEAVY)
 
 
-@pytest.mark.parametrize("name", ["images", "store", "neighbors", "objects.records", "objects.annotations"])
+@pytest.mark.parametrize(
+    "name", ["images", "store", "neighbors", "objects.records", "objects.annotations", "models.catalogue"]
+)
 def test_reading_and_searching_need_no_torch(name: str) -> None:
     assert "torch" not in loaded_by(f"import objectspace.{name}")
 

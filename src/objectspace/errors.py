@@ -8,6 +8,7 @@
     │   ├── AnnotationError   a label, mask or factor file that cannot be read
     │   └── QueryError        a search that cannot be answered (unknown id, space, label ...)
     ├── ModelError            a network that cannot be built or run
+    │   ├── NonFiniteError    NaN or infinity for one image; the job skips it and keeps the reason
     │   ├── CfgError          the Darknet cfg file
     │   ├── WeightsError      the weight file: missing, short, over-long, of another network
     │   └── DownloadError     weights that are not here and could not be fetched
@@ -62,6 +63,17 @@ class QueryError(InputError):
 
 class ModelError(ObjectspaceError):
     """A network that cannot be built or run."""
+
+
+class NonFiniteError(ModelError):
+    """NaN or infinity that a network gave for one image; the other images of its batch are not affected.
+
+    ``reason`` is the sentence without the image's id, as kept in the store's failures.
+    """
+
+    def __init__(self, network: str, image_id: str) -> None:
+        self.reason = f"{network} gave NaN or infinity; are its weights whole, and those of this network?"
+        super().__init__(f"image {image_id}: {self.reason}")
 
 
 class CfgError(ModelError):

@@ -147,7 +147,7 @@ def test_labels_that_make_no_object_are_told_and_the_rest_goes_on(
     assert told == [
         "line 2: the box has no area (width 0, height 0.2)",
         "line 3: class 'nan' is not an integer",
-        "line 4: lies wholly outside the photo",
+        "line 4: is wholly outside the photo",
         "line 5: 'nan' is not a finite number",
     ]
 

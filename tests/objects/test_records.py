@@ -162,3 +162,14 @@ def test_new_factors_leave_the_old_objects_as_they_were() -> None:
 def test_replacing_a_column_checks_again() -> None:
     with pytest.raises(InputError, match="xyxy"):
         replace(three(), xyxy=np.zeros((3, 5), np.float32))
+
+
+def test_a_record_shows_itself_in_one_line() -> None:
+    boxes = np.array([[0, 0, 1 + n, 1] for n in range(8)], np.float32)
+    objects = make_objects(image_id="a", xyxy=boxes, label=["cat"] * 2 + list("uvwxyz"), source="s")
+    other = make_objects(image_id="b", xyxy=boxes[:1], label=["cat"], source="s")
+    both = concatenate([objects, other]).with_factors({"yaw": np.zeros(9)})
+    assert repr(both) == "Objects(9 in 2 images: cat 3, u 1, v 1, w 1, x 1, 2 more labels; factors yaw)"
+    assert repr(no_objects()) == "Objects(0)"
+    assert repr(Mask(2, 3, b"abc")) == "Mask(3 x 2 pixels, 3 bytes)"
+    assert repr(Provenance.unknown(2)) == "Provenance(2 objects, heads [-1])"

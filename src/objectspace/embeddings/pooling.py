@@ -106,8 +106,9 @@ def pool_masks(features: Tensor, objects: Objects, frame: Frame, stride: int) ->
         covered = _covered(objects.xyxy[row], objects.mask[row], frame, stride, (width, height))
         shares[row] = (covered / covered.sum()).reshape(-1)
     flat = features.float().reshape(channels, -1)
-    vectors: NDArray[np.float32] = (torch.from_numpy(shares).to(flat.device) @ flat.T).cpu().numpy()
-    return vectors
+    # One product an object: the sums of a product of many depend on how many there are.
+    vectors = [flat @ share for share in torch.from_numpy(shares).to(flat.device)]
+    return torch.stack(vectors).cpu().numpy() if vectors else np.empty((0, channels), np.float32)
 
 
 def _covered(

@@ -52,14 +52,17 @@ class Recipe:
     erasure: Mapping[str, Any] | None = None
     method: int = 1
 
+    def __repr__(self) -> str:
+        return f"Recipe({self.route} of {self.model}, tap {self.tap}, {self.precision}, digest {self.digest})"
+
     def to_json(self) -> dict[str, Any]:
-        """The recipe as plain JSON values."""
+        """Return the recipe as plain JSON values."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return plain
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Recipe:
-        """The recipe that :meth:`to_json` wrote; keys of later releases are refused by name."""
+        """Read what :meth:`to_json` wrote; keys of later releases are refused by name."""
         known = {part.name for part in fields(cls)}
         if unknown := sorted(set(value) - known):
             raise InputError(
@@ -73,12 +76,12 @@ class Recipe:
         return recipe_digest(self._compared())
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
-        """The keys in which two recipes differ, the release aside, with both values."""
+        """Return the keys in which two recipes differ, except the release, with both values."""
         mine, theirs = self._compared(), other._compared()
         return {key: (mine[key], theirs[key]) for key in mine if mine[key] != theirs[key]}
 
     def _compared(self) -> dict[str, Any]:
-        """What makes two recipes two: all but the release."""
+        """Return what distinguishes recipes: all but the release."""
         return {key: value for key, value in self.to_json().items() if key != "version"}
 
 
@@ -99,6 +102,9 @@ class Space:
 
     def __len__(self) -> int:
         return len(self.object_id)
+
+    def __repr__(self) -> str:
+        return f"Space({self.name!r}, {len(self)} vectors of {self.dimension} numbers)"
 
     @property
     def dimension(self) -> int:

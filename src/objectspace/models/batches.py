@@ -1,41 +1,49 @@
-"""Batches of one fixed size, of every network.
-
-A pass always takes as many inputs, as another number may take kernels that round otherwise: so what an input
-gives does not depend on those beside it. On a CPU passes run side by side, a core each: larger ones won
-nothing in any network tried, and a lone photo would pay for a full one.
-"""
+"""How many inputs go through each kind of network in one pass, and inputs in batches of that size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-#: Inputs to a pass, by the kind of device: photos to a Darknet network, to a detector of torchvision or
-#: transformers, to an encoder that reads whole photos, and to a network that looks for words.
+if TYPE_CHECKING:
+    import torch
+
+# Passes run side by side on a CPU, a core each: larger ones won nothing in any network tried, and a single
+# image would pay for a full one.
+#: Inputs per pass by kind of device: images to a Darknet network, to a detector of torchvision or
+#: transformers, to an encoder that reads whole images, and to a network that finds words.
 DARKNET: Mapping[str, int] = {"cpu": 1, "cuda": 32}
 DETECTOR: Mapping[str, int] = {"cpu": 1, "cuda": 4}
 ENCODER_MAP: Mapping[str, int] = {"cpu": 1, "cuda": 16}
 PROMPTED: Mapping[str, int] = {"cpu": 1, "cuda": 4}
-#: Boxes to a pass of SAM's mask decoder.
+#: Images that are prepared together for a detector whose inputs differ in size, so that passes of one size
+#: fill.
+PREPARED: Mapping[str, int] = {"cpu": 1, "cuda": 16}
+#: Boxes per pass of SAM's mask decoder.
 BOXES: Mapping[str, int] = {"cpu": 8, "cuda": 64}
-#: Crops to a pass of an encoder, by precision (docs/speed-notes.md).
+#: Crops per pass of an encoder, by precision (docs/speed-notes.md).
 CROPS: Mapping[str, Mapping[str, int]] = {
     "float32": {"cpu": 8, "cuda": 128},
     "bfloat16": {"cpu": 16, "cuda": 128},
 }
 
 
-def filled_up(rows: NDArray[Any], size: int) -> NDArray[Any]:
-    """The rows (n, ...) followed by zeros up to ``size`` of them."""
-    if len(rows) == size:
-        return rows
-    return np.concatenate([rows, np.zeros((size - len(rows), *rows.shape[1:]), rows.dtype)])
+def batches(
+    inputs: Sequence[NDArray[Any]] | NDArray[Any], size: int, device: torch.device
+) -> Iterator[NDArray[Any]]:
+    """Yield the inputs, all of one shape, in arrays (size, ...); the last may hold fewer on a GPU.
 
-
-def batches(inputs: Sequence[NDArray[Any]] | NDArray[Any], size: int) -> Iterator[NDArray[Any]]:
-    """The inputs, all of one shape, in batches (size, ...), the last filled up with zeros."""
+    A pass over another number of inputs may take kernels that round otherwise. On a CPU the last array is
+    therefore filled up with zeros, at most 15 crops, so that a row is the same, bit for bit, alone and among
+    others. On a GPU, where a pass is large, that would cost more than the inputs themselves: rows of a
+    shorter pass agree up to rounding.
+    """
     for start in range(0, len(inputs), size):
-        yield filled_up(np.asarray(inputs[start : start + size]), size)
+        batch = np.asarray(inputs[start : start + size])
+        lacking = size - len(batch) if device.type == "cpu" else 0
+        yield (
+            np.concatenate([batch, np.zeros((lacking, *batch.shape[1:]), batch.dtype)]) if lacking else batch
+        )

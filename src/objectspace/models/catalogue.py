@@ -1,4 +1,4 @@
-"""What is known by name: the detectors and encoders, their published weights, and the layers of a network.
+"""The models known by name, their published weights, and the layers of a network.
 
 Nothing here imports torch, so that the models can be listed at once.
 """
@@ -209,7 +209,7 @@ def _file_row(name: str, kind: str, weights: WeightsFile) -> dict[str, Any]:
 def _hub_row(
     name: str, kind: str, weights: HubWeights, *, folder: str = "", through: str = "transformers"
 ) -> dict[str, Any]:
-    """A row of weights on the hub, which a user's own copy has in ``folder``."""
+    """Return the row of weights on the hub, which a user's own copy has in ``folder``."""
     from huggingface_hub import try_to_load_from_cache
 
     cached = (try_to_load_from_cache(weights.repository, file) for file in weights.files)
@@ -230,7 +230,10 @@ def _hub_row(
 
 
 def safe_name(text: str, *, otherwise: str) -> str:
-    """A network's name as it may stand in that of a space.
+    """Return a network's name as it may appear in the name of a space.
+
+    >>> safe_name("my net (v2)", otherwise="net")
+    'my-net-v2'
 
     What is no ASCII letter, digit, dot, dash or underscore becomes a dash. ``otherwise`` is the name where
     nothing is left.
@@ -239,31 +242,31 @@ def safe_name(text: str, *, otherwise: str) -> str:
 
 
 def kind_and_place(name: str) -> tuple[str | None, str]:
-    """The kind before the colon, None without one, and the hub id or folder behind it."""
+    """Split a DETR's name into the kind before the colon, None without one, and the hub id or folder."""
     kind, colon, place = name.partition(":")
     return (kind, place) if colon and kind in DETR_KINDS else (None, name)
 
 
 def is_hub_id(place: str) -> bool:
-    """Whether a text can name a repository of the hub: ``owner/name``."""
+    """Tell whether a text can name a repository of the hub: ``owner/name``."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", place) is not None
 
 
 def is_detr(name: str) -> bool:
-    """Whether a name means a model of transformers: a kind before it, a folder, or an id of the hub."""
+    """Tell whether a name means a model of transformers: a kind before it, a folder, or an id of the hub."""
     kind, place = kind_and_place(name)
     return kind is not None or Path(place).is_dir() or is_hub_id(place)
 
 
 def plain_name(name: str) -> str:
-    """The last part of a hub id or folder, as it may stand in the name of a space."""
+    """Return the last part of a hub id or folder, as it may appear in the name of a space."""
     _, place = kind_and_place(name)
     last = Path(place).absolute().name if Path(place).is_dir() else place.split("/")[-1]
     return safe_name(last, otherwise="detr")
 
 
 def located(name: str) -> str:
-    """The name under which a model is found again from any folder."""
+    """Return the name under which a model is found again from any folder."""
     kind, place = kind_and_place(name)
     if not Path(place).is_dir():
         return name
@@ -274,7 +277,7 @@ def located(name: str) -> str:
 
 
 def list_taps(network: Path | str) -> list[dict[str, Any]]:
-    """The layers of a named detector or a .cfg file: tap, kind, channels, height, width, stride.
+    """Return a row per layer of a named detector or .cfg file: tap, kind, channels, height, width, stride.
 
     Raises InputError for an unknown name, CfgError for a cfg that cannot be built.
     """

@@ -1,4 +1,4 @@
-"""Photos laid on a network's input."""
+"""Images resampled onto a network's input."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ _GRAY = 128
 
 
 def lay(image: Image, frame: Frame) -> Pixels:
-    """The input (h, w, 3) on which an image, whose pixels may be at reduced scale, lies as ``frame`` says.
+    """Resample an image, whose pixels may be at reduced scale, onto a network's input (h, w, 3).
 
-    Pixels are averaged 2 x 2 while both sides stay at least those wanted, then interpolated bilinearly
-    between pixel centers; what the image does not cover is gray. Safe to call from many threads.
+    The image's position is ``frame``'s. Pixels are averaged 2 x 2 while both sides stay at least those
+    wanted, then interpolated bilinearly between pixel centers; what the image does not cover is gray.
+    Safe to call from many threads.
     """
     width, height = (round(side * scale) for side, scale in zip(frame.image_wh, frame.scale_xy, strict=True))
     fitted = _bilinear(halved(image.pixels, at_least=(width, height)), frame.image_wh, (width, height))
@@ -40,7 +41,7 @@ def lay(image: Image, frame: Frame) -> Pixels:
 
 
 def checked_inputs(inputs: Sequence[Pixels] | Pixels, input_wh: tuple[int, int]) -> Pixels:
-    """Inputs of one size as one array (b, h, w, 3). Raises InputError for others."""
+    """Stack inputs of one size into an array (b, h, w, 3). Raises InputError for others."""
     width, height = input_wh
     stacked: Pixels = np.array(inputs)  # a copy, as torch wants arrays that may be written
     if stacked.ndim != 4 or stacked.shape[1:] != (height, width, 3) or stacked.dtype != np.uint8:
@@ -52,7 +53,7 @@ def checked_inputs(inputs: Sequence[Pixels] | Pixels, input_wh: tuple[int, int])
 
 
 def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, int]) -> Pixels:
-    """Pixels (h, w, 3), maybe at reduced scale, at the wanted size: interpolated between pixel centers.
+    """Interpolate pixels (h, w, 3) between pixel centers to the wanted size.
 
     Halving rounds a side up, so that the last pixel lies partly outside the image; the scale is the image's.
     """

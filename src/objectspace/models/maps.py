@@ -1,7 +1,8 @@
-"""Networks that look at a whole photo, and the maps that they make of it."""
+"""Networks that read a whole image, and the feature maps that they compute."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.errors import NonFiniteError
 from objectspace.images import Image, Pixels
 from objectspace.objects.boxes import Frame, recipe_frame
 
@@ -42,10 +44,10 @@ class Head:
 
 @dataclass(frozen=True, eq=False)
 class MapRun:
-    """What one pass over b inputs gave.
+    """The outputs of one pass over b inputs.
 
-    heads: what the network's own family reads objects from; of a Darknet network, per head its raw numbers
-        (b, anchors * (5 + classes), h, w), float32 on the CPU; nothing of an encoder
+    heads: the outputs from which the network's family reads objects; of a Darknet network, each head's
+        (b, anchors * (5 + classes), h, w), float32 on the CPU; empty for an encoder
     maps: by the head's layer number, per input the output of its tap (c, h, w), float32 on the network's
         device
     queries: per input a vector (q, d) of each object query, float32; None for a network that has none
@@ -55,9 +57,24 @@ class MapRun:
     maps: Mapping[int, Sequence[Tensor] | Tensor]
     queries: Sequence[Tensor] | Tensor | None = None
 
+    def __repr__(self) -> str:
+        count = max((len(maps) for maps in self.maps.values()), default=0)
+        return f"MapRun({count} inputs, maps of layers {list(self.maps)})"
+
+
+def check_finite(network: str, image_id: str, *arrays: NDArray[Any] | Tensor | None) -> None:
+    """Raise NonFiniteError where an output that a network gave for an image holds NaN or infinity."""
+    for array in arrays:
+        if array is None:
+            continue
+        # A tensor's sum shows a number that is not finite in a tenth of the time of testing each.
+        finite = np.isfinite(array).all() if isinstance(array, np.ndarray) else math.isfinite(array.sum())
+        if not finite:
+            raise NonFiniteError(network, image_id)
+
 
 class MapSource(Protocol):
-    """A network whose maps of a whole photo are kept: a detector, or an encoder that reads more than a crop.
+    """A network whose feature maps of whole images are kept: a detector, or an encoder of whole images.
 
     recipe: plain JSON, everything that determines the numbers, without thresholds; ``weights`` among them
     source: the name and the recipe's digest
@@ -65,7 +82,7 @@ class MapSource(Protocol):
     query_dimension: numbers in the vector of an object query, 0 for a network without queries
     precision: "float32" or "bfloat16"
     loaded_from: the arguments that make it again, in plain JSON
-    batch_size: inputs that are worth preparing together for a run, which makes its passes of them
+    batch_size: inputs to prepare together for a run, which splits them into passes
     """
 
     name: str
@@ -79,20 +96,22 @@ class MapSource(Protocol):
     loaded_from: Mapping[str, Any]
     batch_size: int
 
+    def __repr__(self) -> str:
+        size = "{} x {} pixels".format(*self.input_wh)
+        return f"{type(self).__name__}({self.name!r}, {size}, {self.precision} on {self.device})"
+
     def frame(self, image_wh: tuple[int, int]) -> Frame:
-        """How the network's input lies on an image of this size: as its recipe says.
+        """Return the position of the network's input on an image of this size, by its recipe.
 
         Where inputs are padded, the padding is no part of it.
         """
         return recipe_frame(self.recipe, image_wh)
 
     def prepare(self, image: Image) -> Pixels:
-        """The network's input (h, w, 3) for an image, see :func:`objectspace.models.inputs.lay`; may be
-        called from many threads.
-        """
+        """Return the network's input (h, w, 3) for an image; safe to call from many threads."""
         from objectspace.models.inputs import lay
 
         return lay(image, self.frame((image.width, image.height)))
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """One pass over prepared inputs, each (h, w, 3); a row does not depend on the others."""
+        """Run prepared inputs, each (h, w, 3); a row does not depend on the others."""

@@ -1,4 +1,4 @@
-"""Where a network runs and in which numbers: the one place that chooses, for detectors and encoders alike."""
+"""The device and the number type of networks, chosen in one place for detectors and encoders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AMPERE = 8
 
 
 def resolve_device(wish: str) -> torch.device:
-    """The device that ``wish`` names: "cpu", "cuda", "cuda:1" ..., or "auto" for CUDA where there is a GPU.
+    """Return the device named "cpu", "cuda", "cuda:1" ..., or "auto": CUDA where there is a GPU.
 
     Raises InputError for another word, ModelError where CUDA is asked for and no such GPU is there.
     """
@@ -36,7 +36,7 @@ def resolve_device(wish: str) -> torch.device:
 
 
 def resolve_precision(wish: str, device: torch.device) -> str:
-    """ "float32" or "bfloat16"; "auto" takes bfloat16 where the device has matrix units for it.
+    """Return "float32" or "bfloat16"; "auto" takes bfloat16 where the device has matrix units for it.
 
     Those are AMX on a CPU and the tensor cores of an NVIDIA GPU from Ampere on; elsewhere bfloat16 works,
     but slowly.
@@ -50,7 +50,7 @@ def resolve_precision(wish: str, device: torch.device) -> str:
 
 
 def torch_dtype(precision: str) -> torch.dtype:
-    """The torch dtype of a resolved precision."""
+    """Return the torch dtype of a resolved precision."""
     return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
 
 
@@ -61,7 +61,7 @@ def _has_bfloat16_units(device: torch.device) -> bool:
 
 
 def reproducible(device: torch.device) -> AbstractContextManager[None]:
-    """On CUDA: the same kernel every time, and float32 that is float32, not TF32 (cuDNN's default)."""
+    """Return a context in which CUDA takes the same kernels every time, and no TF32 (cuDNN's default)."""
     return _REPRODUCIBLE_CUDNN.held() if device.type == "cuda" else nullcontext()
 
 

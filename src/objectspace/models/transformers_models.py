@@ -1,4 +1,4 @@
-"""Networks of the ``transformers`` package: in a folder, or fetched from the hub once; read as data only."""
+"""Networks of the ``transformers`` package, from a folder or fetched from the hub once, read as data only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from objectspace.models.weights import HubWeights, refuse
 #: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.
 _PATTERNS = ("*.json", "*.txt", "*.safetensors")
 
-#: Nothing is fetched behind the user's back, and no code that lies beside the weights is run.
+#: Loading fetches nothing, and no code beside the weights is run.
 _OFFLINE = {"local_files_only": True, "trust_remote_code": False}
 
 
@@ -32,7 +32,7 @@ class Pretrained:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a folder of transformers is to hold.
+    """The expected contents of a folder of transformers.
 
     network, processor: their classes; kinds: what the configuration may call the network
     reads_text: whether the processor has a tokenizer
@@ -70,7 +70,7 @@ def load_published(published: Published, weights: Path | str | None) -> Pretrain
 
 
 def load_pretrained(place: Path | str, expected: Expected, *, otherwise: str = "") -> Pretrained:
-    """The network in a folder, which is a path, or of a repository of the hub, which is a text.
+    """Load the network in a folder, given as a path, or of a repository of the hub, given as a text.
 
     ``otherwise`` is what to do without the hub. Only safetensors are read, and no code beside them is run.
     Raises ModelError without transformers, WeightsError where the files lack something, cannot be read or are
@@ -90,7 +90,7 @@ def load_pretrained(place: Path | str, expected: Expected, *, otherwise: str = "
 
 
 def _read(transformers: Any, folder: Path, expected: Expected) -> Pretrained:
-    """The network and the processor of a folder. Raises WeightsError where they do not fit its files."""
+    """Read the network and the processor of a folder. Raises WeightsError where they do not fit its files."""
     network, processor = expected.network, expected.processor
     with _quiet(transformers):
         try:
@@ -115,10 +115,7 @@ def _read(transformers: Any, folder: Path, expected: Expected) -> Pretrained:
 
 
 def _check(folder: Path, expected: Expected) -> None:
-    """Raise WeightsError for a folder of another network, and for one without a configuration, an image
-    processor, a tokenizer where it reads text, or weights: transformers makes up what is missing, an empty
-    tokenizer, random weights.
-    """
+    """Raise WeightsError for a folder that lacks a part, or is of another network."""
     wanted = {
         "its configuration": ("config.json",),
         "its image processor": ("processor_config.json", "preprocessor_config.json"),
@@ -150,7 +147,7 @@ def _check_kind(folder: Path, expected: Expected, place: Path | str) -> None:
 
 
 def _hub_folder(repository: str, expected: Expected, otherwise: str) -> Path:
-    """A repository's folder in the hub's cache, fetched first where it is not there, or not whole.
+    """Return a repository's folder in the hub's cache, fetched first where it is missing or incomplete.
 
     A whole one is taken as it is and the hub is not asked, so that the weights stay the same. Of another kind
     of network only the configuration is fetched.
@@ -179,7 +176,7 @@ def _hub_folder(repository: str, expected: Expected, otherwise: str) -> Path:
 
 
 def joint_sha256(parts: Sequence[dict[str, str]]) -> str:
-    """64 hex digits that name the weights of one or more networks: of the one file, or of all digests."""
+    """Return the sha256 of the one file, or of all files' digests, of one or more networks."""
     digests = [digest for part in parts for digest in part.values()]
     if len(digests) == 1:
         return digests[0]
@@ -187,7 +184,7 @@ def joint_sha256(parts: Sequence[dict[str, str]]) -> str:
 
 
 def _fetched(repository: str, patterns: Sequence[str], otherwise: str) -> Path:
-    """The folder of a repository with what the hub has of these patterns. Raises DownloadError."""
+    """Fetch a repository's files of these patterns and return its folder. Raises DownloadError."""
     from huggingface_hub.errors import GatedRepoError
 
     try:
@@ -222,7 +219,7 @@ def _not_fetched(repository: str, reason: str, otherwise: str) -> DownloadError:
 
 @contextmanager
 def _quiet(transformers: Any) -> Iterator[None]:
-    """Without transformers' own bars and warnings: what is wrong is told in one sentence."""
+    """Silence transformers' own progress bars and warnings: a problem is raised as one sentence."""
     logging = transformers.utils.logging
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

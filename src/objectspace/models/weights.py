@@ -1,4 +1,4 @@
-"""Files of trained weights: fetched once with a checksum, and read as data only.
+"""Files of trained weights: fetched once with a checksum, read as data only.
 
 Nothing here runs code from a file: state dicts are read by safetensors or by torch's restricted unpickler.
 """
@@ -65,7 +65,7 @@ class HubWeights:
 
 
 def cache_folder() -> Path:
-    """Where fetched weights are kept: ``$OBJECTSPACE_CACHE``, or the user's cache folder of the system."""
+    """Return the folder of fetched weights: ``$OBJECTSPACE_CACHE``, or the user's cache folder."""
     import pooch
 
     chosen = os.environ.get("OBJECTSPACE_CACHE")
@@ -73,13 +73,13 @@ def cache_folder() -> Path:
 
 
 def local_path(file: WeightsFile) -> Path | None:
-    """The file, or None where it is missing or has another length; its content is not read."""
+    """Return the file, or None where it is missing or has another length; its content is not read."""
     path = (_SHIPPED if file.shipped else cache_folder()) / file.name
     return path if path.is_file() and path.stat().st_size == file.size else None
 
 
 def fetch(file: WeightsFile) -> Path:
-    """The file with the right sha256: shipped, in the cache, or fetched from the first address that has it.
+    """Return the file with the right sha256: shipped, cached, or fetched from the first address that has it.
 
     Raises DownloadError, which says what file to put where, when no address delivers it, and when a shipped
     file is not what was shipped.
@@ -108,7 +108,7 @@ def fetch(file: WeightsFile) -> Path:
 
 
 def load_state_dict(path: Path | str) -> dict[str, Tensor]:
-    """The tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
+    """Read the tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
 
     A checkpoint that holds its state dict under ``state_dict`` is opened up, and ``module.`` before every
     name, which training on several GPUs leaves, is removed. Raises WeightsError for a file that is missing,
@@ -173,7 +173,7 @@ def state_dict_sha256(network: nn.Module) -> str:
 def _download(file: WeightsFile, url: str) -> Path:
     import pooch
 
-    # What is fetched and what fails is told in one sentence at the end, not address by address.
+    # Failures are reported in one sentence at the end, not address by address.
     pooch.get_logger().setLevel("WARNING")
     # pooch writes to a temporary file beside the target and moves it there once the hash is right.
     fetched = pooch.retrieve(

@@ -1,1 +1,1 @@
-"""Objects: what is in the photos, and where it came from."""
+"""Objects: what is in the images, and where it came from."""

@@ -18,7 +18,7 @@ Float32 = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """How a network's input lies on the image: ``input = image * scale_xy + offset_xy``, in pixels.
+    """The position of a network's input on the image: ``input = image * scale_xy + offset_xy``, in pixels.
 
     ``image_wh`` and ``input_wh`` are ``(width, height)``. Made by :func:`stretch_frame`,
     :func:`letterbox_frame`, or :func:`shorter_side_frame` for an input whose size is the image's own.
@@ -30,11 +30,11 @@ class Frame:
     offset_xy: tuple[float, float]
 
     def to_input(self, xyxy: Float32) -> Float32:
-        """Boxes (n, 4) of the image in pixels of the network's input."""
+        """Convert boxes (n, 4) of the image to pixels of the network's input."""
         return (xyxy * self._scale() + self._offset()).astype(np.float32)
 
     def to_image(self, xyxy: Float32) -> Float32:
-        """Boxes (n, 4) of the network's input in pixels of the image; the inverse of :meth:`to_input`."""
+        """Convert boxes (n, 4) of the network's input to pixels of the image."""
         return ((xyxy - self._offset()) / self._scale()).astype(np.float32)
 
     def _scale(self) -> NDArray[np.float64]:
@@ -45,15 +45,18 @@ class Frame:
 
 
 def stretch_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Frame:
-    """The whole image fills the whole input, sides scaled apart (AlexeyAB's Darknet)."""
+    """Return the frame in which the image fills the input, its sides scaled independently (AlexeyAB's)."""
     scale = (input_wh[0] / image_wh[0], input_wh[1] / image_wh[1])
     return Frame(image_wh, input_wh, scale, (0.0, 0.0))
 
 
 def letterbox_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Frame:
-    """The image keeps its aspect and lies in the middle of the input, gray bars beside it (Darknet).
+    """Return the frame in which the image keeps its aspect, centered between gray bars (Darknet).
 
-    The fitted size is whole pixels, as the resampled picture is, so the two sides' scales may differ in the
+    >>> letterbox_frame((200, 100), (416, 416)).offset_xy
+    (0.0, 104.0)
+
+    The fitted size is whole pixels, as the resampled image is, so the two sides' scales may differ in the
     third digit.
     """
     ratio = min(input_wh[0] / image_wh[0], input_wh[1] / image_wh[1])
@@ -64,9 +67,9 @@ def letterbox_frame(image_wh: tuple[int, int], input_wh: tuple[int, int]) -> Fra
 
 
 def shorter_side_frame(image_wh: tuple[int, int], shorter: int, longer: int) -> Frame:
-    """The image keeps its aspect and fills an input of its own size: the shorter side is ``shorter`` pixels,
-    fewer where the longer would exceed ``longer``.
+    """Return the frame of an input of the image's aspect, with a shorter side of ``shorter`` pixels.
 
+    It is shorter where the longer side would exceed ``longer``.
     Both sides are rounded down, as torchvision does (``GeneralizedRCNNTransform``), but to no less than one.
     """
     scale = min(shorter / min(image_wh), longer / max(image_wh))
@@ -75,8 +78,9 @@ def shorter_side_frame(image_wh: tuple[int, int], shorter: int, longer: int) -> 
 
 
 def shortest_edge_frame(image_wh: tuple[int, int], shorter: int, longer: int) -> Frame:
-    """As :func:`shorter_side_frame`, but the shorter side is rounded to the nearest pixel, as DETR does, and
-    an image that has that side already keeps its size (transformers' ``get_size_with_aspect_ratio``).
+    """Return the frame of :func:`shorter_side_frame` with DETR's rounding to the nearest pixel.
+
+    An image whose shorter side fits already keeps its size (transformers' ``get_size_with_aspect_ratio``).
     """
     least, most = min(image_wh), max(image_wh)
     exact = min(float(shorter), longer * least / most)
@@ -87,7 +91,7 @@ def shortest_edge_frame(image_wh: tuple[int, int], shorter: int, longer: int) ->
 
 
 def recipe_frame(recipe: Mapping[str, Any], image_wh: tuple[int, int]) -> Frame:
-    """The frame of an image under a network's recipe: its ``resize``, with ``input_wh`` or ``sides``.
+    """Return the frame of an image under a network's recipe: its ``resize``, with ``input_wh`` or ``sides``.
 
     Raises KeyError, TypeError or ValueError for a recipe that does not say.
     """
@@ -123,26 +127,34 @@ def first_cells(cell: NDArray[np.int32], center: NDArray[np.float32], size: int)
 
 
 def clip(xyxy: Float32, image_wh: tuple[int, int]) -> Float32:
-    """Boxes (n, 4) cut off at the image's border; one wholly outside ends with zero area."""
+    """Clip boxes (n, 4) to the image; one wholly outside ends with zero area.
+
+    >>> clip(np.array([[-5, 2, 8, 20]], np.float32), (10, 10)).tolist()
+    [[0.0, 2.0, 8.0, 10.0]]
+    """
     width, height = image_wh
     inside: Float32 = np.clip(xyxy, 0, np.array([width, height, width, height], np.float32))
     return inside.astype(np.float32)
 
 
 def area(xyxy: Float32) -> Float32:
-    """Areas (n,) in square pixels; zero where a box is empty or turned inside out."""
+    """Return areas (n,) in square pixels; zero where a box is empty or inverted."""
     sides = np.maximum(xyxy[:, 2:] - xyxy[:, :2], 0)
     areas: Float32 = (sides[:, 0] * sides[:, 1]).astype(np.float32)
     return areas
 
 
 def centers(xyxy: Float32) -> Float32:
-    """Box centers (n, 2) as x, y."""
+    """Return box centers (n, 2) as x, y."""
     return ((xyxy[:, :2] + xyxy[:, 2:]) / 2).astype(np.float32)
 
 
 def iou(first: Float32, second: Float32) -> Float32:
-    """Intersection over union of boxes (n, 4) with boxes (m, 4): (n, m) in [0, 1]; 0 for an empty box."""
+    """Return the intersection over union of boxes (n, 4) and (m, 4): (n, m) in [0, 1]; 0 for an empty box.
+
+    >>> iou(np.array([[0, 0, 2, 2]], np.float32), np.array([[0, 0, 2, 1], [5, 5, 6, 6]], np.float32)).tolist()
+    [[0.5, 0.0]]
+    """
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     sides = np.maximum(high - low, 0)
@@ -153,7 +165,7 @@ def iou(first: Float32, second: Float32) -> Float32:
 
 
 def whole_pixels(box: Float32, image_wh: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The whole pixels that a box touches, at least one: left, top, and exclusive right and bottom."""
+    """Return the whole pixels that a box touches, at least one: left, top, exclusive right and bottom."""
     width, height = image_wh
     left = int(np.clip(np.floor(box[0]), 0, width - 1))
     top = int(np.clip(np.floor(box[1]), 0, height - 1))

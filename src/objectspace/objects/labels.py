@@ -36,14 +36,18 @@ _COCO_SPELLING = {
 
 
 def coco_spelling(name: str) -> str:
-    """A class name as COCO spells it; any other name comes back as it is."""
+    """Return a class name as COCO spells it; any other name unchanged.
+
+    >>> coco_spelling("tvmonitor"), coco_spelling("wombat")
+    ('tv', 'wombat')
+    """
     return _COCO_SPELLING.get(name, name)
 
 
 def check_names(path: Path | str, names: Sequence[str], place: str, *, first: int) -> tuple[str, ...]:
-    """The names of classes as COCO spells them; messages count ``place`` ("line", "class") from ``first``.
+    """Return class names as COCO spells them; messages count ``place`` ("line", "class") from ``first``.
 
-    Raises AnnotationError for a class without a name and for a name that stands twice (both would move or
+    Raises AnnotationError for a class without a name and for a name given twice (both would move or
     merge classes unseen).
     """
     spelled = [coco_spelling(name.strip()) for name in names]
@@ -63,7 +67,7 @@ def check_names(path: Path | str, names: Sequence[str], place: str, *, first: in
 
 
 def read_names(path: Path | str) -> tuple[str, ...]:
-    """The class names of a names file, one a line, numbered from 0, as COCO spells them.
+    """Read the class names of a file, one a line, numbered from 0, as COCO spells them.
 
     Empty lines at the end do not count. Raises AnnotationError for a file without names and as
     :func:`check_names` does.

@@ -1,7 +1,7 @@
 """Run-length masks in COCO's format.
 
 pycocotools packs them and fills polygons. They are unpacked here, only the part that is asked for, so that a
-small object in a large photo costs no photo-sized array.
+small object in a large image costs no image-sized array.
 """
 
 from __future__ import annotations
@@ -15,23 +15,28 @@ from numpy.typing import NDArray
 from objectspace.errors import InputError
 from objectspace.objects.records import Mask
 
-#: Characters of one packed run: 35 bits hold any run of any photo.
+#: Characters of one packed run: 35 bits hold any run of any image.
 LONGEST_COUNT = 7
 
 
 def encode(pixels: NDArray[np.bool_]) -> Mask:
-    """The run-length mask of booleans (h, w), true where the object is."""
+    """Encode booleans (h, w), true where the object is, as a run-length mask.
+
+    >>> mask = encode(np.array([[False, True, True], [False, True, False]]))
+    >>> mask_area(mask), mask_box(mask).tolist()
+    (3, [1.0, 0.0, 3.0, 2.0])
+    """
     height, width = pixels.shape
     return Mask(height, width, pycocotools.mask.encode(np.asfortranarray(pixels, np.uint8))["counts"])
 
 
 def decode(mask: Mask) -> NDArray[np.bool_]:
-    """The booleans (h, w) of a mask."""
+    """Decode a mask to booleans (h, w)."""
     return decode_box(mask, (0, 0, mask.width, mask.height))
 
 
 def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
-    """The part of ``decode(mask)`` in a box (left, top, right, bottom) of whole pixels.
+    """Decode the part of a mask in a box (left, top, right, bottom) of whole pixels.
 
     Only the columns of the box are unpacked. Raises InputError for a box that is not inside the mask.
     """
@@ -50,7 +55,7 @@ def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
 
 
 def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> Mask:
-    """The mask of a polygon (n, 2) in pixels of the image, as COCO fills it; what lies outside is cut off."""
+    """Rasterize a polygon (n, 2) in pixels of the image, as COCO does, clipped to the image."""
     width, height = image_wh
     flat: Sequence[float] = polygon_xy.reshape(-1).tolist()
     (packed,) = pycocotools.mask.frPyObjects([flat], height, width)
@@ -58,14 +63,14 @@ def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> 
 
 
 def united(masks: Sequence[Mask]) -> Mask:
-    """The pixels of any of one or more masks of one image."""
+    """Return the union of one or more masks of one image."""
     first = masks[0]
     packed = pycocotools.mask.merge([_coco(mask) for mask in masks])
     return Mask(first.height, first.width, packed["counts"])
 
 
 def mask_from_runs(lengths: NDArray[np.int64], image_wh: tuple[int, int]) -> Mask:
-    """The mask of run lengths down the columns, the first one outside the object (uncompressed COCO).
+    """Make a mask of run lengths down the columns, the first one outside the object (uncompressed COCO).
 
     Runs of no length are taken out, so that equal masks have equal counts. Raises InputError where a length
     is negative or they do not add up to the image's pixels.
@@ -83,27 +88,27 @@ def mask_from_runs(lengths: NDArray[np.int64], image_wh: tuple[int, int]) -> Mas
 
 
 def mask_from_counts(counts: bytes, image_wh: tuple[int, int]) -> Mask:
-    """The mask of counts as COCO packs them, which are checked first: pycocotools would read past their end.
+    """Make a mask of counts as COCO packs them, checked first: pycocotools would read past their end.
 
     Raises InputError as :func:`mask_from_runs` does, and for counts that are no packed runs.
     """
     characters = np.frombuffer(counts, np.uint8)
     lasts = np.flatnonzero((characters - np.uint8(48)) & 32 == 0)
     lengths = np.diff(lasts, prepend=-1)
-    alien = ((characters < 48) | (characters > 111)).any()
-    if alien or not len(lasts) or lasts[-1] != len(characters) - 1 or lengths.max() > LONGEST_COUNT:
+    unprintable = ((characters < 48) | (characters > 111)).any()
+    if unprintable or not len(lasts) or lasts[-1] != len(characters) - 1 or lengths.max() > LONGEST_COUNT:
         raise InputError("the counts of the mask are no run lengths as COCO packs them")
     return mask_from_runs(_run_lengths(counts), image_wh)
 
 
 def mask_box(mask: Mask) -> NDArray[np.float32]:
-    """The tight box (4,) ``xyxy`` float32 of a mask on pixel edges; zeros where the mask is empty."""
+    """Return the tight box (4,) ``xyxy`` float32 of a mask on pixel edges; zeros where the mask is empty."""
     x, y, width, height = pycocotools.mask.toBbox(_coco(mask))
     return np.array([x, y, x + width, y + height], np.float32)
 
 
 def mask_area(mask: Mask) -> int:
-    """How many pixels of a mask are the object's."""
+    """Count the object's pixels in a mask."""
     return int(pycocotools.mask.area(_coco(mask)))
 
 
@@ -112,7 +117,7 @@ def _coco(mask: Mask) -> dict[str, object]:
 
 
 def _run_lengths(counts: bytes) -> NDArray[np.int64]:
-    """The lengths of a mask's runs down its columns, the first one outside the object.
+    """Return the lengths of a mask's runs down its columns, the first one outside the object.
 
     COCO writes each length in characters of 48 + 6 bits: five of the number, lowest first, and one that says
     whether more follow; negative numbers extend the last character's fifth bit. From the fourth on it

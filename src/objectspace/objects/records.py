@@ -1,8 +1,9 @@
-"""Objects: one columnar record for everything found in photos, checked once when it is made."""
+"""Objects: one columnar record for everything found in images, checked once when it is made."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -10,11 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.files import content_id
 
 #: Provenance of an object that no detector made, or no known cell of it.
 UNKNOWN = -1
+
+#: Labels that a repr lists before it only counts.
+_NAMED_LABELS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,9 @@ class Mask:
     height: int
     width: int
     counts: bytes
+
+    def __repr__(self) -> str:
+        return f"Mask({self.width} x {self.height} pixels, {len(self.counts)} bytes)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,19 +50,22 @@ class Provenance:
     anchor: NDArray[np.int32]
     objectness: NDArray[np.float32]
 
+    def __repr__(self) -> str:
+        return f"Provenance({len(self.head)} objects, heads {np.unique(self.head).tolist()})"
+
     @classmethod
     def unknown(cls, count: int) -> Provenance:
-        """The provenance of ``count`` objects that came from elsewhere."""
+        """Return the provenance of ``count`` objects that came from elsewhere."""
         nowhere = np.full(count, UNKNOWN, np.int32)
         return cls(nowhere, nowhere, nowhere, nowhere, nowhere, np.full(count, np.nan, np.float32))
 
     def take(self, index: NDArray[Any]) -> Provenance:
-        """The rows that ``index`` (integers or booleans) selects."""
+        """Return the rows that ``index`` (integers or booleans) selects."""
         return Provenance(*(getattr(self, column.name)[index] for column in fields(self)))
 
     @classmethod
     def joined(cls, parts: Sequence[Provenance]) -> Provenance:
-        """The rows of all parts (at least one) in order."""
+        """Concatenate the rows of all parts (at least one) in order."""
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
 
@@ -68,7 +78,7 @@ class Objects:
     image_id: (n,) str
     xyxy: (n, 4) float32, pixels of the original image, inside it, area above zero
     label: (n,) str
-    score: (n,) float32 in [0, 1]; NaN where nobody scored the object (an annotation)
+    score: (n,) float32 in [0, 1]; NaN where there is none (an annotation)
     source: (n,) str, what found the object, as ``name@digest`` of its recipe
     mask: (n,) of :class:`Mask` or None
     provenance: which cell of the detector made it
@@ -97,14 +107,26 @@ class Objects:
     def __len__(self) -> int:
         return len(self.object_id)
 
+    def __repr__(self) -> str:
+        count, images = len(self), len(np.unique(self.image_id))
+        labels = Counter(self.label.tolist()).most_common()
+        named = ", ".join(f"{label} {number}" for label, number in labels[:_NAMED_LABELS])
+        more = f", {len(labels) - _NAMED_LABELS} more labels" if len(labels) > _NAMED_LABELS else ""
+        factors = f"; factors {', '.join(self.factors)}" if self.factors else ""
+        return (
+            f"Objects({count} in {counted(images, 'image')}: {named}{more}{factors})"
+            if count
+            else "Objects(0)"
+        )
+
     def columns(self) -> dict[str, NDArray[Any]]:
-        """Every column by name: the object's own, its provenance's, then the factors."""
+        """Return every column by name: the object's own, its provenance's, then the factors."""
         own = {name: getattr(self, name) for name in _OWN}
         cells = {f.name: getattr(self.provenance, f.name) for f in fields(self.provenance)}
         return {**own, **cells, **self.factors}
 
     def take(self, index: NDArray[Any] | Sequence[int]) -> Objects:
-        """The rows that ``index`` (integers or booleans) selects, in its order."""
+        """Return the rows that ``index`` (integers or booleans) selects, in its order."""
         rows = np.asarray(index)
         if rows.size == 0:
             rows = rows.astype(np.int64)
@@ -113,7 +135,7 @@ class Objects:
         return Objects(**own, provenance=self.provenance.take(rows), factors=factors)
 
     def with_factors(self, factors: Mapping[str, NDArray[Any]]) -> Objects:
-        """The same objects with more factor columns; one of a name they have takes the place of theirs."""
+        """Return the same objects with more factor columns, which replace those of the same name."""
         return replace(self, factors={**self.factors, **factors})
 
 
@@ -131,12 +153,12 @@ _FACTOR_NAME = re.compile(r"\w[\w -]*")
 
 
 def can_be_column(name: str) -> bool:
-    """Whether a factor can have this name: letters, digits, spaces, - and _, and no own column's."""
+    """Tell whether a factor can have this name: letters, digits, spaces, - and _, and not reserved."""
     return _FACTOR_NAME.fullmatch(name) is not None and name not in RESERVED_NAMES
 
 
 def known_values(column: NDArray[Any]) -> NDArray[np.bool_]:
-    """(n,) where a column has a value: a finite number, a text."""
+    """Return (n,) where a column has a value: a finite number, a text."""
     if column.dtype.kind == "f":
         finite: NDArray[np.bool_] = np.isfinite(column)
         return finite
@@ -154,9 +176,13 @@ def make_objects(
     provenance: Provenance | None = None,
     factors: Mapping[str, NDArray[Any]] | None = None,
 ) -> Objects:
-    """The objects of one image, their ids computed; an object that stands twice is kept once.
+    """Make the objects of one image with their ids, duplicates once.
 
-    xyxy is (n, 4) float32 in pixels of the image; score (n,) or None for objects that nobody scored.
+    >>> boxes = np.array([[0, 0, 5, 5], [3, 3, 9, 9]], np.float32)
+    >>> make_objects(image_id="a1", xyxy=boxes, label=["cat", "dog"], source="by hand")
+    Objects(2 in 1 image: cat 1, dog 1)
+
+    xyxy is (n, 4) float32 in pixels of the image; score (n,) or None for objects without scores.
     Raises InputError for a box that is not finite or has no area, and for columns of different lengths.
     """
     count = len(xyxy)
@@ -188,7 +214,7 @@ def make_objects(
 
 
 def object_id(image_id: str, source: str, box: NDArray[np.float32], label: str, mask: Mask | None) -> str:
-    """32 hex digits that name one object: the same in every job that finds it again.
+    """Return 32 hex digits that name one object: the same in every job that finds it again.
 
     The box counts to a hundredth of a pixel, so that the last bit of a float does not make a new object.
     """
@@ -198,7 +224,7 @@ def object_id(image_id: str, source: str, box: NDArray[np.float32], label: str, 
 
 
 def _check_boxes(xyxy: NDArray[np.float32]) -> None:
-    """Raises InputError for the first box (n, 4) that is not finite or has no area."""
+    """Raise InputError for the first box (n, 4) that is not finite or has no area."""
     good = np.isfinite(xyxy).all(1) & (xyxy[:, :2] < xyxy[:, 2:]).all(1)
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
@@ -208,12 +234,12 @@ def _check_boxes(xyxy: NDArray[np.float32]) -> None:
 
 
 def no_objects() -> Objects:
-    """An empty record."""
+    """Return an empty record."""
     return make_objects(image_id="", xyxy=np.empty((0, 4), np.float32), label=[], source="")
 
 
 def concatenate(parts: Sequence[Objects]) -> Objects:
-    """The rows of all parts in order; a factor that a part lacks is unknown (NaN, None) in its rows."""
+    """Concatenate the rows of all parts; a factor that a part lacks is unknown (NaN, None) in its rows."""
     parts = [part for part in parts if len(part)]
     if not parts:
         return no_objects()

@@ -62,23 +62,23 @@ def batch():
 @pytest.mark.parametrize("size", [1, 3])
 def test_patches_are_the_whole_run_where_it_changes(network, batch, tap, size) -> None:
     names = [layer.name for layer in network.layers.taps]
-    untouched = {int(name): output for name, output in network.run(batch, names).taps.items()}
-    untouched[-1] = batch
+    baseline = {int(name): output for name, output in network.run(batch, names).taps.items()}
+    baseline[-1] = batch
     path = downstream(network.layers, tap, HEADS)
-    _, channels, rows, columns = untouched[tap].shape
+    _, channels, rows, columns = baseline[tap].shape
     size = min(size, rows, columns)
     down, right = rows - size, columns - size
     corners = [(0, 0), (down, right), (down // 2, 0), (down // 2, right // 2)]
     y, x = torch.tensor(corners).T
     zeros = torch.zeros(len(corners), channels, size, size)
-    heads = PatchRunner(network, tap, path, untouched).run(Patches(zeros, y, x))
+    heads = PatchRunner(network, tap, path, baseline).run(Patches(zeros, y, x))
     assert sorted(heads) == [layer.number for layer in path if layer.number in HEADS]
     for row, (top, left) in enumerate(corners):
-        changed = untouched[tap].clone()
+        changed = baseline[tap].clone()
         changed[:, :, top : top + size, left : left + size] = 0
-        expected = network.run_layers({**untouched, tap: changed}, path)
+        expected = network.run_layers({**baseline, tap: changed}, path)
         for number, patches in heads.items():
-            found = untouched[network.layers.layers[number].inputs[0]].clone()
+            found = baseline[network.layers.layers[number].inputs[0]].clone()
             place = found[0, :, patches.y[row] :, patches.x[row] :][:, : patches.height, : patches.width]
             place.copy_(patches.values[row])
             torch.testing.assert_close(found, expected[number], rtol=1e-4, atol=1e-5)
@@ -86,11 +86,11 @@ def test_patches_are_the_whole_run_where_it_changes(network, batch, tap, size) -
 
 def test_a_change_in_a_corner_takes_a_small_patch(network, batch) -> None:
     names = [layer.name for layer in network.layers.taps]
-    untouched = {int(name): output for name, output in network.run(batch, names).taps.items()}
+    baseline = {int(name): output for name, output in network.run(batch, names).taps.items()}
     path = downstream(network.layers, 7, [11])
-    nought = torch.zeros(1, dtype=torch.int64)
-    changed = Patches(torch.zeros(1, 8, 1, 1), nought, nought)
-    patches = PatchRunner(network, 7, path, untouched).run(changed)[11]
+    zeros = torch.zeros(1, dtype=torch.int64)
+    changed = Patches(torch.zeros(1, 8, 1, 1), zeros, zeros)
+    patches = PatchRunner(network, 7, path, baseline).run(changed)[11]
     assert (patches.height, patches.width) == (5, 5)
 
 

@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.errors import CfgError, DownloadError, InputError, ModelError, WeightsError
+from objectspace.errors import CfgError, DownloadError, InputError, ModelError, NonFiniteError, WeightsError
 from objectspace.images import Image, halved, image_from_array
 from objectspace.models import weights as weights_module
 from objectspace.models.darknet.architectures import ARCHITECTURES
 from objectspace.models.darknet.cfg import parse_cfg
 from objectspace.models.darknet.network import load_network, write_weights
 from objectspace.models.detectors import Detector, load_detector
+from objectspace.models.detectors.predictions import Predictions, unsuppressed
 from objectspace.models.maps import MapRun
 from objectspace.objects.boxes import stretch_frame
-from objectspace.objects.records import Objects
+from objectspace.objects.records import Objects, Provenance
 
 # 64 x 32 pixels; a head of 4 x 2 cells of 16 pixels, then one of 8 x 4 cells of 8 pixels; two anchors each,
 # three classes.
@@ -254,8 +255,38 @@ def test_what_lies_in_the_gray_bars_is_no_object(letterboxed: Detector) -> None:
 def test_numbers_that_are_not_finite_are_an_error(detector: Detector, value: float) -> None:
     prediction = Prediction(FINE, 0, x=0, y=0)
     prediction.numbers[1] = value
-    with pytest.raises(ModelError, match="small gave NaN or infinity at layer 6 for image image"):
+    with pytest.raises(NonFiniteError, match="image image: small gave NaN or infinity"):
         find(detector, prediction)
+
+
+def test_the_other_rows_of_a_pass_are_good(detector: Detector) -> None:
+    bad = Prediction(FINE, 0, x=0, y=0)
+    bad.numbers[4] = math.nan
+    runs = [run_of(bad), run_of(Prediction(COARSE, 1, x=1, y=1))]
+    together = MapRun(tuple(torch.cat(heads) for heads in zip(*(run.heads for run in runs), strict=True)), {})
+    frame = stretch_frame((64, 32), (64, 32))
+    with pytest.raises(NonFiniteError):
+        detector.find_objects(together, 0, "first", frame, confidence=0.25, iou=0.45)
+    assert len(detector.find_objects(together, 1, "second", frame, confidence=0.25, iou=0.45)) == 1
+
+
+def test_a_score_of_the_confidence_counts(detector: Detector) -> None:
+    prediction = Prediction(FINE, 0, x=0, y=0, score=0.7)
+    (score,) = find(detector, prediction).score
+    assert len(find(detector, prediction, confidence=float(score))) == 1
+    assert len(find(detector, prediction, confidence=float(np.nextafter(score, np.float32(1))))) == 0
+
+
+def test_an_overlap_of_the_threshold_does_not_suppress() -> None:
+    # Half of the first box is all of the second.
+    found = Predictions(
+        np.array([[0.0, 0.0, 10.0, 10.0], [0.0, 0.0, 10.0, 5.0]]),
+        np.array([0.9, 0.8], np.float32),
+        np.array([0, 0]),
+        Provenance.unknown(2),
+    )
+    assert unsuppressed(found, 0.5).tolist() == [0, 1]
+    assert unsuppressed(found, 0.499).tolist() == [0]
 
 
 def test_sides_beyond_all_bounds_end_at_the_image(detector: Detector) -> None:
@@ -554,3 +585,8 @@ def test_the_table_of_detectors_needs_no_torch() -> None:
         "assert 'torch' not in sys.modules and 'pooch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_detector_shows_itself_in_one_line(detector: Detector) -> None:
+    assert repr(detector) == "DarknetDetector('small', 64 x 32 pixels, float32 on cpu)"
+    assert repr(run_of()) == "MapRun(0 inputs, maps of layers [])"

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
+from objectspace.errors import DownloadError, InputError, ModelError, NonFiniteError, WeightsError
 from objectspace.images import Image, image_from_array
 from objectspace.models.detectors import load_detector
 from objectspace.models.detectors.detr import DetrDetector
@@ -312,3 +312,28 @@ def test_a_repository_that_lacks_something_is_told_what(hub: Path, folders: dict
         shutil.copy(folders["detr"] / file, hub)
     with pytest.raises(DownloadError, match=r"someone/old-detr .* holds no weights; expected model\.safeten"):
         load_detector("someone/old-detr")
+
+
+def test_a_score_of_the_confidence_counts(detector: DetrDetector, photo: Image) -> None:
+    (found,) = detector.detect([photo], confidence=CONFIDENCE)
+    threshold = float(found.score[-1])
+    (at_it,) = detector.detect([photo], confidence=threshold)
+    assert at_it.object_id.tolist() == found.object_id.tolist() != []
+
+
+def test_numbers_that_are_not_finite_fail_their_image_only(detector: DetrDetector, photo: Image) -> None:
+    white = np.full((96, 128, 3), 255, np.uint8)
+
+    def overflow(_: Any, given: tuple, named: dict[str, torch.Tensor]) -> tuple[tuple, dict]:
+        pixels = named["pixel_values"]
+        return given, {"pixel_values": torch.where(pixels.amin() > 0, torch.nan, pixels)}  # the white picture
+
+    hook = detector.network.register_forward_pre_hook(overflow, with_kwargs=True)
+    try:
+        run = detector.run([detector.prepare(photo), white])
+    finally:
+        hook.remove()
+    frame = detector.frame((128, 96))
+    assert len(detector.find_objects(run, 0, "good", frame, confidence=CONFIDENCE, iou=0.5))
+    with pytest.raises(NonFiniteError, match=r"image bad: .* gave NaN or infinity"):
+        detector.find_objects(run, 1, "bad", frame, confidence=CONFIDENCE, iou=0.5)

@@ -284,3 +284,10 @@ def test_bfloat16_finds_much_the_same(torchvision_detectors: dict[str, Any], pho
     said, expected = (one.run([one.prepare(photo)]).heads[0].logits for one in (half, exact))
     assert half.source != exact.source
     assert float((said - expected).std() / expected.std()) < 0.05
+
+
+def test_a_score_of_the_confidence_counts(detector: TorchvisionDetector, photo: Image) -> None:
+    found = find(detector, photo)
+    threshold = float(found.score[len(found) // 2])
+    (at_it,) = detector.detect([photo], confidence=threshold, iou=IOU)
+    assert at_it.object_id.tolist() == found.object_id[found.score >= threshold].tolist()

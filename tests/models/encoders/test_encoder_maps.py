@@ -21,13 +21,13 @@ NAMES = ("apple", "pear", "plum")
 
 @pytest.fixture(scope="module")
 def vit(world):
-    return load_encoder_map("test_vit", weights=world.encoder_weights)
+    return load_encoder_map("test_vit", weights=world.encoder_weights, precision="float32")
 
 
 @pytest.fixture(scope="module")
 def demo():
     torch.set_num_threads(1)
-    return load_encoder_map("demo")
+    return load_encoder_map("demo", precision="float32")
 
 
 def picture(height, width, seed=0):
@@ -36,7 +36,7 @@ def picture(height, width, seed=0):
 
 
 def test_a_transformers_map_is_its_patch_tokens(vit, world):
-    encoder = load_encoder("test_vit", weights=world.encoder_weights)
+    encoder = load_encoder("test_vit", weights=world.encoder_weights, precision="float32")
     encoder.network.set_input_size(img_size=(SIDE, SIDE))
     pixels = picture(SIDE, SIDE).pixels
     with torch.inference_mode():
@@ -50,7 +50,7 @@ def test_a_transformers_map_is_its_patch_tokens(vit, world):
 
 def test_the_mean_of_a_convolutional_map_is_the_pooled_vector(demo):
     pixels = picture(SIDE, SIDE).pixels
-    encoder = load_encoder("demo")
+    encoder = load_encoder("demo", precision="float32")
     with torch.inference_mode():
         expected = encoder.network(encoder.normalized(pixels[None]))[0]
     (head,) = demo.heads

@@ -51,9 +51,18 @@ class Gives(nn.Module):
         return self.output
 
 
+class Overflows(nn.Module):
+    """Infinity for crops that are white, their mean for others."""
+
+    def forward(self, crops: Tensor) -> Tensor:
+        means = crops.mean(dim=(2, 3))
+        return torch.where(means.amin(1, keepdim=True) > 0, torch.inf, means)
+
+
 def encoder_of(network: nn.Module, size: int = 8, **settings: Any) -> NetworkEncoder:
     preprocessing = Preprocessing(size, (0.5, 0.25, 0.0), (0.5, 0.25, 2.0), "bilinear")
-    return NetworkEncoder(network, preprocessing, name="fake", weights="0" * 64, tap="mean", **settings)
+    fixed = {"name": "fake", "weights": "0" * 64, "tap": "mean", "precision": "float32"}
+    return NetworkEncoder(network, preprocessing, **{**fixed, **settings})
 
 
 def random_crops(count: int, size: int, seed: int = 0) -> np.ndarray:
@@ -147,6 +156,15 @@ def test_nor_does_one_of_resnet50(resnet_file: Path):
     crops = random_crops(3, 224)
     together = encoder.embed(crops)
     assert np.array_equal(encoder.embed(crops[::-1]), together[::-1])
+
+
+def test_a_crop_that_overflows_spoils_its_own_vector_only():
+    crops = np.stack([np.full((8, 8, 3), gray, np.uint8) for gray in (0, 255, 0)])
+    assert np.isfinite(encoder_of(Overflows(), batch_size=4).embed(crops)).all(1).tolist() == [
+        True,
+        False,
+        True,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -381,7 +399,7 @@ def test_timms_own_weights_are_named_by_their_content(monkeypatch: pytest.Monkey
     network = timm.create_model(SMALL, num_classes=0)
     asked = []
     monkeypatch.setattr(timm, "create_model", lambda name, **given: asked.append(given) or network)
-    assert load_encoder(SMALL).weights == state_dict_sha256(network)
+    assert load_encoder(SMALL, precision="float32").weights == state_dict_sha256(network)
     assert asked == [{"num_classes": 0, "pretrained": True}]
 
 
@@ -482,3 +500,8 @@ def test_timms_clip_image_towers_are_plain_names(tmp_path: Path):
     config = timm.get_pretrained_cfg(name)
     assert timm.is_model(name)
     assert config.mean == pytest.approx((0.4815, 0.4578, 0.4082), abs=1e-4)
+
+
+def test_an_encoder_shows_itself_in_one_line():
+    words = "NetworkEncoder('fake', 8 x 8 pixels to 3 numbers, float32 on cpu)"
+    assert repr(encoder_of(MeanColor())) == words

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, NonFiniteError
 from objectspace.images import Image, image_from_array
 from objectspace.models.catalogue import GROUNDING_DINO_TINY
 from objectspace.models.prompts.found import Found
@@ -190,3 +190,23 @@ def test_several_captions_give_all_words(loaded, photo) -> None:
     # 20 queries a caption, a box of each for every word at threshold 0
     assert np.bincount(found.word).tolist() == [20] * len(words)
     assert len(np.unique(found.query)) == 40
+
+
+def test_scores_of_the_thresholds_count() -> None:
+    logits, boxes = torch.zeros(1, 10), torch.full((1, 4), 0.5)  # every probability is a half
+    found = read_boxes(logits, boxes, [np.array([1]), np.array([3])], 0.5, 0.5)
+    assert found.word.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("output", ["logits", "pred_boxes"])
+def test_numbers_that_are_not_finite_fail_the_image(loaded, photo, output: str) -> None:
+    def overflow(_, __, given):
+        given[output] = torch.full_like(given[output], torch.nan)
+        return given
+
+    hook = loaded.network.register_forward_hook(overflow)
+    try:
+        with pytest.raises(NonFiniteError, match=f"image {photo.image_id}: Grounding DINO gave NaN"):
+            finder(loaded).find(photo)
+    finally:
+        hook.remove()

@@ -173,3 +173,7 @@ def test_it_is_loaded_again_by_what_it_keeps(prompter) -> None:
 def test_wrong_arguments(prompt_weights, given: dict, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         load_prompter(**{"prompt": "dog", "weights": prompt_weights, **given})
+
+
+def test_a_prompter_shows_itself_in_one_line(prompter) -> None:
+    assert repr(prompter) == f"{type(prompter).__name__}('Apple, red pineapple', float32 on cpu)"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from objectspace.errors import NonFiniteError
 from objectspace.images import Image, image_from_array
 from objectspace.models.catalogue import SAM_VIT_BASE
 from objectspace.models.prompts.mask_logits import run_lengths
@@ -115,3 +116,18 @@ def test_photos_without_boxes_have_no_masks(loaded) -> None:
     found = Sam(loaded, CPU).masks(images, boxes)
     assert [len(masks.masks) for masks in found] == [0, 2, 0]
     assert [len(masks.score) for masks in found] == [0, 2, 0]
+
+
+@pytest.mark.parametrize("output", ["pred_masks", "iou_scores"])
+def test_numbers_that_are_not_finite_fail_the_image(loaded, output: str) -> None:
+    def overflow(_, __, given):
+        given[output] = torch.full_like(given[output], torch.nan)
+        return given
+
+    image = photo(40, 30)
+    hook = loaded.network.register_forward_hook(overflow)
+    try:
+        with pytest.raises(NonFiniteError, match=f"image {image.image_id}: SAM gave NaN"):
+            Sam(loaded, CPU).masks([image], [boxes_in(image, 2)])
+    finally:
+        hook.remove()

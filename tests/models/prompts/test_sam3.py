@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, NonFiniteError
 from objectspace.images import Image, image_from_array
 from objectspace.models.catalogue import SAM3
 from objectspace.models.prompts.found import DUPLICATE_IOU
@@ -96,3 +96,24 @@ def test_the_photo_is_looked_at_once_for_all_words(loaded, photo, monkeypatch) -
 def test_a_word_too_long(loaded) -> None:
     with pytest.raises(InputError, match=r"'a{40}' … has 52 tokens, SAM 3 reads 32; use fewer words"):
         Sam3(("a" * 50,), loaded, CPU, box_threshold=0.5)
+
+
+def test_a_score_of_the_threshold_counts() -> None:
+    logits = torch.zeros(2)  # a half, and the word is certainly there
+    found = read_boxes(logits, torch.tensor([100.0]), torch.rand(2, 4), 0.5)
+    assert found.query.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("output", ["pred_logits", "pred_boxes", "presence_logits", "pred_masks"])
+def test_numbers_that_are_not_finite_fail_the_image(loaded, photo, output: str) -> None:
+    def overflow(_, __, given):
+        given[output] = torch.full_like(given[output], torch.nan)
+        return given
+
+    prompter = Sam3(WORDS, loaded, CPU, box_threshold=0.0)
+    hook = loaded.network.register_forward_hook(overflow)
+    try:
+        with pytest.raises(NonFiniteError, match=f"image {photo.image_id}: SAM 3 gave NaN"):
+            prompter.find_objects([photo])
+    finally:
+        hook.remove()

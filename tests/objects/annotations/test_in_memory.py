@@ -71,7 +71,7 @@ def test_a_box_outside_its_photo_is_a_problem_and_one_over_its_border_is_cut_off
     assert annotated.objects.xyxy.tolist() == [[1, 1, 5, 5], [15, 0, 20, 5]]
     assert annotated.objects.object_id.tolist() == given.object_id[[0, 2]].tolist()
     assert annotated.problems == (
-        ("7.jpg", "box [2000.0, 2000.0, 2100.0, 2100.0] of row 1: lies wholly outside the photo"),
+        ("7.jpg", "box [2000.0, 2000.0, 2100.0, 2100.0] of row 1: is wholly outside the photo"),
     )
 
 

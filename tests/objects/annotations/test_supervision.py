@@ -113,7 +113,7 @@ def test_no_detections() -> None:
     ("changes", "sentence"),
     [
         ({"xyxy": BOXES[:, ::-1]}, r"box \[6.0, 5.0, 2.0, 1.0\] of row 0: the box has no area; leave it out"),
-        ({"xyxy": BOXES + 90}, "row 0: lies wholly outside the photo; leave it out"),
+        ({"xyxy": BOXES + 90}, "row 0: is wholly outside the photo; leave it out"),
         (
             {"mask": np.ones((2, WIDTH, HEIGHT), bool)},
             "masks of height 20 and width 10, the image's are 10 and 20",

@@ -280,7 +280,7 @@ def test_a_mask_that_lies_elsewhere_is_not_the_objects(devkit: Path) -> None:
     assert annotated.objects.label.tolist() == ["dog", "cat"]
     assert annotated.objects.mask.tolist() == [None, None]
     assert [problem.reason for problem in annotated.problems] == [
-        f"object {number}: the mask of this number in SegmentationObject lies outside its box"
+        f"object {number}: the mask of this number in SegmentationObject is outside its box"
         for number in (1, 2)
     ]
 
@@ -331,8 +331,8 @@ def test_any_bytes_for_a_mask(devkit: Path, data: bytes, at: int) -> None:
         (box("nan", 1, 2, 2), "xmin is 'nan', expected a number"),
         (box("1e999", 1, 2, 2), "xmin is '1e999', expected a number"),
         (box(5, 1, 3, 2), "the box has no area"),
-        (box(21, 1, 25, 2), "lies wholly outside the photo"),
-        (box(1, 1, 900, 2), "lies far outside the photo of 20 x 10 pixels"),
+        (box(21, 1, 25, 2), "is wholly outside the photo"),
+        (box(1, 1, 900, 2), "is far outside the photo of 20 x 10 pixels"),
         (box(1, 1, 2, 2, name=" "), "has no name"),
         ("<object><bndbox/></object>", "has no name"),
         ("<object><name>cat</name></object>", "has neither a bndbox nor a mask"),

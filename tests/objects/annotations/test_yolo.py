@@ -189,15 +189,15 @@ def test_the_source_names_the_format(annotate: Annotate) -> None:
         ("0 0.5 0.5 0.2 -0.2", "the box has no area (width 0.2, height -0.2)"),
         ("0 0.5 0.5 1e-30 0.2", "the box has no area"),
         ("0 0.1 0.1 0.2 0.1 0.3 0.1", "the box has no area"),
-        ("0 1.4 0.5 0.2 0.2", "lies wholly outside the photo"),
-        ("0 -0.1 0.1 -0.2 0.3 -0.3 0.1", "lies wholly outside the photo"),
+        ("0 1.4 0.5 0.2 0.2", "is wholly outside the photo"),
+        ("0 -0.1 0.1 -0.2 0.3 -0.3 0.1", "is wholly outside the photo"),
         (
             "0 50 25 20 20",
-            "lies far outside the photo; expected fractions of its sides from 0 to 1, not pixels",
+            "is far outside the photo; expected fractions of its sides from 0 to 1, not pixels",
         ),
         (
             "0 1e308 0.5 1e308 0.5",
-            "lies far outside the photo; expected fractions of its sides from 0 to 1, not pixels",
+            "is far outside the photo; expected fractions of its sides from 0 to 1, not pixels",
         ),
     ],
 )

@@ -36,12 +36,12 @@ class Architecture:
     names: tuple[str, ...] | None = None
 
     def cfg_text(self) -> str:
-        """Its cfg as text, which Darknet and OpenCV read too."""
+        """Return the cfg as text, which Darknet and OpenCV read too."""
         net = _section("net", width=self.input_wh[0], height=self.input_wh[1], channels=3)
         return "\n".join([net, *self.layers()])
 
     def cfg(self) -> Cfg:
-        """Its cfg, as if read from a file of its name."""
+        """Return the cfg, as if read from a file of the network's name."""
         return parse_cfg(self.cfg_text(), path=f"{self.name}.cfg")
 
 
@@ -62,12 +62,12 @@ def _convolution(filters: int, size: int, stride: int = 1) -> str:
 
 
 def _bottlenecks(filters: int, count: int) -> list[str]:
-    """A 1 x 1 convolution to ``filters``, a 3 x 3 one to twice as many, ``count`` times."""
+    """Return ``count`` times a 1 x 1 convolution to ``filters`` and a 3 x 3 one to twice as many."""
     return count * [_convolution(filters, 1), _convolution(2 * filters, 3)]
 
 
 def _darknet53() -> list[str]:
-    """Layers 0 to 74: five halvings of the map, each followed by residual blocks."""
+    """Return layers 0 to 74: five halvings of the map, each followed by residual blocks."""
     layers = [_convolution(32, 3)]
     for filters, blocks in ((32, 1), (64, 2), (128, 8), (256, 8), (512, 4)):
         layers.append(_convolution(2 * filters, 3, stride=2))
@@ -87,7 +87,7 @@ def _head(mask: str, anchors: str, classes: int = _CLASSES) -> list[str]:
 
 
 def _finer(filters: int, joined: int) -> list[str]:
-    """Back to the layer before the last head's own, up to a map twice as fine, beside layer ``joined``."""
+    """Upsample the layer before the last head's own by 2 and concatenate it with layer ``joined``."""
     return [
         _section("route", layers=-4),
         _convolution(filters, 1),
@@ -97,7 +97,7 @@ def _finer(filters: int, joined: int) -> list[str]:
 
 
 def _finer_heads() -> list[str]:
-    """The two heads at stride 16 and 8."""
+    """Return the two heads at stride 16 and 8."""
     return [
         *_finer(256, joined=61),
         *_bottlenecks(256, 3),
@@ -113,7 +113,7 @@ def _yolov3() -> list[str]:
 
 
 def _yolov3_spp() -> list[str]:
-    """YOLOv3 with a pyramid of maxima (5, 9 and 13 cells wide) in the middle of its first head."""
+    """Return YOLOv3 with a pyramid of max poolings (5, 9 and 13 cells) in the middle of its first head."""
     pyramid = [
         _section("maxpool", stride=1, size=5),
         _section("route", layers=-2),
@@ -144,13 +144,13 @@ def _yolov3_tiny() -> list[str]:
 
 
 def _residual(filters: int, count: int) -> list[str]:
-    """Darknet-53's block, ``count`` times: 1 x 1 to half the channels, 3 x 3 back, and the input added."""
+    """Return Darknet-53's block ``count`` times: 1 x 1 to half the channels, 3 x 3 back, input added."""
     shortcut = _section("shortcut", **{"from": -3}, activation="linear")
     return count * [*_bottlenecks(filters // 2, 1), shortcut]
 
 
 def _demo() -> list[str]:
-    """A small network for objects of 45 to 230 px: a stem of stride 4, then three more halvings."""
+    """Return a small network for objects of 45 to 230 px: a stem of stride 4, then three more halvings."""
     layers = [
         _convolution(16, 5, stride=4),
         _convolution(32, 3, stride=2),

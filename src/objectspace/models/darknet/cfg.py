@@ -1,7 +1,7 @@
 """The grammar of Darknet's cfg files: sections of ``key=value`` lines.
 
 As Darknet reads them: blanks count nowhere, lines that start with ``#`` or ``;`` are comments, and where an
-option stands twice in a section the first one holds. Besides, a ``#`` later in a line starts a comment too.
+option is given twice in a section the first one counts. A ``#`` later in a line starts a comment, too.
 """
 
 from __future__ import annotations
@@ -41,37 +41,37 @@ class Section:
         return f"{self.path}, line {self.line}, {layer}[{self.kind}]"
 
     def error(self, problem: str) -> CfgError:
-        """The error that says ``problem`` of this section."""
+        """Return a CfgError that names this section and states ``problem``."""
         return CfgError(f"{self.where}: {problem}")
 
     def integer(self, name: str, default: int | None = None, *, low: int, high: int) -> int:
-        """A whole number from ``low`` to ``high``; without ``default`` the option must be there."""
+        """Return a whole number from ``low`` to ``high``; the option is required without ``default``."""
         text = self._text(name, default)
         if _WHOLE.fullmatch(text) is None or not low <= int(text) <= high:
             raise self.error(f"{name}={_short(text)}, expected a whole number from {low} to {high}")
         return int(text)
 
     def flag(self, name: str) -> bool:
-        """Whether an option is 1 rather than 0 or missing."""
+        """Return whether an option is 1 rather than 0 or missing."""
         return self.integer(name, 0, low=0, high=1) == 1
 
     def decimal(self, name: str, default: float, *, low: float, high: float) -> float:
-        """A decimal number from ``low`` to ``high``."""
+        """Return a decimal number from ``low`` to ``high``."""
         text = self._text(name, default)
         if _DECIMAL.fullmatch(text) is None or not low <= float(text) <= high:
             raise self.error(f"{name}={_short(text)}, expected a number from {low:g} to {high:g}")
         return float(text)
 
     def integers(self, name: str) -> tuple[int, ...]:
-        """Whole numbers with commas between them, at least one."""
+        """Return whole numbers separated by commas, at least one."""
         return tuple(int(part) for part in self._parts(name, _WHOLE, "whole numbers"))
 
     def numbers(self, name: str) -> tuple[float, ...]:
-        """Decimal numbers with commas between them, at least one."""
+        """Return decimal numbers separated by commas, at least one."""
         return tuple(float(part) for part in self._parts(name, _DECIMAL, "numbers"))
 
     def refuse(self, **plain: str) -> None:
-        """Raise for options that would change what the layer computes and that are not built here.
+        """Raise CfgError for options that change what the layer computes and are not implemented.
 
         Each is given with the value that means nothing, which may stand.
         """
@@ -106,7 +106,7 @@ class Cfg:
 
 
 def read_cfg(path: Path | str) -> Cfg:
-    """The cfg in a file. Raises CfgError, also where the file cannot be read."""
+    """Read a cfg file. Raises CfgError, also where the file cannot be read."""
     try:
         with Path(path).open("rb") as stream:
             data = stream.read(_LARGEST_FILE + 1)
@@ -119,7 +119,7 @@ def read_cfg(path: Path | str) -> Cfg:
 
 
 def parse_cfg(text: str, *, path: str) -> Cfg:
-    """The cfg in a text; ``path`` is only its name. Raises CfgError."""
+    """Parse the text of a cfg; ``path`` is used in messages only. Raises CfgError."""
     sections: list[tuple[int, str, dict[str, str]]] = []
     for line, raw in enumerate(text.split("\n"), start=1):
         content = "".join(raw.partition("#")[0].split())
@@ -159,6 +159,6 @@ def _option(content: str, where: str) -> tuple[str, str]:
 
 
 def _short(text: str) -> str:
-    """The start of a text from the file, fit for a message."""
+    """Return the start of a text from the file, for a message."""
     plain = "".join(letter if letter.isprintable() else "?" for letter in text[:41])
     return plain if len(plain) <= 40 else plain[:40] + "…"

@@ -1,4 +1,4 @@
-"""What lies downstream of a tap: the layers that a change of its output reaches on its way to the heads."""
+"""The layers downstream of a tap: those that a change of its output reaches on the way to the heads."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ PIXELS = ("pixels", "input")
 
 
 def tap_number(layers: Layers, name: str) -> int:
-    """The number of the layer that a tap's name means, -1 for the pixels. Raises InputError."""
+    """Return the number of the layer that a tap names, -1 for the pixels. Raises InputError."""
     return INPUT if name in PIXELS else layers.tap(name).number
 
 
 def downstream(layers: Layers, tap: int, heads: Collection[int]) -> tuple[Layer, ...]:
-    """The layers after ``tap`` that its output reaches and that one of ``heads`` needs, in order."""
+    """Return the layers after ``tap`` that depend on it and that one of ``heads`` needs, in order."""
     reached = {tap}
     for layer in layers.layers:
         if not reached.isdisjoint(layer.inputs):
@@ -38,7 +38,7 @@ def downstream(layers: Layers, tap: int, heads: Collection[int]) -> tuple[Layer,
 
 
 def is_pointwise(start: int, path: Sequence[Layer]) -> bool:
-    """Whether each cell of what ``path`` gives is a function of that cell of layer ``start`` alone.
+    """Tell whether each cell of the output of ``path`` depends on that cell of layer ``start`` alone.
 
     So it is where every layer works on one cell at a time and reads nothing but ``start`` and the path.
     """

@@ -15,7 +15,7 @@ from objectspace.models.darknet.cfg import Cfg, Section
 #: ``(channels, height, width)``
 Shape = tuple[int, int, int]
 
-#: The number that stands for the network's input where a layer's inputs are listed.
+#: The number of the network's input among a layer's inputs.
 INPUT = -1
 
 ACTIVATIONS = ("leaky", "linear", "logistic", "mish", "relu", "relu6", "swish")
@@ -154,7 +154,7 @@ class Layers:
         return tuple(layer for layer in self.layers if not isinstance(layer.settings, Yolo))
 
     def tap(self, name: str) -> Layer:
-        """The layer that a tap's name means. Raises InputError for a name that is none."""
+        """Return the layer that a tap names. Raises InputError for an unknown name."""
         for layer in self.taps:
             if layer.name == name:
                 return layer
@@ -164,8 +164,8 @@ class Layers:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    """What a section may look back at while its layer is read."""
+class _LayerContext:
+    """The context in which a section's layer is read."""
 
     section: Section
     input_shape: Shape
@@ -182,11 +182,11 @@ class _Reader:
         return 1 if number == INPUT else self.before[number].stride
 
     def previous(self) -> int:
-        """The layer that this one reads by default."""
+        """Return the number of the layer that this one reads by default."""
         return self._readable(self.number - 1)
 
     def earlier(self, index: int, option: str) -> int:
-        """The layer that an index names: counted back where negative, from the start otherwise."""
+        """Resolve an index to a layer's number: counted back where negative, from the start otherwise."""
         number = self.number + index if index < 0 else index
         if not 0 <= number < self.number:
             raise self.section.error(
@@ -195,7 +195,7 @@ class _Reader:
         return self._readable(number)
 
     def layer(self, inputs: tuple[int, ...], shape: Shape, stride: int, settings: Settings) -> Layer:
-        """The finished layer, its output neither empty nor beyond all bounds."""
+        """Build the layer. Raises CfgError where its output is empty or too large."""
         if min(shape) < 1 or math.prod(shape) > _LARGEST_OUTPUT:
             size = " x ".join(str(side) for side in shape)
             raise self.section.error(f"its output would be {size} numbers (channels x height x width)")
@@ -212,7 +212,7 @@ class _Reader:
 
 
 def read_layers(cfg: Cfg) -> Layers:
-    """The layers of a cfg with their shapes. Raises CfgError that names the layer and its line."""
+    """Build the layers of a cfg with their shapes. Raises CfgError that names the layer and its line."""
     net = cfg.net
     sides = {name: net.integer(name, low=1, high=_LARGEST_SIDE) for name in ("height", "width")}
     input_shape = (net.integer("channels", 3, low=1, high=1024), sides["height"], sides["width"])
@@ -223,7 +223,7 @@ def read_layers(cfg: Cfg) -> Layers:
         read = _KINDS.get(section.kind)
         if read is None:
             raise section.error(f"unknown section, expected one of {', '.join(_KINDS)}")
-        layers.append(read(_Reader(section, input_shape, layers)))
+        layers.append(read(_LayerContext(section, input_shape, layers)))
     if not layers:
         raise CfgError(f"{cfg.path}: no layer after [net]")
     if (
@@ -234,10 +234,10 @@ def read_layers(cfg: Cfg) -> Layers:
     return Layers(cfg.path, input_shape, tuple(layers))
 
 
-def _read_convolution(reader: _Reader) -> Layer:
-    section, previous = reader.section, reader.previous()
+def _read_convolution(context: _LayerContext) -> Layer:
+    section, previous = context.section, context.previous()
     section.refuse(dilation="1", antialiasing="0", binary="0", xnor="0", deform="0", share_index="0")
-    channels, height, width = reader.shape(previous)
+    channels, height, width = context.shape(previous)
     filters = section.integer("filters", 1, low=1, high=_LARGEST_SIDE)
     size = section.integer("size", 1, low=1, high=1024)
     stride = section.integer("stride", 1, low=1, high=1024)
@@ -257,40 +257,42 @@ def _read_convolution(reader: _Reader) -> Layer:
         _activation(section, "logistic"),
     )
     shape = (filters, _windows(height, size, stride, 2 * padding), _windows(width, size, stride, 2 * padding))
-    return reader.layer((previous,), shape, reader.stride(previous) * stride, settings)
+    return context.layer((previous,), shape, context.stride(previous) * stride, settings)
 
 
-def _read_maxpool(reader: _Reader) -> Layer:
-    section, previous = reader.section, reader.previous()
+def _read_maxpool(context: _LayerContext) -> Layer:
+    section, previous = context.section, context.previous()
     section.refuse(maxpool_depth="0", antialiasing="0")
-    channels, height, width = reader.shape(previous)
+    channels, height, width = context.shape(previous)
     stride = section.integer("stride", 1, low=1, high=1024)
     size = section.integer("size", stride, low=1, high=1024)
     section.refuse(stride_x=str(stride), stride_y=str(stride))
     # Wider padding would leave windows with no cell of the map in them.
     padding = section.integer("padding", size - 1, low=0, high=2 * size - 2)
     shape = (channels, _windows(height, size, stride, padding), _windows(width, size, stride, padding))
-    return reader.layer((previous,), shape, reader.stride(previous) * stride, Maxpool(size, stride, padding))
+    return context.layer(
+        (previous,), shape, context.stride(previous) * stride, Maxpool(size, stride, padding)
+    )
 
 
-def _read_upsample(reader: _Reader) -> Layer:
-    section, previous = reader.section, reader.previous()
+def _read_upsample(context: _LayerContext) -> Layer:
+    section, previous = context.section, context.previous()
     section.refuse(scale="1")
-    channels, height, width = reader.shape(previous)
+    channels, height, width = context.shape(previous)
     factor = section.integer("stride", 2, low=1, high=1024)
-    stride = max(1, reader.stride(previous) // factor)
-    return reader.layer((previous,), (channels, height * factor, width * factor), stride, Upsample(factor))
+    stride = max(1, context.stride(previous) // factor)
+    return context.layer((previous,), (channels, height * factor, width * factor), stride, Upsample(factor))
 
 
-def _read_route(reader: _Reader) -> Layer:
-    section = reader.section
-    inputs = tuple(reader.earlier(index, "layers") for index in section.integers("layers"))
+def _read_route(context: _LayerContext) -> Layer:
+    section = context.section
+    inputs = tuple(context.earlier(index, "layers") for index in section.integers("layers"))
     groups = section.integer("groups", 1, low=1, high=_LARGEST_SIDE)
     group = section.integer("group_id", 0, low=0, high=groups - 1)
     channels = 0
-    first = reader.shape(inputs[0])
+    first = context.shape(inputs[0])
     for number in inputs:
-        shape = reader.shape(number)
+        shape = context.shape(number)
         if shape[1:] != first[1:]:
             raise section.error(
                 f"layer {inputs[0]} is {first[1]} x {first[2]} cells and layer {number} is {shape[1]} x "
@@ -299,29 +301,29 @@ def _read_route(reader: _Reader) -> Layer:
         if shape[0] % groups:
             raise section.error(f"groups={groups} does not divide the {shape[0]} channels of layer {number}")
         channels += shape[0] // groups
-    return reader.layer(inputs, (channels, *first[1:]), reader.stride(inputs[0]), Route(groups, group))
+    return context.layer(inputs, (channels, *first[1:]), context.stride(inputs[0]), Route(groups, group))
 
 
-def _read_shortcut(reader: _Reader) -> Layer:
-    section, previous = reader.section, reader.previous()
+def _read_shortcut(context: _LayerContext) -> Layer:
+    section, previous = context.section, context.previous()
     section.refuse(weights_type="none")
-    other = reader.earlier(section.integer("from", low=-_LARGEST_SIDE, high=_LARGEST_SIDE), "from")
-    shape, added = reader.shape(previous), reader.shape(other)
+    other = context.earlier(section.integer("from", low=-_LARGEST_SIDE, high=_LARGEST_SIDE), "from")
+    shape, added = context.shape(previous), context.shape(other)
     if shape != added:
         raise section.error(
             f"adds layer {other} of shape {added} to layer {previous} of shape {shape}; expected one shape"
         )
     settings = Shortcut(_activation(section, "linear"))
-    return reader.layer((previous, other), shape, reader.stride(previous), settings)
+    return context.layer((previous, other), shape, context.stride(previous), settings)
 
 
-def _read_dropout(reader: _Reader) -> Layer:
-    previous = reader.previous()
-    return reader.layer((previous,), reader.shape(previous), reader.stride(previous), Dropout())
+def _read_dropout(context: _LayerContext) -> Layer:
+    previous = context.previous()
+    return context.layer((previous,), context.shape(previous), context.stride(previous), Dropout())
 
 
-def _read_yolo(reader: _Reader) -> Layer:
-    section, previous = reader.section, reader.previous()
+def _read_yolo(context: _LayerContext) -> Layer:
+    section, previous = context.section, context.previous()
     section.refuse(new_coords="0")
     anchors = section.numbers("anchors")
     if len(anchors) % 2 or not all(0 < side <= _LARGEST_SIDE for side in anchors):
@@ -332,17 +334,17 @@ def _read_yolo(reader: _Reader) -> Layer:
     if len(set(mask)) != len(mask) or not all(0 <= number < len(pairs) for number in mask):
         raise section.error(f"mask={mask} is expected to name each of the {len(pairs)} anchors at most once")
     classes = section.integer("classes", 20, low=1, high=_LARGEST_SIDE)
-    shape = reader.shape(previous)
+    shape = context.shape(previous)
     if shape[0] != len(mask) * (5 + classes):
         raise section.error(
             f"{len(mask)} anchors of 5 + {classes} numbers need {len(mask) * (5 + classes)} channels, "
             f"but layer {previous} has {shape[0]}"
         )
     settings = Yolo(pairs, mask, classes, section.decimal("scale_x_y", 1.0, low=0.5, high=4.0))
-    return reader.layer((previous,), shape, reader.stride(previous), settings)
+    return context.layer((previous,), shape, context.stride(previous), settings)
 
 
-_KINDS: Mapping[str, Callable[[_Reader], Layer]] = {
+_KINDS: Mapping[str, Callable[[_LayerContext], Layer]] = {
     "convolutional": _read_convolution,
     "maxpool": _read_maxpool,
     "upsample": _read_upsample,
@@ -354,7 +356,7 @@ _KINDS: Mapping[str, Callable[[_Reader], Layer]] = {
 
 
 def _windows(side: int, size: int, stride: int, padding: int) -> int:
-    """How many windows fit along a side; ``padding`` is that of both ends together."""
+    """Count the windows along a side; ``padding`` is that of both ends together."""
     return (side + padding - size) // stride + 1
 
 

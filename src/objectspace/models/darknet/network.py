@@ -54,7 +54,7 @@ _ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DarknetRun:
-    """What a pass gave.
+    """The outputs of a pass.
 
     heads: for each yolo layer in the cfg's order its raw input (b, anchors * (5 + classes), h, w)
     taps: the outputs asked for, by name, (b, c, h, w)
@@ -100,7 +100,7 @@ class _ConvolutionBlock(nn.Module):
         return self._finished(self.convolution(x))
 
     def on_padded(self, x: Tensor) -> Tensor:
-        """The same for a map that has its padding already."""
+        """Apply the block to a map that is already padded."""
         kernel = self.convolution
         x = functional.conv2d(x, kernel.weight, kernel.bias, kernel.stride, groups=kernel.groups)
         return self._finished(x)
@@ -111,7 +111,7 @@ class _ConvolutionBlock(nn.Module):
         return _ACTIVATIONS[self.activation](x)
 
     def fold(self) -> None:
-        """Put the batch norm into the convolution, for inference; worked out in float64."""
+        """Fold the batch norm into the convolution, for inference; computed in float64."""
         if self.norm is None:
             return
         bias, scale, mean, variance, kernel = (part.astype(np.float64) for part in self.weights().arrays())
@@ -121,7 +121,7 @@ class _ConvolutionBlock(nn.Module):
         self.norm = None
 
     def weights(self) -> ConvolutionWeights:
-        """Its numbers, exactly."""
+        """Return the weights, exactly."""
         kernel = _array(self.convolution.weight)
         if self.norm is None:
             return ConvolutionWeights(_array(self.convolution.bias), None, None, None, kernel)
@@ -136,7 +136,7 @@ class _ConvolutionBlock(nn.Module):
 
     @torch.no_grad()
     def load(self, weights: ConvolutionWeights) -> None:
-        """Take over numbers of a file."""
+        """Copy weights of a file into the block."""
         targets = [self.convolution.bias, self.convolution.weight]
         if self.norm is not None:
             norm = self.norm
@@ -154,7 +154,7 @@ Made = TypeVar("Made")
 def _for_inference(
     method: Callable[Concatenate[DarknetNetwork, Arguments], Made],
 ) -> Callable[Concatenate[DarknetNetwork, Arguments], Made]:
-    """The method of a network without gradients, with the same kernels every time."""
+    """Wrap a method of a network so that it runs without gradients and with deterministic kernels."""
 
     @wraps(method)
     def run(network: DarknetNetwork, /, *args: Arguments.args, **options: Arguments.kwargs) -> Made:
@@ -184,11 +184,11 @@ class DarknetNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its numbers are."""
+        """The device of its parameters."""
         return next((numbers.device for numbers in self.parameters()), torch.device("cpu"))
 
     def forward(self, batch: Tensor) -> tuple[Tensor, ...]:
-        """The raw heads of a batch (b, c, h, w) in [0, 1], with gradients: for training.
+        """Return the raw heads of a batch (b, c, h, w) in [0, 1], with gradients: for training.
 
         Height and width need not be those of the cfg, as all layers are convolutional; they must be multiples
         of the deepest stride where a route joins maps.
@@ -198,7 +198,7 @@ class DarknetNetwork(nn.Module):
 
     @_for_inference
     def run(self, batch: Tensor, taps: Sequence[str] = ()) -> DarknetRun:
-        """One pass over a batch (b, c, h, w) in [0, 1]; also returns the outputs of the layers ``taps``.
+        """Return the heads of a batch (b, c, h, w) in [0, 1] and the outputs of the layers ``taps``.
 
         Raises InputError for a batch of another shape or a tap that is not there.
         """
@@ -210,7 +210,7 @@ class DarknetNetwork(nn.Module):
 
     @_for_inference
     def record(self, batch: Tensor, tap: str) -> Recording:
-        """A pass that stops after the layer ``tap`` and keeps what the layers after it need."""
+        """Run a pass up to the layer ``tap`` and keep what the layers after it need."""
         self._check_batch(batch)
         number = self.layers.tap(tap).number
         outputs = {INPUT: batch}
@@ -219,9 +219,9 @@ class DarknetNetwork(nn.Module):
 
     @_for_inference
     def resume(self, recording: Recording, changed: Tensor | None = None) -> DarknetRun:
-        """Run on from a recorded tap, with ``changed`` (n, c, h, w) in place of its output.
+        """Continue from a recorded tap, with ``changed`` (n, c, h, w) in place of its output.
 
-        A recording of one image goes with any n, as one image with many changes; otherwise n is the recorded
+        A recording of one image takes any n, as one image with many changes; otherwise n is the recorded
         batch. Without ``changed`` the heads are those of the plain run, bit for bit.
         """
         start = recording.map if changed is None else self._like_recorded(changed, recording)
@@ -233,7 +233,7 @@ class DarknetNetwork(nn.Module):
 
     @_for_inference
     def run_layers(self, outputs: Mapping[int, Tensor], path: Sequence[Layer]) -> dict[int, Tensor]:
-        """The raw heads, by number, that the layers ``path`` give from the outputs of layers before them.
+        """Return the raw heads that the layers ``path`` compute from earlier outputs, by number.
 
         The maps may be of any size, so that cells from anywhere can stand side by side where the path works
         on one cell at a time.
@@ -245,7 +245,7 @@ class DarknetNetwork(nn.Module):
 
     @torch.no_grad()
     def output(self, layer: Layer, inputs: Sequence[Tensor]) -> Tensor:
-        """What a layer makes of its inputs (n, c, h, w), of any height and width.
+        """Return a layer's output for its inputs (n, c, h, w), of any height and width.
 
         It is a part of a pass, which holds it reproducible: a setting for each layer would take its time.
         """
@@ -253,13 +253,13 @@ class DarknetNetwork(nn.Module):
 
     @torch.no_grad()
     def output_on_padded(self, layer: Layer, x: Tensor) -> Tensor:
-        """What a convolution or a maximum makes of a map that has its padding already, as :meth:`output`."""
+        """Return the output of a convolution or max pooling for a map that is already padded."""
         if isinstance(layer.settings, Maxpool):
             return functional.max_pool2d(x, layer.settings.size, layer.settings.stride)
         return _convolution(self.convolutions[layer.name]).on_padded(x)
 
     def kernel(self, layer: Layer) -> tuple[Tensor, Tensor]:
-        """A convolution's weight (filters, channels a group, size, size) and bias (filters,).
+        """Return a convolution's weight (filters, channels a group, size, size) and bias (filters,).
 
         Raises ModelError before :meth:`fold`, since the batch norm is a part of both.
         """
@@ -269,13 +269,13 @@ class DarknetNetwork(nn.Module):
         return block.convolution.weight.detach(), block.convolution.bias.detach()
 
     def fold(self) -> None:
-        """Put every batch norm into its convolution: faster, the same to rounding, for inference only."""
+        """Fold every batch norm into its convolution: faster, equal up to rounding, for inference only."""
         for block in self.convolutions.values():
             _convolution(block).fold()
         self.folded = True
 
     def weights(self) -> Weights:
-        """All its numbers, exactly as a weight file holds them. Raises ModelError after :meth:`fold`."""
+        """Return all weights, exactly as a weight file holds them. Raises ModelError after :meth:`fold`."""
         if self.folded:
             raise ModelError("the batch norms of this network were folded; load it again to have its weights")
         numbers = {int(name): _convolution(block).weights() for name, block in self.convolutions.items()}
@@ -284,7 +284,7 @@ class DarknetNetwork(nn.Module):
     def _advance(self, outputs: dict[int, Tensor], numbers: range, keep: Container[int]) -> dict[int, Tensor]:
         """Run the layers ``numbers`` on ``outputs``; return the heads among them by number.
 
-        An output goes as soon as no later layer reads it, unless it is in ``keep``, so that memory holds no
+        An output is dropped once no later layer reads it, unless it is in ``keep``, so that memory holds no
         more than the network needs at its widest.
         """
         heads = {}
@@ -337,7 +337,7 @@ class DarknetNetwork(nn.Module):
 
 
 def load_network(cfg: Cfg, weights: Path | str | None) -> DarknetNetwork:
-    """The network of a cfg with the numbers of a weight file; without one, with torch's random start.
+    """Build the network of a cfg with the weights of a file; without one, with torch's random initialization.
 
     Raises CfgError or WeightsError. A file that does not fit is refused before the network is built.
     """
@@ -354,17 +354,17 @@ def load_network(cfg: Cfg, weights: Path | str | None) -> DarknetNetwork:
 
 
 def activated(x: Tensor, activation: str) -> Tensor:
-    """An activation by its name in the cfg, worked out in ``x`` itself."""
+    """Apply an activation, by its name in the cfg, to ``x`` in place."""
     return _ACTIVATIONS[activation](x)
 
 
 def write_weights(network: DarknetNetwork, path: Path | str) -> None:
-    """Write a network's weight file, whole or not at all; read back it is the same to the bit."""
+    """Write a network's weight file, whole or not at all; read back it is equal bit for bit."""
     write_weight_file(network.weights(), path)
 
 
 def _maxpool(x: Tensor, settings: Maxpool) -> Tensor:
-    """Darknet's maximum: the padding's smaller half lies on the left and above, and never wins."""
+    """Apply Darknet's max pooling, whose padding has its smaller half on the left and top."""
     low, high = settings.padding // 2, settings.padding - settings.padding // 2
     if low == high and low <= settings.size // 2:
         return functional.max_pool2d(x, settings.size, settings.stride, low)

@@ -1,8 +1,8 @@
-"""Run on from a tap where a change can reach only: small patches of every layer instead of whole maps.
+"""Continue from a tap on small patches of every layer, where a change can reach, instead of on whole maps.
 
-A change of a few cells spreads by half a kernel a layer. Outside that the layer's output is the untouched
-one, which is known, so only the patch inside is computed, from the changed patch before it and a rim of
-untouched cells. Exact: the same sums as in the whole run, to rounding.
+A change of a few cells spreads by half a kernel a layer. Outside that a layer's output is that of the
+baseline run, which is known, so only the patch inside is computed, from the changed patch before it and a
+border of unchanged cells. Exact: the same sums as in the whole run, up to rounding.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from objectspace.models.darknet.layers import Convolution, Layer, Maxpool, Upsam
 from objectspace.models.darknet.network import DarknetNetwork
 from objectspace.models.precision import reproducible
 
-#: A patch that covers this share of its map is worth no more than the map: cutting it out costs a copy.
+#: From this share of its map on, a patch costs more than the whole map: it is copied out first.
 _WHOLE = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patches:
-    """The part of one layer's output that each of n changes can reach; outside it the output is untouched.
+    """The part of a layer's output that each of n changes can reach; outside, the output is the baseline's.
 
     values: (n, c, h, w); y, x: (n,) int64, the map's row and column of each patch's first cell
     """
@@ -46,13 +46,13 @@ class Patches:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Span:
-    """Along one side: where each patch starts (n,), and how many cells it has."""
+    """The extent of each patch along one axis: where it starts (n,), and how many cells it has."""
 
     start: Tensor
     size: int
 
     def bounded(self, side: int) -> _Span:
-        """The same cells, all inside a map of ``side`` cells: at its ends moved in rather than cut off."""
+        """Return the span inside a map of ``side`` cells, moved in at its ends rather than cut off."""
         size = min(self.size, side)
         return _Span(self.start.clamp(0, side - size), size)
 
@@ -60,21 +60,21 @@ class _Span:
 class PatchRunner:
     """Runs the layers ``path`` downstream of a tap on patches.
 
-    untouched: by number, the outputs (1, c, h, w) of every layer that the path reads, in the plain run
+    baseline: by number, the outputs (1, c, h, w) of every layer that the path reads, in the unchanged run
     """
 
     def __init__(
-        self, network: DarknetNetwork, tap: int, path: Sequence[Layer], untouched: Mapping[int, Tensor]
+        self, network: DarknetNetwork, tap: int, path: Sequence[Layer], baseline: Mapping[int, Tensor]
     ) -> None:
         self._network = network
         self._tap = tap
         self._path = path
-        self._untouched = {number: _Padded(output) for number, output in untouched.items()}
+        self._baseline = {number: _Padded(output) for number, output in baseline.items()}
         self._last_reader = {number: layer.number for layer in path for number in layer.inputs}
 
     @torch.no_grad()
     def run(self, changed: Patches) -> dict[int, Patches]:
-        """For each head on the path its raw numbers where they may have changed, by the head's number."""
+        """Return the raw output of each head on the path where it may have changed, by the head's number."""
         made = {self._tap: changed}
         heads = {}
         with reproducible(self._network.device):
@@ -95,10 +95,10 @@ class PatchRunner:
                 1,
                 0,
             ):
-                return self._slid(layer, made, size, stride, padding, padding, fill=0.0)
+                return self._apply_sliding_window(layer, made, size, stride, padding, padding, fill=0.0)
             case Maxpool(size, stride, padding):
                 low, high = padding // 2, padding - padding // 2
-                return self._slid(layer, made, size, stride, low, high, fill=-torch.inf)
+                return self._apply_sliding_window(layer, made, size, stride, low, high, fill=-torch.inf)
             case Upsample(factor):
                 before = made[layer.inputs[0]]
                 values = self._network.output(layer, [before.values])
@@ -106,7 +106,7 @@ class PatchRunner:
             case _:
                 return self._cell_by_cell(layer, made)
 
-    def _slid(
+    def _apply_sliding_window(
         self,
         layer: Layer,
         made: Mapping[int, Patches],
@@ -117,24 +117,24 @@ class PatchRunner:
         *,
         fill: float,
     ) -> Patches:
-        """A layer that slides a kernel over a map with ``low`` cells of padding before it, ``high`` after."""
+        """Apply a sliding kernel to a map padded by ``low`` cells before it and ``high`` after."""
         number = layer.inputs[0]
         before = made[number]
         _, rows, columns = layer.shape
-        y = _slid_over(_Span(before.y, before.height), size, stride, low).bounded(rows)
-        x = _slid_over(_Span(before.x, before.width), size, stride, low).bounded(columns)
+        y = _reached_outputs(_Span(before.y, before.height), size, stride, low).bounded(rows)
+        x = _reached_outputs(_Span(before.x, before.width), size, stride, low).bounded(columns)
         y, x = _whole_if_large(y, x, rows, columns)
         if (y.size, x.size) == (rows, columns):
             values = self._network.output(layer, [self._whole(number, before)])
             return Patches(values, y.start, x.start)
         read_y = _Span(y.start * stride - low, (y.size - 1) * stride + size)
         read_x = _Span(x.start * stride - low, (x.size - 1) * stride + size)
-        cut = self._untouched[number].cut(read_y, read_x, low, high, fill)
-        cut = _pasted(cut, before, read_y, read_x)
+        cut = self._baseline[number].cut(read_y, read_x, low, high, fill)
+        cut = _scatter(cut, before, read_y, read_x)
         return Patches(self._network.output_on_padded(layer, cut), y.start, x.start)
 
     def _cell_by_cell(self, layer: Layer, made: Mapping[int, Patches]) -> Patches:
-        """A layer whose cells depend on the same cells of its inputs, of which some may be untouched."""
+        """Apply a layer each of whose cells depends on the same cell of its inputs."""
         changed = [made[number] for number in layer.inputs if number in made]
         _, rows, columns = layer.shape
         y = _union([_Span(patches.y, patches.height) for patches in changed]).bounded(rows)
@@ -144,21 +144,21 @@ class PatchRunner:
         return Patches(self._network.output(layer, inputs), y.start, x.start)
 
     def _cut(self, number: int, patches: Patches | None, y: _Span, x: _Span) -> Tensor:
-        """An output within spans inside its map."""
+        """Return a layer's output within spans inside its map."""
         if patches is None:
-            return self._untouched[number].cut(y, x, 0, 0, 0.0)
+            return self._baseline[number].cut(y, x, 0, 0, 0.0)
         if _same(patches, y, x):
             return patches.values
-        return _pasted(self._untouched[number].cut(y, x, 0, 0, 0.0), patches, y, x)
+        return _scatter(self._baseline[number].cut(y, x, 0, 0, 0.0), patches, y, x)
 
     def _whole(self, number: int, patches: Patches) -> Tensor:
-        rows, columns = self._untouched[number].shape
-        nought = torch.zeros_like(patches.y)
-        return self._cut(number, patches, _Span(nought, rows), _Span(nought, columns))
+        rows, columns = self._baseline[number].shape
+        zeros = torch.zeros_like(patches.y)
+        return self._cut(number, patches, _Span(zeros, rows), _Span(zeros, columns))
 
 
 class _Padded:
-    """An untouched output (1, c, h, w), from which patches are cut; its padded copy is kept."""
+    """A baseline output (1, c, h, w), from which patches are cut; its padded copies are kept."""
 
     def __init__(self, output: Tensor) -> None:
         self.shape = (output.shape[2], output.shape[3])
@@ -166,20 +166,20 @@ class _Padded:
         self._copies: dict[tuple[int, int], Tensor] = {}
 
     def cut(self, y: _Span, x: _Span, low: int, high: int, fill: float) -> Tensor:
-        """The cells (n, c, h, w) within two spans, of a map with ``low`` cells before it, ``high`` after."""
+        """Return the cells (n, c, h, w) in two spans of the map padded by ``low`` and ``high`` cells."""
         if (low, high) not in self._copies:
             padded = functional.pad(self._output, (low, high, low, high), value=fill)
             self._copies[low, high] = padded[0].permute(1, 2, 0).contiguous()
         cells = self._copies[low, high]
-        rows = _numbers(y) + low
-        columns = _numbers(x) + low
+        rows = _cell_indices(y) + low
+        columns = _cell_indices(x) + low
         index = rows[:, :, None] * cells.shape[1] + columns[:, None, :]
         flat = cells.reshape(-1, cells.shape[2]).index_select(0, index.reshape(-1))
         return flat.reshape(*index.shape, -1).permute(0, 3, 1, 2)
 
 
-def _slid_over(before: _Span, size: int, stride: int, low: int) -> _Span:
-    """The outputs of a sliding kernel that read a cell of ``before``, not yet bounded by the map."""
+def _reached_outputs(before: _Span, size: int, stride: int, low: int) -> _Span:
+    """Return the outputs of a sliding kernel that read a cell of ``before``, not yet bounded by the map."""
     start = -((size - 1 - low - before.start) // stride)
     return _Span(start, (before.size + size - 2) // stride + 1)
 
@@ -195,12 +195,12 @@ def _union(spans: Sequence[_Span]) -> _Span:
 def _whole_if_large(y: _Span, x: _Span, rows: int, columns: int) -> tuple[_Span, _Span]:
     if y.size * x.size < _WHOLE * rows * columns:
         return y, x
-    nought = torch.zeros_like(y.start)
-    return _Span(nought, rows), _Span(nought, columns)
+    zeros = torch.zeros_like(y.start)
+    return _Span(zeros, rows), _Span(zeros, columns)
 
 
-def _numbers(span: _Span) -> Tensor:
-    """The cells of each patch along one side: (n, size)."""
+def _cell_indices(span: _Span) -> Tensor:
+    """Return the indices (n, size) of each patch's cells along one axis."""
     return span.start[:, None] + torch.arange(span.size, device=span.start.device)
 
 
@@ -210,11 +210,11 @@ def _same(patches: Patches, y: _Span, x: _Span) -> bool:
     return torch.equal(patches.y, y.start) and torch.equal(patches.x, x.start)
 
 
-def _pasted(cut: Tensor, patches: Patches, y: _Span, x: _Span) -> Tensor:
-    """The cut with the changed patches laid over it; ``cut`` is this module's own and is written to."""
+def _scatter(cut: Tensor, patches: Patches, y: _Span, x: _Span) -> Tensor:
+    """Write the changed patches into ``cut``, which belongs to this module, and return it."""
     count, channels, height, width = cut.shape
-    rows = _numbers(_Span(patches.y - y.start, patches.height))
-    columns = _numbers(_Span(patches.x - x.start, patches.width))
+    rows = _cell_indices(_Span(patches.y - y.start, patches.height))
+    columns = _cell_indices(_Span(patches.x - x.start, patches.width))
     first = torch.arange(count, device=cut.device)[:, None, None] * (height * width)
     index = first + rows[:, :, None] * width + columns[:, None, :]
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]

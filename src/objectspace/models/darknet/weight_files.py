@@ -39,7 +39,7 @@ class Header:
     seen: int = 0
 
     def pack(self) -> bytes:
-        """The header as it stands in a file."""
+        """Return the header's bytes in a file."""
         return struct.pack(f"<iii{_seen_format(self.major, self.minor)}", *self._values())
 
     def _values(self) -> tuple[int, int, int, int]:
@@ -60,21 +60,21 @@ class ConvolutionWeights:
     kernel: Float32
 
     def arrays(self) -> tuple[Float32, ...]:
-        """What there is, in the file's order."""
+        """Return the arrays that are present, in the file's order."""
         parts = (self.bias, self.scale, self.mean, self.variance, self.kernel)
         return tuple(part for part in parts if part is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What a weight file holds: its header and the numbers of each convolution by layer number."""
+    """The contents of a weight file: its header and the weights of each convolution by layer number."""
 
     header: Header
     convolutions: Mapping[int, ConvolutionWeights]
 
 
 def read_weight_file(path: Path | str, layers: Layers) -> Weights:
-    """The weights in a file, which must fit the layers exactly.
+    """Read the weights of a file, which must fit the layers exactly.
 
     Raises WeightsError for a file that is missing, too short (naming the layer where it ends), too long, or
     holds numbers that no trained network has: NaN, infinities, variances below zero.
@@ -97,7 +97,7 @@ def read_weight_file(path: Path | str, layers: Layers) -> Weights:
 
 
 def write_weight_file(weights: Weights, path: Path | str) -> None:
-    """Write the weights to a file, which appears whole or not at all. Raises WeightsError."""
+    """Write the weights to a file, whole or not at all. Raises WeightsError."""
     path = Path(path)
     # In the same folder, because a rename is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -13,12 +13,12 @@ from objectspace.models.maps import MapRun, MapSource
 from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects
 
-#: How an image is laid on the network's input: sides scaled apart, or aspect kept and gray bars beside it.
+#: How an image is resized to the network's input: sides scaled independently, or aspect kept, with gray bars.
 RESIZES = ("stretch", "letterbox")
 
 
 class Detector(MapSource, Protocol):
-    """What finds objects and knows the cell that found each; its maps give the window route.
+    """A network that finds objects, each with the cell that found it; its maps give the window route.
 
     loaded_from: the arguments of :func:`load_detector` that make it again, in plain JSON
     """
@@ -26,12 +26,16 @@ class Detector(MapSource, Protocol):
     def find_objects(
         self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
-        """The objects of one image of a pass, best first, boxes in the image's own frame."""
+        """Return the objects of one image of a pass, highest score first, boxes in the image's own frame.
+
+        With every detector an object's score is at least ``confidence``, and a box suppresses another where
+        their IoU is above ``iou``. Raises NonFiniteError where the network gave NaN or infinity.
+        """
 
     def detect(
         self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
     ) -> list[Objects]:
-        """The objects of each image; see :meth:`find_objects`."""
+        """Return the objects of each image; see :meth:`find_objects`."""
         found = []
         for start in range(0, len(images), self.batch_size):
             batch = images[start : start + self.batch_size]
@@ -53,7 +57,7 @@ def load_detector(
     device: str = "cpu",
     precision: str = "auto",
 ) -> Detector:
-    """The detector of a name, of a Darknet ``.cfg`` file, or of the DETR family.
+    """Load the detector of a name, of a Darknet ``.cfg`` file, or of the DETR family.
 
     The names are ``yolov3``, ``yolov3-spp`` and ``yolov3-tiny`` and those of torchvision's detectors, whose
     published weights are fetched once, and ``demo``, which is shipped and knows the drawn world only

@@ -1,4 +1,4 @@
-"""How torchvision's detectors read objects from their maps, each with the anchor that made it.
+"""Objects from the head outputs of torchvision's detectors, each with the anchor that made it.
 
 The numbers are those of torchvision's own post-processing, whose steps are repeated here around its modules
 (heads, anchor generators, box coders), because there the anchor's number is lost on the way.
@@ -25,13 +25,13 @@ from objectspace.models.detectors.predictions import Predictions
 from objectspace.models.maps import Head
 from objectspace.objects.records import Provenance
 
-#: Boxes of a box head narrower than this many pixels of the input go, as in torchvision.
+#: Boxes of a box head narrower than this many pixels of the input are dropped, as in torchvision.
 _LEAST_SIDE = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """What a one-stage detector says of an image's anchors (n), in the order level, row, column, anchor.
+    """The head outputs of a one-stage detector for an image's anchors (n), by level, row, column, anchor.
 
     logits: (n, classes) of each class, with the background first where it has one
     deltas: (n, 4) from the anchor to the box, in the coding of its family
@@ -47,16 +47,24 @@ class Dense:
     grids: tuple[tuple[int, int], ...]
     input_hw: tuple[int, int]
 
+    @property
+    def outputs(self) -> tuple[Tensor | None, ...]:
+        """The outputs of the network's heads."""
+        return (self.logits, self.deltas, self.centerness)
+
 
 @dataclass(frozen=True, eq=False)
 class Proposed:
-    """The proposals (p) of an image and what the box head says of each.
+    """The proposals (p) of an image and the outputs of the box head for each.
 
+    first_stage: () the sum of all that the first stage gave, which shows whether it was finite: proposals of
+        NaN are dropped on the way
     index: the number of the anchor that each came from, in the order level, row, column, anchor
     objectness: (p,) in [0, 1]; xyxy: (p, 4) in pixels of the network's input
     logits: (p, classes), the background first; deltas: (p, classes * 4)
     """
 
+    first_stage: Tensor
     index: Tensor
     objectness: Tensor
     xyxy: Tensor
@@ -65,10 +73,15 @@ class Proposed:
     grids: tuple[tuple[int, int], ...]
     input_hw: tuple[int, int]
 
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """The outputs of both stages."""
+        return (self.first_stage, self.logits, self.deltas)
+
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """Detections (m), best first: boxes in pixels of the input, and the number of each one's anchor."""
+    """Detections (m), highest score first: boxes in pixels of the input, and their anchors' numbers."""
 
     xyxy: Tensor
     score: Tensor
@@ -77,30 +90,30 @@ class Kept:
     objectness: Tensor
 
 
-class Reader(Protocol):
+class OutputReader(Protocol):
     """One family of torchvision's detectors."""
 
     def raw(self, features: Mapping[str, Tensor], images: ImageList) -> list[Any]:
-        """What the heads say of each image of a batch; ``features`` are the backbone's maps."""
+        """Return the head outputs of each image of a batch; ``features`` are the backbone's maps."""
 
     def kept(self, raw: Any, confidence: float, iou: float) -> Kept:
-        """The detections of one image above the score ``confidence`` that suppression leaves."""
+        """Return the detections of one image whose score is at least ``confidence``, after suppression."""
 
     def anchors(self, features: Mapping[str, Tensor], images: ImageList) -> list[NDArray[np.float32]]:
-        """Width and height (a, 2) of the anchors of one cell of each level, in pixels of the input."""
+        """Return width and height (a, 2) of the anchors of one cell of each level, in pixels of the input."""
 
 
-def reader_of(network: Any) -> Reader:
-    """The reader of one of torchvision's detectors."""
+def reader_of(network: Any) -> OutputReader:
+    """Return the reader of one of torchvision's detectors."""
     for kind, reader in _READERS:
         if isinstance(network, kind):
-            made: Reader = reader(network)
+            made: OutputReader = reader(network)
             return made
     raise ModelError(f"{type(network).__name__} is none of torchvision's detectors that are known here")
 
 
 def predictions(kept: Kept, heads: Sequence[Head], grids: Sequence[tuple[int, int]]) -> Predictions:
-    """Detections with the level, cell and anchor of their anchors' numbers."""
+    """Return detections with the level, cell and anchor of their anchors' numbers."""
     index = kept.index.numpy()
     counts = [rows * columns * len(head.anchors) for head, (rows, columns) in zip(heads, grids, strict=True)]
     ends = np.cumsum(counts)
@@ -126,22 +139,22 @@ def predictions(kept: Kept, heads: Sequence[Head], grids: Sequence[tuple[int, in
 
 
 class _OneStage:
-    """What RetinaNet, FCOS and SSD share: heads on every level, and suppression by class at the end."""
+    """The common part of RetinaNet, FCOS and SSD: heads on every level, and class-wise suppression."""
 
     def __init__(self, network: Any) -> None:
         self._network = network
 
     def raw(self, features: Mapping[str, Tensor], images: ImageList) -> list[Dense]:
         maps = list(features.values())
-        said = {name: numbers.float() for name, numbers in self._network.head(maps).items()}
+        raw_outputs = {name: numbers.float() for name, numbers in self._network.head(maps).items()}
         anchors = self._anchors(maps, images)
-        centered = said.get("bbox_ctrness")
+        centerness = raw_outputs.get("bbox_ctrness")
         return [
             Dense(
-                said["cls_logits"][row],
-                said["bbox_regression"][row],
+                raw_outputs["cls_logits"][row],
+                raw_outputs["bbox_regression"][row],
                 anchors[row],
-                None if centered is None else centered[row, :, 0],
+                None if centerness is None else centerness[row, :, 0],
                 _grids(maps),
                 size,
             )
@@ -153,7 +166,7 @@ class _OneStage:
         return _cell_anchors(self._anchors(maps, images)[0], _grids(maps), self._per_cell())
 
     def _anchors(self, maps: Sequence[Tensor], images: ImageList) -> list[Tensor]:
-        # In float32, whatever the maps are: bfloat16 has no digits for a place in a photo.
+        # In float32 for maps of any type: bfloat16 has too few digits for a position in an image.
         anchors: list[Tensor] = self._network.anchor_generator(images, [one.float() for one in maps])
         return anchors
 
@@ -164,7 +177,7 @@ class _OneStage:
     def _suppressed(
         self, raw: Dense, score: Tensor, anchor: Tensor, label: Tensor, confidence: float, iou: float
     ) -> Kept:
-        """What suppression leaves of candidates (c): a score, the number of an anchor and a class each."""
+        """Suppress overlapping candidates (c), each a score, an anchor's number and a class."""
         coder = self._network.box_coder
         decode = getattr(coder, "decode_single", coder.decode)
         boxes = clip_boxes_to_image(decode(raw.deltas[anchor], raw.anchors[anchor]), raw.input_hw)
@@ -173,12 +186,12 @@ class _OneStage:
         return Kept(boxes[left], score[left], label[left], anchor[left], self._objectness(raw, anchor[left]))
 
     def _objectness(self, raw: Dense, anchor: Tensor) -> Tensor:
-        """NaN (m,): an anchor of RetinaNet and FCOS has no score but those of its classes."""
+        """Return NaN (m,): an anchor of RetinaNet and FCOS has no score but those of its classes."""
         return torch.full(anchor.shape, torch.nan)
 
 
 class _PerLevel(_OneStage):
-    """RetinaNet and FCOS: of each level the best pairs of anchor and class go to suppression."""
+    """RetinaNet and FCOS: the highest-scoring pairs of anchor and class of all levels are suppressed."""
 
     def kept(self, raw: Dense, confidence: float, iou: float) -> Kept:
         scores = torch.sigmoid(raw.logits)
@@ -189,7 +202,7 @@ class _PerLevel(_OneStage):
         ]
         best, pairs, start = [], [], 0
         for level in torch.split(scores, counts):
-            above = torch.nonzero(level.flatten() > confidence)[:, 0]
+            above = torch.nonzero(level.flatten() >= confidence)[:, 0]
             score, order = level.flatten()[above].topk(min(self._network.topk_candidates, len(above)))
             best.append(score)
             pairs.append(above[order] + start * scores.shape[1])
@@ -208,7 +221,7 @@ class _Fcos(_PerLevel):
 
     def anchors(self, features: Mapping[str, Tensor], images: ImageList) -> list[NDArray[np.float32]]:
         # FCOS has points, not anchors; torchvision draws them as squares of a stride. A level is trained on
-        # objects whose farthest side lies 4 to 8 strides from the point (section 3.2), which for a square is
+        # objects whose farthest side is 4 to 8 strides from the point (section 3.2), which for a square is
         # a side of 8 to 16: with squares of the geometric mean the best fit chooses by the same borders.
         return [sides * np.float32(8 * 2**0.5) for sides in super().anchors(features, images)]
 
@@ -220,7 +233,7 @@ class _Ssd(_OneStage):
         scores = functional.softmax(raw.logits, dim=-1)
         best, anchors, labels = [], [], []
         for label in range(1, scores.shape[1]):
-            above = torch.nonzero(scores[:, label] > confidence)[:, 0]
+            above = torch.nonzero(scores[:, label] >= confidence)[:, 0]
             score, order = scores[above, label].topk(min(self._network.topk_candidates, len(above)))
             best.append(score)
             anchors.append(above[order])
@@ -229,7 +242,7 @@ class _Ssd(_OneStage):
         return self._suppressed(raw, *found, confidence, iou)
 
     def _objectness(self, raw: Dense, anchor: Tensor) -> Tensor:
-        """That the anchor (m,) is not background, which is a class of SSD."""
+        """Return the probability (m,) that an anchor is not background, which is a class of SSD."""
         return 1 - functional.softmax(raw.logits[anchor.to(raw.logits.device)], dim=-1)[:, 0].cpu()
 
 
@@ -258,16 +271,17 @@ class _FasterRcnn:
             logits = [_flat(level[row], 1)[:, 0] for level in objectness]
             moved = torch.cat([_flat(level[row], 4) for level in deltas])
             index, score, boxes = self._proposals(logits, moved, anchors[row], size)
-            # One image at a time: the sums of a batch depend on how many proposals stand in it.
+            # One image at a time: the sums of a batch depend on how many proposals it has.
             own = {name: one[row : row + 1] for name, one in wide.items()}
-            said = self._said(own, boxes, size)
-            raw.append(Proposed(index, score, boxes, *said, _grids(maps), size))
+            outputs = self._box_head_outputs(own, boxes, size)
+            first_stage = moved.sum() + torch.cat(logits).sum()
+            raw.append(Proposed(first_stage, index, score, boxes, *outputs, _grids(maps), size))
         return raw
 
     def _proposals(
         self, logits: Sequence[Tensor], deltas: Tensor, anchors: Tensor, input_hw: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Anchors' numbers, objectness and boxes of an image's proposals, best first."""
+        """Return anchors' numbers, objectness and boxes of an image's proposals, highest score first."""
         picked, levels, start = [], [], 0
         for number, level in enumerate(logits):
             _, order = level.topk(min(self._rpn.pre_nms_top_n(), len(level)))
@@ -284,10 +298,10 @@ class _FasterRcnn:
         left = large[left[: self._rpn.post_nms_top_n()]]
         return index[left], score[left], boxes[left]
 
-    def _said(
+    def _box_head_outputs(
         self, features: Mapping[str, Tensor], boxes: Tensor, input_hw: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Logits (p, classes) and deltas (p, classes * 4) of one image's proposals."""
+        """Return logits (p, classes) and deltas (p, classes * 4) of one image's proposals."""
         pooled = self._box_heads.box_roi_pool(dict(features), [boxes], [input_hw])
         numbers = self._box_heads.box_predictor.cls_score.weight.dtype
         logits, deltas = self._box_heads.box_predictor(self._box_heads.box_head(pooled.to(numbers)))
@@ -298,7 +312,7 @@ class _FasterRcnn:
         boxes = self._box_heads.box_coder.decode(raw.deltas, [raw.xyxy])
         boxes = clip_boxes_to_image(boxes.reshape(-1, classes, 4), raw.input_hw)[:, 1:].reshape(-1, 4)
         score = functional.softmax(raw.logits, -1)[:, 1:].reshape(-1)
-        pair = torch.nonzero(score > confidence)[:, 0]
+        pair = torch.nonzero(score >= confidence)[:, 0]
         pair = pair[remove_small_boxes(boxes[pair], _LEAST_SIDE)]
         label, proposal = pair % (classes - 1) + 1, pair // (classes - 1)
         boxes, score, label = boxes[pair].cpu(), score[pair].cpu(), label.cpu()
@@ -320,7 +334,7 @@ def _grids(maps: Sequence[Tensor]) -> tuple[tuple[int, int], ...]:
 
 
 def _flat(level: Tensor, numbers: int) -> Tensor:
-    """A head's output (anchors * numbers, rows, columns) as (rows * columns * anchors, numbers), float32."""
+    """Reshape a head's output (anchors * numbers, rows, columns) to (rows * columns * anchors, numbers)."""
     _, rows, columns = level.shape
     return level.float().view(-1, numbers, rows, columns).permute(2, 3, 0, 1).reshape(-1, numbers)
 
@@ -328,7 +342,7 @@ def _flat(level: Tensor, numbers: int) -> Tensor:
 def _cell_anchors(
     anchors: Tensor, grids: Sequence[tuple[int, int]], per_cell: Sequence[int]
 ) -> list[NDArray[np.float32]]:
-    """Width and height (a, 2) of the anchors of each level's first cell, from all the anchors of an image."""
+    """Return width and height (a, 2) of the anchors of each level's first cell."""
     sides, start = [], 0
     for (rows, columns), each in zip(grids, per_cell, strict=True):
         first = anchors[start : start + each].float().cpu().numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from objectspace.models.detectors.predictions import (
     unsuppressed,
 )
 from objectspace.models.inputs import RESAMPLING, checked_inputs
-from objectspace.models.maps import Head, MapRun
+from objectspace.models.maps import Head, MapRun, check_finite
 from objectspace.models.precision import resolve_device, resolve_precision, torch_dtype
 from objectspace.objects.boxes import Frame
 from objectspace.objects.labels import COCO_NAMES, read_names
@@ -72,10 +71,11 @@ class DarknetDetector(Detector):
         self.network = network.to(device, torch_dtype(self.precision)).to(memory_format=torch.channels_last)
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """One pass over b prepared inputs (h, w, 3); a row's numbers depend on no other row, nor on b."""
+        """Run b prepared inputs (h, w, 3); a row does not depend on the others, on a CPU not by a bit."""
         stacked, taps = checked_inputs(inputs, self.input_wh), [head.tap for head in self.heads]
         runs = [
-            self.network.run(self.batch(batch), taps) for batch in batches.batches(stacked, self.batch_size)
+            self.network.run(self.batch(batch), taps)
+            for batch in batches.batches(stacked, self.batch_size, self.device)
         ]
         heads = [_joined([run.heads[place] for run in runs], len(stacked)) for place in range(len(taps))]
         maps = {
@@ -86,37 +86,30 @@ class DarknetDetector(Detector):
     def find_objects(
         self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
-        """The objects of one image of a pass, best first.
+        """Return the objects of one image of a pass, highest score first.
 
         Each cell and anchor predicts its best class with the score objectness * class probability. Scores
-        below ``confidence`` go; then boxes that overlap a better one of their class by more than ``iou``;
-        then what lies outside the image. Equal scores stand in the order of head, cell row, cell column,
-        anchor.
-        Raises ModelError where the network gave numbers that are not finite.
+        below ``confidence`` are dropped; then boxes whose IoU with a higher-scoring one of their class is
+        above ``iou``; then boxes outside the image. Equal scores are in the order of head, cell row, cell
+        column, anchor. Raises NonFiniteError.
         """
         check_thresholds(confidence, iou)
         found = self.predictions(run, row, image_id, confidence)
         return self.objects_of(found.take(unsuppressed(found, iou)), image_id, frame)
 
     def predictions(self, run: MapRun, row: int, image_id: str, confidence: float) -> Predictions:
-        """The predictions of every head above the threshold, best first, duplicates among them."""
-        parts = []
-        for reader, raw in zip(self.readers, run.heads, strict=True):
-            # The sum shows a number that is not finite, in a tenth of the time of looking at each.
-            if not math.isfinite(raw[row].sum()):
-                raise ModelError(
-                    f"{self.name} gave NaN or infinity at layer {reader.head.layer} for image {image_id}; "
-                    "are the weights those of this cfg?"
-                )
-            parts.append(reader.of_map(raw[row], confidence))
-        return best_first(parts)
+        """Return the predictions of every head that reach the threshold, highest first, unsuppressed."""
+        check_finite(self.name, image_id, *(raw[row] for raw in run.heads))
+        return best_first(
+            [reader.of_map(raw[row], confidence) for reader, raw in zip(self.readers, run.heads, strict=True)]
+        )
 
     def objects_of(self, found: Predictions, image_id: str, frame: Frame) -> Objects:
-        """The objects that predictions mean, clipped to the image; those outside it go."""
+        """Return the objects of predictions, clipped to the image; those outside it are dropped."""
         return objects_inside(found, image_id, frame, self.names, self.source)
 
     def batch(self, inputs: Pixels) -> Tensor:
-        """What the network reads for prepared inputs (b, h, w, 3): (b, 3, h, w) in [0, 1] on its device."""
+        """Convert prepared inputs (b, h, w, 3) to the network's: (b, 3, h, w) in [0, 1] on its device."""
         pixels = torch.from_numpy(inputs).to(self.device).permute(0, 3, 1, 2)
         return pixels.to(torch.float32).div_(255).to(torch_dtype(self.precision))
 
@@ -131,7 +124,7 @@ def load_darknet(
     device: str,
     precision: str,
 ) -> DarknetDetector:
-    """The detector of a cfg and its weight file; see :func:`objectspace.models.detectors.load_detector`.
+    """Load the detector of a cfg and its weight file; see :func:`objectspace.models.detectors.load_detector`.
 
     names: of the classes, or the file that holds them
     """
@@ -174,7 +167,7 @@ def _class_names(layers: Layers, given: Path | str | tuple[str, ...] | None) -> 
 
 
 def _head(yolo: Layer, layers: Layers) -> Head:
-    """What the window route needs of a head: the layer before its own convolution is its tap."""
+    """Describe a head for the window route: the layer before its own convolution is its tap."""
     own = layers.layers[yolo.inputs[0]] if yolo.inputs[0] != INPUT else None
     if own is None or not isinstance(own.settings, Convolution) or own.inputs[0] == INPUT:
         raise ModelError(f"{yolo.where} is expected to follow a convolution that reads an earlier layer")
@@ -193,5 +186,5 @@ def _head(yolo: Layer, layers: Layers) -> Head:
 
 
 def _joined(parts: Sequence[Tensor], count: int) -> Tensor:
-    """The first ``count`` rows of all parts, in float32."""
+    """Concatenate all parts and return the first ``count`` rows, in float32."""
     return (parts[0] if len(parts) == 1 else torch.cat(list(parts)))[:count].float()

@@ -19,12 +19,13 @@ from torch import Tensor
 from objectspace.errors import InputError, ModelError
 from objectspace.files import content_id, recipe_digest
 from objectspace.images import Pixels
+from objectspace.models.batches import PREPARED
 from objectspace.models.catalogue import plain_name
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.passes import check_thresholds, in_passes, normalized
 from objectspace.models.detectors.pretrained import PretrainedDetector, load_pretrained_detr
 from objectspace.models.inputs import RESAMPLING
-from objectspace.models.maps import Head, MapRun
+from objectspace.models.maps import Head, MapRun, check_finite
 from objectspace.models.precision import reproducible, resolve_device, resolve_precision
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
@@ -43,7 +44,7 @@ _STRIDES, _PROBE_HW = (4, 8, 16, 32, 64), (128, 192)
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What the queries (q) of one image say.
+    """The outputs of the queries (q) of one image.
 
     logits: (q, classes), of DETR with "no object" last; boxes: (q, 4) center, width and height in [0, 1]
     start: (q,) the number of the cell, in the order level, row, column, whose proposal a query started from,
@@ -64,7 +65,7 @@ class DetrDetector(Detector):
     See :class:`objectspace.models.maps.MapSource` for the attributes. Its maps are the encoder's: one of
     DETR, one of each level of RT-DETR and D-FINE. ``queries`` of a run are the decoder's last states, and the
     provenance of an object has its query as ``anchor``. It runs in float32: a query's box is four numbers
-    from 0 to 1, of which bfloat16 has too few digits for a place in a photo.
+    from 0 to 1, of which bfloat16 has too few digits for a place in an image.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class DetrDetector(Detector):
         self.network: Any = pretrained.network.to(self.device)
         self.names = np.array(names, object)
         self.loaded_from: Mapping[str, Any] = {}
-        self.batch_size = 1 if self.device.type == "cpu" else 16
+        self.batch_size = PREPARED[self.device.type]
         config = self.network.config
         self.query_dimension = int(config.d_model)
         self._kind = str(config.model_type)
@@ -97,29 +98,28 @@ class DetrDetector(Detector):
         self.heads = self._levels() if self._two_stage else (self._only_map(),)
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """One pass over prepared inputs (h, w, 3), each of its own size; a row depends on no other row."""
+        """Run prepared inputs (h, w, 3), each of its own size; a row does not depend on the others."""
         rows = in_passes(inputs, self._run_batch, self.device)
         maps = {head.layer: [features[head.layer] for _, features, _ in rows] for head in self.heads}
-        return MapRun(tuple(said for said, _, _ in rows), maps, [queries for _, _, queries in rows])
+        return MapRun(tuple(answers for answers, _, _ in rows), maps, [queries for _, _, queries in rows])
 
     def find_objects(
         self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
-        """The objects of one image of a pass whose score is above ``confidence``, best first.
+        """Return the objects of one image of a pass whose score is at least ``confidence``, highest first.
 
         Queries suppress one another in the decoder, so nothing is suppressed here: ``iou`` is not used.
-        Raises ModelError for numbers that are not finite.
+        Raises NonFiniteError.
         """
         check_thresholds(confidence, iou)
-        said: Answers = run.heads[row]
-        if not (torch.isfinite(said.logits).all() and torch.isfinite(said.boxes).all()):
-            raise ModelError(f"{self.name} gave NaN or infinity for image {image_id}; are its weights whole?")
-        score, label, query = self._scored(said.logits)
+        answers: Answers = run.heads[row]
+        check_finite(self.name, image_id, answers.logits, answers.boxes, answers.objectness)
+        score, label, query = self._scored(answers.logits)
         order = torch.argsort(score, descending=True, stable=True)
-        order = order[score[order] > confidence]
+        order = order[score[order] >= confidence]
         score, label, query = score[order], label[order], query[order]
         # The image fills the input, so a share of the input is one of the image.
-        center, sides = said.boxes[query, :2], said.boxes[query, 2:]
+        center, sides = answers.boxes[query, :2], answers.boxes[query, 2:]
         corners = torch.cat([center - sides / 2, center + sides / 2], 1).numpy()
         xyxy = boxes.clip((corners * np.array(frame.image_wh * 2)).astype(np.float32), frame.image_wh)
         inside = np.flatnonzero(boxes.area(xyxy) > 0)
@@ -129,7 +129,7 @@ class DetrDetector(Detector):
             label=self.names[label.numpy()[inside]].tolist(),
             source=self.source,
             score=score.numpy()[inside],
-            provenance=self._provenance(said, query.numpy(), frame).take(inside),
+            provenance=self._provenance(answers, query.numpy(), frame).take(inside),
         )
 
     @property
@@ -138,7 +138,7 @@ class DetrDetector(Detector):
         return self._kind in ("rt_detr", "rt_detr_v2", "d_fine")
 
     def _scored(self, logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Score, class and query of each answer: one a query, or the best pairs of query and class."""
+        """Return score, class and query of each answer: one a query, or the best pairs of query and class."""
         queries, classes = logits.shape
         if self._kind == "detr":
             score, label = torch.softmax(logits, -1)[:, :-1].max(-1)
@@ -147,18 +147,18 @@ class DetrDetector(Detector):
         score, pair = torch.topk(torch.sigmoid(logits).flatten(), most)
         return score, pair % classes, pair // classes
 
-    def _provenance(self, said: Answers, query: NDArray[np.int64], frame: Frame) -> Provenance:
-        """The query of each object, and its cell: its proposal's, or the one under its box's middle."""
-        if said.start is not None and said.objectness is not None:
-            level, x, y = _cells(said.start.numpy()[query], said.grids)
-            objectness = said.objectness.numpy()[query]
+    def _provenance(self, answers: Answers, query: NDArray[np.int64], frame: Frame) -> Provenance:
+        """Return the query of each object and its cell: its proposal's, or the one at its box's center."""
+        if answers.start is not None and answers.objectness is not None:
+            level, x, y = _cells(answers.start.numpy()[query], answers.grids)
+            objectness = answers.objectness.numpy()[query]
         else:
-            rows, columns = said.grids[0]
-            center = said.boxes[query, :2].numpy() * np.array(frame.input_wh) / self.heads[0].stride
+            rows, columns = answers.grids[0]
+            center = answers.boxes[query, :2].numpy() * np.array(frame.input_wh) / self.heads[0].stride
             x, y = np.clip(np.floor(center).astype(np.int32), 0, (columns - 1, rows - 1)).T
             level = np.zeros(len(query), np.int64)
             objectness = (
-                _certainty(said.logits)[query] if self._kind == "detr" else np.full(len(query), np.nan)
+                _certainty(answers.logits)[query] if self._kind == "detr" else np.full(len(query), np.nan)
             )
         return Provenance(
             head=np.array([head.layer for head in self.heads], np.int32)[level],
@@ -170,47 +170,47 @@ class DetrDetector(Detector):
         )
 
     def _run_batch(self, pixels: Tensor) -> list[tuple[Answers, list[Tensor], Tensor]]:
-        """Answers, maps (c, h, w) and queries (q, d) of each of b inputs (b, 3, h, w) uint8 of one size."""
+        """Return answers, maps (c, h, w) and queries (q, d) of each of inputs (b, 3, h, w) uint8."""
         with torch.inference_mode(), reproducible(self.device):
-            said = self._forward(pixels)
-            maps = self._maps(said, (pixels.shape[2], pixels.shape[3]))
+            outputs = self._forward(pixels)
+            maps = self._maps(outputs, (pixels.shape[2], pixels.shape[3]))
             grids = tuple((one.shape[2], one.shape[3]) for one in maps)
-            start, objectness = self._starts(said, grids)
+            start, objectness = self._starts(outputs, grids)
         rows = []
         for row in range(len(pixels)):
             answers = Answers(
-                said.logits[row].float().cpu(),
-                said.pred_boxes[row].float().cpu(),
+                outputs.logits[row].float().cpu(),
+                outputs.pred_boxes[row].float().cpu(),
                 None if start is None else start[row].cpu(),
                 None if objectness is None else objectness[row].cpu(),
                 grids,
             )
-            rows.append((answers, [one[row] for one in maps], said.last_hidden_state[row]))
+            rows.append((answers, [one[row] for one in maps], outputs.last_hidden_state[row]))
         return rows
 
     def _forward(self, pixels: Tensor) -> Any:
         return self.network(pixel_values=normalized(pixels, self.recipe, self.device))
 
-    def _maps(self, said: Any, input_hw: tuple[int, int]) -> list[Tensor]:
-        """The encoder's maps (b, c, h, w)."""
+    def _maps(self, outputs: Any, input_hw: tuple[int, int]) -> list[Tensor]:
+        """Return the encoder's maps (b, c, h, w)."""
         if self._two_stage:
-            return list(said.encoder_last_hidden_state)
-        tokens = said.encoder_last_hidden_state
+            return list(outputs.encoder_last_hidden_state)
+        tokens = outputs.encoder_last_hidden_state
         rows, columns = (-(-side // self.heads[0].stride) for side in input_hw)
         return [tokens.transpose(1, 2).reshape(len(tokens), -1, rows, columns)]
 
-    def _starts(self, said: Any, grids: Sequence[tuple[int, int]]) -> tuple[Tensor | None, Tensor | None]:
-        """The cells (b, q) that the queries started from, as the network chose them, and their scores."""
+    def _starts(self, outputs: Any, grids: Sequence[tuple[int, int]]) -> tuple[Tensor | None, Tensor | None]:
+        """Return the cells (b, q) that the network chose to start the queries from, and their scores."""
         if not self._two_stage:
             return None, None
-        best = said.enc_outputs_class.max(-1).values
+        best = outputs.enc_outputs_class.max(-1).values
         if best.shape[1] != sum(rows * columns for rows, columns in grids):
             raise ModelError(f"{self.name} has levels beside those of its encoder, which is not supported")
         chosen, start = torch.topk(best, self.network.config.num_queries, dim=1)
         return start, torch.sigmoid(chosen)
 
     def _levels(self) -> tuple[Head, ...]:
-        """The encoder's maps of RT-DETR and D-FINE."""
+        """Describe the encoder's maps of RT-DETR and D-FINE."""
         config = self.network.config
         width, height = self.input_wh
         heads = []
@@ -224,7 +224,7 @@ class DetrDetector(Detector):
         return tuple(heads)
 
     def _only_map(self) -> Head:
-        """The encoder's map of DETR, as a black image shows it."""
+        """Describe the encoder's map of DETR, probed with a black image."""
         black = torch.zeros((1, 3, *_PROBE_HW), dtype=torch.uint8)
         with torch.inference_mode():
             _, cells, channels = self._forward(black).encoder_last_hidden_state.shape
@@ -240,7 +240,7 @@ class DetrDetector(Detector):
 def load_detr(
     name: str, *, names: Path | str | None, device: str = "cpu", precision: str = "auto"
 ) -> DetrDetector:
-    """The detector of a folder that transformers saved, or of the hub; see :mod:`.pretrained`.
+    """Load the detector of a folder that transformers saved, or of the hub; see :mod:`.pretrained`.
 
     names: a file of class names; otherwise those of its configuration, as COCO spells them
     Raises InputError for bfloat16, in which such a detector has no boxes to speak of.
@@ -266,7 +266,7 @@ def _class_names(config: Any, given: Path | str | None, name: str) -> tuple[str,
 
 
 def _certainty(logits: Tensor) -> NDArray[np.float32]:
-    """That a query of DETR (q,) means an object at all."""
+    """Return the probability (q,) that a query of DETR means an object at all."""
     certainty: NDArray[np.float32] = (1 - torch.softmax(logits, -1)[:, -1]).numpy()
     return certainty
 
@@ -274,7 +274,7 @@ def _certainty(logits: Tensor) -> NDArray[np.float32]:
 def _cells(
     start: NDArray[np.int64], grids: Sequence[tuple[int, int]]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Level, column and row of cells by their numbers in the order level, row, column."""
+    """Return level, column and row of cells by their numbers in the order level, row, column."""
     counts = np.array([rows * columns for rows, columns in grids])
     ends = np.cumsum(counts)
     level = np.searchsorted(ends, start, side="right")

@@ -26,10 +26,10 @@ def check_thresholds(confidence: float, iou: float) -> None:
 def in_passes(
     inputs: Sequence[Pixels] | Pixels, run: Callable[[Tensor], Sequence[Row]], device: torch.device
 ) -> list[Row]:
-    """What ``run`` gives for each input (h, w, 3) uint8, in their order.
+    """Return what ``run`` gives for each input (h, w, 3) uint8, in their order.
 
-    ``run`` takes (b, 3, h, w) uint8, inputs of one size, filled up with black ones to as many as a pass has
-    on this device. Raises InputError for other arrays.
+    ``run`` takes (b, 3, h, w) uint8, inputs of one size, and gives a row of each; see
+    :func:`objectspace.models.batches.batches`. Raises InputError for other arrays.
     """
     by_size: dict[tuple[int, ...], list[int]] = {}
     for row, pixels in enumerate(inputs):
@@ -40,14 +40,14 @@ def in_passes(
         by_size.setdefault(pixels.shape, []).append(row)
     rows: dict[int, Row] = {}
     for members in by_size.values():
-        passes = batches([inputs[row] for row in members], DETECTOR[device.type])
+        passes = batches([inputs[row] for row in members], DETECTOR[device.type], device)
         made = (row for batch in passes for row in run(torch.from_numpy(batch).permute(0, 3, 1, 2)))
         rows.update(zip(members, made, strict=False))
     return [rows[row] for row in range(len(inputs))]
 
 
 def normalized(pixels: Tensor, recipe: Mapping[str, Any], device: torch.device) -> Tensor:
-    """What a network reads for pixels (b, 3, h, w) uint8, by the mean and deviation of its recipe."""
+    """Normalize pixels (b, 3, h, w) uint8 by the mean and standard deviation of a network's recipe."""
     mean, std = (
         torch.tensor(recipe["normalization"][name], device=device)[:, None, None] for name in ("mean", "std")
     )

@@ -39,7 +39,7 @@ class Predictions:
         return len(self.score)
 
     def take(self, index: NDArray[Any]) -> Predictions:
-        """The rows that ``index`` (integers or booleans) selects."""
+        """Return the rows that ``index`` (integers or booleans) selects."""
         return Predictions(
             self.xyxy[index], self.score[index], self.label[index], self.provenance.take(index)
         )
@@ -59,7 +59,7 @@ class HeadReader:
     input_wh: tuple[int, int]
 
     def of_map(self, raw: Tensor, confidence: float) -> Predictions:
-        """The predictions of a map (anchors * (5 + classes), h, w) whose score reaches ``confidence``."""
+        """Return the predictions of a map (anchors * (5 + classes), h, w) that reach ``confidence``."""
         numbers = raw.reshape(len(self.head.anchors), 5 + self.classes, *raw.shape[1:])
         # A score is at most its objectness, so few cells are looked at further.
         anchor, row, column = torch.nonzero(torch.sigmoid(numbers[:, 4]) >= confidence, as_tuple=True)
@@ -69,7 +69,7 @@ class HeadReader:
     def of_cells(
         self, raw: Tensor, x: NDArray[Any], y: NDArray[Any], confidence: float
     ) -> tuple[Predictions, NDArray[np.int64]]:
-        """The predictions of n cells at ``x``, ``y`` (n,) from their numbers (n, anchors * (5 + classes)).
+        """Return the predictions of cells at ``x``, ``y`` (n,), from (n, anchors * (5 + classes)).
 
         Only those whose score reaches ``confidence``; beside them the row of ``raw`` that each comes from.
         """
@@ -83,7 +83,7 @@ class HeadReader:
     def scores(
         self, raw: Tensor, row: NDArray[Any], anchor: NDArray[Any], label: NDArray[Any]
     ) -> NDArray[np.float32]:
-        """Objectness * probability of class ``label`` (n,), for anchors (n,) by their number in the network.
+        """Return objectness * probability of class ``label`` (n,), for anchors by their number (n,).
 
         raw: (cells, anchors * (5 + classes)); row: (n,) the cell of each in it
         """
@@ -98,7 +98,7 @@ class HeadReader:
     def _read(
         self, cells: Tensor, x: NDArray[Any], y: NDArray[Any], anchor: NDArray[np.int64]
     ) -> Predictions:
-        """Predictions from the numbers (n, 5 + classes) of one anchor of a cell each."""
+        """Return predictions from the numbers (n, 5 + classes) of one anchor of a cell each."""
         best, label = cells[:, 5:].max(dim=1)
         objectness = torch.sigmoid(cells[:, 4])
         score = objectness * torch.sigmoid(best)
@@ -116,7 +116,7 @@ class HeadReader:
     def _boxes(
         self, numbers: Tensor, corner: NDArray[Any], anchors: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        """Boxes (n, 4) in pixels of the network's input from tx, ty, tw, th (n, 4).
+        """Decode boxes (n, 4) in pixels of the network's input from tx, ty, tw, th (n, 4).
 
         The center is the cell's corner + sigmoid(txy), stretched by ``scale_xy`` about the cell's middle; the
         sides are anchor * exp(twh).
@@ -128,14 +128,14 @@ class HeadReader:
 
 
 def best_first(parts: Sequence[Predictions]) -> Predictions:
-    """The predictions of all heads, best first; equal scores by head, cell row, cell column, anchor."""
+    """Sort all heads' predictions by score, highest first; ties by head, cell row, cell column, anchor."""
     found = joined(parts)
     cells = found.provenance
     return found.take(np.lexsort((cells.anchor, cells.cell_x, cells.cell_y, cells.head, -found.score)))
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:
-    """The rows of all parts (at least one) in order."""
+    """Concatenate the rows of all parts (at least one) in order."""
     return Predictions(
         np.concatenate([part.xyxy for part in parts]),
         np.concatenate([part.score for part in parts]),
@@ -145,7 +145,7 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
 
 
 def unsuppressed(found: Predictions, iou: float) -> NDArray[np.int64]:
-    """The rows, in order, that class-wise non-maximum suppression leaves."""
+    """Return the rows, in order, that class-wise non-maximum suppression keeps."""
     # torchvision sets classes apart by shifting their boxes, which must not be negative for that; float64, so
     # that the shift costs no digits.
     corners = torch.from_numpy(found.xyxy - found.xyxy.min(initial=0))
@@ -156,7 +156,7 @@ def unsuppressed(found: Predictions, iou: float) -> NDArray[np.int64]:
 def objects_inside(
     found: Predictions, image_id: str, frame: Frame, names: NDArray[np.object_], source: str
 ) -> Objects:
-    """The objects of one image that predictions mean, clipped to it; those outside it go.
+    """Return the objects of one image, clipped to it; those outside it are dropped.
 
     names: (classes,) the labels; source: the detector's
     """

@@ -1,4 +1,4 @@
-"""Detectors that transformers saved, and the rule by which photos become their input."""
+"""Detectors that transformers saved, and the rule by which images become their input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PretrainedDetector:
 
 
 def load_pretrained_detr(name: str) -> PretrainedDetector:
-    """The detector that a name of :func:`.published.is_detr` means.
+    """Load the detector that a name means; see :func:`objectspace.models.catalogue.is_detr`.
 
     Raises InputError for a place that is none, ModelError for an image processor that is not supported, and
     what :func:`objectspace.models.transformers_models.load_pretrained` raises.
@@ -48,7 +48,7 @@ def load_pretrained_detr(name: str) -> PretrainedDetector:
 
 
 def _input_rule(processor: Any, place: str) -> tuple[dict[str, Any], tuple[float, ...], tuple[float, ...]]:
-    """The rule of the input, and mean and standard deviation, of an image processor."""
+    """Return the rule of the input, and mean and standard deviation, of an image processor."""
     settings = processor.to_dict()
     size = {key: value for key, value in dict(settings.get("size") or {}).items() if value}
     rescaled = settings.get("do_rescale") and abs(settings.get("rescale_factor", 0) * 255 - 1) < 1e-6

@@ -15,16 +15,17 @@ from torchvision.models import detection
 from torchvision.models._meta import _COCO_CATEGORIES
 from torchvision.models.detection.image_list import ImageList
 
-from objectspace.errors import InputError, ModelError, WeightsError
+from objectspace.errors import InputError, WeightsError
 from objectspace.files import content_id, file_sha256, recipe_digest
 from objectspace.images import Pixels
+from objectspace.models.batches import PREPARED
 from objectspace.models.catalogue import EPS_0, TORCHVISION
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.anchored import predictions, reader_of
 from objectspace.models.detectors.passes import check_thresholds, in_passes, normalized
 from objectspace.models.detectors.predictions import objects_inside
 from objectspace.models.inputs import RESAMPLING
-from objectspace.models.maps import Head, MapRun
+from objectspace.models.maps import Head, MapRun, check_finite
 from objectspace.models.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 from objectspace.models.weights import fetch, fill, load_state_dict
 from objectspace.objects.boxes import Frame
@@ -34,7 +35,7 @@ from objectspace.objects.records import Objects
 #: Pixels a side of the input by which the levels of a network for any input size are looked at.
 _PROBE = 256
 
-#: Where the class scores stand in a state dict, and how many of them a class has: anchors of a cell.
+#: The class scores in a state dict; a class has as many of them as a cell has anchors.
 _CLASS_SCORES = (
     "roi_heads.box_predictor.cls_score.weight",
     "head.classification_head.cls_logits.weight",
@@ -70,7 +71,7 @@ class TorchvisionDetector(Detector):
         self.names = np.array(names, object)
         self.loaded_from: Mapping[str, Any] = {}
         self.query_dimension = 0
-        self.batch_size = 1 if self.device.type == "cpu" else 16
+        self.batch_size = PREPARED[self.device.type]
         self._reader = reader_of(self.network)
         transform: Any = self.network.transform
         self.recipe: Mapping[str, Any] = {
@@ -89,7 +90,7 @@ class TorchvisionDetector(Detector):
         self.heads = self._probed_heads()
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """One pass over prepared inputs (h, w, 3), each of its own size; a row depends on no other row."""
+        """Run prepared inputs (h, w, 3), each of its own size; a row does not depend on the others."""
         rows = in_passes(inputs, self._run_batch, self.device)
         maps = {
             head.layer: [features[level] for _, features in rows] for level, head in enumerate(self.heads)
@@ -99,21 +100,19 @@ class TorchvisionDetector(Detector):
     def find_objects(
         self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
     ) -> Objects:
-        """The objects of one image of a pass, best first, at most as many as torchvision keeps.
+        """Return the objects of one image of a pass, highest score first, as many as torchvision keeps.
 
-        As in torchvision, but with these thresholds: scores not above ``confidence`` go, then boxes that
-        overlap a better one of their class by more than ``iou``. Raises ModelError for numbers that are not
-        finite.
+        As in torchvision, but with these thresholds: scores below ``confidence`` are dropped, then boxes
+        whose IoU with a higher-scoring one of their class is above ``iou``. Raises NonFiniteError.
         """
         check_thresholds(confidence, iou)
         raw = run.heads[row]
-        if not (torch.isfinite(raw.logits).all() and torch.isfinite(raw.deltas).all()):
-            raise ModelError(f"{self.name} gave NaN or infinity for image {image_id}; are its weights whole?")
+        check_finite(self.name, image_id, *raw.outputs)
         found = predictions(self._reader.kept(raw, confidence, iou), self.heads, raw.grids)
         return objects_inside(found, image_id, frame, self.names, self.source)
 
     def _run_batch(self, pixels: Tensor) -> list[tuple[Any, list[Tensor]]]:
-        """What the heads say and the maps (c, h, w), of each of b inputs (b, 3, h, w) uint8 of one size."""
+        """Return head outputs and maps (c, h, w) of each of b inputs (b, 3, h, w) uint8 of one size."""
         with torch.inference_mode(), reproducible(self.device):
             features, images = self._features(pixels)
             raw = self._reader.raw(features, images)
@@ -121,7 +120,7 @@ class TorchvisionDetector(Detector):
         return list(zip(raw, maps, strict=True))
 
     def _features(self, pixels: Tensor) -> tuple[dict[str, Tensor], ImageList]:
-        """The backbone's maps by name, and the padded images with their sizes before that."""
+        """Return the backbone's maps by name, and the padded images with their sizes before padding."""
         size = (pixels.shape[2], pixels.shape[3])
         multiple = self.network.transform.size_divisible
         down, right = (-side % multiple for side in size)
@@ -133,10 +132,10 @@ class TorchvisionDetector(Detector):
         return features, ImageList(padded, [size] * len(pixels))
 
     def _probed_heads(self) -> tuple[Head, ...]:
-        """The levels of the network, as a black image shows them.
+        """Describe the levels of the network, probed with a black image.
 
         In Faster R-CNN this also fixes the scale of each level, which torchvision takes from the first image
-        it sees, whatever its shape.
+        it sees, of any shape.
         """
         height, width = self.network.transform.fixed_size or (_PROBE, _PROBE)
         with torch.inference_mode():
@@ -164,7 +163,7 @@ def load_torchvision(
     device: str = "cpu",
     precision: str = "auto",
 ) -> TorchvisionDetector:
-    """The detector of one of the names in :data:`.published.TORCHVISION`.
+    """Load the detector of one of the names in :data:`objectspace.models.catalogue.TORCHVISION`.
 
     weights: a state dict, otherwise torchvision's own of COCO, fetched once
     names: a file of class names, without or with the background's, which is class 0; otherwise COCO's
@@ -193,7 +192,7 @@ def load_torchvision(
 
 
 def count_classes(name: str, tensors: Mapping[str, Tensor], path: Path) -> int:
-    """The classes, the background among them, of a state dict. Raises WeightsError for another network's."""
+    """Count the classes of a state dict, with the background. Raises WeightsError for another network's."""
     for key in _CLASS_SCORES:
         if key not in tensors:
             continue
@@ -208,7 +207,7 @@ def count_classes(name: str, tensors: Mapping[str, Tensor], path: Path) -> int:
 
 
 def class_names(classes: int, given: Path | str | None, weights: Path) -> tuple[str, ...]:
-    """The labels of all classes, the background first: of a file, COCO's, or numbers."""
+    """Return the labels of all classes, the background first: of a file, COCO's, or numbers."""
     numbered = tuple(f"class {number}" for number in range(classes))
     if given is not None:
         names = read_names(given)
@@ -229,7 +228,7 @@ def class_names(classes: int, given: Path | str | None, weights: Path) -> tuple[
 
 
 def _input_rule(transform: Any) -> dict[str, Any]:
-    """How an image becomes an input, in the words of recipes."""
+    """Describe how an image becomes an input, as recipes have it."""
     if transform.fixed_size is not None:
         return {"resize": "stretch", "input_wh": list(transform.fixed_size)}
     sides = [transform.min_size[-1], transform.max_size]

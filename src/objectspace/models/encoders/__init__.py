@@ -45,7 +45,7 @@ class Encoder(Protocol):
     batch_size: int
 
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The vectors (n, dimension) of crops (n, input_size, input_size, 3) RGB.
+        """Return the vectors (n, dimension) of crops (n, input_size, input_size, 3) RGB.
 
         The vector of a crop never depends on the crops beside it.
         """
@@ -57,7 +57,7 @@ class TextEncoder(Encoder, Protocol):
     """An encoder whose crops and texts have vectors in one space, to be compared by cosine."""
 
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors (n, dimension) float32 of texts, of any length.
+        """Return the vectors (n, dimension) float32 of texts, of any length.
 
         The vector of a text never depends on those beside it. Raises QueryError for a text that is empty or
         longer than the text tower reads, DownloadError where its tokenizer cannot be fetched.
@@ -66,7 +66,7 @@ class TextEncoder(Encoder, Protocol):
 
 
 def has_text_tower(name: str) -> bool:
-    """Whether the encoder that :func:`load_encoder` makes of this name is a :class:`TextEncoder`."""
+    """Tell whether the encoder that :func:`load_encoder` makes of this name is a :class:`TextEncoder`."""
     return name.startswith(OPEN_CLIP)
 
 
@@ -77,7 +77,7 @@ def load_encoder(
     device: str = "cpu",
     precision: str = "auto",
 ) -> Encoder:
-    """The encoder of this name.
+    """Load the encoder of this name.
 
     ``resnet50`` (torchvision's graph) · any name of timm's · ``local-dir:FOLDER`` with timm's ``config.json``
     and weights · ``open_clip:MODEL/WEIGHTS``, such as ``open_clip:ViT-B-32/laion2b_s34b_b79k``: a

@@ -1,4 +1,4 @@
-"""CLIP, SigLIP and their kin through open_clip: an image tower for crops, a text tower for words.
+"""CLIP, SigLIP and similar models of open_clip: an image tower for crops, a text tower for words.
 
 Both towers end in a projection to one space (Radford et al. 2021, "Learning Transferable Visual Models From
 Natural Language Supervision", figure 3), whose vectors are compared by cosine.
@@ -42,7 +42,7 @@ _PREPROCESSING_KEYS = ("mean", "std", "interpolation", "resize_mode")
 
 
 def load_open_clip(name: str, weights: Path | str | None, device: str, precision: str) -> ClipEncoder:
-    """A model of open_clip by its name there, after ``open_clip:``: projected vectors of crops and texts.
+    """Load a model of open_clip, by its name there after ``open_clip:``; crops and texts share its space.
 
     ``MODEL/WEIGHTS`` (``ViT-B-32/laion2b_s34b_b79k``), ``local-dir:FOLDER`` with open_clip_config.json, or
     ``hf-hub:OWNER/REPOSITORY``. ``weights`` is a file to take instead of the fetched one; MODEL/WEIGHTS
@@ -105,7 +105,7 @@ class ClipEncoder(NetworkEncoder):
         self._model = tower.model
 
     def embed_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The projected vectors (n, dimension) float32 of texts, not normalized, a pass each.
+        """Return the projected vectors (n, dimension) float32 of texts, not normalized, in a pass each.
 
         A text's vector does not depend on those beside it. Raises QueryError for a text that is empty or
         longer than the tower reads, rather than cutting its end off as tokenizers do.
@@ -118,7 +118,7 @@ class ClipEncoder(NetworkEncoder):
         return vectors
 
     def _tokens(self, text: str) -> Tensor:
-        """The tokens (1, context) of a text."""
+        """Return the tokens (1, context) of a text."""
         if not text.strip():
             raise QueryError("a text to search for is empty; say what it shows, such as 'a red chair'")
         tokens: Tensor = self._tokenizer([text])
@@ -200,7 +200,7 @@ def _parsed(name: str) -> _Chosen:
 
 
 def _file(chosen: _Chosen, weights: Path | str | None) -> Path:
-    """The file of the weights: the given one, that of the folder, or the one fetched from the hub."""
+    """Return the file of the weights: the given one, the folder's, or the one fetched from the hub."""
     if chosen.folder is not None and not (chosen.folder / "open_clip_config.json").is_file():
         raise InputError(f"{chosen.folder} is no folder with an open_clip_config.json")
     if weights is not None:
@@ -234,7 +234,7 @@ def _fetched(chosen: _Chosen) -> Path:
 
 
 def _network(chosen: _Chosen, path: Path) -> Any:
-    """The model with the weights of a file, which is read as tensors only."""
+    """Build the model with the weights of a file, which is read as tensors only."""
     open_clip = _open_clip()
     with _quiet():
         try:
@@ -287,10 +287,10 @@ def _not_installed(problem: ImportError) -> ModelError:
 
 
 def _first_line(problem: Exception) -> str:
-    """What a network's own error says first: torch lists every tensor on lines of their own."""
+    """Return the first line of an error: torch lists every tensor on lines of their own."""
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-    told = " ".join(lines[:2]) or type(problem).__name__
-    return _beginning(told, 200)
+    text = " ".join(lines[:2]) or type(problem).__name__
+    return _beginning(text, 200)
 
 
 def _beginning(text: str, length: int = 40) -> str:

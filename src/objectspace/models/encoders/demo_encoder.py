@@ -11,11 +11,10 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional
 
-from objectspace.files import file_sha256
 from objectspace.models.catalogue import DEMO_ENCODER
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
-from objectspace.models.encoders.resnet import fold_batch_norms
-from objectspace.models.weights import fetch, fill, load_state_dict
+from objectspace.models.encoders.resnet import residual_encoder
+from objectspace.models.weights import fetch
 
 #: Pixels a side of a crop.
 INPUT_SIZE = 96
@@ -30,7 +29,7 @@ PREPROCESSING = Preprocessing(
 )
 
 
-class _Block(nn.Module):
+class _ResidualBlock(nn.Module):
     """Two 3 x 3 convolutions, the first of stride 2, around which the input is added by a 1 x 1 one."""
 
     def __init__(self, channels: int, width: int) -> None:
@@ -55,30 +54,22 @@ class DemoResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(24)
         widths = (24, *_WIDTHS)
         self.blocks = nn.Sequential(
-            *(_Block(channels, width) for channels, width in itertools.pairwise(widths))
+            *(_ResidualBlock(channels, width) for channels, width in itertools.pairwise(widths))
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """The vectors of crops."""
+        """Return the vectors of crops."""
         return self.maps(x).mean((2, 3))
 
     def maps(self, x: Tensor) -> Tensor:
-        """The last maps (b, 256, h, w) of pictures of any size."""
+        """Return the last maps (b, 256, h, w) of images of any size."""
         maps: Tensor = self.blocks(functional.relu(self.bn1(self.conv1(x)), inplace=True))
         return maps
 
 
 def load_demo(weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
-    """The shipped encoder, or its network with the weights of a file: 256 numbers a crop."""
+    """Load the shipped encoder, or its network with the weights of a file: 256 numbers a crop."""
     path = Path(weights) if weights is not None else fetch(DEMO_ENCODER)
-    network = DemoResNet()
-    fill(network, load_state_dict(path), path, "the encoder", without=("fc",))
-    return NetworkEncoder(
-        fold_batch_norms(network),
-        PREPROCESSING,
-        name="demo",
-        weights=file_sha256(path),
-        tap="avgpool",
-        device=device,
-        precision=precision,
+    return residual_encoder(
+        DemoResNet(), path, PREPROCESSING, name="demo", device=device, precision=precision
     )

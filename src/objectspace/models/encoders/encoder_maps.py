@@ -1,4 +1,4 @@
-"""An encoder that reads the whole photo at once: one pass a photo, and every object's vector from its map."""
+"""An encoder that reads whole images: one pass an image, and every object's vector from its map."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from objectspace.models.maps import Head, MapRun, MapSource
 from objectspace.models.precision import reproducible
 
 #: Pixels a side of what the encoder reads: nothing is left over by a stride of 14, 16 or 32 (its least common
-#: multiple with 224, the size of most crops, is 224), and a photo of 640 pixels keeps its scale.
+#: multiple with 224, the size of most crops, is 224), and an image of 640 pixels keeps its scale.
 SIDE = 672
 
 #: The family in the recipes of such maps, as other maps name that of their detector.
@@ -61,9 +61,9 @@ class EncoderMap(MapSource):
         self.heads = (self._probed_head(tap),)
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
-        """The maps of prepared inputs; batches are filled up, so that a row does not depend on the others."""
+        """Return the maps of prepared inputs."""
         stacked = checked_inputs(inputs, self.input_wh)
-        maps = [self._maps(batch) for batch in batches.batches(stacked, self.batch_size)]
+        maps = [self._maps(batch) for batch in batches.batches(stacked, self.batch_size, self.device)]
         return MapRun((), {head.layer: torch.cat(maps)[: len(inputs)] for head in self.heads})
 
     def _maps(self, pixels: Pixels) -> Tensor:
@@ -92,7 +92,7 @@ def load_encoder_map(
     device: str = "cpu",
     precision: str = "auto",
 ) -> EncoderMap:
-    """The encoder of a name, for whole photos; arguments and errors as those of :func:`load_encoder`.
+    """Load the encoder of a name, for whole images; arguments and errors as those of :func:`load_encoder`.
 
     Raises ModelError for an encoder without a map of its own.
     """
@@ -105,7 +105,7 @@ def load_encoder_map(
 
 
 def _trunk(encoder: NetworkEncoder) -> tuple[Callable[[Tensor], Tensor], str]:
-    """What gives the last map (b, c, h, w) of an encoder's network, and the name of its layer."""
+    """Return what computes the last map (b, c, h, w) of an encoder's network, and that layer's name."""
     network: Any = encoder.network
     if isinstance(network, ResNet):
         stem = (network.conv1, network.bn1, network.relu, network.maxpool)

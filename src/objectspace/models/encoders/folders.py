@@ -14,7 +14,7 @@ _SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 
 
 def weights_in(folder: Path, names: Sequence[str]) -> Path:
-    """The weights in a folder: the first of ``names`` that is there, else the only file of weights.
+    """Return the weights in a folder: the first of ``names`` that exists, else the only file of weights.
 
     Raises WeightsError where there is none, and where there are several of other names.
     """
@@ -31,6 +31,6 @@ def weights_in(folder: Path, names: Sequence[str]) -> Path:
 
 
 def absolute_name(name: str) -> str:
-    """The name with the path of a folder in it made absolute; any other name as it is."""
+    """Return the name with the path of a folder in it made absolute; any other name unchanged."""
     before, scheme, folder = name.partition(LOCAL_DIR)
     return f"{before}{scheme}{Path(folder).absolute()}" if scheme else name

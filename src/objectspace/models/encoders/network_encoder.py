@@ -19,7 +19,7 @@ from objectspace.models.precision import reproducible, resolve_device, resolve_p
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How crops become the network's input: resized to a square of ``size``, scaled to [0, 1], normalized.
+    """The preprocessing of crops: resized to a square of ``size``, scaled to [0, 1], normalized.
 
     mean, std: of each color, in [0, 1]
     interpolation: how crops are to be resampled
@@ -31,7 +31,7 @@ class Preprocessing:
     interpolation: Interpolation
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, as the recipe keeps them."""
+        """Return plain JSON values, as the recipe keeps them."""
         plain = asdict(self)
         return plain | {"mean": list(self.mean), "std": list(self.std), "range": [0, 1], "antialias": True}
 
@@ -72,12 +72,16 @@ class NetworkEncoder:
         self._shift = self._per_color(-np.array(preprocessing.mean) / std)
         self.dimension = self._probed_dimension()
 
-    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The vectors (n, dimension) float32 of crops (n, input_size, input_size, 3) uint8 RGB.
+    def __repr__(self) -> str:
+        sides = f"{self.input_size} x {self.input_size} pixels to {self.dimension} numbers"
+        return f"{type(self).__name__}({self.name!r}, {sides}, {self.precision} on {self.device})"
 
-        Every batch has the same shape, the last one filled up with black crops, so the vector of a crop does
-        not depend on its company: it is the same, bit for bit, alone and among others.
-        Raises InputError for crops of another shape or type.
+    def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the vectors (n, dimension) float32 of crops (n, input_size, input_size, 3) uint8 RGB.
+
+        The vector of a crop does not depend on the crops beside it: on a CPU it is the same, bit for bit,
+        alone and among others, on a GPU up to rounding. Where the network overflows, the crop's own row has
+        NaN or infinity. Raises InputError for crops of another shape or type.
         """
         size = self.input_size
         if crops.dtype != np.uint8 or crops.ndim != 4 or crops.shape[1:] != (size, size, 3):
@@ -87,16 +91,16 @@ class NetworkEncoder:
             )
         if not len(crops):
             return np.empty((0, self.dimension), np.float32)
-        vectors = [self._run(batch) for batch in batches(crops, self.batch_size)]
+        vectors = [self._run(batch) for batch in batches(crops, self.batch_size, self.device)]
         return torch.cat(vectors)[: len(crops)].cpu().numpy()
 
     def _run(self, batch: NDArray[np.uint8]) -> Tensor:
-        """Vectors (b, d) float32 on the device, of crops (b, s, s, 3)."""
+        """Return vectors (b, d) float32 on the device, of crops (b, s, s, 3)."""
         with torch.inference_mode(), reproducible(self.device):
             return _vectors(self.network(self.normalized(batch)), self.name).float()
 
     def normalized(self, pixels: NDArray[np.uint8]) -> Tensor:
-        """What the network reads for pixels (b, h, w, 3) of any size: (b, 3, h, w) on its device."""
+        """Normalize pixels (b, h, w, 3) of any size to the network's input (b, 3, h, w) on its device."""
         # Pixels lie as (b, h, w, 3), which is what torch calls channels_last: no copy is made.
         planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
         return torch.addcmul(self._shift, planes.to(self.device).float(), self._factor).to(self._dtype)
@@ -115,7 +119,7 @@ class NetworkEncoder:
 
 
 def _vectors(output: Any, name: str) -> Tensor:
-    """The network's output, if it is one vector an image."""
+    """Return the network's output if it is one vector an image. Raises ModelError otherwise."""
     if not isinstance(output, Tensor):
         raise ModelError(f"encoder {name} gives {type(output).__name__}, expected one vector an image")
     if output.ndim != 2:

@@ -22,15 +22,24 @@ _PREPROCESSING = Preprocessing(
 
 
 def load_resnet50(weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
-    """ResNet50 with the weights of a file, or with torchvision's, fetched once: 2048 numbers a crop."""
+    """Load ResNet50 with the weights of a file, or with torchvision's, fetched once: 2048 numbers a crop."""
     path = Path(weights) if weights is not None else fetch(RESNET50_IMAGENET)
     network = resnet50()
     network.fc = nn.Identity()
+    return residual_encoder(
+        network, path, _PREPROCESSING, name="resnet50", device=device, precision=precision
+    )
+
+
+def residual_encoder(
+    network: nn.Module, path: Path, preprocessing: Preprocessing, *, name: str, device: str, precision: str
+) -> NetworkEncoder:
+    """Make the encoder of a residual network, which ends in average pooling, with the weights of a file."""
     fill(network, load_state_dict(path), path, "the encoder", without=("fc",))
     return NetworkEncoder(
         fold_batch_norms(network),
-        _PREPROCESSING,
-        name="resnet50",
+        preprocessing,
+        name=name,
         weights=file_sha256(path),
         tap="avgpool",
         device=device,
@@ -39,7 +48,7 @@ def load_resnet50(weights: Path | str | None, device: str, precision: str) -> Ne
 
 
 def fold_batch_norms(network: Network) -> Network:
-    """Put each batch norm's scale and shift into the convolution before it, in place.
+    """Fold each batch norm into the convolution before it, in place.
 
     They are found by torchvision's names: ``bn1`` follows ``conv1``, and in a ``downsample`` 1 follows 0. The
     function stays the same up to rounding, and the pass over memory that each batch norm costs is saved.

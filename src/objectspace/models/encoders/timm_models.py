@@ -24,7 +24,7 @@ _WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
 
 
 def load_timm(name: str, weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
-    """A timm model without its classifier, with the weights of a file or with timm's own.
+    """Load a timm model without its classifier, with the weights of a file or with timm's own.
 
     ``name`` may be ``local-dir:FOLDER`` as well, a folder with timm's ``config.json`` and weights.
     """
@@ -45,12 +45,12 @@ def load_timm(name: str, weights: Path | str | None, device: str, precision: str
 
 
 def near_names(name: str) -> list[str]:
-    """Up to three of timm's names that are spelled like this one."""
+    """Return up to three of timm's names that are spelled like this one."""
     return difflib.get_close_matches(name, {*timm.list_models(), *timm.list_pretrained()}, n=3)
 
 
 def _folder(name: str) -> Path:
-    """The folder of ``local-dir:FOLDER``. Raises InputError where it is not one of timm's."""
+    """Return the folder of ``local-dir:FOLDER``. Raises InputError where it is not one of timm's."""
     folder = Path(name.removeprefix(LOCAL_DIR))
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder} is no folder with timm's config.json")
@@ -79,7 +79,7 @@ def _network(name: str, *, pretrained: bool) -> nn.Module:
 
 
 def _network_of_folder(folder: Path) -> nn.Module:
-    """The network of a folder's config, without weights: they are read as other files of weights are."""
+    """Build the network of a folder's config, without weights, which are read as other files are."""
     try:
         network: nn.Module = timm.create_model(f"{LOCAL_DIR}{folder}", num_classes=0, pretrained=False)
     except Exception as problem:  # a config can be wrong in any way at all
@@ -97,7 +97,7 @@ def _unknown(name: str) -> str:
 
 
 def _head(network: nn.Module) -> Sequence[str]:
-    """The names of the classifier's modules, which the pretrained file holds and the encoder lacks."""
+    """Return the names of the classifier's modules, which the pretrained file has and the encoder lacks."""
     config: Any = network.pretrained_cfg
     # The config of a folder need not name it; that of its architecture does.
     known: Any = timm.get_pretrained_cfg(config.get("architecture") or "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Prompter(Protocol):
-    """What finds the objects that words name.
+    """Networks that find the objects of words.
 
     recipe: plain JSON, everything that determines the objects: networks, weights, words and thresholds
     source: the name and the recipe's digest, as kept with every object
@@ -33,8 +33,15 @@ class Prompter(Protocol):
     loaded_from: Mapping[str, Any]
     batch_size: int
 
+    def __repr__(self) -> str:
+        words = ", ".join(self.recipe["words"])
+        return f"{type(self).__name__}({words!r}, {self.precision} on {self.device})"
+
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """The objects of each image, best first; an image's objects do not depend on the others."""
+        """Return the objects of each image, highest score first; they do not depend on the other images.
+
+        Raises NonFiniteError where a network gave NaN or infinity for one of them.
+        """
 
 
 def load_prompter(
@@ -46,7 +53,7 @@ def load_prompter(
     text_threshold: float | None = None,
     device: str = "cpu",
 ) -> Prompter:
-    """What finds the objects that a prompt names; its words are their labels.
+    """Load the networks that find the objects of a prompt; its words are their labels.
 
     prompt: ``"apple. red car. dog."``, or the words one by one; see
         :func:`objectspace.models.prompts.words.parse_words`
@@ -68,7 +75,7 @@ def load_prompter(
         if value is not None and not 0 <= value <= 1:
             raise InputError(f"{what} is {value}, expected a number from 0 to 1")
     prompter = _load(words, name, weights, box_threshold, text_threshold, device)
-    # Words and thresholds stand in the recipe; this is what it does not tell.
+    # Words and thresholds are in the recipe; the rest of what loads it again is here.
     prompter.loaded_from = {
         "name": name,
         "weights": None if weights is None else str(Path(weights).absolute()),

@@ -1,4 +1,4 @@
-"""What words found in one photo, before objects are made of it."""
+"""The boxes that words found in one image, before objects are made of them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DUPLICATE_IOU = 0.8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Boxes (n,) of one photo, each of one word.
+    """Boxes (n,) of one image, each of one word.
 
-    xyxy: (n, 4) float32, sides relative to the photo's width and height, not cut off at its border
+    xyxy: (n, 4) float32, sides relative to the image's width and height, not cut off at its border
     word: (n,) int64, the number of the word in the prompt; score: (n,) float32 in [0, 1]
     query: (n,) int64, the network's object query that made the box
     """
@@ -38,12 +38,12 @@ class Found:
         return len(self.score)
 
     def take(self, index: NDArray[Any]) -> Found:
-        """The rows that ``index`` (integers or booleans) selects."""
+        """Return the rows that ``index`` (integers or booleans) selects."""
         return Found(self.xyxy[index], self.word[index], self.score[index], self.query[index])
 
 
 def joined(parts: Sequence[Found]) -> Found:
-    """The rows of all parts (at least one) in order."""
+    """Concatenate the rows of all parts (at least one) in order."""
     return Found(
         np.concatenate([part.xyxy for part in parts]),
         np.concatenate([part.word for part in parts]),
@@ -53,15 +53,15 @@ def joined(parts: Sequence[Found]) -> Found:
 
 
 def each_once(found: Found, image_wh: tuple[int, int]) -> tuple[Found, NDArray[np.float32]]:
-    """Best first, without boxes of one word that repeat a better one; beside them their boxes in pixels.
+    """Sort boxes by score and drop duplicates of a higher one of the same word.
 
-    Boxes are cut off at the photo's border; those outside it go. Boxes of different words all stay, however
-    they overlap. Equal scores stand in the order of word, then query.
+    Boxes are clipped to the image, and returned in its pixels too (n, 4); those outside it are dropped. Boxes
+    of different words are all kept, however they overlap. Equal scores are in the order of word, then query.
     """
     xyxy = boxes.clip(found.xyxy * np.array(image_wh * 2, np.float32), image_wh)
     order = np.lexsort((found.query, found.word, -found.score))
     order = order[boxes.area(xyxy[order]) > 0]
-    # Sorted by torchvision alone, equal scores would stand in any order; a rank decides.
+    # torchvision sorts equal scores in any order; ranks have none.
     rank = torch.arange(len(order), 0, -1, dtype=torch.float64)
     words = torch.from_numpy(found.word[order])
     kept = batched_nms(torch.from_numpy(xyxy[order]).double(), rank, words, DUPLICATE_IOU)
@@ -78,7 +78,7 @@ def objects_of(
     masks: Sequence[Mask | None],
     mask_score: NDArray[np.float64] | None = None,
 ) -> Objects:
-    """The objects of a photo, each labeled with its word; ``xyxy`` and ``masks`` row by row as ``found``."""
+    """Make the objects of an image, each labeled with its word, from rows that correspond."""
     return make_objects(
         image_id=image.image_id,
         xyxy=xyxy,

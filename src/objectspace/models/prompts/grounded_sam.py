@@ -17,6 +17,7 @@ from objectspace.files import recipe_digest
 from objectspace.images import Image
 from objectspace.models.batches import PROMPTED
 from objectspace.models.catalogue import GROUNDING_DINO_TINY, SAM_VIT_BASE
+from objectspace.models.prompts import Prompter
 from objectspace.models.prompts.found import DUPLICATE_IOU, each_once, objects_of
 from objectspace.models.prompts.grounding_dino import GroundingDino
 from objectspace.models.prompts.sam import Masks, Sam
@@ -27,11 +28,11 @@ from objectspace.objects.records import Objects
 BOX_THRESHOLD, TEXT_THRESHOLD = 0.3, 0.25
 
 
-class GroundedSam:
+class GroundedSam(Prompter):
     """Both networks with the words; made by :func:`load_grounded_sam`.
 
     See :class:`objectspace.models.prompts.Prompter` for the attributes. Both
-    run in float32 whatever the device: a box in bfloat16 would be a multiple of some four pixels.
+    run in float32 on every device: a box in bfloat16 would be a multiple of some four pixels.
     """
 
     name = "grounded-sam"
@@ -73,7 +74,7 @@ class GroundedSam:
         self.source = f"{self.name}@{recipe_digest(self.recipe)}"
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """The objects of each image, best first, with their masks; ``mask_score`` is a factor of each.
+        """Return the objects of each image with masks, highest score first; ``mask_score`` is a factor.
 
         May be called from many threads.
         """
@@ -101,7 +102,7 @@ def load_grounded_sam(
     box_threshold: float | None,
     text_threshold: float | None,
 ) -> GroundedSam:
-    """Grounded SAM for words; see :func:`objectspace.models.prompts.load_prompter`."""
+    """Load Grounded SAM for words; see :func:`objectspace.models.prompts.load_prompter`."""
     return GroundedSam(
         words,
         load_published(GROUNDING_DINO_TINY, weights),

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectspace.errors import InputError, ModelError
+from objectspace.errors import InputError
 from objectspace.images import Image
+from objectspace.models.maps import check_finite
 from objectspace.models.precision import reproducible
 from objectspace.models.prompts.found import Found, joined
 from objectspace.models.prompts.prompt_inputs import preprocessing, processed
@@ -25,7 +26,7 @@ from objectspace.models.transformers_models import Pretrained
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Caption:
-    """What the text branch reads in one pass, and where each word stands in it.
+    """The input of the text branch in one pass, and the positions of each word in it.
 
     tokens: the tokenizer's output, (1, t) each; words: (w,) their numbers in the prompt; places: for each the
     positions of its tokens
@@ -61,10 +62,10 @@ class GroundingDino:
         self.preprocessing = preprocessing(self._image_processor)
 
     def find(self, image: Image) -> Found:
-        """The boxes of one photo for all words; see :func:`read_boxes`.
+        """Return the boxes of one image for all words; see :func:`read_boxes`.
 
-        A photo is alone in its pass: others beside it, of other shapes, would have to be padded with it, and
-        the windows of the Swin backbone see the padding. Raises ModelError for numbers that are not finite.
+        An image is alone in its pass: others beside it, of other shapes, would have to be padded with it, and
+        the windows of the Swin backbone see the padding. Raises NonFiniteError.
         """
         inputs = processed(self._image_processor, [image]).to(self._device)
         parts = []
@@ -73,8 +74,8 @@ class GroundingDino:
             with torch.inference_mode(), reproducible(self._device):
                 output = self._network(**inputs, **tokens)
             logits, boxes = output.logits[0].float().cpu(), output.pred_boxes[0].float().cpu()
-            if not bool(torch.isfinite(boxes).all()) or bool(torch.isnan(logits).any()):
-                raise ModelError(f"Grounding DINO gave NaN or infinity for image {image.image_id}")
+            # Of the tokens that a caption does not have the logits are minus infinity.
+            check_finite("Grounding DINO", image.image_id, boxes, torch.sigmoid(logits))
             box_threshold, text_threshold = self._thresholds
             found = read_boxes(logits, boxes, caption.places, box_threshold, text_threshold)
             word = np.array(caption.words, np.int64)[found.word]
@@ -89,19 +90,19 @@ def read_boxes(
     box_threshold: float,
     text_threshold: float,
 ) -> Found:
-    """The boxes of words, from the numbers of q object queries.
+    """Return the boxes of words, from the outputs of q object queries.
 
-    logits: (q, t) of every token; boxes: (q, 4) center x, y, width, height relative to the photo; places: for
+    logits: (q, t) of every token; boxes: (q, 4) center x, y, width, height relative to the image; places: for
     each word the positions of its tokens
 
-    The score of a word is the sigmoid of its best token. A query counts where its best word exceeds
-    ``box_threshold``; it gives a box to every word that exceeds ``text_threshold``, so a box of two words,
-    which the published post-processing labels "cat dog", is an object of each. Tokens between the words (full
-    stops, [CLS], [SEP]) belong to none and do not count.
+    The score of a word is the sigmoid of its best token. A query counts where its best word reaches
+    ``box_threshold``; it gives a box to every word that reaches ``text_threshold``, so a box of two words,
+    which transformers' own post-processing labels "cat dog", is an object of each. Tokens between the words
+    (full stops, [CLS], [SEP]) belong to none and do not count.
     """
     probability = torch.sigmoid(logits)
     scores = torch.stack([probability[:, torch.from_numpy(place)].amax(1) for place in places], 1).numpy()
-    counts = (scores.max(1, keepdims=True) > box_threshold) & (scores > text_threshold)
+    counts = (scores.max(1, keepdims=True) >= box_threshold) & (scores >= text_threshold)
     query, word = np.nonzero(counts)
     center, half = boxes[:, :2].numpy(), boxes[:, 2:].numpy() / 2
     xyxy = np.concatenate([center - half, center + half], 1).astype(np.float32)
@@ -109,7 +110,7 @@ def read_boxes(
 
 
 def captions_of(words: Sequence[str], tokenizer: Any, limit: int) -> tuple[Caption, ...]:
-    """The captions of words: lower case, a full stop after each, in as few as ``limit`` tokens each allow.
+    """Return captions of words, in lower case with a full stop after each, of ``limit`` tokens at most.
 
     Raises InputError for a word that alone is too long, and for one of which the tokenizer knows no part.
     """
@@ -132,7 +133,7 @@ def captions_of(words: Sequence[str], tokenizer: Any, limit: int) -> tuple[Capti
 
 
 def _caption(group: Sequence[int], texts: Sequence[str], tokenizer: Any) -> Caption:
-    """One caption, whose tokens are assigned to words by the characters that they stand for."""
+    """Return one caption, whose tokens are assigned to words by the characters that they encode."""
     text = " ".join(f"{texts[number]}." for number in group)
     tokens = tokenizer(text, return_offsets_mapping=True, return_tensors="pt", return_token_type_ids=True)
     begin, end = tokens.pop("offset_mapping")[0].numpy().T

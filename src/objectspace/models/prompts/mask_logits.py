@@ -1,4 +1,4 @@
-"""From the small maps that a mask decoder gives to run-length masks at the photo's own size."""
+"""From the small maps that a mask decoder gives to run-length masks at the image's own size."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from objectspace.objects.records import Mask
 
 
 def run_lengths(maps: Tensor, enlarge: Callable[[Tensor], Tensor], threshold: float) -> list[Mask | None]:
-    """The mask of each map (n, h, w): where ``enlarge`` of it exceeds ``threshold``; None where nowhere.
+    """Encode the mask of each map (n, h, w); None where it is empty.
 
-    enlarge: (1, 1, h, w) → (1, 1, height, width) of the photo. One photo-sized mask exists at a time.
+    enlarge: (1, 1, h, w) → (1, 1, height, width) of the image; the mask is where that exceeds ``threshold``.
+    One mask of the image's size exists at a time.
     """
     masks: list[Mask | None] = []
     for small in maps:
@@ -29,5 +30,5 @@ def run_lengths(maps: Tensor, enlarge: Callable[[Tensor], Tensor], threshold: fl
 
 
 def bilinear(maps: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """Maps (b, c, h, w) at another size, interpolated between pixel centers."""
+    """Interpolate maps (b, c, h, w) bilinearly to another size, between pixel centers."""
     return functional.interpolate(maps, size_hw, mode="bilinear", align_corners=False)

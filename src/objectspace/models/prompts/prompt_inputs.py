@@ -1,4 +1,4 @@
-"""Photos as the networks read them, through the image processor that was published with each."""
+"""Images as the networks read them, through the image processor that was published with each."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from objectspace.images import Image, Pixels
 
-#: A photo that is longer is stretched across: the processors would round its other side down to nothing.
+#: An image that is longer is stretched across: the processors would round its other side down to nothing.
 _LONGEST = 32
 
 
 def processed(image_processor: Any, images: Sequence[Image]) -> Any:
-    """What the processor makes of photos: ``pixel_values`` (b, 3, h, w) and what it says beside them."""
-    # Told so, because a photo one or three pixels high would be taken for one with its channels first.
+    """Run the image processor: ``pixel_values`` (b, 3, h, w) and what it returns beside them."""
+    # Told so, because an image one or three pixels high would be taken for one with its channels first.
     return image_processor(
         images=[_stretched(image.pixels) for image in images],
         input_data_format="channels_last",
@@ -25,9 +25,9 @@ def processed(image_processor: Any, images: Sequence[Image]) -> Any:
 
 
 def _stretched(pixels: Pixels) -> Pixels:
-    """The pixels, with rows or columns repeated where a side is more than 32 times the other.
+    """Repeat rows or columns where a side is more than 32 times the other.
 
-    Boxes are relative to the photo and masks are brought to its size, so nothing else has to know.
+    Boxes are relative to the image and masks are brought to its size, so nothing else has to know.
     """
     height, width = pixels.shape[:2]
     rows, columns = -(-width // (_LONGEST * height)), -(-height // (_LONGEST * width))
@@ -35,7 +35,7 @@ def _stretched(pixels: Pixels) -> Pixels:
 
 
 def preprocessing(image_processor: Any) -> dict[str, Any]:
-    """What a recipe says of how photos become the network's input, in plain JSON values."""
+    """Describe how images become the network's input, in plain JSON values for a recipe."""
     settings = image_processor.to_dict()
     wanted = ("do_resize", "size", "resample", "image_mean", "image_std", "pad_size")
     present = {name: settings[name] for name in wanted if settings.get(name) is not None}
@@ -44,5 +44,5 @@ def preprocessing(image_processor: Any) -> dict[str, Any]:
 
 
 def _plain(size: Any) -> dict[str, int]:
-    """A size of transformers, without the sides that it leaves open."""
+    """Return a size of transformers, without the sides that it leaves open."""
     return {name: side for name, side in dict(size).items() if side is not None}

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectspace.images import Image
-from objectspace.models.batches import BOXES, PROMPTED, filled_up
+from objectspace.models.batches import BOXES, PROMPTED
+from objectspace.models.maps import check_finite
 from objectspace.models.precision import reproducible
 from objectspace.models.prompts.mask_logits import bilinear, run_lengths
 from objectspace.models.prompts.prompt_inputs import preprocessing, processed
@@ -25,7 +26,7 @@ from objectspace.objects.records import Mask
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masks:
-    """A mask for each of n boxes of one photo, None where it is empty.
+    """A mask for each of n boxes of one image, None where it is empty.
 
     score: (n,) float64, the overlap with the object that SAM itself predicts; NaN where there is no mask
     """
@@ -35,7 +36,7 @@ class Masks:
 
 
 class Sam:
-    """The network; the image encoder runs once a photo, the mask decoder over chunks of its boxes."""
+    """The network; the image encoder runs once an image, the mask decoder over chunks of its boxes."""
 
     def __init__(self, loaded: Pretrained, device: torch.device) -> None:
         self._network = loaded.network.to(device)
@@ -44,14 +45,14 @@ class Sam:
         self.preprocessing = preprocessing(self._image_processor)
 
     def masks(self, images: Sequence[Image], boxes: Sequence[NDArray[np.float32]]) -> list[Masks]:
-        """The masks of each photo's boxes (n, 4), which are in pixels of the photo; n may be 0."""
+        """Return the masks of each image's boxes (n, 4), which are in pixels of the image; n may be 0."""
         found = [Masks((), np.empty(0)) for _ in images]
         rows = [row for row, wanted in enumerate(boxes) if len(wanted)]
         count = PROMPTED[self._device.type]
         for start in range(0, len(rows), count):
             here = rows[start : start + count]
             inputs = processed(self._image_processor, [images[row] for row in here])
-            pixels = torch.from_numpy(filled_up(inputs["pixel_values"].numpy(), count)).to(self._device)
+            pixels = inputs["pixel_values"].to(self._device)
             with torch.inference_mode(), reproducible(self._device):
                 embeddings = self._network.get_image_embeddings(pixels)
             for place, row in enumerate(here):
@@ -62,7 +63,7 @@ class Sam:
     def _decoded(
         self, embedding: Tensor, image: Image, boxes: NDArray[np.float32], fitted_hw: tuple[int, ...]
     ) -> Masks:
-        """The masks of one photo's boxes from its embedding (c, h, w); its size in the input: fitted_hw."""
+        """Return the masks of one image's boxes from its embedding (c, h, w)."""
         height, width = fitted_hw[0], fitted_hw[1]
         scale = np.array([width / image.width, height / image.height] * 2)
         prompts = torch.from_numpy(boxes * scale).float().to(self._device)
@@ -78,6 +79,7 @@ class Sam:
                 output = self._network(
                     image_embeddings=embedding[None], input_boxes=chunk[None], multimask_output=False
                 )
+                check_finite("SAM", image.image_id, output.pred_masks, output.iou_scores)
                 masks += run_lengths(output.pred_masks[0, :, 0], enlarge, 0.0)
             scores.append(output.iou_scores[0, :, 0].double().cpu().numpy())
         missing = np.array([mask is None for mask in masks])
@@ -85,9 +87,9 @@ class Sam:
 
 
 def enlarged(maps: Tensor, side: int, fitted_hw: tuple[int, int], image_hw: tuple[int, int]) -> Tensor:
-    """Logits (b, c, h, w) of the decoder at the photo's size, as SAM does it: by way of the network's input.
+    """Enlarge the decoder's logits (b, c, h, w) to the image's size by way of the input's, as SAM does.
 
-    side: of the square input, in whose top left the photo lies at ``fitted_hw``
+    side: of the square input, whose top left ``fitted_hw`` pixels are the image
     """
     on_input = bilinear(maps, (side, side))[..., : fitted_hw[0], : fitted_hw[1]]
     return bilinear(on_input, image_hw)

@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectspace.errors import InputError, ModelError
+from objectspace.errors import InputError
 from objectspace.files import recipe_digest
 from objectspace.images import Image
-from objectspace.models.batches import PROMPTED, filled_up
+from objectspace.models.batches import PROMPTED
 from objectspace.models.catalogue import SAM3
+from objectspace.models.maps import check_finite
 from objectspace.models.precision import reproducible
+from objectspace.models.prompts import Prompter
 from objectspace.models.prompts.found import DUPLICATE_IOU, Found, each_once, joined, objects_of
 from objectspace.models.prompts.mask_logits import bilinear, run_lengths
 from objectspace.models.prompts.prompt_inputs import preprocessing, processed
@@ -31,11 +33,11 @@ SCORE_THRESHOLD = 0.5
 _MASK_THRESHOLD = 0.5
 
 
-class Sam3:
+class Sam3(Prompter):
     """SAM 3 with the words; made by :func:`load_sam3`.
 
     See :class:`objectspace.models.prompts.Prompter` for the attributes. It reads one
-    word at a time: a photo's features are computed once, those of the words when it is made.
+    word at a time: an image's features are computed once, those of the words when it is made.
     """
 
     name = "sam3"
@@ -66,7 +68,7 @@ class Sam3:
         self.source = f"{self.name}@{recipe_digest(self.recipe)}"
 
     def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        """The objects of each image, best first, with their masks. May be called from many threads."""
+        """Return the objects of each image with masks, highest score first; safe to call from threads."""
         found: list[Objects] = []
         for start in range(0, len(images), self.batch_size):
             found += self._find_batch(images[start : start + self.batch_size])
@@ -74,8 +76,7 @@ class Sam3:
 
     def _find_batch(self, images: Sequence[Image]) -> list[Objects]:
         inputs = processed(self._image_processor, images)
-        filled = filled_up(inputs["pixel_values"].numpy(), self.batch_size)
-        pixels = torch.from_numpy(filled).to(self.device)
+        pixels = inputs["pixel_values"].to(self.device)
         parts: list[list[tuple[Found, Tensor]]] = [[] for _ in images]
         with torch.inference_mode(), reproducible(self.device):
             vision = self._network.get_vision_features(pixel_values=pixels)
@@ -90,17 +91,18 @@ class Sam3:
         return [self._objects(image, part) for image, part in zip(images, parts, strict=True)]
 
     def _read(self, output: Any, row: int, word: int, image: Image) -> tuple[Found, Tensor]:
-        """The boxes of one word in one photo, and the mask probabilities of its queries that have any."""
+        """Return the boxes of one word in one image, and the mask probabilities of their queries."""
         logits, boxes = output.pred_logits[row].cpu(), output.pred_boxes[row].cpu()
-        if not bool(torch.isfinite(boxes).all()) or bool(torch.isnan(logits).any()):
-            raise ModelError(f"SAM 3 gave NaN or infinity for image {image.image_id}")
-        found = read_boxes(logits, output.presence_logits[row].cpu(), boxes, self._threshold)
+        presence = output.presence_logits[row].cpu()
+        check_finite("SAM 3", image.image_id, boxes, torch.sigmoid(logits), torch.sigmoid(presence))
+        found = read_boxes(logits, presence, boxes, self._threshold)
         maps = output.pred_masks[row][torch.from_numpy(found.query).to(self.device)].sigmoid()
+        check_finite("SAM 3", image.image_id, maps)
         return Found(found.xyxy, np.full(len(found), word, np.int64), found.score, found.query), maps
 
     def _objects(self, image: Image, parts: Sequence[tuple[Found, Tensor]]) -> Objects:
         together = joined([found for found, _ in parts])
-        # The number of its map among all stands for the query while rows are chosen.
+        # Rows are chosen by the number of each one's map among all, instead of its query.
         numbered = Found(together.xyxy, together.word, together.score, np.arange(len(together)))
         found, xyxy = each_once(numbered, (image.width, image.height))
         maps = torch.cat([maps for _, maps in parts])
@@ -113,7 +115,7 @@ class Sam3:
         return objects_of(image, found, xyxy, self._words, self.source, masks)
 
     def _text(self, word: str, tokenizer: Any) -> tuple[Tensor, Tensor]:
-        """What the network reads of a word: features (1, t, d), and (1, t) which of them are tokens."""
+        """Embed a word: features (1, t, d), and (1, t) which of them are tokens."""
         limit = int(self._network.config.text_config.max_position_embeddings)
         count = len(tokenizer(word)["input_ids"])
         if count > limit:
@@ -132,22 +134,22 @@ def _text_embeds(features: Tensor) -> Any:
 
 
 def read_boxes(logits: Tensor, presence: Tensor, boxes: Tensor, threshold: float) -> Found:
-    """The boxes of one word (number 0), from the numbers of q object queries.
+    """Return the boxes of one word (number 0), from the outputs of q object queries.
 
-    logits: (q,); presence: (1,), whether the word is in the photo at all; boxes: (q, 4) ``xyxy`` relative to
-    the photo
+    logits: (q,); presence: (1,), whether the word is in the image at all; boxes: (q, 4) ``xyxy`` relative to
+    the image
 
-    The score is the product of both probabilities (section 3 of the paper); a query counts where it exceeds
+    The score is the product of both probabilities (section 3 of the paper); a query counts where it reaches
     ``threshold``.
     """
     score = (torch.sigmoid(logits) * torch.sigmoid(presence)).numpy()
-    query = np.flatnonzero(score > threshold)
+    query = np.flatnonzero(score >= threshold)
     return Found(boxes.numpy()[query].astype(np.float32), np.zeros(len(query), np.int64), score[query], query)
 
 
 def load_sam3(
     words: Sequence[str], weights: Path | str | None, device: torch.device, *, box_threshold: float | None
 ) -> Sam3:
-    """SAM 3 for words; see :func:`objectspace.models.prompts.load_prompter`."""
+    """Load SAM 3 for words; see :func:`objectspace.models.prompts.load_prompter`."""
     threshold = SCORE_THRESHOLD if box_threshold is None else box_threshold
     return Sam3(words, load_published(SAM3, weights), device, box_threshold=threshold)

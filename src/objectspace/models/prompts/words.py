@@ -13,12 +13,14 @@ _ENDS = re.compile(r"[.,?]")
 
 
 def parse_words(prompt: str | Sequence[str]) -> tuple[str, ...]:
-    """The words (or phrases) of a prompt such as ``"apple. red car. dog."`` or ``"apple, red car, dog"``, or
-    words that are given one by one.
+    """Return the words (or phrases) of a prompt, given as one text or one by one.
+
+    >>> parse_words("apple. red  car, dog")
+    ('apple', 'red car', 'dog')
 
     Each is kept as the user wrote it, with single spaces; it becomes the label of the objects found.
-    Raises InputError for a prompt without words, for a word that stands in it twice, whatever its case, and
-    for one of several words that holds a sign that would end it.
+    Raises InputError for a prompt without words, for a word that it holds twice, in any case, and for one of
+    several words that holds a character that ends a word.
     """
     parts = _ENDS.split(prompt) if isinstance(prompt, str) else prompt
     words = tuple(" ".join(part.split()) for part in parts)

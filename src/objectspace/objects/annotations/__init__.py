@@ -34,7 +34,7 @@ __all__ = [
 def open_annotations(
     path: Path | str, *, names: Sequence[str] = COCO_NAMES, format: str = "yolo"
 ) -> AnnotationSet:
-    """The annotations of a format.
+    """Open the annotations of a format.
 
     "yolo": a folder of label files, or the ``data.yaml`` of a data set; "coco": a file; "voc": a folder of
     XML files, or a development kit with masks. ``names`` are the classes in order for a folder of YOLO's

@@ -18,7 +18,7 @@ from objectspace.objects.records import can_be_column
 def attribute_columns(
     attributes: Iterable[tuple[str, Any]], *, is_number: Callable[[Any], bool]
 ) -> dict[str, bool]:
-    """The names of all attributes, and whether each is a number wherever it is known.
+    """Return the names of all attributes, and whether each is a number wherever it is known.
 
     ``attributes`` are a mapping or None for each object, with the object's name for messages. Raises
     FormError for a name that no column can have and for values that are neither numbers nor text.
@@ -42,7 +42,7 @@ def attribute_columns(
 
 
 def attribute_column(values: Sequence[Any], *, numeric: bool) -> NDArray[Any]:
-    """The values of one attribute: float64 with NaN, or text with None, where unknown."""
+    """Return the values of one attribute: float64 with NaN, or text with None, where unknown."""
     if numeric:
         return np.array([math.nan if value is None else float(value) for value in values], np.float64)
     column = np.empty(len(values), object)

@@ -17,12 +17,13 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import AnnotationError, InputError
+from objectspace.errors import AnnotationError, InputError, counted
 from objectspace.files import printable_path, read_text, recipe_digest
 from objectspace.images import Image
 from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.reader import (
     Annotated,
+    AnnotationSet,
     Coverage,
     FormError,
     Problem,
@@ -55,7 +56,7 @@ class _Annotation(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Picture:
+class _ImageEntry:
     """One entry of ``images`` with its annotations; a side that the file does not give is None."""
 
     file_name: str
@@ -65,34 +66,33 @@ class _Picture:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CocoAnnotations:
+class CocoAnnotations(AnnotationSet):
     """The annotations of one file, read whole when it was opened.
 
-    A photo's entry is the one whose ``file_name`` is the longest part of its path; a photo without one has
+    An image's entry is the one whose ``file_name`` is the longest part of its path; an image without one has
     no objects. The box of an object is its ``bbox``, or its mask's where there is none; a mask of several
-    polygons is all of them together, and one too thin to cover a pixel is none. What reaches over the photo's
-    border is cut off, up to one width or height away; what lies farther is taken for a mistake.
+    polygons is all of them together, and one too thin to cover a pixel is none. What reaches over the image's
+    border is cut off, up to one width or height away; what is farther is taken for a mistake.
 
     path: the file; pictures: its images by name; categories: label by category id
     attributes: factor columns of the objects, name -> whether they are numbers
     """
 
     path: Path
-    pictures: Mapping[str, _Picture]
+    pictures: Mapping[str, _ImageEntry]
     categories: Mapping[int, str]
     attributes: Mapping[str, bool]
     crowds: int
     strays: int
 
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """Only the format."""
-        return {"format": "coco"}
+    def __repr__(self) -> str:
+        images = counted(len(self.pictures), "image")
+        return f"CocoAnnotations({str(self.path)!r}: {images}, {len(self.categories)} categories)"
 
     @property
-    def source(self) -> str:
-        """``annotations-coco@`` and the recipe's digest."""
-        return f"annotations-coco@{recipe_digest(self.recipe)}"
+    def recipe(self) -> Mapping[str, Any]:
+        """The format alone."""
+        return {"format": "coco"}
 
     @property
     def factor_names(self) -> Collection[str]:
@@ -100,19 +100,19 @@ class CocoAnnotations:
         return self.attributes.keys()
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of the photo's entry and of what makes objects in its annotations, the ids aside."""
+        """Return a digest of the image's entry and of what makes objects in its annotations, without ids."""
         picture = entry_of(photo, self.pictures)
         if picture is None:
             return recipe_digest({"picture": None})
-        shapes = [_told(annotation.content, self.categories) for annotation in picture.annotations]
+        shapes = [_stated(annotation.content, self.categories) for annotation in picture.annotations]
         return recipe_digest({"picture": [picture.width, picture.height], "shapes": shapes})
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The one file, for a photo that it names."""
+        """Return the one file, for an image that it names."""
         return () if entry_of(photo, self.pictures) is None else (self.path,)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which images of the file and which photos have no counterpart, and what the file holds besides."""
+        """Return the images of the file and of the job without a counterpart, and what is left out."""
         found = ((str(photo), entry_of(photo, self.pictures)) for photo in photos)
         claims = {photo: None if picture is None else picture.file_name for photo, picture in found}
         claimed = set(claims.values())
@@ -121,14 +121,14 @@ class CocoAnnotations:
         return Coverage(tuple(missing), tuple(unnamed), self.crowds, self.strays, shared_photos(claims))
 
     def objects_of(self, image: Image) -> Annotated:
-        """The photo's objects in the file's order; one that stands twice is kept once."""
+        """Return the image's objects in the file's order, duplicates once."""
         picture = entry_of(image.path, self.pictures)
         if picture is None:
             return Annotated(no_objects())
         for side in ("width", "height"):
-            told, true = getattr(picture, side), getattr(image, side)
-            if told is not None and told != true:
-                reason = f"image {picture.file_name} has {side} {told} here, its photo {true}"
+            stated, true = getattr(picture, side), getattr(image, side)
+            if stated is not None and stated != true:
+                reason = f"image {picture.file_name} has {side} {stated} here, its photo {true}"
                 return Annotated(no_objects(), (Problem(printable_path(self.path), reason),))
 
         shapes: list[Shape] = []
@@ -143,10 +143,10 @@ class CocoAnnotations:
 
 
 def open_coco(path: Path | str) -> CocoAnnotations:
-    """The annotations in a COCO file (the instances of a detection or segmentation task).
+    """Read a COCO annotation file (the instances of a detection or segmentation task).
 
     Raises AnnotationError for what is not JSON of that form: the message names the entry. A single annotation
-    whose category, box or mask is wrong is a problem of its photo instead.
+    whose category, box or mask is wrong is a problem of its image instead.
     """
     path = Path(path)
     if path.is_dir():
@@ -200,7 +200,7 @@ def _refused(constant: str) -> NoReturn:
 
 
 def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    """The objects in one of the file's lists."""
+    """Return the objects in one of the file's lists."""
     if key not in document:
         raise FormError(f"has no {key}, expected a COCO file: an object with images, annotations, categories")
     entries = document[key]
@@ -212,7 +212,7 @@ def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return entries
 
 
-def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str, _Picture]]:
+def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str, _ImageEntry]]:
     seen: set[int | str] = set()
     for number, entry in enumerate(entries):
         key = _key(entry.get("id"), f"images[{number}]: id")
@@ -223,10 +223,10 @@ def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str,
         if not is_text(name):
             raise FormError(f"image {key}: file_name is {kind(name)}, expected the photo's name")
         width, height = (_side(entry.get(side), f"image {key}: {side}") for side in ("width", "height"))
-        yield key, _Picture(str(PurePosixPath(name.replace("\\", "/"))), width, height, [])
+        yield key, _ImageEntry(str(PurePosixPath(name.replace("\\", "/"))), width, height, [])
 
 
-def _by_file_name(pictures: Mapping[int | str, _Picture]) -> dict[str, _Picture]:
+def _by_file_name(pictures: Mapping[int | str, _ImageEntry]) -> dict[str, _ImageEntry]:
     keys: dict[str, int | str] = {}
     for key, picture in pictures.items():
         if keys.setdefault(picture.file_name, key) != key:
@@ -249,15 +249,15 @@ def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str
         yield key, coco_spelling(name.strip())
 
 
-def _told(content: Mapping[str, Any], categories: Mapping[int, str]) -> list[Any]:
-    """What an annotation says of its object, right or wrong."""
+def _stated(content: Mapping[str, Any], categories: Mapping[int, str]) -> list[Any]:
+    """Return what an annotation states of its object, valid or not."""
     category = content.get("category_id")
     label = categories.get(category) if isinstance(category, int) else None
     return [label, *(content.get(key) for key in ("bbox", "segmentation", "attributes"))]
 
 
 def _shape(content: Mapping[str, Any], categories: Mapping[int, str], image_wh: tuple[int, int]) -> Shape:
-    """The object of one annotation. Raises ShapeError."""
+    """Return the object of one annotation. Raises ShapeError."""
     category = content.get("category_id")
     if not isinstance(category, int) or category not in categories:
         known = ", ".join(map(str, list(categories)[:8])) + (" …" if len(categories) > 8 else "")
@@ -284,7 +284,7 @@ def _box(value: Any, image_wh: tuple[int, int]) -> NDArray[np.float32]:
 
 
 def _mask(value: Any, image_wh: tuple[int, int]) -> Mask | None:
-    """The mask of a ``segmentation``: polygons or run lengths; None where it covers no pixel."""
+    """Return the mask of a ``segmentation``: polygons or run lengths; None where it covers no pixel."""
     if value is None or value == []:
         return None
     if isinstance(value, list):
@@ -333,7 +333,7 @@ def _numbers(value: Any, what: str, *, of: int | None = None) -> list[float]:
 
 
 def _is_number(value: Any) -> bool:
-    """Whether a value of the file is a number that a float holds."""
+    """Tell whether a value of the file is a number that a float holds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
@@ -343,7 +343,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _key(value: Any, what: str) -> int | str:
-    """An image's id: an integer, or text as some tools write."""
+    """Return an image's id: an integer, or text as some tools write."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise FormError(f"{what} is {kind(value)}, expected an integer")
     return value
@@ -356,6 +356,6 @@ def _side(value: Any, what: str) -> int | None:
 
 
 def _name(content: Mapping[str, Any], number: int) -> str:
-    """How messages name an annotation: by its id, else by its place in the list."""
+    """Return the name of an annotation in messages: its id, else its index in the list."""
     key = content.get("id")
     return f"annotation {reprlib.repr(key)}" if isinstance(key, int | str) else f"annotations[{number}]"

@@ -1,4 +1,4 @@
-"""Objects that the user's own code found: a mapping from photos to what is in them."""
+"""Objects that the user's own code found: a mapping from images to what is in them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from objectspace.objects.records import Mask, Objects, can_be_column, concatenat
 
 
 def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
-    """The objects of photos, by the photos' paths, for a job to embed.
+    """Return a reader of objects by the images' paths, for a job to embed.
 
     They are kept with their ids, scores and provenance, under the one ``source`` that all of them have; what
-    reaches over the photo's border is cut off. A photo that is not named has no objects. Raises InputError
+    reaches over the image's border is cut off. An image that is not named has no objects. Raises InputError
     where the objects have several sources, a score outside [0, 1], or a factor that is badly named or a
-    number here and text there, and where two names are one photo.
+    number here and text there, and where two names are one image.
     """
     by_path: dict[str, Objects] = {}
     for path, found in objects.items():
@@ -49,14 +49,14 @@ def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectsInMemory:
-    """Objects by the absolute path of their photo."""
+    """Objects by the absolute path of their image."""
 
     objects: Mapping[str, Objects]
     source: str
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """That the objects were handed in, and their source."""
+        """The format, and the source of the objects."""
         return {"format": "objects", "source": self.source}
 
     @property
@@ -65,18 +65,18 @@ class ObjectsInMemory:
         return {name for found in self.objects.values() for name in found.factors}
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of what a store keeps of the photo's objects."""
+        """Return a digest of what a store keeps of the image's objects."""
         found = self.objects.get(absolute(photo), no_objects())
-        # An object's id stands for its image, box, label and mask.
+        # An object's id covers its image, box, label and mask.
         columns = {k: v for k, v in found.columns().items() if k not in ("mask", "xyxy", "label")}
         return recipe_digest({name: column.tolist() for name, column in columns.items()})
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """None: problems name the photo."""
+        """Return no files: problems name the image."""
         return ()
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which named photos are not among those of a job, and which of these are not named."""
+        """Return the named images that a job lacks, and the job's images that are not named."""
         places = {str(photo): absolute(photo) for photo in photos}
         asked = set(places.values())
         missing = (path for path in self.objects if path not in asked)
@@ -84,9 +84,7 @@ class ObjectsInMemory:
         return Coverage(tuple(map(printable_path, missing)), tuple(unnamed))
 
     def objects_of(self, image: Image) -> Annotated:
-        """The photo's objects; a problem where one does not lie in the photo, its mask is not of the photo's
-        size, or all are of another picture than the file has now.
-        """
+        """Return the image's objects; those that do not fit the image are problems."""
         found = self.objects.get(absolute(image.path))
         if found is None:
             return Annotated(no_objects())
@@ -108,7 +106,7 @@ class ObjectsInMemory:
 
 
 def _box(box: NDArray[np.float32], mask: Mask | None, image_wh: tuple[int, int]) -> NDArray[np.float32]:
-    """The part of an object's box inside its image. Raises ShapeError for a box or mask that does not fit."""
+    """Return the part of an object's box inside its image. Raises ShapeError for what does not fit."""
     if mask is not None:
         if (mask.width, mask.height) != image_wh:
             sizes = f"{mask.width} x {mask.height} pixels, its photo {image_wh[0]} x {image_wh[1]}"
@@ -122,8 +120,8 @@ def _box(box: NDArray[np.float32], mask: Mask | None, image_wh: tuple[int, int])
 
 def _check_scores(objects: Objects) -> None:
     known = objects.score[~np.isnan(objects.score)]
-    if alien := [score for score in known.tolist() if not 0 <= score <= 1]:
-        raise InputError(f"objects: a score is {alien[0]:g}, expected 0 to 1, or NaN where nobody scored")
+    if outside := [score for score in known.tolist() if not 0 <= score <= 1]:
+        raise InputError(f"objects: a score is {outside[0]:g}, expected 0 to 1, or NaN for none")
 
 
 def _check_factors(objects: Objects) -> None:

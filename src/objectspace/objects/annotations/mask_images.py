@@ -1,4 +1,4 @@
-"""One object per photo from a mask image beside it (the ETH-80 apples)."""
+"""One object per image from a mask image beside it (the ETH-80 apples)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def open_mask_images(
     label: str = "object",
     factors: FactorTable | None = None,
 ) -> AnnotationSet:
-    """The mask images in a folder, named by ``pattern`` from the photo's ``{stem}`` or ``{name}``.
+    """Open the mask images in a folder, named by ``pattern`` from the image's ``{stem}`` or ``{name}``.
 
-    An object's label is its photo's in the ``label`` column of ``factors``, else ``label``. Raises
-    AnnotationError for a folder that is missing and a pattern without a place for the photo's name.
+    An object's label is its image's in the ``label`` column of ``factors``, else ``label``. Raises
+    AnnotationError for a folder that is missing and a pattern without a place for the image's name.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -42,8 +42,8 @@ def open_mask_images(
 
 
 @dataclass(frozen=True, slots=True)
-class MaskImages:
-    """Mask images, each of its photo's size, bright where the object is.
+class MaskImages(AnnotationSet):
+    """Mask images, each of its image's size, bright where the object is.
 
     A pixel is the object's when its brightest channel is above half of the brightest one of the whole
     mask, so masks drawn in 0 and 1 work as those in 0 and 255 do. The box is the mask's.
@@ -66,22 +66,22 @@ class MaskImages:
 
     @property
     def factor_names(self) -> Collection[str]:
-        """None: a mask is a shape."""
+        """No factors: a mask is a shape."""
         return ()
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of the photo's mask image and label."""
+        """Return a digest of the image's mask and label."""
         mask = file_digest(companion(self.folder, photo, self._name(photo)))
         return recipe_digest({"label": self._label(str(photo)), "mask": mask})
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The photo's mask image, and where it was missed when there was none."""
+        """Return the image's mask, and the path at which it was expected."""
         name = self._name(photo)
         path = companion(self.folder, photo, name)
         return (self.folder / name,) if path is None else (path, self.folder / name)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which mask images have no photo; a photo without a mask image is a problem of its own."""
+        """Return the masks without an image; an image without a mask is a problem of its own."""
         shape = glob.escape(Path(self.pattern).name).replace("{stem}", "*").replace("{name}", "*")
         masks = self.folder.rglob(f"*{Path(self.pattern).suffix}")
         files = (path for path in masks if fnmatch.fnmatchcase(path.name, shape))
@@ -89,7 +89,7 @@ class MaskImages:
         return coverage_by_files(files, claims)._replace(unnamed=())
 
     def objects_of(self, image: Image) -> Annotated:
-        """The photo's one object, or the problem with its mask image."""
+        """Return the image's one object, or the problem with its mask."""
         photo = Path(image.path)
         name = self._name(photo)
         path = companion(self.folder, photo, name)

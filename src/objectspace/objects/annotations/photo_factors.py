@@ -1,4 +1,4 @@
-"""What the user knows of each photo, as typed columns: from its file name or from a table."""
+"""Factors of images, as typed columns, from their file names or from a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import AnnotationError, InputError
+from objectspace.errors import AnnotationError, InputError, counted
 from objectspace.files import printable_path, read_text
 from objectspace.objects.annotations.reader import entry_of
 from objectspace.objects.records import RESERVED_NAMES, can_be_column
@@ -28,12 +28,12 @@ _UNKNOWN = ("", "nan")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorTable:
-    """Factors of photos.
+    """Factors of images.
 
-    paths: the photos of the job, as their images name them
+    paths: the paths of the job's images
     columns: name -> a value per photo: float64, NaN where unknown, when every known value is a finite
         number; otherwise object: str, None where unknown. ``label`` is always str.
-    unnamed: column -> the photos that its pattern or table says nothing of, which is less than "unknown"
+    unnamed: column -> the images that its pattern or table does not cover, which is less than "unknown"
     """
 
     paths: tuple[str, ...]
@@ -44,28 +44,31 @@ class FactorTable:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_rows", {path: row for row, path in enumerate(self.paths)})
 
+    def __repr__(self) -> str:
+        return f"FactorTable({counted(len(self.paths), 'image')}: {', '.join(self.columns)})"
+
     @property
     def unmatched(self) -> tuple[str, ...]:
-        """The photos that the pattern or the table says nothing of."""
+        """The images that the pattern or the table does not cover."""
         lacking = frozenset[str]().union(*self.unnamed.values())
         return tuple(path for path in self.paths if path in lacking)
 
     def of(self, path: Path | str) -> dict[str, float | str | None]:
-        """The factors of one photo, None where unknown; without those of a table that does not name it."""
+        """Return the factors of one image, None where unknown, without those that do not cover it."""
         row, silent = self._row(path), self.silent_on(path)
         return {name: _plain(column[row]) for name, column in self.columns.items() if name not in silent}
 
     def silent_on(self, path: Path | str) -> frozenset[str]:
-        """The columns whose pattern or table says nothing of a photo."""
+        """Return the columns whose pattern or table does not cover an image."""
         return frozenset(name for name, photos in self.unnamed.items() if str(path) in photos)
 
     def label_of(self, path: Path | str) -> str | None:
-        """The photo's label, None where there is none."""
+        """Return the image's label, None where there is none."""
         label: str | None = self.columns[LABEL][self._row(path)] if LABEL in self.columns else None
         return label
 
     def for_objects(self, path: Path | str, count: int) -> dict[str, NDArray[Any]]:
-        """The columns, without ``label``, of one photo's ``count`` objects, for ``Objects.with_factors``."""
+        """Return the columns, without ``label``, for the ``count`` objects of one image."""
         row = self._row(path)
         return {
             name: np.full(count, column[row], column.dtype)
@@ -81,10 +84,10 @@ class FactorTable:
 
 
 def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTable:
-    r"""The named groups of a regular expression, searched in each photo's file name (``apple1-090-045.png``).
+    r"""Read factors from each image's file name, by the named groups of a regular expression.
 
     ``apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)`` makes three numeric columns. Raises
-    InputError for a pattern that is broken, has no named group, names a column badly or matches no photo.
+    InputError for a pattern that is broken, has no named group, names a column badly or matches no image.
     """
     try:
         compiled = re.compile(pattern)
@@ -102,12 +105,12 @@ def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTab
 
 
 def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTable:
-    """The columns of a comma-separated table with a header, joined to the photos by file name.
+    """Read factors from the columns of a comma-separated table with a header, joined by file name.
 
-    The column ``file``, or else the first, holds file names or as much of the path as tells photos apart
+    The column ``file``, or else the first, holds file names or as much of the path as distinguishes images
     (``val/7.jpg``). Rows of other files are passed over; empty cells and ``nan`` are unknown. Raises
     AnnotationError for a table that is broken, ragged or ambiguous, whose columns are named badly, or that
-    has no photo of the job.
+    has no image of the job.
     """
     first, *rows = _read_rows(Path(path))
     header = [name.strip() for name in first.cells]
@@ -125,9 +128,9 @@ def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTab
 
 
 def merge_factors(first: FactorTable, second: FactorTable) -> FactorTable:
-    """The columns of both tables, of the same photos; unmatched are the photos that either lacks.
+    """Join the columns of two tables of the same images; unmatched are the images that either lacks.
 
-    Raises InputError for tables of different photos and for a column that both have.
+    Raises InputError for tables of different images and for a column that both have.
     """
     if first.paths != second.paths:
         raise InputError("factors: the two tables are of different photos")
@@ -146,7 +149,7 @@ class _Row:
 
 
 def _read_rows(path: Path) -> list[_Row]:
-    """The header and the rows of a table that are not empty, with their line numbers."""
+    """Return the header and the rows of a table that are not empty, with their line numbers."""
     reader = csv.reader(io.StringIO(read_text(path)), strict=True)
     try:
         rows = [_Row(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
@@ -164,7 +167,7 @@ def _read_rows(path: Path) -> list[_Row]:
 
 
 def _by_file(path: Path, rows: list[_Row], place: int, columns: int) -> dict[str, _Row]:
-    """Rows by the file they name. Raises AnnotationError for ragged rows and files named twice."""
+    """Index rows by the file they name. Raises AnnotationError for ragged rows and files named twice."""
     found: dict[str, _Row] = {}
     for row in rows:
         if len(row.cells) != columns:
@@ -207,7 +210,7 @@ def _check_names(names: Sequence[str], where: str) -> None:
 def _table(
     names: Sequence[str], paths: Sequence[Path | str], values: Sequence[Sequence[str | None] | None]
 ) -> FactorTable:
-    """Typed columns from the texts of each photo (None: unmatched)."""
+    """Build typed columns from the texts of each image (None: unmatched)."""
     photos = tuple(str(path) for path in paths)
     columns = {
         name: _typed([row[place] if row is not None else None for row in values], number=name != LABEL)
@@ -218,7 +221,7 @@ def _table(
 
 
 def _typed(texts: Sequence[str | None], *, number: bool) -> NDArray[Any]:
-    """A column of float64 where all known texts are finite numbers, else of str; unknown is NaN and None."""
+    """Return float64 where all known texts are finite numbers, else str; unknown is NaN or None."""
     known = [None if text is None or text.strip().lower() in _UNKNOWN else text.strip() for text in texts]
     if number and any(text is not None for text in known) and all(map(_is_number, known)):
         return np.array([np.nan if text is None else float(text) for text in known])

@@ -1,4 +1,4 @@
-"""What every annotation format gives: the objects of one photo, and which file or entry is the photo's."""
+"""The interface of annotation formats, and how they find the file or entry of an image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.files import content_id, printable_path
+from objectspace.files import content_id, printable_path, recipe_digest
 from objectspace.images import Image
 from objectspace.objects.boxes import clip
 from objectspace.objects.records import Objects
@@ -31,20 +31,20 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Annotated:
-    """The objects of one photo, and what in its files could not be used."""
+    """The objects of one image, and what in its files could not be used."""
 
     objects: Objects
     problems: tuple[Problem, ...] = ()
 
 
 class Coverage(NamedTuple):
-    """How annotations and the photos of a job meet.
+    """The match of annotations and the images of a job.
 
-    missing: images that the annotations name and that are not among the photos
-    unnamed: photos that the annotations say nothing of
+    missing: images that the annotations name and the job lacks
+    unnamed: images of the job that the annotations do not cover
     crowds: annotations of crowds (COCO's ``iscrowd``), which are no single objects and are left out
-    strays: annotations of images that their own file does not name, left out too
-    shared: photos that the annotations of an earlier photo fit as well (two folders with a ``7.jpg`` each)
+    strays: annotations of images that their own file does not list, left out too
+    shared: images that have the annotations of an earlier one (two folders with a ``7.jpg`` each)
     """
 
     missing: tuple[str, ...]
@@ -55,41 +55,40 @@ class Coverage(NamedTuple):
 
 
 class AnnotationReader(Protocol):
-    """Where the objects of a photo are looked up; safe to call from many threads."""
+    """A source of annotated objects by image; safe to call from many threads."""
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """How files become objects, as plain JSON. It names no file, so that an object keeps its id when the
-        files of other photos change.
-        """
+        """How files become objects, as plain JSON, without file names, so that ids outlive moves."""
 
     @property
     def source(self) -> str:
-        """``name@digest`` of the recipe, the ``source`` of every object made."""
+        """The ``source`` of every object made: ``annotations-FORMAT@`` and the recipe's digest."""
+        return f"annotations-{self.recipe['format']}@{recipe_digest(self.recipe)}"
 
     @property
     def factor_names(self) -> Collection[str]:
-        """The factors that objects may bring along."""
+        """The factors that objects may have."""
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of what is annotated of a photo, whatever is annotated of others."""
+        """Return a digest of what is annotated of an image, independent of other images."""
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The files that say what is in a photo; its problems name one of them, or the photo."""
+        """Return the files with an image's annotations; its problems name one of them, or the image."""
 
     def objects_of(self, image: Image) -> Annotated:
-        """The objects of one photo; a broken line or file is a problem, never an exception."""
+        """Return the objects of one image; a broken line or file is a problem, never an exception."""
 
 
 class AnnotationSet(AnnotationReader, Protocol):
     """Annotations whose images are known beforehand."""
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which of their images and which photos have no counterpart."""
+        """Return the images of the annotations and of the job without a counterpart."""
 
 
 def file_digest(path: Path | None) -> str | None:
-    """A digest of what a file holds; None where there is none, and a word where it cannot be read."""
+    """Return a digest of a file's content; None where there is no file, a word where it cannot be read."""
     if path is None or not is_file(path):
         return None
     try:
@@ -99,7 +98,7 @@ def file_digest(path: Path | None) -> str | None:
 
 
 def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
-    """The file ``name`` that belongs to a photo, in a folder that may repeat the photos' folders.
+    """Find the file ``name`` that belongs to an image, in a folder that may repeat the images' folders.
 
     For ``photos/val/7.jpg`` that is ``folder/photos/val/name``, ``folder/val/name`` or ``folder/name``,
     the first that exists; None where none does.
@@ -113,8 +112,9 @@ def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is such a file. One in a folder that may not be read counts: reading it says so, and a
-    photo whose labels cannot be seen is no photo without labels.
+    """Tell whether there is such a file.
+
+    One in a folder that may not be read counts: reading it raises, rather than the image having no labels.
     """
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -125,7 +125,7 @@ def is_file(path: Path) -> bool:
 
 
 def coverage_by_files(files: Iterable[Path], claims: Mapping[str, Path | None]) -> Coverage:
-    """The coverage of annotations with a file per photo: all files, and the one of each photo."""
+    """Return the coverage of annotations with a file per image, from all files and the one of each image."""
     claimed = set(claims.values())
     missing = (printable_path(path) for path in sorted(set(files)) if path not in claimed)
     unnamed = (photo for photo, path in claims.items() if path is None)
@@ -133,7 +133,7 @@ def coverage_by_files(files: Iterable[Path], claims: Mapping[str, Path | None]) 
 
 
 def shared_photos(claims: Mapping[str, Hashable | None]) -> tuple[str, ...]:
-    """The photos whose file or entry an earlier photo has already; a photo that is named twice is one."""
+    """Return the images whose file or entry an earlier image has already; one named twice is one."""
     first: dict[Hashable, str] = {}
     claimed = ((photo, entry) for photo, entry in claims.items() if entry is not None)
     return tuple(
@@ -142,13 +142,14 @@ def shared_photos(claims: Mapping[str, Hashable | None]) -> tuple[str, ...]:
 
 
 def absolute(path: Path | str) -> str:
-    """The path from the root, its dots resolved; links stay links."""
+    """Return the absolute path with its dots resolved; links are not followed."""
     return os.path.abspath(path)  # noqa: PTH100
 
 
 def entry_of(photo: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
-    """What a file with an entry per photo says of one: the entry whose key names it by the longest part of
-    its path (``/data/val/7.jpg`` before ``val/7.jpg`` before ``7.jpg``); None where none does.
+    """Return the entry whose key is the longest tail of an image's path; None where none is.
+
+    ``/data/val/7.jpg`` comes before ``val/7.jpg`` and that before ``7.jpg``.
     """
     path = Path(photo).absolute()
     tails = ("/".join(path.parts[depth:]) for depth in range(1, len(path.parts)))
@@ -166,26 +167,26 @@ class ShapeError(Exception):
 def check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
     """Raise ShapeError for points (n, 2) more than one width or height outside the image."""
     if (points < -np.array(image_wh)).any() or (points > 2 * np.array(image_wh)).any():
-        raise ShapeError(f"lies far outside the photo of {image_wh[0]} x {image_wh[1]} pixels")
+        raise ShapeError(f"is far outside the photo of {image_wh[0]} x {image_wh[1]} pixels")
 
 
 def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.float32]:
-    """The part of a box (4,) inside its image. Raises ShapeError where the box or that part has no area."""
+    """Return the part of a box (4,) inside its image. Raises ShapeError where either has no area."""
     if (xyxy[2:] <= xyxy[:2]).any():
         raise ShapeError("the box has no area")
     part: NDArray[np.float32] = clip(xyxy[None], image_wh)[0]
     if (part[2:] <= part[:2]).any():
-        raise ShapeError("lies wholly outside the photo")
+        raise ShapeError("is wholly outside the photo")
     return part
 
 
 def kind(value: Any) -> str:
-    """A value of JSON or YAML in a few words, for messages."""
+    """Describe a value of JSON or YAML in a few words, for messages."""
     if isinstance(value, list | dict):
         return f"a list of {len(value)}" if isinstance(value, list) else "an object"
     return "missing" if value is None else reprlib.repr(value)
 
 
 def is_text(value: Any) -> TypeGuard[str]:
-    """Whether a value is text of more than blanks that UTF-8 holds (JSON and YAML have half characters)."""
+    """Tell whether a value is text, not blank and valid in UTF-8 (JSON and YAML allow lone surrogates)."""
     return isinstance(value, str) and bool(value.strip()) and not re.search("[\ud800-\udfff]", value)

@@ -1,4 +1,4 @@
-"""What an annotation says of one object, whatever its format, and the objects that it makes."""
+"""One annotated object of any format, and the objects made of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Shape(NamedTuple):
-    """One object: its box (4,) in pixels of the photo, label, mask, attributes where the format has any."""
+    """One object: its box (4,) in pixels of the image, label, mask, attributes where the format has any."""
 
     box: NDArray[np.float32]
     label: str
@@ -27,7 +27,7 @@ class Shape(NamedTuple):
 def objects_of_shapes(
     image_id: str, source: str, shapes: Sequence[Shape], attributes: Mapping[str, bool] = _NONE
 ) -> Objects:
-    """The objects of one photo, in order; one that stands twice is kept once.
+    """Make the objects of one image, in order, duplicates once.
 
     attributes: the factor columns, name -> whether they are numbers
     """

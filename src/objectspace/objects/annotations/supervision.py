@@ -23,19 +23,19 @@ from objectspace.objects.records import Mask, Objects, can_be_column, make_objec
 if TYPE_CHECKING:
     from supervision import Detections
 
-#: The label of detections that nobody classified, as of masked objects.
+#: The label of detections without a class, such as masked objects.
 UNCLASSIFIED = "object"
 
 _CLASS_NAME, _TRACK = "class_name", "tracker_id"
 
 
 def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> Detections:
-    """The detections of the objects of one image, in their order.
+    """Convert the objects of one image to detections, in their order.
 
     ``class_id`` is a label's place in ``names``, or without them in the sorted labels of these objects: give
     them to number the objects of several images alike. ``data`` has ``class_name``, ``object_id``, ``source``
     and the factors; the factor ``tracker_id`` becomes the field where it numbers every object.
-    ``confidence`` is NaN where nobody scored an object, None where nobody scored any.
+    ``confidence`` is NaN for an object without a score, None where no object has one.
 
     ``mask`` is (n, h, w) bool, n h w bytes, empty for an object that has none; None where none has one.
 
@@ -51,8 +51,8 @@ def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> D
     if len(images := np.unique(objects.image_id)) > 1:
         raise InputError(f"objects of {len(images)} images, and detections are of one; take() those of one")
     numbered = {name: number for number, name in enumerate(names or sorted(set(objects.label)))}
-    if alien := [label for label in objects.label if label not in numbered]:
-        raise InputError(f"label {alien[0]!r} is not among the {len(numbered)} names")
+    if unknown := [label for label in objects.label if label not in numbered]:
+        raise InputError(f"label {unknown[0]!r} is not among the {len(numbered)} names")
     track = _track_numbers(objects.factors.get(_TRACK))
     factors = {name: column for name, column in objects.factors.items() if track is None or name != _TRACK}
     return supervision.Detections(
@@ -77,7 +77,7 @@ def from_supervision(
     names: Sequence[str] | None = None,
     source: str = "supervision",
 ) -> Objects:
-    """The objects of the detections in one image (``read_image``), in their order.
+    """Convert the detections in one image (``read_image``) to objects, in their order.
 
     Labels are ``data["class_name"]``, else ``names[class_id]``, else "object", as COCO spells them. Entries
     of ``data`` with a number or text for each object become factors, and so does ``tracker_id`` (text: it
@@ -117,7 +117,7 @@ def _dense(masks: NDArray[np.object_]) -> NDArray[np.bool_] | None:
 
 
 def _packed(detections: Detections, image: Image) -> list[Mask | None] | None:
-    """The masks one by one, so that a compact one is never unpacked as a whole; an empty one is none."""
+    """Encode the masks one by one, so that compact ones are never all unpacked; empty ones are None."""
     if detections.mask is None or not len(detections):
         return None
     size = detections.mask.shape[1:]
@@ -145,13 +145,13 @@ def _labels(detections: Detections, names: Sequence[str] | None) -> list[str]:
         return [UNCLASSIFIED] * len(detections)
     if names is None:
         raise InputError("detections: class_id without class_name in data; give the classes' names")
-    if alien := [number for number in detections.class_id if not 0 <= number < len(names)]:
-        raise InputError(f"detections: class_id {alien[0]} is not among the {len(names)} names")
+    if unknown := [number for number in detections.class_id if not 0 <= number < len(names)]:
+        raise InputError(f"detections: class_id {unknown[0]} is not among the {len(names)} names")
     return [coco_spelling(names[number]) for number in detections.class_id]
 
 
 def _per_object(detections: Detections) -> dict[str, NDArray[Any]]:
-    """The entries of ``data`` that can be factors."""
+    """Return the entries of ``data`` that can be factors."""
     columns = {name: np.asarray(values) for name, values in detections.data.items() if name != _CLASS_NAME}
     return {
         name: values
@@ -161,7 +161,7 @@ def _per_object(detections: Detections) -> dict[str, NDArray[Any]]:
 
 
 def _factor(values: NDArray[Any]) -> NDArray[Any]:
-    """Numbers as float64, also where ``None`` stands among them; anything else as text."""
+    """Return numbers as float64, None among them as NaN; anything else as text."""
     if values.dtype.kind in "fiu":
         return values.astype(np.float64)
     known = [value for value in values if value is not None]
@@ -177,6 +177,6 @@ def _texts(values: NDArray[Any]) -> NDArray[np.object_]:
 
 
 def _track_numbers(values: NDArray[Any] | None) -> NDArray[np.int64] | None:
-    """Track numbers from their factor; None where an object has none, as detections know all or nothing."""
+    """Return track numbers from their factor; None where any is missing, as detections have all or none."""
     known = [] if values is None else [text for text in values if re.fullmatch(r"-?[0-9]{1,18}", str(text))]
     return np.array(known, np.int64) if values is not None and len(known) == len(values) else None

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from objectspace.errors import AnnotationError
+from objectspace.errors import AnnotationError, counted
 from objectspace.files import printable_path, recipe_digest
 from objectspace.images import Image
 from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.reader import (
     Annotated,
+    AnnotationSet,
     Coverage,
     FormError,
     Problem,
@@ -44,7 +45,7 @@ _XML, _OBJECTS, _CLASSES, _PHOTOS = "Annotations", "SegmentationObject", "Segmen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Entry:
-    """What the folder holds of one photo: its XML file, read or broken, and its mask pictures.
+    """The files of one image: its XML file, read or broken, and its masks.
 
     ``path`` is the XML file, or the mask of the objects where there is none.
     """
@@ -57,7 +58,7 @@ class _Entry:
 
     @property
     def name(self) -> str:
-        """The photo, as well as it is known."""
+        """The image, as well as it is known."""
         return self.file.image if self.file is not None and self.file.image else printable_path(self.path)
 
     @property
@@ -67,20 +68,20 @@ class _Entry:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VocAnnotations:
+class VocAnnotations(AnnotationSet):
     """The annotations below one folder, their XML files read when it was opened.
 
-    A photo's file has the photo's name and stands in the folders that the photo's path ends with,
-    ``Annotations`` and ``JPEGImages`` aside; or else it names the photo in ``folder`` and ``filename``. A
-    photo without one has no objects. VOC's corners are pixels counted from 1, both inclusive: a box's edges
-    are ``xmin - 1``, ``ymin - 1``, ``xmax``, ``ymax``. What reaches over the photo's border is cut off, up to
+    An image's file has the image's name and is in the folders that the image's path ends with, apart from
+    ``Annotations`` and ``JPEGImages``; or else it names the image in ``folder`` and ``filename``. An
+    image without one has no objects. VOC's corners are pixels counted from 1, both inclusive: a box's edges
+    are ``xmin - 1``, ``ymin - 1``, ``xmax``, ``ymax``. What reaches over the image's border is cut off, up to
     one width or height away.
 
-    An object's mask is what has its number (its place in the file, from 1) in the picture of
-    ``SegmentationObject``, which also gives the box where the file has none. Objects of that picture that are
+    An object's mask is the pixels with its number (its index in the file, from 1) in the image of
+    ``SegmentationObject``, which also gives the box where the file has none. Objects of that image that are
     not in the file have the label of ``SegmentationClass``.
 
-    by_path, by_image: the photos' entries, by the place of their file and by what it says
+    by_path, by_image: the images' entries, by the path of their file and by the image that it names
     attributes: factor columns of the objects, name -> whether they are numbers
     """
 
@@ -89,15 +90,13 @@ class VocAnnotations:
     by_image: Mapping[str, _Entry]
     attributes: Mapping[str, bool]
 
-    @property
-    def recipe(self) -> Mapping[str, Any]:
-        """The format, and where its corners are counted from."""
-        return {"format": "voc", "corners": "from 1, inclusive"}
+    def __repr__(self) -> str:
+        return f"VocAnnotations({str(self.folder)!r}: {counted(len(self.by_path), 'image')})"
 
     @property
-    def source(self) -> str:
-        """``annotations-voc@`` and the recipe's digest."""
-        return f"annotations-voc@{recipe_digest(self.recipe)}"
+    def recipe(self) -> Mapping[str, Any]:
+        """The format, and the origin of its corners."""
+        return {"format": "voc", "corners": "from 1, inclusive"}
 
     @property
     def factor_names(self) -> Collection[str]:
@@ -105,7 +104,7 @@ class VocAnnotations:
         return self.attributes.keys()
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of the photo's file as it was when the folder was opened, and of its mask pictures."""
+        """Return a digest of the image's file as it was when the folder was opened, and of its masks."""
         entry = self._entry(photo)
         if entry is None:
             return recipe_digest({"file": None})
@@ -113,13 +112,13 @@ class VocAnnotations:
         return recipe_digest({"file": entry.file, "broken": entry.broken, "masks": masks})
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The photo's XML file and its mask pictures, where there are any."""
+        """Return the image's XML file and its masks, where there are any."""
         entry = self._entry(photo)
         paths = () if entry is None else (entry.path, entry.objects, entry.classes)
         return tuple(path for path in paths if path is not None)
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which annotated images and which photos have no counterpart."""
+        """Return the annotated images and the job's images without a counterpart."""
         found = ((str(photo), self._entry(photo)) for photo in photos)
         claims = {photo: None if entry is None else entry.path for photo, entry in found}
         claimed = set(claims.values())
@@ -128,7 +127,7 @@ class VocAnnotations:
         return Coverage(tuple(missing), tuple(unnamed), shared=shared_photos(claims))
 
     def objects_of(self, image: Image) -> Annotated:
-        """The photo's objects in the order of their numbers; one that stands twice is kept once."""
+        """Return the image's objects in the order of their numbers, duplicates once."""
         entry = self._entry(image.path)
         if entry is None:
             return Annotated(no_objects())
@@ -140,7 +139,7 @@ class VocAnnotations:
             try:
                 shape = _shape(listed, mask, (image.width, image.height))
                 if _mask_is_elsewhere(shape):
-                    reason = f"object {number}: the mask of this number in {_OBJECTS} lies outside its box"
+                    reason = f"object {number}: the mask of this number in {_OBJECTS} is outside its box"
                     problems.append(Problem(printable_path(entry.path), reason))
                     shape = shape._replace(mask=None)
                 shapes.append(shape)
@@ -155,11 +154,11 @@ class VocAnnotations:
 
 
 def open_voc(folder: Path | str) -> VocAnnotations:
-    """The annotations below a folder: of XML files, ``Annotations`` of a development kit, or the whole kit.
+    """Open a folder of XML files, ``Annotations`` of a development kit, or the whole kit.
 
     Masks are read where the folder is above ``SegmentationObject``. A file that is broken is a problem of
-    its photo. Raises AnnotationError for a folder that is missing or holds no annotation, for two files of
-    one photo, and for attributes that cannot be columns.
+    its image. Raises AnnotationError for a folder that is missing or holds no annotation, for two files of
+    one image, and for attributes that cannot be columns.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -183,7 +182,7 @@ def open_voc(folder: Path | str) -> VocAnnotations:
 
 
 def _files(folder: Path) -> Iterator[_Entry]:
-    """The entries of all XML files, with the masks beside them."""
+    """Yield the entries of all XML files, with the masks of the same name."""
     for path in sorted(folder.rglob("*.xml")):
         objects, classes = (_beside(folder, path, _XML, name) for name in (_OBJECTS, _CLASSES))
         try:
@@ -195,14 +194,14 @@ def _files(folder: Path) -> Iterator[_Entry]:
 
 
 def _masks_alone(folder: Path) -> Iterator[_Entry]:
-    """The entries of all pictures of SegmentationObject, for those that have no XML file."""
+    """Yield the entries of all images of SegmentationObject, for those that have no XML file."""
     for path in sorted(folder.rglob("*.png")):
         if _OBJECTS in path.relative_to(folder).parts[:-1]:
             yield _Entry(path, objects=path, classes=_beside(folder, path, _OBJECTS, _CLASSES))
 
 
 def _beside(folder: Path, path: Path, own: str, other: str) -> Path | None:
-    """The picture of the same name in another folder of the kit; None where there is none."""
+    """Return the image of the same name in another folder of the kit; None where there is none."""
     parts = path.relative_to(folder).with_suffix(".png").parts
     if own not in parts[:-1]:
         return None
@@ -211,13 +210,13 @@ def _beside(folder: Path, path: Path, own: str, other: str) -> Path | None:
 
 
 def _key(path: Path) -> Path:
-    """What a photo's path and its annotation's have in common: no suffix, no folder of the kit."""
+    """Return the common part of an image's path and its annotation's: no suffix, no folder of the kit."""
     kit = (_XML, _OBJECTS, _PHOTOS)
     return Path(*(part for part in path.parts[:-1] if part not in kit), path.stem)
 
 
 def _by_image(entries: Iterable[_Entry]) -> dict[str, _Entry]:
-    """Entries by ``folder/filename`` and ``filename``; a name that several files give names no photo."""
+    """Index entries by ``folder/filename`` and ``filename``; ambiguous names are left out."""
     found: dict[str, list[_Entry]] = {}
     for entry in entries:
         image = "" if entry.file is None else entry.file.image.replace("\\", "/")
@@ -227,7 +226,7 @@ def _by_image(entries: Iterable[_Entry]) -> dict[str, _Entry]:
 
 
 def _attributes(entries: Iterable[_Entry]) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The known attributes of all objects: one that nobody knows is no column."""
+    """Yield the known attributes of all objects: one that is always unknown is no column."""
     for entry in entries:
         for number, listed in enumerate(entry.listed, start=1):
             known = {name: value for name, value in listed.attributes.items() if value is not None}
@@ -242,20 +241,22 @@ def _is_number(text: Any) -> bool:
 
 
 def _frame_problem(entry: _Entry, image: Image) -> str | None:
-    """Why an entry cannot be this photo's: its frame is another one."""
+    """Return why an entry cannot be this image's: its size is another; None where it fits."""
     if entry.file is None:
         return None
-    told = (entry.file.width or image.width, entry.file.height or image.height)
-    if told == (image.width, image.height):
+    stated = (entry.file.width or image.width, entry.file.height or image.height)
+    if stated == (image.width, image.height):
         return None
-    return f"is of a photo of {told[0]} x {told[1]} pixels, and this one has {image.width} x {image.height}"
+    return (
+        f"is of a photo of {stated[0]} x {stated[1]} pixels, and this one has {image.width} x {image.height}"
+    )
 
 
 _Numbered = tuple[int, VocObject, Mask | None]
 
 
 def _masks(entry: _Entry, image_wh: tuple[int, int]) -> tuple[list[_Numbered], list[Problem]]:
-    """Each object of an entry with its number and mask; what only the mask has is named by its class."""
+    """Return each object of an entry with its number and mask; one without XML is named by its class."""
     masks: dict[int, Mask] = {}
     classes: Mapping[int, str] = {}
     problems: list[Problem] = []
@@ -279,7 +280,7 @@ def _masks(entry: _Entry, image_wh: tuple[int, int]) -> tuple[list[_Numbered], l
 
 
 def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> Shape:
-    """The object of one entry of a file. Raises ShapeError."""
+    """Return the object of one entry of a file. Raises ShapeError."""
     if not listed.name:
         raise ShapeError("has no name")
     label = coco_spelling(listed.name)
@@ -294,7 +295,7 @@ def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> S
 
 
 def _mask_is_elsewhere(shape: Shape) -> bool:
-    """Whether a mask lies wholly outside the box of the same number: the two are numbered differently."""
+    """Tell whether a mask lies outside the box of its number: the two are numbered differently."""
     if shape.mask is None:
         return False
     other = mask_box(shape.mask)

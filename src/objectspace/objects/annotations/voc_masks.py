@@ -1,4 +1,4 @@
-"""Pascal VOC's object masks: pictures whose pixels are the numbers of objects and classes."""
+"""Pascal VOC's object masks: images whose pixels are the numbers of objects and classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from objectspace.files import printable_path
 from objectspace.objects.masks import encode
 from objectspace.objects.records import Mask
 
-#: Border and void: pixels that VOC leaves to nobody.
+#: Border and void: pixels of no object.
 VOID = 255
 
 #: The classes of ``SegmentationClass``, numbered from 1, as VOC spells them.
@@ -26,9 +26,9 @@ pottedplant, sheep, sofa, train, tvmonitor""".replace("\n", " ").split(", ")
 
 
 def read_object_masks(path: Path, image_wh: tuple[int, int]) -> dict[int, Mask]:
-    """The masks in a picture of ``SegmentationObject`` by the objects' numbers, from 1 up.
+    """Read the masks of an image of ``SegmentationObject`` by the objects' numbers, from 1 up.
 
-    Raises AnnotationError for what is no such picture of the photo's size.
+    Raises AnnotationError for another kind of file or another size than the image's.
     """
     numbers = _read_numbers(path, image_wh)
     present = [int(number) for number in np.unique(numbers) if number not in (0, VOID)]
@@ -36,7 +36,7 @@ def read_object_masks(path: Path, image_wh: tuple[int, int]) -> dict[int, Mask]:
 
 
 def read_classes(objects: Path, classes: Path, image_wh: tuple[int, int]) -> Mapping[int, str]:
-    """The class of most of each object's pixels, as VOC spells it: object number -> name.
+    """Return the class of most of each object's pixels, as VOC spells it: object number -> name.
 
     Objects most of whose pixels have no class of VOC's are left out. Raises AnnotationError as
     :func:`read_object_masks` does.
@@ -51,7 +51,7 @@ def read_classes(objects: Path, classes: Path, image_wh: tuple[int, int]) -> Map
 
 
 def _read_numbers(path: Path, image_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """The number (h, w) of each pixel: its place in the palette, or in VOC's color map where it has none."""
+    """Read the number (h, w) of each pixel: its palette index, or its place in VOC's color map."""
     try:
         with PIL.Image.open(path, formats=("PNG",)) as picture:
             if picture.size != image_wh:
@@ -71,7 +71,7 @@ def _read_numbers(path: Path, image_wh: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def _numbers_of_colors(rgb: NDArray[np.uint8], path: Path) -> NDArray[np.uint8]:
-    """The numbers (h, w) whose colors (h, w, 3) these are in the color map of VOC's development kit.
+    """Return the numbers (h, w) of colors (h, w, 3) in the color map of VOC's development kit.
 
     It deals a number's bits, lowest first, to red, green and blue in turn, into their highest bits first.
     """

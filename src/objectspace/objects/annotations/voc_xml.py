@@ -13,7 +13,7 @@ from xml.parsers import expat
 from objectspace.files import read_bytes
 from objectspace.objects.annotations.reader import FormError
 
-#: A photo with ten thousand objects is a quarter of it; VOC's own files are a thousandth.
+#: An image with ten thousand objects is a quarter of it; VOC's own files are a thousandth.
 _FILE_LIMIT = 16 << 20
 _DEPTH_LIMIT = 32
 
@@ -42,7 +42,7 @@ class VocFile(NamedTuple):
 
 
 def read_voc_file(path: Path) -> VocFile:
-    """The annotation in one file. Raises AnnotationError where it cannot be read, FormError for its form."""
+    """Read the annotation in one file. Raises AnnotationError or, for its form, FormError."""
     root = _parsed(read_bytes(path, limit=_FILE_LIMIT))
     if root.tag != "annotation":
         raise FormError(f"is XML of another kind: holds {reprlib.repr(root.tag)}, expected annotation")
@@ -111,12 +111,12 @@ def _known(text: str) -> str | None:
 
 
 def _text(element: Element, path: str) -> str:
-    """The text of the first element at a path, blanks at its ends removed; empty where there is none."""
+    """Return the stripped text of the first element at a path; empty where there is none."""
     return (element.findtext(path) or "").strip()
 
 
 def _side(text: str, name: str) -> int | None:
-    """A side of the frame; None where the file does not tell, or says 0 as some tools do."""
+    """Return a side of the image; None where the file does not state it, or says 0 as some tools do."""
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,9}(\.0*)?", text):

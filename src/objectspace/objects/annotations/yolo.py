@@ -1,11 +1,11 @@
-"""Objects from YOLO's label files: a text file per photo, an object per line."""
+"""Objects from YOLO's label files: a text file per image, an object per line."""
 
 from __future__ import annotations
 
 import math
 import re
 import reprlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +20,7 @@ from objectspace.files import content_id, printable_path, read_text, recipe_dige
 from objectspace.images import Image
 from objectspace.objects.annotations.reader import (
     Annotated,
+    AnnotationSet,
     Coverage,
     Problem,
     ShapeError,
@@ -33,17 +34,12 @@ from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import mask_area, polygon_mask
 from objectspace.objects.records import no_objects
 
-#: A recipe names no file: an object keeps its id when it moves from a folder of labels into a data set.
-RECIPE: Mapping[str, Any] = {"format": "yolo"}
-
-SOURCE = f"annotations-yolo@{recipe_digest(RECIPE)}"
-
 #: LabelImg and Label Studio write the class names among the label files.
 _NAMES_FILE = "classes.txt"
 
 
 def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotations:
-    """The label files in a folder; ``names`` are the classes in order, as ``labels.read_names`` gives them.
+    """Open the label files in a folder; ``names`` are the classes in order (``labels.read_names``).
 
     Raises AnnotationError for a folder that is missing or holds no label file.
     """
@@ -60,8 +56,8 @@ def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotat
     return YoloAnnotations(folder, tuple(map(coco_spelling, names)))
 
 
-class LabelFiles(ABC):
-    """YOLO's labels, a text file per photo, wherever it lies: the part that all their readers share."""
+class LabelFiles(AnnotationSet):
+    """YOLO's labels, a text file per image: the common part of their readers."""
 
     __slots__ = ()
     #: The classes in order.
@@ -69,98 +65,94 @@ class LabelFiles(ABC):
 
     @abstractmethod
     def label_file(self, photo: Path | str) -> Path | None:
-        """The photo's label file; None where there is none, which is normal for a photo without objects."""
+        """Return the image's label file; None where there is none, as for an image without objects."""
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """Only the format."""
-        return RECIPE
-
-    @property
-    def source(self) -> str:
-        """``annotations-yolo@`` and the recipe's digest."""
-        return SOURCE
+        """The format alone: an object keeps its id when it moves from a folder of labels into a data set."""
+        return {"format": "yolo"}
 
     @property
     def factor_names(self) -> Collection[str]:
-        """None: a line is a class and numbers of the shape."""
+        """No factors: a line is a class and numbers of the shape."""
         return ()
 
     def contents(self, photo: Path | str) -> str:
-        """A digest of the class names and of the photo's label file."""
+        """Return a digest of the class names and of the image's label file."""
         return recipe_digest(
             {"names": _names_digest(self.names), "file": file_digest(self.label_file(photo))}
         )
 
     def files(self, photo: Path | str) -> Sequence[Path]:
-        """The photo's label file, where there is one."""
+        """Return the image's label file, where there is one."""
         path = self.label_file(photo)
         return () if path is None else (path,)
 
     def objects_of(self, image: Image) -> Annotated:
-        """The objects in the photo's label file, in its order; one that stands twice is kept once."""
-        path = self.label_file(image.path)
-        return Annotated(no_objects()) if path is None else read_labels(path, image, self.names)
+        """Return the objects in the image's label file, in its order, duplicates once.
+
+        A line that is wrong is a problem.
+        """
+        if (path := self.label_file(image.path)) is None:
+            return Annotated(no_objects())
+        try:
+            lines = read_text(path).split("\n")
+        except AnnotationError as error:
+            return Annotated(no_objects(), (Problem(error.path, error.reason),))
+        shapes: list[Shape] = []
+        problems: list[Problem] = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                if fields := line.split():
+                    shapes.append(_shape(fields, self.names, (image.width, image.height)))
+            except ShapeError as error:
+                problems.append(Problem(printable_path(path), f"line {number}: {error}"))
+        objects = objects_of_shapes(image.image_id, self.source, shapes)
+        return Annotated(objects, tuple(problems))
 
 
 @dataclass(frozen=True, slots=True)
 class YoloAnnotations(LabelFiles):
-    """YOLO's labels: one text file per photo, one object a line, numbers as fractions of the photo's sides.
+    """YOLO's labels: one text file per image, one object a line, numbers as fractions of the image's sides.
 
     ``class cx cy w h`` is a box by its center; ``class x1 y1 x2 y2 x3 y3 …`` a polygon, whose box is its
-    extent and which gives the object a mask (none where it is too thin to cover a pixel). A photo is
+    extent and which gives the object a mask (none where it is too thin to cover a pixel). An image is
     labeled by the file :func:`companion` finds; without one it has no objects, which is normal.
 
-    What reaches over the photo's border is cut off, however much of it lies outside, up to one width or
+    What reaches over the image's border is cut off, however much of it is outside, up to one width or
     height away; farther coordinates are taken for a mistake (pixels, mostly).
     """
 
     folder: Path
     names: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        return f"YoloAnnotations({str(self.folder)!r}: {len(self.names)} classes)"
+
     def label_file(self, photo: Path | str) -> Path | None:
-        """The file in the folder that has the photo's name."""
+        """Return the file in the folder that has the image's name."""
         return companion(self.folder, photo, f"{Path(photo).stem}.txt")
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which label files have no photo, and which photos no label file."""
+        """Return the label files without an image, and the images without a label file."""
         return coverage_by_files(
             label_files(self.folder), {str(photo): self.label_file(photo) for photo in photos}
         )
 
 
 def label_files(folder: Path) -> Iterator[Path]:
-    """The label files in a folder and its subfolders."""
+    """Yield the label files in a folder and its subfolders."""
     return (path for path in folder.rglob("*.txt") if path.name != _NAMES_FILE)
 
 
-# Of the thousands of names of a large data set it would take longer than all the rest, photo by photo.
+# Cached: for the thousands of names of a large data set, per image, it would take longer than all the rest.
 @cache
 def _names_digest(names: tuple[str, ...]) -> str:
     return content_id("\n".join(names).encode())
 
 
-def read_labels(path: Path, image: Image, names: Sequence[str]) -> Annotated:
-    """The objects of one label file of a photo; a line that is wrong is a problem."""
-    try:
-        lines = read_text(path).split("\n")
-    except AnnotationError as error:
-        return Annotated(no_objects(), (Problem(error.path, error.reason),))
-
-    shapes: list[Shape] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            if fields := line.split():
-                shapes.append(_shape(fields, names, (image.width, image.height)))
-        except ShapeError as error:
-            problems.append(Problem(printable_path(path), f"line {number}: {error}"))
-    objects = objects_of_shapes(image.image_id, SOURCE, shapes)
-    return Annotated(objects, tuple(problems))
-
-
 def _shape(fields: list[str], names: Sequence[str], image_wh: tuple[int, int]) -> Shape:
-    """The object of one line's fields. Raises ShapeError."""
+    """Return the object of one line's fields. Raises ShapeError."""
     label = _label(fields[0], names)
     numbers = [_number(text) for text in fields[1:]]
     if len(numbers) < 4:
@@ -204,10 +196,8 @@ def _number(text: str) -> float:
 
 
 def _box(points: NDArray[np.float64], image_wh: tuple[int, int]) -> NDArray[np.float32]:
-    """The extent (4,) of points (n, 2), fractions of the image, in its pixels and cut off at its border."""
+    """Return the extent (4,) of points (n, 2), fractions of the image, in its pixels and clipped to it."""
     low, high = points.min(0), points.max(0)
     if low.min() < -1 or high.max() > 2:
-        raise ShapeError(
-            "lies far outside the photo; expected fractions of its sides from 0 to 1, not pixels"
-        )
+        raise ShapeError("is far outside the photo; expected fractions of its sides from 0 to 1, not pixels")
     return inside((np.concatenate([low, high]) * (image_wh * 2)).astype(np.float32), image_wh)

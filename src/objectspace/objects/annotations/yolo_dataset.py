@@ -39,7 +39,7 @@ _DEPTH_LIMIT = 32
 class YoloDataset(LabelFiles):
     """The images of a data set, each labeled by the file of Ultralytics' rule (:func:`label_file`).
 
-    A photo belongs to it when it lies in one of its folders or stands in one of its lists; another has no
+    An image belongs to it when it is in one of its folders or lists; another has no
     objects. A line of a label file is read as :class:`YoloAnnotations` reads it.
 
     path: the ``data.yaml``; names: the classes in order; folders, listed: its images, absolute
@@ -50,13 +50,17 @@ class YoloDataset(LabelFiles):
     folders: tuple[Path, ...]
     listed: frozenset[Path]
 
+    def __repr__(self) -> str:
+        places = [str(folder) for folder in self.folders]
+        return f"YoloDataset({str(self.path)!r}: {len(self.names)} classes, images in {places})"
+
     def label_file(self, photo: Path | str) -> Path | None:
-        """The file of Ultralytics' rule, where the photo belongs to the data set and the file is there."""
+        """Return the file of Ultralytics' rule, for an image of the data set, where it exists."""
         path = self._claim(photo)
         return path if path is not None and is_file(path) else None
 
     def coverage(self, photos: Sequence[Path | str]) -> Coverage:
-        """Which label files and listed images have no photo, and which photos no label file."""
+        """Return the label files and listed images without an image of the job, and vice versa."""
         claims = {str(photo): self._claim(photo) for photo in photos}
         missing = coverage_by_files(self._label_files(), claims).missing
         found = {str(photo): self.label_file(photo) for photo in photos}
@@ -64,27 +68,27 @@ class YoloDataset(LabelFiles):
         return Coverage(missing, tuple(unnamed), shared=shared_photos(found))
 
     def _claim(self, photo: Path | str) -> Path | None:
-        """Where the label file of a photo of the data set would lie; None for another photo."""
+        """Return the path of the label file of an image of the data set; None for another image."""
         image = _place(Path(photo))
         inside = image in self.listed or any(image.is_relative_to(folder) for folder in self.folders)
         return label_file(image) if inside else None
 
     def _label_files(self) -> Iterator[Path]:
-        """The label files of all folders, and of the listed images even where there is none."""
+        """Yield the label files of all folders, and of the listed images even where there is none."""
         for folder in self.folders:
             yield from label_files(label_file(folder / "any").parent)
         yield from map(label_file, self.listed)
 
 
 def _place(image: Path) -> Path:
-    """The image's absolute path, its folders' links followed and its own not, as Ultralytics finds labels."""
+    """Return the image's absolute path, with links of its folders resolved but not its own."""
     return Path(os.path.realpath(image.parent), image.name)
 
 
 def label_file(image: Path) -> Path:
-    """The label file of an image: the last folder ``images`` of its path becomes ``labels``.
+    """Return the label file of an image: the last folder ``images`` of its path becomes ``labels``.
 
-    An image that lies in no such folder has its label file beside it.
+    An image in no such folder has its label file beside it.
     """
     parents = list(image.parent.parts)
     if "images" in parents:
@@ -94,7 +98,7 @@ def label_file(image: Path) -> Path:
 
 
 def open_yolo_dataset(path: Path | str) -> YoloDataset:
-    """The data set of a ``data.yaml``: its names, and the images of train, val and test.
+    """Open the data set of a ``data.yaml``: its names, and the images of train, val and test.
 
     Relative entries start from ``path``, which itself starts from the file's folder, from the working
     folder, or, where the data set is in neither, is passed over for the file's own folder (the file moved
@@ -136,7 +140,7 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
 
 
 def _check_events(data: bytes) -> None:
-    """Refuse what grows: aliases, which repeat what stands elsewhere, and deep nesting."""
+    """Raise FormError for aliases, which repeat content, and for deep nesting."""
     depth = 0
     for event in yaml.parse(data, yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
@@ -163,7 +167,7 @@ def _names(path: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _places(path: Path, document: Mapping[str, Any]) -> tuple[Path, ...]:
-    """The folders and lists of images that are there, absolute."""
+    """Return the existing folders and lists of images, absolute."""
     entries = [entry for split in SPLITS for entry in _entries(split, document.get(split))]
     if not entries:
         raise FormError("has none of train, val and test, expected folders or lists of images")
@@ -197,7 +201,7 @@ def _is_path(value: Any) -> TypeGuard[str]:
 
 
 def _existing(root: Path, entry: str) -> Iterator[Path]:
-    """An entry's folder or list, where it is there; Roboflow writes ``../`` before what lies beside it."""
+    """Yield an entry's folder or list, where it exists; Roboflow writes ``../`` before its own folders."""
     for place in (root / entry, root / entry.removeprefix("../")):
         if place.is_dir() or (place.is_file() and place.suffix == ".txt"):
             yield place.resolve()
@@ -205,7 +209,7 @@ def _existing(root: Path, entry: str) -> Iterator[Path]:
 
 
 def _listed(path: Path) -> Iterator[Path]:
-    """The images of a list, one a line; a relative one starts from the list's folder."""
+    """Yield the images of a list, one a line; a relative one starts from the list's folder."""
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not (text := line.strip()):
             continue
