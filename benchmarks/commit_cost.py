@@ -2,11 +2,11 @@
 
     python benchmarks/commit_cost.py [10000 300000] [--commits 70]
 
-One JSON line a figure: the mean seconds of a commit of 50 images with 5 objects each, of 16 numbers, for commits
-that add and for those of a job that replaces (all objects of the images were edited since), by the clock and of
-all cores, and their ratios to the first size. The mean has what comes once in 65 commits: small fragments are
-joined and indices extended. Stores are written to a temporary folder and measured in turns, so that all meet the
-same machine.
+One JSON line a figure: the mean seconds of a commit of 50 images with 5 objects each, of 16 numbers, for
+commits that add and for those of a job that replaces (all objects of the images were edited since), by the
+clock and of all cores, and their ratios to the first size. The mean has what comes once in 65 commits: small
+fragments are joined and indices extended. Stores are written to a temporary folder and measured in turns, so
+that all meet the same machine.
 """
 
 from __future__ import annotations

@@ -17,13 +17,14 @@ from objectspace.errors import QueryError
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
+from objectspace.store.pins import Pin
 from objectspace.store.records import CELL_COLUMNS, Failure, ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows
 from objectspace.store.vectors import StoredSpace, StoredVectors
 
 
 def open_store(path: Path | str) -> Store:
-    """The store at ``path``, as its last commit left it.
+    """Return the store at ``path``, as its last commit left it.
 
     Raises StoreError where there is no store or it is damaged, StoreVersionError where it was written in
     another version of the format.
@@ -33,12 +34,22 @@ def open_store(path: Path | str) -> Store:
 
 
 class Store:
-    """One state of a store on disk, read when asked for. Later commits do not show; open the store again."""
+    """One state of a store on disk, read when asked for. Later commits do not show; open the store again.
+
+    The state stays readable as long as the Store, or vectors that it gave, are held, however many commits and
+    clean-ups come meanwhile. In a store that may not be written to it stays for ten minutes after the next
+    commit; then reading what was not read yet raises a StoreError that says to open the store again.
+    """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self._manifest = manifest
+        self._pin = Pin(path, manifest.tables)
         self._tables: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        spaces = ", ".join(self.space_names) or "none"
+        return f"Store({str(self.path)!r}, {len(self)} objects, spaces: {spaces})"
 
     @property
     def space_names(self) -> list[str]:
@@ -179,12 +190,12 @@ class Store:
         Only these are read from the disk. Raises QueryError for an unknown space.
         """
         table = self._space_table(name)
-        return StoredVectors(table, self._manifest.spaces[name].dimension)[rows]
+        return StoredVectors(table, self._manifest.spaces[name].dimension, self._pin)[rows]
 
     def stored_space(self, name: str) -> StoredSpace:
         """Return a space that stays on disk, with its index. Raises QueryError for an unknown space."""
         table, entry = self._space_table(name), self._manifest.spaces[name]
-        return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension), entry.index)
+        return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension, self._pin), entry.index)
 
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
         """Where each vector of a space was cut, row for row with :meth:`space`: head, cell_x, cell_y, anchor,
@@ -198,7 +209,7 @@ class Store:
 
     def _space_info(self, name: str) -> SpaceInfo:
         entry, table = self._manifest.spaces[name], self._space_table(name)
-        unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension).unindexed
+        unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension, self._pin).unindexed
         return SpaceInfo(name, table.count_rows(), entry.dimension, entry.recipe, entry.index, unindexed)
 
     def _space_table(self, name: str) -> Any:

@@ -9,7 +9,7 @@ import errno
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from objectspace.errors import StoreError
-from objectspace.store.manifest import BASE_TABLES, SPACES
+from objectspace.store.manifest import BASE_TABLES, SPACES, read_manifest
 
 # Every commit adds a fragment (one file) to a table, and every version lists all fragments; past this many
 # they are joined, so that the thousandth commit costs what the first did.
@@ -33,12 +33,16 @@ FULL_FRAGMENT = 16_384
 _ROWS_PER_LOOKUP = 32
 _FEW_VALUES = 256
 
+# An index of more parts than this is merged into one; each part of a million ids adds half a millisecond to
+# looking up 50 of them.
+_MANY_PARTS = 16
+
 # The name of a space's index in its table, and Lance's names of the metrics.
 _INDEX = "vector"
 _METRICS = {"euclidean": "l2", "cosine": "cosine"}
 
-# A reader keeps the version that it opened; its files stay this long after a newer version was written.
-READERS_KEEP = timedelta(minutes=10)
+# A version stays this long after a newer one was written, for readers that have pinned nothing (yet).
+UNPINNED_KEEP = timedelta(minutes=10)
 
 
 def table_path(folder: Path, name: str) -> Path:
@@ -47,12 +51,17 @@ def table_path(folder: Path, name: str) -> Path:
 
 
 def open_table(folder: Path, name: str, version: int) -> Any:
-    """The Lance dataset of a table at one version. Raises StoreError where it is not there."""
+    """Return the Lance dataset of a table at one version. Raises StoreError where it is not there."""
     import lance
 
     try:
         return lance.dataset(str(table_path(folder, name).absolute()), version=version)
     except (OSError, ValueError, RuntimeError):
+        if read_manifest(folder).tables.get(name) != version:
+            raise StoreError(
+                f"the store at {folder} has changed since it was opened, and what it held then is cleaned "
+                f"up; open it again"
+            ) from None
         raise StoreError(
             f"the store at {folder} is damaged: table {name}.lance has no version {version}; "
             f"restore the table from a copy, or index the photos into a new store"
@@ -227,7 +236,7 @@ def compact(table: Any, *, everything: bool = False) -> None:
     Fragments that an index covers are left alone unless ``everything`` is to be joined: rewriting them
     rewrites the whole index, which takes as long as the table is.
     """
-    covered = set[int]().union(*_covered_fragments(table).values())
+    covered = set[int]().union(*(part for parts in _index_parts(table).values() for part in parts))
     table.optimize.compact_files(
         target_rows_per_fragment=FULL_FRAGMENT, excluded_fragment_ids=[] if everything else sorted(covered)
     )
@@ -237,42 +246,49 @@ def index_keys(table: Any, columns: Sequence[str]) -> None:
     """Bring the scalar indices of text columns up to date where they miss more rows than one fragment has.
 
     Each index that is made or extended makes one more version. A smaller table needs none: reading it is as
-    fast.
+    fast. An index grows by parts, which are merged when they are many: merging takes as long as the table is.
     """
-    covered = _covered_fragments(table)
+    parts = _index_parts(table)
     for column in columns:
-        known = covered.get(column, set())
+        known = set[int]().union(*parts.get(column, []))
         missed = sum(part.count_rows() for part in table.get_fragments() if part.fragment_id not in known)
         if missed <= FULL_FRAGMENT:
             continue
-        if column in covered:
-            table.optimize.optimize_indices(index_names=[column])
+        if column in parts:
+            merged = len(parts[column]) if len(parts[column]) >= _MANY_PARTS else 0
+            table.optimize.optimize_indices(index_names=[column], num_indices_to_merge=merged)
         else:
             table.create_scalar_index(column, "BTREE", name=column)
 
 
-def _covered_fragments(table: Any) -> dict[str, set[int]]:
-    """Return the fragments whose rows each index of the table knows, by the index's name."""
+def _index_parts(table: Any) -> dict[str, list[set[int]]]:
+    """Return the fragments that each part of each index covers, by the index's name."""
     with _read_errors(table):
         return {
-            index.name: set[int]().union(*(segment.fragment_ids for segment in index.segments))
+            index.name: [set(segment.fragment_ids) for segment in index.segments]
             for index in table.describe_indices()
         }
 
 
-def clean_up(table: Any) -> None:
-    """Delete versions that no reader can still hold: those whose successor is older than READERS_KEEP.
+def clean_up(table: Any, keep: Collection[int]) -> None:
+    """Delete versions that no reader can still hold: those whose successor is older than UNPINNED_KEEP.
 
-    The newest version always stays. Files of writers that were killed go too: the caller holds the lock, so
-    no writer's file can be in the making.
+    The newest version always stays, and so do those to ``keep``. Files of writers that were killed go too:
+    the caller holds the lock, so no writer's file can be in the making.
     """
-    horizon = datetime.now() - READERS_KEEP
-    versions = table.versions()
+    horizon = datetime.now(UTC) - UNPINNED_KEEP
     superseded = [
-        old["version"] for old, new in pairwise(versions) if new["timestamp"].replace(tzinfo=None) < horizon
+        old["version"]
+        for old, new in pairwise(table.versions())
+        if old["version"] not in keep and _in_utc(new["timestamp"]) < horizon
     ]
     if superseded:
         table.cleanup_old_versions(versions=superseded, delete_unverified=True)
+
+
+def _in_utc(local: datetime) -> datetime:
+    """Return Lance's local time in UTC; of the hour that a clock goes through twice, the later one."""
+    return local.replace(fold=1).astimezone(UTC)
 
 
 @contextmanager

@@ -16,16 +16,19 @@ from objectspace.embeddings.spaces import Recipe
 from objectspace.store import tables
 from objectspace.store.columns import text_array
 from objectspace.store.indexes import SpaceIndex
+from objectspace.store.pins import Pin
 
 
 class StoredVectors:
     """The vectors (n, d) float32 of one space, row for row with ``Store.members``; none is kept in memory.
 
     ``vectors[slice]`` and ``vectors[places]`` read rows, the places in any order.
+
+    pin: what keeps the table's version on disk, as long as the vectors are held
     """
 
-    def __init__(self, table: Any, dimension: int) -> None:
-        self._table = table
+    def __init__(self, table: Any, dimension: int, pin: Pin | None = None) -> None:
+        self._table, self._pin = table, pin
         self.shape: tuple[int, int] = (int(table.count_rows()), dimension)
 
     def __len__(self) -> int:

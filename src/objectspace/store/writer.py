@@ -39,6 +39,7 @@ from objectspace.store.manifest import (
     read_manifest,
     write_manifest,
 )
+from objectspace.store.pins import READERS, pinned_versions
 from objectspace.store.records import Batch, Failure, objects_digest
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
@@ -60,6 +61,7 @@ def open_writer(path: Path | str) -> Writer:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        (folder / READERS).mkdir(exist_ok=True)
     except filelock.Timeout:
         raise StoreBusyError(
             f"another process is writing to {folder} (it holds {folder / LOCK}); wait until it has ended"
@@ -83,8 +85,8 @@ def _check_folder(folder: Path) -> None:
         raise StoreError(f"{folder} is a file and a store is a folder; give the store another name")
     if not folder.exists() or (folder / MANIFEST).exists():
         return
-    # A writer that was killed while it made the store leaves these two.
-    if foreign := sorted({p.name for p in folder.iterdir()} - {LOCK, f"{MANIFEST}.new"}):
+    # A writer that was killed while it made the store leaves these.
+    if foreign := sorted({p.name for p in folder.iterdir()} - {LOCK, READERS, f"{MANIFEST}.new"}):
         raise StoreError(
             f"{folder} is not a store (it has no {MANIFEST}) and is not empty (it holds {foreign[0]}); "
             f"give the store a folder of its own"
@@ -399,13 +401,14 @@ class Writer:
                 self._index_keys(name)
                 self._added[name] = 0
         # Nothing can be deleted earlier, and listing the versions of a long job takes time.
-        if time.monotonic() - self._cleaned > tables.READERS_KEEP.total_seconds():
+        if time.monotonic() - self._cleaned > tables.UNPINNED_KEEP.total_seconds():
             self._clean_up()
 
     def _clean_up(self) -> None:
         with plain_errors(self.path):
-            for table in self._tables.values():
-                tables.clean_up(table)
+            pinned = pinned_versions(self.path)
+            for name, table in self._tables.items():
+                tables.clean_up(table, pinned.get(name, set()))
         self._cleaned = time.monotonic()
 
     def _factors(self) -> dict[str, pa.DataType]:
