@@ -97,6 +97,9 @@ class Space:
     def __len__(self) -> int:
         return len(self.object_id)
 
+    def __repr__(self) -> str:
+        return f"Space({self.name!r}, {len(self)} x {self.dimension} vectors)"
+
     @property
     def dimension(self) -> int:
         """Numbers in a vector."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -96,6 +97,12 @@ class Objects:
 
     def __len__(self) -> int:
         return len(self.object_id)
+
+    def __repr__(self) -> str:
+        counts = Counter(self.label.tolist()).most_common()
+        labels = ", ".join(f"{count} {label}" for label, count in counts[:3]) + ", ..." * (len(counts) > 3)
+        images = len(set(self.image_id.tolist()))
+        return f"Objects({len(self)} in {images} images: {labels or 'none'})"
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """Every column by name: the object's own, its provenance's, then the factors."""

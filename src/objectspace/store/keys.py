@@ -28,6 +28,9 @@ class Keys:
     def __len__(self) -> int:
         return len(self._sorted) + len(self._added) - len(self._removed)
 
+    def __repr__(self) -> str:
+        return f"Keys({len(self)} keys)"
+
     def add(self, keys: Iterable[str]) -> None:
         """Add keys; those that are there already change nothing."""
         for key in keys:

@@ -10,6 +10,7 @@ import json
 import os
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -40,15 +41,14 @@ def pinned_versions(folder: Path) -> dict[str, set[int]]:
     """Return the versions of each table that open readers have pinned, and remove pins of ended processes."""
     pinned: dict[str, set[int]] = {}
     for path in (folder / READERS).glob("*.json"):
+        lock = _lock_of(path)
         try:
-            with _lock_of(path):
-                _remove(path)
-        except (
-            OSError,
-            NotImplementedError,
-        ):  # it is locked (filelock.Timeout is an OSError), or another user's
+            lock.acquire()
+        except (OSError, NotImplementedError):  # locked, as filelock.Timeout is an OSError; or another user's
             for name, version in _versions_in(path).items():
                 pinned.setdefault(name, set()).add(version)
+        else:
+            _release(path, lock, os.getpid())
     return pinned
 
 
@@ -67,11 +67,10 @@ def _lock_of(path: Path) -> filelock.BaseFileLock:
 
 def _release(path: Path, lock: filelock.BaseFileLock, process: int) -> None:
     # A forked child shares the lock and must not release its parent's.
-    if os.getpid() == process:
-        _remove(path)
-        lock.release()
-
-
-def _remove(path: Path) -> None:
-    for file in (path, path.with_suffix(".lock")):
-        file.unlink(missing_ok=True)
+    if os.getpid() != process:
+        return
+    with suppress(OSError):  # the store may have been removed meanwhile
+        path.unlink()
+    lock.release()
+    with suppress(OSError):
+        path.with_suffix(".lock").unlink()

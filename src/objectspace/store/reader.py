@@ -48,8 +48,7 @@ class Store:
         self._tables: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        spaces = ", ".join(self.space_names) or "none"
-        return f"Store({str(self.path)!r}, {len(self)} objects, spaces: {spaces})"
+        return f"Store({str(self.path)!r}, spaces: {', '.join(self.space_names) or 'none'})"
 
     @property
     def space_names(self) -> list[str]:
@@ -71,7 +70,7 @@ class Store:
         return 0 if table is None else int(table.count_rows())
 
     def info(self) -> StoreInfo:
-        """Counts, labels, spaces and failures."""
+        """Return counts, labels, spaces and failures."""
         images, objects = self._table("images"), self._table("objects")
         labels = Counter[str]()
         if objects is not None:
@@ -101,14 +100,14 @@ class Store:
         return {row["image_id"]: ImageRow(**row) for row in rows}
 
     def failures(self) -> list[Failure]:
-        """The photos that could not be used, by path."""
+        """Return the files that could not be used, by path."""
         table = self._table("failures")
         if table is None:
             return []
         return sorted(Failure(**row) for row in read_rows(table, Failure._fields).to_pylist())
 
     def indexed(self) -> dict[str, set[str]]:
-        """The photos that are done: name of what was done -> image ids."""
+        """Return the finished images: name of what was done -> image ids."""
         finished: dict[str, set[str]] = {}
         if (table := self._table("indexed")) is not None:
             for row in read_rows(table, ["image_id", "job"]).to_pylist():
@@ -161,7 +160,7 @@ class Store:
         return jpegs
 
     def space(self, name: str) -> Space:
-        """The vectors of a space, n x d float32 in memory. Raises QueryError for an unknown space."""
+        """Return the vectors of a space, (n, d) float32 in memory. Raises QueryError for an unknown space."""
         table, entry = self._space_table(name), self._manifest.spaces[name]
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
@@ -172,7 +171,7 @@ class Store:
         return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
 
     def recipe(self, name: str) -> Recipe:
-        """The recipe of a space. Raises QueryError for an unknown space."""
+        """Return the recipe of a space. Raises QueryError for an unknown space."""
         self._space_table(name)
         return self._manifest.spaces[name].recipe
 
@@ -185,9 +184,10 @@ class Store:
         return ids
 
     def vectors(self, name: str, rows: Sequence[int]) -> NDArray[np.float32]:
-        """Some vectors of a space, r x d float32: ``rows`` are places in :meth:`members`, in any order.
+        """Return some vectors of a space, (r, d) float32; only these are read from the disk.
 
-        Only these are read from the disk. Raises QueryError for an unknown space.
+        rows: positions in :meth:`members`, in any order
+        Raises QueryError for an unknown space.
         """
         table = self._space_table(name)
         return StoredVectors(table, self._manifest.spaces[name].dimension, self._pin)[rows]
@@ -198,8 +198,10 @@ class Store:
         return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension, self._pin), entry.index)
 
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
-        """Where each vector of a space was cut, row for row with :meth:`space`: head, cell_x, cell_y, anchor,
-        cells_outside, each (n,) int32, -1 where there is none. Raises QueryError for an unknown space.
+        """Return the cell around which each vector of a space was cut, row for row with :meth:`space`.
+
+        head, cell_x, cell_y, anchor, cells_outside: each (n,) int32, -1 where there is none
+        Raises QueryError for an unknown space.
         """
         rows = read_rows(self._space_table(name), CELL_COLUMNS)
         return {
@@ -219,7 +221,7 @@ class Store:
         return self._table(SPACES + name)
 
     def _table(self, name: str) -> Any:
-        """The Lance dataset of a table; None where nothing was ever written to it."""
+        """Return the Lance dataset of a table; None where nothing was ever written to it."""
         if name not in self._manifest.tables:
             return None
         if name not in self._tables:

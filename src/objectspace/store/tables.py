@@ -46,7 +46,7 @@ UNPINNED_KEEP = timedelta(minutes=10)
 
 
 def table_path(folder: Path, name: str) -> Path:
-    """The folder of one Lance table: ``images`` -> ``images.lance``, ``spaces/a`` -> ``spaces/a.lance``."""
+    """Return the folder of a Lance table, such as ``spaces/a.lance`` of the table ``spaces/a``."""
     return folder / f"{name}.lance"
 
 
@@ -69,7 +69,7 @@ def open_table(folder: Path, name: str, version: int) -> Any:
 
 
 def read_rows(table: Any, columns: Sequence[str]) -> pa.Table:
-    """All rows of some columns."""
+    """Return all rows of some columns."""
     with _read_errors(table):
         return table.to_table(columns=list(columns))
 
@@ -90,19 +90,19 @@ def find_rows(table: Any, column: str, values: Iterable[str], columns: Sequence[
 
 
 def read_batches(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """All rows of some columns, a few thousand at a time."""
+    """Yield all rows of some columns, a few thousand at a time."""
     with _read_errors(table):
         yield from table.to_batches(columns=list(columns))
 
 
 def take_rows(table: Any, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
-    """Rows by their place in the table, in the order asked for."""
+    """Return rows by their position in the table, in the order asked for."""
     with _read_errors(table):
         return table.take(list(rows), columns=list(columns))
 
 
 def read_slice(table: Any, column: str, start: int, stop: int) -> Iterator[pa.RecordBatch]:
-    """The rows of one column from ``start`` up to ``stop``, with little read ahead."""
+    """Yield the rows of one column from ``start`` up to ``stop``, with little read ahead."""
     if stop <= start:
         return
     with _read_errors(table):
@@ -126,7 +126,7 @@ def build_index(table: Any, kind: str, *, metric: str, partition_size: int, sub_
 
 
 def indexed_rows(table: Any) -> int:
-    """Rows that the index of the column ``vector`` knows; 0 without one."""
+    """Return how many rows the index of the column ``vector`` knows; 0 without one."""
     with _read_errors(table):
         return sum(index.num_rows_indexed for index in table.describe_indices() if index.name == _INDEX)
 
@@ -134,7 +134,7 @@ def indexed_rows(table: Any) -> int:
 def nearest_rows(
     table: Any, queries: Any, count: int, *, metric: str, probes: int, only: Any = None, without: Any = None
 ) -> pa.Table:
-    """The rows that the index of ``vector`` holds for the nearest: query_index, _rowid, vector.
+    """Return the rows that the index of ``vector`` proposes as the nearest: query_index, _rowid, vector.
 
     Rows that the index does not know are compared one by one. ``only`` and ``without`` (row ids) restrict
     the rows before anything is compared; where ``probes`` partitions hold too few, more are looked into.
@@ -165,7 +165,7 @@ def _read_errors(table: Any) -> Iterator[None]:
 
 
 def create_table(folder: Path, name: str, rows: pa.Table) -> Any:
-    """A new Lance table that holds ``rows``."""
+    """Return a new Lance table that holds ``rows``."""
     import lance
 
     path = table_path(folder, name)
@@ -182,7 +182,7 @@ def append_rows(table: Any, rows: pa.Table) -> None:
 
 
 def update_rows(table: Any, key: str, rows: pa.Table) -> None:
-    """Give the rows whose ``key`` stands in ``rows`` its other columns' values, and new columns likewise."""
+    """Set the other columns of ``rows`` in the rows that have the same ``key``, and new columns likewise."""
     known = set(table.schema.names)
     if new := [field for field in rows.schema if field.name not in known]:
         table.add_columns(new)
@@ -306,5 +306,5 @@ def plain_errors(folder: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What the system or Lance says, without the place in Lance's own source that stands behind it."""
+    """Return the system's or Lance's message, without the place in Lance's own source."""
     return getattr(error, "strerror", None) or str(error).split(", /")[0]

@@ -48,7 +48,7 @@ LOCK = "write.lock"
 
 
 def open_writer(path: Path | str) -> Writer:
-    """The writer of the store at ``path``, which is made if there is none; close it, or use it in ``with``.
+    """Return the writer of the store at ``path``, which is made if there is none; use it in ``with``.
 
     What a killed writer left half-written is undone first. Raises StoreBusyError at once where another
     process writes, StoreError where the path is something else than a store or the store is damaged,
@@ -110,6 +110,9 @@ class Writer:
                 write_manifest(path, Manifest())
         self._load()
 
+    def __repr__(self) -> str:
+        return f"Writer({str(self.path)!r})"
+
     def __enter__(self) -> Writer:
         return self
 
@@ -159,10 +162,11 @@ class Writer:
     def commit(self, batch: Batch) -> None:
         """Add a batch, all of it or none.
 
-        Rows whose key is there already (image; object; object within its space; image within its job; path
-        and reason of a failure) are dropped, but for an object's factors: those that the batch names are
-        the batch's from now on. With ``batch.replaces`` outdated objects of the photos that are done are
-        removed. A photo in ``batch.images`` loses the failures of earlier runs.
+        Rows whose key is there already are dropped (an image; an object; an object within its space; an image
+        with its job and what it found; the path and reason of a failure), but for an object's factors: those
+        that the batch names are the batch's from now on. With ``batch.replaces`` outdated objects of the
+        finished images are removed. An image in ``batch.images`` loses the failures of earlier runs.
+
         Raises RecipeError for vectors of another recipe than the space's, InputError for a vector whose
         object is unknown or a factor of another type than the stored one, StoreError where writing failed:
         the store then keeps what it had.
@@ -199,12 +203,12 @@ class Writer:
             self._update("objects", "object_id", rows)
 
     def paths(self) -> dict[str, str]:
-        """Where each photo lay when a job saw it last: image id -> path."""
+        """Return the path at which a job found each image last: image id -> path."""
         rows = self._read("images", ["image_id", "path"])
         return dict(zip(rows["image_id"].to_pylist(), rows["path"].to_pylist(), strict=True))
 
     def set_paths(self, paths: Mapping[str, str]) -> None:
-        """Say where photos of the store lie now: image id -> path. Raises StoreError where writing failed."""
+        """Set the paths of images: image id -> path. Raises StoreError where writing failed."""
         self._recover()
         if not paths:
             return
@@ -237,7 +241,7 @@ class Writer:
         self._stored.replace_failures(changed)
 
     def _changed(self, key: str, by_key: Mapping[str, Mapping[str, float | str | None]]) -> pa.Table:
-        """Stored objects whose factors change, with the new ones; ``by_key``: value of ``key`` -> factors."""
+        """Return stored objects whose factors change, with these; ``by_key``: value of ``key`` -> factors."""
         if not by_key or "objects" not in self._tables:
             return pa.table({"object_id": pa.array([], pa.string())})
         names = dict.fromkeys(name for factors in by_key.values() for name in factors)
@@ -260,7 +264,7 @@ class Writer:
         """Build the approximate index of a space anew, and publish it together with its recall.
 
         kind, metric, settings: as in :class:`SpaceIndex`
-        measure: a function of the vectors, with the new index, that tells its recall
+        measure: returns the recall of the new index, given the vectors
         Raises QueryError for an unknown space, StoreError where writing failed, and whatever ``measure``
         raises: the store then keeps the index that it had.
         """
