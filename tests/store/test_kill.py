@@ -23,7 +23,7 @@ JOB = """
 import os, pickle, signal
 from pathlib import Path
 from objectspace.store import indexed_key, manifest, tables, writer
-tables.MANY_FRAGMENTS = 3
+tables.MANY_FRAGMENTS, tables.FULL_FRAGMENT = 3, 10
 
 steps = 0
 def step():
@@ -40,7 +40,8 @@ def stepped(function):
         return value
     return call
 
-for name in ("create_table", "append_rows", "update_rows", "delete_rows", "compact", "clean_up", "roll_back"):
+for name in ("create_table", "append_rows", "update_rows", "delete_rows", "compact", "index_keys", "clean_up",
+             "roll_back"):
     setattr(tables, name, stepped(getattr(tables, name)))
 writer.write_manifest = stepped(writer.write_manifest)
 Path.replace = stepped(Path.replace)

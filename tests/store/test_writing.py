@@ -142,7 +142,7 @@ def many(number: int) -> Batch:
 
 def test_many_commits_leave_few_fragments_and_no_old_versions(tmp_path, monkeypatch):
     monkeypatch.setattr(tables, "MANY_FRAGMENTS", 8)
-    monkeypatch.setattr(tables, "READERS_KEEP", timedelta(0))
+    monkeypatch.setattr(tables, "UNPINNED_KEEP", timedelta(0))
     path = tmp_path / "dogs.osp"
     with open_writer(path) as writer:
         for number in range(60):

@@ -138,3 +138,7 @@ class SpaceRows:
                 raise InputError(f"cells: unknown column {name}; expected {', '.join(CELL_COLUMNS)}")
             if len(column) != count:
                 raise InputError(f"cells: column {name} has {len(column)} rows, expected {count}")
+
+    def __repr__(self) -> str:
+        count, dimension = self.vectors.shape
+        return f"SpaceRows({count} x {dimension} vectors of {self.recipe.model}, {self.recipe.route} route)"

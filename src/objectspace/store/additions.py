@@ -1,4 +1,4 @@
-"""What a batch adds to a store: its rows less those that are there already, checked before any write."""
+"""The rows that a batch adds to a store, which lacks them; all are checked before any write."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_KEYS = Keys()
 
 @dataclass
 class Stored:
-    """What the writer remembers of the store, so that a commit need not read it again.
+    """The state of the store in memory, so that a commit need not read it again.
 
     keys: those of each table's rows; failures: the files that could not be used, by path
     """
@@ -35,11 +35,11 @@ class Stored:
     failures: dict[str, set[Failure]] = field(default_factory=dict)
 
     def has(self, table: str, key: str) -> bool:
-        """Whether a row of this key is in the table."""
+        """Return whether a row of this key is in the table."""
         return key in self.keys.get(table, _NO_KEYS)
 
     def unseen(self, table: str, keys: Iterable[str]) -> list[int]:
-        """The places of the keys that are neither in the table nor earlier in the list."""
+        """Return the positions of the keys that are neither in the table nor earlier in the list."""
         first: dict[str, int] = {}
         for place, key in enumerate(keys):
             if not self.has(table, key):
@@ -74,7 +74,7 @@ class Stored:
 
 @dataclass
 class Additions:
-    """Rows by table with their keys, spaces and sources that are new, failures that came and went."""
+    """New rows by table with their keys, new spaces, sources and models, new and cleared failures."""
 
     rows: dict[str, pa.Table] = field(default_factory=dict)
     keys: dict[str, list[str]] = field(default_factory=dict)
@@ -117,7 +117,7 @@ def _add_images(batch: Batch, stored: Stored, new: Additions) -> None:
 
 
 def _add_finished(batch: Batch, stored: Stored, redone: Collection[str], new: Additions) -> None:
-    """Photos that are done now; those whose objects are removed lose what stands of them in the table."""
+    """Add the finished images; those that are ``redone`` lose their rows, and are added in any case."""
     found = _objects_by_image(batch)
     finished = [
         (image_id, job, objects_digest(found.get(image_id, ()))) for image_id, job in batch.finished.items()
@@ -146,7 +146,7 @@ def _add_objects(batch: Batch, stored: Stored, new: Additions) -> None:
 
 
 def factor_types(factors: Mapping[str, Iterable[Any]], stored: Stored) -> dict[str, pa.DataType]:
-    """Arrow types of factor columns: the stored one where there is one; a factor without a value is left out.
+    """Return Arrow types of factor columns, the stored one where there is one; unknown factors are left out.
 
     Raises InputError where the values are of another type than the stored ones, or the name is not usable.
     """
@@ -182,7 +182,7 @@ def _add_vectors(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> 
 
 
 def known_factors(batch: Batch, stored: Stored) -> dict[str, dict[str, Any]]:
-    """The factors that the batch gives to objects which the store holds already: object id -> its factors."""
+    """Return the factors that the batch gives to objects of the store: object id -> factors."""
     factors = batch.objects.factors
     if not factors:
         return {}
@@ -233,7 +233,7 @@ def _add_sources(batch: Batch, stored: Stored, new: Additions) -> None:
 
 
 def _add_models(batch: Batch, stored: Stored, new: Additions) -> None:
-    """Where a model's files lie may change from job to job: the last job's word counts."""
+    """Add how models are loaded; paths of their files may change, and the last job's count."""
     for name, arguments in batch.models.items():
         plain = columns.plain_json(arguments)
         if stored.manifest.models.get(name) != plain:
@@ -246,7 +246,7 @@ def changed_factors(
     by_key: Mapping[str, Mapping[str, Any]],
     types: Mapping[str, pa.DataType],
 ) -> pa.Table:
-    """The rows whose factors change, with every factor of ``types``; the others keep their values.
+    """Return the rows whose factors change, with every factor of ``types``; the others keep their values.
 
     ``rows`` has object_id, the column ``key`` and those of the factors that the store has already.
     """

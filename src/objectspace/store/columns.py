@@ -45,23 +45,23 @@ OBJECTS = pa.schema(
 
 
 def storable(text: str) -> str:
-    """Text that UTF-8 can hold: the stray bytes of an undecodable file name become ``\\udcff`` escapes."""
+    """Return text that UTF-8 can hold; stray bytes of an undecodable file name become ``\\udcff`` escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def storable_failure(failure: Failure) -> Failure:
-    """A failure as it stands in the table."""
+    """Return a failure as the table holds it."""
     return Failure(storable(failure.path), storable(failure.reason))
 
 
 def plain_json(value: Mapping[str, Any]) -> dict[str, Any]:
-    """The value as it comes back from JSON: tuples as lists, keys as text."""
+    """Return the value as it comes back from JSON: tuples as lists, keys as text."""
     plain: dict[str, Any] = json.loads(json.dumps(value))
     return plain
 
 
 def images_table(rows: Sequence[ImageRow]) -> pa.Table:
-    """Photos as rows of ``images``."""
+    """Return images as rows of ``images``."""
     return pa.table(
         {
             "image_id": [row.image_id for row in rows],
@@ -85,7 +85,7 @@ def indexed_keys(rows: pa.Table, names: Sequence[str] = INDEXED.names) -> pa.Chu
 
 
 def failures_table(failures: Sequence[Failure]) -> pa.Table:
-    """Failures as rows of ``failures``."""
+    """Return failures as rows of ``failures``."""
     columns = {"path": [f.path for f in failures], "reason": [f.reason for f in failures]}
     return pa.table(columns, schema=FAILURES)
 
@@ -93,7 +93,7 @@ def failures_table(failures: Sequence[Failure]) -> pa.Table:
 def objects_table(
     objects: Objects, thumbnails: Sequence[bytes], factors: Mapping[str, pa.DataType]
 ) -> pa.Table:
-    """Objects as rows of ``objects``, with the given factor columns in this order; unknown is null."""
+    """Return objects as rows of ``objects``, with the given factor columns in this order; unknown is null."""
     cells = objects.provenance
     columns: dict[str, Any] = {
         "object_id": objects.object_id.tolist(),
@@ -161,7 +161,7 @@ def factor_column(column: pa.ChunkedArray) -> NDArray[Any]:
 
 
 def space_schema(name: str, recipe: Recipe, dimension: int) -> pa.Schema:
-    """The schema of one space; its metadata tell a reader without this package what the vectors are."""
+    """Return the schema of one space; its metadata describe the vectors to a reader without this package."""
     return pa.schema(
         [
             ("object_id", pa.string()),
@@ -173,7 +173,7 @@ def space_schema(name: str, recipe: Recipe, dimension: int) -> pa.Schema:
 
 
 def space_table(name: str, rows: SpaceRows, keep: NDArray[np.intp]) -> pa.Table:
-    """The vectors at the places ``keep`` as rows of ``spaces/name``."""
+    """Return the vectors at the positions ``keep`` as rows of ``spaces/name``."""
     vectors = np.ascontiguousarray(np.asarray(rows.vectors, np.float32)[keep])
     dimension = vectors.shape[1]
     columns = {
@@ -198,7 +198,7 @@ def check_factor_name(name: str) -> None:
 
 
 def factor_type(values: Iterable[Any], name: str) -> pa.DataType:
-    """float64 for numbers, string for text, null where every value is unknown; a mixture is an InputError."""
+    """Return float64 for numbers, string for text, null for unknown values; a mixture is an InputError."""
     kinds = {_kind(value) for value in values if not _unknown(value)}
     if not kinds:
         return pa.null()
@@ -208,7 +208,7 @@ def factor_type(values: Iterable[Any], name: str) -> pa.DataType:
 
 
 def factor_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """The values of one factor, null where unknown."""
+    """Return the values of one factor, null where unknown."""
     if pa.types.is_floating(kind):
         return pa.array([None if _unknown(value) else float(value) for value in values], kind)
     return pa.array([None if _unknown(value) else storable(value) for value in values], kind)
@@ -255,7 +255,7 @@ def _numbers(column: pa.ChunkedArray, dtype: Any, unknown: float) -> NDArray[Any
 
 
 def _known(column: NDArray[Any]) -> pa.Array:
-    """A numeric column with null where its unknown value (NaN, -1) stands."""
+    """Return a numeric column with null for its unknown value (NaN, -1)."""
     unknown = np.isnan(column) if column.dtype.kind == "f" else column == UNKNOWN
     return pa.array(column, mask=unknown)
 

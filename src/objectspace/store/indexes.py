@@ -37,7 +37,7 @@ class SpaceIndex:
     recall: Recall
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; the recall's stand beside the others."""
+        """Return plain JSON values, the recall's beside the others."""
         return {
             "kind": self.kind,
             "metric": self.metric,
@@ -48,7 +48,7 @@ class SpaceIndex:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SpaceIndex:
-        """The index that :meth:`to_json` wrote. Raises ValueError, TypeError or KeyError for others."""
+        """Return the index that :meth:`to_json` wrote. Others raise ValueError, TypeError or KeyError."""
         settings = {str(name): int(number) for name, number in value["settings"].items()}
         share, low, high = (float(value[name]) for name in ("recall_at_10", "low", "high"))
         if not 0 <= low <= share <= high <= 1 or not {"probes", "candidates"} <= set(settings):

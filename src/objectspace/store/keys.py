@@ -28,6 +28,9 @@ class Keys:
     def __len__(self) -> int:
         return len(self._sorted) + len(self._added) - len(self._removed)
 
+    def __repr__(self) -> str:
+        return f"Keys({len(self)} keys)"
+
     def add(self, keys: Iterable[str]) -> None:
         """Add keys; those that are there already change nothing."""
         for key in keys:
@@ -55,7 +58,7 @@ class Keys:
         return place < len(self._sorted) and bool(self._sorted[place] == wanted)
 
     def _merge(self) -> None:
-        """Merge the sets when they are large: a quarter at a time, so a key costs the same on average."""
+        """Merge the sets when they are a quarter of all, so that a key costs the same on average."""
         if len(self._added) + len(self._removed) <= max(_MERGE_AT, len(self._sorted) // 4):
             return
         kept = self._sorted

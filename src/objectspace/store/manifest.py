@@ -83,7 +83,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the store at ``folder``.
+    """Return the manifest of the store at ``folder``.
 
     Raises StoreError where there is none or it is damaged, StoreVersionError for another format version.
     """
@@ -101,7 +101,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def parse_manifest(value: Any, folder: Path) -> Manifest:
-    """The manifest that a JSON value holds; ``folder`` is for the messages. Raises as read_manifest."""
+    """Return the manifest that a JSON value holds; ``folder`` is for messages. Raises as read_manifest."""
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise _damaged(folder, f'it does not say "format": "{FORMAT}"')
     if value.get("version") != FORMAT_VERSION:

@@ -18,13 +18,14 @@ from objectspace.images import Failure
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
+from objectspace.store.pins import Pin
 from objectspace.store.records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
 from objectspace.store.vectors import StoredSpace, StoredVectors
 
 
 def open_store(path: Path | str) -> Store:
-    """The store at ``path``, as its last commit left it.
+    """Return the store at ``path``, as its last commit left it.
 
     Raises StoreError where there is no store or it is damaged, StoreVersionError where it was written in
     another version of the format.
@@ -34,12 +35,21 @@ def open_store(path: Path | str) -> Store:
 
 
 class Store:
-    """One state of a store on disk, read when asked for. Later commits do not show; open the store again."""
+    """One state of a store on disk, read when asked for. Later commits do not show; open the store again.
+
+    The state stays readable as long as the Store, or vectors that it gave, are held, however many commits and
+    clean-ups come meanwhile. In a store that may not be written to it stays for ten minutes after the next
+    commit; then reading what was not read yet raises a StoreError that says to open the store again.
+    """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self._manifest = manifest
+        self._pin = Pin(path, manifest.tables)
         self._tables: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r}, spaces: {', '.join(self.space_names) or 'none'})"
 
     @property
     def space_names(self) -> list[str]:
@@ -61,7 +71,7 @@ class Store:
         return 0 if table is None else int(table.count_rows())
 
     def info(self) -> StoreInfo:
-        """Counts, labels, spaces and failures."""
+        """Return counts, labels, spaces and failures."""
         images, objects = self._table("images"), self._table("objects")
         labels = Counter[str]()
         if objects is not None:
@@ -95,14 +105,14 @@ class Store:
         return {row.image_id: (row.width, row.height) for row in self.images()}
 
     def failures(self) -> list[Failure]:
-        """The photos that could not be used, by path."""
+        """Return the files that could not be used, by path."""
         table = self._table("failures")
         if table is None:
             return []
         return sorted(Failure(**row) for row in read_rows(table, Failure._fields).to_pylist())
 
     def indexed(self) -> dict[str, set[str]]:
-        """The photos that are done: name of what was done -> image ids."""
+        """Return the finished images: name of what was done -> image ids."""
         finished: dict[str, set[str]] = {}
         if (table := self._table("indexed")) is not None:
             for row in read_rows(table, ["image_id", "job"]).to_pylist():
@@ -183,7 +193,7 @@ class Store:
         return _places(members, read_rows(self._table("objects"), ["object_id"])[0])
 
     def space(self, name: str) -> Space:
-        """The vectors of a space, n x d float32 in memory. Raises QueryError for an unknown space."""
+        """Return the vectors of a space, (n, d) float32 in memory. Raises QueryError for an unknown space."""
         table, entry = self._space_table(name), self._manifest.spaces[name]
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
@@ -194,7 +204,7 @@ class Store:
         return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
 
     def recipe(self, name: str) -> Recipe:
-        """The recipe of a space. Raises QueryError for an unknown space."""
+        """Return the recipe of a space. Raises QueryError for an unknown space."""
         self._space_table(name)
         return self._manifest.spaces[name].recipe
 
@@ -207,21 +217,24 @@ class Store:
         return ids
 
     def vectors(self, name: str, rows: Sequence[int]) -> NDArray[np.float32]:
-        """Some vectors of a space, r x d float32: ``rows`` are places in :meth:`members`, in any order.
+        """Return some vectors of a space, (r, d) float32; only these are read from the disk.
 
-        Only these are read from the disk. Raises QueryError for an unknown space.
+        rows: positions in :meth:`members`, in any order
+        Raises QueryError for an unknown space.
         """
         table = self._space_table(name)
-        return StoredVectors(table, self._manifest.spaces[name].dimension)[rows]
+        return StoredVectors(table, self._manifest.spaces[name].dimension, self._pin)[rows]
 
     def stored_space(self, name: str) -> StoredSpace:
         """Return a space that stays on disk, with its index. Raises QueryError for an unknown space."""
         table, entry = self._space_table(name), self._manifest.spaces[name]
-        return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension), entry.index)
+        return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension, self._pin), entry.index)
 
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
-        """Where each vector of a space was cut, row for row with :meth:`space`: head, cell_x, cell_y, anchor,
-        cells_outside, each (n,) int32, -1 where there is none. Raises QueryError for an unknown space.
+        """Return the cell around which each vector of a space was cut, row for row with :meth:`space`.
+
+        head, cell_x, cell_y, anchor, cells_outside: each (n,) int32, -1 where there is none
+        Raises QueryError for an unknown space.
         """
         rows = read_rows(self._space_table(name), CELL_COLUMNS)
         return {
@@ -231,7 +244,7 @@ class Store:
 
     def _space_info(self, name: str) -> SpaceInfo:
         entry, table = self._manifest.spaces[name], self._space_table(name)
-        unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension).unindexed
+        unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension, self._pin).unindexed
         return SpaceInfo(name, table.count_rows(), entry.dimension, entry.recipe, entry.index, unindexed)
 
     def _space_table(self, name: str) -> Any:
@@ -241,7 +254,7 @@ class Store:
         return self._table(SPACES + name)
 
     def _table(self, name: str) -> Any:
-        """The Lance dataset of a table; None where nothing was ever written to it."""
+        """Return the Lance dataset of a table; None where nothing was ever written to it."""
         if name not in self._manifest.tables:
             return None
         if name not in self._tables:

@@ -1,4 +1,4 @@
-"""What goes into a store and what it says of itself: plain values, checked where they are made."""
+"""Values that a store takes and gives: plain, and checked where they are made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SPACE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
 
 
 class ImageRow(NamedTuple):
-    """One photo: its content id, where it lies, its original frame in pixels."""
+    """One image: its content id, the path of its file, its original width and height in pixels."""
 
     image_id: str
     path: str
@@ -29,16 +29,16 @@ class ImageRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Everything one commit adds: photos, their objects, the vectors of these in any number of spaces.
+    """Everything that one commit adds: images, their objects, the vectors of these in any number of spaces.
 
     thumbnails: one JPEG per object, in the order of ``objects``
     vectors: space name -> its new rows; the objects may be in this batch or already in the store
-    failures: photos that this job could not use
-    job: names what was done; every photo in ``images`` counts as done under it. Or the photos that count as
-        done, each under a name of its own: image id -> name
+    failures: files that this job could not use
+    job: the name under which every image in ``images`` is finished. Or the images that are finished, each
+        under a name of its own: image id -> name
     sources: what found the objects, ``objects.source`` -> the recipe behind the name
-    unnamed: image id -> factors that nothing is said of in the photo, whose stored objects keep theirs
-    replaces: whether the batch holds all that its sources find in the photos that are done, so that what they
+    unnamed: image id -> factors that are not given for the image, whose stored objects keep theirs
+    replaces: whether the batch holds all that its sources find in the finished images, so that what they
         found there before and do not find now (labels were edited) is removed with its vectors
     models: how to load a network again, its ``model_key`` (embeddings/recipes.py) -> the arguments that did
     """
@@ -54,9 +54,13 @@ class Batch:
     replaces: bool = False
     unnamed: Mapping[str, Collection[str]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        spaces = ", ".join(self.vectors) or "none"
+        return f"Batch({len(self.images)} images, {len(self.objects)} objects, spaces: {spaces})"
+
     @property
     def finished(self) -> Mapping[str, str]:
-        """The photos that count as done: image id -> under which name."""
+        """The finished images: image id -> under which name."""
         if isinstance(self.job, str):
             return {row.image_id: self.job for row in self.images}
         return self.job
@@ -101,7 +105,7 @@ class SpaceInfo:
     unindexed: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "name": self.name,
             "count": self.count,
@@ -122,7 +126,7 @@ class StoreInfo:
     failures: Sequence[Failure]
 
     def to_json(self) -> dict[str, Any]:
-        """The same as plain JSON values, the shape that ``objectspace info --json`` prints."""
+        """Return the same as plain JSON values, the shape that ``objectspace info --json`` prints."""
         return {
             "images": self.images,
             "objects": self.objects,

@@ -9,7 +9,7 @@ import errno
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from objectspace.errors import StoreError
-from objectspace.store.manifest import BASE_TABLES, SPACES
+from objectspace.store.manifest import BASE_TABLES, SPACES, read_manifest
 
 # Every commit adds a fragment (one file) to a table, and every version lists all fragments; past this many
 # they are joined, so that the thousandth commit costs what the first did.
@@ -33,26 +33,39 @@ FULL_FRAGMENT = 16_384
 _ROWS_PER_LOOKUP = 32
 _FEW_VALUES = 256
 
+# Ids are random, so each one that is looked up reads a page of its own; Lance's 4096 rows a page are made for
+# ranges, and take 2.4 times as long where pages are not in memory yet.
+_INDEX_PAGE = 256
+
+# An index of more parts than this is merged into one; each part of a million ids adds half a millisecond to
+# looking up 50 of them.
+_MANY_PARTS = 16
+
 # The name of a space's index in its table, and Lance's names of the metrics.
 _INDEX = "vector"
 _METRICS = {"euclidean": "l2", "cosine": "cosine"}
 
-# A reader keeps the version that it opened; its files stay this long after a newer version was written.
-READERS_KEEP = timedelta(minutes=10)
+# A version stays this long after a newer one was written, for readers that have pinned nothing (yet).
+UNPINNED_KEEP = timedelta(minutes=10)
 
 
 def table_path(folder: Path, name: str) -> Path:
-    """The folder of one Lance table: ``images`` -> ``images.lance``, ``spaces/a`` -> ``spaces/a.lance``."""
+    """Return the folder of a Lance table, such as ``spaces/a.lance`` of the table ``spaces/a``."""
     return folder / f"{name}.lance"
 
 
 def open_table(folder: Path, name: str, version: int) -> Any:
-    """The Lance dataset of a table at one version. Raises StoreError where it is not there."""
+    """Return the Lance dataset of a table at one version. Raises StoreError where it is not there."""
     import lance
 
     try:
         return lance.dataset(str(table_path(folder, name).absolute()), version=version)
     except (OSError, ValueError, RuntimeError):
+        if read_manifest(folder).tables.get(name) != version:
+            raise StoreError(
+                f"the store at {folder} has changed since it was opened, and what it held then is cleaned "
+                f"up; open it again"
+            ) from None
         raise StoreError(
             f"the store at {folder} is damaged: table {name}.lance has no version {version}; "
             f"restore the table from a copy, or index the photos into a new store"
@@ -60,7 +73,7 @@ def open_table(folder: Path, name: str, version: int) -> Any:
 
 
 def read_rows(table: Any, columns: Sequence[str]) -> pa.Table:
-    """All rows of some columns."""
+    """Return all rows of some columns."""
     with _read_errors(table):
         return table.to_table(columns=list(columns))
 
@@ -81,19 +94,19 @@ def find_rows(table: Any, column: str, values: Iterable[str], columns: Sequence[
 
 
 def read_batches(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """All rows of some columns, a few thousand at a time."""
+    """Yield all rows of some columns, a few thousand at a time."""
     with _read_errors(table):
         yield from table.to_batches(columns=list(columns))
 
 
 def take_rows(table: Any, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
-    """Rows by their place in the table, in the order asked for."""
+    """Return rows by their position in the table, in the order asked for."""
     with _read_errors(table):
         return table.take(list(rows), columns=list(columns))
 
 
 def read_slice(table: Any, column: str, start: int, stop: int) -> Iterator[pa.RecordBatch]:
-    """The rows of one column from ``start`` up to ``stop``, with little read ahead."""
+    """Yield the rows of one column from ``start`` up to ``stop``, with little read ahead."""
     if stop <= start:
         return
     with _read_errors(table):
@@ -117,7 +130,7 @@ def build_index(table: Any, kind: str, *, metric: str, partition_size: int, sub_
 
 
 def indexed_rows(table: Any) -> int:
-    """Rows that the index of the column ``vector`` knows; 0 without one."""
+    """Return how many rows the index of the column ``vector`` knows; 0 without one."""
     with _read_errors(table):
         return sum(index.num_rows_indexed for index in table.describe_indices() if index.name == _INDEX)
 
@@ -125,7 +138,7 @@ def indexed_rows(table: Any) -> int:
 def nearest_rows(
     table: Any, queries: Any, count: int, *, metric: str, probes: int, only: Any = None, without: Any = None
 ) -> pa.Table:
-    """The rows that the index of ``vector`` holds for the nearest: query_index, _rowid, vector.
+    """Return the rows that the index of ``vector`` proposes as the nearest: query_index, _rowid, vector.
 
     Rows that the index does not know are compared one by one. ``only`` and ``without`` (row ids) restrict
     the rows before anything is compared; where ``probes`` partitions hold too few, more are looked into.
@@ -156,7 +169,7 @@ def _read_errors(table: Any) -> Iterator[None]:
 
 
 def create_table(folder: Path, name: str, rows: pa.Table) -> Any:
-    """A new Lance table that holds ``rows``."""
+    """Return a new Lance table that holds ``rows``."""
     import lance
 
     path = table_path(folder, name)
@@ -173,7 +186,7 @@ def append_rows(table: Any, rows: pa.Table) -> None:
 
 
 def update_rows(table: Any, key: str, rows: pa.Table) -> None:
-    """Give the rows whose ``key`` stands in ``rows`` its other columns' values, and new columns likewise."""
+    """Set the other columns of ``rows`` in the rows that have the same ``key``, and new columns likewise."""
     known = set(table.schema.names)
     if new := [field for field in rows.schema if field.name not in known]:
         table.add_columns(new)
@@ -227,7 +240,7 @@ def compact(table: Any, *, everything: bool = False) -> None:
     Fragments that an index covers are left alone unless ``everything`` is to be joined: rewriting them
     rewrites the whole index, which takes as long as the table is.
     """
-    covered = set[int]().union(*_covered_fragments(table).values())
+    covered = set[int]().union(*(part for parts in _index_parts(table).values() for part in parts))
     table.optimize.compact_files(
         target_rows_per_fragment=FULL_FRAGMENT, excluded_fragment_ids=[] if everything else sorted(covered)
     )
@@ -237,42 +250,52 @@ def index_keys(table: Any, columns: Sequence[str]) -> None:
     """Bring the scalar indices of text columns up to date where they miss more rows than one fragment has.
 
     Each index that is made or extended makes one more version. A smaller table needs none: reading it is as
-    fast.
+    fast. An index grows by parts, which are merged when they are many: merging takes as long as the table is.
     """
-    covered = _covered_fragments(table)
+    from lance.indices import IndexConfig
+
+    parts = _index_parts(table)
     for column in columns:
-        known = covered.get(column, set())
+        known = set[int]().union(*parts.get(column, []))
         missed = sum(part.count_rows() for part in table.get_fragments() if part.fragment_id not in known)
         if missed <= FULL_FRAGMENT:
             continue
-        if column in covered:
-            table.optimize.optimize_indices(index_names=[column])
+        if column in parts:
+            merged = len(parts[column]) if len(parts[column]) >= _MANY_PARTS else 0
+            table.optimize.optimize_indices(index_names=[column], num_indices_to_merge=merged)
         else:
-            table.create_scalar_index(column, "BTREE", name=column)
+            kind = IndexConfig("btree", parameters={"zone_size": _INDEX_PAGE})
+            table.create_scalar_index(column, kind, name=column)
 
 
-def _covered_fragments(table: Any) -> dict[str, set[int]]:
-    """Return the fragments whose rows each index of the table knows, by the index's name."""
+def _index_parts(table: Any) -> dict[str, list[set[int]]]:
+    """Return the fragments that each part of each index covers, by the index's name."""
     with _read_errors(table):
         return {
-            index.name: set[int]().union(*(segment.fragment_ids for segment in index.segments))
+            index.name: [set(segment.fragment_ids) for segment in index.segments]
             for index in table.describe_indices()
         }
 
 
-def clean_up(table: Any) -> None:
-    """Delete versions that no reader can still hold: those whose successor is older than READERS_KEEP.
+def clean_up(table: Any, keep: Collection[int]) -> None:
+    """Delete versions that no reader can still hold: those whose successor is older than UNPINNED_KEEP.
 
-    The newest version always stays. Files of writers that were killed go too: the caller holds the lock, so
-    no writer's file can be in the making.
+    The newest version always stays, and so do those to ``keep``. Files of writers that were killed go too:
+    the caller holds the lock, so no writer's file can be in the making.
     """
-    horizon = datetime.now() - READERS_KEEP
-    versions = table.versions()
+    horizon = datetime.now(UTC) - UNPINNED_KEEP
     superseded = [
-        old["version"] for old, new in pairwise(versions) if new["timestamp"].replace(tzinfo=None) < horizon
+        old["version"]
+        for old, new in pairwise(table.versions())
+        if old["version"] not in keep and _in_utc(new["timestamp"]) < horizon
     ]
     if superseded:
         table.cleanup_old_versions(versions=superseded, delete_unverified=True)
+
+
+def _in_utc(local: datetime) -> datetime:
+    """Return Lance's local time in UTC; of the hour that a clock goes through twice, the later one."""
+    return local.replace(fold=1).astimezone(UTC)
 
 
 @contextmanager
@@ -290,5 +313,5 @@ def plain_errors(folder: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """What the system or Lance says, without the place in Lance's own source that stands behind it."""
+    """Return the system's or Lance's message, without the place in Lance's own source."""
     return getattr(error, "strerror", None) or str(error).split(", /")[0]

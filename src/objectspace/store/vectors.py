@@ -1,4 +1,4 @@
-"""The vectors of a space where they lie: read when asked for, or proposed by the space's index."""
+"""The vectors of a space on disk: read when asked for, or proposed by the space's index."""
 
 from __future__ import annotations
 
@@ -16,20 +16,26 @@ from objectspace.embeddings.spaces import Recipe
 from objectspace.store import tables
 from objectspace.store.columns import text_array
 from objectspace.store.indexes import SpaceIndex
+from objectspace.store.pins import Pin
 
 
 class StoredVectors:
     """The vectors (n, d) float32 of one space, row for row with ``Store.members``; none is kept in memory.
 
-    ``vectors[slice]`` and ``vectors[places]`` read rows, the places in any order.
+    ``vectors[slice]`` and ``vectors[rows]`` read rows, in any order.
+
+    pin: what keeps the table's version on disk, as long as the vectors are held
     """
 
-    def __init__(self, table: Any, dimension: int) -> None:
-        self._table = table
+    def __init__(self, table: Any, dimension: int, pin: Pin | None = None) -> None:
+        self._table, self._pin = table, pin
         self.shape: tuple[int, int] = (int(table.count_rows()), dimension)
 
     def __len__(self) -> int:
         return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"StoredVectors({self.shape[0]} x {self.shape[1]}, on disk)"
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         if isinstance(rows, slice):
@@ -55,7 +61,7 @@ class StoredVectors:
 
     @property
     def unindexed(self) -> int:
-        """Vectors that came after the index was built: it does not know them, and looks at each of them."""
+        """How many vectors came after the index was built, which are compared one by one."""
         return max(0, len(self) - tables.indexed_rows(self._table))
 
     def propose(
@@ -65,10 +71,10 @@ class StoredVectors:
         index: SpaceIndex,
         allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-        """What the index holds for the ``count`` nearest of each query, in no promised order.
+        """Return what the index proposes as the ``count`` nearest of each query, in no promised order.
 
-        Returns the query (m,), the place (m,) and the vector (m, d) of each; m is at most q * count.
-        allowed: (n,) bool, the places that may be proposed; None for all
+        The query (m,), the row (m,) and the vector (m, d) of each; m is at most q * count.
+        allowed: (n,) bool, the rows that may be proposed; None for all
         """
         only, without = None, None
         # Lance is told the fewer of the two.
@@ -108,7 +114,7 @@ class StoredVectors:
 
     def _rows_at(self, row_ids: NDArray[np.uint64]) -> NDArray[np.int64]:
         """Return the rows that have these of Lance's own numbers."""
-        order, sorted_ids = self._places
+        order, sorted_ids = self._row_order
         return order[np.searchsorted(sorted_ids, row_ids)]
 
     @cached_property
@@ -118,7 +124,7 @@ class StoredVectors:
         return ids
 
     @cached_property
-    def _places(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    def _row_order(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """The rows in the order of Lance's numbers, and these numbers."""
         order = np.argsort(self._row_ids, kind="stable")
         return order, self._row_ids[order]
@@ -140,6 +146,10 @@ class StoredSpace:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def __repr__(self) -> str:
+        index = "no index" if self.index is None else self.index.kind
+        return f"StoredSpace({self.name!r}, {len(self)} x {self.dimension} vectors on disk, {index})"
 
     @cached_property
     def object_id(self) -> NDArray[np.str_]:

@@ -40,6 +40,7 @@ from objectspace.store.manifest import (
     read_manifest,
     write_manifest,
 )
+from objectspace.store.pins import READERS, pinned_versions
 from objectspace.store.records import Batch, objects_digest
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
@@ -48,7 +49,7 @@ LOCK = "write.lock"
 
 
 def open_writer(path: Path | str) -> Writer:
-    """The writer of the store at ``path``, which is made if there is none; close it, or use it in ``with``.
+    """Return the writer of the store at ``path``, which is made if there is none; use it in ``with``.
 
     What a killed writer left half-written is undone first. Raises StoreBusyError at once where another
     process writes, StoreError where the path is something else than a store or the store is damaged,
@@ -61,6 +62,7 @@ def open_writer(path: Path | str) -> Writer:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        (folder / READERS).mkdir(exist_ok=True)
     except filelock.Timeout:
         raise StoreBusyError(
             f"another process is writing to {folder} (it holds {folder / LOCK}); wait until it has ended"
@@ -84,8 +86,8 @@ def _check_folder(folder: Path) -> None:
         raise StoreError(f"{folder} is a file and a store is a folder; give the store another name")
     if not folder.exists() or (folder / MANIFEST).exists():
         return
-    # A writer that was killed while it made the store leaves these two.
-    if foreign := sorted({p.name for p in folder.iterdir()} - {LOCK, f"{MANIFEST}.new"}):
+    # A writer that was killed while it made the store leaves these.
+    if foreign := sorted({p.name for p in folder.iterdir()} - {LOCK, READERS, f"{MANIFEST}.new"}):
         raise StoreError(
             f"{folder} is not a store (it has no {MANIFEST}) and is not empty (it holds {foreign[0]}); "
             f"give the store a folder of its own"
@@ -108,6 +110,9 @@ class Writer:
             if not (path / MANIFEST).exists():
                 write_manifest(path, Manifest())
         self._load()
+
+    def __repr__(self) -> str:
+        return f"Writer({str(self.path)!r})"
 
     def __enter__(self) -> Writer:
         return self
@@ -158,10 +163,11 @@ class Writer:
     def commit(self, batch: Batch) -> None:
         """Add a batch, all of it or none.
 
-        Rows whose key is there already (image; object; object within its space; image within its job; path
-        and reason of a failure) are dropped, but for an object's factors: those that the batch names are
-        the batch's from now on. With ``batch.replaces`` outdated objects of the photos that are done are
-        removed. A photo in ``batch.images`` loses the failures of earlier runs.
+        Rows whose key is there already are dropped (an image; an object; an object within its space; an image
+        with its job and what it found; the path and reason of a failure), but for an object's factors: those
+        that the batch names are the batch's from now on. With ``batch.replaces`` outdated objects of the
+        finished images are removed. An image in ``batch.images`` loses the failures of earlier runs.
+
         Raises RecipeError for vectors of another recipe than the space's, InputError for a vector whose
         object is unknown or a factor of another type than the stored one, StoreError where writing failed:
         the store then keeps what it had.
@@ -198,12 +204,12 @@ class Writer:
             self._update("objects", "object_id", rows)
 
     def paths(self) -> dict[str, str]:
-        """Where each photo lay when a job saw it last: image id -> path."""
+        """Return the path at which a job found each image last: image id -> path."""
         rows = self._read("images", ["image_id", "path"])
         return dict(zip(rows["image_id"].to_pylist(), rows["path"].to_pylist(), strict=True))
 
     def set_paths(self, paths: Mapping[str, str]) -> None:
-        """Say where photos of the store lie now: image id -> path. Raises StoreError where writing failed."""
+        """Set the paths of images: image id -> path. Raises StoreError where writing failed."""
         self._recover()
         if not paths:
             return
@@ -236,7 +242,7 @@ class Writer:
         self._stored.replace_failures(changed)
 
     def _changed(self, key: str, by_key: Mapping[str, Mapping[str, float | str | None]]) -> pa.Table:
-        """Stored objects whose factors change, with the new ones; ``by_key``: value of ``key`` -> factors."""
+        """Return stored objects whose factors change, with these; ``by_key``: value of ``key`` -> factors."""
         if not by_key or "objects" not in self._tables:
             return pa.table({"object_id": pa.array([], pa.string())})
         names = dict.fromkeys(name for factors in by_key.values() for name in factors)
@@ -259,7 +265,7 @@ class Writer:
         """Build the approximate index of a space anew, and publish it together with its recall.
 
         kind, metric, settings: as in :class:`SpaceIndex`
-        measure: a function of the vectors, with the new index, that tells its recall
+        measure: returns the recall of the new index, given the vectors
         Raises QueryError for an unknown space, StoreError where writing failed, and whatever ``measure``
         raises: the store then keeps the index that it had.
         """
@@ -400,13 +406,14 @@ class Writer:
                 self._index_keys(name)
                 self._added[name] = 0
         # Nothing can be deleted earlier, and listing the versions of a long job takes time.
-        if time.monotonic() - self._cleaned > tables.READERS_KEEP.total_seconds():
+        if time.monotonic() - self._cleaned > tables.UNPINNED_KEEP.total_seconds():
             self._clean_up()
 
     def _clean_up(self) -> None:
         with plain_errors(self.path):
-            for table in self._tables.values():
-                tables.clean_up(table)
+            pinned = pinned_versions(self.path)
+            for name, table in self._tables.items():
+                tables.clean_up(table, pinned.get(name, set()))
         self._cleaned = time.monotonic()
 
     def _factors(self) -> dict[str, pa.DataType]:
