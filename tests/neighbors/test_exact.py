@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, candidates, nearest
+from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, candidates, nearest, ranking
 from objectspace.neighbors.distances import pair_distances
 
 
@@ -243,6 +243,18 @@ def test_differences_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, me
     monkeypatch.setattr(np, "einsum", worst)
     assert index.nearest(queries, k=5).index.tolist() == expected.index.tolist()
     assert sum(calls) >= 20 * 200
+
+
+@pytest.mark.parametrize("table", [1, 40, 1 << 20])
+def test_the_smallest_values_of_each_query(monkeypatch, table):
+    monkeypatch.setattr(ranking, "_TABLE", table)
+    random = np.random.default_rng(33)
+    query, values, least = random.integers(0, 6, 200), random.random(200), random.random((6, 4)) / 10
+    found = ranking.smallest(least, query, values)
+    for number in range(6):
+        expected = sorted([*least[number], *values[query == number]])[:4]
+        assert sorted(found[number]) == expected
+        assert found[number, -1] == expected[-1]
 
 
 @pytest.mark.filterwarnings("error")

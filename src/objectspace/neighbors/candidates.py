@@ -59,7 +59,7 @@ class Search:
         size = max(1, _PRODUCT // len(self._queries))
         blocks = np.split(rows, [*_FIRST_ROWS, *range(_FIRST_ROWS[-1] + size, len(rows), size)])
         # Fewer blocks than cores are left to the threads of the products themselves.
-        self._each_on_a_core = len(blocks) > core_count()
+        self._each_on_a_core = len(blocks) >= core_count() + len(_FIRST_ROWS)
         with BLAS_IN_ONE_THREAD.held() if self._each_on_a_core else nullcontext():
             for part in (blocks[:1], blocks[1:2], blocks[2:]):
                 self._run_all(self._filter, part)
@@ -91,10 +91,8 @@ class Search:
         """Take upper bounds of keys in, and lower the limit of the keys of candidates."""
         if not len(query):
             return
-        queries, k = self._bounds.shape
-        both = np.hstack([self._bounds, smallest(query, upper, queries, k)])
-        self._bounds = np.partition(both, k - 1, axis=1)[:, :k]
-        limit = self._bounds.max(axis=1) + 2 * self._error
+        self._bounds = smallest(self._bounds, query, upper)
+        limit = self._bounds[:, -1] + 2 * self._error
         self._limit = np.nextafter(limit.astype(np.float32), np.float32(np.inf))
 
     def _rank_pending(self) -> None:
@@ -129,7 +127,7 @@ class Search:
             lambda pairs: float32_squares(self._values, query[pairs], vectors.values, rows[pairs]), len(rows)
         )
         distances, error = vectors.difference_error(squares, rows, self._squares[query])
-        reach = smallest(query, distances + error, *self._bounds.shape)[query, -1]
+        reach = smallest(np.full_like(self._bounds, np.inf), query, distances + error)[query, -1]
         near: NDArray[np.bool_] = distances - error <= reach
         return near
 

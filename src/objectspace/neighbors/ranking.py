@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 #: The row number in an answer where fewer than k rows are left; the distance there is infinite.
 NO_NEIGHBOR = -1
 
+# Numbers in a table of which the smallest are taken (8 MB).
+_TABLE = 1 << 20
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbors:
@@ -49,15 +52,24 @@ def merge(
     index[at], distance[at] = rows[order], distances[order]
 
 
-def smallest(query: NDArray[Any], values: NDArray[np.float64], queries: int, k: int) -> NDArray[np.float64]:
-    """Return the k smallest values (queries, k) of each query, in order; infinite where there are fewer."""
-    table = np.full((queries, k), np.inf)
-    order = np.lexsort((values, query))
-    place = places(query[order], queries)
-    best = place < k
-    order = order[best]
-    table[query[order], place[best]] = values[order]
-    return table
+def smallest(
+    least: NDArray[np.float64], query: NDArray[Any], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the k smallest of each query, of ``least`` (q, k) and ``values`` (p,), the k-th one last."""
+    queries, k = least.shape
+    # Radix sort: uint16 holds every query of a search.
+    order = np.argsort(query.astype(np.uint16), kind="stable")
+    query, values = query[order], values[order]
+    place = places(query, queries)
+    longest = int(place.max(initial=-1)) + 1
+    width = min(longest, max(k, _TABLE // queries))
+    for start in range(0, longest, max(width, 1)):
+        here = slice(None) if width == longest else (place >= start) & (place < start + width)
+        table = np.full((queries, k + width), np.inf)
+        table[:, :k] = least
+        table[query[here], k + place[here] - start] = values[here]
+        least = np.partition(table, k - 1, axis=1)[:, :k]
+    return least
 
 
 def places(query: NDArray[Any], queries: int) -> NDArray[np.int64]:
