@@ -27,12 +27,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.build_index import index_space
 from objectspace.embeddings.spaces import Recipe
 from objectspace.files import content_id
 from objectspace.neighbours import ExactIndex, StreamedIndex
 from objectspace.objects.records import make_objects
 from objectspace.search import default_space
-from objectspace.search.approximate import ApproximateIndex, approximate_index, index_space
+from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 Vectors = NDArray[np.float32]
