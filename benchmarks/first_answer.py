@@ -4,7 +4,7 @@
     objectspace index-space big.osp
     python benchmarks/first_answer.py big.osp
 
-One JSON line each: the best of three, from when the packages are imported until the answer is printed, and the
+One JSON line each: the best of three, from the end of the imports until the answer is printed, and the
 peak memory of the process (Linux and macOS). Asked for: under a second at a million objects by the index.
 """
 
