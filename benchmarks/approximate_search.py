@@ -29,10 +29,11 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.files import content_id
+from objectspace.jobs.build_index import index_space
 from objectspace.neighbors import ExactIndex, StreamedIndex
 from objectspace.objects.records import make_objects
 from objectspace.search import default_space
-from objectspace.search.approximate import ApproximateIndex, approximate_index, index_space
+from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 Vectors = NDArray[np.float32]

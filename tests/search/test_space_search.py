@@ -139,6 +139,16 @@ def test_a_query_from_outside_has_no_id_in_json(search):
     assert answer.to_json()["query"]["image"] == "new.jpg"
 
 
+def test_records_show_themselves_in_a_line(search):
+    query = search.stored(search.space.object_id[:2].tolist())
+    answer, _ = search.nearest(query, k=3)
+    assert repr(search) == "SpaceSearch('color-crop', 40 x 5, euclidean, exact)"
+    assert repr(query) == "Queries(2 vectors of 2 objects, stored=True)"
+    near = distance_text(answer.distance[0])
+    label = answer.query.label[0]
+    assert repr(answer) == f"Answer('{label}' in 'color-crop', euclidean: 3 neighbors, nearest at {near})"
+
+
 def test_what_cannot_be_answered(store, search):
     query = search.stored(search.space.object_id[:1].tolist())
     with pytest.raises(QueryError, match="did you mean dog"):

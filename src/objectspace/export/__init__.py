@@ -11,20 +11,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.export.selection import Selection, select
 from objectspace.files import atomic_path
 from objectspace.store import Store
 
 __all__ = ["FORMATS", "Exported", "export_store"]
 
-#: A writer makes the file or folder of one format and returns what the user should know of it.
+#: A writer makes the file or folder of one format and returns notes for the user.
 Write = Callable[[Selection, Path], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: what it takes of a store, and what opens the result.
+    """A format: what it takes of a store, and what opens the result.
 
     vectors: "all" or "one" space where none is named, or "none"
     suffix: what the path must end in, as the tool chooses its reader by it; empty where it does not
@@ -36,7 +36,7 @@ class Format:
     command: str
 
     def writer(self, name: str) -> Write:
-        """The function that writes it, from the module of its name."""
+        """Return the function that writes the format, from the module of its name."""
         write: Write = import_module(f"objectspace.export.{name}").write
         return write
 
@@ -58,9 +58,13 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Exported:
-    """What was written: objects, of which spaces, what to know of it (``notes``), what opens it."""
+    """A file or folder that was written.
+
+    objects: how many; spaces: those whose vectors it has; notes: sentences that a user should know
+    command: what opens it
+    """
 
     path: Path
     format: str
@@ -69,8 +73,12 @@ class Exported:
     notes: tuple[str, ...]
     command: str
 
+    def __repr__(self) -> str:
+        vectors = ", ".join(self.spaces) or "no space"
+        return f"Exported({str(self.path)!r}, {self.format}, {counted(self.objects, 'object')}, {vectors})"
+
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON, as ``objectspace export --json`` prints it."""
+        """Return plain JSON values, as ``objectspace export --json`` prints it."""
         return {
             "path": str(self.path),
             "format": self.format,
@@ -86,8 +94,11 @@ def export_store(store: Store, path: Path | str, format: str, *, space: str | No
 
     space: only the objects and vectors of this space. Without it all objects, with the vectors of all their
         spaces; formats that hold one space take the one that searches take by default.
-    Photos are named by their paths, not copied; thumbnails are. Raises InputError for an unknown format, a
-    path that exists or cannot be written and a store without objects, QueryError for an unknown space.
+    Images are named by their paths, not copied; thumbnails are. In memory are a few numbers for each object
+    and one block of objects; atlas holds the vectors, too.
+
+    Raises InputError for an unknown format, a path that exists or cannot be written and a store without
+    objects, QueryError for an unknown space.
     """
     if format not in FORMATS:
         raise InputError(f"format {format!r} is not known, expected {', '.join(FORMATS)}")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from objectspace._version import __version__
 from objectspace.analyses.projection import COMPONENTS, principal_components, tsne
 from objectspace.export.parquet import object_columns, vector_array
-from objectspace.export.selection import Block, Selection
+from objectspace.export.selection import BLOCK, Block, Selection
 from objectspace.neighbors import ExactIndex, Neighbors
 
 #: Neighbors of each object, as Embedding Atlas itself finds.
@@ -32,9 +32,11 @@ _PICTURE = pa.struct([("bytes", pa.binary())])
 
 
 def write(selection: Selection, path: Path) -> list[str]:
-    """A row per object of one space, which is held in memory."""
+    """Write a row per object of one space, whose vectors are held in memory once, as float32."""
     (space,) = selection.spaces
-    vectors = np.concatenate([selection.vectors(space, block) for block in selection.blocks()])
+    vectors = np.empty((len(selection), space.dimension), np.float32)
+    for block in selection.blocks():
+        vectors[block.start : block.start + len(block)] = selection.vectors(space, block)
     coordinates, method = plane(vectors)
     index = ExactIndex(vectors, np.arange(len(vectors)))
     metadata = {
@@ -66,10 +68,12 @@ def write(selection: Selection, path: Path) -> list[str]:
 
 
 def plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
-    """Two coordinates (n, 2) of vectors (n, d) and how they were made: "tsne" or "pca".
+    """Return two coordinates (n, 2) of vectors (n, d) and how they were made: "tsne" or "pca".
 
     A direction that the vectors do not vary in is zero.
     """
+    if len(vectors) > max(MOST_IN_TSNE, vectors.shape[1]):
+        return first_two_components(vectors), "pca"
     if len(vectors) > 1 and np.ptp(vectors, axis=0).any():
         found = principal_components(vectors.astype(np.float64), COMPONENTS).coordinates
     else:
@@ -81,8 +85,29 @@ def plane(vectors: NDArray[np.float32]) -> tuple[NDArray[np.float64], str]:
     return padded, "pca"
 
 
+def first_two_components(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the first two principal components (n, 2) of more vectors (n, d) than they have numbers.
+
+    The d x d products are summed over blocks of rows, so that no copy of the vectors is made.
+    """
+    mean = vectors.mean(axis=0, dtype=np.float64)
+    products = np.zeros((vectors.shape[1],) * 2)
+    parts = [slice(start, start + BLOCK) for start in range(0, len(vectors), BLOCK)]
+    for part in parts:
+        centered = vectors[part] - mean
+        products += centered.T @ centered
+    values, axes = np.linalg.eigh(products)
+    # Directions without variance are rounding, not components.
+    axes = axes[:, ::-1][:, :2] * (values[::-1][:2] > np.trace(products) * 1e-12)
+    axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(0)[None], 0))
+    coordinates = np.zeros((len(vectors), 2))
+    for part in parts:
+        coordinates[part, : axes.shape[1]] = (vectors[part] - mean) @ axes
+    return coordinates
+
+
 def _neighbors(index: ExactIndex, vectors: NDArray[np.float32], block: Block) -> pa.Array:
-    """The nearest of each object of a block, itself left out."""
+    """Return the nearest of each object of a block, itself left out."""
     own = np.arange(block.start, block.start + len(block))
     # One more than asked for, as an object finds itself first, or among its equals.
     found: Neighbors = index.nearest(vectors[own], k=min(NEIGHBORS + 1, len(vectors)))

@@ -18,7 +18,7 @@ from objectspace.objects.masks import mask_area
 
 
 def write(selection: Selection, path: Path) -> list[str]:
-    """All photos of the store, categories in the order of their names, and an annotation per object."""
+    """Write all images of the store, categories by name, and an annotation per object."""
     categories = {label: number for number, label in enumerate(selection.labels(), start=1)}
     info = {
         "description": f"objects of {selection.store.path.name}, objectspace {__version__}",
@@ -36,7 +36,7 @@ def write(selection: Selection, path: Path) -> list[str]:
 
 
 def write_list(stream: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
-    """A JSON list, an entry a line, none kept in memory."""
+    """Write a JSON list, an entry a line, none kept in memory."""
     stream.write("[")
     for number, entry in enumerate(entries):
         stream.write(",\n" if number else "\n")
@@ -67,7 +67,7 @@ def _annotations(selection: Selection, categories: Mapping[str, int]) -> Iterato
 
 
 def _shape(block: Block, row: int) -> dict[str, Any]:
-    """Box, area, mask and score; an object without a mask has no ``segmentation``, one without score none."""
+    """Return box and area, ``segmentation`` of an object with a mask, ``score`` of one that was scored."""
     # Differences of float32 sides are exact in float64, so that readers get the same box back.
     x1, y1, x2, y2 = (float(side) for side in block.objects.xyxy[row])
     mask, score = block.objects.mask[row], float(block.objects.score[row])
@@ -81,7 +81,7 @@ def _shape(block: Block, row: int) -> dict[str, Any]:
 
 
 def plain_factors(block: Block, row: int) -> dict[str, Any]:
-    """The factors of one object as JSON values, null where unknown."""
+    """Return the factors of one object as JSON values, null where unknown."""
     values = {name: column[row] for name, column in block.objects.factors.items()}
     return {name: _plain(value) for name, value in values.items()}
 

@@ -39,7 +39,7 @@ _TAKEN = {
 
 
 def write(selection: Selection, path: Path) -> list[str]:
-    """``metadata.json`` with the recipes as the dataset's info, and ``samples.json``."""
+    """Write ``metadata.json`` with the recipes as the dataset's info, and ``samples.json``."""
     path.mkdir()
     info = {"objectspace": selection.recipes()}
     metadata = {"name": selection.store.path.stem, "media_type": "image", "info": info}
@@ -73,13 +73,13 @@ def _samples(selection: Selection) -> Iterator[dict[str, Any]]:
 
 
 def _ends(block: Block) -> NDArray[np.int64]:
-    """Where each photo's objects end among the block's."""
+    """Return where the objects of each image end among the block's."""
     ends: NDArray[np.int64] = np.cumsum(np.bincount(block.photo, minlength=len(block.photos)))
     return ends
 
 
 def field_names(names: Any, taken: set[str]) -> Mapping[str, str]:
-    """Names that FiftyOne takes for fields: letters, digits and _, not starting with _, each once."""
+    """Return names that FiftyOne accepts for fields: letters, digits and _, not first _, each once."""
     found: dict[str, str] = {}
     for name in names:
         plain = field = re.sub(r"\W", "_", name).lstrip("_") or "factor"
@@ -97,7 +97,7 @@ def _detection(
     names: Mapping[str, str],
     vectors: Mapping[str, NDArray[np.float32]],
 ) -> dict[str, Any]:
-    """One object; what is not known of it is left out."""
+    """Return one object as a detection, without keys for unknown values."""
     objects = block.objects
     x1, y1, x2, y2 = (float(side) for side in objects.xyxy[row])
     width, height = photo.width, photo.height
@@ -120,7 +120,7 @@ def _detection(
 
 
 def _box_mask(block: Block, row: int, photo: ImageRow) -> NDArray[np.bool_] | None:
-    """The part of the mask in the object's box, to whole pixels, as FiftyOne keeps it."""
+    """Return the part of the mask in the object's box, to whole pixels, as FiftyOne keeps it."""
     mask = block.objects.mask[row]
     if mask is None:
         return None
@@ -132,12 +132,12 @@ def _unknown(value: Any) -> bool:
 
 
 def _extended(vector: NDArray[np.float32]) -> dict[str, Any] | None:
-    """A vector in MongoDB's extended JSON; None where the object has none."""
+    """Return a vector in MongoDB's extended JSON; None where the object has none."""
     return None if np.isnan(vector[0]) else {"$binary": {"base64": _packed(vector), "subType": "00"}}
 
 
 def _packed(array: NDArray[Any] | None) -> str | None:
-    """A compressed ``.npy`` as text."""
+    """Return a compressed ``.npy`` file as base64 text."""
     if array is None:
         return None
     stream = io.BytesIO()

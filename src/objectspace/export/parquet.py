@@ -26,7 +26,7 @@ _CELLS = ("head", "stride", "cell_x", "cell_y", "anchor")
 
 
 def write(selection: Selection, path: Path) -> list[str]:
-    """A row group per block: the object's columns, ``vector/SPACE`` of each space, ``thumbnail``."""
+    """Write a row group per block: the object's columns, ``vector/SPACE`` of each space, ``thumbnail``."""
     metadata = {"objectspace": json.dumps({"version": __version__, **selection.recipes()})}
     writer: pq.ParquetWriter | None = None
     try:
@@ -52,7 +52,7 @@ def _columns(selection: Selection, block: Block) -> dict[str, pa.Array]:
 
 
 def object_columns(block: Block, *, taken: list[str]) -> dict[str, pa.Array]:
-    """What is known of a block's objects beside vectors and pictures; null where unknown.
+    """Return the columns of a block's objects but vectors and thumbnails; null where unknown.
 
     ``taken`` are columns that the caller adds, so that no factor has their names.
     """
@@ -77,7 +77,7 @@ def object_columns(block: Block, *, taken: list[str]) -> dict[str, pa.Array]:
 
 
 def vector_array(vectors: NDArray[np.float32]) -> pa.FixedSizeListArray:
-    """Vectors (n, d) as a column; null where a row is NaN."""
+    """Return vectors (n, d) as a column; null where a row is NaN."""
     dimension = vectors.shape[1]
     absent = np.isnan(vectors[:, 0])
     return pa.FixedSizeListArray.from_arrays(
@@ -86,12 +86,12 @@ def vector_array(vectors: NDArray[np.float32]) -> pa.FixedSizeListArray:
 
 
 def known(column: NDArray[Any]) -> pa.Array:
-    """Numbers as a column, null where their unknown value (NaN, -1) stands."""
+    """Return numbers as a column, null for their unknown value (NaN, -1)."""
     return pa.array(column, mask=np.isnan(column) if column.dtype.kind == "f" else column == UNKNOWN)
 
 
 def factor_array(column: NDArray[Any]) -> pa.Array:
-    """A factor as a column: float64 or text, null where unknown."""
+    """Return a factor as a column: float64 or text, null where unknown."""
     return known(column) if column.dtype.kind == "f" else pa.array(column.tolist(), pa.string())
 
 

@@ -37,7 +37,7 @@ _BREAKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
 
 
 def write(selection: Selection, path: Path) -> list[str]:
-    """The folder: ``tensors.tsv``, ``metadata.tsv``, ``sprite.png`` and ``projector_config.pbtxt``."""
+    """Write a folder of ``tensors.tsv``, ``metadata.tsv``, ``sprite.png`` and ``projector_config.pbtxt``."""
     path.mkdir()
     side = sprite_side(len(selection))
     sprite = _Sprite(len(selection), side) if side else None
@@ -56,13 +56,17 @@ def write(selection: Selection, path: Path) -> list[str]:
 
 
 def sprite_side(count: int) -> int:
-    """Pixels a side of a thumbnail, so that ``count`` of them fit into a sprite; 0 for no sprite."""
+    """Return the side of a thumbnail in pixels, so that ``count`` of them fit into a sprite; 0 for no sprite.
+
+    >>> sprite_side(1000), sprite_side(100_000), sprite_side(1_000_000)
+    (64, 25, 0)
+    """
     side = min(THUMBNAIL_SIDE, SPRITE_SIDE // _across(count))
     return side if side >= SMALLEST_SIDE else 0
 
 
 def _across(count: int) -> int:
-    """Thumbnails in a row of the sprite, which is square."""
+    """Return the thumbnails in a row of the sprite, which is square."""
     return math.isqrt(max(count, 1) - 1) + 1
 
 
@@ -101,7 +105,7 @@ class _Sprite:
 
 
 def _write_vectors(selection: Selection, block: Block, stream: Any) -> None:
-    """The vectors of a block, a line each, in the fewest digits that give the same float32 back."""
+    """Write the vectors of a block, a line each, in the fewest digits that give the same float32 back."""
     (space,) = selection.spaces
     columns = [pa.array(column) for column in selection.vectors(space, block).T.copy()]
     table = pa.table(columns, names=[str(number) for number in range(len(columns))])
@@ -135,7 +139,7 @@ def _cells(block: Block) -> Iterator[list[str]]:
 
 
 def _write_config(selection: Selection, side: int, path: Path) -> None:
-    """The text protocol buffer ``ProjectorConfig``, which names the files; it quotes text as JSON does."""
+    """Write the text protocol buffer ``ProjectorConfig``, which names the files; text is quoted as JSON."""
     (space,) = selection.spaces
     lines = [
         f"tensor_name: {json.dumps(space.name)}",

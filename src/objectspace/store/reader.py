@@ -291,10 +291,8 @@ class Store:
 
 
 def _places(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return the place of each key among others, in 4 bytes a key beside the columns themselves."""
+    """Return the place of each key among others, all of which are there."""
     if keys.equals(among):
         return np.arange(len(keys))
-    places: NDArray[np.int64] = (
-        pc.index_in(keys, value_set=among.combine_chunks()).to_numpy().astype(np.int64)
-    )
-    return places
+    places: NDArray[np.int32] = pc.index_in(keys, value_set=among.combine_chunks()).to_numpy()
+    return places.astype(np.int64)
