@@ -17,6 +17,7 @@ from pathlib import Path
 from objectspace.embeddings.encoders import load_encoder
 from objectspace.embeddings.encoders.maps import load_encoder_map
 from objectspace.images import find_photos
+from objectspace.jobs.commits import IndexSummary
 from objectspace.jobs.index import index
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.labels import read_names
