@@ -23,7 +23,7 @@ def test_the_python_blocks_run_one_after_the_other(tmp_path: Path, monkeypatch: 
     names: dict[str, Any] = {}
     for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL):
         exec(compile(block, str(PAGE), "exec"), names)  # noqa: S102 - the page's own text
-    assert (names["report"].objects, names["report"].failures) == (3, ())
+    assert (names["summary"].objects, names["summary"].failures) == (3, ())
     held = names["held"]
     assert sorted(held.xyxy.tolist()) == [[10.0 * n, 10, 10.0 * n + 20, 30] for n in range(3)]
     np.testing.assert_allclose(held.score, 0.9)

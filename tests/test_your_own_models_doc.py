@@ -36,7 +36,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_the_vectors_are_the_colors(names: dict[str, Any]) -> None:
-    assert (names["report"].objects, names["report"].failures) == (3, ())
+    assert (names["summary"].objects, names["summary"].failures) == (3, ())
     vectors = names["store"].space("mean-color-crop").vectors
     assert sorted(vectors.tolist()) == sorted([float(value) for value in color] for color in COLORS)
     assert names["store"].recipe("mean-color-crop").weights == names["MeanColor"].weights
@@ -53,7 +53,7 @@ def test_the_nearest_is_the_other_red_one(names: dict[str, Any]) -> None:
 def test_the_added_vectors_are_the_middles_of_the_boxes(names: dict[str, Any]) -> None:
     assert names["new"] == 3
     assert sorted(names["store"].space("middle").vectors.tolist()) == [[10, 20], [20, 20], [30, 20]]
-    assert names["store"].recipe("middle").route == "own"
+    assert names["store"].recipe("middle").route == "external"
 
 
 def test_the_query_from_outside_finds_the_reddest(names: dict[str, Any]) -> None:

@@ -116,6 +116,20 @@ def test_an_unreadable_photo_is_skipped(picture, photo_folder, index, monkeypatc
     assert done.err.endswith("secret.png: may not be read (permission denied)\n")
 
 
+def test_a_job_none_of_whose_photos_can_be_used_fails(photo_folder, index, command, tmp_path):
+    for name in ("a.jpg", "b.jpg"):
+        (photo_folder / name).write_bytes(b"")
+    for options in ((), ("--json",)):
+        done = index(*options)
+        assert (done.code, done.out) == (1, "")
+        assert done.err == (
+            f"objectspace: none of 2 photos could be used; the first, {photo_folder / 'a.jpg'}: is empty "
+            f"(0 bytes); objectspace info {tmp_path / 's.osp'} lists them\n"
+        )
+    failures = json.loads(command("info", tmp_path / "s.osp", "--json").out)["failures"]
+    assert [Path(failure["path"]).name for failure in failures] == ["a.jpg", "b.jpg"]
+
+
 def test_many_skipped_photos_are_not_all_listed(picture, photo_folder, index, tmp_path):
     picture.save(photo_folder / "whole.png")
     for number in range(23):

@@ -1,116 +1,33 @@
-"""The flow with a detector and an encoder whose every number is known by eye."""
+"""Index jobs with a detector and an encoder whose every number is known by eye."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import pytest
 import torch
 
-from objectspace.embeddings.crops import CropPolicy
-from objectspace.errors import ImageError, InputError, ModelError, RecipeError
+from objectspace.errors import ImageError, ModelError, RecipeError
 from objectspace.images import Image, find_photos
 from objectspace.jobs.index import index
-from objectspace.models.maps import Head, MapRun
+from objectspace.models.maps import MapRun
 from objectspace.objects.annotations import AnnotationSet, open_annotations
 from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
-from objectspace.objects.boxes import Frame, stretch_frame
-from objectspace.objects.records import Objects, Provenance, make_objects
-from objectspace.pipeline import stages
+from objectspace.objects.boxes import Frame
+from objectspace.objects.records import Objects
+from objectspace.pipeline import engine_threads, stages
 from objectspace.pipeline.job import Job
+from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.pipeline.results import DecodedImage, ReadImage
 from objectspace.store import Store, open_store
-
-RED, GREEN = (200, 0, 0), (0, 200, 0)
-# In every photo: a small red square in the upper left quarter, a large green one in the lower right.
-SMALL, LARGE = (4, 4, 12, 12), (32, 32, 62, 62)
-
-
-class FakeDetector:
-    """Finds the two squares; each head's map holds the x and y of its cells."""
-
-    name = "fake"
-    source = "fake@0"
-    device = torch.device("cpu")
-    precision = "float32"
-    input_wh = (64, 64)
-    batch_size = 2
-
-    query_dimension = 0
-
-    def __init__(self) -> None:
-        self.recipe: dict[str, Any] = {"weights": "d" * 64}
-        self.loaded_from: dict[str, Any] = {"name_or_cfg": "fake"}
-        small = np.array([[8, 8]], np.float32)
-        self.heads = (
-            Head(10, "8", 32, 2, (2, 2), 4 * small, (1,)),
-            Head(20, "18", 16, 2, (4, 4), small, (0,)),
-        )
-
-    def frame(self, image_wh: tuple[int, int]) -> Frame:
-        return stretch_frame(image_wh, self.input_wh)
-
-    def prepare(self, image: Image) -> np.ndarray:
-        return np.zeros((64, 64, 3), np.uint8)
-
-    def run(self, inputs: np.ndarray) -> MapRun:
-        assert len(inputs) <= self.batch_size
-        maps = {}
-        for head in self.heads:
-            y, x = torch.meshgrid(torch.arange(head.grid_wh[1]), torch.arange(head.grid_wh[0]), indexing="ij")
-            maps[head.layer] = torch.stack([x, y]).float().expand(len(inputs), 2, -1, -1)
-        return MapRun((), maps)
-
-    def find_objects(
-        self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
-    ) -> Objects:
-        columns = [[20, 10], [16, 32], [0, 1], [0, 1], [0, 1]]
-        cells = Provenance(*(np.array(c, np.int32) for c in columns), np.ones(2, np.float32))
-        objects = make_objects(
-            image_id=image_id,
-            xyxy=np.array([SMALL, LARGE], np.float32),
-            label=["apple", "couch"],
-            source=self.source,
-            score=np.array([0.9, 0.3], np.float32),
-            provenance=cells,
-        )
-        return objects.take(objects.score >= confidence)
-
-    def detect(
-        self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
-    ) -> list[Objects]:
-        raise NotImplementedError
-
-
-class MeanColor:
-    """An encoder whose vector is the crop's mean color; it keeps the sizes of the batches it was given."""
-
-    name = "color"
-    dimension = 3
-    input_size = 8
-    interpolation = "bilinear"
-    weights = "e" * 64
-    tap = "mean"
-    precision = "float32"
-    device = torch.device("cpu")
-    batch_size = 4
-
-    def __init__(self) -> None:
-        self.preprocessing: dict[str, Any] = {"size": 8}
-        self.loaded_from: dict[str, Any] = {"name": "color"}
-        self.calls: list[int] = []
-
-    def embed(self, crops: np.ndarray) -> np.ndarray:
-        self.calls.append(len(crops))
-        return crops.astype(np.float32).mean((1, 2))
+from tests.jobs.fakes import GREEN, RED, FakeDetector, MeanColor, save
 
 
 @pytest.fixture
@@ -121,14 +38,6 @@ def photos(tmp_path: Path) -> list[Path]:
     for number in range(5):
         save(folder / f"view{number}.png", number)
     return find_photos([folder])
-
-
-def save(path: Path, number: int) -> None:
-    pixels = np.zeros((64, 64, 3), np.uint8)
-    for (left, top, right, bottom), color in ((SMALL, RED), (LARGE, GREEN)):
-        pixels[top:bottom, left:right] = color
-    pixels[0, 63] = number
-    PIL.Image.fromarray(pixels).save(path)
 
 
 @pytest.fixture
@@ -512,49 +421,125 @@ def test_job_that_fails_keeps_what_it_finished(
     assert rows_of(open_store(tmp_path / "s.osp")) == rows_of(open_store(tmp_path / "undisturbed.osp"))
 
 
-def test_only_a_few_photos_are_open_at_once(
-    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_one_image_a_thread_and_several_a_pass_make_the_same_store(
+    photos: list[Path], job: Job, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "many"
-    folder.mkdir()
-    for number in range(60):
-        save(folder / f"{number:03}.png", number)
-    opened, closed, most = [0], [0], [0]
+    photos[2].write_bytes(b"no photo")
+    copy = photos[0].with_name("view0-copy.png")
+    copy.write_bytes(photos[0].read_bytes())
+    stores = []
+    for size in (1, 2):
+        index([*photos, copy], tmp_path / f"{size}.osp", replace(job, detector=FakeDetector(size)))
+        stores.append(rows_of(open_store(tmp_path / f"{size}.osp")))
+    assert stores[0] == stores[1]
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_of_copies_the_first_counts_though_it_is_opened_last(
+    photos: list[Path], job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    def slow(read: ReadImage, job: LoadedJob) -> DecodedImage:
+        if Path(read.path) == photos[0]:
+            time.sleep(0.2)
+        return stages.decode(read, job)
+
+    copy = photos[0].with_name("view0-copy.png")
+    copy.write_bytes(photos[0].read_bytes())
+    monkeypatch.setattr(engine_threads, "decode", slow)
+    summary = index([photos[0], copy], tmp_path / "s.osp", replace(job, detector=FakeDetector(size)))
+    assert (summary.indexed, summary.known) == (1, 1)
+    assert [image.path for image in open_store(tmp_path / "s.osp").images()] == [str(photos[0])]
+
+
+def test_copies_of_a_broken_file_all_fail(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    for photo in photos[:2]:
+        photo.write_bytes(b"no photo")
+    assert len(index(photos, tmp_path / "s.osp", job).failures) == 2
+
+
+def test_images_that_are_skipped_take_no_place_in_a_pass(
+    photos: list[Path], job: Job, tmp_path: Path
+) -> None:
+    index(photos[1:2], tmp_path / "s.osp", job)
     detector = FakeDetector()
-
-    def count(image: Image) -> np.ndarray:
-        opened[0] += 1
-        most[0] = max(most[0], opened[0] - closed[0])
-        return np.zeros((64, 64, 3), np.uint8)
-
-    def slow(photos: int, objects: int) -> None:
-        closed[0] += photos
-        time.sleep(0.002)
-
-    monkeypatch.setattr(detector, "prepare", count)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
-    index(find_photos([folder]), tmp_path / "s.osp", replace(job, detector=detector), progress=slow)
-    assert closed[0] == 60
-    assert most[0] <= 24
+    index(photos, tmp_path / "s.osp", replace(job, detector=detector))
+    assert sorted(detector.calls) == [2, 2]
 
 
-BAD_JOBS: list[tuple[Callable[[], Job], str]] = [
-    (lambda: Job(encoder=MeanColor()), "nothing finds the objects"),
-    (lambda: Job(detector=FakeDetector(), pools=()), "nothing embeds the objects"),
-    (lambda: Job(detector=FakeDetector(), confidence=2), "confidence is 2"),
-    (lambda: Job(detector=FakeDetector(), iou=float("nan")), "iou is nan"),
-    (lambda: Job(detector=FakeDetector(), pools=("window0",)), "pooling 'window0' is not known"),
-    (lambda: Job(detector=FakeDetector(), replaces=True), "only annotations say"),
-]
+class Faulty(FakeDetector):
+    """Gives NaN for image 2: as a box, as a score, or in its map."""
+
+    def __init__(self, fault: str, batch_size: int) -> None:
+        super().__init__(batch_size)
+        self.fault = fault
+
+    def prepare(self, image: Image) -> np.ndarray:
+        return np.full((64, 64, 3), image.pixels[0, 63, 0], np.uint8)
+
+    def run(self, inputs: Sequence[np.ndarray]) -> MapRun:
+        maps = super().run(inputs).maps
+        faulty = torch.tensor([pixels[0, 0, 0] == 2 for pixels in inputs])
+        if self.fault == "map":
+            maps = {
+                layer: torch.where(faulty[:, None, None, None], torch.nan, m) for layer, m in maps.items()
+            }
+        return MapRun((faulty,), maps)
+
+    def find_objects(
+        self, run: MapRun, row: int, image_id: str, frame: Frame, *, confidence: float, iou: float
+    ) -> Objects:
+        found = super().find_objects(run, row, image_id, frame, confidence=confidence, iou=iou)
+        if not run.heads[0][row] or self.fault == "map":
+            return found
+        if self.fault == "box":
+            return replace(found, xyxy=found.xyxy * np.float32("nan"))
+        return replace(found, score=found.score * np.float32("nan"))
 
 
-@pytest.mark.parametrize(("make", "message"), BAD_JOBS, ids=[message for _, message in BAD_JOBS])
-def test_impossible_jobs_are_refused(make: Callable[[], Job], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        make()
+class FaultyEncoder(MeanColor):
+    """Gives NaN for crops of one color."""
+
+    def __init__(self, color: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.color = color
+
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        vectors = super().embed(crops)
+        return np.where((vectors == self.color).all(1, keepdims=True), np.float32("inf"), vectors)
 
 
-def test_policy_is_part_of_the_recipe(job: Job) -> None:
-    blurred = replace(job, crop=CropPolicy(background="blur"))
-    assert job.load().digest() != blurred.load().digest()
-    assert "color-crop-blur" in blurred.load().recipes()
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize("fault", ["box", "score", "map"])
+def test_an_image_on_which_the_detector_gives_nan_fails_alone(
+    photos: list[Path], job: Job, tmp_path: Path, fault: str, size: int
+) -> None:
+    summary = index(photos, tmp_path / "s.osp", replace(job, detector=Faulty(fault, size)))
+    assert (summary.indexed, [failure.path for failure in summary.failures]) == (4, [str(photos[2])])
+    told = "not finite" if fault == "box" else "fake gave NaN or infinity"
+    (failure,) = open_store(tmp_path / "s.osp").failures()
+    assert told in failure.reason
+    assert index(photos, tmp_path / "s.osp", job).indexed == 1
+    assert open_store(tmp_path / "s.osp").failures() == []
+
+
+def test_an_image_on_which_the_encoder_gives_infinity_fails_alone(
+    photos: list[Path], job: Job, tmp_path: Path
+) -> None:
+    save(photos[2], 2, small=(0, 0, 200))
+    encoder = FaultyEncoder((0, 0, 200))
+    summary = index(photos, tmp_path / "s.osp", replace(job, encoder=encoder))
+    assert (summary.indexed, [failure.path for failure in summary.failures]) == (4, [str(photos[2])])
+    assert "color gave NaN or infinity" in summary.failures[0].reason
+    store = open_store(tmp_path / "s.osp")
+    assert {len(store.space(name)) for name in store.space_names} == {4, 8}
+
+
+def test_a_job_can_be_followed_in_the_log(
+    photos: list[Path], job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    photos[2].write_bytes(b"no photo")
+    with caplog.at_level("INFO", logger="objectspace"):
+        index(photos, tmp_path / "s.osp", job)
+    told = [record.getMessage() for record in caplog.records]
+    assert any(line.startswith("committed 4 images, 8 objects, 1 failures") for line in told)
+    assert any(str(photos[2]) in line for line in told)

@@ -27,11 +27,13 @@ JOB = """
 import sys
 from pathlib import Path
 import numpy as np, torch
-from objectspace import flow, tally
+from objectspace.jobs import commits
+from objectspace.jobs.index import index
 from objectspace.images import find_photos
 from objectspace.models.detectors import load_detector
+from objectspace.pipeline.job import Job
 
-tally.COMMIT_PHOTOS = 3
+commits.COMMIT_IMAGES = 3
 
 class MeanColor:
     name, dimension, input_size, interpolation, weights = "color", 3, 32, "bilinear", "e" * 64
@@ -44,7 +46,7 @@ class MeanColor:
 def make_job(real):
     cfg = Path(real) / "weights" / "yolo-fastest-1.1.cfg"
     detector = load_detector(cfg, weights=cfg.with_suffix(".weights"))
-    return flow.Job(detector=detector, encoder=MeanColor(), pools=("window1", "window3"))
+    return Job(detector=detector, encoder=MeanColor(), pools=("window1", "window3"))
 """
 CHILD = (
     JOB
@@ -52,7 +54,7 @@ CHILD = (
 real, photos, store = sys.argv[1:]
 job = make_job(real)
 print("begin", flush=True)
-flow.index(find_photos([photos]), store, job)
+index(find_photos([photos]), store, job)
 print("end", flush=True)
 """
 )

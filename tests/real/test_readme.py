@@ -16,8 +16,8 @@ README = Path(__file__).parents[2] / "README.md"
 #: What the block loads, and what is loaded in its place.
 YOLO = "yolo-fastest-1.1-xl"
 LOADED = {
-    'load_detector("yolov3")': f'load_detector("{YOLO}.cfg", weights="{YOLO}.weights")',
-    'load_encoder("resnet50")': 'load_encoder("resnet50", weights="resnet50-imagenet.pth")',
+    'detector="yolov3"': f'detector=osp.DetectorSpec("{YOLO}.cfg", weights="{YOLO}.weights")',
+    'encoder="resnet50"': 'encoder=osp.EncoderSpec("resnet50", weights="resnet50-imagenet.pth")',
 }
 
 
