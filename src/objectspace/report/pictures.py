@@ -174,17 +174,17 @@ _DRAWERS = (
     ),
     _Drawer(
         "figure2",
-        "Figure 2. Nearest neighbours of crops",
+        "Figure 2. Nearest neighbors of crops",
         "Targets on the left, then their nearest objects of other photos, with label and distance.",
-        "A grid of objects and their nearest neighbours in the crop space",
+        "A grid of objects and their nearest neighbors in the crop space",
         lambda material: draw_space(material.store, _crop(material)),
     ),
     _Drawer(
         "figure3",
-        "Figure 3. Which prediction falls when a window of the map is zeroed",
+        "Figure 3. Which prediction disappears when a window of the map is zeroed",
         "Every window of the layer before the head is zeroed in turn. Where that layer feeds a 1 x 1 "
-        "convolution, as in YOLOv3, a prediction can only fall when its own cell is covered; layers further "
-        "back tell more: objectspace occlude --tap.",
+        "convolution, as in YOLOv3, a score can only change where its own cell is covered; earlier layers "
+        "show the effect of the surroundings: objectspace occlude --tap.",
         "A photo with the map as a heat overlay, predictions before and after, and importance maps",
         _occlusion,
     ),
@@ -197,9 +197,9 @@ _DRAWERS = (
     ),
     _Drawer(
         "figure5",
-        "Figure 5. Nearest neighbours of windows",
+        "Figure 5. Nearest neighbors of windows",
         "As in figure 2, in the window space.",
-        "A grid of objects and their nearest neighbours in the window space",
+        "A grid of objects and their nearest neighbors in the window space",
         lambda material: draw_space(material.store, _window(material)),
     ),
     _Drawer(
@@ -215,7 +215,7 @@ _DRAWERS = (
         "The moved object's windows by principal components and by t-SNE. Red grows to the right and blue "
         "downwards: above with the place of the box in the picture, below with that of its centre in the "
         "window.",
-        "Scatter plots of the projected windows, coloured by the place in the picture and in the window",
+        "Scatter plots of the projected windows, colored by the place in the picture and in the window",
         _projections,
     ),
 )
