@@ -10,7 +10,7 @@ from objectspace.report import demo
 @pytest.fixture
 def few(small_demo: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds a demo already made."""
-    monkeypatch.setattr(demo, "make_demo", lambda out, told: small_demo)
+    monkeypatch.setattr(demo, "make_demo", lambda out, progress: small_demo)
 
 
 def test_demo_says_what_it_made_and_what_to_try(few, command, tmp_path):

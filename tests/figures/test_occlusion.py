@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 
 from objectspace.analyses.occlusion import Appeared, Occlusion, every_window
@@ -110,6 +111,27 @@ def test_texts_do_not_hide_each_other(result, pixels) -> None:
     axes = draw_occlusion(result, pixels).axes[0]
     places = [text.get_position() for text in axes.texts if text.get_text().startswith(("1 ", "2 "))]
     assert len(set(places)) == len(places) == 2
+
+
+def test_texts_hide_no_small_box_of_a_crowd(result, pixels) -> None:
+    corner = np.array([(4 + 11 * column, 8 + 2.2 * row) for row in range(6) for column in range(5)])
+    xyxy = np.concatenate([corner, corner + 1.2], axis=1).astype(np.float32)
+    rows = [0] * len(xyxy)
+    crowd = replace(
+        result,
+        objects=replace(result.objects.take(rows), xyxy=xyxy),
+        scores=result.scores[:, rows],
+        disappeared=np.zeros_like(result.disappeared[:, rows]),
+    )
+    figure = draw_occlusion(crowd, pixels)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    axes = figure.axes[0]
+    numbers = [text.get_window_extent(renderer) for text in axes.texts if text.get_text().isdigit()]
+    assert len(numbers) == 30
+    for left, top, right, bottom in xyxy:
+        x, y = axes.transData.transform(((left + right) / 2, (top + bottom) / 2))
+        assert not any(box.x0 < x < box.x1 and box.y0 < y < box.y1 for box in numbers)
 
 
 def test_many_predictions_have_eight_maps_and_none_has_no_map(result, pixels) -> None:

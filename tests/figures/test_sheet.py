@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
 from objectspace.errors import InputError
-from objectspace.figures.sheet import draw_sheet
+from objectspace.figures.sheet import draw_sheet, is_dark, lightened
 from objectspace.figures.style import BLUE, GRAY, ORANGE, write_figure
 from objectspace.search.tiles import SheetRow, Tile
 
@@ -109,3 +109,28 @@ def test_a_row_with_fewer_neighbors_than_another():
 def test_no_rows():
     with pytest.raises(InputError, match="a sheet needs at least one target"):
         draw_sheet([])
+
+
+def test_dark_pictures_are_lightened_and_others_left():
+    """Bright parts at 40 of 255 come to 150: a gamma of log(150 / 255) / log(40 / 255) = 0.2865."""
+    dark = np.zeros((20, 20, 3), np.uint8)
+    dark[5:15, 5:15] = 40
+    dark[0, 0] = 20
+    bright = np.full((20, 20, 3), 120, np.uint8)
+
+    assert is_dark(dark)
+    lighter = lightened(dark)
+    assert (lighter[10, 10] == 150).all()
+    assert (lighter[0, 0] == round(255 * (20 / 255) ** 0.2865)).all()
+    assert (lighter[2, 2] == 0).all()
+    assert lightened(bright) is bright
+    assert not is_dark(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_the_caption_says_so_and_has_room():
+    dark = Tile(np.full((90, 128, 3), 30, np.uint8), "dog")
+    figure = draw_sheet([SheetRow(dark, (tile("cat", 1.5),))], caption=CAPTION)
+    ((text, box),) = [found for found in texts(figure) if "euclidean" in found[0]]
+    assert text == f"{CAPTION} · dark pictures are lightened"
+    assert box.y0 >= figure.bbox.y0
+    assert "lightened" not in str(texts(draw_sheet(rows_of(1, 1), caption=CAPTION)))

@@ -59,7 +59,7 @@ def test_once_more_keeps_what_is_there(small_demo: Demo, monkeypatch: pytest.Mon
     told: list[str] = []
     monkeypatch.setattr(demo, "write_report", lambda store, out: small_demo.report)
 
-    again = make_demo(small_demo.world.parent, count=24, told=lambda stage, pictures: told.append(stage))
+    again = make_demo(small_demo.world.parent, count=24, progress=lambda stage, pictures: told.append(stage))
 
     assert "draw" not in told
     assert len(open_store(again.true)) == len(open_store(small_demo.true))

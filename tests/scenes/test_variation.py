@@ -8,7 +8,9 @@ from objectspace.images import image_from_array
 from objectspace.objects.masks import encode
 from objectspace.scenes.variation import (
     Cutout,
+    count_pictures,
     cut_out,
+    default_backgrounds,
     draw_background,
     object_pixels,
     picture_size,
@@ -203,3 +205,10 @@ def test_the_blurred_photo_has_no_trace_of_the_object():
 
 def test_large_photos_make_pictures_of_640_pixels():
     assert picture_size(4000, 3000) == (640, 480)
+
+
+@pytest.mark.parametrize("factor", ["position", "angle", "size", "background"])
+def test_the_number_of_pictures_is_known_before(factor):
+    grounds = {name: ground() for name in default_backgrounds(factor)}
+    pictures = list(vary(block(), grounds, factor, steps=3))
+    assert count_pictures(factor, steps=3, backgrounds=len(grounds)) == len(pictures)

@@ -57,7 +57,7 @@ def demo(out: DemoFolder = Path("objectspace-demo"), quiet: Quiet = False, as_js
     stages = dict.fromkeys(("draw", "find", "look up"), COUNT)
     try:
         with progress_bars(stages, shown=not (quiet or as_json)) as advance:
-            made = make_demo(out, told=advance)
+            made = make_demo(out, progress=advance)
     except KeyboardInterrupt:
         warn("stopped; the same command goes on")
         raise SystemExit(130) from None

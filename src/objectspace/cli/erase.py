@@ -35,8 +35,7 @@ def erase(
 ) -> None:
     """Erase factors from a space, as learned from varied pictures, into a new space (LEACE).
 
-    Shows what probes find of each factor before and after, in varied pictures that were held out, and what
-    becomes of the neighbors.
+    Shows probes of each factor before and after, on held-out varied pictures, and the neighbors' purity.
     """
     from objectspace.jobs.erase import erase_space
 

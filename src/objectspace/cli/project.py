@@ -49,7 +49,7 @@ def project_spaces(
 ) -> None:
     """Map spaces to their first components, and show what each holds of two factors (figure 7).
 
-    Of windows also the phase: where in its window the box's center lies. R2 is of photos held out.
+    For windows also the phase: the position of the box's center in its window. R2 is on held-out photos.
     """
     from objectspace.store import open_store
 

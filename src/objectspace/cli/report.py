@@ -1,4 +1,4 @@
-"""The command that tests the paper's claims on a store."""
+"""``objectspace report``: the paper's claims tested on a store."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def report(
 
 
 def print_findings(made: StoreReport) -> None:
-    """The claims as a table, what is missing, and where the page is."""
+    """Print the claims as a table, what is missing, and the path of the page."""
     from objectspace.report.page import number
 
     rows = []

@@ -48,6 +48,7 @@ def draw_context(measured: Context, pictures: Sequence[ViewedObject] = (), peopl
 
 
 def _panels(measured: Context, people: Rows) -> list[tuple[str, Rows]]:
+    """Return title and rows of each panel of estimates."""
     shares, pairs = measured.shares, measured.pairs
     embedding = [
         ("object", shares.object),

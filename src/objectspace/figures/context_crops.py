@@ -1,4 +1,4 @@
-"""Some objects as each of the three views has cut them, to look at."""
+"""Crops of some objects in each of the three views of a context measure."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ class ViewedObject:
 
 
 def cut_views(views: Views, paths: Mapping[str, str], *, count: int = 9) -> list[ViewedObject]:
-    """The object of median size of each of the most frequent labels, as the three spaces have cut it.
+    """Cut the object of median size of each of the most frequent labels, as the three spaces did.
 
-    ``paths``: where each image lies, by its id. Raises ImageError where a photo is not there any more, or
-    another one lies in its place.
+    ``paths``: the file of each image, by its id. Raises ImageError for a photo that is gone or was replaced.
     """
     pictures = []
     for row in _typical(views, count):
@@ -47,7 +46,7 @@ def cut_views(views: Views, paths: Mapping[str, str], *, count: int = 9) -> list
 
 
 def _typical(views: Views, count: int) -> list[int]:
-    """Rows of the objects of median size, label by label, the most frequent first."""
+    """Return the rows of the objects of median size, label by label, the most frequent first."""
     labels, number = np.unique(views.objects.label.astype(str), return_counts=True)
     frequent = labels[np.lexsort((labels, -number))][:count]
     size = area(views.objects.xyxy)

@@ -1,4 +1,4 @@
-"""A montage: pictures side by side (the paper's figure 6)."""
+"""Montages: pictures side by side (the paper's figure 6)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLUMNS = 4
 
 
 def draw_montage(pictures: Sequence[NDArray[np.uint8]]) -> Figure:
-    """Pictures (h, w, 3) in rows of four. Raises InputError without any."""
+    """Draw pictures (h, w, 3) in rows of four. Raises InputError without any."""
     if not pictures:
         raise InputError("a montage needs at least one picture")
     rows = -(-len(pictures) // COLUMNS)

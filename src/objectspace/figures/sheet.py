@@ -50,7 +50,11 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     columns = max(len(row.neighbors) for row in rows)
     width = max(NARROWEST, 2 * MARGIN + COLUMN + TARGET_GAP + columns * COLUMN)
     pitch = ROW + LINE * max((row.target.note or "").count("\n") for row in rows)
-    height = HEADER + pitch * len(rows) + FOOTER
+    tiles = [tile for row in rows for tile in (row.target, *row.neighbors) if tile.words is None]
+    dark = any(is_dark(tile.picture) for tile in tiles)
+    if dark:
+        caption = " · ".join(filter(None, (caption, "dark pictures are lightened")))
+    height = HEADER + pitch * len(rows) + FOOTER + LINE * dark
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
@@ -64,9 +68,6 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
             color, style = _frame(tile, row.target)
             _draw_tile(axes, tile, _column_left(column), top, color=color, style=style)
     labels = any(row.target.label is not None for row in rows)
-    tiles = [tile for row in rows for tile in (row.target, *row.neighbors) if tile.words is None]
-    if any(is_dark(tile.picture) for tile in tiles):
-        caption = "dark pictures are lightened" if not caption else f"{caption} · dark pictures are lightened"
     _draw_footer(axes, HEADER + pitch * len(rows), caption, legend=labels)
     return figure
 

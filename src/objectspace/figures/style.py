@@ -1,4 +1,4 @@
-"""How every figure looks, and how it is written to a file."""
+"""The style of all figures, and writing them to files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from objectspace.errors import InputError
 from objectspace.files import atomic_path, check_writable
 
-#: Two colors that color-blind readers tell apart and that differ in print (Okabe and Ito, 2008).
+#: Colors that are distinct for color-blind readers and in print (Okabe and Ito, 2008).
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GRAY = "#6E6E6E"
@@ -23,7 +23,7 @@ DOTS_PER_INCH = 320
 
 
 def check_figure_path(path: Path) -> Path:
-    """The path, if a figure can be written there. Called before the work, so that a typo costs none.
+    """Return the path if a figure can be written there. Called before the work, so that a typo costs none.
 
     Raises InputError for a suffix that is none of png, pdf and svg, for a path that is itself a folder, and
     where nothing can be written.

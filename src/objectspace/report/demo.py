@@ -1,4 +1,4 @@
-"""The whole job on a world that is drawn: objects by both routes, sheets, the report. Nothing is fetched."""
+"""The demo: the whole flow on the drawn world (both routes, sheets, report). Nothing is fetched."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ from objectspace.store import Store, open_store
 WORLD, FOUND, TRUE, REPORT = "world", "found.osp", "true.osp", "report"
 COUNT, SEED = 400, 7
 
-Told = Callable[[str, int], None]  # stage and how many pictures of it were finished since
+Progress = Callable[[str, int], None]  # stage, and how many of its pictures were finished since
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What a demo made.
+    """The results of a demo.
 
-    world: the folder of pictures; found: the store of the objects that the detector found in them, with a
-    sheet for each of its spaces; true: the store of the objects that were drawn, with their masks and
-    factors, and the report on it
+    world: the folder of pictures; found: the store of the detected objects, with a sheet for each of its
+    spaces; true: the store of the drawn objects, with their masks and factors, and the report on it
     """
 
     world: Path
@@ -46,34 +45,34 @@ def make_demo(
     out: Path,
     *,
     count: int = COUNT,
-    told: Told = lambda stage, pictures: None,
+    progress: Progress = lambda stage, pictures: None,
 ) -> Demo:
     """Draw a world into ``out``, index it twice by both routes with the shipped models, and report on it.
 
-    Once the detector finds the objects, once they are the ones that were drawn. What an earlier demo in the
-    same folder has finished is kept. Raises InputError for a folder that holds something else, and for one
-    that cannot be written.
+    The objects are once those that the detector finds, once those that were drawn. The finished parts of an
+    earlier demo in the same folder are kept. Raises InputError for a folder that holds something else, and
+    for one that cannot be written.
     """
     world = out / WORLD
     held = names_in(out)
     if not (held and (world / ANNOTATIONS).is_file()):
         if held:
             raise InputError(f"{out} holds something that is no demo; give a new folder with --out")
-        write_world(world, count=count, seed=SEED, progress=lambda pictures: told("draw", pictures))
+        write_world(world, count=count, seed=SEED, progress=lambda pictures: progress("draw", pictures))
     photos = find_photos([world / PICTURES])
     finding = Job(detector=load_detector("demo"), encoder=load_encoder("demo"))
     # As in the paper, windows of the drawn objects are cut from the deepest map: one space holds them all.
     labels = AnnotationSpec(world / ANNOTATIONS, "coco")
     drawn = replace(finding, annotations=labels, scale="deepest")
     for stage, job, store in (("find", finding, out / FOUND), ("look up", drawn, out / TRUE)):
-        index(photos, store, job, progress=_progress(told, stage))
+        index(photos, store, job, progress=_of_stage(progress, stage))
     found = open_store(out / FOUND)
     sheets = {name: _sheet(found, name, out) for name in finding.load().recipes()}
     return Demo(world, out / FOUND, out / TRUE, sheets, write_report(open_store(out / TRUE), out / REPORT))
 
 
-def _progress(told: Told, stage: str) -> Callable[[int, int], None]:
-    return lambda pictures, objects: told(stage, pictures)
+def _of_stage(progress: Progress, stage: str) -> Callable[[int, int], None]:
+    return lambda pictures, objects: progress(stage, pictures)
 
 
 def _sheet(store: Store, space: str, folder: Path) -> Path:

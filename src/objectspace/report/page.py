@@ -63,7 +63,7 @@ nothing is corrected for their number.</p>
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A figure of the page, as PNG, with what to know of it; ``alt`` is for those who cannot see it."""
+    """A figure of the page as PNG, with heading and caption; ``alt`` describes it in words."""
 
     key: str
     heading: str
@@ -73,7 +73,7 @@ class Picture:
 
 
 def png_of(figure: Figure) -> bytes:
-    """The figure as the bytes of a PNG file."""
+    """Return the figure as the bytes of a PNG file."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=DOTS_PER_INCH, facecolor="white")
     return stream.getvalue()
@@ -90,11 +90,11 @@ def page(
     notes: Sequence[str] = (),
     foot: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """The page's HTML.
+    """Return the page's HTML.
 
-    facts: what the report is of, name and value; pictures: in order; picture_of: for the key of a finding,
-    the key of its picture; missing: headings of pictures that could not be made, and why; notes: what the
-    findings rest on; foot: what made the report, name and value
+    facts: names and values that describe the store; pictures: in order; picture_of: the key of the picture of
+    each finding, by its key; missing: headings of pictures that could not be made, and the reasons; notes:
+    sentences on the data; foot: names and values that describe the software and the recipes
     """
     there = {picture.key for picture in pictures}
     parts = [
@@ -159,7 +159,7 @@ def _figure(picture: Picture) -> str:
 
 
 def number(value: float) -> str:
-    """Three significant digits, without an exponent: 0.325, 12.3, 90.1."""
+    """Format a number with three significant digits, without an exponent: 0.325, 12.3, 90.1."""
     if not math.isfinite(value):
         return "–"
     digits = 3 if abs(value) < 1 else 2 if abs(value) < 10 else 1

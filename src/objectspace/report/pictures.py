@@ -180,10 +180,10 @@ _DRAWERS = (
     ),
     _Drawer(
         "figure3",
-        "Figure 3. Which prediction falls when a window of the map is zeroed",
+        "Figure 3. Which prediction disappears when a window of the map is zeroed",
         "Every window of the layer before the head is zeroed in turn. Where that layer feeds a 1 x 1 "
-        "convolution, as in YOLOv3, a prediction can only fall when its own cell is covered; layers further "
-        "back tell more: objectspace occlude --tap.",
+        "convolution, as in YOLOv3, a score can only change where its own cell is covered; earlier layers "
+        "show the effect of the surroundings: objectspace occlude --tap.",
         "A photo with the map as a heat overlay, predictions before and after, and importance maps",
         _occlusion,
     ),

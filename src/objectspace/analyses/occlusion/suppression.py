@@ -5,9 +5,7 @@ computed once. Under a window only the predictions of changed cells are new: the
 candidates are computed once for all windows that share them, those among themselves within each window. Then
 suppression is solved for all windows at once, for the labels that a window affects.
 
-Two simpler ways were measured and left (docs/occlusion.md): all pairs anew within every window, which is
-quadratic in the candidates of a label; and one graph of conflicts between all states of all windows, most of
-which never occur together.
+Simpler ways were tried and left, see docs/occlusion.md.
 """
 
 from __future__ import annotations
