@@ -12,7 +12,7 @@ from objectspace.cli.options import Device, Json, StorePath
 from objectspace.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from objectspace.report import StoreReport
+    from objectspace.report import Report
 
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="where report.html goes", show_default=False)
@@ -60,7 +60,7 @@ def report(
         print_findings(made)
 
 
-def print_findings(made: StoreReport) -> None:
+def print_findings(made: Report) -> None:
     """Print the claims as a table, what is missing, and the path of the page."""
     from objectspace.report.page import number
 

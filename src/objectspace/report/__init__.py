@@ -31,7 +31,7 @@ from objectspace.report.pictures import Material, draw_pictures
 from objectspace.search.queries.networks import space_detector
 from objectspace.store import Store
 
-__all__ = ["Choice", "StoreReport", "write_report"]
+__all__ = ["Choice", "Report", "write_report"]
 
 PAGE = "report.html"
 
@@ -52,7 +52,7 @@ _PICTURE_OF = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StoreReport:
+class Report:
     """A report that was written: its path, the findings, the choice, and each missing figure with the reason.
 
     recipes: of each chosen space, by its name; notes: sentences on the data behind the findings
@@ -94,9 +94,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def write_report(
-    store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu"
-) -> StoreReport:
+def write_report(store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu") -> Report:
     """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
 
     A part that fails (photos that are gone, a network that cannot be loaded, no object with room to move) is
@@ -133,7 +131,7 @@ def write_report(
     )
     with atomic_path(path, replace=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return StoreReport(path, findings, chosen, recipes, notes, missing)
+    return Report(path, findings, chosen, recipes, notes, missing)
 
 
 def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Material:

@@ -1,1 +1,0 @@
-"""Networks: torch modules, their weights and their taps."""
