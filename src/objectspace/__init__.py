@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         ImageError,
         InputError,
         ModelError,
+        NonFiniteError,
         ObjectspaceError,
         QueryError,
         RecipeError,
@@ -88,7 +89,7 @@ if TYPE_CHECKING:
         MaskSpec,
         PromptSpec,
     )
-    from objectspace.report import write_report
+    from objectspace.report.html_report import write_report
     from objectspace.scenes.variation_files import draw_variation
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world.world_files import write_world
@@ -118,6 +119,7 @@ _ADDRESSES = {
     "ImageError": "errors",
     "InputError": "errors",
     "ModelError": "errors",
+    "NonFiniteError": "errors",
     "IndexSummary": "jobs.commits",
     "Job": "pipeline.job",
     "LoadedJob": "pipeline.loaded_job",
@@ -160,7 +162,7 @@ _ADDRESSES = {
     "load_encoder_map": "models.encoders.encoder_maps",
     "load_prompter": "models.prompts",
     "make_objects": "objects.records",
-    "write_report": "report",
+    "write_report": "report.html_report",
     "measure_context": "analyses.context",
     "measure_factor": "analyses.factors",
     "measure_occlusion": "analyses.occlusion",
@@ -207,6 +209,7 @@ __all__ = [
     "LoadedJob",
     "MaskSpec",
     "ModelError",
+    "NonFiniteError",
     "Objects",
     "ObjectspaceError",
     "PromptSpec",

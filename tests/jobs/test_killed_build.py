@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and for
 BUILD = """
 import os, signal
 from pathlib import Path
-from objectspace import build_index
+from objectspace.jobs import build_index
 from objectspace.store import tables
 
 def stepped(function, name):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from objectspace import build_index
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError, StoreBusyError
 from objectspace.files import content_id
+from objectspace.jobs import build_index
 from objectspace.jobs.build_index import choose_settings, index_space
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.search import SpaceSearch, approximate

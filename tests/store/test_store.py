@@ -496,11 +496,11 @@ def test_every_record_is_one_line(path, make_batch):
         assert repr(writer.finished()) == "Keys(2 keys)"
     store = open_store(path)
     assert repr(store) == f"Store({str(path)!r}, spaces: resnet50-crop, yolo-window)"
-    assert repr(store.space("yolo-window")) == "Space('yolo-window', 2 x 3 vectors)"
+    assert repr(store.space("yolo-window")) == "Space('yolo-window', 2 vectors of 3 numbers)"
     stored = store.stored_space("yolo-window")
     assert repr(stored) == "StoredSpace('yolo-window', 2 x 3 vectors on disk, no index)"
     assert repr(stored.vectors) == "StoredVectors(2 x 3, on disk)"
     assert repr(batch) == "Batch(2 images, 4 objects, spaces: resnet50-crop, yolo-window)"
     assert repr(batch.vectors["yolo-window"]) == "SpaceRows(2 x 3 vectors of yolo, window route)"
-    assert repr(batch.objects) == "Objects(4 in 2 images: 2 dog, 2 potted plant)"
+    assert repr(batch.objects) == "Objects(4 in 2 images: dog 2, potted plant 2; factors angle, apple)"
     assert repr(no_objects()) == "Objects(0 in 0 images: none)"

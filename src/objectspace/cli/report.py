@@ -12,7 +12,7 @@ from objectspace.cli.options import Device, Json, StorePath
 from objectspace.cli.output import print_json, print_table
 
 if TYPE_CHECKING:
-    from objectspace.report import Report
+    from objectspace.report.html_report import Report
 
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="where report.html goes", show_default=False)
@@ -49,7 +49,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Test the paper's claims on a store, draw its figures, and write one HTML file."""
-    from objectspace.report import Choice, write_report
+    from objectspace.report.html_report import Choice, write_report
     from objectspace.store import open_store
 
     choice = Choice(crop, window, orientation, period, style, group)

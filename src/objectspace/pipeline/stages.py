@@ -24,7 +24,7 @@ from objectspace.embeddings.pooling import pool
 from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
 from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.embeddings.windows import responsible_cells
-from objectspace.errors import InputError, ModelError
+from objectspace.errors import InputError, ModelError, NonFiniteError
 from objectspace.files import content_id, printable_path
 from objectspace.images import (
     Failure,
@@ -36,7 +36,7 @@ from objectspace.images import (
 )
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders import Encoder
-from objectspace.models.maps import MapRun, MapSource
+from objectspace.models.maps import MapRun, MapSource, check_finite
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.records import Objects
 from objectspace.pipeline.loaded_job import LoadedJob
@@ -106,18 +106,13 @@ def find(batch: Sequence[DecodedImage], job: LoadedJob) -> list[DetectedImage | 
         try:
             vectors = _pooled(decoded.image, objects[0], job, runs, row) if len(objects[0]) else {}
             found.append(DetectedImage(decoded.image, *objects, decoded.contents, vectors))
-        except ModelError as error:
-            found.append(_failure(decoded.image, error))
+        except NonFiniteError as error:
+            found.append(_failure(decoded.image.path, error))
     return found
 
 
-def _check_finite(values: NDArray[np.float32], name: str) -> None:
-    if not np.isfinite(values).all():
-        raise ModelError(f"{name} gave NaN or infinity for this image; are its weights whole?")
-
-
-def _failure(image: Image, error: Exception) -> Failure:
-    return Failure(printable_path(image.path), str(error))
+def _failure(path: str, error: Exception) -> Failure:
+    return Failure(printable_path(path), error.reason if isinstance(error, NonFiniteError) else str(error))
 
 
 _Found = tuple[Objects, tuple[Failure, ...]]
@@ -145,10 +140,10 @@ def _detected(image: Image, row: int, run: MapRun, detector: Detector, job: Load
         objects = detector.find_objects(
             run, row, image.image_id, frame, confidence=job.confidence, iou=job.iou
         )
-        _check_finite(objects.score, detector.name)
+        check_finite(detector.name, image.image_id, objects.score)
     except (ModelError, InputError) as error:
         # The thresholds were checked with the job: what is refused here are this image's numbers.
-        return _failure(image, error)
+        return _failure(image.path, error)
     return objects, ()
 
 
@@ -159,7 +154,7 @@ def _prompted(images: Sequence[Image], job: LoadedJob) -> list[_Found | Failure]
         return [(objects, ()) for objects in job.prompts.find_objects(images)]
     except (ModelError, InputError) as error:
         if len(images) == 1:
-            return [_failure(images[0], error)]
+            return [_failure(images[0].path, error)]
     return [found for image in images for found in _prompted([image], job)]
 
 
@@ -170,7 +165,7 @@ def _pooled(
     if (source := job.map_source) is None:
         return {}
     run, frame = runs[source.name], source.frame((image.width, image.height))
-    spaces = _queried(objects, job, source, run, row)
+    spaces = _queried(image.image_id, objects, job, source, run, row)
     maps = {head.layer: run.maps[head.layer][row] for head in source.heads}
     heads = [replace(head, grid_wh=_grid_wh(maps[head.layer])) for head in source.heads]
     cells = responsible_cells(objects, heads, frame, job.scale, source=source.source)
@@ -179,7 +174,7 @@ def _pooled(
         for pooling in job.poolings if len(here) else ():
             own = cells.take(here)
             vectors, outside = pool(maps[head.layer], objects.take(here), own, pooling, frame, head.stride)
-            _check_finite(vectors, source.name)
+            check_finite(source.name, image.image_id, vectors)
             columns = {"head": own.head, "cell_x": own.cell_x, "cell_y": own.cell_y, "anchor": own.anchor}
             recipe = map_recipe(source, head, pooling, job.scale)
             spaces[job.map_name(source, pooling, head)] = SpaceRows(
@@ -195,14 +190,14 @@ def _grid_wh(features: Tensor) -> tuple[int, int]:
 
 
 def _queried(
-    objects: Objects, job: LoadedJob, source: MapSource, run: MapRun, row: int
+    image_id: str, objects: Objects, job: LoadedJob, source: MapSource, run: MapRun, row: int
 ) -> dict[str, SpaceRows]:
     """The vectors of the queries that made the objects, where the network has queries and made them."""
     made = np.flatnonzero(objects.source == source.source)
     if run.queries is None or not len(made):
         return {}
     vectors = run.queries[row].float().cpu().numpy()[objects.provenance.anchor[made]]
-    _check_finite(vectors, source.name)
+    check_finite(source.name, image_id, vectors)
     rows = SpaceRows(query_recipe(source), objects.object_id[made], vectors)
     return {job.query_name(source): rows}
 
@@ -309,8 +304,8 @@ class _CropBatches:
         if not count:
             return result
         try:
-            _check_finite(vectors, self._encoder.name)
-        except ModelError as error:
-            return Failure(printable_path(result.path), str(error))
+            check_finite(self._encoder.name, result.image_id, vectors)
+        except NonFiniteError as error:
+            return _failure(result.path, error)
         rows = SpaceRows(self._recipe, result.objects.object_id, vectors.copy())
         return replace(result, vectors={**result.vectors, self._name: rows})

@@ -16,7 +16,7 @@ from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.specs import AnnotationSpec
-from objectspace.report import Report, write_report
+from objectspace.report.html_report import Report, write_report
 from objectspace.scenes.world.world_files import ANNOTATIONS, PICTURES, write_world
 from objectspace.store import Store, open_store
 

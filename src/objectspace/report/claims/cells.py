@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.occlusion import Occlusion
 from objectspace.analyses.statistics import Estimate, estimate_mean
 from objectspace.errors import InputError
 from objectspace.report.claims.evidence import WINDOW, CellShares, Evidence, require
+
+if TYPE_CHECKING:
+    from objectspace.analyses.occlusion import Occlusion
 
 
 def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from objectspace import report
 from objectspace._version import __version__
 from objectspace.errors import InputError, ModelError, QueryError
 from objectspace.models.detectors.torchvision_models import TorchvisionDetector
-from objectspace.report import Choice, write_report
+from objectspace.report import html_report
+from objectspace.report.html_report import Choice, write_report
 from objectspace.store import Store, open_store
 from tests.models.detectors.tiny_detectors import BUILDERS, NAMES
 
@@ -28,7 +28,7 @@ def test_without_its_detector_a_store_still_has_a_report(
     def gone(*arguments, **options):
         raise ModelError("the weights are gone")
 
-    monkeypatch.setattr(report, "space_detector", gone)
+    monkeypatch.setattr(html_report, "space_detector", gone)
 
     made = write_report(store, tmp_path / "out")
 
@@ -60,7 +60,7 @@ def test_of_another_family_only_the_zeroing_is_left_out(
     network = BUILDERS["ssd"]().eval()
     detector = TorchvisionDetector("ssd", network, weights="0" * 64, names=NAMES, precision="float32")
     store = indexed(detector=detector)
-    monkeypatch.setattr(report, "space_detector", lambda *_, **options: detector)
+    monkeypatch.setattr(html_report, "space_detector", lambda *_, **options: detector)
 
     made = write_report(store, tmp_path / "out")
 
@@ -120,7 +120,7 @@ def test_an_unknown_column_shows_nothing_and_says_so(
     def none(*arguments):
         raise ModelError("not in this test")
 
-    monkeypatch.setattr(report, "_detector", none)
+    monkeypatch.setattr(html_report, "_detector", none)
 
     made = write_report(store, tmp_path / "out", Choice(orientation="azimth"))
 

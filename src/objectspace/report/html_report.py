@@ -1,0 +1,201 @@
+"""The report: the paper's claims and figures on a user's own store, as one HTML file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from objectspace._version import __version__
+from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import InputError, counted
+from objectspace.files import atomic_path, check_writable
+from objectspace.models.detectors import Detector
+from objectspace.report.claims import Finding, Missing, require, weigh_claims
+from objectspace.report.evidence import (
+    OCCLUDED,
+    Choice,
+    Photos,
+    attempt,
+    choose,
+    gather,
+    move,
+    occlude,
+    photos_of,
+)
+from objectspace.report.page import page
+from objectspace.report.pictures import Material, draw_pictures
+from objectspace.search.queries.networks import space_detector
+from objectspace.store import Store
+
+__all__ = ["Choice", "Report", "write_report"]
+
+PAGE = "report.html"
+
+_PICTURE_OF = {
+    "orientation": "figure2",
+    "opposite": "figure2",
+    "color first": "figure2",
+    "sub-class": "figure2",
+    "own cell": "figure3",
+    "classes": "figure5",
+    "on chair": "figure5",
+    "not beside": "figure5",
+    "look-alikes": "figure5",
+    "location": "figure7",
+    "place, not phase": "figure7",
+    "t-SNE": "figure7",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """A report that was written: its path, the findings, the choice, and each missing figure with the reason.
+
+    recipes: of each chosen space, by its name; notes: sentences on the data behind the findings
+    """
+
+    path: Path
+    findings: list[Finding]
+    choice: Choice
+    recipes: Mapping[str, Recipe]
+    notes: list[str]
+    missing: list[tuple[str, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON, as ``objectspace report --json`` prints it."""
+        spaces = {"crop": self.choice.crop, "window": self.choice.window}
+        return {
+            "report": str(self.path),
+            "version": __version__,
+            "spaces": spaces,
+            "recipe": {
+                route: self.recipes[name].to_json() if name else None for route, name in spaces.items()
+            },
+            "orientation": self.choice.orientation,
+            "style": self.choice.style,
+            "group": self.choice.group,
+            "claims": [_finding_json(finding) for finding in self.findings],
+            "notes": self.notes,
+            "missing": [{"figure": heading, "reason": reason} for heading, reason in self.missing],
+        }
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "claim": finding.claim,
+        "measure": finding.measure,
+        **(finding.estimate.to_json() if finding.estimate else {}),
+        "verdict": finding.verdict,
+        "reason": finding.reason or None,
+    }
+
+
+def write_report(store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu") -> Report:
+    """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
+
+    A part that fails (photos that are gone, a network that cannot be loaded, no object with room to move) is
+    left out, and the report gives the reason. Photos are decoded one at a time.
+    Raises InputError for a folder that cannot be written or a store without objects, QueryError for an
+    unknown space or one of another route.
+
+    >>> write_report(open_store("photos.osp"), Path("report")).path  # doctest: +SKIP
+    PosixPath('report/report.html')
+    """
+    if not len(store):
+        raise InputError(f"{store.path} holds no objects yet; index photos first")
+    chosen = choose(store, choice or Choice())
+    recipes = {name: store.recipe(name) for name in (chosen.crop, chosen.window) if name is not None}
+    path = out / PAGE
+    check_writable(path)
+    with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
+        material = _material(store, chosen, Path(scratch), device)
+        findings = weigh_claims(gather(store, chosen, material.zeroed, material.moved))
+        pictures, missing = draw_pictures(material)
+    notes = _notes(material)
+    text = page(
+        f"objectspace report: {store.path.name}",
+        _facts(store, chosen),
+        findings,
+        pictures,
+        _PICTURE_OF,
+        missing=missing,
+        notes=notes,
+        foot=[
+            ("objectspace", __version__),
+            *((name, _recipe_text(recipe)) for name, recipe in recipes.items()),
+        ],
+    )
+    with atomic_path(path, replace=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Report(path, findings, chosen, recipes, notes, missing)
+
+
+def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Material:
+    space = choice.window or choice.crop
+    photos: Photos | Missing = Missing("the store has no crop space and no window space")
+    if space is not None:
+        photos = attempt(lambda: photos_of(store, space, OCCLUDED))
+    detector = attempt(lambda: _detector(store, choice, device))
+    return Material(
+        store,
+        choice,
+        photos,
+        zeroed=attempt(lambda: occlude(require(detector), require(photos).read)),
+        moved=attempt(lambda: move(require(detector), require(photos).read, scratch)),
+    )
+
+
+def _detector(store: Store, choice: Choice, device: str) -> Detector:
+    """Return the detector of the window space, in float32, which occlusion needs."""
+    if choice.window is None:
+        raise InputError("the store has no window space")
+    return space_detector(store, choice.window, device=device, precision="float32")
+
+
+def _notes(material: Material) -> list[str]:
+    """Return sentences on the amount of data behind the findings and on photos that were left out."""
+    notes = []
+    if not isinstance(material.zeroed, Missing):
+        count = len(material.zeroed.shares)
+        notes.append(
+            f"Zeroing rests on {counted(count, 'photo')} of the store in which something was detected."
+        )
+    if not isinstance(material.moved, Missing):
+        moved = material.moved
+        notes.append(
+            f"Location and t-SNE rest on one object ({moved.label}), shown at {len(moved.pictures)} places: "
+            "their intervals are over these pictures and say nothing of other objects."
+        )
+    if not isinstance(material.photos, Missing) and (unread := material.photos.unread):
+        looked_at = len(material.photos.read) + len(unread)
+        notes.append(
+            f"{len(unread)} of {counted(looked_at, 'photo')} could not be looked at, the first: {unread[0]}."
+        )
+    return notes
+
+
+def _recipe_text(recipe: Recipe) -> str:
+    """Return the recipe in one line, as the store keeps it."""
+    return json.dumps({key: value for key, value in recipe.to_json().items() if value is not None})
+
+
+def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
+    info = store.info()
+    labels = ", ".join(f"{count} {label}" for label, count in list(info.labels.items())[:12])
+    more = len(info.labels) - 12
+    rows = [
+        ("store", f"{store.path.name}: {counted(info.images, 'photo')}, {counted(info.objects, 'object')}"),
+        ("labels", labels + (f" and {more} more labels" if more > 0 else "")),
+        ("crop space", choice.crop or "none"),
+        ("window space", choice.window or "none"),
+        (
+            "orientation",
+            f"{choice.orientation}, period {choice.period:g}" if choice.orientation else "not known",
+        ),
+        ("style", choice.style or "not known"),
+    ]
+    return [*rows, ("group", choice.group)] if choice.group else rows
