@@ -7,9 +7,9 @@ small object in a large photo costs no photo-sized array.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pycocotools.mask
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError
@@ -22,7 +22,7 @@ LONGEST_COUNT = 7
 def encode(pixels: NDArray[np.bool_]) -> Mask:
     """The run-length mask of booleans (h, w), true where the object is."""
     height, width = pixels.shape
-    return Mask(height, width, pycocotools.mask.encode(np.asfortranarray(pixels, np.uint8))["counts"])
+    return Mask(height, width, _coco_api().encode(np.asfortranarray(pixels, np.uint8))["counts"])
 
 
 def decode(mask: Mask) -> NDArray[np.bool_]:
@@ -53,14 +53,14 @@ def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> 
     """The mask of a polygon (n, 2) in pixels of the image, as COCO fills it; what lies outside is cut off."""
     width, height = image_wh
     flat: Sequence[float] = polygon_xy.reshape(-1).tolist()
-    (packed,) = pycocotools.mask.frPyObjects([flat], height, width)
+    (packed,) = _coco_api().frPyObjects([flat], height, width)
     return Mask(height, width, packed["counts"])
 
 
 def united(masks: Sequence[Mask]) -> Mask:
     """The pixels of any of one or more masks of one image."""
     first = masks[0]
-    packed = pycocotools.mask.merge([_coco(mask) for mask in masks])
+    packed = _coco_api().merge([_coco(mask) for mask in masks])
     return Mask(first.height, first.width, packed["counts"])
 
 
@@ -78,7 +78,7 @@ def mask_from_runs(lengths: NDArray[np.int64], image_wh: tuple[int, int]) -> Mas
     firsts = np.flatnonzero(np.diff(inside, prepend=not inside[0]))
     runs = np.add.reduceat(lengths[some], firsts).tolist()
     outside_first = [0, *runs] if inside[0] else runs
-    packed = pycocotools.mask.frPyObjects({"size": [height, width], "counts": outside_first}, height, width)
+    packed = _coco_api().frPyObjects({"size": [height, width], "counts": outside_first}, height, width)
     return Mask(height, width, packed["counts"])
 
 
@@ -98,13 +98,22 @@ def mask_from_counts(counts: bytes, image_wh: tuple[int, int]) -> Mask:
 
 def mask_box(mask: Mask) -> NDArray[np.float32]:
     """The tight box (4,) ``xyxy`` float32 of a mask on pixel edges; zeros where the mask is empty."""
-    x, y, width, height = pycocotools.mask.toBbox(_coco(mask))
+    x, y, width, height = _coco_api().toBbox(_coco(mask))
     return np.array([x, y, x + width, y + height], np.float32)
 
 
 def mask_area(mask: Mask) -> int:
     """How many pixels of a mask are the object's."""
-    return int(pycocotools.mask.area(_coco(mask)))
+    return int(_coco_api().area(_coco(mask)))
+
+
+def _coco_api() -> Any:
+    """Return pycocotools' functions, imported when a mask is first packed: a machine that only reads masks, as
+    one with nothing but a GPU's packages does, needs none of them.
+    """
+    import pycocotools.mask
+
+    return pycocotools.mask
 
 
 def _coco(mask: Mask) -> dict[str, object]:

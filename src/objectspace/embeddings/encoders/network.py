@@ -90,16 +90,27 @@ class NetworkEncoder:
         vectors = [self._run(batch) for batch in batches(crops, self.batch_size)]
         return torch.cat(vectors)[: len(crops)].cpu().numpy()
 
+    def embed_on_device(self, crops: Tensor) -> Tensor:
+        """Return the vectors (b, dimension) float32 of crops (b, input_size, input_size, 3) uint8, both on the
+        encoder's device; ``b`` must be its ``batch_size`` for vectors that depend on no other crop.
+
+        On a GPU nothing waits: the vectors are there when what is computed from them runs.
+        """
+        with torch.inference_mode(), reproducible(self.device):
+            return _vectors(self.network(self._normalized(crops)), self.name).float()
+
     def _run(self, batch: NDArray[np.uint8]) -> Tensor:
         """Vectors (b, d) float32 on the device, of crops (b, s, s, 3)."""
-        with torch.inference_mode(), reproducible(self.device):
-            return _vectors(self.network(self.normalised(batch)), self.name).float()
+        return self.embed_on_device(torch.from_numpy(np.ascontiguousarray(batch)).to(self.device))
 
     def normalised(self, pixels: NDArray[np.uint8]) -> Tensor:
         """What the network reads for pixels (b, h, w, 3) of any size: (b, 3, h, w) on its device."""
+        return self._normalized(torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device))
+
+    def _normalized(self, pixels: Tensor) -> Tensor:
         # Pixels lie as (b, h, w, 3), which is what torch calls channels_last: no copy is made.
-        planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-        return torch.addcmul(self._shift, planes.to(self.device).float(), self._factor).to(self._dtype)
+        planes = pixels.permute(0, 3, 1, 2).float()
+        return torch.addcmul(self._shift, planes, self._factor).to(self._dtype)
 
     def _per_colour(self, values: NDArray[np.float64]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self.device).reshape(1, 3, 1, 1)

@@ -1,0 +1,66 @@
+"""Copies between a processor and a device that run beside the device's work, and that nobody waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def staging(count: int, device: torch.device) -> Tensor:
+    """Return ``count`` bytes of the processor's memory, page-locked where ``device`` is a GPU.
+
+    Only from page-locked memory does a copy run beside other work. torch keeps what was freed and hands it out
+    again once the copies that read it have ended, so it may be dropped right after :meth:`Transfers.upload`.
+    """
+    return torch.empty(count, dtype=torch.uint8, pin_memory=device.type == "cuda")
+
+
+class Download:
+    """Numbers on their way to the processor."""
+
+    def __init__(self, values: Tensor) -> None:
+        self._arrived = None
+        if values.device.type == "cpu":
+            self._host = values
+            return
+        self._host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        self._host.copy_(values, non_blocking=True)
+        self._arrived = torch.cuda.Event()
+        self._arrived.record(torch.cuda.current_stream(values.device))
+
+    def numpy(self) -> NDArray[Any]:
+        """Return the numbers, which are the caller's; waits until they have arrived."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return np.array(self._host)
+
+
+class Transfers:
+    """Copies to a device, on a CUDA stream of their own where it is a GPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def upload(self, parts: Sequence[Tensor]) -> Tensor:
+        """Return the bytes of all parts (each (m,) uint8 of :func:`staging`) one after another, on the device.
+
+        What is computed next on the device waits for them; the caller does not.
+        """
+        with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
+            whole = torch.empty(sum(map(len, parts)), dtype=torch.uint8, device=self._device)
+            start = 0
+            for part in parts:
+                whole[start : start + len(part)].copy_(part, non_blocking=True)
+                start += len(part)
+        if self._stream is not None:
+            current = torch.cuda.current_stream(self._device)
+            current.wait_stream(self._stream)
+            whole.record_stream(current)
+        return whole
