@@ -9,8 +9,11 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-#: The columns of the geometry that the kernel reads, int64, a row each object: see ``PackedObjects``.
-COLUMNS = tl.constexpr(11)
+#: Columns of the geometry: see :func:`objectspace.embeddings.device_crops.cut_on_device`.
+COLUMNS = tl.constexpr(14)
+
+#: Pixels of a column that are filled at once.
+_BLOCK = tl.constexpr(128)
 
 
 @triton.jit
@@ -51,8 +54,32 @@ def _axis(index, side, SIZE: tl.constexpr, CUBIC: tl.constexpr):  # type: ignore
 
 
 @triton.jit
+def fill_runs(runs, geometry, masks):  # type: ignore[no-untyped-def]
+    """Write ones where masks cover their objects; a program writes one run.
+
+    runs: int64 (r, 3), an object's row, the run's first and last pixel (exclusive) down the columns of its photo
+    masks: uint8 zeros, the objects' rectangles row by row
+    """
+    run = runs + tl.program_id(0).to(tl.int64) * 3
+    own = geometry + tl.load(run) * COLUMNS
+    first, last = tl.load(run + 1), tl.load(run + 2)
+    start, width, rows = tl.load(own + 1), tl.load(own + 6), tl.load(own + 7)
+    left, top = tl.load(own + 11), tl.load(own + 12)
+    height = tl.load(own + 13)
+    first_column = tl.maximum(first // height, left)
+    last_column = tl.minimum((last - 1) // height, left + width - 1)
+    for column in range(first_column, last_column + 1):
+        low = tl.maximum(first - column * height, top)
+        high = tl.minimum(tl.minimum(last - column * height, height), top + rows)
+        for block in range(low, high, _BLOCK):
+            y = block + tl.arange(0, _BLOCK)
+            tl.store(masks + start + (y - top) * width + (column - left), 1, mask=y < high)
+
+
+@triton.jit
 def cut(  # type: ignore[no-untyped-def]
     pixels,
+    masks,
     geometry,
     crops,
     FILL_R: tl.constexpr,
@@ -64,7 +91,7 @@ def cut(  # type: ignore[no-untyped-def]
 ):
     """Resample each object's canvas to a crop; a program makes one tile of one crop.
 
-    pixels: uint8, all objects' pixels and masks; geometry: int64 (n, COLUMNS)
+    pixels, masks: uint8, of all photos and all masked objects; geometry: int64 (n, COLUMNS)
     crops: uint8 (n, SIZE, SIZE, 3), written
     """
     row, tile = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -103,7 +130,7 @@ def cut(  # type: ignore[no-untyped-def]
             visible = row_inside[:, None] & inside[None, :]
             if mask_start >= 0:
                 place = source_y[:, None].to(tl.int64) * width + source_x[None, :]
-                visible = visible & (tl.load(pixels + mask_start + place, mask=visible, other=0) != 0)
+                visible = visible & (tl.load(masks + mask_start + place, mask=visible, other=0) != 0)
             at = pixels + start + source_y[:, None] * row_stride + source_x[None, :] * pixel_stride
             row_red += weight_x * tl.load(at, mask=visible, other=FILL_R).to(tl.float32)
             row_green += weight_x * tl.load(at + color_stride, mask=visible, other=FILL_G).to(tl.float32)

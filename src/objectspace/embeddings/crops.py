@@ -126,8 +126,8 @@ def cut_crops(
     """
     crops = np.empty((len(objects), size, size, 3), np.uint8)
     for row in range(len(objects)):
-        area, opaque = outline(image, objects.xyxy[row], objects.mask[row])
-        pixels, area, opaque = bounded(image.pixels, area, opaque, policy)
+        area, opaque = _outline(image, objects.xyxy[row], objects.mask[row])
+        pixels, area, opaque = _bounded(image.pixels, area, opaque, policy)
         if policy.background == "only":
             crops[row] = _surroundings_alone(pixels, area, opaque, policy, size, interpolation)
             continue
@@ -139,7 +139,7 @@ def cut_crops(
 Area = tuple[int, int, int, int]
 
 
-def outline(image: Image, box: NDArray[np.float32], mask: Mask | None) -> tuple[Area, Bool | None]:
+def _outline(image: Image, box: NDArray[np.float32], mask: Mask | None) -> tuple[Area, Bool | None]:
     """The pixels (left, top, right, bottom) that hold the object tightly, and which of them are its own."""
     height, width = image.pixels.shape[:2]
     scale = (width / image.width, height / image.height)
@@ -173,11 +173,11 @@ def _mask_in(area: Area, mask: Mask, scale: tuple[float, float]) -> Bool:
     return reduced
 
 
-def bounded(
+def _bounded(
     pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy
 ) -> tuple[UInt8, Area, Bool | None]:
     """The photo, and the object in it, at a scale at which the canvas is no larger than all bounds."""
-    canvas_w, canvas_h, _, _ = layout(area, policy)
+    canvas_w, canvas_h, _, _ = _layout(area, policy)
     factor = 1
     while canvas_w * canvas_h > LARGEST_CANVAS * factor**2:
         factor *= 2
@@ -198,7 +198,7 @@ def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) 
     """The object on its background, at the scale of the photo: (height, width, 3)."""
     left, top, right, bottom = area
     width, height = right - left, bottom - top
-    canvas_w, canvas_h, x, y = layout(area, policy)
+    canvas_w, canvas_h, x, y = _layout(area, policy)
     if policy.background in ("black", "mean"):
         colour = (0, 0, 0) if policy.background == "black" else IMAGENET_MEAN
         canvas = _plain(canvas_w, canvas_h, colour)
@@ -212,7 +212,7 @@ def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) 
     return canvas
 
 
-def layout(area: Area, policy: CropPolicy) -> tuple[int, int, int, int]:
+def _layout(area: Area, policy: CropPolicy) -> tuple[int, int, int, int]:
     """The canvas's width and height, and where the object's left top corner lies on it."""
     left, top, right, bottom = area
     width, height = right - left, bottom - top
@@ -239,7 +239,7 @@ def _surroundings_alone(
     it costs little, and no pixel that it takes for surroundings has a part of the object in it.
     """
     left, top, right, bottom = area
-    canvas_w, canvas_h, x, y = layout(area, policy)
+    canvas_w, canvas_h, x, y = _layout(area, policy)
     canvas = _surroundings(pixels, left - x, top - y, canvas_w, canvas_h)
     hole = np.zeros((canvas_h, canvas_w, 1), np.uint8)
     hole[y : y + bottom - top, x : x + right - left, 0] = 255 if opaque is None else opaque * np.uint8(255)

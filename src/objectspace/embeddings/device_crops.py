@@ -1,19 +1,20 @@
-"""The crop route on a GPU: objects go there as they lie in their photos, and are cut, resampled and encoded there.
+"""The crop route on a GPU: whole photos lie there, and objects are cut, resampled and encoded where they lie.
 
 ::
 
-    pack_objects (threads, processor) ─▶ upload ─▶ cut_packed ─▶ encoder ─▶ download
-                                         page-locked, on a stream of its own; nothing waits for a photo
+    decoded photos ─▶ upload ─▶ cut_on_device ─▶ encoder (full batches) ─▶ download
 
-The crops are those of :func:`objectspace.embeddings.crops.cut_crops` but for a grey level here and there, where a
-value lies half-way between two (tests/embeddings/test_device_crops.py).
+Everything is submitted ahead and nothing waits for a photo. Where each crop comes from is worked out for all photos
+of a group together, because hundreds of small steps a photo, each under the interpreter's lock, are what held
+sixteen threads to the rate of one. The crops are those of :func:`objectspace.embeddings.crops.cut_crops` but for a
+grey level here and there, where a value lies half-way between two.
 """
 
 from __future__ import annotations
 
 import importlib.util
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,19 +24,19 @@ from torch import Tensor
 
 from objectspace.embeddings.crops import (
     IMAGENET_MEAN,
-    Area,
-    Bool,
+    LARGEST_CANVAS,
     CropPolicy,
     Interpolation,
-    UInt8,
-    bounded,
-    layout,
-    outline,
+    cut_crops,
 )
 from objectspace.embeddings.encoders.network import NetworkEncoder
+from objectspace.errors import InputError
 from objectspace.images import Image
-from objectspace.networks.transfers import Download, Transfers, staging
-from objectspace.objects.records import Objects
+from objectspace.networks.transfers import Download, Transfers, staged
+from objectspace.objects.masks import object_runs
+from objectspace.objects.records import Mask, Objects
+
+Int64 = NDArray[np.int64]
 
 #: Backgrounds that are cut on a device; the others need the surroundings blurred or filled first.
 ON_DEVICE = ("black", "mean", "keep")
@@ -43,8 +44,11 @@ ON_DEVICE = ("black", "mean", "keep")
 #: Output pixels a side that one program of the kernel makes.
 _TILE = 16
 
-#: Batches on the device at once: one computes while the next is uploaded and the last one's vectors return.
+#: Batches under way at once: one computes while the next is uploaded and the last one's vectors return.
 _IN_FLIGHT = 3
+
+#: Bytes of photos that are cut together at most, so that photos of any size take a bounded memory.
+_GROUP_BYTES = 1 << 30
 
 
 def cuts_on(device: torch.device, policy: CropPolicy) -> bool:
@@ -57,189 +61,269 @@ def cuts_on(device: torch.device, policy: CropPolicy) -> bool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PackedObjects:
-    """The pixels that the crops of some objects (n,) are made of, ready to be uploaded.
+class DevicePhoto:
+    """A photo and the objects to cut of it.
 
-    pixels: uint8 bytes; object after object a rectangle of its photo (h, w, 3), then its mask (h, w) if any
-    starts: int64 (n + 1,), the first byte of each object, and the end
-    geometry: int64 (n, 11): first byte of the rectangle; first byte of the mask, or -1; width and height of the
-        canvas; left, top, width and height of the rectangle on it; bytes from row to row, from pixel to pixel
-        and from color to color
+    pixels: uint8 (h, w, 3) at full scale, in page-locked memory (:func:`objectspace.networks.transfers.staged`),
+        or on the device, where the colors may also lie one after another
     """
 
     pixels: Tensor
-    starts: NDArray[np.int64]
-    geometry: NDArray[np.int64]
+    objects: Objects
 
     def __len__(self) -> int:
-        return len(self.geometry)
-
-    def part(self, start: int, stop: int) -> PackedObjects:
-        """Return the objects ``start`` to ``stop`` (exclusive), without a copy of their pixels."""
-        first, last = int(self.starts[start]), int(self.starts[stop])
-        geometry = self.geometry[start:stop].copy()
-        _shift(geometry, -first)
-        return PackedObjects(self.pixels[first:last], self.starts[start : stop + 1] - first, geometry)
+        return len(self.objects)
 
 
-def pack_objects(image: Image, objects: Objects, policy: CropPolicy, device: torch.device) -> PackedObjects:
-    """Return the objects of one image, packed for the crops of a policy that :func:`cuts_on` accepts.
+@dataclass(frozen=True, slots=True, eq=False)
+class CropPlan:
+    """Where the crops of objects (n,), maybe of many photos, come from.
 
-    Safe to call from many threads. Raises InputError for a mask that does not fit its photo.
+    area: int64 (n, 4), the rectangle of the photo that a crop shows: left, top, exclusive right and bottom
+    canvas: int64 (n, 4), width and height of the canvas, left and top of the rectangle on it
+    masked: bool (n,), whether a mask hides a part of the rectangle
+    runs: int64 (r, 3), of the masks: the object's row, first and last pixel (exclusive) down its photo's columns
     """
-    parts = [_packable(image, objects, row, policy) for row in range(len(objects))]
-    sizes = [pixels.size + (0 if mask is None else mask.size) for pixels, mask, _ in parts]
-    starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    buffer = staging(int(starts[-1]), device)
-    packed: UInt8 = buffer.numpy()
-    geometry = np.empty((len(parts), 11), np.int64)
-    for row, (pixels, mask, on_canvas) in enumerate(parts):
-        start, (height, width) = int(starts[row]), pixels.shape[:2]
-        end = start + pixels.size
-        packed[start:end].reshape(pixels.shape)[:] = pixels
-        if mask is not None:
-            packed[end : end + mask.size].reshape(mask.shape)[:] = mask
-        geometry[row] = (start, -1 if mask is None else end, *on_canvas, width, height, 3 * width, 3, 1)
-    return PackedObjects(buffer, starts, geometry)
+
+    area: Int64
+    canvas: Int64
+    masked: NDArray[np.bool_]
+    runs: Int64
 
 
-def _packable(
-    image: Image, objects: Objects, row: int, policy: CropPolicy
-) -> tuple[UInt8, Bool | None, tuple[int, int, int, int]]:
-    """Return an object's rectangle of the photo, its mask there, and where on which canvas it lies: the canvas's
-    width and height, the rectangle's left and top.
+def plan_crops(
+    boxes: NDArray[np.float32], masks: Sequence[Mask | None], image_wh: Int64, policy: CropPolicy
+) -> CropPlan:
+    """Return where the crops of objects come from: as :func:`objectspace.embeddings.crops.cut_crops` has it, for
+    all objects at once.
+
+    boxes: (n, 4), masks: (n,), image_wh: (n, 2), the size of each object's photo. Raises InputError for a mask of
+    another size.
     """
-    area, opaque = outline(image, objects.xyxy[row], objects.mask[row])
-    pixels, area, opaque = bounded(image.pixels, area, opaque, policy)
-    canvas_w, canvas_h, x, y = layout(area, policy)
+    area, masked = _whole_pixels(boxes, image_wh), np.zeros(len(boxes), np.bool_)
+    runs = _mask_runs(masks, area, image_wh)
+    if len(runs):
+        tight = _bounds(runs, area, image_wh[:, 1])
+        masked = tight[:, 0] < tight[:, 2]
+        area[masked] = tight[masked]
+    sides = area[:, 2:] - area[:, :2]
+    longer = sides.max(axis=1, initial=1)
+    margin = np.round(policy.margin * longer).astype(np.int64)
+    canvas_wh = (np.stack([longer, longer], 1) if policy.fit == "pad" else sides) + 2 * margin[:, None]
+    offset = (canvas_wh - sides) // 2
     if policy.background == "keep":
-        area, x, y, opaque = *_in_photo(area, (canvas_w, canvas_h), (x, y), pixels), None
-    left, top, right, bottom = area
-    return pixels[top:bottom, left:right], opaque, (canvas_w, canvas_h, x, y)
+        # The surroundings stay: the rectangle is what of the photo lies on the canvas, and nothing is hidden.
+        corner = area[:, :2] - offset
+        first, last = np.maximum(corner, 0), np.minimum(corner + canvas_wh, image_wh)
+        area, offset, masked = np.concatenate([first, last], 1), first - corner, np.zeros_like(masked)
+    return CropPlan(area, np.concatenate([canvas_wh, offset], 1), masked, runs[masked[runs[:, 0]]])
 
 
-def _in_photo(
-    area: Area, canvas_wh: tuple[int, int], offset: tuple[int, int], pixels: UInt8
-) -> tuple[Area, int, int]:
-    """Return the part of the photo that lies on a canvas around an area, and its left and top on the canvas."""
-    left, top = area[0] - offset[0], area[1] - offset[1]
-    inside = (
-        max(left, 0),
-        max(top, 0),
-        min(left + canvas_wh[0], pixels.shape[1]),
-        min(top + canvas_wh[1], pixels.shape[0]),
-    )
-    return inside, inside[0] - left, inside[1] - top
+def _whole_pixels(boxes: NDArray[np.float32], image_wh: Int64) -> Int64:
+    """Return the whole pixels (n, 4) that boxes touch, at least one each: ``whole_pixels`` of all at once."""
+    first = np.clip(np.floor(boxes[:, :2]), 0, image_wh - 1).astype(np.int64)
+    last = np.clip(np.ceil(boxes[:, 2:]), first + 1, image_wh).astype(np.int64)
+    return np.concatenate([first, last], axis=1)
 
 
-def _shift(geometry: NDArray[np.int64], by: int) -> None:
-    """Move the first bytes that a geometry names, in place."""
-    geometry[:, 0] += by
-    geometry[:, 1] = np.where(geometry[:, 1] < 0, -1, geometry[:, 1] + by)
+def _mask_runs(masks: Sequence[Mask | None], area: Int64, image_wh: Int64) -> Int64:
+    """Return the runs (r, 3) of the masks in the columns of their areas."""
+    known = [(row, mask) for row, mask in enumerate(masks) if mask is not None]
+    for (row, mask), (width, height) in zip(known, image_wh[[row for row, _ in known]].tolist(), strict=True):
+        if (mask.width, mask.height) != (width, height):
+            raise InputError(
+                f"the mask of object {row} has {mask.width} x {mask.height} pixels, its photo {width} x {height}"
+            )
+    runs = object_runs([mask for _, mask in known])
+    row = np.array([row for row, _ in known], np.int64)[runs[:, 0]]
+    height = image_wh[row, 1]
+    ends = np.clip(runs[:, 1:], (area[row, 0] * height)[:, None], (area[row, 2] * height)[:, None])
+    return np.concatenate([row[:, None], ends], axis=1)[ends[:, 0] < ends[:, 1]]
 
 
-def cut_packed(
-    pixels: Tensor,
-    geometry: Tensor,
+def _bounds(runs: Int64, area: Int64, heights: Int64) -> Int64:
+    """Return the tight rectangle (n, 4) of each object's runs in its area; empty where they cover none of it."""
+    row, first, last = runs.T
+    height = heights[row]
+    column, end = first // height, (last - 1) // height
+    bounds = np.tile(np.array([1 << 62, 1 << 62, -1, -1], np.int64), (len(area), 1))
+    # A run is a part of its first column; one that goes on is whole columns and a part of its last one as well.
+    top = first - column * height
+    _extend(bounds, row, column, column + 1, top, np.minimum(last - column * height, height), area)
+    if len(on := np.flatnonzero(end > column)):
+        row, height, column, end, last = row[on], height[on], column[on], end[on], last[on]
+        _extend(bounds, row, column + 1, end, 0 * height, np.where(end > column + 1, height, 0), area)
+        _extend(bounds, row, end, end + 1, 0 * height, last - end * height, area)
+    return bounds
+
+
+def _extend(
+    bounds: Int64, row: Int64, left: Int64, right: Int64, top: Int64, bottom: Int64, area: Int64
+) -> None:
+    """Widen bounds (n, 4) in place by rectangles (m,) of the rows ``row``, which are sorted, in their areas."""
+    top, bottom = np.maximum(top, area[row, 1]), np.minimum(bottom, area[row, 3])
+    some = top < bottom
+    if not some.any():
+        return
+    row = row[some]
+    starts = np.flatnonzero(np.diff(row, prepend=-1))
+    own = bounds[row[starts]]
+    for place, values, reduce in (
+        (0, left, np.minimum),
+        (1, top, np.minimum),
+        (2, right, np.maximum),
+        (3, bottom, np.maximum),
+    ):
+        own[:, place] = reduce(own[:, place], reduce.reduceat(values[some], starts))
+    bounds[row[starts]] = own
+
+
+def cut_on_device(
+    photos: Sequence[DevicePhoto],
     policy: CropPolicy,
     size: int,
+    transfers: Transfers,
     *,
     interpolation: Interpolation = "bilinear",
-    rows: int | None = None,
 ) -> Tensor:
-    """Return the crops (rows, size, size, 3) uint8 of objects (n,) whose pixels and geometry lie on a device.
+    """Return the crops (n, size, size, 3) uint8 of all photos' objects, on the device; nothing waits for it.
 
-    Rows after the objects' own are black; by default there are none. Nothing waits for the device.
+    Only an object whose canvas exceeds :data:`objectspace.embeddings.crops.LARGEST_CANVAS`, which the processor's
+    path reduces first, is cut by the processor.
     """
-    from objectspace.embeddings.crop_kernel import cut
+    from objectspace.embeddings.crop_kernel import cut, fill_runs
 
-    count = len(geometry) if rows is None else rows
-    crops = torch.empty((count, size, size, 3), dtype=torch.uint8, device=pixels.device)
-    crops[len(geometry) :] = 0
+    device = transfers.device
+    count = sum(map(len, photos))
+    crops = torch.empty((count, size, size, 3), dtype=torch.uint8, device=device)
+    if not count:
+        return crops
+    image_wh = np.array([photo.pixels.shape[1::-1] for photo in photos], np.int64)
+    owner = np.repeat(np.arange(len(photos)), list(map(len, photos)))
+    plan = plan_crops(
+        np.concatenate([photo.objects.xyxy for photo in photos]),
+        [mask for photo in photos for mask in photo.objects.mask],
+        image_wh[owner],
+        policy,
+    )
+    geometry, mask_bytes = _geometry(plan, [photo.pixels for photo in photos], owner)
+    pixels = transfers.upload([_flat(photo.pixels) for photo in photos])
+    table = transfers.upload([staged(geometry, device)]).view(torch.int64)
+    masks = torch.zeros(mask_bytes + 1, dtype=torch.uint8, device=device)
+    if len(plan.runs):
+        runs = transfers.upload([staged(plan.runs, device)]).view(torch.int64)
+        fill_runs[(len(plan.runs),)](runs, table, masks)
     fill = IMAGENET_MEAN if policy.background == "mean" else (0, 0, 0)
-    if len(geometry):
-        tiles = (-(-size // _TILE)) ** 2
-        cut[(len(geometry), tiles)](pixels, geometry, crops, *fill, size, interpolation == "bicubic", _TILE)
+    tiles = (-(-size // _TILE)) ** 2
+    cut[(count, tiles)](pixels, masks, table, crops, *fill, size, interpolation == "bicubic", _TILE)
+    for row in np.flatnonzero(plan.canvas[:, :2].prod(axis=1) > LARGEST_CANVAS):
+        photo = photos[owner[row]]
+        one = photo.objects.take([row - np.searchsorted(owner, owner[row])])
+        large = cut_crops(_image(photo), one, policy, size, interpolation=interpolation)
+        crops[row] = torch.from_numpy(large[0]).to(device)
     return crops
 
 
+def _geometry(plan: CropPlan, photos: Sequence[Tensor], owner: Int64) -> tuple[Int64, int]:
+    """Return what the kernels read of each object (n, 14), and the bytes of all masks.
+
+    First byte of the rectangle and of its mask (-1: none); the canvas's width and height; left, top, width and
+    height of the rectangle on it; bytes from row to row, from pixel to pixel and from color to color; left and top
+    of the rectangle in its photo; the photo's height.
+    """
+    starts = np.cumsum([0, *(pixels.numel() for pixels in photos[:-1])])[owner]
+    strides = np.array([pixels.stride() for pixels in photos], np.int64)[owner]
+    heights = np.array([len(pixels) for pixels in photos], np.int64)[owner]
+    corner, sides = plan.area[:, :2], plan.area[:, 2:] - plan.area[:, :2]
+    start = starts + corner[:, 1] * strides[:, 0] + corner[:, 0] * strides[:, 1]
+    sizes = np.where(plan.masked, sides.prod(axis=1), 0)
+    mask_start = np.where(plan.masked, np.cumsum(sizes) - sizes, -1)
+    columns = (start[:, None], mask_start[:, None], plan.canvas, sides, strides, corner, heights[:, None])
+    return np.concatenate(columns, axis=1), int(sizes.sum())
+
+
+def _flat(pixels: Tensor) -> Tensor:
+    """Return a photo's bytes (m,) in the order in which they lie in memory."""
+    return pixels.as_strided((pixels.numel(),), (1,))
+
+
+def _image(photo: DevicePhoto) -> Image:
+    height, width = photo.pixels.shape[:2]
+    return Image("", "a photo", photo.pixels.cpu().contiguous().numpy(), width, height)
+
+
 class DeviceCropEncoder:
-    """Cuts and encodes packed objects on the encoder's device, in full batches that run on from photo to photo."""
+    """Cuts and encodes photos' objects on the encoder's device, in full batches that run on from photo to photo."""
 
     def __init__(self, encoder: NetworkEncoder, policy: CropPolicy) -> None:
         self._encoder, self._policy = encoder, policy
         self._transfers = Transfers(encoder.device)
 
-    def embed(self, packs: Iterable[PackedObjects]) -> Iterator[NDArray[np.float32]]:
-        """Yield the vectors (n, dimension) of the objects of each pack, in order.
+    def embed(self, photos: Iterable[DevicePhoto]) -> Iterator[NDArray[np.float32]]:
+        """Yield the vectors (n, dimension) of each photo's objects, in order.
 
-        A pack's vectors come when those of its last batch have arrived; up to :data:`_IN_FLIGHT` batches are
-        under way before.
+        They come when the photo's last batch has arrived; up to :data:`_IN_FLIGHT` batches are under way before.
         """
         counts: deque[int] = deque()
         under_way: deque[Download] = deque()
-        vectors = np.empty((0, self._encoder.dimension), np.float32)
-        batches = self._batches(packs, counts)
-        more = True
-        while more or under_way:
-            while more and len(under_way) < _IN_FLIGHT:
-                batch = next(batches, None)
-                more = batch is not None
-                if batch is not None:
-                    under_way.append(self._submit(batch))
-            if under_way:
-                vectors = np.concatenate([vectors, under_way.popleft().numpy()])
-            while counts and counts[0] <= len(vectors):
-                count = counts.popleft()
-                yield vectors[:count]
-                vectors = vectors[count:]
+        arrived = np.empty((0, self._encoder.dimension), np.float32)
+        for batch, count in self._batches(photos, counts):
+            under_way.append(Download(self._encoder.embed_on_device(batch)[:count]))
+            if len(under_way) < _IN_FLIGHT:
+                continue
+            arrived = yield from self._complete(arrived, under_way.popleft(), counts)
+        while under_way:
+            arrived = yield from self._complete(arrived, under_way.popleft(), counts)
+        for _ in counts:
+            yield arrived[:0]
 
-    def _batches(
-        self, packs: Iterable[PackedObjects], counts: deque[int]
-    ) -> Iterator[list[PackedObjects]]:
-        """Yield parts of packs that fill a batch each, the last one perhaps not; note each pack's count."""
-        parts: list[PackedObjects] = []
-        room = self._encoder.batch_size
-        for pack in packs:
-            counts.append(len(pack))
-            start = 0
-            while start < len(pack):
-                stop = min(len(pack), start + room)
-                parts.append(pack.part(start, stop))
-                room -= stop - start
-                start = stop
-                if not room:
-                    yield parts
-                    parts, room = [], self._encoder.batch_size
-        if parts:
-            yield parts
+    def _complete(
+        self, arrived: NDArray[np.float32], download: Download, counts: deque[int]
+    ) -> Generator[NDArray[np.float32], None, NDArray[np.float32]]:
+        """Yield the vectors of photos that are complete with one more download; return what is left over."""
+        arrived = np.concatenate([arrived, download.numpy()])
+        while counts and counts[0] <= len(arrived):
+            count = counts.popleft()
+            yield arrived[:count]
+            arrived = arrived[count:]
+        return arrived
 
-    def _submit(self, parts: Sequence[PackedObjects]) -> Download:
-        """Send a batch on its way: upload, cut, encode, download."""
-        count = sum(map(len, parts))
-        pixels, geometry = self._upload(parts)
+    def _batches(self, photos: Iterable[DevicePhoto], counts: deque[int]) -> Iterator[tuple[Tensor, int]]:
+        """Yield full batches of crops on the device, and how many of them are an object's; note photos' counts."""
+        size = self._encoder.batch_size
+        waiting: list[Tensor] = []
+        held = 0
+        for group in self._groups(photos):
+            counts.extend(map(len, group))
+            waiting.append(self._cut(group))
+            held += len(waiting[-1])
+            if held < size:
+                continue
+            crops = torch.cat(waiting) if len(waiting) > 1 else waiting[0]
+            whole = held - held % size
+            for start in range(0, whole, size):
+                yield crops[start : start + size], size
+            waiting, held = [crops[whole:]], held - whole
+        if held:
+            crops = torch.cat(waiting)
+            yield torch.cat([crops, crops.new_zeros((size - held, *crops.shape[1:]))]), held
+
+    def _groups(self, photos: Iterable[DevicePhoto]) -> Iterator[list[DevicePhoto]]:
+        """Yield photos with a batch of objects together, or fewer where they fill :data:`_GROUP_BYTES`."""
+        group: list[DevicePhoto] = []
+        objects = pixels = 0
+        for photo in photos:
+            group.append(photo)
+            objects += len(photo)
+            pixels += photo.pixels.numel()
+            if objects >= self._encoder.batch_size or pixels >= _GROUP_BYTES:
+                yield group
+                group, objects, pixels = [], 0, 0
+        if group:
+            yield group
+
+    def _cut(self, group: Sequence[DevicePhoto]) -> Tensor:
         encoder = self._encoder
-        crops = cut_packed(
-            pixels,
-            geometry,
-            self._policy,
-            encoder.input_size,
-            interpolation=encoder.interpolation,
-            rows=encoder.batch_size,
+        return cut_on_device(
+            group, self._policy, encoder.input_size, self._transfers, interpolation=encoder.interpolation
         )
-        return Download(encoder.embed_on_device(crops)[:count])
-
-    def _upload(self, parts: Sequence[PackedObjects]) -> tuple[Tensor, Tensor]:
-        """Return pixels and geometry of some packs on the device."""
-        rows, start = [], 0
-        for part in parts:
-            geometry = part.geometry.copy()
-            _shift(geometry, start)
-            rows.append(geometry)
-            start += len(part.pixels)
-        table = np.concatenate(rows)
-        staged = staging(table.nbytes, self._encoder.device)
-        staged.numpy()[:] = table.reshape(-1).view(np.uint8)
-        pixels = self._transfers.upload([part.pixels for part in parts])
-        geometry_on_device = self._transfers.upload([staged])
-        return pixels, geometry_on_device.view(torch.int64).reshape(table.shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 
-def staging(count: int, device: torch.device) -> Tensor:
-    """Return ``count`` bytes of the processor's memory, page-locked where ``device`` is a GPU.
+def staged(values: NDArray[Any], device: torch.device) -> Tensor:
+    """Return an array as bytes (m,) uint8, in page-locked memory where ``device`` is a GPU.
 
     Only from page-locked memory does a copy run beside other work. torch keeps what was freed and hands it out
     again once the copies that read it have ended, so it may be dropped right after :meth:`Transfers.upload`.
+    Safe to call from many threads; the copy is made without the interpreter's lock.
     """
-    return torch.empty(count, dtype=torch.uint8, pin_memory=device.type == "cuda")
+    flat = torch.from_numpy(np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+    return torch.empty(flat.shape, dtype=torch.uint8, pin_memory=device.type == "cuda").copy_(flat)
 
 
 class Download:
@@ -45,22 +46,26 @@ class Transfers:
     """Copies to a device, on a CUDA stream of their own where it is a GPU."""
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self.device = device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def upload(self, parts: Sequence[Tensor]) -> Tensor:
-        """Return the bytes of all parts (each (m,) uint8 of :func:`staging`) one after another, on the device.
+        """Return the bytes of all parts (each (m,) uint8) one after another, on the device.
 
-        What is computed next on the device waits for them; the caller does not.
+        A part is :func:`staged`, or lies on the device already, its values there. What is computed next on the
+        device waits for the copies; the caller does not.
         """
-        with nullcontext() if self._stream is None else torch.cuda.stream(self._stream):
-            whole = torch.empty(sum(map(len, parts)), dtype=torch.uint8, device=self._device)
+        if self._stream is None:
+            return torch.cat(list(parts)) if parts else torch.empty(0, dtype=torch.uint8)
+        with torch.cuda.stream(self._stream):
+            whole = torch.empty(sum(map(len, parts)), dtype=torch.uint8, device=self.device)
             start = 0
             for part in parts:
                 whole[start : start + len(part)].copy_(part, non_blocking=True)
                 start += len(part)
-        if self._stream is not None:
-            current = torch.cuda.current_stream(self._device)
-            current.wait_stream(self._stream)
-            whole.record_stream(current)
+                if part.is_cuda:
+                    part.record_stream(self._stream)
+        current = torch.cuda.current_stream(self.device)
+        current.wait_stream(self._stream)
+        whole.record_stream(current)
         return whole

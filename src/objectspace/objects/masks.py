@@ -49,6 +49,39 @@ def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
     return np.ascontiguousarray(columns[:, top:bottom].T)
 
 
+def object_runs(masks: Sequence[Mask]) -> NDArray[np.int64]:
+    """Return the runs (r, 3) that masks of any sizes cover: the mask's place in the list, and the run's first and
+    last pixel (exclusive), counted down the mask's columns; in order.
+
+    All masks are read at once, so that many small ones cost no more than a large one. Raises InputError for runs
+    that do not cover their mask's pixels.
+    """
+    if not masks:
+        return np.empty((0, 3), np.int64)
+    numbers, lasts = _numbers(b"".join(mask.counts for mask in masks))
+    ends_of_counts = np.cumsum([len(mask.counts) for mask in masks])
+    mask = np.searchsorted(ends_of_counts, lasts, side="right")
+    firsts = np.searchsorted(mask, np.arange(len(masks) + 1))
+    place = np.arange(len(numbers)) - firsts[mask]
+    lengths = numbers.copy()
+    for chain in (place % 2 == 1, (place % 2 == 0) & (place > 0)):
+        lengths[chain] = _cumsum_within(numbers[chain], mask[chain])
+    ends = _cumsum_within(lengths, mask)
+    for one, end in zip(masks, ends[firsts[1:] - 1].tolist(), strict=True):
+        if end != one.height * one.width:
+            raise InputError(f"mask: its runs cover {end} pixels, expected {one.height} x {one.width}")
+    covered = (place % 2 == 1) & (lengths > 0)
+    return np.stack([mask, ends - lengths, ends], axis=1)[covered]
+
+
+def _cumsum_within(values: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the running sums of values (n,), each group's (n,), which is sorted, from its own start."""
+    sums: NDArray[np.int64] = np.cumsum(values)
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    before = (sums - values)[starts]
+    return sums - np.repeat(before, np.diff(starts, append=len(values)))
+
+
 def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> Mask:
     """The mask of a polygon (n, 2) in pixels of the image, as COCO fills it; what lies outside is cut off."""
     width, height = image_wh
@@ -127,12 +160,18 @@ def _run_lengths(counts: bytes) -> NDArray[np.int64]:
     whether more follow; negative numbers extend the last character's fifth bit. From the fourth on it
     is the difference to the length two before.
     """
+    numbers, _ = _numbers(counts)
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers
+
+
+def _numbers(counts: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers that COCO's characters spell, before differences are added up, and where each ends."""
     sixes = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
     lasts = np.flatnonzero((sixes & 32) == 0)
     starts = np.concatenate([[0], lasts[:-1] + 1])
     places = np.arange(len(sixes)) - np.repeat(starts, lasts - starts + 1)
     numbers = np.add.reduceat((sixes & 31) << (5 * places), starts)
     numbers -= ((sixes[lasts] & 16) != 0).astype(np.int64) << (5 * (lasts - starts + 1))
-    numbers[1::2] = np.cumsum(numbers[1::2])
-    numbers[2::2] = np.cumsum(numbers[2::2])
-    return numbers
+    return numbers, lasts
