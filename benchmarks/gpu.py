@@ -21,6 +21,7 @@ import json
 import os
 import platform
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,7 @@ from objectspace.embeddings.device_crops import (
     cut_on_device,
     cuts_on,
     plan_crops,
+    prepare_crops,
 )
 from objectspace.embeddings.device_windows import cut_windows_on_device
 from objectspace.embeddings.encoders.network import NetworkEncoder, Preprocessing
@@ -56,8 +58,10 @@ from objectspace.networks.darknet.architectures import ARCHITECTURES
 from objectspace.networks.darknet.network import load_network
 from objectspace.networks.device_decoding import DeviceJpegDecoder, jpeg_size
 from objectspace.networks.precision import resolve_device, resolve_precision, torch_dtype
-from objectspace.networks.transfers import Download, Transfers, staged
+from objectspace.networks.transfers import Download, Transfers, prompt_threads, staged
+from objectspace.objects.boxes import Frame
 from objectspace.objects.detectors.darknet import DarknetDetector
+from objectspace.objects.device_inputs import lay_on_device
 from objectspace.objects.labels import COCO_NAMES
 from objectspace.objects.records import Mask, Objects, make_objects
 
@@ -66,6 +70,9 @@ LITE = Preprocessing(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bicubic")
 
 #: Multiplications and additions of a forward pass at 224 x 224, counted apart.
 GFLOP_A_CROP = {"resnet50": 8.2, "tf_efficientnet_lite0": 0.8}
+
+#: Of YOLOv3 at 416 x 416 (Redmon and Farhadi 2018, table 2).
+GFLOP_A_PHOTO = 65.9
 
 OBJECTS_A_PHOTO = 8
 
@@ -164,7 +171,7 @@ def build_encoder(name: str, device: str, precision: str, batch_size: int | None
 
 def decode(photo: Photo) -> Image:
     """The photo's pixels, by torchvision's decoder: the same as Pillow's, without Python's lock."""
-    data = torch.frombuffer(bytearray(photo.data), dtype=torch.uint8)
+    data = torch.frombuffer(photo.data, dtype=torch.uint8)
     pixels = decode_jpeg(data, mode=ImageReadMode.RGB).permute(1, 2, 0).numpy()
     return Image(str(photo.objects.image_id[0]), "", pixels, photo.width, photo.height)
 
@@ -302,20 +309,27 @@ def build_detector(device: str, precision: str, name: str = "yolov3") -> Darknet
 
 
 def windows_end_to_end(
-    photos: Sequence[Photo], count: int, detector: DarknetDetector, *, workers: int
+    photos: Sequence[Photo], count: int, detector: DarknetDetector, *, workers: int, decoder: str
 ) -> int:
     """The windows of ``count`` photos' objects, from JPEG to the processor's memory; returns their number.
 
     The boxes are the annotated ones, each at its own head; windows are 3 x 3 cells.
     """
     stream = [photos[number % len(photos)] for number in range(count)]
-    transfers, under_way, objects = Transfers(detector.device), deque[list[Download]](), 0
-    for batch in grouped(
-        in_threads(stream, partial(laid_on_input, detector=detector), workers), detector.batch_size
-    ):
-        under_way.append(submit_windows(batch, detector, transfers))
-        if len(under_way) == 3:
-            objects += sum(len(part.numpy()) for part in under_way.popleft())
+    transfers, size = Transfers(detector.device), detector.batch_size
+    under_way, objects = deque[list[Download]](), 0
+    if decoder == "nvjpeg":
+        photos_there = decoded_on_device(stream, detector.device)
+        task = partial(located, detector=detector)
+        ready: Iterator[Any] = work_ahead(photos_there, task, workers=1, ahead=2 * size)
+        submit = submit_photos
+    else:
+        ready, submit = in_threads(stream, partial(laid_on_input, detector=detector), workers), submit_inputs
+    with prompt_threads():
+        for batch in grouped(ready, size):
+            under_way.append(submit(batch, detector, transfers))
+            if len(under_way) == 3:
+                objects += sum(len(part.numpy()) for part in under_way.popleft())
     return objects + sum(len(part.numpy()) for parts in under_way for part in parts)
 
 
@@ -326,21 +340,45 @@ def laid_on_input(photo: Photo, detector: DarknetDetector) -> tuple[Tensor, Cell
     return staged(pixels, detector.device), responsible_cells(photo.objects, detector.heads, frame, source="")
 
 
-def submit_windows(
+def submit_inputs(
     batch: Sequence[tuple[Tensor, Cells]], detector: DarknetDetector, transfers: Transfers
 ) -> list[Download]:
-    """One pass and the gather of its windows, submitted."""
+    """One pass over inputs that the processor has laid, and the gather of its windows, submitted."""
     width, height = detector.input_wh
     inputs = transfers.upload([pixels for pixels, _ in batch]).view(-1, height, width, 3).permute(0, 3, 1, 2)
-    run = detector.network.run((inputs.float() / 255).to(torch_dtype(detector.precision)), taps_of(detector))
+    return submit_pass(inputs, [cells for _, cells in batch], detector, transfers)
+
+
+def located(photo: DevicePhoto, detector: DarknetDetector) -> tuple[DevicePhoto, Frame, Cells]:
+    """A photo on the device, how the network's input lies on it, and the cells of its objects."""
+    frame = detector.frame((photo.pixels.shape[1], photo.pixels.shape[0]))
+    return photo, frame, responsible_cells(photo.objects, detector.heads, frame, source="")
+
+
+def submit_photos(
+    batch: Sequence[tuple[DevicePhoto, Frame, Cells]], detector: DarknetDetector, transfers: Transfers
+) -> list[Download]:
+    """The same for photos that lie on the device."""
+    inputs = lay_on_device([photo.pixels for photo, _, _ in batch], [frame for _, frame, _ in batch])
+    return submit_pass(inputs, [cells for _, _, cells in batch], detector, transfers)
+
+
+def submit_pass(
+    inputs: Tensor, cells: Sequence[Cells], detector: DarknetDetector, transfers: Transfers
+) -> list[Download]:
+    """One pass over inputs (b, 3, h, w), filled up to a full batch, and its windows."""
+    missing = detector.batch_size - len(inputs)
+    full = torch.cat([inputs, inputs.new_zeros((missing, *inputs.shape[1:]))]) if missing else inputs
+    full = (full.float() / 255).to(torch_dtype(detector.precision))
+    run = detector.network.run(full.contiguous(memory_format=torch.channels_last), taps_of(detector))
     parts = []
     for head in detector.heads:
-        own = [np.flatnonzero(cells.head == head.layer) for _, cells in batch]
+        own = [np.flatnonzero(one.head == head.layer) for one in cells]
         if not sum(map(len, own)):
             continue
-        image = np.repeat(np.arange(len(batch)), list(map(len, own)))
-        cells = joined([cells.take(rows) for rows, (_, cells) in zip(own, batch, strict=True)])
-        parts.append(Download(cut_windows_on_device(run.taps[head.tap], image, cells, 3, transfers)))
+        image = np.repeat(np.arange(len(cells)), list(map(len, own)))
+        here = joined([one.take(rows) for rows, one in zip(own, cells, strict=True)])
+        parts.append(Download(cut_windows_on_device(run.taps[head.tap], image, here, 3, transfers)))
     return parts
 
 
@@ -400,7 +438,15 @@ def device_crops(
     }
     size, filter_name = encoder.input_size, encoder.interpolation
     return {
-        way: cut_on_device(ready, policy, size, transfers, interpolation=filter_name).cpu().numpy()
+        way: cut_on_device(
+            prepare_crops(ready, policy, size, encoder.device, interpolation=filter_name),
+            policy,
+            size,
+            transfers,
+            interpolation=filter_name,
+        )
+        .cpu()
+        .numpy()
         for way, ready in by_decoder.items()
     }
 
@@ -463,7 +509,8 @@ def where_time_goes(
         pixels = jpegs.decode([one.data for one in photos])
         ready = [DevicePhoto(one, photo.objects) for one, photo in zip(pixels, photos, strict=True)]
         objects = sum(map(len, ready))
-        cut = timed(partial(cut_on_device, ready, policy, size, transfers, interpolation="bilinear"), device)
+        prepared = prepare_crops(ready, policy, size, device)
+        cut = timed(lambda: cut_on_device(prepared, policy, size, transfers), device)
         took = timed(lambda: jpegs.decode([one.data for one in photos]), device)
         part = staged(image.pixels, device)
         figures |= {
@@ -498,7 +545,7 @@ def measure_encoder(
     eager = encoder_alone(encoder, options.seconds)
     if options.compile:
         start = time.perf_counter()
-        encoder.compile()
+        encoder.compile_passes()
         compiled = encoder.embed(crops)
         report(
             figure="compiled",
@@ -517,8 +564,8 @@ def measure_encoder(
         roofline_share=alone * GFLOP_A_CROP[name] / 1e3 / peak,
     )
     for megapixels, photos in photo_sets.items():
-        for decoder in ("processor", "nvjpeg") if encoder.device.type == "cuda" else ("processor",):
-            count = len(photos) * (options.repeat if decoder == "processor" else 3 * options.repeat)
+        for decoder in decoders(encoder.device):
+            count = photo_count(photos, decoder, options)
             run = partial(
                 crops_end_to_end, photos, count, encoder, policy, workers=options.workers, decoder=decoder
             )
@@ -543,54 +590,84 @@ def measure_encoder(
 def measure_windows(photo_sets: dict[str, list[Photo]], peak: float, options: argparse.Namespace) -> None:
     """Print the lines of YOLOv3's windows."""
     detector = build_detector(options.device, "bfloat16", options.detector)
-    report(
-        figure="same_windows", largest_difference=window_difference(next(iter(photo_sets.values())), detector)
-    )
+    few = next(iter(photo_sets.values()))[:1]
+    report(figure="same_windows", **window_differences(few[0], detector))
     width, height = detector.input_wh
     inputs = torch.rand(detector.batch_size, 3, height, width, device=detector.device)
     inputs = inputs.to(torch_dtype(detector.precision)).contiguous(memory_format=torch.channels_last)
-    taps = taps_of(detector)
-    took = seconds_of(lambda: detector.network.run(inputs, taps), detector.device, budget=options.seconds)
-    alone = detector.batch_size / took
+
+    def rate() -> float:
+        run = partial(detector.network.run, inputs, taps_of(detector))
+        return detector.batch_size / seconds_of(run, detector.device, budget=options.seconds)
+
+    eager = rate()
+    if options.compile:
+        start = time.perf_counter()
+        detector.network.compile_passes()
+        detector.network.run(inputs, taps_of(detector))
+        report(figure="compiled", detector=detector.name, seconds=time.perf_counter() - start)
+    alone = rate()
     report(
         figure="detector_alone",
         batch=detector.batch_size,
+        eager_photos_per_s=eager,
         photos_per_s=alone,
-        roofline_share=alone * 65.9 / 1e3 / peak if options.detector == "yolov3" else None,
+        roofline_share=alone * GFLOP_A_PHOTO / 1e3 / peak if options.detector == "yolov3" else None,
     )
     for megapixels, photos in photo_sets.items():
-        count = len(photos) * options.repeat
-        windows_end_to_end(photos, len(photos), detector, workers=options.workers)
-        run = partial(windows_end_to_end, photos, count, detector, workers=options.workers)
-        rate = best_rate(run, options.rounds)
-        report(
-            figure="windows",
-            megapixels=megapixels,
-            objects_per_s=rate,
-            of_detector_alone=rate / OBJECTS_A_PHOTO / alone,
-        )
+        for decoder in decoders(detector.device):
+            count = photo_count(photos, decoder, options)
+            run = partial(
+                windows_end_to_end, photos, count, detector, workers=options.workers, decoder=decoder
+            )
+            windows_end_to_end(photos, len(photos), detector, workers=options.workers, decoder=decoder)
+            best = best_rate(run, options.rounds)
+            report(
+                figure="windows",
+                megapixels=megapixels,
+                decoder=decoder,
+                objects_per_s=best,
+                of_detector_alone=best / OBJECTS_A_PHOTO / alone,
+            )
 
 
-def window_difference(photos: Sequence[Photo], detector: DarknetDetector) -> float:
-    """The largest difference between windows cut on the device and those of ``cut_windows``."""
-    batch = [laid_on_input(photos[0], detector)]
-    whole = [*batch, *([batch[0]] * (detector.batch_size - 1))]
-    parts = [part.numpy() for part in submit_windows(whole, detector, Transfers(detector.device))]
+def photo_count(photos: Sequence[Photo], decoder: str, options: argparse.Namespace) -> int:
+    """How many photos make a figure: a few seconds' worth."""
+    if options.small:
+        return len(photos)
+    seconds_each = {"processor": 1e-3, "nvjpeg": 4e-4}[decoder] * photos[0].width * photos[0].height / 1.2e6
+    return max(len(photos), int(options.seconds * 2 / seconds_each))
+
+
+def decoders(device: torch.device) -> tuple[str, ...]:
+    """What can decode photos for a device."""
+    return ("processor", "nvjpeg") if device.type == "cuda" else ("processor",)
+
+
+def window_differences(photo: Photo, detector: DarknetDetector) -> dict[str, float]:
+    """The largest difference between windows cut on the device and those of ``cut_windows``, and between photos
+    laid on the input by the device and by the processor, in grey levels.
+    """
+    pixels, cells = laid_on_input(photo, detector)
+    parts = [part.numpy() for part in submit_inputs([(pixels, cells)], detector, Transfers(detector.device))]
     width, height = detector.input_wh
-    inputs = batch[0][0].numpy().reshape(1, height, width, 3)
-    run, cells, worst, place = detector.run(inputs), batch[0][1], 0.0, 0
+    run = detector.run(pixels.numpy().reshape(1, height, width, 3))
+    wanted = []
     for head in detector.heads:
-        own = cells.take(np.flatnonzero(cells.head == head.layer))
-        if len(own):
-            want, _ = cut_windows(run.maps[head.layer][0], own, 3)
-            worst = max(worst, float(np.abs(parts[place][: len(own)] - want).max()))
-            place += 1
-    return worst
+        if len(own := np.flatnonzero(cells.head == head.layer)):
+            wanted.append(cut_windows(run.maps[head.layer][0], cells.take(own), 3)[0])
+    windows = max(float(np.abs(got - want).max()) for got, want in zip(parts, wanted, strict=True))
+    image = decode(photo)
+    frame = detector.frame((photo.width, photo.height))
+    laid = lay_on_device([torch.from_numpy(image.pixels).to(detector.device)], [frame])[0].permute(1, 2, 0)
+    apart = np.abs(laid.cpu().numpy().astype(np.int16) - detector.prepare(image))
+    return {"windows_max": windows, "inputs_max": int(apart.max()), "inputs_mean": float(apart.mean())}
 
 
 def main() -> None:
     """Measure and print."""
     options = read_options()
+    warnings.filterwarnings("ignore", message="The given buffer is not writable")
     device = resolve_device(options.device)
     side = 512 if options.small else 8192
     peak = matmul_tflops(device, torch.bfloat16, side, options.seconds)
@@ -630,7 +707,7 @@ def read_options() -> argparse.Namespace:
     options = parser.parse_args()
     options.device = resolve_device(options.device).type
     options.photos = [(320, 240, 3)] if options.small else [(1280, 960, 64), (4000, 3000, 32)]
-    options.batch, options.repeat = (2, 1) if options.small else (256, 16)
+    options.batch = 2 if options.small else 256
     return options
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +27,13 @@ from objectspace.embeddings.crops import (
     LARGEST_CANVAS,
     CropPolicy,
     Interpolation,
+    UInt8,
     cut_crops,
 )
 from objectspace.embeddings.encoders.network import NetworkEncoder
 from objectspace.errors import InputError
-from objectspace.images import Image
-from objectspace.networks.transfers import Download, Transfers, staged
+from objectspace.images import Image, work_ahead
+from objectspace.networks.transfers import Download, Transfers, prompt_threads, staged
 from objectspace.objects.masks import object_runs
 from objectspace.objects.records import Mask, Objects
 
@@ -178,49 +179,83 @@ def _extend(
     bounds[row[starts]] = own
 
 
-def cut_on_device(
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedCrops:
+    """Crops of some photos' objects (n,), ready to be cut.
+
+    pixels: of the photos, (m,) uint8 each, in page-locked memory or on the device
+    geometry: int64 (n, 14) and runs: int64 (r, 3), as the kernels read them; bytes in page-locked memory
+    mask_bytes: of all masks on the device
+    cut: the crops (size, size, 3) of a few objects that the processor has cut, by row
+    """
+
+    pixels: Sequence[Tensor]
+    geometry: Tensor
+    runs: Tensor
+    mask_bytes: int
+    cut: Mapping[int, UInt8]
+
+    def __len__(self) -> int:
+        return self.geometry.numel() // (14 * 8)
+
+
+def prepare_crops(
     photos: Sequence[DevicePhoto],
+    policy: CropPolicy,
+    size: int,
+    device: torch.device,
+    *,
+    interpolation: Interpolation = "bilinear",
+) -> PreparedCrops:
+    """Return what :func:`cut_on_device` needs for the crops of all photos' objects.
+
+    Only an object whose canvas exceeds :data:`objectspace.embeddings.crops.LARGEST_CANVAS`, which the processor's
+    path reduces first, is cut here, by the processor.
+    """
+    image_wh = np.array([photo.pixels.shape[1::-1] for photo in photos], np.int64).reshape(-1, 2)
+    owner = np.repeat(np.arange(len(photos)), list(map(len, photos)))
+    plan = plan_crops(
+        np.concatenate([np.empty((0, 4), np.float32), *(photo.objects.xyxy for photo in photos)]),
+        [mask for photo in photos for mask in photo.objects.mask],
+        image_wh[owner],
+        policy,
+    )
+    cut = {}
+    for row in np.flatnonzero(plan.canvas[:, :2].prod(axis=1) > LARGEST_CANVAS).tolist():
+        photo = photos[owner[row]]
+        one = photo.objects.take([row - int(np.searchsorted(owner, owner[row]))])
+        cut[row] = cut_crops(_image(photo), one, policy, size, interpolation=interpolation)[0]
+    geometry, mask_bytes = _geometry(plan, [photo.pixels for photo in photos], owner)
+    pixels = [_flat(photo.pixels) for photo in photos]
+    return PreparedCrops(pixels, staged(geometry, device), staged(plan.runs, device), mask_bytes, cut)
+
+
+def cut_on_device(
+    prepared: PreparedCrops,
     policy: CropPolicy,
     size: int,
     transfers: Transfers,
     *,
     interpolation: Interpolation = "bilinear",
 ) -> Tensor:
-    """Return the crops (n, size, size, 3) uint8 of all photos' objects, on the device; nothing waits for it.
-
-    Only an object whose canvas exceeds :data:`objectspace.embeddings.crops.LARGEST_CANVAS`, which the processor's
-    path reduces first, is cut by the processor.
-    """
+    """Return the crops (n, size, size, 3) uint8 on the device; nothing waits for it."""
     from objectspace.embeddings.crop_kernel import cut, fill_runs
 
-    device = transfers.device
-    count = sum(map(len, photos))
+    count, device = len(prepared), transfers.device
     crops = torch.empty((count, size, size, 3), dtype=torch.uint8, device=device)
     if not count:
         return crops
-    image_wh = np.array([photo.pixels.shape[1::-1] for photo in photos], np.int64)
-    owner = np.repeat(np.arange(len(photos)), list(map(len, photos)))
-    plan = plan_crops(
-        np.concatenate([photo.objects.xyxy for photo in photos]),
-        [mask for photo in photos for mask in photo.objects.mask],
-        image_wh[owner],
-        policy,
-    )
-    geometry, mask_bytes = _geometry(plan, [photo.pixels for photo in photos], owner)
-    pixels = transfers.upload([_flat(photo.pixels) for photo in photos])
-    table = transfers.upload([staged(geometry, device)]).view(torch.int64)
-    masks = torch.zeros(mask_bytes + 1, dtype=torch.uint8, device=device)
-    if len(plan.runs):
-        runs = transfers.upload([staged(plan.runs, device)]).view(torch.int64)
-        fill_runs[(len(plan.runs),)](runs, table, masks)
+    pixels = transfers.upload(prepared.pixels)
+    geometry = transfers.upload([prepared.geometry]).view(torch.int64)
+    masks = torch.zeros(prepared.mask_bytes + 1, dtype=torch.uint8, device=device)
+    if run_count := prepared.runs.numel() // (3 * 8):
+        runs = transfers.upload([prepared.runs]).view(torch.int64)
+        fill_runs[(run_count,)](runs, geometry, masks)
     fill = IMAGENET_MEAN if policy.background == "mean" else (0, 0, 0)
     tiles = (-(-size // _TILE)) ** 2
-    cut[(count, tiles)](pixels, masks, table, crops, *fill, size, interpolation == "bicubic", _TILE)
-    for row in np.flatnonzero(plan.canvas[:, :2].prod(axis=1) > LARGEST_CANVAS):
-        photo = photos[owner[row]]
-        one = photo.objects.take([row - np.searchsorted(owner, owner[row])])
-        large = cut_crops(_image(photo), one, policy, size, interpolation=interpolation)
-        crops[row] = torch.from_numpy(large[0]).to(device)
+    cut[(count, tiles)](pixels, masks, geometry, crops, *fill, size, interpolation == "bicubic", _TILE)
+    for row, crop in prepared.cut.items():
+        crops[row] = torch.from_numpy(crop).to(device)
     return crops
 
 
@@ -267,11 +302,12 @@ class DeviceCropEncoder:
         counts: deque[int] = deque()
         under_way: deque[Download] = deque()
         arrived = np.empty((0, self._encoder.dimension), np.float32)
-        for batch, count in self._batches(photos, counts):
-            under_way.append(Download(self._encoder.embed_on_device(batch)[:count]))
-            if len(under_way) < _IN_FLIGHT:
-                continue
-            arrived = yield from self._complete(arrived, under_way.popleft(), counts)
+        with prompt_threads():
+            for batch, count in self._batches(photos, counts):
+                under_way.append(Download(self._encoder.embed_on_device(batch)[:count]))
+                if len(under_way) < _IN_FLIGHT:
+                    continue
+                arrived = yield from self._complete(arrived, under_way.popleft(), counts)
         while under_way:
             arrived = yield from self._complete(arrived, under_way.popleft(), counts)
         for _ in counts:
@@ -293,10 +329,19 @@ class DeviceCropEncoder:
         size = self._encoder.batch_size
         waiting: list[Tensor] = []
         held = 0
-        for group in self._groups(photos):
-            counts.extend(map(len, group))
-            waiting.append(self._cut(group))
-            held += len(waiting[-1])
+        encoder = self._encoder
+        # Prepared by a thread ahead, so that this one has little more to do than to start the device's work.
+        for group, prepared in work_ahead(self._groups(photos), self._prepare, workers=1, ahead=2):
+            counts.extend(group)
+            crops = cut_on_device(
+                prepared,
+                self._policy,
+                encoder.input_size,
+                self._transfers,
+                interpolation=encoder.interpolation,
+            )
+            waiting.append(crops)
+            held += len(crops)
             if held < size:
                 continue
             crops = torch.cat(waiting) if len(waiting) > 1 else waiting[0]
@@ -322,8 +367,10 @@ class DeviceCropEncoder:
         if group:
             yield group
 
-    def _cut(self, group: Sequence[DevicePhoto]) -> Tensor:
+    def _prepare(self, group: Sequence[DevicePhoto]) -> tuple[list[int], PreparedCrops]:
+        """Return how many objects each photo of a group has, and their crops, prepared."""
         encoder = self._encoder
-        return cut_on_device(
-            group, self._policy, encoder.input_size, self._transfers, interpolation=encoder.interpolation
+        prepared = prepare_crops(
+            group, self._policy, encoder.input_size, encoder.device, interpolation=encoder.interpolation
         )
+        return list(map(len, group)), prepared

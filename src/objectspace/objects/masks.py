@@ -59,27 +59,17 @@ def object_runs(masks: Sequence[Mask]) -> NDArray[np.int64]:
     if not masks:
         return np.empty((0, 3), np.int64)
     numbers, lasts = _numbers(b"".join(mask.counts for mask in masks))
-    ends_of_counts = np.cumsum([len(mask.counts) for mask in masks])
-    mask = np.searchsorted(ends_of_counts, lasts, side="right")
-    firsts = np.searchsorted(mask, np.arange(len(masks) + 1))
-    place = np.arange(len(numbers)) - firsts[mask]
-    lengths = numbers.copy()
-    for chain in (place % 2 == 1, (place % 2 == 0) & (place > 0)):
-        lengths[chain] = _cumsum_within(numbers[chain], mask[chain])
-    ends = _cumsum_within(lengths, mask)
-    for one, end in zip(masks, ends[firsts[1:] - 1].tolist(), strict=True):
-        if end != one.height * one.width:
-            raise InputError(f"mask: its runs cover {end} pixels, expected {one.height} x {one.width}")
-    covered = (place % 2 == 1) & (lengths > 0)
-    return np.stack([mask, ends - lengths, ends], axis=1)[covered]
-
-
-def _cumsum_within(values: NDArray[np.int64], group: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the running sums of values (n,), each group's (n,), which is sorted, from its own start."""
-    sums: NDArray[np.int64] = np.cumsum(values)
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    before = (sums - values)[starts]
-    return sums - np.repeat(before, np.diff(starts, append=len(values)))
+    stops = np.searchsorted(lasts, np.cumsum([len(mask.counts) for mask in masks])).tolist()
+    firsts, ends = [], []
+    for mask, start, stop in zip(masks, [0, *stops], stops, strict=False):
+        runs = np.cumsum(_add_differences(numbers[start:stop]))
+        if not len(runs) or runs[-1] != mask.height * mask.width:
+            covered = runs[-1] if len(runs) else 0
+            raise InputError(f"mask: its runs cover {covered} pixels, expected {mask.height} x {mask.width}")
+        ends.append(runs[1::2])
+        firsts.append(runs[: 2 * len(ends[-1]) : 2])
+    place = np.repeat(np.arange(len(masks)), [len(part) for part in ends])
+    return np.stack([place, np.concatenate(firsts), np.concatenate(ends)], axis=1)
 
 
 def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> Mask:
@@ -161,8 +151,13 @@ def _run_lengths(counts: bytes) -> NDArray[np.int64]:
     is the difference to the length two before.
     """
     numbers, _ = _numbers(counts)
-    numbers[1::2] = np.cumsum(numbers[1::2])
-    numbers[2::2] = np.cumsum(numbers[2::2])
+    return _add_differences(numbers)
+
+
+def _add_differences(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, in place, the lengths of runs whose numbers from the fourth on are differences."""
+    for chain in (numbers[1::2], numbers[2::2]):
+        np.cumsum(chain, out=chain)
     return numbers
 
 

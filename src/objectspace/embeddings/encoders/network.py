@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from objectspace.embeddings.crops import Interpolation
 from objectspace.errors import InputError, ModelError
 from objectspace.networks.batches import CROPS, batches
+from objectspace.networks.cuda_graphs import captured
 from objectspace.networks.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 
 
@@ -100,13 +101,17 @@ class NetworkEncoder:
         with torch.inference_mode(), reproducible(self.device):
             return self._forward(crops)
 
-    def compile(self) -> None:
-        """Let torch compile the passes of a full batch, from the next one on, for large jobs on a GPU.
+    def compile_passes(self) -> None:
+        """Let torch compile the passes of a full batch, for large jobs on a GPU, before other threads use it.
 
-        It takes some seconds at the first pass and then nearly doubles the rate; vectors stay the same up to the
-        rounding of the precision (docs/speed-notes.md).
+        It takes some seconds and then nearly doubles the rate; vectors stay the same up to the rounding of the
+        precision (docs/speed-notes.md).
         """
-        self._forward = torch.compile(self._vectors_of, dynamic=False)
+        compiled = torch.compile(self._vectors_of, dynamic=False)
+        size = self.input_size
+        with torch.inference_mode(), reproducible(self.device):
+            black = torch.zeros((self.batch_size, size, size, 3), dtype=torch.uint8, device=self.device)
+            self._forward = captured(compiled, black) if self.device.type == "cuda" else compiled
 
     def _vectors_of(self, crops: Tensor) -> Tensor:
         return _vectors(self.network(self._normalized(crops)), self.name).float()
