@@ -9,8 +9,8 @@ shapes and noise as JPEGs of quality 90 with 4:2:0 chroma, about 0.35 bytes a pi
 objects a photo, their sides from a twentieth to half of the photo's shorter side, every second with a mask.
 
 Lines: the machine; `same_vectors` (crops and vectors of the device against the processor's path); for each
-encoder `encoder_alone`, `crops` (end to end, by the megapixels of the photos) and `where_time_goes`; the same for
-the windows of YOLOv3 (`detector_alone`, `windows`). Thumbnails and the store are no part of it.
+encoder `encoder_alone`, `crops` (end to end, by the megapixels of the photos) and `where_time_goes`; the same
+for the windows of YOLOv3 (`detector_alone`, `windows`). Thumbnails and the store are no part of it.
 """
 
 from __future__ import annotations
@@ -399,8 +399,8 @@ def joined(parts: Sequence[Cells]) -> Cells:
 def same_vectors(photos: Sequence[Photo], encoder: NetworkEncoder, policy: CropPolicy) -> dict[str, float]:
     """How far crops and vectors made on the device are from the processor's.
 
-    Vectors differ by so much of the median distance between two objects' vectors (the networks are random, so that
-    a cosine would say little).
+    Vectors differ by so much of the median distance between two objects' vectors (the networks are random, so
+    that a cosine would say little).
     """
     want = np.concatenate([processor_crops(photo, encoder, policy) for photo in photos])
     vectors = encoder.embed(want)
@@ -645,8 +645,8 @@ def decoders(device: torch.device) -> tuple[str, ...]:
 
 
 def window_differences(photo: Photo, detector: DarknetDetector) -> dict[str, float]:
-    """The largest difference between windows cut on the device and those of ``cut_windows``, and between photos
-    laid on the input by the device and by the processor, in grey levels.
+    """The largest difference between windows cut on the device and those of ``cut_windows``, and between
+    photos laid on the input by the device and by the processor, in grey levels.
     """
     pixels, cells = laid_on_input(photo, detector)
     parts = [part.numpy() for part in submit_inputs([(pixels, cells)], detector, Transfers(detector.device))]

@@ -47,7 +47,9 @@ needs_kernel = pytest.mark.skipif(
 
 
 def scene(seed: int, height: int, width: int) -> tuple[Image, Objects]:
-    """Noise with a tight box, one with a mask, one whose mask is the whole photo, one whose mask is elsewhere."""
+    """Noise with a tight box, one with a mask, one whose mask is the whole photo, one whose mask is
+    elsewhere.
+    """
     random = np.random.default_rng(seed)
     image = Image("image", "photo.jpg", random.integers(0, 256, (height, width, 3), np.uint8), width, height)
     boxes = np.array(
@@ -131,7 +133,7 @@ def test_a_processor_cuts_its_crops_itself() -> None:
 
 @needs_kernel
 @pytest.mark.parametrize(
-    ("policy", "interpolation"), zip(POLICIES, ("bilinear", "bicubic", "bilinear"), strict=True)
+    ("policy", "interpolation"), list(zip(POLICIES, ("bilinear", "bicubic", "bilinear"), strict=True))
 )
 def test_crops_are_the_processors_but_for_a_grey_level_here_and_there(
     policy: CropPolicy, interpolation: str

@@ -4,10 +4,11 @@
 
     decoded photos ─▶ upload ─▶ cut_on_device ─▶ encoder (full batches) ─▶ download
 
-Everything is submitted ahead and nothing waits for a photo. Where each crop comes from is worked out for all photos
-of a group together, because hundreds of small steps a photo, each under the interpreter's lock, are what held
-sixteen threads to the rate of one. The crops are those of :func:`objectspace.embeddings.crops.cut_crops` but for a
-grey level here and there, where a value lies half-way between two.
+Everything is submitted ahead and nothing waits for a photo. Where each crop comes from is worked out for all
+photos of a group together, because hundreds of small steps a photo, each under the interpreter's lock, are
+what held sixteen threads to the rate of one. The crops are those of
+:func:`objectspace.embeddings.crops.cut_crops` but for a grey level here and there, where a value lies
+half-way between two.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ _GROUP_BYTES = 1 << 30
 
 
 def cuts_on(device: torch.device, policy: CropPolicy) -> bool:
-    """Return whether crops of a policy are cut on a device: a CUDA GPU with Triton, no background to compute."""
+    """Return whether crops of a policy are cut on a device: CUDA, Triton, and nothing to blur or fill."""
     return (
         device.type == "cuda"
         and policy.background in ON_DEVICE
@@ -65,8 +66,9 @@ def cuts_on(device: torch.device, policy: CropPolicy) -> bool:
 class DevicePhoto:
     """A photo and the objects to cut of it.
 
-    pixels: uint8 (h, w, 3) at full scale, in page-locked memory (:func:`objectspace.networks.transfers.staged`),
-        or on the device, where the colors may also lie one after another
+    pixels: uint8 (h, w, 3) at full scale, in page-locked memory
+        (:func:`objectspace.networks.transfers.staged`), or on the device, where the colors may also lie one
+        after another
     """
 
     pixels: Tensor
@@ -83,7 +85,8 @@ class CropPlan:
     area: int64 (n, 4), the rectangle of the photo that a crop shows: left, top, exclusive right and bottom
     canvas: int64 (n, 4), width and height of the canvas, left and top of the rectangle on it
     masked: bool (n,), whether a mask hides a part of the rectangle
-    runs: int64 (r, 3), of the masks: the object's row, first and last pixel (exclusive) down its photo's columns
+    runs: int64 (r, 3), of the masks: the object's row, first and last pixel (exclusive) down its photo's
+        columns
     """
 
     area: Int64
@@ -95,11 +98,11 @@ class CropPlan:
 def plan_crops(
     boxes: NDArray[np.float32], masks: Sequence[Mask | None], image_wh: Int64, policy: CropPolicy
 ) -> CropPlan:
-    """Return where the crops of objects come from: as :func:`objectspace.embeddings.crops.cut_crops` has it, for
-    all objects at once.
+    """Return where the crops of objects come from: as :func:`objectspace.embeddings.crops.cut_crops` has it,
+    for all objects at once.
 
-    boxes: (n, 4), masks: (n,), image_wh: (n, 2), the size of each object's photo. Raises InputError for a mask of
-    another size.
+    boxes: (n, 4), masks: (n,), image_wh: (n, 2), the size of each object's photo. Raises InputError for a
+        mask of another size.
     """
     area, masked = _whole_pixels(boxes, image_wh), np.zeros(len(boxes), np.bool_)
     runs = _mask_runs(masks, area, image_wh)
@@ -130,25 +133,26 @@ def _whole_pixels(boxes: NDArray[np.float32], image_wh: Int64) -> Int64:
 def _mask_runs(masks: Sequence[Mask | None], area: Int64, image_wh: Int64) -> Int64:
     """Return the runs (r, 3) of the masks in the columns of their areas."""
     known = [(row, mask) for row, mask in enumerate(masks) if mask is not None]
-    for (row, mask), (width, height) in zip(known, image_wh[[row for row, _ in known]].tolist(), strict=True):
-        if (mask.width, mask.height) != (width, height):
+    for row, mask in known:
+        if (mask.width, mask.height) != (size := tuple(image_wh[row].tolist())):
             raise InputError(
-                f"the mask of object {row} has {mask.width} x {mask.height} pixels, its photo {width} x {height}"
+                f"the mask of object {row} has {mask.width} x {mask.height} pixels, its photo "
+                f"{size[0]} x {size[1]}"
             )
     runs = object_runs([mask for _, mask in known])
-    row = np.array([row for row, _ in known], np.int64)[runs[:, 0]]
-    height = image_wh[row, 1]
-    ends = np.clip(runs[:, 1:], (area[row, 0] * height)[:, None], (area[row, 2] * height)[:, None])
-    return np.concatenate([row[:, None], ends], axis=1)[ends[:, 0] < ends[:, 1]]
+    owner = np.array([row for row, _ in known], np.int64)[runs[:, 0]]
+    height = image_wh[owner, 1]
+    ends = np.clip(runs[:, 1:], (area[owner, 0] * height)[:, None], (area[owner, 2] * height)[:, None])
+    return np.concatenate([owner[:, None], ends], axis=1)[ends[:, 0] < ends[:, 1]]
 
 
 def _bounds(runs: Int64, area: Int64, heights: Int64) -> Int64:
-    """Return the tight rectangle (n, 4) of each object's runs in its area; empty where they cover none of it."""
+    """Return the tight rectangle (n, 4) of each object's runs in its area, empty where there are none."""
     row, first, last = runs.T
     height = heights[row]
     column, end = first // height, (last - 1) // height
     bounds = np.tile(np.array([1 << 62, 1 << 62, -1, -1], np.int64), (len(area), 1))
-    # A run is a part of its first column; one that goes on is whole columns and a part of its last one as well.
+    # A run is a part of its first column; one that goes on is whole columns and a part of a last one.
     top = first - column * height
     _extend(bounds, row, column, column + 1, top, np.minimum(last - column * height, height), area)
     if len(on := np.flatnonzero(end > column)):
@@ -161,7 +165,7 @@ def _bounds(runs: Int64, area: Int64, heights: Int64) -> Int64:
 def _extend(
     bounds: Int64, row: Int64, left: Int64, right: Int64, top: Int64, bottom: Int64, area: Int64
 ) -> None:
-    """Widen bounds (n, 4) in place by rectangles (m,) of the rows ``row``, which are sorted, in their areas."""
+    """Widen bounds (n, 4) in place by rectangles (m,) of the rows ``row``, sorted, clipped to their areas."""
     top, bottom = np.maximum(top, area[row, 1]), np.minimum(bottom, area[row, 3])
     some = top < bottom
     if not some.any():
@@ -209,8 +213,8 @@ def prepare_crops(
 ) -> PreparedCrops:
     """Return what :func:`cut_on_device` needs for the crops of all photos' objects.
 
-    Only an object whose canvas exceeds :data:`objectspace.embeddings.crops.LARGEST_CANVAS`, which the processor's
-    path reduces first, is cut here, by the processor.
+    Only an object whose canvas exceeds :data:`objectspace.embeddings.crops.LARGEST_CANVAS`, which the
+    processor's path reduces first, is cut here, by the processor.
     """
     image_wh = np.array([photo.pixels.shape[1::-1] for photo in photos], np.int64).reshape(-1, 2)
     owner = np.repeat(np.arange(len(photos)), list(map(len, photos)))
@@ -262,9 +266,9 @@ def cut_on_device(
 def _geometry(plan: CropPlan, photos: Sequence[Tensor], owner: Int64) -> tuple[Int64, int]:
     """Return what the kernels read of each object (n, 14), and the bytes of all masks.
 
-    First byte of the rectangle and of its mask (-1: none); the canvas's width and height; left, top, width and
-    height of the rectangle on it; bytes from row to row, from pixel to pixel and from color to color; left and top
-    of the rectangle in its photo; the photo's height.
+    First byte of the rectangle and of its mask (-1: none); the canvas's width and height; left, top, width
+    and height of the rectangle on it; bytes from row to row, from pixel to pixel and from color to color;
+    left and top of the rectangle in its photo; the photo's height.
     """
     starts = np.cumsum([0, *(pixels.numel() for pixels in photos[:-1])])[owner]
     strides = np.array([pixels.stride() for pixels in photos], np.int64)[owner]
@@ -288,7 +292,7 @@ def _image(photo: DevicePhoto) -> Image:
 
 
 class DeviceCropEncoder:
-    """Cuts and encodes photos' objects on the encoder's device, in full batches that run on from photo to photo."""
+    """Cuts and encodes photos' objects on the encoder's device, in full batches that hold several photos'."""
 
     def __init__(self, encoder: NetworkEncoder, policy: CropPolicy) -> None:
         self._encoder, self._policy = encoder, policy
@@ -297,7 +301,8 @@ class DeviceCropEncoder:
     def embed(self, photos: Iterable[DevicePhoto]) -> Iterator[NDArray[np.float32]]:
         """Yield the vectors (n, dimension) of each photo's objects, in order.
 
-        They come when the photo's last batch has arrived; up to :data:`_IN_FLIGHT` batches are under way before.
+        They come when the photo's last batch has arrived; up to :data:`_IN_FLIGHT` batches are under way
+        before.
         """
         counts: deque[int] = deque()
         under_way: deque[Download] = deque()
@@ -325,7 +330,9 @@ class DeviceCropEncoder:
         return arrived
 
     def _batches(self, photos: Iterable[DevicePhoto], counts: deque[int]) -> Iterator[tuple[Tensor, int]]:
-        """Yield full batches of crops on the device, and how many of them are an object's; note photos' counts."""
+        """Yield full batches of crops on the device, and how many of them are an object's; note photos'
+        counts.
+        """
         size = self._encoder.batch_size
         waiting: list[Tensor] = []
         held = 0

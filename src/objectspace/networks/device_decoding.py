@@ -1,7 +1,7 @@
 """JPEG files decoded on a CUDA GPU (nvJPEG, through torchvision).
 
-Its pixels are not Pillow's: chroma is enlarged otherwise, so colored edges differ, in one photo by 1.2 grey levels on
-average and by 119 at most (docs/speed-notes.md). Vectors of such photos need a recipe that says so.
+Its pixels are not Pillow's: chroma is enlarged otherwise, so colored edges differ, in one photo by 1.2 grey
+levels on average and by 119 at most (docs/speed-notes.md). Vectors of such photos need a recipe that says so.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _ORIENTATION = 0x0112
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height of a file that :class:`DeviceJpegDecoder` decodes: an upright RGB JPEG without a
-    color profile. None for any other, which the processor decodes. Reads the header alone.
+    """Return width and height of a file that :class:`DeviceJpegDecoder` decodes: an upright RGB JPEG without
+    a color profile. None for any other, which the processor decodes. Reads the header alone.
     """
     try:
         with PIL.Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
@@ -39,13 +39,13 @@ class DeviceJpegDecoder:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def decode(self, files: Sequence[bytes]) -> list[Tensor]:
         """Return the pixels (h, w, 3) uint8 of each file on the device, colors one after another in memory.
 
-        They are there when the function returns: it waits, without the interpreter's lock. Raises RuntimeError for
-        a file that nvJPEG cannot decode.
+        They are there when the function returns: it waits, without the interpreter's lock. Raises
+        RuntimeError for a file that nvJPEG cannot decode.
         """
         if not files:
             return []

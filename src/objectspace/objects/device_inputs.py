@@ -15,7 +15,8 @@ from objectspace.objects.inputs import GREY
 def lay_on_device(photos: Sequence[Tensor], frames: Sequence[Frame]) -> Tensor:
     """Return the inputs (b, 3, h, w) uint8, of one size, on which photos (h, w, 3) uint8 at full scale lie.
 
-    As :func:`objectspace.objects.inputs.lay` has it, to a grey level, for the same pixels; nothing waits for it.
+    As :func:`objectspace.objects.inputs.lay` has it, to a grey level, for the same pixels; nothing waits for
+    it.
     """
     width, height = frames[0].input_wh
     shape = (len(photos), 3, height, width)
@@ -28,7 +29,7 @@ def lay_on_device(photos: Sequence[Tensor], frames: Sequence[Frame]) -> Tensor:
 
 
 def _resized(pixels: Tensor, frame: Frame) -> Tensor:
-    """Return pixels (1, 3, h, w) of grey levels averaged over blocks, then interpolated; rounded after each."""
+    """Return grey levels (1, 3, h, w) averaged over blocks, then interpolated, rounded after each."""
     wanted_wh = tuple(round(side * scale) for side, scale in zip(frame.image_wh, frame.scale_xy, strict=True))
     (width, height), factor = frame.image_wh, 1
     while width >= 2 * wanted_wh[0] and height >= 2 * wanted_wh[1]:
@@ -38,8 +39,8 @@ def _resized(pixels: Tensor, frame: Frame) -> Tensor:
         pixels = (pixels + 0.5).floor()
     if (width, height) == wanted_wh == frame.image_wh:
         return pixels
-    # Across, then down, as the processor's kernel does in grey levels. Halving rounds sides up, so the scale is the
-    # image's; the size that comes out is rounded down, and the last digits must not make it one less.
+    # Across, then down, as the processor's kernel does in grey levels. Halving rounds sides up, so the scale
+    # is the image's; the size that comes out is rounded down, and the last digits must not make it one less.
     scale_x, scale_y = (
         side * factor / whole * (1 + 1e-9) for side, whole in zip(wanted_wh, frame.image_wh, strict=True)
     )

@@ -50,11 +50,11 @@ def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
 
 
 def object_runs(masks: Sequence[Mask]) -> NDArray[np.int64]:
-    """Return the runs (r, 3) that masks of any sizes cover: the mask's place in the list, and the run's first and
-    last pixel (exclusive), counted down the mask's columns; in order.
+    """Return the runs (r, 3) that masks of any sizes cover: the mask's place in the list, and the run's first
+    and last pixel (exclusive), counted down the mask's columns; in order.
 
-    All masks are read at once, so that many small ones cost no more than a large one. Raises InputError for runs
-    that do not cover their mask's pixels.
+    All masks are read at once, so that many small ones cost no more than a large one. Raises InputError for
+    runs that do not cover their mask's pixels.
     """
     if not masks:
         return np.empty((0, 3), np.int64)
@@ -131,8 +131,8 @@ def mask_area(mask: Mask) -> int:
 
 
 def _coco_api() -> Any:
-    """Return pycocotools' functions, imported when a mask is first packed: a machine that only reads masks, as
-    one with nothing but a GPU's packages does, needs none of them.
+    """Return pycocotools' functions, imported when a mask is first packed: a machine that only reads masks,
+    as one with nothing but a GPU's packages does, needs none of them.
     """
     import pycocotools.mask
 
@@ -162,7 +162,7 @@ def _add_differences(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _numbers(counts: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the numbers that COCO's characters spell, before differences are added up, and where each ends."""
+    """Return the numbers that COCO's characters spell, differences among them, and where each ends."""
     sixes = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
     lasts = np.flatnonzero((sixes & 32) == 0)
     starts = np.concatenate([[0], lasts[:-1] + 1])

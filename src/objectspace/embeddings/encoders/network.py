@@ -93,8 +93,8 @@ class NetworkEncoder:
         return torch.cat(vectors)[: len(crops)].cpu().numpy()
 
     def embed_on_device(self, crops: Tensor) -> Tensor:
-        """Return the vectors (b, dimension) float32 of crops (b, input_size, input_size, 3) uint8, both on the
-        encoder's device; ``b`` must be its ``batch_size`` for vectors that depend on no other crop.
+        """Return the vectors (b, dimension) float32 of crops (b, input_size, input_size, 3) uint8, both on
+        the encoder's device; ``b`` must be its ``batch_size`` for vectors that depend on no other crop.
 
         On a GPU nothing waits: the vectors are there when what is computed from them runs.
         """
@@ -104,8 +104,8 @@ class NetworkEncoder:
     def compile_passes(self) -> None:
         """Let torch compile the passes of a full batch, for large jobs on a GPU, before other threads use it.
 
-        It takes some seconds and then nearly doubles the rate; vectors stay the same up to the rounding of the
-        precision (docs/speed-notes.md).
+        It takes some seconds and then nearly doubles the rate; vectors stay the same up to the rounding of
+        the precision (docs/speed-notes.md).
         """
         compiled = torch.compile(self._vectors_of, dynamic=False)
         size = self.input_size
