@@ -5,7 +5,7 @@
 
 Needs torch (with Triton on a GPU), torchvision, timm, numpy and Pillow, and no weights: networks have random
 numbers, which take as long as trained ones. One JSON line a figure. The photos are drawn here: smooth blots,
-shapes and noise as JPEGs of quality 90 with 4:2:0 chroma, about 0.35 bytes a pixel, read from memory; eight
+shapes and noise as JPEGs of quality 90 with 4:2:0 chroma, about 0.32 bytes a pixel, read from memory; eight
 objects a photo, their sides from a twentieth to half of the photo's shorter side, every second with a mask.
 
 Lines: the machine; `same_vectors` (crops and vectors of the device against the processor's path); for each
