@@ -232,3 +232,5 @@ def test_compiled_passes_give_the_same_vectors() -> None:
     eager = encoder.embed(crops)
     encoder.compile_passes()
     assert np.allclose(encoder.embed(crops), eager, rtol=1e-5, atol=1e-6)
+    some = encoder.embed_on_device(torch.from_numpy(crops[:3]).to(DEVICE))
+    assert np.allclose(some.cpu().numpy(), eager[:3], rtol=1e-5, atol=1e-6)

@@ -99,7 +99,9 @@ class NetworkEncoder:
         On a GPU nothing waits: the vectors are there when what is computed from them runs.
         """
         with torch.inference_mode(), reproducible(self.device):
-            return self._forward(crops)
+            # What is compiled takes full batches alone.
+            forward = self._forward if len(crops) == self.batch_size else self._vectors_of
+            return forward(crops)
 
     def compile_passes(self) -> None:
         """Let torch compile the passes of a full batch, for large jobs on a GPU, before other threads use it.
