@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from objectspace.errors import InputError
-from objectspace.objects.masks import decode, decode_box, encode, mask_area, mask_box, polygon_mask
+from objectspace.objects.masks import (
+    decode,
+    decode_box,
+    encode,
+    mask_area,
+    mask_box,
+    object_runs,
+    polygon_mask,
+)
 from objectspace.objects.records import Mask
 
 pictures = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=40))
@@ -85,6 +93,26 @@ def test_counts_of_another_size_are_refused() -> None:
     mask = encode(np.ones((3, 4), bool))
     with pytest.raises(InputError, match="its runs cover 12 pixels, expected 5 x 4"):
         decode_box(Mask(5, 4, mask.counts), (0, 0, 1, 1))
+
+
+@given(st.lists(pictures, max_size=4))
+def test_runs_of_many_masks_are_those_of_a_slow_loop(pixels: list[np.ndarray]) -> None:
+    expected = []
+    for place, picture in enumerate(pixels):
+        before = False
+        for position, value in enumerate([*picture.T.reshape(-1).tolist(), False]):
+            if value and not before:
+                expected.append([place, position, position])
+            elif before and not value:
+                expected[-1][2] = position
+            before = value
+    assert object_runs([encode(picture) for picture in pixels]).tolist() == expected
+
+
+def test_runs_of_another_size_are_refused() -> None:
+    whole = encode(np.ones((3, 4), np.bool_))
+    with pytest.raises(InputError, match="its runs cover 12 pixels, expected 3 x 5"):
+        object_runs([whole, Mask(3, 5, whole.counts)])
 
 
 @given(pictures)

@@ -26,8 +26,8 @@ PREPARED: Mapping[str, int] = {"cpu": 1, "cuda": 16}
 BOXES: Mapping[str, int] = {"cpu": 8, "cuda": 64}
 #: Crops per pass of an encoder, by precision (docs/speed-notes.md).
 CROPS: Mapping[str, Mapping[str, int]] = {
-    "float32": {"cpu": 8, "cuda": 128},
-    "bfloat16": {"cpu": 16, "cuda": 128},
+    "float32": {"cpu": 8, "cuda": 256},
+    "bfloat16": {"cpu": 16, "cuda": 256},
 }
 
 

@@ -20,7 +20,7 @@ Interpolation = Literal["bilinear", "bicubic"]
 RESAMPLING = "box halvings, bilinear"
 
 #: The bars of a letterbox: Darknet fills with 0.5, which lies between 127 and 128 of 255.
-_GRAY = 128
+GRAY = 128
 
 
 def lay(image: Image, frame: Frame) -> Pixels:
@@ -35,7 +35,7 @@ def lay(image: Image, frame: Frame) -> Pixels:
     if (width, height) == frame.input_wh:
         return fitted
     left, top = (int(offset) for offset in frame.offset_xy)
-    canvas = np.full((frame.input_wh[1], frame.input_wh[0], 3), _GRAY, np.uint8)
+    canvas = np.full((frame.input_wh[1], frame.input_wh[0], 3), GRAY, np.uint8)
     canvas[top : top + height, left : left + width] = fitted
     return canvas
 

@@ -7,9 +7,9 @@ small object in a large image costs no image-sized array.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pycocotools.mask
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError
@@ -27,7 +27,7 @@ def encode(pixels: NDArray[np.bool_]) -> Mask:
     (3, [1.0, 0.0, 3.0, 2.0])
     """
     height, width = pixels.shape
-    return Mask(height, width, pycocotools.mask.encode(np.asfortranarray(pixels, np.uint8))["counts"])
+    return Mask(height, width, _coco_api().encode(np.asfortranarray(pixels, np.uint8))["counts"])
 
 
 def decode(mask: Mask) -> NDArray[np.bool_]:
@@ -54,18 +54,41 @@ def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
     return np.ascontiguousarray(columns[:, top:bottom].T)
 
 
+def object_runs(masks: Sequence[Mask]) -> NDArray[np.int64]:
+    """Return the runs (r, 3) that masks of any sizes cover: the mask's place in the list, and the run's first
+    and last pixel (exclusive), counted down the mask's columns; in order.
+
+    All masks are read at once, so that many small ones cost no more than a large one. Raises InputError for
+    runs that do not cover their mask's pixels.
+    """
+    if not masks:
+        return np.empty((0, 3), np.int64)
+    numbers, lasts = _numbers(b"".join(mask.counts for mask in masks))
+    stops = np.searchsorted(lasts, np.cumsum([len(mask.counts) for mask in masks])).tolist()
+    firsts, ends = [], []
+    for mask, start, stop in zip(masks, [0, *stops], stops, strict=False):
+        runs = np.cumsum(_add_differences(numbers[start:stop]))
+        if not len(runs) or runs[-1] != mask.height * mask.width:
+            covered = runs[-1] if len(runs) else 0
+            raise InputError(f"mask: its runs cover {covered} pixels, expected {mask.height} x {mask.width}")
+        ends.append(runs[1::2])
+        firsts.append(runs[: 2 * len(ends[-1]) : 2])
+    place = np.repeat(np.arange(len(masks)), [len(part) for part in ends])
+    return np.stack([place, np.concatenate(firsts), np.concatenate(ends)], axis=1)
+
+
 def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> Mask:
     """Rasterize a polygon (n, 2) in pixels of the image, as COCO does, clipped to the image."""
     width, height = image_wh
     flat: Sequence[float] = polygon_xy.reshape(-1).tolist()
-    (packed,) = pycocotools.mask.frPyObjects([flat], height, width)
+    (packed,) = _coco_api().frPyObjects([flat], height, width)
     return Mask(height, width, packed["counts"])
 
 
 def united(masks: Sequence[Mask]) -> Mask:
     """Return the union of one or more masks of one image."""
     first = masks[0]
-    packed = pycocotools.mask.merge([_coco(mask) for mask in masks])
+    packed = _coco_api().merge([_coco(mask) for mask in masks])
     return Mask(first.height, first.width, packed["counts"])
 
 
@@ -83,7 +106,7 @@ def mask_from_runs(lengths: NDArray[np.int64], image_wh: tuple[int, int]) -> Mas
     firsts = np.flatnonzero(np.diff(inside, prepend=not inside[0]))
     runs = np.add.reduceat(lengths[some], firsts).tolist()
     outside_first = [0, *runs] if inside[0] else runs
-    packed = pycocotools.mask.frPyObjects({"size": [height, width], "counts": outside_first}, height, width)
+    packed = _coco_api().frPyObjects({"size": [height, width], "counts": outside_first}, height, width)
     return Mask(height, width, packed["counts"])
 
 
@@ -103,13 +126,22 @@ def mask_from_counts(counts: bytes, image_wh: tuple[int, int]) -> Mask:
 
 def mask_box(mask: Mask) -> NDArray[np.float32]:
     """Return the tight box (4,) ``xyxy`` float32 of a mask on pixel edges; zeros where the mask is empty."""
-    x, y, width, height = pycocotools.mask.toBbox(_coco(mask))
+    x, y, width, height = _coco_api().toBbox(_coco(mask))
     return np.array([x, y, x + width, y + height], np.float32)
 
 
 def mask_area(mask: Mask) -> int:
     """Count the object's pixels in a mask."""
-    return int(pycocotools.mask.area(_coco(mask)))
+    return int(_coco_api().area(_coco(mask)))
+
+
+def _coco_api() -> Any:
+    """Return pycocotools' functions, imported when a mask is first packed: a machine that only reads masks,
+    as one with nothing but a GPU's packages does, needs none of them.
+    """
+    import pycocotools.mask
+
+    return pycocotools.mask
 
 
 def _coco(mask: Mask) -> dict[str, object]:
@@ -123,12 +155,23 @@ def _run_lengths(counts: bytes) -> NDArray[np.int64]:
     whether more follow; negative numbers extend the last character's fifth bit. From the fourth on it
     is the difference to the length two before.
     """
+    numbers, _ = _numbers(counts)
+    return _add_differences(numbers)
+
+
+def _add_differences(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, in place, the lengths of runs whose numbers from the fourth on are differences."""
+    for chain in (numbers[1::2], numbers[2::2]):
+        np.cumsum(chain, out=chain)
+    return numbers
+
+
+def _numbers(counts: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers that COCO's characters spell, differences among them, and where each ends."""
     sixes = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
     lasts = np.flatnonzero((sixes & 32) == 0)
     starts = np.concatenate([[0], lasts[:-1] + 1])
     places = np.arange(len(sixes)) - np.repeat(starts, lasts - starts + 1)
     numbers = np.add.reduceat((sixes & 31) << (5 * places), starts)
     numbers -= ((sixes[lasts] & 16) != 0).astype(np.int64) << (5 * (lasts - starts + 1))
-    numbers[1::2] = np.cumsum(numbers[1::2])
-    numbers[2::2] = np.cumsum(numbers[2::2])
-    return numbers
+    return numbers, lasts

@@ -29,7 +29,7 @@ Value = TypeVar("Value")
 
 #: The default columns of orientation and of style: the first of these that the store has.
 ORIENTATIONS = ("yaw", "azimuth", "angle")
-STYLES = ("style", "breed", "colour", "color")
+STYLES = ("style", "breed", "color", "color")
 
 #: Photos whose windows are zeroed, and positions across and down of the object that is moved.
 OCCLUDED = 24

@@ -1,0 +1,236 @@
+"""Crops cut on a device, against the processor's. Without a GPU, Triton's interpreter runs the kernel."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from objectspace.embeddings import crops as crops_module
+from objectspace.embeddings.crops import CropPolicy, cut_crops
+from objectspace.embeddings.device_crops import (
+    DeviceCropEncoder,
+    DevicePhoto,
+    cut_on_device,
+    cuts_on,
+    plan_crops,
+    prepare_crops,
+)
+from objectspace.errors import InputError
+from objectspace.images import Image
+from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
+from objectspace.models.transfers import Transfers, staged
+from objectspace.objects.masks import encode
+from objectspace.objects.records import Objects, make_objects
+
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+POLICIES = (
+    CropPolicy(),
+    CropPolicy("mean", 0.1, "stretch"),
+    CropPolicy("keep", 0.25),
+)
+
+needs_kernel = pytest.mark.skipif(
+    DEVICE.type == "cpu" and not INTERPRETED, reason="the kernel needs a CUDA GPU or Triton's interpreter"
+)
+
+
+def scene(seed: int, height: int, width: int) -> tuple[Image, Objects]:
+    """Noise with a tight box, one with a mask, one whose mask is the whole photo, one whose mask is
+    elsewhere.
+    """
+    random = np.random.default_rng(seed)
+    image = Image("image", "photo.jpg", random.integers(0, 256, (height, width, 3), np.uint8), width, height)
+    boxes = np.array(
+        [[3, 2, 9, 7], [2.2, 1.7, width - 2.5, height - 4], [0, 0, width, height], [5, 5, 9, 9]], np.float32
+    )
+    corner = np.zeros((height, width), np.bool_)
+    corner[0, 0] = True
+    masks = [None, encode(random.random((height, width)) < 0.7), encode(~corner | True), encode(corner)]
+    labels = ["thing"] * len(boxes)
+    return image, make_objects(image_id="image", xyxy=boxes, label=labels, source="test@0", mask=masks)
+
+
+def device_photo(image: Image, objects: Objects, *, planar: bool) -> DevicePhoto:
+    """The photo as a processor stages it, or as a GPU's decoder leaves it: the colors one after another."""
+    if planar:
+        pixels = torch.from_numpy(image.pixels.transpose(2, 0, 1).copy()).to(DEVICE).permute(1, 2, 0)
+    else:
+        pixels = staged(image.pixels, DEVICE).reshape(image.pixels.shape)
+    return DevicePhoto(pixels, objects)
+
+
+def on_device(photos: list[DevicePhoto], policy: CropPolicy, size: int, interpolation: str) -> np.ndarray:
+    prepared = prepare_crops(photos, policy, size, DEVICE, interpolation=interpolation)  # type: ignore[arg-type]
+    crops = cut_on_device(prepared, policy, size, Transfers(DEVICE), interpolation=interpolation)  # type: ignore[arg-type]
+    return crops.cpu().numpy()
+
+
+# Where crops come from: against the processor's way, object by object.
+
+
+@st.composite
+def boxes_and_masks(draw: st.DrawFn) -> tuple[int, int, np.ndarray, np.ndarray | None]:
+    width, height = draw(st.integers(1, 24)), draw(st.integers(1, 24))
+    x, y = draw(st.floats(0, width - 0.5, width=32)), draw(st.floats(0, height - 0.5, width=32))
+    right, bottom = draw(st.floats(x + 0.25, width + 1)), draw(st.floats(y + 0.25, height + 1))
+    seed, share = draw(st.integers(0, 99)), draw(st.sampled_from([None, 0.0, 0.1, 0.6, 1.0]))
+    mask = None if share is None else np.random.default_rng(seed).random((height, width)) < share
+    return width, height, np.array([x, y, right, bottom], np.float32), mask
+
+
+@given(st.lists(boxes_and_masks(), max_size=4), st.sampled_from(POLICIES))
+def test_crops_of_many_photos_come_from_where_each_does_alone(
+    cases: list[tuple[int, int, np.ndarray, np.ndarray | None]], policy: CropPolicy
+) -> None:
+    masks = [None if mask is None else encode(mask) for *_, mask in cases]
+    sizes = np.array([case[:2] for case in cases], np.int64).reshape(-1, 2)
+    boxes = np.array([case[2] for case in cases], np.float32).reshape(-1, 4)
+    plan = plan_crops(boxes, masks, sizes, policy)
+    for row, (width, height, box, _) in enumerate(cases):
+        image = Image("image", "photo.jpg", np.zeros((height, width, 3), np.uint8), width, height)
+        area, opaque = crops_module._outline(image, box, masks[row])
+        canvas_w, canvas_h, x, y = crops_module._layout(area, policy)
+        assert plan.canvas[row, :2].tolist() == [canvas_w, canvas_h]
+        if policy.background == "keep":
+            assert (plan.area[row, :2] - plan.canvas[row, 2:]).tolist() == [area[0] - x, area[1] - y]
+            assert not plan.masked[row]
+            continue
+        assert plan.area[row].tolist() == list(area)
+        assert plan.canvas[row, 2:].tolist() == [x, y]
+        assert plan.masked[row] == (opaque is not None)
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    mask = encode(np.ones((3, 4), np.bool_))
+    with pytest.raises(InputError, match="has 4 x 3 pixels, its photo 5 x 3"):
+        plan_crops(np.array([[0, 0, 2, 2]], np.float32), [mask], np.array([[5, 3]]), CropPolicy())
+
+
+@pytest.mark.parametrize("background", ["blur", "only"])
+def test_backgrounds_that_must_be_computed_are_left_to_the_processor(background: str) -> None:
+    policy = CropPolicy(background, 0.25)  # type: ignore[arg-type]
+    assert not cuts_on(torch.device("cuda"), policy)
+
+
+def test_a_processor_cuts_its_crops_itself() -> None:
+    assert not cuts_on(torch.device("cpu"), CropPolicy())
+
+
+# The kernel.
+
+
+@needs_kernel
+@pytest.mark.parametrize(
+    ("policy", "interpolation"), list(zip(POLICIES, ("bilinear", "bicubic", "bilinear"), strict=True))
+)
+def test_crops_are_the_processors_but_for_a_gray_level_here_and_there(
+    policy: CropPolicy, interpolation: str
+) -> None:
+    scenes = [scene(0, 12, 16), scene(1, 15, 11)]
+    expected = np.concatenate(
+        [cut_crops(*one, policy, 8, interpolation=interpolation) for one in scenes]  # type: ignore[arg-type]
+    )
+    photos = [device_photo(*one, planar=bool(place)) for place, one in enumerate(scenes)]
+    crops = on_device(photos, policy, 8, interpolation)
+    apart = np.abs(crops.astype(int) - expected)
+    assert apart.max() <= 2
+    assert (apart > 0).mean() < 0.05
+
+
+@needs_kernel
+def test_a_canvas_beyond_all_bounds_is_cut_as_the_processor_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, objects = scene(2, 12, 16)
+    for module in ("crops", "device_crops"):
+        monkeypatch.setattr(f"objectspace.embeddings.{module}.LARGEST_CANVAS", 200)
+    expected = cut_crops(image, objects, CropPolicy(), 8)
+    crops = on_device([device_photo(image, objects, planar=True)], CropPolicy(), 8, "bilinear")
+    assert np.abs(crops.astype(int) - expected).max() <= 1
+    assert np.array_equal(crops[2], expected[2])
+
+
+def mean_color(batch_size: int) -> NetworkEncoder:
+    """A transparent encoder: a crop's mean color, in [0, 1]."""
+    return NetworkEncoder(
+        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        Preprocessing(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "bilinear"),
+        name="mean color",
+        weights="",
+        tap="",
+        device=DEVICE.type,
+        precision="float32",
+        batch_size=batch_size,
+    )
+
+
+@needs_kernel
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_each_photo_gets_its_own_vectors_in_order(batch_size: int) -> None:
+    encoder, asked = mean_color(batch_size), []
+
+    def photos() -> Iterator[DevicePhoto]:
+        for color, count in enumerate([2, 0, 3, 1, 0]):
+            asked.append(color)
+            image = Image("image", "photo.jpg", np.full((6, 6, 3), 10 * (color + 1), np.uint8), 6, 6)
+            boxes = np.array([[1, 1, 3 + row, 5] for row in range(count)], np.float32).reshape(-1, 4)
+            objects = make_objects(image_id="image", xyxy=boxes, label=["thing"] * count, source="test@0")
+            yield device_photo(image, objects, planar=False)
+
+    vectors = list(DeviceCropEncoder(encoder, CropPolicy(fit="stretch")).embed(photos()))
+    assert [len(rows) for rows in vectors] == [2, 0, 3, 1, 0]
+    for color, rows in enumerate(vectors):
+        assert np.allclose(rows, 10 * (color + 1) / 255, atol=1e-6)
+
+
+@needs_kernel
+def test_no_photo_gives_no_vector() -> None:
+    assert list(DeviceCropEncoder(mean_color(2), CropPolicy()).embed(iter(()))) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(INTERPRETED or DEVICE.type == "cuda", reason="the kernel has run already")
+@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton")
+def test_the_kernel_in_tritons_interpreter() -> None:
+    """The tests above that need the kernel, in a process whose Triton interprets it."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow"]
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    run = subprocess.run(
+        [*command, "-k", "processor or vectors or vector", __file__],
+        env=environment,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert run.returncode == 0, run.stdout[-2000:]
+
+
+# On a GPU alone.
+
+needs_gpu = pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
+
+
+@needs_gpu
+def test_compiled_passes_give_the_same_vectors() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    preprocessing = Preprocessing(32, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
+    encoder = NetworkEncoder(
+        network, preprocessing, name="n", weights="", tap="", device="cuda", precision="float32", batch_size=4
+    )
+    crops = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
+    eager = encoder.embed(crops)
+    encoder.compile_passes()
+    assert np.allclose(encoder.embed(crops), eager, rtol=1e-5, atol=1e-6)
+    some = encoder.embed_on_device(torch.from_numpy(crops[:3]).to(DEVICE))
+    assert np.allclose(some.cpu().numpy(), eager[:3], rtol=1e-5, atol=1e-6)
