@@ -30,6 +30,9 @@ def index_space(
     An index that the space had is replaced. A process that is killed meanwhile leaves the store as it was.
     Raises QueryError for an unknown space, kind or metric, InputError for a space too small to index,
     StoreBusyError where another process writes, StoreError where writing failed.
+
+    >>> osp.index_space("many.osp", "a-crop").count
+    300
     """
     if kind not in KINDS:
         raise QueryError(f"kind {kind!r} of index is unknown; expected {' or '.join(KINDS)}")

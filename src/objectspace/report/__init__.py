@@ -65,6 +65,10 @@ class Report:
     notes: list[str]
     missing: list[tuple[str, str]]
 
+    def __repr__(self) -> str:
+        found = counted(len(self.findings), "finding")
+        return f"Report({str(self.path)!r}, {found}, {counted(len(self.missing), 'missing figure')})"
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as ``objectspace report --json`` prints it."""
         spaces = {"crop": self.choice.crop, "window": self.choice.window}
@@ -102,8 +106,9 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     Raises InputError for a folder that cannot be written or a store without objects, QueryError for an
     unknown space or one of another route.
 
-    >>> write_report(open_store("photos.osp"), Path("report")).path  # doctest: +SKIP
-    PosixPath('report/report.html')
+    >>> report = osp.write_report(store, Path("report"))
+    >>> report.path.name, len(report.findings)
+    ('report.html', 12)
     """
     if not len(store):
         raise InputError(f"{store.path} holds no objects yet; index photos first")
