@@ -33,7 +33,8 @@ def draw_comparison(compared: Comparison) -> Figure:
     numbers, and their names at the left.
 
     >>> spaces = [store.space(name) for name in ("demo-crop", "demo-window3-deepest")]
-    >>> osp.write_figure(osp.draw_comparison(osp.compare_spaces(spaces, store.objects())), Path("compared.png"))
+    >>> compared = osp.compare_spaces(spaces, store.objects())
+    >>> osp.write_figure(osp.draw_comparison(compared), Path("compared.png"))
     """
     count, factors = len(compared.spaces), len(compared.factors)
     square, panel = CELL * count, max(ROW * count, 0.6)

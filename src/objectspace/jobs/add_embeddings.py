@@ -34,7 +34,7 @@ def add_embeddings(path: Path | str, space: str, object_ids: Any, vectors: Any, 
 
     >>> objects = store.objects()
     >>> middles = (objects.xyxy[:, :2] + objects.xyxy[:, 2:]) / 2
-    >>> osp.add_embeddings("photos.osp", "middle", objects.object_id, middles, model="middle of the box, version 1")
+    >>> osp.add_embeddings("photos.osp", "middle", objects.object_id, middles, model="middle of the box@1")
     39
     """
     ids = [str(name) for name in object_ids]

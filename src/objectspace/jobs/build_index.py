@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from objectspace.neighbors import METRICS
 from objectspace.search.approximate import ApproximateIndex, measure_recall
 from objectspace.store import SpaceIndex, StoredSpace, StoredVectors, open_store, open_writer
 from objectspace.store.indexes import KINDS, Recall
+
+logger = logging.getLogger("objectspace")
 
 #: Below this many vectors no index is built: Lance learns its codes from 256, and exact search takes no time.
 FEWEST = 256
@@ -49,7 +52,10 @@ def index_space(
             index = SpaceIndex(kind, metric, len(vectors), settings, Recall(0, 0, 1, 0))
             return measure_recall(ApproximateIndex(vectors, index))
 
-        return writer.index_space(space, kind=kind, metric=metric, settings=settings, measure=measure)
+        logger.info("indexing space %s of %s: %d vectors, %s, %s", space, path, len(stored), kind, metric)
+        index = writer.index_space(space, kind=kind, metric=metric, settings=settings, measure=measure)
+    logger.info("%s", index)
+    return index
 
 
 def _check_size(space: StoredSpace) -> None:

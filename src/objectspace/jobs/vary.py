@@ -68,7 +68,7 @@ def vary_object(
     and for a folder that cannot be written.
 
     >>> objects = store.objects_of_images([image.image_id])
-    >>> osp.vary_object(image, objects, "position", Path("moved.osp"), detector="demo", encoder="demo", steps=3)
+    >>> osp.vary_object(image, objects, "position", Path("moved.osp"), encoder="demo", steps=3)
     VariedObject(9 pictures in 'moved.osp')
     """
     if len(objects) != 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from objectspace.search.queries.networks import space_detector
 from objectspace.store import Store
 
 __all__ = ["Choice", "Report", "write_report"]
+
+logger = logging.getLogger("objectspace")
 
 PAGE = "report.html"
 
@@ -117,8 +120,11 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     path = out / PAGE
     check_writable(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
+        logger.info("report on %s: zeroing windows, moving an object", store.path)
         material = _material(store, chosen, Path(scratch), device)
+        logger.info("report on %s: weighing the claims", store.path)
         findings = weigh_claims(gather(store, chosen, material.zeroed, material.moved))
+        logger.info("report on %s: drawing the figures", store.path)
         pictures, missing = draw_pictures(material)
     notes = _notes(material)
     text = page(
@@ -136,7 +142,9 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     )
     with atomic_path(path, replace=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return Report(path, findings, chosen, recipes, notes, missing)
+    report = Report(path, findings, chosen, recipes, notes, missing)
+    logger.info("%s", report)
+    return report
 
 
 def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Material:
