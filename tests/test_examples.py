@@ -95,3 +95,84 @@ def does_something(value: object) -> bool:
 @pytest.mark.parametrize("name", [name for name in osp.__all__ if does_something(getattr(osp, name))])
 def test_every_public_docstring_has_an_example(name: str) -> None:
     assert ">>> " in (inspect.getdoc(getattr(osp, name)) or "")
+
+
+# ----------------------------------------------------------------------------------------------- one-line reprs
+
+
+def results(names: dict[str, Any]) -> dict[str, Any]:
+    """A value of each public class that a function, or a method of the store or the search, returns."""
+    store, photos, image = names["store"], names["photos"], names["image"]
+    space, other = store.space("demo-crop"), store.space("demo-window3-deepest")
+    objects, label = store.objects(space.object_id), osp.FactorSpec("label")
+    search = osp.SpaceSearch(store, "demo-crop")
+    queries = search.stored(osp.choose_targets(search, 1))
+    answers = search.nearest(queries, k=3)
+    exact = osp.ExactIndex(space.vectors, space.object_id)
+    stored = store.stored_space("demo-crop")
+    detector = osp.load_detector("demo", precision="float32")
+    job = osp.Job(detector="demo", encoder="demo")
+    crops = [store.space(f"demo-crop-{name}margin0.5") for name in ("", "keep-", "only-")]
+    views = osp.view_objects(*crops, store.objects(crops[0].object_id))
+    moved = osp.vary_object(
+        image,
+        objects.take(objects.image_id == image.image_id),
+        "position",
+        Path("moved.osp"),
+        steps=8,
+        detector=detector,
+        scale="deepest",
+    )
+    return {
+        "Answer": answers[0],
+        "CocoAnnotations": osp.open_annotations("world/annotations.json", format="coco"),
+        "Comparison": osp.compare_spaces([space, other], objects, [label]),
+        "Context": osp.measure_context(views),
+        "CropPolicy": osp.CropPolicy(),
+        "DarknetDetector": detector,
+        "DetectorSpec": osp.DetectorSpec("demo"),
+        "EncoderMap": osp.load_encoder_map("demo"),
+        "ErasedSpace": osp.erase_space(
+            "photos.osp", other.name, fit=moved.store, factors=("x",), name="placeless"
+        ),
+        "ExactIndex": exact,
+        "Exported": osp.export_store(store, "photos.npz", "npz"),
+        "FactorMeasure": osp.measure_factor(space, objects, label),
+        "FactorSpec": label,
+        "FactorTable": osp.factors_from_pattern("(?P<number>[0-9]+)", photos),
+        "Image": image,
+        "ImageRow": store.images()[0],
+        "IndexSummary": moved.summary,
+        "Job": job,
+        "LoadedJob": job.load(),
+        "Mask": objects.mask[0],
+        "MaskImages": osp.open_mask_images("world/images"),
+        "Neighbors": exact.nearest(space.vectors[:2], k=3),
+        "NetworkEncoder": osp.load_encoder("demo"),
+        "Objects": objects,
+        "ObjectsInMemory": osp.objects_reader({photo: objects.take([]) for photo in photos}),
+        "Occlusion": osp.measure_occlusion(detector, image, sizes=(3,)),
+        "Projection": osp.project(space, objects, {"x": objects.factors["x"]}),
+        "Provenance": objects.provenance,
+        "Queries": queries,
+        "Recipe": space.recipe,
+        "Scene": osp.draw_scene(7, 0),
+        "SheetRow": osp.sheet_rows(store, answers)[0],
+        "Space": space,
+        "SpaceIndex": osp.index_space("many.osp", "a-crop"),
+        "SpaceSearch": search,
+        "Store": store,
+        "StoreInfo": store.info(),
+        "StoredSpace": stored,
+        "StreamedIndex": osp.StreamedIndex(stored.vectors, space.object_id),
+        "VariedObject": moved,
+        "Views": views,
+    }
+
+
+@pytest.mark.slow
+def test_what_a_notebook_shows_is_one_short_line(names: dict[str, Any]) -> None:
+    shown = {name: repr(value) for name, value in results(names).items()}
+    long = {name: text for name, text in shown.items() if "\n" in text or len(text) >= 200}
+    assert long == {}
+    assert {name: text for name, text in shown.items() if not text.startswith(f"{name}(")} == {}

@@ -38,7 +38,7 @@ LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 
 
 class Walk:
-    """The calls between rooms while a function runs, in all threads: (caller, called) -> the first function."""
+    """The calls between rooms, in all threads, while a function runs: (caller, called) -> the first call."""
 
     def __init__(self) -> None:
         self.edges: dict[tuple[str, str], str] = {}
