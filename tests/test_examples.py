@@ -97,7 +97,7 @@ def test_every_public_docstring_has_an_example(name: str) -> None:
     assert ">>> " in (inspect.getdoc(getattr(osp, name)) or "")
 
 
-# ----------------------------------------------------------------------------------------------- one-line reprs
+# ------------------------------------------------------------------------------------------- one-line reprs
 
 
 def results(names: dict[str, Any]) -> dict[str, Any]:
