@@ -144,6 +144,10 @@ def compare_spaces(
     Neighbors are of other groups: images, or those of the column ``group``, which each of the ``specs`` names
     too. Raises InputError for fewer than two groups and as
     :func:`~objectspace.analyses.factors.measure_factor` does.
+
+    >>> spaces = [store.space(name) for name in ("demo-crop", "demo-window3-deepest")]
+    >>> osp.compare_spaces(spaces, store.objects())
+    Comparison(demo-crop, demo-window3-deepest: 39 objects, 0 factors)
     """
     aligned = [_rows_of(space, objects) for space in spaces]
     kept, groups = _groups(objects, group)

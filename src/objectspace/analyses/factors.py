@@ -57,6 +57,10 @@ class FactorMeasure:
         of another group at their level
     groups: number of groups, of images by default
     object_id: (n,) the objects of ``neighbors.values``, row for row
+
+    >>> space = store.space("demo-crop")
+    >>> osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label")).to_json()["kind"]
+    'categorical'
     """
 
     space: str
@@ -128,6 +132,10 @@ def measure_factor(
 
     The same seed gives the same figures. Raises InputError for columns that are not known, where rows do not
     match, and where there is nothing to measure: fewer than two groups, a factor of one value.
+
+    >>> space = store.space("demo-crop")
+    >>> osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label")).neighbors.overall.n
+    39
     """
     sample = align(space, objects, spec)
     near = sample.neighbors(k, metric)

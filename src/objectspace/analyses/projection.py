@@ -163,6 +163,11 @@ def project(
     they are worked out anew. Both methods are the same on any number of cores.
     Raises InputError with fewer than ten objects or three images, for vectors that are all equal, and for a
     factor that is constant.
+
+    >>> space = store.space("demo-crop")
+    >>> objects = store.objects(space.object_id)
+    >>> osp.project(space, objects, {"x": objects.factors["x"]})
+    Projection(demo-crop, pca, 39 objects)
     """
     _check(space, objects, factors, method)
     groups = make_groups(objects.image_id)

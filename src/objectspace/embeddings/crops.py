@@ -56,6 +56,9 @@ class CropPolicy:
 
     Raises InputError for values that are not these, and for "only" without a margin, as a tight crop shows
     hardly anything but the object.
+
+    >>> osp.CropPolicy("keep", margin=0.5).suffix
+    '-keep-margin0.5'
     """
 
     background: Background = "black"

@@ -31,6 +31,10 @@ def draw_comparison(compared: Comparison) -> Figure:
 
     To the right, for each factor, a panel for its neighbors and under it one for its probe. Spaces have
     numbers, and their names at the left.
+
+    >>> spaces = [store.space(name) for name in ("demo-crop", "demo-window3-deepest")]
+    >>> compared = osp.compare_spaces(spaces, store.objects())
+    >>> osp.write_figure(osp.draw_comparison(compared), Path("compared.png"))
     """
     count, factors = len(compared.spaces), len(compared.factors)
     square, panel = CELL * count, max(ROW * count, 0.6)

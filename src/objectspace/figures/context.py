@@ -26,6 +26,11 @@ def draw_context(measured: Context, pictures: Sequence[ViewedObject] = (), peopl
 
     people: names and estimates of the share of the nearest people that are on a chair
     A blue dot is the value and the line its 95 % interval; the orange stroke is chance.
+
+    >>> names = ("demo-crop-margin0.5", "demo-crop-keep-margin0.5", "demo-crop-only-margin0.5")
+    >>> alone, both, around = (store.space(name) for name in names)
+    >>> views = osp.view_objects(alone, both, around, store.objects(alone.object_id))
+    >>> osp.write_figure(osp.draw_context(osp.measure_context(views)), Path("context.png"))
     """
     panels = _panels(measured, people)
     width = PANEL * len(panels)

@@ -26,6 +26,9 @@ class ViewedObject:
     both: NDArray[np.uint8]
     around: NDArray[np.uint8]
 
+    def __repr__(self) -> str:
+        return f"ViewedObject({self.label}, {len(self.alone)} pixels a side)"
+
 
 def cut_views(views: Views, paths: Mapping[str, str], *, count: int = 9) -> list[ViewedObject]:
     """Cut the object of median size of each of the most frequent labels, as the three spaces did.

@@ -34,6 +34,10 @@ def draw_factor(measured: FactorMeasure) -> Figure:
     """Draw panels from left to right: neighbors (all objects, then each label), probe, geometry of an angle.
 
     A blue dot is the value and the line its 95 % interval; the orange stroke is chance.
+
+    >>> space = store.space("demo-crop")
+    >>> measured = osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label"))
+    >>> osp.write_figure(osp.draw_factor(measured), Path("label.png"))
     """
     labels = sorted(measured.neighbors.labels.items(), key=lambda item: (-item[1].n, item[0]))
     by_label = labels[:MOST_LABELS] if len(labels) > 1 else []

@@ -61,6 +61,10 @@ def draw_occlusion(result: Occlusion, pixels: Pixels) -> Figure:
     pixels: (h, w, 3) of the image that was measured, in any scale. At most two windows are shown, as
     :func:`choose_windows` finds them, and the maps of the eight highest-scoring predictions.
     Raises InputError for pixels of another shape than the image's.
+
+    >>> detector = osp.load_detector("demo", precision="float32")
+    >>> figure = osp.draw_occlusion(osp.measure_occlusion(detector, image, sizes=(3,)), image.pixels)
+    >>> osp.write_figure(figure, Path("occluded.png"))
     """
     width, height = result.frame.image_wh
     if pixels.ndim != 3 or abs(pixels.shape[1] * height - pixels.shape[0] * width) > max(width, height) * 8:

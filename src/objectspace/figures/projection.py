@@ -43,6 +43,11 @@ def draw_projection(projections: Sequence[Projection], *, red: str, blue: str) -
     with ``blue`` (the paper's colors). Then, where the vectors are windows, the same points colored by the
     position of the box's center in its window, and the share of either in each principal component.
     Raises InputError without projections.
+
+    >>> space = store.space("demo-crop")
+    >>> objects = store.objects(space.object_id)
+    >>> projection = osp.project(space, objects, {name: objects.factors[name] for name in ("x", "y")})
+    >>> osp.write_figure(osp.draw_projection([projection], red="x", blue="y"), Path("map.png"))
     """
     if not projections:
         raise InputError("there is no projection to draw; name a space")

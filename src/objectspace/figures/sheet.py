@@ -44,6 +44,10 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     differ in black and white too. Where the target's label is not known, all frames are gray. Dark pictures
     are lightened, and the footer says so. ``caption`` (the space, the metric) is written under the grid.
     Raises InputError without rows.
+
+    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> answers = search.nearest(search.stored(osp.choose_targets(search, 2)), k=3)
+    >>> osp.write_figure(osp.draw_sheet(osp.sheet_rows(store, answers)), Path("sheet.png"))
     """
     if not rows:
         raise InputError("a sheet needs at least one target; the space holds no object that was asked for")

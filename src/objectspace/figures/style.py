@@ -43,6 +43,11 @@ def write_figure(figure: Figure, path: Path) -> None:
 
     A figure that is there is replaced, and missing folders are made. Raises InputError where it cannot be
     written, and as :func:`check_figure_path` does.
+
+    >>> from matplotlib.figure import Figure
+    >>> osp.write_figure(Figure(), Path("figures/empty.pdf"))
+    >>> Path("figures/empty.pdf").exists()
+    True
     """
     check_figure_path(path)
     with atomic_path(path, replace=True) as temporary, matplotlib.rc_context(FILE_STYLE):

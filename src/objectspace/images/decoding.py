@@ -64,6 +64,9 @@ class Image:
     width: int
     height: int
 
+    def __repr__(self) -> str:
+        return f"Image({self.path!r}, {self.width} x {self.height} pixels)"
+
 
 def read_image(
     path: Path | str, *, at_least: tuple[int, int] | None = None, image_id: str | None = None
@@ -71,6 +74,9 @@ def read_image(
     """The image in a file; see :func:`decode_image`. Raises ImageError.
 
     image_id: what the file held when its boxes and masks were made; another photo there is an error
+
+    >>> osp.read_image("world/images/000000.png")
+    Image('world/images/000000.png', 416 x 416 pixels)
     """
     image = decode_image(read_file(Path(path)), path=str(path), at_least=at_least)
     if image_id is not None and image.image_id != image_id:

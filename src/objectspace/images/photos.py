@@ -45,7 +45,11 @@ class PhotoSearch:
 
 
 def find_photos(paths: Sequence[Path | str]) -> list[Path]:
-    """The photos that files and folders name, sorted by path, each once: see :func:`search_photos`."""
+    """The photos that files and folders name, sorted by path, each once: see :func:`search_photos`.
+
+    >>> [photo.name for photo in osp.find_photos(["world"])][:2]
+    ['000000.png', '000001.png']
+    """
     return search_photos(paths).photos
 
 

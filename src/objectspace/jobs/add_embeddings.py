@@ -31,6 +31,11 @@ def add_embeddings(path: Path | str, space: str, object_ids: Any, vectors: Any, 
     Raises InputError for an unknown or repeated id, another shape, and what is no finite number; RecipeError
     where the space has another recipe or length, or another vector of one of the objects; StoreError where
     there is no store, StoreBusyError where another process writes.
+
+    >>> objects = store.objects()
+    >>> middles = (objects.xyxy[:, :2] + objects.xyxy[:, 2:]) / 2
+    >>> osp.add_embeddings("photos.osp", "middle", objects.object_id, middles, model="middle of the box@1")
+    39
     """
     ids = [str(name) for name in object_ids]
     _check_ids(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from objectspace.neighbors import METRICS
 from objectspace.search.approximate import ApproximateIndex, measure_recall
 from objectspace.store import SpaceIndex, StoredSpace, StoredVectors, open_store, open_writer
 from objectspace.store.indexes import KINDS, Recall
+
+logger = logging.getLogger("objectspace")
 
 #: Below this many vectors no index is built: Lance learns its codes from 256, and exact search takes no time.
 FEWEST = 256
@@ -30,6 +33,9 @@ def index_space(
     An index that the space had is replaced. A process that is killed meanwhile leaves the store as it was.
     Raises QueryError for an unknown space, kind or metric, InputError for a space too small to index,
     StoreBusyError where another process writes, StoreError where writing failed.
+
+    >>> osp.index_space("many.osp", "a-crop").count
+    300
     """
     if kind not in KINDS:
         raise QueryError(f"kind {kind!r} of index is unknown; expected {' or '.join(KINDS)}")
@@ -46,7 +52,10 @@ def index_space(
             index = SpaceIndex(kind, metric, len(vectors), settings, Recall(0, 0, 1, 0))
             return measure_recall(ApproximateIndex(vectors, index))
 
-        return writer.index_space(space, kind=kind, metric=metric, settings=settings, measure=measure)
+        logger.info("indexing space %s of %s: %d vectors, %s, %s", space, path, len(stored), kind, metric)
+        index = writer.index_space(space, kind=kind, metric=metric, settings=settings, measure=measure)
+    logger.info("%s", index)
+    return index
 
 
 def _check_size(space: StoredSpace) -> None:

@@ -51,6 +51,9 @@ class ErasedSpace:
     here: Mapping[str, tuple[Estimate, Estimate]]
     purity: tuple[Estimate, Estimate] | None
 
+    def __repr__(self) -> str:
+        return f"ErasedSpace({self.name}: {self.space} without {', '.join(self.factors)}, rank {self.rank})"
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
@@ -81,6 +84,13 @@ def erase_space(
     Raises RecipeError where ``fit`` has no space of that recipe or ``name`` is a space of another one,
     QueryError for an unknown space, InputError for an unknown or constant factor, and for a name that no
     space can have or that is ``space``.
+
+    >>> objects = store.objects_of_images([image.image_id])
+    >>> network = {"detector": "demo", "precision": "float32", "scale": "deepest"}
+    >>> moved = osp.vary_object(image, objects, "position", Path("moved.osp"), **network, steps=8)
+    >>> space = "demo-window3-deepest"
+    >>> osp.erase_space("photos.osp", space, fit="moved.osp", factors=("x",), name="placeless")
+    ErasedSpace(placeless: demo-window3-deepest without x, rank 1)
     """
     check_space_name(name)
     if name == space:

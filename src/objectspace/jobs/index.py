@@ -35,6 +35,12 @@ def index(
 
     Raises StoreBusyError, RecipeError (a space of that name has another recipe), StoreError, ModelError,
     InputError.
+
+    >>> job = osp.Job(detector="demo", encoder="demo")
+    >>> osp.index(photos, "found.osp", job).indexed
+    12
+    >>> osp.index(photos, "found.osp", job).known
+    12
     """
     started = time.monotonic()
     loaded = job.load(images) if isinstance(job, Job) else job

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from objectspace.embeddings.windows import Scale
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.images import Image
 from objectspace.jobs.commits import IndexSummary
 from objectspace.jobs.index import index
@@ -28,6 +28,9 @@ class VariedObject:
     pictures: Sequence[Path]
     store: Path
     summary: IndexSummary
+
+    def __repr__(self) -> str:
+        return f"VariedObject({counted(len(self.pictures), 'picture')} in {str(self.store)!r})"
 
 
 def vary_object(
@@ -64,8 +67,9 @@ def vary_object(
     Raises InputError for another number of objects, where the object does not fit or has no room to move,
     and for a folder that cannot be written.
 
-    >>> varied = vary_object(image, store.objects([object_id]), "position", Path("dog.osp"),
-    ...                      detector="yolov3")  # doctest: +SKIP
+    >>> objects = store.objects_of_images([image.image_id])
+    >>> osp.vary_object(image, objects, "position", Path("moved.osp"), encoder="demo", steps=3)
+    VariedObject(9 pictures in 'moved.osp')
     """
     if len(objects) != 1:
         raise InputError(f"{len(objects)} objects were given, expected one; take a row with objects.take")

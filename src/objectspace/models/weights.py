@@ -6,6 +6,7 @@ Nothing here runs code from a file: state dicts are read by safetensors or by to
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from objectspace.files import file_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+logger = logging.getLogger("objectspace")
 
 #: The weights that are part of this package.
 _SHIPPED = Path(__file__).parent / "shipped"
@@ -175,6 +178,7 @@ def _download(file: WeightsFile, url: str) -> Path:
 
     # Failures are reported in one sentence at the end, not address by address.
     pooch.get_logger().setLevel("WARNING")
+    logger.info("fetching %s (%d bytes) from %s", file.name, file.size, url)
     # pooch writes to a temporary file beside the target and moves it there once the hash is right.
     fetched = pooch.retrieve(
         url,

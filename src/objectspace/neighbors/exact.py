@@ -47,6 +47,10 @@ class ExactIndex:
 
     Raises InputError for vectors that are not finite and for ids or groups of another length, QueryError for
     an unknown metric.
+
+    >>> index = osp.ExactIndex(np.float32([[0, 0], [3, 4], [6, 8]]), ["a", "b", "c"])
+    >>> index.nearest(np.float32([[0, 1]]), k=2).index
+    array([[0, 1]])
     """
 
     def __init__(
@@ -59,6 +63,9 @@ class ExactIndex:
     ) -> None:
         self._rows = Rows(len(vectors), ids, groups)
         self._vectors = NormalizedVectors(vectors, metric, self._rows.ids)
+
+    def __repr__(self) -> str:
+        return f"ExactIndex({len(self)} vectors in memory, {self._vectors.metric})"
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.errors import counted
+
 #: The row number in an answer where fewer than k rows are left; the distance there is infinite.
 NO_NEIGHBOR = -1
 
@@ -25,6 +27,10 @@ class Neighbors:
 
     index: NDArray[np.int64]
     distance: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        queries, k = self.index.shape
+        return f"Neighbors({counted(queries, 'query', 'queries')}, {k} each)"
 
 
 def no_neighbors(queries: int, k: int) -> Neighbors:

@@ -49,6 +49,11 @@ class StreamedIndex:
     It holds a few blocks of 64 MB, some twenty bytes a row, and the queries with their answers.
 
     Raises InputError for ids or groups of another length, QueryError for an unknown metric.
+
+    >>> stored = store.stored_space("demo-crop").vectors
+    >>> index = osp.StreamedIndex(stored, store.members("demo-crop"))
+    >>> index.nearest(stored[[0, 1]], k=3)
+    Neighbors(2 queries, 3 each)
     """
 
     def __init__(
@@ -64,6 +69,9 @@ class StreamedIndex:
             raise InputError(f"vectors have shape {vectors.shape}, expected (objects, numbers)")
         self._vectors, self._metric = vectors, metric
         self._rows = Rows(vectors.shape[0], ids, groups)
+
+    def __repr__(self) -> str:
+        return f"StreamedIndex({len(self)} vectors on disk, {self._metric})"
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -67,10 +67,14 @@ def check_names(path: Path | str, names: Sequence[str], place: str, *, first: in
 
 
 def read_names(path: Path | str) -> tuple[str, ...]:
-    """Read the class names of a file, one a line, numbered from 0, as COCO spells them.
+    r"""Read the class names of a file, one a line, numbered from 0, as COCO spells them.
 
     Empty lines at the end do not count. Raises AnnotationError for a file without names and as
     :func:`check_names` does.
+
+    >>> _ = Path("classes.txt").write_text("apple\nsofa\n")
+    >>> osp.read_names("classes.txt")
+    ('apple', 'couch')
     """
     lines = read_text(Path(path)).rstrip().splitlines()
     if not lines:

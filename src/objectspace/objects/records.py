@@ -41,6 +41,9 @@ class Provenance:
     ``cell_y`` the responsible cell, ``anchor`` its number in the whole network's list, or the number of the
     query of a DETR: int32, -1 where no detector made the object. ``objectness`` is float32 in [0, 1], NaN
     there and where a detector has no such score (docs/detectors.md).
+
+    >>> osp.Provenance.unknown(2)
+    Provenance(2 objects, heads [-1])
     """
 
     head: NDArray[np.int32]
@@ -83,6 +86,10 @@ class Objects:
     mask: (n,) of :class:`Mask` or None
     provenance: which cell of the detector made it
     factors: the user's own columns, name -> (n,) float64 or str; NaN and None where unknown
+
+    >>> objects = store.objects()
+    >>> objects.take(objects.label == "dog").label.tolist()
+    ['dog', 'dog', 'dog', 'dog', 'dog']
     """
 
     object_id: NDArray[np.str_]

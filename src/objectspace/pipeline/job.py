@@ -39,7 +39,7 @@ _SPECS: Mapping[str, tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Job(JobOptions):
     """What to make of images: the parts by name, and the options of :class:`JobOptions`.
 

@@ -22,11 +22,15 @@ from objectspace.objects.annotations.photo_factors import FactorTable
 from objectspace.pipeline.options import JobOptions
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LoadedJob(JobOptions):
     """A job whose networks are in memory and whose files are read; made by :meth:`Job.load`.
 
     The parts are those of :class:`Job`. Raises InputError where annotations and factor table share a column.
+
+    >>> loaded = osp.Job(detector="demo", encoder="demo", pools=("window1",)).load()
+    >>> sorted(loaded.recipes())
+    ['demo-crop', 'demo-window1-stride16', 'demo-window1-stride32']
     """
 
     detector: Detector | None

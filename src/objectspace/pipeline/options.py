@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.pooling import Pooling, parse_pooling
@@ -10,7 +10,7 @@ from objectspace.embeddings.windows import Scale
 from objectspace.errors import InputError
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class JobOptions:
     """How objects are found and embedded, apart from what does it.
 
@@ -29,6 +29,13 @@ class JobOptions:
     iou: float = 0.45
     suffix: str = ""
     replaces: bool = False
+
+    def __repr__(self) -> str:
+        """Show what differs from the defaults."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        usual = {field.name: field.default for field in fields(self)} | {"crop": CropPolicy()}
+        shown = [f"{name}={value!r}" for name, value in given.items() if value not in (None, usual[name])]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def __post_init__(self) -> None:
         for name in ("confidence", "iou"):

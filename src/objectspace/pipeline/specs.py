@@ -25,7 +25,11 @@ from objectspace.objects.labels import COCO_NAMES, read_names
 
 @dataclass(frozen=True, slots=True)
 class DetectorSpec:
-    """A detector by the arguments of :func:`objectspace.load_detector`, device and precision aside."""
+    """A detector by the arguments of :func:`objectspace.load_detector`, device and precision aside.
+
+    >>> osp.DetectorSpec("demo").load("cpu", "float32")
+    DarknetDetector('demo', 416 x 416 pixels, float32 on cpu)
+    """
 
     name_or_cfg: Path | str
     weights: Path | str | None = None
@@ -46,7 +50,11 @@ class DetectorSpec:
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """An encoder by the arguments of :func:`objectspace.load_encoder`, device and precision aside."""
+    """An encoder by the arguments of :func:`objectspace.load_encoder`, device and precision aside.
+
+    >>> osp.EncoderSpec("demo").load("cpu", "float32")
+    NetworkEncoder('demo', 96 x 96 pixels to 256 numbers, float32 on cpu)
+    """
 
     name: str
     weights: Path | str | None = None
@@ -66,6 +74,9 @@ class PromptSpec:
 
     words: ``"apple. red car. dog."``, or the words one by one
     name: of the networks; None for the default
+
+    >>> osp.Job(encoder="resnet50", prompts=osp.PromptSpec("apple. red chair.")).to_json()["prompts"]["words"]
+    'apple. red chair.'
     """
 
     words: str | tuple[str, ...]
@@ -92,6 +103,9 @@ class AnnotationSpec:
     """Annotations by their place and format, see :func:`objectspace.open_annotations`.
 
     names: a file of class names, a line each, for a folder of YOLO's labels; None for COCO's
+
+    >>> osp.AnnotationSpec("world/annotations.json", "coco").read()
+    CocoAnnotations('world/annotations.json': 12 images, 8 categories)
     """
 
     path: Path | str
@@ -106,7 +120,12 @@ class AnnotationSpec:
 
 @dataclass(frozen=True, slots=True)
 class MaskSpec:
-    """Mask images, one object an image, see :func:`objectspace.open_mask_images`."""
+    """Mask images, one object an image, see :func:`objectspace.open_mask_images`.
+
+    >>> job = osp.Job(encoder="resnet50", annotations=osp.MaskSpec("masks", "{stem}-map.png"))
+    >>> job.to_json()["annotations"]
+    {'folder': 'masks', 'pattern': '{stem}-map.png', 'label': 'object'}
+    """
 
     folder: Path | str
     pattern: str = "{stem}.png"
@@ -122,6 +141,9 @@ class FactorTableSpec:
     """What is known of each image: from a pattern of file names, from a table, or from both.
 
     pattern: see :func:`objectspace.factors_from_pattern`; table: see :func:`objectspace.factors_from_csv`
+
+    >>> osp.FactorTableSpec(pattern="(?P<number>[0-9]+)").read(photos)
+    FactorTable(12 images: number)
     """
 
     pattern: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from objectspace.search.queries.networks import space_detector
 from objectspace.store import Store
 
 __all__ = ["Choice", "Report", "write_report"]
+
+logger = logging.getLogger("objectspace")
 
 PAGE = "report.html"
 
@@ -64,6 +67,10 @@ class Report:
     recipes: Mapping[str, Recipe]
     notes: list[str]
     missing: list[tuple[str, str]]
+
+    def __repr__(self) -> str:
+        found = counted(len(self.findings), "finding")
+        return f"Report({str(self.path)!r}, {found}, {counted(len(self.missing), 'missing figure')})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as ``objectspace report --json`` prints it."""
@@ -102,8 +109,9 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     Raises InputError for a folder that cannot be written or a store without objects, QueryError for an
     unknown space or one of another route.
 
-    >>> write_report(open_store("photos.osp"), Path("report")).path  # doctest: +SKIP
-    PosixPath('report/report.html')
+    >>> report = osp.write_report(store, Path("report"))
+    >>> report.path.name, len(report.findings)
+    ('report.html', 12)
     """
     if not len(store):
         raise InputError(f"{store.path} holds no objects yet; index photos first")
@@ -112,8 +120,11 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     path = out / PAGE
     check_writable(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
+        logger.info("report on %s: zeroing windows, moving an object", store.path)
         material = _material(store, chosen, Path(scratch), device)
+        logger.info("report on %s: weighing the claims", store.path)
         findings = weigh_claims(gather(store, chosen, material.zeroed, material.moved))
+        logger.info("report on %s: drawing the figures", store.path)
         pictures, missing = draw_pictures(material)
     notes = _notes(material)
     text = page(
@@ -131,7 +142,9 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     )
     with atomic_path(path, replace=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return Report(path, findings, chosen, recipes, notes, missing)
+    report = Report(path, findings, chosen, recipes, notes, missing)
+    logger.info("%s", report)
+    return report
 
 
 def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Material:

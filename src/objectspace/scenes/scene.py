@@ -25,3 +25,7 @@ class Scene:
     masks: NDArray[np.bool_]
     xyxy: NDArray[np.float32]
     factors: Mapping[str, NDArray[Any]]
+
+    def __repr__(self) -> str:
+        height, width = self.pixels.shape[:2]
+        return f"Scene({width} x {height} pixels: {', '.join(self.kinds)})"

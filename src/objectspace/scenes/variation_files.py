@@ -52,6 +52,12 @@ def draw_variation(
     size: the object's longer side as a share of the picture's shorter one; None: as it is in the photo
     Raises InputError as ``vary`` and for two backgrounds of one file name, ImageError for one that cannot be
     read.
+
+    >>> one = store.objects_of_images([image.image_id])
+    >>> box, mask = one.xyxy[0], one.mask[0]
+    >>> written = osp.draw_variation(image, box, mask, "couch", "angle", Path("turned"), steps=2)
+    >>> [path.name for path in written]
+    ['00001.png', '00002.png']
     """
     width, height = picture_size(image.width, image.height)
     cutout = cut_out(image, xyxy, mask, label)

@@ -33,6 +33,11 @@ class Queries:
     rows: (n) which of the objects (or texts) each vector was made of; None where it is one each
     unlike: stored objects that every vector was moved away from; None where it was not
     point: the point of the image that the query was made at, x, y in its pixels; None for other queries
+
+    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> queries = search.stored(osp.choose_targets(search, 2))
+    >>> search.mean(queries)
+    Queries(1 vector of 2 objects, stored=True)
     """
 
     objects: Objects
@@ -81,6 +86,11 @@ class Answer:
     neighbors: (k) objects, ``images`` the paths of their images, ``distance`` (k,) float64
     approximate: the index that proposed them, None where they are the true ones
     filters: which neighbors were asked for
+
+    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> (answer,) = search.nearest(search.stored(osp.choose_targets(search, 1)), k=3)
+    >>> len(answer.neighbors), answer.metric, answer.approximate
+    (3, 'euclidean', None)
     """
 
     space: str

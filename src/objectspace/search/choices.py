@@ -29,6 +29,10 @@ def choose_targets(search: SpaceSearch, count: int, *, label: str | None = None)
     """Return ids of ``count`` objects for a sheet, a label after another, the most frequent first.
 
     Within a label objects come in the order of their ids, which are hashes: a fixed but arbitrary choice.
+
+    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> store.objects(osp.choose_targets(search, 3)).label.tolist()
+    ['person', 'potted plant', 'chair']
     """
     by_label: dict[str, list[str]] = {}
     ids = search.space.object_id

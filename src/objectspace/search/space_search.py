@@ -55,6 +55,11 @@ class SpaceSearch:
     the objects is read for those of an answer; a filter reads the column that it is of.
 
     Raises QueryError for an unknown space or metric, and where ``approximate`` finds no index of the metric.
+
+    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> chairs = search.stored(osp.choose_targets(search, 2, label="chair"))
+    >>> [answer.neighbors.label[0] for answer in search.nearest(chairs, k=3, exclude_same_image=True)]
+    ['chair', 'chair']
     """
 
     def __init__(

@@ -55,6 +55,11 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
     blacked out (the paper's figure 2); otherwise the box is shown whole. A target from outside the store is
     shown by the thumbnail that came with it, an empty gray tile where none did; several objects that are one
     target side by side; a text by its words.
+
+    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> answers = search.nearest(search.stored(osp.choose_targets(search, 2)), k=3)
+    >>> [len(row.neighbors) for row in osp.sheet_rows(store, answers)]
+    [3, 3]
     """
     thumbnails = _stored_thumbnails(store, answers)
     rows = []

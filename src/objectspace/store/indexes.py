@@ -28,6 +28,9 @@ class SpaceIndex:
     settings: what it was built and is searched with: ``partition_size`` vectors in a partition on average,
         ``sub_vectors`` in a vector (ivf-pq), partitions looked into (``probes``), ``candidates`` measured for
         each neighbor asked for
+
+    >>> osp.index_space("many.osp", "a-crop", kind="ivf-pq").settings["sub_vectors"]
+    16
     """
 
     kind: str
@@ -35,6 +38,10 @@ class SpaceIndex:
     count: int
     settings: Mapping[str, int]
     recall: Recall
+
+    def __repr__(self) -> str:
+        recall = f"recall at 10 {self.recall.recall_at_10:.3f}"
+        return f"SpaceIndex({self.kind}, {self.metric}, {self.count} vectors, {recall})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the recall's beside the others."""

@@ -29,6 +29,9 @@ def open_store(path: Path | str) -> Store:
 
     Raises StoreError where there is no store or it is damaged, StoreVersionError where it was written in
     another version of the format.
+
+    >>> osp.open_store("photos.osp").info()
+    StoreInfo(12 images, 39 objects, 5 spaces, 0 failures)
     """
     folder = Path(path)
     return Store(folder, read_manifest(folder))
@@ -40,6 +43,11 @@ class Store:
     The state stays readable as long as the Store, or vectors that it gave, are held, however many commits and
     clean-ups come meanwhile. In a store that may not be written to it stays for ten minutes after the next
     commit; then reading what was not read yet raises a StoreError that says to open the store again.
+
+    >>> len(store), store.space_names[:2]
+    (39, ['demo-crop', 'demo-crop-keep-margin0.5'])
+    >>> store.objects().image_id.tolist() == store.object_columns(["image_id"])["image_id"].tolist()
+    True
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -49,7 +57,9 @@ class Store:
         self._tables: dict[str, Any] = {}
 
     def __repr__(self) -> str:
-        return f"Store({str(self.path)!r}, spaces: {', '.join(self.space_names) or 'none'})"
+        first, rest = self.space_names[:3], len(self.space_names) - 3
+        spaces = ", ".join([*first, f"{rest} more"] if rest > 0 else first) or "none"
+        return f"Store({str(self.path)!r}, spaces: {spaces})"
 
     @property
     def space_names(self) -> list[str]:

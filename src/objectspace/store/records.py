@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from objectspace.embeddings.spaces import Recipe, SpaceRows
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.files import content_id
 from objectspace.images import Failure
 from objectspace.objects.records import Objects
@@ -124,6 +124,14 @@ class StoreInfo:
     labels: Mapping[str, int]
     spaces: Sequence[SpaceInfo]
     failures: Sequence[Failure]
+
+    def __repr__(self) -> str:
+        held = [
+            counted(self.images, "image"),
+            counted(self.objects, "object"),
+            counted(len(self.spaces), "space"),
+        ]
+        return f"StoreInfo({', '.join([*held, counted(len(self.failures), 'failure')])})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the same as plain JSON values, the shape that ``objectspace info --json`` prints."""

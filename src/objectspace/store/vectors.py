@@ -137,6 +137,10 @@ class StoredSpace:
     ``vectors.rows(ids)`` and ``vectors.object_ids(rows)`` read a few; ``object_id`` reads all, once.
 
     index: its approximate index, None where none was built
+
+    >>> stored = store.stored_space("demo-crop")
+    >>> stored.vectors[[0, 1]].shape
+    (2, 256)
     """
 
     name: str

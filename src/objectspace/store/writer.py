@@ -54,6 +54,10 @@ def open_writer(path: Path | str) -> Writer:
     What a killed writer left half-written is undone first. Raises StoreBusyError at once where another
     process writes, StoreError where the path is something else than a store or the store is damaged,
     StoreVersionError where it was written in another version of the format.
+
+    >>> with osp.open_writer("new.osp") as writer:
+    ...     writer.failures()
+    set()
     """
     folder = Path(path)
     _check_folder(folder)
@@ -98,6 +102,10 @@ class Writer:
     """Adds to one store; rows that are already there are dropped, so adding twice is adding once.
 
     After a commit that failed, the next one starts from what the store holds.
+
+    >>> with osp.open_writer("photos.osp") as writer:
+    ...     len(writer.paths())
+    12
     """
 
     def __init__(self, path: Path, lock: filelock.BaseFileLock) -> None:

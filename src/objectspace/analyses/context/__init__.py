@@ -18,7 +18,7 @@ from objectspace.analyses.context.pairs import PairShares, measure_pairs
 from objectspace.analyses.context.shares import VarianceShares, measure_shares
 from objectspace.analyses.groups import make_groups
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects
 
 __all__ = [
@@ -41,12 +41,22 @@ BACKGROUNDS = {"alone": ("black", "mean"), "both": ("keep",), "around": ("only",
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Views:
-    """The same n objects in three spaces, row for row: alone, with surroundings, the surroundings alone."""
+    """The same n objects in three spaces, row for row: alone, with surroundings, the surroundings alone.
+
+    >>> space = store.space("demo-crop")
+    >>> objects = store.objects(space.object_id)
+    >>> osp.Views(space, space, space, objects).take(np.array([0, 1]))
+    Views(demo-crop, demo-crop, demo-crop: 2 objects)
+    """
 
     alone: Space
     both: Space
     around: Space
     objects: Objects
+
+    def __repr__(self) -> str:
+        names = ", ".join(space.name for space in (self.alone, self.both, self.around))
+        return f"Views({names}: {counted(len(self.objects), 'object')})"
 
     def take(self, rows: NDArray[Any]) -> Views:
         """Return the views of some of the objects."""
@@ -75,6 +85,9 @@ class Context:
     shares: VarianceShares
     pairs: PairShares
     object_id: NDArray[np.str_]
+
+    def __repr__(self) -> str:
+        return f"Context({', '.join(self.spaces.values())}: {self.n} objects of {self.photos} photos)"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the shape that ``objectspace context --json`` prints."""
@@ -108,6 +121,11 @@ def view_objects(alone: Space, both: Space, around: Space, objects: Objects) -> 
 
     Raises InputError for a space of another background, for spaces whose recipes differ in more than the
     background, and for spaces of different objects.
+
+    >>> names = ("demo-crop-margin0.5", "demo-crop-keep-margin0.5", "demo-crop-only-margin0.5")
+    >>> alone, both, around = (store.space(name) for name in names)
+    >>> osp.view_objects(alone, both, around, store.objects(alone.object_id))
+    Views(demo-crop-margin0.5, demo-crop-keep-margin0.5, demo-crop-only-margin0.5: 39 objects)
     """
     spaces = {"alone": alone, "both": both, "around": around}
     for view, space in spaces.items():
@@ -134,6 +152,12 @@ def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed
 
     The same seed gives the same figures. Raises InputError with fewer than ten objects or three photos, and
     for a space whose vectors are all equal.
+
+    >>> names = ("demo-crop-margin0.5", "demo-crop-keep-margin0.5", "demo-crop-only-margin0.5")
+    >>> alone, both, around = (store.space(name) for name in names)
+    >>> views = osp.view_objects(alone, both, around, store.objects(alone.object_id))
+    >>> osp.measure_context(views).n
+    39
     """
     chosen = _sampled(views, seed)
     _check_measurable(chosen)

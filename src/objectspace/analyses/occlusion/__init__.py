@@ -53,9 +53,12 @@ def measure_occlusion(
     Raises InputError for an unknown tap or head, or an invalid size or threshold; ModelError for a detector
     of another family or precision than Darknet in float32.
 
-    >>> result = measure_occlusion(load_detector("yolov3"), read_image("dog.jpg"))  # doctest: +SKIP
-    >>> result.disappeared.any(0)  # doctest: +SKIP
-    array([ True,  True, False])
+    XX
+
+    >>> detector = osp.load_detector("demo", precision="float32")
+    >>> result = osp.measure_occlusion(detector, image, sizes=(3,))
+    >>> len(result.windows), result.objects.label.tolist()
+    (576, ['couch'])
     """
     for name, value in (("confidence", confidence), ("iou", iou)):
         if not 0 <= value <= 1:

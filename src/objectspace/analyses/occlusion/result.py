@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion.windows import Windows
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects, Provenance
 
@@ -52,6 +52,10 @@ class Occlusion:
     scores: (n, p) float32, objectness * probability of the object's label, at its own head, cell and anchor
     disappeared: (n, p) after suppression no prediction of its label overlaps the object by 0.5 or more
     strength: (rows, columns) float32, root mean square of the tap's channels in each cell
+
+    >>> detector = osp.load_detector("demo", precision="float32")
+    >>> osp.measure_occlusion(detector, image, sizes=(3,)).importance(0).shape
+    (26, 26)
     """
 
     tap: str
@@ -66,6 +70,10 @@ class Occlusion:
     disappeared: NDArray[np.bool_]
     appeared: Appeared
     strength: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        objects = counted(len(self.objects), "object")
+        return f"Occlusion({self.tap}: {counted(len(self.windows), 'window')}, {objects})"
 
     @property
     def score_change(self) -> NDArray[np.float32]:

@@ -72,6 +72,9 @@ def load_detector(
     device, precision: see :mod:`objectspace.models.precision`
 
     Raises InputError for an unknown name or option, CfgError, WeightsError, DownloadError, ModelError.
+
+    >>> osp.load_detector("demo", precision="float32")
+    DarknetDetector('demo', 416 x 416 pixels, float32 on cpu)
     """
     from objectspace.models.darknet.architectures import ARCHITECTURES
 

@@ -89,6 +89,10 @@ def load_encoder(
     projection into the space of texts and images.
     Raises InputError for an unknown name, WeightsError for a file of another network, DownloadError where
     published weights cannot be fetched.
+
+    >>> encoder = osp.load_encoder("demo", precision="float32")
+    >>> encoder.embed(np.zeros((2, encoder.input_size, encoder.input_size, 3), np.uint8)).shape
+    (2, 256)
     """
     name = absolute_name(name)
     if name == "resnet50":

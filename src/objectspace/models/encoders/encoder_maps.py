@@ -34,6 +34,9 @@ class EncoderMap(MapSource):
     """An encoder up to its last map; made by :func:`load_encoder_map`.
 
     See :class:`objectspace.models.maps.MapSource` for the attributes. It has one head, without anchors.
+
+    >>> osp.load_encoder_map("demo", precision="float32").heads[0].stride
+    32
     """
 
     heads: tuple[Head, ...]
@@ -95,6 +98,9 @@ def load_encoder_map(
     """Load the encoder of a name, for whole images; arguments and errors as those of :func:`load_encoder`.
 
     Raises ModelError for an encoder without a map of its own.
+
+    >>> osp.load_encoder_map("demo", precision="float32")
+    EncoderMap('demo-map', 672 x 672 pixels, float32 on cpu)
     """
     encoder = load_encoder(name, weights=weights, device=device, precision=precision)
     if not isinstance(encoder, NetworkEncoder):

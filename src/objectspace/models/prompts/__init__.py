@@ -65,6 +65,9 @@ def load_prompter(
 
     Raises InputError for an unknown name, a prompt without words, a threshold outside [0, 1], WeightsError
     for a folder that lacks something, DownloadError where the hub cannot be reached.
+
+    >>> osp.load_prompter("apple. red chair.")  # doctest: +SKIP
+    GroundedSam('apple, red chair', float32 on cpu)
     """
     words = parse_words(prompt)
     if name not in PROMPT_MODELS:

@@ -40,6 +40,9 @@ def open_annotations(
     XML files, or a development kit with masks. ``names`` are the classes in order for a folder of YOLO's
     labels, which hold only their numbers; the others have their own. Raises AnnotationError for what is
     missing or is not of the format, and for an unknown format.
+
+    >>> osp.open_annotations("world/annotations.json", format="coco")
+    CocoAnnotations('world/annotations.json': 12 images, 8 categories)
     """
     if format == "yolo":
         is_yaml = Path(path).suffix.lower() in (".yaml", ".yml")

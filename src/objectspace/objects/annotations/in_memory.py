@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.files import printable_path, recipe_digest
 from objectspace.images import Image
 from objectspace.objects.annotations.reader import (
@@ -33,6 +33,12 @@ def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
     reaches over the image's border is cut off. An image that is not named has no objects. Raises InputError
     where the objects have several sources, a score outside [0, 1], or a factor that is badly named or a
     number here and text there, and where two names are one image.
+
+    >>> found = osp.make_objects(
+    ...     image_id=image.image_id, xyxy=np.float32([[0, 0, 60, 80]]), label=["square"], source="squares@1"
+    ... )
+    >>> osp.objects_reader({photos[0]: found})
+    ObjectsInMemory(1 image, source squares@1)
     """
     by_path: dict[str, Objects] = {}
     for path, found in objects.items():
@@ -53,6 +59,9 @@ class ObjectsInMemory:
 
     objects: Mapping[str, Objects]
     source: str
+
+    def __repr__(self) -> str:
+        return f"ObjectsInMemory({counted(len(self.objects), 'image')}, source {self.source})"
 
     @property
     def recipe(self) -> Mapping[str, Any]:

@@ -30,6 +30,10 @@ def open_mask_images(
 
     An object's label is its image's in the ``label`` column of ``factors``, else ``label``. Raises
     AnnotationError for a folder that is missing and a pattern without a place for the image's name.
+
+    >>> Path("masks").mkdir()
+    >>> osp.open_mask_images("masks", label="apple").recipe
+    {'format': 'mask image', 'threshold': 'half of the brightest'}
     """
     folder = Path(folder)
     if not folder.is_dir():

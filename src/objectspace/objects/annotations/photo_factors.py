@@ -34,6 +34,10 @@ class FactorTable:
     columns: name -> a value per photo: float64, NaN where unknown, when every known value is a finite
         number; otherwise object: str, None where unknown. ``label`` is always str.
     unnamed: column -> the images that its pattern or table does not cover, which is less than "unknown"
+
+    >>> table = osp.factors_from_pattern(r"(?P<number>[0-9]+)", photos)
+    >>> table.columns["number"][:3]
+    array([0., 1., 2.])
     """
 
     paths: tuple[str, ...]
@@ -88,6 +92,9 @@ def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTab
 
     ``apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)`` makes three numeric columns. Raises
     InputError for a pattern that is broken, has no named group, names a column badly or matches no image.
+
+    >>> osp.factors_from_pattern(r"(?P<number>\d+)\.png", photos).of(photos[3])
+    {'number': 3.0}
     """
     try:
         compiled = re.compile(pattern)
@@ -105,12 +112,16 @@ def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTab
 
 
 def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTable:
-    """Read factors from the columns of a comma-separated table with a header, joined by file name.
+    r"""Read factors from the columns of a comma-separated table with a header, joined by file name.
 
     The column ``file``, or else the first, holds file names or as much of the path as distinguishes images
     (``val/7.jpg``). Rows of other files are passed over; empty cells and ``nan`` are unknown. Raises
     AnnotationError for a table that is broken, ragged or ambiguous, whose columns are named badly, or that
     has no image of the job.
+
+    >>> _ = Path("table.csv").write_text("file,camera\n000000.png,left\n000001.png,right\n")
+    >>> osp.factors_from_csv("table.csv", photos[:2]).of(photos[1])
+    {'camera': 'right'}
     """
     first, *rows = _read_rows(Path(path))
     header = [name.strip() for name in first.cells]

@@ -41,6 +41,11 @@ def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> D
 
     Raises InputError for objects of several images, for a label that is not in ``names``, and where
     supervision is not installed.
+
+    >>> objects = store.objects_of_images([image.image_id])
+    >>> detections = osp.to_supervision(objects)
+    >>> len(detections) == len(objects)
+    True
     """
     try:
         import supervision
@@ -86,6 +91,10 @@ def from_supervision(
 
     Raises InputError for a box without area inside the image, masks of another size than the image's,
     scores outside [0, 1] and a class without a name.
+
+    >>> detections = osp.to_supervision(store.objects_of_images([image.image_id]))
+    >>> osp.from_supervision(detections, image).label.tolist() == detections.data["class_name"].tolist()
+    True
     """
     xyxy = np.array([_box(row, box, image) for row, box in enumerate(detections.xyxy)], np.float32)
     score = detections.confidence

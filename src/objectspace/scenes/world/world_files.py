@@ -32,6 +32,9 @@ def write_world(
     when everything is in it. ``progress`` is called with the number of pictures that were finished since.
     Returns how many objects there are. Raises InputError for a count or seed that is no such number, for
     a folder that exists and holds something, and for one that cannot be written.
+
+    >>> osp.write_world(Path("two"), count=2, seed=7)
+    5
     """
     if count < 1:
         raise InputError(f"a world of {count} pictures cannot be drawn; ask for one at least")

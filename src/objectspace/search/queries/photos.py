@@ -78,6 +78,10 @@ def query_photo(
 
     Networks are loaded from where the job that made the space found them. Raises ImageError for a photo that
     cannot be read, QueryError where nothing is found, RecipeError where the networks' files have changed.
+
+    >>> x1, y1, x2, y2 = store.objects_of_images([image.image_id]).xyxy[0]
+    >>> osp.query_photo(store, photos[0], "demo-crop", box=(x1, y1, x2, y2))
+    Queries(1 vector of 1 object, stored=False)
     """
     annotations = None if box is None else BoxReader(box)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)

@@ -33,6 +33,10 @@ def query_point(
 
     Raises QueryError for a point outside the photo and where no object holds it; ImageError, ModelError and
     RecipeError as :func:`query_photo` does.
+
+    >>> x1, y1, x2, y2 = store.objects_of_images([image.image_id]).xyxy[0]
+    >>> osp.query_point(store, photos[0], "demo-crop", ((x1 + x2) / 2, (y1 + y2) / 2))
+    Queries(1 vector of 1 object, stored=True)
     """
     # Modules of networks are imported by the queries that run one.
     if store.recipe(space).route == "window":

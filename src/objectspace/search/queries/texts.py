@@ -22,6 +22,9 @@ def query_text(store: Store, texts: Sequence[str], space: str, *, device: str = 
     They are embedded by the very weights that embedded the crops, in the same precision. Raises QueryError
     for a space without a text tower, naming those of the store that have one, and for a text that is empty or
     too long; ModelError and RecipeError where the weights cannot be loaded again or have changed.
+
+    >>> osp.query_text(store, ["a red chair"], "open_clip:ViT-B-32/openai-crop")  # doctest: +SKIP
+    Queries(1 vector of 1 text, stored=False)
     """
     if space not in (able := text_spaces(store)):
         store.recipe(space)  # raises for an unknown space
