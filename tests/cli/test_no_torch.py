@@ -35,7 +35,7 @@ COMMANDS = {
     "compare": "compare STORE --spaces alone both --factor label",
     "project": "project STORE --space window --figure OUT/project.svg",
     "context": "context STORE --alone alone --both both --around around",
-    "erase": "erase STORE --space window --fit STORE --factor phase_x --as flat",
+    "erase": "erase STORE --space window --fit STORE --factor phase_x --space-name flat",
     "world": "world --out OUT/world --count 1",
     **{
         f"export {name}": f"export STORE --format {name} --out OUT/{name}.parquet"

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from objectspace.scenes import world_files
+from objectspace.scenes.world import world_files
 
 
 def test_world_writes_pictures_and_the_truth(command, tmp_path):

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from objectspace.cli.commands import app
-from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighborsOfEach, StorePath
+from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, Neighbors, StorePath
 from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table, warn
 from objectspace.errors import InputError, counted
 
@@ -31,13 +30,12 @@ Around = Annotated[
 ]
 
 
-@app.command()
 def context(
     store: StorePath,
     alone: Alone,
     both: Both,
     around: Around,
-    k: NeighborsOfEach = 5,
+    k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
     figure: FigurePath = None,
     as_json: Json = False,

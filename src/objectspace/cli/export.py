@@ -1,4 +1,4 @@
-"""The command that writes a store's objects as files of other tools."""
+"""``objectspace export``: a store's objects as files of other tools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from objectspace.cli.commands import app
 from objectspace.cli.options import Json, StorePath
 from objectspace.cli.output import print_json, warn
 from objectspace.errors import counted
@@ -45,7 +44,6 @@ OneSpace = Annotated[
 ]
 
 
-@app.command()
 def export(
     store: StorePath, format: FormatOption, out: Out, space: OneSpace = None, as_json: Json = False
 ) -> None:

@@ -73,7 +73,7 @@ def test_windows_are_refused(spaces, objects):
     recipe = Recipe("window", "d", "0" * 64, "tap", {}, "float32", "0", window=3)
     windows = Space("w", recipe, both.object_id, both.vectors)
     with pytest.raises(
-        InputError, match="black or mean, w holds vectors of route window; index with --background black"
+        InputError, match="black or mean, w holds vectors of route window; index crops on background black"
     ):
         view_objects(windows, both, around, objects)
 
