@@ -40,7 +40,7 @@ def context(
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
-    """Tell objects from their surroundings: shares of the embedding, of neighbor pairs; people on chairs.
+    """Separate objects from their surroundings: shares of the embedding, of neighbor pairs; people on chairs.
 
     Needs three crop spaces of the same objects: index with --background black, keep and only, --margin 0.5.
     """

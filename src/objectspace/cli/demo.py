@@ -20,13 +20,15 @@ def demo(out: Out = Path("objectspace-demo"), quiet: Quiet = False, as_json: Jso
 
     The same command again resumes where it stopped.
     """
-    from objectspace.report.demo import COUNT, make_demo
     from objectspace.store import open_store
 
-    stages = dict.fromkeys(("draw", "find", "look up"), COUNT)
-    shown = not (quiet or as_json)
-    with resumable("the same command goes on"), progress_bars(stages, shown=shown) as advance:
-        made = make_demo(out, progress=advance)
+    with resumable("the same command goes on"):
+        # Imports take seconds, in which Ctrl-C may come.
+        from objectspace.report.demo import COUNT, make_demo
+
+        stages = dict.fromkeys(("draw", "find", "look up"), COUNT)
+        with progress_bars(stages, shown=not (quiet or as_json)) as advance:
+            made = make_demo(out, progress=advance)
     if as_json:
         print_json(
             {

@@ -11,8 +11,15 @@ from objectspace.cli.options import Json, Seed, StorePath
 from objectspace.cli.output import interval_text, print_json, print_table
 from objectspace.errors import counted
 
-SpaceToErase = Annotated[str, typer.Option(help="the space to erase from", show_default=False)]
-FitStore = Annotated[Path, typer.Option("--fit", metavar="STORE", help="varied pictures", show_default=False)]
+SpaceToErase = Annotated[
+    str, typer.Option(metavar="SPACE", help="the space to erase from", show_default=False)
+]
+FitStore = Annotated[
+    Path,
+    typer.Option(
+        "--fit", metavar="STORE", help="varied pictures to learn the factors from", show_default=False
+    ),
+]
 ErasedFactors = Annotated[
     list[str], typer.Option("--factor", metavar="NAME", help="what to erase; repeatable", show_default=False)
 ]

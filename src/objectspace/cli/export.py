@@ -38,8 +38,9 @@ Out = Annotated[
 OneSpace = Annotated[
     str | None,
     typer.Option(
+        metavar="SPACE",
         help="only the objects and vectors of this space; by default all, for projector and atlas those of "
-        "the crop space"
+        "the crop space",
     ),
 ]
 

@@ -26,7 +26,10 @@ class Method(StrEnum):
 ProjectedSpaces = Annotated[
     list[str] | None,
     typer.Option(
-        "--space", help="a space; repeatable, drawn side by side", show_default="every window, or every space"
+        "--space",
+        metavar="SPACE",
+        help="a space; repeatable, drawn side by side",
+        show_default="every window, or every space",
     ),
 ]
 MethodOption = Annotated[Method, typer.Option(help="principal components, or t-SNE")]

@@ -13,18 +13,26 @@ from objectspace.cli.output import print_findings, print_json
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="where report.html goes", show_default=False)
 ]
-Crop = Annotated[str | None, typer.Option("--crop", help="the crop space; by default the first by name")]
+Crop = Annotated[
+    str | None, typer.Option("--crop", metavar="SPACE", help="the crop space; by default the first by name")
+]
 Window = Annotated[
     str | None,
-    typer.Option("--window", help="the window space; by default the 3 x 3 one with the most objects"),
+    typer.Option(
+        "--window", metavar="SPACE", help="the window space; by default the 3 x 3 one with the most objects"
+    ),
 ]
 Orientation = Annotated[
     str | None,
-    typer.Option(help="the column that says which way an object faces; by default yaw, azimuth or angle"),
+    typer.Option(
+        metavar="COLUMN",
+        help="the column of the direction that an object faces; by default yaw, azimuth or angle",
+    ),
 ]
 Period = Annotated[float, typer.Option(help="degrees of a full turn; 180 for things with two equal sides")]
 Style = Annotated[
-    str | None, typer.Option(help="the column that says of which sort it is; by default style or breed")
+    str | None,
+    typer.Option(metavar="COLUMN", help="the column of an object's style or sort; by default style or breed"),
 ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from objectspace.cli.exits import usage_error
+from objectspace.cli.exits import resumable, usage_error
 from objectspace.cli.job_networks import choose_device, choose_networks
 from objectspace.cli.options import (
     Box,
@@ -101,8 +101,7 @@ def vary(
 ) -> None:
     """Cut one object out and index pictures in which only one thing varies (the paper's figure 6).
 
-    The object is given by --box, or by --object and --from. The pictures and the truth about them are kept
-    beside the store, in STORE-pictures.
+    Give --box, or --object and --from. Pictures and the truth about them are kept in STORE-pictures.
     """
     from objectspace.images import read_image
     from objectspace.jobs.vary import vary_object
@@ -125,7 +124,8 @@ def vary(
     )
     backgrounds = tuple(background or default_backgrounds(factor.value))
     count = count_pictures(factor.value, steps=steps, backgrounds=len(backgrounds))
-    with progress_bars({"pictures": count}, shown=not (quiet or as_json)) as advance:
+    shown = not (quiet or as_json)
+    with resumable("the same command goes on"), progress_bars({"pictures": count}, shown=shown) as advance:
         varied = vary_object(
             image,
             one,
