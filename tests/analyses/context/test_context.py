@@ -63,7 +63,7 @@ def test_whole_photos_are_left_out_where_there_are_too_many(spaces, objects, mon
 def test_a_space_of_other_crops_is_refused(spaces, objects):
     alone, both, around = spaces
     with pytest.raises(
-        InputError, match="--both needs a space of crops on background keep, c holds crops on only"
+        InputError, match="both= needs a space of crops on background keep, c holds crops on only"
     ):
         view_objects(alone, around, both, objects)
 
