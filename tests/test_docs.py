@@ -10,7 +10,7 @@ import pytest
 import typer
 
 import objectspace
-from objectspace.cli import app
+from objectspace.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

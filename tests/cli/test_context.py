@@ -64,7 +64,7 @@ def test_spaces_in_the_wrong_places_are_one_sentence(sentence, store):
     told = sentence("context", store, "--alone", SPACES[1], "--both", SPACES[0], "--around", SPACES[2])
     assert told == (
         f"--alone needs a space of crops on background black or mean, {SPACES[1]} holds crops on keep; "
-        "index with --background black"
+        "index crops on background black"
     )
 
 

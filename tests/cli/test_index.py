@@ -159,47 +159,9 @@ def test_the_same_command_twice_adds_nothing(world, index):
     assert store.info().to_json() == before
 
 
-def test_the_report_in_words(world, command, tmp_path):
+def test_the_summary_in_words(world, command, tmp_path):
     arguments = ("index", world.photos, "--store", tmp_path / "s.osp", *world.network, "--route", "window")
     assert command(*arguments).out.startswith(f"{tmp_path}/s.osp: 4 photos and ")
     again = command(*arguments)
     assert again.out == f"{tmp_path}/s.osp: 0 photos and 0 objects indexed, 4 were there already\n"
     assert again.err == ""
-
-
-def test_info_in_words(world, index, command, tmp_path):
-    index(world.photos, "--annotations", world.labels, "--names", world.names, *world.encoder)
-    text = command("info", tmp_path / "s.osp").out
-    assert text.startswith(f"{tmp_path}/s.osp: 4 images, 6 objects\n        3  apple\n")
-    assert "  test_vit-crop: 6 x 64\n" in text
-    assert "crop           background black" in text
-
-
-def test_info_as_json(world, index, command, tmp_path):
-    index(world.photos, "--annotations", world.labels, "--names", world.names, *world.encoder)
-    done = command("info", tmp_path / "s.osp", "--json")
-    told = json.loads(done.out)
-    assert (told["images"], told["objects"], told["labels"], told["failures"]) == (4, 6, LABELS, [])
-    (space,) = told["spaces"]
-    assert (space["name"], space["count"], space["dimension"]) == ("test_vit-crop", 6, 64)
-    assert space["recipe"]["route"] == "crop"
-    assert done.err == ""
-
-
-GPU = "objectspace: a CUDA GPU is here; --device auto uses it"
-
-
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
-        ((), [f"{GPU}, in bfloat16 unless --precision float32"]),
-        (("--precision", "float32"), [GPU]),
-        (("--device", "cpu"), []),
-    ],
-)
-def test_a_gpu_that_is_not_used_is_told(world, command, tmp_path, monkeypatch, asked, told):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr("torch.cuda.get_device_capability", lambda device: (9, 0))
-    job = (world.photos, "--store", tmp_path / "s.osp", *world.network, "--route", "window", *asked)
-    done = command("index", *job)
-    assert (done.code, done.err.splitlines()) == (0, told)

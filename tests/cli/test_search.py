@@ -1,30 +1,11 @@
-"""``objectspace search``, ``sheet`` and ``models``."""
+"""``objectspace search``."""
 
 from __future__ import annotations
-
-import json
-import shutil
 
 import pytest
 from PIL import Image
 
 from objectspace.store import open_store
-
-
-@pytest.fixture(scope="module")
-def annotated(world, tmp_path_factory):
-    """A store of the labeled objects, crops and windows, made by the Python API."""
-    from objectspace import Job, index, load_detector, load_encoder, open_annotations, read_names
-
-    path = tmp_path_factory.mktemp("annotated") / "s.osp"
-    job = Job(
-        detector=load_detector(world.cfg, weights=world.weights, names=world.names),
-        encoder=load_encoder("test_vit", weights=world.encoder_weights),
-        annotations=open_annotations(world.labels, names=read_names(world.names)),
-        scale="deepest",
-    )
-    index(sorted(path for path in world.photos.rglob("*.*")), path, job)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -201,70 +182,6 @@ def test_wrong_words_and_points_are_one_sentence(world, annotated, worded, sente
     assert "like and unlike" in sentence("search", annotated, "--object", apple, "--unlike", apple)
 
 
-@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
-def test_sheet(annotated, command, tmp_path, suffix, start):
-    out = tmp_path / f"sheet.{suffix}"
-    done = command("sheet", annotated, "--out", out, "--rows", 3, "-k", 2)
-    assert done.out == f"{out}: 3 targets of space test_vit-crop, 2 neighbors each\n"
-    assert done.err == ""
-    assert out.read_bytes().startswith(start)
-
-
-def test_a_sheet_makes_its_folder(annotated, command, tmp_path):
-    assert command("sheet", annotated, "--out", tmp_path / "new" / "s.png", "--rows", 1).code == 0
-    assert (tmp_path / "new" / "s.png").is_file()
-
-
-def test_a_sheet_as_json_holds_its_answers(annotated, command, tmp_path):
-    done = command("sheet", annotated, "--out", tmp_path / "s.svg", "--rows", 2, "-k", 3, "--json")
-    assert (done.code, done.err) == (0, "")
-    answers = json.loads(done.out)
-    assert [len(answer["neighbors"]) for answer in answers] == [3, 3]
-    target = answers[0]["query"]["object_id"]
-    found = json.loads(command("search", annotated, "--object", target, "-k", 3, "--json").out)
-    assert found == answers[0]
-
-
-def test_a_sheet_tells_of_fewer_neighbors_than_asked_for(annotated, command, tmp_path):
-    held = len(open_store(annotated).objects())
-    told = command("sheet", annotated, "--out", tmp_path / "s.svg", "-k", 1000).out
-    assert told.endswith(f" at most {held - 1} neighbors each, as there are no more\n")
-
-
-def test_a_label_that_is_not_there_is_guessed(annotated, sentence, tmp_path):
-    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "aple")
-    assert told == "no object of space test_vit-crop has the label 'aple'; did you mean apple?"
-    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "zebra")
-    assert told.endswith("has the label 'zebra'; objectspace info lists the labels")
-
-
-def test_a_sheet_of_one_label(annotated, command, tmp_path):
-    out = tmp_path / "s.svg"
-    assert command("sheet", annotated, "--out", out, "--label", "plum").out.startswith(f"{out}: 1 target of ")
-
-
-def test_models(command):
-    text = command("models").out
-    assert all(name in text for name in ("yolov3 ", "yolov3-spp ", "yolov3-tiny ", "resnet50 "))
-    rows = json.loads(command("models", "--json").out)
-    assert {"name", "kind", "size", "sha256", "license", "source", "path"} <= set(rows[0])
-
-
-def test_taps_of_a_name_and_of_a_file(world, command):
-    header, *rows = command("models", "--taps", "yolov3-tiny").out.splitlines()
-    assert header.split() == ["tap", "kind", "channels", "height", "width", "stride"]
-    assert rows[0].split() == ["0", "convolutional", "16", "416", "416", "1"]
-    taps = json.loads(command("models", "--taps", world.cfg, "--json").out)
-    assert taps[4] == {
-        "tap": "4",
-        "kind": "convolutional",
-        "channels": 8,
-        "height": 2,
-        "width": 2,
-        "stride": 32,
-    }
-
-
 # ------------------------------------------------------------------------------------- what cannot be done
 
 
@@ -309,34 +226,3 @@ def test_wrong_usage_is_exit_2(annotated, command, arguments):
     done = command("search", annotated, *arguments)
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err
-
-
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("sheet.gif", "a figure is written as .png, .pdf, .svg"),
-        ("file/sheet.png", "cannot be written: Not a directory"),
-        ("folder.png", "is a folder; give the figure another name"),
-    ],
-)
-def test_a_sheet_that_cannot_be_written_fails_before_the_work(
-    annotated, sentence, tmp_path, monkeypatch, name, told
-):
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "file").touch()
-    monkeypatch.setattr("objectspace.store.open_store", None)
-    assert told in sentence("sheet", annotated, "--out", tmp_path / name)
-    assert told in sentence("search", annotated, "--object", "a", "--sheet", tmp_path / name)
-
-
-def test_a_store_of_another_format_version(annotated, sentence, tmp_path):
-    copy = tmp_path / "copy.osp"
-    shutil.copytree(annotated, copy)
-    manifest = json.loads((copy / "manifest.json").read_text())
-    (copy / "manifest.json").write_text(json.dumps({**manifest, "version": 99}))
-    assert "has format version 99" in sentence("info", copy)
-    assert "has format version 99" in sentence("sheet", copy, "--out", tmp_path / "x.png")
-
-
-def test_unknown_detector_of_taps(sentence):
-    assert sentence("models", "--taps", "yolov").endswith("did you mean yolov3?")

@@ -142,7 +142,8 @@ def test_without_the_hub(hub_cache) -> None:
         load_published(GROUNDING_DINO_TINY, None)
     assert str(refused.value).startswith("IDEA-Research/grounding-dino-tiny could not be fetched from hugg")
     assert str(refused.value).endswith(
-        "connect to the network once, or name a folder that holds grounding-dino/ with --prompt-weights"
+        "connect to the network once, or name a folder of prompt weights, with grounding-dino/ in it, "
+        "as weights="
     )
 
 

@@ -101,7 +101,7 @@ def test_offline_the_error_says_what_to_put_where(cache: Path) -> None:
     assert f"at {cache / 'net.weights'}" in words
     assert f"24 bytes, sha256 {file.sha256}" in words
     assert "http://127.0.0.1:9/net.weights (ConnectionError)" in words
-    assert "--detector-weights" in words
+    assert "or load the detector or encoder from a copy, as weights=" in words
 
 
 def test_other_content_is_refused_and_not_kept(cache: Path, server: _Server) -> None:

@@ -16,7 +16,7 @@ BEAR = "25ef9223551fda1ab72dbaa8510b281a"
 @pytest.fixture(scope="module")
 def place(real, tmp_path_factory):
     """A bear at 16 x 16 places, cut out by its labeled polygon, in windows of three and five cells."""
-    from objectspace.cli import app
+    from objectspace.cli.app import app
 
     folder = tmp_path_factory.mktemp("location")
     photo = real / "photos/coco128/images/000000000309.jpg"

@@ -265,7 +265,7 @@ def test_without_an_index_the_sentence_says_how_to_build_it(plain):
 
 
 def test_an_index_of_another_metric_is_not_used(indexed):
-    with pytest.raises(QueryError, match="is of euclidean distances; search with --metric euclidean, or bu"):
+    with pytest.raises(QueryError, match="is of euclidean distances; give that as metric=, or bu"):
         SpaceSearch(open_store(indexed), "a-crop", metric="cosine", approximate=True)
 
 

@@ -323,7 +323,7 @@ def test_another_recipe_is_refused_by_name(path, make_batch):
     sentence = (
         r"space resnet50-crop of .*dogs.osp was made by another recipe "
         r"\(weights 'aa', now 'ab'; precision 'float32', now 'bfloat16'\); use another store, or "
-        r".*--suffix NAME"
+        r".*\(suffix=\)"
     )
     refused(path, replace(batch, vectors={"resnet50-crop": other}), RecipeError, sentence)
 

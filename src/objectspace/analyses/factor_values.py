@@ -82,7 +82,7 @@ def read_factor(
     there = column[known]
     if circular is not None:
         if there.dtype.kind != "f":
-            raise InputError(f"factor {name} holds texts, and --circular needs angles")
+            raise InputError(f"factor {name} holds texts, and circular= needs angles")
         if not (math.isfinite(circular) and circular > 0):
             raise InputError(f"the period of factor {name} is {circular:g}, expected a number above 0")
         turned = np.mod(there, circular)

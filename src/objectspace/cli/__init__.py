@@ -1,50 +1,15 @@
-"""The command line: one command for each arrow of the flow.
+"""The command line: one command for each arrow of the flow, each in the file of its name.
 
 Answers go to stdout, progress and warnings to stderr; ``--json`` prints one JSON document and nothing else.
 Exit 0: done; 1: failed, with one sentence; 2: wrong usage; 130: stopped with Ctrl-C. Nothing heavy is
 imported before a command needs it.
+
+An option that several commands take is declared in ``options``, an option of one command beside it; the same
+holds for what is printed (``output``).
 """
 
 from __future__ import annotations
 
-from objectspace.cli import (  # noqa: F401  register their commands
-    context,
-    demo,
-    erase,
-    export,
-    index_space,
-    measure,
-    occlude,
-    project,
-    report,
-    search,
-    vary,
-)
-from objectspace.cli.commands import app, main
+from objectspace.cli.app import main
 
-__all__ = ["app", "main"]
-
-#: The commands as the help lists them: in the order of the flow, not of the modules.
-ORDER = (
-    "demo",
-    "index",
-    "info",
-    "search",
-    "sheet",
-    "index-space",
-    "measure",
-    "compare",
-    "occlude",
-    "vary",
-    "project",
-    "erase",
-    "context",
-    "report",
-    "export",
-    "world",
-    "models",
-)
-
-app.registered_commands.sort(
-    key=lambda command: ORDER.index(command.name or getattr(command.callback, "__name__", ""))
-)
+__all__ = ["main"]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from objectspace.cli.commands import app
-from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, NeighborsOfEach, StorePath
+from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, Neighbors, StorePath
 from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table, warn
 from objectspace.errors import InputError, counted
 
@@ -31,18 +30,17 @@ Around = Annotated[
 ]
 
 
-@app.command()
 def context(
     store: StorePath,
     alone: Alone,
     both: Both,
     around: Around,
-    k: NeighborsOfEach = 5,
+    k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
-    """Tell objects from their surroundings: shares of the embedding, of neighbor pairs; people on chairs.
+    """Separate objects from their surroundings: shares of the embedding, of neighbor pairs; people on chairs.
 
     Needs three crop spaces of the same objects: index with --background black, keep and only, --margin 0.5.
     """

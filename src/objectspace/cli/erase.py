@@ -7,30 +7,34 @@ from typing import Annotated
 
 import typer
 
-from objectspace.cli.commands import app
-from objectspace.cli.options import Json, StorePath
+from objectspace.cli.options import Json, Seed, StorePath
 from objectspace.cli.output import interval_text, print_json, print_table
 from objectspace.errors import counted
 
-SpaceToErase = Annotated[str, typer.Option(help="the space to erase from", show_default=False)]
-FitStore = Annotated[Path, typer.Option("--fit", metavar="STORE", help="varied pictures", show_default=False)]
+SpaceToErase = Annotated[
+    str, typer.Option(metavar="SPACE", help="the space to erase from", show_default=False)
+]
+FitStore = Annotated[
+    Path,
+    typer.Option(
+        "--fit", metavar="STORE", help="varied pictures to learn the factors from", show_default=False
+    ),
+]
 ErasedFactors = Annotated[
     list[str], typer.Option("--factor", metavar="NAME", help="what to erase; repeatable", show_default=False)
 ]
-EraseSeed = Annotated[int, typer.Option("--seed", min=0, help="seed of folds and bootstrap draws")]
 NewSpace = Annotated[
     str, typer.Option("--space-name", metavar="NAME", help="the new space", show_default=False)
 ]
 
 
-@app.command()
 def erase(
     store: StorePath,
     space: SpaceToErase,
     fit: FitStore,
     factor: ErasedFactors,
     name: NewSpace,
-    seed: EraseSeed = 0,
+    seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Erase factors from a space, as learned from varied pictures, into a new space (LEACE).

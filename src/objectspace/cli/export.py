@@ -1,4 +1,4 @@
-"""The command that writes a store's objects as files of other tools."""
+"""``objectspace export``: a store's objects as files of other tools."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from objectspace.cli.commands import app
 from objectspace.cli.options import Json, StorePath
 from objectspace.cli.output import print_json, warn
 from objectspace.errors import counted
@@ -39,13 +38,13 @@ Out = Annotated[
 OneSpace = Annotated[
     str | None,
     typer.Option(
+        metavar="SPACE",
         help="only the objects and vectors of this space; by default all, for projector and atlas those of "
-        "the crop space"
+        "the crop space",
     ),
 ]
 
 
-@app.command()
 def export(
     store: StorePath, format: FormatOption, out: Out, space: OneSpace = None, as_json: Json = False
 ) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from objectspace.cli.commands import app
 from objectspace.cli.options import Json, Metric, MetricOption, Space, StorePath
 from objectspace.cli.output import print_json, recall_text
 from objectspace.errors import counted
@@ -24,7 +23,6 @@ class Kind(StrEnum):
 KindOption = Annotated[Kind, typer.Option(help="a graph of 8-bit vectors, or short codes: a smaller index")]
 
 
-@app.command("index-space")
 def index_space(
     store: StorePath,
     space: Space = None,

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from objectspace.cli.commands import app
-from objectspace.cli.jobs import misuse
-from objectspace.cli.options import DETECTOR as DETECTOR_PANEL
+from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
+    DETECTOR,
     Confidence,
     DetectorWeights,
     Device,
@@ -30,14 +29,14 @@ if TYPE_CHECKING:
     from objectspace.analyses.occlusion import Occlusion
     from objectspace.images import Image
 
-OccludedPhotos = Annotated[list[Path], typer.Argument(metavar="PHOTO …", help="photos", show_default=False)]
-Finder = Annotated[
+Photos = Annotated[list[Path], typer.Argument(metavar="PHOTO …", help="photos", show_default=False)]
+DarknetName = Annotated[
     str,
     typer.Option(
         "--detector",
         metavar="NAME|CFG",
         help="a Darknet network: a name (objectspace models) or a .cfg",
-        rich_help_panel=DETECTOR_PANEL,
+        rich_help_panel=DETECTOR,
     ),
 ]
 TapName = Annotated[
@@ -51,24 +50,23 @@ TapName = Annotated[
 Sizes = Annotated[str, typer.Option(metavar="SIZES", help="cells a side: 3, 1-5, 1,2,4 or all")]
 
 
-@app.command()
 def occlude(
-    photos: OccludedPhotos,
+    photos: Photos,
     tap: TapName = None,
     windows: Sizes = "1-5",
     figure: FigurePath = None,
-    detector: Finder = "yolov3",
+    detector: DarknetName = "yolov3",
     detector_weights: DetectorWeights = None,
     names: Names = None,
     resize: ResizeOption = None,
     confidence: Confidence = 0.25,
     iou: Iou = 0.45,
-    device: Device = "cpu",
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Zero every window of a layer, and show which predictions disappear, weaken and appear."""
     if figure is not None and len(photos) > 1:
-        misuse("--figure draws one photo; give one")
+        usage_error("--figure draws one photo; give one")
     checked_figure(figure)
     from objectspace.analyses.occlusion import measure_occlusion, parse_sizes
     from objectspace.images import read_image
@@ -80,7 +78,7 @@ def occlude(
         weights=detector_weights,
         names=names,
         resize=resize,
-        device=device,
+        device=device or "cpu",
         precision="float32",  # bfloat16 would round away the changes of score that are measured
     )
 

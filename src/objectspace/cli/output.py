@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from objectspace.errors import InputError, counted, number_text
+from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate
     from objectspace.jobs.commits import IndexSummary
-    from objectspace.models.prompts import Prompter
-    from objectspace.search import Answer, SearchFilters
-    from objectspace.store import SpaceIndex, Store, StoreInfo
+    from objectspace.report.html_report import Report
+    from objectspace.search import Answer
+    from objectspace.store import SpaceIndex, Store
 
 #: Labels and failures that are listed before the rest is only counted.
 LISTED = 20
@@ -26,9 +26,10 @@ LISTED = 20
 
 @contextmanager
 def progress_bars(stages: Mapping[str, int], *, shown: bool) -> Iterator[Callable[..., None]]:
-    """A bar on stderr for each stage, of so many pictures; nothing where it is not wanted.
+    """Show a bar on stderr for each stage, of so many pictures; nothing where it is not wanted.
 
-    What it gives is called with a stage and how many pictures (and objects in them) were finished since.
+    Gives a function that is called with a stage and how many pictures (and objects in them) were finished
+    since.
     """
     if not shown or not sys.stderr.isatty():
         yield lambda stage, pictures, objects=0: None
@@ -60,18 +61,6 @@ def progress_bars(stages: Mapping[str, int], *, shown: bool) -> Iterator[Callabl
         yield advance
 
 
-def check_usable(summary: IndexSummary, store: Path) -> None:
-    """Raise InputError, with the first reason, where a job could not use one of its photos."""
-    if not summary.nothing_usable:
-        return
-    path, reason = summary.failures[0]
-    first = "" if summary.photos == 1 else f"; the first, {path}"
-    raise InputError(
-        f"none of {counted(summary.photos, 'photo')} could be used{first}: {reason}; "
-        f"objectspace info {store} lists them"
-    )
-
-
 def print_summary(
     summary: IndexSummary, store: Path, as_json: bool, *, passed_over: Mapping[str, int] | None = None
 ) -> None:
@@ -80,8 +69,8 @@ def print_summary(
     passed_over: pictures of formats that are not read, suffix -> how many, for --json
     """
     if as_json:
-        told = {} if passed_over is None else {"passed_over": dict(passed_over)}
-        print_json({**summary.to_json(), **told})
+        extra = {} if passed_over is None else {"passed_over": dict(passed_over)}
+        print_json({**summary.to_json(), **extra})
         return
     there = "was" if summary.known == 1 else "were"
     known = f", {summary.known} {there} there already" if summary.known else ""
@@ -93,42 +82,11 @@ def print_summary(
         warn(f"and {len(summary.failures) - LISTED} more, listed by: objectspace info {store}")
 
 
-def tell_missing_words(prompter: Prompter, store: Path) -> None:
-    """Warn of the words of a prompt that no object of a store is labeled with."""
-    from objectspace.store import open_store
-
-    labels = open_store(store).info().labels
-    if missing := [word for word in prompter.recipe["words"] if word not in labels]:
-        names = [name for name in ("box_threshold", "text_threshold") if name in prompter.recipe]
-        thresholds = " or ".join(f"--{name.replace('_', '-')} ({prompter.recipe[name]})" for name in names)
-        warn(f"nothing was found for {', '.join(missing)}; lower {thresholds}, or say it in other words")
-
-
-def print_info(store: Path, info: StoreInfo) -> None:
-    """What a store holds."""
-    typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
-    for name, count in list(info.labels.items())[:LISTED]:
-        typer.echo(f"  {count:7d}  {name}")
-    if len(info.labels) > LISTED:
-        more = counted(len(info.labels) - LISTED, "more label")
-        typer.echo(f"           and {more} (--json lists all)")
-    typer.echo("spaces" if info.spaces else "no spaces")
-    for space in info.spaces:
-        typer.echo(f"  {space.name}: {space.count} x {space.dimension}")
-        recipe = {key: value for key, value in space.recipe.to_json().items() if value is not None}
-        for key, value in recipe.items():
-            plain = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            typer.echo(f"      {key:13s}  {plain}")
-        if space.index is not None:
-            typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
-    if info.failures:
-        typer.echo(counted(len(info.failures), "failure"))
-        for failure in info.failures:
-            typer.echo(f"  {failure.path}: {failure.reason}")
-
-
 def recall_text(index: SpaceIndex, unindexed: int = 0) -> str:
-    """``ivf-pq, euclidean, recall at 10 0.987 (95 % 0.960 to 0.996, 200 objects)``, and what came later."""
+    """Return ``ivf-pq, euclidean, recall at 10 0.987 (95 % 0.960 to 0.996, 200 objects)``.
+
+    unindexed: vectors that were added after the index was built
+    """
     recall = index.recall
     interval = f"95 % {recall.low:.3f} to {recall.high:.3f}, {counted(recall.n, 'object')}"
     later = ""
@@ -138,60 +96,8 @@ def recall_text(index: SpaceIndex, unindexed: int = 0) -> str:
     return f"{index.kind}, {index.metric}, recall at 10 {recall.recall_at_10:.3f} ({interval}){later}"
 
 
-def print_models(models: Sequence[dict[str, Any]]) -> None:
-    """The models known by name, and where their weights come from."""
-    for model in models:
-        here = f"here: {model['path']}" if model["path"] else "not here, fetched when first used"
-        typer.echo(f"{model['name']}  ({model['kind']}, {model['size'] / 1e6:.0f} MB; {here})")
-        typer.echo(f"    weights  {model['file']}  sha256 {model['sha256'] or 'as the hub states it'}")
-        typer.echo(f"    license  {model['license']}")
-        typer.echo(f"    source   {model['source']}")
-    typer.echo(
-        "Also: any Darknet network as --detector FILE.cfg --detector-weights FILE.weights, any DETR of"
-    )
-    typer.echo("the hub, or in a folder, as --detector OWNER/NAME or --detector FOLDER (docs/detectors.md),")
-    typer.echo("and any model of timm as --encoder NAME, of open_clip as --encoder open_clip:MODEL/WEIGHTS.")
-
-
-def print_answer(answer: Answer) -> None:
-    """A query, and its neighbors as a table."""
-    from objectspace.search import distance_text
-
-    typer.echo(f"{_query_text(answer)}  ({answer.space}, {answer.metric})")
-    near = answer.neighbors
-    if not len(near):
-        typer.echo(_nothing_text(answer.filters))
-        return
-    rows = [
-        [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
-        for rank, image in enumerate(answer.images)
-    ]
-    print_table(["rank", "distance", "label", "object", "image"], rows)
-
-
-def _nothing_text(filters: SearchFilters) -> str:
-    """Return ``no object of another clip within 3.2``."""
-    column = "photo" if filters.exclude_same == "image" else filters.exclude_same
-    other = "" if column is None else f" of another {column}"
-    near = "" if filters.within is None else f" within {filters.within:g}"
-    return f"no object{other}{near}"
-
-
-def _query_text(answer: Answer) -> str:
-    """What was searched for, in a line."""
-    rows = zip(answer.query.label, answer.query.xyxy, answer.query_images, strict=True)
-    objects = [
-        f"{label} at {','.join(f'{side:.0f}' for side in xyxy)} of {image}" for label, xyxy, image in rows
-    ]
-    if answer.stored:
-        ids = answer.query.object_id.tolist()
-        objects = [f"{text}, object {name}" for text, name in zip(objects, ids, strict=True)]
-    unlike = [f"unlike {label}" for label in answer.unlike.label.tolist()]
-    return "; ".join([*(repr(text) for text in answer.texts), *objects, *unlike])
-
-
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Columns as wide as their contents; numbers to the right."""
+    """Print columns as wide as their contents, numbers to the right."""
     texts = [list(header), *([str(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(header))]
     numeric = [
@@ -203,12 +109,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def interval_text(one: Estimate) -> str:
-    """A figure and its interval, ``0.325 (0.301 to 0.347)``."""
+    """Return a figure and its interval, ``0.325 (0.301 to 0.347)``."""
     return f"{number_text(one.value)} ({number_text(one.low)} to {number_text(one.high)})"
 
 
 def estimate_row(name: str, one: Estimate) -> list[str | int]:
-    """A row of a table: name, value, chance, low, high, p, n."""
+    """Return a row of a table: name, value, chance, low, high, p, n."""
     return [name, *map(number_text, (one.value, one.chance, one.low, one.high, one.p)), one.n]
 
 
@@ -220,6 +126,31 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def print_findings(made: Report) -> None:
+    """Print the claims as a table, what is missing, and the path of the page."""
+    from objectspace.report.page import number
+
+    rows = []
+    for finding in made.findings:
+        estimate = finding.estimate
+        numbers = (
+            ["", "", ""]
+            if estimate is None
+            else [
+                number(estimate.value),
+                number(estimate.chance),
+                f"{number(estimate.low)} to {number(estimate.high)}",
+            ]
+        )
+        rows.append([finding.verdict, *numbers, finding.claim])
+    print_table(["verdict", "value", "chance", "interval", "claim"], rows)
+    for note in made.notes:
+        typer.echo(note)
+    for heading, reason in made.missing:
+        typer.echo(f"not drawn: {heading} ({reason})")
+    typer.echo(f"{made.path}: figures and what was measured")
 
 
 def checked_figure(path: Path | None) -> None:
@@ -240,7 +171,7 @@ def write_sheet(store: Store, answers: Sequence[Answer], path: Path) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON document on a line."""
+    """Print one JSON document on one line."""
     typer.echo(json_text(value))
 
 
@@ -250,5 +181,5 @@ def json_text(value: Any) -> str:
 
 
 def warn(text: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     typer.echo(f"objectspace: {text}", err=True)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from objectspace.cli.commands import app
-from objectspace.cli.options import FigurePath, Json, StorePath
+from objectspace.cli.options import FigurePath, Json, Seed, StorePath
 from objectspace.cli.output import checked_figure, interval_text, print_json, print_table
 from objectspace.errors import QueryError, counted, number_text
 
@@ -27,17 +26,18 @@ class Method(StrEnum):
 ProjectedSpaces = Annotated[
     list[str] | None,
     typer.Option(
-        "--space", help="a space; repeatable, drawn side by side", show_default="every window, or every space"
+        "--space",
+        metavar="SPACE",
+        help="a space; repeatable, drawn side by side",
+        show_default="every window, or every space",
     ),
 ]
 MethodOption = Annotated[Method, typer.Option(help="principal components, or t-SNE")]
 Red = Annotated[str, typer.Option(metavar="FACTOR", help="the factor shown as red")]
 Blue = Annotated[str, typer.Option(metavar="FACTOR", help="the factor shown as blue")]
-Seed = Annotated[int, typer.Option(min=0, help="seed of t-SNE, folds and bootstrap draws")]
 
 
-@app.command("project")
-def project_spaces(
+def project(
     store: StorePath,
     space: ProjectedSpaces = None,
     method: MethodOption = Method.pca,
@@ -88,8 +88,8 @@ def _print_projection(one: Projection) -> None:
     typer.echo(f"{one.space}: {counted(len(one.coordinates), 'object')}, {one.method}")
     if one.shares is not None:
         shares = (one.shares.phase, one.shares.place, one.shares.both)
-        told = "phase {:z.0%}, place {:z.0%}, both {:z.0%}".format(*shares)
-        typer.echo(f"  of the variance: {told}")
+        parts = "phase {:z.0%}, place {:z.0%}, both {:z.0%}".format(*shares)
+        typer.echo(f"  of the variance: {parts}")
     header = ["R2 of", *(f"first {count}" for count in _counts(one)), "component 1", "component 2"]
     rows = [
         [

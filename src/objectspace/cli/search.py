@@ -9,42 +9,62 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from objectspace.cli.commands import app
-from objectspace.cli.jobs import check_exclusion, misuse
+from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
+    Box,
     Device,
+    ExcludeSame,
+    ExcludeSameImage,
     Json,
     Label,
-    Mean,
     Metric,
     Neighbors,
-    ObjectIds,
-    OtherPhotos,
-    OtherValues,
-    QueryBox,
-    QueryImage,
-    QueryMetric,
-    QueryPoint,
-    QueryTexts,
-    SheetPath,
     Space,
     StorePath,
-    Unlike,
-    Within,
+    check_exclusion,
+    parsed_box,
 )
 from objectspace.cli.output import (
     checked_figure,
-    print_answer,
     print_json,
+    print_table,
     recall_text,
     warn,
     write_sheet,
 )
 
 if TYPE_CHECKING:
-    from objectspace.search import Queries, SpaceSearch
+    from objectspace.search import Answer, Queries, SearchFilters, SpaceSearch
     from objectspace.store import Store
 
+ObjectIds = Annotated[
+    list[str] | None, typer.Option("--object", metavar="ID", help="a stored object's id; repeatable")
+]
+ImagePath = Annotated[Path | None, typer.Option(metavar="FILE", help="a photo, in the store or not")]
+Point = Annotated[
+    str | None,
+    typer.Option(metavar="X,Y", help="a click on the photo, in pixels; the object there is searched for"),
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--text", metavar="WORDS", help="words, in a space with a text tower, by cosine; repeatable"
+    ),
+]
+Mean = Annotated[bool, typer.Option("--mean", help="all queries as one: their mean")]
+Unlike = Annotated[
+    list[str] | None,
+    typer.Option("--unlike", metavar="ID", help="away from this stored object; repeatable"),
+]
+QueryMetric = Annotated[
+    Metric | None,
+    typer.Option("--metric", help="the distance", show_default="euclidean, for words cosine"),
+]
+Within = Annotated[
+    float | None,
+    typer.Option(metavar="DISTANCE", help="only neighbors at most that far, by the metric; -k at most"),
+]
+Sheet = Annotated[Path | None, typer.Option(metavar="FILE", help="draw the answer: .png, .pdf or .svg")]
 Approximate = Annotated[
     bool, typer.Option("--approximate", help="use the index built by index-space; prints its recall")
 ]
@@ -52,7 +72,7 @@ Approximate = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """What is searched for, from the options."""
+    """What is searched for: one of the objects, the image or the texts, and where in the image."""
 
     object_ids: list[str] | None
     image: Path | None
@@ -61,26 +81,25 @@ class QueryOptions:
     texts: list[str] | None
 
 
-@app.command()
 def search(
     store: StorePath,
     object_id: ObjectIds = None,
-    image: QueryImage = None,
-    box: QueryBox = None,
-    point: QueryPoint = None,
-    text: QueryTexts = None,
+    image: ImagePath = None,
+    box: Box = None,
+    point: Point = None,
+    text: Texts = None,
     mean: Mean = False,
     unlike: Unlike = None,
     space: Space = None,
     k: Neighbors = 10,
     label: Label = None,
     metric: QueryMetric = None,
-    exclude_same_image: OtherPhotos = False,
-    exclude_same: OtherValues = None,
+    exclude_same_image: ExcludeSameImage = False,
+    exclude_same: ExcludeSame = None,
     within: Within = None,
     approximate: Approximate = False,
-    sheet: SheetPath = None,
-    device: Device = "cpu",
+    sheet: Sheet = None,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Find the nearest objects of a stored object, of what a photo shows, or of words; exactly by default."""
@@ -90,13 +109,13 @@ def search(
     asked = _query_of(object_id, image, box, point, text, metric)
     check_exclusion(exclude_same_image, exclude_same)
     if within is not None and not (math.isfinite(within) and within >= 0):
-        misuse(f"--within is {within:g}, expected a distance of 0 or more")
+        usage_error(f"--within is {within:g}, expected a distance of 0 or more")
     checked_figure(sheet)
     opened = open_store(store)
     distance = metric or (Metric.cosine if text else Metric.euclidean)
     chosen = space or _default_space(opened, asked)
     ready = SpaceSearch(opened, chosen, metric=distance.value, approximate=approximate)
-    queries = _queries(opened, ready, asked, device)
+    queries = _queries(opened, ready, asked, device or "cpu")
     if mean:
         queries = ready.mean(queries)
     if unlike:
@@ -110,14 +129,14 @@ def search(
         within=within,
     )
     if ready.approximate is not None:
-        told = recall_text(ready.approximate.index, ready.approximate.unindexed)
-        warn(f"the answer is approximate: {told}")
+        recall = recall_text(ready.approximate.index, ready.approximate.unindexed)
+        warn(f"the answer is approximate: {recall}")
     if as_json:
         documents = [answer.to_json() for answer in answers]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
         for answer in answers:
-            print_answer(answer)
+            _print_answer(answer)
     if sheet is not None:
         write_sheet(opened, answers, sheet)
 
@@ -130,21 +149,21 @@ def _query_of(
     texts: list[str] | None,
     metric: Metric | None,
 ) -> QueryOptions:
-    """Return the query that the options ask for; options that contradict each other are wrong usage."""
+    """Return the query that the options ask for; wrong usage where they contradict each other."""
     if sum(given is not None for given in (object_ids, image, texts)) != 1:
-        misuse("give --object ID, --image FILE or --text WORDS, one of them")
+        usage_error("give --object ID, --image FILE or --text WORDS, one of them")
     for name, given in (("--box", box), ("--point", point)):
         if given is not None and image is None:
-            misuse(f"{name} needs --image FILE")
+            usage_error(f"{name} needs --image FILE")
     if box is not None and point is not None:
-        misuse("give --box or --point, one of them")
+        usage_error("give --box or --point, one of them")
     if texts is not None and metric is Metric.euclidean:
-        misuse("words and pictures are compared by cosine; leave --metric out")
+        usage_error("words and pictures are compared by cosine; leave --metric out")
     return QueryOptions(
         object_ids,
         image,
         None if box is None else parsed_box(box),
-        None if point is None else parsed_point(point),
+        None if point is None else _parsed_point(point),
         texts,
     )
 
@@ -188,19 +207,47 @@ def _stored_ids(store: Store, space: str, image: Path) -> list[str]:
     return [object_id for object_id, row in zip(ids, rows.tolist(), strict=True) if row >= 0]
 
 
-def parsed_box(text: str) -> tuple[float, float, float, float]:
-    """Return the box of --box x1,y1,x2,y2; anything else is wrong usage."""
-    try:
-        left, top, right, bottom = (float(side) for side in text.split(","))
-    except ValueError:
-        misuse(f"--box is {text!r}, expected four numbers x1,y1,x2,y2")
-    return left, top, right, bottom
-
-
-def parsed_point(text: str) -> tuple[float, float]:
-    """Return the point of --point x,y; anything else is wrong usage."""
+def _parsed_point(text: str) -> tuple[float, float]:
+    """Return the numbers of --point; anything but two is wrong usage."""
     try:
         x, y = (float(place) for place in text.split(","))
     except ValueError:
-        misuse(f"--point is {text!r}, expected two numbers x,y")
+        usage_error(f"--point is {text!r}, expected two numbers x,y")
     return x, y
+
+
+def _print_answer(answer: Answer) -> None:
+    """Print a query and a table of its neighbors."""
+    from objectspace.search import distance_text
+
+    typer.echo(f"{_query_text(answer)}  ({answer.space}, {answer.metric})")
+    near = answer.neighbors
+    if not len(near):
+        typer.echo(_nothing_text(answer.filters))
+        return
+    rows = [
+        [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
+        for rank, image in enumerate(answer.images)
+    ]
+    print_table(["rank", "distance", "label", "object", "image"], rows)
+
+
+def _nothing_text(filters: SearchFilters) -> str:
+    """Return ``no object of another clip within 3.2``."""
+    column = "photo" if filters.exclude_same == "image" else filters.exclude_same
+    other = "" if column is None else f" of another {column}"
+    near = "" if filters.within is None else f" within {filters.within:g}"
+    return f"no object{other}{near}"
+
+
+def _query_text(answer: Answer) -> str:
+    """Return what was searched for, in a line."""
+    rows = zip(answer.query.label, answer.query.xyxy, answer.query_images, strict=True)
+    objects = [
+        f"{label} at {','.join(f'{side:.0f}' for side in xyxy)} of {image}" for label, xyxy, image in rows
+    ]
+    if answer.stored:
+        ids = answer.query.object_id.tolist()
+        objects = [f"{text}, object {name}" for text, name in zip(objects, ids, strict=True)]
+    unlike = [f"unlike {label}" for label in answer.unlike.label.tolist()]
+    return "; ".join([*(repr(text) for text in answer.texts), *objects, *unlike])

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from objectspace.cli.commands import app
-from objectspace.cli.jobs import DetectorOptions, EncoderOptions, choose_machine, misuse, network_specs
-from objectspace.cli.options import DETECTOR as DETECTOR_PANEL
-from objectspace.cli.options import EMBEDDINGS as EMBEDDINGS_PANEL
+from objectspace.cli.exits import resumable, usage_error
+from objectspace.cli.job_networks import choose_device, choose_networks
 from objectspace.cli.options import (
+    Box,
+    DetectorName,
     DetectorWeights,
+    Device,
     EncoderName,
     EncoderWeights,
     HeadScale,
-    IndexDevice,
     Json,
     Names,
     NewStore,
@@ -29,10 +29,11 @@ from objectspace.cli.options import (
     ResizeOption,
     Route,
     RouteOption,
-    ScaleOption,
+    Scale,
+    Windows,
+    parsed_box,
 )
 from objectspace.cli.output import print_summary, progress_bars
-from objectspace.cli.search import parsed_box
 from objectspace.errors import QueryError
 
 if TYPE_CHECKING:
@@ -49,44 +50,16 @@ class Varied(StrEnum):
     background = "background"
 
 
-VariedPhoto = Annotated[Path, typer.Argument(metavar="PHOTO", show_default=False, help="the object's photo")]
-VariedObject = Annotated[
+Photo = Annotated[Path, typer.Argument(metavar="PHOTO", show_default=False, help="the object's photo")]
+ObjectId = Annotated[
     str | None,
-    typer.Option("--object", metavar="ID", help="the object, by its id in --from; this or --box is required"),
+    typer.Option("--object", metavar="ID", help="the object, by its id in --from"),
 ]
 FromStore = Annotated[
     Path | None, typer.Option("--from", metavar="STORE", help="the store that holds --object")
 ]
-VariedBox = Annotated[
-    str | None,
-    typer.Option(
-        metavar="X1,Y1,X2,Y2", help="the object, in pixels; this, or --object and --from, is required"
-    ),
-]
-VariedLabel = Annotated[str, typer.Option(help="the label of an object given by --box")]
-VaryDetector = Annotated[
-    str | None,
-    typer.Option(
-        "--detector",
-        metavar="NAME|CFG",
-        help="a name (objectspace models), a Darknet .cfg, or the folder or hub id of a DETR; its windows "
-        "are cut",
-        show_default="yolov3 for --route window",
-        rich_help_panel=DETECTOR_PANEL,
-    ),
-]
-VaryWindows = Annotated[
-    list[int] | None,
-    typer.Option(
-        "--window",
-        metavar="CELLS",
-        min=1,
-        help="cells a side of a window; repeatable",
-        show_default="1, 2, 3, 5",
-        rich_help_panel=EMBEDDINGS_PANEL,
-    ),
-]
-VariedFactor = Annotated[Varied, typer.Option(help="what to vary", show_default=False)]
+Label = Annotated[str, typer.Option(help="the label of an object given by --box")]
+Factor = Annotated[Varied, typer.Option(help="what to vary", show_default=False)]
 Steps = Annotated[int, typer.Option(min=2, help="angles or sizes; places across and down")]
 Grounds = Annotated[
     list[str] | None,
@@ -98,65 +71,69 @@ ObjectSize = Annotated[
 ]
 
 #: Window sizes of varied objects; they differ in what they encode of the position.
-WINDOWS = (1, 2, 3, 5)
+WINDOWS = [1, 2, 3, 5]
 
 
-@app.command()
 def vary(
-    photo: VariedPhoto,
-    factor: VariedFactor,
+    photo: Photo,
+    factor: Factor,
     store: NewStore,
-    object_id: VariedObject = None,
+    object_id: ObjectId = None,
     from_store: FromStore = None,
-    box: VariedBox = None,
-    label: VariedLabel = "object",
+    box: Box = None,
+    label: Label = "object",
     steps: Steps = 16,
     background: Grounds = None,
     size: ObjectSize = None,
-    detector: VaryDetector = None,
+    detector: DetectorName = None,
     detector_weights: DetectorWeights = None,
     names: Names = None,
     resize: ResizeOption = None,
     route: RouteOption = Route.window,
     encoder: EncoderName = "resnet50",
     encoder_weights: EncoderWeights = None,
-    window: VaryWindows = None,
-    scale: ScaleOption = HeadScale.own,
+    window: Windows = WINDOWS,
+    scale: Scale = HeadScale.own,
     precision: PrecisionOption = Precision.auto,
-    device: IndexDevice = None,
+    device: Device = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Cut one object out and index pictures in which only one thing varies (the paper's figure 6).
 
-    The pictures and the truth about them are kept beside the store, in STORE-pictures.
+    Give --box, or --object and --from. Pictures and the truth about them are kept in STORE-pictures.
     """
     from objectspace.images import read_image
     from objectspace.jobs.vary import vary_object
+    from objectspace.pipeline.specs import DetectorSpec, EncoderSpec
     from objectspace.scenes.variation import count_pictures, default_backgrounds
 
     if (object_id is None) == (box is None) or (object_id is None) != (from_store is None):
-        misuse("give --box X1,Y1,X2,Y2, or --object ID and the store that has it as --from STORE")
+        usage_error("give --box X1,Y1,X2,Y2, or --object ID and the store that has it as --from STORE")
     image = read_image(photo)
     one = (
         _stored(image, object_id, from_store) if object_id and from_store else _boxed(image, box or "", label)
     )
-    networks = network_specs(
+    chosen = choose_device(device, precision)
+    networks = choose_networks(
         route,
-        DetectorOptions(detector, detector_weights, names, resize),
-        EncoderOptions(encoder, encoder_weights),
-        choose_machine(device, precision),
+        DetectorSpec(detector or "yolov3", detector_weights, names, resize),
+        EncoderSpec(encoder, encoder_weights),
         detects=False,
+        named=detector is not None,
     )
     backgrounds = tuple(background or default_backgrounds(factor.value))
     count = count_pictures(factor.value, steps=steps, backgrounds=len(backgrounds))
-    with progress_bars({"pictures": count}, shown=not (quiet or as_json)) as advance:
+    shown = not (quiet or as_json)
+    with resumable("the same command goes on"), progress_bars({"pictures": count}, shown=shown) as advance:
         varied = vary_object(
             image,
             one,
             factor.value,
             store,
             **networks,
+            device=chosen,
+            precision=precision.value,
             pools=() if route is Route.crop else tuple(f"window{cells}" for cells in window or WINDOWS),
             scale=scale.value,
             backgrounds=backgrounds,

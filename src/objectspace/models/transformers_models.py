@@ -58,7 +58,7 @@ def load_published(published: Published, weights: Path | str | None) -> Pretrain
     Raises what :func:`load_pretrained` does, WeightsError where there is no such folder.
     """
     if weights is None:
-        otherwise = f"name a folder that holds {published.part}/ with --prompt-weights"
+        otherwise = f"name a folder of prompt weights, with {published.part}/ in it, as weights="
         return load_pretrained(published.weights.repository, published, otherwise=otherwise)
     folder = Path(weights) / published.part
     if not folder.is_dir():

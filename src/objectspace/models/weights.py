@@ -105,8 +105,8 @@ def fetch(file: WeightsFile) -> Path:
             reasons.append(f"{url} ({_brief(problem)})")
     raise DownloadError(
         f"{file.name} could not be fetched: {'; '.join(reasons)}. Put the file ({file.size:,} bytes, sha256 "
-        f"{file.sha256}) at {cache_folder() / file.name}, or name a copy with --detector-weights or "
-        "--encoder-weights"
+        f"{file.sha256}) at {cache_folder() / file.name}, or load the detector or encoder "
+        "from a copy, as weights="
     )
 
 

@@ -57,7 +57,7 @@ def make_demo(
     held = names_in(out)
     if not (held and (world / ANNOTATIONS).is_file()):
         if held:
-            raise InputError(f"{out} holds something that is no demo; give a new folder with --out")
+            raise InputError(f"{out} holds something that is no demo; give a new folder as out=")
         write_world(world, count=count, seed=SEED, progress=lambda pictures: progress("draw", pictures))
     photos = find_photos([world / PICTURES])
     finding = Job(detector=load_detector("demo"), encoder=load_encoder("demo"))

@@ -155,7 +155,7 @@ def _moving(cutout: Cutout, ground: Pixels, name: str, steps: int) -> Iterator[S
     if min(room_x, room_y) < steps - 1:
         raise InputError(
             f"an object of {width} x {height} pixels has no room for {steps} x {steps} places in a picture "
-            f"of {ground.shape[1]} x {ground.shape[0]}; make it smaller (--size) or give fewer steps"
+            f"of {ground.shape[1]} x {ground.shape[0]}; make it smaller (size=) or give fewer steps"
         )
     for left, top in _places(room_x, room_y, steps):
         yield _pasted(cutout, ground, (left, top), name)
@@ -225,7 +225,7 @@ def _check_fits(cutout: Cutout, wh: tuple[int, int]) -> None:
     if width > wh[0] or height > wh[1]:
         raise InputError(
             f"an object of {width} x {height} pixels does not fit a picture of {wh[0]} x {wh[1]}; "
-            "make it smaller (--size)"
+            "make it smaller (size=)"
         )
 
 

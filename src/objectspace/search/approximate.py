@@ -199,8 +199,8 @@ def approximate_index(space: StoredSpace, *, metric: str) -> ApproximateIndex:
         raise QueryError(f"space {space.name} has no approximate index; build it with: {build}")
     if space.index.metric != metric:
         raise QueryError(
-            f"the approximate index of space {space.name} is of {space.index.metric} distances; search with "
-            f"--metric {space.index.metric}, or build it anew with: {build}"
+            f"the approximate index of space {space.name} is of {space.index.metric} distances; give "
+            f"that as metric=, or build it anew with: {build}"
         )
     return ApproximateIndex(space.vectors, space.index)
 

@@ -210,7 +210,7 @@ def check_recipe(name: str, recipe: Recipe, stored: Stored, dimension: int | Non
         keys = "; ".join(f"{key} {mine!r}, now {yours!r}" for key, (mine, yours) in differences.items())
         raise RecipeError(
             f"space {name} of {stored.path} was made by another recipe ({keys}); "
-            f"use another store, or name the new space with --suffix NAME"
+            "use another store, or give the new space a name of its own (suffix=)"
         )
 
 

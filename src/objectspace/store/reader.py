@@ -295,7 +295,7 @@ class Store:
         if places.null_count:
             unknown = wanted[places.is_null().index(True).as_py()]
             raise QueryError(
-                f"no object {unknown} in {self.path}; objectspace search --image PHOTO tells ids"
+                f"no object {unknown} in {self.path}; objectspace search --image PHOTO shows ids"
             )
         return rows.take(places)
 

@@ -63,7 +63,7 @@ def test_whole_photos_are_left_out_where_there_are_too_many(spaces, objects, mon
 def test_a_space_of_other_crops_is_refused(spaces, objects):
     alone, both, around = spaces
     with pytest.raises(
-        InputError, match="--both needs a space of crops on background keep, c holds crops on only"
+        InputError, match="both= needs a space of crops on background keep, c holds crops on only"
     ):
         view_objects(alone, around, both, objects)
 
@@ -73,7 +73,7 @@ def test_windows_are_refused(spaces, objects):
     recipe = Recipe("window", "d", "0" * 64, "tap", {}, "float32", "0", window=3)
     windows = Space("w", recipe, both.object_id, both.vectors)
     with pytest.raises(
-        InputError, match="black or mean, w holds vectors of route window; index with --background black"
+        InputError, match="black or mean, w holds vectors of route window; index crops on background black"
     ):
         view_objects(windows, both, around, objects)
 

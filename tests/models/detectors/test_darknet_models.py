@@ -516,7 +516,9 @@ def test_a_missing_cfg_is_named(tmp_path: Path) -> None:
 
 
 def test_a_cfg_needs_its_weights(files: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"small\.cfg needs its weight file: .* --detector-weights"):
+    with pytest.raises(
+        InputError, match=r"small\.cfg needs its weight file: give the detector's as weights="
+    ):
         load_detector(files[0])
     with pytest.raises(WeightsError, match=r"gone\.weights: expected a Darknet weight file"):
         load_detector(files[0], weights=tmp_path / "gone.weights")
@@ -573,7 +575,7 @@ def test_a_name_offline_says_which_file_to_put_where(tmp_path: Path, monkeypatch
 
     monkeypatch.setenv("OBJECTSPACE_CACHE", str(tmp_path))
     monkeypatch.setattr(weights_module, "_download", offline)
-    with pytest.raises(DownloadError, match=r"248,007,048 bytes.* at .*/yolov3\.weights.*--detector-weights"):
+    with pytest.raises(DownloadError, match=r"248,007,048 bytes.* at .*/yolov3\.weights.*as weights="):
         load_detector("yolov3")
 
 

@@ -270,9 +270,7 @@ def test_offline_says_which_file_to_name(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("OBJECTSPACE_CACHE", str(tmp_path))
     nowhere = replace(resnet.RESNET50_IMAGENET, urls=("http://127.0.0.1:1/resnet50.pth",))
     monkeypatch.setattr(resnet, "RESNET50_IMAGENET", nowhere)
-    with pytest.raises(
-        DownloadError, match=r"resnet50-0676ba61\.pth could not be fetched.*--encoder-weights"
-    ):
+    with pytest.raises(DownloadError, match=r"resnet50-0676ba61\.pth could not be fetched.*as weights="):
         load_encoder("resnet50")
 
 
@@ -422,7 +420,7 @@ def test_timm_offline_names_the_alternative(monkeypatch: pytest.MonkeyPatch):
         raise ConnectionError("no route")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(DownloadError, match=r"test_resnet could not be fetched.*--encoder-weights FILE"):
+    with pytest.raises(DownloadError, match=r"test_resnet could not be fetched.*as weights="):
         load_encoder(SMALL)
 
 
@@ -431,7 +429,7 @@ def test_a_timm_model_without_published_weights(monkeypatch: pytest.MonkeyPatch)
         raise RuntimeError("No pretrained weights exist for test_resnet.")
 
     monkeypatch.setattr(timm, "create_model", nothing)
-    with pytest.raises(ModelError, match=r"No pretrained weights exist.*--encoder-weights FILE"):
+    with pytest.raises(ModelError, match=r"No pretrained weights exist.*as weights="):
         load_encoder(SMALL)
 
 

@@ -133,13 +133,15 @@ def test_a_box_of_another_head_names_the_spaces_that_have_it(make_store, world):
 
 def test_an_annotated_store_does_not_detect(make_store, world):
     store = make_store()
-    with pytest.raises(QueryError, match="come from annotations; name the object with --box"):
+    with pytest.raises(QueryError, match="come from annotations; give the object's x1, y1, x2, y2 as box="):
         query_photo(store, world.photos / "red1.png", "test_vit-crop")
 
 
 def test_a_photo_in_which_nothing_is_detected(make_store, world):
     store = make_store(labeled=False)
-    with pytest.raises(QueryError, match=r"nothing was detected in .*red1.png; name the object with --box"):
+    with pytest.raises(
+        QueryError, match=r"nothing was detected in .*red1.png; give the object's x1, y1, x2, y2 as box="
+    ):
         query_photo(store, world.photos / "red1.png", "test_vit-crop", confidence=1.0)
 
 

@@ -138,12 +138,12 @@ def test_a_click_on_a_new_photo_is_what_is_detected_there(detected, world):
 
 
 def test_a_click_beside_all_objects(labeled, world):
-    with pytest.raises(QueryError, match=r"no object of .*red1.png lies at 50,60; name one with --box"):
+    with pytest.raises(QueryError, match=r"no object of .*red1.png lies at 50,60; name one with box="):
         query_point(labeled, world.photos / "red1.png", CROPS, (50, 60))
 
 
 def test_a_click_on_a_new_photo_of_an_annotated_store(labeled, world):
-    with pytest.raises(QueryError, match="come from annotations; name the object with --box"):
+    with pytest.raises(QueryError, match="come from annotations; give the object's x1, y1, x2, y2 as box="):
         query_point(labeled, world.photos / "sub" / "green.jpg", CROPS, (20, 20))
 
 

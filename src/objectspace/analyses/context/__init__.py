@@ -199,8 +199,8 @@ def _check_background(space: Space, view: str) -> None:
     if crop is None or crop.get("background") not in wanted:
         came = f"vectors of route {space.recipe.route}" if crop is None else f"crops on {crop['background']}"
         raise InputError(
-            f"--{view} needs a space of crops on background {' or '.join(wanted)}, {space.name} holds "
-            f"{came}; index with --background {wanted[0]}"
+            f"{view}= needs a space of crops on background {' or '.join(wanted)}, {space.name} holds "
+            f"{came}; index crops on background {wanted[0]}"
         )
 
 

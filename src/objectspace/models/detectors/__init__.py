@@ -130,9 +130,7 @@ def _load_darknet(
         name = safe_name(Path(name_or_cfg).stem, otherwise="darknet")
         cfg, default = read_cfg(name_or_cfg), "stretch"
     if weights is None:
-        raise InputError(
-            f"{name_or_cfg} needs its weight file: give it as weights, or with --detector-weights"
-        )
+        raise InputError(f"{name_or_cfg} needs its weight file: give the detector's as weights=")
     detector = load_darknet(
         name,
         cfg,

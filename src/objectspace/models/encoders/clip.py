@@ -142,8 +142,8 @@ class ClipEncoder(NetworkEncoder):
             except Exception as problem:  # a hub that does not answer raises a dozen kinds
                 raise DownloadError(
                     f"the tokenizer of {self.name} could not be fetched ({type(problem).__name__}); connect "
-                    "to the network once, or keep its files beside the weights and load that folder with "
-                    f"--encoder {OPEN_CLIP}{LOCAL_DIR}FOLDER"
+                    "to the network once, or keep its files beside the weights and load that folder as "
+                    f"encoder {OPEN_CLIP}{LOCAL_DIR}FOLDER"
                 ) from None
 
 
@@ -211,8 +211,7 @@ def _file(chosen: _Chosen, weights: Path | str | None) -> Path:
         return weights_in(chosen.folder, _WEIGHT_NAMES)
     if chosen.tag is None and not chosen.model.startswith(HF_HUB):
         raise InputError(
-            f"encoder {OPEN_CLIP}{chosen.model} has no published weights; name a file of them with "
-            "--encoder-weights FILE"
+            f"encoder {OPEN_CLIP}{chosen.model} has no published weights; name a file of them as weights="
         )
     return _fetched(chosen)
 
@@ -229,7 +228,7 @@ def _fetched(chosen: _Chosen) -> Path:
             raise DownloadError(
                 f"the weights of encoder {OPEN_CLIP}{chosen.model}{'/' if chosen.tag else ''}"
                 f"{chosen.tag or ''} could not be fetched ({type(problem).__name__}); connect to the network "
-                "once, or name a file of them with --encoder-weights FILE"
+                "once, or name a file of them as weights="
             ) from None
 
 

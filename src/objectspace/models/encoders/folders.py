@@ -25,7 +25,7 @@ def weights_in(folder: Path, names: Sequence[str]) -> Path:
     if len(found) != 1:
         several = ", ".join(path.name for path in found[:3]) or "none"
         raise WeightsError(
-            f"{folder} has no single file of weights ({several}); name the file with --encoder-weights FILE"
+            f"{folder} has no single file of weights ({several}); name the encoder's file as weights="
         )
     return found[0]
 

@@ -67,13 +67,13 @@ def _network(name: str, *, pretrained: bool) -> nn.Module:
     except OSError as problem:
         raise DownloadError(
             f"the weights of encoder {name} could not be fetched ({type(problem).__name__}); connect to the "
-            "network once, or name a file of them with --encoder-weights FILE"
+            "network once, or name a file of them as weights="
         ) from None
     except RuntimeError as problem:
         if "Invalid pretrained tag" in str(problem):
             raise InputError(_unknown(name)) from None
         raise ModelError(
-            f"timm cannot build encoder {name}: {problem}; give its weights with --encoder-weights FILE"
+            f"timm cannot build encoder {name}: {problem}; give a file of its weights as weights="
         ) from None
     return network
 

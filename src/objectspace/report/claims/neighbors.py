@@ -35,13 +35,13 @@ def _window(evidence: Evidence) -> SpaceWithObjects:
 
 def _orientation(evidence: Evidence) -> Column:
     return require(
-        evidence.orientation, "no column says which way the objects face; name one with --orientation"
+        evidence.orientation, "no column says which way the objects face; name one as the orientation"
     )
 
 
 def _style(evidence: Evidence) -> Column:
     return require(
-        evidence.style, "no column says of which style or sort the objects are; name one with --style"
+        evidence.style, "no column says of which style or sort the objects are; name one as the style"
     )
 
 

@@ -139,7 +139,7 @@ def _detecting_network(store: Store, device: str) -> dict[str, Any]:
             name = source.split("@")[0]
             return {"detector": _detector_of(store, name, recipe["weights"], recipe["precision"], device)}
     raise QueryError(
-        "the objects of this store come from annotations; name the object with --box x1,y1,x2,y2"
+        "the objects of this store come from annotations; give the object's x1, y1, x2, y2 as box="
     )
 
 

@@ -96,9 +96,9 @@ def query_photo(
 def _queries(result: ImageResult, space: str, store: Store, photo: Path | str) -> Queries:
     objects = result.objects
     if not len(objects):
-        raise QueryError(f"nothing was detected in {photo}; name the object with --box x1,y1,x2,y2")
+        raise QueryError(f"nothing was detected in {photo}; give the object's x1, y1, x2, y2 as box=")
     if space not in result.vectors and store.recipe(space).route == "query":
-        raise QueryError(f"space {space} holds only what its detector found; search it without --box")
+        raise QueryError(f"space {space} holds only what its detector found; search it without box=")
     if space not in result.vectors:
         there = ", ".join(sorted(set(result.vectors) & set(store.space_names))) or "none of this store"
         raise QueryError(

@@ -70,7 +70,7 @@ def _smallest(queries: Queries, point: tuple[float, float], photo: str) -> Queri
     if row is None:
         x, y = point
         raise QueryError(
-            f"no object of {photo} lies at {x:g},{y:g}; name one with --box, or search a window space"
+            f"no object of {photo} lies at {x:g},{y:g}; name one with box=, or search a window space"
         )
     return Queries(
         queries.objects.take([row]),

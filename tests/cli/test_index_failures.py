@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 from PIL import Image
 
-import objectspace
-import objectspace.__main__
 from objectspace.store import open_store, open_writer
 
 
@@ -66,15 +61,6 @@ def test_wrong_usage_is_exit_2(world, command, tmp_path, arguments):
     assert "Traceback" not in done.err
 
 
-def test_no_arguments(command):
-    assert command().code == 2
-    assert "Missing argument 'PHOTOS'" in command("index").err
-
-
-def test_the_version(command):
-    assert command("--version").out == f"objectspace {objectspace.__version__}\n"
-
-
 def test_misspelled_networks(world, refused):
     assert refused(model=("--detector", "yolov33")).endswith("did you mean yolov3?")
     told = refused("--route", "crop", model=(*world.network, "--encoder", "resnet5O"))
@@ -112,7 +98,8 @@ def test_weights_that_cannot_be_fetched(world, command, tmp_path, monkeypatch):
     *_, last = done.err.splitlines()
     assert (done.code, done.out) == (1, "")
     assert last.startswith("objectspace: yolov3.weights could not be fetched: https://")
-    assert f"at {tmp_path / 'cache' / 'yolov3.weights'}, or name a copy with --detector-weights" in last
+    assert f"at {tmp_path / 'cache' / 'yolov3.weights'}, or load the detector or encoder from a copy" in last
+    assert last.endswith("as --detector-weights or --encoder-weights")
 
 
 def test_places_where_no_store_can_be(refused, tmp_path):
@@ -163,41 +150,7 @@ def test_a_full_disk(world, command, sentence, small_disk):
     assert open_store(small_disk / "s.osp").info().images == 4
 
 
-@pytest.mark.parametrize("name", ["index", "info", "sheet", "project", "world", "demo", "report", "export"])
-def test_a_name_that_is_too_long(world, sentence, tmp_path, name):
-    path = tmp_path / ("n" * 300)
-    (tmp_path / "s.osp").mkdir()
-    arguments = {
-        "index": (world.photos, "--store", path, "--route", "window", *world.network),
-        "info": (path,),
-        "sheet": (tmp_path / "s.osp", "--out", f"{path}.png"),
-        "project": (tmp_path / "s.osp", "--figure", f"{path}.png"),
-        "world": ("--out", path),
-        "demo": ("--out", path),
-        "report": (path, "--out", tmp_path / "report"),
-        "export": (path, "--format", "npz", "--out", tmp_path / "o.npz"),
-    }
-    assert "File name too long" in sentence(name, *arguments[name])
-
-
-# ------------------------------------------------------------------------------ in a process of their own
-
-
-def start(*arguments, **options):
-    code = "from objectspace.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        # Whatever started the tests may have had Ctrl-C ignored, as a shell does in the background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        **options,
-    )
-
-
-def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, tmp_path):
+def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, start, tmp_path):
     photos, store = tmp_path / "many", tmp_path / "s.osp"
     manifest = store / "manifest.json"
     photos.mkdir()
@@ -219,41 +172,3 @@ def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, tmp_path):
     assert 0 < kept < 400
     report = json.loads(command(*job).out)
     assert (report["known"], report["indexed"]) == (kept, 400 - kept)
-
-
-def test_ctrl_c_while_the_commands_are_imported(monkeypatch):
-    class Interrupted:
-        def __getattr__(self, name):
-            raise KeyboardInterrupt
-
-    monkeypatch.setitem(sys.modules, "objectspace.cli", Interrupted())
-    with pytest.raises(SystemExit) as ended:
-        objectspace.__main__.main()
-    assert ended.value.code == 130
-
-
-def test_an_answer_that_finds_no_room(sentence, monkeypatch):
-    def full(rows):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr("objectspace.cli.commands.print_models", full)
-    assert sentence("models").startswith("the answer could not be written: No space left on device; ")
-
-
-def test_a_reader_that_stops_listening(tmp_path):
-    process = start("models", "--taps", "yolov3")
-    assert process.stdout is not None
-    process.stdout.close()
-    _, err = process.communicate(timeout=60)
-    assert err == ""
-
-
-def test_a_photo_whose_name_is_no_text(world, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in a locale that is not C's
-    photo = os.fsencode(tmp_path) + b"/caf\xe9.png"
-    with open(photo, "wb") as stream:  # noqa: PTH123 - pathlib takes no bytes
-        stream.write((world.photos / "red1.png").read_bytes())
-    process = start("occlude", os.fsdecode(photo), "--windows", "1", *world.network)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
-    assert out.startswith(f"{tmp_path}/caf")

@@ -89,7 +89,7 @@ def test_words_that_nothing_matches_are_told(command, photos, store, prompt_weig
     assert "2 photos and 0 objects indexed" in done.out
     assert done.err == (
         "objectspace: nothing was found for Apple, red pineapple; lower --box-threshold (1.0) or "
-        "--text-threshold (0.25), or say it in other words\n"
+        "--text-threshold (0.25), or use other words\n"
     )
 
 
@@ -101,7 +101,7 @@ def test_sam3(command, photos, store, prompt_weights) -> None:
     given[-1] = "0.9"
     done = command("index", photos, "--store", store, *WORDS[2:], "--prompt", "dog", *given)
     assert done.err == (
-        "objectspace: nothing was found for dog; lower --box-threshold (0.9), or say it in other words\n"
+        "objectspace: nothing was found for dog; lower --box-threshold (0.9), or use other words\n"
     )
 
 

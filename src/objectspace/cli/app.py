@@ -1,0 +1,115 @@
+"""The commands in the order of the flow, and what becomes of errors."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from objectspace._version import __version__
+from objectspace.cli.compare import compare
+from objectspace.cli.context import context
+from objectspace.cli.demo import demo
+from objectspace.cli.erase import erase
+from objectspace.cli.exits import fail, with_options
+from objectspace.cli.export import export
+from objectspace.cli.index import index
+from objectspace.cli.index_space import index_space
+from objectspace.cli.info import info
+from objectspace.cli.measure import measure
+from objectspace.cli.models import models
+from objectspace.cli.occlude import occlude
+from objectspace.cli.project import project
+from objectspace.cli.report import report
+from objectspace.cli.search import search
+from objectspace.cli.sheet import sheet
+from objectspace.cli.vary import vary
+from objectspace.cli.world import world
+from objectspace.errors import ObjectspaceError
+
+
+class Commands(TyperGroup):
+    """All commands; an error of the library ends them with exit 1 and its message, in words of options."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except ObjectspaceError as error:
+            command = self.commands[ctx.invoked_subcommand or ""]
+            fail(with_options(str(error), [name for option in command.params for name in option.opts]))
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="From photographs to a searchable space of objects: find them, embed each, search exactly, measure "
+    "what the vectors encode.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# The help lists them in this order.
+app.command()(demo)
+app.command()(index)
+app.command()(info)
+app.command()(search)
+app.command()(sheet)
+app.command()(index_space)
+app.command()(measure)
+app.command()(compare)
+app.command()(occlude)
+app.command()(vary)
+app.command()(project)
+app.command()(erase)
+app.command()(context)
+app.command()(report)
+app.command()(export)
+app.command()(world)
+app.command()(models)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"objectspace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="print the version and end", callback=_print_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
+def main() -> None:
+    """Run the command line."""
+    # Pillow warns of huge and odd files; what cannot be read is reported by name anyway.
+    warnings.filterwarnings("ignore", module="PIL")
+    _print_any_path()
+    try:
+        app()
+    except OSError as error:
+        if error.filename is not None:
+            fail(f"{error.filename} cannot be used: {error.strerror or error}")
+        # Of what the commands write only stdout can still be full here; the files' errors are our own.
+        if error.errno != errno.ENOSPC:
+            raise
+        fail(f"the answer could not be written: {os.strerror(errno.ENOSPC)}; make room and try again")
+
+
+def _print_any_path() -> None:
+    """Print the bytes of a file's name that are no text as escapes, instead of failing when all is done."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

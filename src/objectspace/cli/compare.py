@@ -1,0 +1,138 @@
+"""``objectspace compare``: spaces beside one another, on the objects that all of them hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from objectspace.cli.exits import usage_error
+from objectspace.cli.options import (
+    Control,
+    FigurePath,
+    Group,
+    Json,
+    Metric,
+    MetricOption,
+    Neighbors,
+    StorePath,
+)
+from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table
+from objectspace.errors import counted, number_text
+
+if TYPE_CHECKING:
+    from objectspace.analyses.comparison import Comparison
+    from objectspace.analyses.factors import FactorSpec
+
+FirstSpaces = Annotated[
+    list[str],
+    typer.Option("--spaces", metavar="SPACE", help="the spaces: --spaces A B C", show_default=False),
+]
+MoreSpaces = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[SPACE]...", help="the spaces after the first", show_default=False),
+]
+Factors = Annotated[
+    list[str] | None, typer.Option("--factor", metavar="NAME", help="measured in each space; repeatable")
+]
+Circular = Annotated[
+    list[str] | None,
+    typer.Option("--circular", metavar="NAME=PERIOD", help="this factor is an angle; repeatable"),
+]
+Categorical = Annotated[
+    list[str] | None,
+    typer.Option("--categorical", metavar="NAME", help="this factor's numbers are names; repeatable"),
+]
+
+
+def compare(
+    store: StorePath,
+    spaces: FirstSpaces,
+    more: MoreSpaces = None,
+    factor: Factors = None,
+    circular: Circular = None,
+    categorical: Categorical = None,
+    group: Group = None,
+    control: Control = None,
+    k: Neighbors = 5,
+    metric: MetricOption = Metric.euclidean,
+    figure: FigurePath = None,
+    as_json: Json = False,
+) -> None:
+    """Compare spaces on the objects that all of them hold: shared neighbors, alignment, factors."""
+    from objectspace.analyses.comparison import compare_spaces, shared_objects
+    from objectspace.store import open_store
+
+    names = [*spaces, *(more or [])]
+    if len(names) < 2:
+        usage_error("give two spaces or more: --spaces A B")
+    specs = _specs(factor or [], circular or [], categorical or [], group, control)
+    checked_figure(figure)
+    opened = open_store(store)
+    held = [opened.space(name) for name in names]
+    objects = opened.objects(shared_objects(held))
+    compared = compare_spaces(held, objects, specs, group=group, k=k, metric=metric.value)
+    if as_json:
+        print_json(compared.to_json())
+    else:
+        _print_comparison(compared)
+    if figure is not None:
+        from objectspace.figures.comparison import draw_comparison
+        from objectspace.figures.style import write_figure
+
+        write_figure(draw_comparison(compared), figure)
+
+
+def _specs(
+    names: Sequence[str],
+    circular: Sequence[str],
+    categorical: Sequence[str],
+    group: str | None,
+    control: str | None,
+) -> list[FactorSpec]:
+    """Return the factors of the options; wrong usage where these do not fit together."""
+    from objectspace.analyses.factors import FactorSpec
+
+    periods = {}
+    for text in circular:
+        name, _, period = text.partition("=")
+        try:
+            periods[name] = float(period)
+        except ValueError:
+            usage_error(f"--circular {text}: expected NAME=PERIOD, such as azimuth=360")
+    for name in (*periods, *categorical):
+        if name not in names:
+            usage_error(f"{name} is no --factor; name it there too")
+        if name in periods and name in categorical:
+            usage_error("a factor is --circular or --categorical, not both")
+    return [FactorSpec(name, periods.get(name), name in categorical, group, control) for name in names]
+
+
+def _print_comparison(compared: Comparison) -> None:
+    """Print each two spaces, then each factor in each space."""
+    groups = counted(compared.groups, "group")
+    typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {groups}")
+    header = ["spaces", "", "value", "chance", "low", "high"]
+    rows = []
+    for pair in compared.pairs:
+        name = f"{pair.first}, {pair.second}"
+        rows.append([name, f"overlap at {compared.k}", *estimate_row("", pair.overlap)[1:5]])
+        rows.append([name, "linear CKA, unbiased", *estimate_row("", pair.cka)[1:5]])
+    print_table(header, rows)
+    for factor in compared.factors:
+        first = factor.measures[0]
+        typer.echo(f"{first.spec.factor} ({first.kind}), {counted(first.n, 'object')}")
+        rows = []
+        for one in factor.measures:
+            rows.append([one.space, *estimate_row(one.agreement, one.neighbors.overall)[:5]])
+            if one.probe is not None:
+                rows.append([one.space, *estimate_row(f"probe: {one.probe.metric}", one.probe.score)[:5]])
+        print_table(["space", *header[1:]], rows)
+        print_table(
+            ["difference of neighbors (positive: the second is better)", "value", "low", "high"],
+            [
+                [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high))]
+                for one in factor.differences
+            ],
+        )

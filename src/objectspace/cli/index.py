@@ -1,0 +1,327 @@
+"""``objectspace index``: photos become a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from objectspace.cli.coverage import read_files
+from objectspace.cli.exits import resumable, usage_error
+from objectspace.cli.job_networks import choose_device, choose_networks
+from objectspace.cli.options import (
+    EMBEDDINGS,
+    Confidence,
+    DetectorName,
+    DetectorWeights,
+    Device,
+    EncoderName,
+    EncoderWeights,
+    HeadScale,
+    Iou,
+    Json,
+    Names,
+    NewStore,
+    Precision,
+    PrecisionOption,
+    Quiet,
+    ResizeOption,
+    Route,
+    RouteOption,
+    Scale,
+    Windows,
+)
+from objectspace.cli.output import print_summary, progress_bars, warn
+from objectspace.errors import InputError, counted
+
+if TYPE_CHECKING:
+    from objectspace.images import PhotoSearch
+    from objectspace.jobs.commits import IndexSummary
+    from objectspace.models.prompts import Prompter
+
+#: Groups of options in the help, beside those of the networks.
+ANNOTATIONS = "Annotations"
+WORDS = "Words"
+FACTORS = "Factors"
+
+
+class Background(StrEnum):
+    """What surrounds the object in its crop."""
+
+    black = "black"
+    mean = "mean"
+    blur = "blur"
+    keep = "keep"
+    only = "only"
+
+
+class Fit(StrEnum):
+    """How a crop becomes a square."""
+
+    pad = "pad"
+    stretch = "stretch"
+
+
+Photos = Annotated[
+    list[Path],
+    typer.Argument(metavar="PHOTOS", help="photos, and folders of photos", show_default=False),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORDS",
+        help='find what these name, with masks: "apple. red car. dog."',
+        rich_help_panel=WORDS,
+    ),
+]
+PromptModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="grounded-sam or sam3", show_default="grounded-sam", rich_help_panel=WORDS
+    ),
+]
+PromptWeights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="holds grounding-dino/ and sam/, or sam3/; fetched once by default",
+        rich_help_panel=WORDS,
+    ),
+]
+BoxThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="0..1", help="minimum score of a box", show_default="0.3; sam3 0.5", rich_help_panel=WORDS
+    ),
+]
+TextThreshold = Annotated[
+    float | None,
+    typer.Option(
+        metavar="0..1",
+        help="minimum score of a word that labels it (grounded-sam)",
+        show_default="0.25",
+        rich_help_panel=WORDS,
+    ),
+]
+Annotations = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="label files or data.yaml (yolo), a file (coco), a folder (voc): objects are read there",
+        rich_help_panel=ANNOTATIONS,
+    ),
+]
+AnnotationFormat = Annotated[
+    str, typer.Option(metavar="NAME", help="yolo, coco or voc", rich_help_panel=ANNOTATIONS)
+]
+Replace = Annotated[
+    bool,
+    typer.Option(
+        "--replace",
+        help="remove stored objects that the annotations no longer hold",
+        rich_help_panel=ANNOTATIONS,
+    ),
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="mask images, one object a photo", rich_help_panel=ANNOTATIONS),
+]
+MaskPattern = Annotated[
+    str,
+    typer.Option(metavar="TEXT", help="a mask's name, from the photo's", rich_help_panel=ANNOTATIONS),
+]
+MaskLabel = Annotated[
+    str, typer.Option(metavar="TEXT", help="the label of masked objects", rich_help_panel=ANNOTATIONS)
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        metavar="REGEX",
+        help="its named groups, found in the file name, become factors",
+        rich_help_panel=FACTORS,
+    ),
+]
+FactorTable = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="CSV", help="a table of factors, joined by its column 'file'", rich_help_panel=FACTORS
+    ),
+]
+BackgroundOption = Annotated[
+    Background,
+    typer.Option(
+        help="what surrounds an object in its crop; only: its surroundings alone",
+        rich_help_panel=EMBEDDINGS,
+    ),
+]
+Margin = Annotated[
+    float,
+    typer.Option(
+        metavar="FRACTION",
+        help="room around a crop, of the object's longer side",
+        rich_help_panel=EMBEDDINGS,
+    ),
+]
+FitOption = Annotated[Fit, typer.Option(help="how a crop becomes a square", rich_help_panel=EMBEDDINGS)]
+Pools = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="how vectors are pooled from the map: mask, cell, roi7, window3; repeatable",
+        show_default="window3, or the --window given",
+        rich_help_panel=EMBEDDINGS,
+    ),
+]
+Suffix = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS),
+]
+
+
+def index(
+    photos: Photos,
+    store: NewStore,
+    detector: DetectorName = None,
+    detector_weights: DetectorWeights = None,
+    names: Names = None,
+    resize: ResizeOption = None,
+    confidence: Confidence = 0.25,
+    iou: Iou = 0.45,
+    prompt: Prompt = None,
+    prompt_model: PromptModel = None,
+    prompt_weights: PromptWeights = None,
+    box_threshold: BoxThreshold = None,
+    text_threshold: TextThreshold = None,
+    annotations: Annotations = None,
+    annotation_format: AnnotationFormat = "yolo",
+    replace: Replace = False,
+    masks: Masks = None,
+    mask_pattern: MaskPattern = "{stem}.png",
+    mask_label: MaskLabel = "object",
+    pattern: Pattern = None,
+    factors: FactorTable = None,
+    route: RouteOption = Route.both,
+    encoder: EncoderName = "resnet50",
+    encoder_weights: EncoderWeights = None,
+    background: BackgroundOption = Background.black,
+    margin: Margin = 0.0,
+    fit: FitOption = Fit.pad,
+    window: Windows = None,
+    pool: Pools = None,
+    scale: Scale = HeadScale.own,
+    suffix: Suffix = "",
+    precision: PrecisionOption = Precision.auto,
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Find and embed the objects of photos, and keep them in a store.
+
+    The same command again resumes where it stopped; finished photos are skipped.
+    """
+    if annotations is not None and masks is not None:
+        usage_error("give --annotations or --masks, one of them")
+    if annotations is None and annotation_format != "yolo":
+        usage_error(f"--annotation-format {annotation_format} needs --annotations PATH")
+    if prompt is not None and (annotations or masks) is not None:
+        usage_error("give --prompt or --annotations (--masks), one of them")
+    prompting = (prompt_model, prompt_weights, box_threshold, text_threshold)
+    if prompt is None and any(option is not None for option in prompting):
+        usage_error("a prompt model, its weights and thresholds need words to find: give --prompt")
+    from objectspace.store.records import check_space_name
+
+    ending = f"-{suffix}" if suffix else ""
+    check_space_name(f"space{ending}")
+    with resumable(f"the same command goes on from the photos that are finished in {store}"):
+        # Imports take seconds, in which Ctrl-C may come.
+        from objectspace.embeddings.crops import CropPolicy
+        from objectspace.jobs.index import index as run_index
+        from objectspace.pipeline.job import Job
+        from objectspace.pipeline.specs import (
+            AnnotationSpec,
+            DetectorSpec,
+            EncoderSpec,
+            FactorTableSpec,
+            MaskSpec,
+            PromptSpec,
+        )
+
+        chosen = choose_device(device, precision)
+        found = _find_photos(photos)
+        annotated: AnnotationSpec | MaskSpec | None = None
+        if annotations is not None:
+            annotated = AnnotationSpec(annotations, annotation_format, names)
+        if masks is not None:
+            annotated = MaskSpec(masks, mask_pattern, mask_label)
+        networks = choose_networks(
+            route,
+            DetectorSpec(detector or "yolov3", detector_weights, names, resize),
+            EncoderSpec(encoder, encoder_weights),
+            detects=annotated is None and prompt is None,
+            named=detector is not None,
+        )
+        tabled = None if pattern is None and factors is None else FactorTableSpec(pattern, factors)
+        job = Job(
+            **networks,
+            annotations=annotated,
+            prompts=None if prompt is None else PromptSpec(prompt, *prompting),
+            factors=tabled,
+            pools=() if route is Route.crop else _pools(window, pool),
+            scale=scale.value,
+            crop=CropPolicy(background.value, margin, fit.value),
+            confidence=confidence,
+            iou=iou,
+            suffix=ending,
+            replaces=replace,
+            device=chosen,
+            precision=precision.value,
+        )
+        loaded = read_files(job, found.photos).load()
+        with progress_bars({"photos": len(found.photos)}, shown=not (quiet or as_json)) as advance:
+            summary = run_index(found.photos, store, loaded, progress=partial(advance, "photos"))
+    _check_usable(summary, store)
+    print_summary(summary, store, as_json, passed_over=found.passed_over)
+    if loaded.prompts is not None:
+        _warn_of_words_not_found(loaded.prompts, store)
+
+
+def _find_photos(paths: Sequence[Path]) -> PhotoSearch:
+    """Return the photos that files and folders name; warn of pictures that cannot be read."""
+    from objectspace.images import passed_over_text, search_photos
+
+    search = search_photos(paths)
+    if search.passed_over:
+        warn(passed_over_text(search.passed_over))
+    return search
+
+
+def _pools(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the poolings of --window and --pool; windows of three cells where neither is given."""
+    return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
+
+
+def _check_usable(summary: IndexSummary, store: Path) -> None:
+    """Raise InputError, with the first reason, where a job could use none of its photos."""
+    if not summary.nothing_usable:
+        return
+    path, reason = summary.failures[0]
+    first = "" if summary.photos == 1 else f"; the first, {path}"
+    raise InputError(
+        f"none of {counted(summary.photos, 'photo')} could be used{first}: {reason}; "
+        f"objectspace info {store} lists them"
+    )
+
+
+def _warn_of_words_not_found(prompter: Prompter, store: Path) -> None:
+    """Warn of the words of a prompt that no object of a store is labeled with."""
+    from objectspace.store import open_store
+
+    labels = open_store(store).info().labels
+    if missing := [word for word in prompter.recipe["words"] if word not in labels]:
+        names = [name for name in ("box_threshold", "text_threshold") if name in prompter.recipe]
+        thresholds = " or ".join(f"--{name.replace('_', '-')} ({prompter.recipe[name]})" for name in names)
+        warn(f"nothing was found for {', '.join(missing)}; lower {thresholds}, or use other words")

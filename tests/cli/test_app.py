@@ -1,0 +1,88 @@
+"""The commands together: help, version, and how errors end them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+import pytest
+
+import objectspace
+import objectspace.__main__
+from objectspace.cli.app import app
+
+
+def test_each_command_has_the_file_of_its_name():
+    for command in app.registered_commands:
+        assert command.callback.__module__ == f"objectspace.cli.{command.callback.__name__}"
+
+
+def test_the_help_follows_the_flow(command):
+    text = command("--help").out
+    places = [text.index(f"│ {name} ") for name in ("demo", "index", "search", "measure", "report", "export")]
+    assert places == sorted(places)
+
+
+def test_no_arguments(command):
+    assert command().code == 2
+    assert "Missing argument 'PHOTOS'" in command("index").err
+
+
+def test_the_version(command):
+    assert command("--version").out == f"objectspace {objectspace.__version__}\n"
+
+
+@pytest.mark.parametrize("name", ["index", "info", "sheet", "project", "world", "demo", "report", "export"])
+def test_a_name_that_is_too_long(world, sentence, tmp_path, name):
+    path = tmp_path / ("n" * 300)
+    (tmp_path / "s.osp").mkdir()
+    arguments = {
+        "index": (world.photos, "--store", path, "--route", "window", *world.network),
+        "info": (path,),
+        "sheet": (tmp_path / "s.osp", "--out", f"{path}.png"),
+        "project": (tmp_path / "s.osp", "--figure", f"{path}.png"),
+        "world": ("--out", path),
+        "demo": ("--out", path),
+        "report": (path, "--out", tmp_path / "report"),
+        "export": (path, "--format", "npz", "--out", tmp_path / "o.npz"),
+    }
+    assert "File name too long" in sentence(name, *arguments[name])
+
+
+def test_ctrl_c_while_the_commands_are_imported(monkeypatch):
+    class Interrupted:
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "objectspace.cli", Interrupted())
+    with pytest.raises(SystemExit) as ended:
+        objectspace.__main__.main()
+    assert ended.value.code == 130
+
+
+def test_an_answer_that_finds_no_room(sentence, monkeypatch):
+    def full(rows):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("objectspace.cli.models._print_models", full)
+    assert sentence("models").startswith("the answer could not be written: No space left on device; ")
+
+
+def test_a_reader_that_stops_listening(start):
+    process = start("models", "--taps", "yolov3")
+    assert process.stdout is not None
+    process.stdout.close()
+    _, err = process.communicate(timeout=60)
+    assert err == ""
+
+
+def test_a_photo_whose_name_is_no_text(world, start, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in a locale that is not C's
+    photo = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    with open(photo, "wb") as stream:  # noqa: PTH123 - pathlib takes no bytes
+        stream.write((world.photos / "red1.png").read_bytes())
+    process = start("occlude", os.fsdecode(photo), "--windows", "1", *world.network)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert out.startswith(f"{tmp_path}/caf")

@@ -1,0 +1,69 @@
+"""``objectspace sheet``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from objectspace.store import open_store
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_sheet(annotated, command, tmp_path, suffix, start):
+    out = tmp_path / f"sheet.{suffix}"
+    done = command("sheet", annotated, "--out", out, "--rows", 3, "-k", 2)
+    assert done.out == f"{out}: 3 targets of space test_vit-crop, 2 neighbors each\n"
+    assert done.err == ""
+    assert out.read_bytes().startswith(start)
+
+
+def test_a_sheet_makes_its_folder(annotated, command, tmp_path):
+    assert command("sheet", annotated, "--out", tmp_path / "new" / "s.png", "--rows", 1).code == 0
+    assert (tmp_path / "new" / "s.png").is_file()
+
+
+def test_a_sheet_as_json_holds_its_answers(annotated, command, tmp_path):
+    done = command("sheet", annotated, "--out", tmp_path / "s.svg", "--rows", 2, "-k", 3, "--json")
+    assert (done.code, done.err) == (0, "")
+    answers = json.loads(done.out)
+    assert [len(answer["neighbors"]) for answer in answers] == [3, 3]
+    target = answers[0]["query"]["object_id"]
+    found = json.loads(command("search", annotated, "--object", target, "-k", 3, "--json").out)
+    assert found == answers[0]
+
+
+def test_a_sheet_tells_of_fewer_neighbors_than_asked_for(annotated, command, tmp_path):
+    held = len(open_store(annotated).objects())
+    told = command("sheet", annotated, "--out", tmp_path / "s.svg", "-k", 1000).out
+    assert told.endswith(f" at most {held - 1} neighbors each, as there are no more\n")
+
+
+def test_a_label_that_is_not_there_is_guessed(annotated, sentence, tmp_path):
+    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "aple")
+    assert told == "no object of space test_vit-crop has the label 'aple'; did you mean apple?"
+    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "zebra")
+    assert told.endswith("has the label 'zebra'; objectspace info lists the labels")
+
+
+def test_a_sheet_of_one_label(annotated, command, tmp_path):
+    out = tmp_path / "s.svg"
+    assert command("sheet", annotated, "--out", out, "--label", "plum").out.startswith(f"{out}: 1 target of ")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("sheet.gif", "a figure is written as .png, .pdf, .svg"),
+        ("file/sheet.png", "cannot be written: Not a directory"),
+        ("folder.png", "is a folder; give the figure another name"),
+    ],
+)
+def test_a_sheet_that_cannot_be_written_fails_before_the_work(
+    annotated, sentence, tmp_path, monkeypatch, name, told
+):
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("objectspace.store.open_store", None)
+    assert told in sentence("sheet", annotated, "--out", tmp_path / name)
+    assert told in sentence("search", annotated, "--object", "a", "--sheet", tmp_path / name)
