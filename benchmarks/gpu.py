@@ -305,7 +305,7 @@ def build_detector(device: str, precision: str, name: str = "yolov3") -> Darknet
 def windows_end_to_end(
     photos: Sequence[Photo], count: int, detector: DarknetDetector, *, workers: int, decoder: str
 ) -> int:
-    """Make the windows of ``count`` photos' objects, from JPEG to the processor's memory; return their number.
+    """Make the windows of ``count`` photos' objects, from JPEG to memory; return their number.
 
     The boxes are the annotated ones, each at its own head; windows are 3 x 3 cells.
     """

@@ -58,8 +58,8 @@ def object_runs(masks: Sequence[Mask]) -> NDArray[np.int64]:
     """Return the runs (r, 3) that masks of any sizes cover, in order.
 
     A run is the mask's place in the list, and its first and last pixel (exclusive), counted down the mask's
-    columns. All masks are read at once, so that many small ones cost no more than a large one. Raises InputError for
-    runs that do not cover their mask's pixels.
+    columns. All masks are read at once, so that many small ones cost no more than a large one. Raises
+    InputError for runs that do not cover their mask's pixels.
     """
     if not masks:
         return np.empty((0, 3), np.int64)
