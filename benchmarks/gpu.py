@@ -40,14 +40,15 @@ from torch import Tensor, nn
 from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.models import resnet50
 
+from objectspace.embeddings.crop_batches import crop_batches
 from objectspace.embeddings.crops import CropPolicy, cut_crops
 from objectspace.embeddings.device_crops import (
-    DeviceCropEncoder,
     DevicePhoto,
     cut_on_device,
-    cuts_on,
+    cuts_on_device,
     plan_crops,
     prepare_crops,
+    stage_photo,
 )
 from objectspace.embeddings.device_windows import cut_windows_on_device
 from objectspace.embeddings.windows import Cells, cut_windows, responsible_cells
@@ -109,7 +110,7 @@ def draw_photo(width: int, height: int, seed: int) -> Photo:
 
 
 def draw_boxes(random: np.random.Generator, width: int, height: int) -> NDArray[np.float32]:
-    """Boxes (n, 4) inside a photo."""
+    """Draw boxes (n, 4) inside a photo."""
     shorter = min(width, height)
     sides = shorter * np.exp(random.uniform(np.log(0.05), np.log(0.5), (OBJECTS_A_PHOTO, 1)))
     sides = sides * random.uniform(0.8, 1.25, (OBJECTS_A_PHOTO, 2))
@@ -118,7 +119,7 @@ def draw_boxes(random: np.random.Generator, width: int, height: int) -> NDArray[
 
 
 def ellipse_mask(box: NDArray[np.float32], width: int, height: int) -> Mask:
-    """The mask of the ellipse in a box, its runs packed as COCO packs them."""
+    """Return the mask of the ellipse in a box, its runs packed as COCO packs them."""
     left, top, right, bottom = box.astype(int).tolist()
     x = np.arange(left, right) + 0.5
     half = (
@@ -136,7 +137,7 @@ def ellipse_mask(box: NDArray[np.float32], width: int, height: int) -> Mask:
 
 
 def packed_runs(runs: Sequence[int]) -> bytes:
-    """COCO's characters of run lengths: from the fourth on, the difference to the one two before."""
+    """Spell run lengths in COCO's characters: from the fourth on, the difference to the one two before."""
     characters = bytearray()
     for place, run in enumerate(runs):
         value = run - runs[place - 2] if place > 2 else run
@@ -150,7 +151,7 @@ def packed_runs(runs: Sequence[int]) -> bytes:
 
 
 def build_encoder(name: str, device: str, precision: str, batch_size: int | None = None) -> NetworkEncoder:
-    """An encoder with random weights."""
+    """Build an encoder with random weights."""
     torch.manual_seed(0)
     if name == "resnet50":
         network: nn.Module = resnet50()
@@ -171,7 +172,7 @@ def build_encoder(name: str, device: str, precision: str, batch_size: int | None
 
 
 def decode(photo: Photo) -> Image:
-    """The photo's pixels, by torchvision's decoder: the same as Pillow's, without Python's lock."""
+    """Decode a photo by torchvision: the same pixels as Pillow's, without Python's lock."""
     data = torch.frombuffer(photo.data, dtype=torch.uint8)
     pixels = decode_jpeg(data, mode=ImageReadMode.RGB).permute(1, 2, 0).numpy()
     return Image(str(photo.objects.image_id[0]), "", pixels, photo.width, photo.height)
@@ -187,7 +188,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def seconds_of(task: Callable[[], Any], device: torch.device, *, budget: float, warm_up: int = 2) -> float:
-    """The median wall time of a task that may only start work on a device."""
+    """Return the median wall time of a task that may only start work on a device."""
     for _ in range(warm_up):
         task()
     synchronize(device)
@@ -201,7 +202,7 @@ def seconds_of(task: Callable[[], Any], device: torch.device, *, budget: float, 
 
 
 def matmul_tflops(device: torch.device, dtype: torch.dtype, side: int, budget: float) -> float:
-    """The rate of the device's own matrix product on random numbers."""
+    """Return the rate of the device's own matrix product on random numbers."""
     one, other = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     return 2 * side**3 / seconds_of(lambda: one @ other, device, budget=budget) / 1e12
 
@@ -223,31 +224,32 @@ def crops_end_to_end(
     workers: int,
     decoder: str,
 ) -> NDArray[np.float32]:
-    """The vectors of ``count`` photos, from JPEG to the processor's memory, by the way that is measured."""
+    """Return the vectors of ``count`` photos, from JPEG to the processor's memory."""
     stream = [photos[number % len(photos)] for number in range(count)]
     if decoder == "nvjpeg":
         ready = decoded_on_device(stream, encoder.device)
-    elif cuts_on(encoder.device, policy):
+    elif cuts_on_device(encoder, policy):
         ready = in_threads(stream, partial(decoded, device=encoder.device), workers)
     else:
-        return cut_on_processor(stream, encoder, policy, workers)
-    return np.concatenate(list(DeviceCropEncoder(encoder, policy).embed(ready)))
+        ready = cut_on_processor(stream, encoder, policy, workers)
+    with crop_batches(encoder, policy) as batches:
+        vectors = [batches.add(crops) for crops in ready]
+        return np.concatenate([*vectors, batches.flush()])
 
 
 def in_threads(items: Iterable[Any], task: Callable[[Any], Any], workers: int) -> Iterator[Any]:
-    """The task of every item, in order, in threads of one core each."""
+    """Yield the task of every item, in order, from threads of one core each."""
     start = partial(torch.set_num_threads, 1)
     return work_ahead(items, task, workers=workers, ahead=4 * workers, at_start=start)
 
 
 def decoded(photo: Photo, device: torch.device) -> DevicePhoto:
-    """A photo decoded by the processor, its pixels in page-locked memory."""
-    image = decode(photo).pixels
-    return DevicePhoto(staged(image, device).reshape(image.shape), photo.objects)
+    """Decode a photo by the processor, its pixels in page-locked memory."""
+    return stage_photo(decode(photo), photo.objects, device)
 
 
 def decoded_on_device(photos: Sequence[Photo], device: torch.device) -> Iterator[DevicePhoto]:
-    """Photos decoded by the device, a group ahead of the network."""
+    """Yield photos decoded by the device, a group ahead of the network."""
     jpegs = DeviceJpegDecoder(device)
 
     def decode_group(group: list[Photo]) -> list[DevicePhoto]:
@@ -260,7 +262,7 @@ def decoded_on_device(photos: Sequence[Photo], device: torch.device) -> Iterator
 
 
 def grouped(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Items in lists of one size, the last one perhaps shorter."""
+    """Yield items in lists of one size, the last one perhaps shorter."""
     iterator = iter(items)
     while group := list(islice(iterator, size)):
         yield group
@@ -268,30 +270,21 @@ def grouped(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def cut_on_processor(
     photos: Sequence[Photo], encoder: NetworkEncoder, policy: CropPolicy, workers: int
-) -> NDArray[np.float32]:
-    """The processor's way: decode and cut in threads, encode full batches."""
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield the crops of every photo, decoded and cut in threads: the processor's way."""
 
     def cut(photo: Photo) -> NDArray[np.uint8]:
-        image = decode(photo)
-        return cut_crops(
-            image, photo.objects, policy, encoder.input_size, interpolation=encoder.interpolation
-        )
+        size, filter_name = encoder.input_size, encoder.interpolation
+        return cut_crops(decode(photo), photo.objects, policy, size, interpolation=filter_name)
 
-    waiting: list[NDArray[np.uint8]] = []
-    vectors = []
-    for crops in in_threads(photos, cut, workers):
-        waiting.append(crops)
-        if sum(map(len, waiting)) >= encoder.batch_size:
-            vectors.append(encoder.embed(np.concatenate(waiting)))
-            waiting = []
-    return np.concatenate([*vectors, *([encoder.embed(np.concatenate(waiting))] if waiting else [])])
+    return in_threads(photos, cut, workers)
 
 
 # ------------------------------------------------------------------------------------------- the windows
 
 
 def build_detector(device: str, precision: str, name: str = "yolov3") -> DarknetDetector:
-    """YOLOv3 with random weights of which maps keep their scale."""
+    """Build YOLOv3 with random weights of which maps keep their scale."""
     torch.manual_seed(0)
     cfg = ARCHITECTURES[name].cfg()
     network = load_network(cfg, None)
@@ -312,7 +305,7 @@ def build_detector(device: str, precision: str, name: str = "yolov3") -> Darknet
 def windows_end_to_end(
     photos: Sequence[Photo], count: int, detector: DarknetDetector, *, workers: int, decoder: str
 ) -> int:
-    """The windows of ``count`` photos' objects, from JPEG to the processor's memory; returns their number.
+    """Make the windows of ``count`` photos' objects, from JPEG to memory; return their number.
 
     The boxes are the annotated ones, each at its own head; windows are 3 x 3 cells.
     """
@@ -335,7 +328,7 @@ def windows_end_to_end(
 
 
 def laid_on_input(photo: Photo, detector: DarknetDetector) -> tuple[Tensor, Cells]:
-    """The network's input for a photo, in page-locked memory, and the cells of its objects."""
+    """Return the network's input for a photo, in page-locked memory, and the cells of its objects."""
     pixels = detector.prepare(decode_image(photo.data, path="", at_least=detector.input_wh))
     frame = detector.frame((photo.width, photo.height))
     return staged(pixels, detector.device), responsible_cells(photo.objects, detector.heads, frame, source="")
@@ -344,14 +337,14 @@ def laid_on_input(photo: Photo, detector: DarknetDetector) -> tuple[Tensor, Cell
 def submit_inputs(
     batch: Sequence[tuple[Tensor, Cells]], detector: DarknetDetector, transfers: Transfers
 ) -> list[Download]:
-    """One pass over inputs that the processor has laid, and the gather of its windows, submitted."""
+    """Start a pass over inputs that the processor has laid, and the gather of its windows."""
     width, height = detector.input_wh
     inputs = transfers.upload([pixels for pixels, _ in batch]).view(-1, height, width, 3).permute(0, 3, 1, 2)
     return submit_pass(inputs, [cells for _, cells in batch], detector, transfers)
 
 
 def located(photo: DevicePhoto, detector: DarknetDetector) -> tuple[DevicePhoto, Frame, Cells]:
-    """A photo on the device, how the network's input lies on it, and the cells of its objects."""
+    """Return a photo on the device, how the network's input lies on it, and the cells of its objects."""
     frame = detector.frame((photo.pixels.shape[1], photo.pixels.shape[0]))
     return photo, frame, responsible_cells(photo.objects, detector.heads, frame, source="")
 
@@ -359,7 +352,7 @@ def located(photo: DevicePhoto, detector: DarknetDetector) -> tuple[DevicePhoto,
 def submit_photos(
     batch: Sequence[tuple[DevicePhoto, Frame, Cells]], detector: DarknetDetector, transfers: Transfers
 ) -> list[Download]:
-    """The same for photos that lie on the device."""
+    """Start the same for photos that lie on the device."""
     inputs = lay_on_device([photo.pixels for photo, _, _ in batch], [frame for _, frame, _ in batch])
     return submit_pass(inputs, [cells for _, _, cells in batch], detector, transfers)
 
@@ -367,7 +360,7 @@ def submit_photos(
 def submit_pass(
     inputs: Tensor, cells: Sequence[Cells], detector: DarknetDetector, transfers: Transfers
 ) -> list[Download]:
-    """One pass over inputs (b, 3, h, w), filled up to a full batch, and its windows."""
+    """Start a pass over inputs (b, 3, h, w), filled up to a full batch, and the gather of its windows."""
     missing = detector.batch_size - len(inputs)
     full = torch.cat([inputs, inputs.new_zeros((missing, *inputs.shape[1:]))]) if missing else inputs
     full = (full.float() / 255).to(torch_dtype(detector.precision))
@@ -384,12 +377,12 @@ def submit_pass(
 
 
 def taps_of(detector: DarknetDetector) -> list[str]:
-    """The layers whose maps the windows are cut of."""
+    """Return the layers whose maps the windows are cut of."""
     return [head.tap for head in detector.heads]
 
 
 def joined(parts: Sequence[Cells]) -> Cells:
-    """The rows of all parts."""
+    """Return the rows of all parts."""
     names = [column.name for column in fields(Cells)]
     return Cells(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
@@ -398,7 +391,7 @@ def joined(parts: Sequence[Cells]) -> Cells:
 
 
 def same_vectors(photos: Sequence[Photo], encoder: NetworkEncoder, policy: CropPolicy) -> dict[str, float]:
-    """How far crops and vectors made on the device are from the processor's.
+    """Measure how far crops and vectors made on the device are from the processor's.
 
     Vectors differ by so much of the median distance between two objects' vectors (the networks are random, so
     that a cosine would say little).
@@ -417,7 +410,7 @@ def same_vectors(photos: Sequence[Photo], encoder: NetworkEncoder, policy: CropP
 
 
 def processor_crops(photo: Photo, encoder: NetworkEncoder, policy: CropPolicy) -> NDArray[np.uint8]:
-    """The crops as the processor cuts them, the photo decoded by Pillow."""
+    """Return the crops as the processor cuts them, the photo decoded by Pillow."""
     image = decode_image(photo.data, path="")
     return cut_crops(image, photo.objects, policy, encoder.input_size, interpolation=encoder.interpolation)
 
@@ -425,8 +418,8 @@ def processor_crops(photo: Photo, encoder: NetworkEncoder, policy: CropPolicy) -
 def device_crops(
     photos: Sequence[Photo], encoder: NetworkEncoder, policy: CropPolicy
 ) -> dict[str, NDArray[np.uint8]]:
-    """The crops as the device cuts them, of photos decoded by the processor and by the device."""
-    if not cuts_on(encoder.device, policy):
+    """Return the crops as the device cuts them, of photos decoded by the processor and by the device."""
+    if not cuts_on_device(encoder, policy):
         return {}
     transfers = Transfers(encoder.device)
     jpegs = DeviceJpegDecoder(encoder.device)
@@ -453,7 +446,7 @@ def device_crops(
 
 
 def distance_share(vectors: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    """The largest distance between a vector and the expected one, over the median between two objects."""
+    """Return the largest distance to the expected vector, over the median between two objects."""
     gram = expected.astype(np.float64)
     gram -= gram.mean(axis=0)
     squares = (gram**2).sum(axis=1)
@@ -463,7 +456,7 @@ def distance_share(vectors: NDArray[np.float32], expected: NDArray[np.float32]) 
 
 
 def best_rate(task: Callable[[], int], rounds: int) -> float:
-    """The best objects a second of some rounds."""
+    """Return the best objects a second of some rounds."""
     rates = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -473,7 +466,7 @@ def best_rate(task: Callable[[], int], rounds: int) -> float:
 
 
 def encoder_alone(encoder: NetworkEncoder, budget: float) -> float:
-    """Crops a second of full batches that lie on the device."""
+    """Return the crops a second of full batches that lie on the device."""
     size = encoder.input_size
     crops = torch.randint(
         0, 256, (encoder.batch_size, size, size, 3), dtype=torch.uint8, device=encoder.device
@@ -486,7 +479,7 @@ def encoder_alone(encoder: NetworkEncoder, budget: float) -> float:
 def where_time_goes(
     photos: Sequence[Photo], encoder: NetworkEncoder, policy: CropPolicy, budget: float
 ) -> dict[str, float]:
-    """Milliseconds of one core a photo, and the device's microseconds an object."""
+    """Measure milliseconds of one core a photo, and the device's microseconds an object."""
     device = encoder.device
     cpu, photo = torch.device("cpu"), photos[0]
     image = decode(photo)
@@ -504,7 +497,7 @@ def where_time_goes(
         "read_header_ms_a_photo": timed(lambda: jpeg_size(photo.data), cpu) * 1e3,
         "stage_ms_a_photo": timed(lambda: staged(image.pixels, device), cpu) * 1e3,
     }
-    if cuts_on(device, policy):
+    if cuts_on_device(encoder, policy):
         transfers, size = Transfers(device), encoder.input_size
         jpegs = DeviceJpegDecoder(device)
         pixels = jpegs.decode([one.data for one in photos])
@@ -633,7 +626,7 @@ def measure_windows(photo_sets: dict[str, list[Photo]], peak: float, options: ar
 
 
 def photo_count(photos: Sequence[Photo], decoder: str, options: argparse.Namespace) -> int:
-    """How many photos make a figure: a few seconds' worth."""
+    """Return how many photos make a figure: a few seconds' worth."""
     if options.small:
         return len(photos)
     seconds_each = {"processor": 1e-3, "nvjpeg": 4e-4}[decoder] * photos[0].width * photos[0].height / 1.2e6
@@ -641,13 +634,14 @@ def photo_count(photos: Sequence[Photo], decoder: str, options: argparse.Namespa
 
 
 def decoders(device: torch.device) -> tuple[str, ...]:
-    """What can decode photos for a device."""
+    """Return what can decode photos for a device."""
     return ("processor", "nvjpeg") if device.type == "cuda" else ("processor",)
 
 
 def window_differences(photo: Photo, detector: DarknetDetector) -> dict[str, float]:
-    """The largest difference between windows cut on the device and those of ``cut_windows``, and between
-    photos laid on the input by the device and by the processor, in gray levels.
+    """Return the largest differences of the device's windows and inputs from the processor's.
+
+    Windows in the numbers of the map, photos laid on the input in gray levels.
     """
     pixels, cells = laid_on_input(photo, detector)
     parts = [part.numpy() for part in submit_inputs([(pixels, cells)], detector, Transfers(detector.device))]
@@ -693,7 +687,7 @@ def main() -> None:
 
 
 def read_options() -> argparse.Namespace:
-    """The command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="auto")
     parser.add_argument("--small", action="store_true", help="tiny photos and batches, to see that it runs")

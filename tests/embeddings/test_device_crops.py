@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -19,37 +12,37 @@ from torch import nn
 from objectspace.embeddings import crops as crops_module
 from objectspace.embeddings.crops import CropPolicy, cut_crops
 from objectspace.embeddings.device_crops import (
-    DeviceCropEncoder,
     DevicePhoto,
     cut_on_device,
-    cuts_on,
+    cuts_on_device,
     plan_crops,
     prepare_crops,
+    stage_photo,
 )
 from objectspace.errors import InputError
 from objectspace.images import Image
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
-from objectspace.models.transfers import Transfers, staged
+from objectspace.models.transfers import Transfers
 from objectspace.objects.masks import encode
 from objectspace.objects.records import Objects, make_objects
+from tests.embeddings.kernels import (
+    DEVICE,
+    in_interpreter,
+    mean_color_network,
+    needs_gpu,
+    needs_kernel,
+    run_in_interpreter,
+)
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 POLICIES = (
     CropPolicy(),
     CropPolicy("mean", 0.1, "stretch"),
     CropPolicy("keep", 0.25),
 )
 
-needs_kernel = pytest.mark.skipif(
-    DEVICE.type == "cpu" and not INTERPRETED, reason="the kernel needs a CUDA GPU or Triton's interpreter"
-)
-
 
 def scene(seed: int, height: int, width: int) -> tuple[Image, Objects]:
-    """Noise with a tight box, one with a mask, one whose mask is the whole photo, one whose mask is
-    elsewhere.
-    """
+    """Noise with objects: a box alone, with a mask, with a mask of the whole photo, with one elsewhere."""
     random = np.random.default_rng(seed)
     image = Image("image", "photo.jpg", random.integers(0, 256, (height, width, 3), np.uint8), width, height)
     boxes = np.array(
@@ -66,9 +59,8 @@ def device_photo(image: Image, objects: Objects, *, planar: bool) -> DevicePhoto
     """The photo as a processor stages it, or as a GPU's decoder leaves it: the colors one after another."""
     if planar:
         pixels = torch.from_numpy(image.pixels.transpose(2, 0, 1).copy()).to(DEVICE).permute(1, 2, 0)
-    else:
-        pixels = staged(image.pixels, DEVICE).reshape(image.pixels.shape)
-    return DevicePhoto(pixels, objects)
+        return DevicePhoto(pixels, objects)
+    return stage_photo(image, objects, DEVICE)
 
 
 def on_device(photos: list[DevicePhoto], policy: CropPolicy, size: int, interpolation: str) -> np.ndarray:
@@ -119,13 +111,20 @@ def test_a_mask_of_another_size_is_refused() -> None:
 
 
 @pytest.mark.parametrize("background", ["blur", "only"])
-def test_backgrounds_that_must_be_computed_are_left_to_the_processor(background: str) -> None:
-    policy = CropPolicy(background, 0.25)  # type: ignore[arg-type]
-    assert not cuts_on(torch.device("cuda"), policy)
+def test_backgrounds_that_must_be_computed_are_left_to_the_processor(
+    background: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = mean_color_network(1)
+    monkeypatch.setattr(encoder, "device", torch.device("cuda"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert cuts_on_device(encoder, CropPolicy("keep", 0.25))
+    assert not cuts_on_device(encoder, CropPolicy(background, 0.25))  # type: ignore[arg-type]
 
 
-def test_a_processor_cuts_its_crops_itself() -> None:
-    assert not cuts_on(torch.device("cpu"), CropPolicy())
+def test_a_processor_cuts_its_crops_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = mean_color_network(1)
+    monkeypatch.setattr(encoder, "device", torch.device("cpu"))
+    assert not cuts_on_device(encoder, CropPolicy())
 
 
 # The kernel.
@@ -160,64 +159,12 @@ def test_a_canvas_beyond_all_bounds_is_cut_as_the_processor_does(monkeypatch: py
     assert np.array_equal(crops[2], expected[2])
 
 
-def mean_color(batch_size: int) -> NetworkEncoder:
-    """A transparent encoder: a crop's mean color, in [0, 1]."""
-    return NetworkEncoder(
-        nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-        Preprocessing(8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), "bilinear"),
-        name="mean color",
-        weights="",
-        tap="",
-        device=DEVICE.type,
-        precision="float32",
-        batch_size=batch_size,
-    )
-
-
-@needs_kernel
-@pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_each_photo_gets_its_own_vectors_in_order(batch_size: int) -> None:
-    encoder, asked = mean_color(batch_size), []
-
-    def photos() -> Iterator[DevicePhoto]:
-        for color, count in enumerate([2, 0, 3, 1, 0]):
-            asked.append(color)
-            image = Image("image", "photo.jpg", np.full((6, 6, 3), 10 * (color + 1), np.uint8), 6, 6)
-            boxes = np.array([[1, 1, 3 + row, 5] for row in range(count)], np.float32).reshape(-1, 4)
-            objects = make_objects(image_id="image", xyxy=boxes, label=["thing"] * count, source="test@0")
-            yield device_photo(image, objects, planar=False)
-
-    vectors = list(DeviceCropEncoder(encoder, CropPolicy(fit="stretch")).embed(photos()))
-    assert [len(rows) for rows in vectors] == [2, 0, 3, 1, 0]
-    for color, rows in enumerate(vectors):
-        assert np.allclose(rows, 10 * (color + 1) / 255, atol=1e-6)
-
-
-@needs_kernel
-def test_no_photo_gives_no_vector() -> None:
-    assert list(DeviceCropEncoder(mean_color(2), CropPolicy()).embed(iter(()))) == []
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(INTERPRETED or DEVICE.type == "cuda", reason="the kernel has run already")
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton")
+@in_interpreter
 def test_the_kernel_in_tritons_interpreter() -> None:
-    """The tests above that need the kernel, in a process whose Triton interprets it."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow"]
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    run = subprocess.run(
-        [*command, "-k", "processor or vectors or vector", __file__],
-        env=environment,
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert run.returncode == 0, run.stdout[-2000:]
+    run_in_interpreter(__file__, "processor")
 
 
 # On a GPU alone.
-
-needs_gpu = pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
 
 
 @needs_gpu

@@ -9,7 +9,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-#: Columns of the geometry: see :func:`objectspace.embeddings.device_crops.cut_on_device`.
+#: Columns of the geometry: see ``_geometry`` in device_crops.py.
 COLUMNS = tl.constexpr(14)
 
 #: Pixels of a column that are filled at once.
@@ -35,8 +35,10 @@ def _gray_level(value):
 
 @triton.jit
 def _axis(index, side, size: tl.constexpr, cubic: tl.constexpr):
-    """Return, along one axis of the canvas: each output pixel's first and last tap (exclusive), its center,
-    the filter's stretch, the number of taps to visit, and the sum of the weights.
+    """Return where the output pixels along one axis of the canvas take their values from.
+
+    Each one's first and last tap (exclusive), its center, the filter's stretch, the number of taps to visit,
+    and the sum of each one's weights.
     """
     scale = side.to(tl.float32) / size
     stretch = tl.maximum(scale, 1.0)

@@ -1,22 +1,15 @@
-"""The crop route on a GPU: whole photos lie there, and objects are cut, resampled and encoded where they lie.
+"""The crop route on a GPU: whole photos lie there, and objects are cut and resampled where they lie.
 
-::
-
-    decoded photos ─▶ upload ─▶ cut_on_device ─▶ encoder (full batches) ─▶ download
-
-Everything is submitted ahead and nothing waits for a photo. Where each crop comes from is worked out for all
-photos of a group together, because hundreds of small steps a photo, each under the interpreter's lock, are
-what held sixteen threads to the rate of one. The crops are those of
-:func:`objectspace.embeddings.crops.cut_crops` but for a gray level here and there, where a value lies
-half-way between two.
+The crops are those of :func:`objectspace.embeddings.crops.cut_crops` but for a gray level here and there,
+where a value lies half-way between two.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -32,12 +25,12 @@ from objectspace.embeddings.crops import (
 )
 from objectspace.errors import InputError
 from objectspace.images import Image
+from objectspace.models.encoders import Encoder
 from objectspace.models.encoders.network_encoder import NetworkEncoder
 from objectspace.models.inputs import Interpolation
-from objectspace.models.transfers import Download, Transfers, prompt_threads, staged
+from objectspace.models.transfers import Transfers, staged
 from objectspace.objects.masks import object_runs
 from objectspace.objects.records import Mask, Objects
-from objectspace.threads import work_ahead
 
 Int64 = NDArray[np.int64]
 
@@ -47,17 +40,16 @@ ON_DEVICE = ("black", "mean", "keep")
 #: Output pixels a side that one program of the kernel makes.
 _TILE = 16
 
-#: Batches under way at once: one computes while the next is uploaded and the last one's vectors return.
-_IN_FLIGHT = 3
-
-#: Bytes of photos that are cut together at most, so that photos of any size take a bounded memory.
-_GROUP_BYTES = 1 << 30
+#: Bytes of a photo that is cut on a device, at most (22 megapixels): several for each thread wait for their
+#: upload in page-locked memory, which torch hands out in powers of two. The processor cuts what is larger.
+LARGEST_PHOTO = 1 << 26
 
 
-def cuts_on(device: torch.device, policy: CropPolicy) -> bool:
-    """Return whether crops of a policy are cut on a device: CUDA, Triton, and nothing to blur or fill."""
+def cuts_on_device(encoder: Encoder, policy: CropPolicy) -> TypeGuard[NetworkEncoder]:
+    """Return whether crops are cut on the encoder's device: CUDA, Triton, and nothing to blur or fill."""
     return (
-        device.type == "cuda"
+        isinstance(encoder, NetworkEncoder)
+        and encoder.device.type == "cuda"
         and policy.background in ON_DEVICE
         and importlib.util.find_spec("triton") is not None
     )
@@ -77,6 +69,11 @@ class DevicePhoto:
 
     def __len__(self) -> int:
         return len(self.objects)
+
+
+def stage_photo(image: Image, objects: Objects, device: torch.device) -> DevicePhoto:
+    """Return a photo at full scale, copied to where ``device`` reads it without a wait."""
+    return DevicePhoto(staged(image.pixels, device).reshape(image.pixels.shape), objects)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,8 +96,7 @@ class CropPlan:
 def plan_crops(
     boxes: NDArray[np.float32], masks: Sequence[Mask | None], image_wh: Int64, policy: CropPolicy
 ) -> CropPlan:
-    """Return where the crops of objects come from: as :func:`objectspace.embeddings.crops.cut_crops` has it,
-    for all objects at once.
+    """Return where the crops of all objects come from, each as ``cut_crops`` has it.
 
     boxes: (n, 4), masks: (n,), image_wh: (n, 2), the size of each object's photo. Raises InputError for a
         mask of another size.
@@ -189,7 +185,7 @@ class PreparedCrops:
     """Crops of some photos' objects (n,), ready to be cut.
 
     pixels: of the photos, (m,) uint8 each, in page-locked memory or on the device
-    geometry: int64 (n, 14) and runs: int64 (r, 3), as the kernels read them; bytes in page-locked memory
+    geometry, runs: int64 (n, 14) and (r, 3), as the kernels read them; bytes in page-locked memory
     mask_bytes: of all masks on the device
     cut: the crops (size, size, 3) of a few objects that the processor has cut, by row
     """
@@ -253,12 +249,14 @@ def cut_on_device(
     pixels = transfers.upload(prepared.pixels)
     geometry = transfers.upload([prepared.geometry]).view(torch.int64)
     masks = torch.zeros(prepared.mask_bytes + 1, dtype=torch.uint8, device=device)
-    if run_count := prepared.runs.numel() // (3 * 8):
-        runs = transfers.upload([prepared.runs]).view(torch.int64)
-        fill_runs[(run_count,)](runs, geometry, masks)
     fill = IMAGENET_MEAN if policy.background == "mean" else (0, 0, 0)
     tiles = (-(-size // _TILE)) ** 2
-    cut[(count, tiles)](pixels, masks, geometry, crops, *fill, size, interpolation == "bicubic", _TILE)
+    # Triton launches on the current GPU, which may be another one than the encoder's.
+    with torch.cuda.device_of(crops):  # type: ignore[no-untyped-call]
+        if run_count := prepared.runs.numel() // (3 * 8):
+            runs = transfers.upload([prepared.runs]).view(torch.int64)
+            fill_runs[(run_count,)](runs, geometry, masks)
+        cut[(count, tiles)](pixels, masks, geometry, crops, *fill, size, interpolation == "bicubic", _TILE)
     for row, crop in prepared.cut.items():
         crops[row] = torch.from_numpy(crop).to(device)
     return crops
@@ -290,95 +288,3 @@ def _flat(pixels: Tensor) -> Tensor:
 def _image(photo: DevicePhoto) -> Image:
     height, width = photo.pixels.shape[:2]
     return Image("", "a photo", photo.pixels.cpu().contiguous().numpy(), width, height)
-
-
-class DeviceCropEncoder:
-    """Cuts and encodes photos' objects on the encoder's device, in full batches that hold several photos'."""
-
-    def __init__(self, encoder: NetworkEncoder, policy: CropPolicy) -> None:
-        self._encoder, self._policy = encoder, policy
-        self._transfers = Transfers(encoder.device)
-
-    def embed(self, photos: Iterable[DevicePhoto]) -> Iterator[NDArray[np.float32]]:
-        """Yield the vectors (n, dimension) of each photo's objects, in order.
-
-        They come when the photo's last batch has arrived; up to :data:`_IN_FLIGHT` batches are under way
-        before.
-        """
-        counts: deque[int] = deque()
-        under_way: deque[Download] = deque()
-        arrived = np.empty((0, self._encoder.dimension), np.float32)
-        with prompt_threads():
-            for batch, count in self._batches(photos, counts):
-                under_way.append(Download(self._encoder.embed_on_device(batch)[:count]))
-                if len(under_way) < _IN_FLIGHT:
-                    continue
-                arrived = yield from self._complete(arrived, under_way.popleft(), counts)
-        while under_way:
-            arrived = yield from self._complete(arrived, under_way.popleft(), counts)
-        for _ in counts:
-            yield arrived[:0]
-
-    def _complete(
-        self, arrived: NDArray[np.float32], download: Download, counts: deque[int]
-    ) -> Generator[NDArray[np.float32], None, NDArray[np.float32]]:
-        """Yield the vectors of photos that are complete with one more download; return what is left over."""
-        arrived = np.concatenate([arrived, download.numpy()])
-        while counts and counts[0] <= len(arrived):
-            count = counts.popleft()
-            yield arrived[:count]
-            arrived = arrived[count:]
-        return arrived
-
-    def _batches(self, photos: Iterable[DevicePhoto], counts: deque[int]) -> Iterator[tuple[Tensor, int]]:
-        """Yield full batches of crops on the device, and how many of them are an object's; note photos'
-        counts.
-        """
-        size = self._encoder.batch_size
-        waiting: list[Tensor] = []
-        held = 0
-        encoder = self._encoder
-        # Prepared by a thread ahead, so that this one has little more to do than to start the device's work.
-        for group, prepared in work_ahead(self._groups(photos), self._prepare, workers=1, ahead=2):
-            counts.extend(group)
-            crops = cut_on_device(
-                prepared,
-                self._policy,
-                encoder.input_size,
-                self._transfers,
-                interpolation=encoder.interpolation,
-            )
-            waiting.append(crops)
-            held += len(crops)
-            if held < size:
-                continue
-            crops = torch.cat(waiting) if len(waiting) > 1 else waiting[0]
-            whole = held - held % size
-            for start in range(0, whole, size):
-                yield crops[start : start + size], size
-            waiting, held = [crops[whole:]], held - whole
-        if held:
-            crops = torch.cat(waiting)
-            yield torch.cat([crops, crops.new_zeros((size - held, *crops.shape[1:]))]), held
-
-    def _groups(self, photos: Iterable[DevicePhoto]) -> Iterator[list[DevicePhoto]]:
-        """Yield photos with a batch of objects together, or fewer where they fill :data:`_GROUP_BYTES`."""
-        group: list[DevicePhoto] = []
-        objects = pixels = 0
-        for photo in photos:
-            group.append(photo)
-            objects += len(photo)
-            pixels += photo.pixels.numel()
-            if objects >= self._encoder.batch_size or pixels >= _GROUP_BYTES:
-                yield group
-                group, objects, pixels = [], 0, 0
-        if group:
-            yield group
-
-    def _prepare(self, group: Sequence[DevicePhoto]) -> tuple[list[int], PreparedCrops]:
-        """Return how many objects each photo of a group has, and their crops, prepared."""
-        encoder = self._encoder
-        prepared = prepare_crops(
-            group, self._policy, encoder.input_size, encoder.device, interpolation=encoder.interpolation
-        )
-        return list(map(len, group)), prepared

@@ -20,17 +20,17 @@ _ORIENTATION = 0x0112
 
 
 def jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Return width and height of a file that :class:`DeviceJpegDecoder` decodes: an upright RGB JPEG without
-    a color profile. None for any other, which the processor decodes. Reads the header alone.
+    """Return width and height of a file that :class:`DeviceJpegDecoder` decodes; None for any other.
+
+    It decodes an upright RGB JPEG without a color profile, the processor all others. Reads the header alone.
     """
     try:
         with PIL.Image.open(io.BytesIO(data), formats=("JPEG",)) as picture:
             plain = picture.mode == "RGB" and "icc_profile" not in picture.info
             turned = "exif" in picture.info and picture.getexif().get(_ORIENTATION, 1) != 1
             return picture.size if plain and not turned else None
-    except (
-        Exception
-    ):  # Pillow raises nearly every type there is on broken files; the processor says what is wrong
+    except Exception:
+        # Pillow raises nearly every type there is on broken files; the processor says what is wrong.
         return None
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def staged(values: NDArray[Any], device: torch.device) -> Tensor:
-    """Return an array as bytes (m,) uint8, in page-locked memory where ``device`` is a GPU.
+    """Copy an array to bytes (m,) uint8, in page-locked memory where ``device`` is a GPU.
 
     Only from page-locked memory does a copy run beside other work. torch keeps what was freed and hands it
     out again once the copies that read it have ended, so it may be dropped right after
@@ -26,9 +26,10 @@ def staged(values: NDArray[Any], device: torch.device) -> Tensor:
 
 @contextmanager
 def prompt_threads() -> Iterator[None]:
-    """Let threads hand on the interpreter's lock within 0.2 ms (5 ms otherwise), for a thread that feeds a
-    device
-    beside threads that compute: each of its many short calls may have to wait for the lock.
+    """Let threads hand on the interpreter's lock within 0.2 ms, 5 ms otherwise.
+
+    For a thread that feeds a device beside threads that compute: each of its many short calls may have to
+    wait for the lock.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(2e-4)

@@ -55,11 +55,11 @@ def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
 
 
 def object_runs(masks: Sequence[Mask]) -> NDArray[np.int64]:
-    """Return the runs (r, 3) that masks of any sizes cover: the mask's place in the list, and the run's first
-    and last pixel (exclusive), counted down the mask's columns; in order.
+    """Return the runs (r, 3) that masks of any sizes cover, in order.
 
-    All masks are read at once, so that many small ones cost no more than a large one. Raises InputError for
-    runs that do not cover their mask's pixels.
+    A run is the mask's place in the list, and its first and last pixel (exclusive), counted down the mask's
+    columns. All masks are read at once, so that many small ones cost no more than a large one. Raises
+    InputError for runs that do not cover their mask's pixels.
     """
     if not masks:
         return np.empty((0, 3), np.int64)
@@ -136,8 +136,9 @@ def mask_area(mask: Mask) -> int:
 
 
 def _coco_api() -> Any:
-    """Return pycocotools' functions, imported when a mask is first packed: a machine that only reads masks,
-    as one with nothing but a GPU's packages does, needs none of them.
+    """Return pycocotools' functions, imported when a mask is first packed.
+
+    A machine that only reads masks, as one with nothing but a GPU's packages does, needs none of them.
     """
     import pycocotools.mask
 

@@ -3,6 +3,9 @@
 On a processor a thread takes an image through all stages but the last, so that there are never more decoded
 images than threads, each on its way from its file to a few small crops. A network that takes several images
 to a pass, as on a GPU, has a thread of its own between those that decode and those that cut.
+
+Where a GPU cuts the crops, results carry their photos until it has read them: :data:`AHEAD` for each thread,
+of at most ``LARGEST_PHOTO`` bytes each, and three groups of them in the encoder's stage (crop_batches.py).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from objectspace.pipeline.results import DecodedImage, DetectedImage, ImageResul
 from objectspace.pipeline.stages import cut, decode, encode, find, read_image_file
 from objectspace.threads import compute_ahead
 
-#: Results without pixels that wait for each thread.
+#: Results that wait for each thread, without decoded pixels but for a photo that a GPU cuts.
 AHEAD = 3
 #: Decoded pixels at which a pass is run before it is full, as one of phone photos would fill gigabytes.
 PASS_PIXELS = 64_000_000

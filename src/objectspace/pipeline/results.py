@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from objectspace.embeddings.spaces import SpaceRows
 from objectspace.images import Failure, Image, Pixels
 from objectspace.objects.records import Objects
+
+if TYPE_CHECKING:
+    # It imports torch, which readers of results need not have.
+    from objectspace.embeddings.crop_batches import Crops
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,13 @@ class DetectedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageResult:
-    """All that a job makes of one image; it holds no pixels of the image itself.
+    """All that a job makes of one image; once it is encoded, it holds no pixels of the image itself.
 
     width, height: of the upright image in pixels
     vectors: by space, of the objects that have one there
     thumbnails: a JPEG of each object
-    crops: (n, size, size, 3) of the objects, until they are encoded; None after, and without an encoder
+    crops: (n, size, size, 3) of the objects, or the photo for the device that cuts them, until they are
+        encoded; None after, and without an encoder
     """
 
     image_id: str
@@ -65,7 +71,7 @@ class ImageResult:
     contents: str | None
     vectors: Mapping[str, SpaceRows]
     thumbnails: tuple[bytes, ...]
-    crops: Pixels | None = None
+    crops: Crops | None = None
 
 
 @dataclass(frozen=True, slots=True)

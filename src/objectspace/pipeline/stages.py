@@ -19,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectspace.embeddings.crops import cut_crops
+from objectspace.embeddings.crop_batches import CropBatches, Crops, crop_batches
+from objectspace.embeddings.crops import CropPolicy, cut_crops
+from objectspace.embeddings.device_crops import LARGEST_PHOTO, cuts_on_device, stage_photo
 from objectspace.embeddings.pooling import pool
 from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
-from objectspace.embeddings.spaces import Recipe, SpaceRows
+from objectspace.embeddings.spaces import SpaceRows
 from objectspace.embeddings.windows import responsible_cells
 from objectspace.errors import InputError, ModelError, NonFiniteError
 from objectspace.files import content_id, printable_path
@@ -206,11 +208,11 @@ def _queried(
 
 
 def cut(found: DetectedImage, job: LoadedJob) -> ImageResult:
-    """Return an image's result so far: thumbnails, and crops for the job's encoder, instead of pixels."""
-    image, objects, encoder = found.image, found.objects, job.encoder
-    crops = None
-    if encoder is not None:
-        crops = cut_crops(image, objects, job.crop, encoder.input_size, interpolation=encoder.interpolation)
+    """Return an image's result so far: thumbnails, and crops for the job's encoder, instead of pixels.
+
+    Where the encoder's device cuts, the result carries the photo, of :data:`LARGEST_PHOTO` bytes at most.
+    """
+    image, objects = found.image, found.objects
     return ImageResult(
         image_id=image.image_id,
         path=image.path,
@@ -221,8 +223,16 @@ def cut(found: DetectedImage, job: LoadedJob) -> ImageResult:
         contents=found.contents,
         vectors=found.vectors,
         thumbnails=tuple(encode_thumbnail(cut_box(image, box)) for box in objects.xyxy),
-        crops=crops,
+        crops=None if job.encoder is None else _crops(image, objects, job.encoder, job.crop),
     )
+
+
+def _crops(image: Image, objects: Objects, encoder: Encoder, policy: CropPolicy) -> Crops:
+    """Return the objects' crops, or the photo where the encoder's device is to cut them."""
+    fits = image.pixels.nbytes <= LARGEST_PHOTO and not _reduced(image)
+    if fits and len(objects) and cuts_on_device(encoder, policy):
+        return stage_photo(image, objects, encoder.device)
+    return cut_crops(image, objects, policy, encoder.input_size, interpolation=encoder.interpolation)
 
 
 def cut_box(image: Image, box: NDArray[np.float32]) -> Pixels:
@@ -244,39 +254,35 @@ def encode(outcomes: Iterable[Outcome], job: LoadedJob) -> Iterator[Outcome]:
     if job.encoder is None:
         yield from outcomes
         return
-    batches = _CropBatches(job.encoder, job.crop_name(job.encoder), crop_recipe(job.encoder, job.crop))
-    for outcome in outcomes:
-        batches.add(outcome)
-        yield from batches.finished()
-    batches.flush()
-    yield from batches.finished()
+    with crop_batches(job.encoder, job.crop) as batches:
+        embedded = _EmbeddedOutcomes(job.encoder, batches, job)
+        for outcome in outcomes:
+            embedded.add(outcome)
+            yield from embedded.finished()
+        embedded.flush()
+        yield from embedded.finished()
 
 
-class _CropBatches:
-    """Outcomes in order, the crops of which are encoded as soon as they fill a pass."""
+class _EmbeddedOutcomes:
+    """Outcomes in order, which wait until the vectors of their crops have come."""
 
-    def __init__(self, encoder: Encoder, name: str, recipe: Recipe) -> None:
-        self._encoder, self._name, self._recipe = encoder, name, recipe
+    def __init__(self, encoder: Encoder, batches: CropBatches, job: LoadedJob) -> None:
+        self._encoder, self._batches = encoder, batches
+        self._name, self._recipe = job.crop_name(encoder), crop_recipe(encoder, job.crop)
         self._waiting: deque[Outcome] = deque()
-        self._crops: list[Pixels] = []
-        self._count = 0
         self._vectors = np.empty((0, encoder.dimension), np.float32)
 
     def add(self, outcome: Outcome) -> None:
-        """Take an outcome, and encode what fills a pass."""
+        """Take an outcome, and hand in its crops."""
         if isinstance(outcome, ImageResult):
-            if outcome.crops is not None and len(outcome.crops):
-                self._crops.append(outcome.crops)
-                self._count += len(outcome.crops)
-            outcome = replace(outcome, crops=None)
+            crops, outcome = outcome.crops, replace(outcome, crops=None)
+            if crops is not None and len(crops):
+                self._arrive(self._batches.add(crops))
         self._waiting.append(outcome)
-        if self._count >= self._encoder.batch_size:
-            self._encode(self._count - self._count % self._encoder.batch_size)
 
     def flush(self) -> None:
         """Encode what is left."""
-        if self._count:
-            self._encode(self._count)
+        self._arrive(self._batches.flush())
 
     def finished(self) -> Iterator[Outcome]:
         """Yield the outcomes all of whose crops are encoded, up to the first that has to wait."""
@@ -289,13 +295,9 @@ class _CropBatches:
             self._waiting.popleft()
             yield outcome
 
-    def _encode(self, count: int) -> None:
-        """Encode the first so many crops."""
-        crops = np.concatenate(self._crops)
-        self._vectors = np.concatenate([self._vectors, self._encoder.embed(crops[:count])])
-        # A copy, as a view would keep the crops that are encoded.
-        self._crops = [crops[count:].copy()]
-        self._count -= count
+    def _arrive(self, vectors: NDArray[np.float32]) -> None:
+        if len(vectors):
+            self._vectors = np.concatenate([self._vectors, vectors])
 
     def _embedded(self, result: ImageResult) -> ImageResult | Failure:
         """The result with the next vectors, one for each of its objects."""

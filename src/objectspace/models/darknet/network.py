@@ -208,8 +208,7 @@ class DarknetNetwork(nn.Module):
         return DarknetRun(heads, dict(zip(taps, maps, strict=True)))
 
     def compile_passes(self) -> None:
-        """Let torch compile :meth:`run` for one shape of batch, from the next pass on, for large jobs on a
-        GPU.
+        """Let torch compile :meth:`run` for one shape of batch, for large jobs on a GPU.
 
         It takes some seconds at the first pass, then passes are half as fast again; the same to rounding.
         """

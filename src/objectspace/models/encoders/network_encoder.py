@@ -97,10 +97,10 @@ class NetworkEncoder:
         return torch.cat(vectors)[: len(crops)].cpu().numpy()
 
     def embed_on_device(self, crops: Tensor) -> Tensor:
-        """Return the vectors (b, dimension) float32 of crops (b, input_size, input_size, 3) uint8, both on
-        the encoder's device; ``b`` must be its ``batch_size`` for vectors that depend on no other crop.
+        """Return the vectors (b, dimension) float32 of crops (b, input_size, input_size, 3) uint8.
 
-        On a GPU nothing waits: the vectors are there when what is computed from them runs.
+        Both are on the encoder's device, and ``b`` must be its ``batch_size`` for vectors that depend on no
+        other crop. On a GPU nothing waits: the vectors are there when what is computed from them runs.
         """
         with torch.inference_mode(), reproducible(self.device):
             # What is compiled takes full batches alone.

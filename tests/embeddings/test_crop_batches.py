@@ -1,0 +1,115 @@
+"""Crops of many images in full batches: whose vectors come when, and how many photos wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from objectspace.embeddings.crop_batches import Crops, crop_batches
+from objectspace.embeddings.crops import CropPolicy, cut_crops
+from objectspace.embeddings.device_crops import stage_photo
+from objectspace.errors import InputError
+from objectspace.images import Image
+from objectspace.models.encoders import Encoder
+from objectspace.objects.masks import encode
+from objectspace.objects.records import Objects, make_objects
+from tests.embeddings.kernels import DEVICE, WatchedPhotos, cut_first_pixels, mean_color_network
+from tests.jobs.fakes import MeanColor
+
+POLICY = CropPolicy(fit="stretch")
+SIDE = 6
+
+
+def plain_photo(level: int, count: int) -> tuple[Image, Objects]:
+    """A photo of one gray level with so many objects, four at most."""
+    image = Image("image", "photo.jpg", np.full((SIDE, SIDE, 3), level, np.uint8), SIDE, SIDE)
+    boxes = np.array([[1, 1, 3 + row, 5] for row in range(count)], np.float32).reshape(-1, 4)
+    return image, make_objects(image_id="image", xyxy=boxes, label=["thing"] * count, source="test@0")
+
+
+def crops_of(level: int, count: int) -> Crops:
+    return cut_crops(*plain_photo(level, count), POLICY, 8)
+
+
+def photo_of(level: int, count: int) -> Crops:
+    return stage_photo(*plain_photo(level, count), DEVICE)
+
+
+def encoded(encoder: Encoder, images: Iterator[Crops]) -> list[np.ndarray]:
+    """What every ``add`` and the ``flush`` returned."""
+    with crop_batches(encoder, POLICY) as batches:
+        return [*(batches.add(crops) for crops in images), batches.flush()]
+
+
+def test_batches_run_on_from_image_to_image() -> None:
+    encoder = MeanColor()  # of four crops to a batch
+    parts = encoded(encoder, (crops_of(level, level) for level in (1, 2, 3, 4)))
+    assert [len(part) for part in parts] == [0, 0, 4, 4, 2]
+    assert np.concatenate(parts)[:, 0].tolist() == [1, 2, 2, 3, 3, 3, 4, 4, 4, 4]
+    assert encoder.calls == [4, 4, 2]
+
+
+def test_nothing_is_encoded_of_nothing() -> None:
+    encoder = MeanColor()
+    (rest,) = encoded(encoder, iter(()))
+    assert rest.shape == (0, 3)
+    assert not encoder.calls
+
+
+# On the device.
+
+
+@pytest.fixture
+def on_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut crops on the device; where it is no GPU, in a way that needs no kernel."""
+    module = "objectspace.embeddings.crop_batches"
+    monkeypatch.setattr(f"{module}.cuts_on_device", lambda encoder, policy: True)
+    if DEVICE.type == "cpu":
+        monkeypatch.setattr(f"{module}.cut_on_device", cut_first_pixels)
+
+
+@pytest.mark.usefixtures("on_device")
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_vectors_come_in_the_order_of_photos_and_of_crops_that_are_cut_already(batch_size: int) -> None:
+    make: tuple[Callable[[int, int], Crops], ...] = (photo_of, crops_of, photo_of, photo_of, crops_of)
+    counts = (2, 1, 3, 1, 2)
+    images = (one(10 * (row + 1), count) for row, (one, count) in enumerate(zip(make, counts, strict=True)))
+    vectors = np.concatenate(encoded(mean_color_network(batch_size), images))
+    expected = np.repeat([10, 20, 30, 40, 50], counts) / 255
+    assert np.allclose(vectors, expected[:, None], atol=1e-6)
+
+
+@pytest.mark.usefixtures("on_device")
+def test_vectors_come_before_the_last_photo() -> None:
+    parts = encoded(mean_color_network(2), (photo_of(level, 2) for level in range(6)))
+    # One group ahead is prepared, and two batches are under way.
+    assert [len(part) for part in parts] == [0, 0, 0, 2, 2, 2, 6]
+
+
+@pytest.mark.usefixtures("on_device")
+def test_no_photo_gives_no_vector() -> None:
+    (rest,) = encoded(mean_color_network(2), iter(()))
+    assert rest.shape == (0, 3)
+
+
+@pytest.mark.usefixtures("on_device")
+def test_a_photo_that_cannot_be_cut_ends_the_job_with_its_reason() -> None:
+    image, objects = plain_photo(1, 1)
+    masks = [encode(np.ones((3, 4), np.bool_))]
+    masked = make_objects(image_id="image", xyxy=objects.xyxy, label=["thing"], source="test@0", mask=masks)
+    with pytest.raises(InputError, match="has 4 x 3 pixels, its photo 6 x 6"):
+        encoded(mean_color_network(2), iter([stage_photo(image, masked, DEVICE)]))
+
+
+@pytest.mark.usefixtures("on_device")
+def test_three_groups_of_photos_wait_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    if DEVICE.type == "cuda":
+        pytest.skip("counts photos in the processor's memory")
+    monkeypatch.setattr("objectspace.embeddings.crop_batches.GROUP_BYTES", 2 * SIDE * SIDE * 3)
+    watched = WatchedPhotos()
+    photos = (watched.stage(*plain_photo(level, 1), DEVICE) for level in range(20))
+    vectors = np.concatenate(encoded(mean_color_network(100), photos))
+    assert np.allclose(vectors[:, 0], np.arange(20) / 255, atol=1e-6)
+    assert watched.most <= 3 * (2 + 1)
