@@ -52,6 +52,20 @@ def test_a_space_of_another_route_is_refused(both: Store) -> None:
         choose(both, Choice(crop=WINDOWS))
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [(("colour",), "colour"), (("color", "colored"), "color"), (("color", "style"), "style"), (("maker",), None)],
+)
+def test_the_style_is_a_column_of_a_usual_name(
+    indexed: Callable[..., Store], columns: tuple[str, ...], expected: str | None
+) -> None:
+    store = indexed()
+    with open_writer(store.path) as writer:
+        writer.set_factors({row.image_id: dict.fromkeys(columns, "a") for row in store.images()})
+
+    assert choose(open_store(store.path), Choice()).style == expected
+
+
 @pytest.fixture
 def photos(world, tmp_path: Path) -> Path:
     """The photos in a folder of their own, where they may be changed."""

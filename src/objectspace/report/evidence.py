@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,9 @@ from objectspace.store import ImageRow, SpaceInfo, Store, open_store
 
 Value = TypeVar("Value")
 
-#: The default columns of orientation and of style: the first of these that the store has.
+#: Patterns of the default columns of orientation and of style, the first that matches a column of the store.
 ORIENTATIONS = ("yaw", "azimuth", "angle")
-STYLES = ("style", "breed", "colour", "color")
+STYLES = ("style", "breed", "colou?r")
 
 #: Photos whose windows are zeroed, and positions across and down of the object that is moved.
 OCCLUDED = 24
@@ -122,15 +123,20 @@ def choose(store: Store, choice: Choice) -> Choice:
         key=lambda name: (info[name].recipe.window != WINDOW, -info[name].count, name),
     )
     crops = sorted(name for name in whole if info[name].recipe.route == "crop")
-    columns = set(store.objects().factors)
+    columns = sorted(store.objects().factors)
     return Choice(
         crop=_of_route(store, choice.crop, "crop") or next(iter(crops), None),
         window=_of_route(store, choice.window, "window") or next(iter(windows), None),
-        orientation=choice.orientation or next((name for name in ORIENTATIONS if name in columns), None),
+        orientation=choice.orientation or _first_match(ORIENTATIONS, columns),
         period=choice.period,
-        style=choice.style or next((name for name in STYLES if name in columns), None),
+        style=choice.style or _first_match(STYLES, columns),
         group=choice.group,
     )
+
+
+def _first_match(patterns: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the name that the earliest of the patterns matches as a whole, or None."""
+    return next((name for pattern in patterns for name in names if re.fullmatch(pattern, name)), None)
 
 
 def _of_route(store: Store, name: str | None, route: str) -> str | None:
