@@ -2,7 +2,7 @@
 
 The flow, in the order in which it is used::
 
-    find_photos                                     files and folders → photos
+    find_images                                     files and folders → photos
     load_detector, load_prompter, open_annotations  what finds objects: a network, words, labels
     load_encoder, load_encoder_map                  what embeds them: crop by crop, or in the photo's map
     factors_from_csv, factors_from_pattern          what is known of each photo
@@ -10,7 +10,7 @@ The flow, in the order in which it is used::
     open_store                                      the store: its objects, spaces and failures
     add_embeddings                                  vectors of your own for a store's objects
     SpaceSearch                                     nearest objects, exact; approximate after index_space
-    query_photo, query_point, query_text            queries from outside: a photo, a click, words
+    query_image, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
     FactorSpec, measure_factor, compare_spaces      what spaces hold, with chance and interval
     measure_occlusion, project, measure_context     which cells count, where place is, what context does
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from objectspace.figures.projection import draw_projection
     from objectspace.figures.sheet import draw_sheet
     from objectspace.figures.style import write_figure
-    from objectspace.images import Image, find_photos, read_image
+    from objectspace.images import Image, find_images, read_image
     from objectspace.jobs.add_embeddings import add_embeddings
     from objectspace.jobs.build_index import index_space
     from objectspace.jobs.commits import IndexSummary
@@ -73,8 +73,8 @@ if TYPE_CHECKING:
     from objectspace.models.prompts import load_prompter
     from objectspace.neighbors import ExactIndex, StreamedIndex, nearest
     from objectspace.objects.annotations import objects_reader, open_annotations
+    from objectspace.objects.annotations.image_factors import factors_from_csv, factors_from_pattern
     from objectspace.objects.annotations.mask_images import open_mask_images
-    from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
     from objectspace.objects.annotations.supervision import from_supervision, to_supervision
     from objectspace.objects.labels import COCO_NAMES, read_names
     from objectspace.objects.records import Objects, make_objects
@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world.world_files import write_world
     from objectspace.search import Answer, SpaceSearch, choose_targets
-    from objectspace.search.queries.photos import query_photo
+    from objectspace.search.queries.images import query_image
     from objectspace.search.queries.points import query_point
     from objectspace.search.queries.texts import query_text
     from objectspace.search.tiles import sheet_rows
@@ -149,9 +149,9 @@ _ADDRESSES = {
     "draw_variation": "scenes.variation_files",
     "erase_space": "jobs.erase",
     "export_store": "export",
-    "factors_from_csv": "objects.annotations.photo_factors",
-    "factors_from_pattern": "objects.annotations.photo_factors",
-    "find_photos": "images",
+    "factors_from_csv": "objects.annotations.image_factors",
+    "factors_from_pattern": "objects.annotations.image_factors",
+    "find_images": "images",
     "from_supervision": "objects.annotations.supervision",
     "index": "jobs.index",
     "index_space": "jobs.build_index",
@@ -171,7 +171,7 @@ _ADDRESSES = {
     "open_store": "store",
     "open_writer": "store",
     "project": "analyses.projection",
-    "query_photo": "search.queries.photos",
+    "query_image": "search.queries.images",
     "query_point": "search.queries.points",
     "query_text": "search.queries.texts",
     "read_image": "images",
@@ -237,7 +237,7 @@ __all__ = [
     "export_store",
     "factors_from_csv",
     "factors_from_pattern",
-    "find_photos",
+    "find_images",
     "from_supervision",
     "index",
     "index_space",
@@ -256,7 +256,7 @@ __all__ = [
     "open_store",
     "open_writer",
     "project",
-    "query_photo",
+    "query_image",
     "query_point",
     "query_text",
     "read_image",

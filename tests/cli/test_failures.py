@@ -197,6 +197,7 @@ def start(*arguments, **options):
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, tmp_path):
     photos, store = tmp_path / "many", tmp_path / "s.osp"
     manifest = store / "manifest.json"

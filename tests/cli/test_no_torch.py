@@ -15,6 +15,9 @@ from objectspace.files import content_id
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_writer
 
+# All commands run in one process, once: the tests stay together.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("no torch")]
+
 IMAGES, EACH = 52, 5
 BACKGROUNDS = {"alone": "black", "both": "keep", "around": "only"}
 
@@ -35,7 +38,7 @@ COMMANDS = {
     "compare": "compare STORE --spaces alone both --factor label",
     "project": "project STORE --space window --figure OUT/project.svg",
     "context": "context STORE --alone alone --both both --around around",
-    "erase": "erase STORE --space window --fit STORE --factor phase_x --as flat",
+    "erase": "erase STORE --space window --fit STORE --factor phase_x --space-name flat",
     "world": "world --out OUT/world --count 1",
     **{
         f"export {name}": f"export STORE --format {name} --out OUT/{name}.parquet"

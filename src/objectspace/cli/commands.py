@@ -167,7 +167,7 @@ def index(
 
     The same command again resumes where it stopped; finished photos are skipped.
     """
-    from objectspace.store.records import check_space_name
+    from objectspace.store.store_records import check_space_name
 
     ending = f"-{suffix}" if suffix else ""
     check_space_name(f"space{ending}")
@@ -203,9 +203,9 @@ def index(
             suffix=ending,
             replaces=replace,
         )
-        loaded = read_files(job, search.photos).load()
-        with progress_bars({"photos": len(search.photos)}, shown=not (quiet or as_json)) as advance:
-            summary = run_index(search.photos, store, loaded, progress=partial(advance, "photos"))
+        loaded = read_files(job, search.images).load()
+        with progress_bars({"photos": len(search.images)}, shown=not (quiet or as_json)) as advance:
+            summary = run_index(search.images, store, loaded, progress=partial(advance, "photos"))
     check_usable(summary, store)
     print_summary(summary, store, as_json, passed_over=search.passed_over)
     if loaded.prompts is not None:

@@ -14,17 +14,17 @@ from objectspace.cli.output import warn
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
-    from objectspace.images import PhotoSearch
+    from objectspace.images import ImageSearch
     from objectspace.objects.annotations import Coverage
     from objectspace.pipeline.job import Job
     from objectspace.pipeline.specs import AnnotationSpec, FactorTableSpec, MaskSpec, PromptSpec
 
 
-def photos_of(paths: Sequence[Path]) -> PhotoSearch:
+def photos_of(paths: Sequence[Path]) -> ImageSearch:
     """The photos that files and folders name; pictures that cannot be read are told of at once."""
-    from objectspace.images import passed_over_text, search_photos
+    from objectspace.images import passed_over_text, search_images
 
-    search = search_photos(paths)
+    search = search_images(paths)
     if search.passed_over:
         warn(passed_over_text(search.passed_over))
     return search
@@ -121,7 +121,7 @@ def read_files(job: Job, photos: Sequence[Path]) -> Job:
 
     Raises InputError where annotations and photos share nothing.
     """
-    from objectspace.objects.annotations.photo_factors import FactorTable
+    from objectspace.objects.annotations.image_factors import FactorTable
     from objectspace.pipeline.specs import AnnotationSpec, MaskSpec
 
     ready = job.read(photos)

@@ -101,7 +101,7 @@ class NetworkEncoder:
 
     def normalized(self, pixels: NDArray[np.uint8]) -> Tensor:
         """Normalize pixels (b, h, w, 3) of any size to the network's input (b, 3, h, w) on its device."""
-        # Pixels lie as (b, h, w, 3), which is what torch calls channels_last: no copy is made.
+        # Pixels are (b, h, w, 3), which is what torch calls channels_last: no copy is made.
         planes = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
         return torch.addcmul(self._shift, planes.to(self.device).float(), self._factor).to(self._dtype)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.analyses.place import grid_positions, numeric_factor
+from objectspace.analyses.grid_positions import grid_positions, numeric_factor
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError
 from objectspace.objects.records import make_objects
