@@ -69,7 +69,7 @@ def test_crops_have_no_phase(tmp_path):
 def test_a_recipe_that_does_not_say_how_photos_lie(tmp_path):
     store, objects = stored(tmp_path, preprocessing={"size": 320})
     with pytest.raises(
-        InputError, match="the recipe of space s does not say how photos lie on the detector's"
+        InputError, match="the recipe of space s lacks the position of images on the detector's"
     ):
         positions_of(store, objects)
 
