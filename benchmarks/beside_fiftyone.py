@@ -27,7 +27,7 @@ import torch
 from torchvision.models import resnet50
 
 from objectspace.embeddings.crops import CropPolicy
-from objectspace.images import find_photos, read_image
+from objectspace.images import find_images, read_image
 from objectspace.jobs.index import index
 from objectspace.models.encoders import Encoder, load_encoder
 from objectspace.models.weights import load_state_dict
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    photos = find_photos([options.real / "photos" / "coco128" / "images"])[: options.photos]
+    photos = find_images([options.real / "photos" / "coco128" / "images"])[: options.photos]
     names = read_names(options.real / "weights" / "coco.names")
     reader = open_annotations(options.real / "photos" / "coco128" / "labels", names=names)
     weights = options.real / "weights" / "resnet50-imagenet.pth"

@@ -21,7 +21,7 @@ import PIL.Image
 import torch
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.images import Image, find_photos, read_image
+from objectspace.images import Image, find_images, read_image
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.records import Objects
 
@@ -67,7 +67,7 @@ def resampling(side: int, rounds: int) -> dict[str, float]:
 
 def coco128(real: Path) -> list[Path]:
     """The labeled photos."""
-    return find_photos([real / "photos/coco128/images"])
+    return find_images([real / "photos/coco128/images"])
 
 
 def labeled(path: Path, labels: Path) -> tuple[Image, Objects]:

@@ -14,7 +14,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.commits import IndexSummary
 from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     arguments = parser.parse_args()
     real = arguments.real
-    photos = find_photos([real / "photos" / "coco128"])[: arguments.photos]
+    photos = find_images([real / "photos" / "coco128"])[: arguments.photos]
     labels = open_annotations(
         real / "photos" / "coco128" / "labels", names=read_names(real / "weights" / "coco.names")
     )

@@ -27,7 +27,7 @@ import torch
 from torchvision.models import resnet50
 
 from objectspace.embeddings.crops import CropPolicy, cut_crops
-from objectspace.images import find_photos, read_image
+from objectspace.images import find_images, read_image
 from objectspace.jobs.index import index
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.encoders import Encoder, load_encoder
@@ -45,11 +45,11 @@ import re, sys
 from pathlib import Path
 from objectspace.jobs.index import index
 from objectspace.pipeline.job import Job
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.models.detectors import load_detector
 cfg, photos, store = map(Path, sys.argv[1:])
 detector = load_detector(cfg, weights=cfg.with_suffix(".weights"))
-report = index(find_photos([photos]), store, Job(detector=detector))
+report = index(find_images([photos]), store, Job(detector=detector))
 # Not getrusage: its peak counts the parent's size at the fork.
 peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
 print(report.indexed, peak)
@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto")
     options = parser.parse_args()
     real, networks = options.real, {"device": options.device, "precision": options.precision}
-    photos = find_photos([real / "photos" / "coco128" / "images"])[: options.photos]
+    photos = find_images([real / "photos" / "coco128" / "images"])[: options.photos]
     names = read_names(real / "weights" / "coco.names")
     reader = open_annotations(real / "photos" / "coco128" / "labels", names=names)
     cfg = real / "weights" / "yolo-fastest-1.1-xl.cfg"

@@ -31,7 +31,7 @@ from objectspace.analyses.occlusion.by_linearity import linear_states
 from objectspace.analyses.occlusion.closed_form import closed_form_states
 from objectspace.analyses.occlusion.run_on import run_on_states
 from objectspace.analyses.occlusion.suppression import MATCH_IOU, Suppression
-from objectspace.analyses.occlusion.windows import Windows, every_window
+from objectspace.analyses.occlusion.zeroed_windows import Windows, every_window
 from objectspace.images import image_from_array
 from objectspace.models.darknet.architectures import ARCHITECTURES
 from objectspace.models.darknet.network import DarknetNetwork, load_network

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
-from objectspace.images import Image, find_photos, read_image
-from objectspace.models.inputs import lay
+from objectspace.images import Image, find_images, read_image
+from objectspace.models.inputs import resample_onto
 from objectspace.objects.boxes import Frame, shorter_side_frame, shortest_edge_frame, stretch_frame
 
 
@@ -42,7 +42,7 @@ def by_transformers(image: Image, fixed: tuple[int, int] | None) -> np.ndarray:
 
 def main(folder: Path) -> None:
     """Compare every photo of a folder."""
-    images = [read_image(path) for path in find_photos([folder])]
+    images = [read_image(path) for path in find_images([folder])]
     cases = (
         ("torchvision", "shorter side 800", by_torchvision, None),
         ("torchvision", "stretched to 320 x 320", by_torchvision, (320, 320)),
@@ -53,7 +53,7 @@ def main(folder: Path) -> None:
         found: dict[str, list[tuple[float, float]]] = {}
         for image in images:
             frame = _frame(package, image, fixed)
-            difference = np.abs(lay(image, frame).astype(np.float32) - own(image, fixed))
+            difference = np.abs(resample_onto(image, frame).astype(np.float32) - own(image, fixed))
             scale = min(frame.scale_xy)
             kind = "enlarged" if scale >= 1 else "to more than half" if scale > 0.5 else "to half or less"
             found.setdefault(kind, []).append((float(difference.mean()), float(difference.max())))

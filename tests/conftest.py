@@ -22,10 +22,11 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the small demo go to one process, as it takes long to make."""
+    """Tests of the small demo are slow and go to one process, as it takes long to make."""
     for item in items:
         if "small_demo" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("small_demo"))
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

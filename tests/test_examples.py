@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, add_objects: Callable[..., 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         osp.write_world(Path("world"), count=12, seed=7)
-        photos = osp.find_photos(["world/images"])
+        photos = osp.find_images(["world/images"])
         objects = osp.AnnotationSpec("world/annotations.json", "coco")
         # In bfloat16 a processor with matrix units would print other digits.
         detector, encoder = (
@@ -65,7 +65,7 @@ def names(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     monkeypatch.setattr(evidence, "OCCLUDED", 2)
     shutil.copytree(folder, tmp_path / "folder")
     monkeypatch.chdir(tmp_path / "folder")
-    photos = osp.find_photos(["world/images"])
+    photos = osp.find_images(["world/images"])
     return {
         "np": np,
         "osp": osp,

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.objects.annotations import open_annotations
+from objectspace.objects.annotations.image_factors import factors_from_pattern
 from objectspace.objects.annotations.mask_images import open_mask_images
-from objectspace.objects.annotations.photo_factors import factors_from_pattern
 from objectspace.objects.labels import read_names
 from objectspace.pipeline.job import Job
 from objectspace.store import Store, open_store
@@ -48,7 +48,7 @@ def main(real: Path, folder: Path) -> None:
     scenes, apples = real / "photos" / "coco128", real / "apples"
     labels = open_annotations(scenes / "labels", names=read_names(real / "weights" / "coco.names"))
     masks = open_mask_images(apples / "masks", pattern="{stem}-map.png", label="apple")
-    factors = factors_from_pattern(NAMES, find_photos([apples / "photos"]))
+    factors = factors_from_pattern(NAMES, find_images([apples / "photos"]))
     for photos, given, asked in (
         (scenes, {"annotations": labels}, SCENES),
         (apples / "photos", {"annotations": masks, "factors": factors}, APPLES),
@@ -56,7 +56,7 @@ def main(real: Path, folder: Path) -> None:
         store = folder / f"{photos.name}.osp"
         jobs = routes(real / "weights", given)
         for job in jobs:
-            report = index(find_photos([photos]), store, job)
+            report = index(find_images([photos]), store, job)
             print(f"{photos}: {report.objects} objects, {report.seconds:.0f} s", file=sys.stderr)
         print_table(open_store(store), [name for job in jobs for name in job.recipes()], asked)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from objectspace.analyses.statistics import mean_interval
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
@@ -37,7 +37,7 @@ def main(real: Path) -> None:
         annotations=open_annotations(photos / "labels", names=read_names(weights / "coco.names")),
     )
     with tempfile.TemporaryDirectory() as folder:
-        index(find_photos([photos]), Path(folder) / "s.osp", job)
+        index(find_images([photos]), Path(folder) / "s.osp", job)
         store = open_store(Path(folder) / "s.osp")
         searches = [SpaceSearch(store, "resnet50-crop", metric=metric) for metric in ("euclidean", "cosine")]
     print("| metric | query | share of a's label | share of b's label | n |")

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from objectspace.analyses.factors import FactorSpec, measure_neighbors
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.encoders import Encoder, load_encoder
@@ -37,7 +37,7 @@ the crop space hold all objects.
 
 def main(real: Path) -> None:
     """Index, measure, print."""
-    weights, photos = real / "weights", find_photos([real / "photos" / "coco128"])
+    weights, photos = real / "weights", find_images([real / "photos" / "coco128"])
     reader = open_annotations(
         real / "photos" / "coco128" / "labels", names=read_names(weights / "coco.names")
     )

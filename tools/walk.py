@@ -102,7 +102,7 @@ def main() -> None:
     """Draw, index and search, and print both walks."""
     with tempfile.TemporaryDirectory() as folder:
         osp.write_world(Path(folder, "world"), count=6, seed=7)
-        photos, store = osp.find_photos([Path(folder, "world", "images")]), Path(folder, "photos.osp")
+        photos, store = osp.find_images([Path(folder, "world", "images")]), Path(folder, "photos.osp")
         job = osp.Job(detector="demo", encoder="demo")
         walk = Walk()
         walk.of(lambda: osp.index(photos, store, job))

@@ -2,7 +2,7 @@
 
 The flow, in the order in which it is used::
 
-    find_photos                                     files and folders → photos
+    find_images                                     files and folders → photos
     load_detector, load_prompter, open_annotations  what finds objects: a network, words, labels
     load_encoder, load_encoder_map                  what embeds them: crop by crop, or in the photo's map
     factors_from_csv, factors_from_pattern          what is known of each photo
@@ -10,7 +10,7 @@ The flow, in the order in which it is used::
     open_store                                      the store: its objects, spaces and failures
     add_embeddings                                  vectors of your own for a store's objects
     SpaceSearch                                     nearest objects, exact; approximate after index_space
-    query_photo, query_point, query_text            queries from outside: a photo, a click, words
+    query_image, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
     FactorSpec, measure_factor, compare_spaces      what spaces hold, with chance and interval
     measure_occlusion, project, measure_context     which cells count, where place is, what context does

@@ -10,9 +10,9 @@ from objectspace.analyses.context import view_objects as view_objects
 from objectspace.analyses.factors import FactorMeasure as FactorMeasure
 from objectspace.analyses.factors import FactorSpec as FactorSpec
 from objectspace.analyses.factors import measure_factor as measure_factor
+from objectspace.analyses.grid_positions import GridPositions as GridPositions
 from objectspace.analyses.occlusion import Occlusion as Occlusion
 from objectspace.analyses.occlusion import measure_occlusion as measure_occlusion
-from objectspace.analyses.place import GridPositions as GridPositions
 from objectspace.analyses.projection import Projection as Projection
 from objectspace.analyses.projection import project as project
 from objectspace.embeddings.crops import CropPolicy as CropPolicy
@@ -44,7 +44,7 @@ from objectspace.figures.sheet import draw_sheet as draw_sheet
 from objectspace.figures.style import write_figure as write_figure
 from objectspace.images import Failure as Failure
 from objectspace.images import Image as Image
-from objectspace.images import find_photos as find_photos
+from objectspace.images import find_images as find_images
 from objectspace.images import read_image as read_image
 from objectspace.jobs.add_embeddings import add_embeddings as add_embeddings
 from objectspace.jobs.build_index import index_space as index_space
@@ -71,10 +71,10 @@ from objectspace.objects.annotations import AnnotationReader as AnnotationReader
 from objectspace.objects.annotations import AnnotationSet as AnnotationSet
 from objectspace.objects.annotations import objects_reader as objects_reader
 from objectspace.objects.annotations import open_annotations as open_annotations
+from objectspace.objects.annotations.image_factors import FactorTable as FactorTable
+from objectspace.objects.annotations.image_factors import factors_from_csv as factors_from_csv
+from objectspace.objects.annotations.image_factors import factors_from_pattern as factors_from_pattern
 from objectspace.objects.annotations.mask_images import open_mask_images as open_mask_images
-from objectspace.objects.annotations.photo_factors import FactorTable as FactorTable
-from objectspace.objects.annotations.photo_factors import factors_from_csv as factors_from_csv
-from objectspace.objects.annotations.photo_factors import factors_from_pattern as factors_from_pattern
 from objectspace.objects.annotations.supervision import from_supervision as from_supervision
 from objectspace.objects.annotations.supervision import to_supervision as to_supervision
 from objectspace.objects.labels import COCO_NAMES as COCO_NAMES
@@ -102,7 +102,7 @@ from objectspace.search import Answer as Answer
 from objectspace.search import Queries as Queries
 from objectspace.search import SpaceSearch as SpaceSearch
 from objectspace.search import choose_targets as choose_targets
-from objectspace.search.queries.photos import query_photo as query_photo
+from objectspace.search.queries.images import query_image as query_image
 from objectspace.search.queries.points import query_point as query_point
 from objectspace.search.queries.texts import query_text as query_text
 from objectspace.search.tiles import SheetRow as SheetRow

@@ -1,4 +1,4 @@
-"""The command's first step, and ``python -m objectspace``."""
+"""The entry point of the command and of ``python -m objectspace``."""
 
 from __future__ import annotations
 

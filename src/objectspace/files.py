@@ -38,7 +38,7 @@ def file_sha256(path: Path) -> str:
 
 
 def recipe_digest(recipe: Mapping[str, Any]) -> str:
-    """Return the first 12 hex digits of the sha256 of a JSON value, whatever the order of its keys."""
+    """Return the first 12 hex digits of the sha256 of a JSON value, for any order of its keys."""
     text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -129,7 +129,7 @@ def check_writable(path: Path) -> None:
 
 
 def names_in(folder: Path) -> set[str]:
-    """Return the names of what a folder holds, without temporary ones; none where there is no folder yet.
+    """Return the names in a folder, without temporary ones; none for a missing folder.
 
     Raises InputError where it is no folder, or cannot be read.
     """
@@ -146,12 +146,12 @@ def _move(temporary: Path, path: Path) -> None:
         temporary.replace(path)
         return
     # A folder replaces another one in two steps, unless that one is empty.
-    aside = Path(tempfile.mkdtemp(dir=temporary.parent)) / path.name
-    path.rename(aside)
+    moved = Path(tempfile.mkdtemp(dir=temporary.parent)) / path.name
+    path.rename(moved)
     try:
         temporary.rename(path)
     except OSError:
-        aside.rename(path)
+        moved.rename(path)
         raise
 
 

@@ -103,7 +103,7 @@ class SharedContext:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the setting until the end of the block, and longer while another thread holds it."""
+        """Keep the setting until the end of the block, and longer while another thread needs it."""
         with self._lock:
             if not self._holders:
                 self._held.enter_context(self._setting())
@@ -118,7 +118,7 @@ class SharedContext:
 
 
 def use_one_torch_thread() -> None:
-    """Let torch compute in the calling thread alone, for threads that share the cores among themselves.
+    """Restrict torch to the calling thread, for threads that share the cores among themselves.
 
     Otherwise each of them starts as many more as there are cores, and all of them wait for one another.
     torch then does the same in every thread that is started later (:func:`compute_ahead` undoes that).

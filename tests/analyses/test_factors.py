@@ -133,6 +133,7 @@ def clustered(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", ["linear", "categorical"])
+@pytest.mark.slow
 def test_permutation_keeps_its_level_where_photos_hang_together(kind: str) -> None:
     rejected = covered = 0
     for seed in range(200):
@@ -169,6 +170,7 @@ def test_a_probe_of_many_values_can_be_significant(names: int) -> None:
     assert probe.score.excess[0] > 0
 
 
+@pytest.mark.slow
 def test_a_probe_of_many_values_keeps_its_level() -> None:
     p = []
     for seed in range(60):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
-from objectspace.analyses.place import PHASES, GridPositions
+from objectspace.analyses.grid_positions import PHASES, GridPositions
 from objectspace.analyses.projection import principal_components, project
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError

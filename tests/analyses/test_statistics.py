@@ -105,6 +105,7 @@ def test_clusters_of_other_levels_keep_a_value_that_they_share() -> None:
 
 
 @pytest.mark.parametrize("shared", ["photo", "object"])
+@pytest.mark.slow
 def test_p_is_uniform_where_photos_hang_together_across_levels(shared: str) -> None:
     """Vectors of a photo alike at all its kinds, values its own or its objects', and independent of them."""
     p = []
@@ -155,6 +156,7 @@ def test_interval_is_wider_where_objects_hang_together() -> None:
 
 
 @pytest.mark.parametrize(("groups", "size"), [(10, 1), (30, 5)])
+@pytest.mark.slow
 def test_interval_covers_at_its_level(groups: int, size: int) -> None:
     rng = np.random.default_rng(groups)
     covered = 0

@@ -6,7 +6,7 @@ import pytest
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.errors import ImageError
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
@@ -26,7 +26,7 @@ def store(world, tmp_path_factory):
     encoder = load_encoder("test_vit", weights=world.encoder_weights, precision="float32")
     for background in ("black", "keep", "only"):
         job = Job(encoder=encoder, annotations=annotations, pools=(), crop=CropPolicy(background, 0.5))
-        index(find_photos([folder / "w" / "images"]), folder / "s.osp", job)
+        index(find_images([folder / "w" / "images"]), folder / "s.osp", job)
     return folder / "s.osp"
 
 

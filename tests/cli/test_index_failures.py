@@ -150,6 +150,7 @@ def test_a_full_disk(world, command, sentence, small_disk):
     assert open_store(small_disk / "s.osp").info().images == 4
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, start, tmp_path):
     photos, store = tmp_path / "many", tmp_path / "s.osp"
     manifest = store / "manifest.json"

@@ -15,6 +15,9 @@ from objectspace.files import content_id
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_writer
 
+# All commands run in one process, once: the tests stay together.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("no torch")]
+
 IMAGES, EACH = 52, 5
 BACKGROUNDS = {"alone": "black", "both": "keep", "around": "only"}
 

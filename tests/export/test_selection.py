@@ -12,7 +12,7 @@ from objectspace.export.selection import factor_names, select
 def test_objects_of_a_photo_stand_together_in_the_photos_order(store):
     (block,) = select(store, None, vectors="all").blocks()
     counts = [4, 0, 5, 3]
-    np.testing.assert_array_equal(block.photo, np.repeat(range(4), counts))
+    np.testing.assert_array_equal(block.image_row, np.repeat(range(4), counts))
     assert set(block.objects.source[2:4]) == {"other@2"}
     assert block.paths == [
         photo.path for photo, n in zip(store.images(), counts, strict=True) for _ in range(n)
@@ -23,7 +23,7 @@ def test_blocks_together_are_the_whole(store, small_blocks):
     chosen = select(store, None, vectors="all")
     blocks = list(chosen.blocks())
     assert len(blocks) == 3
-    assert [photo for block in blocks for photo in block.photos] == store.images()
+    assert [photo for block in blocks for photo in block.images] == store.images()
     ids = np.concatenate([block.objects.object_id for block in blocks])
     assert set(ids) == set(store.objects().object_id)
     assert [block.start for block in blocks] == np.cumsum([0, *map(len, blocks)])[:-1].tolist()
@@ -31,7 +31,7 @@ def test_blocks_together_are_the_whole(store, small_blocks):
 
 def test_many_photos_without_objects_are_more_than_one_block(store, monkeypatch):
     monkeypatch.setattr(selection, "BLOCK", 1)
-    assert [len(block.photos) for block in select(store, None, vectors="all").blocks()] == [1, 1, 1, 1]
+    assert [len(block.images) for block in select(store, None, vectors="all").blocks()] == [1, 1, 1, 1]
 
 
 def test_vectors_are_those_of_the_store_and_nan_where_there_is_none(store, small_blocks):

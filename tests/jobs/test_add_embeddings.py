@@ -12,8 +12,8 @@ from objectspace.errors import InputError, ObjectspaceError, QueryError, RecipeE
 from objectspace.jobs.add_embeddings import add_embeddings
 from objectspace.objects.records import make_objects
 from objectspace.search import SpaceSearch
+from objectspace.search.queries.images import query_image
 from objectspace.search.queries.networks import space_detector
-from objectspace.search.queries.photos import query_photo
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 CROP = Recipe("crop", "resnet50", "aa", "pooled", {"size": 224}, "float32", "0.1.0", crop={"margin": 0.0})
@@ -120,6 +120,6 @@ def test_no_store_is_made_where_there_is_none(tmp_path: Path) -> None:
 def test_a_new_photo_has_no_vector_there(path: Path, ids: list[str]) -> None:
     add_embeddings(path, "mine", ids, VECTORS, model="mine")
     with pytest.raises(QueryError, match="vectors of space mine were handed in; search it for a stored"):
-        query_photo(open_store(path), "new.jpg", "mine", box=(0, 0, 5, 5))
+        query_image(open_store(path), "new.jpg", "mine", box=(0, 0, 5, 5))
     with pytest.raises(QueryError, match="space mine was not cut from a detector's map"):
         space_detector(open_store(path), "mine")

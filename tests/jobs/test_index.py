@@ -15,11 +15,11 @@ import pytest
 import torch
 
 from objectspace.errors import ImageError, ModelError, RecipeError
-from objectspace.images import Image, find_photos
+from objectspace.images import Image, find_images
 from objectspace.jobs.index import index
 from objectspace.models.maps import MapRun
 from objectspace.objects.annotations import AnnotationSet, open_annotations
-from objectspace.objects.annotations.photo_factors import factors_from_csv, factors_from_pattern
+from objectspace.objects.annotations.image_factors import factors_from_csv, factors_from_pattern
 from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects
 from objectspace.pipeline import engine_threads, stages
@@ -37,7 +37,7 @@ def photos(tmp_path: Path) -> list[Path]:
     folder.mkdir()
     for number in range(5):
         save(folder / f"view{number}.png", number)
-    return find_photos([folder])
+    return find_images([folder])
 
 
 @pytest.fixture
@@ -336,7 +336,7 @@ def test_moved_photos_get_their_new_path_and_copies_do_not(
     save(photos[1], 77)
     copy = tmp_path / "copy.png"
     copy.write_bytes(photos[2].read_bytes())
-    now = [moved, copy, *find_photos([photos[0].parent])]
+    now = [moved, copy, *find_images([photos[0].parent])]
     index(now, tmp_path / "s.osp", job)
     paths = {Path(image.path) for image in open_store(tmp_path / "s.osp").images()}
     assert paths == {*now} - {copy}

@@ -15,7 +15,10 @@ from objectspace.jobs.build_index import index_space
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork servers are Unix's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork servers are Unix's"),
+]
 
 # A child that is told a MOMENT kills itself there, or builds the index to the end.
 BUILD = """

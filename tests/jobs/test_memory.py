@@ -18,7 +18,7 @@ CHILD = """
 import os, re, sys
 os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
 from pathlib import Path
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.pipeline.job import Job
 from tests.jobs.fakes import FakeDetector, MeanColor
@@ -26,7 +26,7 @@ from tests.jobs.fakes import FakeDetector, MeanColor
 def resident(name):
     return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
-photos, job = find_photos([sys.argv[1]]), Job(detector=FakeDetector(batch_size=1), encoder=MeanColor())
+photos, job = find_images([sys.argv[1]]), Job(detector=FakeDetector(batch_size=1), encoder=MeanColor())
 index(photos[:1], sys.argv[2], job)
 before = resident("VmRSS")
 summary = index(photos, sys.argv[2], job)

@@ -85,7 +85,7 @@ def test_a_part_of_a_large_mask_with_long_runs() -> None:
 
 @pytest.mark.parametrize("box", [(0, 0, 5, 3), (-1, 0, 2, 2), (2, 0, 2, 2), (0, 3, 2, 1)])
 def test_a_box_outside_the_mask_is_refused(box: tuple[int, int, int, int]) -> None:
-    with pytest.raises(InputError, match="does not lie in its 4 x 3 pixels"):
+    with pytest.raises(InputError, match="is not within its 4 x 3 pixels"):
         decode_box(encode(np.ones((3, 4), bool)), box)
 
 

@@ -14,7 +14,7 @@ from objectspace.errors import InputError
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import AnnotationSet, objects_reader, open_annotations
-from objectspace.objects.annotations.photo_factors import factors_from_pattern
+from objectspace.objects.annotations.image_factors import factors_from_pattern
 from objectspace.objects.records import make_objects
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.specs import (

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectspace.images import Image, find_photos, read_image
+from objectspace.images import Image, find_images, read_image
 from objectspace.objects.annotations import Annotated, open_annotations
+from objectspace.objects.annotations.image_factors import factors_from_pattern
 from objectspace.objects.annotations.mask_images import open_mask_images
-from objectspace.objects.annotations.photo_factors import factors_from_pattern
 from objectspace.objects.labels import COCO_NAMES, read_names
 from objectspace.objects.masks import decode_box, mask_area, mask_box
 from objectspace.objects.records import concatenate
@@ -22,7 +22,7 @@ APPLE = r"apple(?P<apple>\d+)-(?P<elevation>\d+)-(?P<azimuth>\d+)"
 
 
 def images_in(folder: Path) -> list[Image]:
-    return [read_image(path) for path in find_photos([folder])]
+    return [read_image(path) for path in find_images([folder])]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from objectspace.errors import WeightsError
-from objectspace.images import Image, find_photos, read_image
+from objectspace.images import Image, find_images, read_image
 from objectspace.models.darknet.cfg import read_cfg
 from objectspace.models.darknet.network import DarknetNetwork, load_network, write_weights
 from objectspace.models.detectors import load_detector
@@ -31,7 +31,7 @@ def files(real: Path, name: str) -> tuple[Path, Path]:
 
 @pytest.fixture(scope="module")
 def images(real: Path) -> list[Image]:
-    return [read_image(path) for path in find_photos([real / "photos" / "darknet"])]
+    return [read_image(path) for path in find_images([real / "photos" / "darknet"])]
 
 
 def outputs_of(net: cv2.dnn.Net, batch: NDArray[np.float32], names: list[str]) -> list[NDArray[np.float32]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from objectspace.images import Image, find_photos, read_image
+from objectspace.images import Image, find_images, read_image
 from objectspace.models.detectors import load_detector
 from objectspace.objects.boxes import iou
 from objectspace.objects.labels import read_names
@@ -59,7 +59,7 @@ def test_precision_and_recall_are_near_the_published_ones(real: Path) -> None:
         weights=weights / "yolo-fastest-1.1-xl.weights",
         precision="float32",
     )
-    photos = find_photos([real / "photos" / "coco128"])
+    photos = find_images([real / "photos" / "coco128"])
     assert len(photos) == 128
     found = right = labeled = 0
     for photo in photos:

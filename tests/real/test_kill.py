@@ -13,7 +13,7 @@ from pathlib import Path
 import lance
 import pytest
 
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.store import open_store
 
@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np, torch
 from objectspace.jobs import commits
 from objectspace.jobs.index import index
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.models.detectors import load_detector
 from objectspace.pipeline.job import Job
 
@@ -54,7 +54,7 @@ CHILD = (
 real, photos, store = sys.argv[1:]
 job = make_job(real)
 print("begin", flush=True)
-index(find_photos([photos]), store, job)
+index(find_images([photos]), store, job)
 print("end", flush=True)
 """
 )
@@ -88,7 +88,7 @@ def test_killed_jobs_end_in_the_same_store(real: Path, tmp_path: Path) -> None:
     for photo in sorted((real / "photos" / "coco128" / "images").glob("*.jpg"))[:24]:
         (folder / photo.name).symlink_to(photo.resolve())
     (folder / "000000000100.jpg").write_bytes(b"\xff\xd8 no photo")
-    photos = find_photos([folder])
+    photos = find_images([folder])
 
     child = start(real, folder, tmp_path / "undisturbed.osp")
     started = time.monotonic()

@@ -19,7 +19,7 @@ import torch
 from torchvision.models.detection import ssdlite320_mobilenet_v3_large
 
 from objectspace.export import export_store
-from objectspace.images import find_photos, read_image
+from objectspace.images import find_images, read_image
 from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
@@ -55,7 +55,7 @@ def yolo(real: Path) -> list[str | Path]:
 @pytest.fixture(scope="module")
 def scenes(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of coco128's annotated objects in the shipped encoder's crop space."""
-    photos = find_photos([real / "photos" / "coco128"])
+    photos = find_images([real / "photos" / "coco128"])
     names = read_names(real / "weights" / "coco.names")
     annotations = open_annotations(real / "photos" / "coco128" / "labels", names=names)
     path = tmp_path_factory.mktemp("scenes") / "scenes.osp"
@@ -135,7 +135,7 @@ def test_exported_coco_is_read_back_object_by_object(scenes, real, tmp_path):
     export_store(scenes, tmp_path / "scenes.json", "coco")
     reader = open_annotations(tmp_path / "scenes.json", format="coco")
     objects = scenes.objects()
-    for path in find_photos([real / "photos" / "coco128"])[:20]:
+    for path in find_images([real / "photos" / "coco128"])[:20]:
         image = read_image(path)
         again = reader.objects_of(image)
         assert again.problems == ()

@@ -17,7 +17,7 @@ NAMES = ("apple", "pear", "plum")
 @pytest.fixture
 def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
     """Indexes the labeled photos, by default windows of the tiny detector; reports move objects 5 x 5."""
-    from objectspace.images import find_photos
+    from objectspace.images import find_images
     from objectspace.jobs.index import index
     from objectspace.models.detectors import load_detector
     from objectspace.objects.annotations import open_annotations
@@ -30,7 +30,7 @@ def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         tiny = load_detector(world.cfg, weights=world.weights, names=world.names, precision=precision)
         annotations = open_annotations(labels, names=NAMES)
         job = Job(**{"detector": tiny, "annotations": annotations, "scale": "deepest", **settings})
-        index(find_photos([photos]), tmp_path / "s.osp", job)
+        index(find_images([photos]), tmp_path / "s.osp", job)
         return open_store(tmp_path / "s.osp")
 
     return run

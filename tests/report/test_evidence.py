@@ -15,7 +15,7 @@ from objectspace.errors import InputError, QueryError
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.records import no_objects
-from objectspace.report.evidence import Choice, choose, occlude, photos_of
+from objectspace.report.evidence import Choice, choose, occlude, stored_images
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
 
 WINDOWS = "tiny-window3-deepest"
@@ -52,6 +52,25 @@ def test_a_space_of_another_route_is_refused(both: Store) -> None:
         choose(both, Choice(crop=WINDOWS))
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (("colour",), "colour"),
+        (("color", "colored"), "color"),
+        (("color", "style"), "style"),
+        (("maker",), None),
+    ],
+)
+def test_the_style_is_a_column_of_a_usual_name(
+    indexed: Callable[..., Store], columns: tuple[str, ...], expected: str | None
+) -> None:
+    store = indexed()
+    with open_writer(store.path) as writer:
+        writer.set_factors({row.image_id: dict.fromkeys(columns, "a") for row in store.images()})
+
+    assert choose(open_store(store.path), Choice()).style == expected
+
+
 @pytest.fixture
 def photos(world, tmp_path: Path) -> Path:
     """The photos in a folder of their own, where they may be changed."""
@@ -64,7 +83,7 @@ def test_a_photo_that_was_replaced_is_not_taken_for_the_one_that_was_indexed(
     store = indexed(photos)
     shutil.copy(photos / "red2.png", photos / "red1.png")
 
-    looked_at = photos_of(store, WINDOWS, 24)
+    looked_at = stored_images(store, WINDOWS, 24)
 
     assert [Path(photo.row.path).name for photo in looked_at.read] == ["red2.png", "blue.jpg", "green.jpg"]
     (error,) = looked_at.unread
@@ -79,9 +98,10 @@ def test_without_any_of_the_photos_the_first_reason_is_said(
     shutil.rmtree(photos)
 
     with pytest.raises(InputError, match=r"no photo of the store could be read: .*red1\.png"):
-        photos_of(store, WINDOWS, 24)
+        stored_images(store, WINDOWS, 24)
 
 
+@pytest.mark.slow
 def test_photos_of_phone_size_are_decoded_one_at_a_time(
     indexed: Callable[..., Store], world, tmp_path: Path
 ) -> None:
@@ -98,7 +118,7 @@ def test_photos_of_phone_size_are_decoded_one_at_a_time(
 
     tracemalloc.start()
     try:
-        photos = photos_of(store, WINDOWS, 24)
+        photos = stored_images(store, WINDOWS, 24)
         zeroed = occlude(detector, photos.read)
         _, peak = tracemalloc.get_traced_memory()
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from objectspace.report.evidence import Choice, choose, photos_of
+from objectspace.report.evidence import Choice, choose, stored_images
 from objectspace.report.pictures import Material, window_cuts
 from objectspace.store import Store
 
@@ -19,7 +19,7 @@ def test_windows_are_whole_cells_the_nearest_to_the_object(indexed: Callable[...
     """An even window lies around the object's center, an odd one around that of the object's cell."""
     store = indexed(pools=(f"window{size}",))
     choice = choose(store, Choice())
-    photos = photos_of(store, choice.window, 24)
+    photos = stored_images(store, choice.window, 24)
 
     for photo, cut in zip(photos.read, window_cuts(Material(store, choice, photos, [], None)), strict=False):
         # The photo is stretched to the input of 64 x 64.

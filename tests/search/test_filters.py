@@ -173,7 +173,8 @@ def outside(search, photo):
 def test_a_query_from_outside_has_the_value_of_its_photo(search, photo, name, value):
     (answer,) = search.nearest(outside(search, photo), k=400, exclude_same=name)
     kept = {value_of(answer.neighbors, row, name) for row in range(len(answer.neighbors))}
-    everything = {value_of(objects_of(search), row, name) for row in range(len(search))}
+    objects = objects_of(search)
+    everything = {value_of(objects, row, name) for row in range(len(search))}
     assert kept == everything - ({value} if value is not None else set())
 
 

@@ -15,7 +15,10 @@ import pytest
 
 from objectspace.store import open_store, open_writer
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork servers are Unix's")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork servers are Unix's"),
+]
 
 # The job of a child: as objectspace index, it skips what is done, adds the rest and tidies up. A child that
 # is told a STEP kills itself there; steps lie before and after every write.

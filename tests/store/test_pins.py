@@ -104,6 +104,7 @@ def read_and_die(path):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
+@pytest.mark.slow
 def test_a_reader_that_was_killed_keeps_nothing(path, make_batch):
     child = multiprocessing.get_context("spawn").Process(target=read_and_die, args=(path,))
     child.start()

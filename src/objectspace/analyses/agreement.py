@@ -100,7 +100,7 @@ def hubness(neighbors: Codes) -> float:
 
 
 def _agreement(neighbors: Codes, factor: Factor, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) the mean comparison of each object with its neighbors."""
+    """Return the mean comparison (n,) of each object with its neighbors."""
     there = neighbors >= 0
     compared = factor.compare(values[:, None], values[neighbors])
     mean: NDArray[np.float64] = np.where(there, compared, 0).sum(1) / there.sum(1)
@@ -108,6 +108,6 @@ def _agreement(neighbors: Codes, factor: Factor, values: NDArray[np.float64]) ->
 
 
 def _gain(neighbors: Codes, factor: Factor, values: NDArray[np.float64], groups: Groups) -> float:
-    """The agreement of neighbors minus that of random ones, positive where better."""
+    """Return the agreement of neighbors minus that of random ones, positive where better."""
     random = random_agreement(factor, values, groups)
     return factor.sign * float((_agreement(neighbors, factor, values) - random).mean())

@@ -50,7 +50,7 @@ class _Sums:
     rows: tuple[Matrix, Matrix]
 
     def hsic(self) -> float:
-        """Song et al., equation 4; the diagonals of K and L count as 0."""
+        """Return the unbiased HSIC (Song et al., equation 4); the diagonals of K and L count as 0."""
         first, second = self.rows
         count = len(first)
         mean = first.sum() * second.sum() / ((count - 1) * (count - 2))
@@ -59,7 +59,7 @@ class _Sums:
 
 
 def _alignments(first: Matrix, second: Matrix, part: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
-    """The alignment of all objects, and of all but each part in turn."""
+    """Return the alignment of all objects, and of all but each part in turn."""
     kernels = [kernel - np.diag(np.diag(kernel)) for kernel in (first, second)]
     parts = int(part.max(initial=0)) + 1
     member = np.eye(parts)[part]
@@ -84,7 +84,7 @@ def _alignments(first: Matrix, second: Matrix, part: NDArray[np.int64]) -> tuple
 
 
 def _jackknife(whole: float, without: NDArray[np.float64]) -> tuple[float, float]:
-    """95 % interval from the values that leave a part out: Student's t on the jackknife's standard error."""
+    """Return a 95 % interval from leave-one-part-out values: Student's t, jackknife standard error."""
     parts = len(without)
     if parts < 2:
         return math.nan, math.nan
@@ -99,7 +99,7 @@ def _biased(first: Matrix, second: Matrix) -> float:
 
 
 def _kernel(vectors: NDArray[np.float32]) -> Matrix:
-    """The inner products of centered vectors, of mean square length 1."""
+    """Return the inner products of centered vectors of mean square length 1."""
     centered = vectors - vectors.mean(0, dtype=np.float64)
     kernel: Matrix = centered @ centered.T
     return kernel / (np.trace(kernel) / len(kernel) or 1.0)

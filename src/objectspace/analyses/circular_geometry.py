@@ -96,8 +96,8 @@ def measure_geometry(
     if not len(pairs.first):
         return None
     bins = _bins(factor, factor.values, pairs)
-    hit, share, asked = _opposite(pairs, bins, len(groups))
-    if not asked.any():
+    hit, share, tested = _opposite(pairs, bins, len(groups))
+    if not tested.any():
         return None
     counts = np.bincount(bins, minlength=BINS)
     curve, low, high = _intervals(pairs, bins, groups, seed)
@@ -107,16 +107,16 @@ def measure_geometry(
         drawn_hit, drawn_share, _ = _opposite(pairs, _bins(factor, factor.values[rows], pairs), len(groups))
         null.append(float((drawn_hit - drawn_share).sum()))
     p = p_value(gain, np.array(null))
-    opposite = estimate_mean(hit[asked], share[asked], groups.group[asked], p=p, seed=seed)
+    opposite = estimate_mean(hit[tested], share[tested], groups.group[tested], p=p, seed=seed)
     angle = np.arange(BINS) * factor.period / (2 * (BINS - 1))
     return Geometry(angle, curve, low, high, counts, opposite, same)
 
 
 def _make_pairs(vectors: NDArray[np.float32], groups: Groups, thing: Codes, metric: str, seed: int) -> _Pairs:
-    """All pairs of one thing and level in different photos, or a sample of them."""
-    kin = codes(thing * (int(groups.level.max()) + 1) + groups.level)
-    order = np.argsort(kin, kind="stable")
-    size = np.bincount(kin)
+    """Return all pairs of one thing and level in different photos, or a sample of them."""
+    stratum = codes(thing * (int(groups.level.max()) + 1) + groups.level)
+    order = np.argsort(stratum, kind="stable")
+    size = np.bincount(stratum)
     possible = int((size * (size - 1) // 2).sum())
     if possible <= MOST_PAIRS:
         parts = [
@@ -129,25 +129,25 @@ def _make_pairs(vectors: NDArray[np.float32], groups: Groups, thing: Codes, metr
     apart = groups.image[first] != groups.image[second]
     first, second = first[apart], second[apart]
     distance = _distances(vectors, first, second, metric)
-    own = kin[first]
+    own = stratum[first]
     mean = np.bincount(own, weights=distance) / np.maximum(np.bincount(own), 1)
     spread = mean[own] > 0
     return _Pairs(first[spread], second[spread], distance[spread] / mean[own[spread]])
 
 
 def _sampled(size: Codes, rng: np.random.Generator) -> Codes:
-    """(2, p) places of random pairs of objects that are sorted by kin, ``size`` of each."""
+    """Draw random pairs (2, p) of rows from objects that are sorted by stratum, ``size`` of each."""
     start = np.cumsum(size) - size
     weight = size * (size - 1.0)
-    kin = rng.choice(len(size), size=MOST_PAIRS, p=weight / weight.sum())
-    one = rng.integers(0, size[kin])
-    other = rng.integers(0, size[kin] - 1)
+    stratum = rng.choice(len(size), size=MOST_PAIRS, p=weight / weight.sum())
+    one = rng.integers(0, size[stratum])
+    other = rng.integers(0, size[stratum] - 1)
     other += other >= one
-    return np.unique(np.sort(start[kin] + np.stack([one, other]), axis=0), axis=1)
+    return np.unique(np.sort(start[stratum] + np.stack([one, other]), axis=0), axis=1)
 
 
 def _distances(vectors: NDArray[np.float32], first: Codes, second: Codes, metric: str) -> NDArray[np.float64]:
-    """(p,) float64, a block of pairs at a time."""
+    """Return the distances (p,) of pairs in float64, computed in blocks."""
     out = np.empty(len(first))
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     block = max(1, 4_000_000 // vectors.shape[1])
@@ -164,7 +164,7 @@ def _distances(vectors: NDArray[np.float32], first: Codes, second: Codes, metric
 
 
 def _bins(factor: Factor, values: NDArray[np.float64], pairs: _Pairs) -> Codes:
-    """(p,) the bin of each pair's angle."""
+    """Return the bin (p,) of each pair's angle."""
     angle = factor.compare(values[pairs.first], values[pairs.second])
     return np.rint(angle / (factor.period / 2) * (BINS - 1)).astype(np.int64)
 
@@ -172,7 +172,7 @@ def _bins(factor: Factor, values: NDArray[np.float64], pairs: _Pairs) -> Codes:
 def _opposite(
     pairs: _Pairs, bins: Codes, count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """For each object (n,): is its farthest view opposite, the share of opposite views, has it any."""
+    """Return, for each object (n,): is its farthest view opposite, share of opposite views, has it any."""
     view = np.concatenate([pairs.first, pairs.second])
     distance = np.concatenate([pairs.distance, pairs.distance])
     opposite = np.concatenate([bins, bins]) == BINS - 1
@@ -190,7 +190,7 @@ def _opposite(
 def _intervals(
     pairs: _Pairs, bins: Codes, groups: Groups, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The curve with its interval.
+    """Return the curve with its interval.
 
     Groups are drawn with replacement; a pair counts as often as its group, or as the product of its two.
     """
@@ -208,7 +208,7 @@ def _intervals(
 
 
 def _by_group(pairs: _Pairs, bins: Codes, values: NDArray[np.float64], groups: Groups) -> _Table:
-    """Sums of the pairs' values in each bin: inside each group, and between each two."""
+    """Return sums of the pairs' values in each bin: inside each group, and between each two."""
     one, other = groups.group[pairs.first], groups.group[pairs.second]
     inside = one == other
     within = np.zeros((groups.count, BINS))
@@ -222,7 +222,7 @@ def _by_group(pairs: _Pairs, bins: Codes, values: NDArray[np.float64], groups: G
 
 
 def _weighted(table: _Table, weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(rows, bins) the sums when groups count as often as each row of ``weight`` says."""
+    """Return the sums (rows, bins) when groups are weighted by each row of ``weight``."""
     within, between = table
     sums = np.stack([(weight * (weight @ sums)).sum(1) for sums in between], axis=1)
     total: NDArray[np.float64] = weight @ within + sums
@@ -230,13 +230,13 @@ def _weighted(table: _Table, weight: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def _weights(drawn: Codes, count: int) -> NDArray[np.float64]:
-    """(rows, groups) how often each group was drawn."""
+    """Return how often each group was drawn (rows, groups)."""
     place = drawn + count * np.arange(len(drawn))[:, None]
     counted = np.bincount(place.reshape(-1), minlength=count * len(drawn))
     return counted.reshape(len(drawn), count).astype(np.float64)
 
 
 def _percentile(samples: NDArray[np.float64], tail: float) -> NDArray[np.float64]:
-    """The percentile of each column without its NaN; NaN where nothing else is there."""
+    """Return the percentile of each column without its NaN; NaN for a column of NaN only."""
     known = [column[np.isfinite(column)] for column in samples.T]
     return np.array([np.quantile(column, tail) if len(column) else math.nan for column in known])

@@ -165,7 +165,7 @@ def compare_spaces(
 
 
 def _rows_of(space: Space, objects: Objects) -> Space:
-    """The space restricted to the objects, in their order."""
+    """Return the space restricted to the objects, in their order."""
     place = {name: row for row, name in enumerate(space.object_id.tolist())}
     try:
         rows = [place[name] for name in objects.object_id.tolist()]
@@ -175,7 +175,7 @@ def _rows_of(space: Space, objects: Objects) -> Space:
 
 
 def _groups(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Groups]:
-    """The objects whose group is known, and their groups."""
+    """Return the objects whose group is known, and their groups."""
     column = None if group is None else factor_column(objects, group)
     kept = np.arange(len(objects)) if column is None else np.flatnonzero(known_values(column))
     groups = make_groups(objects.image_id[kept], group=None if column is None else column[kept])

@@ -153,7 +153,7 @@ def _probe(features: NDArray[np.float32], factor: Factor, groups: Groups, seed: 
 
 
 def _nearness(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """(n, l) Gaussian of the distance to landmarks, as wide as their median distance."""
+    """Return Gaussians (n, l) of the distance to landmarks, as wide as their median distance."""
     chosen = np.random.default_rng(seed).permutation(len(vectors))[:LANDMARKS]
     x = vectors.astype(np.float64) - vectors.mean(0)
     marks = x[chosen]

@@ -148,13 +148,13 @@ def random_agreement(factor: Factor, values: NDArray[np.float64], groups: Groups
 
 
 def _sum_equal(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
-    """(n,) the number of objects of the same segment with each object's value."""
+    """Return the number (n,) of objects of the same segment with each object's value."""
     pair = codes(segment * (int(values.max()) + 1) + values.astype(np.int64))
     return np.bincount(pair)[pair].astype(np.float64)
 
 
 def _sum_differences(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
-    """(n,) the sum of |v - w| over the values w of each object's segment, from sorted running sums."""
+    """Return the sum (n,) of |v - w| over the values w of each object's segment, from sorted running sums."""
     order = np.lexsort((values, segment))
     ordered, own = values[order], segment[order]
     size = np.bincount(segment)
@@ -169,7 +169,7 @@ def _sum_differences(values: NDArray[np.float64], segment: Codes, period: float)
 
 
 def _sum_arcs(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
-    """(n,) the sum of the shorter arcs from each angle to those of its segment.
+    """Return the sum (n,) of the shorter arcs from each angle to those of its segment.
 
     Each segment's sorted angles are repeated one turn later, so that all angles up to half a turn ahead are
     contiguous; the others are nearer the other way round.

@@ -57,9 +57,9 @@ def make_groups(
     >>> make_groups(np.array(["a", "a", "b", "c"]), group=np.array([1, 2, 2, 3])).group.tolist()
     [0, 0, 0, 1]
     """
-    photo = codes(image)
-    group = photo if group is None else _connected(photo, codes(group))
-    return Groups(photo, group, np.zeros_like(photo) if level is None else codes(level))
+    image_code = codes(image)
+    group = image_code if group is None else _connected(image_code, codes(group))
+    return Groups(image_code, group, np.zeros_like(image_code) if level is None else codes(level))
 
 
 def comparable(groups: Groups) -> NDArray[np.bool_]:
@@ -79,10 +79,10 @@ def codes(column: NDArray[Any]) -> Codes:
     return np.unique(column, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
-def _connected(photo: Codes, group: Codes) -> Codes:
-    """The connected components of the graph of images and column values, whose edges are objects."""
-    photos = int(photo.max(initial=-1)) + 1
-    nodes = photos + int(group.max(initial=-1)) + 1
-    edges = coo_array((np.ones(len(photo)), (photo, photos + group)), shape=(nodes, nodes))
+def _connected(image_code: Codes, group: Codes) -> Codes:
+    """Return the connected components of the graph of images and column values, whose edges are objects."""
+    image_count = int(image_code.max(initial=-1)) + 1
+    nodes = image_count + int(group.max(initial=-1)) + 1
+    edges = coo_array((np.ones(len(image_code)), (image_code, image_count + group)), shape=(nodes, nodes))
     part = connected_components(edges, directed=False)[1]
-    return codes(part[photo])
+    return codes(part[image_code])

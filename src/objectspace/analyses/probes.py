@@ -15,7 +15,7 @@ from objectspace.analyses.ridge import FoldedRidge, Matrix
 from objectspace.analyses.statistics import Estimate, bootstrap, p_value, permutations, ratio
 
 FOLDS = 5
-#: Permutations of a probe: p goes down to 1 / 120, whatever the number of values.
+#: Permutations of a probe: p goes down to 1 / 120, for any number of values.
 PERMUTED = 119
 
 #: Targets of one run beyond which its penalties are chosen by this many sums of them.
@@ -65,7 +65,7 @@ class _Metric:
         return 1 - ratio(over, under) if self.complement else ratio(over, under)
 
     def above_baseline(self, sums: Matrix) -> Matrix:
-        """(r,) the score less the baseline's, of sums (3, r) as :func:`_losses` gives their parts."""
+        """Return the score (r,) less the baseline's, from sums (3, r) of the parts of :func:`_losses`."""
         return self.score(sums[0], sums[1]) - self.score(sums[2], sums[1])
 
 
@@ -121,7 +121,7 @@ def measure_probe(
 
 
 def _summary(metric: _Metric, own: Matrix, pooled: Matrix, p: float, groups: Groups, seed: int) -> Probe:
-    """Of the losses (3, n) of the values as they are, and of all permutations together."""
+    """Summarize the losses (3, n) of the observed values and those of all permutations together."""
 
     def statistics(sums: Matrix) -> Matrix:
         gain = metric.above_baseline(sums[:3]) - metric.above_baseline(sums[3:])
@@ -138,7 +138,7 @@ def _summary(metric: _Metric, own: Matrix, pooled: Matrix, p: float, groups: Gro
 def _losses_of_runs(
     ridge: FoldedRidge, factor: Factor, targets: Matrix, guides: Matrix, runs: Codes
 ) -> Iterator[Matrix]:
-    """The losses (3, n, r) of permutations (n, r), as many at once as :data:`_AT_ONCE` allows, or one.
+    """Yield the losses (3, n, r) of permutations (n, r), as many at once as :data:`_AT_ONCE` allows, or one.
 
     Blocks change a score by rounding at most.
     """
@@ -154,13 +154,13 @@ def _losses_of_runs(
 
 
 def _blocks(runs: Codes, numbers: int) -> list[Codes]:
-    """The runs (:, r) in blocks, where each of them takes so many numbers."""
+    """Split runs (:, r) into blocks of bounded memory, given the numbers that each run takes."""
     count = max(1, _AT_ONCE // numbers)
     return [runs[:, start : start + count] for start in range(0, runs.shape[1], count)]
 
 
 def _guides(targets: Matrix, seed: int) -> Matrix:
-    """(n, g) what a penalty is chosen by: the targets, or a few sums of them with random signs.
+    """Return the columns (n, g) that choose a penalty: the targets, or a few sums with random signs.
 
     A regression is linear in its targets, so the squared error of such a sum is, on average over the signs,
     that of all targets together (Hutchinson, *A stochastic estimator of the trace*, 1989).
@@ -190,7 +190,7 @@ def make_folds(group: Codes, folds: int, *, seed: int = 0) -> Codes:
 
 
 def _targets(factor: Factor) -> Matrix:
-    """(n, t) what the ridge regression is fitted to."""
+    """Return the targets (n, t) of the ridge regression."""
     if factor.kind == "categorical":
         return np.eye(len(factor.categories))[factor.values.astype(np.int64)]
     if factor.kind == "circular":
@@ -200,13 +200,13 @@ def _targets(factor: Factor) -> Matrix:
 
 
 def _standardized(factor: Factor, values: Matrix) -> Matrix:
-    """Values of a linear factor around 0, of variance 1, whatever their unit."""
+    """Return values of a linear factor, centered and of variance 1, for any unit."""
     around: Matrix = (values - factor.values.mean()) / (factor.values.std() or 1.0)
     return around
 
 
 def _losses(factor: Factor, values: Matrix, predicted: Matrix, baseline: Matrix) -> Matrix:
-    """(3, n, r) numerator, denominator, and the baseline's numerator of each object's part of the score.
+    """Return numerator, denominator and the baseline's numerator of each object's score: (3, n, r).
 
     Of values (n, r), predictions and baselines (n, r, t).
     """
@@ -222,7 +222,7 @@ def _losses(factor: Factor, values: Matrix, predicted: Matrix, baseline: Matrix)
 
 
 def _angles(pairs: Matrix, period: float) -> Matrix:
-    """The angles of (cosine, sine), in [0, period)."""
+    """Return the angles of (cosine, sine), in [0, period)."""
     turn = np.arctan2(pairs[..., 1], pairs[..., 0]) / (2 * np.pi)
     angle: Matrix = np.mod(turn, 1) * period
     return np.where(angle < period, angle, 0.0)

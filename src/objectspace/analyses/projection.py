@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.grid_positions import PHASES, GridPositions
 from objectspace.analyses.groups import Codes, Groups, make_groups
-from objectspace.analyses.place import PHASES, GridPositions
 from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import Estimate, finite
@@ -53,7 +53,7 @@ class Components:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """How much of one factor the components hold: R2 on held-out images, 1 for all, 0 or less for nothing.
+    """The share of one factor that the components hold: R2 on held-out images, 1 for all, 0 or less for none.
 
     components: (c,) of a line through each component alone
     first: number of components -> ridge regression on the first so many together
@@ -281,7 +281,7 @@ def _reading(
 
 
 def _line_r2(coordinates: Float64, values: Float64, fold: Codes) -> Float64:
-    """(c,) R2 of the line through each component alone, on held-out folds."""
+    """Return R2 (c,) of the line through each component alone, on held-out folds."""
     errors, spread = np.zeros(coordinates.shape[1]), 0.0
     for held in range(int(fold.max()) + 1):
         train, test = fold != held, fold == held
@@ -306,7 +306,7 @@ def _shares(vectors: Float64, found: Components, positions: GridPositions, fold:
 
 
 def _waves(points: Float64) -> Float64:
-    """(n, w) cosines of points (n, 2), up to :data:`WAVES` half periods across and down their range.
+    """Return cosines (n, w) of points (n, 2), up to :data:`WAVES` half periods across and down their range.
 
     A cosine series follows any smooth function on an interval, without a jump where the ends do not meet.
     """
@@ -318,7 +318,7 @@ def _waves(points: Float64) -> Float64:
 
 
 def _explained(basis: Float64, targets: Float64, fold: Codes) -> tuple[Float64, Float64]:
-    """(t,) squared errors of targets (n, t): predicted from the basis for held-out folds, and by means."""
+    """Return squared errors (t,) of targets (n, t): predicted for held-out folds, and by means."""
     ridge = FoldedRidge(basis.astype(np.float32), fold, np.zeros_like(fold))
     predicted, means = ridge.predict(targets, ridge.choose_penalties(targets, targets.shape[1]))
     return ((targets - predicted) ** 2).sum(0), ((targets - means) ** 2).sum(0)

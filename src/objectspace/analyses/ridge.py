@@ -86,32 +86,32 @@ class FoldedRidge:
         return predicted, baseline
 
     def _sums(self, targets: Matrix) -> tuple[Matrix, list[Matrix]]:
-        """Sums of targets in each fold, by level, and of their products with the features (d, t)."""
+        """Return sums of targets in each fold, by level, and of their products with the features (d, t)."""
         products = [] if self.wide else [self.x[rows].T @ targets[rows] for rows in self.rows]
         return self._means.sums(targets), products
 
     def _without(
         self, held: Sequence[int], rows: Codes, targets: Matrix, sums: tuple[Matrix, list[Matrix]]
     ) -> tuple[_System, Matrix]:
-        """The system of all folds but ``held`` for predicting ``rows``, and the means these start from."""
+        """Return the system of all folds but ``held`` for predicting ``rows``, and the starting means."""
         kept = [one for one in range(len(self.rows)) if one not in held]
         train = np.concatenate([self.rows[one] for one in kept])
         center, mean = (self._means.of(part, kept) for part in (self._x_sums, sums[0]))
-        asked, start = (part[self.level[rows]] for part in (center, mean))
-        asked = self.x[rows] - asked
+        query, start = (part[self.level[rows]] for part in (center, mean))
+        query = self.x[rows] - query
         if self.wide:
             fitted = self.x[train] - center[self.level[train]]
             scale = _scale((fitted**2).sum(0), (self.x[train] ** 2).sum(0), len(train))
             fitted /= scale
             right = targets[train] - mean[self.level[train]]
-            return _System(fitted @ fitted.T, right, asked / scale @ fitted.T), start
+            return _System(fitted @ fitted.T, right, query / scale @ fitted.T), start
         weighted = self._means.counts[kept].sum(0)[:, None] * center
         gram = sum(self._grams[one] for one in kept)
         squares = np.diag(gram).copy()
         gram -= weighted.T @ center
         scale = _scale(np.diag(gram), squares, len(train))
         right = sum(sums[1][one] for one in kept) - weighted.T @ mean
-        return _System(gram / scale / scale[:, None], right / scale[:, None], asked / scale), start
+        return _System(gram / scale / scale[:, None], right / scale[:, None], query / scale), start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +123,7 @@ class _System:
     left: Matrix
 
     def solve(self, penalty: float, columns: Codes | slice = slice(None)) -> Matrix:
-        """(rows, t) of the chosen targets."""
+        """Return the predictions (rows, t) of the chosen targets."""
         gram = self.gram.copy()
         np.einsum("ii->i", gram)[:] += penalty
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
@@ -146,17 +146,17 @@ class _LevelMeans:
         self.counts = self._member.sum(1).reshape(folds, levels)
 
     def sums(self, columns: Matrix) -> Matrix:
-        """(folds, levels, c) the sums of columns (n, c)."""
+        """Return the sums (folds, levels, c) of columns (n, c)."""
         sums: Matrix = (self._member @ columns).reshape(*self.counts.shape, -1)
         return sums
 
     def of(self, sums: Matrix, kept: Sequence[int]) -> Matrix:
-        """(levels, c) the means in the folds ``kept``; of all their rows for a level without rows there."""
+        """Return means (levels, c) in the folds ``kept``, overall means for a level without rows there."""
         total, count = sums[kept].sum(0), self.counts[kept].sum(0)[:, None]
         means: Matrix = np.where(count > 0, total / np.maximum(count, 1), total.sum(0) / count.sum())
         return means
 
 
 def _scale(squares: Matrix, before: Matrix, count: int) -> Matrix:
-    """Standard deviations; infinite for a feature that does not vary in training, as it carries nothing."""
+    """Return standard deviations; infinite for a feature that is constant in training, and so unused."""
     return np.where(squares > 1e-12 * before, np.sqrt(np.maximum(squares, 0) / count), np.inf)

@@ -1,7 +1,7 @@
 """Chance and uncertainty: permutations that respect groups, and the bootstrap over groups.
 
 One convention for all thresholds: p is significant where ``p <= level``, and an interval [low, high] contains
-its bounds, so a figure differs from chance only where chance lies strictly outside.
+its bounds, so a figure differs from chance only where chance is strictly outside.
 """
 
 from __future__ import annotations
@@ -224,29 +224,29 @@ class _Tree:
 
     def __init__(self, groups: Groups, values: Float64) -> None:
         block = _pair_codes(groups.group, groups.level)
-        photo = _pair_codes(block, groups.image)
+        image_code = _pair_codes(block, groups.image)
         self.group, self.level = (_parents(block, one) for one in (groups.group, groups.level))
-        self.photos, self.objects = _Segments(_parents(photo, block)), _Segments(photo)
+        self.images, self.objects = _Segments(_parents(image_code, block)), _Segments(image_code)
         # An image at several levels is several of ``photos``.
-        self.same_photo = _parents(photo, _pair_codes(groups.group, groups.image))
-        self.place = _places(groups, values)
-        self.in_order = self._order(self.place)
+        self.same_image = _parents(image_code, _pair_codes(groups.group, groups.image))
+        self.position = _positions(groups, values)
+        self.in_order = self._order(self.position)
 
     def draw(self, rng: np.random.Generator) -> Codes:
-        """Each object's giver: from group to block to photo to object."""
-        giver = np.argsort(rng.random(len(self.place)))
+        """Draw the row that each object's value comes from: group, block, image and object in turn."""
+        giver = np.argsort(rng.random(len(self.position)))
         block = np.empty_like(self.in_order)
-        block[self._order(self.place[giver])] = self.in_order
-        photo = self.photos.give(block, rng.random(int(self.same_photo.max()) + 1)[self.same_photo])
-        return self.objects.give(photo, rng.random(len(self.objects.parent)))
+        block[self._order(self.position[giver])] = self.in_order
+        image_code = self.images.give(block, rng.random(int(self.same_image.max()) + 1)[self.same_image])
+        return self.objects.give(image_code, rng.random(len(self.objects.parent)))
 
-    def _order(self, place: Codes) -> Codes:
-        """Blocks by level, and at each level by the place (groups,) of their group."""
-        return np.lexsort((place[self.group], self.level))
+    def _order(self, position: Codes) -> Codes:
+        """Return blocks by level, and at each level by the position (groups,) of their group."""
+        return np.lexsort((position[self.group], self.level))
 
 
-def _places(groups: Groups, values: Float64) -> Codes:
-    """(groups,) the place of each in the order of the mean rank of its values within their levels."""
+def _positions(groups: Groups, values: Float64) -> Codes:
+    """Return the position (groups,) of each group in the order of its values' mean rank within levels."""
     pair = _pair_codes(groups.level, codes(values))
     size, of_level = np.bincount(pair), np.bincount(groups.level)
     # Equal values share the middle of their ranks.
@@ -268,7 +268,7 @@ class _Segments:
         self.rank[order] = np.arange(len(parent)) - self.start[parent[order]]
 
     def give(self, giver: Codes, key: Float64) -> Codes:
-        """The child that gives to each child, when parent p takes from the children of ``giver[p]``.
+        """Return the child that gives to each child, when parent p takes from the children of ``giver[p]``.
 
         The giver's children come in the order of ``key`` (children,), random numbers in [0, 1).
         """
@@ -279,12 +279,12 @@ class _Segments:
 
 
 def _pair_codes(first: Codes, second: Codes) -> Codes:
-    """Numbers of the pairs, in the order of the first, then the second."""
+    """Return numbers of the pairs, ordered by the first, then the second."""
     return codes(first * (int(second.max(initial=0)) + 1) + second)
 
 
 def _parents(child: Codes, parent: Codes) -> Codes:
-    """The parent of each child number, from the parents of the objects."""
+    """Return the parent of each child number, from the parents of the objects."""
     owner = np.zeros(int(child.max(initial=-1)) + 1, np.int64)
     owner[child] = parent
     return owner

@@ -19,7 +19,7 @@ def read_files(job: Job, photos: Sequence[Path]) -> Job:
 
     Raises InputError where annotations and photos share nothing.
     """
-    from objectspace.objects.annotations.photo_factors import FactorTable
+    from objectspace.objects.annotations.image_factors import FactorTable
     from objectspace.pipeline.specs import AnnotationSpec, MaskSpec
 
     ready = job.read(photos)

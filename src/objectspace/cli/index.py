@@ -39,7 +39,7 @@ from objectspace.cli.output import print_summary, progress_bars, warn
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
-    from objectspace.images import PhotoSearch
+    from objectspace.images import ImageSearch
     from objectspace.jobs.commits import IndexSummary
     from objectspace.models.prompts import Prompter
 
@@ -232,7 +232,7 @@ def index(
     prompting = (prompt_model, prompt_weights, box_threshold, text_threshold)
     if prompt is None and any(option is not None for option in prompting):
         usage_error("a prompt model, its weights and thresholds need words to find: give --prompt")
-    from objectspace.store.records import check_space_name
+    from objectspace.store.store_records import check_space_name
 
     ending = f"-{suffix}" if suffix else ""
     check_space_name(f"space{ending}")
@@ -251,7 +251,7 @@ def index(
         )
 
         chosen = choose_device(device, precision)
-        found = _find_photos(photos)
+        found = _find_images(photos)
         annotated: AnnotationSpec | MaskSpec | None = None
         if annotations is not None:
             annotated = AnnotationSpec(annotations, annotation_format, names)
@@ -280,20 +280,20 @@ def index(
             device=chosen,
             precision=precision.value,
         )
-        loaded = read_files(job, found.photos).load()
-        with progress_bars({"photos": len(found.photos)}, shown=not (quiet or as_json)) as advance:
-            summary = run_index(found.photos, store, loaded, progress=partial(advance, "photos"))
+        loaded = read_files(job, found.images).load()
+        with progress_bars({"photos": len(found.images)}, shown=not (quiet or as_json)) as advance:
+            summary = run_index(found.images, store, loaded, progress=partial(advance, "photos"))
     _check_usable(summary, store)
     print_summary(summary, store, as_json, passed_over=found.passed_over)
     if loaded.prompts is not None:
         _warn_of_words_not_found(loaded.prompts, store)
 
 
-def _find_photos(paths: Sequence[Path]) -> PhotoSearch:
+def _find_images(paths: Sequence[Path]) -> ImageSearch:
     """Return the photos that files and folders name; warn of pictures that cannot be read."""
-    from objectspace.images import passed_over_text, search_photos
+    from objectspace.images import passed_over_text, search_images
 
-    search = search_photos(paths)
+    search = search_images(paths)
     if search.passed_over:
         warn(passed_over_text(search.passed_over))
     return search

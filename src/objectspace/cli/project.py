@@ -74,7 +74,7 @@ def project(
 
 
 def _projected(store: Store, name: str, method: Method, factors: tuple[str, str], seed: int) -> Projection:
-    from objectspace.analyses.place import grid_positions, numeric_factor
+    from objectspace.analyses.grid_positions import grid_positions, numeric_factor
     from objectspace.analyses.projection import project
 
     space = store.space(name)

@@ -193,9 +193,9 @@ def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str)
         return query_point(store, asked.image, space, asked.point, device=device)
     if asked.box is None and (stored := _stored_ids(store, space, asked.image)):
         return ready.stored(stored)
-    from objectspace.search.queries.photos import query_photo
+    from objectspace.search.queries.images import query_image
 
-    return query_photo(store, asked.image, space, box=asked.box, device=device)
+    return query_image(store, asked.image, space, box=asked.box, device=device)
 
 
 def _stored_ids(store: Store, space: str, image: Path) -> list[str]:

@@ -148,7 +148,7 @@ def _boxed(image: Image, box: str, label: str) -> Objects:
     """Return the object in a box of the photo; it has no mask."""
     import numpy as np
 
-    from objectspace.search.queries.photos import BoxReader
+    from objectspace.search.queries.images import BoxReader
 
     objects = BoxReader(parsed_box(box)).objects_of(image).objects
     return replace(objects, label=np.array([label], object))

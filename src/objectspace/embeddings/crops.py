@@ -1,4 +1,4 @@
-"""The crop route: each object cut out of its photo, as an encoder sees it."""
+"""The crop route: each object cut out of its image, as an encoder's input."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ IMAGENET_MEAN = (124, 116, 104)
 BLUR_SIDE = 8
 
 #: Where the surroundings stand alone, the object's hole is wider by this share of the crop's side: masks are
-#: drawn by hand or predicted, and a rim of the object's own pixels would tell its color and shape.
+#: drawn by hand or predicted, and a rim of the object's own pixels would reveal its color and shape.
 HOLE_RIM = 1 / 48
 
 #: Pixels of a canvas, of which every thread has one: above them objects are reduced first. A photo of 60
@@ -46,7 +46,7 @@ LARGEST_CANVAS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class CropPolicy:
-    """How an object becomes an encoder's input.
+    """The options of making an encoder's input from an object.
 
     background: what stands where the object is not: "black"; "mean", ImageNet's mean color; "blur", the
         heavily blurred surroundings; "keep", the surroundings as they are; "only", the surroundings alone,
@@ -82,12 +82,12 @@ class CropPolicy:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The policy as plain JSON values, as the recipe keeps it."""
+        """Return the policy as plain JSON values, as in the recipe."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> CropPolicy:
-        """The policy that :meth:`to_json` wrote."""
+        """Return the policy that :meth:`to_json` wrote."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(value) - known):
             raise InputError(
@@ -97,7 +97,7 @@ class CropPolicy:
 
     @property
     def suffix(self) -> str:
-        """What a space's name says of the policy: nothing of the default."""
+        """The policy in a space's name, empty for the default."""
         background = "" if self.background == "black" else f"-{self.background}"
         margin = f"-margin{self.margin:g}" if self.margin else ""
         fit = "" if self.fit == "pad" else f"-{self.fit}"
@@ -105,7 +105,7 @@ class CropPolicy:
 
 
 def crop_space_name(encoder: str, policy: CropPolicy) -> str:
-    """The name of a crop space."""
+    """Return the name of a crop space."""
     return f"{encoder}-crop{policy.suffix}"
 
 
@@ -117,7 +117,7 @@ def cut_crops(
     *,
     interpolation: Interpolation = "bilinear",
 ) -> UInt8:
-    """The objects (n,) of one image as uint8 RGB (n, size, size, 3).
+    """Return the crops of one image's objects (n,) as uint8 RGB (n, size, size, 3).
 
     The mask, or the box of an object without one, is cut out, pasted on the canvas that ``policy`` describes
     and resampled (with antialiasing) to ``size``. A mask counts inside its object's box; one that is empty
@@ -143,7 +143,7 @@ Area = tuple[int, int, int, int]
 
 
 def _outline(image: Image, box: NDArray[np.float32], mask: Mask | None) -> tuple[Area, Bool | None]:
-    """The pixels (left, top, right, bottom) that hold the object tightly, and which of them are its own."""
+    """Return the pixels (left, top, right, bottom) that hold the object tightly, and its mask in them."""
     height, width = image.pixels.shape[:2]
     scale = (width / image.width, height / image.height)
     area = whole_pixels((box * np.array(scale * 2)).astype(np.float32), (width, height))
@@ -164,7 +164,7 @@ def _outline(image: Image, box: NDArray[np.float32], mask: Mask | None) -> tuple
 
 
 def _mask_in(area: Area, mask: Mask, scale: tuple[float, float]) -> Bool:
-    """The mask in an area of the (maybe reduced) pixels: each takes the mask's value at its center."""
+    """Return the mask in an area of the (maybe reduced) pixels, sampled at their centers."""
     left, top, right, bottom = area
     columns = np.floor((np.arange(left, right) + 0.5) / scale[0]).astype(np.intp)
     rows = np.floor((np.arange(top, bottom) + 0.5) / scale[1]).astype(np.intp)
@@ -179,7 +179,7 @@ def _mask_in(area: Area, mask: Mask, scale: tuple[float, float]) -> Bool:
 def _bounded(
     pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy
 ) -> tuple[UInt8, Area, Bool | None]:
-    """The photo, and the object in it, at a scale at which the canvas is no larger than all bounds."""
+    """Return the image and the object at a scale at which the canvas fits all bounds."""
     canvas_w, canvas_h, _, _ = _layout(area, policy)
     factor = 1
     while canvas_w * canvas_h > LARGEST_CANVAS * factor**2:
@@ -198,7 +198,7 @@ def _bounded(
 
 
 def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) -> UInt8:
-    """The object on its background, at the scale of the photo: (height, width, 3)."""
+    """Return the object on its background, at the scale of the image: (height, width, 3)."""
     left, top, right, bottom = area
     width, height = right - left, bottom - top
     canvas_w, canvas_h, x, y = _layout(area, policy)
@@ -216,7 +216,7 @@ def _canvas(pixels: UInt8, area: Area, opaque: Bool | None, policy: CropPolicy) 
 
 
 def _layout(area: Area, policy: CropPolicy) -> tuple[int, int, int, int]:
-    """The canvas's width and height, and where the object's left top corner lies on it."""
+    """Return the canvas's width and height, and the position of the object's top left corner on it."""
     left, top, right, bottom = area
     width, height = right - left, bottom - top
     longer = max(width, height)
@@ -235,7 +235,7 @@ def _surroundings_alone(
     size: int,
     interpolation: Interpolation,
 ) -> UInt8:
-    """The crop (size, size, 3) of what is around the object, the object filled from it.
+    """Return the crop (size, size, 3) of the surroundings, with the object filled from them.
 
     A flat color would show the object's outline; a smooth fill shows none on a plain wall, and elsewhere
     only where the texture ends. It is made at the smaller of the two scales, the photo's and the crop's: so
@@ -262,7 +262,7 @@ def _surroundings_alone(
 
 
 def _grown(mask: UInt8, rim: int) -> UInt8:
-    """A mask (h, w, 1) made wider by ``rim`` pixels on every side: (h, w)."""
+    """Return a mask (h, w, 1) dilated by ``rim`` pixels on every side: (h, w)."""
     planes = torch.from_numpy(mask[None, None, ..., 0]).float()
     return np.asarray(max_pool2d(planes, 2 * rim + 1, stride=1, padding=rim)[0, 0].numpy(), np.uint8)
 
@@ -275,7 +275,7 @@ def _plain(width: int, height: int, color: tuple[int, int, int]) -> UInt8:
 
 
 def _surroundings(pixels: UInt8, left: int, top: int, width: int, height: int) -> UInt8:
-    """A rectangle of the photo that may reach beyond its border, where it is black."""
+    """Return a rectangle of the image that may reach beyond its border, where it is black."""
     canvas = np.zeros((height, width, 3), np.uint8)
     x1, y1 = max(left, 0), max(top, 0)
     x2, y2 = min(left + width, pixels.shape[1]), min(top + height, pixels.shape[0])
@@ -284,7 +284,7 @@ def _surroundings(pixels: UInt8, left: int, top: int, width: int, height: int) -
 
 
 def _blurred(canvas: UInt8) -> UInt8:
-    """The canvas reduced to a few pixels and enlarged again, whatever its size."""
+    """Return the canvas reduced to a few pixels and enlarged again, for any size."""
     height, width = canvas.shape[:2]
     small = _resampled(canvas, min(width, BLUR_SIDE), min(height, BLUR_SIDE), "bilinear")
     return _resampled(small, width, height, "bicubic")
@@ -302,7 +302,7 @@ def _paste(pixels: UInt8, onto: UInt8, opaque: Bool | None) -> None:
 
 
 def _resampled(pixels: UInt8, width: int, height: int, interpolation: Interpolation) -> UInt8:
-    """Pixels (h, w, 3) resampled with antialiasing.
+    """Return pixels (h, w, 3) resampled with antialiasing.
 
     torch does it in uint8, channels last, two to eight times as fast as Pillow, and equal to it within one
     gray level.

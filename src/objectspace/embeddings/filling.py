@@ -10,7 +10,7 @@ from torch.nn.functional import avg_pool2d, interpolate, pad
 
 
 def fill_smoothly(pixels: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Pixels (h, w, 3) with those that are not known (h, w) interpolated from the known ones.
+    """Return pixels (h, w, 3) with the unknown ones (h, w) interpolated from the known ones.
 
     The pull-push algorithm (Gortler et al., *The Lumigraph*, 1996): averages of the known pixels at half the
     size, again and again, then holes take the value of the finest scale that knows one. Known pixels stay as
@@ -25,7 +25,7 @@ def fill_smoothly(pixels: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArra
 
 
 def _pull_push(weighted: Tensor, weight: Tensor) -> Tensor:
-    """The colors (1, 3, h, w), from colors times weights and weights (1, 1, h, w) in [0, 1]."""
+    """Return the colors (1, 3, h, w), from colors times weights and weights (1, 1, h, w) in [0, 1]."""
     height, width = weight.shape[2:]
     mean = weighted / weight.clamp(min=1e-12)
     if height == width == 1 or bool((weight == 1).all()):

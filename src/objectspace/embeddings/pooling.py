@@ -1,4 +1,4 @@
-"""What of a map becomes an object's vector: a window around its cell, its box, or what its mask covers."""
+"""Pooling: an object's vector from a window around its cell, its box, or its mask on a map."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROI_SIZE = 7
 
 @dataclass(frozen=True, slots=True)
 class Pooling:
-    """How a vector is taken from a map.
+    """A method of taking a vector from a map.
 
     "window": ``size`` x ``size`` cells around the object's cell (the paper); its name ``window3``. ``cell``
         is another word for a window of one cell.
@@ -48,7 +48,7 @@ class Pooling:
 
 
 def parse_pooling(text: str) -> Pooling:
-    """The pooling of a name. Raises InputError for another word, and for a size that is not positive."""
+    """Return the pooling of a name. Raises InputError for another word, and for a size below 1."""
     if text == "mask":
         return Pooling("mask")
     if text == "cell":
@@ -67,11 +67,11 @@ def parse_pooling(text: str) -> Pooling:
 def pool(
     features: Tensor, objects: Objects, cells: Cells, pooling: Pooling, frame: Frame, stride: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """The vectors of the objects (n) of one image, from one of its maps (channels, height, width).
+    """Return the vectors of one image's objects (n) from one of its maps (channels, height, width).
 
     ``cells`` (n,) are the objects' own in that map, ``frame`` the image's and ``stride`` the map's. Returns
     vectors (n, d) float32, d being channels * size * size laid out (channels, row, column), or channels under
-    a mask; and the number (n,) int32 of cells that lie outside the map, which only a window has.
+    a mask; and the number (n,) int32 of cells outside the map, which only a window has.
     """
     if pooling.kind == "window":
         return cut_windows(features, cells, pooling.size)
@@ -83,9 +83,9 @@ def pool(
 
 
 def pool_boxes(features: Tensor, boxes: NDArray[np.float32], size: int, stride: int) -> NDArray[np.float32]:
-    """RoIAlign of boxes (n, 4) in pixels of the network's input: (n, channels * size * size).
+    """Return RoIAlign of boxes (n, 4) in pixels of the network's input: (n, channels * size * size).
 
-    Samples lie less than a cell apart, so a box larger than ``size`` cells is averaged, not picked from. A
+    Samples are less than a cell apart, so a box larger than ``size`` cells is averaged, not picked from. A
     cell's value counts at its middle.
     """
     rois = torch.from_numpy(boxes).to(features.device, torch.float32)
@@ -95,7 +95,7 @@ def pool_boxes(features: Tensor, boxes: NDArray[np.float32], size: int, stride: 
 
 
 def pool_masks(features: Tensor, objects: Objects, frame: Frame, stride: int) -> NDArray[np.float32]:
-    """The mean of a map (channels, height, width) under each object's mask: (n, channels).
+    """Return the mean of a map (channels, height, width) under each object's mask: (n, channels).
 
     A cell counts by the share of it that the mask covers, so that a mask much smaller than a cell has a
     vector too. A mask counts inside its object's box; one that is empty there gives way to the box.
@@ -114,7 +114,7 @@ def pool_masks(features: Tensor, objects: Objects, frame: Frame, stride: int) ->
 def _covered(
     box: NDArray[np.float32], mask: Mask | None, frame: Frame, stride: int, grid_wh: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """How much of each cell (height, width) an object covers, in pixels of its image."""
+    """Return the share of each cell (height, width) that an object covers, in pixels of its image."""
     edges = [_cell_edges(frame, axis, stride, grid_wh[axis]) for axis in (0, 1)]
     if mask is not None:
         area = whole_pixels(box, (mask.width, mask.height))
@@ -127,12 +127,13 @@ def _covered(
     covered = np.outer(down, across)
     if covered.sum() > 0:
         return np.asarray(covered, np.float64)
-    raise InputError(f"box {box.tolist()} lies on no cell of the map")
+    raise InputError(f"box {box.tolist()} is on no cell of the map")
 
 
 def _cell_edges(frame: Frame, axis: int, stride: int, count: int) -> NDArray[np.float64]:
-    """The edges (count + 1,) of a map's columns or rows in pixels of the image; the outermost reach its
-    border, as padding can end before the last pixel does.
+    """Return the edges (count + 1,) of a map's columns or rows in pixels of the image.
+
+    The outermost reach the image's border, as padding can end before the last pixel does.
     """
     inner: NDArray[np.float64] = np.arange(count + 1, dtype=np.float64) * stride - frame.offset_xy[axis]
     inner /= frame.scale_xy[axis]
@@ -144,7 +145,7 @@ def _cell_edges(frame: Frame, axis: int, stride: int, count: int) -> NDArray[np.
 def _integrated(
     pixels: NDArray[np.bool_], area: tuple[int, int, int, int], x: NDArray[Any], y: NDArray[Any]
 ) -> NDArray[np.float64]:
-    """The number of true pixels (h, w) of an area that lie in each rectangle between edges ``x`` and ``y``.
+    """Return the number of true pixels (h, w) in each rectangle between edges ``x`` and ``y``.
 
     By the table of sums, which is linear between whole pixels: fractions of a pixel count exactly.
     """
@@ -158,7 +159,7 @@ def _integrated(
 
 
 def _at(table: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows of a table (n, m) at places between 0 and n - 1, linear between them."""
+    """Return the rows of a table (n, m) at positions between 0 and n - 1, linear between them."""
     below = np.minimum(np.floor(place).astype(np.intp), len(table) - 2)
     share = (place - below)[:, None]
     rows: NDArray[np.float64] = table[below] * (1 - share) + table[below + 1] * share
@@ -166,5 +167,5 @@ def _at(table: NDArray[np.float64], place: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def pooled_space_name(source: str, pooling: Pooling, stride: int | None) -> str:
-    """The name of a space: of the maps of one stride, or (``None``) of the deepest map."""
+    """Return the name of a space: of the maps of one stride, or (``None``) of the deepest map."""
     return f"{source}-{pooling.name}-" + ("deepest" if stride is None else f"stride{stride}")

@@ -12,7 +12,7 @@ from objectspace.models.maps import QUERY_METHOD, Head, MapSource
 
 
 def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
-    """The recipe of the crop route through an encoder."""
+    """Return the recipe of the crop route through an encoder."""
     return Recipe(
         route="crop",
         model=encoder.name,
@@ -27,7 +27,7 @@ def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
 
 
 def map_recipe(source: MapSource, head: Head, pooling: Pooling, scale: Scale) -> Recipe:
-    """The recipe of what is taken by one pooling from the maps of one head of a network."""
+    """Return the recipe of one pooling of the maps of one head of a network."""
     return Recipe(
         route=pooling.kind,
         model=source.name,
@@ -44,7 +44,7 @@ def map_recipe(source: MapSource, head: Head, pooling: Pooling, scale: Scale) ->
 
 
 def query_recipe(source: MapSource) -> Recipe:
-    """The recipe of the vectors of a network's object queries."""
+    """Return the recipe of the vectors of a network's object queries."""
     return Recipe(
         route="query",
         model=source.name,
@@ -58,7 +58,7 @@ def query_recipe(source: MapSource) -> Recipe:
 
 
 def used_heads(source: MapSource, scale: Scale) -> list[Head]:
-    """The heads whose maps are read: all of them, or the deepest."""
+    """Return the heads whose maps are read: all of them, or the deepest."""
     if scale == "deepest":
         return [max(source.heads, key=lambda head: head.stride)]
     return list(source.heads)

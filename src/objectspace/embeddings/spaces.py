@@ -76,7 +76,7 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits that name the recipe, whatever the release."""
+        """Twelve hex digits that name the recipe, the same in any release."""
         return recipe_digest(self._compared())
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:

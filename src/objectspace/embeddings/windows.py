@@ -21,7 +21,7 @@ Scale = Literal["own", "deepest"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """Where in a detector's maps each object (n,) is represented.
+    """The cells of a detector's maps that represent each object (n,).
 
     head: int32, the number of the output layer (:attr:`Head.layer`)
     cell_x, cell_y: int32, the responsible cell, inside that head's grid
@@ -41,14 +41,14 @@ class Cells:
         return len(self.head)
 
     def take(self, index: NDArray[Any]) -> Cells:
-        """The rows that ``index`` (integers or booleans) selects."""
+        """Return the rows that ``index`` (integers or booleans) selects."""
         return Cells(*(getattr(self, column.name)[index] for column in fields(self)))
 
 
 def responsible_cells(
     objects: Objects, heads: Sequence[Head], frame: Frame, scale: Scale = "own", *, source: str
 ) -> Cells:
-    """The cell of each object (n,) in the maps of the detector with these heads.
+    """Return the cell of each object (n,) in the maps of the detector with these heads.
 
     ``source`` is the detector's own: objects that it found keep the head, cell and anchor that made them. Any
     other object gets the head whose anchor fits its width and height best (IoU of the two sizes laid on one
@@ -84,7 +84,7 @@ def responsible_cells(
 def _best_anchors(
     boxes: NDArray[np.float32], heads: Sequence[Head]
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-    """For each box (n, 4) of the input: the row of its head in ``heads`` and the number of its anchor.
+    """Return, for each box (n, 4) of the input, the row of its head in ``heads`` and its anchor's number.
 
     Of anchors that fit equally well the first in the network's list wins; where there are none, -1 stands.
     """
@@ -107,14 +107,14 @@ def _best_anchors(
 def cut_windows(
     features: torch.Tensor | NDArray[Any], cells: Cells, size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """The ``size`` x ``size`` window around each cell (n,) of one image's map (channels, height, width).
+    """Return the ``size`` x ``size`` window around each cell (n,) of one map (channels, height, width).
 
     An odd window is centered on the cell; an even one is the block whose center is nearest the box center.
     Cells outside the map are zeros, as a padded convolution sees them. ``cells`` must all be of the head that
-    ``features`` belongs to; the map may lie on any device, in any float type.
+    ``features`` belongs to; the map may be on any device, in any float type.
 
     Returns the vectors (n, channels * size * size) float32, laid out (channels, row, column), and the number
-    (n,) int32 of cells of each window that lie outside the map.
+    (n,) int32 of each window's cells outside the map.
     """
     if size < 1:
         raise InputError(f"window size {size} is not a positive number of cells")
@@ -135,6 +135,6 @@ def cut_windows(
 
 
 def _inside(first: NDArray[np.int32], size: int, length: int) -> NDArray[np.int32]:
-    """How many of the cells ``first .. first + size - 1`` lie in ``0 .. length - 1``."""
+    """Return how many of the cells ``first .. first + size - 1`` are in ``0 .. length - 1``."""
     inside: NDArray[np.int32] = np.minimum(first + size, length) - np.maximum(first, 0)
     return np.maximum(inside, 0)

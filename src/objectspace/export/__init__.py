@@ -24,7 +24,7 @@ Write = Callable[[Selection, Path], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: what it takes of a store, and what opens the result.
+    """A format: the parts of a store that it exports, and the tool that opens the result.
 
     vectors: "all" or "one" space where none is named, or "none"
     suffix: what the path must end in, as the tool chooses its reader by it; empty where it does not

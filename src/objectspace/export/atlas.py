@@ -47,7 +47,7 @@ def write(selection: Selection, path: Path) -> list[str]:
         for block in selection.blocks():
             rows = slice(block.start, block.start + len(block))
             columns = {
-                # What tells most comes first: its table and its charts are in the order of the columns.
+                # The most informative columns come first: the order of its table and charts.
                 **dict.fromkeys(("image", "label", "score", *block.objects.factors)),
                 **object_columns(block, taken=list(_COLUMNS)),
                 "image": pa.array([{"bytes": jpeg} for jpeg in block.thumbnails()], _PICTURE),

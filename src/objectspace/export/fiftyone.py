@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import counted
-from objectspace.export.coco import plain_factors, write_list
+from objectspace.export.coco_file import plain_factors, write_list
 from objectspace.export.selection import Block, Selection
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
@@ -48,8 +48,8 @@ def write(selection: Selection, path: Path) -> list[str]:
         stream.write('{"samples": ')
         write_list(stream, _samples(selection))
         stream.write("}\n")
-    missing = sum(not Path(photo.path).is_file() for photo in selection.photos)
-    missed = f"{missing} of {counted(len(selection.photos), 'photo')} {'is' if missing == 1 else 'are'}"
+    missing = sum(not Path(image.path).is_file() for image in selection.images)
+    missed = f"{missing} of {counted(len(selection.images), 'photo')} {'is' if missing == 1 else 'are'}"
     return [f"{missed} not at the stored path any more"] if missing else []
 
 
@@ -60,21 +60,21 @@ def _samples(selection: Selection) -> Iterator[dict[str, Any]]:
             fields[f"vector_{space.name}"]: selection.vectors(space, block) for space in selection.spaces
         }
         names = field_names(block.objects.factors, {*_TAKEN, *fields.values()})
-        rows = np.split(np.argsort(block.photo, kind="stable"), _ends(block))
-        for photo, own in zip(block.photos, rows, strict=False):
-            detections = [_detection(block, row, photo, names, vectors) for row in own.tolist()]
+        rows = np.split(np.argsort(block.image_row, kind="stable"), _ends(block))
+        for image, own in zip(block.images, rows, strict=False):
+            detections = [_detection(block, row, image, names, vectors) for row in own.tolist()]
             yield {
                 "_media_type": "image",
-                "filepath": str(Path(photo.path).absolute()),
+                "filepath": str(Path(image.path).absolute()),
                 "tags": [],
-                "metadata": {"_cls": "ImageMetadata", "width": photo.width, "height": photo.height},
+                "metadata": {"_cls": "ImageMetadata", "width": image.width, "height": image.height},
                 FIELD: {"_cls": "Detections", "detections": detections},
             }
 
 
 def _ends(block: Block) -> NDArray[np.int64]:
     """Return where the objects of each image end among the block's."""
-    ends: NDArray[np.int64] = np.cumsum(np.bincount(block.photo, minlength=len(block.photos)))
+    ends: NDArray[np.int64] = np.cumsum(np.bincount(block.image_row, minlength=len(block.images)))
     return ends
 
 
@@ -93,17 +93,17 @@ def field_names(names: Any, taken: set[str]) -> Mapping[str, str]:
 def _detection(
     block: Block,
     row: int,
-    photo: ImageRow,
+    image: ImageRow,
     names: Mapping[str, str],
     vectors: Mapping[str, NDArray[np.float32]],
 ) -> dict[str, Any]:
     """Return one object as a detection, without keys for unknown values."""
     objects = block.objects
     x1, y1, x2, y2 = (float(side) for side in objects.xyxy[row])
-    width, height = photo.width, photo.height
+    width, height = image.width, image.height
     known: dict[str, Any] = {
         "confidence": float(objects.score[row]),
-        "mask": _packed(_box_mask(block, row, photo)),
+        "mask": _packed(_box_mask(block, row, image)),
         **{names[name]: value for name, value in plain_factors(block, row).items()},
         **{field: _extended(column[row]) for field, column in vectors.items()},
     }
@@ -119,12 +119,12 @@ def _detection(
     }
 
 
-def _box_mask(block: Block, row: int, photo: ImageRow) -> NDArray[np.bool_] | None:
+def _box_mask(block: Block, row: int, image: ImageRow) -> NDArray[np.bool_] | None:
     """Return the part of the mask in the object's box, to whole pixels, as FiftyOne keeps it."""
     mask = block.objects.mask[row]
     if mask is None:
         return None
-    return decode_box(mask, whole_pixels(block.objects.xyxy[row], (photo.width, photo.height)))
+    return decode_box(mask, whole_pixels(block.objects.xyxy[row], (image.width, image.height)))
 
 
 def _unknown(value: Any) -> bool:

@@ -19,7 +19,7 @@ import PIL.ImageOps
 import pyarrow as pa
 import pyarrow.csv
 
-from objectspace.export.coco import plain_factors
+from objectspace.export.coco_file import plain_factors
 from objectspace.export.selection import Block, Selection, factor_names
 
 #: The longest side of a sprite that browsers draw, and the sides of a thumbnail in it: wished, and smallest.
@@ -99,7 +99,7 @@ class _Sprite:
         for number, jpeg in enumerate(block.thumbnails(), start=block.start):
             row, column = divmod(number, self._across)
             with PIL.Image.open(io.BytesIO(jpeg)) as picture:
-                picture.draft("RGB", (self._side, self._side))  # decodes no more than is shown
+                picture.draft("RGB", (self._side, self._side))  # decodes at reduced size
                 fitted = PIL.ImageOps.pad(picture.convert("RGB"), (self._side, self._side), color="white")
             self.picture.paste(fitted, (column * self._side, row * self._side))
 

@@ -1,4 +1,4 @@
-"""What an export takes of a store, read in blocks."""
+"""The selection of a store that is exported, read in blocks."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ BLOCK = 1024
 class Block:
     """Some images and all their chosen objects.
 
-    photos: also those without objects
+    images: also those without objects
     start: the number of the first object in the whole selection
     rows: (n,) where each object is in the objects table of the store
-    photo: (n,) which of ``photos`` each object is in
+    image_row: (n,) the row in ``images`` of each object is in
     """
 
     store: Store
-    photos: Sequence[ImageRow]
+    images: Sequence[ImageRow]
     start: int
     rows: NDArray[np.int64]
     objects: Objects
-    photo: NDArray[np.int64]
+    image_row: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.objects)
 
     def __repr__(self) -> str:
         count = counted(len(self), "object")
-        return f"Block({count} from number {self.start} of {counted(len(self.photos), 'image')})"
+        return f"Block({count} from number {self.start} of {counted(len(self.images), 'image')})"
 
     @property
     def paths(self) -> list[str]:
         """The path of each object's image."""
-        return [self.photos[row].path for row in self.photo.tolist()]
+        return [self.images[row].path for row in self.image_row.tolist()]
 
     def thumbnails(self) -> list[bytes]:
         """Return the JPEG of each object."""
@@ -65,12 +65,12 @@ class Selection:
     def __init__(self, store: Store, rows: NDArray[np.int64] | None, spaces: Sequence[SpaceInfo]) -> None:
         self.store = store
         self.spaces = tuple(spaces)
-        self._photos = store.images()
+        self._images = store.images()
         image = store.image_rows()
         rows = np.arange(len(image)) if rows is None else np.sort(rows)
         order = np.argsort(image[rows], kind="stable")
         self._rows = rows[order]
-        self._photo = image[self._rows]
+        self._image_row = image[self._rows]
         self._members = {space.name: self._rows_in(space.name, len(image)) for space in self.spaces}
 
     def __len__(self) -> int:
@@ -81,9 +81,9 @@ class Selection:
         return f"Selection({counted(len(self), 'object')} of {self.store.path}, vectors of {spaces})"
 
     @property
-    def photos(self) -> list[ImageRow]:
+    def images(self) -> list[ImageRow]:
         """Every image of the store, in the order of the blocks."""
-        return self._photos
+        return self._images
 
     def labels(self) -> list[str]:
         """Return the labels of the objects, each once, by name."""
@@ -92,7 +92,7 @@ class Selection:
 
     def blocks(self) -> Iterator[Block]:
         """Yield all images with their objects, some :data:`BLOCK` at a time; an image is never split."""
-        counts = np.bincount(self._photo, minlength=len(self._photos))
+        counts = np.bincount(self._image_row, minlength=len(self._images))
         ends = np.cumsum(counts)
         # An image counts as one more, so that a block has no more than so many images either.
         number = (ends + np.arange(len(ends))) // BLOCK
@@ -102,11 +102,11 @@ class Selection:
             rows = self._rows[part]
             yield Block(
                 store=self.store,
-                photos=self._photos[first:last],
+                images=self._images[first:last],
                 start=part.start,
                 rows=rows,
                 objects=self.store.objects_at(rows),
-                photo=self._photo[part] - first,
+                image_row=self._image_row[part] - first,
             )
 
     def vectors(self, space: SpaceInfo, block: Block) -> NDArray[np.float32]:

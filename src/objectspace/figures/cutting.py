@@ -1,4 +1,4 @@
-"""Drawings of what is embedded: crops of objects and windows of a map (the paper's figures 1 and 4)."""
+"""Drawings of embedded parts: crops of objects and windows of a map (the paper's figures 1 and 4)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MOST_LETTERS = 40
 class CropCut:
     """One object on its way to the encoder.
 
-    photo: (h, w, 3) uint8; xyxy: (4,) float32, box in pixels of the photo; outline: (h, w) bool, its mask,
+    image: (h, w, 3) uint8; xyxy: (4,) float32, box in pixels of the image; outline: (h, w) bool, its mask,
     None where it has none; crop: (s, s, 3) uint8, the encoder's input
     """
 
     label: str
-    photo: Pixels
+    image: Pixels
     xyxy: NDArray[np.float32]
     outline: NDArray[np.bool_] | None
     crop: Pixels
@@ -39,12 +39,12 @@ class CropCut:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowCut:
-    """A photo, and boxes, cells and windows of its n objects, all in pixels of ``photo``.
+    """A photo, and boxes, cells and windows of its n objects, all in pixels of ``image``.
 
     xyxy, cell_xyxy, window_xyxy: (n, 4) float32, box, responsible cell and window; labels: (n,)
     """
 
-    photo: Pixels
+    image: Pixels
     labels: Sequence[str]
     xyxy: NDArray[np.float32]
     cell_xyxy: NDArray[np.float32]
@@ -59,7 +59,7 @@ def draw_crop_cuts(cuts: Sequence[CropCut]) -> Figure:
     for title, axes in zip(("photo and box", "object", "encoder's input"), grid[0], strict=True):
         axes.set_title(title, size=TEXT_SIZE + 1, color=GRAY)
     for row, cut in zip(grid, cuts, strict=True):
-        _show(row[0], cut.photo)
+        _show(row[0], cut.image)
         _frame(row[0], cut.xyxy, BLUE, "-")
         row[0].set_xlabel(cut.label, size=TEXT_SIZE, parse_math=False)
         _show(row[1], _lifted(cut))
@@ -78,7 +78,7 @@ def draw_window_cuts(cuts: Sequence[WindowCut]) -> Figure:
         axes.axis("off")
     for axes, cut in zip(grid, cuts, strict=False):
         axes.axis("on")
-        _show(axes, cut.photo)
+        _show(axes, cut.image)
         for row in range(len(cut.labels)):
             _frame(axes, cut.xyxy[row], BLUE, "-")
             _frame(axes, cut.window_xyxy[row], ORANGE, "--")
@@ -112,13 +112,13 @@ def _check(cuts: Sequence[object], what: str) -> None:
 
 def _lifted(cut: CropCut) -> Pixels:
     """Return the photo, pale where the object is not."""
-    inside = np.zeros(cut.photo.shape[:2], np.bool_)
+    inside = np.zeros(cut.image.shape[:2], np.bool_)
     left, top, right, bottom = np.round(cut.xyxy).astype(int)
     inside[max(0, top) : bottom, max(0, left) : right] = True
     if cut.outline is not None:
         inside &= cut.outline
-    pale = (cut.photo.astype(np.float32) * 0.15 + 255 * 0.85).astype(np.uint8)
-    return np.where(inside[..., None], cut.photo, pale)
+    pale = (cut.image.astype(np.float32) * 0.15 + 255 * 0.85).astype(np.uint8)
+    return np.where(inside[..., None], cut.image, pale)
 
 
 def _show(axes: Axes, picture: Pixels) -> None:

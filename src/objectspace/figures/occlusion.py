@@ -317,7 +317,7 @@ def _draw_boxes(axes: Axes, boxes: Sequence[_Box]) -> None:
             va="bottom",
             zorder=7,
             clip_on=True,
-            parse_math=False,  # a label is text, whatever dollar signs it has
+            parse_math=False,  # a label may hold dollar signs
             bbox={"facecolor": box.color, "edgecolor": "none", "pad": 1.2},
         )
 

@@ -13,7 +13,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from objectspace.analyses.place import PHASES
+from objectspace.analyses.grid_positions import PHASES
 from objectspace.analyses.projection import Projection
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GRAY, ORANGE
@@ -159,7 +159,7 @@ def _draw_components(axes: Axes, one: Projection) -> None:
 
 
 def _split(shares: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the two parts of what both explain together, split as each explains alone."""
+    """Split the share that both explain together in the proportion that each explains alone."""
     phase, place, both = np.clip(shares, 0, 1).T
     sum_ = np.maximum(phase + place, 1e-9)
     return both * phase / sum_, both * place / sum_

@@ -192,7 +192,7 @@ def _write(
     color: str = "black",
     wrap: bool = False,
 ) -> None:
-    # A label is text, whatever dollar signs it has.
+    # A label may hold dollar signs.
     axes.text(x, y, text, ha=ha, va=va, color=color, size=TEXT_SIZE, wrap=wrap, parse_math=False)
 
 

@@ -15,23 +15,23 @@ from objectspace.images.decoding import (
     read_file,
     read_image,
 )
-from objectspace.images.photos import Failure, PhotoSearch, find_photos, passed_over_text, search_photos
+from objectspace.images.finding import Failure, ImageSearch, find_images, passed_over_text, search_images
 
 __all__ = [
     "FORMATS",
     "PIXEL_LIMIT",
     "Failure",
     "Image",
-    "PhotoSearch",
+    "ImageSearch",
     "Pixels",
     "decode_image",
     "decode_thumbnail",
     "encode_thumbnail",
-    "find_photos",
+    "find_images",
     "halved",
     "image_from_array",
     "passed_over_text",
     "read_file",
     "read_image",
-    "search_photos",
+    "search_images",
 ]

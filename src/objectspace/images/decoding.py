@@ -71,7 +71,7 @@ class Image:
 def read_image(
     path: Path | str, *, at_least: tuple[int, int] | None = None, image_id: str | None = None
 ) -> Image:
-    """The image in a file; see :func:`decode_image`. Raises ImageError.
+    """Return the image in a file; see :func:`decode_image`. Raises ImageError.
 
     image_id: what the file held when its boxes and masks were made; another photo there is an error
 
@@ -88,12 +88,12 @@ def read_image(
 
 
 def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = None) -> Image:
-    """The image in the bytes of a file; ``path`` is only its name.
+    """Return the image in the bytes of a file; ``path`` is only its name.
 
-    Alpha lies over black, 16 bits are scaled to 8 (65535 → 255), an animation gives its first frame, the EXIF
-    orientation is applied; color profiles are not. 32-bit integers that fit 16 bits count as 16 bits, floats
-    that fit [0, 1] as [0, 1]; wider ones are stretched from their own least to their own greatest value, and
-    what is not finite is black.
+    Alpha is composited over black, 16 bits are scaled to 8 (65535 → 255), an animation gives its first frame,
+    the EXIF orientation is applied; color profiles are not. 32-bit integers that fit 16 bits count as 16
+    bits, floats that fit [0, 1] as [0, 1]; wider ones are stretched from their own least to their own
+    greatest value, and what is not finite is black.
 
     With ``at_least=(width, height)`` a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as both sides of the
     upright image stay at least that large. That is several times faster than decoding all of it and halving
@@ -115,7 +115,7 @@ def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = N
 
 
 def image_from_array(pixels: Pixels, *, path: str = "") -> Image:
-    """An image from pixels (h, w, 3) uint8 RGB already in memory; its id is of its shape and pixels."""
+    """Return an image of pixels (h, w, 3) uint8 RGB in memory; its id hashes their shape and values."""
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
         raise InputError(f"pixels of shape {pixels.shape} and type {pixels.dtype}, expected (h, w, 3) uint8")
     height, width = pixels.shape[:2]
@@ -124,7 +124,7 @@ def image_from_array(pixels: Pixels, *, path: str = "") -> Image:
 
 
 def halved(pixels: Pixels, *, at_least: tuple[int, int]) -> Pixels:
-    """Pixels (h, w, 3) averaged over 2 x 2 blocks, again while both sides stay ≥ ``at_least`` (w, h).
+    """Average pixels (h, w, 3) over 2 x 2 blocks, again while both sides stay ≥ ``at_least`` (w, h).
 
     Sides are rounded up, as a JPEG's are at reduced scale, so the size that comes out is the same whether or
     not the image was decoded at reduced scale before.
@@ -138,7 +138,7 @@ def halved(pixels: Pixels, *, at_least: tuple[int, int]) -> Pixels:
 
 
 def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
-    """A JPEG of pixels (h, w, 3), made to fit ``side`` x ``side`` with its aspect kept; never enlarged."""
+    """Return a JPEG of pixels (h, w, 3), reduced to fit ``side`` x ``side`` with its aspect kept."""
     picture = PIL.Image.fromarray(np.ascontiguousarray(pixels))
     picture.thumbnail((side, side), PIL.Image.Resampling.LANCZOS)
     stream = io.BytesIO()
@@ -147,12 +147,12 @@ def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
 
 
 def decode_thumbnail(data: bytes) -> Pixels:
-    """The pixels (h, w, 3) uint8 of a thumbnail. Raises ImageError."""
+    """Return the pixels (h, w, 3) uint8 of a thumbnail. Raises ImageError."""
     return decode_image(data, path="thumbnail").pixels
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of an ordinary file that is no larger than a photo may be. Raises ImageError."""
+    """Return the bytes of an ordinary file within the size limit of an image. Raises ImageError."""
     try:
         reason = _unfit(path, path.stat())
         if reason is None:
@@ -169,7 +169,7 @@ def read_file(path: Path) -> bytes:
 
 
 def _unfit(path: Path, status: os.stat_result) -> str | None:
-    """Why what lies at a path is not even opened; None for an ordinary file."""
+    """Return why the file at a path is not even opened; None for an ordinary file."""
     if stat.S_ISDIR(status.st_mode):
         readable = os.access(path, os.R_OK | os.X_OK)
         return "is a folder, not a photo" if readable else "is a folder that may not be read"
@@ -200,7 +200,7 @@ def _decode(picture: PIL.Image.Image, data: bytes, path: str, at_least: tuple[in
 
 
 def _orientation(picture: PIL.Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 (upright) where there is none or it cannot be read."""
+    """Return the EXIF orientation, 1 to 8; 1 (upright) if missing or unreadable."""
     try:
         value = picture.getexif().get(_ORIENTATION, 1)
     except Exception:  # broken EXIF data is no reason to lose a photo whose pixels are whole
@@ -209,7 +209,7 @@ def _orientation(picture: PIL.Image.Image) -> int:
 
 
 def _rgb(picture: PIL.Image.Image) -> Pixels:
-    """The pixels of a loaded picture of any mode as (h, w, 3) uint8."""
+    """Return the pixels of a loaded Pillow image of any mode as (h, w, 3) uint8."""
     if picture.mode.startswith("I") or picture.mode == "F":
         gray = _eight_bits(np.asarray(picture))
         return np.repeat(gray[:, :, None], 3, axis=2)
@@ -220,7 +220,7 @@ def _rgb(picture: PIL.Image.Image) -> Pixels:
 
 
 def _eight_bits(values: NDArray[np.generic]) -> Pixels:
-    """Gray levels (h, w) of 16 or 32 bits or floats in eight bits; the ranges are :func:`decode_image`'s."""
+    """Return 8-bit levels (h, w) of 16 or 32 bit or float ones; the ranges are :func:`decode_image`'s."""
     finite = np.isfinite(values)
     known = values[finite]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
@@ -238,7 +238,7 @@ def _eight_bits(values: NDArray[np.generic]) -> Pixels:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file is no image, as a sentence without its path."""
+    """Return why a file is no image, as a sentence without its path."""
     words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, PIL.Image.DecompressionBombError | PIL.Image.DecompressionBombWarning):
         return f"has more than {PIXEL_LIMIT / 1e6:.0f} megapixels, the limit; make it smaller"

@@ -1,1 +1,1 @@
-"""All that writes a store: images indexed, embeddings added, factors erased."""
+"""Jobs that write a store: index images, add embeddings, erase factors."""

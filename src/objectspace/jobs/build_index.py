@@ -21,7 +21,7 @@ FEWEST = 256
 # nearest are among the first 100 (docs/approximate-search.md).
 _CANDIDATES = 10
 
-# Bytes of a code (ivf-pq), where vectors have as many numbers; fewer do not tell short vectors apart.
+# Bytes of a code (ivf-pq), where vectors have as many numbers; fewer do not distinguish short vectors.
 _CODE = 16
 
 
@@ -30,7 +30,7 @@ def index_space(
 ) -> SpaceIndex:
     """Build the approximate index of a space, measure its recall, and keep both in the store at ``path``.
 
-    An index that the space had is replaced. A process that is killed meanwhile leaves the store as it was.
+    An earlier index of the space is replaced. A process that is killed meanwhile leaves the store as it was.
     Raises QueryError for an unknown space, kind or metric, InputError for a space too small to index,
     StoreBusyError where another process writes, StoreError where writing failed.
 

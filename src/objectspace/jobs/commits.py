@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class IndexSummary:
-    """What an index job did.
+    """The outcome of an index job.
 
     photos: files that were named; indexed: images that were processed; known: images that this job had
     finished before, and copies; objects: found in the images that were processed; failures: files that could
@@ -85,7 +85,7 @@ class CommitBuffer:
         self._indexed = self._known = self._objects = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Take the outcome of the next image, and commit if that is due."""
+        """Add the outcome of the next image, and commit if that is due."""
         objects = 0
         if isinstance(outcome, Failure):
             self._fail(outcome)
@@ -121,7 +121,7 @@ class CommitBuffer:
         self._use(result.path, result.image_id)
 
     def _use(self, path: str, image_id: str) -> None:
-        """Remember that an image was read, where, and which label files with it."""
+        """Record that an image was read, its path, and its label files."""
         self._seen.add(image_id)
         self._paths.setdefault(image_id, printable_path(path))
         if self._failed_before:
@@ -143,7 +143,7 @@ class CommitBuffer:
             images=[ImageRow(r.image_id, printable_path(r.path), r.width, r.height) for r in results],
             objects=concatenate([result.objects for result in results]),
             thumbnails=[thumbnail for result in results for thumbnail in result.thumbnails],
-            # Labels that could not be read say nothing of the objects: they are read again next time.
+            # Labels that could not be read are no evidence about the objects: they are read again next time.
             job={r.image_id: self.finished.name(r.contents) for r in results if not r.problems},
             vectors=_joined([result.vectors for result in results]),
             failures=failures,

@@ -12,8 +12,8 @@ import numpy as np
 from objectspace.analyses.erasure import SHRINKAGE, Erased, Eraser, fit_eraser, measure_erasure
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.factors import FactorSpec, measure_neighbors
+from objectspace.analyses.grid_positions import GridPositions, grid_positions, numeric_factor
 from objectspace.analyses.groups import make_groups
-from objectspace.analyses.place import GridPositions, grid_positions, numeric_factor
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.embeddings.spaces import Recipe, Space, SpaceRows
@@ -22,7 +22,7 @@ from objectspace.files import content_id
 from objectspace.jobs.add_embeddings import EXTERNAL
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store import Batch, Store, open_store, open_writer
-from objectspace.store.records import check_space_name
+from objectspace.store.store_records import check_space_name
 
 #: Characters up to which a message shows both values of a key in which two recipes differ.
 BRIEF = 40
@@ -55,7 +55,7 @@ class ErasedSpace:
         return f"ErasedSpace({self.name}: {self.space} without {', '.join(self.factors)}, rank {self.rank})"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {
             "space": self.space,
             "name": self.name,

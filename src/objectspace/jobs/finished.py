@@ -1,4 +1,4 @@
-"""Which images a job finished before it began."""
+"""The images that earlier runs of a job finished."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from objectspace.store import Writer, indexed_key
 
 
 class Finished:
-    """The images that were finished before, each under a name of all that decided what was made of it.
+    """The images that were finished before, by a digest of everything that determined their results.
 
     A job that replaces has finished an image only as long as the store holds exactly the objects that were
     found in it: another job may have added some since.

@@ -1,4 +1,4 @@
-"""How many inputs go through each kind of network in one pass, and inputs in batches of that size."""
+"""Batch sizes for each kind of network, and inputs in batches of that size."""
 
 from __future__ import annotations
 

@@ -248,12 +248,12 @@ def kind_and_place(name: str) -> tuple[str | None, str]:
 
 
 def is_hub_id(place: str) -> bool:
-    """Tell whether a text can name a repository of the hub: ``owner/name``."""
+    """Return whether a text can name a repository of the hub: ``owner/name``."""
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", place) is not None
 
 
 def is_detr(name: str) -> bool:
-    """Tell whether a name means a model of transformers: a kind before it, a folder, or an id of the hub."""
+    """Return whether a name is a model of transformers: a kind before it, a folder, or an id of the hub."""
     kind, place = kind_and_place(name)
     return kind is not None or Path(place).is_dir() or is_hub_id(place)
 

@@ -16,14 +16,14 @@ from objectspace.objects.boxes import Frame
 #: How crops are resampled, always with antialiasing.
 Interpolation = Literal["bilinear", "bicubic"]
 
-#: What recipes say of how :func:`lay` resamples.
+#: The name in recipes of how :func:`resample_onto` resamples.
 RESAMPLING = "box halvings, bilinear"
 
-#: The bars of a letterbox: Darknet fills with 0.5, which lies between 127 and 128 of 255.
+#: The bars of a letterbox: Darknet fills with 0.5, which is between 127 and 128 of 255.
 GRAY = 128
 
 
-def lay(image: Image, frame: Frame) -> Pixels:
+def resample_onto(image: Image, frame: Frame) -> Pixels:
     """Resample an image, whose pixels may be at reduced scale, onto a network's input (h, w, 3).
 
     The image's position is ``frame``'s. Pixels are averaged 2 x 2 while both sides stay at least those
@@ -55,7 +55,7 @@ def checked_inputs(inputs: Sequence[Pixels] | Pixels, input_wh: tuple[int, int])
 def _bilinear(pixels: Pixels, image_wh: tuple[int, int], wanted_wh: tuple[int, int]) -> Pixels:
     """Interpolate pixels (h, w, 3) between pixel centers to the wanted size.
 
-    Halving rounds a side up, so that the last pixel lies partly outside the image; the scale is the image's.
+    Halving rounds a side up, so that the last pixel is partly outside the image; the scale is the image's.
     """
     if pixels.shape[1::-1] == image_wh == wanted_wh:
         return pixels

@@ -109,9 +109,9 @@ class MapSource(Protocol):
 
     def prepare(self, image: Image) -> Pixels:
         """Return the network's input (h, w, 3) for an image; safe to call from many threads."""
-        from objectspace.models.inputs import lay
+        from objectspace.models.inputs import resample_onto
 
-        return lay(image, self.frame((image.width, image.height)))
+        return resample_onto(image, self.frame((image.width, image.height)))
 
     def run(self, inputs: Sequence[Pixels] | Pixels) -> MapRun:
         """Run prepared inputs, each (h, w, 3); a row does not depend on the others."""

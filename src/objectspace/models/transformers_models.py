@@ -149,8 +149,8 @@ def _check_kind(folder: Path, expected: Expected, place: Path | str) -> None:
 def _hub_folder(repository: str, expected: Expected, otherwise: str) -> Path:
     """Return a repository's folder in the hub's cache, fetched first where it is missing or incomplete.
 
-    A whole one is taken as it is and the hub is not asked, so that the weights stay the same. Of another kind
-    of network only the configuration is fetched.
+    A complete one is taken as it is without a request to the hub, so that the weights stay the same. Of
+    another kind of network only the configuration is fetched.
     """
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 

@@ -3,7 +3,7 @@
 The candidate filter: a float32 product compares every query with every row, with an error that has a proven
 bound, and keeps each row that could be among the k nearest within that bound. The re-ranking: the candidates'
 distances are computed by float64 differences of the vectors themselves, and these are the answer. So no
-neighbor is lost to rounding, and two vectors have the same distance whatever else is searched.
+neighbor is lost to rounding, and two vectors have the same distance in any search.
 
 Vectors that do not fit in memory are searched on disk, block by block, with the same answers
 (:class:`StreamedIndex`).

@@ -1,4 +1,4 @@
-"""The candidate filter and the re-ranking of what it leaves."""
+"""The candidate filter and the re-ranking of the remaining candidates."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Search:
                 self._rank_pending()
 
     def _tighten(self, query: NDArray[np.int64], upper: NDArray[np.float64]) -> None:
-        """Take upper bounds of keys in, and lower the limit of the keys of candidates."""
+        """Merge upper bounds of keys, and lower the limit of the keys of candidates."""
         if not len(query):
             return
         self._bounds = smallest(self._bounds, query, upper)
@@ -120,7 +120,7 @@ class Search:
         """Return which pairs (p,) could be among the k nearest by float32 differences, which cost little.
 
         Their error is a share of the distance. That of the product is a share of the vectors' lengths, and
-        cannot tell the members of a tight cluster apart.
+        cannot separate the members of a tight cluster.
         """
         vectors = self._vectors
         squares = self._measure(

@@ -144,6 +144,6 @@ class NormalizedVectors:
         if self.values is not self.vectors:
             lengths = np.sqrt(query_squares) + np.sqrt(self.squares[rows])
             error += 2 * _UNIT * lengths + 2 * self._normalization.rounding
-        # Nothing is known of what overflowed.
+        # There is no bound for values that overflowed.
         known = np.isfinite(squares + query_squares)
         return np.where(known, distances, 0), np.where(known, error, np.inf)

@@ -13,7 +13,7 @@ from objectspace.errors import counted
 #: The row number in an answer where fewer than k rows are left; the distance there is infinite.
 NO_NEIGHBOR = -1
 
-# Numbers in a table of which the smallest are taken (8 MB).
+# Numbers in a table whose smallest are taken (8 MB).
 _TABLE = 1 << 20
 
 

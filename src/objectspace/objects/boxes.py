@@ -93,7 +93,7 @@ def shortest_edge_frame(image_wh: tuple[int, int], shorter: int, longer: int) ->
 def recipe_frame(recipe: Mapping[str, Any], image_wh: tuple[int, int]) -> Frame:
     """Return the frame of an image under a network's recipe: its ``resize``, with ``input_wh`` or ``sides``.
 
-    Raises KeyError, TypeError or ValueError for a recipe that does not say.
+    Raises KeyError, TypeError or ValueError for a recipe without them.
     """
     if (resize := recipe["resize"]) in _BY_SIDES:
         shorter, longer = recipe["sides"]

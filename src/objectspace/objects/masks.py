@@ -42,7 +42,7 @@ def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
     """
     left, top, right, bottom = box
     if not (0 <= left < right <= mask.width and 0 <= top < bottom <= mask.height):
-        raise InputError(f"mask: box {box} does not lie in its {mask.width} x {mask.height} pixels")
+        raise InputError(f"mask: box {box} is not within its {mask.width} x {mask.height} pixels")
     ends = np.cumsum(_run_lengths(mask.counts))
     if ends[-1] != mask.height * mask.width:
         raise InputError(f"mask: its runs cover {ends[-1]} pixels, expected {mask.height} x {mask.width}")

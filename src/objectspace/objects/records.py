@@ -35,7 +35,7 @@ class Mask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Provenance:
-    """Which cell of a detector made each object (n,).
+    """The cell of a detector that made each object (n,).
 
     ``head`` is the number of the detector's output layer, ``stride`` its pixels a cell, ``cell_x`` and
     ``cell_y`` the responsible cell, ``anchor`` its number in the whole network's list, or the number of the
@@ -160,7 +160,7 @@ _FACTOR_NAME = re.compile(r"\w[\w -]*")
 
 
 def can_be_column(name: str) -> bool:
-    """Tell whether a factor can have this name: letters, digits, spaces, - and _, and not reserved."""
+    """Return whether a factor can have this name: letters, digits, spaces, - and _, and not reserved."""
     return _FACTOR_NAME.fullmatch(name) is not None and name not in RESERVED_NAMES
 
 

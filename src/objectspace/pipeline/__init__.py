@@ -1,4 +1,4 @@
-"""Images → results: what to make of them, the stages that make it, the engines that run the stages.
+"""Images → results: the job's specification, its stages, and the engines that run them.
 
 No module here knows the store: what keeps the results is in :mod:`objectspace.jobs`.
 """

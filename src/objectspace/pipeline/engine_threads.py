@@ -70,7 +70,7 @@ class _Opener:
         return skipped if self._is_copy(read.image_id, place) else decoded
 
     def _is_copy(self, image_id: str, place: int) -> bool:
-        """Whether an earlier image that could be decoded has the same content."""
+        """Return whether an earlier image that could be decoded has the same content."""
         return self._first.get(image_id, place) < place
 
     def without_copies(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
@@ -87,7 +87,7 @@ class _Opener:
 
 
 def _process(numbered: tuple[int, Path], opener: _Opener, job: LoadedJob) -> Outcome:
-    """Take one image through all stages but the encoder's."""
+    """Run one image through all stages but the encoder's."""
     opened = opener.open(numbered)
     if not isinstance(opened, DecodedImage):
         return opened

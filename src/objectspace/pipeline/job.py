@@ -1,4 +1,4 @@
-"""A job: what to make of images, as a specification that can be pickled and written as JSON."""
+"""A job: a specification of what to compute from images, which can be pickled and written as JSON."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from objectspace.models.encoders import Encoder
 from objectspace.models.maps import MapSource
 from objectspace.models.prompts import Prompter
 from objectspace.objects.annotations import AnnotationReader
-from objectspace.objects.annotations.photo_factors import LABEL, FactorTable
+from objectspace.objects.annotations.image_factors import LABEL, FactorTable
+from objectspace.pipeline.job_options import JobOptions
 from objectspace.pipeline.loaded_job import LoadedJob
-from objectspace.pipeline.options import JobOptions
 from objectspace.pipeline.specs import (
     AnnotationSpec,
     DetectorSpec,
@@ -41,7 +41,7 @@ _SPECS: Mapping[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Job(JobOptions):
-    """What to make of images: the parts by name, and the options of :class:`JobOptions`.
+    """A specification of a job: its parts by name, and the options of :class:`JobOptions`.
 
     Each part is a specification, or an object of your own that does the same; of a job with an object
     nothing can be pickled or written as JSON.

@@ -1,4 +1,4 @@
-"""A job in memory: its networks loaded, its annotations and factors read, and what it makes named."""
+"""A job in memory: its networks loaded, its annotations and factors read, its spaces named."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from objectspace.models.encoders import Encoder
 from objectspace.models.maps import Head, MapSource
 from objectspace.models.prompts import Prompter
 from objectspace.objects.annotations import AnnotationReader
-from objectspace.objects.annotations.photo_factors import FactorTable
-from objectspace.pipeline.options import JobOptions
+from objectspace.objects.annotations.image_factors import FactorTable
+from objectspace.pipeline.job_options import JobOptions
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -52,7 +52,7 @@ class LoadedJob(JobOptions):
 
     @property
     def map_source(self) -> MapSource | None:
-        """Return the network whose maps are read, whatever finds the objects; None where none are."""
+        """Return the network whose maps are read, for any source of objects; None if no maps are."""
         return (self.encoder_map or self.detector) if self.poolings else None
 
     @property
@@ -106,7 +106,7 @@ class LoadedJob(JobOptions):
         return models
 
     def digest(self) -> str:
-        """Return a name of all that decides what the job makes of any image, its annotations aside."""
+        """Return a digest of everything that determines the job's result for an image, except annotations."""
         thresholds = {"confidence": self.confidence, "iou": self.iou} if self.detects else {}
         spaces = {name: recipe.digest for name, recipe in self.recipes().items()}
         return recipe_digest({**thresholds, "sources": self.sources(), "spaces": spaces})

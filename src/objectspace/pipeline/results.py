@@ -1,4 +1,4 @@
-"""What the stages hand on: one value for each image, from its bytes to its vectors."""
+"""Values between the stages: one for each image, from its bytes to its vectors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DetectedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageResult:
-    """All that a job makes of one image; once it is encoded, it holds no pixels of the image itself.
+    """The result of a job for one image; once it is encoded, it holds no pixels of the image itself.
 
     width, height: of the upright image in pixels
     vectors: by space, of the objects that have one there

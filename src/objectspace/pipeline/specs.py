@@ -1,4 +1,4 @@
-"""What a job is made of, by name: plain values that can be pickled, each with what loads it."""
+"""The parts of a job by name: plain values that can be pickled and loaded."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.models.maps import MapSource
 from objectspace.models.prompts import Prompter, load_prompter
 from objectspace.objects.annotations import AnnotationSet, open_annotations
-from objectspace.objects.annotations.mask_images import open_mask_images
-from objectspace.objects.annotations.photo_factors import (
+from objectspace.objects.annotations.image_factors import (
     FactorTable,
     factors_from_csv,
     factors_from_pattern,
     merge_factors,
 )
+from objectspace.objects.annotations.mask_images import open_mask_images
 from objectspace.objects.labels import COCO_NAMES, read_names
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorSpec:
-    """A detector by the arguments of :func:`objectspace.load_detector`, device and precision aside.
+    """A detector by the arguments of :func:`objectspace.load_detector`, except device and precision.
 
     >>> osp.DetectorSpec("demo").load("cpu", "float32")
     DarknetDetector('demo', 416 x 416 pixels, float32 on cpu)
@@ -50,7 +50,7 @@ class DetectorSpec:
 
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
-    """An encoder by the arguments of :func:`objectspace.load_encoder`, device and precision aside.
+    """An encoder by the arguments of :func:`objectspace.load_encoder`, except device and precision.
 
     >>> osp.EncoderSpec("demo").load("cpu", "float32")
     NetworkEncoder('demo', 96 x 96 pixels to 256 numbers, float32 on cpu)
@@ -138,7 +138,7 @@ class MaskSpec:
 
 @dataclass(frozen=True, slots=True)
 class FactorTableSpec:
-    """What is known of each image: from a pattern of file names, from a table, or from both.
+    """Factors of each image from a pattern of file names, a table, or both.
 
     pattern: see :func:`objectspace.factors_from_pattern`; table: see :func:`objectspace.factors_from_csv`
 

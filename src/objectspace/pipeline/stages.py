@@ -78,7 +78,7 @@ def decode(read: ReadImage, job: LoadedJob) -> DecodedImage:
 
 
 def _networks(job: LoadedJob) -> tuple[MapSource, ...]:
-    """The networks that read whole images: for their maps, or to find the objects."""
+    """Return the networks that read whole images: for their maps, or to find the objects."""
     finder = job.detector if job.detects else None
     networks = (finder, job.map_source) if finder is not job.map_source else (finder,)
     return tuple(network for network in networks if network is not None)
@@ -123,7 +123,7 @@ _Found = tuple[Objects, tuple[Failure, ...]]
 def _objects_of(
     batch: Sequence[DecodedImage], job: LoadedJob, runs: Mapping[str, MapRun]
 ) -> list[_Found | Failure]:
-    """The objects of each image, and what could not be used of its annotations."""
+    """Return the objects of each image, and the problems of its annotations."""
     images = [decoded.image for decoded in batch]
     if job.annotations is not None:
         annotated = [job.annotations.objects_of(image) for image in images]
@@ -150,7 +150,7 @@ def _detected(image: Image, row: int, run: MapRun, detector: Detector, job: Load
 
 
 def _prompted(images: Sequence[Image], job: LoadedJob) -> list[_Found | Failure]:
-    """The objects that the words name; one image that fails does not take the others of its pass along."""
+    """Return the objects that the words name; an image that fails does not fail the others of its pass."""
     assert job.prompts is not None
     try:
         return [(objects, ()) for objects in job.prompts.find_objects(images)]
@@ -163,7 +163,7 @@ def _prompted(images: Sequence[Image], job: LoadedJob) -> list[_Found | Failure]
 def _pooled(
     image: Image, objects: Objects, job: LoadedJob, runs: Mapping[str, MapRun], row: int
 ) -> dict[str, SpaceRows]:
-    """The vectors that the maps of the job's network give the objects of one image, by space."""
+    """Return the vectors that one image's objects have in the network's maps, by space."""
     if (source := job.map_source) is None:
         return {}
     run, frame = runs[source.name], source.frame((image.width, image.height))
@@ -186,7 +186,7 @@ def _pooled(
 
 
 def _grid_wh(features: Tensor) -> tuple[int, int]:
-    """The cells of a map (c, h, w) across and down."""
+    """Return the cells of a map (c, h, w) across and down."""
     _, height, width = features.shape
     return width, height
 
@@ -194,7 +194,7 @@ def _grid_wh(features: Tensor) -> tuple[int, int]:
 def _queried(
     image_id: str, objects: Objects, job: LoadedJob, source: MapSource, run: MapRun, row: int
 ) -> dict[str, SpaceRows]:
-    """The vectors of the queries that made the objects, where the network has queries and made them."""
+    """Return the vectors of the queries that made the objects, if the network has queries and made them."""
     made = np.flatnonzero(objects.source == source.source)
     if run.queries is None or not len(made):
         return {}
@@ -273,7 +273,7 @@ class _EmbeddedOutcomes:
         self._vectors = np.empty((0, encoder.dimension), np.float32)
 
     def add(self, outcome: Outcome) -> None:
-        """Take an outcome, and hand in its crops."""
+        """Add an outcome, and hand in its crops."""
         if isinstance(outcome, ImageResult):
             crops, outcome = outcome.crops, replace(outcome, crops=None)
             if crops is not None and len(crops):
@@ -300,7 +300,7 @@ class _EmbeddedOutcomes:
             self._vectors = np.concatenate([self._vectors, vectors])
 
     def _embedded(self, result: ImageResult) -> ImageResult | Failure:
-        """The result with the next vectors, one for each of its objects."""
+        """Return the result with the next vectors, one for each of its objects."""
         count = len(result.objects)
         vectors, self._vectors = self._vectors[:count], self._vectors[count:]
         if not count:

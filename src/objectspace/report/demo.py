@@ -10,7 +10,7 @@ from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_space
 from objectspace.figures.style import write_figure
 from objectspace.files import names_in
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
@@ -59,7 +59,7 @@ def make_demo(
         if held:
             raise InputError(f"{out} holds something that is no demo; give a new folder as out=")
         write_world(world, count=count, seed=SEED, progress=lambda pictures: progress("draw", pictures))
-    photos = find_photos([world / PICTURES])
+    photos = find_images([world / PICTURES])
     finding = Job(detector=load_detector("demo"), encoder=load_encoder("demo"))
     # As in the paper, windows of the drawn objects are cut from the deepest map: one space holds them all.
     labels = AnnotationSpec(world / ANNOTATIONS, "coco")
@@ -76,7 +76,7 @@ def _of_stage(progress: Progress, stage: str) -> Callable[[int, int], None]:
 
 
 def _sheet(store: Store, space: str, folder: Path) -> Path:
-    """The paper's figure 2 or 5 of one space."""
+    """Draw the paper's figure 2 or 5 of one space."""
     path = folder / f"sheet-{space}.png"
     write_figure(draw_space(store, space), path)
     return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.analyses.grid_positions import grid_positions
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
-from objectspace.analyses.place import grid_positions
 from objectspace.analyses.projection import Projection, project
 from objectspace.errors import ImageError, InputError, ObjectspaceError, QueryError
 from objectspace.images import Image, read_image
@@ -20,16 +21,16 @@ from objectspace.models.detectors import Detector
 from objectspace.models.encoders.encoder_maps import ENCODER_MAP
 from objectspace.objects.records import Objects
 from objectspace.report.claims import WINDOW, Column, Evidence, Missing, SpaceWithObjects
-from objectspace.report.claims.cells import cell_shares
-from objectspace.report.claims.evidence import CellShares
+from objectspace.report.claims.evidence_types import CellShares
+from objectspace.report.claims.zeroed_cells import cell_shares
 from objectspace.scenes.variation import picture_size
 from objectspace.store import ImageRow, SpaceInfo, Store, open_store
 
 Value = TypeVar("Value")
 
-#: The default columns of orientation and of style: the first of these that the store has.
+#: Patterns of the default columns of orientation and of style, the first that matches a column of the store.
 ORIENTATIONS = ("yaw", "azimuth", "angle")
-STYLES = ("style", "breed", "color", "color")
+STYLES = ("style", "breed", "colou?r")
 
 #: Photos whose windows are zeroed, and positions across and down of the object that is moved.
 OCCLUDED = 24
@@ -52,7 +53,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StoredPhoto:
+class StoredImage:
     """A photo of the store, still on disk, with the store's objects in it."""
 
     row: ImageRow
@@ -69,24 +70,24 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Photos:
+class StoredImages:
     """The photos that a report uses, and those that could not be read. No pixels are kept."""
 
-    read: Sequence[StoredPhoto]
+    read: Sequence[StoredImage]
     unread: Sequence[ImageError]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ZeroedPhotos:
+class ZeroedImages:
     """The outcome of zeroing windows of some photos: small numbers of all, and one photo to draw.
 
-    shares: of each photo with detections; example: of the photo ``photo``, the first with the most
+    shares: of each photo with detections; example: of the image ``image``, the first with the most
         predictions, four being enough
     """
 
     shares: Sequence[CellShares]
     example: Occlusion
-    photo: StoredPhoto
+    image: StoredImage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,15 +123,20 @@ def choose(store: Store, choice: Choice) -> Choice:
         key=lambda name: (info[name].recipe.window != WINDOW, -info[name].count, name),
     )
     crops = sorted(name for name in whole if info[name].recipe.route == "crop")
-    columns = set(store.objects().factors)
+    columns = sorted(store.objects().factors)
     return Choice(
         crop=_of_route(store, choice.crop, "crop") or next(iter(crops), None),
         window=_of_route(store, choice.window, "window") or next(iter(windows), None),
-        orientation=choice.orientation or next((name for name in ORIENTATIONS if name in columns), None),
+        orientation=choice.orientation or _first_match(ORIENTATIONS, columns),
         period=choice.period,
-        style=choice.style or next((name for name in STYLES if name in columns), None),
+        style=choice.style or _first_match(STYLES, columns),
         group=choice.group,
     )
+
+
+def _first_match(patterns: Sequence[str], names: Sequence[str]) -> str | None:
+    """Return the name that the earliest of the patterns matches as a whole, or None."""
+    return next((name for pattern in patterns for name in names if re.fullmatch(pattern, name)), None)
 
 
 def _of_route(store: Store, name: str | None, route: str) -> str | None:
@@ -145,7 +151,7 @@ def _of_encoder(space: SpaceInfo) -> bool:
     return space.recipe.preprocessing.get("family") == ENCODER_MAP
 
 
-def gather(store: Store, choice: Choice, zeroed: ZeroedPhotos | Missing, moved: Moved | Missing) -> Evidence:
+def gather(store: Store, choice: Choice, zeroed: ZeroedImages | Missing, moved: Moved | Missing) -> Evidence:
     """Return the evidence of a complete choice."""
     return Evidence(
         crop=held(store, choice.crop),
@@ -166,7 +172,7 @@ def held(store: Store, name: str | None) -> SpaceWithObjects | None:
     return SpaceWithObjects(space, store.objects(space.object_id))
 
 
-def photos_of(store: Store, space: str, count: int) -> Photos:
+def stored_images(store: Store, space: str, count: int) -> StoredImages:
     """Return up to ``count`` photos with objects of a space, evenly spaced over the store.
 
     Each is decoded once to see that it can be, and dropped. Raises InputError where none of them can be read
@@ -176,52 +182,52 @@ def photos_of(store: Store, space: str, count: int) -> Photos:
     there = set(objects.image_id.tolist())
     rows = [row for row in store.images() if row.image_id in there]
     chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
-    read: list[StoredPhoto] = []
+    read: list[StoredImage] = []
     unread: list[ImageError] = []
     for row in (rows[number] for number in chosen):
-        photo = StoredPhoto(row, objects.take(objects.image_id == row.image_id))
+        image = StoredImage(row, objects.take(objects.image_id == row.image_id))
         try:
-            photo.read()
+            image.read()
         except ImageError as error:
             unread.append(error)
         else:
-            read.append(photo)
+            read.append(image)
     if not read:
         raise InputError(
             f"no photo of the store could be read: {unread[0]}" if unread else f"space {space} is empty"
         )
-    return Photos(read, unread)
+    return StoredImages(read, unread)
 
 
-def occlude(detector: Detector, photos: Sequence[StoredPhoto]) -> ZeroedPhotos:
+def occlude(detector: Detector, images: Sequence[StoredImage]) -> ZeroedImages:
     """Zero windows of 1 to 3 cells of the layer before a head, photo by photo.
 
     Only one photo and one whole result are held at a time. Raises ModelError for a detector of another family
     or precision than Darknet in float32, and InputError where nothing is detected in any photo.
     """
     shares: list[CellShares] = []
-    best: tuple[Occlusion, StoredPhoto] | None = None
-    for photo in photos:
-        found = measure_occlusion(detector, photo.read(), sizes=(1, 2, WINDOW))
+    best: tuple[Occlusion, StoredImage] | None = None
+    for image in images:
+        found = measure_occlusion(detector, image.read(), sizes=(1, 2, WINDOW))
         if not len(found.objects):
             continue
         shares.append(cell_shares(found))
         if best is None or min(len(found.objects), ENOUGH) > len(best[0].objects):
-            best = found, photo
+            best = found, image
     if best is None:
-        raise InputError(f"{detector.name} detects nothing in the photos that were looked at")
-    return ZeroedPhotos(shares, *best)
+        raise InputError(f"{detector.name} detects nothing in the photos that were read")
+    return ZeroedImages(shares, *best)
 
 
-def move(detector: Detector, photos: Sequence[StoredPhoto], folder: Path) -> Moved:
+def move(detector: Detector, images: Sequence[StoredImage], folder: Path) -> Moved:
     """Move one object over a black picture and project its windows; pictures and store go to ``folder``.
 
     Raises InputError where every object so fills its photo that it has no room to move.
     """
-    photo, row = _object_to_move(photos)
-    one = photo.objects.take([row])
+    image, row = _object_to_move(images)
+    one = image.objects.take([row])
     varied = vary_object(
-        photo.read(),
+        image.read(),
         one,
         "position",
         folder / "moved.osp",
@@ -246,31 +252,31 @@ def _projections(store: Store, name: str) -> tuple[Projection, Projection]:
     return pca, project(space, objects, factors, positions=positions, method="tsne", components=pca)
 
 
-def _object_to_move(photos: Sequence[StoredPhoto]) -> tuple[StoredPhoto, int]:
+def _object_to_move(images: Sequence[StoredImage]) -> tuple[StoredImage, int]:
     """Return the object whose longer side is nearest a quarter of its photo's shorter one, one with a mask
     before one without.
     """
-    best: tuple[tuple[bool, float], StoredPhoto, int] | None = None
-    for photo in photos:
-        shorter = min(photo.size)
-        sides = (photo.objects.xyxy[:, 2:] - photo.objects.xyxy[:, :2]).max(axis=1) / shorter
+    best: tuple[tuple[bool, float], StoredImage, int] | None = None
+    for image in images:
+        shorter = min(image.size)
+        sides = (image.objects.xyxy[:, 2:] - image.objects.xyxy[:, :2]).max(axis=1) / shorter
         # Whole pixels take up to two more than the box.
-        for row in np.flatnonzero(_room(photo) > STEPS):
-            rank = (photo.objects.mask[row] is None, abs(float(np.log(sides[row] / 0.25))))
+        for row in np.flatnonzero(_room(image) > STEPS):
+            rank = (image.objects.mask[row] is None, abs(float(np.log(sides[row] / 0.25))))
             if best is None or rank < best[0]:
-                best = rank, photo, int(row)
+                best = rank, image, int(row)
     if best is None:
         raise InputError(
-            "every object of the photos that were looked at so fills its photo that it has no "
+            "every object of the photos that were read so fills its photo that it has no "
             "room to move; objectspace vary --size moves a smaller copy"
         )
     return best[1], best[2]
 
 
-def _room(photo: StoredPhoto) -> NDArray[np.float64]:
+def _room(image: StoredImage) -> NDArray[np.float64]:
     """Return the pixels (n,) that each object can move, across or down, in a picture as it would be drawn."""
-    drawn = np.array(picture_size(*photo.size), np.float64)
-    scale = drawn / photo.size
-    sides = (photo.objects.xyxy[:, 2:] - photo.objects.xyxy[:, :2]) * scale
+    drawn = np.array(picture_size(*image.size), np.float64)
+    scale = drawn / image.size
+    sides = (image.objects.xyxy[:, 2:] - image.objects.xyxy[:, :2]) * scale
     room: NDArray[np.float64] = (drawn - sides).min(axis=1)
     return room

@@ -19,13 +19,13 @@ from objectspace.report.claims import Finding, Missing, require, weigh_claims
 from objectspace.report.evidence import (
     OCCLUDED,
     Choice,
-    Photos,
+    StoredImages,
     attempt,
     choose,
     gather,
     move,
     occlude,
-    photos_of,
+    stored_images,
 )
 from objectspace.report.page import page
 from objectspace.report.pictures import Material, draw_pictures
@@ -105,7 +105,7 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
 
     A part that fails (photos that are gone, a network that cannot be loaded, no object with room to move) is
-    left out, and the report gives the reason. Photos are decoded one at a time.
+    left out, and the report gives the reason. StoredImages are decoded one at a time.
     Raises InputError for a folder that cannot be written or a store without objects, QueryError for an
     unknown space or one of another route.
 
@@ -149,16 +149,16 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
 
 def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Material:
     space = choice.window or choice.crop
-    photos: Photos | Missing = Missing("the store has no crop space and no window space")
+    images: StoredImages | Missing = Missing("the store has no crop space and no window space")
     if space is not None:
-        photos = attempt(lambda: photos_of(store, space, OCCLUDED))
+        images = attempt(lambda: stored_images(store, space, OCCLUDED))
     detector = attempt(lambda: _detector(store, choice, device))
     return Material(
         store,
         choice,
-        photos,
-        zeroed=attempt(lambda: occlude(require(detector), require(photos).read)),
-        moved=attempt(lambda: move(require(detector), require(photos).read, scratch)),
+        images,
+        zeroed=attempt(lambda: occlude(require(detector), require(images).read)),
+        moved=attempt(lambda: move(require(detector), require(images).read, scratch)),
     )
 
 
@@ -181,12 +181,12 @@ def _notes(material: Material) -> list[str]:
         moved = material.moved
         notes.append(
             f"Location and t-SNE rest on one object ({moved.label}), shown at {len(moved.pictures)} places: "
-            "their intervals are over these pictures and say nothing of other objects."
+            "their intervals are over these pictures and do not cover other objects."
         )
-    if not isinstance(material.photos, Missing) and (unread := material.photos.unread):
-        looked_at = len(material.photos.read) + len(unread)
+    if not isinstance(material.images, Missing) and (unread := material.images.unread):
+        looked_at = len(material.images.read) + len(unread)
         notes.append(
-            f"{len(unread)} of {counted(looked_at, 'photo')} could not be looked at, the first: {unread[0]}."
+            f"{len(unread)} of {counted(looked_at, 'photo')} could not be read, the first: {unread[0]}."
         )
     return notes
 

@@ -53,8 +53,8 @@ footer dd { overflow-wrap: anywhere; }
 
 _CLAIMS_HEAD = """<h2>Claims</h2>
 <p>A claim holds where the 95 % interval of value less chance (both on the same bootstrap resamples of photos
-or groups) lies wholly on the better side of 0 and the permutation test agrees; it does not hold where that
-interval lies on the other side. Otherwise these photos do not show it. Each claim is tested on its own;
+or groups) is wholly on the better side of 0 and the permutation test agrees; it does not hold where that
+interval is on the other side. Otherwise these photos do not show it. Each claim is tested on its own;
 nothing is corrected for their number.</p>
 <table><thead><tr><th>the paper’s claim</th><th>what was measured</th><th class="number">value</th>
 <th class="number">chance</th><th class="number">95 % interval</th><th class="number">n</th>

@@ -10,7 +10,7 @@ import PIL.Image
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from objectspace.analyses.place import space_frame
+from objectspace.analyses.grid_positions import space_frame
 from objectspace.embeddings.crops import CropPolicy, cut_crops
 from objectspace.errors import InputError, ObjectspaceError
 from objectspace.figures.cutting import CropCut, WindowCut, draw_crop_cuts, draw_window_cuts
@@ -22,12 +22,12 @@ from objectspace.images import Pixels, halved, read_image
 from objectspace.objects.boxes import centers, first_cells
 from objectspace.objects.masks import decode
 from objectspace.report.claims import Missing, require
-from objectspace.report.evidence import Choice, Moved, Photos, StoredPhoto, ZeroedPhotos
+from objectspace.report.evidence import Choice, Moved, StoredImage, StoredImages, ZeroedImages
 from objectspace.report.page import Picture, png_of
 from objectspace.store import Store
 
 #: Objects whose crops, photos whose windows, and moved pictures that are shown.
-CROPS, PHOTOS, MOVED = 3, 3, 12
+CROPS, IMAGES, MOVED = 3, 3, 12
 CROP_SIDE = 160  # pixels
 #: Photos are drawn with at least as many pixels a side; a panel of the page has no more.
 SHOWN = (480, 480)
@@ -39,8 +39,8 @@ class Material:
 
     store: Store
     choice: Choice
-    photos: Photos | Missing
-    zeroed: ZeroedPhotos | Missing
+    images: StoredImages | Missing
+    zeroed: ZeroedImages | Missing
     moved: Moved | Missing
 
 
@@ -68,40 +68,40 @@ def draw_pictures(material: Material) -> tuple[list[Picture], list[tuple[str, st
 
 def _crop_cuts(material: Material) -> Figure:
     policy = CropPolicy.from_json(dict(material.store.recipe(_crop(material)).crop or {}))
-    return draw_crop_cuts([_crop_cut(*one, policy) for one in _varied_objects(require(material.photos).read)])
+    return draw_crop_cuts([_crop_cut(*one, policy) for one in _varied_objects(require(material.images).read)])
 
 
-def _crop_cut(photo: StoredPhoto, row: int, policy: CropPolicy) -> CropCut:
+def _crop_cut(stored: StoredImage, row: int, policy: CropPolicy) -> CropCut:
     """Cut one object out of its photo, which is then kept at the scale of the figure only."""
-    objects, image = photo.objects.take([row]), photo.read()
+    objects, image = stored.objects.take([row]), stored.read()
     crop = cut_crops(image, objects, policy, CROP_SIDE)[0]
     shown = halved(image.pixels, at_least=SHOWN)
     height, width = shown.shape[:2]
     outline, mask = None, objects.mask[0]
     if mask is not None:
         outline = np.asarray(PIL.Image.fromarray(decode(mask)).resize((width, height)))
-    return CropCut(str(objects.label[0]), shown, objects.xyxy[0] * _scale(photo, shown)[0], outline, crop)
+    return CropCut(str(objects.label[0]), shown, objects.xyxy[0] * _scale(stored, shown)[0], outline, crop)
 
 
-def _scale(photo: StoredPhoto, shown: Pixels) -> NDArray[np.float32]:
+def _scale(stored: StoredImage, shown: Pixels) -> NDArray[np.float32]:
     """Return the factors (1, 4) from boxes of the photo to boxes of the pixels that are shown."""
     height, width = shown.shape[:2]
-    across, down = width / photo.size[0], height / photo.size[1]
+    across, down = width / stored.size[0], height / stored.size[1]
     return np.array([[across, down, across, down]], np.float32)
 
 
-def _varied_objects(photos: Sequence[StoredPhoto]) -> list[tuple[StoredPhoto, int]]:
+def _varied_objects(images: Sequence[StoredImage]) -> list[tuple[StoredImage, int]]:
     """Return the largest object of each of a few labels, of different photos."""
-    chosen: dict[str, tuple[float, StoredPhoto, int]] = {}
-    for photo in photos:
-        area = np.prod(photo.objects.xyxy[:, 2:] - photo.objects.xyxy[:, :2], axis=1)
-        area = area / np.prod(photo.size)
+    chosen: dict[str, tuple[float, StoredImage, int]] = {}
+    for stored in images:
+        area = np.prod(stored.objects.xyxy[:, 2:] - stored.objects.xyxy[:, :2], axis=1)
+        area = area / np.prod(stored.size)
         row = int(area.argmax())
-        label = str(photo.objects.label[row])
+        label = str(stored.objects.label[row])
         if label not in chosen or area[row] > chosen[label][0]:
-            chosen[label] = float(area[row]), photo, row
+            chosen[label] = float(area[row]), stored, row
     ranked = sorted(chosen.values(), key=lambda item: -item[0])
-    return [(photo, row) for _, photo, row in ranked[:CROPS]]
+    return [(stored, row) for _, stored, row in ranked[:CROPS]]
 
 
 def window_cuts(material: Material) -> list[WindowCut]:
@@ -114,26 +114,26 @@ def window_cuts(material: Material) -> list[WindowCut]:
     place = {object_id: row for row, object_id in enumerate(material.store.members(name))}
     stride, size = recipe.stride or 1, recipe.window or 1
     cuts = []
-    for photo in require(material.photos).read[:PHOTOS]:
-        rows = [place[object_id] for object_id in photo.objects.object_id.tolist()]
-        frame = space_frame(recipe, name, photo.size)
+    for stored in require(material.images).read[:IMAGES]:
+        rows = [place[object_id] for object_id in stored.objects.object_id.tolist()]
+        frame = space_frame(recipe, name, stored.size)
         cell = np.column_stack([cells["cell_x"], cells["cell_y"]])[rows]
-        middle = centers(frame.to_input(photo.objects.xyxy)) / np.float32(stride)
+        middle = centers(frame.to_input(stored.objects.xyxy)) / np.float32(stride)
         first = first_cells(cell, middle, size)
         on_input = [
             (np.concatenate([corner, corner + wide], axis=1) * stride).astype(np.float32)
             for corner, wide in ((cell, 1), (first, size))
         ]
-        shown = halved(photo.read(at_least=SHOWN).pixels, at_least=SHOWN)
-        boxes = (photo.objects.xyxy, *(frame.to_image(boxes) for boxes in on_input))
-        labels = [str(label) for label in photo.objects.label]
-        cuts.append(WindowCut(shown, labels, *(part * _scale(photo, shown) for part in boxes)))
+        shown = halved(stored.read(at_least=SHOWN).pixels, at_least=SHOWN)
+        boxes = (stored.objects.xyxy, *(frame.to_image(boxes) for boxes in on_input))
+        labels = [str(label) for label in stored.objects.label]
+        cuts.append(WindowCut(shown, labels, *(part * _scale(stored, shown) for part in boxes)))
     return cuts
 
 
 def _occlusion(material: Material) -> Figure:
     zeroed = require(material.zeroed)
-    return draw_occlusion(zeroed.example, zeroed.photo.read(at_least=SHOWN).pixels)
+    return draw_occlusion(zeroed.example, zeroed.image.read(at_least=SHOWN).pixels)
 
 
 def _moved_pictures(material: Material) -> Figure:

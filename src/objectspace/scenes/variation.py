@@ -158,14 +158,14 @@ def _moving(cutout: Cutout, ground: Pixels, name: str, steps: int) -> Iterator[S
             f"of {ground.shape[1]} x {ground.shape[0]}; make it smaller (size=) or give fewer steps"
         )
     for left, top in _places(room_x, room_y, steps):
-        yield _pasted(cutout, ground, (left, top), name)
+        yield _paste(cutout, ground, (left, top), name)
 
 
 def _places(room_x: int, room_y: int, steps: int) -> Iterator[tuple[int, int]]:
     """Yield a position (left, top) at random in each square of a grid, always the same ones.
 
     On a regular grid the offset within a detector's cell would be a function of the position, and their
-    effects could not be told apart.
+    effects could not be separated.
     """
     random = np.random.default_rng(0)
     for row in range(steps):
@@ -180,14 +180,14 @@ def _turning(cutout: Cutout, ground: Pixels, name: str, steps: int) -> Iterator[
     fitting = resized(cutout, scale)
     for angle in np.arange(steps) * (360 / steps):
         view = turned(fitting, float(angle))
-        yield _pasted(view, ground, _middle(view, ground), name, angle=float(angle), scale=scale)
+        yield _paste(view, ground, _middle(view, ground), name, angle=float(angle), scale=scale)
 
 
 def _growing(cutout: Cutout, ground: Pixels, name: str, steps: int) -> Iterator[Scene]:
     room = np.array(ground.shape[:2]) / cutout.alpha.shape
     for scale in np.geomspace(room.min() * SMALLEST, room.min(), steps):
         view = resized(cutout, float(scale))
-        yield _pasted(view, ground, _middle(view, ground), name, scale=float(scale))
+        yield _paste(view, ground, _middle(view, ground), name, scale=float(scale))
 
 
 def _middle(cutout: Cutout, ground: Pixels) -> tuple[int, int]:
@@ -195,7 +195,7 @@ def _middle(cutout: Cutout, ground: Pixels) -> tuple[int, int]:
     return (ground.shape[1] - width) // 2, (ground.shape[0] - height) // 2
 
 
-def _pasted(
+def _paste(
     cutout: Cutout,
     ground: Pixels,
     corner: tuple[int, int],

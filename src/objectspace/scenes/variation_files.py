@@ -16,7 +16,7 @@ from objectspace.errors import InputError
 from objectspace.files import atomic_path, names_in
 from objectspace.images import Image, Pixels
 from objectspace.objects.records import Mask
-from objectspace.scenes.coco import coco_annotation
+from objectspace.scenes.coco_entries import coco_annotation
 from objectspace.scenes.scene import Scene
 from objectspace.scenes.variation import (
     Cutout,
@@ -99,7 +99,7 @@ def write_scenes(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
 
 
 def _write_files(folder: Path, scenes: Iterable[Scene]) -> list[str]:
-    """The pictures' names."""
+    """Write the pictures and their annotations; return the file names."""
     labels: dict[str, int] = {}
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []

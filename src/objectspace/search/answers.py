@@ -23,7 +23,7 @@ _ROW_KEYS = ("object_id", "image", "label", "score", "xyxy")
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Queries:
-    """What is searched for: n vectors, and what each was made of.
+    """The vectors (n, d) of queries, and the source of each.
 
     objects: (m) objects that the vectors were made of, none where they were made of texts; images: (m) the
         paths of their images; thumbnails: (m) a JPEG of each, none where the store has them

@@ -128,19 +128,19 @@ class ApproximateIndex:
         self,
         found: Neighbors,
         queries: NDArray[np.float32],
-        asked: NDArray[np.int64],
+        selected: NDArray[np.int64],
         own: NDArray[np.int64],
         count: int,
         allowed: NDArray[np.bool_] | None,
     ) -> None:
-        """Put the nearest of ``count`` candidates of each query asked for into ``found``."""
+        """Put the nearest of ``count`` candidates of each selected query into ``found``."""
         left = len(self) if allowed is None else int(allowed.sum())
         if allowed is not None and left <= FEW:
             return
         count, k = min(count, left), found.index.shape[1]
         batch = max(1, _PROPOSED // (4 * count * queries.shape[1]))
-        for start in range(0, len(asked), batch):
-            part = asked[start : start + batch]
+        for start in range(0, len(selected), batch):
+            part = selected[start : start + batch]
             of, row, vectors = self.vectors.propose(queries[part], count, self.index, allowed)
             query, kept = part[of], np.arange(len(row))
             if self._rows.group is not None:

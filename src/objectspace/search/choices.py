@@ -1,4 +1,4 @@
-"""What is searched where nothing is named: the space, and the targets of a sheet."""
+"""Defaults of a search: the space, and the targets of a sheet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which neighbors are answers: how many, how far away, of which label, and outside which groups."""
+"""Filters of answers: their number, distance, label and excluded groups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGE = "image"
 
 @dataclass(frozen=True, slots=True)
 class SearchFilters:
-    """Which neighbors of a query are answers.
+    """Filters on the neighbors of a query.
 
     k: at most so many, nearest first
     label: only objects of this label

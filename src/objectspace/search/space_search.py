@@ -40,7 +40,7 @@ class ExcludedGroups:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Hits:
-    """What was found for one query: rows of the space (k,) and their distances, nearest first."""
+    """The result of one query: rows of the space (k,) and their distances, nearest first."""
 
     rows: NDArray[np.int64]
     distance: NDArray[np.float64]
@@ -200,7 +200,7 @@ class SpaceSearch:
         allowed: NDArray[np.bool_] | None,
         excluded: ExcludedGroups | None,
     ) -> _Hits:
-        """Return what is found for a query that several objects make, none of which is its own neighbor."""
+        """Return the hits of a query made of several objects, without these objects."""
         allowed = np.ones(len(self), np.bool_) if allowed is None else allowed.copy()
         parts = [] if queries.texts else list(queries.made_of(row))
         if queries.stored:

@@ -19,7 +19,7 @@ from objectspace.embeddings.spaces import SpaceRows
 from objectspace.images import Failure
 from objectspace.store.indexes import Recall, SpaceIndex
 from objectspace.store.reader import Store, open_store
-from objectspace.store.records import (
+from objectspace.store.store_records import (
     Batch,
     ImageRow,
     SpaceInfo,

@@ -16,7 +16,7 @@ from objectspace.images import Failure
 from objectspace.store import columns
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import SPACES, Manifest, SpaceEntry
-from objectspace.store.records import Batch, objects_digest
+from objectspace.store.store_records import Batch, objects_digest
 
 _NO_KEYS = Keys()
 
@@ -54,19 +54,19 @@ class Stored:
         self.keys["indexed"].discard(indexed)
 
     def remember(self, new: Additions) -> None:
-        """Remember what a commit has added."""
+        """Record what a commit has added."""
         for table, keys in new.keys.items():
             self.keys.setdefault(table, Keys()).add(keys)
         self.replace_failures({path: set() for path in new.cleared})
         self.add_failures(new.failures)
 
     def add_failures(self, failures: Iterable[Failure]) -> None:
-        """Remember failures of files."""
+        """Record failures of files."""
         for failure in failures:
             self.failures.setdefault(failure.path, set()).add(failure)
 
     def replace_failures(self, by_path: Mapping[str, set[Failure]]) -> None:
-        """Remember other failures of some paths, or none."""
+        """Replace the failures of some paths."""
         for path, failures in by_path.items():
             self.failures.pop(path, None)
             self.add_failures(failures)

@@ -15,7 +15,7 @@ from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, SpaceRows
 from objectspace.errors import InputError
 from objectspace.images import Failure
 from objectspace.objects.records import RESERVED_NAMES, UNKNOWN, Mask, Objects, Provenance, can_be_column
-from objectspace.store.records import ImageRow
+from objectspace.store.store_records import ImageRow
 
 _MASK = pa.struct([("height", pa.int32()), ("width", pa.int32()), ("counts", pa.binary())])
 _CELL_NAMES = ("head", "stride", "cell_x", "cell_y", "anchor")

@@ -17,7 +17,7 @@ from objectspace._version import __version__
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, StoreError, StoreVersionError
 from objectspace.store.indexes import SpaceIndex
-from objectspace.store.records import check_space_name
+from objectspace.store.store_records import check_space_name
 
 MANIFEST = "manifest.json"
 FORMAT = "objectspace-store"
@@ -34,14 +34,14 @@ KEYS_OF_A_SPACE = ("object_id",)
 
 @dataclass(frozen=True, slots=True)
 class SpaceEntry:
-    """What all vectors of one space share, and the index that was built of them."""
+    """The common data of all vectors of one space, and the index that was built of them."""
 
     recipe: Recipe
     dimension: int
     index: SpaceIndex | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, as they stand in the file."""
+        """Return plain JSON values, as in the file."""
         index = {} if self.index is None else {"index": self.index.to_json()}
         return {"recipe": self.recipe.to_json(), "dimension": self.dimension, **index}
 
@@ -60,7 +60,7 @@ class Manifest:
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, as they stand in the file."""
+        """Return plain JSON values, as in the file."""
         return {
             "format": FORMAT,
             "version": FORMAT_VERSION,

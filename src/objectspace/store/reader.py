@@ -1,4 +1,4 @@
-"""Reading a store: the state of its last commit, whatever a writer is doing meanwhile."""
+"""Reading a store: the state of its last commit, also while a writer is at work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from objectspace.objects.records import Objects, no_objects
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.pins import Pin
-from objectspace.store.records import ImageRow, SpaceInfo, StoreInfo
+from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
 from objectspace.store.vectors import StoredSpace, StoredVectors
 
@@ -68,12 +68,12 @@ class Store:
 
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
-        """What found the objects: ``objects.source`` -> the recipe behind that name."""
+        """The sources of objects: ``objects.source`` -> the recipe behind that name."""
         return {name: dict(recipe) for name, recipe in self._manifest.sources.items()}
 
     @property
     def models(self) -> dict[str, dict[str, Any]]:
-        """The arguments that loaded each network, by :func:`objectspace.store.records.model_key`."""
+        """The arguments that loaded each network, by :func:`objectspace.store.store_records.model_key`."""
         return {name: dict(arguments) for name, arguments in self._manifest.models.items()}
 
     def __len__(self) -> int:
@@ -122,7 +122,7 @@ class Store:
         return sorted(Failure(**row) for row in read_rows(table, Failure._fields).to_pylist())
 
     def indexed(self) -> dict[str, set[str]]:
-        """Return the finished images: name of what was done -> image ids."""
+        """Return the finished images: digest of the job -> image ids."""
         finished: dict[str, set[str]] = {}
         if (table := self._table("indexed")) is not None:
             for row in read_rows(table, ["image_id", "job"]).to_pylist():

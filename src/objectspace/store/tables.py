@@ -247,7 +247,7 @@ def compact(table: Any, *, everything: bool = False) -> None:
 
 
 def index_keys(table: Any, columns: Sequence[str]) -> None:
-    """Bring the scalar indices of text columns up to date where they miss more rows than one fragment has.
+    """Update the scalar indices of text columns where they miss more rows than one fragment has.
 
     Each index that is made or extended makes one more version. A smaller table needs none: reading it is as
     fast. An index grows by parts, which are merged when they are many: merging takes as long as the table is.

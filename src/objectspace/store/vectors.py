@@ -61,7 +61,7 @@ class StoredVectors:
 
     @property
     def unindexed(self) -> int:
-        """How many vectors came after the index was built, which are compared one by one."""
+        """The number of vectors added after the index was built, which are compared one by one."""
         return max(0, len(self) - tables.indexed_rows(self._table))
 
     def propose(
@@ -77,7 +77,7 @@ class StoredVectors:
         allowed: (n,) bool, the rows that may be proposed; None for all
         """
         only, without = None, None
-        # Lance is told the fewer of the two.
+        # Lance takes the smaller of the two.
         if allowed is not None and allowed.sum() <= len(self) // 2:
             only = self._row_ids[allowed]
         elif allowed is not None:

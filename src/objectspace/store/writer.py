@@ -41,7 +41,7 @@ from objectspace.store.manifest import (
     write_manifest,
 )
 from objectspace.store.pins import READERS, pinned_versions
-from objectspace.store.records import Batch, objects_digest
+from objectspace.store.store_records import Batch, objects_digest
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
 
@@ -81,7 +81,7 @@ def open_writer(path: Path | str) -> Writer:
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuse to make a store in a place that holds something else, or that Lance cannot name."""
+    """Raise StoreError for a folder that holds something else, or that Lance cannot name."""
     try:
         str(folder.absolute()).encode()
     except UnicodeEncodeError:
@@ -131,7 +131,7 @@ class Writer:
         self.close()
 
     def close(self) -> None:
-        """Let other processes write."""
+        """Release the store to other writers."""
         self._lock.release()
 
     def finished(self, sources: Collection[str] = ()) -> Keys:
@@ -309,7 +309,7 @@ class Writer:
         self._clean_up()
 
     def _load(self) -> None:
-        """Take in the state of the last commit, undoing what was written past it."""
+        """Load the state of the last commit, undoing what was written past it."""
         self._whole = False
         manifest = read_manifest(self.path)
         with plain_errors(self.path):
@@ -373,7 +373,7 @@ class Writer:
         sources: Mapping[str, Mapping[str, Any]] | None = None,
         models: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Iterator[None]:
-        """Make what is written inside visible at the end, in one step; what ends it early leaves no trace."""
+        """Publish what is written in the block in one step at its end; an exception leaves no trace."""
         self._whole = False
         before = self._stored.manifest
         with plain_errors(self.path):

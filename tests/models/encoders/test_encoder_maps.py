@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from objectspace.errors import InputError, ModelError
-from objectspace.images import Image, find_photos
+from objectspace.images import Image, find_images
 from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.models.encoders.encoder_maps import SIDE, EncoderMap, load_encoder_map
@@ -13,7 +13,7 @@ from objectspace.models.encoders.network_encoder import NetworkEncoder, Preproce
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
 from objectspace.search import SpaceSearch
-from objectspace.search.queries.photos import query_photo
+from objectspace.search.queries.images import query_image
 from objectspace.store import open_store
 
 NAMES = ("apple", "pear", "plum")
@@ -80,7 +80,7 @@ def test_a_photo_keeps_its_aspect(demo):
 def test_the_objects_of_a_photo_have_vectors_of_its_one_map(demo, world, tmp_path):
     annotations = open_annotations(world.labels, names=NAMES)
     job = Job(encoder_map=demo, annotations=annotations, pools=("cell", "roi2", "mask"))
-    index(find_photos([world.photos]), tmp_path / "s.osp", job)
+    index(find_images([world.photos]), tmp_path / "s.osp", job)
     info = open_store(tmp_path / "s.osp").info()
     assert {space.name: (space.count, space.dimension) for space in info.spaces} == {
         "demo-map-window1-stride32": (6, 256),
@@ -92,7 +92,7 @@ def test_the_objects_of_a_photo_have_vectors_of_its_one_map(demo, world, tmp_pat
 def test_a_box_asked_for_again_has_the_very_same_vector(demo, world, tmp_path):
     annotations = open_annotations(world.labels, names=NAMES)
     index(
-        find_photos([world.photos]),
+        find_images([world.photos]),
         tmp_path / "s.osp",
         Job(encoder_map=demo, annotations=annotations, pools=("mask",)),
     )
@@ -100,7 +100,7 @@ def test_a_box_asked_for_again_has_the_very_same_vector(demo, world, tmp_path):
     objects, paths = store.objects(), {image.image_id: image.path for image in store.images()}
     row = next(row for row in range(len(objects)) if objects.mask[row] is None)
     box = tuple(objects.xyxy[row].tolist())
-    queries = query_photo(store, paths[objects.image_id[row]], "demo-map-mask-stride32", box=box)
+    queries = query_image(store, paths[objects.image_id[row]], "demo-map-mask-stride32", box=box)
     search = SpaceSearch(store, "demo-map-mask-stride32")
     np.testing.assert_array_equal(queries.vectors, search.stored([str(objects.object_id[row])]).vectors)
 

@@ -11,8 +11,8 @@ import pytest
 from objectspace.errors import AnnotationError
 from objectspace.images import Image, image_from_array
 from objectspace.objects.annotations import Annotated
+from objectspace.objects.annotations.image_factors import factors_from_pattern
 from objectspace.objects.annotations.mask_images import open_mask_images
-from objectspace.objects.annotations.photo_factors import factors_from_pattern
 from objectspace.objects.masks import decode
 
 Annotate = Callable[[np.ndarray], Annotated]

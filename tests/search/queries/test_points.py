@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from objectspace.errors import QueryError
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.objects.annotations import open_annotations
@@ -16,7 +16,7 @@ from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects
 from objectspace.pipeline.job import Job
 from objectspace.search import SpaceSearch
-from objectspace.search.queries.photos import query_photo
+from objectspace.search.queries.images import query_image
 from objectspace.search.queries.points import object_at, query_point
 from objectspace.store import open_store
 
@@ -37,7 +37,7 @@ def indexed(world, tmp_path_factory):
             pools=pools,
             scale=scale,
         )
-        index(find_photos([world.photos / "red1.png", world.photos / "red2.png"]), path, job)
+        index(find_images([world.photos / "red1.png", world.photos / "red2.png"]), path, job)
         return open_store(path)
 
     return make
@@ -128,7 +128,7 @@ def test_other_poolings_take_the_object_as_well(labeled, world):
 
 def test_a_click_on_a_new_photo_is_what_is_detected_there(detected, world):
     photo = world.photos / "sub" / "green.jpg"
-    found = query_photo(detected, photo, CROPS)
+    found = query_image(detected, photo, CROPS)
     middle = found.objects.xyxy[0].reshape(2, 2).mean(axis=0).tolist()
     queries = query_point(detected, photo, CROPS, (middle[0], middle[1]))
     row = object_at(found.objects, (middle[0], middle[1]))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from objectspace.errors import ModelError, QueryError, RecipeError
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
@@ -30,7 +30,7 @@ def store(world, model, tmp_path):
     reader = open_annotations(world.labels, names=("apple", "pear", "plum"))
     for name, weights in ((f"open_clip:local-dir:{model}", None), ("test_vit", world.encoder_weights)):
         encoder = load_encoder(name, weights=weights)
-        index(find_photos([world.photos]), tmp_path / "s.osp", Job(encoder=encoder, annotations=reader))
+        index(find_images([world.photos]), tmp_path / "s.osp", Job(encoder=encoder, annotations=reader))
     return open_store(tmp_path / "s.osp")
 
 
@@ -69,7 +69,7 @@ def test_a_space_without_a_text_tower_names_those_that_have_one(store):
 def test_a_store_without_a_text_tower_says_how_to_make_one(world, tmp_path):
     encoder = load_encoder("test_vit", weights=world.encoder_weights)
     reader = open_annotations(world.labels, names=("apple", "pear", "plum"))
-    index(find_photos([world.photos]), tmp_path / "p.osp", Job(encoder=encoder, annotations=reader))
+    index(find_images([world.photos]), tmp_path / "p.osp", Job(encoder=encoder, annotations=reader))
     plain = open_store(tmp_path / "p.osp")
     with pytest.raises(
         QueryError, match=r"no space of .*p\.osp has a text tower; make one with: objectspace"

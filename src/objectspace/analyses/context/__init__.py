@@ -205,7 +205,7 @@ def _check_background(space: Space, view: str) -> None:
 
 
 def _check_alike(first: Space, second: Space) -> None:
-    """Raises InputError for recipes that differ in more than the crop's background."""
+    """Raise InputError for recipes that differ in more than the crop's background."""
     differing = set(first.recipe.differences(second.recipe)) - {"crop"}
     one, other = dict(first.recipe.crop or {}), dict(second.recipe.crop or {})
     differing |= {key for key in one | other if one.get(key) != other.get(key)} - {"background"}

@@ -45,7 +45,7 @@ class PairShares:
     context: Estimate
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, without the pairs."""
+        """Return plain JSON values, without the pairs."""
         return {name: getattr(self, name).to_json() for name in ("object", "surroundings", "context")}
 
 
@@ -60,9 +60,9 @@ def measure_pairs(
     metric: str = "euclidean",
     seed: int = 0,
 ) -> PairShares:
-    """Pairs of each object with its k nearest of other groups in ``both`` (n, d), row for row the same.
+    """Measure pairs of each object with its k nearest of other groups in ``both`` (n, d), rows aligned.
 
-    Holds two n x n matrices. Intervals are over the objects that are asked about, whole groups drawn.
+    Holds two n x n matrices. Intervals are over the query objects, by whole groups.
     """
     near = find_neighbors(both, ids, groups, k=k, metric=metric)
     query, place = np.nonzero(near >= 0)
@@ -104,7 +104,7 @@ def _share(object_rank: Matrix, surroundings_rank: Matrix) -> Matrix:
 
 
 def _ranks(vectors: NDArray[np.float32], groups: Groups, metric: str) -> Matrix:
-    """(n, n) where each object stands among those that could be neighbors of the row's, in (0, 1).
+    """Return ranks (n, n) in (0, 1) of each object among those that could be neighbors of the row's.
 
     The middle of the place, (rank - 1/2) / candidates, so that the mean is 1/2; equal distances share the
     mean of their places. NaN for objects of the row's own group.
@@ -117,7 +117,7 @@ def _ranks(vectors: NDArray[np.float32], groups: Groups, metric: str) -> Matrix:
 
 
 def _distances(vectors: NDArray[np.float32], metric: str) -> Matrix:
-    """(n, n) float64: something that grows with the distance."""
+    """Return float64 values (n, n) that grow with the distance."""
     placed = vectors.astype(np.float64)
     if metric == "cosine":
         length = np.linalg.norm(placed, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The context share of an embedding: what of it the object explains, and what its surroundings."""
+"""The context share of an embedding: the parts that the object and its surroundings explain."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class VarianceShares:
         where one predicts better because the other is known.
     variance: share of the variance that is in the components which are predicted
 
-    So the context's share lies between ``only_surroundings`` and ``surroundings``; ``only_object + shared +
+    So the context's share is between ``only_surroundings`` and ``surroundings``; ``only_object + shared +
     only_surroundings = together``, and what is left to 1 no line through the two explains. Chance: the
     surroundings exchanged between objects, for ``surroundings``, ``only_surroundings`` and ``shared``; the
     objects' own vectors, for ``object`` and ``only_object``; both, for ``together``.
@@ -48,7 +48,7 @@ class VarianceShares:
     variance: float
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         shares = {name: getattr(self, name).to_json() for name in PARTS}
         return {**shares, "variance": self.variance}
 
@@ -64,7 +64,7 @@ def measure_shares(
     *,
     seed: int = 0,
 ) -> VarianceShares:
-    """Shares of ``both`` (n, d) by ``alone`` and ``around`` (n, d), row for row the same objects.
+    """Measure the shares of ``both`` (n, d) explained by ``alone`` and ``around`` (n, d), rows aligned.
 
     Each space counts by its first 64 principal components, found without a look at the others; whole groups
     are held out of each regression. No space may be constant; three groups are needed.
@@ -98,11 +98,11 @@ class _Regressions:
         self.of_both, _ = self._errors(object_, surroundings)
 
     def parts(self) -> dict[str, Matrix]:
-        """(n,) each object's part of the shares, times the total variance."""
+        """Return each object's part (n,) of the shares, times the total variance."""
         return _parts(self.total, self.of_object, self.of_surroundings, self.of_both)
 
     def chance(self, rows: Codes) -> Mapping[str, float]:
-        """The shares when objects take the vectors of others (n,), as :class:`VarianceShares` says."""
+        """Return the shares when objects exchange vectors (n,), as in :class:`VarianceShares`."""
         moved, moved_around = self.object[rows], self.surroundings[rows]
         of_moved, _ = self._errors(moved)
         of_moved_around, _ = self._errors(moved_around)
@@ -119,7 +119,7 @@ class _Regressions:
         return {name: float(part.sum() / whole) for name, part in chosen.items()}
 
     def _errors(self, *blocks: Matrix) -> tuple[Matrix, Matrix]:
-        """Of held-out predictions, and of the training folds' mean."""
+        """Return squared errors of held-out predictions, and of the training folds' mean."""
         ridge = FoldedRidge(np.hstack(blocks), self.fold, np.zeros_like(self.fold))
         predicted, mean = ridge.predict(self.target, ridge.choose_penalties(self.target, 1))
         errors: tuple[Matrix, Matrix] = (

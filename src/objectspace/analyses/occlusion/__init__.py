@@ -18,7 +18,7 @@ from objectspace.analyses.occlusion.result import CLOSED_FORM, LINEARITY, RUN_ON
 from objectspace.analyses.occlusion.run_on import run_on_states
 from objectspace.analyses.occlusion.states import HeadStates
 from objectspace.analyses.occlusion.suppression import Suppression, WindowDetections
-from objectspace.analyses.occlusion.windows import Windows, every_window, parse_sizes
+from objectspace.analyses.occlusion.zeroed_windows import Windows, every_window, parse_sizes
 from objectspace.errors import InputError
 from objectspace.images import Image
 from objectspace.models.detectors import Detector

@@ -1,8 +1,8 @@
-"""Linearity: occlusion where one k x k convolution, then 1 x 1 layers only, lie between tap and heads.
+"""Linearity: occlusion where one k x k convolution, then 1 x 1 layers only, are between tap and heads.
 
 Before its activation a convolution's output is a sum over the cells it reads, so zeroing some of them
 subtracts their contributions. An output cell reads k x k cells, and a window covers a rectangle of those: few
-different rectangles, whatever the number of windows. Each is summed from a summed-area table (Crow 1984,
+different rectangles, for any number of windows. Each is summed from a summed-area table (Crow 1984,
 "Summed-area tables for texture mapping"); activation and 1 x 1 head are computed once for each.
 """
 
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from objectspace.analyses.occlusion.baseline import Baseline
 from objectspace.analyses.occlusion.states import HeadStates
-from objectspace.analyses.occlusion.windows import Windows
+from objectspace.analyses.occlusion.zeroed_windows import Windows
 from objectspace.models.darknet.downstream import is_pointwise
 from objectspace.models.darknet.layers import Convolution
 from objectspace.models.darknet.network import activated

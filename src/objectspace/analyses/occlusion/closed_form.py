@@ -1,6 +1,6 @@
-"""Closed form: occlusion where only 1 x 1 layers lie between the tap and the heads.
+"""Closed form: occlusion where only 1 x 1 layers are between the tap and the heads.
 
-A 1 x 1 convolution reads one cell, so a zeroed cell gives the head's bias, whatever the image, and every
+A 1 x 1 convolution reads one cell, so a zeroed cell gives the head's bias for any image, and every
 other cell gives its value of before. No forward pass is needed. For the same reason a score can only change
 where the object's own cell is covered.
 """
@@ -12,7 +12,7 @@ import torch
 
 from objectspace.analyses.occlusion.baseline import Baseline
 from objectspace.analyses.occlusion.states import HeadStates
-from objectspace.analyses.occlusion.windows import Windows
+from objectspace.analyses.occlusion.zeroed_windows import Windows
 from objectspace.models.darknet.downstream import is_pointwise
 
 

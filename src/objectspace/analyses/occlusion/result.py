@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.occlusion.windows import Windows
+from objectspace.analyses.occlusion.zeroed_windows import Windows
 from objectspace.errors import InputError, counted
 from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects, Provenance

@@ -10,7 +10,7 @@ import torch
 
 from objectspace.analyses.occlusion.baseline import Baseline
 from objectspace.analyses.occlusion.states import HeadStates
-from objectspace.analyses.occlusion.windows import Windows
+from objectspace.analyses.occlusion.zeroed_windows import Windows
 from objectspace.models.darknet.patches import Patches, PatchRunner
 from objectspace.models.detectors.predictions import HeadReader
 

@@ -141,7 +141,7 @@ class Suppression:
         )
 
     def _active(self, heads: Sequence[HeadStates], windows: int) -> NDArray[np.bool_]:
-        """Return which candidates lie in cells that each window leaves unchanged: (n, candidates)."""
+        """Return which candidates are in cells that each window leaves unchanged: (n, candidates)."""
         active = np.ones((windows, len(self._before)), bool)
         cells = self._before.provenance
         for head in heads:

@@ -38,7 +38,7 @@ def downstream(layers: Layers, tap: int, heads: Collection[int]) -> tuple[Layer,
 
 
 def is_pointwise(start: int, path: Sequence[Layer]) -> bool:
-    """Tell whether each cell of the output of ``path`` depends on that cell of layer ``start`` alone.
+    """Return whether each cell of the output of ``path`` depends on that cell of layer ``start`` alone.
 
     So it is where every layer works on one cell at a time and reads nothing but ``start`` and the path.
     """

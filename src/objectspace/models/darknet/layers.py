@@ -84,7 +84,7 @@ class Shortcut:
 
 @dataclass(frozen=True, slots=True)
 class Dropout:
-    """Nothing, outside training."""
+    """The identity, outside training."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Of a convolution there stand its biases, with batch norm then its scales, rolling means and rolling
 variances, and last its kernel (filters, channels a group, height, width). All little-endian, without names or
-lengths, so only the length of the whole file can tell that it belongs to the network.
+lengths, so only the length of the whole file shows that it belongs to the network.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class DetrDetector(Detector):
     def __init__(
         self, name: str, pretrained: PretrainedDetector, names: Sequence[str], device: str = "cpu"
     ) -> None:
-        """``names`` (classes,) are the labels."""
+        """Take the network and its labels, ``names`` (classes,)."""
         self.name = name
         self.device = resolve_device(device)
         self.precision = "float32"

@@ -1,4 +1,4 @@
-"""Predictions: what the cells of YOLO's heads say, read from their raw numbers and freed of duplicates."""
+"""Predictions: boxes decoded from the raw outputs of YOLO's heads, without duplicates."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class HeadReader:
     def of_map(self, raw: Tensor, confidence: float) -> Predictions:
         """Return the predictions of a map (anchors * (5 + classes), h, w) that reach ``confidence``."""
         numbers = raw.reshape(len(self.head.anchors), 5 + self.classes, *raw.shape[1:])
-        # A score is at most its objectness, so few cells are looked at further.
+        # A score is at most its objectness, so few cells are decoded further.
         anchor, row, column = torch.nonzero(torch.sigmoid(numbers[:, 4]) >= confidence, as_tuple=True)
         found = self._read(numbers[anchor, :, row, column], column.numpy(), row.numpy(), anchor.numpy())
         return found.take(found.score >= confidence)

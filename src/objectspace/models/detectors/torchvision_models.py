@@ -32,7 +32,7 @@ from objectspace.objects.boxes import Frame
 from objectspace.objects.labels import COCO_NAMES, coco_spelling, read_names
 from objectspace.objects.records import Objects
 
-#: Pixels a side of the input by which the levels of a network for any input size are looked at.
+#: Pixels a side of the input by which the levels of a network for any input size are read.
 _PROBE = 256
 
 #: The class scores in a state dict; a class has as many of them as a cell has anchors.
@@ -63,7 +63,7 @@ class TorchvisionDetector(Detector):
         precision: str = "auto",
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        """``network`` is one of torchvision's, ``weights`` its sha256, ``names`` (classes,) its labels."""
+        """Take one of torchvision's networks, its sha256 ``weights`` and its labels ``names`` (classes,)."""
         self.name = name
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
@@ -199,7 +199,7 @@ def count_classes(name: str, tensors: Mapping[str, Tensor], path: Path) -> int:
         scores = int(tensors[key].shape[0])
         if key.startswith("roi_heads") or name.startswith("fcos"):
             return scores
-        # RetinaNet has 9 anchors a cell; the first of SSD's maps 4, of its lighter kin 6.
+        # RetinaNet has 9 anchors a cell; the first of SSD's maps 4, of SSDLite's 6.
         each = 9 if name.startswith("retinanet") else 6 if name.startswith("ssdlite") else 4
         if scores % each == 0:
             return scores // each

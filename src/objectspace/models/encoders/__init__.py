@@ -66,7 +66,7 @@ class TextEncoder(Encoder, Protocol):
 
 
 def has_text_tower(name: str) -> bool:
-    """Tell whether the encoder that :func:`load_encoder` makes of this name is a :class:`TextEncoder`."""
+    """Return whether the encoder that :func:`load_encoder` makes of this name is a :class:`TextEncoder`."""
     return name.startswith(OPEN_CLIP)
 
 

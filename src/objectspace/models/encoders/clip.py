@@ -298,7 +298,7 @@ def _beginning(text: str, length: int = 40) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """open_clip tells the root logger all it does, which would print; what matters is raised anyway."""
+    """Silence open_clip, which logs to the root logger and would print; errors are raised anyway."""
     root, silent = logging.getLogger(), logging.NullHandler()
     disabled = logging.root.manager.disable
     # Without a handler of its own the root logger gets one that prints, for good.

@@ -112,7 +112,7 @@ def read_boxes(
 def captions_of(words: Sequence[str], tokenizer: Any, limit: int) -> tuple[Caption, ...]:
     """Return captions of words, in lower case with a full stop after each, of ``limit`` tokens at most.
 
-    Raises InputError for a word that alone is too long, and for one of which the tokenizer knows no part.
+    Raises InputError for a word that alone is too long, and for one without a token.
     """
     texts = [word.lower() for word in words]
     counts = [len(tokenizer(f"{text}.", add_special_tokens=False)["input_ids"]) for text in texts]

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from objectspace.errors import AnnotationError
-from objectspace.objects.annotations.coco import open_coco
-from objectspace.objects.annotations.in_memory import objects_reader
-from objectspace.objects.annotations.reader import (
+from objectspace.objects.annotations.annotation_reader import (
     Annotated,
     AnnotationReader,
     AnnotationSet,
     Coverage,
     Problem,
 )
+from objectspace.objects.annotations.coco import open_coco
+from objectspace.objects.annotations.in_memory import objects_reader
 from objectspace.objects.annotations.voc import open_voc
 from objectspace.objects.annotations.yolo import open_yolo_folder
 from objectspace.objects.annotations.yolo_dataset import open_yolo_dataset

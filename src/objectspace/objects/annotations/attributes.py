@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.objects.annotations.reader import FormError, kind
+from objectspace.objects.annotations.annotation_reader import FormError, kind
 from objectspace.objects.records import can_be_column
 
 

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from objectspace.errors import AnnotationError, InputError, counted
 from objectspace.files import printable_path, read_text, recipe_digest
 from objectspace.images import Image
-from objectspace.objects.annotations.attributes import attribute_columns
-from objectspace.objects.annotations.reader import (
+from objectspace.objects.annotations.annotation_reader import (
     Annotated,
     AnnotationSet,
     Coverage,
@@ -33,8 +32,9 @@ from objectspace.objects.annotations.reader import (
     inside,
     is_text,
     kind,
-    shared_photos,
+    shared_images,
 )
+from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import (
@@ -49,7 +49,7 @@ from objectspace.objects.records import Mask, no_objects
 
 
 class _Annotation(NamedTuple):
-    """One entry of ``annotations``: how messages name it, and what it says."""
+    """One entry of ``annotations``: its name in messages, and its contents."""
 
     name: str
     content: Mapping[str, Any]
@@ -74,19 +74,19 @@ class CocoAnnotations(AnnotationSet):
     polygons is all of them together, and one too thin to cover a pixel is none. What reaches over the image's
     border is cut off, up to one width or height away; what is farther is taken for a mistake.
 
-    path: the file; pictures: its images by name; categories: label by category id
+    path: the file; image_entries: its images by name; categories: label by category id
     attributes: factor columns of the objects, name -> whether they are numbers
     """
 
     path: Path
-    pictures: Mapping[str, _ImageEntry]
+    image_entries: Mapping[str, _ImageEntry]
     categories: Mapping[int, str]
     attributes: Mapping[str, bool]
     crowds: int
     strays: int
 
     def __repr__(self) -> str:
-        images = counted(len(self.pictures), "image")
+        images = counted(len(self.image_entries), "image")
         return f"CocoAnnotations({str(self.path)!r}: {images}, {len(self.categories)} categories)"
 
     @property
@@ -99,41 +99,44 @@ class CocoAnnotations(AnnotationSet):
         """The names of all attributes."""
         return self.attributes.keys()
 
-    def contents(self, photo: Path | str) -> str:
-        """Return a digest of the image's entry and of what makes objects in its annotations, without ids."""
-        picture = entry_of(photo, self.pictures)
-        if picture is None:
+    def contents(self, image_path: Path | str) -> str:
+        """Return a digest of the image's entry and of its annotations' shapes and labels, without ids."""
+        image_entry = entry_of(image_path, self.image_entries)
+        if image_entry is None:
             return recipe_digest({"picture": None})
-        shapes = [_stated(annotation.content, self.categories) for annotation in picture.annotations]
-        return recipe_digest({"picture": [picture.width, picture.height], "shapes": shapes})
+        shapes = [_stated(annotation.content, self.categories) for annotation in image_entry.annotations]
+        return recipe_digest({"picture": [image_entry.width, image_entry.height], "shapes": shapes})
 
-    def files(self, photo: Path | str) -> Sequence[Path]:
+    def files(self, image_path: Path | str) -> Sequence[Path]:
         """Return the one file, for an image that it names."""
-        return () if entry_of(photo, self.pictures) is None else (self.path,)
+        return () if entry_of(image_path, self.image_entries) is None else (self.path,)
 
-    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+    def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the images of the file and of the job without a counterpart, and what is left out."""
-        found = ((str(photo), entry_of(photo, self.pictures)) for photo in photos)
-        claims = {photo: None if picture is None else picture.file_name for photo, picture in found}
+        found = ((str(image_path), entry_of(image_path, self.image_entries)) for image_path in image_paths)
+        claims = {
+            image_path: None if image_entry is None else image_entry.file_name
+            for image_path, image_entry in found
+        }
         claimed = set(claims.values())
-        missing = (name for name in self.pictures if name not in claimed)
-        unnamed = (photo for photo, name in claims.items() if name is None)
-        return Coverage(tuple(missing), tuple(unnamed), self.crowds, self.strays, shared_photos(claims))
+        missing = (name for name in self.image_entries if name not in claimed)
+        unnamed = (image_path for image_path, name in claims.items() if name is None)
+        return Coverage(tuple(missing), tuple(unnamed), self.crowds, self.strays, shared_images(claims))
 
     def objects_of(self, image: Image) -> Annotated:
         """Return the image's objects in the file's order, duplicates once."""
-        picture = entry_of(image.path, self.pictures)
-        if picture is None:
+        image_entry = entry_of(image.path, self.image_entries)
+        if image_entry is None:
             return Annotated(no_objects())
         for side in ("width", "height"):
-            stated, true = getattr(picture, side), getattr(image, side)
+            stated, true = getattr(image_entry, side), getattr(image, side)
             if stated is not None and stated != true:
-                reason = f"image {picture.file_name} has {side} {stated} here, its photo {true}"
+                reason = f"image {image_entry.file_name} has {side} {stated} here, its photo {true}"
                 return Annotated(no_objects(), (Problem(printable_path(self.path), reason),))
 
         shapes: list[Shape] = []
         problems: list[Problem] = []
-        for annotation in picture.annotations:
+        for annotation in image_entry.annotations:
             try:
                 shapes.append(_shape(annotation.content, self.categories, (image.width, image.height)))
             except ShapeError as error:
@@ -162,20 +165,20 @@ def open_coco(path: Path | str) -> CocoAnnotations:
 
 def _read(path: Path, text: str) -> CocoAnnotations:
     document = _parsed(text)
-    pictures = dict(_pictures(_entries(document, "images")))
-    by_name = _by_file_name(pictures)
+    image_entries = dict(_image_entries(_entries(document, "images")))
+    by_name = _by_file_name(image_entries)
     categories = dict(_categories(_entries(document, "categories")))
     crowds = strays = 0
     kept: list[tuple[str, Any]] = []
     for number, content in enumerate(_entries(document, "annotations")):
         annotation = _Annotation(_name(content, number), content)
-        picture = pictures.get(_key(content.get("image_id"), f"{annotation.name}: image_id"))
-        if picture is None:
+        image_entry = image_entries.get(_key(content.get("image_id"), f"{annotation.name}: image_id"))
+        if image_entry is None:
             strays += 1
         elif content.get("iscrowd"):
             crowds += 1
         else:
-            picture.annotations.append(annotation)
+            image_entry.annotations.append(annotation)
             kept.append((annotation.name, content.get("attributes")))
     attributes = attribute_columns(kept, is_number=_is_number)
     return CocoAnnotations(path, by_name, categories, attributes, crowds, strays)
@@ -212,7 +215,7 @@ def _entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return entries
 
 
-def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str, _ImageEntry]]:
+def _image_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str, _ImageEntry]]:
     seen: set[int | str] = set()
     for number, entry in enumerate(entries):
         key = _key(entry.get("id"), f"images[{number}]: id")
@@ -226,12 +229,12 @@ def _pictures(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int | str,
         yield key, _ImageEntry(str(PurePosixPath(name.replace("\\", "/"))), width, height, [])
 
 
-def _by_file_name(pictures: Mapping[int | str, _ImageEntry]) -> dict[str, _ImageEntry]:
+def _by_file_name(image_entries: Mapping[int | str, _ImageEntry]) -> dict[str, _ImageEntry]:
     keys: dict[str, int | str] = {}
-    for key, picture in pictures.items():
-        if keys.setdefault(picture.file_name, key) != key:
-            raise FormError(f"image {key} is {picture.file_name}, and so is image {keys[picture.file_name]}")
-    return {picture.file_name: picture for picture in pictures.values()}
+    for key, entry in image_entries.items():
+        if keys.setdefault(entry.file_name, key) != key:
+            raise FormError(f"image {key} is {entry.file_name}, and so is image {keys[entry.file_name]}")
+    return {entry.file_name: entry for entry in image_entries.values()}
 
 
 def _categories(entries: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
@@ -333,7 +336,7 @@ def _numbers(value: Any, what: str, *, of: int | None = None) -> list[float]:
 
 
 def _is_number(value: Any) -> bool:
-    """Tell whether a value of the file is a number that a float holds."""
+    """Return whether a value of the file is a number that a float holds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from objectspace.errors import InputError, counted
 from objectspace.files import printable_path, recipe_digest
 from objectspace.images import Image
-from objectspace.objects.annotations.reader import (
+from objectspace.objects.annotations.annotation_reader import (
     Annotated,
     AnnotationSet,
     Coverage,
@@ -73,23 +73,23 @@ class ObjectsInMemory:
         """The names of the factors of any object."""
         return {name for found in self.objects.values() for name in found.factors}
 
-    def contents(self, photo: Path | str) -> str:
-        """Return a digest of what a store keeps of the image's objects."""
-        found = self.objects.get(absolute(photo), no_objects())
+    def contents(self, image_path: Path | str) -> str:
+        """Return a digest of the stored fields of the image's objects."""
+        found = self.objects.get(absolute(image_path), no_objects())
         # An object's id covers its image, box, label and mask.
         columns = {k: v for k, v in found.columns().items() if k not in ("mask", "xyxy", "label")}
         return recipe_digest({name: column.tolist() for name, column in columns.items()})
 
-    def files(self, photo: Path | str) -> Sequence[Path]:
+    def files(self, image_path: Path | str) -> Sequence[Path]:
         """Return no files: problems name the image."""
         return ()
 
-    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+    def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the named images that a job lacks, and the job's images that are not named."""
-        places = {str(photo): absolute(photo) for photo in photos}
-        asked = set(places.values())
-        missing = (path for path in self.objects if path not in asked)
-        unnamed = (photo for photo, place in places.items() if place not in self.objects)
+        places = {str(image_path): absolute(image_path) for image_path in image_paths}
+        named = set(places.values())
+        missing = (path for path in self.objects if path not in named)
+        unnamed = (image_path for image_path, place in places.items() if place not in self.objects)
         return Coverage(tuple(map(printable_path, missing)), tuple(unnamed))
 
     def objects_of(self, image: Image) -> Annotated:

@@ -13,8 +13,13 @@ from objectspace.errors import AnnotationError, ImageError
 from objectspace.files import printable_path, recipe_digest
 from objectspace.images import Image, read_image
 from objectspace.objects.annotations import Annotated, AnnotationSet, Problem
-from objectspace.objects.annotations.photo_factors import FactorTable
-from objectspace.objects.annotations.reader import Coverage, companion, coverage_by_files, file_digest
+from objectspace.objects.annotations.annotation_reader import (
+    Coverage,
+    companion,
+    coverage_by_files,
+    file_digest,
+)
+from objectspace.objects.annotations.image_factors import FactorTable
 from objectspace.objects.masks import encode, mask_box
 from objectspace.objects.records import make_objects, no_objects
 
@@ -73,42 +78,46 @@ class MaskImages(AnnotationSet):
         """No factors: a mask is a shape."""
         return ()
 
-    def contents(self, photo: Path | str) -> str:
+    def contents(self, image_path: Path | str) -> str:
         """Return a digest of the image's mask and label."""
-        mask = file_digest(companion(self.folder, photo, self._name(photo)))
-        return recipe_digest({"label": self._label(str(photo)), "mask": mask})
+        mask = file_digest(companion(self.folder, image_path, self._name(image_path)))
+        return recipe_digest({"label": self._label(str(image_path)), "mask": mask})
 
-    def files(self, photo: Path | str) -> Sequence[Path]:
+    def files(self, image_path: Path | str) -> Sequence[Path]:
         """Return the image's mask, and the path at which it was expected."""
-        name = self._name(photo)
-        path = companion(self.folder, photo, name)
+        name = self._name(image_path)
+        path = companion(self.folder, image_path, name)
         return (self.folder / name,) if path is None else (path, self.folder / name)
 
-    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+    def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the masks without an image; an image without a mask is a problem of its own."""
         shape = glob.escape(Path(self.pattern).name).replace("{stem}", "*").replace("{name}", "*")
         masks = self.folder.rglob(f"*{Path(self.pattern).suffix}")
         files = (path for path in masks if fnmatch.fnmatchcase(path.name, shape))
-        claims = {str(photo): companion(self.folder, photo, self._name(photo)) for photo in photos}
+        claims = {
+            str(image_path): companion(self.folder, image_path, self._name(image_path))
+            for image_path in image_paths
+        }
         return coverage_by_files(files, claims)._replace(unnamed=())
 
     def objects_of(self, image: Image) -> Annotated:
         """Return the image's one object, or the problem with its mask."""
-        photo = Path(image.path)
-        name = self._name(photo)
-        path = companion(self.folder, photo, name)
+        image_path = Path(image.path)
+        name = self._name(image_path)
+        path = companion(self.folder, image_path, name)
         if path is None:
             return _problem(self.folder / name, f"there is no such mask image for {image.path}")
         try:
-            picture = read_image(path)
+            mask_image = read_image(path)
         except ImageError as error:
             return _problem(path, error.reason)
-        if (picture.width, picture.height) != (image.width, image.height):
+        if (mask_image.width, mask_image.height) != (image.width, image.height):
             return _problem(
                 path,
-                f"is {picture.width} x {picture.height} pixels, its photo {image.width} x {image.height}",
+                f"is {mask_image.width} x {mask_image.height} pixels, "
+                f"its photo {image.width} x {image.height}",
             )
-        brightness = picture.pixels.max(2)
+        brightness = mask_image.pixels.max(2)
         if not brightness.any():
             return _problem(path, "is an empty mask, expected bright pixels where the object is")
         mask = encode(brightness > brightness.max() / 2)
@@ -121,12 +130,12 @@ class MaskImages(AnnotationSet):
         )
         return Annotated(objects)
 
-    def _name(self, photo: Path | str) -> str:
-        photo = Path(photo)
-        return self.pattern.replace("{stem}", photo.stem).replace("{name}", photo.name)
+    def _name(self, image_path: Path | str) -> str:
+        image_path = Path(image_path)
+        return self.pattern.replace("{stem}", image_path.stem).replace("{name}", image_path.name)
 
-    def _label(self, photo: str) -> str:
-        own = None if self.factors is None else self.factors.label_of(photo)
+    def _label(self, image_path: str) -> str:
+        own = None if self.factors is None else self.factors.label_of(image_path)
         return self.label if own is None else own
 
 

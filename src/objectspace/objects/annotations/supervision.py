@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.images import Image
-from objectspace.objects.annotations.reader import ShapeError, inside
+from objectspace.objects.annotations.annotation_reader import ShapeError, inside
 from objectspace.objects.labels import coco_spelling
 from objectspace.objects.masks import decode, encode, mask_area
 from objectspace.objects.records import Mask, Objects, can_be_column, make_objects

@@ -18,8 +18,7 @@ import numpy as np
 from objectspace.errors import AnnotationError, counted
 from objectspace.files import printable_path, recipe_digest
 from objectspace.images import Image
-from objectspace.objects.annotations.attributes import attribute_columns
-from objectspace.objects.annotations.reader import (
+from objectspace.objects.annotations.annotation_reader import (
     Annotated,
     AnnotationSet,
     Coverage,
@@ -30,8 +29,9 @@ from objectspace.objects.annotations.reader import (
     entry_of,
     file_digest,
     inside,
-    shared_photos,
+    shared_images,
 )
+from objectspace.objects.annotations.attributes import attribute_columns
 from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
 from objectspace.objects.annotations.voc_masks import read_classes, read_object_masks
 from objectspace.objects.annotations.voc_xml import VocFile, VocObject, read_voc_file
@@ -40,7 +40,7 @@ from objectspace.objects.masks import mask_box
 from objectspace.objects.records import Mask, no_objects
 
 #: The folders of a development kit.
-_XML, _OBJECTS, _CLASSES, _PHOTOS = "Annotations", "SegmentationObject", "SegmentationClass", "JPEGImages"
+_XML, _OBJECTS, _CLASSES, _IMAGES = "Annotations", "SegmentationObject", "SegmentationClass", "JPEGImages"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,28 +103,28 @@ class VocAnnotations(AnnotationSet):
         """The names of all attributes."""
         return self.attributes.keys()
 
-    def contents(self, photo: Path | str) -> str:
+    def contents(self, image_path: Path | str) -> str:
         """Return a digest of the image's file as it was when the folder was opened, and of its masks."""
-        entry = self._entry(photo)
+        entry = self._entry(image_path)
         if entry is None:
             return recipe_digest({"file": None})
         masks = [file_digest(path) for path in (entry.objects, entry.classes)]
         return recipe_digest({"file": entry.file, "broken": entry.broken, "masks": masks})
 
-    def files(self, photo: Path | str) -> Sequence[Path]:
+    def files(self, image_path: Path | str) -> Sequence[Path]:
         """Return the image's XML file and its masks, where there are any."""
-        entry = self._entry(photo)
+        entry = self._entry(image_path)
         paths = () if entry is None else (entry.path, entry.objects, entry.classes)
         return tuple(path for path in paths if path is not None)
 
-    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+    def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the annotated images and the job's images without a counterpart."""
-        found = ((str(photo), self._entry(photo)) for photo in photos)
-        claims = {photo: None if entry is None else entry.path for photo, entry in found}
+        found = ((str(image_path), self._entry(image_path)) for image_path in image_paths)
+        claims = {image_path: None if entry is None else entry.path for image_path, entry in found}
         claimed = set(claims.values())
         missing = (entry.name for entry in self.by_path.values() if entry.path not in claimed)
-        unnamed = (photo for photo, path in claims.items() if path is None)
-        return Coverage(tuple(missing), tuple(unnamed), shared=shared_photos(claims))
+        unnamed = (image_path for image_path, path in claims.items() if path is None)
+        return Coverage(tuple(missing), tuple(unnamed), shared=shared_images(claims))
 
     def objects_of(self, image: Image) -> Annotated:
         """Return the image's objects in the order of their numbers, duplicates once."""
@@ -148,9 +148,9 @@ class VocAnnotations(AnnotationSet):
         objects = objects_of_shapes(image.image_id, self.source, shapes, self.attributes)
         return Annotated(objects, tuple(problems))
 
-    def _entry(self, photo: Path | str) -> _Entry | None:
-        place = entry_of(_key(Path(photo).absolute()), self.by_path)
-        return place if place is not None else entry_of(photo, self.by_image)
+    def _entry(self, image_path: Path | str) -> _Entry | None:
+        place = entry_of(_key(Path(image_path).absolute()), self.by_path)
+        return place if place is not None else entry_of(image_path, self.by_image)
 
 
 def open_voc(folder: Path | str) -> VocAnnotations:
@@ -211,7 +211,7 @@ def _beside(folder: Path, path: Path, own: str, other: str) -> Path | None:
 
 def _key(path: Path) -> Path:
     """Return the common part of an image's path and its annotation's: no suffix, no folder of the kit."""
-    kit = (_XML, _OBJECTS, _PHOTOS)
+    kit = (_XML, _OBJECTS, _IMAGES)
     return Path(*(part for part in path.parts[:-1] if part not in kit), path.stem)
 
 
@@ -295,7 +295,7 @@ def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> S
 
 
 def _mask_is_elsewhere(shape: Shape) -> bool:
-    """Tell whether a mask lies outside the box of its number: the two are numbered differently."""
+    """Return whether a mask is outside the box of its number: the two are numbered differently."""
     if shape.mask is None:
         return False
     other = mask_box(shape.mask)

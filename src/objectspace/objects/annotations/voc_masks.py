@@ -53,15 +53,15 @@ def read_classes(objects: Path, classes: Path, image_wh: tuple[int, int]) -> Map
 def _read_numbers(path: Path, image_wh: tuple[int, int]) -> NDArray[np.uint8]:
     """Read the number (h, w) of each pixel: its palette index, or its place in VOC's color map."""
     try:
-        with PIL.Image.open(path, formats=("PNG",)) as picture:
-            if picture.size != image_wh:
-                sizes = "{} x {} pixels, its photo {} x {}".format(*picture.size, *image_wh)
+        with PIL.Image.open(path, formats=("PNG",)) as mask_image:
+            if mask_image.size != image_wh:
+                sizes = "{} x {} pixels, its photo {} x {}".format(*mask_image.size, *image_wh)
                 raise AnnotationError(printable_path(path), f"is {sizes}")
-            if picture.mode in ("P", "L"):
-                return np.array(picture)
-            if picture.mode == "RGB":
-                return _numbers_of_colors(np.array(picture), path)
-            reason = f"is a picture of mode {picture.mode}, expected a palette (P), L or RGB"
+            if mask_image.mode in ("P", "L"):
+                return np.array(mask_image)
+            if mask_image.mode == "RGB":
+                return _numbers_of_colors(np.array(mask_image), path)
+            reason = f"is a picture of mode {mask_image.mode}, expected a palette (P), L or RGB"
             raise AnnotationError(printable_path(path), reason)
     except AnnotationError:
         raise

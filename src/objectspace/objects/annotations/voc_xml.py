@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from objectspace.files import read_bytes
-from objectspace.objects.annotations.reader import FormError
+from objectspace.objects.annotations.annotation_reader import FormError
 
 #: An image with ten thousand objects is a quarter of it; VOC's own files are a thousandth.
 _FILE_LIMIT = 16 << 20
@@ -84,7 +84,7 @@ def _parsed(data: bytes) -> Element:
 
 
 def _refused(*_: object) -> NoReturn:
-    """Entities are declared in a DOCTYPE: they reach other files, or grow from lines to gigabytes."""
+    """Refuse a DOCTYPE: its entities read other files, or grow from lines to gigabytes."""
     raise FormError("has a DOCTYPE, which is not read; remove it")
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from objectspace.errors import AnnotationError
 from objectspace.files import content_id, printable_path, read_text, recipe_digest
 from objectspace.images import Image
-from objectspace.objects.annotations.reader import (
+from objectspace.objects.annotations.annotation_reader import (
     Annotated,
     AnnotationSet,
     Coverage,
@@ -64,7 +64,7 @@ class LabelFiles(AnnotationSet):
     names: tuple[str, ...]
 
     @abstractmethod
-    def label_file(self, photo: Path | str) -> Path | None:
+    def label_file(self, image_path: Path | str) -> Path | None:
         """Return the image's label file; None where there is none, as for an image without objects."""
 
     @property
@@ -77,15 +77,15 @@ class LabelFiles(AnnotationSet):
         """No factors: a line is a class and numbers of the shape."""
         return ()
 
-    def contents(self, photo: Path | str) -> str:
+    def contents(self, image_path: Path | str) -> str:
         """Return a digest of the class names and of the image's label file."""
         return recipe_digest(
-            {"names": _names_digest(self.names), "file": file_digest(self.label_file(photo))}
+            {"names": _names_digest(self.names), "file": file_digest(self.label_file(image_path))}
         )
 
-    def files(self, photo: Path | str) -> Sequence[Path]:
+    def files(self, image_path: Path | str) -> Sequence[Path]:
         """Return the image's label file, where there is one."""
-        path = self.label_file(photo)
+        path = self.label_file(image_path)
         return () if path is None else (path,)
 
     def objects_of(self, image: Image) -> Annotated:
@@ -129,14 +129,15 @@ class YoloAnnotations(LabelFiles):
     def __repr__(self) -> str:
         return f"YoloAnnotations({str(self.folder)!r}: {len(self.names)} classes)"
 
-    def label_file(self, photo: Path | str) -> Path | None:
+    def label_file(self, image_path: Path | str) -> Path | None:
         """Return the file in the folder that has the image's name."""
-        return companion(self.folder, photo, f"{Path(photo).stem}.txt")
+        return companion(self.folder, image_path, f"{Path(image_path).stem}.txt")
 
-    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+    def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the label files without an image, and the images without a label file."""
         return coverage_by_files(
-            label_files(self.folder), {str(photo): self.label_file(photo) for photo in photos}
+            label_files(self.folder),
+            {str(image_path): self.label_file(image_path) for image_path in image_paths},
         )
 
 

@@ -16,14 +16,14 @@ import yaml
 
 from objectspace.errors import AnnotationError
 from objectspace.files import printable_path, read_bytes, read_text
-from objectspace.objects.annotations.reader import (
+from objectspace.objects.annotations.annotation_reader import (
     Coverage,
     FormError,
     coverage_by_files,
     is_file,
     is_text,
     kind,
-    shared_photos,
+    shared_images,
 )
 from objectspace.objects.annotations.yolo import LabelFiles, label_files
 from objectspace.objects.labels import check_names
@@ -54,22 +54,22 @@ class YoloDataset(LabelFiles):
         places = [str(folder) for folder in self.folders]
         return f"YoloDataset({str(self.path)!r}: {len(self.names)} classes, images in {places})"
 
-    def label_file(self, photo: Path | str) -> Path | None:
+    def label_file(self, image_path: Path | str) -> Path | None:
         """Return the file of Ultralytics' rule, for an image of the data set, where it exists."""
-        path = self._claim(photo)
+        path = self._claim(image_path)
         return path if path is not None and is_file(path) else None
 
-    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+    def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the label files and listed images without an image of the job, and vice versa."""
-        claims = {str(photo): self._claim(photo) for photo in photos}
+        claims = {str(image_path): self._claim(image_path) for image_path in image_paths}
         missing = coverage_by_files(self._label_files(), claims).missing
-        found = {str(photo): self.label_file(photo) for photo in photos}
-        unnamed = (photo for photo, path in found.items() if path is None)
-        return Coverage(missing, tuple(unnamed), shared=shared_photos(found))
+        found = {str(image_path): self.label_file(image_path) for image_path in image_paths}
+        unnamed = (image_path for image_path, path in found.items() if path is None)
+        return Coverage(missing, tuple(unnamed), shared=shared_images(found))
 
-    def _claim(self, photo: Path | str) -> Path | None:
+    def _claim(self, image_path: Path | str) -> Path | None:
         """Return the path of the label file of an image of the data set; None for another image."""
-        image = _place(Path(photo))
+        image = _place(Path(image_path))
         inside = image in self.listed or any(image.is_relative_to(folder) for folder in self.folders)
         return label_file(image) if inside else None
 

@@ -13,8 +13,15 @@ from typing import Literal
 
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError, counted
-from objectspace.report.claims.cells import own_cell_counts
-from objectspace.report.claims.evidence import WINDOW, Column, Evidence, K, Missing, SpaceWithObjects, require
+from objectspace.report.claims.evidence_types import (
+    WINDOW,
+    Column,
+    Evidence,
+    K,
+    Missing,
+    SpaceWithObjects,
+    require,
+)
 from objectspace.report.claims.location import groups_in_tsne, place_beside_phase, place_in_two
 from objectspace.report.claims.neighbors import (
     labels_separate,
@@ -26,6 +33,7 @@ from objectspace.report.claims.neighbors import (
     style_agrees,
     style_before_orientation,
 )
+from objectspace.report.claims.zeroed_cells import own_cell_counts
 
 __all__ = [
     "CLAIMS",
@@ -69,7 +77,7 @@ class Finding:
 
 
 def judge(estimate: Estimate, better: int) -> Verdict:
-    """Return the verdict on a claim: the interval of value - chance must lie strictly on one side of 0.
+    """Return the verdict on a claim: the interval of value - chance must be strictly on one side of 0.
 
     To hold, the permutation test must agree too where there is one: p <= LEVEL. Fewer than FEWEST groups give
     no verdict.
@@ -102,14 +110,14 @@ class Claim:
 
 
 def _weigh(claim: Claim, evidence: Evidence, seed: int) -> Finding:
-    told = (claim.key, claim.claim, claim.section, claim.measure, claim.better)
+    fields = (claim.key, claim.claim, claim.section, claim.measure, claim.better)
     try:
         estimate = claim.estimate(evidence, seed)
     except InputError as error:
-        return Finding(*told, estimate=None, verdict="not shown here", reason=str(error))
+        return Finding(*fields, estimate=None, verdict="not shown here", reason=str(error))
     verdict = judge(estimate, claim.better)
     reason = _undecided(estimate) if verdict == "not shown here" else ""
-    return Finding(*told, estimate=estimate, verdict=verdict, reason=reason)
+    return Finding(*fields, estimate=estimate, verdict=verdict, reason=reason)
 
 
 def _undecided(estimate: Estimate) -> str:
@@ -201,7 +209,7 @@ CLAIMS = (
     ),
     Claim(
         "location",
-        "The first two components of a moved object's windows tell where it is.",
+        "The first two components of a moved object's windows hold its position.",
         "IV, location",
         "held-out R² of the box's left and top edge from the first two components, the worse of both",
         1,
@@ -209,7 +217,7 @@ CLAIMS = (
     ),
     Claim(
         "place, not phase",
-        "What the first two components tell is the place in the picture (not the place within a cell).",
+        "What the first two components hold is the position in the picture (not that within a cell).",
         "IV, location",
         "the same R²; in the place of chance, that of the position within the cell, the better of both",
         1,

@@ -47,7 +47,7 @@ ON_BELOW = 0.2
 BESIDE_GAP = 0.25
 
 #: Fewer photos of people on chairs give no interval: a bootstrap over a few equal values has no spread.
-FEWEST_PHOTOS = 10
+FEWEST_IMAGES = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +89,8 @@ class ChairTest:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         estimates = {name: getattr(self, name) for name in ("on", "beside", "difference")}
-        told = {name: None if one is None else one.to_json() for name, one in estimates.items()}
-        return {"space": self.space, "k": self.k, "people": self.people, "source": self.source, **told}
+        values = {name: None if one is None else one.to_json() for name, one in estimates.items()}
+        return {"space": self.space, "k": self.k, "people": self.people, "source": self.source, **values}
 
 
 def find_people(objects: Objects) -> People:
@@ -119,9 +119,9 @@ def company_by_boxes(person: NDArray[np.float32], chair: NDArray[np.float32]) ->
     shared = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
     overlap = np.maximum(shared, 0).prod(-1) / area(person)[:, None]
     chair_wh = other[..., 2:] - other[..., :2]
-    aside = np.abs((one[..., 0] + one[..., 2]) - (other[..., 0] + other[..., 2])) / 2 / chair_wh[..., 0]
+    offset = np.abs((one[..., 0] + one[..., 2]) - (other[..., 0] + other[..., 2])) / 2 / chair_wh[..., 0]
     below = (one[..., 3] - other[..., 3]) / chair_wh[..., 1]
-    on = ((overlap >= ON_OVERLAP) & (aside <= ON_ASIDE) & (below <= ON_BELOW)).any(1)
+    on = ((overlap >= ON_OVERLAP) & (offset <= ON_ASIDE) & (below <= ON_BELOW)).any(1)
     gap = np.maximum(-shared, 0).max(-1)
     near = (gap <= BESIDE_GAP * (one[..., 3] - one[..., 1])).any(1)
     return on, near & ~on
@@ -138,11 +138,11 @@ def measure_chairs(
         raise InputError(f"space {space.name}: its vectors and the objects are not in the same order")
     people = find_people(objects)
     images = objects.image_id[people.rows]
-    photos = len(np.unique(images[people.on]))
-    if photos < FEWEST_PHOTOS:
+    image_count = len(np.unique(images[people.on]))
+    if image_count < FEWEST_IMAGES:
         raise InputError(
-            f"people are on chairs in {counted(photos, 'photo')} of space {space.name}, "
-            f"expected {FEWEST_PHOTOS} or more"
+            f"people are on chairs in {counted(image_count, 'photo')} of space {space.name}, "
+            f"expected {FEWEST_IMAGES} or more"
         )
     groups = make_groups(images)
     vectors, ids = space.vectors[people.rows], space.object_id[people.rows]
@@ -209,11 +209,11 @@ class _Company:
         group = self.groups.group[rows]
         (low, high), excess = bootstrap(np.hstack([own, pooled]), group, statistics, seed=seed)
         value, chance = float(_gap(own.sum(0))), float(_gap(pooled.sum(0)))
-        p, photos = p_value(value, np.array(null)), len(np.unique(group))
-        return Estimate(value, chance, low, high, len(rows), photos, p, excess)
+        p, image_count = p_value(value, np.array(null)), len(np.unique(group))
+        return Estimate(value, chance, low, high, len(rows), image_count, p, excess)
 
     def _parts(self, on: Bool, beside: Bool) -> Matrix:
-        """(n, 4) each person's part of the sums of :func:`_gap`."""
+        """Return each person's part (n, 4) of the sums of :func:`_gap`."""
         shares = self._shares(on)
         return np.stack([on * shares, on, beside * shares, beside], axis=1)
 
@@ -226,12 +226,12 @@ class _Company:
     def _random(self, on: Bool) -> Matrix:
         """Return the share (n,) of people on chairs among those of other photos."""
         group = self.groups.group
-        in_photo = np.bincount(group, weights=on)[group]
-        shares: Matrix = (on.sum() - in_photo) / (len(on) - np.bincount(group)[group])
+        in_image = np.bincount(group, weights=on)[group]
+        shares: Matrix = (on.sum() - in_image) / (len(on) - np.bincount(group)[group])
         return shares
 
 
 def _gap(sums: Matrix) -> Matrix:
-    """The mean share of people on chairs less that of people beside one, of sums (4, ...)."""
+    """Return the mean share of people on chairs less that of people beside one, from sums (4, ...)."""
     gap: Matrix = ratio(sums[0], sums[1]) - ratio(sums[2], sums[3])
     return gap

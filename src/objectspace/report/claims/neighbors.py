@@ -12,7 +12,7 @@ from objectspace.analyses.statistics import Estimate, estimate_mean, p_value, pe
 from objectspace.errors import InputError
 from objectspace.neighbors import ExactIndex
 from objectspace.report.claims.chairs import measure_chairs
-from objectspace.report.claims.evidence import (
+from objectspace.report.claims.evidence_types import (
     Column,
     Evidence,
     K,
@@ -40,9 +40,7 @@ def _orientation(evidence: Evidence) -> Column:
 
 
 def _style(evidence: Evidence) -> Column:
-    return require(
-        evidence.style, "no column says of which style or sort the objects are; name one as the style"
-    )
+    return require(evidence.style, "no column holds the style or sort of the objects; name one as the style")
 
 
 def _neighbors_agree(held: SpaceWithObjects, column: Column, evidence: Evidence, seed: int) -> Estimate:

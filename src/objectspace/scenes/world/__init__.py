@@ -53,7 +53,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that determines one picture; ``groups`` from far to near, things in one group by their depth."""
+    """The plan of one picture; ``groups`` from far to near, things in one group by their depth."""
 
     background: str
     background_seed: tuple[int, ...]
@@ -67,7 +67,7 @@ class Plan:
 
 
 def draw_scene(seed: int, index: int) -> Scene:
-    """Picture number ``index`` of the world with this seed; the same two numbers give the same bytes.
+    """Draw picture number ``index`` of the world with this seed; the same two numbers give the same bytes.
 
     >>> osp.draw_scene(seed=7, index=0)
     Scene(416 x 416 pixels: couch)
@@ -106,7 +106,7 @@ def _single(elevation: float, random: np.random.Generator) -> tuple[Placed, ...]
 
 
 def _pair(elevation: float, random: np.random.Generator) -> tuple[Placed, ...]:
-    """A person on a chair or beside it, standing or sitting: all four equally often: pose tells nothing."""
+    """Draw a person on or beside a chair, standing or sitting, all four equally often: pose is no clue."""
     on = random.random() < 0.5
     pose = ("standing", "sitting")[random.integers(2)]
     if on:
@@ -130,7 +130,7 @@ def _together(
     angle: float,
     random: np.random.Generator,
 ) -> tuple[Placed, ...]:
-    """Things (kind, pose, place, company) facing one way, at scale 1 with the origin at pixel 0, 0."""
+    """Return things (kind, pose, place, company) facing one way, at scale 1 with the origin at pixel 0, 0."""
     yaw = float(random.uniform(0, 360))
     view = View(turn_z(angle) @ turn_x(elevation) @ turn_y(yaw), 1.0, 0.0, 0.0)
     group = []
@@ -157,7 +157,7 @@ def _wear(random: np.random.Generator) -> Wear:
 def _fitted(
     group: tuple[Placed, ...], others: list[tuple[Matrix, tuple[Placed, ...]]], random: np.random.Generator
 ) -> list[tuple[Matrix, tuple[Placed, ...]]]:
-    """The group at a size and place where it hides little, with its box; nothing if there is no such place.
+    """Return the group and its box where it fits and hides little; nothing without such a place.
 
     Smaller sizes are tried as the picture fills up.
     """
@@ -184,7 +184,7 @@ def _fitted(
 
 
 def _overlap(first: Matrix, second: Matrix) -> float:
-    """The share of the smaller box that the two have in common."""
+    """Return the share of the smaller box that the two have in common."""
     shared = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
     if (shared <= 0).any():
         return 0.0
@@ -193,7 +193,7 @@ def _overlap(first: Matrix, second: Matrix) -> float:
 
 
 def _numbered(groups: Sequence[tuple[Placed, ...]]) -> tuple[tuple[Placed, ...], ...]:
-    """The same groups, each companion named by its number among the objects of the picture."""
+    """Return the same groups, each companion named by its number among the objects of the picture."""
     numbered, first = [], 0
     for group in groups:
         members = [placed for placed in group if placed.kind]
@@ -293,6 +293,6 @@ def _factors(plan: Plan, objects: Sequence[Placed], visible: NDArray[np.float64]
 
 
 def _center(placed: Placed) -> tuple[float, float]:
-    """Where the middle of the model is seen, in pixels."""
+    """Return where the middle of the model is seen, in pixels."""
     x, y, _ = placed.view.turn @ placed.model.middle
     return placed.view.x + placed.view.scale * x, placed.view.y - placed.view.scale * y

@@ -1,4 +1,4 @@
-"""What stands behind the objects: plain, gradient, texture or clutter."""
+"""Backgrounds of the world's pictures: plain, gradient, texture or clutter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Pixels = NDArray[np.uint8]
 
 
 def draw_background(name: str, size: int, light: Matrix, random: np.random.Generator) -> Pixels:
-    """A square background (size, size, 3) of one of ``BACKGROUNDS``."""
+    """Draw a square background (size, size, 3) of one of ``BACKGROUNDS``."""
     return _DRAWERS[name](size, light, random)
 
 
@@ -34,14 +34,14 @@ def _plain(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
 
 
 def _gradient(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
-    """From one color to another along a line of any direction."""
+    """Draw a gradient from one color to another in any direction."""
     across, down = _plane(size, random)
     share = (across + down + 1) / 2
     return _mixed(np.clip(share, 0, 1), _color(random), _color(random))
 
 
 def _texture(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
-    """Clouds, planks or weave in two colors."""
+    """Draw clouds, planks or weave in two colors."""
     first, second = _color(random), _color(random)
     across, down = _plane(size, random)
     period = random.uniform(20, 60)
@@ -57,7 +57,7 @@ def _texture(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
 
 
 def _clutter(size: int, light: Matrix, random: np.random.Generator) -> Pixels:
-    """Solids of no kind, in any color and also in the styles that the objects wear."""
+    """Draw solids of no kind, in any color and also in the styles of the objects."""
     pixels = _gradient(size, light, random)
     for _ in range(random.integers(8, 19)):
         shape = ("ellipsoid", "box", "cone")[random.integers(3)]
@@ -82,13 +82,13 @@ def _clutter_wear(random: np.random.Generator) -> Wear:
 
 
 def _color(random: np.random.Generator) -> Floats:
-    """Any brightness, weak to middling saturation."""
+    """Draw a color of any brightness and low to middling saturation."""
     gray = random.uniform(50, 225)
     return np.clip(gray + random.normal(0, 28, 3), 0, 255).astype(np.float32)
 
 
 def _plane(size: int, random: np.random.Generator) -> tuple[Floats, Floats]:
-    """Two crossed coordinates (size, size) over the picture, in [-0.71, 0.71], turned by any angle."""
+    """Return two crossed coordinates (size, size) over the picture, in [-0.71, 0.71], turned by any angle."""
     angle = random.uniform(0, 2 * np.pi)
     line = np.linspace(-0.5, 0.5, size, dtype=np.float32)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
@@ -96,7 +96,7 @@ def _plane(size: int, random: np.random.Generator) -> tuple[Floats, Floats]:
 
 
 def _clouds(size: int, random: np.random.Generator) -> Floats:
-    """Smooth noise in about [0, 1]: coarse grids of numbers, interpolated and added."""
+    """Return smooth noise in about [0, 1]: coarse grids of numbers, interpolated and added."""
     total = np.zeros((size, size), np.float32)
     for cells, weight in ((4, 0.5), (9, 0.3), (23, 0.2)):
         grid = random.random((cells + 1, cells + 1), np.float32)

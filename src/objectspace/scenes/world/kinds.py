@@ -28,13 +28,13 @@ def _block(center: Point, half: Point, paint: str, turn: NDArray[np.float64] | N
 
 
 def _limb(start: Point, end: Point, radius: float, paint: str, taper: float = 1.0) -> Solid:
-    """A round bar between two points; ``taper``: its radius at the end as a share of that at the start."""
+    """Return a round bar between two points; ``taper`` is its end radius as a share of that at the start."""
     axis = np.subtract(end, start)
     length = float(np.linalg.norm(axis))
     up = axis / length
-    aside = np.cross(up, (1.0, 0, 0) if abs(up[0]) < 0.9 else (0, 0, 1.0))
-    aside /= np.linalg.norm(aside)
-    turn = np.stack([aside, up, np.cross(aside, up)], axis=1)
+    across = np.cross(up, (1.0, 0, 0) if abs(up[0]) < 0.9 else (0, 0, 1.0))
+    across /= np.linalg.norm(across)
+    turn = np.stack([across, up, np.cross(across, up)], axis=1)
     middle = tuple(float(value) for value in np.add(start, end) / 2)
     return Solid("cone", middle, (radius, length / 2, radius), paint, turn, taper)  # type: ignore[arg-type]
 
@@ -52,7 +52,7 @@ def _standing_person() -> Solids:
 
 
 def _sitting_person() -> Solids:
-    """Hips at the height of the seat above the floor, thighs forward."""
+    """Return a person whose hips are at the height of a seat, thighs forward."""
     hip = SEAT_HEIGHT + 0.10
     return (
         *_both_sides(lambda side: _limb((0.10 * side, hip, 0), (0.13 * side, hip, 0.44), 0.10, "trim", 0.8)),
@@ -65,7 +65,7 @@ def _sitting_person() -> Solids:
 
 
 def _upper_body(hip: float) -> Solids:
-    """From the hips up: trunk, arms a little forward, and a head whose face looks to the front."""
+    """Return a body from the hips up: trunk, arms a little forward, and a head that faces the front."""
     shoulder, head = hip + 0.52, hip + 0.78
     return (
         _ball((0, hip + 0.02, 0), (0.19, 0.12, 0.13), "trim"),
@@ -117,7 +117,7 @@ def _couch() -> Solids:
 
 
 def _potted_plant() -> Solids:
-    """Leaves all round, the longest and the flowers to the front."""
+    """Return a plant with leaves all round, the longest and the flowers to the front."""
     leaves = []
     for number in range(13):
         around = 360 * number / 13 + 8 * (number % 3)
@@ -145,7 +145,7 @@ def _potted_plant() -> Solids:
 
 
 def _cat() -> Solids:
-    """Sitting upright, the tail laid round to its left."""
+    """Return a cat that sits upright, its tail round to its left."""
     return (
         _ball((0, 0.22, -0.06), (0.19, 0.22, 0.21), "style"),
         _ball((0, 0.38, 0.02), (0.135, 0.24, 0.14), "style"),
@@ -173,7 +173,7 @@ def _ear(root: Point, side: float) -> Solid:
 
 
 def _dog() -> Solids:
-    """On four legs, long muzzle, hanging ears, tail up."""
+    """Return a dog on four legs: long muzzle, hanging ears, tail up."""
     return (
         _ball((0, 0.50, -0.08), (0.15, 0.16, 0.40), "style"),
         _ball((0, 0.52, 0.18), (0.155, 0.19, 0.18), "style"),
@@ -202,7 +202,7 @@ def _dog() -> Solids:
 
 
 def _airplane() -> Solids:
-    """Nose to the front, swept wings with an engine under each."""
+    """Return an airplane: nose to the front, swept wings with an engine under each."""
     return (
         _ball((0, 0.34, 0), (0.13, 0.13, 1.0), "style"),
         _ball((0, 0.385, 0.80), (0.075, 0.06, 0.10), "glass"),
@@ -222,7 +222,7 @@ def _airplane() -> Solids:
 
 
 def _apple() -> Solids:
-    """A stem, a leaf that points to the front, and a label stuck on the front."""
+    """Return an apple: a stem, a leaf that points to the front, and a label on the front."""
     return (
         *_both_sides(lambda side: _ball((0.035 * side, 0.33, 0), (0.31, 0.31, 0.33), "style")),
         _ball((0, 0.25, 0), (0.25, 0.25, 0.25), "style"),
@@ -249,11 +249,11 @@ _SOLIDS: dict[str, Callable[[], Solids]] = {
 
 @cache
 def model_of(name: str) -> Model:
-    """The model of a kind, or of a ``sitting person``; built once."""
+    """Return the model of a kind, or of a ``sitting person``; built once."""
     return build(_SOLIDS[name]())
 
 
 @cache
 def crate() -> Model:
-    """What someone sits on who has no chair: scenery, not an object."""
+    """Return the seat of a person without a chair: scenery, not an object."""
     return build((_block((0, SEAT_HEIGHT / 2, -0.02), (0.24, SEAT_HEIGHT / 2, 0.2), "style"),))

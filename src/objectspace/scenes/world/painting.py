@@ -16,7 +16,7 @@ GLOSS = 24  # exponent of Blinn's highlight
 
 @dataclass(frozen=True, slots=True)
 class Wear:
-    """How one object looks: its style, a tint (r, g, b) near 1 of its own, the colors of skin and hair."""
+    """The look of one object: its style, a tint (r, g, b) near 1 of its own, the colors of skin and hair."""
 
     style: Style
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -24,7 +24,7 @@ class Wear:
     hair: tuple[int, int, int] = (36, 28, 26)
 
     def color(self, paint: str) -> tuple[float, float, float]:
-        """The plain color of a paint; for ``style`` its first."""
+        """Return the plain color of a paint; for ``style`` its first."""
         if paint in ("style", "trim"):
             share = 1.0 if paint == "style" else 0.6
             red, green, blue = self.style.first
@@ -34,7 +34,7 @@ class Wear:
 
 
 def paint_sight(model: Model, view: View, sight: Sight, wear: Wear, light: Matrix) -> NDArray[np.uint8]:
-    """The colors (n, 3) of the seen pixels, row by row; ``light`` (3,): unit vector to the lamp."""
+    """Return the colors (n, 3) of the seen pixels, row by row; ``light`` (3,): unit vector to the lamp."""
     point, normal = surface(model, view, sight)
     solid = sight.solid[sight.seen]
     color = np.array([wear.color(paint) for paint in model.paints], np.float32)[solid]
@@ -48,7 +48,7 @@ def paint_sight(model: Model, view: View, sight: Sight, wear: Wear, light: Matri
 
 
 def _lit(color: Floats, normal: Floats, light: Matrix, shine: float) -> NDArray[np.uint8]:
-    """Lambert's diffuse light, Blinn's highlight, and edges that turn away a little darker."""
+    """Return Lambert's diffuse light, Blinn's highlight, and edges a little darker."""
     halfway = light + np.array([0.0, 0.0, 1.0])
     halfway /= np.linalg.norm(halfway)
     diffuse = np.maximum(light.astype(np.float32) @ normal, 0)

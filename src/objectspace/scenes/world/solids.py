@@ -24,19 +24,19 @@ NOWHERE = np.float32(-1e9)  # the depth of a pixel that shows nothing
 
 
 def turn_x(degrees: float) -> Matrix:
-    """Rotation about x by degrees (3, 3): y turns toward z."""
+    """Return the rotation (3, 3) about x by degrees: y turns toward z."""
     cos, sin = _cos_sin(degrees)
     return np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
 
 
 def turn_y(degrees: float) -> Matrix:
-    """Rotation about y by degrees (3, 3): z turns toward x."""
+    """Return the rotation (3, 3) about y by degrees: z turns toward x."""
     cos, sin = _cos_sin(degrees)
     return np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
 
 
 def turn_z(degrees: float) -> Matrix:
-    """Rotation about z by degrees (3, 3): x turns toward y."""
+    """Return the rotation (3, 3) about z by degrees: x turns toward y."""
     cos, sin = _cos_sin(degrees)
     return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
 
@@ -81,12 +81,12 @@ class Model:
     diameter: float
 
     def moved(self, by: Point) -> Model:
-        """The same model elsewhere."""
+        """Return the same model elsewhere."""
         return replace(self, centers=self.centers + by, middle=self.middle + by)
 
 
 def build(solids: Sequence[Solid]) -> Model:
-    """The solids as one model."""
+    """Return the solids as one model."""
     turns = [np.eye(3) if solid.turn is None else solid.turn for solid in solids]
     centers = np.array([solid.center for solid in solids], np.float64)
     axes = np.array([turn * solid.half for turn, solid in zip(turns, solids, strict=True)])
@@ -115,9 +115,9 @@ class View:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """What a camera sees of one model, cut to the window of the picture that holds it.
+    """A camera's view of one model, cut to the window of the picture that holds it.
 
-    ``left``, ``top``: where the window lies, in pixels; ``depth`` float32 (h, w): in model units, near is
+    ``left``, ``top``: the window's position in pixels; ``depth`` float32 (h, w): in model units, near is
     large; ``solid`` int16 (h, w): the number of the solid that is seen, -1 for none.
     """
 
@@ -139,7 +139,7 @@ class Sight:
 
 
 def extent(model: Model, turn: Matrix) -> Matrix:
-    """The box that holds the model as the camera sees it: (left, bottom, right, top) in model units."""
+    """Return the box of the model as the camera sees it: (left, bottom, right, top) in model units."""
     centers = (model.centers @ turn.T)[:, :2]
     reach = _reach(model, turn)
     box: Matrix = np.concatenate([(centers - reach).min(axis=0), (centers + reach).max(axis=0)])
@@ -147,7 +147,7 @@ def extent(model: Model, turn: Matrix) -> Matrix:
 
 
 def _reach(model: Model, turn: Matrix) -> Matrix:
-    """Half the width and height (n, 2) of each solid in the picture; for a cone, of the box around it."""
+    """Return half the width and height (n, 2) of each solid as seen; for a cone, of the box around it."""
     rows = (turn @ model.axes)[:, :2]
     round_ones = np.array([shape == "ellipsoid" for shape in model.shapes])[:, None]
     reach = np.where(round_ones, np.linalg.norm(rows, axis=2), np.abs(rows).sum(axis=2))
@@ -156,7 +156,7 @@ def _reach(model: Model, turn: Matrix) -> Matrix:
 
 
 def look_at(model: Model, view: View, size_wh: tuple[int, int]) -> Sight:
-    """The nearest solid at every pixel center of a picture of this size."""
+    """Return the nearest solid at every pixel center of a picture of this size."""
     centers = model.centers @ view.turn.T
     reach = _reach(model, view.turn)
     # Unit coordinates gained by a step to the right, up and toward the camera: the columns of each inverse.
@@ -182,7 +182,7 @@ def look_at(model: Model, view: View, size_wh: tuple[int, int]) -> Sight:
 
 
 def _windows(low: Matrix, high: Matrix, view: View, size_wh: tuple[int, int]) -> NDArray[np.int64]:
-    """The pixels (n, 4) left, top, right, bottom whose centers can lie between these corners (n, 2)."""
+    """Return the pixels (n, 4) left, top, right, bottom whose centers can be between corners (n, 2)."""
     corners = np.stack(
         [
             np.floor(view.x + low[:, 0] * view.scale),
@@ -197,7 +197,7 @@ def _windows(low: Matrix, high: Matrix, view: View, size_wh: tuple[int, int]) ->
 
 
 def _meet_ellipsoid(across: Floats, up: Floats, steps: Matrix, taper: float) -> Floats:
-    """Largest depth w with |A u + B v + C w| = 1."""
+    """Return the largest depth w with |A u + B v + C w| = 1."""
     a_a, a_b, a_c, b_b, b_c, c_c = _products(steps, np.ones(3))
     b = across * a_c + up * b_c
     inside = across**2 * (a_c**2 - c_c * a_a) + up**2 * (b_c**2 - c_c * b_b) + c_c
@@ -207,7 +207,7 @@ def _meet_ellipsoid(across: Floats, up: Floats, steps: Matrix, taper: float) -> 
 
 
 def _meet_box(across: Floats, up: Floats, steps: Matrix, taper: float) -> Floats:
-    """The last of the three near faces that a ray enters, if it has not left by a far one."""
+    """Return the last of the three near faces that a ray enters, if it has not left by a far one."""
     along = _never_zero(steps[:, 2])
     right, rise = (np.float32(1) * (steps[:, axis] / along) for axis in (0, 1))
     thickness = 2 / np.abs(along)
@@ -221,7 +221,7 @@ def _meet_box(across: Floats, up: Floats, steps: Matrix, taper: float) -> Floats
 
 
 def _meet_cone(across: Floats, up: Floats, steps: Matrix, taper: float) -> Floats:
-    """A cone cut at both ends: x^2 + z^2 <= (m + s y)^2 with radius 1 at y = -1 and ``taper`` at y = 1."""
+    """Intersect a truncated cone: x^2 + z^2 <= (m + s y)^2, radius 1 at y = -1 and ``taper`` at y = 1."""
     middle, slope = (1 + taper) / 2, (taper - 1) / 2
     a_a, a_b, a_c, b_b, b_c, c_c = _products(steps, np.array([1, -(slope**2), 1]))
     lean = middle * slope * steps[1]
@@ -250,7 +250,7 @@ def _meet_cone(across: Floats, up: Floats, steps: Matrix, taper: float) -> Float
 
 
 def _products(steps: Matrix, metric: Matrix) -> tuple[float, float, float, float, float, float]:
-    """Inner products of the columns A, B, C of steps: AA, AB, AC, BB, BC, CC."""
+    """Return inner products of the columns A, B, C of steps: AA, AB, AC, BB, BC, CC."""
     gram = (steps.T * metric) @ steps
     return gram[0, 0], gram[0, 1], gram[0, 2], gram[1, 1], gram[1, 2], gram[2, 2]
 
@@ -264,7 +264,7 @@ _MEETING = {"ellipsoid": _meet_ellipsoid, "box": _meet_box, "cone": _meet_cone}
 
 
 def surface(model: Model, view: View, sight: Sight) -> tuple[Floats, Floats]:
-    """The points seen, row by row: model coordinates (3, n), and unit normals (3, n) in the camera frame."""
+    """Return the seen points row by row: model coordinates (3, n), and unit camera-frame normals (3, n)."""
     rows, columns = np.nonzero(sight.seen)
     solid = sight.solid[rows, columns]
     camera = np.stack(
@@ -284,7 +284,7 @@ def surface(model: Model, view: View, sight: Sight) -> tuple[Floats, Floats]:
 
 
 def _unit_normals(model: Model, solid: NDArray[np.int16], unit: Floats) -> Floats:
-    """Outward normals (n, 3) at points of the solids' surfaces, in each solid's unit frame, of any length."""
+    """Return outward normals (n, 3) at points on the solids, in each solid's unit frame, of any length."""
     shape = np.array(model.shapes)[solid]
     normal = unit.copy()
     face = np.abs(unit).argmax(axis=1)

@@ -50,7 +50,7 @@ class Style:
 
 
 def plain(point: Floats) -> Floats:
-    """The first color only."""
+    """Return zero everywhere: the first color only."""
     return np.zeros(point.shape[1], np.float32)
 
 

@@ -12,7 +12,7 @@ import PIL.Image
 
 from objectspace.errors import InputError
 from objectspace.files import atomic_path, names_in
-from objectspace.scenes.coco import coco_annotation
+from objectspace.scenes.coco_entries import coco_annotation
 from objectspace.scenes.scene import Scene
 from objectspace.scenes.world import KINDS, SIZE, draw_scene
 from objectspace.threads import work_ahead, worker_count
@@ -79,7 +79,7 @@ def _file_name(index: int) -> str:
 
 
 def _annotations(scene: Scene, index: int, *, first_id: int) -> list[Mapping[str, Any]]:
-    """COCO's annotations of one picture; ``companion`` becomes the annotation's id, 0 for none."""
+    """Return COCO's annotations of one picture; ``companion`` becomes the annotation's id, 0 for none."""
     entries: list[Mapping[str, Any]] = []
     for number, kind in enumerate(scene.kinds):
         entry = coco_annotation(

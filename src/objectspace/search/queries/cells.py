@@ -16,8 +16,8 @@ from objectspace.objects.boxes import Frame, clip, first_cells
 from objectspace.objects.records import UNKNOWN, Objects, Provenance, make_objects
 from objectspace.pipeline.stages import cut_box, decode, read_image_file
 from objectspace.search import UNLABELED, Queries
+from objectspace.search.queries.images import BoxReader
 from objectspace.search.queries.networks import space_job
-from objectspace.search.queries.photos import BoxReader
 from objectspace.search.queries.points import check_inside
 from objectspace.store import Store
 
@@ -26,7 +26,7 @@ _SOURCE = f"point@{recipe_digest({'format': 'point of a query'})}"
 
 
 def query_cell(
-    store: Store, photo: Path | str, space: str, point: tuple[float, float], *, device: str = "cpu"
+    store: Store, image_path: Path | str, space: str, point: tuple[float, float], *, device: str = "cpu"
 ) -> Queries:
     """Return the window around the cell that holds a point (x, y) of a photo as one query.
 
@@ -34,11 +34,11 @@ def query_cell(
     """
     # What finds objects does not matter: only the map is read.
     job = space_job(store, space, annotations=BoxReader((0, 0, 1, 1)), device=device)
-    decoded = decode(read_image_file(Path(photo), job), job)
+    decoded = decode(read_image_file(Path(image_path), job), job)
     image, network = decoded.image, job.map_source
     if network is None:
         raise QueryError(f"space {space} was not cut from the map of a whole photo")
-    check_inside(point, (image.width, image.height), str(photo))
+    check_inside(point, (image.width, image.height), str(image_path))
     recipe = store.recipe(space)
     (head,) = [head for head in network.heads if (head.tap, head.stride) == (recipe.tap, recipe.stride)]
     size, frame = recipe.window or 1, network.frame((image.width, image.height))
@@ -47,7 +47,7 @@ def query_cell(
     vectors, _ = cut_windows(features, cells, size)
     objects = _window_object(image, cells, size, head, frame)
     thumbnail = encode_thumbnail(cut_box(image, objects.xyxy[0]))
-    return Queries(objects, vectors, (str(photo),), False, (thumbnail,), point=point)
+    return Queries(objects, vectors, (str(image_path),), False, (thumbnail,), point=point)
 
 
 def _cell_of(point: tuple[float, float], head: Head, frame: Frame, grid_wh: tuple[int, int]) -> Cells:

@@ -27,7 +27,7 @@ def space_detector(
 ) -> Detector:
     """Return the detector whose maps a space was taken from, loaded from where its job found it.
 
-    precision: another one than the space's own, as an occlusion needs float32 whatever made the vectors
+    precision: another one than the space's own, as an occlusion needs float32 for vectors of any precision
     Raises ModelError where that fails, QueryError for a space of crops, of an encoder's map or of vectors
     that were handed in.
     """

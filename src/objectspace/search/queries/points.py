@@ -17,7 +17,7 @@ from objectspace.store import Store
 
 def query_point(
     store: Store,
-    photo: Path | str,
+    image_path: Path | str,
     space: str,
     point: tuple[float, float],
     *,
@@ -32,7 +32,7 @@ def query_point(
     photo that is not in the store, of those that its detector finds.
 
     Raises QueryError for a point outside the photo and where no object holds it; ImageError, ModelError and
-    RecipeError as :func:`query_photo` does.
+    RecipeError as :func:`query_image` does.
 
     >>> x1, y1, x2, y2 = store.objects_of_images([image.image_id]).xyxy[0]
     >>> osp.query_point(store, photos[0], "demo-crop", ((x1 + x2) / 2, (y1 + y2) / 2))
@@ -42,20 +42,20 @@ def query_point(
     if store.recipe(space).route == "window":
         from objectspace.search.queries.cells import query_cell
 
-        return query_cell(store, photo, space, point, device=device)
-    queries = _stored_objects(store, photo, space, point)
+        return query_cell(store, image_path, space, point, device=device)
+    queries = _stored_objects(store, image_path, space, point)
     if queries is None:
-        from objectspace.search.queries.photos import query_photo
+        from objectspace.search.queries.images import query_image
 
-        queries = query_photo(store, photo, space, device=device, confidence=confidence)
-    return _smallest(queries, point, str(photo))
+        queries = query_image(store, image_path, space, device=device, confidence=confidence)
+    return _smallest(queries, point, str(image_path))
 
 
 def _stored_objects(
-    store: Store, photo: Path | str, space: str, point: tuple[float, float]
+    store: Store, image_path: Path | str, space: str, point: tuple[float, float]
 ) -> Queries | None:
     """Return the objects of a stored photo that a space holds as queries; None for other photos."""
-    image = stored_image(store, photo)
+    image = stored_image(store, image_path)
     if image is None:
         return None
     check_inside(point, (image.width, image.height), image.path)
@@ -65,12 +65,12 @@ def _stored_objects(
     return Queries(objects, vectors[rows], (image.path,) * len(objects), stored=True)
 
 
-def _smallest(queries: Queries, point: tuple[float, float], photo: str) -> Queries:
+def _smallest(queries: Queries, point: tuple[float, float], image_path: str) -> Queries:
     row = object_at(queries.objects, point)
     if row is None:
         x, y = point
         raise QueryError(
-            f"no object of {photo} lies at {x:g},{y:g}; name one with box=, or search a window space"
+            f"no object of {image_path} lies at {x:g},{y:g}; name one with box=, or search a window space"
         )
     return Queries(
         queries.objects.take([row]),
@@ -102,10 +102,10 @@ def object_at(objects: Objects, point: tuple[float, float]) -> int | None:
     return int(holding[np.argmin(sizes[holding])]) if len(holding) else None
 
 
-def check_inside(point: tuple[float, float], image_wh: tuple[int, int], photo: str) -> None:
+def check_inside(point: tuple[float, float], image_wh: tuple[int, int], image_path: str) -> None:
     """Raise QueryError for a point outside an image of some width and height."""
     (x, y), (width, height) = point, image_wh
     if not (0 <= x < width and 0 <= y < height):
         raise QueryError(
-            f"point {x:g},{y:g} is outside {photo}, which is {width} x {height}; give x,y in its pixels"
+            f"point {x:g},{y:g} is outside {image_path}, which is {width} x {height}; give x,y in its pixels"
         )

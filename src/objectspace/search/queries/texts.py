@@ -8,11 +8,11 @@ from objectspace.errors import QueryError
 from objectspace.models.encoders import TextEncoder, has_text_tower
 from objectspace.objects.records import no_objects
 from objectspace.search import Queries
+from objectspace.search.queries.images import BoxReader
 from objectspace.search.queries.networks import loading_arguments, space_job
-from objectspace.search.queries.photos import BoxReader
 from objectspace.store import Store
 
-#: The command that makes a space to be searched by words, as an error tells it.
+#: The command that makes a space to be searched by words, for error messages.
 _RECIPE = "objectspace index PHOTOS --store STORE --encoder open_clip:ViT-B-32/laion2b_s34b_b79k"
 
 

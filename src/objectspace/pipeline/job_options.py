@@ -1,4 +1,4 @@
-"""The options of a job, whatever its parts are: plain values."""
+"""The options of a job, the same for all parts: plain values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from objectspace.errors import InputError
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class JobOptions:
-    """How objects are found and embedded, apart from what does it.
+    """Options of finding and embedding objects, the same for all networks.
 
     pools: how vectors are taken from maps, a space each: ``"window3"``, ``"cell"``, ``"roi7"``, ``"mask"``
     scale: "own" head of each object, or the "deepest" (the paper)
@@ -44,5 +44,5 @@ class JobOptions:
 
     @property
     def poolings(self) -> tuple[Pooling, ...]:
-        """What ``pools`` names, each once. Raises InputError for an unknown name."""
+        """The poolings that ``pools`` names, each once. Raises InputError for an unknown name."""
         return tuple(dict.fromkeys(map(parse_pooling, self.pools)))

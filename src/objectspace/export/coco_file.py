@@ -45,17 +45,17 @@ def write_list(stream: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _images(selection: Selection) -> Iterator[dict[str, Any]]:
-    for number, photo in enumerate(selection.photos, start=1):
-        yield {"id": number, "file_name": photo.path, "width": photo.width, "height": photo.height}
+    for number, image in enumerate(selection.images, start=1):
+        yield {"id": number, "file_name": image.path, "width": image.width, "height": image.height}
 
 
 def _annotations(selection: Selection, categories: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    first_photo = 1
+    first_image = 1
     for block in selection.blocks():
         for row in range(len(block)):
             yield {
                 "id": block.start + row + 1,
-                "image_id": first_photo + int(block.photo[row]),
+                "image_id": first_image + int(block.image_row[row]),
                 "category_id": categories[block.objects.label[row]],
                 **_shape(block, row),
                 "iscrowd": 0,
@@ -63,7 +63,7 @@ def _annotations(selection: Selection, categories: Mapping[str, int]) -> Iterato
                 "object_id": str(block.objects.object_id[row]),
                 "source": block.objects.source[row],
             }
-        first_photo += len(block.photos)
+        first_image += len(block.images)
 
 
 def _shape(block: Block, row: int) -> dict[str, Any]:

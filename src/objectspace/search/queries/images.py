@@ -44,11 +44,11 @@ class BoxReader:
         """The names of factors: none."""
         return ()
 
-    def contents(self, photo: Path | str) -> str:
+    def contents(self, image_path: Path | str) -> str:
         """Return a digest of the box."""
         return content_id(repr(self.xyxy).encode())
 
-    def files(self, photo: Path | str) -> Sequence[Path]:
+    def files(self, image_path: Path | str) -> Sequence[Path]:
         """Return the annotation files of a photo: none."""
         return ()
 
@@ -65,9 +65,9 @@ class BoxReader:
         return Annotated(objects)
 
 
-def query_photo(
+def query_image(
     store: Store,
-    photo: Path | str,
+    image_path: Path | str,
     space: str,
     *,
     box: tuple[float, float, float, float] | None = None,
@@ -80,29 +80,29 @@ def query_photo(
     cannot be read, QueryError where nothing is found, RecipeError where the networks' files have changed.
 
     >>> x1, y1, x2, y2 = store.objects_of_images([image.image_id]).xyxy[0]
-    >>> osp.query_photo(store, photos[0], "demo-crop", box=(x1, y1, x2, y2))
+    >>> osp.query_image(store, photos[0], "demo-crop", box=(x1, y1, x2, y2))
     Queries(1 vector of 1 object, stored=False)
     """
     annotations = None if box is None else BoxReader(box)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)
     # Through the engine, as on other threads the last digits of a vector may differ.
-    (outcome,) = run([Path(photo)], job, lambda image_id, contents: False)
+    (outcome,) = run([Path(image_path)], job, lambda image_id, contents: False)
     if isinstance(outcome, Failure):
         raise ImageError(*outcome)
     assert isinstance(outcome, ImageResult)
-    return _queries(outcome, space, store, photo)
+    return _queries(outcome, space, store, image_path)
 
 
-def _queries(result: ImageResult, space: str, store: Store, photo: Path | str) -> Queries:
+def _queries(result: ImageResult, space: str, store: Store, image_path: Path | str) -> Queries:
     objects = result.objects
     if not len(objects):
-        raise QueryError(f"nothing was detected in {photo}; give the object's x1, y1, x2, y2 as box=")
+        raise QueryError(f"nothing was detected in {image_path}; give the object's x1, y1, x2, y2 as box=")
     if space not in result.vectors and store.recipe(space).route == "query":
         raise QueryError(f"space {space} holds only what its detector found; search it without box=")
     if space not in result.vectors:
         there = ", ".join(sorted(set(result.vectors) & set(store.space_names))) or "none of this store"
         raise QueryError(
-            f"what {photo} shows has no vector in space {space}, as its size belongs to another head; "
+            f"what {image_path} shows has no vector in space {space}, as its size belongs to another head; "
             f"search in {there}"
         )
     rows = result.vectors[space]
@@ -110,4 +110,4 @@ def _queries(result: ImageResult, space: str, store: Store, photo: Path | str) -
     kept = [row for row, name in enumerate(objects.object_id.tolist()) if name in held]
     vectors = rows.vectors[[held[str(objects.object_id[row])] for row in kept]]
     thumbnails = tuple(result.thumbnails[row] for row in kept)
-    return Queries(objects.take(kept), vectors, (str(photo),) * len(kept), False, thumbnails)
+    return Queries(objects.take(kept), vectors, (str(image_path),) * len(kept), False, thumbnails)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError, InputError, counted
 from objectspace.files import printable_path, read_text
-from objectspace.objects.annotations.reader import entry_of
+from objectspace.objects.annotations.annotation_reader import entry_of
 from objectspace.objects.records import RESERVED_NAMES, can_be_column
 
 #: Sets the label of objects that have none of their own (mask images); no factor.
@@ -64,7 +64,7 @@ class FactorTable:
 
     def silent_on(self, path: Path | str) -> frozenset[str]:
         """Return the columns whose pattern or table does not cover an image."""
-        return frozenset(name for name, photos in self.unnamed.items() if str(path) in photos)
+        return frozenset(name for name, image_paths in self.unnamed.items() if str(path) in image_paths)
 
     def label_of(self, path: Path | str) -> str | None:
         """Return the image's label, None where there is none."""
@@ -132,7 +132,7 @@ def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTab
     except InputError as error:
         raise AnnotationError(str(path), str(error)) from error
     by_file = _by_file(Path(path), rows, place, len(header))
-    matched = [entry_of(photo, by_file) for photo in paths]
+    matched = [entry_of(image_path, by_file) for image_path in paths]
     _check_matches(Path(path), matched, paths)
     values = [None if row is None else row.cells[:place] + row.cells[place + 1 :] for row in matched]
     return _table(names, paths, values)
@@ -192,17 +192,18 @@ def _by_file(path: Path, rows: list[_Row], place: int, columns: int) -> dict[str
     return found
 
 
-def _check_matches(path: Path, matched: Sequence[_Row | None], photos: Sequence[Path | str]) -> None:
+def _check_matches(path: Path, matched: Sequence[_Row | None], image_paths: Sequence[Path | str]) -> None:
     first: dict[int, Path | str] = {}
-    for row, photo in zip(matched, photos, strict=True):
-        if row is not None and first.setdefault(row.line, photo) is not photo:
+    for row, image_path in zip(matched, image_paths, strict=True):
+        if row is not None and first.setdefault(row.line, image_path) is not image_path:
             raise AnnotationError(
                 str(path),
-                f"line {row.line} names both {first[row.line]} and {photo}; write more of their paths",
+                f"line {row.line} names both {first[row.line]} and {image_path}; write more of their paths",
             )
-    if photos and not first:
+    if image_paths and not first:
         raise AnnotationError(
-            str(path), f"has no row for any of the {len(photos)} photos, such as {Path(photos[0]).name}"
+            str(path),
+            f"has no row for any of the {len(image_paths)} photos, such as {Path(image_paths[0]).name}",
         )
 
 
@@ -222,13 +223,13 @@ def _table(
     names: Sequence[str], paths: Sequence[Path | str], values: Sequence[Sequence[str | None] | None]
 ) -> FactorTable:
     """Build typed columns from the texts of each image (None: unmatched)."""
-    photos = tuple(str(path) for path in paths)
+    image_paths = tuple(str(path) for path in paths)
     columns = {
         name: _typed([row[place] if row is not None else None for row in values], number=name != LABEL)
         for place, name in enumerate(names)
     }
-    lacking = frozenset(path for path, row in zip(photos, values, strict=True) if row is None)
-    return FactorTable(photos, columns, dict.fromkeys(columns, lacking))
+    lacking = frozenset(path for path, row in zip(image_paths, values, strict=True) if row is None)
+    return FactorTable(image_paths, columns, dict.fromkeys(columns, lacking))
 
 
 def _typed(texts: Sequence[str | None], *, number: bool) -> NDArray[Any]:

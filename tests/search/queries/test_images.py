@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from objectspace.errors import ImageError, ModelError, QueryError, RecipeError
-from objectspace.images import find_photos
+from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
 from objectspace.search import SpaceSearch
-from objectspace.search.queries.photos import query_photo
+from objectspace.search.queries.images import query_image
 from objectspace.search.queries.stored import stored_objects_of
 from objectspace.store import open_store
 
@@ -39,7 +39,7 @@ def make_store(world, models, tmp_path):
         )
         encoder = load_encoder("test_vit", weights=models / "encoder.pth")
         job = Job(detector=detector, encoder=encoder, annotations=annotations, **settings)
-        index(find_photos([world.photos]), tmp_path / "s.osp", job)
+        index(find_images([world.photos]), tmp_path / "s.osp", job)
         return open_store(tmp_path / "s.osp")
 
     return make
@@ -63,7 +63,7 @@ def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suff
         for row, path, box in boxes_without_mask(store):
             if objects.object_id[row] not in search.space.object_id:
                 continue
-            queries = query_photo(store, path, name, box=box)
+            queries = query_image(store, path, name, box=box)
             stored = search.stored([str(objects.object_id[row])])
             np.testing.assert_array_equal(queries.vectors, stored.vectors)
             (answer,) = search.nearest(queries, k=1)
@@ -75,7 +75,7 @@ def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suff
 def test_detected_objects_asked_for_again_are_all_found(make_store, world):
     store = make_store(labeled=False)
     photo = world.photos / "red1.png"
-    queries = query_photo(store, photo, "test_vit-crop")
+    queries = query_image(store, photo, "test_vit-crop")
     stored = SpaceSearch(store, "test_vit-crop").stored(queries.objects.object_id.tolist())
     assert sorted(stored_objects_of(store, photo)) == sorted(queries.objects.object_id.tolist())
     np.testing.assert_array_equal(queries.vectors, stored.vectors)
@@ -94,7 +94,7 @@ def test_threads_that_are_started_later_compute_with_as_many_cores(make_store, w
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        query_photo(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
         assert (torch.get_num_threads(), in_a_new_thread()) == (3, 3)
     finally:
         torch.set_num_threads(before)
@@ -115,7 +115,7 @@ def test_a_photo_that_cannot_be_read(make_store, tmp_path):
     store = make_store()
     (tmp_path / "text.jpg").write_text("words")
     with pytest.raises(ImageError, match=r"text.jpg: is no photo in a known format"):
-        query_photo(store, tmp_path / "text.jpg", "test_vit-crop", box=(0, 0, 1, 1))
+        query_image(store, tmp_path / "text.jpg", "test_vit-crop", box=(0, 0, 1, 1))
 
 
 def test_a_box_of_another_head_names_the_spaces_that_have_it(make_store, world):
@@ -124,7 +124,7 @@ def test_a_box_of_another_head_names_the_spaces_that_have_it(make_store, world):
     for name in ("tiny-window3-stride16", "tiny-window3-stride32"):
         for box in ((8, 8, 40, 40), (0, 0, 96, 64)):
             try:
-                query_photo(store, world.photos / "red1.png", name, box=box)
+                query_image(store, world.photos / "red1.png", name, box=box)
             except QueryError as error:
                 told.add(str(error).rsplit(" ", 1)[1])
     assert told <= {"tiny-window3-stride16", "tiny-window3-stride32"}
@@ -134,7 +134,7 @@ def test_a_box_of_another_head_names_the_spaces_that_have_it(make_store, world):
 def test_an_annotated_store_does_not_detect(make_store, world):
     store = make_store()
     with pytest.raises(QueryError, match="come from annotations; give the object's x1, y1, x2, y2 as box="):
-        query_photo(store, world.photos / "red1.png", "test_vit-crop")
+        query_image(store, world.photos / "red1.png", "test_vit-crop")
 
 
 def test_a_photo_in_which_nothing_is_detected(make_store, world):
@@ -142,7 +142,7 @@ def test_a_photo_in_which_nothing_is_detected(make_store, world):
     with pytest.raises(
         QueryError, match=r"nothing was detected in .*red1.png; give the object's x1, y1, x2, y2 as box="
     ):
-        query_photo(store, world.photos / "red1.png", "test_vit-crop", confidence=1.0)
+        query_image(store, world.photos / "red1.png", "test_vit-crop", confidence=1.0)
 
 
 def test_models_that_are_gone(make_store, models, world):
@@ -152,11 +152,11 @@ def test_models_that_are_gone(make_store, models, world):
     with pytest.raises(
         ModelError, match=r"the encoder of space test_vit-crop cannot be loaded again: .*encoder.pth"
     ):
-        query_photo(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
     with pytest.raises(
         ModelError, match=r"detector tiny of this store cannot be loaded again: .*tiny.weights"
     ):
-        query_photo(store, world.photos / "red1.png", "tiny-window3-stride16", box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", "tiny-window3-stride16", box=(8, 8, 40, 40))
 
 
 def test_models_that_have_changed(make_store, models, world, other_encoder_weights):
@@ -165,4 +165,4 @@ def test_models_that_have_changed(make_store, models, world, other_encoder_weigh
     with pytest.raises(
         RecipeError, match=r"space test_vit-crop cannot be made any more \(weights: \w+, now \w+\)"
     ):
-        query_photo(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))

@@ -1,4 +1,4 @@
-"""Find the photos in files and folders, and say which pictures were passed over."""
+"""Find the images in files and folders, and count the files of unsupported formats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import PIL.Image
 from objectspace.errors import InputError
 from objectspace.images.decoding import readable_formats
 
-#: Suffixes of pictures that are not read. A folder's files of these are told of, as whoever has them expects
+#: Suffixes of formats that are not read. A folder's files of these are reported, as their owner expects
 #: them to be found; a camera's raw file beside its own JPEG is not missed.
 UNREAD = {
     *(".heic", ".heif", ".hif", ".jxl", ".avif", ".svg", ".psd", ".eps", ".tga", ".xcf"),
@@ -33,31 +33,31 @@ class Failure(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class PhotoSearch:
-    """What files and folders hold.
+class ImageSearch:
+    """The images found in files and folders.
 
     photos: the photos, sorted by path, each once
     passed_over: pictures of folders that cannot be read, suffix -> how many, the most frequent first
     """
 
-    photos: list[Path]
+    images: list[Path]
     passed_over: Mapping[str, int]
 
 
-def find_photos(paths: Sequence[Path | str]) -> list[Path]:
-    """The photos that files and folders name, sorted by path, each once: see :func:`search_photos`.
+def find_images(paths: Sequence[Path | str]) -> list[Path]:
+    """Return the images that files and folders name, sorted by path, each once: see :func:`search_images`.
 
-    >>> [photo.name for photo in osp.find_photos(["world"])][:2]
+    >>> [path.name for path in osp.find_images(["world"])][:2]
     ['000000.png', '000001.png']
     """
-    return search_photos(paths).photos
+    return search_images(paths).images
 
 
-def search_photos(paths: Sequence[Path | str]) -> PhotoSearch:
-    """The photos that files and folders name, and how many pictures of formats that are not read.
+def search_images(paths: Sequence[Path | str]) -> ImageSearch:
+    """Return the images that files and folders name, and the counts of files in unsupported formats.
 
     A folder is searched with its subfolders for the suffixes of :data:`FORMATS`; hidden files and folders
-    and linked folders are passed over. A file is taken whatever its suffix. A subfolder that may not be read
+    and linked folders are passed over. A file is taken with any suffix. A subfolder that may not be read
     stands in the list itself, so that reading it reports the reason. Raises InputError for a path that is
     missing and where there is no photo at all.
     """
@@ -76,11 +76,11 @@ def search_photos(paths: Sequence[Path | str]) -> PhotoSearch:
             passed_over_text(passed_over) if passed_over else "expected files such as .jpg, .png or .webp"
         )
         raise InputError(f"{names}: a folder without photos, {reason}")
-    return PhotoSearch(sorted(found.values()), passed_over)
+    return ImageSearch(sorted(found.values()), passed_over)
 
 
 def passed_over_text(counts: Mapping[str, int]) -> str:
-    """``37 .heic and 2 .cr2 files passed over: convert them to JPEG first``."""
+    """Return ``37 .heic and 2 .cr2 files passed over: convert them to JPEG first``."""
     kinds = [f"{count} {suffix}" for suffix, count in counts.items()]
     listed = ", ".join(kinds[:-1]) + " and " + kinds[-1] if len(kinds) > 1 else kinds[0]
     files, them = ("file", "it") if sum(counts.values()) == 1 else ("files", "them")
@@ -98,12 +98,12 @@ def _is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise InputError(_missing(path)) from error
-    except OSError:  # it is there; reading it will say what is wrong
+    except OSError:  # it exists; reading it will raise the reason
         return False
 
 
 def _pictures_in(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """The pictures below a folder, and whether their formats are read."""
+    """Yield the image files below a folder, and whether their formats are read."""
     unreadable: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=unreadable.append):
         folders[:] = [name for name in folders if not name.startswith(".")]

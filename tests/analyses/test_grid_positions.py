@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.analyses.place import grid_positions, numeric_factor
+from objectspace.analyses.grid_positions import grid_positions, numeric_factor
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError
 from objectspace.objects.records import make_objects
@@ -69,7 +69,7 @@ def test_crops_have_no_phase(tmp_path):
 def test_a_recipe_that_does_not_say_how_photos_lie(tmp_path):
     store, objects = stored(tmp_path, preprocessing={"size": 320})
     with pytest.raises(
-        InputError, match="the recipe of space s does not say how photos lie on the detector's"
+        InputError, match="the recipe of space s lacks the position of images on the detector's"
     ):
         positions_of(store, objects)
 

@@ -9,8 +9,8 @@ import pytest
 
 from objectspace.images import Image
 from objectspace.objects.annotations import AnnotationSet, open_annotations
+from objectspace.objects.annotations.annotation_reader import shared_images
 from objectspace.objects.annotations.mask_images import open_mask_images
-from objectspace.objects.annotations.reader import shared_photos
 
 
 def coco(folder: Path) -> AnnotationSet:
@@ -53,7 +53,7 @@ def test_a_photo_that_takes_the_labels_of_another_in_a_data_set(tmp_path: Path) 
 
 def test_a_photo_that_is_named_twice_shares_with_nobody() -> None:
     photo = Path("7.jpg")
-    assert shared_photos({str(photo): 1, str(photo.absolute()): 1, "8.jpg": None, "9.jpg": None}) == ()
+    assert shared_images({str(photo): 1, str(photo.absolute()): 1, "8.jpg": None, "9.jpg": None}) == ()
 
 
 def test_labels_in_a_folder_that_may_not_be_read_are_a_problem(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from objectspace.errors import ImageError, InputError
-from objectspace.images import find_photos, passed_over_text, read_image, search_photos
+from objectspace.images import find_images, passed_over_text, read_image, search_images
 
 
 @pytest.fixture
@@ -18,37 +18,37 @@ def album(tmp_path: Path) -> Path:
 
 
 def test_folders_are_searched_for_photos_by_suffix(album: Path) -> None:
-    assert find_photos([album]) == [album / "a.PNG", album / "b.jpg", album / "deep/er/c.webp"]
+    assert find_images([album]) == [album / "a.PNG", album / "b.jpg", album / "deep/er/c.webp"]
 
 
 def test_a_named_file_is_taken_whatever_its_suffix(album: Path) -> None:
-    assert find_photos([album / "raw"]) == [album / "raw"]
+    assert find_images([album / "raw"]) == [album / "raw"]
 
 
 def test_a_photo_named_twice_is_found_once(album: Path) -> None:
-    assert find_photos([album / "b.jpg", album, str(album / "deep" / ".." / "b.jpg")]) == find_photos([album])
+    assert find_images([album / "b.jpg", album, str(album / "deep" / ".." / "b.jpg")]) == find_images([album])
 
 
 def test_linked_folders_are_not_followed(album: Path) -> None:
     (album / "deep" / "loop").symlink_to(album, target_is_directory=True)
-    assert len(find_photos([album])) == 3
+    assert len(find_images([album])) == 3
 
 
 def test_a_linked_photo_is_taken(album: Path) -> None:
     (album / "link.jpg").symlink_to(album / "b.jpg")
-    assert album / "link.jpg" in find_photos([album])
+    assert album / "link.jpg" in find_images([album])
 
 
 def test_a_folder_without_photos(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="a folder without photos"):
-        find_photos([tmp_path])
+        find_images([tmp_path])
 
 
 def test_pictures_that_are_not_read_are_counted(album: Path) -> None:
     for name in ("1.HEIC", "2.heic", "deep/3.cr2", "b.nef", ".4.heic", "5.mov"):
         (album / name).write_bytes(b"x")
-    search = search_photos([album, album / "deep"])
-    assert search.photos == find_photos([album])
+    search = search_images([album, album / "deep"])
+    assert search.images == find_images([album])
     assert search.passed_over == {".heic": 2, ".cr2": 1}  # the photo of b.nef is there as b.jpg
     text = "2 .heic and 1 .cr2 files passed over: convert them to JPEG first"
     assert passed_over_text(search.passed_over) == text
@@ -57,17 +57,17 @@ def test_pictures_that_are_not_read_are_counted(album: Path) -> None:
 def test_a_folder_of_pictures_that_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "1.heic").write_bytes(b"x")
     with pytest.raises(InputError, match=r"without photos, 1 \.heic file passed over: convert it to JPEG"):
-        find_photos([tmp_path])
+        find_images([tmp_path])
 
 
 def test_a_missing_path_names_its_neighbors(album: Path) -> None:
     with pytest.raises(InputError, match=r"there is no such file or folder; did you mean .*b\.jpg"):
-        find_photos([album / "bb.jpg"])
+        find_images([album / "bb.jpg"])
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there is no such file or folder$"):
-        find_photos([tmp_path / "no" / "where"])
+        find_images([tmp_path / "no" / "where"])
 
 
 def test_a_subfolder_that_may_not_be_read_is_reported_when_read(
@@ -82,7 +82,7 @@ def test_a_subfolder_that_may_not_be_read_is_reported_when_read(
 
     monkeypatch.setattr(os, "scandir", refuse)
     monkeypatch.setattr(os, "access", lambda *_: False)
-    found = find_photos([album])
+    found = find_images([album])
     assert album / "deep" / "er" in found
     with pytest.raises(ImageError, match="is a folder that may not be read"):
         read_image(album / "deep" / "er")

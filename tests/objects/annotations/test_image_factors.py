@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import AnnotationError, InputError
-from objectspace.objects.annotations.photo_factors import (
+from objectspace.objects.annotations.image_factors import (
     FactorTable,
     factors_from_csv,
     factors_from_pattern,

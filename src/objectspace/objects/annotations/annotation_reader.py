@@ -23,7 +23,7 @@ Entry = TypeVar("Entry")
 
 
 class Problem(NamedTuple):
-    """Something in a label or mask file that made no object: the file and why."""
+    """An entry of a label or mask file that gave no object: the file and the reason."""
 
     path: str
     reason: str
@@ -59,7 +59,7 @@ class AnnotationReader(Protocol):
 
     @property
     def recipe(self) -> Mapping[str, Any]:
-        """How files become objects, as plain JSON, without file names, so that ids outlive moves."""
+        """The recipe of the objects as plain JSON, without file names, so that ids outlive moves."""
 
     @property
     def source(self) -> str:
@@ -70,10 +70,10 @@ class AnnotationReader(Protocol):
     def factor_names(self) -> Collection[str]:
         """The factors that objects may have."""
 
-    def contents(self, photo: Path | str) -> str:
-        """Return a digest of what is annotated of an image, independent of other images."""
+    def contents(self, image_path: Path | str) -> str:
+        """Return a digest of an image's annotations, independent of other images."""
 
-    def files(self, photo: Path | str) -> Sequence[Path]:
+    def files(self, image_path: Path | str) -> Sequence[Path]:
         """Return the files with an image's annotations; its problems name one of them, or the image."""
 
     def objects_of(self, image: Image) -> Annotated:
@@ -83,7 +83,7 @@ class AnnotationReader(Protocol):
 class AnnotationSet(AnnotationReader, Protocol):
     """Annotations whose images are known beforehand."""
 
-    def coverage(self, photos: Sequence[Path | str]) -> Coverage:
+    def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the images of the annotations and of the job without a counterpart."""
 
 
@@ -97,13 +97,13 @@ def file_digest(path: Path | None) -> str | None:
         return "not readable"
 
 
-def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
+def companion(folder: Path, image_path: Path | str, name: str) -> Path | None:
     """Find the file ``name`` that belongs to an image, in a folder that may repeat the images' folders.
 
     For ``photos/val/7.jpg`` that is ``folder/photos/val/name``, ``folder/val/name`` or ``folder/name``,
     the first that exists; None where none does.
     """
-    parents = Path(photo).absolute().parent.parts[1:]
+    parents = Path(image_path).absolute().parent.parts[1:]
     for depth in range(len(parents) + 1):
         path = folder.joinpath(*parents[depth:], name)
         if is_file(path):
@@ -112,7 +112,7 @@ def companion(folder: Path, photo: Path | str, name: str) -> Path | None:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is such a file.
+    """Return whether there is such a file.
 
     One in a folder that may not be read counts: reading it raises, rather than the image having no labels.
     """
@@ -128,16 +128,18 @@ def coverage_by_files(files: Iterable[Path], claims: Mapping[str, Path | None]) 
     """Return the coverage of annotations with a file per image, from all files and the one of each image."""
     claimed = set(claims.values())
     missing = (printable_path(path) for path in sorted(set(files)) if path not in claimed)
-    unnamed = (photo for photo, path in claims.items() if path is None)
-    return Coverage(tuple(missing), tuple(unnamed), shared=shared_photos(claims))
+    unnamed = (image_path for image_path, path in claims.items() if path is None)
+    return Coverage(tuple(missing), tuple(unnamed), shared=shared_images(claims))
 
 
-def shared_photos(claims: Mapping[str, Hashable | None]) -> tuple[str, ...]:
+def shared_images(claims: Mapping[str, Hashable | None]) -> tuple[str, ...]:
     """Return the images whose file or entry an earlier image has already; one named twice is one."""
     first: dict[Hashable, str] = {}
-    claimed = ((photo, entry) for photo, entry in claims.items() if entry is not None)
+    claimed = ((image_path, entry) for image_path, entry in claims.items() if entry is not None)
     return tuple(
-        photo for photo, entry in claimed if first.setdefault(entry, absolute(photo)) != absolute(photo)
+        image_path
+        for image_path, entry in claimed
+        if first.setdefault(entry, absolute(image_path)) != absolute(image_path)
     )
 
 
@@ -146,22 +148,22 @@ def absolute(path: Path | str) -> str:
     return os.path.abspath(path)  # noqa: PTH100
 
 
-def entry_of(photo: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
+def entry_of(image_path: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
     """Return the entry whose key is the longest tail of an image's path; None where none is.
 
     ``/data/val/7.jpg`` comes before ``val/7.jpg`` and that before ``7.jpg``.
     """
-    path = Path(photo).absolute()
+    path = Path(image_path).absolute()
     tails = ("/".join(path.parts[depth:]) for depth in range(1, len(path.parts)))
     return next((entries[name] for name in (path.as_posix(), *tails) if name in entries), None)
 
 
 class FormError(Exception):
-    """Why a file is not of its format; a reader that opens it turns this into an AnnotationError."""
+    """A file that is not of its format; a reader that opens it turns this into an AnnotationError."""
 
 
 class ShapeError(Exception):
-    """Why an annotation makes no object; a reader turns it into a :class:`Problem`."""
+    """An annotation that makes no object; a reader turns it into a :class:`Problem`."""
 
 
 def check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
@@ -188,5 +190,5 @@ def kind(value: Any) -> str:
 
 
 def is_text(value: Any) -> TypeGuard[str]:
-    """Tell whether a value is text, not blank and valid in UTF-8 (JSON and YAML allow lone surrogates)."""
+    """Return whether a value is text, not blank and valid in UTF-8 (JSON and YAML allow lone surrogates)."""
     return isinstance(value, str) and bool(value.strip()) and not re.search("[\ud800-\udfff]", value)

@@ -1,4 +1,4 @@
-"""Grid positions: where an object's window lies in the detector's map, and the object in its window.
+"""Grid positions: where an object's window is in the detector's map, and the object in its window.
 
 The docs call the one *place* and the other *phase*. A vector can hold the one without the other.
 """
@@ -86,13 +86,13 @@ def numeric_factor(objects: Objects, positions: GridPositions | None, name: str)
 
 
 def space_frame(recipe: Recipe, name: str, image_wh: tuple[int, int]) -> Frame:
-    """Return how an image (width, height) lay on the input of the network that a space was cut from.
+    """Return the frame of an image (width, height) on the input of the network that a space was cut from.
 
-    Raises InputError for a recipe that does not say.
+    Raises InputError for a recipe without it.
     """
     try:
         return recipe_frame(recipe.preprocessing, image_wh)
     except (KeyError, TypeError, ValueError):
         raise InputError(
-            f"the recipe of space {name} does not say how photos lie on the detector's input"
+            f"the recipe of space {name} lacks the position of images on the detector's input"
         ) from None

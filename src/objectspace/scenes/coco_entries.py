@@ -11,7 +11,7 @@ from objectspace.scenes.scene import Scene
 def coco_annotation(
     scene: Scene, number: int, *, annotation_id: int, image_id: int, category_id: int
 ) -> dict[str, Any]:
-    """Object ``number`` of a scene: ``bbox``, ``area`` and ``segmentation`` of the pixels that show it."""
+    """Return object ``number`` of a scene in COCO's form, its ``segmentation`` the pixels that show it."""
     left, top, right, bottom = scene.xyxy[number].tolist()
     mask = encode(scene.masks[number])
     return {

@@ -29,7 +29,7 @@ class ImageRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Everything that one commit adds: images, their objects, the vectors of these in any number of spaces.
+    """The additions of one commit: images, their objects, the vectors of these in any number of spaces.
 
     thumbnails: one JPEG per object, in the order of ``objects``
     vectors: space name -> its new rows; the objects may be in this batch or already in the store
@@ -78,7 +78,7 @@ def indexed_key(image_id: str, job: str) -> str:
 
 
 def objects_digest(object_ids: Iterable[str]) -> str:
-    """Return 32 hex digits that name a set of objects, in whatever order they come."""
+    """Return 32 hex digits that name a set of objects, in any order."""
     return content_id("\n".join(sorted(set(object_ids))).encode())
 
 
@@ -117,7 +117,7 @@ class SpaceInfo:
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """What a store holds; ``labels`` from the most frequent down, equal counts by name."""
+    """The contents of a store; ``labels`` from the most frequent down, equal counts by name."""
 
     images: int
     objects: int

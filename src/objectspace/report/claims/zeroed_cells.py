@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.statistics import Estimate, estimate_mean
 from objectspace.errors import InputError
-from objectspace.report.claims.evidence import WINDOW, CellShares, Evidence, require
+from objectspace.report.claims.evidence_types import WINDOW, CellShares, Evidence, require
 
 if TYPE_CHECKING:
     from objectspace.analyses.occlusion import Occlusion
@@ -21,12 +21,12 @@ def own_cell_counts(evidence: Evidence, seed: int) -> Estimate:
 
     Chance is the share under windows of that size without the prediction's own cell.
     """
-    photos = require(evidence.occlusions)
-    own = np.concatenate([np.zeros(0), *(shares.own for shares in photos)])
-    other = np.concatenate([np.zeros(0), *(shares.other for shares in photos)])
+    images = require(evidence.occlusions)
+    own = np.concatenate([np.zeros(0), *(shares.own for shares in images)])
+    other = np.concatenate([np.zeros(0), *(shares.other for shares in images)])
     if not len(own):
         raise InputError("nothing was detected in the photos that were occluded")
-    image = np.repeat(np.arange(len(photos)), [len(shares.own) for shares in photos])
+    image = np.repeat(np.arange(len(images)), [len(shares.own) for shares in images])
     return estimate_mean(own, other, image, seed=seed)
 
 
@@ -45,7 +45,7 @@ def cell_shares(occlusion: Occlusion) -> CellShares:
 
 
 def _windows_around(occlusion: Occlusion, row: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which windows of the paper's size lie around an object's own cell, and which do not cover it.
+    """Return which windows of the paper's size are around an object's own cell, and which do not cover it.
 
     At the border, around means the nearest window inside the map.
     """
