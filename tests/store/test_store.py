@@ -496,7 +496,7 @@ def test_every_record_is_one_line(path, make_batch):
         assert repr(writer.finished()) == "Keys(2 keys)"
     store = open_store(path)
     assert repr(store) == f"Store({str(path)!r}, spaces: resnet50-crop, yolo-window)"
-    assert repr(store.space("yolo-window")) == "Space('yolo-window', 2 x 3 vectors)"
+    assert repr(store.space("yolo-window")) == "Space('yolo-window', 2 vectors of 3 numbers)"
     stored = store.stored_space("yolo-window")
     assert repr(stored) == "StoredSpace('yolo-window', 2 x 3 vectors on disk, no index)"
     assert repr(stored.vectors) == "StoredVectors(2 x 3, on disk)"

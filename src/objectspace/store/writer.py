@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, StoreBusyError, StoreError
+from objectspace.files import flush_to_disk
 from objectspace.images import Failure
 from objectspace.store import columns, tables
 from objectspace.store.additions import (
@@ -28,6 +29,7 @@ from objectspace.store.additions import (
     factor_types,
     known_factors,
 )
+from objectspace.store.checksums import check_replaced, flush_files, new_checksums
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import (
@@ -109,6 +111,7 @@ class Writer:
         with plain_errors(path):
             if not (path / MANIFEST).exists():
                 write_manifest(path, Manifest())
+                flush_to_disk(path.absolute().parent)
         self._load()
 
     def __repr__(self) -> str:
@@ -375,12 +378,30 @@ class Writer:
                 spaces={**before.spaces, **(spaces or {})},
                 sources={**before.sources, **(sources or {})},
                 models={**before.models, **(models or {})},
+                files=self._checked_files(before),
             )
             if manifest != before:
                 write_manifest(self.path, manifest)
         self._stored.manifest = manifest
         self._stored.factors = self._factors()
         self._whole = True
+
+    def _checked_files(self, before: Manifest) -> dict[str, Mapping[str, str]]:
+        """Return the checksums of all files, after checking and flushing those that are new.
+
+        Raises StoreError where a file that is replaced has changed since it was written.
+        """
+        files, fresh = dict(before.files), {}
+        for name, table in self._tables.items():
+            if before.tables.get(name) == int(table.version):
+                continue
+            known, present = before.files.get(name, {}), tables.files_of(table)
+            fresh[name] = new_checksums(table, known)
+            check_replaced(self.path, name, {path: known[path] for path in known.keys() - present.keys()})
+            files[name] = {path: known.get(path) or fresh[name][path] for path in present}
+        if fresh:
+            flush_files(self.path, fresh, before.files)
+        return files
 
     def _append(self, name: str, rows: pa.Table) -> None:
         if name in self._tables:
