@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from objectspace.errors import AnnotationError, InputError
 
@@ -60,7 +61,7 @@ def recipe_digest(recipe: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO]:
+def open_regular(path: Path) -> Iterator[io.BufferedReader]:
     """Open a regular file to read its bytes.
 
     Raises OSError, also for a folder, FIFO, socket or device: reading one may wait forever or never end.

@@ -16,9 +16,16 @@ from objectspace.store import open_store, open_writer
 from objectspace.store.manifest import Manifest, SpaceEntry, parse_manifest, read_manifest, write_manifest
 
 RECIPE = Recipe("window", "yolo", "ab", "119", {"size": [320, 320]}, "float32", "0.1.0", 3, "own", 32)
-FILES = {"objects": {"data/0.lance": "0" * 16}, "spaces/a": {"_deletions/0-1-2.arrow": "1" * 16}}
+FILES = {
+    "images": {},
+    "objects": {"data/0.lance": "0" * 16},
+    "spaces/a": {"_deletions/0-1-2.arrow": "1" * 16},
+}
 MANIFEST = Manifest(
-    {"objects": 3, "spaces/a": 7}, {"a": SpaceEntry(RECIPE, 9)}, {"s@1": {"x": None}}, files=FILES
+    {"images": 2, "objects": 3, "spaces/a": 7},
+    {"a": SpaceEntry(RECIPE, 9)},
+    {"s@1": {"x": None}},
+    files=FILES,
 )
 
 
@@ -57,10 +64,11 @@ def test_another_format_version(tmp_path):
         ({"tables": {"objects": 0, "spaces/a": 1}}, "table objects has no version number"),
         ({"tables": {"objects": 2**64, "spaces/a": 1}}, "table objects has no version number"),
         ({"tables": {"../../etc": 1, "spaces/a": 1}}, "unknown table"),
-        ({"tables": {"objects": 1}}, "its tables and its spaces disagree"),
-        ({"files": {"objects": {}}}, "its tables and its files disagree"),
-        ({"files": {"objects": {}, "spaces/a": {"data/../../x": "0"}}}, "spaces/a has no checksums"),
-        ({"files": {"objects": {}, "spaces/a": {"data/x.lance": 1}}}, "spaces/a has no checksums"),
+        ({"tables": {"objects": 1, "spaces/a": 1}}, "it names objects and no table images"),
+        ({"tables": {"images": 1}}, "its tables and its spaces disagree"),
+        ({"files": {"images": {}}}, "its tables and its files disagree"),
+        ({"files": {**FILES, "spaces/a": {"data/../../x": "0"}}}, "spaces/a has no checksums"),
+        ({"files": {**FILES, "spaces/a": {"data/x.lance": 1}}}, "spaces/a has no checksums"),
         ({"tables": {"spaces/../x": 1}, "spaces": {"../x": {}}}, "space name"),
         ({"spaces": {"a": {"dimension": 3}}}, "space a has no recipe"),
         ({"spaces": {"a": {"recipe": {}, "dimension": 3}}}, "space a has no recipe"),

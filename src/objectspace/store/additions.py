@@ -14,6 +14,7 @@ from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError, RecipeError
 from objectspace.images import Failure
 from objectspace.store import columns
+from objectspace.store.border import check_new
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import SPACES, Manifest, SpaceEntry
 from objectspace.store.records import Batch, objects_digest
@@ -88,8 +89,9 @@ class Additions:
         return bool(self.rows or self.sources or self.models or self.cleared)
 
     def add(self, table: str, rows: pa.Table, keys: list[str]) -> None:
-        """Add rows to a table unless there are none."""
+        """Add rows to a table unless there are none. Raises InputError for values that no store holds."""
         if len(rows):
+            check_new(table, rows)
             self.rows[table] = rows
             self.keys[table] = keys
 

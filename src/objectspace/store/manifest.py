@@ -131,6 +131,8 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
             raise _damaged(folder, f"table {name} has no version number")
     if {name for name in tables if name.startswith(SPACES)} != {SPACES + name for name in entries}:
         raise _damaged(folder, "its tables and its spaces disagree")
+    if "objects" in tables and "images" not in tables:
+        raise _damaged(folder, "it names objects and no table images")
     if not all(isinstance(recipe, dict) for recipe in sources.values()):
         raise _damaged(folder, "a source has no recipe")
     if not all(isinstance(arguments, dict) for arguments in models.values()):

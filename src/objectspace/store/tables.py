@@ -252,6 +252,19 @@ def delete_rows(table: Any, column: str, values: Sequence[str]) -> None:
     table.delete(_is_one_of(column, values))
 
 
+def drop_fragments(table: Any, fragments: Collection[int]) -> Any:
+    """Return the table without some fragments, whose files are not read: one more version."""
+    import lance
+
+    gone = lance.LanceOperation.Delete([], sorted(fragments), "false")
+    return lance.LanceDataset.commit(table.uri, gone, read_version=table.version)
+
+
+def drop_index(table: Any, name: str) -> None:
+    """Remove an index: one more version."""
+    table.drop_index(name)
+
+
 def _is_one_of(column: str, values: Collection[str]) -> str:
     if not values:
         return "false"

@@ -29,6 +29,7 @@ from objectspace.store.additions import (
     factor_types,
     known_factors,
 )
+from objectspace.store.border import check_schema
 from objectspace.store.checksums import check_replaced, flush_files, new_checksums
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 from objectspace.store.keys import Keys
@@ -59,7 +60,20 @@ def open_writer(path: Path | str) -> Writer:
     """
     folder = Path(path)
     _check_folder(folder)
-    # The system releases the lock when the process ends, however it ends.
+    lock = write_lock(folder)
+    try:
+        return Writer(folder, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def write_lock(folder: Path) -> filelock.BaseFileLock:
+    """Return the lock of a store's writer, held; the folder is made if there is none.
+
+    The system releases it when the process ends, however it ends. Raises StoreBusyError where another process
+    holds it, StoreError where the folder cannot be written.
+    """
     lock = filelock.FileLock(folder / LOCK, timeout=0, thread_local=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -71,11 +85,7 @@ def open_writer(path: Path | str) -> Writer:
         ) from None
     except OSError as error:
         raise StoreError(f"no store can be made or written at {folder}: {error.strerror}") from None
-    try:
-        return Writer(folder, lock)
-    except BaseException:
-        lock.release()
-        raise
+    return lock
 
 
 def _check_folder(folder: Path) -> None:
@@ -310,6 +320,9 @@ class Writer:
         with plain_errors(self.path):
             versions = tables.roll_back(self.path, manifest.tables)
         self._tables = {name: tables.open_table(self.path, name, at) for name, at in versions.items()}
+        for name, table in self._tables.items():
+            entry = manifest.spaces.get(name.removeprefix(SPACES))
+            check_schema(self.path, name, table.schema, None if entry is None else entry.dimension)
         self._stored = Stored(self.path, manifest, self._factors())
         if versions != manifest.tables:
             with self._publishing():
