@@ -8,6 +8,7 @@ imported before a command needs it.
 from __future__ import annotations
 
 from objectspace.cli import (  # noqa: F401  register their commands
+    check,
     context,
     demo,
     erase,
@@ -29,6 +30,7 @@ ORDER = (
     "demo",
     "index",
     "info",
+    "check",
     "search",
     "sheet",
     "index-space",
