@@ -52,9 +52,45 @@ def file_sha256(path: Path) -> str:
 
 
 def recipe_digest(recipe: Mapping[str, Any]) -> str:
-    """Return the first 12 hex digits of the sha256 of a JSON value, whatever the order of its keys."""
-    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
+    """Return the first 12 hex digits of the sha256 of a JSON value, whatever the order of its keys.
+
+    Raises InputError for values that JSON cannot hold.
+    """
+    text = json_text(recipe, "a recipe", sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def plain_json(value: Any, whose: str) -> Any:
+    """Return a value as it comes back from JSON: tuples as lists, keys as text. Raises as json_text."""
+    return json.loads(json_text(value, whose))
+
+
+def json_text(value: Any, whose: str, **style: Any) -> str:
+    """Return a value as JSON. Raises InputError that names ``whose`` it is, the key, and what came there."""
+    try:
+        return json.dumps(value, **style)
+    except (TypeError, ValueError, RecursionError) as error:
+        key, kind = _not_json(value)
+        where = f" under {key!r}" if key else ""
+        raise InputError(
+            f"{whose} holds {kind}{where}, expected what JSON holds: text, numbers, true, false, None, lists "
+            f"and mappings of these by text; convert it, as with str() or float()"
+        ) from error
+
+
+def _not_json(value: Any, key: str = "", depth: int = 0) -> tuple[str, str]:
+    """Return the key and the type of the first value that JSON cannot hold."""
+    parts = value.items() if isinstance(value, Mapping) else enumerate(value) if _is_list(value) else ()
+    for name, part in parts if depth < 8 else ():
+        try:
+            json.dumps({name: part})
+        except (TypeError, ValueError, RecursionError):
+            return _not_json(part, f"{key}.{name}".lstrip("."), depth + 1)
+    return key, f"a {type(value).__name__}"
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 # ------------------------------------------------------------------------------------------------- read

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ from objectspace.embeddings.pooling import pool
 from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
 from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.embeddings.windows import responsible_cells
-from objectspace.errors import InputError, ModelError
+from objectspace.errors import InputError, ModelError, ObjectspaceError, counted
 from objectspace.files import content_id, printable_path
 from objectspace.images import (
     Failure,
@@ -37,6 +39,8 @@ from objectspace.images import (
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders import Encoder
 from objectspace.models.maps import MapRun, MapSource
+from objectspace.objects.annotations import AnnotationReader
+from objectspace.objects.annotations.reader import Annotated
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.records import Objects
 from objectspace.pipeline.loaded_job import LoadedJob
@@ -54,7 +58,9 @@ from objectspace.pipeline.results import (
 def read_image_file(path: Path, job: LoadedJob) -> ReadImage:
     """Return the bytes of an image's file, its id and a digest of its annotations. Raises ImageError."""
     data = read_file(path)
-    return ReadImage(str(path), content_id(data), data, job.contents(path))
+    with _named_errors(f"annotation reader {type(job.annotations).__name__}", f"contents of {path}"):
+        contents = job.contents(path)
+    return ReadImage(str(path), content_id(data), data, contents)
 
 
 def decode(read: ReadImage, job: LoadedJob) -> DecodedImage:
@@ -94,10 +100,10 @@ def find(batch: Sequence[DecodedImage], job: LoadedJob) -> list[DetectedImage | 
 
     A failure takes the place of an image on which a network gave numbers that are not finite.
     """
-    runs = {
-        network.name: network.run([decoded.inputs[network.name] for decoded in batch])
-        for network in _networks(job)
-    }
+    runs = {}
+    for network in _networks(job):
+        with _named_errors(f"network {network.name}", f"run of {counted(len(batch), 'image')}"):
+            runs[network.name] = network.run([decoded.inputs[network.name] for decoded in batch])
     found: list[DetectedImage | Failure] = []
     for row, (decoded, objects) in enumerate(zip(batch, _objects_of(batch, job, runs), strict=True)):
         if isinstance(objects, Failure):
@@ -129,7 +135,7 @@ def _objects_of(
     """The objects of each image, and what could not be used of its annotations."""
     images = [decoded.image for decoded in batch]
     if job.annotations is not None:
-        annotated = [job.annotations.objects_of(image) for image in images]
+        annotated = [_annotated(job.annotations, image) for image in images]
         return [(one.objects, tuple(Failure(*problem) for problem in one.problems)) for one in annotated]
     if job.prompts is not None:
         return _prompted(images, job)
@@ -139,12 +145,30 @@ def _objects_of(
     return [_detected(image, row, run, job.detector, job) for row, image in enumerate(images)]
 
 
+def _annotated(reader: AnnotationReader, image: Image) -> Annotated:
+    """Return an image's annotated objects, whoever wrote the reader. Raises ModelError, which names it."""
+    who = f"annotation reader {type(reader).__name__}"
+    with _named_errors(who, f"objects_of {printable_path(image.path)}"):
+        found: Any = reader.objects_of(image)
+    if not isinstance(found, Annotated) or not isinstance(found.objects, Objects):
+        raise ModelError(
+            f"{who}: objects_of returned {type(found).__name__}, expected Annotated with Objects"
+        )
+    if (found.objects.image_id != image.image_id).any():
+        raise ModelError(
+            f"{who}: objects_of returned objects of another image than {printable_path(image.path)}; "
+            f"expected image_id {image.image_id}"
+        )
+    return found
+
+
 def _detected(image: Image, row: int, run: MapRun, detector: Detector, job: LoadedJob) -> _Found | Failure:
     frame = detector.frame((image.width, image.height))
     try:
-        objects = detector.find_objects(
-            run, row, image.image_id, frame, confidence=job.confidence, iou=job.iou
-        )
+        with _named_errors(f"detector {detector.name}", f"find_objects in {printable_path(image.path)}"):
+            objects = detector.find_objects(
+                run, row, image.image_id, frame, confidence=job.confidence, iou=job.iou
+            )
         _check_finite(objects.score, detector.name)
     except (ModelError, InputError) as error:
         # The thresholds were checked with the job: what is refused here are this image's numbers.
@@ -257,6 +281,32 @@ def encode(outcomes: Iterable[Outcome], job: LoadedJob) -> Iterator[Outcome]:
     yield from batches.finished()
 
 
+def _embedded(encoder: Encoder, crops: Pixels) -> NDArray[np.float32]:
+    """Return the vectors of crops, whoever wrote the encoder. Raises ModelError, which names it."""
+    with _named_errors(f"encoder {encoder.name}", f"embed of {len(crops)} crops"):
+        vectors: Any = encoder.embed(crops)
+    shape = (len(crops), encoder.dimension)
+    if isinstance(vectors, np.ndarray) and vectors.dtype.kind in "fiu" and vectors.shape == shape:
+        numbers: NDArray[np.float32] = vectors.astype(np.float32, copy=False)
+        return numbers
+    came = type(vectors).__name__
+    if isinstance(vectors, np.ndarray):
+        came = f"{vectors.dtype} of shape {vectors.shape}"
+    raise ModelError(f"encoder {encoder.name}: embed returned {came}, expected float32 of shape {shape}")
+
+
+@contextmanager
+def _named_errors(who: str, what: str) -> Iterator[None]:
+    """Turn what another's code raises into one ModelError, which names that code."""
+    try:
+        yield
+    except ObjectspaceError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{who}: {what} raised {type(error).__name__}: {reason}") from error
+
+
 class _CropBatches:
     """Outcomes in order, the crops of which are encoded as soon as they fill a pass."""
 
@@ -297,7 +347,7 @@ class _CropBatches:
     def _encode(self, count: int) -> None:
         """Encode the first so many crops."""
         crops = np.concatenate(self._crops)
-        self._vectors = np.concatenate([self._vectors, self._encoder.embed(crops[:count])])
+        self._vectors = np.concatenate([self._vectors, _embedded(self._encoder, crops[:count])])
         # A copy, as a view would keep the crops that are encoded.
         self._crops = [crops[count:].copy()]
         self._count -= count

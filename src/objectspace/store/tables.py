@@ -6,9 +6,10 @@ The only module that imports Lance.
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from objectspace.errors import StoreError
+from objectspace.files import check_regular
 from objectspace.store.manifest import BASE_TABLES, SPACES, read_manifest
 
 # Every commit adds a fragment (one file) to a table, and every version lists all fragments; past this many
@@ -62,8 +64,10 @@ def open_table(folder: Path, name: str, version: int) -> Any:
     """Return the Lance dataset of a table at one version. Raises StoreError where it is not there."""
     import lance
 
+    path = table_path(folder, name).absolute()
+    _check_files(folder, path)
     try:
-        return lance.dataset(str(table_path(folder, name).absolute()), version=version)
+        return lance.dataset(str(path), version=version)
     except (OSError, ValueError, RuntimeError):
         if read_manifest(folder).tables.get(name) != version:
             raise StoreError(
@@ -74,6 +78,23 @@ def open_table(folder: Path, name: str, version: int) -> Any:
             f"the store at {folder} is damaged: table {name}.lance has no version {version}; "
             f"restore the table from a copy, or index the photos into a new store"
         ) from None
+
+
+def _check_files(folder: Path, table: Path) -> None:
+    """Raise StoreError where a FIFO or device is in the place of a table's file: reading it may never end."""
+    for place, _, names in os.walk(table):
+        for name in names:
+            with suppress(FileNotFoundError):  # a writer cleans up meanwhile, or it is a link to nowhere
+                try:
+                    check_regular(Path(place, name))
+                except OSError as error:
+                    if isinstance(error, FileNotFoundError):
+                        raise
+                    file = Path(place, name).relative_to(folder.absolute())
+                    raise StoreError(
+                        f"the store at {folder} is damaged: {file}: {error.strerror}; objectspace check "
+                        f"{folder} lists what is lost"
+                    ) from None
 
 
 @dataclass(frozen=True, slots=True)

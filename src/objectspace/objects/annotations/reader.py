@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from objectspace.files import content_id, printable_path, recipe_digest
 from objectspace.images import Image
 from objectspace.objects.boxes import clip
+from objectspace.objects.masks import ShapeError as ShapeError  # part of the interface here
 from objectspace.objects.records import Objects
 
 Entry = TypeVar("Entry")
@@ -158,10 +159,6 @@ def entry_of(photo: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
 
 class FormError(Exception):
     """Why a file is not of its format; a reader that opens it turns this into an AnnotationError."""
-
-
-class ShapeError(Exception):
-    """Why an annotation makes no object; a reader turns it into a :class:`Problem`."""
 
 
 def check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
