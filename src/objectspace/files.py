@@ -83,10 +83,10 @@ def _not_json(value: Any, key: str = "", depth: int = 0) -> tuple[str, str]:
     parts = value.items() if isinstance(value, Mapping) else enumerate(value) if _is_list(value) else ()
     for name, part in parts if depth < 8 else ():
         try:
-            json.dumps({name: part})
+            json.dumps(part)
         except (TypeError, ValueError, RecursionError):
             return _not_json(part, f"{key}.{name}".lstrip("."), depth + 1)
-    return key, f"a {type(value).__name__}"
+    return key, "a key that is no text" if isinstance(value, Mapping) else f"a {type(value).__name__}"
 
 
 def _is_list(value: Any) -> bool:

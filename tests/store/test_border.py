@@ -187,3 +187,20 @@ def test_what_no_store_holds_is_not_written(tmp_path, make_batch):
             writer.commit(replace(batch, objects=loud))
         writer.commit(batch)
     assert len(open_store(tmp_path / "s.osp")) == 4
+
+
+@pytest.mark.parametrize("place", ["manifest.json", "objects.lance/data", "objects.lance/_versions"])
+def test_a_fifo_in_the_place_of_a_file(pristine, tmp_path, place):
+    import os
+    import shutil
+
+    path = shutil.copytree(pristine, tmp_path / "dogs.osp")
+    file = path / place
+    if file.is_dir():
+        (file, *_) = sorted(file.iterdir())
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(StoreError, match="it is a FIFO, expected a regular file"):
+        open_store(path).objects()
+    with pytest.raises(StoreError, match="it is a FIFO, expected a regular file"):
+        open_writer(path)
