@@ -2,15 +2,79 @@
 
 from __future__ import annotations
 
+import errno
+import sys
+from typing import NoReturn
+
+#: What systems say of a thread or a file for which there is no room.
+_NO_ROOM = ("can't start new thread", "Resource temporarily unavailable", "Too many open files", "bad_alloc")
+
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it with 130 and no traceback, also while it is being imported."""
+    """Run the command line; Ctrl-C ends it with 130, also while it is being imported.
+
+    Where a limit of the system or a broken installation lets a package of ours fail, one sentence names it
+    and the likely reason.
+    """
     try:
         from objectspace.cli import main as run
 
         run()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except MemoryError:
+        _fail(
+            "memory ran out; raise its limit (ulimit -v), close other programs, or index fewer photos at once"
+        )
+    except ImportError as error:
+        if (package := _package(error)) == "objectspace":
+            raise
+        _fail(
+            f"package {package} cannot be imported: {_line(error)}; install it again, or raise the limits of "
+            f"memory (ulimit -v) and open files (ulimit -n)"
+        )
+    except Exception as error:
+        if not _is_limit(error):
+            raise
+        _fail(_limit_text(error))
+    except BaseException as error:
+        # What Lance's Rust ends with where it gets no file or thread is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        _fail(_limit_text(error))
+
+
+def _package(error: ImportError) -> str:
+    """Return the package whose code could not import something, or that is missing itself."""
+    if isinstance(error, ModuleNotFoundError):
+        return (error.name or "").partition(".")[0]
+    frame, package = error.__traceback__, "objectspace"
+    while frame is not None:
+        name = str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        package = package if name.startswith(("importlib", "_frozen")) else name
+        frame = frame.tb_next
+    return package
+
+
+def _is_limit(error: Exception) -> bool:
+    numbers = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
+    return getattr(error, "errno", None) in numbers or any(sign in str(error) for sign in _NO_ROOM)
+
+
+def _limit_text(error: BaseException) -> str:
+    return (
+        f"a limit of the system was reached: {_line(error)}; raise the limits of open files "
+        f"(ulimit -n), memory (ulimit -v) and processes (ulimit -u)"
+    )
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _fail(text: str) -> NoReturn:
+    sys.stderr.write(f"objectspace: {text}\n")
+    raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

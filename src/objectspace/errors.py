@@ -25,7 +25,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class ObjectspaceError(Exception):
@@ -117,6 +118,18 @@ def number_text(number: float | None) -> str:
     if number is None or math.isnan(number):
         return "-"
     return f"{number:z.3f}" if abs(number) < 10 else f"{number:z.1f}"
+
+
+@contextmanager
+def named_errors(who: str, what: str) -> Iterator[None]:
+    """Turn what another's code raises into one ModelError, which names that code."""
+    try:
+        yield
+    except ObjectspaceError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"{who}: {what} raised {type(error).__name__}: {reason}") from error
 
 
 def guess(name: str, known: Iterable[str], otherwise: str = "") -> str:

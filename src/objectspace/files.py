@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +19,17 @@ from objectspace.errors import AnnotationError, InputError
 
 #: How the name of a temporary folder begins; one that is left over is of a process that was killed.
 TEMPORARY_PREFIX = ".objectspace-tmp-"
+
+#: The largest text file that is read; the annotations of COCO's train2017 are a quarter of it.
+TEXT_LIMIT = 2 << 30
+
+#: What is no regular file, by the test that knows it.
+_OTHER_KINDS = (
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 
 def printable_path(path: Path | str) -> str:
@@ -33,34 +47,92 @@ def content_id(data: bytes) -> str:
 
 def file_sha256(path: Path) -> str:
     """Return the 64 hex digits of a file's sha256, read in blocks."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def recipe_digest(recipe: Mapping[str, Any]) -> str:
-    """Return the first 12 hex digits of the sha256 of a JSON value, for any order of its keys."""
-    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
+    """Return the first 12 hex digits of the sha256 of a JSON value, for any order of its keys.
+
+    Raises InputError for values that JSON cannot hold.
+    """
+    text = json_text(recipe, "a recipe", sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def plain_json(value: Any, whose: str) -> Any:
+    """Return a value as it comes back from JSON: tuples as lists, keys as text. Raises as json_text."""
+    return json.loads(json_text(value, whose))
+
+
+def json_text(value: Any, whose: str, **style: Any) -> str:
+    """Return a value as JSON. Raises InputError that names ``whose`` it is, the key, and what came there."""
+    try:
+        return json.dumps(value, **style)
+    except (TypeError, ValueError, RecursionError) as error:
+        key, kind = _not_json(value)
+        where = f" under {key!r}" if key else ""
+        raise InputError(
+            f"{whose} holds {kind}{where}, expected what JSON holds: text, numbers, true, false, None, lists "
+            f"and mappings of these by text; convert it, as with str() or float()"
+        ) from error
+
+
+def _not_json(value: Any, key: str = "", depth: int = 0) -> tuple[str, str]:
+    """Return the key and the type of the first value that JSON cannot hold."""
+    parts = value.items() if isinstance(value, Mapping) else enumerate(value) if _is_list(value) else ()
+    for name, part in parts if depth < 8 else ():
+        try:
+            json.dumps(part)
+        except (TypeError, ValueError, RecursionError):
+            return _not_json(part, f"{key}.{name}".lstrip("."), depth + 1)
+    return key, "a key that is no text" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
 
 
 # ------------------------------------------------------------------------------------------------- read
 
 
-def read_text(path: Path) -> str:
+@contextmanager
+def open_regular(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a regular file to read its bytes.
+
+    Raises OSError, also for a folder, FIFO, socket or device: reading one may wait forever or never end.
+    """
+    check_regular(path)
+    with path.open("rb") as stream:
+        yield stream
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError where there is no regular file at ``path``; nothing is opened."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        kind = next((name for is_kind, name in _OTHER_KINDS if is_kind(mode)), "something else")
+        raise OSError(errno.EINVAL, f"it is {kind}, expected a regular file", str(path))
+
+
+def read_text(path: Path, *, limit: int = TEXT_LIMIT) -> str:
     """Return the text of a UTF-8 file, without its byte order mark; line ends are ``\\n``.
 
-    Raises AnnotationError for a file that is missing, unreadable or not UTF-8.
+    Raises AnnotationError for a file that is missing, unreadable, larger than ``limit`` bytes or not UTF-8.
     """
+    data = read_bytes(path, limit=limit)
     with _annotation_errors(path):
-        return path.read_text(encoding="utf-8-sig")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:
-    """Return the bytes of a file that has at most ``limit``.
+    """Return the bytes of a regular file that has at most ``limit``.
 
     Raises AnnotationError for a file that is missing, unreadable or larger.
     """
-    with _annotation_errors(path), path.open("rb") as stream:
+    with _annotation_errors(path), open_regular(path) as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
         raise AnnotationError(
@@ -81,7 +153,9 @@ def _annotation_errors(path: Path) -> Iterator[None]:
         raise AnnotationError(printable_path(path), "there is no such file") from error
     except IsADirectoryError as error:
         raise AnnotationError(printable_path(path), "is a folder, expected a text file") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise AnnotationError(printable_path(path), f"cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
         raise AnnotationError(printable_path(path), f"cannot be read: {error}") from error
 
 
@@ -139,6 +213,18 @@ def names_in(folder: Path) -> set[str]:
         return set()
     except OSError as error:
         raise _unwritable(folder, error) from None
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk; Windows cannot do that of a folder."""
+    if os.name == "nt" and path.is_dir():
+        return
+    # Windows flushes only what is open for writing.
+    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _move(temporary: Path, path: Path) -> None:

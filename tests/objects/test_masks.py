@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from objectspace.errors import InputError
 from objectspace.objects.masks import (
+    ShapeError,
     decode,
     decode_box,
     encode,
@@ -16,6 +17,7 @@ from objectspace.objects.masks import (
     mask_box,
     object_runs,
     polygon_mask,
+    united,
 )
 from objectspace.objects.records import Mask
 
@@ -150,3 +152,21 @@ def test_a_polygon_over_the_border_is_cut_off() -> None:
 
 def test_a_polygon_wholly_outside_leaves_an_empty_mask() -> None:
     assert mask_area(polygon_mask(np.array([[20.0, 20], [30, 20], [30, 30]]), (10, 8))) == 0
+
+
+@pytest.mark.parametrize("counts", [b"", b"P", b"\x00\xff", b"0" * 9 + b"P" * 9, b"PPPPPPPPP0"])
+def test_counts_that_are_no_runs_are_refused_and_not_read(counts):
+    mask = Mask(10, 10, counts)
+    for use in (decode, mask_area, mask_box, lambda one: united([one, one]), lambda one: object_runs([one])):
+        with pytest.raises(InputError, match=r"mask"):
+            use(mask)
+
+
+def test_an_outline_without_end_is_refused():
+    points = np.random.default_rng(0).uniform(0, 2000, (100_000, 2))
+    with pytest.raises(
+        ShapeError, match=r"of 100000 points runs through .* pixels, expected 10000000 at most"
+    ):
+        polygon_mask(points, (2000, 2000))
+    fine = np.cumsum(np.random.default_rng(0).uniform(-1, 1, (50_000, 2)), 0) + 300
+    assert polygon_mask(fine, (600, 600)).width == 600

@@ -11,10 +11,12 @@ import pytest
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.files import content_id
-from objectspace.objects.records import Mask, Objects, Provenance, concatenate, make_objects
+from objectspace.objects.masks import encode
+from objectspace.objects.records import Objects, Provenance, concatenate, make_objects
 from objectspace.store import Batch, Failure, ImageRow, SpaceRows, open_store
 
 CROP = Recipe("crop", "resnet50", "aa", "pooled", {"size": 224}, "float32", "0.1.0", crop={"margin": 0.0})
+MASK = encode(np.add.outer(np.arange(480), np.arange(640)) % 600 < 60)
 WINDOW = Recipe("window", "yolo", "bb", "119", {"size": [320, 320]}, "float32", "0.1.0", 3, "own", 32)
 
 
@@ -32,7 +34,7 @@ def objects_of(image: ImageRow, random: np.random.Generator) -> Objects:
         label=["dog", "potted plant"],
         source="yolo@1",
         score=np.float32([0.75, np.nan]),
-        mask=[Mask(480, 640, b"\x00\xffrle"), None],
+        mask=[MASK, None],
         provenance=cells,
     )
     return objects.with_factors({"angle": np.array([30.0, np.nan]), "apple": np.array(["red", None], object)})

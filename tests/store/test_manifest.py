@@ -16,7 +16,17 @@ from objectspace.store import open_store, open_writer
 from objectspace.store.manifest import Manifest, SpaceEntry, parse_manifest, read_manifest, write_manifest
 
 RECIPE = Recipe("window", "yolo", "ab", "119", {"size": [320, 320]}, "float32", "0.1.0", 3, "own", 32)
-MANIFEST = Manifest({"objects": 3, "spaces/a": 7}, {"a": SpaceEntry(RECIPE, 9)}, {"s@1": {"x": None}})
+FILES = {
+    "images": {},
+    "objects": {"data/0.lance": "0" * 16},
+    "spaces/a": {"_deletions/0-1-2.arrow": "1" * 16},
+}
+MANIFEST = Manifest(
+    {"images": 2, "objects": 3, "spaces/a": 7},
+    {"a": SpaceEntry(RECIPE, 9)},
+    {"s@1": {"x": None}},
+    files=FILES,
+)
 
 
 def test_a_manifest_comes_back(tmp_path):
@@ -34,9 +44,9 @@ def test_no_store(tmp_path):
 
 
 def test_another_format_version(tmp_path):
-    value = {**MANIFEST.to_json(), "version": 2, "package": "9.1"}
+    value = {**MANIFEST.to_json(), "version": 1, "package": "9.1"}
     (tmp_path / "manifest.json").write_text(json.dumps(value))
-    sentence = r"has format version 2 and this objectspace \(.*\) reads version 1; open it with .*\(9.1\)"
+    sentence = r"has format version 1 and this objectspace \(.*\) reads version 2; open it with .*\(9.1\)"
     with pytest.raises(StoreVersionError, match=sentence):
         open_store(tmp_path)
     with pytest.raises(StoreVersionError, match=sentence):
@@ -54,7 +64,11 @@ def test_another_format_version(tmp_path):
         ({"tables": {"objects": 0, "spaces/a": 1}}, "table objects has no version number"),
         ({"tables": {"objects": 2**64, "spaces/a": 1}}, "table objects has no version number"),
         ({"tables": {"../../etc": 1, "spaces/a": 1}}, "unknown table"),
-        ({"tables": {"objects": 1}}, "its tables and its spaces disagree"),
+        ({"tables": {"objects": 1, "spaces/a": 1}}, "it names objects and no table images"),
+        ({"tables": {"images": 1}}, "its tables and its spaces disagree"),
+        ({"files": {"images": {}}}, "its tables and its files disagree"),
+        ({"files": {**FILES, "spaces/a": {"data/../../x": "0"}}}, "spaces/a has no checksums"),
+        ({"files": {**FILES, "spaces/a": {"data/x.lance": 1}}}, "spaces/a has no checksums"),
         ({"tables": {"spaces/../x": 1}, "spaces": {"../x": {}}}, "space name"),
         ({"spaces": {"a": {"dimension": 3}}}, "space a has no recipe"),
         ({"spaces": {"a": {"recipe": {}, "dimension": 3}}}, "space a has no recipe"),

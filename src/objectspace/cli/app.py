@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from objectspace._version import __version__
+from objectspace.cli.check import check
 from objectspace.cli.compare import compare
 from objectspace.cli.context import context
 from objectspace.cli.demo import demo
@@ -60,6 +61,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(index)
 app.command()(info)
+app.command()(check)
 app.command()(search)
 app.command()(sheet)
 app.command()(index_space)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from torch import Tensor
 
 from objectspace.embeddings.crops import CropPolicy, UInt8
 from objectspace.embeddings.device_crops import DevicePhoto, cut_on_device, cuts_on_device, prepare_crops
+from objectspace.errors import ModelError, named_errors
 from objectspace.models.encoders import Encoder
 from objectspace.models.encoders.network_encoder import NetworkEncoder
 from objectspace.models.transfers import Download, Transfers, prompt_threads, staged
@@ -98,7 +99,21 @@ class ProcessorCropBatches:
         # A copy, as a view would keep the crops that are encoded.
         self._crops = [crops[count:].copy()]
         self._count -= count
-        return self._encoder.embed(crops[:count])
+        return _embedded(self._encoder, crops[:count])
+
+
+def _embedded(encoder: Encoder, crops: UInt8) -> Vectors:
+    """Return the vectors of crops, whoever wrote the encoder. Raises ModelError, which names it."""
+    with named_errors(f"encoder {encoder.name}", f"embed of {len(crops)} crops"):
+        vectors: Any = encoder.embed(crops)
+    shape = (len(crops), encoder.dimension)
+    if isinstance(vectors, np.ndarray) and vectors.dtype.kind in "fiu" and vectors.shape == shape:
+        numbers: Vectors = vectors.astype(np.float32, copy=False)
+        return numbers
+    came = type(vectors).__name__
+    if isinstance(vectors, np.ndarray):
+        came = f"{vectors.dtype} of shape {vectors.shape}"
+    raise ModelError(f"encoder {encoder.name}: embed returned {came}, expected float32 of shape {shape}")
 
 
 class DeviceCropBatches:

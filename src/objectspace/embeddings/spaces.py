@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -11,10 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import InputError
-from objectspace.files import recipe_digest
+from objectspace.files import plain_json, recipe_digest
 
 #: What a space knows of the window that each vector was cut from; null in the crop route.
 CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
+
+
+_NEEDED = ("route", "model", "weights", "tap", "preprocessing", "precision", "version")
+_RECIPE_TYPES: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(_NEEDED, (str,)),
+    "preprocessing": (dict,),
+    **dict.fromkeys(("window", "stride", "method"), (int, type(None))),
+    "scale": (str, type(None)),
+    **dict.fromkeys(("crop", "erasure"), (dict, type(None))),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,8 @@ class Recipe:
         return f"Recipe({self.route} of {self.model}, tap {self.tap}, {self.precision}, digest {self.digest})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as plain JSON values."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        """Return the recipe as plain JSON values. Raises InputError where it holds others."""
+        plain: dict[str, Any] = plain_json(asdict(self), f"the recipe of {self.model}")
         return plain
 
     @classmethod
@@ -72,6 +81,11 @@ class Recipe:
             raise InputError(
                 f"recipe: unknown keys {', '.join(unknown)}; it was written by a newer objectspace"
             )
+        for name, kinds in _RECIPE_TYPES.items():
+            if not isinstance(value[name] if name in _NEEDED else value.get(name), kinds):
+                raise InputError(
+                    f"recipe: {name} is {str(value.get(name))[:40]!r}, expected {kinds[0].__name__}"
+                )
         return cls(**value)
 
     @property

@@ -6,7 +6,6 @@ plugin reads: tab-separated text without quotes, and a text protocol buffer that
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
@@ -21,6 +20,7 @@ import pyarrow.csv
 
 from objectspace.export.coco_file import plain_factors
 from objectspace.export.selection import Block, Selection, factor_names
+from objectspace.images import decode_thumbnail
 
 #: The longest side of a sprite that browsers draw, and the sides of a thumbnail in it: wished, and smallest.
 SPRITE_SIDE = 8192
@@ -98,9 +98,8 @@ class _Sprite:
         """Paste the thumbnails of a block at their places."""
         for number, jpeg in enumerate(block.thumbnails(), start=block.start):
             row, column = divmod(number, self._across)
-            with PIL.Image.open(io.BytesIO(jpeg)) as picture:
-                picture.draft("RGB", (self._side, self._side))  # decodes at reduced size
-                fitted = PIL.ImageOps.pad(picture.convert("RGB"), (self._side, self._side), color="white")
+            picture = PIL.Image.fromarray(decode_thumbnail(jpeg))
+            fitted = PIL.ImageOps.pad(picture, (self._side, self._side), color="white")
             self.picture.paste(fitted, (column * self._side, row * self._side))
 
 

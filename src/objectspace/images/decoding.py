@@ -33,6 +33,9 @@ FILE_LIMIT = 4 << 30
 #: without a signature, which take arbitrary bytes for a picture.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
 
+#: The longest side of a thumbnail that is decoded, in pixels; those that are made have 128.
+THUMBNAIL_LIMIT = 512
+
 _ORIENTATION = 0x0112
 _BLOCK = 1 << 20
 
@@ -147,7 +150,14 @@ def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
 
 
 def decode_thumbnail(data: bytes) -> Pixels:
-    """Return the pixels (h, w, 3) uint8 of a thumbnail. Raises ImageError."""
+    """Return the pixels (h, w, 3) uint8 of a thumbnail. Raises ImageError, also for a large picture."""
+    try:
+        with PIL.Image.open(io.BytesIO(data), formats=readable_formats()) as picture:
+            size = picture.size
+    except Exception as error:  # as in decode_image
+        raise ImageError("thumbnail", _reason(error)) from error
+    if max(size) > THUMBNAIL_LIMIT:
+        raise ImageError("thumbnail", f"has {size[0]} x {size[1]} pixels, expected {THUMBNAIL_LIMIT} at most")
     return decode_image(data, path="thumbnail").pixels
 
 

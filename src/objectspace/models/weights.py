@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectspace.errors import DownloadError, WeightsError
-from objectspace.files import file_sha256
+from objectspace.files import check_regular, file_sha256
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -118,8 +118,13 @@ def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     is something else, or holds more than tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"no weight file at {path}")
+    try:
+        check_regular(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise WeightsError(f"no weight file at {path}") from None
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise WeightsError(f"{path}: expected a weight file, but: {reason}") from None
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]

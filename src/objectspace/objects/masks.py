@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from objectspace.errors import InputError
 from objectspace.objects.records import Mask
 
+#: Pixels that the outline of a polygon may run through: pycocotools takes some 40 bytes for each, and ends
+#: the process where it runs out of memory. The outline of a photo that is all fringe has a tenth.
+OUTLINE_LIMIT = 10_000_000
+
 #: Characters of one packed run: 35 bits hold any run of any image.
 LONGEST_COUNT = 7
+
+
+class ShapeError(Exception):
+    """Why an annotation makes no object; its reader keeps it as a problem of the image."""
 
 
 def encode(pixels: NDArray[np.bool_]) -> Mask:
@@ -43,6 +51,7 @@ def decode_box(mask: Mask, box: tuple[int, int, int, int]) -> NDArray[np.bool_]:
     left, top, right, bottom = box
     if not (0 <= left < right <= mask.width and 0 <= top < bottom <= mask.height):
         raise InputError(f"mask: box {box} is not within its {mask.width} x {mask.height} pixels")
+    _check_packed(mask.counts)
     ends = np.cumsum(_run_lengths(mask.counts))
     if ends[-1] != mask.height * mask.width:
         raise InputError(f"mask: its runs cover {ends[-1]} pixels, expected {mask.height} x {mask.width}")
@@ -59,11 +68,13 @@ def object_runs(masks: Sequence[Mask]) -> NDArray[np.int64]:
 
     A run is the mask's place in the list, and its first and last pixel (exclusive), counted down the mask's
     columns. All masks are read at once, so that many small ones cost no more than a large one. Raises
-    InputError for runs that do not cover their mask's pixels.
+    InputError for runs that do not cover their mask's pixels, and for counts that are no packed runs.
     """
     if not masks:
         return np.empty((0, 3), np.int64)
-    numbers, lasts = _numbers(b"".join(mask.counts for mask in masks))
+    joined = b"".join(mask.counts for mask in masks)
+    _check_packed(joined)
+    numbers, lasts = _numbers(joined)
     stops = np.searchsorted(lasts, np.cumsum([len(mask.counts) for mask in masks])).tolist()
     firsts, ends = [], []
     for mask, start, stop in zip(masks, [0, *stops], stops, strict=False):
@@ -78,8 +89,17 @@ def object_runs(masks: Sequence[Mask]) -> NDArray[np.int64]:
 
 
 def polygon_mask(polygon_xy: NDArray[np.float64], image_wh: tuple[int, int]) -> Mask:
-    """Rasterize a polygon (n, 2) in pixels of the image, as COCO does, clipped to the image."""
+    """Rasterize a polygon (n, 2) in pixels of the image, as COCO does, clipped to the image.
+
+    Raises ShapeError for an outline that is longer than OUTLINE_LIMIT.
+    """
     width, height = image_wh
+    length = np.abs(polygon_xy - np.roll(polygon_xy, 1, axis=0)).max(1).sum()
+    if not length <= OUTLINE_LIMIT:
+        raise ShapeError(
+            f"the outline of its polygon of {len(polygon_xy)} points runs through {length:.0f} pixels, "
+            f"expected {OUTLINE_LIMIT} at most"
+        )
     flat: Sequence[float] = polygon_xy.reshape(-1).tolist()
     (packed,) = _coco_api().frPyObjects([flat], height, width)
     return Mask(height, width, packed["counts"])
@@ -115,13 +135,18 @@ def mask_from_counts(counts: bytes, image_wh: tuple[int, int]) -> Mask:
 
     Raises InputError as :func:`mask_from_runs` does, and for counts that are no packed runs.
     """
+    _check_packed(counts)
+    return mask_from_runs(_run_lengths(counts), image_wh)
+
+
+def _check_packed(counts: bytes) -> None:
+    """Raise InputError for counts that are no packed runs: pycocotools would read past their end."""
     characters = np.frombuffer(counts, np.uint8)
     lasts = np.flatnonzero((characters - np.uint8(48)) & 32 == 0)
     lengths = np.diff(lasts, prepend=-1)
     unprintable = ((characters < 48) | (characters > 111)).any()
     if unprintable or not len(lasts) or lasts[-1] != len(characters) - 1 or lengths.max() > LONGEST_COUNT:
         raise InputError("the counts of the mask are no run lengths as COCO packs them")
-    return mask_from_runs(_run_lengths(counts), image_wh)
 
 
 def mask_box(mask: Mask) -> NDArray[np.float32]:
@@ -146,6 +171,8 @@ def _coco_api() -> Any:
 
 
 def _coco(mask: Mask) -> dict[str, object]:
+    """Return a mask as pycocotools takes it, after checking its counts."""
+    _check_packed(mask.counts)
     return {"size": [mask.height, mask.width], "counts": mask.counts}
 
 

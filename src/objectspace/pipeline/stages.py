@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from objectspace.embeddings.pooling import pool
 from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
 from objectspace.embeddings.spaces import SpaceRows
 from objectspace.embeddings.windows import responsible_cells
-from objectspace.errors import InputError, ModelError, NonFiniteError
+from objectspace.errors import InputError, ModelError, NonFiniteError, counted, named_errors
 from objectspace.files import content_id, printable_path
 from objectspace.images import (
     Failure,
@@ -39,6 +40,8 @@ from objectspace.images import (
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders import Encoder
 from objectspace.models.maps import MapRun, MapSource, check_finite
+from objectspace.objects.annotations import AnnotationReader
+from objectspace.objects.annotations.annotation_reader import Annotated
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.records import Objects
 from objectspace.pipeline.loaded_job import LoadedJob
@@ -56,7 +59,9 @@ from objectspace.pipeline.results import (
 def read_image_file(path: Path, job: LoadedJob) -> ReadImage:
     """Return the bytes of an image's file, its id and a digest of its annotations. Raises ImageError."""
     data = read_file(path)
-    return ReadImage(str(path), content_id(data), data, job.contents(path))
+    with named_errors(f"annotation reader {type(job.annotations).__name__}", f"contents of {path}"):
+        contents = job.contents(path)
+    return ReadImage(str(path), content_id(data), data, contents)
 
 
 def decode(read: ReadImage, job: LoadedJob) -> DecodedImage:
@@ -96,10 +101,10 @@ def find(batch: Sequence[DecodedImage], job: LoadedJob) -> list[DetectedImage | 
 
     A failure takes the place of an image on which a network gave numbers that are not finite.
     """
-    runs = {
-        network.name: network.run([decoded.inputs[network.name] for decoded in batch])
-        for network in _networks(job)
-    }
+    runs = {}
+    for network in _networks(job):
+        with named_errors(f"network {network.name}", f"run of {counted(len(batch), 'image')}"):
+            runs[network.name] = network.run([decoded.inputs[network.name] for decoded in batch])
     found: list[DetectedImage | Failure] = []
     for row, (decoded, objects) in enumerate(zip(batch, _objects_of(batch, job, runs), strict=True)):
         if isinstance(objects, Failure):
@@ -126,7 +131,7 @@ def _objects_of(
     """Return the objects of each image, and the problems of its annotations."""
     images = [decoded.image for decoded in batch]
     if job.annotations is not None:
-        annotated = [job.annotations.objects_of(image) for image in images]
+        annotated = [_annotated(job.annotations, image) for image in images]
         return [(one.objects, tuple(Failure(*problem) for problem in one.problems)) for one in annotated]
     if job.prompts is not None:
         return _prompted(images, job)
@@ -136,12 +141,30 @@ def _objects_of(
     return [_detected(image, row, run, job.detector, job) for row, image in enumerate(images)]
 
 
+def _annotated(reader: AnnotationReader, image: Image) -> Annotated:
+    """Return an image's annotated objects, whoever wrote the reader. Raises ModelError, which names it."""
+    who = f"annotation reader {type(reader).__name__}"
+    with named_errors(who, f"objects_of {printable_path(image.path)}"):
+        found: Any = reader.objects_of(image)
+    if not isinstance(found, Annotated) or not isinstance(found.objects, Objects):
+        raise ModelError(
+            f"{who}: objects_of returned {type(found).__name__}, expected Annotated with Objects"
+        )
+    if (found.objects.image_id != image.image_id).any():
+        raise ModelError(
+            f"{who}: objects_of returned objects of another image than {printable_path(image.path)}; "
+            f"expected image_id {image.image_id}"
+        )
+    return found
+
+
 def _detected(image: Image, row: int, run: MapRun, detector: Detector, job: LoadedJob) -> _Found | Failure:
     frame = detector.frame((image.width, image.height))
     try:
-        objects = detector.find_objects(
-            run, row, image.image_id, frame, confidence=job.confidence, iou=job.iou
-        )
+        with named_errors(f"detector {detector.name}", f"find_objects in {printable_path(image.path)}"):
+            objects = detector.find_objects(
+                run, row, image.image_id, frame, confidence=job.confidence, iou=job.iou
+            )
         check_finite(detector.name, image.image_id, objects.score)
     except (ModelError, InputError) as error:
         # The thresholds were checked with the job: what is refused here are this image's numbers.

@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError, RecipeError
+from objectspace.files import plain_json
 from objectspace.images import Failure
 from objectspace.store import columns
+from objectspace.store.border import check_new
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import SPACES, Manifest, SpaceEntry
 from objectspace.store.store_records import Batch, objects_digest
@@ -88,8 +90,9 @@ class Additions:
         return bool(self.rows or self.sources or self.models or self.cleared)
 
     def add(self, table: str, rows: pa.Table, keys: list[str]) -> None:
-        """Add rows to a table unless there are none."""
+        """Add rows to a table unless there are none. Raises InputError for values that no store holds."""
         if len(rows):
+            check_new(table, rows)
             self.rows[table] = rows
             self.keys[table] = keys
 
@@ -225,17 +228,17 @@ def _add_failures(batch: Batch, stored: Stored, new: Additions) -> None:
 
 def _add_sources(batch: Batch, stored: Stored, new: Additions) -> None:
     for name, recipe in batch.sources.items():
-        held = stored.manifest.sources.get(name)
+        held, plain = stored.manifest.sources.get(name), plain_json(recipe, f"the recipe of source {name}")
         if held is None:
-            new.sources[name] = columns.plain_json(recipe)
-        elif held != columns.plain_json(recipe):
+            new.sources[name] = plain
+        elif held != plain:
             raise RecipeError(f"source {name} of {stored.path} was made by another recipe; use another store")
 
 
 def _add_models(batch: Batch, stored: Stored, new: Additions) -> None:
     """Add how models are loaded; paths of their files may change, and the last job's count."""
     for name, arguments in batch.models.items():
-        plain = columns.plain_json(arguments)
+        plain = plain_json(arguments, f"loaded_from of {name}")
         if stored.manifest.models.get(name) != plain:
             new.models[name] = plain
 

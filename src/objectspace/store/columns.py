@@ -54,12 +54,6 @@ def storable_failure(failure: Failure) -> Failure:
     return Failure(storable(failure.path), storable(failure.reason))
 
 
-def plain_json(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value as it comes back from JSON: tuples as lists, keys as text."""
-    plain: dict[str, Any] = json.loads(json.dumps(value))
-    return plain
-
-
 def images_table(rows: Sequence[ImageRow]) -> pa.Table:
     """Return images as rows of ``images``."""
     return pa.table(

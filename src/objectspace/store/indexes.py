@@ -9,6 +9,9 @@ from typing import Any
 #: The kinds of index, by the names that users type, and Lance's names for them.
 KINDS = {"ivf-hnsw-sq": "IVF_HNSW_SQ", "ivf-pq": "IVF_PQ"}
 
+#: The metrics that an index may have.
+METRICS = ("euclidean", "cosine")
+
 
 @dataclass(frozen=True, slots=True)
 class Recall:
@@ -60,5 +63,7 @@ class SpaceIndex:
         share, low, high = (float(value[name]) for name in ("recall_at_10", "low", "high"))
         if not 0 <= low <= share <= high <= 1 or not {"probes", "candidates"} <= set(settings):
             raise ValueError("a recall is no share, or settings are missing")
+        if value["kind"] not in KINDS or value["metric"] not in METRICS or min(settings.values()) < 1:
+            raise ValueError("an unknown kind or metric, or a setting below 1")
         recall = Recall(share, low, high, int(value["n"]))
         return cls(str(value["kind"]), str(value["metric"]), int(value["count"]), settings, recall)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +17,16 @@ from typing import Any
 from objectspace._version import __version__
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, StoreError, StoreVersionError
+from objectspace.files import flush_to_disk, open_regular
 from objectspace.store.indexes import SpaceIndex
 from objectspace.store.store_records import check_space_name
 
 MANIFEST = "manifest.json"
 FORMAT = "objectspace-store"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+# A file of a table: its kind's folder, perhaps an index's, and its name; nothing that leaves the table.
+_FILE = re.compile(r"(data|_deletions|_versions|_indices/[\w-]+)/[\w-][\w.-]*")
 
 #: The tables that are not spaces.
 BASE_TABLES = ("images", "objects", "indexed", "failures")
@@ -52,12 +57,14 @@ class Manifest:
 
     tables: table -> Lance version; spaces: space -> recipe, dimension, index; sources: source -> recipe
     models: model -> the arguments that loaded it, paths among them: where its files were, no promise
+    files: table -> the files of its version -> the first 16 hex digits of each one's sha256
     """
 
     tables: Mapping[str, int] = field(default_factory=dict)
     spaces: Mapping[str, SpaceEntry] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as in the file."""
@@ -69,6 +76,7 @@ class Manifest:
             "spaces": {name: entry.to_json() for name, entry in self.spaces.items()},
             "sources": {name: dict(recipe) for name, recipe in self.sources.items()},
             "models": {name: dict(arguments) for name, arguments in self.models.items()},
+            "files": {name: dict(files) for name, files in self.files.items()},
         }
 
 
@@ -80,6 +88,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(folder / MANIFEST)
+    flush_to_disk(folder)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -88,7 +97,8 @@ def read_manifest(folder: Path) -> Manifest:
     Raises StoreError where there is none or it is damaged, StoreVersionError for another format version.
     """
     try:
-        data = (folder / MANIFEST).read_bytes()
+        with open_regular(folder / MANIFEST) as stream:
+            data = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"no store at {folder}; make one with objectspace index") from None
     except OSError as error:
@@ -121,12 +131,26 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
             raise _damaged(folder, f"table {name} has no version number")
     if {name for name in tables if name.startswith(SPACES)} != {SPACES + name for name in entries}:
         raise _damaged(folder, "its tables and its spaces disagree")
+    if "objects" in tables and "images" not in tables:
+        raise _damaged(folder, "it names objects and no table images")
     if not all(isinstance(recipe, dict) for recipe in sources.values()):
         raise _damaged(folder, "a source has no recipe")
     if not all(isinstance(arguments, dict) for arguments in models.values()):
         raise _damaged(folder, "a model has no arguments")
     spaces = {name: _space(name, entry, folder) for name, entry in entries.items()}
-    return Manifest(tables, spaces, sources, models)
+    return Manifest(tables, spaces, sources, models, _files(value, tables, folder))
+
+
+def _files(value: dict[str, Any], tables: Mapping[str, Any], folder: Path) -> dict[str, dict[str, str]]:
+    files = _mapping(value, "files", folder)
+    if set(files) != set(tables):
+        raise _damaged(folder, "its tables and its files disagree")
+    for name, checksums in files.items():
+        if not isinstance(checksums, dict) or not all(
+            _FILE.fullmatch(path) and isinstance(checksum, str) for path, checksum in checksums.items()
+        ):
+            raise _damaged(folder, f"table {name} has no checksums of its files")
+    return files
 
 
 def _space(name: str, entry: Any, folder: Path) -> SpaceEntry:

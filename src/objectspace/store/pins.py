@@ -16,6 +16,8 @@ from uuid import uuid4
 
 import filelock
 
+from objectspace.files import open_regular
+
 READERS = "readers"
 
 
@@ -54,8 +56,9 @@ def pinned_versions(folder: Path) -> dict[str, set[int]]:
 
 def _versions_in(path: Path) -> dict[str, int]:
     try:
-        versions: dict[str, int] = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
+        with open_regular(path) as stream:
+            versions: dict[str, int] = json.load(stream)
+    except (OSError, ValueError):
         # The reader has just ended, or has just begun: its versions are young, and kept for that.
         return {}
     return versions

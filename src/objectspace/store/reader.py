@@ -13,15 +13,16 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
-from objectspace.errors import QueryError
+from objectspace.errors import QueryError, counted
 from objectspace.images import Failure
 from objectspace.objects.records import Objects, no_objects
+from objectspace.store.border import check_schema, checked, damaged
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.pins import Pin
 from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
-from objectspace.store.vectors import StoredSpace, StoredVectors
+from objectspace.store.vectors import StoredSpace, StoredVectors, vector_block
 
 
 def open_store(path: Path | str) -> Store:
@@ -86,7 +87,8 @@ class Store:
         labels = Counter[str]()
         if objects is not None:
             for batch in read_batches(objects, ["label"]):
-                labels.update(batch["label"].to_pylist())
+                rows = checked(self.path, "objects", pa.Table.from_batches([batch]))
+                labels.update(rows["label"].to_pylist())
         return StoreInfo(
             images=0 if images is None else images.count_rows(),
             objects=len(self),
@@ -100,15 +102,16 @@ class Store:
         table = self._table("images")
         if table is None:
             return []
-        return [ImageRow(**row) for row in read_rows(table, ImageRow._fields).to_pylist()]
+        rows = checked(self.path, "images", read_rows(table, ImageRow._fields), key="image_id")
+        return [ImageRow(**row) for row in rows.to_pylist()]
 
     def images_by_id(self, image_ids: Iterable[str]) -> dict[str, ImageRow]:
         """Return those of some images that the store holds, by id; the others are not read."""
         table, wanted = self._table("images"), set(map(str, image_ids))
         if table is None:
             return {}
-        rows = find_rows(table, "image_id", wanted, ImageRow._fields).to_pylist()
-        return {row["image_id"]: ImageRow(**row) for row in rows}
+        rows = checked(self.path, "images", find_rows(table, "image_id", wanted, ImageRow._fields))
+        return {row["image_id"]: ImageRow(**row) for row in rows.to_pylist()}
 
     def image_wh(self) -> dict[str, tuple[int, int]]:
         """Return the width and height in pixels of each image, by its id."""
@@ -119,13 +122,14 @@ class Store:
         table = self._table("failures")
         if table is None:
             return []
-        return sorted(Failure(**row) for row in read_rows(table, Failure._fields).to_pylist())
+        rows = checked(self.path, "failures", read_rows(table, Failure._fields))
+        return sorted(Failure(**row) for row in rows.to_pylist())
 
     def indexed(self) -> dict[str, set[str]]:
         """Return the finished images: digest of the job -> image ids."""
         finished: dict[str, set[str]] = {}
         if (table := self._table("indexed")) is not None:
-            for row in read_rows(table, ["image_id", "job"]).to_pylist():
+            for row in checked(self.path, "indexed", read_rows(table, ["image_id", "job"])).to_pylist():
                 finished.setdefault(row["job"], set()).add(row["image_id"])
         return finished
 
@@ -137,14 +141,15 @@ class Store:
         if object_ids is not None:
             return objects_from_table(self._object_rows(object_ids, self._object_names))
         table = self._table("objects")
-        return no_objects() if table is None else objects_from_table(read_rows(table, self._object_names))
+        return no_objects() if table is None else objects_from_table(self._all_objects(self._object_names))
 
     def objects_of_images(self, image_ids: Iterable[str]) -> Objects:
         """Return all objects of some images; the other images' objects are not read."""
         table = self._table("objects")
         if table is None:
             return no_objects()
-        return objects_from_table(find_rows(table, "image_id", set(map(str, image_ids)), self._object_names))
+        rows = find_rows(table, "image_id", set(map(str, image_ids)), self._object_names)
+        return objects_from_table(checked(self.path, "objects", rows))
 
     def object_columns(self, names: Sequence[str], space: str | None = None) -> dict[str, NDArray[Any]]:
         """Return some columns of :class:`Objects` without the others: of all objects, or of a space's.
@@ -157,14 +162,14 @@ class Store:
         known = [name for name in no_objects().columns() if name != "mask"] + self.factor_names
         if unknown := [name for name in names if name not in known]:
             raise QueryError(f"objects have no column {unknown[0]}; their columns: {', '.join(known)}")
-        members = None if space is None else read_rows(self._space_table(space), ["object_id"])["object_id"]
+        members = None if space is None else self._member_rows(space)
         if table is None:
             return {name: no_objects().columns()[name] for name in names}
         wanted = dict.fromkeys(["object_id", *(stored for name in names for stored in stored_names(name))])
-        rows = read_rows(table, list(wanted))
+        rows = self._all_objects(list(wanted))
         # One commit writes objects and their vectors in one order, so that most spaces need no join.
         if members is not None and not members.equals(rows["object_id"]):
-            rows = rows.take(pc.index_in(members, value_set=rows["object_id"].combine_chunks()))
+            rows = rows.take(self._places(members, rows["object_id"], SPACES + str(space)))
         return {name: object_column(rows, name) for name in names}
 
     def thumbnails(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[bytes]:
@@ -178,13 +183,15 @@ class Store:
         """Return the objects at some rows of the objects table, in their order; the others are not read."""
         if not len(rows):
             return no_objects()
-        return objects_from_table(take_rows(self._table("objects"), rows.tolist(), self._object_names))
+        taken = take_rows(self._table("objects"), rows.tolist(), self._object_names)
+        return objects_from_table(checked(self.path, "objects", taken))
 
     def thumbnails_at(self, rows: NDArray[np.int64]) -> list[bytes]:
         """Return the JPEG of each object at some rows of the objects table."""
         if not len(rows):
             return []
-        jpegs: list[bytes] = take_rows(self._table("objects"), rows.tolist(), ["thumbnail"])[0].to_pylist()
+        taken = take_rows(self._table("objects"), rows.tolist(), ["thumbnail"])
+        jpegs: list[bytes] = checked(self.path, "objects", taken)[0].to_pylist()
         return jpegs
 
     def image_rows(self) -> NDArray[np.int64]:
@@ -192,15 +199,16 @@ class Store:
         objects, images = self._table("objects"), self._table("images")
         if objects is None or images is None:
             return np.empty(0, np.int64)
-        return _places(read_rows(objects, ["image_id"])[0], read_rows(images, ["image_id"])[0])
+        ids = checked(self.path, "images", read_rows(images, ["image_id"]), key="image_id")[0]
+        return self._places(self._all_objects(["object_id", "image_id"])[1], ids, "objects").astype(np.int64)
 
     def object_rows(self, space: str) -> NDArray[np.int64]:
         """Return the row of the objects table of each vector of a space (m,).
 
         Raises QueryError for an unknown space.
         """
-        members = read_rows(self._space_table(space), ["object_id"])[0]
-        return _places(members, read_rows(self._table("objects"), ["object_id"])[0])
+        places = self._places(self._member_rows(space), self._all_objects(["object_id"])[0], SPACES + space)
+        return places.astype(np.int64)
 
     def space(self, name: str) -> Space:
         """Return the vectors of a space, (n, d) float32 in memory. Raises QueryError for an unknown space."""
@@ -208,7 +216,7 @@ class Store:
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
         for batch in read_batches(table, ["object_id", "vector"]):
-            block = batch["vector"].flatten().to_numpy().reshape(-1, entry.dimension)
+            block = vector_block(batch, entry.dimension, self.path)
             vectors[len(ids) : len(ids) + len(block)] = block
             ids += batch["object_id"].to_pylist()
         return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
@@ -223,7 +231,7 @@ class Store:
 
         Raises QueryError for an unknown space.
         """
-        ids: list[str] = read_rows(self._space_table(name), ["object_id"])["object_id"].to_pylist()
+        ids: list[str] = self._member_rows(name).to_pylist()
         return ids
 
     def vectors(self, name: str, rows: Sequence[int]) -> NDArray[np.float32]:
@@ -268,7 +276,10 @@ class Store:
         if name not in self._manifest.tables:
             return None
         if name not in self._tables:
-            self._tables[name] = open_table(self.path, name, self._manifest.tables[name])
+            table = open_table(self.path, name, self._manifest.tables[name])
+            entry = self._manifest.spaces.get(name.removeprefix(SPACES))
+            check_schema(self.path, name, table.schema, None if entry is None else entry.dimension)
+            self._tables[name] = table
         return self._tables[name]
 
     @property
@@ -297,12 +308,23 @@ class Store:
             raise QueryError(
                 f"no object {unknown} in {self.path}; objectspace search --image PHOTO shows ids"
             )
-        return rows.take(places)
+        return checked(self.path, "objects", rows.take(places))
 
+    def _all_objects(self, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of all objects, ``object_id`` among them."""
+        return checked(self.path, "objects", read_rows(self._table("objects"), columns), key="object_id")
 
-def _places(keys: pa.ChunkedArray, among: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return the place of each key among others, all of which are there."""
-    if keys.equals(among):
-        return np.arange(len(keys))
-    places: NDArray[np.int32] = pc.index_in(keys, value_set=among.combine_chunks()).to_numpy()
-    return places.astype(np.int64)
+    def _member_rows(self, space: str) -> pa.ChunkedArray:
+        rows = read_rows(self._space_table(space), ["object_id"])
+        return checked(self.path, SPACES + space, rows, key="object_id")["object_id"]
+
+    def _places(self, keys: pa.ChunkedArray, among: pa.ChunkedArray, table: str) -> NDArray[np.int32]:
+        """Return the place of each key of a table among others. Raises StoreError where one is not there."""
+        if keys.equals(among):
+            return np.arange(len(keys), dtype=np.int32)
+        places = pc.index_in(keys, value_set=among.combine_chunks())
+        if places.null_count:
+            lacking = counted(places.null_count, "row")
+            raise damaged(self.path, table, f"has {lacking} of what no other table knows")
+        found: NDArray[np.int32] = places.to_numpy()
+        return found

@@ -6,9 +6,11 @@ The only module that imports Lance.
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from objectspace.errors import StoreError
+from objectspace.files import check_regular
 from objectspace.store.manifest import BASE_TABLES, SPACES, read_manifest
 
 # Every commit adds a fragment (one file) to a table, and every version lists all fragments; past this many
@@ -45,6 +48,9 @@ _MANY_PARTS = 16
 _INDEX = "vector"
 _METRICS = {"euclidean": "l2", "cosine": "cosine"}
 
+# Lance names the file of a version by its distance to this number, so that the newest comes first.
+_LAST_VERSION = 2**64 - 1
+
 # A version stays this long after a newer one was written, for readers that have pinned nothing (yet).
 UNPINNED_KEEP = timedelta(minutes=10)
 
@@ -58,8 +64,10 @@ def open_table(folder: Path, name: str, version: int) -> Any:
     """Return the Lance dataset of a table at one version. Raises StoreError where it is not there."""
     import lance
 
+    path = table_path(folder, name).absolute()
+    _check_files(folder, path)
     try:
-        return lance.dataset(str(table_path(folder, name).absolute()), version=version)
+        return lance.dataset(str(path), version=version)
     except (OSError, ValueError, RuntimeError):
         if read_manifest(folder).tables.get(name) != version:
             raise StoreError(
@@ -70,6 +78,73 @@ def open_table(folder: Path, name: str, version: int) -> Any:
             f"the store at {folder} is damaged: table {name}.lance has no version {version}; "
             f"restore the table from a copy, or index the photos into a new store"
         ) from None
+
+
+def _check_files(folder: Path, table: Path) -> None:
+    """Raise StoreError where a FIFO or device is in the place of a table's file: reading it may never end."""
+    for place, _, names in os.walk(table):
+        for name in names:
+            with suppress(FileNotFoundError):  # a writer cleans up meanwhile, or it is a link to nowhere
+                try:
+                    check_regular(Path(place, name))
+                except OSError as error:
+                    if isinstance(error, FileNotFoundError):
+                        raise
+                    file = Path(place, name).relative_to(folder.absolute())
+                    raise StoreError(
+                        f"the store at {folder} is damaged: {file}: {error.strerror}; objectspace check "
+                        f"{folder} lists what is lost"
+                    ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What the metadata of a table's version state of one of its files; None where they state nothing."""
+
+    fragment: int | None = None
+    size: int | None = None
+    rows: int | None = None
+    is_deletion: bool = False
+
+
+def files_of(table: Any) -> dict[str, FileFacts]:
+    """Return the files that the table's version is made of, by their path within the table."""
+    files = {f"_versions/{_LAST_VERSION - int(table.version):020}.manifest": FileFacts()}
+    for fragment in table.get_fragments():
+        known, number = fragment.metadata, fragment.fragment_id
+        for data in known.files:
+            files[f"data/{data.path}"] = FileFacts(number, data.file_size_bytes, known.physical_rows)
+        if known.deletion_file is not None:
+            files[known.deletion_file.path(number)] = FileFacts(number, is_deletion=True)
+    for index in table.describe_indices():
+        for segment in index.segments:
+            folder = Path(table.uri, "_indices", str(segment.uuid))
+            names = sorted(path.name for path in folder.iterdir())
+            files |= {f"_indices/{folder.name}/{name}": FileFacts() for name in names}
+    return files
+
+
+def reopened(table: Any) -> Any:
+    """Return the table's version as the disk has it, nothing taken from memory."""
+    import lance
+
+    return lance.dataset(table.uri, version=table.version)
+
+
+def check_fragments(table: Any, fragments: Collection[int | None]) -> None:
+    """Raise OSError, ValueError or RuntimeError where the deletions of some fragments cannot be read."""
+    for fragment in table.get_fragments():
+        if fragment.fragment_id in fragments:
+            rows, expected = len(fragment.to_table(columns=[], with_row_id=True)), fragment.metadata.num_rows
+            if rows != expected:
+                raise ValueError(f"fragment {fragment.fragment_id} has {rows} rows, expected {expected}")
+
+
+def file_rows(path: Path) -> int:
+    """Return the rows of a data file, as its footer says."""
+    from lance.file import LanceFileReader
+
+    return int(LanceFileReader(str(path)).metadata().num_rows)
 
 
 def read_rows(table: Any, columns: Sequence[str]) -> pa.Table:
@@ -196,6 +271,19 @@ def update_rows(table: Any, key: str, rows: pa.Table) -> None:
 def delete_rows(table: Any, column: str, values: Sequence[str]) -> None:
     """Remove the rows whose text ``column`` is one of ``values``."""
     table.delete(_is_one_of(column, values))
+
+
+def drop_fragments(table: Any, fragments: Collection[int]) -> Any:
+    """Return the table without some fragments, whose files are not read: one more version."""
+    import lance
+
+    gone = lance.LanceOperation.Delete([], sorted(fragments), "false")
+    return lance.LanceDataset.commit(table.uri, gone, read_version=table.version)
+
+
+def drop_index(table: Any, name: str) -> None:
+    """Remove an index: one more version."""
+    table.drop_index(name)
 
 
 def _is_one_of(column: str, values: Collection[str]) -> str:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Recipe
+from objectspace.errors import StoreError
 from objectspace.store import tables
 from objectspace.store.columns import text_array
 from objectspace.store.indexes import SpaceIndex
@@ -54,7 +55,7 @@ class StoredVectors:
         vectors = np.empty((count, self.shape[1]), np.float32)
         start = 0
         for batch in batches:
-            block = batch["vector"].flatten().to_numpy().reshape(-1, self.shape[1])
+            block = vector_block(batch, self.shape[1], self._table.uri)
             vectors[start : start + len(block)] = block
             start += len(block)
         return vectors
@@ -128,6 +129,16 @@ class StoredVectors:
         """The rows in the order of Lance's numbers, and these numbers."""
         order = np.argsort(self._row_ids, kind="stable")
         return order, self._row_ids[order]
+
+
+def vector_block(batch: Any, dimension: int, place: Any) -> NDArray[np.float32]:
+    """Return the vectors (n, d) of a batch of rows. Raises StoreError where one is missing."""
+    if batch["vector"].null_count:
+        raise StoreError(
+            f"the store at {place} is damaged: it has rows without a vector; objectspace check lists them"
+        )
+    block: NDArray[np.float32] = batch["vector"].flatten().to_numpy().reshape(-1, dimension)
+    return block
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, StoreBusyError, StoreError
+from objectspace.files import flush_to_disk
 from objectspace.images import Failure
 from objectspace.store import columns, tables
 from objectspace.store.additions import (
@@ -28,6 +29,8 @@ from objectspace.store.additions import (
     factor_types,
     known_factors,
 )
+from objectspace.store.border import check_schema
+from objectspace.store.checksums import check_replaced, flush_files, new_checksums
 from objectspace.store.indexes import KINDS, Recall, SpaceIndex
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import (
@@ -61,7 +64,20 @@ def open_writer(path: Path | str) -> Writer:
     """
     folder = Path(path)
     _check_folder(folder)
-    # The system releases the lock when the process ends, however it ends.
+    lock = write_lock(folder)
+    try:
+        return Writer(folder, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def write_lock(folder: Path) -> filelock.BaseFileLock:
+    """Return the lock of a store's writer, held; the folder is made if there is none.
+
+    The system releases it when the process ends, however it ends. Raises StoreBusyError where another process
+    holds it, StoreError where the folder cannot be written.
+    """
     lock = filelock.FileLock(folder / LOCK, timeout=0, thread_local=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,11 +89,7 @@ def open_writer(path: Path | str) -> Writer:
         ) from None
     except OSError as error:
         raise StoreError(f"no store can be made or written at {folder}: {error.strerror}") from None
-    try:
-        return Writer(folder, lock)
-    except BaseException:
-        lock.release()
-        raise
+    return lock
 
 
 def _check_folder(folder: Path) -> None:
@@ -117,6 +129,7 @@ class Writer:
         with plain_errors(path):
             if not (path / MANIFEST).exists():
                 write_manifest(path, Manifest())
+                flush_to_disk(path.absolute().parent)
         self._load()
 
     def __repr__(self) -> str:
@@ -315,6 +328,9 @@ class Writer:
         with plain_errors(self.path):
             versions = tables.roll_back(self.path, manifest.tables)
         self._tables = {name: tables.open_table(self.path, name, at) for name, at in versions.items()}
+        for name, table in self._tables.items():
+            entry = manifest.spaces.get(name.removeprefix(SPACES))
+            check_schema(self.path, name, table.schema, None if entry is None else entry.dimension)
         self._stored = Stored(self.path, manifest, self._factors())
         if versions != manifest.tables:
             with self._publishing():
@@ -383,12 +399,30 @@ class Writer:
                 spaces={**before.spaces, **(spaces or {})},
                 sources={**before.sources, **(sources or {})},
                 models={**before.models, **(models or {})},
+                files=self._checked_files(before),
             )
             if manifest != before:
                 write_manifest(self.path, manifest)
         self._stored.manifest = manifest
         self._stored.factors = self._factors()
         self._whole = True
+
+    def _checked_files(self, before: Manifest) -> dict[str, Mapping[str, str]]:
+        """Return the checksums of all files, after checking and flushing those that are new.
+
+        Raises StoreError where a file that is replaced has changed since it was written.
+        """
+        files, fresh = dict(before.files), {}
+        for name, table in self._tables.items():
+            if before.tables.get(name) == int(table.version):
+                continue
+            known, present = before.files.get(name, {}), tables.files_of(table)
+            fresh[name] = new_checksums(table, known)
+            check_replaced(self.path, name, {path: known[path] for path in known.keys() - present.keys()})
+            files[name] = {path: known.get(path) or fresh[name][path] for path in present}
+        if fresh:
+            flush_files(self.path, fresh, before.files)
+        return files
 
     def _append(self, name: str, rows: pa.Table) -> None:
         if name in self._tables:

@@ -78,8 +78,11 @@ def test_a_file_that_cannot_be_read_is_a_cfg_error(path: str) -> None:
 
 
 def test_a_file_of_endless_length_is_not_read(tmp_path: Path) -> None:
-    with pytest.raises(CfgError, match="longer than 4,000,000 bytes"):
+    with pytest.raises(CfgError, match="it is a device, expected a regular file"):
         read_cfg("/dev/zero")
+    (tmp_path / "x.cfg").write_bytes(b"[net]\n" * 700_000)
+    with pytest.raises(CfgError, match="longer than 4,000,000 bytes"):
+        read_cfg(tmp_path / "x.cfg")
 
 
 @pytest.mark.parametrize("value", ["", "a", "1.5", "1_0", "٣", "-1", "17", "9" * 5000])

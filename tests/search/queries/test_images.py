@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
@@ -166,3 +167,42 @@ def test_models_that_have_changed(make_store, models, world, other_encoder_weigh
         RecipeError, match=r"space test_vit-crop cannot be made any more \(weights: \w+, now \w+\)"
     ):
         query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+
+
+def stored_arguments(store, change):
+    """Edit how a store says that its networks are loaded."""
+    path = store.path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for arguments in manifest["models"].values():
+        change(arguments)
+    path.write_text(json.dumps(manifest))
+    return open_store(store.path)
+
+
+@pytest.mark.parametrize(
+    "added", [{"device": "cuda"}, {"weights": ["a"]}, {"names": {"a": 1}}, {"__class__": "x"}, {"names": 3}]
+)
+@pytest.mark.parametrize("space", ["test_vit-crop", "tiny-window3-stride16"])
+def test_arguments_that_no_loader_has(make_store, world, space, added):
+    store = stored_arguments(make_store(labeled=False), lambda arguments: arguments.update(added))
+    (name,) = (name for name in store.space_names if name.startswith(space[:8]) and "stride32" not in name)
+    with pytest.raises(ModelError, match=r"is loaded with \w+=.*, expected text for name") as refused:
+        query_image(store, world.photos / "red1.png", name)
+    assert "\n" not in str(refused.value)
+
+
+def test_files_that_a_store_names_are_told_of_before_they_are_opened(make_store, models, world, caplog):
+    store = stored_arguments(make_store(), lambda arguments: None)
+    query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+    assert f"loading {models / 'encoder.pth'}, as the store at {store.path} names it" in caplog.text
+
+
+def test_a_recipe_without_its_fields(make_store, world):
+    store = make_store(labeled=False)
+    path = store.path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    for recipe in manifest["sources"].values():
+        del recipe["precision"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ModelError, match="has no precision; index again"):
+        query_image(open_store(store.path), world.photos / "red1.png", "test_vit-crop")

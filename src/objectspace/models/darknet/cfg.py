@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from objectspace.errors import CfgError
+from objectspace.files import open_regular
 
 #: A cfg of a thousand layers has about 100 kB; what is much longer is no cfg.
 _LARGEST_FILE = 4_000_000
@@ -108,7 +109,7 @@ class Cfg:
 def read_cfg(path: Path | str) -> Cfg:
     """Read a cfg file. Raises CfgError, also where the file cannot be read."""
     try:
-        with Path(path).open("rb") as stream:
+        with open_regular(Path(path)) as stream:
             data = stream.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as problem:  # ValueError: a zero byte in the path
         reason = getattr(problem, "strerror", None) or str(problem)

@@ -8,7 +8,6 @@ lengths, so only the length of the whole file shows that it belongs to the netwo
 from __future__ import annotations
 
 import os
-import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import WeightsError
+from objectspace.files import open_regular
 from objectspace.models.darknet.layers import Convolution, Layer, Layers
 
 Float32 = NDArray[np.float32]
@@ -81,7 +81,7 @@ def read_weight_file(path: Path | str, layers: Layers) -> Weights:
     """
     path = Path(path)
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             header, numbers = _read_numbers(stream, path, layers)
     except (OSError, ValueError) as problem:  # ValueError: a zero byte in the path
         reason = getattr(problem, "strerror", None) or str(problem)
@@ -114,8 +114,6 @@ def write_weight_file(weights: Weights, path: Path | str) -> None:
 
 def _read_numbers(stream: BinaryIO, path: Path, layers: Layers) -> tuple[Header, Float32]:
     status = os.fstat(stream.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise WeightsError(f"{path} is no regular file, expected a Darknet weight file")
     header = _read_header(stream, path)
     found, odd = divmod(status.st_size - stream.tell(), _NUMBER.itemsize)
     _check_length(found, odd, path, layers)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from objectspace.files import content_id, printable_path, recipe_digest
 from objectspace.images import Image
 from objectspace.objects.boxes import clip
+from objectspace.objects.masks import ShapeError as ShapeError  # part of the interface here
 from objectspace.objects.records import Objects
 
 Entry = TypeVar("Entry")
@@ -160,10 +161,6 @@ def entry_of(image_path: Path | str, entries: Mapping[str, Entry]) -> Entry | No
 
 class FormError(Exception):
     """A file that is not of its format; a reader that opens it turns this into an AnnotationError."""
-
-
-class ShapeError(Exception):
-    """An annotation that makes no object; a reader turns it into a :class:`Problem`."""
 
 
 def check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:

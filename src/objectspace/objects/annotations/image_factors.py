@@ -25,6 +25,9 @@ LABEL = "label"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _UNKNOWN = ("", "nan")
 
+#: Columns of a table of factors, each of which becomes a column of the store; vectors are added otherwise.
+_COLUMN_LIMIT = 1_000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorTable:
@@ -161,7 +164,13 @@ class _Row:
 
 def _read_rows(path: Path) -> list[_Row]:
     """Return the header and the rows of a table that are not empty, with their line numbers."""
-    reader = csv.reader(io.StringIO(read_text(path)), strict=True)
+    text = read_text(path)
+    # Before it is split: a cell takes some sixty bytes, a column a row of its own.
+    if (commas := text.partition("\n")[0].count(",")) >= _COLUMN_LIMIT:
+        raise AnnotationError(
+            str(path), f"has {commas + 1} columns in its first line, expected {_COLUMN_LIMIT} at most"
+        )
+    reader = csv.reader(io.StringIO(text), strict=True)
     try:
         rows = [_Row(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
@@ -208,15 +217,17 @@ def _check_matches(path: Path, matched: Sequence[_Row | None], image_paths: Sequ
 
 
 def _check_names(names: Sequence[str], where: str) -> None:
-    for number, name in enumerate(names):
+    seen = set[str]()
+    for name in names:
         if name in RESERVED_NAMES - {LABEL}:
             raise InputError(f"{where}: column {name!r} is one of the objects' own; choose another name")
         if name != LABEL and not can_be_column(name):
             raise InputError(
                 f"{where}: {name!r} is no column name, expected letters, digits, spaces, dashes and _"
             )
-        if name in names[:number]:
+        if name in seen:
             raise InputError(f"{where}: column {name!r} stands twice")
+        seen.add(name)
 
 
 def _table(

@@ -34,6 +34,9 @@ SPLITS = ("train", "val", "test")
 _YAML_LIMIT = 4 << 20
 _DEPTH_LIMIT = 32
 
+#: Keys and values: twice those of ImageNet's 21,841 names. PyYAML reads some 20,000 a second.
+_EVENT_LIMIT = 60_000
+
 
 @dataclass(frozen=True, slots=True)
 class YoloDataset(LabelFiles):
@@ -140,9 +143,11 @@ def _parsed(data: bytes) -> Mapping[str, Any]:
 
 
 def _check_events(data: bytes) -> None:
-    """Raise FormError for aliases, which repeat content, and for deep nesting."""
+    """Raise FormError for aliases, which repeat content, for deep nesting, and for more values than names."""
     depth = 0
-    for event in yaml.parse(data, yaml.SafeLoader):
+    for number, event in enumerate(yaml.parse(data, yaml.SafeLoader)):
+        if number > _EVENT_LIMIT:
+            raise FormError(f"holds more than {_EVENT_LIMIT} values, expected a data.yaml")
         if isinstance(event, yaml.AliasEvent):
             raise FormError("holds an alias (*name), which is not read; write out what it stands for")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.recipes import model_key
 from objectspace.embeddings.spaces import Recipe
-from objectspace.errors import ModelError, ObjectspaceError, QueryError, RecipeError
+from objectspace.errors import InputError, ModelError, ObjectspaceError, QueryError, RecipeError
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.encoders import Encoder, load_encoder
 from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.models.prompts import Prompter, load_prompter
+from objectspace.models.weights import cache_folder
 from objectspace.objects.annotations import AnnotationReader
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.store import Store
 
 Network = TypeVar("Network")
+
+#: The arguments that a store may name of each loader, all of them text; it may come from a stranger.
+_DETECTOR_ARGUMENTS = ("name_or_cfg", "weights", "names", "resize")
+_ENCODER_ARGUMENTS = ("name", "weights")
+
+logger = logging.getLogger("objectspace")
 
 
 def space_detector(
@@ -54,18 +63,19 @@ def space_job(
     if recipe.route == "external":
         raise QueryError(f"vectors of space {space} were handed in; search it for a stored object")
     if recipe.erasure is not None:
-        factors = ", ".join(recipe.erasure["factors"])
+        factors = ", ".join(map(str, recipe.erasure.get("factors", ["something"])))
         raise QueryError(
             f"vectors of space {space} had {factors} erased, which is not done to new photos; "
             "search it for a stored object"
         )
     given: dict[str, Any] = {"annotations": annotations, "confidence": confidence}
     if recipe.route == "crop":
-        crop = CropPolicy.from_json(dict(recipe.crop or {}))
+        crop = _crop_of(space, recipe)
         given |= {"encoder": _encoder_of(store, space, recipe, device), "crop": crop, "pools": ()}
     else:
         given |= {"pools": (_pool_of(recipe),), "scale": recipe.scale or "own"}
         if (arguments := _encoder_map_of(store, recipe)) is not None:
+            arguments = _checked(store, recipe.model, arguments, _ENCODER_ARGUMENTS)
             given["encoder_map"] = _loaded_again(space, load_encoder_map, arguments, recipe, device)
         else:
             given["detector"] = space_detector(store, space, device=device)
@@ -76,8 +86,36 @@ def space_job(
 
 def _encoder_map_of(store: Store, recipe: Recipe) -> Mapping[str, Any] | None:
     """Return how to load the encoder whose map a space was taken from; None where a detector made the map."""
-    found: Mapping[str, Any] | None = loading_arguments(store, recipe).get("encoder_map")
+    found: Any = loading_arguments(store, recipe).get("encoder_map")
+    if not isinstance(found, Mapping | None):
+        raise ModelError(
+            f"the store at {store.path} says nothing of how {recipe.model} is loaded; index again"
+        )
     return found
+
+
+def _crop_of(space: str, recipe: Recipe) -> CropPolicy:
+    try:
+        return CropPolicy.from_json(dict(recipe.crop or {}))
+    except (TypeError, ValueError, InputError) as error:
+        raise ModelError(f"the recipe of space {space} says no way to cut objects out: {error}") from None
+
+
+def _checked(store: Store, key: str, arguments: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+    """Return arguments that a store names for a loader, after telling which files they open.
+
+    Raises ModelError for arguments that the loader has not, and for values that are no text.
+    """
+    for name, value in arguments.items():
+        if name not in known or not isinstance(value, str | None):
+            raise ModelError(
+                f"the store at {store.path} says that {key} is loaded with {name[:40]}={str(value)[:60]!r}, "
+                f"expected text for {', '.join(known)}; index the photos again"
+            )
+    for value in filter(None, arguments.values()):
+        if Path(value).exists() and not Path(value).is_relative_to(cache_folder()):
+            logger.warning("loading %s, as the store at %s names it", value, store.path)
+    return dict(arguments)
 
 
 def _pool_of(recipe: Recipe) -> str:
@@ -109,6 +147,7 @@ def _named_as(job: LoadedJob, space: str, recipe: Recipe) -> LoadedJob:
 
 def _encoder_of(store: Store, space: str, recipe: Recipe, device: str) -> Encoder:
     arguments = loading_arguments(store, recipe) or {"name": recipe.model}
+    arguments = _checked(store, recipe.model, arguments, _ENCODER_ARGUMENTS)
     return _loaded_again(space, load_encoder, arguments, recipe, device)
 
 
@@ -137,18 +176,34 @@ def _detecting_network(store: Store, device: str) -> dict[str, Any]:
             return {"prompts": _prompter_of(store, source, device)}
         if "weights" in recipe:
             name = source.split("@")[0]
-            return {"detector": _detector_of(store, name, recipe["weights"], recipe["precision"], device)}
+            precision = _text_of(store, source, "precision")
+            return {
+                "detector": _detector_of(store, name, _text_of(store, source, "weights"), precision, device)
+            }
     raise QueryError(
         "the objects of this store come from annotations; give the object's x1, y1, x2, y2 as box="
     )
 
 
+def _text_of(store: Store, source: str, key: str) -> str:
+    """Return a text of a source's recipe. Raises ModelError where it has none."""
+    value = store.sources[source].get(key)
+    if not isinstance(value, str):
+        raise ModelError(f"the recipe of {source} in the store at {store.path} has no {key}; index again")
+    return value
+
+
 def _prompter_of(store: Store, source: str, device: str) -> Prompter:
     recipe = store.sources[source]
-    arguments = store.models.get(model_key(recipe["model"], recipe["weights"]), {"name": recipe["model"]})
+    model, weights = _text_of(store, source, "model"), _text_of(store, source, "weights")
+    arguments = store.models.get(model_key(model, weights), {"name": model})
+    arguments = _checked(store, model, arguments, _ENCODER_ARGUMENTS)
+    words = recipe.get("words")
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ModelError(f"the recipe of {source} in the store at {store.path} has no words; index again")
     thresholds = {name: recipe[name] for name in ("box_threshold", "text_threshold") if name in recipe}
     try:
-        prompter = load_prompter(recipe["words"], **arguments, **thresholds, device=device)
+        prompter = load_prompter(words, **arguments, **thresholds, device=device)
     except ObjectspaceError as error:
         raise ModelError(f"what found the words of this store cannot be loaded again: {error}") from None
     if prompter.source != source:
@@ -158,6 +213,7 @@ def _prompter_of(store: Store, source: str, device: str) -> Prompter:
 
 def _detector_of(store: Store, name: str, weights: str, precision: str, device: str) -> Detector:
     arguments = store.models.get(model_key(name, weights), {"name_or_cfg": name})
+    arguments = _checked(store, name, arguments, _DETECTOR_ARGUMENTS)
     try:
         return load_detector(**arguments, device=device, precision=precision)
     except ObjectspaceError as error:

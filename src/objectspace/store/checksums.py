@@ -1,0 +1,96 @@
+"""The files of a table: checked against what Lance says of them, flushed to the disk, and their checksums.
+
+Lance loses the error of the last write before a data file is closed, so that a full or failing disk leaves a
+table that cannot be read. Nothing is named in the manifest before its files have passed here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from objectspace.errors import StoreError
+from objectspace.files import file_sha256, flush_to_disk
+from objectspace.store.tables import FileFacts, check_fragments, file_rows, files_of, reopened, table_path
+
+#: Every file of Lance ends with these bytes, but for deletions.
+_MAGIC = b"LANC"
+
+#: Files that are flushed to the disk at a time.
+_FLUSHES = 16
+
+
+def file_checksum(path: Path) -> str:
+    """Return the first 16 hex digits of a file's sha256: chance does not find two files of one checksum."""
+    return file_sha256(path)[:16]
+
+
+def new_checksums(table: Any, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the checksum of each file of the table's version that is not ``known``, after checking it.
+
+    Reads from the disk what the version's own metadata say: its rows, each file's size and footer, which rows
+    are deleted. Raises OSError, ValueError or RuntimeError where something is not as it was written.
+    """
+    written = reopened(table)
+    folder = Path(table.uri)
+    fresh = {path: facts for path, facts in files_of(written).items() if path not in known}
+    for path, facts in fresh.items():
+        check_file(folder / path, facts)
+    check_fragments(written, {facts.fragment for facts in fresh.values() if facts.is_deletion})
+    return {path: file_checksum(folder / path) for path in fresh}
+
+
+def check_file(path: Path, facts: FileFacts) -> None:
+    """Raise OSError, ValueError or RuntimeError where a file is not of the size or rows that Lance states."""
+    size = path.stat().st_size
+    if facts.size is not None and size != facts.size:
+        raise ValueError(f"{path.name} has {size} bytes, expected {facts.size}")
+    if facts.is_deletion:
+        return
+    with path.open("rb") as stream:
+        stream.seek(-min(size, len(_MAGIC)), os.SEEK_END)
+        if stream.read() != _MAGIC:
+            raise ValueError(f"{path.name} does not end as a file of Lance does")
+    if facts.rows is not None and (rows := file_rows(path)) != facts.rows:
+        raise ValueError(f"{path.name} has {rows} rows, expected {facts.rows}")
+
+
+def flush_files(folder: Path, new: Mapping[str, Iterable[str]], known: Mapping[str, Iterable[str]]) -> None:
+    """Wait until new files of tables, and the names of all folders that hold something new, are on the disk.
+
+    new, known: table -> paths of files within it; the folders of the known ones are on the disk already
+    """
+    there = {above for file in _files(folder, known) for above in file.parents}
+    files = set(_files(folder, new))
+    folders = {file.parent for file in files}
+    folders |= {
+        above.parent
+        for file in files
+        for above in file.parents
+        if above not in {*there, folder}
+        if above.is_relative_to(folder)
+    }
+    # Side by side, as the file system writes many in one go.
+    with ThreadPoolExecutor(_FLUSHES) as pool:
+        list(pool.map(flush_to_disk, [*files, *folders]))
+
+
+def _files(folder: Path, paths: Mapping[str, Iterable[str]]) -> Iterator[Path]:
+    yield from (table_path(folder, name) / path for name, inside in paths.items() for path in inside)
+
+
+def check_replaced(folder: Path, table: str, files: Mapping[str, str]) -> None:
+    """Raise StoreError where a file that others replace has changed since it was written.
+
+    What replaces it was made of what it holds now, and would carry the damage on under a good checksum.
+    """
+    for path, checksum in files.items():
+        file = table_path(folder, table) / path
+        if file.exists() and file_checksum(file) != checksum:
+            raise StoreError(
+                f"the store at {folder} is damaged: {file.relative_to(folder)} has changed since it was "
+                f"written; objectspace check {folder} lists what is lost, and --repair makes room for it"
+            )

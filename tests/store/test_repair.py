@@ -1,0 +1,190 @@
+"""Damage is found; what is damaged is dropped; the same job again makes the store of an undisturbed run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from objectspace.errors import StoreBusyError, StoreError
+from objectspace.images import encode_thumbnail
+from objectspace.store import Batch, indexed_key, open_store, open_writer
+from objectspace.store.examination import Examination, examine_store
+from objectspace.store.repair import repair_store
+
+JPEG = encode_thumbnail(np.zeros((8, 8, 3), np.uint8))
+SPACE = "spaces/resnet50-crop"
+
+
+@pytest.fixture(scope="module")
+def batches(make_batch) -> list[Batch]:
+    return [replace(make_batch(number), thumbnails=[JPEG] * 4) for number in range(3)]
+
+
+def index(path: Path, batches: Sequence[Batch]) -> set[str]:
+    """Commit what is not finished, as an index job does; return the images that were processed."""
+    processed = set()
+    with open_writer(path) as writer:
+        done = writer.finished()
+        for batch in batches:
+            rows = [row for row in batch.images if indexed_key(row.image_id, "job") not in done]
+            if rows:
+                processed |= {row.image_id for row in rows}
+                writer.commit(batch)
+        writer.finish()
+    return processed
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory, batches) -> Path:
+    path = tmp_path_factory.mktemp("repair") / "dogs.osp"
+    index(path, batches)
+    return path
+
+
+@pytest.fixture
+def copy(pristine, tmp_path) -> Path:
+    return shutil.copytree(pristine, tmp_path / "dogs.osp")
+
+
+def data_files(path: Path, table: str) -> list[Path]:
+    """The data files of a table, by the order of their commits."""
+    return sorted((path / f"{table}.lance" / "data").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+
+
+def flip(file: Path, place: int = -1) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2 if place < 0 else place] ^= 1
+    file.write_bytes(data)
+
+
+def flip_a_vector(file: Path, vectors: np.ndarray) -> None:
+    """Flip one bit of the first number of the vectors: a number like any other."""
+    flip(file, file.read_bytes().index(vectors[0].tobytes()))
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-30])
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
+def zeros(file: Path) -> None:
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+def test_a_whole_store(copy):
+    found = examine_store(copy)
+    assert found.whole
+    assert found.to_json() == {"damages": [], "redone": 0, "handed_in": {}}
+    before = (copy / "manifest.json").read_bytes()
+    assert repair_store(copy).whole
+    assert (copy / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", [flip, truncate, remove, zeros])
+@pytest.mark.parametrize("table", ["images", "objects", "indexed", "failures", SPACE, "spaces/yolo-window"])
+def test_one_file(copy, pristine, batches, read_all, table, damage: Callable[[Path], None]):
+    damage(data_files(copy, table)[1])
+    found = repair_store(copy)
+    assert {one.table for one in found.damages} == {table}
+    open_store(copy).info()
+    processed = index(copy, batches)
+    # The second commit made the file. Of what is in failures no image is finished; a vector of the window
+    # space has one image of the two; where its ids cannot be read, those without a vector there come along.
+    expected = {row.image_id for row in batches[1].images}
+    if table == "failures":
+        assert processed == found.redone == set()
+        return
+    if table == "spaces/yolo-window" and damage is flip:
+        expected = {batches[1].images[0].image_id}
+    elif table == "spaces/yolo-window":
+        expected |= {batch.images[1].image_id for batch in batches}
+    assert processed == found.redone == expected
+    assert examine_store(copy).whole
+    assert read_all(copy) == read_all(pristine)
+
+
+def test_a_flipped_bit_in_a_vector_is_found(copy, batches):
+    flip_a_vector(data_files(copy, SPACE)[1], batches[1].vectors["resnet50-crop"].vectors)
+    open_store(copy).space("resnet50-crop")  # Lance reads it as a number like any other
+    (damage,) = examine_store(copy).damages
+    assert (damage.table, damage.rows) == (SPACE, 4)
+    assert damage.what.endswith("has changed since it was written")
+
+
+@pytest.mark.parametrize("table", ["images", "objects", "indexed", SPACE])
+def test_a_table_that_is_gone(copy, pristine, batches, read_all, table):
+    shutil.rmtree(copy / f"{table}.lance")
+    (damage, *_) = repair_store(copy).damages
+    assert (damage.table, damage.rows) == (table, None)
+    processed = index(copy, batches)
+    assert processed == {row.image_id for batch in batches for row in batch.images}
+    assert examine_store(copy).whole
+    assert read_all(copy) == read_all(pristine)
+
+
+def test_the_metadata_of_a_version(copy):
+    version = open_store(copy)._manifest.tables["images"]
+    file = copy / "images.lance" / "_versions" / f"{2**64 - 1 - version:020}.manifest"
+    file.write_bytes(file.read_bytes().replace(b"image_id", b"image_ix"))
+    assert not repair_store(copy).whole
+    assert examine_store(copy).whole
+
+
+def test_rows_that_no_store_holds(tmp_path, batches, monkeypatch, read_all, pristine):
+    """A store that another program wrote: whole files, and values that cannot be used."""
+    monkeypatch.setattr("objectspace.store.additions.check_new", lambda table, rows: None)
+    bad = batches[1]
+    vectors = bad.vectors["resnet50-crop"]
+    object.__setattr__(vectors, "vectors", vectors.vectors.copy())
+    kept = vectors.vectors[0, 0]
+    vectors.vectors[0, 0] = np.nan
+    thumbnails = [JPEG, b"no picture", JPEG, encode_thumbnail(np.zeros((900, 900, 3), np.uint8), side=900)]
+    index(tmp_path / "s.osp", [batches[0], replace(bad, thumbnails=thumbnails), batches[2]])
+    vectors.vectors[0, 0] = kept
+    found = repair_store(tmp_path / "s.osp")
+    told = {(damage.table, damage.what) for damage in found.damages}
+    assert told == {
+        ("objects", "2 rows whose thumbnail cannot be decoded"),
+        (SPACE, "1 row whose vector is not finite"),
+    }
+    assert index(tmp_path / "s.osp", batches) == {row.image_id for row in bad.images} == found.redone
+    assert read_all(tmp_path / "s.osp") == read_all(pristine)
+
+
+def test_what_was_handed_in_is_named(copy, batches):
+    from objectspace.jobs.add_embeddings import add_embeddings
+
+    ids = open_store(copy).objects().object_id
+    add_embeddings(copy, "mine", ids, np.eye(len(ids)), model="by hand")
+    flip(data_files(copy, "spaces/mine")[0])
+    found: Examination = examine_store(copy)
+    assert found.handed_in == {"mine": len(ids)}
+
+
+def test_damage_does_not_travel_into_joined_files(copy, batches, read_all):
+    flip_a_vector(data_files(copy, SPACE)[1], batches[1].vectors["resnet50-crop"].vectors)
+    before = read_all(copy)
+    with open_writer(copy) as writer, pytest.raises(StoreError, match="has changed since it was written"):
+        writer._compact([SPACE])
+    assert read_all(copy) == before
+
+
+def test_repair_waits_for_no_writer(copy):
+    with open_writer(copy), pytest.raises(StoreBusyError):
+        repair_store(copy)
+
+
+def test_no_store_to_examine(tmp_path):
+    with pytest.raises(StoreError, match="no store at"):
+        examine_store(tmp_path)
+    with pytest.raises(StoreError, match="no store at"):
+        repair_store(tmp_path)
+    assert list(tmp_path.iterdir()) == []
