@@ -42,6 +42,7 @@ from objectspace.cli.options import (
     DetectorWeights,
     EncoderName,
     EncoderWeights,
+    Exclude,
     Factors,
     Fit,
     FitOption,
@@ -129,6 +130,7 @@ def common(
 def index(
     photos: Photos,
     store: NewStore,
+    exclude: Exclude = None,
     detector: DetectorName = None,
     detector_weights: DetectorWeights = None,
     names: Names = None,
@@ -180,7 +182,7 @@ def index(
         from objectspace.pipeline.job import Job
 
         machine = choose_machine(device, precision)
-        search = photos_of(photos)
+        search = photos_of(photos, exclude or ())
         found = annotation_spec(labels)
         prompts = prompt_spec(words, annotated=found is not None)
         networks = network_specs(

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from objectspace.pipeline.specs import AnnotationSpec, FactorTableSpec, MaskSpec, PromptSpec
 
 
-def photos_of(paths: Sequence[Path]) -> PhotoSearch:
+def photos_of(paths: Sequence[Path], exclude: Sequence[str] = ()) -> PhotoSearch:
     """The photos that files and folders name; pictures that cannot be read are told of at once."""
     from objectspace.images import passed_over_text, search_photos
 
-    search = search_photos(paths)
+    search = search_photos(paths, exclude=exclude)
     if search.passed_over:
         warn(passed_over_text(search.passed_over))
     return search
@@ -140,13 +140,20 @@ def _warn_of_coverage(path: Path | str, coverage: Coverage, photos: Sequence[Pat
     """Warn of what annotations and photos do not share. Raises InputError where that is everything."""
     if len(coverage.unnamed) == len(photos):
         first = f", such as {coverage.missing[0]}" if coverage.missing else ""
-        raise InputError(f"{path}: none of its images is among the photos{first}")
+        told = "".join(f"; {note}" for note in coverage.notes[:1])
+        raise InputError(f"{path}: none of its images is among the photos{first}{told}")
     images, marks = ("image is", "images are"), ("annotation is", "annotations are")
     photos_are, photos_have = ("photo is", "photos are"), ("photo has", "photos have")
     counts: tuple[tuple[int, tuple[str, str], str, tuple[str, ...]], ...] = (
         (len(coverage.missing), images, "not among the photos", coverage.missing[:1]),
         (len(coverage.unnamed), photos_are, "not annotated there", coverage.unnamed[:1]),
         (len(coverage.shared), photos_have, "the annotations of another of that name", coverage.shared[:1]),
+        (
+            len(coverage.alike),
+            photos_have,
+            "the annotations of one name in other folders",
+            coverage.alike[:1],
+        ),
         (coverage.crowds, marks, "of a crowd (iscrowd) and left out", ()),
         (coverage.strays, marks, "of an image that it does not name", ()),
     )
@@ -154,6 +161,8 @@ def _warn_of_coverage(path: Path | str, coverage: Coverage, photos: Sequence[Pat
         if count:
             such = "".join(f", such as {name}" for name in example)
             warn(f"{path}: {counted(count, *subject)} {what}{such}")
+    for note in coverage.notes:
+        warn(f"{path}: {note}")
 
 
 def pools_of(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[str, ...]:

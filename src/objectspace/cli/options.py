@@ -101,6 +101,14 @@ Photos = Annotated[
     list[Path],
     typer.Argument(metavar="PHOTOS", help="photos, and folders of photos", show_default=False),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="files and subfolders of PHOTOS to pass over: thumbs, '*_small.jpg', 'val/*'; repeatable",
+        show_default=False,
+    ),
+]
 NewStore = Annotated[
     Path,
     typer.Option(metavar="FOLDER", help="the store's folder; made if there is none", show_default=False),
@@ -120,7 +128,9 @@ DetectorWeights = Annotated[
 Names = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="the class names, a line each; COCO's by default", rich_help_panel=DETECTOR
+        metavar="FILE",
+        help="the class names, a line each; by default those beside the labels (classes.txt …), else COCO's",
+        rich_help_panel=DETECTOR,
     ),
 ]
 ResizeOption = Annotated[
