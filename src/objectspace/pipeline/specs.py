@@ -20,7 +20,7 @@ from objectspace.objects.annotations.photo_factors import (
     factors_from_pattern,
     merge_factors,
 )
-from objectspace.objects.labels import COCO_NAMES, read_names
+from objectspace.objects.labels import read_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,8 @@ class PromptSpec:
 class AnnotationSpec:
     """Annotations by their place and format, see :func:`objectspace.open_annotations`.
 
-    names: a file of class names, a line each, for a folder of YOLO's labels; None for COCO's
+    names: a file of class names, a line each, for a folder of YOLO's labels; None for a list in or beside
+        the folder, else COCO's
     """
 
     path: Path | str
@@ -100,7 +101,7 @@ class AnnotationSpec:
 
     def read(self) -> AnnotationSet:
         """Return the reader of the annotations. Raises AnnotationError, InputError for the class names."""
-        names = COCO_NAMES if self.names is None else read_names(self.names)
+        names = None if self.names is None else read_names(self.names)
         return open_annotations(self.path, names=names, format=self.format)
 
 
