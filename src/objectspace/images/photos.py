@@ -60,8 +60,8 @@ def search_photos(paths: Sequence[Path | str], *, exclude: Sequence[str] = ()) -
     A folder is searched with its subfolders for the suffixes of :data:`FORMATS`; hidden files and folders
     and linked folders are passed over, and so are those that network drives and archives fill with thumbnails
     and deleted files (:data:`NOT_PHOTOS`). A file is taken whatever its suffix. A subfolder that may not be
-    read stands in the list itself, so that reading it reports the reason. Raises InputError for a path that is
-    missing and where there is no photo at all.
+    read stands in the list itself, so that reading it reports the reason. Raises InputError for a path that
+    is missing and where there is no photo at all.
 
     exclude: patterns (``thumbs``, ``*_small.jpg``, ``val/*``) of files and subfolders of the folders that are
         passed over; one with a ``/`` is of the path below the folder, one without of any name in it

@@ -74,6 +74,7 @@ class CommitBuffer:
         self._job, self._writer, self._progress = job, writer, progress
         self.finished = Finished(job, writer)
         self._seen: set[str] = set()
+        self._kept: set[str] = set()
         self._pending: list[ImageResult] = []
         self._unwritten: list[Failure] = []
         self._committed_at = time.monotonic()
@@ -112,13 +113,20 @@ class CommitBuffer:
         self._use(image.path, image.image_id)
 
     def _keep(self, result: ImageResult) -> None:
+        """Take an image's result; that of a copy with other annotations is added, as by a run of its own."""
         for problem in result.problems:
             self._fail(problem)
         if self._job.factors is not None:
             columns = self._job.factors.for_objects(result.path, len(result.objects))
             result = replace(result, objects=result.objects.with_factors(columns))
+        added = result.image_id in self._kept
+        if added:
+            self.commit()
+        self._kept.add(result.image_id)
         self._pending.append(result)
         self._use(result.path, result.image_id)
+        if added:
+            self.commit(replaces=False)
 
     def _use(self, path: str, image_id: str) -> None:
         """Remember that an image was read, where, and which label files with it."""
@@ -134,8 +142,11 @@ class CommitBuffer:
         objects = sum(len(result.objects) for result in self._pending)
         return late or len(self._pending) >= COMMIT_IMAGES or objects >= COMMIT_OBJECTS
 
-    def commit(self) -> None:
-        """Write the images that are ready, and the failures since the last commit."""
+    def commit(self, *, replaces: bool = True) -> None:
+        """Write the images that are ready, and the failures since the last commit.
+
+        replaces: whether they may remove objects, if the job does
+        """
         results, failures = self._pending, self._unwritten
         self._pending, self._unwritten = [], []
         table, started = self._job.factors, time.monotonic()
@@ -149,7 +160,7 @@ class CommitBuffer:
             failures=failures,
             sources=self._job.sources(),
             models=self._job.models(),
-            replaces=self._job.replaces,
+            replaces=self._job.replaces and replaces,
             unnamed={} if table is None else {r.image_id: table.silent_on(r.path) for r in results},
         )
         self._writer.commit(batch)
