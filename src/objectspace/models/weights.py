@@ -133,7 +133,8 @@ def fill(
 ) -> None:
     """Copy the tensors of a file into a network, converted to the network's dtype.
 
-    ``without`` names modules that the network lacks (a classifier), whose tensors are ignored.
+    ``without`` names modules that the network lacks (a classifier), whose tensors are ignored, and so are
+    those of other layers that the network lacks in the module around it (the rest of the head).
     Raises WeightsError, as :func:`refuse`, for tensors that are missing, unknown or of another shape.
     """
     lacking = tuple(f"{module}." for module in without)
@@ -146,7 +147,9 @@ def fill(
         refuse(path, "holds tensors of another shape:", odd or [" ".join(str(problem).split())], name)
     else:
         refuse(path, "lacks", result.missing_keys, name)
-        refuse(path, "holds unknown", result.unexpected_keys, name)
+        heads = tuple(f"{module.rpartition('.')[0]}." for module in without if "." in module)
+        unknown = [key for key in result.unexpected_keys if not key.startswith(heads)]
+        refuse(path, "holds unknown", unknown, name)
 
 
 def refuse(path: Path | str, what: str, tensors: Sequence[str], name: str) -> None:
