@@ -150,8 +150,8 @@ def _warn_of_coverage(path: Path | str, coverage: Coverage, photos: Sequence[Pat
         (len(coverage.shared), photos_have, "the annotations of another of that name", coverage.shared[:1]),
         (
             len(coverage.alike),
-            photos_have,
-            "the annotations of one name in other folders",
+            photos_are,
+            "found by name, in folders that are named otherwise there",
             coverage.alike[:1],
         ),
         (coverage.crowds, marks, "of a crowd (iscrowd) and left out", ()),
