@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from objectspace.errors import AnnotationError
 from objectspace.images import Image, image_from_array
-from objectspace.objects.annotations import Annotated, open_annotations
+from objectspace.objects.annotations import Annotated, Coverage, open_annotations
 from objectspace.objects.masks import decode, mask_box
 
 NAMES = ("cat", "dog", "cow")
@@ -160,6 +161,21 @@ def test_ids_do_not_change_when_another_label_file_does(tmp_path: Path, annotate
 def test_the_source_names_the_format(annotate: Annotate) -> None:
     source = annotate("0 0.5 0.5 0.2 0.2").objects.source[0]
     assert source.startswith("annotations-yolo@")
+
+
+@pytest.mark.parametrize(
+    ("label", "image"),
+    [
+        ("caf%C3%A9.txt", "café.jpg"),
+        (unicodedata.normalize("NFC", "café.txt"), unicodedata.normalize("NFD", "café.jpg")),
+        (unicodedata.normalize("NFD", "café.txt"), unicodedata.normalize("NFC", "café.jpg")),
+    ],
+)
+def test_a_label_file_whose_name_is_spelled_otherwise(tmp_path: Path, label: str, image: str) -> None:
+    (tmp_path / label).write_text("1 0.5 0.5 0.2 0.2")
+    reader = open_annotations(tmp_path, names=NAMES)
+    assert reader.objects_of(photo(f"photos/{image}")).objects.label.tolist() == ["dog"]
+    assert reader.coverage([f"photos/{image}"]) == Coverage((), ())
 
 
 # What cannot be used
