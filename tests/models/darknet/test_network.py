@@ -138,6 +138,15 @@ def run_one(network: DarknetNetwork, batch: Tensor) -> Tensor:
     return network.run(batch, [last]).taps[last]
 
 
+def test_reorg3d_puts_the_cells_of_a_block_side_by_side_in_channels() -> None:
+    network = load_network(cfg_of("reorg3d stride=2", channels=2, width=6, height=4), None)
+    batch = torch.arange(48.0).reshape(1, 2, 4, 6)
+    (output,) = run_one(network, batch)
+    for channel in range(8):
+        down, right = divmod(channel // 2, 2)
+        torch.testing.assert_close(output[channel], batch[0, channel % 2, down::2, right::2])
+
+
 def test_relu6_by_hand() -> None:
     network = load_network(
         cfg_of("convolutional filters=1 size=1 activation=relu6", channels=1, width=4, height=1), None

@@ -81,7 +81,7 @@ def test_entries_of_data_become_factors() -> None:
         "yaw": np.array([90, 22]),
         "style": ["toy", None],
         "wet": np.array([True, False]),
-        "xyxyxyxy": np.zeros((2, 4, 2)),
+        "corners": np.zeros((2, 4, 2)),
         "stride": np.array([8, 8]),
         "a.b": np.array([1, 2]),
     }

@@ -104,9 +104,13 @@ class GlobalAverage:
 
 @dataclass(frozen=True, slots=True)
 class Reorganize:
-    """Blocks of ``stride`` x ``stride`` cells become channels, in the order of YOLOv2's own code."""
+    """Blocks of ``stride`` x ``stride`` cells become channels.
+
+    scrambled: in the order of YOLOv2's own code (``reorg``), whose channels mix cells from all over the map
+    """
 
     stride: int
+    scrambled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,13 +391,14 @@ def _read_reorganize(context: _LayerContext) -> Layer:
     section.refuse(reverse="0", flatten="0", extra="0")
     channels, height, width = context.shape(previous)
     stride = section.integer("stride", 1, low=1, high=1024)
-    if height % stride or width % stride or channels % stride**2:
+    scrambled = section.kind == "reorg"
+    if height % stride or width % stride or (scrambled and channels % stride**2):
         raise section.error(
             f"stride={stride} divides not the sides and, squared, the channels of {channels} x {height} x "
             f"{width}"
         )
     shape = (channels * stride**2, height // stride, width // stride)
-    return context.layer((previous,), shape, context.stride(previous) * stride, Reorganize(stride))
+    return context.layer((previous,), shape, context.stride(previous) * stride, Reorganize(stride, scrambled))
 
 
 def _read_dropout(context: _LayerContext) -> Layer:
@@ -460,6 +465,7 @@ _KINDS: Mapping[str, Callable[[_LayerContext], Layer]] = {
     "scale_channels": _read_product,
     "avgpool": _read_average,
     "reorg": _read_reorganize,
+    "reorg3d": _read_reorganize,
     "dropout": _read_dropout,
     "yolo": _read_yolo,
     "region": _read_region,

@@ -320,8 +320,8 @@ class DarknetNetwork(nn.Module):
                 return _ACTIVATIONS[activation](inputs[0] * inputs[1])
             case GlobalAverage():
                 return inputs[0].mean((2, 3), keepdim=True)
-            case Reorganize(stride):
-                return _reorganized(inputs[0], stride)
+            case Reorganize(stride, scrambled):
+                return _reorganized(inputs[0], stride, scrambled)
             case _:
                 return inputs[0]
 
@@ -390,10 +390,13 @@ def _added(x: Tensor, other: Tensor, channels: int) -> Tensor:
     return total
 
 
-def _reorganized(x: Tensor, stride: int) -> Tensor:
-    """Apply YOLOv2's reorg, which takes the map's numbers for those of a wider map of fewer channels."""
+def _reorganized(x: Tensor, stride: int, scrambled: bool) -> Tensor:
+    """Make channels of blocks; YOLOv2's reorg takes the map's numbers for those of a wider map with fewer."""
     count, channels, height, width = x.shape
-    wide = x.reshape(count, channels // stride**2, height, stride, width, stride)
+    if scrambled:
+        wide = x.reshape(count, channels // stride**2, height, stride, width, stride)
+    else:
+        wide = x.reshape(count, channels, height // stride, stride, width // stride, stride)
     blocks = wide.permute(0, 3, 5, 1, 2, 4)
     return blocks.reshape(count, channels * stride**2, height // stride, width // stride)
 
