@@ -335,6 +335,21 @@ def test_copies_with_the_same_labels_are_looked_at_once(photos: list[Path], job:
     assert (report.indexed, report.known, report.objects) == (1, 1, 1)
 
 
+def test_a_copy_with_other_factors_is_told(
+    photos: list[Path], job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copies = [tmp_path / name for name in ("test1.png", "train1.png", "train2.png")]
+    for copy in copies:
+        shutil.copy(photos[0], copy)
+    factors = factors_from_pattern(r"(?P<split>[a-z]+)\d", copies)
+    index(copies, tmp_path / "s.osp", replace(job, factors=factors))
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        "2 photos are copies of another with other factors, whose factors count, such as "
+        f"{tmp_path / 'train1.png'}"
+    ]
+
+
 def test_broken_photo_is_kept_as_failure_and_heals(photos: list[Path], job: Job, tmp_path: Path) -> None:
     photos[2].write_bytes(b"no photo")
     report = index(photos, tmp_path / "s.osp", job)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from objectspace.embeddings.spaces import SpaceRows
-from objectspace.errors import ImageError
+from objectspace.errors import ImageError, counted
 from objectspace.files import content_id, printable_path
 from objectspace.images import Failure, read_file
 from objectspace.jobs.finished import Finished
@@ -75,6 +75,8 @@ class CommitBuffer:
         self.finished = Finished(job, writer)
         self._seen: set[str] = set()
         self._kept: set[str] = set()
+        self._first: dict[str, str] = {}
+        self._unlike: list[str] = []
         self._pending: list[ImageResult] = []
         self._unwritten: list[Failure] = []
         self._committed_at = time.monotonic()
@@ -106,9 +108,12 @@ class CommitBuffer:
 
     def _skip(self, image: SkippedImage) -> None:
         """Count an image, whose factors may have changed since; of several copies the first's count."""
-        if self._job.factors is not None and image.image_id not in self._seen:
-            values = self._job.factors.of(image.path)
-            self._factors[image.image_id] = {name: value for name, value in values.items() if name != "label"}
+        if (factors := self._job.factors) is not None:
+            values = factors.of(image.path)
+            if image.image_id not in self._seen:
+                self._factors[image.image_id] = {n: value for n, value in values.items() if n != "label"}
+            elif values != factors.of(self._first[image.image_id]):
+                self._unlike.append(image.path)
         self._known += 1
         self._use(image.path, image.image_id)
 
@@ -131,6 +136,7 @@ class CommitBuffer:
     def _use(self, path: str, image_id: str) -> None:
         """Remember that an image was read, where, and which label files with it."""
         self._seen.add(image_id)
+        self._first.setdefault(image_id, path)
         self._paths.setdefault(image_id, printable_path(path))
         if self._failed_before:
             annotations = self._job.annotations
@@ -175,6 +181,10 @@ class CommitBuffer:
 
     def finish(self) -> None:
         """Write what has changed of images that were finished before: factors, paths, failures."""
+        if self._unlike:
+            copies = counted(len(self._unlike), "photo is a copy", "photos are copies")
+            first = printable_path(self._unlike[0])
+            logger.warning("%s of another with other factors, whose factors count, such as %s", copies, first)
         self._writer.set_factors(self._factors)
         stored = self._writer.paths()
         moved = {

@@ -25,6 +25,9 @@ _SHIPPED = Path(__file__).parent / "shipped"
 #: Seconds without an answer before the next address is tried.
 _TIMEOUT_S = 30
 
+#: Where training scripts keep the state dict in a checkpoint, best first.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+
 #: Tensors that an error message lists before it only counts.
 _NAMED = 3
 
@@ -110,17 +113,19 @@ def fetch(file: WeightsFile) -> Path:
 def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     """Read the tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
 
-    A checkpoint that holds its state dict under ``state_dict`` is opened up, and ``module.`` before every
-    name, which training on several GPUs leaves, is removed. Raises WeightsError for a file that is missing,
-    is something else, or holds more than tensors.
+    A checkpoint that holds its state dict under one of :data:`_WRAPPERS` is opened up, and ``module.`` before
+    every name, which training on several GPUs leaves, is removed, and so is torch.compile's ``_orig_mod.``.
+    Raises WeightsError for a file that is missing, is something else, or holds more than tensors.
     """
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no weight file at {path}")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    return _without_prefix(_checked_tensors(content, path), "module.")
+    if isinstance(content, Mapping):
+        inside = (content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping))
+        content = next(inside, content)
+    tensors = _checked_tensors(content, path)
+    return _without_prefix(_without_prefix(tensors, "module."), "_orig_mod.")
 
 
 def fill(
