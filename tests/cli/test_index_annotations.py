@@ -74,6 +74,24 @@ def test_index_from_a_data_yaml(dataset, index):
     ]
 
 
+def test_names_that_are_assumed_are_told(dataset, index):
+    (dataset / "data.yaml").unlink()
+    _, told, store = index(dataset / "images", dataset / "labels")
+    assert store.info().labels == {"person": 3, "bicycle": 2, "car": 1}
+    assert told[0].startswith(
+        f"objectspace: {dataset}/labels: the classes are taken for COCO's 80 (0 is person)"
+    )
+    (dataset / "labels/classes.txt").write_text("apple\npear\nplum\n")
+    _, told, store = index(dataset / "images", dataset / "labels", "--replace")
+    assert store.info().labels == LABELS
+    assert told == [f"objectspace: {dataset}/labels: the 3 classes are named by {dataset}/labels/classes.txt"]
+
+
+def test_photos_can_be_left_out(dataset, index):
+    report, _, _ = index(dataset / "images", dataset / "data.yaml", "--exclude", "sub", "--exclude", "red2*")
+    assert report["photos"] == 1
+
+
 def test_two_photos_of_one_name_and_one_annotation(devkit, index):
     again = devkit / "JPEGImages/more/1.jpg"
     again.parent.mkdir()

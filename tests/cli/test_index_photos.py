@@ -63,7 +63,10 @@ def test_broken_photos_are_skipped_counted_and_kept_with_their_reasons(
     (photo_folder / "huge.png").write_bytes(huge_png())
     reasons = {
         "empty.jpg": "is empty (0 bytes)",
-        "huge.png": "has more than 179 megapixels, the limit; make it smaller",
+        "huge.png": (
+            "has more than 179 megapixels, the limit; make it smaller, or set OBJECTSPACE_MAX_MEGAPIXELS to "
+            "raise it"
+        ),
         "text.jpg": "is no photo in a known format",
         "truncated.jpg": "is truncated: the file ends before the picture does",
     }

@@ -170,6 +170,30 @@ def test_floats_without_a_range_are_black(value: float) -> None:
     assert not pixels_of(data).any()
 
 
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        (np.array([[7000, 7765, 8530]], np.uint16), [0, 128, 255]),
+        (np.array([[51241, 52181]], np.uint16), [0, 255]),
+        (np.array([[0, 2048, 4095]], np.uint16), [0, 128, 255]),  # 12 bits
+        (np.array([[0, 100, 255]], np.int32), [0, 100, 255]),
+        (np.array([[0.1, 0.11, 0.12]], np.float32), [0, 128, 255]),
+        (np.array([[20000, 40000]], np.uint16), [78, 156]),  # more than a quarter of the range: as it is
+        (np.array([[65535, 65535]], np.uint16), [255, 255]),  # one level says nothing of a range
+    ],
+)
+def test_pictures_that_fill_little_of_their_range_are_stretched(
+    levels: np.ndarray, expected: list[int]
+) -> None:
+    assert pixels_of(encoded(PIL.Image.fromarray(levels), "TIFF"))[0, :, 0].tolist() == expected
+
+
+def test_a_dark_thermal_picture_keeps_its_gray_levels() -> None:
+    gray = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    pixels = pixels_of(encoded(PIL.Image.fromarray(7000 + 6 * gray), "TIFF"))
+    np.testing.assert_array_equal(pixels[:, :, 0], gray)
+
+
 def test_an_animation_gives_its_first_frame() -> None:
     frames = [PIL.Image.new("RGB", (8, 8), color) for color in ("red", "lime")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
@@ -285,6 +309,21 @@ def test_text_named_jpg() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\0\0\0\x24ftypheic", "HEIC"),
+        (b"\0\0\0\x24ftypmif1", "HEIC"),
+        (b"\0\0\0\x24ftypqt  ", "a video or picture of the ISO media format"),
+        (b"\xff\x0a", "JPEG XL"),
+        (b"8BPS", "PSD"),
+    ],
+)
+def test_a_known_format_that_is_not_read_is_named(start: bytes, kind: str) -> None:
+    told = f"is {kind} whatever its name says, which is not read; convert it to JPEG first"
+    assert reason_of(start + b"." * 99) == told
+
+
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "TIFF", "BMP", "JPEG2000"])
 def test_a_truncated_photo(format_name: str) -> None:
     noise = np.random.default_rng(2).integers(0, 256, (64, 64, 3), np.uint8)
@@ -308,7 +347,30 @@ def huge_png(side: int) -> bytes:
 
 
 def test_a_png_of_30000_by_30000_is_refused_from_its_header() -> None:
-    assert reason_of(huge_png(30_000)) == "has more than 179 megapixels, the limit; make it smaller"
+    assert reason_of(huge_png(30_000)) == (
+        "has more than 179 megapixels, the limit; make it smaller, or set OBJECTSPACE_MAX_MEGAPIXELS to "
+        "raise it"
+    )
+
+
+def test_the_limit_can_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 500)
+    monkeypatch.setattr(decoding, "PIXEL_LIMIT", 1000)
+    assert "megapixels, the limit" in reason_of(encoded(scene(48, 32), "PNG"))
+    monkeypatch.setenv(decoding.LIMIT_VARIABLE, "1")
+    assert pixels_of(encoded(scene(48, 32), "PNG")).shape == (32, 48, 3)
+    assert reason_of(huge_png(1500)).startswith("has more than 1 megapixels, the limit")
+
+
+def test_the_limit_cannot_be_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(decoding.LIMIT_VARIABLE, "0")
+    assert pixels_of(encoded(scene(), "PNG")).shape == (32, 48, 3)
+
+
+def test_a_limit_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(decoding.LIMIT_VARIABLE, "many")
+    with pytest.raises(InputError, match="OBJECTSPACE_MAX_MEGAPIXELS is 'many', expected a number"):
+        pixels_of(encoded(scene(), "PNG"))
 
 
 def test_one_pixel_above_the_limit_is_refused_and_the_limit_itself_is_read(

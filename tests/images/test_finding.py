@@ -86,3 +86,31 @@ def test_a_subfolder_that_may_not_be_read_is_reported_when_read(
     assert album / "deep" / "er" in found
     with pytest.raises(ImageError, match="is a folder that may not be read"):
         read_image(album / "deep" / "er")
+
+
+@pytest.mark.parametrize("name", ["@eaDir", "#recycle", "__MACOSX", "$RECYCLE.BIN"])
+def test_thumbnails_and_deleted_files_of_network_drives_are_no_photos(album: Path, name: str) -> None:
+    before = find_images([album])
+    (album / "deep" / name / "b.jpg").mkdir(parents=True)
+    (album / "deep" / name / "b.jpg" / "SYNOPHOTO_THUMB_XL.jpg").write_bytes(b"x")
+    assert find_images([album]) == before
+
+
+@pytest.mark.parametrize(
+    ("exclude", "left"),
+    [
+        (["deep"], ["a.PNG", "b.jpg"]),
+        (["er"], ["a.PNG", "b.jpg"]),
+        (["*.jpg"], ["a.PNG", "deep/er/c.webp"]),
+        (["deep/er/*"], ["a.PNG", "b.jpg"]),
+        (["er/*"], ["a.PNG", "b.jpg", "deep/er/c.webp"]),
+        (["a.*", "c.*"], ["b.jpg"]),
+    ],
+)
+def test_files_and_folders_can_be_left_out(album: Path, exclude: list[str], left: list[str]) -> None:
+    assert find_images([album], exclude=exclude) == [album / name for name in left]
+
+
+def test_the_folder_itself_and_named_files_are_not_left_out(album: Path) -> None:
+    assert len(find_images([album], exclude=[album.name])) == 3
+    assert find_images([album / "b.jpg"], exclude=["*.jpg"]) == [album / "b.jpg"]

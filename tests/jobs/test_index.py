@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -296,6 +297,57 @@ def test_copies_of_a_photo_are_one_image(photos: list[Path], job: Job, tmp_path:
     report = index([*photos, copy], tmp_path / "s.osp", job)
     assert (report.indexed, report.known) == (5, 1)
     assert len(open_store(tmp_path / "s.osp").images()) == 5
+
+
+@pytest.mark.parametrize(
+    ("runs", "replaces"),
+    [
+        ([["a.png", "b.png"]], False),
+        ([["b.png", "a.png"]], False),
+        ([["b.png"], ["a.png"]], False),
+        ([["a.png", "b.png"]], True),
+        ([["b.png", "a.png"]], True),
+    ],
+)
+def test_labels_of_copies_are_added_up_however_the_runs_are_cut(
+    photos: list[Path], job: Job, tmp_path: Path, runs: list[list[str]], replaces: bool
+) -> None:
+    for name, side in (("a", 0.25), ("b", 0.5)):
+        shutil.copy(photos[0], tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text(f"0 0.5 0.5 {side} {side}\n")
+    annotations = open_annotations(tmp_path, names=["pear"])
+    job = replace(job, detector=None, annotations=annotations, replaces=replaces)
+    for _ in range(2):
+        for names in runs:
+            index([tmp_path / name for name in names], tmp_path / "s.osp", job)
+        store = open_store(tmp_path / "s.osp")
+        assert sorted(store.objects().xyxy[:, 0].tolist()) == [16, 24]
+        assert len(store.images()) == 1
+    assert len(store.space("color-crop")) == 2
+
+
+def test_copies_with_the_same_labels_are_looked_at_once(photos: list[Path], job: Job, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copy(photos[0], tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    job = replace(job, detector=None, annotations=open_annotations(tmp_path, names=["pear"]))
+    report = index([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "s.osp", job)
+    assert (report.indexed, report.known, report.objects) == (1, 1, 1)
+
+
+def test_a_copy_with_other_factors_is_told(
+    photos: list[Path], job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    copies = [tmp_path / name for name in ("test1.png", "train1.png", "train2.png")]
+    for copy in copies:
+        shutil.copy(photos[0], copy)
+    factors = factors_from_pattern(r"(?P<split>[a-z]+)\d", copies)
+    index(copies, tmp_path / "s.osp", replace(job, factors=factors))
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        "2 photos are copies of another with other factors, whose factors count, such as "
+        f"{tmp_path / 'train1.png'}"
+    ]
 
 
 def test_broken_photo_is_kept_as_failure_and_heals(photos: list[Path], job: Job, tmp_path: Path) -> None:

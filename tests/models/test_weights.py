@@ -145,10 +145,12 @@ def test_a_shipped_file_that_is_not_whole_says_what_to_do(shipped: Path, content
 TENSORS = {"layer.weight": torch.arange(6.0).reshape(2, 3), "layer.count": torch.tensor(3, dtype=torch.int64)}
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_a_state_dict_of_torch(tmp_path: Path, nested: bool) -> None:
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod."])
+@pytest.mark.parametrize("key", [None, "state_dict", "model_state_dict", "model", "net"])
+def test_a_state_dict_of_torch(tmp_path: Path, key: str | None, prefix: str) -> None:
     path = tmp_path / "net.pth"
-    torch.save({"state_dict": TENSORS, "epoch": 3} if nested else TENSORS, path)
+    named = {f"{prefix}{name}": tensor for name, tensor in TENSORS.items()}
+    torch.save(named if key is None else {key: named, "epoch": 3}, path)
     loaded = load_state_dict(path)
     assert loaded.keys() == TENSORS.keys()
     assert all(torch.equal(loaded[name], TENSORS[name]) for name in TENSORS)

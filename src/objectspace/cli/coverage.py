@@ -38,13 +38,20 @@ def _warn_of_coverage(path: Path | str, coverage: Coverage, photos: Sequence[Pat
     """Warn of what annotations and photos do not share. Raises InputError where that is everything."""
     if len(coverage.unnamed) == len(photos):
         first = f", such as {coverage.missing[0]}" if coverage.missing else ""
-        raise InputError(f"{path}: none of its images is among the photos{first}")
+        told = "".join(f"; {note}" for note in coverage.notes[:1])
+        raise InputError(f"{path}: none of its images is among the photos{first}{told}")
     images, marks = ("image is", "images are"), ("annotation is", "annotations are")
     photos_are, photos_have = ("photo is", "photos are"), ("photo has", "photos have")
     counts: tuple[tuple[int, tuple[str, str], str, tuple[str, ...]], ...] = (
         (len(coverage.missing), images, "not among the photos", coverage.missing[:1]),
         (len(coverage.unnamed), photos_are, "not annotated there", coverage.unnamed[:1]),
         (len(coverage.shared), photos_have, "the annotations of another of that name", coverage.shared[:1]),
+        (
+            len(coverage.alike),
+            photos_are,
+            "found by name, in folders that are named otherwise there",
+            coverage.alike[:1],
+        ),
         (coverage.crowds, marks, "of a crowd (iscrowd) and left out", ()),
         (coverage.strays, marks, "of an image that it does not name", ()),
     )
@@ -52,3 +59,5 @@ def _warn_of_coverage(path: Path | str, coverage: Coverage, photos: Sequence[Pat
         if count:
             such = "".join(f", such as {name}" for name in example)
             warn(f"{path}: {counted(count, *subject)} {what}{such}")
+    for note in coverage.notes:
+        warn(f"{path}: {note}")

@@ -70,6 +70,15 @@ Photos = Annotated[
     list[Path],
     typer.Argument(metavar="PHOTOS", help="photos, and folders of photos", show_default=False),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        help="files and subfolders of PHOTOS to pass over: thumbs, '*_small.jpg', 'val/*'; repeatable",
+        show_default=False,
+    ),
+]
 Prompt = Annotated[
     str | None,
     typer.Option(
@@ -185,6 +194,7 @@ Suffix = Annotated[
 def index(
     photos: Photos,
     store: NewStore,
+    exclude: Exclude = None,
     detector: DetectorName = None,
     detector_weights: DetectorWeights = None,
     names: Names = None,
@@ -251,7 +261,7 @@ def index(
         )
 
         chosen = choose_device(device, precision)
-        found = _find_images(photos)
+        found = _find_images(photos, exclude or ())
         annotated: AnnotationSpec | MaskSpec | None = None
         if annotations is not None:
             annotated = AnnotationSpec(annotations, annotation_format, names)
@@ -289,11 +299,11 @@ def index(
         _warn_of_words_not_found(loaded.prompts, store)
 
 
-def _find_images(paths: Sequence[Path]) -> ImageSearch:
+def _find_images(paths: Sequence[Path], exclude: Sequence[str]) -> ImageSearch:
     """Return the photos that files and folders name; warn of pictures that cannot be read."""
     from objectspace.images import passed_over_text, search_images
 
-    search = search_images(paths)
+    search = search_images(paths, exclude=exclude)
     if search.passed_over:
         warn(passed_over_text(search.passed_over))
     return search

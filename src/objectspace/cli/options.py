@@ -94,7 +94,7 @@ Names = Annotated[
     typer.Option(
         "--names",
         metavar="FILE",
-        help="the class names, a line each; COCO's by default",
+        help="the class names, a line each; by default those beside the labels (classes.txt …), else COCO's",
         rich_help_panel=DETECTOR,
     ),
 ]

@@ -26,7 +26,7 @@ UInt8 = NDArray[np.uint8]
 Bool = NDArray[np.bool_]
 
 #: The method in the recipes of crops: raised when the same encoder would get other pixels.
-CROP_METHOD = 1
+CROP_METHOD = 2
 
 #: ImageNet's mean color. It becomes (nearly) zero in the normalization of an ImageNet encoder, as in R-CNN
 #: (Girshick et al. 2014, appendix A). A photo's own mean would carry its surroundings into the vector.

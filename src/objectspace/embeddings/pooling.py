@@ -21,7 +21,7 @@ from objectspace.objects.records import Mask, Objects
 Kind = Literal["window", "roi", "mask"]
 
 #: The methods in the recipes of what is taken from maps: raised when the same map would give other vectors.
-MAP_METHODS: dict[Kind, int] = {"window": 1, "roi": 1, "mask": 1}
+MAP_METHODS: dict[Kind, int] = {"window": 2, "roi": 2, "mask": 2}
 
 #: Cells a side of a RoI for which none are named: Fast R-CNN's 7 (Girshick 2015, section 2.1).
 ROI_SIZE = 7

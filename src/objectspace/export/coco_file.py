@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,16 +20,18 @@ from objectspace.objects.masks import mask_area
 
 def write(selection: Selection, path: Path) -> list[str]:
     """Write all images of the store, categories by name, and an annotation per object."""
+    folder = _common_folder(selection)
     categories = {label: number for number, label in enumerate(selection.labels(), start=1)}
     info = {
         "description": f"objects of {selection.store.path.name}, objectspace {__version__}",
         "sources": selection.store.sources,
+        "folder": str(folder),
     }
     with path.open("w", encoding="utf-8") as stream:
         stream.write(f'{{"info": {json.dumps(info)},\n"categories": ')
         write_list(stream, ({"id": number, "name": label} for label, number in categories.items()))
         stream.write(',\n"images": ')
-        write_list(stream, _images(selection))
+        write_list(stream, _images(selection, folder))
         stream.write(',\n"annotations": ')
         write_list(stream, _annotations(selection, categories))
         stream.write("}\n")
@@ -44,9 +47,25 @@ def write_list(stream: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
     stream.write("]")
 
 
-def _images(selection: Selection) -> Iterator[dict[str, Any]]:
+def _common_folder(selection: Selection) -> Path:
+    """Return the folder of all images. Their names start from it, so that it can be moved or renamed."""
+    folders = {os.path.abspath(Path(image.path).parent) for image in selection.images}  # noqa: PTH100
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:  # no image, or on two drives
+        return Path()
+
+
+def _images(selection: Selection, folder: Path) -> Iterator[dict[str, Any]]:
     for number, image in enumerate(selection.images, start=1):
-        yield {"id": number, "file_name": image.path, "width": image.width, "height": image.height}
+        name = Path(os.path.abspath(image.path))  # noqa: PTH100
+        relative = name.relative_to(folder) if name.is_relative_to(folder) else name
+        yield {
+            "id": number,
+            "file_name": relative.as_posix(),
+            "width": image.width,
+            "height": image.height,
+        }
 
 
 def _annotations(selection: Selection, categories: Mapping[str, int]) -> Iterator[dict[str, Any]]:
@@ -67,11 +86,12 @@ def _annotations(selection: Selection, categories: Mapping[str, int]) -> Iterato
 
 
 def _shape(block: Block, row: int) -> dict[str, Any]:
-    """Return box and area, ``segmentation`` of an object with a mask, ``score`` of one that was scored."""
+    """Return box, area and ``segmentation``, empty without a mask; ``score`` of an object that was scored."""
     # Differences of float32 sides are exact in float64, so that readers get the same box back.
     x1, y1, x2, y2 = (float(side) for side in block.objects.xyxy[row])
     mask, score = block.objects.mask[row], float(block.objects.score[row])
     shape: dict[str, Any] = {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
+    shape["segmentation"] = []  # readers ask for the key
     if mask is not None:
         shape["area"] = mask_area(mask)
         shape["segmentation"] = {"size": [mask.height, mask.width], "counts": mask.counts.decode("ascii")}

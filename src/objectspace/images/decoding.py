@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,12 +20,16 @@ from numpy.typing import NDArray
 
 from objectspace.errors import ImageError, InputError
 from objectspace.files import content_id, printable_path
+from objectspace.images.profiles import in_srgb
 
 Pixels = NDArray[np.uint8]
 
-#: Pictures with more pixels are refused from their header, undecoded. It is Pillow's own limit against files
-#: of a few kilobytes that unpack to gigabytes, so it holds before ours can be asked.
+#: Pictures with more pixels are refused from their header, undecoded: files of a few kilobytes can unpack to
+#: gigabytes. It is Pillow's own limit; :data:`LIMIT_VARIABLE` raises it.
 PIXEL_LIMIT = 178_956_970
+
+#: The environment variable that raises the limit, in megapixels.
+LIMIT_VARIABLE = "OBJECTSPACE_MAX_MEGAPIXELS"
 
 #: Larger files are refused unread: no picture within the pixel limit needs more.
 FILE_LIMIT = 4 << 30
@@ -32,6 +37,19 @@ FILE_LIMIT = 4 << 30
 #: The raster formats that are read. Left out on purpose: EPS and WMF (they run other programs) and formats
 #: without a signature, which take arbitrary bytes for a picture.
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+
+#: How files begin that people take for photos and that are not read; of ISO media files the brand says more.
+_STARTS = {
+    b"\xff\x0a": "JPEG XL",
+    b"\0\0\0\x0cJXL ": "JPEG XL",
+    b"8BPS": "PSD",
+    b"%PDF": "PDF",
+    b"<svg": "SVG",
+}
+_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
 
 #: The longest side of a thumbnail that is decoded, in pixels; those that are made have 128.
 THUMBNAIL_LIMIT = 512
@@ -93,10 +111,11 @@ def read_image(
 def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = None) -> Image:
     """Return the image in the bytes of a file; ``path`` is only its name.
 
-    Alpha is composited over black, 16 bits are scaled to 8 (65535 → 255), an animation gives its first frame,
-    the EXIF orientation is applied; color profiles are not. 32-bit integers that fit 16 bits count as 16
-    bits, floats that fit [0, 1] as [0, 1]; wider ones are stretched from their own least to their own
-    greatest value, and what is not finite is black.
+    Alpha is composited over black, an animation gives its first frame, the EXIF orientation is applied and a
+    color profile converted to sRGB. 16 bits are scaled to 8 (65535 → 255), 32-bit integers that fit 16 bits
+    like them, and floats that fit [0, 1] by 255. Pictures that fill less than a quarter of that range (12 or
+    14 bits in 16, thermal images), or are wider, are stretched from their own least to their own greatest
+    value: they would be left with a few gray levels. What is not finite is black.
 
     With ``at_least=(width, height)`` a JPEG may be decoded at 1/2, 1/4 or 1/8 as long as both sides of the
     upright image stay at least that large. That is several times faster than decoding all of it and halving
@@ -104,17 +123,28 @@ def decode_image(data: bytes, *, path: str, at_least: tuple[int, int] | None = N
     times the size asked for, the two differ by 0.65, 0.43 and 0.31 of 255 levels on average (the worst photo
     by 3.3, 1.4 and 0.6; the worst pixel, on a sharp colored edge, by 57, 28 and 10).
 
-    Raises ImageError.
+    Raises ImageError, and InputError for a limit (:func:`pixel_limit`) that is no number.
     """
     if not data:
         raise ImageError(printable_path(path), "is empty (0 bytes)")
+    if (limit := pixel_limit()) > PIXEL_LIMIT and PIL.Image.MAX_IMAGE_PIXELS is not None:
+        # Pillow refuses twice its own limit when it opens a file, before ours can be asked.
+        PIL.Image.MAX_IMAGE_PIXELS = max(PIL.Image.MAX_IMAGE_PIXELS, limit)
     try:
         with PIL.Image.open(io.BytesIO(data), formats=readable_formats()) as picture:
             return _decode(picture, data, path, at_least)
     except ImageError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly every type there is on broken files
-        raise ImageError(printable_path(path), _reason(error)) from error
+        raise ImageError(printable_path(path), _reason(error, data)) from error
+
+
+def pixel_limit() -> int:
+    """The most pixels that a picture may have: :data:`PIXEL_LIMIT`, or more where the user has raised it."""
+    text = os.environ.get(LIMIT_VARIABLE, "0")
+    if re.fullmatch(r"[0-9]{1,6}", text.strip()) is None:
+        raise InputError(f"{LIMIT_VARIABLE} is {text!r}, expected a number of megapixels")
+    return max(PIXEL_LIMIT, int(text) * 1_000_000)
 
 
 def image_from_array(pixels: Pixels, *, path: str = "") -> Image:
@@ -191,7 +221,7 @@ def _unfit(path: Path, status: os.stat_result) -> str | None:
 
 
 def _decode(picture: PIL.Image.Image, data: bytes, path: str, at_least: tuple[int, int] | None) -> Image:
-    if picture.width * picture.height > PIXEL_LIMIT:
+    if picture.width * picture.height > pixel_limit():
         raise PIL.Image.DecompressionBombError
     full = picture.size
     if at_least is not None:
@@ -219,7 +249,8 @@ def _orientation(picture: PIL.Image.Image) -> int:
 
 
 def _rgb(picture: PIL.Image.Image) -> Pixels:
-    """Return the pixels of a loaded Pillow image of any mode as (h, w, 3) uint8."""
+    """Return the pixels of a loaded Pillow image of any mode as (h, w, 3) uint8, in sRGB."""
+    picture = in_srgb(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         gray = _eight_bits(np.asarray(picture))
         return np.repeat(gray[:, :, None], 3, axis=2)
@@ -235,7 +266,8 @@ def _eight_bits(values: NDArray[np.generic]) -> Pixels:
     known = values[finite]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     widest = 1.0 if values.dtype.kind == "f" else 65535.0
-    if low >= 0 and high <= widest:
+    within = low >= 0 and high <= widest
+    if within and (low == high or high - low >= widest / 4):
         low, high = 0.0, widest
     gray = np.zeros(values.size, np.uint8)
     if low < high:
@@ -247,18 +279,30 @@ def _eight_bits(values: NDArray[np.generic]) -> Pixels:
     return gray.reshape(values.shape)
 
 
-def _reason(error: Exception) -> str:
-    """Return why a file is no image, as a sentence without its path."""
+def _reason(error: Exception, data: bytes = b"") -> str:
+    """Return why a file of these bytes is no image, as a sentence without its path."""
     words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, PIL.Image.DecompressionBombError | PIL.Image.DecompressionBombWarning):
-        return f"has more than {PIXEL_LIMIT / 1e6:.0f} megapixels, the limit; make it smaller"
+        return (
+            f"has more than {pixel_limit() / 1e6:.0f} megapixels, the limit; make it smaller, or set "
+            f"{LIMIT_VARIABLE} to raise it"
+        )
     if isinstance(error, PIL.UnidentifiedImageError):
+        if kind := _unread_kind(data):
+            return f"is {kind} whatever its name says, which is not read; convert it to JPEG first"
         return f"is no photo in a known format ({', '.join(readable_formats())})"
     if isinstance(error, MemoryError):
         return "needs more memory than is free"
     if "truncated" in words.lower():
         return "is truncated: the file ends before the picture does"
     return f"is broken: {words}"
+
+
+def _unread_kind(data: bytes) -> str | None:
+    """The format of a picture or video that is not read, by its first bytes; None for an unknown one."""
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "a video or picture of the ISO media format")
+    return next((kind for start, kind in _STARTS.items() if data.startswith(start)), None)
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ UNREAD = {
     *(".heic", ".heif", ".hif", ".jxl", ".avif", ".svg", ".psd", ".eps", ".tga", ".xcf"),
     *(".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".raf", ".orf", ".rw2", ".pef", ".srw"),
 }
+
+
+#: Folders of thumbnails, deleted files and archives' leftovers: of Synology, QNAP, Windows and macOS.
+NOT_PHOTOS = {"@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"}
 
 
 class Failure(NamedTuple):
@@ -44,27 +49,31 @@ class ImageSearch:
     passed_over: Mapping[str, int]
 
 
-def find_images(paths: Sequence[Path | str]) -> list[Path]:
+def find_images(paths: Sequence[Path | str], *, exclude: Sequence[str] = ()) -> list[Path]:
     """Return the images that files and folders name, sorted by path, each once: see :func:`search_images`.
 
     >>> [path.name for path in osp.find_images(["world"])][:2]
     ['000000.png', '000001.png']
     """
-    return search_images(paths).images
+    return search_images(paths, exclude=exclude).images
 
 
-def search_images(paths: Sequence[Path | str]) -> ImageSearch:
+def search_images(paths: Sequence[Path | str], *, exclude: Sequence[str] = ()) -> ImageSearch:
     """Return the images that files and folders name, and the counts of files in unsupported formats.
 
     A folder is searched with its subfolders for the suffixes of :data:`FORMATS`; hidden files and folders
-    and linked folders are passed over. A file is taken with any suffix. A subfolder that may not be read
-    stands in the list itself, so that reading it reports the reason. Raises InputError for a path that is
-    missing and where there is no photo at all.
+    and linked folders are passed over, and so are those that network drives and archives fill with thumbnails
+    and deleted files (:data:`NOT_PHOTOS`). A file is taken with any suffix. A subfolder that may not be
+    read stands in the list itself, so that reading it reports the reason. Raises InputError for a path that
+    is missing and where there is no photo at all.
+
+    exclude: patterns (``thumbs``, ``*_small.jpg``, ``val/*``) of files and subfolders of the folders that are
+        passed over; one with a ``/`` is of the path below the folder, one without of any name in it
     """
     found: dict[str, Path] = {}
     unread: dict[str, Path] = {}
     for path in map(Path, paths):
-        for picture, readable in _pictures_in(path) if _is_folder(path) else [(path, True)]:
+        for picture, readable in _pictures_in(path, exclude) if _is_folder(path) else [(path, True)]:
             place = os.path.abspath(picture)  # noqa: PTH100 - links stay links
             (found if readable else unread).setdefault(place, picture)
     there = {Path(place).with_suffix("") for place in found} if unread else set()
@@ -102,14 +111,21 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _pictures_in(folder: Path) -> Iterator[tuple[Path, bool]]:
+def _pictures_in(folder: Path, exclude: Sequence[str]) -> Iterator[tuple[Path, bool]]:
     """Yield the image files below a folder, and whether their formats are read."""
     unreadable: list[OSError] = []
+
+    def wanted(parent: str, name: str) -> bool:
+        if name.startswith(".") or name in NOT_PHOTOS:
+            return False
+        below = Path(parent, name).relative_to(folder).as_posix()
+        return not any(fnmatchcase(below if "/" in pattern else name, pattern) for pattern in exclude)
+
     for parent, folders, files in os.walk(folder, onerror=unreadable.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [name for name in folders if wanted(parent, name)]
         for name in files:
             suffix = Path(name).suffix.lower()
-            if not name.startswith(".") and (suffix in _suffixes() or suffix in UNREAD):
+            if wanted(parent, name) and (suffix in _suffixes() or suffix in UNREAD):
                 yield Path(parent, name), suffix in _suffixes()
     yield from ((Path(error.filename), True) for error in unreadable)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from objectspace.embeddings.spaces import SpaceRows
-from objectspace.errors import ImageError
+from objectspace.errors import ImageError, counted
 from objectspace.files import content_id, printable_path
 from objectspace.images import Failure, read_file
 from objectspace.jobs.finished import Finished
@@ -74,6 +74,9 @@ class CommitBuffer:
         self._job, self._writer, self._progress = job, writer, progress
         self.finished = Finished(job, writer)
         self._seen: set[str] = set()
+        self._kept: set[str] = set()
+        self._first: dict[str, str] = {}
+        self._unlike: list[str] = []
         self._pending: list[ImageResult] = []
         self._unwritten: list[Failure] = []
         self._committed_at = time.monotonic()
@@ -105,24 +108,35 @@ class CommitBuffer:
 
     def _skip(self, image: SkippedImage) -> None:
         """Count an image, whose factors may have changed since; of several copies the first's count."""
-        if self._job.factors is not None and image.image_id not in self._seen:
-            values = self._job.factors.of(image.path)
-            self._factors[image.image_id] = {name: value for name, value in values.items() if name != "label"}
+        if (factors := self._job.factors) is not None:
+            values = factors.of(image.path)
+            if image.image_id not in self._seen:
+                self._factors[image.image_id] = {n: value for n, value in values.items() if n != "label"}
+            elif values != factors.of(self._first[image.image_id]):
+                self._unlike.append(image.path)
         self._known += 1
         self._use(image.path, image.image_id)
 
     def _keep(self, result: ImageResult) -> None:
+        """Take an image's result; that of a copy with other annotations is added, as by a run of its own."""
         for problem in result.problems:
             self._fail(problem)
         if self._job.factors is not None:
             columns = self._job.factors.for_objects(result.path, len(result.objects))
             result = replace(result, objects=result.objects.with_factors(columns))
+        added = result.image_id in self._kept
+        if added:
+            self.commit()
+        self._kept.add(result.image_id)
         self._pending.append(result)
         self._use(result.path, result.image_id)
+        if added:
+            self.commit(replaces=False)
 
     def _use(self, path: str, image_id: str) -> None:
         """Record that an image was read, its path, and its label files."""
         self._seen.add(image_id)
+        self._first.setdefault(image_id, path)
         self._paths.setdefault(image_id, printable_path(path))
         if self._failed_before:
             annotations = self._job.annotations
@@ -134,8 +148,11 @@ class CommitBuffer:
         objects = sum(len(result.objects) for result in self._pending)
         return late or len(self._pending) >= COMMIT_IMAGES or objects >= COMMIT_OBJECTS
 
-    def commit(self) -> None:
-        """Write the images that are ready, and the failures since the last commit."""
+    def commit(self, *, replaces: bool = True) -> None:
+        """Write the images that are ready, and the failures since the last commit.
+
+        replaces: whether they may remove objects, if the job does
+        """
         results, failures = self._pending, self._unwritten
         self._pending, self._unwritten = [], []
         table, started = self._job.factors, time.monotonic()
@@ -149,7 +166,7 @@ class CommitBuffer:
             failures=failures,
             sources=self._job.sources(),
             models=self._job.models(),
-            replaces=self._job.replaces,
+            replaces=self._job.replaces and replaces,
             unnamed={} if table is None else {r.image_id: table.silent_on(r.path) for r in results},
         )
         self._writer.commit(batch)
@@ -164,6 +181,10 @@ class CommitBuffer:
 
     def finish(self) -> None:
         """Write what has changed of images that were finished before: factors, paths, failures."""
+        if self._unlike:
+            copies = counted(len(self._unlike), "photo is a copy", "photos are copies")
+            first = printable_path(self._unlike[0])
+            logger.warning("%s of another with other factors, whose factors count, such as %s", copies, first)
         self._writer.set_factors(self._factors)
         stored = self._writer.paths()
         moved = {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 #: The method in the recipes of queries' vectors: raised when the same network would give others.
-QUERY_METHOD = 1
+QUERY_METHOD = 2
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,6 +28,9 @@ _SHIPPED = Path(__file__).parent / "shipped"
 #: Seconds without an answer before the next address is tried.
 _TIMEOUT_S = 30
 
+#: Where training scripts keep the state dict in a checkpoint, best first.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
+
 #: Tensors that an error message lists before it only counts.
 _NAMED = 3
 
@@ -113,9 +116,9 @@ def fetch(file: WeightsFile) -> Path:
 def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     """Read the tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
 
-    A checkpoint that holds its state dict under ``state_dict`` is opened up, and ``module.`` before every
-    name, which training on several GPUs leaves, is removed. Raises WeightsError for a file that is missing,
-    is something else, or holds more than tensors.
+    A checkpoint that holds its state dict under one of :data:`_WRAPPERS` is opened up, and ``module.`` before
+    every name, which training on several GPUs leaves, is removed, and so is torch.compile's ``_orig_mod.``.
+    Raises WeightsError for a file that is missing, is something else, or holds more than tensors.
     """
     path = Path(path)
     try:
@@ -126,9 +129,11 @@ def load_state_dict(path: Path | str) -> dict[str, Tensor]:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise WeightsError(f"{path}: expected a weight file, but: {reason}") from None
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    return _without_prefix(_checked_tensors(content, path), "module.")
+    if isinstance(content, Mapping):
+        inside = (content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping))
+        content = next(inside, content)
+    tensors = _checked_tensors(content, path)
+    return _without_prefix(_without_prefix(tensors, "module."), "_orig_mod.")
 
 
 def fill(
@@ -141,7 +146,8 @@ def fill(
 ) -> None:
     """Copy the tensors of a file into a network, converted to the network's dtype.
 
-    ``without`` names modules that the network lacks (a classifier), whose tensors are ignored.
+    ``without`` names modules that the network lacks (a classifier), whose tensors are ignored, and so are
+    those of other layers that the network lacks in the module around it (the rest of the head).
     Raises WeightsError, as :func:`refuse`, for tensors that are missing, unknown or of another shape.
     """
     lacking = tuple(f"{module}." for module in without)
@@ -154,7 +160,9 @@ def fill(
         refuse(path, "holds tensors of another shape:", odd or [" ".join(str(problem).split())], name)
     else:
         refuse(path, "lacks", result.missing_keys, name)
-        refuse(path, "holds unknown", result.unexpected_keys, name)
+        heads = tuple(f"{module.rpartition('.')[0]}." for module in without if "." in module)
+        unknown = [key for key in result.unexpected_keys if not key.startswith(heads)]
+        refuse(path, "holds unknown", unknown, name)
 
 
 def refuse(path: Path | str, what: str, tensors: Sequence[str], name: str) -> None:

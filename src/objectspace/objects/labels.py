@@ -5,7 +5,7 @@ One spelling per thing, so that objects of any detector and any annotation share
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from objectspace.errors import AnnotationError
@@ -47,15 +47,27 @@ def coco_spelling(name: str) -> str:
     return _COCO_SPELLING.get(name, name)
 
 
+def spelled_apart(names: Iterable[str]) -> dict[str, str]:
+    """Return each name of one set of classes with its spelling: COCO's, unless that is another class there.
+
+    So a set of ``sofa`` and ``couch`` keeps its two classes.
+
+    >>> spelled_apart(["sofa", "tvmonitor", "couch"])
+    {'sofa': 'sofa', 'tvmonitor': 'tv', 'couch': 'couch'}
+    """
+    own = dict.fromkeys(names)
+    return {name: name if coco_spelling(name) in own else coco_spelling(name) for name in own}
+
+
 def check_names(path: Path | str, names: Sequence[str], place: str, *, first: int) -> tuple[str, ...]:
     """Return class names as COCO spells them; messages count ``place`` ("line", "class") from ``first``.
 
     Raises AnnotationError for a class without a name and for a name given twice (both would move or
     merge classes unseen).
     """
-    spelled = [coco_spelling(name.strip()) for name in names]
+    written = [name.strip() for name in names]
     earlier: dict[str, int] = {}
-    for number, name in enumerate(spelled, start=first):
+    for number, name in enumerate(written, start=first):
         if not name:
             raise AnnotationError(
                 str(path), f"{place} {number} is empty, expected a class name; remove it or name the class"
@@ -66,7 +78,8 @@ def check_names(path: Path | str, names: Sequence[str], place: str, *, first: in
                 f"{place} {number} names {name!r} again ({place} {earlier[name]}); a class has one name",
             )
         earlier[name] = number
-    return tuple(spelled)
+    spelled = spelled_apart(written)
+    return tuple(spelled[name] for name in written)
 
 
 def read_names(path: Path | str) -> tuple[str, ...]:

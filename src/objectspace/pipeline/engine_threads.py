@@ -27,6 +27,9 @@ AHEAD = 3
 #: Decoded pixels at which a pass is run before it is full, as one of phone photos would fill gigabytes.
 PASS_PIXELS = 64_000_000
 
+#: What copies share: an image's id, and a digest of its annotations.
+_Content = tuple[str, str | None]
+
 #: Whether a job finished an image before: its id, and a digest of its annotations.
 IsFinished = Callable[[str, str | None], bool]
 
@@ -34,7 +37,7 @@ IsFinished = Callable[[str, str | None], bool]
 def run(images: Sequence[Path], job: LoadedJob, is_finished: IsFinished) -> Generator[Outcome, None, None]:
     """Yield what becomes of each image, in their order: a result, a failure, or that it is skipped.
 
-    An image that ``is_finished``, and a copy of an earlier one, is skipped.
+    An image that ``is_finished`` is skipped, and so is a copy of an earlier one with the same annotations.
     """
     opener = _Opener(job, is_finished)
     finder = job.prompts or job.detector or job.encoder_map
@@ -51,7 +54,7 @@ class _Opener:
 
     def __init__(self, job: LoadedJob, is_finished: IsFinished) -> None:
         self._job, self._is_finished = job, is_finished
-        self._first: dict[str, int] = {}
+        self._first: dict[_Content, int] = {}
         self._lock = Lock()
 
     def open(self, numbered: tuple[int, Path]) -> DecodedImage | SkippedImage | Failure:
@@ -60,18 +63,19 @@ class _Opener:
         try:
             read = read_image_file(path, self._job)
             skipped = SkippedImage(read.path, read.image_id)
-            if self._is_copy(read.image_id, place) or self._is_finished(read.image_id, read.contents):
+            content = (read.image_id, read.contents)
+            if self._is_copy(content, place) or self._is_finished(*content):
                 return skipped
             decoded = decode(read, self._job)
         except ImageError as error:
             return Failure(error.path, error.reason)
         with self._lock:
-            self._first[read.image_id] = min(self._first.get(read.image_id, place), place)
-        return skipped if self._is_copy(read.image_id, place) else decoded
+            self._first[content] = min(self._first.get(content, place), place)
+        return skipped if self._is_copy(content, place) else decoded
 
-    def _is_copy(self, image_id: str, place: int) -> bool:
-        """Return whether an earlier image that could be decoded has the same content."""
-        return self._first.get(image_id, place) < place
+    def _is_copy(self, content: _Content, place: int) -> bool:
+        """Return whether an earlier image that could be decoded has the same content and annotations."""
+        return self._first.get(content, place) < place
 
     def without_copies(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Yield the outcomes of all images in order, but a copy as skipped.
@@ -80,7 +84,7 @@ class _Opener:
         that.
         """
         for place, outcome in enumerate(outcomes):
-            if isinstance(outcome, ImageResult) and self._first[outcome.image_id] < place:
+            if isinstance(outcome, ImageResult) and self._first[outcome.image_id, outcome.contents] < place:
                 yield SkippedImage(outcome.path, outcome.image_id)
             else:
                 yield outcome

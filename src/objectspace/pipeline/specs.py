@@ -20,7 +20,7 @@ from objectspace.objects.annotations.image_factors import (
     merge_factors,
 )
 from objectspace.objects.annotations.mask_images import open_mask_images
-from objectspace.objects.labels import COCO_NAMES, read_names
+from objectspace.objects.labels import read_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,8 @@ class PromptSpec:
 class AnnotationSpec:
     """Annotations by their place and format, see :func:`objectspace.open_annotations`.
 
-    names: a file of class names, a line each, for a folder of YOLO's labels; None for COCO's
+    names: a file of class names, a line each, for a folder of YOLO's labels; None for a list in or beside
+        the folder, else COCO's
 
     >>> osp.AnnotationSpec("world/annotations.json", "coco").read()
     CocoAnnotations('world/annotations.json': 12 images, 8 categories)
@@ -114,7 +115,7 @@ class AnnotationSpec:
 
     def read(self) -> AnnotationSet:
         """Return the reader of the annotations. Raises AnnotationError, InputError for the class names."""
-        names = COCO_NAMES if self.names is None else read_names(self.names)
+        names = None if self.names is None else read_names(self.names)
         return open_annotations(self.path, names=names, format=self.format)
 
 

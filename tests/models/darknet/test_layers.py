@@ -93,8 +93,8 @@ def test_taps_are_all_layers_but_heads() -> None:
     ("sections", "words"),
     [
         (
-            ("region anchors=1,1",),
-            r"layer 0 \[region\]: unknown section, expected one of convolutional, maxpool",
+            ("crnn anchors=1,1",),
+            r"layer 0 \[crnn\]: unknown section, expected one of convolutional, maxpool",
         ),
         ((), "no layer after"),
         (
@@ -125,7 +125,7 @@ def test_taps_are_all_layers_but_heads() -> None:
         ((CONV, "route layers=0 groups=3"), "groups=3 does not divide the 8 channels of layer 0"),
         ((CONV, "route layers=0 groups=2 group_id=2"), "group_id=2, expected a whole number from 0 to 1"),
         (
-            (CONV, "convolutional filters=4", "shortcut from=0"),
+            (CONV, "maxpool stride=2", "shortcut from=0"),
             r"adds layer 0 of shape \(8, 24, 32\) to layer 1 of",
         ),
         (
@@ -137,8 +137,17 @@ def test_taps_are_all_layers_but_heads() -> None:
         ((HEAD, "yolo anchors=10,12,-20,3 classes=2"), "anchors are expected as pairs"),
         ((HEAD, YOLO + " mask=0,2"), "is expected to name each of the 2 anchors at most once"),
         ((HEAD, YOLO + " mask=0,0"), "is expected to name each of the 2 anchors at most once"),
-        ((HEAD, YOLO + " num=3"), "num=3, expected a whole number from 2 to 2"),
-        ((HEAD, YOLO + " new_coords=1"), "new_coords=1 is not supported"),
+        ((HEAD, YOLO + " num=3"), "num=3, expected a whole number from 1 to 2"),
+        ((HEAD, "region anchors=1,2,3,4 classes=2 softmax=0"), "softmax=0 is not supported"),
+        (
+            (CONV, "reorg stride=5"),
+            "stride=5 divides not the sides and, squared, the channels of 8 x 24 x 32",
+        ),
+        (
+            (CONV, "maxpool stride=2", "sam from=0"),
+            r"multiplies layer 0 of shape \(8, 24, 32\) by layer 1 of",
+        ),
+        ((CONV, "scale_channels from=0"), r"by layer 0 of|names layer|multiplies"),
         ((HEAD, YOLO, CONV), r"reads layer 1, a \[yolo\] head"),
         ((HEAD, YOLO, "route layers=1"), r"reads layer 1, a \[yolo\] head"),
         (

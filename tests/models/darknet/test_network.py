@@ -83,6 +83,7 @@ WHOLE = (
         "route layers=-1 groups=2 group_id=1",
         "shortcut from=-2 activation=linear",
         "shortcut from=-2 activation=leaky",
+        "avgpool",
     ],
 )
 @pytest.mark.parametrize("sides", [(20, 16), (21, 13)])
@@ -108,9 +109,42 @@ def test_each_layer_agrees_with_opencv(
     np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("sections", "sides"),
+    [
+        ((CONV, CONV.replace("filters=8", "filters=4"), "shortcut from=-2 activation=leaky"), (20, 16)),
+        ((CONV.replace("filters=8", "filters=4"), CONV, "shortcut from=-2 activation=linear"), (20, 16)),
+        ((CONV, CONV, "sam from=-2"), (20, 16)),
+        ((CONV, "avgpool", "scale_channels from=0"), (20, 16)),
+        ((CONV, CONV, "reorg stride=2"), (20, 16)),
+    ],
+)
+def test_layers_of_several_inputs_agree_with_opencv(
+    tmp_path: Path, opencv: OpenCV, randomized: Randomized, sections: tuple[str, ...], sides: tuple[int, int]
+) -> None:
+    path, weights = tmp_path / "x.cfg", tmp_path / "x.weights"
+    last = "convolutional filters=2 size=1 activation=linear"
+    path.write_text(cfg_text(*sections, last, width=sides[0], height=sides[1]))
+    network = randomized(load_network(read_cfg(path), None), 0)
+    write_weights(network, weights)
+    batch = np.random.default_rng(0).random((1, 3, sides[1], sides[0]), np.float32)
+    expected = opencv(path, weights, batch, ["2"])["2"]
+    output = network.run(torch.from_numpy(batch), ["2"]).taps["2"].numpy()
+    np.testing.assert_allclose(output, expected, rtol=1e-4, atol=1e-5)
+
+
 def run_one(network: DarknetNetwork, batch: Tensor) -> Tensor:
     last = network.layers.taps[-1].name
     return network.run(batch, [last]).taps[last]
+
+
+def test_reorg3d_puts_the_cells_of_a_block_side_by_side_in_channels() -> None:
+    network = load_network(cfg_of("reorg3d stride=2", channels=2, width=6, height=4), None)
+    batch = torch.arange(48.0).reshape(1, 2, 4, 6)
+    (output,) = run_one(network, batch)
+    for channel in range(8):
+        down, right = divmod(channel // 2, 2)
+        torch.testing.assert_close(output[channel], batch[0, channel % 2, down::2, right::2])
 
 
 def test_relu6_by_hand() -> None:

@@ -40,10 +40,31 @@ SECTIONS = (
 HEADS = (11, 18)
 
 
+# Layers that look at whole maps, a product, and a shortcut to fewer channels.
+WHOLE_MAPS = (
+    "net width=48 height=32",
+    CONV,
+    "convolutional filters=6 size=3 stride=2 pad=1 activation=leaky",
+    "avgpool",
+    "convolutional filters=6 size=1 activation=logistic",
+    "scale_channels from=1",
+    "convolutional filters=8 size=3 pad=1 activation=logistic",
+    "shortcut from=-2 activation=linear",
+    "sam from=-2",
+    "reorg stride=2",
+    "convolutional filters=14 size=1 activation=linear",
+    YOLO,
+)
+
+
 @pytest.fixture(scope="module")
 def network():
+    return build(SECTIONS)
+
+
+def build(sections):
     torch.set_num_threads(1)
-    parts = (section.partition(" ") for section in SECTIONS)
+    parts = (section.partition(" ") for section in sections)
     text = "\n".join(f"[{kind}]\n" + options.replace(" ", "\n") for kind, _, options in parts)
     network = load_network(parse_cfg(text, path="x.cfg"), None)
     generator = torch.Generator().manual_seed(5)
@@ -61,10 +82,22 @@ def batch():
 @pytest.mark.parametrize("tap", [number for number in range(-1, 18) if number != 11])
 @pytest.mark.parametrize("size", [1, 3])
 def test_patches_are_the_whole_run_where_it_changes(network, batch, tap, size) -> None:
+    check_patches(network, batch, tap, size, HEADS)
+
+
+@pytest.mark.parametrize("tap", range(-1, 9))
+def test_patches_of_layers_that_look_at_whole_maps(tap) -> None:
+    network = build(WHOLE_MAPS)
+    check_patches(
+        network, torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(6)), tap, 2, (10,)
+    )
+
+
+def check_patches(network, batch, tap, size, heads_of) -> None:
     names = [layer.name for layer in network.layers.taps]
     baseline = {int(name): output for name, output in network.run(batch, names).taps.items()}
     baseline[-1] = batch
-    path = downstream(network.layers, tap, HEADS)
+    path = downstream(network.layers, tap, heads_of)
     _, channels, rows, columns = baseline[tap].shape
     size = min(size, rows, columns)
     down, right = rows - size, columns - size
@@ -72,7 +105,7 @@ def test_patches_are_the_whole_run_where_it_changes(network, batch, tap, size) -
     y, x = torch.tensor(corners).T
     zeros = torch.zeros(len(corners), channels, size, size)
     heads = PatchRunner(network, tap, path, baseline).run(Patches(zeros, y, x))
-    assert sorted(heads) == [layer.number for layer in path if layer.number in HEADS]
+    assert sorted(heads) == [layer.number for layer in path if layer.number in heads_of]
     for row, (top, left) in enumerate(corners):
         changed = baseline[tap].clone()
         changed[:, :, top : top + size, left : left + size] = 0

@@ -312,6 +312,18 @@ def test_the_classifier_does_not_matter(small_state: dict[str, Tensor], tmp_path
     assert load_encoder(SMALL, weights=saved({**body, **head}, tmp_path)).dimension == 96
 
 
+def test_a_published_file_whose_head_has_several_layers(tmp_path: Path):
+    """The batch norm before the classifier is the head's, though only its linear layer is named so."""
+    state = timm.create_model("efficientvit_m0", num_classes=3).state_dict()
+    assert any(name.startswith("head.bn") for name in state)
+    assert load_encoder("efficientvit_m0", weights=saved(state, tmp_path)).dimension == 192
+
+
+def test_a_stranger_in_the_body_is_still_named(small_state: dict[str, Tensor], tmp_path: Path):
+    with pytest.raises(WeightsError, match=r"holds unknown layer9\.weight"):
+        load_encoder(SMALL, weights=saved({**small_state, "layer9.weight": torch.zeros(1)}, tmp_path))
+
+
 def test_missing_tensors_are_named(small_state: dict[str, Tensor], tmp_path: Path):
     state = {name: value for name, value in small_state.items() if not name.startswith("layer4.0.conv")}
     with pytest.raises(WeightsError, match=r"weights\.pth lacks layer4\.0\.conv1\.weight.*another network"):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,11 @@ def test_the_longest_part_of_a_path_names_the_photo(write: Write) -> None:
 def test_a_photo_of_another_size_is_a_problem(write: Write) -> None:
     annotated = open_coco(write(BOX)).objects_of(photo(width=HEIGHT, height=WIDTH))
     assert len(annotated.objects) == 0
-    assert [p.reason for p in annotated.problems] == ["image 7.jpg has width 20 here, its photo 10"]
+    assert [p.reason for p in annotated.problems] == [
+        "image 7.jpg is of a photo of 20 x 10 pixels, and this one has 10 x 20: the sides are swapped, as by "
+        "a tool that ignores the photo's EXIF orientation; turn the photos' pixels (exiftran -ai, mogrify "
+        "-auto-orient) and annotate or export again"
+    ]
 
 
 def test_what_the_photos_and_the_file_do_not_share_is_counted(write: Write) -> None:
@@ -194,7 +199,7 @@ def test_what_the_photos_and_the_file_do_not_share_is_counted(write: Write) -> N
     assert isinstance(reader, CocoAnnotations)
     assert len(reader.objects_of(photo()).objects) == 1
     coverage = reader.coverage(["photos/7.jpg", "photos/8.jpg"])
-    assert coverage == (("gone.jpg",), ("photos/8.jpg",), 1, 1, ())
+    assert coverage == (("gone.jpg",), ("photos/8.jpg",), 1, 1, (), (), ())
 
 
 def test_ids_do_not_change_when_another_photo_is_annotated(write: Write) -> None:
@@ -259,16 +264,33 @@ def test_attributes_stay_with_their_object_when_a_broken_one_goes(annotate) -> N
         ({**BOX, "category_id": None}, "category_id None is not among the file's categories (1, 4)"),
         ({}, "has neither a bbox nor a mask that covers a pixel"),
         ({"bbox": [1, 2, 3]}, "bbox is a list of 3, expected 4 finite numbers"),
-        ({"bbox": [1, 2, 3, "4"]}, "bbox is a list of 4, expected 4 finite numbers"),
+        ({"bbox": [1, 2, 3, "wide"]}, "bbox is a list of 4, expected 4 finite numbers"),
+        ({"bbox": [1, 2, 3, math.nan]}, "bbox is a list of 4, expected 4 finite numbers"),
         ({"bbox": [1, 2, 3, 10**400]}, "bbox is a list of 4, expected 4 finite numbers"),
         ({"bbox": {"x": 1}}, "bbox is an object, expected 4 finite numbers"),
         ({"bbox": [1, 2, 3, 0]}, "bbox has no area (width 3, height 0)"),
         ({"bbox": [1, 2, 1e-30, 3]}, "the box has no area"),
         ({"bbox": [20, 2, 3, 3]}, "is wholly outside the photo"),
         ({"bbox": [90, 2, 3, 3]}, "is far outside the photo of 20 x 10 pixels"),
+    ],
+)
+def test_a_wrong_annotation_is_a_problem_and_the_others_stay(annotate, annotation, reason: str) -> None:
+    annotated = annotate(BOX, annotation, {"bbox": [0, 0, 1, 1]})
+    assert annotated.objects.xyxy[:, 0].tolist() == [2, 0]
+    (problem,) = annotated.problems
+    assert problem.path.endswith("annotations.json")
+    assert problem.reason.startswith(f"annotation 2: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [
         ({**BOX, "segmentation": [[1, 2, 3, 4]]}, "a polygon has 4 numbers, expected x and y of three or "),
         ({**BOX, "segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "a polygon has 7 numbers, expected x and y of"),
-        ({**BOX, "segmentation": [1, 2, 3, 4, 5, 6]}, "polygon is 1, expected a list of finite numbers"),
+        (
+            {**BOX, "segmentation": [[1, 2, 3, 4, 5, "x"]]},
+            "polygon is a list of 6, expected a list of finite",
+        ),
         ({**BOX, "segmentation": [[1, 2, 3, 4, 1e9, 6]]}, "is far outside the photo of 20 x 10 pixels"),
         ({**BOX, "segmentation": "abc"}, "segmentation is 'abc', expected polygons or run lengths"),
         (
@@ -305,12 +327,199 @@ def test_attributes_stay_with_their_object_when_a_broken_one_goes(annotate) -> N
         ),
     ],
 )
-def test_a_wrong_annotation_is_a_problem_and_the_others_stay(annotate, annotation, reason: str) -> None:
-    annotated = annotate(BOX, annotation, {"bbox": [0, 0, 1, 1]})
-    assert annotated.objects.xyxy[:, 0].tolist() == [2, 0]
+def test_a_mask_that_is_none_costs_itself_and_the_box_stays(annotate, annotation, reason: str) -> None:
+    annotated = annotate(annotation)
+    assert annotated.objects.xyxy.tolist() == [[2, 3, 6, 8]]
+    assert annotated.objects.mask.tolist() == [None]
     (problem,) = annotated.problems
-    assert problem.path.endswith("annotations.json")
-    assert problem.reason.startswith(f"annotation 2: {reason}")
+    assert problem.reason.startswith(f"annotation 1: {reason}")
+    assert problem.reason.endswith("; this part of the mask is left out")
+
+
+@pytest.mark.parametrize("bad", [[5, 5, 6, 6], [1, 2, 3], [5, 5, 6, "x", 7, 7]])
+def test_the_good_polygons_of_an_object_stay_when_one_is_bad(annotate, bad: list[Any]) -> None:
+    annotated = annotate({**BOX, "segmentation": [*SQUARE, bad]})
+    assert annotated.objects.mask.tolist() == annotate({**BOX, "segmentation": SQUARE}).objects.mask.tolist()
+    assert len(annotated.problems) == 1
+
+
+@pytest.mark.parametrize("empty", [[[]], [[], []]])
+def test_an_empty_polygon_is_no_mask_and_no_fault(annotate, empty: list[Any]) -> None:
+    annotated = annotate({**BOX, "segmentation": empty})
+    assert annotated.objects.xyxy.tolist() == [[2, 3, 6, 8]]
+    assert annotated.problems == ()
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        SQUARE[0],
+        [[2, 3], [6, 3], [6, 8], [2, 8]],
+        [[[2, 3], [6, 3], [6, 8], [2, 8]]],
+        [["2", "3", "6", "3", "6", "8", "2", "8"]],
+    ],
+)
+def test_a_polygon_in_other_brackets_is_the_same_mask(annotate, segmentation: list[Any]) -> None:
+    annotated = annotate({**BOX, "segmentation": segmentation})
+    assert annotated.objects.mask.tolist() == annotate({**BOX, "segmentation": SQUARE}).objects.mask.tolist()
+    assert annotated.problems == ()
+
+
+@pytest.mark.parametrize(("bbox", "problems"), [([0, 0, 0, 0], 0), ([], 0), ([1, 2, 0, 4], 1), ("?", 1)])
+def test_a_good_mask_gives_the_box_where_it_is_none(annotate, bbox: Any, problems: int) -> None:
+    annotated = annotate({"bbox": bbox, "segmentation": SQUARE})
+    assert annotated.objects.xyxy.tolist() == [[2, 3, 6, 8]]
+    assert len(annotated.problems) == problems
+
+
+# What tools write oddly
+
+
+@pytest.mark.parametrize("flag", ["0", "false", 0, 0.0, False, None, ""])
+def test_what_is_no_crowd_is_an_object(write: Write, flag: Any) -> None:
+    reader = open_coco(write({**BOX, "iscrowd": flag}))
+    assert len(reader.objects_of(photo()).objects) == 1
+    assert reader.coverage(["7.jpg"]).crowds == 0
+
+
+@pytest.mark.parametrize("flag", ["1", "true", 1, True])
+def test_a_crowd_is_left_out_and_counted(write: Write, flag: Any) -> None:
+    reader = open_coco(write({**BOX, "iscrowd": flag}))
+    assert len(reader.objects_of(photo()).objects) == 0
+    assert reader.coverage(["7.jpg"]).crowds == 1
+
+
+@pytest.mark.parametrize(
+    ("annotation", "keys"),
+    [
+        ({"category_id": "1"}, {}),
+        ({"category_id": 1.0}, {}),
+        ({"image_id": "5"}, {}),
+        ({"bbox": ["2", "3", "4", "5"]}, {}),
+        ({"area": math.nan}, {}),
+        ({}, {"categories": [{"id": "1", "name": "cat"}]}),
+        ({}, {"categories": [{"id": 1, "name": "cat"}, {"id": 2}, {"id": 4, "name": "\ud800"}, 7]}),
+        ({}, {"images": [{"id": 5.0, "file_name": "7.jpg"}]}),
+        ({}, {"images": [{"id": 5, "file_name": "7.jpg", "width": 0, "height": 0}]}),
+        ({}, {"images": [{"id": 5, "file_name": "7.jpg", "width": "20", "height": 10.0}]}),
+        ({}, {"images": [{"id": 5, "file_name": "7.jpg"}, 3, {"id": 6}, {"id": 1.5, "file_name": "a"}]}),
+        ({}, {"images": [{"id": 5, "coco_url": "http://host/val/7.jpg"}]}),
+    ],
+)
+def test_one_odd_value_costs_no_object(
+    write: Write, annotation: dict[str, Any], keys: dict[str, Any]
+) -> None:
+    annotated = open_coco(write({**BOX, **annotation}, **keys)).objects_of(photo("val/7.jpg"))
+    assert annotated.objects.xyxy.tolist() == [[2, 3, 6, 8]]
+    assert annotated.objects.label.tolist() == ["cat"]
+    assert annotated.problems == ()
+
+
+def test_a_number_may_name_a_category(write: Write) -> None:
+    reader = open_coco(write(BOX, categories=[{"id": 1, "name": 7}]))
+    assert reader.objects_of(photo()).objects.label.tolist() == ["7"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "note"),
+    [
+        ({"images": [{"id": 5, "file_name": "7.jpg"}, 3]}, "1 entry of images left out: images[1] is 3"),
+        (
+            {"images": [{"id": 5, "file_name": "7.jpg"}, {"id": 6}]},
+            "1 image left out: image 6: file_name is missing, expected the photo's name",
+        ),
+        (
+            {"images": [{"id": 5, "file_name": "7.jpg"}, *({"id": 6, "file_name": f"{n}"} for n in (1, 2))]},
+            "1 image left out: id 6 is that of 1 and of 2",
+        ),
+        (
+            {"categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "a"}, {"id": 2, "name": "b"}]},
+            "1 category left out: category 2 is named a and b",
+        ),
+    ],
+)
+def test_an_entry_that_cannot_be_used_is_told(write: Write, keys: dict[str, Any], note: str) -> None:
+    reader = open_coco(write(BOX, **keys))
+    assert len(reader.objects_of(photo()).objects) == 1
+    assert [told[: len(note)] for told in reader.coverage(["7.jpg"]).notes] == [note]
+
+
+def test_two_entries_of_one_photo_are_one(write: Write) -> None:
+    images = [{"id": 5, "file_name": "7.jpg"}, {"id": 6, "file_name": "7.jpg"}]
+    reader = open_coco(write(BOX, {"bbox": [0, 0, 1, 1], "image_id": 6}, images=images))
+    assert reader.objects_of(photo()).objects.xyxy[:, 0].tolist() == [2, 0]
+
+
+def test_two_categories_of_the_set_stay_two(write: Write) -> None:
+    categories = [{"id": 1, "name": "sofa"}, {"id": 4, "name": "couch"}]
+    reader = open_coco(write(BOX, {**BOX, "category_id": 4}, categories=categories))
+    assert reader.objects_of(photo()).objects.label.tolist() == ["sofa", "couch"]
+
+
+def test_a_score_is_kept(annotate) -> None:
+    objects = annotate({**BOX, "score": 0.25}, {"bbox": [0, 0, 1, 1], "score": 7}).objects
+    np.testing.assert_array_equal(objects.score, np.array([0.25, np.nan], np.float32))
+
+
+def test_a_turned_box_is_the_turned_one_with_its_mask(write: Write) -> None:
+    images = [{"id": 5, "file_name": "dog.jpg", "width": 768, "height": 576}]
+    annotation = {"bbox": [128, 222, 184, 317], "attributes": {"rotation": 90.0}}
+    image = photo("dog.jpg", 768, 576)
+    objects = open_coco(write(annotation, images=images)).objects_of(image).objects
+    np.testing.assert_allclose(objects.xyxy, [[61.5, 288.5, 378.5, 472.5]], atol=1e-4)
+    assert objects.factors["rotation"].tolist() == [90]
+    mask = decode(objects.mask[0])
+    assert mask[300:460, 80:360].all()
+    assert abs(mask.sum() - 184 * 317) < 2 * (184 + 317)
+
+
+def test_a_box_is_turned_clockwise(annotate) -> None:
+    mask = decode(annotate({"bbox": [4, 4, 12, 2], "attributes": {"rotation": 30}}).objects.mask[0])
+    rows, columns = np.nonzero(mask)
+    assert np.corrcoef(rows, columns)[0, 1] > 0  # y points down
+
+
+# Attributes that are no columns
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("attribute:iscrowd", "attribute_iscrowd"),
+        ("veh.type", "veh_type"),
+        ("Hard to see?", "Hard to see"),
+        ("score", "attribute_score"),
+        ("label", "attribute_label"),
+    ],
+)
+def test_an_attribute_that_can_be_no_column_is_renamed_and_told(write: Write, name: str, column: str) -> None:
+    reader = open_coco(write(*boxes({name: 3})))
+    assert factors(reader.objects_of(photo()).objects) == {column: ("f", [3])}
+    assert reader.coverage(["7.jpg"]).notes == (f"attribute '{name}' is read as {column}",)
+
+
+def test_attributes_of_one_name_after_all_stay_apart(annotate) -> None:
+    assert set(annotate(*boxes({"a.b": 1, "a_b": 2})).objects.factors) == {"a_b", "a_b_"}
+
+
+@pytest.mark.parametrize(
+    ("given", "note"),
+    [
+        ({"": 3}, "attributes named '' are left out"),
+        ({"pose": [1]}, "values of attribute pose that are neither a number nor text are left out"),
+        ([1], "attributes that are no object are left out"),
+    ],
+)
+def test_an_attribute_that_cannot_be_kept_is_told(write: Write, given: Any, note: str) -> None:
+    reader = open_coco(write(*boxes(given, {"yaw": 1})))
+    objects = reader.objects_of(photo()).objects
+    assert list(objects.factors) == ["yaw"]
+    assert len(objects) == 2
+    assert reader.coverage(["7.jpg"]).notes == (note,)
+
+
+def test_no_attributes_at_all_may_be_a_list(write: Write) -> None:
+    assert open_coco(write(*boxes([]))).coverage(["7.jpg"]).notes == ()
 
 
 def test_an_annotation_without_an_id_is_named_by_its_place(annotate) -> None:
@@ -322,46 +531,17 @@ def test_an_annotation_without_an_id_is_named_by_its_place(annotate) -> None:
     ("keys", "reason"),
     [
         ({"images": 3}, "images is 3, expected a list"),
-        ({"images": [3]}, "images[0] is 3, expected an object"),
-        ({"images": [{"id": 1.5, "file_name": "a"}]}, "images[0]: id is 1.5, expected an integer"),
-        ({"images": [{"id": 5}]}, "image 5: file_name is missing, expected the photo's name"),
         (
-            {"images": [{"id": 5, "file_name": "a"}, {"id": 5, "file_name": "b"}]},
-            "images[1] has the id 5 of an earlier image",
+            {"images": [{"id": 1.5, "file_name": "a"}]},
+            "has no image that can be used: images[0]: id is 1.5, expected an integer",
         ),
-        (
-            {"images": [{"id": 5, "file_name": "a"}, {"id": 6, "file_name": "a"}]},
-            "image 6 is a, and so is image 5",
-        ),
-        (
-            {"images": [{"id": 5, "file_name": "a", "width": "20"}]},
-            "image 5: width is '20', expected a number of pixels",
-        ),
-        ({"categories": [{"id": "1", "name": "cat"}]}, "categories[0]: id is '1', expected an integer"),
-        ({"categories": [{"id": 1}]}, "category 1: name is missing, expected text"),
-        ({"categories": [{"id": 1, "name": "\ud800"}]}, "category 1: name is '\\ud800', expected text"),
+        ({"images": [{"id": 5}]}, "has no image that can be used: image 5: file_name is missing, expected"),
+        ({"categories": [{"id": 1}]}, "has no category that can be used: category 1: name is missing"),
         (
             {"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]},
-            "categories[1] has the id 1 of an earlier category",
+            "has no category that can be used: category 1 is named a and b",
         ),
         ({"annotations": {}}, "annotations is an object, expected a list"),
-        ({"annotations": [{"id": 7}]}, "annotation 7: image_id is missing, expected an integer"),
-        (
-            {"annotations": [{"id": 7, "image_id": 5, "attributes": [1]}]},
-            "annotation 7: attributes is a list of 1, expected an object",
-        ),
-        (
-            {"annotations": [{"id": 7, "image_id": 5, "attributes": {"pose": [1]}}]},
-            "annotation 7: attribute pose is a list of 1, expected a number or text",
-        ),
-        (
-            {"annotations": [{"id": 7, "image_id": 5, "attributes": {"score": 1}}]},
-            "annotation 7: an attribute cannot be named 'score'",
-        ),
-        (
-            {"annotations": [{"id": 7, "image_id": 5, "attributes": {"a.b": 1}}]},
-            "annotation 7: an attribute cannot be named 'a.b'",
-        ),
     ],
 )
 def test_a_file_that_contradicts_its_form(write: Write, keys: dict[str, Any], reason: str) -> None:
@@ -376,7 +556,6 @@ def test_a_file_that_contradicts_its_form(write: Write, keys: dict[str, Any], re
     [
         ("", "is no JSON: Expecting value in line 1, column 1"),
         ("{", "is no JSON: Expecting property name enclosed in double quotes in line 1, column 2"),
-        ('{"images": NaN}', "is no JSON that can be read: NaN is not a number of JSON"),
         ("[" * 100_000, "is no JSON that can be read: maximum recursion depth"),
         ("9" * 5000, "is no JSON that can be read: Exceeds the limit"),
         ('[{"image_id": 1}]', "holds a list of 1, expected a COCO file: an object with images"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -238,3 +239,16 @@ def test_two_tables_become_one(join: Join) -> None:
 def test_a_column_in_both_tables_is_refused(join: Join) -> None:
     with pytest.raises(InputError, match="factor n comes from the pattern and from the table; rename one"):
         merge_factors(factors_from_pattern(r"(?P<n>\d)", PATHS), join("file,n\n2.jpg,5\n"))
+
+
+def test_a_table_finds_photos_under_names_of_other_machines(tmp_path: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "café.jpg") for form in ("NFC", "NFD"))
+    table = tmp_path / "t.csv"
+    table.write_text(f"file,angle\nC:\\p\\7.jpg,1\n{composed},2\nb%20c.jpg,3\n")
+    paths = ["/photos/7.jpg", f"/photos/{decomposed}", "/photos/b c.jpg"]
+    assert factors_from_csv(table, paths).columns["angle"].tolist() == [1, 2, 3]
+
+
+def test_a_pattern_with_an_accent_matches_its_other_spelling() -> None:
+    name = unicodedata.normalize("NFD", "café7.jpg")
+    assert factors_from_pattern(r"café(?P<number>\d)", [name]).columns["number"].tolist() == [7]

@@ -8,7 +8,7 @@ import pytest
 
 from objectspace.errors import InputError
 from objectspace.images import Image, image_from_array
-from objectspace.objects.annotations import objects_reader
+from objectspace.objects.annotations import Coverage, objects_reader
 from objectspace.objects.masks import encode
 from objectspace.objects.records import Mask, Objects, make_objects, no_objects
 
@@ -117,7 +117,8 @@ def test_a_factor_that_cannot_be_a_column(name: str) -> None:
 
 def test_what_the_photos_and_the_objects_do_not_share_is_counted() -> None:
     reader = objects_reader({"7.jpg": found(photo("")), "8.jpg": no_objects()})
-    assert reader.coverage(["8.jpg", "9.jpg"]) == ((str(Path("7.jpg").absolute()),), ("9.jpg",), 0, 0, ())
+    coverage = reader.coverage(["8.jpg", "9.jpg"])
+    assert coverage == Coverage((str(Path("7.jpg").absolute()),), ("9.jpg",))
 
 
 def test_coverage_takes_time_by_the_photo_not_by_the_pair() -> None:

@@ -30,11 +30,13 @@ def square() -> np.ndarray:
 
 @pytest.fixture
 def annotate(tmp_path: Path) -> Annotate:
-    """Reads one mask image of a photo of 8 x 6 pixels."""
+    """Reads one mask image of a photo of its size."""
 
-    def read(pixels: np.ndarray) -> Annotated:
-        PIL.Image.fromarray(pixels).save(tmp_path / "apple1-map.png")
-        return open_mask_images(tmp_path, pattern="{stem}-map.png").objects_of(photo())
+    def read(mask: np.ndarray | PIL.Image.Image) -> Annotated:
+        picture = PIL.Image.fromarray(mask) if isinstance(mask, np.ndarray) else mask
+        picture.save(tmp_path / "apple1-map.png")
+        image = image_from_array(np.zeros((*picture.size[::-1], 3), np.uint8), path="photos/apple1.png")
+        return open_mask_images(tmp_path, pattern="{stem}-map.png").objects_of(image)
 
     return read
 
@@ -61,6 +63,33 @@ def test_a_mask_in_color(annotate: Annotate) -> None:
 
 def test_a_mask_of_sixteen_bits(annotate: Annotate) -> None:
     assert annotate(square().astype(np.uint16) * 257).objects.xyxy.tolist() == [[2, 1, 7, 4]]
+
+
+@pytest.mark.parametrize("numbers", [(1, 2), (1, 2, 3), (50, 100, 150), (255, 100)])
+@pytest.mark.parametrize("mode", ["L", "P", "I;16"])
+def test_each_number_of_a_mask_is_an_object(annotate: Annotate, numbers: tuple[int, ...], mode: str) -> None:
+    pixels = np.zeros((6, 16), np.uint16 if mode == "I;16" else np.uint8)
+    for place, number in enumerate(numbers):
+        pixels[1:5, 5 * place : 5 * place + 4] = number
+    picture = PIL.Image.fromarray(pixels)
+    if mode == "P":
+        picture.putpalette([number * 37 % 256 for number in range(256) for _ in range(3)])
+    annotated = annotate(picture)
+    boxes = sorted(annotated.objects.xyxy.tolist())
+    assert boxes == [[5 * place, 1, 5 * place + 4, 5] for place in range(len(numbers))]
+    assert annotated.problems == ()
+
+
+def test_each_color_of_a_mask_is_an_object(annotate: Annotate) -> None:
+    pixels = np.zeros((6, 16, 3), np.uint8)
+    pixels[1:5, :4], pixels[1:5, 8:12] = (255, 0, 0), (0, 0, 200)
+    assert sorted(annotate(pixels).objects.xyxy.tolist()) == [[0, 1, 4, 5], [8, 1, 12, 5]]
+
+
+def test_a_shape_with_a_smooth_edge_is_one_object(annotate: Annotate) -> None:
+    y, x = np.mgrid[:24, :24]
+    soft = np.clip(127 - 40 * (np.hypot(y - 12, x - 12) - 8), 0, 255).astype(np.uint8)
+    assert len(annotate(soft).objects) == 1
 
 
 def test_the_object_keeps_its_id(annotate: Annotate) -> None:
@@ -106,19 +135,19 @@ def test_the_digest_knows_no_other_column(tmp_path: Path) -> None:
     assert len({reader.contents("apple1.png") for reader in readers}) == 1
 
 
-@pytest.mark.parametrize(
-    ("pixels", "reason"),
-    [
-        (np.zeros((6, 8), np.uint8), "is an empty mask, expected bright pixels where the object is"),
-        (np.full((8, 6), 255, np.uint8), "is 6 x 8 pixels, its photo 8 x 6"),
-    ],
-)
-def test_a_mask_that_cannot_be_used_is_a_problem(annotate: Annotate, pixels: np.ndarray, reason: str) -> None:
-    annotated = annotate(pixels)
+def test_an_empty_mask_is_a_problem(annotate: Annotate) -> None:
+    reason = "is an empty mask, expected bright pixels where the object is"
+    annotated = annotate(np.zeros((6, 8), np.uint8))
     assert len(annotated.objects) == 0
     (problem,) = annotated.problems
     assert problem.path.endswith("apple1-map.png")
     assert problem.reason == reason
+
+
+def test_a_mask_of_another_size_is_a_problem(tmp_path: Path) -> None:
+    PIL.Image.new("L", (6, 8), 255).save(tmp_path / "apple1.png")
+    (problem,) = open_mask_images(tmp_path).objects_of(photo()).problems
+    assert problem.reason == "is 6 x 8 pixels, its photo 8 x 6"
 
 
 def test_a_broken_mask_image_is_a_problem(tmp_path: Path) -> None:
@@ -153,4 +182,4 @@ def test_mask_images_without_a_photo_are_counted(tmp_path: Path, pattern: str, o
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     coverage = open_mask_images(tmp_path, pattern=pattern).coverage(["p/1.jpg", "p/2.jpg"])
-    assert coverage == ((str(tmp_path / "sub" / own.replace("1", "gone")),), (), 0, 0, ())
+    assert coverage == ((str(tmp_path / "sub" / own.replace("1", "gone")),), (), 0, 0, (), (), ())

@@ -81,7 +81,7 @@ def test_entries_of_data_become_factors() -> None:
         "yaw": np.array([90, 22]),
         "style": ["toy", None],
         "wet": np.array([True, False]),
-        "xyxyxyxy": np.zeros((2, 4, 2)),
+        "corners": np.zeros((2, 4, 2)),
         "stride": np.array([8, 8]),
         "a.b": np.array([1, 2]),
     }
@@ -238,3 +238,15 @@ def test_objects_come_back(rows: list[Any]) -> None:
 def test_the_image_is_any_that_was_read() -> None:
     other = Image("c" * 32, "8.jpg", IMAGE.pixels, WIDTH, HEIGHT)
     assert from_supervision(detections(), other).image_id.tolist() == ["c" * 32] * 2
+
+
+def test_oriented_boxes_are_masks_and_their_extents_boxes() -> None:
+    corners = np.array([[[4, 1], [7, 4], [4, 7], [1, 4]]], np.float32)
+    image = image_from_array(np.zeros((10, 12, 3), np.uint8))
+    upright = sv.Detections(np.array([[0, 0, 9, 9]], np.float32), data={"xyxyxyxy": corners})
+    objects = from_supervision(upright, image)
+    assert objects.xyxy.tolist() == [[1, 1, 7, 7]]
+    mask = decode(objects.mask[0])
+    assert mask[4, 4]
+    assert not mask[1, 1]
+    assert abs(mask.sum() - 18) <= 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from objectspace.errors import AnnotationError
 from objectspace.images import Image, image_from_array
-from objectspace.objects.annotations import Annotated, open_annotations
+from objectspace.objects.annotations import Annotated, Coverage, open_annotations
 from objectspace.objects.masks import decode, mask_box
 
 NAMES = ("cat", "dog", "cow")
@@ -141,7 +142,7 @@ def test_what_the_photos_and_the_label_files_do_not_share_is_counted(tmp_path: P
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     coverage = open_annotations(tmp_path, names=NAMES).coverage(["d/val/7.jpg", "d/train/7.jpg"])
-    assert coverage == ((str(tmp_path / "val/gone.txt"),), ("d/train/7.jpg",), 0, 0, ())
+    assert coverage == ((str(tmp_path / "val/gone.txt"),), ("d/train/7.jpg",), 0, 0, (), (), ())
 
 
 def test_other_names_are_another_digest_of_the_contents(tmp_path: Path, annotate: Annotate) -> None:
@@ -162,6 +163,21 @@ def test_the_source_names_the_format(annotate: Annotate) -> None:
     assert source.startswith("annotations-yolo@")
 
 
+@pytest.mark.parametrize(
+    ("label", "image"),
+    [
+        ("caf%C3%A9.txt", "café.jpg"),
+        (unicodedata.normalize("NFC", "café.txt"), unicodedata.normalize("NFD", "café.jpg")),
+        (unicodedata.normalize("NFD", "café.txt"), unicodedata.normalize("NFC", "café.jpg")),
+    ],
+)
+def test_a_label_file_whose_name_is_spelled_otherwise(tmp_path: Path, label: str, image: str) -> None:
+    (tmp_path / label).write_text("1 0.5 0.5 0.2 0.2")
+    reader = open_annotations(tmp_path, names=NAMES)
+    assert reader.objects_of(photo(f"photos/{image}")).objects.label.tolist() == ["dog"]
+    assert reader.coverage([f"photos/{image}"]) == Coverage((), ())
+
+
 # What cannot be used
 
 
@@ -177,6 +193,7 @@ def test_the_source_names_the_format(annotate: Annotate) -> None:
             "class -1 is not among the 3 names (0 to 2); is it the names file of these labels?",
         ),
         ("1.5 0.5 0.5 0.2 0.2", "class '1.5' is not an integer"),
+        ("1e-1 0.5 0.5 0.2 0.2", "class '1e-1' is not an integer"),
         ("nan 0.5 0.5 0.2 0.2", "class 'nan' is not an integer"),
         ("cat 0.5 0.5 0.2 0.2", "class 'cat' is not an integer"),
         ("0 0.5 nan 0.2 0.2", "'nan' is not a finite number"),
@@ -184,7 +201,11 @@ def test_the_source_names_the_format(annotate: Annotate) -> None:
         ("0 0.5 0.5 0.2 wide", "'wide' is not a number"),
         ("0", "has 0 numbers after the class, expected 4 (box) or 6 and more (polygon)"),
         ("0 0.5 0.5 0.2", "has 3 numbers after the class, expected 4 (box) or 6 and more (polygon)"),
-        ("0 0.1 0.1 0.2 0.2 0.3", "has 5 numbers after the class, expected pairs of x and y"),
+        (
+            "0 0.1 0.1 0.2 0.2 1.3",
+            "has 5 numbers after the class, expected pairs of x and y, or a confidence from 0 to 1 as the "
+            "last, which is 1.3",
+        ),
         ("0 0.5 0.5 0 0.2", "the box has no area (width 0, height 0.2)"),
         ("0 0.5 0.5 0.2 -0.2", "the box has no area (width 0.2, height -0.2)"),
         ("0 0.5 0.5 1e-30 0.2", "the box has no area"),

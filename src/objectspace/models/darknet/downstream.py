@@ -10,6 +10,7 @@ from objectspace.models.darknet.layers import (
     Dropout,
     Layer,
     Layers,
+    Product,
     Route,
     Shortcut,
     Yolo,
@@ -52,5 +53,7 @@ def _works_on_cells(layer: Layer) -> bool:
             return (size, stride, padding) == (1, 1, 0)
         case Dropout() | Route() | Shortcut() | Yolo():
             return True
+        case Product():
+            return layer.kind == "sam"
         case _:
             return False

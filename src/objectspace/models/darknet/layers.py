@@ -8,12 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from objectspace.errors import CfgError, InputError
 from objectspace.models.darknet.cfg import Cfg, Section
 
 #: ``(channels, height, width)``
 Shape = tuple[int, int, int]
+
+#: How the raw numbers of a head become probabilities and boxes.
+Reading = Literal["sigmoid", "activated", "softmax"]
 
 #: The number of the network's input among a layer's inputs.
 INPUT = -1
@@ -77,9 +81,36 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """The sum of two layers, then an activation."""
+    """The sum of two layers, then an activation.
+
+    channels: how many of the first one's the second is added to, the first of both
+    """
 
     activation: str
+    channels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A layer times another (``sam``), or times one number for each channel (``scale_channels``)."""
+
+    activation: str
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAverage:
+    """The mean of each channel over the whole map."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reorganize:
+    """Blocks of ``stride`` x ``stride`` cells become channels.
+
+    scrambled: in the order of YOLOv2's own code (``reorg``), whose channels mix cells from all over the map
+    """
+
+    stride: int
+    scrambled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +125,29 @@ class Yolo:
     anchors: every anchor of the network as (width, height), pixels of the network's input
     mask: the numbers of the anchors that this head predicts, in its channels' order
     scale_xy: the center's sigmoid is stretched by this about 1/2 (``scale_x_y``)
+    reading: "sigmoid" of all but the sides (YOLOv3); "activated": its input went through a sigmoid already
+        (``new_coords``); "softmax" over the classes (YOLOv2's ``region``)
     """
 
     anchors: tuple[tuple[float, float], ...]
     mask: tuple[int, ...]
     classes: int
     scale_xy: float
+    reading: Reading = "sigmoid"
 
 
-Settings = Convolution | Maxpool | Upsample | Route | Shortcut | Dropout | Yolo
+Settings = (
+    Convolution
+    | Maxpool
+    | Upsample
+    | Route
+    | Shortcut
+    | Product
+    | GlobalAverage
+    | Reorganize
+    | Dropout
+    | Yolo
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +190,7 @@ class Layers:
 
     @property
     def heads(self) -> tuple[Layer, ...]:
-        """The yolo layers."""
+        """The layers that predict: yolo and region."""
         return tuple(layer for layer in self.layers if isinstance(layer.settings, Yolo))
 
     @property
@@ -206,7 +251,8 @@ class _LayerContext:
     def _readable(self, number: int) -> int:
         if number != INPUT and isinstance(self.before[number].settings, Yolo):
             raise self.section.error(
-                f"reads layer {number}, a [yolo] head; expected a [route] to a layer before it"
+                f"reads layer {number}, a [{self.before[number].kind}] head; expected a [route] to a layer "
+                "before it"
             )
         return number
 
@@ -309,12 +355,50 @@ def _read_shortcut(context: _LayerContext) -> Layer:
     section.refuse(weights_type="none")
     other = context.earlier(section.integer("from", low=-_LARGEST_SIDE, high=_LARGEST_SIDE), "from")
     shape, added = context.shape(previous), context.shape(other)
-    if shape != added:
+    if shape[1:] != added[1:]:
         raise section.error(
-            f"adds layer {other} of shape {added} to layer {previous} of shape {shape}; expected one shape"
+            f"adds layer {other} of shape {added} to layer {previous} of shape {shape}; expected one size"
         )
-    settings = Shortcut(_activation(section, "linear"))
+    settings = Shortcut(_activation(section, "linear"), min(shape[0], added[0]))
     return context.layer((previous, other), shape, context.stride(previous), settings)
+
+
+def _read_product(context: _LayerContext) -> Layer:
+    section, previous = context.section, context.previous()
+    section.refuse(scale_wh="0")
+    other = context.earlier(section.integer("from", low=-_LARGEST_SIDE, high=_LARGEST_SIDE), "from")
+    shape, times = context.shape(other), context.shape(previous)
+    expected = shape if section.kind == "sam" else (shape[0], 1, 1)
+    if times != expected:
+        raise section.error(
+            f"multiplies layer {other} of shape {shape} by layer {previous} of shape {times}; expected "
+            f"{expected}"
+        )
+    return context.layer(
+        (other, previous), shape, context.stride(other), Product(_activation(section, "linear"))
+    )
+
+
+def _read_average(context: _LayerContext) -> Layer:
+    previous = context.previous()
+    channels, height, width = context.shape(previous)
+    stride = min(context.stride(previous) * max(height, width), _LARGEST_SIDE)
+    return context.layer((previous,), (channels, 1, 1), stride, GlobalAverage())
+
+
+def _read_reorganize(context: _LayerContext) -> Layer:
+    section, previous = context.section, context.previous()
+    section.refuse(reverse="0", flatten="0", extra="0")
+    channels, height, width = context.shape(previous)
+    stride = section.integer("stride", 1, low=1, high=1024)
+    scrambled = section.kind == "reorg"
+    if height % stride or width % stride or (scrambled and channels % stride**2):
+        raise section.error(
+            f"stride={stride} divides not the sides and, squared, the channels of {channels} x {height} x "
+            f"{width}"
+        )
+    shape = (channels * stride**2, height // stride, width // stride)
+    return context.layer((previous,), shape, context.stride(previous) * stride, Reorganize(stride, scrambled))
 
 
 def _read_dropout(context: _LayerContext) -> Layer:
@@ -324,23 +408,50 @@ def _read_dropout(context: _LayerContext) -> Layer:
 
 def _read_yolo(context: _LayerContext) -> Layer:
     section, previous = context.section, context.previous()
-    section.refuse(new_coords="0")
+    pairs = _anchors(section)
+    mask = section.integers("mask") if "mask" in section.options else tuple(range(len(pairs)))
+    if len(set(mask)) != len(mask) or not all(0 <= number < len(pairs) for number in mask):
+        raise section.error(f"mask={mask} is expected to name each of the {len(pairs)} anchors at most once")
+    scale = section.decimal("scale_x_y", 1.0, low=0.5, high=4.0)
+    reading: Reading = "activated" if section.flag("new_coords") else "sigmoid"
+    return _head(context, previous, pairs, mask, scale, reading)
+
+
+def _read_region(context: _LayerContext) -> Layer:
+    """YOLOv2's head, whose anchors are in cells."""
+    section, previous = context.section, context.previous()
+    section.refuse(coords="4", softmax="1", tree="")
+    stride = context.stride(previous)
+    pairs = tuple((width * stride, height * stride) for width, height in _anchors(section))
+    return _head(context, previous, pairs, tuple(range(len(pairs))), 1.0, "softmax")
+
+
+def _anchors(section: Section) -> tuple[tuple[float, float], ...]:
+    """Return the anchors of a head; published cfgs list more of them than their ``num`` says."""
     anchors = section.numbers("anchors")
     if len(anchors) % 2 or not all(0 < side <= _LARGEST_SIDE for side in anchors):
         raise section.error("anchors are expected as pairs of width and height above zero")
     pairs = tuple(zip(anchors[::2], anchors[1::2], strict=True))
-    section.integer("num", len(pairs), low=len(pairs), high=len(pairs))
-    mask = section.integers("mask") if "mask" in section.options else tuple(range(len(pairs)))
-    if len(set(mask)) != len(mask) or not all(0 <= number < len(pairs) for number in mask):
-        raise section.error(f"mask={mask} is expected to name each of the {len(pairs)} anchors at most once")
-    classes = section.integer("classes", 20, low=1, high=_LARGEST_SIDE)
-    shape = context.shape(previous)
-    if shape[0] != len(mask) * (5 + classes):
-        raise section.error(
-            f"{len(mask)} anchors of 5 + {classes} numbers need {len(mask) * (5 + classes)} channels, "
-            f"but layer {previous} has {shape[0]}"
+    section.integer("num", len(pairs), low=1, high=len(pairs))
+    return pairs
+
+
+def _head(
+    context: _LayerContext,
+    previous: int,
+    anchors: tuple[tuple[float, float], ...],
+    mask: tuple[int, ...],
+    scale_xy: float,
+    reading: Reading,
+) -> Layer:
+    classes = context.section.integer("classes", 20, low=1, high=_LARGEST_SIDE)
+    shape, channels = context.shape(previous), len(mask) * (5 + classes)
+    if shape[0] != channels:
+        raise context.section.error(
+            f"{len(mask)} anchors of 5 + {classes} numbers need {channels} channels, but layer {previous} "
+            f"has {shape[0]}"
         )
-    settings = Yolo(pairs, mask, classes, section.decimal("scale_x_y", 1.0, low=0.5, high=4.0))
+    settings = Yolo(anchors, mask, classes, scale_xy, reading)
     return context.layer((previous,), shape, context.stride(previous), settings)
 
 
@@ -350,8 +461,14 @@ _KINDS: Mapping[str, Callable[[_LayerContext], Layer]] = {
     "upsample": _read_upsample,
     "route": _read_route,
     "shortcut": _read_shortcut,
+    "sam": _read_product,
+    "scale_channels": _read_product,
+    "avgpool": _read_average,
+    "reorg": _read_reorganize,
+    "reorg3d": _read_reorganize,
     "dropout": _read_dropout,
     "yolo": _read_yolo,
+    "region": _read_region,
 }
 
 

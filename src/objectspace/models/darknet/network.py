@@ -19,9 +19,12 @@ from objectspace.models.darknet.cfg import Cfg
 from objectspace.models.darknet.layers import (
     INPUT,
     Convolution,
+    GlobalAverage,
     Layer,
     Layers,
     Maxpool,
+    Product,
+    Reorganize,
     Route,
     Shortcut,
     Upsample,
@@ -325,8 +328,14 @@ class DarknetNetwork(nn.Module):
             case Route(groups, group):
                 parts = [x if groups == 1 else x.chunk(groups, dim=1)[group] for x in inputs]
                 return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-            case Shortcut(activation):
-                return _ACTIVATIONS[activation](inputs[0] + inputs[1])
+            case Shortcut(activation, channels):
+                return _ACTIVATIONS[activation](_added(inputs[0], inputs[1], channels))
+            case Product(activation):
+                return _ACTIVATIONS[activation](inputs[0] * inputs[1])
+            case GlobalAverage():
+                return inputs[0].mean((2, 3), keepdim=True)
+            case Reorganize(stride, scrambled):
+                return _reorganized(inputs[0], stride, scrambled)
             case _:
                 return inputs[0]
 
@@ -384,6 +393,26 @@ def _maxpool(x: Tensor, settings: Maxpool) -> Tensor:
         return functional.max_pool2d(x, settings.size, settings.stride, low)
     padded = functional.pad(x, (low, high, low, high), value=-torch.inf)
     return functional.max_pool2d(padded, settings.size, settings.stride)
+
+
+def _added(x: Tensor, other: Tensor, channels: int) -> Tensor:
+    """Add the first ``channels`` of both; the rest of ``x`` stays, that of ``other`` is left out."""
+    if x.shape[1] == other.shape[1]:
+        return x + other
+    total = x.clone()
+    total[:, :channels] += other[:, :channels]
+    return total
+
+
+def _reorganized(x: Tensor, stride: int, scrambled: bool) -> Tensor:
+    """Make channels of blocks; YOLOv2's reorg takes the map's numbers for those of a wider map with fewer."""
+    count, channels, height, width = x.shape
+    if scrambled:
+        wide = x.reshape(count, channels // stride**2, height, stride, width, stride)
+    else:
+        wide = x.reshape(count, channels, height // stride, stride, width // stride, stride)
+    blocks = wide.permute(0, 3, 5, 1, 2, 4)
+    return blocks.reshape(count, channels * stride**2, height // stride, width // stride)
 
 
 def _repeated(x: Tensor, count: int) -> Tensor:

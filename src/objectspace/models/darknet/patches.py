@@ -14,7 +14,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from objectspace.models.darknet.layers import Convolution, Layer, Maxpool, Upsample, Yolo
+from objectspace.models.darknet.layers import (
+    Convolution,
+    GlobalAverage,
+    Layer,
+    Maxpool,
+    Product,
+    Reorganize,
+    Upsample,
+    Yolo,
+)
 from objectspace.models.darknet.network import DarknetNetwork
 from objectspace.models.precision import reproducible
 
@@ -103,6 +112,10 @@ class PatchRunner:
                 before = made[layer.inputs[0]]
                 values = self._network.output(layer, [before.values])
                 return Patches(values, before.y * factor, before.x * factor)
+            case GlobalAverage() | Reorganize():
+                return self._on_whole_maps(layer, made)
+            case Product() if layer.kind == "scale_channels":
+                return self._on_whole_maps(layer, made)
             case _:
                 return self._cell_by_cell(layer, made)
 
@@ -132,6 +145,15 @@ class PatchRunner:
         cut = self._baseline[number].cut(read_y, read_x, low, high, fill)
         cut = _scatter(cut, before, read_y, read_x)
         return Patches(self._network.output_on_padded(layer, cut), y.start, x.start)
+
+    def _on_whole_maps(self, layer: Layer, made: Mapping[int, Patches]) -> Patches:
+        """Apply a layer each of whose cells may depend on every cell of its inputs."""
+        zeros = torch.zeros_like(next(made[number].y for number in layer.inputs if number in made))
+        inputs = []
+        for number in layer.inputs:
+            rows, columns = (_Span(zeros, side) for side in self._baseline[number].shape)
+            inputs.append(self._cut(number, made.get(number), rows, columns))
+        return Patches(self._network.output(layer, inputs), zeros, zeros)
 
     def _cell_by_cell(self, layer: Layer, made: Mapping[int, Patches]) -> Patches:
         """Apply a layer each of whose cells depends on the same cell of its inputs."""

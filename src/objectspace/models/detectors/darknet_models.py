@@ -63,7 +63,9 @@ class DarknetDetector(Detector):
         self.loaded_from: Mapping[str, Any] = {}
         self.names = np.array(names, object)
         self.readers = tuple(
-            HeadReader(head, layer.settings.classes, layer.settings.scale_xy, self.input_wh)
+            HeadReader(
+                head, layer.settings.classes, layer.settings.scale_xy, self.input_wh, layer.settings.reading
+            )
             for head, layer in zip(self.heads, network.layers.heads, strict=True)
             if isinstance(layer.settings, Yolo)
         )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import batched_nms
 
+from objectspace.models.darknet.layers import Reading
 from objectspace.models.maps import Head
 from objectspace.objects import boxes
 from objectspace.objects.boxes import Frame
@@ -50,19 +51,20 @@ class HeadReader:
     """Reads the raw numbers of one head: how many classes, ``scale_x_y``, the network's input in pixels.
 
     A cell's numbers are, anchor after anchor, tx, ty, tw, th, objectness and the classes (YOLOv3, section
-    2.1).
+    2.1). ``reading`` is that of :class:`~objectspace.models.darknet.layers.Yolo`.
     """
 
     head: Head
     classes: int
     scale_xy: float
     input_wh: tuple[int, int]
+    reading: Reading = "sigmoid"
 
     def of_map(self, raw: Tensor, confidence: float) -> Predictions:
         """Return the predictions of a map (anchors * (5 + classes), h, w) that reach ``confidence``."""
         numbers = raw.reshape(len(self.head.anchors), 5 + self.classes, *raw.shape[1:])
         # A score is at most its objectness, so few cells are decoded further.
-        anchor, row, column = torch.nonzero(torch.sigmoid(numbers[:, 4]) >= confidence, as_tuple=True)
+        anchor, row, column = torch.nonzero(self._probability(numbers[:, 4]) >= confidence, as_tuple=True)
         found = self._read(numbers[anchor, :, row, column], column.numpy(), row.numpy(), anchor.numpy())
         return found.take(found.score >= confidence)
 
@@ -74,7 +76,7 @@ class HeadReader:
         Only those whose score reaches ``confidence``; beside them the row of ``raw`` that each comes from.
         """
         numbers = raw.reshape(len(raw), len(self.head.anchors), 5 + self.classes)
-        row, anchor = torch.nonzero(torch.sigmoid(numbers[:, :, 4]) >= confidence, as_tuple=True)
+        row, anchor = torch.nonzero(self._probability(numbers[:, :, 4]) >= confidence, as_tuple=True)
         rows = row.numpy()
         found = self._read(numbers[row, anchor], x[rows], y[rows], anchor.numpy())
         kept = found.score >= confidence
@@ -90,18 +92,31 @@ class HeadReader:
         place = np.zeros(max(self.head.anchor_index) + 1, np.int64)
         place[list(self.head.anchor_index)] = np.arange(len(self.head.anchors))
         rows, first = torch.as_tensor(row, dtype=torch.int64), place[anchor] * (5 + self.classes)
-        objectness = raw[rows, torch.from_numpy(first + 4)]
-        probability = raw[rows, torch.from_numpy(first + 5 + label)]
-        scores: NDArray[np.float32] = (torch.sigmoid(objectness) * torch.sigmoid(probability)).numpy()
+        objectness = self._probability(raw[rows, torch.from_numpy(first + 4)])
+        if self.reading == "softmax":
+            every = torch.from_numpy(first[:, None] + 5 + np.arange(self.classes))
+            probability = torch.softmax(raw[rows[:, None], every], 1)[
+                torch.arange(len(rows)), torch.from_numpy(label)
+            ]
+        else:
+            probability = self._probability(raw[rows, torch.from_numpy(first + 5 + label)])
+        scores: NDArray[np.float32] = (objectness * probability).numpy()
         return scores
+
+    def _probability(self, numbers: Tensor) -> Tensor:
+        return numbers if self.reading == "activated" else torch.sigmoid(numbers)
 
     def _read(
         self, cells: Tensor, x: NDArray[Any], y: NDArray[Any], anchor: NDArray[np.int64]
     ) -> Predictions:
         """Return predictions from the numbers (n, 5 + classes) of one anchor of a cell each."""
-        best, label = cells[:, 5:].max(dim=1)
-        objectness = torch.sigmoid(cells[:, 4])
-        score = objectness * torch.sigmoid(best)
+        objectness = self._probability(cells[:, 4])
+        if self.reading == "softmax":
+            probability, label = torch.softmax(cells[:, 5:], 1).max(dim=1)
+        else:
+            best, label = cells[:, 5:].max(dim=1)
+            probability = self._probability(best)
+        score = objectness * probability
         xyxy = self._boxes(cells[:, :4].double(), np.stack([x, y], 1), self.head.anchors[anchor])
         provenance = Provenance(
             head=np.full(len(x), self.head.layer, np.int32),
@@ -119,11 +134,15 @@ class HeadReader:
         """Decode boxes (n, 4) in pixels of the network's input from tx, ty, tw, th (n, 4).
 
         The center is the cell's corner + sigmoid(txy), stretched by ``scale_xy`` about the cell's middle; the
-        sides are anchor * exp(twh).
+        sides are anchor * exp(twh). Where the numbers are activated, txy is the sigmoid already, and the
+        sides are anchor * (2 twh)^2.
         """
-        within = (torch.sigmoid(numbers[:, :2]).numpy() - 0.5) * self.scale_xy + 0.5
+        within = (self._probability(numbers[:, :2]).numpy() - 0.5) * self.scale_xy + 0.5
         center = (corner + within) * np.array(self.input_wh) / np.array(self.head.grid_wh)
-        half = anchors * np.exp(np.minimum(numbers[:, 2:].numpy(), _LARGEST_EXPONENT)) / 2
+        sides = numbers[:, 2:].numpy()
+        activated = self.reading == "activated"
+        factor = (2 * sides) ** 2 if activated else np.exp(np.minimum(sides, _LARGEST_EXPONENT))
+        half = anchors * factor / 2
         return np.concatenate([center - half, center + half], axis=1)
 
 

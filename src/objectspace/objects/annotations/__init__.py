@@ -18,7 +18,6 @@ from objectspace.objects.annotations.in_memory import objects_reader
 from objectspace.objects.annotations.voc import open_voc
 from objectspace.objects.annotations.yolo import open_yolo_folder
 from objectspace.objects.annotations.yolo_dataset import open_yolo_dataset
-from objectspace.objects.labels import COCO_NAMES
 
 __all__ = [
     "Annotated",
@@ -32,14 +31,15 @@ __all__ = [
 
 
 def open_annotations(
-    path: Path | str, *, names: Sequence[str] = COCO_NAMES, format: str = "yolo"
+    path: Path | str, *, names: Sequence[str] | None = None, format: str = "yolo"
 ) -> AnnotationSet:
     """Open the annotations of a format.
 
     "yolo": a folder of label files, or the ``data.yaml`` of a data set; "coco": a file; "voc": a folder of
     XML files, or a development kit with masks. ``names`` are the classes in order for a folder of YOLO's
-    labels, which hold only their numbers; the others have their own. Raises AnnotationError for what is
-    missing or is not of the format, and for an unknown format.
+    labels, which hold only their numbers: by default those of a list in or beside the folder, else COCO's;
+    the other formats have their own. Raises AnnotationError for what is missing or is not of the format, and
+    for an unknown format.
 
     >>> osp.open_annotations("world/annotations.json", format="coco")
     CocoAnnotations('world/annotations.json': 12 images, 8 categories)

@@ -1,26 +1,25 @@
-"""The interface of annotation formats, and how they find the file or entry of an image."""
+"""The interface of annotation formats, and what they have in common."""
 
 from __future__ import annotations
 
 import os
-import re
 import reprlib
 import stat
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeGuard, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.files import content_id, printable_path, recipe_digest
 from objectspace.images import Image
+from objectspace.objects.annotations.matching import ImageNames
+from objectspace.objects.annotations.values import is_utf8
 from objectspace.objects.boxes import clip
 from objectspace.objects.masks import ShapeError as ShapeError  # part of the interface here
 from objectspace.objects.records import Objects
-
-Entry = TypeVar("Entry")
 
 
 class Problem(NamedTuple):
@@ -46,6 +45,8 @@ class Coverage(NamedTuple):
     crowds: annotations of crowds (COCO's ``iscrowd``), which are no single objects and are left out
     strays: annotations of images that their own file does not list, left out too
     shared: images that have the annotations of an earlier one (two folders with a ``7.jpg`` each)
+    alike: images whose annotations name other folders than theirs, ``image (name in the annotations)``
+    notes: what is read otherwise than written, or left out of all images, a sentence each
     """
 
     missing: tuple[str, ...]
@@ -53,6 +54,8 @@ class Coverage(NamedTuple):
     crowds: int = 0
     strays: int = 0
     shared: tuple[str, ...] = ()
+    alike: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class AnnotationReader(Protocol):
@@ -98,18 +101,20 @@ def file_digest(path: Path | None) -> str | None:
         return "not readable"
 
 
-def companion(folder: Path, image_path: Path | str, name: str) -> Path | None:
+def companion(folder: Path, image_path: Path | str, name: str, files: ImageNames[Path]) -> Path | None:
     """Find the file ``name`` that belongs to an image, in a folder that may repeat the images' folders.
 
     For ``photos/val/7.jpg`` that is ``folder/photos/val/name``, ``folder/val/name`` or ``folder/name``,
-    the first that exists; None where none does.
+    the first that exists; else the one of ``files``, those of the folder by name, that has the same name in
+    another spelling (percent-encoded, accents composed or not); None where none does.
     """
-    parents = Path(image_path).absolute().parent.parts[1:]
+    image = Path(image_path).absolute()
+    parents = image.parent.parts[1:]
     for depth in range(len(parents) + 1):
         path = folder.joinpath(*parents[depth:], name)
         if is_file(path):
             return path
-    return None
+    return files.named(image.parent / name)
 
 
 def is_file(path: Path) -> bool:
@@ -149,16 +154,6 @@ def absolute(path: Path | str) -> str:
     return os.path.abspath(path)  # noqa: PTH100
 
 
-def entry_of(image_path: Path | str, entries: Mapping[str, Entry]) -> Entry | None:
-    """Return the entry whose key is the longest tail of an image's path; None where none is.
-
-    ``/data/val/7.jpg`` comes before ``val/7.jpg`` and that before ``7.jpg``.
-    """
-    path = Path(image_path).absolute()
-    tails = ("/".join(path.parts[depth:]) for depth in range(1, len(path.parts)))
-    return next((entries[name] for name in (path.as_posix(), *tails) if name in entries), None)
-
-
 class FormError(Exception):
     """A file that is not of its format; a reader that opens it turns this into an AnnotationError."""
 
@@ -167,6 +162,19 @@ def check_near(points: NDArray[np.float64], image_wh: tuple[int, int]) -> None:
     """Raise ShapeError for points (n, 2) more than one width or height outside the image."""
     if (points < -np.array(image_wh)).any() or (points > 2 * np.array(image_wh)).any():
         raise ShapeError(f"is far outside the photo of {image_wh[0]} x {image_wh[1]} pixels")
+
+
+def frame_problem(stated: tuple[int, int], true: tuple[int, int]) -> str | None:
+    """Return why annotations of one (width, height) are not an image's of another; None where they are."""
+    if stated == true:
+        return None
+    sizes = f"is of a photo of {stated[0]} x {stated[1]} pixels, and this one has {true[0]} x {true[1]}"
+    if stated != true[::-1]:
+        return sizes
+    return (
+        f"{sizes}: the sides are swapped, as by a tool that ignores the photo's EXIF orientation; turn the "
+        "photos' pixels (exiftran -ai, mogrify -auto-orient) and annotate or export again"
+    )
 
 
 def inside(xyxy: NDArray[np.float32], image_wh: tuple[int, int]) -> NDArray[np.float32]:
@@ -188,4 +196,4 @@ def kind(value: Any) -> str:
 
 def is_text(value: Any) -> TypeGuard[str]:
     """Return whether a value is text, not blank and valid in UTF-8 (JSON and YAML allow lone surrogates)."""
-    return isinstance(value, str) and bool(value.strip()) and not re.search("[\ud800-\udfff]", value)
+    return isinstance(value, str) and bool(value.strip()) and is_utf8(value)

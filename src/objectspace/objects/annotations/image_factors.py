@@ -6,9 +6,10 @@ import csv
 import io
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError, InputError, counted
 from objectspace.files import printable_path, read_text
-from objectspace.objects.annotations.annotation_reader import entry_of
+from objectspace.objects.annotations.matching import ImageNames, plain_name
 from objectspace.objects.records import RESERVED_NAMES, can_be_column
 
 #: Sets the label of objects that have none of their own (mask images); no factor.
@@ -100,14 +101,14 @@ def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTab
     {'number': 3.0}
     """
     try:
-        compiled = re.compile(pattern)
+        compiled = re.compile(unicodedata.normalize("NFC", pattern))
     except (re.error, RecursionError, OverflowError) as error:
         raise InputError(f"pattern {pattern!r} is no regular expression: {error}") from error
     if not compiled.groupindex:
         raise InputError(f"pattern {pattern!r} has no named group; write each factor as (?P<name>...)")
     names = list(compiled.groupindex)
     _check_names(names, f"pattern {pattern!r}")
-    matches = [compiled.search(printable_path(Path(path).name)) for path in paths]
+    matches = [compiled.search(plain_name(printable_path(Path(path).name))) for path in paths]
     if paths and not any(matches):
         raise InputError(f"pattern {pattern!r} matches no photo's file name, such as {Path(paths[0]).name}")
     values = [None if match is None else [match[name] for name in names] for match in matches]
@@ -135,7 +136,7 @@ def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTab
     except InputError as error:
         raise AnnotationError(str(path), str(error)) from error
     by_file = _by_file(Path(path), rows, place, len(header))
-    matched = [entry_of(image_path, by_file) for image_path in paths]
+    matched = ImageNames(by_file).match(paths)
     _check_matches(Path(path), matched, paths)
     values = [None if row is None else row.cells[:place] + row.cells[place + 1 :] for row in matched]
     return _table(names, paths, values)
@@ -194,7 +195,7 @@ def _by_file(path: Path, rows: list[_Row], place: int, columns: int) -> dict[str
             raise AnnotationError(
                 str(path), f"line {row.line} has {len(row.cells)} cells, expected {columns} as in the header"
             )
-        file = str(PurePosixPath(row.cells[place].strip().replace("\\", "/")))
+        file = plain_name(row.cells[place].strip())
         if file in found:
             raise AnnotationError(str(path), f"line {row.line} names {file} again (line {found[file].line})")
         found[file] = row

@@ -17,7 +17,7 @@ from objectspace.errors import InputError
 from objectspace.images import Image
 from objectspace.objects.annotations.annotation_reader import ShapeError, inside
 from objectspace.objects.labels import coco_spelling
-from objectspace.objects.masks import decode, encode, mask_area
+from objectspace.objects.masks import decode, encode, mask_area, polygon_mask
 from objectspace.objects.records import Mask, Objects, can_be_column, make_objects
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: The label of detections without a class, such as masked objects.
 UNCLASSIFIED = "object"
 
-_CLASS_NAME, _TRACK = "class_name", "tracker_id"
+_CLASS_NAME, _TRACK, _CORNERS = "class_name", "tracker_id", "xyxyxyxy"
 
 
 def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> Detections:
@@ -86,8 +86,9 @@ def from_supervision(
 
     Labels are ``data["class_name"]``, else ``names[class_id]``, else "object", as COCO spells them. Entries
     of ``data`` with a number or text for each object become factors, and so does ``tracker_id`` (text: it
-    names, and does not measure); other entries (oriented corners) and names of the objects' own columns
-    are left out. What reaches over the image's border is cut off. ``source`` names what found the objects.
+    names, and does not measure); other entries and names of the objects' own columns are left out. Oriented
+    corners (``data["xyxyxyxy"]``) are the mask of an object that has none, and their extent its box. What
+    reaches over the image's border is cut off. ``source`` names what found the objects.
 
     Raises InputError for a box without area inside the image, masks of another size than the image's,
     scores outside [0, 1] and a class without a name.
@@ -96,7 +97,9 @@ def from_supervision(
     >>> osp.from_supervision(detections, image).label.tolist() == detections.data["class_name"].tolist()
     True
     """
-    xyxy = np.array([_box(row, box, image) for row, box in enumerate(detections.xyxy)], np.float32)
+    corners = _oriented(detections)
+    boxes = detections.xyxy if corners is None else np.hstack([corners.min(1), corners.max(1)])
+    xyxy = np.array([_box(row, box, image) for row, box in enumerate(boxes)], np.float32)
     score = detections.confidence
     if score is not None and not all(np.isnan(one) or 0 <= one <= 1 for one in score):
         raise InputError(f"detections: confidence from {min(score)} to {max(score)}, expected 0 to 1")
@@ -109,7 +112,7 @@ def from_supervision(
         label=_labels(detections, names),
         source=source,
         score=None if score is None else np.asarray(score, np.float32),
-        mask=_packed(detections, image),
+        mask=_packed(detections, image) if corners is None else _filled(corners, image),
         factors=factors,
     )
 
@@ -137,6 +140,23 @@ def _packed(detections: Detections, image: Image) -> list[Mask | None] | None:
         )
     packed = (encode(np.asarray(detections.mask[row], np.bool_)) for row in range(len(detections)))
     return [mask if mask_area(mask) else None for mask in packed]
+
+
+def _oriented(detections: Detections) -> NDArray[np.float64] | None:
+    """Return the corners (n, 4, 2) of oriented boxes; None where there are masks, or none are given."""
+    corners = detections.data.get(_CORNERS)
+    if corners is None or detections.mask is not None or not len(detections):
+        return None
+    if np.shape(corners) != (len(detections), 4, 2):
+        shape = np.shape(corners)
+        raise InputError(f"detections: {_CORNERS} of shape {shape}, expected {(len(detections), 4, 2)}")
+    return np.asarray(corners, np.float64)
+
+
+def _filled(corners: NDArray[np.float64], image: Image) -> list[Mask | None]:
+    """Return the masks of oriented boxes (n, 4, 2), None for one too thin to cover a pixel."""
+    masks = (polygon_mask(points, (image.width, image.height)) for points in corners)
+    return [mask if mask_area(mask) else None for mask in masks]
 
 
 def _box(row: int, box: NDArray[Any], image: Image) -> NDArray[np.float32]:

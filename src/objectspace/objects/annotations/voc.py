@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError, counted
 from objectspace.files import printable_path, recipe_digest
@@ -26,16 +28,18 @@ from objectspace.objects.annotations.annotation_reader import (
     Problem,
     ShapeError,
     check_near,
-    entry_of,
     file_digest,
+    frame_problem,
     inside,
     shared_images,
 )
-from objectspace.objects.annotations.attributes import attribute_columns
-from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
+from objectspace.objects.annotations.attributes import AttributeColumns, attribute_columns
+from objectspace.objects.annotations.matching import ImageNames
+from objectspace.objects.annotations.shapes import Shape, objects_of_shapes, outline, turned_corners
+from objectspace.objects.annotations.values import as_number
 from objectspace.objects.annotations.voc_masks import read_classes, read_object_masks
 from objectspace.objects.annotations.voc_xml import VocFile, VocObject, read_voc_file
-from objectspace.objects.labels import coco_spelling
+from objectspace.objects.labels import coco_spelling, spelled_apart
 from objectspace.objects.masks import mask_box
 from objectspace.objects.records import Mask, no_objects
 
@@ -72,26 +76,30 @@ class VocAnnotations(AnnotationSet):
     """The annotations below one folder, their XML files read when it was opened.
 
     An image's file has the image's name and is in the folders that the image's path ends with, apart from
-    ``Annotations`` and ``JPEGImages``; or else it names the image in ``folder`` and ``filename``. An
-    image without one has no objects. VOC's corners are pixels counted from 1, both inclusive: a box's edges
-    are ``xmin - 1``, ``ymin - 1``, ``xmax``, ``ymax``. What reaches over the image's border is cut off, up to
-    one width or height away.
+    ``Annotations`` and ``JPEGImages``; or else it names the image in ``folder`` and ``filename``, as
+    :class:`ImageNames` finds it. An image without one has no objects. VOC's corners are pixels counted from
+    1, both inclusive: a box's edges are ``xmin - 1``, ``ymin - 1``, ``xmax``, ``ymax``. What reaches over the
+    image's border is cut off, up to one width or height away.
 
     An object's mask is the pixels with its number (its index in the file, from 1) in the image of
     ``SegmentationObject``, which also gives the box where the file has none. Objects of that image that are
     not in the file have the label of ``SegmentationClass``.
 
-    by_path, by_image: the images' entries, by the path of their file and by the image that it names
-    attributes: factor columns of the objects, name -> whether they are numbers
+    entries: of all images; by_path, by_image: the same, by the path of their file and by the image it names
+    attributes: factor columns of the objects; labels: names of classes -> how they are spelled
+    notes: what is left out or read otherwise than written
     """
 
     folder: Path
-    by_path: Mapping[str, _Entry]
-    by_image: Mapping[str, _Entry]
-    attributes: Mapping[str, bool]
+    entries: Sequence[_Entry]
+    by_path: ImageNames[_Entry]
+    by_image: ImageNames[_Entry]
+    attributes: AttributeColumns
+    labels: Mapping[str, str]
+    notes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return f"VocAnnotations({str(self.folder)!r}: {counted(len(self.by_path), 'image')})"
+        return f"VocAnnotations({str(self.folder)!r}: {counted(len(self.entries), 'image')})"
 
     @property
     def recipe(self) -> Mapping[str, Any]:
@@ -101,7 +109,7 @@ class VocAnnotations(AnnotationSet):
     @property
     def factor_names(self) -> Collection[str]:
         """The names of all attributes."""
-        return self.attributes.keys()
+        return self.attributes.numeric.keys()
 
     def contents(self, image_path: Path | str) -> str:
         """Return a digest of the image's file as it was when the folder was opened, and of its masks."""
@@ -122,63 +130,99 @@ class VocAnnotations(AnnotationSet):
         found = ((str(image_path), self._entry(image_path)) for image_path in image_paths)
         claims = {image_path: None if entry is None else entry.path for image_path, entry in found}
         claimed = set(claims.values())
-        missing = (entry.name for entry in self.by_path.values() if entry.path not in claimed)
+        missing = (entry.name for entry in self.entries if entry.path not in claimed)
         unnamed = (image_path for image_path, path in claims.items() if path is None)
-        return Coverage(tuple(missing), tuple(unnamed), shared=shared_images(claims))
+        alike = (
+            f"{image_path} ({entry.name})"
+            for image_path, entry in self.by_image.alike(image_paths)
+            if self.by_path.named(_key(Path(image_path).absolute())) is None
+        )
+        return Coverage(
+            tuple(missing),
+            tuple(unnamed),
+            shared=shared_images(claims),
+            alike=tuple(alike),
+            notes=self.notes,
+        )
 
     def objects_of(self, image: Image) -> Annotated:
         """Return the image's objects in the order of their numbers, duplicates once."""
         entry = self._entry(image.path)
         if entry is None:
             return Annotated(no_objects())
+        here = printable_path(entry.path)
         if reason := entry.broken or _frame_problem(entry, image):
-            return Annotated(no_objects(), (Problem(printable_path(entry.path), reason),))
-        masks, problems = _masks(entry, (image.width, image.height))
+            return Annotated(no_objects(), (Problem(here, reason),))
+        size = (image.width, image.height)
+        masks, problems = _masks(entry, size)
         shapes: list[Shape] = []
         for number, listed, mask in masks:
             try:
-                shape = _shape(listed, mask, (image.width, image.height))
+                shape, faults = self._shape(listed, mask, size)
+                problems += [Problem(here, f"object {number}: {fault}") for fault in faults]
                 if _mask_is_elsewhere(shape):
                     reason = f"object {number}: the mask of this number in {_OBJECTS} is outside its box"
-                    problems.append(Problem(printable_path(entry.path), reason))
+                    problems.append(Problem(here, reason))
                     shape = shape._replace(mask=None)
                 shapes.append(shape)
             except ShapeError as error:
-                problems.append(Problem(printable_path(entry.path), f"object {number}: {error}"))
-        objects = objects_of_shapes(image.image_id, self.source, shapes, self.attributes)
+                problems.append(Problem(here, f"object {number}: {error}"))
+        objects = objects_of_shapes(image.image_id, self.source, shapes, self.attributes.numeric)
         return Annotated(objects, tuple(problems))
 
     def _entry(self, image_path: Path | str) -> _Entry | None:
-        place = entry_of(_key(Path(image_path).absolute()), self.by_path)
-        return place if place is not None else entry_of(image_path, self.by_image)
+        place = self.by_path.named(_key(Path(image_path).absolute()))
+        return place if place is not None else self.by_image.of(image_path)
+
+    def _shape(
+        self, listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]
+    ) -> tuple[Shape, list[str]]:
+        """Return the object of one entry of a file, and why parts of it are left out. Raises ShapeError."""
+        if not listed.name:
+            raise ShapeError("has no name")
+        box, outlined, faults = _place(listed, mask, image_wh)
+        attributes = self.attributes.of(listed.attributes)
+        label = self.labels.get(listed.name, coco_spelling(listed.name))
+        return Shape(box, label, outlined if mask is None else mask, attributes), faults
 
 
 def open_voc(folder: Path | str) -> VocAnnotations:
     """Open a folder of XML files, ``Annotations`` of a development kit, or the whole kit.
 
     Masks are read where the folder is above ``SegmentationObject``. A file that is broken is a problem of
-    its image. Raises AnnotationError for a folder that is missing or holds no annotation, for two files of
-    one image, and for attributes that cannot be columns.
+    its image; of two files of one image the first counts. Raises AnnotationError for a folder that is missing
+    or holds no annotation.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise AnnotationError(str(folder), "is not a folder, expected the folder of VOC's XML files")
     entries: dict[str, _Entry] = {}
+    notes: list[str] = []
     for entry in (*_files(folder), *_masks_alone(folder)):
         key = _key(entry.path.relative_to(folder)).as_posix()
         if key not in entries:
             entries[key] = entry
         elif entry.path.suffix == ".xml":
-            reason = f"annotates {key}, and so does {printable_path(entries[key].path)}"
-            raise AnnotationError(printable_path(entry.path), reason)
+            first = printable_path(entries[key].path)
+            notes.append(f"{printable_path(entry.path)} annotates {key}, as {first} does, and is left out")
     if not any(entry.broken is None for entry in entries.values()):
         broken = next((f", such as {e.path.name}, which {e.broken}" for e in entries.values()), "")
         raise AnnotationError(str(folder), f"holds no annotation of Pascal VOC{broken}")
-    try:
-        attributes = attribute_columns(_attributes(entries.values()), is_number=_is_number)
-    except FormError as error:
-        raise AnnotationError(str(folder), str(error)) from None
-    return VocAnnotations(folder, entries, _by_image(entries.values()), attributes)
+    known = tuple(entries.values())
+    attributes = attribute_columns(_attributes(known), is_number=_is_number)
+    images = Counter(entry.file.image for entry in known if entry.file is not None)
+    by_image = {e.file.image: e for e in known if e.file is not None and images[e.file.image] == 1}
+    by_image.pop("", None)
+    labels = spelled_apart(listed.name for entry in known for listed in entry.listed)
+    return VocAnnotations(
+        folder,
+        known,
+        ImageNames(entries),
+        ImageNames(by_image),
+        attributes,
+        labels,
+        (*notes, *attributes.notes),
+    )
 
 
 def _files(folder: Path) -> Iterator[_Entry]:
@@ -215,29 +259,15 @@ def _key(path: Path) -> Path:
     return Path(*(part for part in path.parts[:-1] if part not in kit), path.stem)
 
 
-def _by_image(entries: Iterable[_Entry]) -> dict[str, _Entry]:
-    """Index entries by ``folder/filename`` and ``filename``; ambiguous names are left out."""
-    found: dict[str, list[_Entry]] = {}
-    for entry in entries:
-        image = "" if entry.file is None else entry.file.image.replace("\\", "/")
-        for name in {image, PurePath(image).name} - {""}:
-            found.setdefault(name, []).append(entry)
-    return {name: same[0] for name, same in found.items() if len(same) == 1}
-
-
-def _attributes(entries: Iterable[_Entry]) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _attributes(entries: Iterable[_Entry]) -> Iterator[Mapping[str, str]]:
     """Yield the known attributes of all objects: one that is always unknown is no column."""
     for entry in entries:
-        for number, listed in enumerate(entry.listed, start=1):
-            known = {name: value for name, value in listed.attributes.items() if value is not None}
-            yield f"{printable_path(entry.path)}, object {number}", known
+        for listed in entry.listed:
+            yield {name: value for name, value in listed.attributes.items() if value is not None}
 
 
-def _is_number(text: Any) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
+def _is_number(value: Any) -> bool:
+    return as_number(value) is not None
 
 
 def _frame_problem(entry: _Entry, image: Image) -> str | None:
@@ -245,11 +275,7 @@ def _frame_problem(entry: _Entry, image: Image) -> str | None:
     if entry.file is None:
         return None
     stated = (entry.file.width or image.width, entry.file.height or image.height)
-    if stated == (image.width, image.height):
-        return None
-    return (
-        f"is of a photo of {stated[0]} x {stated[1]} pixels, and this one has {image.width} x {image.height}"
-    )
+    return frame_problem(stated, (image.width, image.height))
 
 
 _Numbered = tuple[int, VocObject, Mask | None]
@@ -279,19 +305,53 @@ def _masks(entry: _Entry, image_wh: tuple[int, int]) -> tuple[list[_Numbered], l
     return numbered, problems
 
 
-def _shape(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> Shape:
-    """Return the object of one entry of a file. Raises ShapeError."""
-    if not listed.name:
-        raise ShapeError("has no name")
-    label = coco_spelling(listed.name)
-    if listed.corners is None:
-        if mask is None:
-            raise ShapeError("has neither a bndbox nor a mask")
-        return Shape(mask_box(mask), label, mask, listed.attributes)
-    left, top, right, bottom = map(_number, listed.corners, ("xmin", "ymin", "xmax", "ymax"))
-    check_near(np.array([[left - 1, top - 1], [right, bottom]]), image_wh)
-    box = inside(np.array([left - 1, top - 1, right, bottom], np.float32), image_wh)
-    return Shape(box, label, mask, listed.attributes)
+_Place = tuple[NDArray[np.float32], Mask | None, list[str]]
+
+
+def _place(listed: VocObject, mask: Mask | None, image_wh: tuple[int, int]) -> _Place:
+    """Return an object's box and what outlines it, as exactly as its file says; the rest is left out.
+
+    An oriented box is its own outline, and one that CVAT has turned by an attribute ``rotation`` (degrees,
+    clockwise). Raises ShapeError where no box is left.
+    """
+    faults: list[str] = []
+    outlined: tuple[NDArray[np.float32], Mask | None] | None = None
+    try:
+        if (corners := _oriented_corners(listed)) is not None:
+            outlined = outline(corners, image_wh)
+    except ShapeError as error:
+        faults.append(f"its outline {error}; it is left out")
+    if listed.corners is not None:
+        try:
+            left, top, right, bottom = map(_number, listed.corners, ("xmin", "ymin", "xmax", "ymax"))
+            check_near(np.array([[left - 1, top - 1], [right, bottom]]), image_wh)
+            edges = np.array([left - 1, top - 1, right, bottom], np.float32)
+            degrees = as_number(listed.attributes.get("rotation"))
+            if outlined is None and degrees and degrees % 360:
+                sides = (right - left + 1, bottom - top + 1)
+                middle = ((left - 1 + right) / 2, (top - 1 + bottom) / 2)
+                return *outline(turned_corners(middle, sides, math.radians(degrees)), image_wh), faults
+            return inside(edges, image_wh), None if outlined is None else outlined[1], faults
+        except ShapeError as error:
+            faults.append(str(error))
+    if outlined is not None:
+        return *outlined, faults
+    if mask is not None:
+        return mask_box(mask), None, faults
+    raise ShapeError("; ".join(faults) or "has neither a bndbox nor a mask")
+
+
+def _oriented_corners(listed: VocObject) -> NDArray[np.float64] | None:
+    """Return the corners (n, 2) of an object's outline; None where it has none. Raises ShapeError."""
+    if listed.turned:
+        x, y, width, height, angle = map(_number, listed.turned, ("cx", "cy", "w", "h", "angle"))
+        return turned_corners((x, y), (width, height), angle)
+    if not listed.polygon:
+        return None
+    numbers = [_number(text, f"point {place // 2 + 1}") for place, text in enumerate(listed.polygon)]
+    if len(numbers) < 6:
+        raise ShapeError(f"has {len(numbers) // 2} points, expected three or more")
+    return np.array(numbers).reshape(-1, 2)
 
 
 def _mask_is_elsewhere(shape: Shape) -> bool:
@@ -303,6 +363,7 @@ def _mask_is_elsewhere(shape: Shape) -> bool:
 
 
 def _number(text: str, name: str) -> float:
-    if not _is_number(text):
+    number = as_number(text)
+    if number is None:
         raise ShapeError(f"{name} is {reprlib.repr(text) if text else 'missing'}, expected a number")
-    return float(text)
+    return number

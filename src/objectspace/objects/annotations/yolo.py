@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import re
-import reprlib
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError
 from objectspace.files import content_id, printable_path, read_text, recipe_digest
@@ -27,21 +22,24 @@ from objectspace.objects.annotations.annotation_reader import (
     companion,
     coverage_by_files,
     file_digest,
-    inside,
 )
+from objectspace.objects.annotations.matching import ImageNames, files_by_name
 from objectspace.objects.annotations.shapes import Shape, objects_of_shapes
-from objectspace.objects.labels import coco_spelling
-from objectspace.objects.masks import mask_area, polygon_mask
+from objectspace.objects.annotations.yolo_lines import landmarks_of, shape_of_line
+from objectspace.objects.annotations.yolo_names import LISTS, names_beside
+from objectspace.objects.labels import COCO_NAMES, spelled_apart
 from objectspace.objects.records import no_objects
 
-#: LabelImg and Label Studio write the class names among the label files.
-_NAMES_FILE = "classes.txt"
+#: Label files whose lines are looked at to tell landmarks from polygons.
+_SAMPLE = 1000
 
 
-def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotations:
+def open_yolo_folder(folder: Path | str, *, names: Sequence[str] | None = None) -> YoloAnnotations:
     """Open the label files in a folder; ``names`` are the classes in order (``labels.read_names``).
 
-    Raises AnnotationError for a folder that is missing or holds no label file.
+    Without them they are looked for in and beside the folder (:func:`names_beside`); where there are none
+    they are COCO's, which the coverage notes. Raises AnnotationError for a folder that is missing or holds no
+    label file.
     """
     folder = Path(folder)
     if folder.is_file():
@@ -51,9 +49,50 @@ def open_yolo_folder(folder: Path | str, *, names: Sequence[str]) -> YoloAnnotat
         )
     if not folder.is_dir():
         raise AnnotationError(str(folder), "is not a folder, expected the folder of the label files")
-    if next(label_files(folder), None) is None:
+    paths = sorted(label_files(folder))
+    if not paths:
         raise AnnotationError(str(folder), "is a folder without label files, expected one .txt per photo")
-    return YoloAnnotations(folder, tuple(map(coco_spelling, names)))
+    notes: list[str] = []
+    if names is None:
+        beside = names_beside(folder)
+        if beside is None:
+            names = COCO_NAMES
+            notes.append(
+                f"the classes are taken for COCO's {len(names)} (0 is {names[0]}), as no "
+                f"{', '.join(LISTS[:2])}, notes.json or data.yaml names them; if that is wrong, name them"
+            )
+        else:
+            names = beside[1]
+            notes.append(f"the {len(names)} classes are named by {printable_path(beside[0])}")
+    landmarks = landmarks_in(paths)
+    notes += landmarks_notes(landmarks)
+    spelled = spelled_apart(names)
+    return YoloAnnotations(
+        folder,
+        tuple(spelled[name] for name in names),
+        landmarks,
+        files_by_name(folder, paths),
+        tuple(notes),
+    )
+
+
+def landmarks_in(paths: Iterable[Path]) -> int:
+    """Return how many numbers follow the box in the lines of label files, judged by the first of them."""
+    return landmarks_of(line for path in islice(paths, _SAMPLE) for line in _lines_or_none(path))
+
+
+def _lines_or_none(path: Path) -> list[str]:
+    try:
+        return read_text(path).split("\n")
+    except AnnotationError:  # told of when its photo is read
+        return []
+
+
+def landmarks_notes(landmarks: int) -> list[str]:
+    """Return what is to be said where lines of a set are read as boxes with landmarks."""
+    if not landmarks:
+        return []
+    return [f"lines of {4 + landmarks} numbers are read as a box and landmarks, which are left out"]
 
 
 class LabelFiles(AnnotationSet):
@@ -62,6 +101,8 @@ class LabelFiles(AnnotationSet):
     __slots__ = ()
     #: The classes in order.
     names: tuple[str, ...]
+    #: How many numbers follow the box in lines of a box and landmarks; 0 for polygons.
+    landmarks: int
 
     @abstractmethod
     def label_file(self, image_path: Path | str) -> Path | None:
@@ -78,10 +119,9 @@ class LabelFiles(AnnotationSet):
         return ()
 
     def contents(self, image_path: Path | str) -> str:
-        """Return a digest of the class names and of the image's label file."""
-        return recipe_digest(
-            {"names": _names_digest(self.names), "file": file_digest(self.label_file(image_path))}
-        )
+        """Return a digest of the class names, of how lines are read and of the image's label file."""
+        reading = {"names": _names_digest(self.names), "landmarks": self.landmarks}
+        return recipe_digest({**reading, "file": file_digest(self.label_file(image_path))})
 
     def files(self, image_path: Path | str) -> Sequence[Path]:
         """Return the image's label file, where there is one."""
@@ -104,7 +144,8 @@ class LabelFiles(AnnotationSet):
         for number, line in enumerate(lines, start=1):
             try:
                 if fields := line.split():
-                    shapes.append(_shape(fields, self.names, (image.width, image.height)))
+                    size = (image.width, image.height)
+                    shapes.append(shape_of_line(fields, self.names, size, self.landmarks))
             except ShapeError as error:
                 problems.append(Problem(printable_path(path), f"line {number}: {error}"))
         objects = objects_of_shapes(image.image_id, self.source, shapes)
@@ -115,9 +156,9 @@ class LabelFiles(AnnotationSet):
 class YoloAnnotations(LabelFiles):
     """YOLO's labels: one text file per image, one object a line, numbers as fractions of the image's sides.
 
-    ``class cx cy w h`` is a box by its center; ``class x1 y1 x2 y2 x3 y3 …`` a polygon, whose box is its
-    extent and which gives the object a mask (none where it is too thin to cover a pixel). An image is
-    labeled by the file :func:`companion` finds; without one it has no objects, which is normal.
+    :mod:`yolo_lines` says what lines there are. A polygon's box is its extent, and it gives the object a mask
+    (none where it is too thin to cover a pixel). An image is labeled by the file :func:`companion` finds;
+    without one it has no objects, which is normal.
 
     What reaches over the image's border is cut off, however much of it is outside, up to one width or
     height away; farther coordinates are taken for a mistake (pixels, mostly).
@@ -125,80 +166,29 @@ class YoloAnnotations(LabelFiles):
 
     folder: Path
     names: tuple[str, ...]
+    landmarks: int
+    by_name: ImageNames[Path]
+    notes: tuple[str, ...]
 
     def __repr__(self) -> str:
         return f"YoloAnnotations({str(self.folder)!r}: {len(self.names)} classes)"
 
     def label_file(self, image_path: Path | str) -> Path | None:
         """Return the file in the folder that has the image's name."""
-        return companion(self.folder, image_path, f"{Path(image_path).stem}.txt")
+        return companion(self.folder, image_path, f"{Path(image_path).stem}.txt", self.by_name)
 
     def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the label files without an image, and the images without a label file."""
-        return coverage_by_files(
-            label_files(self.folder),
-            {str(image_path): self.label_file(image_path) for image_path in image_paths},
-        )
+        claims = {str(image_path): self.label_file(image_path) for image_path in image_paths}
+        return coverage_by_files(label_files(self.folder), claims)._replace(notes=self.notes)
 
 
 def label_files(folder: Path) -> Iterator[Path]:
     """Yield the label files in a folder and its subfolders."""
-    return (path for path in folder.rglob("*.txt") if path.name != _NAMES_FILE)
+    return (path for path in folder.rglob("*.txt") if path.name not in LISTS)
 
 
 # Cached: for the thousands of names of a large data set, per image, it would take longer than all the rest.
 @cache
 def _names_digest(names: tuple[str, ...]) -> str:
     return content_id("\n".join(names).encode())
-
-
-def _shape(fields: list[str], names: Sequence[str], image_wh: tuple[int, int]) -> Shape:
-    """Return the object of one line's fields. Raises ShapeError."""
-    label = _label(fields[0], names)
-    numbers = [_number(text) for text in fields[1:]]
-    if len(numbers) < 4:
-        raise ShapeError(
-            f"has {len(numbers)} numbers after the class, expected 4 (box) or 6 and more (polygon)"
-        )
-    if len(numbers) % 2:
-        raise ShapeError(f"has {len(numbers)} numbers after the class, expected pairs of x and y")
-    if len(numbers) == 4:
-        x, y, width, height = numbers
-        if width <= 0 or height <= 0:
-            raise ShapeError(f"the box has no area (width {width:g}, height {height:g})")
-        corners = np.array([[x - width / 2, y - height / 2], [x + width / 2, y + height / 2]])
-        return Shape(_box(corners, image_wh), label, None)
-    polygon = np.array(numbers).reshape(-1, 2)
-    box = _box(polygon, image_wh)
-    mask = polygon_mask(polygon * image_wh, image_wh)
-    return Shape(box, label, mask if mask_area(mask) else None)
-
-
-def _label(text: str, names: Sequence[str]) -> str:
-    if not re.fullmatch(r"-?[0-9]{1,9}", text):
-        raise ShapeError(f"class {reprlib.repr(text)} is not an integer")
-    number = int(text)
-    if not 0 <= number < len(names):
-        raise ShapeError(
-            f"class {number} is not among the {len(names)} names (0 to {len(names) - 1}); "
-            "is it the names file of these labels?"
-        )
-    return names[number]
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise ShapeError(f"{reprlib.repr(text)} is not a number") from None
-    if not math.isfinite(number):
-        raise ShapeError(f"{reprlib.repr(text)} is not a finite number")
-    return number
-
-
-def _box(points: NDArray[np.float64], image_wh: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the extent (4,) of points (n, 2), fractions of the image, in its pixels and clipped to it."""
-    low, high = points.min(0), points.max(0)
-    if low.min() < -1 or high.max() > 2:
-        raise ShapeError("is far outside the photo; expected fractions of its sides from 0 to 1, not pixels")
-    return inside((np.concatenate([low, high]) * (image_wh * 2)).astype(np.float32), image_wh)

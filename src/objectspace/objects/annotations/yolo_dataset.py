@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, TypeGuard
 
-import yaml
-
 from objectspace.errors import AnnotationError
-from objectspace.files import printable_path, read_bytes, read_text
+from objectspace.files import printable_path, read_text
 from objectspace.objects.annotations.annotation_reader import (
     Coverage,
     FormError,
@@ -25,17 +23,11 @@ from objectspace.objects.annotations.annotation_reader import (
     kind,
     shared_images,
 )
-from objectspace.objects.annotations.yolo import LabelFiles, label_files
-from objectspace.objects.labels import check_names
+from objectspace.objects.annotations.matching import spellings
+from objectspace.objects.annotations.yolo import LabelFiles, label_files, landmarks_in, landmarks_notes
+from objectspace.objects.annotations.yolo_names import dataset_names, keypoints, read_dataset
 
 SPLITS = ("train", "val", "test")
-
-#: The names of ImageNet's 21,841 classes are a tenth of it, and YAML is slow to read.
-_YAML_LIMIT = 4 << 20
-_DEPTH_LIMIT = 32
-
-#: Keys and values: twice those of ImageNet's 21,841 names. PyYAML reads some 20,000 a second.
-_EVENT_LIMIT = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +37,18 @@ class YoloDataset(LabelFiles):
     An image belongs to it when it is in one of its folders or lists; another has no
     objects. A line of a label file is read as :class:`YoloAnnotations` reads it.
 
-    path: the ``data.yaml``; names: the classes in order; folders, listed: its images, absolute
+    path: the ``data.yaml``; names: the classes in order; landmarks: see :class:`LabelFiles`
+    folders, listed: its images, absolute; listed by name as names are compared
+    by_name: its label files, by the same names
     """
 
     path: Path
     names: tuple[str, ...]
+    landmarks: int
     folders: tuple[Path, ...]
-    listed: frozenset[Path]
+    listed: Mapping[str, Path]
+    by_name: Mapping[str, Path]
+    notes: tuple[str, ...]
 
     def __repr__(self) -> str:
         places = [str(folder) for folder in self.folders]
@@ -60,27 +57,35 @@ class YoloDataset(LabelFiles):
     def label_file(self, image_path: Path | str) -> Path | None:
         """Return the file of Ultralytics' rule, for an image of the data set, where it exists."""
         path = self._claim(image_path)
-        return path if path is not None and is_file(path) else None
+        if path is None or is_file(path):
+            return path
+        return next((self.by_name[name] for name in spellings(path) if name in self.by_name), None)
 
     def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
         """Return the label files and listed images without an image of the job, and vice versa."""
-        claims = {str(image_path): self._claim(image_path) for image_path in image_paths}
-        missing = coverage_by_files(self._label_files(), claims).missing
         found = {str(image_path): self.label_file(image_path) for image_path in image_paths}
+        claims = {image_path: path or self._claim(image_path) for image_path, path in found.items()}
+        missing = coverage_by_files(self._label_files(), claims).missing
         unnamed = (image_path for image_path, path in found.items() if path is None)
-        return Coverage(missing, tuple(unnamed), shared=shared_images(found))
+        return Coverage(missing, tuple(unnamed), shared=shared_images(found), notes=self.notes)
 
     def _claim(self, image_path: Path | str) -> Path | None:
         """Return the path of the label file of an image of the data set; None for another image."""
         image = _place(Path(image_path))
-        inside = image in self.listed or any(image.is_relative_to(folder) for folder in self.folders)
+        listed = any(name in self.listed for name in spellings(image))
+        inside = listed or any(image.is_relative_to(folder) for folder in self.folders)
         return label_file(image) if inside else None
 
     def _label_files(self) -> Iterator[Path]:
         """Yield the label files of all folders, and of the listed images even where there is none."""
-        for folder in self.folders:
-            yield from label_files(label_file(folder / "any").parent)
-        yield from map(label_file, self.listed)
+        yield from _files_of(self.folders)
+        yield from map(label_file, self.listed.values())
+
+
+def _files_of(folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield the label files of folders of images."""
+    for folder in folders:
+        yield from label_files(label_file(folder / "any").parent)
 
 
 def _place(image: Path) -> Path:
@@ -111,64 +116,20 @@ def open_yolo_dataset(path: Path | str) -> YoloDataset:
     """
     path = Path(path)
     try:
-        document = _parsed(read_bytes(path, limit=_YAML_LIMIT))
-        names = _names(path, document)
+        document = read_dataset(path)
+        names = dataset_names(path, document)
+        shape = keypoints(document)
         places = _places(path, document)
     except FormError as error:
         raise AnnotationError(printable_path(path), str(error)) from None
     lists = [place for place in places if place.is_file()]
-    listed = {image for place in lists for image in _listed(place)}
+    listed = {name: image for place in lists for image in _listed(place) for name in spellings(image)}
     folders = tuple(place for place in places if place.is_dir())
-    return YoloDataset(path, names, folders, frozenset(listed))
-
-
-def _parsed(data: bytes) -> Mapping[str, Any]:
-    try:
-        _check_events(data)
-        document = yaml.safe_load(data)
-    except yaml.YAMLError as error:
-        raise FormError(f"is no YAML: {' '.join(str(error).split())}") from None
-    except FormError:
-        raise
-    except Exception as error:  # PyYAML's constructors raise nearly every type there is on a wrong tag
-        raise FormError(f"is no YAML that can be read: {error}") from None
-    if not isinstance(document, dict) or "names" not in document:
-        held = "is empty" if document is None else f"holds {kind(document)}"
-        what = "has no names" if isinstance(document, dict) else held
-        raise FormError(f"{what}, expected a data.yaml: names, and train, val or test")
-    if "kpt_shape" in document:
-        # Their lines, a box and its keypoints, would pass for polygons.
-        raise FormError("is of keypoints (kpt_shape), expected boxes or polygons")
-    return document
-
-
-def _check_events(data: bytes) -> None:
-    """Raise FormError for aliases, which repeat content, for deep nesting, and for more values than names."""
-    depth = 0
-    for number, event in enumerate(yaml.parse(data, yaml.SafeLoader)):
-        if number > _EVENT_LIMIT:
-            raise FormError(f"holds more than {_EVENT_LIMIT} values, expected a data.yaml")
-        if isinstance(event, yaml.AliasEvent):
-            raise FormError("holds an alias (*name), which is not read; write out what it stands for")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEPTH_LIMIT:
-            raise FormError(f"is nested more than {_DEPTH_LIMIT} deep, expected a data.yaml")
-
-
-def _names(path: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
-    names = document["names"]
-    if isinstance(names, dict):
-        if sorted(names, key=str) != sorted(range(len(names)), key=str):
-            raise FormError(f"names has the classes {reprlib.repr(list(names))}, expected 0, 1, 2 …")
-        names = [names[number] for number in range(len(names))]
-    if not isinstance(names, list) or not names:
-        raise FormError(f"names is {kind(names)}, expected the names of the classes")
-    for number, name in enumerate(names):
-        if not (is_text(name) or type(name) is int):
-            raise FormError(f"names: class {number} is {kind(name)}, expected text; put it in quotes")
-    if document.get("nc", len(names)) != len(names):
-        raise FormError(f"nc is {kind(document['nc'])}, but there are {len(names)} names")
-    return check_names(path, list(map(str, names)), "class", first=0)
+    files = sorted({*_files_of(folders), *filter(is_file, map(label_file, listed.values()))})
+    by_name = {name: file for file in files for name in spellings(file)}
+    landmarks = landmarks_in(files) if shape is None else shape[0] * shape[1]
+    notes = landmarks_notes(landmarks)
+    return YoloDataset(path, names, landmarks, folders, listed, by_name, tuple(notes))
 
 
 def _places(path: Path, document: Mapping[str, Any]) -> tuple[Path, ...]:
@@ -187,10 +148,16 @@ def _places(path: Path, document: Mapping[str, Any]) -> tuple[Path, ...]:
                 return tuple(dict.fromkeys(places))
     except OSError as error:
         raise FormError(f"train, val or test cannot be found: {error.strerror}") from None
-    raise FormError(
-        f"none of its images is there, such as {printable_path((roots[0] / entries[0]).absolute())}; "
-        "write the data set's folder as path"
-    )
+    first = next((entry for entry in entries if _is_absolute(entry)), None)
+    advice = "write the data set's folder as path"
+    if first is not None:
+        advice = "it is a path of another machine; write train, val and test relative to this file's folder"
+    where = printable_path((roots[0] / (first or entries[0])).absolute())
+    raise FormError(f"none of its images is there, such as {where}; {advice}")
+
+
+def _is_absolute(entry: str) -> bool:
+    return Path(entry).is_absolute() or PureWindowsPath(entry).is_absolute()
 
 
 def _entries(split: str, value: Any) -> list[str]:
@@ -207,7 +174,8 @@ def _is_path(value: Any) -> TypeGuard[str]:
 
 def _existing(root: Path, entry: str) -> Iterator[Path]:
     """Yield an entry's folder or list, where it exists; Roboflow writes ``../`` before its own folders."""
-    for place in (root / entry, root / entry.removeprefix("../")):
+    plain = entry.replace("\\", "/")
+    for place in (root / entry, root / plain, root / plain.removeprefix("../")):
         if place.is_dir() or (place.is_file() and place.suffix == ".txt"):
             yield place.resolve()
             return
@@ -221,4 +189,5 @@ def _listed(path: Path) -> Iterator[Path]:
         if not _is_path(text):
             reason = f"line {number} is {reprlib.repr(text)}, expected the path of an image"
             raise AnnotationError(printable_path(path), reason)
-        yield _place(path.parent / text)
+        place = path.parent / text
+        yield _place(place if "\\" not in text or place.exists() else path.parent / text.replace("\\", "/"))
