@@ -18,7 +18,7 @@ import PIL.ImageOps
 import pyarrow as pa
 import pyarrow.csv
 
-from objectspace.export.coco_file import plain_factors
+from objectspace.export.coco import plain_factors
 from objectspace.export.selection import Block, Selection, factor_names
 from objectspace.images import decode_thumbnail
 
