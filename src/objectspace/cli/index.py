@@ -137,7 +137,9 @@ Replace = Annotated[
 ]
 Masks = Annotated[
     Path | None,
-    typer.Option(metavar="FOLDER", help="mask images, one object a photo", rich_help_panel=ANNOTATIONS),
+    typer.Option(
+        metavar="FOLDER", help="mask images: one shape, or a number an object", rich_help_panel=ANNOTATIONS
+    ),
 ]
 MaskPattern = Annotated[
     str,

@@ -92,6 +92,6 @@ def check_replaced(folder: Path, table: str, files: Mapping[str, str]) -> None:
         if file.exists() and file_checksum(file) != checksum:
             raise StoreError(
                 f"the store at {folder} is damaged: {file.relative_to(folder)} has changed since it was "
-                f"written; objectspace check {folder} lists what is lost, and "
-                f"objectspace check {folder} --repair makes room for it"
+                f"written; objectspace check {folder} lists what is lost, "
+                f"objectspace check --repair {folder} makes room for it"
             )

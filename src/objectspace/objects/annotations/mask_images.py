@@ -45,7 +45,7 @@ def open_mask_images(
 
     >>> Path("masks").mkdir()
     >>> osp.open_mask_images("masks", label="apple").recipe
-    {'format': 'mask image', 'threshold': 'half of the brightest'}
+    {'format': 'mask image', 'threshold': 'half of the brightest, or a number for each object'}
     """
     folder = Path(folder)
     if not folder.is_dir():
