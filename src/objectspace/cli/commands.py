@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -97,7 +97,7 @@ from objectspace.cli.output import (
     warn,
     write_sheet,
 )
-from objectspace.errors import ObjectspaceError, counted
+from objectspace.errors import ModelWarning, ObjectspaceError, counted
 
 app = typer.Typer(
     help="From photographs to a searchable space of objects: find them, embed each, search exactly, measure "
@@ -282,6 +282,7 @@ def main() -> None:
     """Run the command line."""
     # Pillow warns of huge and odd files; what cannot be read is reported by name anyway.
     warnings.filterwarnings("ignore", module="PIL")
+    _print_own_warnings()
     _print_any_path()
     try:
         app()
@@ -294,6 +295,19 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         _fail(f"the answer could not be written: {os.strerror(errno.ENOSPC)}; make room and try again")
+
+
+def _print_own_warnings() -> None:
+    """Print this package's warnings as one line each, the others as Python does."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        if issubclass(category, ModelWarning):
+            warn(str(message))
+        else:
+            usual(message, category, *rest)
+
+    warnings.showwarning = show
 
 
 def _print_any_path() -> None:

@@ -3,6 +3,7 @@
 Source: J. Redmon and A. Farhadi, "YOLOv3: An Incremental Improvement", arXiv:1804.02767 (backbone in table 1,
 anchors and heads in section 2); the tiny and the SPP variant as on the authors' pjreddie.com/darknet/yolo.
 The layers' numbers are those of Darknet, so the published weights fit and the taps have their known names.
+What each name finds on labeled photos is in docs/detectors.md.
 """
 
 from __future__ import annotations
@@ -139,7 +140,8 @@ def _yolov3_tiny() -> list[str]:
         *_head("3,4,5", _TINY_ANCHORS),
         *_finer(128, joined=8),
         _convolution(256, 3),
-        *_head("0,1,2", _TINY_ANCHORS),
+        # The published cfg says 0,1,2, but its weights were trained with these: pjreddie/darknet#851.
+        *_head("1,2,3", _TINY_ANCHORS),
     ]
 
 
