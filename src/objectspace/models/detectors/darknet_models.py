@@ -166,9 +166,9 @@ def _warn_of_other_anchors(layers: Layers, sha256: str) -> None:
             mask = ",".join(str(number) for number in known.mask)
             anchors = ", ".join(f"{width:g},{height:g}" for width, height in known.anchors)
             warnings.warn(
-                f"{head.where} predicts boxes of wrong sizes: the weights, published as {published.name}, were "
-                f"trained with mask={mask} there, of anchors={anchors}; write that into the cfg, or name the "
-                f"detector {published.name} in its place",
+                f"{head.where} predicts boxes of wrong sizes: the weights, published as {published.name}, "
+                f"were trained with mask={mask} there, of anchors={anchors}; write that into the cfg, or name "
+                f"the detector {published.name} in its place",
                 ModelWarning,
                 stacklevel=2,
             )
