@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -87,6 +87,7 @@ from objectspace.cli.options import (
 from objectspace.cli.output import (
     check_usable,
     checked_figure,
+    info_json,
     print_info,
     print_json,
     print_models,
@@ -98,6 +99,10 @@ from objectspace.cli.output import (
     write_sheet,
 )
 from objectspace.errors import ModelWarning, ObjectspaceError, counted
+
+if TYPE_CHECKING:
+    from objectspace.analyses.shared_vectors import SharedVectors
+    from objectspace.store import Store, StoreInfo
 
 app = typer.Typer(
     help="From photographs to a searchable space of objects: find them, embed each, search exactly, measure "
@@ -217,11 +222,27 @@ def info(store: StorePath, as_json: Json = False) -> None:
     """Show what a store holds: images, objects by label, spaces with their recipes, failures."""
     from objectspace.store import open_store
 
-    held = open_store(store).info()
+    opened = open_store(store)
+    held = opened.info()
+    shared = _shared_in_windows(opened, held)
     if as_json:
-        print_json(held.to_json())
+        print_json(info_json(held, shared))
     else:
-        print_info(store, held)
+        print_info(store, held, shared)
+
+
+def _shared_in_windows(store: Store, held: StoreInfo) -> dict[str, SharedVectors]:
+    """Return by space of odd windows, which are around a cell, the objects that share theirs; by cells."""
+    from objectspace.analyses.shared_vectors import count_shared
+
+    shared = {}
+    for space in held.spaces:
+        if space.recipe.route == "window" and space.recipe.window and space.recipe.window % 2:
+            cells = store.cells(space.name)
+            keys = zip(*(cells[name].tolist() for name in ("head", "cell_x", "cell_y")), strict=True)
+            of = store.object_columns(["image_id", "label"], space.name)
+            shared[space.name] = count_shared(keys, of["image_id"], of["label"])
+    return shared
 
 
 @app.command()
@@ -301,11 +322,11 @@ def _print_own_warnings() -> None:
     """Print this package's warnings as one line each, the others as Python does."""
     usual = warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
         if issubclass(category, ModelWarning):
             warn(str(message))
         else:
-            usual(message, category, *rest)
+            usual(message, category, *rest, **named)
 
     warnings.showwarning = show
 

@@ -14,6 +14,7 @@ import typer
 from objectspace.errors import InputError, counted, number_text
 
 if TYPE_CHECKING:
+    from objectspace.analyses.shared_vectors import SharedVectors
     from objectspace.analyses.statistics import Estimate
     from objectspace.jobs.commits import IndexSummary
     from objectspace.models.prompts import Prompter
@@ -104,7 +105,24 @@ def tell_missing_words(prompter: Prompter, store: Path) -> None:
         warn(f"nothing was found for {', '.join(missing)}; lower {thresholds}, or say it in other words")
 
 
-def print_info(store: Path, info: StoreInfo) -> None:
+def info_json(info: StoreInfo, shared: Mapping[str, SharedVectors]) -> dict[str, Any]:
+    """Return the document of ``objectspace info --json``; ``shared`` by space, where it was counted."""
+    document = info.to_json()
+    for space in document["spaces"]:
+        counted_there = shared.get(space["name"])
+        space["shared_vectors"] = None if counted_there is None else counted_there.to_json()
+    return document
+
+
+def shared_text(shared: SharedVectors) -> str:
+    """Return how many objects share a vector, and what would tell them apart."""
+    return (
+        f"{shared.objects} objects have the vector of another object of their photo, {shared.labels} of one "
+        "of another label; where their centers share a cell, --pool roi3 tells them apart, --scale own some"
+    )
+
+
+def print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors]) -> None:
     """What a store holds."""
     typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
     for name, count in list(info.labels.items())[:LISTED]:
@@ -121,6 +139,8 @@ def print_info(store: Path, info: StoreInfo) -> None:
             typer.echo(f"      {key:13s}  {plain}")
         if space.index is not None:
             typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
+        if space.name in shared and shared[space.name].objects:
+            typer.echo(f"      {'shared':13s}  {shared_text(shared[space.name])}")
     if info.failures:
         typer.echo(counted(len(info.failures), "failure"))
         for failure in info.failures:

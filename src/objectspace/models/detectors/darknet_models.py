@@ -167,8 +167,8 @@ def _warn_of_other_anchors(layers: Layers, sha256: str) -> None:
             anchors = ", ".join(f"{width:g},{height:g}" for width, height in known.anchors)
             warnings.warn(
                 f"{head.where} predicts boxes of wrong sizes: the weights, published as {published.name}, "
-                f"were trained with mask={mask} there, of anchors={anchors}; write that into the cfg, or name "
-                f"the detector {published.name} in its place",
+                f"were trained with mask={mask} there, of anchors={anchors}; write that into the cfg, or "
+                f"name the detector {published.name} in its place",
                 ModelWarning,
                 stacklevel=2,
             )
