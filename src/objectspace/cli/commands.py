@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from objectspace.cli.jobs import (
     check_exclusion,
     choose_machine,
     factor_spec,
+    misuse,
     network_specs,
     photos_of,
     pools_of,
@@ -43,6 +44,7 @@ from objectspace.cli.options import (
     EncoderName,
     EncoderWeights,
     Factors,
+    FetchedModels,
     Fit,
     FitOption,
     HeadScale,
@@ -82,6 +84,8 @@ from objectspace.cli.options import (
     Suffix,
     TapsOf,
     TextThreshold,
+    VerifyWeights,
+    WeightsFolder,
     Windows,
 )
 from objectspace.cli.output import (
@@ -98,7 +102,7 @@ from objectspace.cli.output import (
     warn,
     write_sheet,
 )
-from objectspace.errors import ModelWarning, ObjectspaceError, counted
+from objectspace.errors import ModelWarning, ObjectspaceError, WeightsError, counted
 
 if TYPE_CHECKING:
     from objectspace.analyses.shared_vectors import SharedVectors
@@ -286,17 +290,59 @@ def sheet(
 
 
 @app.command()
-def models(taps: TapsOf = None, as_json: Json = False) -> None:
-    """List the models known by name: whether their weights are here, size, license, source."""
+def models(
+    taps: TapsOf = None,
+    fetch: FetchedModels = None,
+    to: WeightsFolder = None,
+    verify: VerifyWeights = False,
+    as_json: Json = False,
+) -> None:
+    """List the models known by name: whether their weights are here, size, license, source.
+
+    --fetch gets weights ahead of time, --verify reads those that are here and compares their sha256.
+    """
     from objectspace.models.catalogue import known_models, list_taps
 
-    rows = known_models() if taps is None else list_taps(taps)
+    if sum((taps is not None, bool(fetch), verify)) > 1 or (to and not fetch):
+        misuse("give one of --taps, --fetch (with or without --to) and --verify")
+    if fetch or verify:
+        rows = _fetched(fetch, to) if fetch else _verified()
+    else:
+        rows = known_models() if taps is None else list_taps(taps)
     if as_json:
         print_json(rows)
-    elif taps is None:
+    elif taps is None and not (fetch or verify):
         print_models(rows)
-    else:
+    elif rows:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
+    if damaged := [row["path"] for row in rows if row.get("state") == "damaged"]:
+        raise WeightsError(f"{damaged[0]} is not the published file; remove it, and it is fetched again")
+
+
+def _fetched(names: Sequence[str], to: Path | None) -> list[dict[str, str]]:
+    """Fetch the weights of models into a folder, by default the cache; a row each."""
+    from objectspace.models.catalogue import weights_files
+    from objectspace.models.weights import fetch
+
+    files = [(name, file) for name in names for file in weights_files(name)]
+    try:
+        return [{"name": name, "path": str(fetch(file, to))} for name, file in files]
+    except KeyboardInterrupt:
+        warn("stopped; nothing was kept of the file that was being fetched")
+        raise SystemExit(130) from None
+
+
+def _verified() -> list[dict[str, str]]:
+    """Read each file of weights that is here, and tell whether its sha256 is the published one."""
+    from objectspace.files import file_sha256
+    from objectspace.models.catalogue import weights_files
+    from objectspace.models.weights import present_path
+
+    here = [(file, path) for file in weights_files() if (path := present_path(file)) is not None]
+    return [
+        {"state": "whole" if file_sha256(path) == file.sha256 else "damaged", "path": str(path)}
+        for file, path in here
+    ]
 
 
 def main() -> None:

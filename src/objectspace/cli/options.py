@@ -335,3 +335,17 @@ OutPath = Annotated[Path, typer.Option(help="the picture: .png, .pdf or .svg", s
 Rows = Annotated[int, typer.Option(help="targets", min=1)]
 NeighborsOfEach = Annotated[int, typer.Option("-k", help="neighbors of each", min=1)]
 TapsOf = Annotated[str | None, typer.Option(help="list the layers of this .cfg or detector")]
+FetchedModels = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="fetch the weights of this model ahead of time; repeatable"),
+]
+WeightsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="fetch them into this folder, which OBJECTSPACE_CACHE can name on a machine without a network",
+    ),
+]
+VerifyWeights = Annotated[
+    bool, typer.Option("--verify", help="compare the sha256 of the weights that are here")
+]
