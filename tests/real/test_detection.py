@@ -5,8 +5,10 @@ An oracle that reads the same cfg shares its mistakes (YOLOv3-tiny's published m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,3 +125,14 @@ def _of_label(found: list[Objects], truths: list[Labeled], label: str) -> tuple[
 def _boxes(xyxy: list[NDArray[np.float32]], score: NDArray[np.float64]) -> Boxes:
     photo = np.repeat(np.arange(len(xyxy)), [len(part) for part in xyxy])
     return Boxes(photo, np.concatenate(xyxy), score.astype(np.float64))
+
+
+def test_the_published_cfg_of_yolov3_tiny_runs_as_it_is_written_and_a_line_says_what_is_wrong(
+    real: Path, command: Callable[..., Any], tmp_path: Path
+) -> None:
+    cfg, photo = real / "weights" / "yolov3-tiny.cfg", real / "photos" / "darknet" / "dog.jpg"
+    options = ["--detector", cfg, "--detector-weights", cfg.with_suffix(".weights"), "--route", "window"]
+    done = command("index", photo, "--store", tmp_path / "s.osp", *options)
+    assert (done.code, done.err.count("\n")) == (0, 1)
+    assert f"objectspace: {cfg}, line 174, layer 23 [yolo] predicts boxes of wrong sizes" in done.err
+    assert "mask=1,2,3 there" in done.err
