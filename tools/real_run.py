@@ -38,6 +38,8 @@ heads hold different objects (each object is in the space of its own head), so t
 comparable with one another; the *deepest* spaces and the crop spaces hold all objects.
 """
 
+#: The order of the table, by what the names of spaces begin with.
+FAMILIES = ("yolov3", "yolo", "resnet50", "efficientnet")
 DETECTORS = {"yolov3-tiny": "yolov3-tiny", "yolo-fastest-1.1-xl": "yolo-fastest-1.1-xl.cfg"}
 
 
@@ -90,7 +92,7 @@ def print_purity(store: Store) -> None:
     print(f"{counts}, {len(held.failures)} failures.\n")
     print("| space | numbers | objects | photos | purity at 5 | 95 % interval | chance | shared |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for info in held.spaces:
+    for info in sorted(held.spaces, key=lambda info: (FAMILIES.index(info.name.split("-")[0]), info.name)):
         space = store.space(info.name)
         objects = store.objects(space.object_id)
         purity = measure_neighbors(space, objects, FactorSpec("label"), k=5).overall
