@@ -26,7 +26,9 @@ def main() -> None:
     asked = parser.parse_args()
     rng, rows = np.random.default_rng(0), np.arange(asked.objects)
     parts = {name: _features(rng, asked.objects, numbers) for name, numbers in DIMENSIONS.items()}
-    joint = JointVectors([Part(n, 1.0, 0.0, (Block(v, rows).take(rows),)) for n, v in parts.items()], len(rows))
+    joint = JointVectors(
+        [Part(n, 1.0, 0.0, (Block(v, rows).take(rows),)) for n, v in parts.items()], len(rows)
+    )
     queries = joint[rows[: asked.queries]]
     alone = {}
     for name, vectors in parts.items():
@@ -41,7 +43,7 @@ def main() -> None:
     print(f"joint: {together:.4f} s, {together / total:.2f} x the sum of its parts ({total:.4f} s)")
     written = np.asarray(joint)
     seconds = _seconds(ExactIndex(written, rows, metric="cosine"), np.asarray(queries), asked.repeats)
-    print(f"written out as one matrix: {seconds:.4f} s, and {written.nbytes / 1e9:.2f} GB twice beside the parts")
+    print(f"written out as one matrix: {seconds:.4f} s, and {written.nbytes / 1e9:.2f} GB beside the parts")
 
 
 def _features(rng: np.random.Generator, count: int, numbers: int) -> np.ndarray:

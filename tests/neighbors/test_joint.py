@@ -78,7 +78,8 @@ def test_many_blocks_of_rows_give_the_answers_of_one(monkeypatch):
 def test_euclidean_ranks_as_cosine():
     joint = make_joint()
     cosine, euclidean = (
-        JointIndex(joint, ids_of(60), metric=metric).nearest(joint[:], k=60) for metric in ("cosine", "euclidean")
+        JointIndex(joint, ids_of(60), metric=metric).nearest(joint[:], k=60)
+        for metric in ("cosine", "euclidean")
     )
     np.testing.assert_array_equal(np.sort(cosine.index), np.sort(euclidean.index))
     np.testing.assert_allclose(euclidean.distance, np.sqrt(2 * cosine.distance), rtol=1e-12)
@@ -171,7 +172,7 @@ def test_what_is_not_finite_is_refused_by_its_id():
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, math.nan, math.inf])
 def test_a_weight_is_above_zero(weight):
-    with pytest.raises(InputError, match="part crop has the weight .*expected a number above 0"):
+    with pytest.raises(InputError, match=r"part crop has the weight .*expected a number above 0"):
         make_joint(weights=(weight, 1.0))
 
 

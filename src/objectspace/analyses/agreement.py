@@ -18,7 +18,7 @@ from objectspace.analyses.statistics import (
     p_value,
     permutations,
 )
-from objectspace.neighbors import ExactIndex
+from objectspace.neighbors import ExactIndex, JointIndex, JointVectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,15 +42,25 @@ class Agreement:
 
 
 def find_neighbors(
-    vectors: NDArray[np.float32], ids: NDArray[np.str_], groups: Groups, *, k: int, metric: str
+    vectors: NDArray[np.float32] | JointVectors,
+    ids: NDArray[np.str_],
+    groups: Groups,
+    *,
+    k: int,
+    metric: str,
 ) -> Codes:
     """Return each object's exact k nearest (n, k) in other groups at its level; -1 where there are fewer."""
     found = np.full((len(vectors), k), -1, np.int64)
     for level in range(int(groups.level.max(initial=-1)) + 1):
         rows = np.flatnonzero(groups.level == level)
         group = groups.group[rows]
-        index = ExactIndex(vectors[rows], ids[rows], metric=metric, groups=group)
-        near = index.nearest(vectors[rows], k=k, query_groups=group).index
+        part = vectors[rows]
+        if isinstance(part, JointVectors):
+            joint = JointIndex(part, ids[rows], metric=metric, groups=group)
+            near = joint.nearest(part, k=k, query_groups=group).index
+        else:
+            index = ExactIndex(part, ids[rows], metric=metric, groups=group)
+            near = index.nearest(part, k=k, query_groups=group).index
         found[rows] = np.where(near >= 0, rows[near], -1)
     return found
 

@@ -106,6 +106,8 @@ def tell_missing_words(prompter: Prompter, store: Path) -> None:
 
 def print_info(store: Path, info: StoreInfo) -> None:
     """What a store holds."""
+    from objectspace.embeddings.joint import joint_parts
+
     typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
     for name, count in list(info.labels.items())[:LISTED]:
         typer.echo(f"  {count:7d}  {name}")
@@ -118,7 +120,11 @@ def print_info(store: Path, info: StoreInfo) -> None:
         recipe = {key: value for key, value in space.recipe.to_json().items() if value is not None}
         for key, value in recipe.items():
             plain = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            typer.echo(f"      {key:13s}  {plain}")
+            if key != "parts":
+                typer.echo(f"      {key:13s}  {plain}")
+        for part in joint_parts(space.recipe):
+            spaces = f"{', '.join(part.spaces)}; weight {part.weight:g}, {part.missing:g} where missing"
+            typer.echo(f"      {part.name:13s}  {spaces}")
         if space.index is not None:
             typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
     if info.failures:
@@ -166,7 +172,15 @@ def print_answer(answer: Answer) -> None:
         [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
         for rank, image in enumerate(answer.images)
     ]
-    print_table(["rank", "distance", "label", "object", "image"], rows)
+    header = ["rank", "distance", "label", "object", "image"]
+    if answer.parts is not None:
+        header = [*header[:2], *answer.parts.names, *header[2:]]
+        cosines = answer.parts.similarities.tolist()
+        rows = [
+            [*row[:2], *(f"{part:.3f}" for part in parts), *row[2:]]
+            for row, parts in zip(rows, cosines, strict=True)
+        ]
+    print_table(header, rows)
 
 
 def _nothing_text(filters: SearchFilters) -> str:

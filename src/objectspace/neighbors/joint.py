@@ -74,7 +74,8 @@ class JointIndex:
     ) -> Neighbors:
         """Return the k nearest of each query, equal distances by id, as :meth:`ExactIndex.nearest` does.
 
-        Raises QueryError for queries of other parts, or that are not finite.
+        The weights are those of the queries' parts. Raises QueryError for queries of other parts, and for
+        vectors that are not finite.
         """
         check_joint_queries(queries, self._vectors, k)
         rows, own = self._rows.allowed(allowed), self._rows.own_groups(query_groups, len(queries))
@@ -92,7 +93,7 @@ class JointIndex:
     ) -> NDArray[np.float64]:
         """Return the cosine of pairs (p,) in each part, (p, parts) float64.
 
-        Their mean by :attr:`JointVectors.shares` is the cosine of the answer.
+        Their mean by the queries' :attr:`JointVectors.shares` is the cosine of the answer.
         """
         return 1 - part_distances(queries, query, self._vectors[rows], np.arange(len(rows)))
 
@@ -113,7 +114,7 @@ class JointIndex:
         similarity = _similarities(asked, vectors)
         if self._rows.group is not None:
             similarity[self._rows.group[rows][:, None] == own] = -np.inf
-        error = _error(vectors)
+        error = _error(asked.queries)
         k = min(found.index.shape[1], len(rows))
         nearest = np.partition(similarity, len(rows) - k, axis=0)[len(rows) - k]
         if k < found.index.shape[1]:
@@ -124,7 +125,7 @@ class JointIndex:
             limit = np.nextafter(reach.astype(np.float32), np.float32(-np.inf))
         place, query = np.nonzero((similarity >= limit) & (similarity > -np.inf))
         # Summed row by row: a product may round a pair otherwise when it is alone.
-        distances = (part_distances(asked.queries, query, vectors, place) * vectors.shares).sum(axis=1)
+        distances = (part_distances(asked.queries, query, vectors, place) * asked.queries.shares).sum(axis=1)
         if self._metric == "euclidean":
             distances = np.sqrt(2 * distances)
         merge(found.index, found.distance, query, rows[place], distances, self._rows.rank)
@@ -155,11 +156,11 @@ class _Prepared:
 def check_joint_queries(queries: JointVectors, vectors: JointVectors, k: int) -> None:
     """Raise QueryError for queries of other parts than the vectors, not finite ones, and a k below 1."""
     mine, theirs = (
-        [(part.name, part.weight, *(block.dimension for block in part.blocks)) for part in one.parts]
+        [(part.name, *(block.dimension for block in part.blocks)) for part in one.parts]
         for one in (vectors, queries)
     )
     if mine != theirs:
-        raise QueryError(f"queries have the parts {theirs} (name, weight, numbers), the vectors {mine}")
+        raise QueryError(f"queries have the parts {theirs} (name, numbers), the vectors {mine}")
     if k < 1:
         raise QueryError(f"k is {k}; expected 1 or more")
     for part in queries.parts:
@@ -185,7 +186,7 @@ def _prepare(queries: JointVectors) -> _Prepared:
 
 def _similarities(asked: _Prepared, vectors: JointVectors) -> NDArray[np.float32]:
     """Return the cosine of each row with each query (r, q) float32, wrong by :func:`_error` at most."""
-    missing = vectors.shares * [part.missing for part in vectors.parts]
+    missing = asked.queries.shares * [part.missing for part in vectors.parts]
     similarity = np.full((len(vectors), len(asked.queries)), missing.sum(), np.float32)
     for part, counted, of_blocks, there in zip(
         vectors.parts, missing, asked.directions, asked.there, strict=True

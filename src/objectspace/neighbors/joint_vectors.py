@@ -81,7 +81,9 @@ class JointVectors:
         for part in self.parts:
             _check_part(part, count)
         if not self.parts or len({part.name for part in self.parts}) < len(self.parts):
-            raise InputError(f"parts {[part.name for part in self.parts]}: expected one or more, by own names")
+            raise InputError(
+                f"parts {[part.name for part in self.parts]}: expected one or more, by own names"
+            )
         total = sum(part.weight for part in self.parts)
         #: The share of each part in a similarity (parts,) float64, which add up to 1.
         self.shares: NDArray[np.float64] = np.array([part.weight / total for part in self.parts])
@@ -184,3 +186,32 @@ def _share(block: Block, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
     assert block.lengths is not None
     whole = lengths[block.rows]
     return np.divide(block.lengths, whole, out=np.ones(len(whole)), where=whole > 0)
+
+
+def combine(terms: Sequence[tuple[JointVectors, NDArray[np.float64]]]) -> JointVectors:
+    """Return m sums of rows, part by part: of vectors of n rows, each part of unit length, by factors (m, n).
+
+    Each part of a sum is compared by its direction, as that of any row, so that the weights stay. A part to
+    which no row contributes is missing.
+    """
+    first = terms[0][0]
+    count = len(terms[0][1])
+    parts = []
+    for place, part in enumerate(first.parts):
+        blocks = [_sum([(v.parts[place], f) for v, f in terms], row) for row in range(len(part.blocks))]
+        parts.append(replace(part, blocks=tuple(blocks)))
+    return JointVectors(parts, count)
+
+
+def _sum(terms: Sequence[tuple[Part, NDArray[np.float64]]], row: int) -> Block:
+    """Return one block of the sums of some parts."""
+    count = len(terms[0][1])
+    total = np.zeros((count, terms[0][0].blocks[row].dimension))
+    held = np.zeros(count, np.bool_)
+    for part, factors in terms:
+        rows = np.arange(factors.shape[1])
+        block, lengths = part.blocks[row].take(rows), part_lengths(part, len(rows))
+        total += factors[:, block.rows] @ (block.source[:] * inverses(lengths[block.rows])[:, None])
+        held |= (factors[:, block.rows] != 0).any(axis=1)
+    rows = np.flatnonzero(held)
+    return replace(Block(total.astype(np.float32), np.arange(count)).take(rows), rows=rows)
