@@ -31,7 +31,7 @@ MARGIN = 0.14
 HEADER = 0.26
 FOOTER = 0.62
 NARROWEST = 3.6
-BAR = 0.06
+BAR, PARTS_LEGEND = 0.06, 0.2
 TEXT_SIZE = 6.5
 WORD_LINES = 7
 
@@ -61,7 +61,7 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     dark = any(is_dark(tile.picture) for tile in tiles)
     if dark:
         caption = " · ".join(filter(None, (caption, "dark pictures are lightened")))
-    height = HEADER + pitch * len(rows) + FOOTER + LINE * dark
+    height = HEADER + pitch * len(rows) + FOOTER + LINE * dark + PARTS_LEGEND * bool(parts)
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
@@ -192,11 +192,13 @@ def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool, parts: S
         )
         _write(axes, left + 0.22, top + 0.175, text, ha="left", va="center")
         left += 1.62
-    for shade, name in zip(cycle(SHADES), parts, strict=False):
-        axes.add_patch(Rectangle((left, top + 0.145), 0.15, BAR, facecolor=shade, linewidth=0))
-        _write(axes, left + 0.22, top + 0.175, _shortened(name), ha="left", va="center")
-        left += 0.22 + _width(_shortened(name)) + 0.2
-    edge = MARGIN + (COLUMN - PICTURE) / 2
+    edge = left = MARGIN + (COLUMN - PICTURE) / 2
+    if parts:
+        top += PARTS_LEGEND
+    for shade, name in zip(cycle(SHADES), map(_shortened, parts), strict=False):
+        axes.add_patch(Rectangle((left, top + 0.145), 0.15, BAR - 0.01, facecolor=shade, linewidth=0))
+        _write(axes, left + 0.22, top + 0.175, name, ha="left", va="center")
+        left += 0.22 + _width(name) + 0.2
     _write(axes, edge, top + 0.36, caption, ha="left", color=GRAY, wrap=True)
 
 

@@ -124,7 +124,7 @@ def _recipe(store: Store, parts: Sequence[tuple[str, tuple[str, ...], float]]) -
     joint_recipe([JointPart(*part) for part in parts], recipes)
     _check_members(store, parts)
     found = [
-        JointPart(name, spaces, weight, _mean_between_images(store, spaces)) for name, spaces, weight in parts
+        JointPart(name, spaces, weight, mean_between_images(store, spaces)) for name, spaces, weight in parts
     ]
     return joint_recipe(found, recipes)
 
@@ -144,7 +144,7 @@ def _check_members(store: Store, parts: Sequence[tuple[str, tuple[str, ...], flo
             )
 
 
-def _mean_between_images(store: Store, spaces: Sequence[str]) -> float:
+def mean_between_images(store: Store, spaces: Sequence[str]) -> float:
     """Return the mean cosine of two objects of different images in one of the spaces; 0 without any."""
     total, pairs = 0.0, 0
     for space in spaces:

@@ -262,6 +262,8 @@ class Store:
         head, cell_x, cell_y, anchor, cells_outside: each (n,) int32, -1 where there is none
         Raises QueryError for an unknown space.
         """
+        if name in self._manifest.joint_spaces:
+            return {column: np.full(len(self), -1, np.int32) for column in CELL_COLUMNS}
         rows = read_rows(self._space_table(name), CELL_COLUMNS)
         return {
             column: rows[column].combine_chunks().fill_null(-1).to_numpy().astype(np.int32)
