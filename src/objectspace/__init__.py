@@ -9,6 +9,7 @@ The flow, in the order in which it is used::
     Job, index                                      photos → objects → embeddings by both routes → a store
     open_store                                      the store: its objects, spaces and failures
     add_embeddings                                  vectors of your own for a store's objects
+    join_spaces                                     several spaces read as one, such as both routes
     SpaceSearch                                     nearest objects, exact; approximate after index_space
     query_photo, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from objectspace.jobs.commits import IndexSummary
     from objectspace.jobs.erase import erase_space
     from objectspace.jobs.index import index
+    from objectspace.jobs.join import join_spaces
     from objectspace.jobs.vary import vary_object
     from objectspace.models.detectors import load_detector
     from objectspace.models.encoders import Encoder, load_encoder
@@ -93,6 +95,7 @@ if TYPE_CHECKING:
     from objectspace.scenes.world import draw_scene
     from objectspace.scenes.world.world_files import write_world
     from objectspace.search import Answer, SpaceSearch, choose_targets
+    from objectspace.search.queries.joint import joint_queries
     from objectspace.search.queries.photos import query_photo
     from objectspace.search.queries.points import query_point
     from objectspace.search.queries.texts import query_text
@@ -155,6 +158,8 @@ _ADDRESSES = {
     "from_supervision": "objects.annotations.supervision",
     "index": "jobs.index",
     "index_space": "jobs.build_index",
+    "join_spaces": "jobs.join",
+    "joint_queries": "search.queries.joint",
     "load_detector": "models.detectors",
     "load_encoder": "models.encoders",
     "load_encoder_map": "models.encoders.encoder_maps",
@@ -241,6 +246,8 @@ __all__ = [
     "from_supervision",
     "index",
     "index_space",
+    "join_spaces",
+    "joint_queries",
     "load_detector",
     "load_encoder",
     "load_encoder_map",

@@ -152,7 +152,7 @@ def test_a_bar_has_a_shade_for_each_part_as_long_as_its_similarity():
 @pytest.mark.parametrize("k", [1, 10])
 def test_the_names_of_parts_have_room(k):
     tiles = tuple(
-        Tile(tile("cat").picture, LONG, 1.5, parts={"crop": 0.4, "yolov3-tiny-window3": 0.25})
+        Tile(tile("cat").picture, "cat", 1.5, parts={"crop": 0.4, "yolov3-tiny-window3": 0.25})
         for _ in range(k)
     )
     extents = texts(draw_sheet([SheetRow(tile("cat"), tiles)] * 2, caption=CAPTION))

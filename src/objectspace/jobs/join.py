@@ -61,7 +61,7 @@ def declare_both(writer: Writer, job: LoadedJob) -> None:
         return
     store, made = open_store(writer.path), job.recipes()
     crop = job.crop_name(job.encoder)
-    window = tuple(name for name in _first_pooling(job) if name in store.space_names)
+    window = tuple(sorted(name for name in _first_pooling(job) if name in store.space_names))
     name = BOTH + job.suffix
     if crop not in store.space_names or not window or name in made:
         return
