@@ -34,18 +34,21 @@ def main() -> None:
     parser.add_argument("table", choices=["labels", "factors"])
     parser.add_argument("store")
     parser.add_argument("factors", nargs="*", metavar="FACTOR[=PERIOD]")
+    parser.add_argument(
+        "--categorical", action="append", default=[], metavar="FACTOR", help="numbers as names"
+    )
     asked = parser.parse_args()
     store = open_store(asked.store)
     crop, window = (part.spaces for part in joint_parts(store.recipe(BOTH)))
     if asked.table == "labels":
         print_labels(store, crop, window)
     else:
-        print_factors(store, crop, window, [_spec(text) for text in asked.factors])
+        print_factors(store, crop, window, [_spec(text, asked.categorical) for text in asked.factors])
 
 
-def _spec(text: str) -> FactorSpec:
+def _spec(text: str, categorical: Sequence[str]) -> FactorSpec:
     name, _, period = text.partition("=")
-    return FactorSpec(name, circular=float(period) if period else None)
+    return FactorSpec(name, circular=float(period) if period else None, categorical=name in categorical)
 
 
 def print_labels(store: Store, crop: tuple[str, ...], window: tuple[str, ...]) -> None:
@@ -57,15 +60,15 @@ def print_labels(store: Store, crop: tuple[str, ...], window: tuple[str, ...]) -
     print("| --- | ---: | ---: | ---: | ---: |")
     for name, one in (*base.items(), ("**both**", together)):
         _print_row(name, one, together)
-    for name, parts in _controls(store, crop).items():
+    for name, parts in _controls(store, crop, window).items():
         _print_row(name, _purity(store, parts), together)
     print(
         "\n| a missing part counts | purity at 5 | mean minus it | 95 % interval |"
         "\n| --- | ---: | ---: | ---: |"
     )
-    for name, missing in (("0", 0.0), ("its mean between photos", None)):
-        one = _purity(store, both, missing=missing)
-        print(f"| {name} | {one.values.mean():.3f} | {_gain(one, together)} |")
+    zero = _purity(store, both, missing=0.0)
+    print(f"| 0 | {zero.values.mean():.3f} | {_gain(zero, together)} |")
+    print(f"| its mean between photos | {together.values.mean():.3f} | | |")
     print("\n| weight of the window, of 1 | purity at 5 |\n| ---: | ---: |")
     for tenth in range(11):
         weights = {"crop": 1 - tenth / 10, "window": tenth / 10}
@@ -90,12 +93,16 @@ def print_labels(store: Store, crop: tuple[str, ...], window: tuple[str, ...]) -
     print(f"below it in {sum(g < 0 for g in gains)}")
 
 
-def _controls(store: Store, crop: tuple[str, ...]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Return the crops of the box, and two crops of one encoder joined, where the store has them."""
+def _controls(store: Store, crop: tuple[str, ...], window: tuple[str, ...]) -> dict[str, Parts]:
+    """Return the box's crop alone, beside the window, and beside the mask's, where the store has it."""
     boxes = tuple(n for n in store.space_names if "-crop-keep" in n)
     if not boxes:
         return {}
-    return {"box crop": {"box": boxes}, "control: mask + box crop, one encoder": {"crop": crop, "box": boxes}}
+    return {
+        "box crop": {"box": boxes},
+        "box crop + window": {"box": boxes, "window": window},
+        "control: mask + box crop, one encoder": {"crop": crop, "box": boxes},
+    }
 
 
 class Purity:
