@@ -37,6 +37,8 @@ class JointPart:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight > 0):
             raise InputError(f"part {self.name} has the weight {self.weight:g}; give a number above 0")
+        if not -1 <= self.missing <= 1:
+            raise InputError(f"part {self.name}: a missing one counts {self.missing:g}, expected -1 to 1")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -72,9 +72,8 @@ class Recipe:
             raise InputError(
                 f"recipe: unknown keys {', '.join(unknown)}; it was written by a newer objectspace"
             )
-        if value.get("parts") is not None:
-            value = {**value, "parts": tuple(value["parts"])}
-        return cls(**value)
+        recipe = cls(**value)
+        return recipe if recipe.parts is None else replace(recipe, parts=tuple(recipe.parts))
 
     @property
     def digest(self) -> str:

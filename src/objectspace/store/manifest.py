@@ -157,7 +157,9 @@ def _joint_space(name: str, value: Any, spaces: Mapping[str, SpaceEntry], folder
     try:
         check_space_name(name)
         recipe = Recipe.from_json(value)
-        known = bool(joint_parts(recipe)) and bool(part_recipes(recipe))
+        parts, recorded = joint_parts(recipe), part_recipes(recipe)
+        named = all(isinstance(part.name, str) and part.spaces for part in parts)
+        known = named and bool(parts) and {space for part in parts for space in part.spaces} <= set(recorded)
     except InputError as error:
         raise _damaged(folder, str(error)) from None
     except (AttributeError, TypeError, KeyError, ValueError):
