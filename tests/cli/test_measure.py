@@ -43,7 +43,8 @@ def test_json_is_of_the_documented_shape(command: Callable, store: Path) -> None
 def test_json_says_what_made_it(command: Callable, store: Path) -> None:
     document = json.loads(command("measure", store, "--factor", "label", "--json").out)
     assert document["version"] == objectspace.__version__
-    assert document["recipe"] == json.loads(command("info", store, "--json").out)["spaces"][0]["recipe"]
+    spaces = json.loads(command("info", store, "--json").out)["spaces"]
+    assert document["recipe"] == next(one["recipe"] for one in spaces if one["name"] == document["space"])
 
 
 def test_the_answer_comes_before_a_figure_that_fails(
@@ -87,7 +88,7 @@ def spaces_of(command: Callable, store: Path) -> list[str]:
 
 
 def test_compare_takes_spaces_one_after_another(command: Callable, store: Path, tmp_path: Path) -> None:
-    first, second = spaces_of(command, store)
+    _, first, second = spaces_of(command, store)
     figure = tmp_path / "two.svg"
     arguments = ["--factor", "angle", "--circular", "angle=360", "--figure", figure, "--json"]
     done = command("compare", store, "--spaces", first, second, *arguments)
@@ -99,7 +100,7 @@ def test_compare_takes_spaces_one_after_another(command: Callable, store: Path, 
 
 
 def test_compare_prints_a_table(command: Callable, store: Path) -> None:
-    first, second = spaces_of(command, store)
+    _, first, second = spaces_of(command, store)
     done = command("compare", store, "--spaces", first, "--spaces", second, "--factor", "x")
     assert done.out.startswith(f"6 objects in all of {first}, {second}; 4 groups")
     assert "overlap at 5" in done.out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from objectspace.embeddings.joint import BOTH, JOINT, JointPart, joint_parts, jo
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors.distances import inverses, squared_lengths
-from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.store import Store, Writer, open_store, open_writer
+
+if TYPE_CHECKING:  # a job loads networks, and joining spaces needs none
+    from objectspace.pipeline.loaded_job import LoadedJob
 
 # Vectors that are read at once: 38 MB of the longest of the paper (9216 numbers).
 _AT_ONCE = 1024
