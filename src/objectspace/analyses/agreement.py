@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from objectspace.analyses.statistics import (
     p_value,
     permutations,
 )
-from objectspace.neighbors import ExactIndex
+from objectspace.neighbors import ExactIndex, JointIndex, JointVectors, Neighbors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,27 +77,43 @@ class NearestNeighbors:
 
 
 def find_neighbors(
-    vectors: NDArray[np.float32], ids: NDArray[np.str_], groups: Groups, *, k: int, metric: str
+    vectors: NDArray[np.float32] | JointVectors,
+    ids: NDArray[np.str_],
+    groups: Groups,
+    *,
+    k: int,
+    metric: str,
 ) -> NearestNeighbors:
     """Return each object's exact k nearest in other groups at its level; all where there are fewer."""
     parts = [np.empty((3, 0))]
     for level in range(int(groups.level.max(initial=-1)) + 1):
         rows = np.flatnonzero(groups.level == level)
         group = groups.group[rows]
-        index = ExactIndex(vectors[rows], ids[rows], metric=metric, groups=group)
-        query, neighbor, weight = _nearest_and_tied(index, vectors[rows], group, k)
+        nearest = _search(vectors[rows], ids[rows], group, metric)
+        query, neighbor, weight = _nearest_and_tied(nearest, len(rows), k)
         parts.append(np.stack([rows[query], rows[neighbor], weight]))
     query, neighbor, weight = np.concatenate(parts, axis=1)
     return NearestNeighbors(len(vectors), query.astype(np.int64), neighbor.astype(np.int64), weight)
 
 
+def _search(
+    vectors: NDArray[np.float32] | JointVectors, ids: NDArray[np.str_], group: Codes, metric: str
+) -> Callable[[Codes, int], Neighbors]:
+    """Return the search for the k nearest in other groups of some of the rows."""
+    if isinstance(vectors, JointVectors):
+        joint = JointIndex(vectors, ids, metric=metric, groups=group)
+        return lambda rows, k: joint.nearest(vectors[rows], k=k, query_groups=group[rows])
+    index = ExactIndex(vectors, ids, metric=metric, groups=group)
+    return lambda rows, k: index.nearest(vectors[rows], k=k, query_groups=group[rows])
+
+
 def _nearest_and_tied(
-    index: ExactIndex, vectors: NDArray[np.float32], group: Codes, k: int
+    nearest: Callable[[Codes, int], Neighbors], count: int, k: int
 ) -> tuple[Codes, Codes, NDArray[np.float64]]:
     """Return query, neighbor and weight of the k nearest of each row, and of all as far as the k-th."""
-    parts, pending, wanted = [np.empty((3, 0))], np.arange(len(vectors)), k + 1
+    parts, pending, wanted = [np.empty((3, 0))], np.arange(count), k + 1
     while len(pending):
-        near = index.nearest(vectors[pending], k=wanted, query_groups=group[pending])
+        near = nearest(pending, wanted)
         kth = near.distance[:, k - 1 : k]
         # All that is as far as the k-th is there where something farther, or nothing more, was found.
         whole = (near.distance[:, -1:] > kth) | (near.index[:, -1:] < 0)

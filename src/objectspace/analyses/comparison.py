@@ -152,7 +152,7 @@ def compare_spaces(
     aligned = [_rows_of(space, objects) for space in spaces]
     kept, groups = _groups(objects, group)
     ids = objects.object_id[kept]
-    near = [find_neighbors(space.vectors[kept], ids, groups, k=k, metric=metric) for space in aligned]
+    near = [find_neighbors(space.searched[kept], ids, groups, k=k, metric=metric) for space in aligned]
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
@@ -171,7 +171,7 @@ def _rows_of(space: Space, objects: Objects) -> Space:
         rows = [place[name] for name in objects.object_id.tolist()]
     except KeyError as error:
         raise InputError(f"object {error.args[0]} has no vector in space {space.name}") from None
-    return Space(space.name, space.recipe, objects.object_id, space.vectors[rows])
+    return space.take(np.array(rows, np.int64))
 
 
 def _groups(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Groups]:

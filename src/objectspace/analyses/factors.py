@@ -29,6 +29,7 @@ from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vec
 from objectspace.analyses.statistics import PERMUTATIONS
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
+from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, known_values
 
 
@@ -186,6 +187,7 @@ class AlignedSample:
     """The n objects of a space for which a factor can be measured, row for row.
 
     rows: (n,) their rows in the space
+    vectors: (n, d) float32; searched: what neighbors are found by, the vectors or a joint space's parts
     thing: (n,) the value by which two views are of one thing (the group, or else the label); same: its name
     """
 
@@ -193,6 +195,7 @@ class AlignedSample:
     factor: Factor
     groups: Groups
     vectors: NDArray[np.float32]
+    searched: NDArray[np.float32] | JointVectors
     ids: NDArray[np.str_]
     images: NDArray[np.str_]
     labels: NDArray[np.object_]
@@ -204,7 +207,7 @@ class AlignedSample:
 
     def neighbors(self, k: int, metric: str = "euclidean") -> NearestNeighbors:
         """Return each object's nearest in other groups at its level."""
-        return find_neighbors(self.vectors, self.ids, self.groups, k=k, metric=metric)
+        return find_neighbors(self.searched, self.ids, self.groups, k=k, metric=metric)
 
     def agreement(self, near: NearestNeighbors, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:
         """Return the agreement of neighbors in the factor."""
@@ -245,12 +248,14 @@ def align(space: Space, objects: Objects, spec: FactorSpec) -> AlignedSample:
     factor = factor.take(own[rows])
     _check_varies(spec, factor, groups)
     same = spec.group or "label"
+    measured = space.take(rows)
     return AlignedSample(
         rows,
         factor,
         groups,
-        space.vectors[rows],
-        space.object_id[rows],
+        measured.vectors,
+        measured.searched,
+        measured.object_id,
         objects.image_id[rows],
         objects.label[rows],
         factor_column(objects, same)[rows] if spec.group else objects.label[rows],

@@ -22,6 +22,7 @@ from objectspace.cli.export import export
 from objectspace.cli.index import index
 from objectspace.cli.index_space import index_space
 from objectspace.cli.info import info
+from objectspace.cli.join import join
 from objectspace.cli.measure import measure
 from objectspace.cli.models import models
 from objectspace.cli.occlude import occlude
@@ -64,6 +65,7 @@ app.command()(info)
 app.command()(search)
 app.command()(sheet)
 app.command()(index_space)
+app.command()(join)
 app.command()(measure)
 app.command()(compare)
 app.command()(occlude)

@@ -55,6 +55,8 @@ def _info_json(info: StoreInfo, shared: Mapping[str, SharedVectors]) -> dict[str
 
 def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors]) -> None:
     """Print what a store holds, failures last."""
+    from objectspace.embeddings.joint import joint_parts
+
     typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
     for name, count in list(info.labels.items())[:LISTED]:
         typer.echo(f"  {count:7d}  {name}")
@@ -67,7 +69,11 @@ def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors
         recipe = {key: value for key, value in space.recipe.to_json().items() if value is not None}
         for key, value in recipe.items():
             plain = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            typer.echo(f"      {key:13s}  {plain}")
+            if key != "parts":
+                typer.echo(f"      {key:13s}  {plain}")
+        for part in joint_parts(space.recipe):
+            spaces = f"{', '.join(part.spaces)}; weight {part.weight:g}, {part.missing:g} where missing"
+            typer.echo(f"      {part.name:13s}  {spaces}")
         if space.index is not None:
             typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
         if space.name in shared and shared[space.name].objects:

@@ -145,7 +145,7 @@ def measure_chairs(
             f"expected {FEWEST_IMAGES} or more"
         )
     groups = make_groups(images)
-    vectors, ids = space.vectors[people.rows], space.object_id[people.rows]
+    vectors, ids = space.searched[people.rows], space.object_id[people.rows]
     near = find_neighbors(vectors, ids, groups, k=k, metric=metric)
     company = _Company(near, groups, people.on, people.beside)
     both = people.beside.any()
