@@ -21,6 +21,7 @@ from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import permutations
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
+from objectspace.neighbors import Block, JointVectors, Part
 from objectspace.objects.records import Objects, Provenance
 
 RECIPE = Recipe("crop", "fake", "0" * 64, "tap", {}, "float32", "0")
@@ -256,9 +257,18 @@ def far_apart(one: np.ndarray, other: np.ndarray, metric: str) -> float:
     return 1 - float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
-def test_ids_do_not_matter_where_vectors_are_shared() -> None:
+@pytest.mark.parametrize("joint", [False, True])
+def test_ids_do_not_matter_where_vectors_are_shared(joint: bool) -> None:
     rng = np.random.default_rng(5)
-    vectors = np.repeat(rng.normal(size=(6, 4)), 7, axis=0).astype(np.float32)
+    vectors: np.ndarray | JointVectors = np.repeat(rng.normal(size=(6, 4)), 7, axis=0).astype(np.float32)
+    if joint:
+        other = np.repeat(rng.normal(size=(6, 3)), 7, axis=0).astype(np.float32)
+        blocks = [Block(one, np.arange(42)) for one in (vectors, other)]
+        parts = [
+            Part(name, weight, 0.0, (block,))
+            for name, weight, block in zip("ab", (1.0, 2.0), blocks, strict=True)
+        ]
+        vectors = JointVectors(parts, 42)
     groups, ids = make_groups(np.arange(42)), np.array([f"{number:02d}" for number in range(42)])
     one, other = (
         find_neighbors(vectors, names, groups, k=10, metric="euclidean") for names in (ids, ids[::-1])
