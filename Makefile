@@ -14,14 +14,18 @@ setup: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "objectspace needs Python 3.11 or later, this is " + sys.version.split()[0] + "; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,check,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[light,test,check,bench]'
 	touch $@
 
 demo: setup  ## the whole job on drawn pictures, into the folder $(DEMO)
 	$(BIN)/objectspace demo --out $(DEMO)
 
 index: setup  ## the main job on a folder of photos: make index PHOTOS=folder STORE=name.osp
-	$(BIN)/objectspace index $(PHOTOS) --store $(STORE)
+	if $(BIN)/objectspace models --fetch yolov3 --fetch resnet50; then \
+		$(BIN)/objectspace index $(PHOTOS) --store $(STORE); \
+	else \
+		$(BIN)/objectspace index $(PHOTOS) --store $(STORE) --detector yolov3-tiny --encoder efficientnet-lite0; \
+	fi
 	$(BIN)/objectspace info $(STORE)
 
 quick: setup  ## the tests that take no time: no simulations, no kills, no demo

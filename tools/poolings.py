@@ -62,13 +62,16 @@ def main(real: Path, folder: Path) -> None:
 
 
 def routes(weights: Path, given: dict[str, Any]) -> list[Job]:
-    """The crops, every pooling of an encoder's map of the whole photo, and of a detector's deepest map."""
-    model, resnet = weights / "yolo-fastest-1.1-xl.cfg", weights / "resnet50-imagenet.pth"
-    detector = load_detector(model, weights=model.with_suffix(".weights"), names=weights / "coco.names")
+    """The crops, every pooling of an encoder's map of the whole photo, and of two detectors' deepest maps."""
+    cfg, resnet = weights / "yolo-fastest-1.1-xl.cfg", weights / "resnet50-imagenet.pth"
+    in_float32: dict[str, Any] = {"precision": "float32"}
+    tiny = load_detector("yolov3-tiny", weights=weights / "yolov3-tiny.weights", **in_float32)
+    fastest = load_detector(cfg, weights=cfg.with_suffix(".weights"), **in_float32)
     return [
-        Job(encoder=load_encoder("resnet50", weights=resnet), pools=(), **given),
-        Job(encoder_map=load_encoder_map("resnet50", weights=resnet), pools=POOLS, **given),
-        Job(detector=detector, pools=POOLS, scale="deepest", **given),
+        Job(encoder=load_encoder("efficientnet-lite0", **in_float32), pools=(), **given),
+        *(Job(detector=one, pools=POOLS, scale="deepest", **given) for one in (tiny, fastest)),
+        Job(encoder=load_encoder("resnet50", weights=resnet, **in_float32), pools=(), **given),
+        Job(encoder_map=load_encoder_map("resnet50", weights=resnet, **in_float32), pools=POOLS, **given),
     ]
 
 

@@ -9,6 +9,7 @@ The flow, in the order in which it is used::
     Job, index                                      photos → objects → embeddings by both routes → a store
     open_store                                      the store: its objects, spaces and failures
     add_embeddings                                  vectors of your own for a store's objects
+    join_spaces                                     several spaces read as one, such as both routes
     SpaceSearch                                     nearest objects, exact; approximate after index_space
     query_image, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5

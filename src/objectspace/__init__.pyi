@@ -52,6 +52,7 @@ from objectspace.jobs.commits import IndexSummary as IndexSummary
 from objectspace.jobs.erase import ErasedSpace as ErasedSpace
 from objectspace.jobs.erase import erase_space as erase_space
 from objectspace.jobs.index import index as index
+from objectspace.jobs.join import join_spaces as join_spaces
 from objectspace.jobs.vary import VariedObject as VariedObject
 from objectspace.jobs.vary import vary_object as vary_object
 from objectspace.models.detectors import Detector as Detector
@@ -64,6 +65,7 @@ from objectspace.models.maps import MapSource as MapSource
 from objectspace.models.prompts import Prompter as Prompter
 from objectspace.models.prompts import load_prompter as load_prompter
 from objectspace.neighbors import ExactIndex as ExactIndex
+from objectspace.neighbors import JointVectors as JointVectors
 from objectspace.neighbors import Neighbors as Neighbors
 from objectspace.neighbors import StreamedIndex as StreamedIndex
 from objectspace.neighbors import nearest as nearest
@@ -103,6 +105,7 @@ from objectspace.search import Queries as Queries
 from objectspace.search import SpaceSearch as SpaceSearch
 from objectspace.search import choose_targets as choose_targets
 from objectspace.search.queries.images import query_image as query_image
+from objectspace.search.queries.joint import joint_queries as joint_queries
 from objectspace.search.queries.points import query_point as query_point
 from objectspace.search.queries.texts import query_text as query_text
 from objectspace.search.tiles import SheetRow as SheetRow

@@ -17,6 +17,8 @@
         ├── StoreBusyError    another process is writing
         └── RecipeError       vectors of one recipe offered to a space of another
 
+    ModelWarning              a warning: a network that runs, but not as it was trained
+
 Each message is one sentence or two: what was expected, what came, what to do. The command line prints
 exactly that message and exits 1, so no message holds a traceback or a bare number.
 """
@@ -103,6 +105,10 @@ class StoreBusyError(StoreError):
 
 class RecipeError(StoreError):
     """Vectors of one recipe were offered to a space that holds another."""
+
+
+class ModelWarning(UserWarning):
+    """A network that runs, but not as it was trained; the command line prints the message and goes on."""
 
 
 # ------------------------------------------------------------------------------------------ how to word it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import scipy.stats
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from objectspace.analyses.agreement import find_neighbors, hubness, measure_agreement
+from objectspace.analyses.agreement import NearestNeighbors, find_neighbors, hubness, measure_agreement
 from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.factors import FactorSpec, measure_factor, measure_neighbors
 from objectspace.analyses.groups import make_groups
@@ -20,6 +21,7 @@ from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import permutations
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
+from objectspace.neighbors import Block, JointVectors, Part
 from objectspace.objects.records import Objects, Provenance
 
 RECIPE = Recipe("crop", "fake", "0" * 64, "tap", {}, "float32", "0")
@@ -201,7 +203,7 @@ def test_agreement_less_its_chance_is_zero_on_average_under_permutation() -> Non
     gains = []
     for rows in permutations(groups, 1000):
         drawn = factor.values[rows]
-        agreement = np.abs(drawn[near] - drawn[:, None]).mean()
+        agreement = near.mean(np.abs(drawn[near.neighbor] - drawn[near.query])).mean()
         gains.append(agreement - random_agreement(factor, drawn, groups).mean())
     assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(1000)
 
@@ -222,6 +224,60 @@ def test_agreement_equals_a_double_loop_with_groups_and_control() -> None:
         others.sort(key=lambda o: float(np.linalg.norm(vectors[o].astype(float) - vectors[row])))
         expected.append(np.mean([abs(value[o] - value[row]) for o in others[:4]]))
     np.testing.assert_allclose(found.values, expected)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("kind", ["linear", "categorical"])
+def test_objects_that_share_a_vector_count_by_the_mean_over_all_orders(metric: str, kind: str) -> None:
+    """Few different vectors, so that most k-th neighbors are tied; every order of the tied ones is tried."""
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(9, 5)).astype(np.float32)[rng.integers(0, 9, 22)]
+    photo, value = rng.integers(0, 8, 22), rng.integers(0, 3, 22) * 1.0
+    space, objects = make_space(vectors, photo, value=value)
+    spec = FactorSpec("value", categorical=kind == "categorical")
+    found = measure_neighbors(space, objects, spec, k=3, metric=metric)
+    factor = Factor("value", kind, value)
+    for row in range(22):
+        others = [other for other in range(22) if photo[other] != photo[row]]
+        far = {other: far_apart(vectors[row], vectors[other], metric) for other in others}
+        kth = sorted(far.values())[2]
+        nearer = [other for other in others if far[other] < kth - 1e-9]
+        tied = [other for other in others if abs(far[other] - kth) <= 1e-9]
+        draws = [
+            np.mean([factor.compare(value[row], value[other]) for other in (*nearer, *chosen)])
+            for chosen in combinations(tied, 3 - len(nearer))
+        ]
+        assert found.values[row] == pytest.approx(np.mean(draws))
+
+
+def far_apart(one: np.ndarray, other: np.ndarray, metric: str) -> float:
+    one, other = one.astype(float), other.astype(float)
+    if metric == "euclidean":
+        return float(np.linalg.norm(one - other))
+    return 1 - float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_ids_do_not_matter_where_vectors_are_shared(joint: bool) -> None:
+    rng = np.random.default_rng(5)
+    vectors: np.ndarray | JointVectors = np.repeat(rng.normal(size=(6, 4)), 7, axis=0).astype(np.float32)
+    if joint:
+        other = np.repeat(rng.normal(size=(6, 3)), 7, axis=0).astype(np.float32)
+        blocks = [Block(one, np.arange(42)) for one in (vectors, other)]
+        parts = [
+            Part(name, weight, 0.0, (block,))
+            for name, weight, block in zip("ab", (1.0, 2.0), blocks, strict=True)
+        ]
+        vectors = JointVectors(parts, 42)
+    groups, ids = make_groups(np.arange(42)), np.array([f"{number:02d}" for number in range(42)])
+    one, other = (
+        find_neighbors(vectors, names, groups, k=10, metric="euclidean") for names in (ids, ids[::-1])
+    )
+    np.testing.assert_allclose(np.bincount(one.query, one.weight), np.full(42, 10.0))
+    np.testing.assert_allclose(one.mean(one.neighbor), other.mean(other.neighbor))
+    np.testing.assert_allclose(one.overlap(other), np.full(42, 10.0))
+    # Six are of the object's own vector; the seven of the next share what room is left.
+    assert sorted(one.weight[one.query == 0]) == pytest.approx([4 / 7] * 7 + [1.0] * 6)
 
 
 @pytest.mark.parametrize("dimension", [5, 200])
@@ -294,7 +350,8 @@ def test_the_worst_of_a_number_are_the_farthest_from_their_neighbors() -> None:
 
 
 def test_hubness_is_scipys_skewness() -> None:
-    near = np.array([[1, 2], [2, 3], [1, 3], [1, 2], [1, 2]])
+    neighbor = np.array([1, 2, 2, 3, 1, 3, 1, 2, 1, 2])
+    near = NearestNeighbors(5, np.arange(10) // 2, neighbor, np.ones(10))
     assert hubness(near) == pytest.approx(scipy.stats.skew([0, 4, 4, 2, 0]))
 
 

@@ -35,6 +35,7 @@ def test_both_routes_in_one_pass(world, index):
     assert report["objects"] == objects > 4
     spaces = sizes(store)
     assert spaces.pop("test_vit-crop") == (objects, 64)
+    assert spaces.pop("both")[0] == objects
     assert set(spaces) <= {"tiny-window3-stride16", "tiny-window3-stride32"}
     assert sum(count for count, _ in spaces.values()) == objects
     assert {dimension for _, dimension in spaces.values()} == {8 * 3 * 3}
@@ -98,6 +99,7 @@ def test_annotations_with_a_detector_have_windows_of_its_map(world, index):
     spaces = sizes(store)
     assert store.info().labels == LABELS
     assert spaces.pop("test_vit-crop") == (6, 64)
+    assert spaces.pop("both")[0] == 6
     assert sum(count for count, _ in spaces.values()) == 6
 
 

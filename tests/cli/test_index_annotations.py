@@ -174,3 +174,25 @@ def test_masks_of_other_photos_are_counted(world, command, tmp_path):
     assert (
         done.err == f"objectspace: {masks}: 1 image is not among the photos, such as {masks}/gone-map.png\n"
     )
+
+
+def test_objects_whose_centers_share_a_cell_are_counted(world, command, tmp_path):
+    """Two apples about one point and a plum beside them in one photo, so in one cell; a pear in the next."""
+    labels = {"red1": ["0 .2 .2 .3 .3", "0 .2 .2 .2 .2", "2 .25 .2 .3 .3", "1 .8 .8 .2 .2"]}
+    labels |= {"red2": ["0 .2 .2 .3 .3", "1 .8 .2 .3 .3"]}
+    for stem, lines in labels.items():
+        (tmp_path / f"{stem}.txt").write_text("\n".join(lines))
+    store, options = (
+        tmp_path / "store",
+        ["--annotations", tmp_path, "--route", "window", "--scale", "deepest"],
+    )
+    assert command("index", world.photos, "--store", store, *world.network, *options).code == 0
+    counted = {"objects": 3, "of_another_label": 3}
+    (space,) = json.loads(command("info", store, "--json").out)["spaces"]
+    assert space["shared_vectors"] == counted
+    assert (
+        json.loads(command("measure", store, "--factor", "label", "--json").out)["shared_vectors"] == counted
+    )
+    sentence = "3 objects have the vector of another object of their photo, 3 of one of another label; "
+    for done in (command("info", store), command("measure", store, "--factor", "label")):
+        assert f"{sentence}where their centers share a cell, --pool roi3 tells them apart" in done.out

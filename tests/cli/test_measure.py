@@ -25,7 +25,8 @@ def test_json_is_of_the_documented_shape(command: Callable, measured: Path) -> N
 def test_json_says_what_made_it(command: Callable, measured: Path) -> None:
     document = json.loads(command("measure", measured, "--factor", "label", "--json").out)
     assert document["version"] == objectspace.__version__
-    assert document["recipe"] == json.loads(command("info", measured, "--json").out)["spaces"][0]["recipe"]
+    spaces = json.loads(command("info", measured, "--json").out)["spaces"]
+    assert document["recipe"] == next(one["recipe"] for one in spaces if one["name"] == document["space"])
 
 
 def test_the_answer_comes_before_a_figure_that_fails(

@@ -134,3 +134,28 @@ def test_the_caption_says_so_and_has_room():
     assert text == f"{CAPTION} · dark pictures are lightened"
     assert box.y0 >= figure.bbox.y0
     assert "lightened" not in str(texts(draw_sheet(rows_of(1, 1), caption=CAPTION)))
+
+
+def test_a_bar_has_a_shade_for_each_part_as_long_as_its_similarity():
+    near = Tile(tile("cat").picture, "cat", 0.4, parts={"crop": 0.4, "window": 0.25})
+    far = Tile(tile("cat").picture, "cat", 0.9, parts={"crop": 0.2, "window": -0.1})
+    figure = draw_sheet([SheetRow(tile("cat"), (near, far))], caption=CAPTION)
+    bars = [one for one in figure.axes[0].patches if isinstance(one, Rectangle) and one.get_fill()]
+    lengths = [round(bar.get_width() / 0.84, 3) for bar in bars[:4]]
+    assert lengths == [0.4, 0.25, 0.2, 0]
+    shades = [to_hex(bar.get_facecolor()) for bar in bars]
+    assert shades[:2] == shades[2:4] == shades[4:]
+    assert len(set(shades)) == 2
+    assert bars[1].get_x() == pytest.approx(bars[0].get_x() + bars[0].get_width())
+
+
+@pytest.mark.parametrize("k", [1, 10])
+def test_the_names_of_parts_have_room(k):
+    tiles = tuple(
+        Tile(tile("cat").picture, "cat", 1.5, parts={"crop": 0.4, "yolov3-tiny-window3": 0.25})
+        for _ in range(k)
+    )
+    extents = texts(draw_sheet([SheetRow(tile("cat"), tiles)] * 2, caption=CAPTION))
+    for (one, a), (other, b) in itertools.combinations(extents, 2):
+        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1
+        assert apart, (one, other)

@@ -104,7 +104,7 @@ def test_annotated_objects_get_windows_and_no_score(photos: list[Path], job: Job
     assert (report.indexed, report.objects) == (5, 1)
     assert store.objects().label.tolist() == ["pear"]
     assert np.isnan(store.objects().score).all()
-    assert store.space_names == ["color-crop", "fake-window3-stride16"]
+    assert store.space_names == ["both", "color-crop", "fake-window3-stride16"]
 
 
 def test_changed_labels_are_read_again(photos: list[Path], job: Job, tmp_path: Path) -> None:
@@ -451,7 +451,7 @@ def test_another_recipe_is_refused_and_nothing_changes(photos: list[Path], job: 
 
 def test_suffix_names_other_spaces(photos: list[Path], job: Job, tmp_path: Path) -> None:
     index(photos, tmp_path / "s.osp", replace(job, suffix="-b"))
-    names = ["color-crop-b", "fake-window3-stride16-b", "fake-window3-stride32-b"]
+    names = ["both-b", "color-crop-b", "fake-window3-stride16-b", "fake-window3-stride32-b"]
     assert open_store(tmp_path / "s.osp").space_names == names
 
 

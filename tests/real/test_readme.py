@@ -37,5 +37,5 @@ def test_python_block_runs(
     exec(compile(block, str(README), "exec"), {})  # noqa: S102 - the README's own text
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["dog"] * 3
-    assert len(open_store("dogs.osp").space_names) == 5
+    assert len(open_store("dogs.osp").space_names) == 6
     assert (tmp_path / "dogs.png").stat().st_size > 10_000

@@ -32,7 +32,7 @@ def test_the_detector_finds_what_was_drawn(small_demo: Demo) -> None:
 def test_both_stores_have_both_routes(small_demo: Demo) -> None:
     for store in (small_demo.found, small_demo.true):
         routes = {space.recipe.route for space in open_store(store).info().spaces}
-        assert routes == {"crop", "window"}
+        assert routes == {"crop", "window", "joint"}
 
 
 def test_drawn_objects_keep_masks_and_factors(small_demo: Demo) -> None:

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from objectspace.store import open_store, open_writer
+from objectspace.embeddings.joint import JointPart, joint_recipe
+from objectspace.embeddings.spaces import Recipe
+from objectspace.store import Batch, open_store, open_writer
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,7 +51,7 @@ for name in ("create_table", "append_rows", "update_rows", "delete_rows", "compa
 writer.write_manifest = stepped(writer.write_manifest)
 Path.replace = stepped(Path.replace)
 
-batches, factors, paths = pickle.loads(Path(BATCHES).read_bytes())
+batches, factors, paths, joint = pickle.loads(Path(BATCHES).read_bytes())
 with writer.open_writer(STORE) as store:
     done = store.finished()
     for batch in batches:
@@ -58,8 +60,15 @@ with writer.open_writer(STORE) as store:
     store.set_factors(factors)
     store.set_paths(paths)
     store.finish()
+    store.declare_joint("both", joint)
 Path(STORE, "..", "steps").resolve().write_text(str(steps))
 """
+
+
+def joint_of(batch: Batch) -> Recipe:
+    """The recipe of a joint space of all spaces of a batch."""
+    parts = [JointPart(name, (name,), missing=0.25) for name in batch.vectors]
+    return joint_recipe(parts, {name: rows.recipe for name, rows in batch.vectors.items()})
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +88,7 @@ def start(server, tmp_path, make_batch):
         batches = [make_batch(number) for number in range(count)]
         factors = {batches[0].images[0].image_id: {"angle": 99.0, "late": "yes"}}
         paths = {batches[1].images[1].image_id: "moved.jpg"}
-        (tmp_path / "batches").write_bytes(pickle.dumps((batches, factors, paths)))
+        (tmp_path / "batches").write_bytes(pickle.dumps((batches, factors, paths, joint_of(batches[0]))))
         names = {"STORE": str(store), "BATCHES": str(tmp_path / "batches"), "STEP": step}
         child = server.Process(target=runpy.run_path, args=(str(tmp_path / "job.py"), names))
         child.start()
@@ -107,7 +116,8 @@ def check_whole(path: Path) -> None:
         return
     store = open_store(path)
     info = store.info()
-    crops, windows = [space.count for space in info.spaces] or (0, 0)
+    crops, windows = [space.count for space in info.spaces if space.name != "both"] or (0, 0)
+    assert [space.count for space in info.spaces if space.name == "both"] in ([], [info.objects])
     assert info.objects == crops == 2 * windows == 2 * info.images == 4 * len(info.failures)
     assert info.images == sum(len(images) for images in store.indexed().values())
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from objectspace.embeddings.joint import JointPart, joint_recipe
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import StoreError, StoreVersionError
 from objectspace.store import open_store, open_writer
@@ -21,11 +22,15 @@ FILES = {
     "objects": {"data/0.lance": "0" * 16},
     "spaces/a": {"_deletions/0-1-2.arrow": "1" * 16},
 }
+JOINT = joint_recipe(
+    [JointPart("one", ("a",)), JointPart("other", ("b",), 2.0, 0.25)], {"a": RECIPE, "b": RECIPE}
+)
 MANIFEST = Manifest(
     {"images": 2, "objects": 3, "spaces/a": 7},
     {"a": SpaceEntry(RECIPE, 9)},
     {"s@1": {"x": None}},
     files=FILES,
+    joint_spaces={"both": JOINT},
 )
 
 
@@ -74,6 +79,10 @@ def test_another_format_version(tmp_path):
         ({"spaces": {"a": {"recipe": {}, "dimension": 3}}}, "space a has no recipe"),
         ({"spaces": {"a": {"recipe": {**RECIPE.to_json(), "q": 1}, "dimension": 3}}}, "unknown keys q"),
         ({"spaces": {"a": {"recipe": RECIPE.to_json(), "dimension": "3"}}}, "space a has no dimension"),
+        ({"joint_spaces": []}, "it has no joint_spaces"),
+        ({"joint_spaces": {"both": RECIPE.to_json()}}, "joint space both has no parts"),
+        ({"joint_spaces": {"both": {**JOINT.to_json(), "parts": [{"name": "one"}]}}}, "has no parts"),
+        ({"joint_spaces": {"a": JOINT.to_json()}}, "a is a space and a joint space"),
     ],
 )
 def test_damage_is_named(tmp_path, change, sentence):

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import find_neighbors
+from objectspace.analyses.agreement import NearestNeighbors, find_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
-from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
+from objectspace.analyses.groups import Groups, comparable, make_groups
 from objectspace.analyses.statistics import Estimate, estimate_mean, finite, mean_interval
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
@@ -152,7 +152,7 @@ def compare_spaces(
     aligned = [_rows_of(space, objects) for space in spaces]
     kept, groups = _groups(objects, group)
     ids = objects.object_id[kept]
-    near = [find_neighbors(space.vectors[kept], ids, groups, k=k, metric=metric) for space in aligned]
+    near = [find_neighbors(space.searched[kept], ids, groups, k=k, metric=metric) for space in aligned]
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
@@ -171,7 +171,7 @@ def _rows_of(space: Space, objects: Objects) -> Space:
         rows = [place[name] for name in objects.object_id.tolist()]
     except KeyError as error:
         raise InputError(f"object {error.args[0]} has no vector in space {space.name}") from None
-    return Space(space.name, space.recipe, objects.object_id, space.vectors[rows])
+    return space.take(np.array(rows, np.int64))
 
 
 def _groups(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Groups]:
@@ -186,10 +186,9 @@ def _groups(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Gro
     return kept, groups
 
 
-def _overlap(first: Codes, second: Codes, groups: Groups, seed: int) -> Estimate:
-    both = (first[:, :, None] == second[:, None, :]) & (first >= 0)[:, :, None]
-    there = (first >= 0).sum(1)
-    shares = both.any(2).sum(1) / there
+def _overlap(first: NearestNeighbors, second: NearestNeighbors, groups: Groups, seed: int) -> Estimate:
+    there = np.bincount(first.query, first.weight, first.count)
+    shares = first.overlap(second) / there
     others = len(groups) - np.bincount(groups.group)[groups.group]
     return estimate_mean(shares, there / others, groups.group, seed=seed)
 

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import Agreement, find_neighbors, hubness, measure_agreement
+from objectspace.analyses.agreement import (
+    Agreement,
+    NearestNeighbors,
+    find_neighbors,
+    hubness,
+    measure_agreement,
+)
 from objectspace.analyses.circular_geometry import Geometry, measure_geometry
 from objectspace.analyses.factor_values import (
     Factor,
@@ -17,11 +23,13 @@ from objectspace.analyses.factor_values import (
     random_agreement,
     read_factor,
 )
-from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
+from objectspace.analyses.groups import Groups, comparable, make_groups
 from objectspace.analyses.probes import Probe, measure_probe
+from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
 from objectspace.analyses.statistics import PERMUTATIONS
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
+from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, known_values
 
 
@@ -57,6 +65,7 @@ class FactorMeasure:
         of another group at their level
     groups: number of groups, of images by default
     object_id: (n,) the objects of ``neighbors.values``, row for row
+    shared: how many of the n share their vector with another object of their image
 
     >>> space = store.space("demo-crop")
     >>> osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label")).to_json()["kind"]
@@ -76,6 +85,7 @@ class FactorMeasure:
     geometry: Geometry | None
     hubness: float
     object_id: NDArray[np.str_]
+    shared: SharedVectors
 
     def __repr__(self) -> str:
         return (
@@ -112,6 +122,7 @@ class FactorMeasure:
             "groups": self.groups,
             "left_out": self.left_out,
             "hubness": self.hubness,
+            "shared_vectors": self.shared.to_json(),
             "neighbors": self.neighbors.overall.to_json(),
             "probe": None if self.probe is None else self.probe.to_json(),
             "geometry": None if self.geometry is None else self.geometry.to_json(),
@@ -153,6 +164,7 @@ def measure_factor(
         geometry=sample.geometry(metric, seed) if sample.factor.kind == "circular" else None,
         hubness=hubness(near),
         object_id=sample.ids,
+        shared=sample.shared_vectors(),
     )
 
 
@@ -175,6 +187,7 @@ class AlignedSample:
     """The n objects of a space for which a factor can be measured, row for row.
 
     rows: (n,) their rows in the space
+    vectors: (n, d) float32; searched: what neighbors are found by, the vectors or a joint space's parts
     thing: (n,) the value by which two views are of one thing (the group, or else the label); same: its name
     """
 
@@ -182,7 +195,9 @@ class AlignedSample:
     factor: Factor
     groups: Groups
     vectors: NDArray[np.float32]
+    searched: NDArray[np.float32] | JointVectors
     ids: NDArray[np.str_]
+    images: NDArray[np.str_]
     labels: NDArray[np.object_]
     thing: NDArray[Any]
     same: str
@@ -190,13 +205,17 @@ class AlignedSample:
     def __repr__(self) -> str:
         return f"AlignedSample({self.factor.name}: {len(self.ids)} objects in {self.groups.count} groups)"
 
-    def neighbors(self, k: int, metric: str = "euclidean") -> Codes:
-        """Return the rows (n, k) of each object's nearest in other groups at its level, -1 for none."""
-        return find_neighbors(self.vectors, self.ids, self.groups, k=k, metric=metric)
+    def neighbors(self, k: int, metric: str = "euclidean") -> NearestNeighbors:
+        """Return each object's nearest in other groups at its level."""
+        return find_neighbors(self.searched, self.ids, self.groups, k=k, metric=metric)
 
-    def agreement(self, near: Codes, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:
-        """Return the agreement of neighbors (n, k) in the factor."""
+    def agreement(self, near: NearestNeighbors, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:
+        """Return the agreement of neighbors in the factor."""
         return measure_agreement(near, self.factor, self.groups, self.labels, permuted=permuted, seed=seed)
+
+    def shared_vectors(self) -> SharedVectors:
+        """Return how many of the objects share their vector with another of their image."""
+        return count_shared(vector_keys(self.vectors), self.images, self.labels)
 
     def geometry(self, metric: str = "euclidean", seed: int = 0) -> Geometry | None:
         """Return the geometry of a circular factor; None where no two views can be compared."""
@@ -229,12 +248,15 @@ def align(space: Space, objects: Objects, spec: FactorSpec) -> AlignedSample:
     factor = factor.take(own[rows])
     _check_varies(spec, factor, groups)
     same = spec.group or "label"
+    measured = space.take(rows)
     return AlignedSample(
         rows,
         factor,
         groups,
-        space.vectors[rows],
-        space.object_id[rows],
+        measured.vectors,
+        measured.searched,
+        measured.object_id,
+        objects.image_id[rows],
         objects.label[rows],
         factor_column(objects, same)[rows] if spec.group else objects.label[rows],
         same,

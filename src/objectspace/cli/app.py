@@ -23,16 +23,18 @@ from objectspace.cli.export import export
 from objectspace.cli.index import index
 from objectspace.cli.index_space import index_space
 from objectspace.cli.info import info
+from objectspace.cli.join import join
 from objectspace.cli.measure import measure
 from objectspace.cli.models import models
 from objectspace.cli.occlude import occlude
+from objectspace.cli.output import warn
 from objectspace.cli.project import project
 from objectspace.cli.report import report
 from objectspace.cli.search import search
 from objectspace.cli.sheet import sheet
 from objectspace.cli.vary import vary
 from objectspace.cli.world import world
-from objectspace.errors import ObjectspaceError
+from objectspace.errors import ModelWarning, ObjectspaceError
 
 
 class Commands(TyperGroup):
@@ -65,6 +67,7 @@ app.command()(check)
 app.command()(search)
 app.command()(sheet)
 app.command()(index_space)
+app.command()(join)
 app.command()(measure)
 app.command()(compare)
 app.command()(occlude)
@@ -98,6 +101,7 @@ def main() -> None:
     """Run the command line."""
     # Pillow warns of huge and odd files; what cannot be read is reported by name anyway.
     warnings.filterwarnings("ignore", module="PIL")
+    _print_own_warnings()
     _print_any_path()
     try:
         app()
@@ -108,6 +112,19 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         fail(f"the answer could not be written: {os.strerror(errno.ENOSPC)}; make room and try again")
+
+
+def _print_own_warnings() -> None:
+    """Print this package's warnings as one line each, the others as Python does."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+        if issubclass(category, ModelWarning):
+            warn(str(message))
+        else:
+            usual(message, category, *rest, **named)
+
+    warnings.showwarning = show
 
 
 def _print_any_path() -> None:

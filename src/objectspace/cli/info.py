@@ -2,32 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import LISTED, print_json, recall_text
+from objectspace.cli.output import LISTED, print_json, recall_text, shared_text
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
-    from objectspace.store import StoreInfo
+    from objectspace.analyses.shared_vectors import SharedVectors
+    from objectspace.store import Store, StoreInfo
 
 
 def info(store: StorePath, as_json: Json = False) -> None:
     """Show what a store holds: images, objects by label, spaces with their recipes, failures."""
     from objectspace.store import open_store
 
-    held = open_store(store).info()
+    opened = open_store(store)
+    held = opened.info()
+    shared = _shared_in_windows(opened, held)
     if as_json:
-        print_json(held.to_json())
+        print_json(_info_json(held, shared))
     else:
-        _print_info(store, held)
+        _print_info(store, held, shared)
 
 
-def _print_info(store: Path, info: StoreInfo) -> None:
+def _shared_in_windows(store: Store, held: StoreInfo) -> dict[str, SharedVectors]:
+    """Return by space of odd windows, which are around a cell, the objects that share theirs; by cells."""
+    from objectspace.analyses.shared_vectors import count_shared
+
+    shared = {}
+    for space in held.spaces:
+        if space.recipe.route == "window" and space.recipe.window and space.recipe.window % 2:
+            cells = store.cells(space.name)
+            keys = zip(*(cells[name].tolist() for name in ("head", "cell_x", "cell_y")), strict=True)
+            of = store.object_columns(["image_id", "label"], space.name)
+            shared[space.name] = count_shared(keys, of["image_id"], of["label"])
+    return shared
+
+
+def _info_json(info: StoreInfo, shared: Mapping[str, SharedVectors]) -> dict[str, Any]:
+    """Return the document of ``objectspace info --json``; ``shared`` by space, where it was counted."""
+    document = info.to_json()
+    for space in document["spaces"]:
+        counted_there = shared.get(space["name"])
+        space["shared_vectors"] = None if counted_there is None else counted_there.to_json()
+    return document
+
+
+def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors]) -> None:
     """Print what a store holds, failures last."""
+    from objectspace.embeddings.joint import joint_parts
+
     typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
     for name, count in list(info.labels.items())[:LISTED]:
         typer.echo(f"  {count:7d}  {name}")
@@ -40,9 +69,15 @@ def _print_info(store: Path, info: StoreInfo) -> None:
         recipe = {key: value for key, value in space.recipe.to_json().items() if value is not None}
         for key, value in recipe.items():
             plain = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            typer.echo(f"      {key:13s}  {plain}")
+            if key != "parts":
+                typer.echo(f"      {key:13s}  {plain}")
+        for part in joint_parts(space.recipe):
+            spaces = f"{', '.join(part.spaces)}; weight {part.weight:g}, {part.missing:g} where missing"
+            typer.echo(f"      {part.name:13s}  {spaces}")
         if space.index is not None:
             typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
+        if space.name in shared and shared[space.name].objects:
+            typer.echo(f"      {'shared':13s}  {shared_text(shared[space.name])}")
     if info.failures:
         typer.echo(counted(len(info.failures), "failure"))
         for failure in info.failures:

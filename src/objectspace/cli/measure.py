@@ -19,7 +19,7 @@ from objectspace.cli.options import (
     Space,
     StorePath,
 )
-from objectspace.cli.output import LISTED, checked_figure, estimate_row, print_json, print_table
+from objectspace.cli.output import LISTED, checked_figure, estimate_row, print_json, print_table, shared_text
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ def _print_measure(measured: FactorMeasure) -> None:
         if len(labels) > LISTED:
             typer.echo(f"and {counted(len(labels) - LISTED, 'more label')} (--json lists all)")
     typer.echo(f"hubness (skewness of the {measured.k}-occurrence) {measured.hubness:.2f}")
+    if measured.shared.objects:
+        typer.echo(shared_text(measured.shared))
 
 
 def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:

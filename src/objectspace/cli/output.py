@@ -14,6 +14,7 @@ import typer
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
+    from objectspace.analyses.shared_vectors import SharedVectors
     from objectspace.analyses.statistics import Estimate
     from objectspace.jobs.commits import IndexSummary
     from objectspace.report.html_report import Report
@@ -80,6 +81,14 @@ def print_summary(
         warn(f"skipped {failure.path}: {failure.reason}")
     if len(summary.failures) > LISTED:
         warn(f"and {len(summary.failures) - LISTED} more, listed by: objectspace info {store}")
+
+
+def shared_text(shared: SharedVectors) -> str:
+    """Return how many objects share a vector, and what would tell them apart."""
+    return (
+        f"{shared.objects} objects have the vector of another object of their photo, {shared.labels} of one "
+        "of another label; where their centers share a cell, --pool roi3 tells them apart, --scale own some"
+    )
 
 
 def recall_text(index: SpaceIndex, unindexed: int = 0) -> str:

@@ -229,7 +229,15 @@ def _print_answer(answer: Answer) -> None:
         [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
         for rank, image in enumerate(answer.images)
     ]
-    print_table(["rank", "distance", "label", "object", "image"], rows)
+    header = ["rank", "distance", "label", "object", "image"]
+    if answer.parts is not None:
+        header = [*header[:2], *answer.parts.names, *header[2:]]
+        cosines = answer.parts.similarities.tolist()
+        rows = [
+            [*row[:2], *(f"{part:.3f}" for part in parts), *row[2:]]
+            for row, parts in zip(rows, cosines, strict=True)
+        ]
+    print_table(header, rows)
 
 
 def _nothing_text(filters: SearchFilters) -> str:

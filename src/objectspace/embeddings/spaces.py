@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.files import plain_json, recipe_digest
+from objectspace.neighbors import JointVectors
 
 #: What a space knows of the window that each vector was cut from; null in the crop route.
 CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
@@ -31,7 +32,8 @@ class Recipe:
     """Everything that determines the vectors of a space.
 
     route: "crop"; "window", "roi" or "mask" of a map of the whole photo; "query", a detector's own vector;
-        "external", made elsewhere, of which only the model's name is known
+        "external", made elsewhere, of which only the model's name is known; "joint", several spaces read as
+        one
     model: the encoder's or detector's name
     weights: sha256 of the weights, or of the state dict where they came from a package
     tap: the layer whose output is read
@@ -45,6 +47,7 @@ class Recipe:
     version: the objectspace release that began the space, for information: releases that make the same
         vectors go on with it
     method: of the route's code, raised only where it makes other vectors of the same network
+    parts: of a joint space (embeddings/joint.py), else None
 
     >>> tight, wide = store.recipe("demo-crop"), store.recipe("demo-crop-margin0.5")
     >>> list(tight.differences(wide))
@@ -64,6 +67,7 @@ class Recipe:
     crop: Mapping[str, Any] | None = None
     erasure: Mapping[str, Any] | None = None
     method: int = 1
+    parts: Sequence[Mapping[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"Recipe({self.route} of {self.model}, tap {self.tap}, {self.precision}, digest {self.digest})"
@@ -86,7 +90,8 @@ class Recipe:
                 raise InputError(
                     f"recipe: {name} is {str(value.get(name))[:40]!r}, expected {kinds[0].__name__}"
                 )
-        return cls(**value)
+        recipe = cls(**value)
+        return recipe if recipe.parts is None else replace(recipe, parts=tuple(recipe.parts))
 
     @property
     def digest(self) -> str:
@@ -107,6 +112,8 @@ class Recipe:
 class Space:
     """Vectors (n, d) float32 of the objects ``object_id`` (n,), all made by one recipe.
 
+    joint: the parts of a joint space, whose ``vectors`` are these written out, zeros where a part is missing
+
     >>> space = store.space("demo-crop")
     >>> space.vectors.shape == (len(space.object_id), space.dimension)
     True
@@ -116,6 +123,7 @@ class Space:
     recipe: Recipe
     object_id: NDArray[np.str_]
     vectors: NDArray[np.float32]
+    joint: JointVectors | None = None
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.object_id):
@@ -133,6 +141,16 @@ class Space:
     def dimension(self) -> int:
         """Numbers in a vector."""
         return int(self.vectors.shape[1])
+
+    @property
+    def searched(self) -> NDArray[np.float32] | JointVectors:
+        """What neighbors are found by: the vectors, or the parts of a joint space."""
+        return self.vectors if self.joint is None else self.joint
+
+    def take(self, rows: NDArray[np.int64]) -> Space:
+        """Return the space of some rows (r,), in their order."""
+        joint = None if self.joint is None else self.joint[rows]
+        return Space(self.name, self.recipe, self.object_id[rows], self.vectors[rows], joint)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -86,7 +86,8 @@ def _best_anchors(
 ) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """Return, for each box (n, 4) of the input, the row of its head in ``heads`` and its anchor's number.
 
-    Of anchors that fit equally well the first in the network's list wins; where there are none, -1 stands.
+    Of anchors that fit equally well the first in the network's list wins, an anchor that two heads share
+    counts at the first of them, and where there are none, -1 stands.
     """
     if not any(len(head.anchors) for head in heads):
         # An encoder's map: there is one, and nothing to choose by.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.embeddings.joint import JOINT
 from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects
 from objectspace.search import default_space
@@ -135,6 +136,8 @@ class Selection:
 def select(store: Store, space: str | None, *, vectors: str) -> Selection:
     """Return the objects of a space, or all; with the vectors of "all" spaces, of "one" or of "none".
 
+    A joint space is written out where it is named; among all spaces its parts are enough.
+
     Raises InputError for a store without objects, QueryError for an unknown space.
     """
     if space is not None:
@@ -145,7 +148,8 @@ def select(store: Store, space: str | None, *, vectors: str) -> Selection:
         space = default_space(store)
     known = store.info().spaces
     if space is None:
-        return Selection(store, None, known if vectors == "all" else ())
+        stored = [info for info in known if info.recipe.route != JOINT]
+        return Selection(store, None, stored if vectors == "all" else ())
     chosen = [info for info in known if info.name == space and vectors != "none"]
     return Selection(store, store.object_rows(space), chosen)
 

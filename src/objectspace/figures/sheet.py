@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Literal
 
 import numpy as np
@@ -30,8 +31,12 @@ MARGIN = 0.14
 HEADER = 0.26
 FOOTER = 0.62
 NARROWEST = 3.6
+BAR, PARTS_LEGEND = 0.06, 0.2
 TEXT_SIZE = 6.5
 WORD_LINES = 7
+
+# The parts of a similarity in a joint space, which differ in black and white too.
+SHADES = ("#3b3b3b", "#a6a6a6", "#d9d9d9", "#6e6e6e")
 
 # Of 255: up to BLACK a pixel is background; pictures below DARK are brought to LIGHT.
 BLACK, DARK, LIGHT = 8, 90, 150
@@ -42,8 +47,9 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
 
     A neighbor of the target's label has a solid blue frame, one of another label a dashed orange frame, which
     differ in black and white too. Where the target's label is not known, all frames are gray. Dark pictures
-    are lightened, and the footer says so. ``caption`` (the space, the metric) is written under the grid.
-    Raises InputError without rows.
+    are lightened, and the footer says so. In a joint space a bar under each neighbor has a shade for each
+    part's contribution to the similarity; the full width of a frame is a similarity of 1. ``caption`` (the
+    space, the metric) is written under the grid. Raises InputError without rows.
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> answers = search.nearest(search.stored(osp.choose_targets(search, 2)), k=3)
@@ -53,12 +59,13 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
         raise InputError("a sheet needs at least one target; the space holds no object that was asked for")
     columns = max(len(row.neighbors) for row in rows)
     width = max(NARROWEST, 2 * MARGIN + COLUMN + TARGET_GAP + columns * COLUMN)
-    pitch = ROW + LINE * max((row.target.note or "").count("\n") for row in rows)
+    parts = list(dict.fromkeys(name for row in rows for tile in row.neighbors for name in tile.parts))
+    pitch = ROW + LINE * max((row.target.note or "").count("\n") for row in rows) + BAR * bool(parts)
     tiles = [tile for row in rows for tile in (row.target, *row.neighbors) if tile.words is None]
     dark = any(is_dark(tile.picture) for tile in tiles)
     if dark:
         caption = " · ".join(filter(None, (caption, "dark pictures are lightened")))
-    height = HEADER + pitch * len(rows) + FOOTER + LINE * dark
+    height = HEADER + pitch * len(rows) + FOOTER + LINE * dark + PARTS_LEGEND * bool(parts)
     figure = Figure(figsize=(width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_xlim(0, width)
@@ -72,7 +79,7 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
             color, style = _frame(tile, row.target)
             _draw_tile(axes, tile, _column_left(column), top, color=color, style=style)
     labels = any(row.target.label is not None for row in rows)
-    _draw_footer(axes, HEADER + pitch * len(rows), caption, legend=labels)
+    _draw_footer(axes, HEADER + pitch * len(rows), caption, legend=labels, parts=parts)
     return figure
 
 
@@ -98,7 +105,8 @@ def sheet_caption(answers: Sequence[Answer]) -> str:
     if column is not None:
         others = "neighbors from other photos only" if column == IMAGE else f"none of the target's {column}"
     near = "" if first.filters.within is None else f", within {first.filters.within:g}"
-    return f"space {first.space} · {first.metric} distance under each, {found} · {others}{near}"
+    bar = "" if first.parts is None else " · bar: similarity by part"
+    return f"space {first.space} · {first.metric} distance under each, {found} · {others}{near}{bar}"
 
 
 def _frame(tile: Tile, target: Tile) -> tuple[str, str]:
@@ -137,12 +145,23 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
         Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2)
     )
     under = middle_y + PICTURE / 2 + 0.06
+    if tile.parts:
+        _draw_parts(axes, tile.parts, corner[0], under - 0.02, side)
+        under += BAR
     name = "query" if tile.words is None else "text"
     _write(axes, middle_x, under, _shortened(name if tile.label is None else tile.label))
     second = distance_text(tile.distance) if tile.distance is not None else tile.note
     if second is not None:
         for number, line in enumerate(second.split("\n"), start=1):
             _write(axes, middle_x, under + number * LINE, _shortened(line), color=GRAY)
+
+
+def _draw_parts(axes: Axes, parts: Mapping[str, float], left: float, top: float, width: float) -> None:
+    """Draw contributions to a similarity side by side; one below zero takes no room."""
+    for shade, part in zip(cycle(SHADES), parts.values(), strict=False):
+        length = width * max(0.0, part)
+        axes.add_patch(Rectangle((left, top), length, BAR - 0.01, facecolor=shade, linewidth=0, zorder=2))
+        left += length
 
 
 def is_dark(picture: Pixels) -> bool:
@@ -166,7 +185,7 @@ def _brightness(picture: Pixels) -> float:
     return float(np.quantile(shown, 0.95)) if len(shown) else 0.0
 
 
-def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
+def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool, parts: Sequence[str]) -> None:
     entries = ((BLUE, "-", "same label as the target"), (ORANGE, "--", "another label"))
     left = MARGIN + (COLUMN - PICTURE) / 2
     for color, style, text in entries if legend else ():
@@ -177,7 +196,13 @@ def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool) -> None:
         )
         _write(axes, left + 0.22, top + 0.175, text, ha="left", va="center")
         left += 1.62
-    edge = MARGIN + (COLUMN - PICTURE) / 2
+    edge = left = MARGIN + (COLUMN - PICTURE) / 2
+    if parts:
+        top += PARTS_LEGEND
+    for shade, name in zip(cycle(SHADES), map(_shortened, parts), strict=False):
+        axes.add_patch(Rectangle((left, top + 0.145), 0.15, BAR - 0.01, facecolor=shade, linewidth=0))
+        _write(axes, left + 0.22, top + 0.175, name, ha="left", va="center")
+        left += 0.22 + _width(name) + 0.2
     _write(axes, edge, top + 0.36, caption, ha="left", color=GRAY, wrap=True)
 
 

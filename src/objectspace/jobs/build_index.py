@@ -9,7 +9,14 @@ from pathlib import Path
 from objectspace.errors import InputError, QueryError, counted
 from objectspace.neighbors import METRICS
 from objectspace.search.approximate import ApproximateIndex, measure_recall
-from objectspace.store import SpaceIndex, StoredSpace, StoredVectors, open_store, open_writer
+from objectspace.store import (
+    SpaceIndex,
+    StoredJointVectors,
+    StoredSpace,
+    StoredVectors,
+    open_store,
+    open_writer,
+)
 from objectspace.store.indexes import KINDS, Recall
 
 logger = logging.getLogger("objectspace")
@@ -59,6 +66,11 @@ def index_space(
 
 
 def _check_size(space: StoredSpace) -> None:
+    if isinstance(space.vectors, StoredJointVectors):
+        raise InputError(
+            f"joint space {space.name} is searched exactly, in one pass over its parts, and has no index of "
+            f"its own; index one of its parts' spaces"
+        )
     if len(space) < FEWEST:
         raise InputError(
             f"space {space.name} has {counted(len(space), 'vector')} and an index needs {FEWEST}; search it "

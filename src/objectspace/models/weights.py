@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from objectspace.errors import DownloadError, WeightsError
+from objectspace.errors import DownloadError, InputError, ObjectspaceError, WeightsError
 from objectspace.files import check_regular, file_sha256
+from objectspace.models.package_index import PackagedFile, fetch_packaged, installed_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,8 +26,11 @@ logger = logging.getLogger("objectspace")
 #: The weights that are part of this package.
 _SHIPPED = Path(__file__).parent / "shipped"
 
-#: Seconds without an answer before the next address is tried.
-_TIMEOUT_S = 30
+#: Seconds without a connection, and without an answer, before the next address is tried.
+_TIMEOUT_S = (6, 30)
+
+#: The pair of networks whose weights come from the Python package index, for people.
+LIGHT_PAIR = "the detector yolov3-tiny with the encoder efficientnet-lite0"
 
 #: Where training scripts keep the state dict in a checkpoint, best first.
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
@@ -44,6 +48,8 @@ class WeightsFile:
     urls: addresses that hold it, tried in order
     size: its length in bytes
     license, source: terms of use and who published it, for people
+    package: a package of the Python package index that holds it too, tried last
+    instead: what to use where it cannot be fetched, for people
     """
 
     name: str
@@ -53,6 +59,8 @@ class WeightsFile:
     license: str
     source: str
     shipped: bool = False
+    package: PackagedFile | None = None
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +86,56 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path(pooch.os_cache("objectspace"))
 
 
-def local_path(file: WeightsFile) -> Path | None:
-    """Return the file, or None where it is missing or has another length; its content is not read."""
-    path = (_SHIPPED if file.shipped else cache_folder()) / file.name
-    return path if path.is_file() and path.stat().st_size == file.size else None
+def local_path(file: WeightsFile, folder: Path | None = None) -> Path | None:
+    """Return the file, or None where it is missing or has another length; its content is not read.
 
-
-def fetch(file: WeightsFile) -> Path:
-    """Return the file with the right sha256: shipped, cached, or fetched from the first address that has it.
-
-    Raises DownloadError, which says what file to put where, when no address delivers it, and when a shipped
-    file is not what was shipped.
+    It is looked for in ``folder``; by default in the cache, and then among installed packages.
     """
-    path = local_path(file)
+    path = present_path(file, folder)
+    return path if path is not None and path.stat().st_size == file.size else None
+
+
+def present_path(file: WeightsFile, folder: Path | None = None) -> Path | None:
+    """Return the place of a file of its name, whole or not; None where there is none."""
+    path = (_SHIPPED if file.shipped else folder or cache_folder()) / file.name
+    if path.is_file() or file.package is None or folder:
+        return path if path.is_file() else None
+    return installed_file(file.package)
+
+
+def fetch(file: WeightsFile, folder: Path | None = None) -> Path:
+    """Return the file with the right sha256: shipped, here already, or fetched into ``folder``.
+
+    The folder is the cache by default. The file's addresses are tried in order, then the user's Python
+    package index. Raises DownloadError, which says what file to put where, when none delivers it, and when a
+    shipped file is not what was shipped.
+    """
+    path = local_path(file, folder)
     if path is not None and file_sha256(path) == file.sha256:
         return path
     if file.shipped:
         raise DownloadError(
             f"{_SHIPPED / file.name}, part of this package, is missing or damaged; install objectspace again"
         )
+    target = (folder or cache_folder()) / file.name
     reasons = []
     for url in file.urls:
         try:
-            return _download(file, url)
+            return _download(file, url, target)
         except (
             OSError,
             ValueError,
         ) as problem:  # requests' errors are OSErrors; a wrong hash is a ValueError
             reasons.append(f"{url} ({_brief(problem)})")
+    if file.package is not None:
+        try:
+            return fetch_packaged(file.package, file.sha256, target)
+        except (OSError, DownloadError, InputError) as problem:
+            reasons.append(f"{file.package} ({_brief(problem)})")
+    instead = f"; or take {file.instead}" if file.instead else ""
     raise DownloadError(
         f"{file.name} could not be fetched: {'; '.join(reasons)}. Put the file ({file.size:,} bytes, sha256 "
-        f"{file.sha256}) at {cache_folder() / file.name}, or load the detector or encoder "
-        "from a copy, as weights="
+        f"{file.sha256}) at {target}, or load the detector or encoder from a copy, as weights={instead}"
     )
 
 
@@ -186,7 +212,7 @@ def state_dict_sha256(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _download(file: WeightsFile, url: str) -> Path:
+def _download(file: WeightsFile, url: str, target: Path) -> Path:
     import pooch
 
     # Failures are reported in one sentence at the end, not address by address.
@@ -196,14 +222,16 @@ def _download(file: WeightsFile, url: str) -> Path:
     fetched = pooch.retrieve(
         url,
         known_hash=f"sha256:{file.sha256}",
-        fname=file.name,
-        path=cache_folder(),
+        fname=target.name,
+        path=target.parent,
         downloader=pooch.HTTPDownloader(timeout=_TIMEOUT_S),
     )
     return Path(fetched)
 
 
 def _brief(problem: Exception) -> str:
+    if isinstance(problem, ObjectspaceError):
+        return str(problem)
     if isinstance(problem, ValueError):
         return "other content than expected"
     return getattr(problem, "strerror", None) or type(problem).__name__

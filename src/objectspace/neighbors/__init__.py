@@ -8,6 +8,8 @@ neighbor is lost to rounding, and two vectors have the same distance in any sear
 Vectors that do not fit in memory are searched on disk, block by block, with the same answers
 (:class:`StreamedIndex`).
 
+Several parts of a row are searched together without a copy (:class:`JointIndex`).
+
 Equal distances are ordered by object id. The cosine distance is ``1 - cos``, in [0, 2]; a zero vector has no
 direction and is at distance 1 from everything, itself included.
 """
@@ -16,7 +18,20 @@ from __future__ import annotations
 
 from objectspace.neighbors.distances import METRICS
 from objectspace.neighbors.exact import ExactIndex, nearest
+from objectspace.neighbors.joint import JointIndex
+from objectspace.neighbors.joint_vectors import Block, JointVectors, Part
 from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors
 from objectspace.neighbors.streamed import StreamedIndex
 
-__all__ = ["METRICS", "NO_NEIGHBOR", "ExactIndex", "Neighbors", "StreamedIndex", "nearest"]
+__all__ = [
+    "METRICS",
+    "NO_NEIGHBOR",
+    "Block",
+    "ExactIndex",
+    "JointIndex",
+    "JointVectors",
+    "Neighbors",
+    "Part",
+    "StreamedIndex",
+    "nearest",
+]

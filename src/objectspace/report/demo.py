@@ -67,7 +67,7 @@ def make_demo(
     for stage, job, store in (("find", finding, out / FOUND), ("look up", drawn, out / TRUE)):
         index(photos, store, job, progress=_of_stage(progress, stage))
     found = open_store(out / FOUND)
-    sheets = {name: _sheet(found, name, out) for name in finding.load().recipes()}
+    sheets = {name: _sheet(found, name, out) for name in found.space_names}
     return Demo(world, out / FOUND, out / TRUE, sheets, write_report(open_store(out / TRUE), out / REPORT))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objectspace.search.answers import UNLABELED, Answer, Approximation, Queries, distance_text
+from objectspace.search.answers import UNLABELED, Answer, AnswerParts, Approximation, Queries, distance_text
 from objectspace.search.choices import choose_targets, default_space
 from objectspace.search.filters import IMAGE, SearchFilters
 from objectspace.search.space_search import SpaceSearch
@@ -11,6 +11,7 @@ __all__ = [
     "IMAGE",
     "UNLABELED",
     "Answer",
+    "AnswerParts",
     "Approximation",
     "Queries",
     "SearchFilters",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import counted
+from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, no_objects
 from objectspace.search.filters import SearchFilters
 from objectspace.store import SpaceIndex
@@ -27,7 +28,7 @@ class Queries:
 
     objects: (m) objects that the vectors were made of, none where they were made of texts; images: (m) the
         paths of their images; thumbnails: (m) a JPEG of each, none where the store has them
-    vectors: (n, d) float32
+    vectors: (n, d) float32; of a joint space part by part
     stored: whether the objects are in the store
     texts: (m) words that the vectors were made of, none where they were made of objects
     rows: (n) which of the objects (or texts) each vector was made of; None where it is one each
@@ -41,7 +42,7 @@ class Queries:
     """
 
     objects: Objects
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.float32] | JointVectors
     images: tuple[str, ...]
     stored: bool
     thumbnails: tuple[bytes, ...] = ()
@@ -74,6 +75,29 @@ class Approximation:
         return {"kind": self.index.kind, **asdict(self.index.recall), "unindexed": self.unindexed}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerParts:
+    """What each part of a joint space contributes to the similarities of an answer.
+
+    names: (p) of the parts; shares: (p,) their weights as shares of 1
+    cosines: (k, p) of the query and each neighbor in each part
+    """
+
+    names: tuple[str, ...]
+    shares: NDArray[np.float64]
+    cosines: NDArray[np.float64]
+
+    @property
+    def similarities(self) -> NDArray[np.float64]:
+        """The contribution of each part (k, p), which sum to the neighbor's cosine similarity."""
+        return self.cosines * self.shares
+
+    def to_json(self, row: int) -> dict[str, Any]:
+        """Return the parts of one neighbor as plain JSON values: cosine and contribution, by name."""
+        columns = zip(self.names, self.cosines[row].tolist(), self.similarities[row].tolist(), strict=True)
+        return {name: {"cosine": cosine, "similarity": part} for name, cosine, part in columns}
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Answer:
     """The nearest objects of one query, nearest first.
@@ -86,6 +110,7 @@ class Answer:
     neighbors: (k) objects, ``images`` the paths of their images, ``distance`` (k,) float64
     approximate: the index that proposed them, None where they are the true ones
     filters: which neighbors were asked for
+    parts: in a joint space, how much of each similarity came from which part; otherwise None
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> (answer,) = search.nearest(search.stored(osp.choose_targets(search, 1)), k=3)
@@ -108,6 +133,7 @@ class Answer:
     point: tuple[float, float] | None = None
     approximate: Approximation | None = None
     filters: SearchFilters = field(default_factory=SearchFilters)
+    parts: AnswerParts | None = None
 
     def __repr__(self) -> str:
         query = " · ".join(self.texts or map(str, self.query.label))
@@ -133,6 +159,7 @@ class Answer:
                     "rank": row + 1,
                     **_row_json(self.neighbors, row, image),
                     "distance": float(self.distance[row]),
+                    **({} if self.parts is None else {"parts": self.parts.to_json(row)}),
                 }
                 for row, image in enumerate(self.images)
             ],

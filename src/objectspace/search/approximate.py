@@ -18,7 +18,7 @@ from objectspace.errors import QueryError
 from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, Neighbors, StreamedIndex
 from objectspace.neighbors.distances import pair_distances
 from objectspace.neighbors.rows import Rows, check_queries
-from objectspace.store import Recall, SpaceIndex, StoredSpace, StoredVectors
+from objectspace.store import Recall, SpaceIndex, StoredJointVectors, StoredSpace, StoredVectors
 
 #: A filter that leaves at most this many rows is answered exactly: it costs no more than looking them up.
 FEW = 2048
@@ -195,6 +195,8 @@ def approximate_index(space: StoredSpace, *, metric: str) -> ApproximateIndex:
     Raises QueryError where the space has none, or one of another metric.
     """
     build = f"objectspace index-space STORE --space {space.name} --metric {metric}"
+    if isinstance(space.vectors, StoredJointVectors):
+        raise QueryError(f"joint space {space.name} has no approximate index; it is searched exactly")
     if space.index is None:
         raise QueryError(f"space {space.name} has no approximate index; build it with: {build}")
     if space.index.metric != metric:

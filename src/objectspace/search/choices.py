@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from objectspace.embeddings.joint import JOINT
 from objectspace.errors import QueryError
 from objectspace.search.space_search import SpaceSearch
 from objectspace.store import Store
@@ -10,12 +11,14 @@ from objectspace.store import Store
 def default_space(store: Store, object_id: str | None = None) -> str:
     """Return the space to search where none is named: the first crop space, else the first by name.
 
-    A space from which something was erased must be named. With ``object_id`` only spaces that hold that
-    object count. Raises QueryError where there is none.
+    Joint spaces come last. A space from which something was erased must be named. With ``object_id`` only
+    spaces that hold that object count. Raises QueryError where there is none.
     """
     recipes = {name: store.recipe(name) for name in store.space_names}
     whole = [name for name in recipes if recipes[name].erasure is None]
-    spaces = sorted(whole, key=lambda name: (recipes[name].route != "crop", name))
+    spaces = sorted(
+        whole, key=lambda name: (recipes[name].route != "crop", recipes[name].route == JOINT, name)
+    )
     for space in spaces:
         if object_id is None or store.stored_space(space).vectors.rows([object_id])[0] >= 0:
             return space

@@ -4,21 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import QueryError
-from objectspace.neighbors import METRICS, NO_NEIGHBOR, ExactIndex, StreamedIndex
+from objectspace.neighbors import (
+    METRICS,
+    NO_NEIGHBOR,
+    ExactIndex,
+    JointIndex,
+    JointVectors,
+    Neighbors,
+    StreamedIndex,
+)
+from objectspace.neighbors.joint_vectors import combine
 from objectspace.objects.records import no_objects
-from objectspace.search.answers import Answer, Approximation, Queries
+from objectspace.search.answers import Answer, AnswerParts, Approximation, Queries
 from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.search.filters import IMAGE, SearchFilters, common_value, shared_values, value_groups
 from objectspace.search.space_objects import SpaceObjects
-from objectspace.store import Store, StoredSpace
+from objectspace.store import Store, StoredJointVectors, StoredSpace
 
-Index = ExactIndex | StreamedIndex | ApproximateIndex
+
+class Index(Protocol):
+    """What searches a space: in memory, on disk, part by part, or by an index."""
+
+    def grouped(self, groups: NDArray[Any], /) -> Index:
+        """Return an index of the same vectors in other groups."""
+        ...
+
+    def nearest(
+        self,
+        queries: Any,
+        *,
+        k: int,
+        allowed: NDArray[np.bool_] | None = None,
+        query_groups: NDArray[Any] | None = None,
+    ) -> Neighbors:
+        """Return the k nearest of each query."""
+        ...
+
 
 #: Vectors of more bytes than this (2 GiB) are not read into memory but searched on disk, block by block.
 IN_MEMORY = 1 << 31
@@ -70,7 +98,10 @@ class SpaceSearch:
         self.store, self.metric = store, metric
         stored = store.stored_space(space)
         self.space: Space | StoredSpace = stored
-        if not approximate and 4 * len(stored) * stored.dimension <= IN_MEMORY:
+        if isinstance(stored.vectors, StoredJointVectors):
+            if stored.vectors.nbytes <= IN_MEMORY:
+                self.space = replace(stored, vectors=stored.vectors.read())
+        elif not approximate and 4 * len(stored) * stored.dimension <= IN_MEMORY:
             self.space = store.space(space)
         #: The objects of the space, row for row with its vectors.
         self.objects = SpaceObjects(store, stored)
@@ -99,13 +130,18 @@ class SpaceSearch:
     def mean(self, queries: Queries) -> Queries:
         """Return all queries as one: the mean of their vectors; for cosine of their vectors of length one.
 
-        Its distances rank objects by their mean squared euclidean distance, or mean cosine, to the queries.
+        Its distances rank objects by their mean squared euclidean distance, or mean cosine, to the queries;
+        in a joint space each part has its own mean, of unit length again.
         Raises QueryError where there is none, and where a vector of length zero has no direction.
         """
         if not len(queries):
             raise QueryError("a mean needs at least one query")
-        vector = self._directed(queries.vectors).mean(axis=0, keepdims=True)
         rows = (tuple(made_of for row in range(len(queries)) for made_of in queries.made_of(row)),)
+        if isinstance(queries.vectors, JointVectors):
+            count = len(queries)
+            mean = combine([(queries.vectors, np.full((1, count), 1 / count))])
+            return replace(queries, vectors=mean, rows=rows)
+        vector = self._directed(queries.vectors).mean(axis=0, keepdims=True)
         return replace(queries, vectors=vector.astype(np.float32), rows=rows)
 
     def unlike(self, queries: Queries, object_ids: Sequence[str]) -> Queries:
@@ -126,9 +162,17 @@ class SpaceSearch:
         rows = self.objects.rows_of(object_ids)
         if both := set(object_ids) & set(queries.objects.object_id.tolist()):
             raise QueryError(f"object {min(both)} is to be like and unlike; name it once")
-        away = self._directed(self.space.vectors[rows]).mean(axis=0)
+        others = self.objects.take(rows)
+        if isinstance(queries.vectors, JointVectors):
+            count = len(queries)
+            terms: list[tuple[Any, NDArray[np.float64]]] = [
+                (queries.vectors, 2 * np.eye(count)),
+                (self.space.vectors[rows], np.full((count, len(rows)), -1 / len(rows))),
+            ]
+            return replace(queries, vectors=combine(terms), unlike=others)
+        away = self._directed(np.asarray(self.space.vectors[rows])).mean(axis=0)
         moved = 2 * self._directed(queries.vectors) - away
-        return replace(queries, vectors=moved.astype(np.float32), unlike=self.objects.take(rows))
+        return replace(queries, vectors=moved.astype(np.float32), unlike=others)
 
     def nearest(
         self,
@@ -266,9 +310,18 @@ class SpaceSearch:
                     point=queries.point,
                     approximate=self.approximate,
                     filters=filters,
+                    parts=self._parts(queries, number, one.rows),
                 )
             )
         return answers
+
+    def _parts(self, queries: Queries, number: int, rows: NDArray[np.int64]) -> AnswerParts | None:
+        """Return what each part contributes to the similarity of a query and rows; None in a plain space."""
+        vectors = queries.vectors
+        if not isinstance(self._index, JointIndex) or not isinstance(vectors, JointVectors):
+            return None
+        cosines = self._index.cosines(vectors, np.full(len(rows), number), rows)
+        return AnswerParts(tuple(part.name for part in vectors.parts), vectors.shares, cosines)
 
     def _directed(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the vectors (n, d) as they are averaged: for cosine of length one, otherwise unchanged."""
@@ -296,4 +349,6 @@ def _open_index(space: Space | StoredSpace, metric: str, approximate: bool) -> I
         return ExactIndex(space.vectors, space.object_id, metric=metric)
     if approximate:
         return approximate_index(space, metric=metric)
+    if isinstance(space.vectors, JointVectors):
+        return JointIndex(space.vectors, space.object_id, metric=metric)
     return StreamedIndex(space.vectors, space.object_id, metric=metric)

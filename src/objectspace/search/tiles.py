@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import PIL.Image
@@ -26,6 +26,7 @@ class Tile:
 
     picture: (h, w, 3) uint8; label: None where it is not known; distance: to the target, None for itself
     words: a text, shown in the picture's place; note: more about a target, in short lines
+    parts: in a joint space, what each part contributes to the similarity, by name; otherwise empty
     """
 
     picture: Picture
@@ -33,6 +34,7 @@ class Tile:
     distance: float | None = None
     words: str | None = None
     note: str | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         height, width = self.picture.shape[:2]
@@ -68,9 +70,18 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
         masked = recipe.crop is not None and recipe.crop.get("background") == "black"
         near = answer.neighbors
         pictures = _pictures([thumbnails[str(name)] for name in near.object_id], near, masked)
-        tiles = zip(pictures, near.label.tolist(), answer.distance.tolist(), strict=True)
-        rows.append(SheetRow(_target(thumbnails, answer, masked), tuple(Tile(*tile) for tile in tiles)))
+        columns = zip(pictures, near.label.tolist(), answer.distance.tolist(), _parts(answer), strict=True)
+        tiles = tuple(Tile(one, label, far, parts=parts) for one, label, far, parts in columns)
+        rows.append(SheetRow(_target(thumbnails, answer, masked), tiles))
     return rows
+
+
+def _parts(answer: Answer) -> list[dict[str, float]]:
+    """Return what each part contributes to the similarity of each neighbor; nothing in a plain space."""
+    if answer.parts is None:
+        return [{} for _ in answer.images]
+    rows = answer.parts.similarities.tolist()
+    return [dict(zip(answer.parts.names, row, strict=True)) for row in rows]
 
 
 def _stored_thumbnails(store: Store, answers: Sequence[Answer]) -> dict[str, bytes]:

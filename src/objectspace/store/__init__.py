@@ -26,7 +26,7 @@ from objectspace.store.store_records import (
     StoreInfo,
     indexed_key,
 )
-from objectspace.store.vectors import StoredSpace, StoredVectors
+from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors
 from objectspace.store.writer import Writer, open_writer
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "SpaceRows",
     "Store",
     "StoreInfo",
+    "StoredJointVectors",
     "StoredSpace",
     "StoredVectors",
     "Writer",

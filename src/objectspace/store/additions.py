@@ -203,6 +203,10 @@ def known_factors(batch: Batch, stored: Stored) -> dict[str, dict[str, Any]]:
 
 def check_recipe(name: str, recipe: Recipe, stored: Stored, dimension: int | None = None) -> None:
     """Raise RecipeError where the store has a space of that name and vectors of another recipe in it."""
+    if name in stored.manifest.joint_spaces:
+        raise RecipeError(
+            f"{name} of {stored.path} is a joint space, which holds no vectors; give these another name"
+        )
     held = stored.manifest.spaces.get(name)
     if held is None:
         return

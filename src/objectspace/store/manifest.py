@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from objectspace._version import __version__
+from objectspace.embeddings.joint import joint_parts, part_recipes
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, StoreError, StoreVersionError
 from objectspace.files import flush_to_disk, open_regular
@@ -58,6 +59,7 @@ class Manifest:
     tables: table -> Lance version; spaces: space -> recipe, dimension, index; sources: source -> recipe
     models: model -> the arguments that loaded it, paths among them: where its files were, no promise
     files: table -> the files of its version -> the first 16 hex digits of each one's sha256
+    joint_spaces: joint space -> recipe; it has no table, as its parts have
     """
 
     tables: Mapping[str, int] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class Manifest:
     sources: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    joint_spaces: Mapping[str, Recipe] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as in the file."""
@@ -77,6 +80,7 @@ class Manifest:
             "sources": {name: dict(recipe) for name, recipe in self.sources.items()},
             "models": {name: dict(arguments) for name, arguments in self.models.items()},
             "files": {name: dict(files) for name, files in self.files.items()},
+            "joint_spaces": {name: recipe.to_json() for name, recipe in self.joint_spaces.items()},
         }
 
 
@@ -124,6 +128,7 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
     entries = _mapping(value, "spaces", folder)
     sources = _mapping(value, "sources", folder)
     models = _mapping(value, "models", folder)
+    joints = _mapping(value, "joint_spaces", folder) if "joint_spaces" in value else {}
     for name, version in tables.items():
         if name not in BASE_TABLES and not name.startswith(SPACES):
             raise _damaged(folder, f"it names an unknown table {name!r}")
@@ -138,7 +143,8 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
     if not all(isinstance(arguments, dict) for arguments in models.values()):
         raise _damaged(folder, "a model has no arguments")
     spaces = {name: _space(name, entry, folder) for name, entry in entries.items()}
-    return Manifest(tables, spaces, sources, models, _files(value, tables, folder))
+    joint_spaces = {name: _joint_space(name, recipe, spaces, folder) for name, recipe in joints.items()}
+    return Manifest(tables, spaces, sources, models, _files(value, tables, folder), joint_spaces)
 
 
 def _files(value: dict[str, Any], tables: Mapping[str, Any], folder: Path) -> dict[str, dict[str, str]]:
@@ -169,6 +175,24 @@ def _space(name: str, entry: Any, folder: Path) -> SpaceEntry:
         return SpaceEntry(recipe, dimension, SpaceIndex.from_json(entry["index"]))
     except (AttributeError, TypeError, KeyError, ValueError):
         raise _damaged(folder, f"the index of space {name} has no kind, settings or recall") from None
+
+
+def _joint_space(name: str, value: Any, spaces: Mapping[str, SpaceEntry], folder: Path) -> Recipe:
+    try:
+        check_space_name(name)
+        recipe = Recipe.from_json(value)
+        parts, recorded = joint_parts(recipe), part_recipes(recipe)
+        named = all(isinstance(part.name, str) and part.spaces for part in parts)
+        known = named and bool(parts) and {space for part in parts for space in part.spaces} <= set(recorded)
+    except InputError as error:
+        raise _damaged(folder, str(error)) from None
+    except (AttributeError, TypeError, KeyError, ValueError):
+        known = False
+    if not known:
+        raise _damaged(folder, f"joint space {name} has no parts")
+    if name in spaces:
+        raise _damaged(folder, f"{name} is a space and a joint space")
+    return recipe
 
 
 def _mapping(value: dict[str, Any], key: str, folder: Path) -> dict[str, Any]:

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
 from objectspace.errors import QueryError, counted
 from objectspace.images import Failure
+from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store.border import check_schema, checked, damaged
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
+from objectspace.store.joint import check_parts, joint_vectors
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.pins import Pin
 from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
-from objectspace.store.vectors import StoredSpace, StoredVectors, vector_block
+from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, vector_block
 
 
 def open_store(path: Path | str) -> Store:
@@ -64,8 +66,8 @@ class Store:
 
     @property
     def space_names(self) -> list[str]:
-        """The spaces, in the order of their names."""
-        return sorted(self._manifest.spaces)
+        """The spaces, joint ones among them, in the order of their names."""
+        return sorted([*self._manifest.spaces, *self._manifest.joint_spaces])
 
     @property
     def sources(self) -> dict[str, dict[str, Any]]:
@@ -211,7 +213,13 @@ class Store:
         return places.astype(np.int64)
 
     def space(self, name: str) -> Space:
-        """Return the vectors of a space, (n, d) float32 in memory. Raises QueryError for an unknown space."""
+        """Return the vectors of a space, (n, d) float32 in memory; of a joint one its parts, and written out.
+
+        Raises QueryError for an unknown space.
+        """
+        if name in self._manifest.joint_spaces:
+            joint = self._joint_vectors(name).read()
+            return Space(name, self.recipe(name), joint.object_ids(), np.asarray(joint), joint)
         table, entry = self._space_table(name), self._manifest.spaces[name]
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
@@ -223,7 +231,9 @@ class Store:
 
     def recipe(self, name: str) -> Recipe:
         """Return the recipe of a space. Raises QueryError for an unknown space."""
-        self._space_table(name)
+        self._members_table(name)
+        if name in self._manifest.joint_spaces:
+            return self._manifest.joint_spaces[name]
         return self._manifest.spaces[name].recipe
 
     def members(self, name: str) -> list[str]:
@@ -240,13 +250,33 @@ class Store:
         rows: positions in :meth:`members`, in any order
         Raises QueryError for an unknown space.
         """
+        if name in self._manifest.joint_spaces:
+            return np.asarray(self._joint_vectors(name)[rows])
         table = self._space_table(name)
         return StoredVectors(table, self._manifest.spaces[name].dimension, self._pin)[rows]
 
     def stored_space(self, name: str) -> StoredSpace:
         """Return a space that stays on disk, with its index. Raises QueryError for an unknown space."""
+        if name in self._manifest.joint_spaces:
+            return StoredSpace(name, self.recipe(name), self._joint_vectors(name))
         table, entry = self._space_table(name), self._manifest.spaces[name]
         return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension, self._pin), entry.index)
+
+    def joint_vectors(self, name: str) -> JointVectors:
+        """Return the parts of a joint space, which stay on disk.
+
+        Raises QueryError for another space and where a part is gone, RecipeError where one was made anew.
+        """
+        return self._joint_vectors(name)
+
+    def _joint_vectors(self, name: str) -> StoredJointVectors:
+        objects = self._members_table(name)
+        recipe = self._manifest.joint_spaces.get(name)
+        if recipe is None:
+            raise QueryError(f"space {name} of {self.path} is no joint space, it has no parts")
+        check_parts(name, recipe, list(self._manifest.spaces))
+        members = StoredVectors(objects, 0, self._pin)
+        return joint_vectors(name, recipe, members, self.stored_space, self.object_rows)
 
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
         """Return the cell around which each vector of a space was cut, row for row with :meth:`space`.
@@ -254,6 +284,8 @@ class Store:
         head, cell_x, cell_y, anchor, cells_outside: each (n,) int32, -1 where there is none
         Raises QueryError for an unknown space.
         """
+        if name in self._manifest.joint_spaces:
+            return {column: np.full(len(self), -1, np.int32) for column in CELL_COLUMNS}
         rows = read_rows(self._space_table(name), CELL_COLUMNS)
         return {
             column: rows[column].combine_chunks().fill_null(-1).to_numpy().astype(np.int32)
@@ -261,11 +293,19 @@ class Store:
         }
 
     def _space_info(self, name: str) -> SpaceInfo:
+        if name in self._manifest.joint_spaces:
+            return SpaceInfo(name, *self._joint_vectors(name).shape, self.recipe(name))
         entry, table = self._manifest.spaces[name], self._space_table(name)
         unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension, self._pin).unindexed
         return SpaceInfo(name, table.count_rows(), entry.dimension, entry.recipe, entry.index, unindexed)
 
+    def _members_table(self, name: str) -> Any:
+        """Return the table whose rows are those of a space: all objects for a joint one."""
+        return self._table("objects") if name in self._manifest.joint_spaces else self._space_table(name)
+
     def _space_table(self, name: str) -> Any:
+        if name in self._manifest.joint_spaces:
+            raise QueryError(f"{name} of {self.path} is a joint space; name one of its parts' spaces")
         if name not in self._manifest.spaces:
             known = ", ".join(self.space_names) or "none yet"
             raise QueryError(f"no space {name} in {self.path}; its spaces: {known}")
@@ -315,8 +355,9 @@ class Store:
         return checked(self.path, "objects", read_rows(self._table("objects"), columns), key="object_id")
 
     def _member_rows(self, space: str) -> pa.ChunkedArray:
-        rows = read_rows(self._space_table(space), ["object_id"])
-        return checked(self.path, SPACES + space, rows, key="object_id")["object_id"]
+        rows = read_rows(self._members_table(space), ["object_id"])
+        table = "objects" if space in self._manifest.joint_spaces else SPACES + space
+        return checked(self.path, table, rows, key="object_id")["object_id"]
 
     def _places(self, keys: pa.ChunkedArray, among: pa.ChunkedArray, table: str) -> NDArray[np.int32]:
         """Return the place of each key of a table among others. Raises StoreError where one is not there."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import StoreError
+from objectspace.neighbors import JointVectors, Part
 from objectspace.store import tables
 from objectspace.store.columns import text_array
 from objectspace.store.indexes import SpaceIndex
@@ -141,12 +142,33 @@ def vector_block(batch: Any, dimension: int, place: Any) -> NDArray[np.float32]:
     return block
 
 
+class StoredJointVectors(JointVectors):
+    """The vectors of a joint space, row for row with the objects of the store."""
+
+    def __init__(self, parts: Sequence[Part], objects: StoredVectors) -> None:
+        super().__init__(parts, len(objects))
+        self._objects = objects
+
+    def read(self) -> StoredJointVectors:
+        """Return the vectors in memory."""
+        return StoredJointVectors(self[:].parts, self._objects)
+
+    def object_ids(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> NDArray[np.str_]:
+        """Return the object id of each of some rows, or of all."""
+        return self._objects.object_ids(rows)
+
+    def rows(self, object_ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
+        """Return the row of each object (m,), -1 for one that is not in the store."""
+        return self._objects.rows(object_ids)
+
+
 @dataclass(frozen=True, eq=False)
 class StoredSpace:
     """A space that stays on disk; otherwise as :class:`objectspace.embeddings.spaces.Space`.
 
     ``vectors.rows(ids)`` and ``vectors.object_ids(rows)`` read a few; ``object_id`` reads all, once.
 
+    vectors: of a joint space its parts, as ``Store.joint_vectors`` gives them
     index: its approximate index, None where none was built
 
     >>> stored = store.stored_space("demo-crop")
@@ -156,7 +178,7 @@ class StoredSpace:
 
     name: str
     recipe: Recipe
-    vectors: StoredVectors
+    vectors: StoredVectors | StoredJointVectors
     index: SpaceIndex | None = None
 
     def __len__(self) -> int:

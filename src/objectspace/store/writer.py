@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from objectspace.embeddings.spaces import Recipe
-from objectspace.errors import QueryError, StoreBusyError, StoreError
+from objectspace.errors import QueryError, RecipeError, StoreBusyError, StoreError
 from objectspace.files import flush_to_disk
 from objectspace.images import Failure
 from objectspace.store import columns, tables
@@ -44,7 +44,7 @@ from objectspace.store.manifest import (
     write_manifest,
 )
 from objectspace.store.pins import READERS, pinned_versions
-from objectspace.store.store_records import Batch, objects_digest
+from objectspace.store.store_records import Batch, check_space_name, objects_digest
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
 
@@ -310,6 +310,31 @@ class Writer:
             published[name] = replace(entry, index=index)
         return index
 
+    def declare_joint(self, name: str, recipe: Recipe, *, replaces: bool = False) -> None:
+        """Declare a joint space of spaces of this store, in one step; one that is there already stays.
+
+        replaces: whether a joint space of that name and another recipe is replaced
+        Raises RecipeError where ``name`` is another space, or a joint space of another recipe that is not
+        replaced; InputError for a name that no space can have; StoreError where writing failed.
+        """
+        self._recover()
+        check_space_name(name)
+        manifest = self._stored.manifest
+        if name in manifest.spaces:
+            raise RecipeError(
+                f"{name} of {self.path} is a space of its own; give the joint space another name"
+            )
+        held = manifest.joint_spaces.get(name)
+        if held == recipe:
+            return
+        if held is not None and not replaces:
+            raise RecipeError(
+                f"joint space {name} of {self.path} has other parts, weights or recipes; "
+                f"give the new one another name"
+            )
+        with self._publishing(joint_spaces={name: recipe}):
+            pass
+
     def finish(self) -> None:
         """Join small fragments, bring the indices up to date and delete old versions; no row changes."""
         self._recover()
@@ -388,6 +413,7 @@ class Writer:
         spaces: Mapping[str, SpaceEntry] | None = None,
         sources: Mapping[str, Mapping[str, Any]] | None = None,
         models: Mapping[str, Mapping[str, Any]] | None = None,
+        joint_spaces: Mapping[str, Recipe] | None = None,
     ) -> Iterator[None]:
         """Publish what is written in the block in one step at its end; an exception leaves no trace."""
         self._whole = False
@@ -400,6 +426,7 @@ class Writer:
                 sources={**before.sources, **(sources or {})},
                 models={**before.models, **(models or {})},
                 files=self._checked_files(before),
+                joint_spaces={**before.joint_spaces, **(joint_spaces or {})},
             )
             if manifest != before:
                 write_manifest(self.path, manifest)

@@ -11,13 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.errors import CfgError, DownloadError, InputError, ModelError, NonFiniteError, WeightsError
+from objectspace.errors import (
+    CfgError,
+    DownloadError,
+    InputError,
+    ModelError,
+    ModelWarning,
+    NonFiniteError,
+    WeightsError,
+)
+from objectspace.files import file_sha256
 from objectspace.images import Image, halved, image_from_array
 from objectspace.models import weights as weights_module
-from objectspace.models.darknet.architectures import ARCHITECTURES
+from objectspace.models.darknet.architectures import ARCHITECTURES, Architecture
 from objectspace.models.darknet.cfg import parse_cfg
 from objectspace.models.darknet.network import load_network, write_weights
-from objectspace.models.detectors import Detector, load_detector
+from objectspace.models.detectors import Detector, darknet_models, load_detector
 from objectspace.models.detectors.predictions import Predictions, unsuppressed
 from objectspace.models.maps import MapRun
 from objectspace.objects.boxes import stretch_frame
@@ -491,6 +500,35 @@ def test_names_come_from_a_file(tmp_path: Path, files: tuple[Path, Path]) -> Non
     assert find(named, Prediction(FINE, 0, x=0, y=0, label=0)).label.tolist() == ["couch"]
 
 
+@pytest.fixture
+def published(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """The small network as if its weights were published, trained with anchors 1 and 2 at the finer head."""
+    known = weights_module.WeightsFile("small.weights", file_sha256(files[1]), (), 0, "none", "a test")
+    _, *layers = CFG.replace("mask=0,1", "mask=1,2").split("[convolutional]")
+    small = Architecture("small", (64, 32), lambda: ["[convolutional]" + layer for layer in layers], known)
+    monkeypatch.setattr(darknet_models, "ARCHITECTURES", {"small": small})
+    return files
+
+
+def test_published_weights_under_other_anchors_are_warned_of(published: tuple[Path, Path]) -> None:
+    words = (
+        r"small\.cfg, line 29, layer 6 \[yolo\] predicts boxes of wrong sizes: .* published as small, were "
+        r"trained with mask=1,2 there, of anchors=4,4, 6,3, 16,8, 20,20; write that into the cfg, or name "
+    )
+    with pytest.warns(ModelWarning, match=words) as warned:
+        load_detector(published[0], weights=published[1], precision="float32")
+    assert len(warned) == 1
+
+
+def test_the_anchors_that_they_were_trained_with_are_not(
+    published: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "right.cfg").write_text(CFG.replace("mask=0,1", "mask=1,2"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_detector(tmp_path / "right.cfg", weights=published[1], precision="float32")
+
+
 def test_names_of_another_number_are_refused(tmp_path: Path, files: tuple[Path, Path]) -> None:
     (tmp_path / "names").write_text("cat\ndog\n")
     with pytest.raises(InputError, match=r"names has 2 names, but .*small\.cfg has 3 classes"):
@@ -570,7 +608,7 @@ def test_a_name_takes_weights_by_path_and_is_letterboxed(tmp_path: Path) -> None
 
 
 def test_a_name_offline_says_which_file_to_put_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(file: object, url: str) -> Path:
+    def offline(file: object, url: str, target: Path) -> Path:
         raise ConnectionError
 
     monkeypatch.setenv("OBJECTSPACE_CACHE", str(tmp_path))

@@ -62,11 +62,11 @@ def measure_pairs(
 ) -> PairShares:
     """Measure pairs of each object with its k nearest of other groups in ``both`` (n, d), rows aligned.
 
+    All that are exactly as far as the k-th make pairs.
     Holds two n x n matrices. Intervals are over the query objects, by whole groups.
     """
     near = find_neighbors(both, ids, groups, k=k, metric=metric)
-    query, place = np.nonzero(near >= 0)
-    neighbor = near[query, place]
+    query, neighbor = near.query, near.neighbor
     by_object, by_context = (_ranks(vectors, groups, metric) for vectors in (alone, around))
     objects, contexts = by_object[query, neighbor], by_context[query, neighbor]
     null = []

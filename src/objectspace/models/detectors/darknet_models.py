@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from objectspace.errors import InputError, ModelError
+from objectspace.errors import InputError, ModelError, ModelWarning
 from objectspace.files import content_id, file_sha256, recipe_digest
 from objectspace.images import Pixels
 from objectspace.models import batches
+from objectspace.models.darknet.architectures import ARCHITECTURES
 from objectspace.models.darknet.cfg import Cfg
-from objectspace.models.darknet.layers import INPUT, Convolution, Layer, Layers, Yolo
+from objectspace.models.darknet.layers import INPUT, Convolution, Layer, Layers, Yolo, read_layers
 from objectspace.models.darknet.network import DarknetNetwork, load_network
 from objectspace.models.detectors import Detector
 from objectspace.models.detectors.passes import check_thresholds
@@ -129,6 +131,9 @@ def load_darknet(
     """Load the detector of a cfg and its weight file; see :func:`objectspace.models.detectors.load_detector`.
 
     names: of the classes, or the file that holds them
+
+    Warns (ModelWarning) where published weights meet a cfg whose anchors are not those that they were trained
+    with.
     """
     where = resolve_device(device)
     numbers = resolve_precision(precision, where)
@@ -136,10 +141,12 @@ def load_darknet(
     if (channels := network.layers.input_shape[0]) != 3:
         raise cfg.net.error(f"channels={channels}, expected 3, as photos are read in red, green and blue")
     labels = _class_names(network.layers, names)
+    sha256 = file_sha256(Path(weights))
+    _warn_of_other_anchors(network.layers, sha256)
     recipe = {
         "family": "darknet",
         "cfg": cfg.sha256,
-        "weights": file_sha256(Path(weights)),
+        "weights": sha256,
         "names": content_id("\n".join(labels).encode()),
         "input_wh": list(network.layers.input_wh),
         "resize": resize,
@@ -147,6 +154,30 @@ def load_darknet(
         "precision": numbers,
     }
     return DarknetDetector(name, network, recipe, labels, where)
+
+
+def _warn_of_other_anchors(layers: Layers, sha256: str) -> None:
+    """Warn of heads whose anchors are not those that published weights of this sha256 were trained with."""
+    published = next((known for known in ARCHITECTURES.values() if known.weights.sha256 == sha256), None)
+    if published is None:
+        return
+    trained = {head.number: head.settings for head in read_layers(published.cfg()).heads}
+    for head in layers.heads:
+        own, known = head.settings, trained.get(head.number)
+        if isinstance(own, Yolo) and isinstance(known, Yolo) and _anchors(own) != _anchors(known):
+            mask = ",".join(str(number) for number in known.mask)
+            anchors = ", ".join(f"{width:g},{height:g}" for width, height in known.anchors)
+            warnings.warn(
+                f"{head.where} predicts boxes of wrong sizes: the weights, published as {published.name}, "
+                f"were trained with mask={mask} there, of anchors={anchors}; write that into the cfg, or "
+                f"name the detector {published.name} in its place",
+                ModelWarning,
+                stacklevel=2,
+            )
+
+
+def _anchors(yolo: Yolo) -> list[tuple[float, float]]:
+    return [yolo.anchors[number] for number in yolo.mask]
 
 
 def _class_names(layers: Layers, given: Path | str | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -182,7 +213,7 @@ def _head(yolo: Layer, layers: Layers) -> Head:
         stride=yolo.stride,
         channels=tap.shape[0],
         grid_wh=(columns, rows),
-        anchors=np.array([yolo.settings.anchors[number] for number in yolo.settings.mask], np.float32),
+        anchors=np.array(_anchors(yolo.settings), np.float32),
         anchor_index=yolo.settings.mask,
     )
 

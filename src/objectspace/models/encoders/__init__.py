@@ -79,7 +79,8 @@ def load_encoder(
 ) -> Encoder:
     """Load the encoder of this name.
 
-    ``resnet50`` (torchvision's graph) · any name of timm's · ``local-dir:FOLDER`` with timm's ``config.json``
+    ``resnet50`` (torchvision's graph) · ``efficientnet-lite0``, whose weights come from the Python package
+    index · any name of timm's · ``local-dir:FOLDER`` with timm's ``config.json``
     and weights · ``open_clip:MODEL/WEIGHTS``, such as ``open_clip:ViT-B-32/laion2b_s34b_b79k``: a
     :class:`TextEncoder`; also ``open_clip:local-dir:FOLDER`` and ``open_clip:hf-hub:OWNER/REPOSITORY`` ·
     ``demo``, which is shipped and knows the drawn world only (docs/default-models.md).
@@ -99,6 +100,10 @@ def load_encoder(
         from objectspace.models.encoders.resnet import load_resnet50
 
         encoder = load_resnet50(weights, device, precision)
+    elif name == "efficientnet-lite0":
+        from objectspace.models.encoders.efficientnet import load_efficientnet_lite0
+
+        encoder = load_efficientnet_lite0(weights, device, precision)
     elif name == "demo":
         from objectspace.models.encoders.demo_encoder import load_demo
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import find_neighbors
+from objectspace.analyses.agreement import NearestNeighbors, find_neighbors
 from objectspace.analyses.context import BACKGROUNDS, Views
 from objectspace.analyses.groups import Codes, Groups, make_groups
 from objectspace.analyses.statistics import (
@@ -145,7 +145,7 @@ def measure_chairs(
             f"expected {FEWEST_IMAGES} or more"
         )
     groups = make_groups(images)
-    vectors, ids = space.vectors[people.rows], space.object_id[people.rows]
+    vectors, ids = space.searched[people.rows], space.object_id[people.rows]
     near = find_neighbors(vectors, ids, groups, k=k, metric=metric)
     company = _Company(near, groups, people.on, people.beside)
     both = people.beside.any()
@@ -174,9 +174,9 @@ def measure_views(
 
 
 class _Company:
-    """Neighbors (n, k) of people on chairs and beside chairs (n,)."""
+    """Neighbors of people on chairs and beside chairs (n,)."""
 
-    def __init__(self, near: Codes, groups: Groups, on: Bool, beside: Bool) -> None:
+    def __init__(self, near: NearestNeighbors, groups: Groups, on: Bool, beside: Bool) -> None:
         self.near, self.groups, self.on, self.beside = near, groups, on, beside
         self.values = self._shares(on)
 
@@ -219,9 +219,7 @@ class _Company:
 
     def _shares(self, on: Bool) -> Matrix:
         """Return the share (n,) of each person's neighbors that are on chairs."""
-        there = self.near >= 0
-        shares: Matrix = (there & on[self.near]).sum(1) / there.sum(1)
-        return shares
+        return self.near.mean(on[self.near.neighbor])
 
     def _random(self, on: Bool) -> Matrix:
         """Return the share (n,) of people on chairs among those of other photos."""

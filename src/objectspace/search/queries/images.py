@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.embeddings.joint import JOINT
 from objectspace.errors import ImageError, QueryError
 from objectspace.files import content_id, recipe_digest
 from objectspace.images import Failure, Image
@@ -17,9 +18,11 @@ from objectspace.objects.annotations import Annotated
 from objectspace.objects.boxes import area, clip
 from objectspace.objects.records import make_objects
 from objectspace.pipeline.engine_threads import run
+from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import ImageResult
 from objectspace.search import UNLABELED, Queries
-from objectspace.search.queries.networks import space_job
+from objectspace.search.queries.joint import joint_queries
+from objectspace.search.queries.networks import joint_job, space_job
 from objectspace.store import Store
 
 
@@ -84,19 +87,43 @@ def query_image(
     Queries(1 vector of 1 object, stored=False)
     """
     annotations = None if box is None else BoxReader(box)
+    if store.recipe(space).route == JOINT:
+        job, names = joint_job(store, space, annotations=annotations, device=device, confidence=confidence)
+        return _joint_queries(_run(image_path, job), space, store, image_path, names)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)
+    return _queries(_run(image_path, job), space, store, image_path)
+
+
+def _run(image_path: Path | str, job: LoadedJob) -> ImageResult:
+    """Return what a job makes of one photo. Raises ImageError."""
     # Through the engine, as on other threads the last digits of a vector may differ.
     (outcome,) = run([Path(image_path)], job, lambda image_id, contents: False)
     if isinstance(outcome, Failure):
         raise ImageError(*outcome)
     assert isinstance(outcome, ImageResult)
-    return _queries(outcome, space, store, image_path)
+    if not len(outcome.objects):
+        raise QueryError(f"nothing was detected in {image_path}; give the object's x1, y1, x2, y2 as box=")
+    return outcome
+
+
+def _joint_queries(
+    result: ImageResult, space: str, store: Store, image_path: Path | str, names: Mapping[str, str]
+) -> Queries:
+    """Return all objects of a photo as queries of a joint space; ``names``: its spaces -> the job's names."""
+    objects = result.objects
+    place = {name: row for row, name in enumerate(objects.object_id.tolist())}
+    given = {}
+    for name, made in names.items():
+        if (rows := result.vectors.get(made)) is not None:
+            vectors = np.full((len(objects), rows.vectors.shape[1]), np.nan, np.float32)
+            vectors[[place[str(one)] for one in rows.object_id]] = rows.vectors
+            given[name] = vectors
+    images = (str(image_path),) * len(objects)
+    return Queries(objects, joint_queries(store, space, given), images, False, result.thumbnails)
 
 
 def _queries(result: ImageResult, space: str, store: Store, image_path: Path | str) -> Queries:
     objects = result.objects
-    if not len(objects):
-        raise QueryError(f"nothing was detected in {image_path}; give the object's x1, y1, x2, y2 as box=")
     if space not in result.vectors and store.recipe(space).route == "query":
         raise QueryError(f"space {space} holds only what its detector found; search it without box=")
     if space not in result.vectors:

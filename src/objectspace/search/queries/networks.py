@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from objectspace.embeddings.crops import CropPolicy
+from objectspace.embeddings.joint import joint_parts
 from objectspace.embeddings.recipes import model_key
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, ModelError, ObjectspaceError, QueryError, RecipeError
@@ -60,6 +61,39 @@ def space_job(
     its files have changed, QueryError for a space of erased vectors or of vectors handed in.
     """
     recipe = store.recipe(space)
+    given = _job_parts(store, space, recipe, device)
+    return _named_as(_job_of(store, given, annotations, device, confidence), space, recipe)
+
+
+def joint_job(
+    store: Store,
+    space: str,
+    *,
+    annotations: AnnotationReader | None = None,
+    device: str = "cpu",
+    confidence: float = 0.25,
+) -> tuple[LoadedJob, dict[str, str]]:
+    """Return the one job that makes all parts of a joint space, and the job's name of each of their spaces.
+
+    Raises as :func:`space_job`, and QueryError for parts that take more than one encoder or detector.
+    """
+    parts = joint_parts(store.recipe(space))
+    given: dict[str, Any] = {}
+    for part in parts:
+        for key, network in _job_parts(store, part.spaces[0], store.recipe(part.spaces[0]), device).items():
+            if given.get(key):
+                raise QueryError(
+                    f"the parts of space {space} are not made in one pass over a photo, as two of them need "
+                    f"their own {key}; search it for a stored object"
+                )
+            given[key] = network
+    job = _job_of(store, given, annotations, device, confidence)
+    spaces = [name for part in parts for name in part.spaces]
+    return job, {name: _made_name(job, name, store.recipe(name)) for name in spaces}
+
+
+def _job_parts(store: Store, space: str, recipe: Recipe, device: str) -> dict[str, Any]:
+    """Return the networks and options, as arguments of a job, that make vectors by a space's recipe."""
     if recipe.route == "external":
         raise QueryError(f"vectors of space {space} were handed in; search it for a stored object")
     if recipe.erasure is not None:
@@ -68,20 +102,28 @@ def space_job(
             f"vectors of space {space} had {factors} erased, which is not done to new photos; "
             "search it for a stored object"
         )
-    given: dict[str, Any] = {"annotations": annotations, "confidence": confidence}
     if recipe.route == "crop":
         crop = _crop_of(space, recipe)
-        given |= {"encoder": _encoder_of(store, space, recipe, device), "crop": crop, "pools": ()}
-    else:
-        given |= {"pools": (_pool_of(recipe),), "scale": recipe.scale or "own"}
-        if (arguments := _encoder_map_of(store, recipe)) is not None:
-            arguments = _checked(store, recipe.model, arguments, _ENCODER_ARGUMENTS)
-            given["encoder_map"] = _loaded_again(space, load_encoder_map, arguments, recipe, device)
-        else:
-            given["detector"] = space_detector(store, space, device=device)
+        return {"encoder": _encoder_of(store, space, recipe, device), "crop": crop}
+    options = {"pools": (_pool_of(recipe),), "scale": recipe.scale or "own"}
+    if (arguments := _encoder_map_of(store, recipe)) is not None:
+        arguments = _checked(store, recipe.model, arguments, _ENCODER_ARGUMENTS)
+        return options | {"encoder_map": _loaded_again(space, load_encoder_map, arguments, recipe, device)}
+    return options | {"detector": space_detector(store, space, device=device)}
+
+
+def _job_of(
+    store: Store,
+    given: Mapping[str, Any],
+    annotations: AnnotationReader | None,
+    device: str,
+    confidence: float,
+) -> LoadedJob:
+    """Return the job of these parts, which detects as the store's did where there are no annotations."""
+    whole = {"annotations": annotations, "confidence": confidence, "pools": (), **given}
     if annotations is None and ("detector" not in given or _found_by_words(store)):
-        given |= _detecting_network(store, device)
-    return _named_as(Job(**given).load(), space, recipe)
+        whole |= _detecting_network(store, device)
+    return Job(**whole).load()
 
 
 def _encoder_map_of(store: Store, recipe: Recipe) -> Mapping[str, Any] | None:
@@ -135,14 +177,24 @@ def _named_as(job: LoadedJob, space: str, recipe: Recipe) -> LoadedJob:
 
     Raises RecipeError where it would make other vectors.
     """
+    name = _made_name(job, space, recipe)
+    if not space.startswith(name):
+        raise RecipeError(
+            f"space {space} has another name than {name}, which its recipe has now; index again"
+        )
+    return replace(job, suffix=space.removeprefix(name))
+
+
+def _made_name(job: LoadedJob, space: str, recipe: Recipe) -> str:
+    """Return the job's name of the vectors of a recipe. Raises RecipeError where it would make others."""
     differing = {name: recipe.differences(made) for name, made in job.recipes().items()}
     name = min(differing, key=lambda name: (len(differing[name]), not space.startswith(name)))
-    if differing[name] or not space.startswith(name):
+    if differing[name]:
         found = "; ".join(f"{key}: {held}, now {now}" for key, (held, now) in differing[name].items())
         raise RecipeError(
             f"vectors like those of space {space} cannot be made any more ({found}); index again"
         )
-    return replace(job, suffix=space.removeprefix(name))
+    return name
 
 
 def _encoder_of(store: Store, space: str, recipe: Recipe, device: str) -> Encoder:

@@ -1,0 +1,54 @@
+"""Objects of one image that have exactly the same vector: a window of a map belongs to a cell."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.files import content_id
+
+
+@dataclass(frozen=True, slots=True)
+class SharedVectors:
+    """How many objects share their vector, number for number, with another object of their image.
+
+    objects: those that do; labels: those of them that share it with an object of another label
+    """
+
+    objects: int
+    labels: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {"objects": self.objects, "of_another_label": self.labels}
+
+
+def count_shared(keys: Iterable[Hashable], image_id: NDArray[Any], label: NDArray[Any]) -> SharedVectors:
+    """Return how many objects (n,) have the key of another object of their image.
+
+    keys: (n,) what two objects have in common that share a vector, such as :func:`vector_keys`
+
+    >>> count_shared([(3, 4), (3, 4), (5, 5)], np.array(["photo"] * 3), np.array(["cup", "fork", "cup"]))
+    SharedVectors(objects=2, labels=2)
+
+    Two objects share one where their centers lie in one cell and windows are taken around it, or where one
+    object is in the store twice. RoIs, masks and crops are of an object's own box or mask, and tell the first
+    apart.
+    """
+    labels: defaultdict[Any, list[str]] = defaultdict(list)
+    for key, image, name in zip(keys, image_id.tolist(), label.tolist(), strict=True):
+        labels[key, image].append(name)
+    shared = [alike for alike in labels.values() if len(alike) > 1]
+    return SharedVectors(sum(map(len, shared)), sum(len(alike) for alike in shared if len(set(alike)) > 1))
+
+
+def vector_keys(vectors: NDArray[np.float32]) -> Iterator[str]:
+    """Yield a digest of each vector (n, d), the same for equal ones."""
+    for vector in vectors:
+        # Adding 0 makes -0 the same as 0.
+        yield content_id((vector + 0.0).tobytes())

@@ -1,0 +1,68 @@
+"""EfficientNet-Lite0: timm's network, filled from a file that names the same tensors otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+
+from objectspace.errors import WeightsError
+from objectspace.models.encoders import load_encoder
+from objectspace.models.encoders.encoder_maps import load_encoder_map
+
+
+@pytest.fixture(scope="module")
+def network() -> torch.nn.Module:
+    """timm's own network with its classifier and random weights, batch norms among them."""
+    torch.manual_seed(0)
+    network = timm.create_model("tf_efficientnet_lite0")
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def weights(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its state dict in the same order under other names, as the package has it."""
+    path = tmp_path_factory.mktemp("weights") / "lite0.pth"
+    tensors = network.state_dict().values()
+    assert len(tensors) == 296
+    torch.save({f"_{number}.weight": tensor for number, tensor in enumerate(tensors)}, path)
+    return path
+
+
+def test_vectors_are_those_of_timms_network(network: torch.nn.Module, weights: Path) -> None:
+    encoder = load_encoder("efficientnet-lite0", weights=weights, precision="float32")
+    assert (encoder.dimension, encoder.input_size, encoder.interpolation) == (1280, 224, "bicubic")
+    crops = np.random.default_rng(1).integers(0, 256, (3, 224, 224, 3), np.uint8)
+    inputs = (torch.from_numpy(crops).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.inference_mode():
+        expected = network.forward_features(inputs).mean((2, 3)).numpy()
+    np.testing.assert_allclose(encoder.embed(crops), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_timms_own_names_are_read_too(network: torch.nn.Module, weights: Path, tmp_path: Path) -> None:
+    torch.save(network.state_dict(), tmp_path / "timm.pth")
+    crops = np.full((1, 224, 224, 3), 77, np.uint8)
+    one, other = (
+        load_encoder("efficientnet-lite0", weights=path, precision="float32").embed(crops)
+        for path in (weights, tmp_path / "timm.pth")
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_it_has_a_map_of_whole_photos(weights: Path) -> None:
+    (head,) = load_encoder_map("efficientnet-lite0", weights=weights, precision="float32").heads
+    assert (head.stride, head.grid_wh) == (32, (21, 21))
+
+
+def test_tensors_of_another_network_are_refused(weights: Path, tmp_path: Path) -> None:
+    tensors = list(torch.load(weights).values())
+    torch.save({f"_{number}.weight": one for number, one in enumerate(reversed(tensors))}, tmp_path / "x.pth")
+    with pytest.raises(WeightsError, match="tensors of another shape"):
+        load_encoder("efficientnet-lite0", weights=tmp_path / "x.pth")

@@ -1,0 +1,183 @@
+"""Joint search against a slow double loop in float64."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from objectspace.errors import InputError, QueryError
+from objectspace.neighbors import NO_NEIGHBOR, Block, ExactIndex, JointIndex, JointVectors, Part
+
+RNG = np.random.default_rng(5)
+
+
+def make_joint(count: int = 60, *, missing: float = 0.25, weights: tuple[float, float] = (1.0, 1.0)):
+    """Crops of most rows and windows at one of two strides, with copies, a zero vector and long vectors."""
+    crops = np.arange(count)[np.arange(count) % 7 != 3]
+    fine, coarse = np.arange(0, count, 2), np.arange(1, count, 2)[:-1]
+    blocks = []
+    for rows, dimension in ((crops, 24), (fine, 18), (coarse, 36)):
+        vectors = RNG.normal(size=(len(rows), dimension)) + 0.5
+        vectors[4] = vectors[1]
+        vectors[7] = 4 * vectors[1]
+        vectors[2] = 0
+        vectors *= RNG.choice([0.125, 1, 32], size=(len(rows), 1))
+        blocks.append(Block(vectors.astype(np.float32), rows.astype(np.int64)))
+    crop = Part("crop", weights[0], missing, (blocks[0],))
+    return JointVectors([crop, Part("window", weights[1], missing, tuple(blocks[1:]))], count)
+
+
+def slow_cosine(part: Part, one: int, other: int) -> float:
+    for block in part.blocks:
+        rows = block.rows.tolist()
+        if one in rows and other in rows:
+            first, second = (block.source[rows.index(row)].astype(np.float64) for row in (one, other))
+            lengths = math.sqrt(first @ first) * math.sqrt(second @ second)
+            return float(first @ second) / lengths if lengths else 0.0
+    return part.missing
+
+
+def slow_distances(joint: JointVectors) -> np.ndarray:
+    total = sum(part.weight for part in joint.parts)
+    pairs = [
+        [sum(p.weight * slow_cosine(p, a, b) for p in joint.parts) / total for b in range(len(joint))]
+        for a in range(len(joint))
+    ]
+    # Copies differ by their last digits in this formula.
+    return np.round(1 - np.array(pairs), 12)
+
+
+def ids_of(count: int) -> np.ndarray:
+    return np.array([f"{row * 7919 % 1000:03d}" for row in range(count)])
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.25])
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (3.0, 0.5)])
+def test_the_neighbors_are_those_of_a_double_loop(missing, weights):
+    joint = make_joint(missing=missing, weights=weights)
+    ids, slow = ids_of(len(joint)), slow_distances(joint)
+    found = JointIndex(joint, ids).nearest(joint[:], k=9)
+    for row, near in enumerate(found.index):
+        order = sorted(range(len(joint)), key=lambda other: (slow[row, other], ids[other]))
+        assert near.tolist() == order[:9]
+        np.testing.assert_allclose(found.distance[row], slow[row, near], atol=1e-11)
+
+
+def test_many_blocks_of_rows_give_the_answers_of_one(monkeypatch):
+    joint = make_joint(200)
+    whole = JointIndex(joint, ids_of(200)).nearest(joint[:], k=5)
+    monkeypatch.setattr("objectspace.neighbors.joint._TABLE", 200 * 11)
+    parts = JointIndex(joint, ids_of(200)).nearest(joint[:], k=5)
+    np.testing.assert_array_equal(whole.index, parts.index)
+    np.testing.assert_array_equal(whole.distance, parts.distance)
+
+
+def test_euclidean_ranks_as_cosine():
+    joint = make_joint()
+    cosine, euclidean = (
+        JointIndex(joint, ids_of(60), metric=metric).nearest(joint[:], k=60)
+        for metric in ("cosine", "euclidean")
+    )
+    np.testing.assert_array_equal(np.sort(cosine.index), np.sort(euclidean.index))
+    np.testing.assert_allclose(euclidean.distance, np.sqrt(2 * cosine.distance), rtol=1e-12)
+
+
+def test_one_part_is_its_space():
+    vectors = RNG.normal(size=(80, 30)).astype(np.float32)
+    joint = JointVectors([Part("crop", 1.0, 0.0, (Block(vectors, np.arange(80)),))], 80)
+    alone = ExactIndex(vectors, ids_of(80), metric="cosine").nearest(vectors, k=6)
+    found = JointIndex(joint, ids_of(80)).nearest(joint[:], k=6)
+    np.testing.assert_array_equal(found.index, alone.index)
+    np.testing.assert_array_equal(found.distance, alone.distance)
+
+
+def test_no_row_of_the_own_group_and_none_that_is_not_allowed():
+    joint = make_joint()
+    groups, allowed = np.arange(60) // 3, np.arange(60) % 5 != 0
+    index = JointIndex(joint, ids_of(60), groups=groups)
+    found = index.nearest(joint[:], k=60, allowed=allowed, query_groups=groups)
+    for row, near in enumerate(found.index):
+        expected = {other for other in range(60) if allowed[other] and groups[other] != groups[row]}
+        assert set(near[near != NO_NEIGHBOR].tolist()) == expected
+
+
+def test_the_cosines_of_the_parts_add_up_to_the_answer():
+    joint = make_joint(weights=(3.0, 0.5))
+    index = JointIndex(joint, ids_of(60))
+    found = index.nearest(joint[:4], k=5)
+    query, place = np.nonzero(found.index >= 0)
+    cosines = index.cosines(joint[:4], query, found.index[query, place])
+    np.testing.assert_allclose(cosines @ joint.shares, 1 - found.distance[query, place], atol=1e-14)
+
+
+def test_written_out_vectors_have_the_products_of_the_parts():
+    joint = make_joint(missing=0.0)
+    written = np.asarray(joint)
+    assert written.shape == joint.shape
+    np.testing.assert_allclose(1 - written @ written.T, slow_distances(joint), atol=1e-5)
+
+
+def test_a_query_in_two_blocks_is_of_unit_length_in_all():
+    joint = make_joint()
+    both = [Block(block.source[:1], np.array([0])).take(np.array([0])) for block in joint.parts[1].blocks]
+    crop = joint.parts[0].blocks[0]
+    query = JointVectors(
+        [
+            Part("crop", 1.0, 0.25, (Block(crop.source[:1], np.array([0])).take(np.array([0])),)),
+            Part("window", 1.0, 0.25, tuple(both)),
+        ],
+        1,
+    )
+    index = JointIndex(joint, ids_of(60))
+    zero = np.zeros(2, np.int64)
+    cosines = index.cosines(query, zero, np.array([0, 1]))[:, 1]
+    squares = [float((block.source[0].astype(np.float64) ** 2).sum()) for block in joint.parts[1].blocks]
+    np.testing.assert_allclose(cosines, np.sqrt(np.array(squares) / sum(squares)), rtol=1e-9)
+
+
+def test_vectors_of_any_length_are_compared():
+    vectors = (RNG.normal(size=(40, 16)) * 10.0 ** RNG.integers(-36, 36, size=(40, 1))).astype(np.float32)
+    joint = JointVectors([Part("crop", 1.0, 0.0, (Block(vectors, np.arange(40)),))], 40)
+    alone = ExactIndex(vectors, ids_of(40), metric="cosine").nearest(vectors, k=6)
+    np.testing.assert_array_equal(JointIndex(joint, ids_of(40)).nearest(joint[:], k=6).index, alone.index)
+
+
+def test_a_search_takes_no_memory_beside_the_parts():
+    count = 4000
+    blocks = [
+        Block(RNG.normal(size=(count, d)).astype(np.float32), np.arange(count)).take(np.arange(count))
+        for d in (512, 1024)
+    ]
+    joint = JointVectors([Part(n, 1.0, 0.0, (b,)) for n, b in zip("ab", blocks, strict=True)], count)
+    query = joint[:1]
+    tracemalloc.start()
+    JointIndex(joint, np.arange(count)).nearest(query, k=10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.1 * joint.nbytes
+
+
+def test_what_is_not_finite_is_refused_by_its_id():
+    vectors = np.ones((3, 4), np.float32)
+    vectors[1, 2] = np.nan
+    joint = JointVectors([Part("crop", 1.0, 0.0, (Block(vectors, np.arange(3)),))], 3)
+    with pytest.raises(InputError, match="the vector of b has a NaN"):
+        JointIndex(joint, list("abc")).nearest(joint[:1], k=1)
+    with pytest.raises(QueryError, match="a query has a NaN or an infinity in its part crop"):
+        JointIndex(joint, list("abc")).nearest(joint[1:2], k=1)
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, math.nan, math.inf])
+def test_a_weight_is_above_zero(weight):
+    with pytest.raises(InputError, match=r"part crop has the weight .*expected a number above 0"):
+        make_joint(weights=(weight, 1.0))
+
+
+def test_queries_of_other_parts_are_refused():
+    joint = make_joint()
+    other = JointVectors(joint.parts[:1], 60)
+    with pytest.raises(QueryError, match="queries have the parts"):
+        JointIndex(joint, ids_of(60)).nearest(other[:1], k=1)

@@ -1,0 +1,52 @@
+"""Both routes together on real photos: purer neighbors than either alone, each similarity split exactly."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+OBJECTSPACE = (sys.executable, "-c", "from objectspace.cli import main; main()")
+
+
+def objectspace(*arguments: str | Path) -> Any:
+    """What a command prints with --json."""
+    run = subprocess.run([*OBJECTSPACE, *map(str, arguments), "--json"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.fixture(scope="module")
+def store(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Coco128 by ResNet50 and the official YOLOv3-tiny, with the mask that its finer head learned."""
+    folder, weights, photos = tmp_path_factory.mktemp("joint"), real / "weights", real / "photos" / "coco128"
+    cfg = (weights / "yolov3-tiny.cfg").read_text()
+    assert cfg.count("mask = 0,1,2") == 1
+    (folder / "yolov3-tiny.cfg").write_text(cfg.replace("mask = 0,1,2", "mask = 1,2,3"))
+    networks = [
+        *("--detector", folder / "yolov3-tiny.cfg", "--detector-weights", weights / "yolov3-tiny.weights"),
+        *("--names", weights / "coco.names", "--encoder-weights", weights / "resnet50-imagenet.pth"),
+    ]
+    labels = ["--annotations", photos / "labels", "--window", "3"]
+    path = folder / "coco.osp"
+    assert objectspace("index", photos / "images", "--store", path, *networks, *labels)["objects"] == 929
+    return path
+
+
+def purity(store: Path, space: str) -> float:
+    value: float = objectspace("measure", store, "--space", space, "--factor", "label", "-k", "5")[
+        "neighbors"
+    ]["value"]
+    print(f"{space}: purity at 5 {value:.3f}")
+    return value
+
+
+def test_both_routes_together_are_purer_than_the_crops(store: Path) -> None:
+    assert purity(store, "both") >= 0.44
+    assert purity(store, "resnet50-crop") < 0.36
