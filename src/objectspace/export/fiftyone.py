@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import counted
-from objectspace.export.coco_file import plain_factors, write_list
+from objectspace.export.coco import plain_factors, write_list
 from objectspace.export.selection import Block, Selection
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box

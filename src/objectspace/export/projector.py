@@ -19,7 +19,7 @@ import PIL.ImageOps
 import pyarrow as pa
 import pyarrow.csv
 
-from objectspace.export.coco_file import plain_factors
+from objectspace.export.coco import plain_factors
 from objectspace.export.selection import Block, Selection, factor_names
 
 #: The longest side of a sprite that browsers draw, and the sides of a thumbnail in it: wished, and smallest.

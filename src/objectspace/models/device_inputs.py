@@ -15,8 +15,8 @@ from objectspace.objects.boxes import Frame
 def lay_on_device(photos: Sequence[Tensor], frames: Sequence[Frame]) -> Tensor:
     """Return the inputs (b, 3, h, w) uint8, of one size, on which photos (h, w, 3) uint8 at full scale lie.
 
-    As :func:`objectspace.models.inputs.lay` has it, to a gray level, for the same pixels; nothing waits for
-    it.
+    As :func:`objectspace.models.inputs.resample_onto` has it, to a gray level, for the
+    same pixels; nothing waits for it.
     """
     width, height = frames[0].input_wh
     shape = (len(photos), 3, height, width)
