@@ -11,6 +11,7 @@ from objectspace.analyses.circular_geometry import Geometry
 from objectspace.analyses.comparison import Comparison, Difference, FactorInSpaces, PairOfSpaces
 from objectspace.analyses.factors import FactorMeasure, FactorSpec
 from objectspace.analyses.probes import Probe
+from objectspace.analyses.shared_vectors import SharedVectors
 from objectspace.analyses.statistics import Estimate
 from objectspace.figures.comparison import draw_comparison
 from objectspace.figures.factors import draw_factor
@@ -41,6 +42,7 @@ def measured(labels: int = 3, *, kind: str = "categorical", space: str = "crop")
         geometry=curve if kind == "circular" else None,
         hubness=1.0,
         object_id=np.array([f"{row:032x}" for row in range(40)]),
+        shared=SharedVectors(0, 0),
     )
 
 
