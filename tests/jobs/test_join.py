@@ -262,7 +262,9 @@ def test_a_part_that_was_removed_is_named(path: Path) -> None:
     join_spaces(path, PARTS, name="both")
 
     def remove(manifest):
-        del manifest["spaces"]["tiny-window3-stride32"], manifest["tables"]["spaces/tiny-window3-stride32"]
+        del manifest["spaces"]["tiny-window3-stride32"]
+        del manifest["tables"]["spaces/tiny-window3-stride32"]
+        del manifest["files"]["spaces/tiny-window3-stride32"]
 
     without_a_part(path, remove)
     with pytest.raises(QueryError, match="joint space both needs space tiny-window3-stride32, which"):

@@ -41,6 +41,10 @@ def join_spaces(
     Raises QueryError for a part that the store does not hold, InputError for parts that cannot be joined and
     for a weight that is not positive, RecipeError where ``name`` is another space, StoreError where there is
     no store, StoreBusyError where another process writes.
+
+    >>> parts = ["demo-crop", "demo-window3-deepest"]
+    >>> osp.join_spaces("photos.osp", parts, name="mine", weights={"demo-crop": 2}).route
+    'joint'
     """
     given = dict(weights or {})
     if unknown := sorted(set(given) - set(parts)):

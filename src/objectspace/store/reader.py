@@ -34,7 +34,7 @@ def open_store(path: Path | str) -> Store:
     another version of the format.
 
     >>> osp.open_store("photos.osp").info()
-    StoreInfo(12 images, 39 objects, 5 spaces, 0 failures)
+    StoreInfo(12 images, 39 objects, 6 spaces, 0 failures)
     """
     folder = Path(path)
     return Store(folder, read_manifest(folder))
@@ -48,7 +48,7 @@ class Store:
     commit; then reading what was not read yet raises a StoreError that says to open the store again.
 
     >>> len(store), store.space_names[:2]
-    (39, ['demo-crop', 'demo-crop-keep-margin0.5'])
+    (39, ['both', 'demo-crop'])
     >>> store.objects().image_id.tolist() == store.object_columns(["image_id"])["image_id"].tolist()
     True
     """

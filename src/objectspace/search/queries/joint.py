@@ -22,6 +22,11 @@ def joint_queries(store: Store, space: str, vectors: Mapping[str, NDArray[Any]])
         a space that is left out has none of them
 
     Raises QueryError for a space that is none of its parts', for other shapes, and for an infinity.
+
+    >>> parts = {name: store.space(name).vectors[:2] for name in ("demo-crop", "demo-window3-deepest")}
+    >>> queries = osp.joint_queries(store, "both", parts)
+    >>> len(queries)
+    2
     """
     joint, parts = store.joint_vectors(space), joint_parts(store.recipe(space))
     known = [name for part in parts for name in part.spaces]
