@@ -7,6 +7,9 @@ PHOTOS ?= photos
 STORE ?= photos.osp
 DEMO ?= demo
 
+QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
+	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
+
 .PHONY: setup demo index quick test real check bench clean
 
 setup: $(VENV)/.installed
@@ -28,8 +31,8 @@ index: setup  ## the main job on a folder of photos: make index PHOTOS=folder ST
 	fi
 	$(BIN)/objectspace info $(STORE)
 
-quick: setup  ## the tests that take no time: no simulations, no kills, no demo
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --ignore=tests/real -m 'not slow' -n auto --maxprocesses 4 --dist loadgroup
+quick: setup  ## the rules of the whole and the rooms whose tests are quick: before every commit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m 'not slow' -n auto --maxprocesses 4 --dist loadgroup $(QUICK)
 
 test: setup  ## the tests that need nothing but this repository
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
