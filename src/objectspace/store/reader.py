@@ -213,13 +213,13 @@ class Store:
         return places.astype(np.int64)
 
     def space(self, name: str) -> Space:
-        """Return the vectors of a space, (n, d) float32 in memory; of a joint one its parts, and written out.
+        """Return the vectors of a space, (n, d) float32 in memory; of a joint one its parts.
 
         Raises QueryError for an unknown space.
         """
         if name in self._manifest.joint_spaces:
             joint = self._joint_vectors(name).read()
-            return Space(name, self.recipe(name), joint.object_ids(), np.asarray(joint), joint)
+            return Space(name, self.recipe(name), joint.object_ids(), joint)
         table, entry = self._space_table(name), self._manifest.spaces[name]
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
