@@ -1,4 +1,4 @@
-"""CPU time of a joint search beside its parts and the parts written out as one matrix, and memory of measures.
+"""CPU time of a joint search beside its parts and their written-out matrix, and the memory of measures.
 
 python benchmarks/joint_space.py [--objects 50000] [--queries 1] [--repeats 7]
 python benchmarks/joint_space.py --memory [--objects 50000]
@@ -14,6 +14,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from objectspace.analyses.factors import FactorSpec, measure_factor, measure_nei
 from objectspace.embeddings.joint import JointPart, joint_recipe
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.neighbors import Block, ExactIndex, JointIndex, JointVectors, Part
-from objectspace.objects.records import Objects, make_objects
+from objectspace.objects.records import Objects, concatenate, make_objects
 
 DIMENSIONS = {"crop": 2048, "window": 4608}
 # Of every object's neighbors, whose time grows with the square of the objects.
@@ -83,24 +84,31 @@ def print_memory(count: int) -> None:
     """Print how far measures grow the process, in multiples of the bytes of the parts."""
     size = 4 * count * sum(FEWER.values())
     print(f"{count} objects x {' + '.join(map(str, FEWER.values()))} numbers: {size / 1e6:.0f} MB")
-    for kind in ("joint", "written out"):
-        for name, measure in (("neighbors", measure_neighbors), ("measure", measure_factor)):
+    for name, measure in (("neighbors", measure_neighbors), ("measure", measure_factor)):
+        for kind in ("joint", "written out"):
             context = multiprocessing.get_context("spawn")
             queue = context.SimpleQueue()
             process = context.Process(target=_grow, args=(queue, kind, measure, count))
             process.start()
             process.join()
+            if process.exitcode:
+                raise SystemExit(process.exitcode)
             grown, seconds = queue.get()
-            print(f"{kind}, {name}: {grown / size:.2f} x the parts beside them, {seconds:.0f} CPU s")
+            print(f"{kind}, {name}: {grown / size:.2f} x the parts beside them, {seconds:.0f} CPU s", flush=True)
 
 
 def _grow(queue: object, kind: str, measure: Callable[..., object], count: int) -> None:
-    objects = make_objects(
-        image_id=[f"{row // 5:032x}" for row in range(count)],
-        xyxy=np.tile(np.array([[0, 0, 9, 9]], np.float32), (count, 1))
-        + np.arange(count, dtype=np.float32)[:, None] % 5,
-        label=[f"class {row * 7919 % CLASSES % 20}" for row in range(count)],
-        source="benchmark",
+    boxes = np.array([[0, 0, 9 + place, 9] for place in range(5)], np.float32)
+    objects = concatenate(
+        [
+            make_objects(
+                image_id=f"{image:032x}",
+                xyxy=boxes,
+                label=[f"class {(5 * image + place) % CLASSES % 20}" for place in range(5)],
+                source="benchmark",
+            )
+            for image in range(count // 5)
+        ]
     )
     space = _space(objects, kind)
     gc.collect()
@@ -137,8 +145,8 @@ class _Peak:
 
 
 def _resident() -> int:
-    with open("/proc/self/statm") as stream:
-        return int(stream.read().split()[1]) * resource.getpagesize()
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
 
 
 def _joint(parts: Mapping[str, NDArray[np.float32]]) -> JointVectors:

@@ -20,6 +20,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from objectspace.analyses.agreement import NearestNeighbors
 from objectspace.analyses.factors import AlignedSample, FactorSpec, align
 from objectspace.analyses.statistics import mean_interval
 from objectspace.embeddings.joint import BOTH, joint_parts
@@ -255,7 +256,7 @@ def _print_each_label(base: Mapping[str, Purity], together: Purity) -> None:
 
 
 def print_planted(store: Store, both: Parts) -> None:
-    """Print the share of planted wrong labels in the first tenth of a list by the neighbors' agreement."""
+    """Print the share of planted wrong labels in the first tenth of a list by the neighbors' labels."""
     spaces: dict[str, Parts] = {name: {name: one} for name, one in both.items()}
     spaces |= {"**both**": both, **_controls(store, both)}
     found = {}
@@ -264,8 +265,7 @@ def print_planted(store: Store, both: Parts) -> None:
         near = sample.neighbors(K, "cosine")
         hits = []
         for labels, wrong in _plantings(sample):
-            agree = near.mean(labels[near.query] == labels[near.neighbor])
-            hits.append(_first_tenth(agree)[wrong])
+            hits.append(_first_tenth(_confidence(near, labels))[wrong])
         group = np.concatenate([sample.groups.group[wrong] for _, wrong in _plantings(sample)])
         found[name] = Purity(np.concatenate(hits), group, sample.labels, 0.1)
     together = found["**both**"]
@@ -274,6 +274,18 @@ def print_planted(store: Store, both: Parts) -> None:
     print("| --- | ---: | ---: | ---: |")
     for name, one in found.items():
         _print_row(name, one, together)
+
+
+def _confidence(near: NearestNeighbors, labels: NDArray[np.int64]) -> Values:
+    """Return each object's share of neighbors of its label, less the largest share of another one (n,)."""
+    names = int(labels.max()) + 1
+    place = near.query * names + labels[near.neighbor]
+    votes = np.bincount(place, near.weight, near.count * names).reshape(near.count, names)
+    rows = np.arange(near.count)
+    own = votes[rows, labels]
+    votes[rows, labels] = 0
+    confidence: Values = own - votes.max(axis=1)
+    return confidence
 
 
 def _plantings(sample: AlignedSample) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -334,23 +346,26 @@ def redraw_world(folder: Path, count: int, seed: int) -> None:
 
 
 def print_surroundings(store: Store, other: Store, both: Parts) -> None:
-    """Print what changes when nothing but the background does: similarity, neighbors and their labels."""
+    """Print what changes when nothing but the background does: similarity, neighbors and their labels.
+
+    ``other`` has the windows alone: objects on black are the same pixels on any background.
+    """
     rows = _same_objects(store, other)
-    ids, group = store.objects().object_id, store.image_rows()
-    labels = store.objects().label
+    ids, group, labels = store.objects().object_id, store.image_rows(), store.objects().label
+    crop, window = joined(store, both, {}, None).parts
+    moved = joined(other, {"window": both["window"]}, {}, window.missing)[rows].parts[0]
+    spaces = {
+        "crop": ([crop], [crop]),
+        "window": ([window], [moved]),
+        "both": ([crop, window], [crop, moved]),
+    }
     print(
         "| space | cosine to itself | moved, of what distinguishes objects | neighbors kept | purity lost |"
     )
     print("| --- | ---: | ---: | ---: | ---: |")
-    for name in (*both, "both"):
-        parts = both if name == "both" else {name: both[name]}
-        before, after = joined(store, parts, {}, None), joined(other, parts, {}, None)[rows]
-        after = JointVectors(
-            [replace(part, missing=own.missing) for part, own in zip(after.parts, before.parts, strict=True)],
-            len(after),
-        )
-        index = JointIndex(before, ids, groups=group)
-        all_rows = np.arange(len(ids))
+    for name, parts in spaces.items():
+        before, after = (JointVectors(part, len(ids)) for part in parts)
+        index, all_rows = JointIndex(before, ids, groups=group), np.arange(len(ids))
         own = index.cosines(after, all_rows, all_rows) @ before.shares
         common = float(before.shares @ [part.missing for part in before.parts])
         first, second = (index.nearest(queries, k=K, query_groups=group).index for queries in (before, after))
