@@ -44,7 +44,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-_TYPES = {"app.js": "text/javascript", "app.css": "text/css", "worker.js": "text/javascript"}
+_TYPES = {"app.css": "text/css"} | dict.fromkeys(("app.js", "worker.js", "draw.js"), "text/javascript")
 _ARROW = "application/vnd.apache.arrow.stream"
 
 View = Callable[[StoreState, Request, bytes], Any]
