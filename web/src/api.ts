@@ -61,12 +61,19 @@ export interface MaskRuns {
   runs: number[];
 }
 
+/** The grid of the head that found an object: the detector's input in pixels of the photo, and its cells. */
+export interface GridInfo {
+  xyxy: [number, number, number, number];
+  columns: number;
+  rows: number;
+}
+
 export interface PhotoInfo {
   image: number;
   path: string;
   width: number;
   height: number;
-  objects: (Omit<ObjectInfo, "image" | "path"> & { mask: MaskRuns | null })[];
+  objects: (Omit<ObjectInfo, "image" | "path"> & { mask: MaskRuns | null; grid: GridInfo | null })[];
 }
 
 export interface Estimate {

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { getThumbnails } from "./api";
 import { pointAt, wholeView, type View } from "./draw";
 import { pointsInside } from "./lasso";
-import { css, type Rgb } from "./palette";
+import { css, cyclicColor, rampColor, type Rgb } from "./palette";
 import {
   byFrequency, chosenCount, colorBy, columns, drawn, focus, isAngle, mapBusy, mapMethod, mutedColor, painter, points,
   selection, summary,
@@ -14,6 +14,7 @@ const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
 export function MapPanel() {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const ring = useRef<SVGCircleElement>(null);
   const overlay = useRef<SVGPolygonElement>(null);
   const view = useRef<View | null>(null);
   const seen = useRef<unknown>(null);
@@ -23,7 +24,19 @@ export function MapPanel() {
   const lassoing = useSignal(false);
   const hovered = useSignal<{ row: number; x: number; y: number; picture: string } | null>(null);
 
+  /** Put the ring around the object in focus where it is seen. */
+  const mark = () => {
+    const [map, at, element] = [points.peek(), view.current, canvas.current];
+    const place = map && focus.peek() !== null ? map.row.indexOf(focus.peek()!) : -1;
+    ring.current!.setAttribute("visibility", place < 0 || !at ? "hidden" : "visible");
+    if (place < 0 || !map || !at || !element) return;
+    const ratio = element.width / element.getBoundingClientRect().width;
+    ring.current!.setAttribute("cx", String(((map.x[place] - at.centerX) * at.scale + at.width / 2) / ratio));
+    ring.current!.setAttribute("cy", String(((at.centerY - map.y[place]) * at.scale + at.height / 2) / ratio));
+  };
+
   const redraw = () => {
+    mark();
     if (!view.current || !worker.current) return;
     if (busy.current) {
       again.current = true;
@@ -75,6 +88,10 @@ export function MapPanel() {
       seen.current = points.peek();
       fit();
     } else redraw();
+  });
+
+  useSignalEffect(() => {
+    if (focus.value !== null) mark();
   });
 
   const place = (event: MouseEvent) => {
@@ -200,7 +217,7 @@ export function MapPanel() {
       <div class="canvas">
         <canvas ref={canvas} role="img" aria-label={text} onPointerDown={down} onPointerMove={hover}
           onPointerLeave={() => (hovered.value = null)} onWheel={zoom} class={lassoing.value ? "lassoing" : ""} />
-        <svg aria-hidden="true"><polygon ref={overlay} points="" /></svg>
+        <svg aria-hidden="true"><polygon ref={overlay} points="" /><circle ref={ring} r="9" visibility="hidden" /></svg>
         {mapBusy.value && <p class="busy" role="status">computing the map …</p>}
         {hovered.value && <Hover {...hovered.value} />}
         <Legend />
@@ -245,7 +262,7 @@ function Legend() {
     );
   }
   const stops = Array.from({ length: 13 }, (_, i) => i / 12);
-  const paint = gradient(colorBy.value, column.low, column.high);
+  const paint = gradient(colorBy.value);
   const angle = isAngle(colorBy.value);
   return (
     <div class="legend ramp">
@@ -256,8 +273,7 @@ function Legend() {
   );
 }
 
-import { cyclicColor, rampColor } from "./palette";
-const gradient = (name: string, _low: number, _high: number) => (isAngle(name) ? cyclicColor : rampColor);
+const gradient = (name: string) => (isAngle(name) ? cyclicColor : rampColor);
 
 const Entry = ({ color, text }: { color: Rgb; text: string }) => (
   <li><i style={{ background: css(color) }} />{text}</li>

@@ -104,7 +104,7 @@ function Overlay({ photo, layers }: { photo: api.PhotoInfo; layers: { boxes: boo
     <>
       <canvas ref={canvas} aria-hidden="true" />
       <svg viewBox={`0 0 ${photo.width} ${photo.height}`} onClick={click} aria-hidden="true">
-        {layers.grid && own?.stride && <Grid photo={photo} />}
+        {layers.grid && own?.grid && <Grid grid={own.grid} cell={own.cell} />}
         {layers.boxes && photo.objects.map((one) => {
           const [x1, y1, x2, y2] = one.xyxy;
           const chosen = one.row === focus.value;
@@ -120,25 +120,16 @@ function Overlay({ photo, layers }: { photo: api.PhotoInfo; layers: { boxes: boo
   );
 }
 
-/** The grid of the detector's head that found the object in focus, and its responsible cell. */
-function Grid({ photo }: { photo: api.PhotoInfo }) {
-  const own = photo.objects.find((one) => one.row === focus.value)!;
-  const [cell, stride] = [own.cell, own.stride!];
-  if (!cell) return null;
-  // The responsible cell holds the center of the box; the letterbox scales the longer side to the input.
-  const input = 416;
-  const side = (stride / input) * Math.max(photo.width, photo.height);
-  const left = (photo.width - Math.max(photo.width, photo.height)) / 2;
-  const top = (photo.height - Math.max(photo.width, photo.height)) / 2;
-  const count = Math.round(input / stride);
-  const lines = Array.from({ length: count + 1 }, (_, i) => i * side);
+/** The grid of the head that found the object in focus, and the cell that is responsible for it. */
+function Grid({ grid, cell }: { grid: api.GridInfo; cell: [number, number] | null }) {
+  const [x1, y1, x2, y2] = grid.xyxy;
+  const [across, down] = [(x2 - x1) / grid.columns, (y2 - y1) / grid.rows];
+  const lines = (count: number) => Array.from({ length: count + 1 }, (_, place) => place);
   return (
     <g class="grid">
-      {lines.map((at) => [
-        <line key={`v${at}`} x1={left + at} x2={left + at} y1={0} y2={photo.height} />,
-        <line key={`h${at}`} y1={top + at} y2={top + at} x1={0} x2={photo.width} />,
-      ])}
-      <rect class="cell" x={left + cell[0] * side} y={top + cell[1] * side} width={side} height={side} />
+      {lines(grid.columns).map((at) => <line key={`x${at}`} x1={x1 + at * across} x2={x1 + at * across} y1={y1} y2={y2} />)}
+      {lines(grid.rows).map((at) => <line key={`y${at}`} y1={y1 + at * down} y2={y1 + at * down} x1={x1} x2={x2} />)}
+      {cell && <rect class="cell" x={x1 + cell[0] * across} y={y1 + cell[1] * down} width={across} height={down} />}
     </g>
   );
 }

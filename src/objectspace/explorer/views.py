@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from objectspace.errors import ImageError, QueryError
 from objectspace.explorer.served_store import StoreState
 from objectspace.images import read_image
+from objectspace.objects.boxes import letterbox_frame, stretch_frame
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
 from objectspace.search import Answer, default_space
@@ -127,7 +128,12 @@ def image_json(state: StoreState, place: int) -> dict[str, Any]:
         "width": image.width,
         "height": image.height,
         "objects": [
-            {"row": int(row), **_object_json(objects, number), "mask": _mask_json(objects, number)}
+            {
+                "row": int(row),
+                **_object_json(objects, number),
+                "mask": _mask_json(objects, number),
+                "grid": _grid_json(state, objects, number, image),
+            }
             for number, row in enumerate(rows)
         ],
     }
@@ -196,6 +202,26 @@ def _object_json(objects: Objects, place: int) -> dict[str, Any]:
         "stride": None if made.stride[place] < 0 else int(made.stride[place]),
         "cell": None if cell[0] < 0 else list(cell),
         "factors": {name: value for name, value in known.items() if value is not None},
+    }
+
+
+def _grid_json(state: StoreState, objects: Objects, place: int, image: ImageRow) -> dict[str, Any] | None:
+    """Return the grid of the head that found an object, in pixels of the image; None where none is known.
+
+    xyxy: all of the detector's input, which a letterbox makes larger than the image; columns, rows: its cells
+    """
+    stride = int(objects.provenance.stride[place])
+    recipe = state.store.sources.get(str(objects.source[place]), {})
+    frames = {"letterbox": letterbox_frame, "stretch": stretch_frame}
+    if stride < 1 or recipe.get("resize") not in frames or "input_wh" not in recipe:
+        return None
+    width, height = (int(side) for side in recipe["input_wh"])
+    frame = frames[recipe["resize"]]((image.width, image.height), (width, height))
+    corners = frame.to_image(np.array([[0, 0, width, height]], np.float32))[0]
+    return {
+        "xyxy": [float(side) for side in corners],
+        "columns": math.ceil(width / stride),
+        "rows": math.ceil(height / stride),
     }
 
 
