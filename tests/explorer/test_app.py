@@ -246,7 +246,7 @@ def test_an_empty_selection_is_said(page, served):
     assert "nothing is selected" in page.post("/api/measure?space=demo-crop", content=nothing).json()["error"]
 
 
-# --------------------------------------------------------------------------------------------- what may change
+# ----------------------------------------------------------------------------------------- what may change
 
 
 def test_what_is_committed_while_it_is_served_shows(folder, drawn):
