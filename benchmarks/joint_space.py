@@ -94,7 +94,9 @@ def print_memory(count: int) -> None:
             if process.exitcode:
                 raise SystemExit(process.exitcode)
             grown, seconds = queue.get()
-            print(f"{kind}, {name}: {grown / size:.2f} x the parts beside them, {seconds:.0f} CPU s", flush=True)
+            print(
+                f"{kind}, {name}: {grown / size:.2f} x the parts beside them, {seconds:.0f} CPU s", flush=True
+            )
 
 
 def _grow(queue: object, kind: str, measure: Callable[..., object], count: int) -> None:
