@@ -278,11 +278,11 @@ def test_a_part_that_was_made_anew_is_named(path: Path) -> None:
         SpaceSearch(open_store(path), "both")
 
 
-def test_a_joint_space_has_no_index_of_its_own(path: Path) -> None:
+def test_a_joint_space_of_few_objects_needs_no_index(path: Path) -> None:
     join_spaces(path, PARTS, name="both")
-    with pytest.raises(InputError, match="joint space both is searched exactly"):
+    with pytest.raises(InputError, match="space both has 24 vectors and an index needs 256"):
         index_space(path, "both")
-    with pytest.raises(QueryError, match="joint space both has no approximate index"):
+    with pytest.raises(QueryError, match="space both has no approximate index; build it with: objectspace"):
         SpaceSearch(open_store(path), "both", approximate=True)
 
 

@@ -11,7 +11,9 @@ import sys
 import numpy as np
 import pytest
 
+from objectspace.jobs.add_embeddings import add_embeddings
 from objectspace.jobs.build_index import index_space
+from objectspace.jobs.join import join_spaces
 from objectspace.search import SpaceSearch
 from objectspace.store import open_store
 
@@ -40,22 +42,21 @@ def stepped(function, name):
 tables.build_index = stepped(tables.build_index, "the build")
 build_index.measure_recall = stepped(build_index.measure_recall, "measuring")
 Path.replace = stepped(Path.replace, "the manifest")
-build_index.index_space(STORE, "a-crop", kind="ivf-pq")
+build_index.index_space(STORE, SPACE, kind="ivf-pq")
 """
 
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory):
-    """A function (store, moment) -> the exit code of a child that was to build the index."""
+    """A function (store, moment, space) -> the child that is to build the index."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["lance", "objectspace.jobs.build_index"])
     script = tmp_path_factory.mktemp("build") / "build.py"
     script.write_text(BUILD)
 
-    def run(store, moment=None):
-        child = context.Process(
-            target=runpy.run_path, args=(str(script), {"STORE": str(store), "MOMENT": moment})
-        )
+    def run(store, moment=None, space="a-crop"):
+        names = {"STORE": str(store), "MOMENT": moment, "SPACE": space}
+        child = context.Process(target=runpy.run_path, args=(str(script), names))
         child.start()
         return child
 
@@ -123,3 +124,25 @@ def test_killed_at_random_moments(tmp_path, plain, build):
     child.join()
     assert child.exitcode == 0
     assert told(path)[1].kind == "ivf-pq"
+
+
+@pytest.mark.parametrize("moment", ["before the build", "after the build", "before the manifest"])
+def test_a_killed_build_of_a_joint_space_leaves_it_searchable(tmp_path, plain, build, noise, moment):
+    path = tmp_path / "s.osp"
+    shutil.copytree(plain, path)
+    ids = open_store(path).members("a-crop")
+    add_embeddings(path, "b", ids, noise[300:600], model="mine")
+    join_spaces(path, ("a-crop", "b"), name="both")
+
+    def nearest():
+        search = SpaceSearch(open_store(path), "both")
+        return [answer.to_json() for answer in search.nearest(search.stored(ids[:5]), k=4)]
+
+    before = nearest()
+    child = build(path, moment, "both")
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    assert nearest() == before
+    assert open_store(path).stored_space("both").index is None
+    index_space(path, "both", kind="ivf-pq")
+    assert SpaceSearch(open_store(path), "both", approximate=True).approximate.index.recall.n == 200

@@ -14,6 +14,7 @@ from objectspace.embeddings.joint import JointPart, joint_recipe
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import StoreError, StoreVersionError
 from objectspace.store import open_store, open_writer
+from objectspace.store.indexes import JointSpaceIndex, Recall, SpaceIndex
 from objectspace.store.manifest import Manifest, SpaceEntry, parse_manifest, read_manifest, write_manifest
 
 RECIPE = Recipe("window", "yolo", "ab", "119", {"size": [320, 320]}, "float32", "0.1.0", 3, "own", 32)
@@ -25,12 +26,14 @@ FILES = {
 JOINT = joint_recipe(
     [JointPart("one", ("a",)), JointPart("other", ("b",), 2.0, 0.25)], {"a": RECIPE, "b": RECIPE}
 )
+INDEX = SpaceIndex("ivf-pq", "cosine", 300, {"probes": 20, "candidates": 10}, Recall(0.5, 0.25, 0.75, 200))
 MANIFEST = Manifest(
     {"images": 2, "objects": 3, "spaces/a": 7},
     {"a": SpaceEntry(RECIPE, 9)},
     {"s@1": {"x": None}},
     files=FILES,
     joint_spaces={"both": JOINT},
+    joint_indexes={"both": JointSpaceIndex(INDEX, JOINT.digest, {"a": INDEX, "b": None})},
 )
 
 
@@ -83,6 +86,10 @@ def test_another_format_version(tmp_path):
         ({"joint_spaces": {"both": RECIPE.to_json()}}, "joint space both has no parts"),
         ({"joint_spaces": {"both": {**JOINT.to_json(), "parts": [{"name": "one"}]}}}, "has no parts"),
         ({"joint_spaces": {"a": JOINT.to_json()}}, "a is a space and a joint space"),
+        ({"joint_spaces": {}}, "it has an index of both, which is no joint space"),
+        ({"joint_indexes": []}, "it has no joint_indexes"),
+        ({"joint_indexes": {"both": {"parts": {}}}}, "the index of joint space both has no kind"),
+        ({"joint_indexes": {"both": []}}, "the index of joint space both has no kind"),
     ],
 )
 def test_damage_is_named(tmp_path, change, sentence):

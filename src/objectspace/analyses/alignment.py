@@ -11,6 +11,7 @@ from scipy.special import stdtrit
 
 from objectspace.analyses.groups import Groups
 from objectspace.analyses.statistics import Estimate
+from objectspace.neighbors import JointVectors
 
 Matrix = NDArray[np.float64]
 
@@ -21,7 +22,11 @@ PARTS = 20
 
 
 def measure_cka(
-    first: NDArray[np.float32], second: NDArray[np.float32], groups: Groups, *, seed: int = 0
+    first: NDArray[np.float32] | JointVectors,
+    second: NDArray[np.float32] | JointVectors,
+    groups: Groups,
+    *,
+    seed: int = 0,
 ) -> tuple[Estimate, float]:
     """Return the unbiased linear CKA of two spaces (n, d), (n, e), and the biased one.
 
@@ -35,7 +40,7 @@ def measure_cka(
         rows = np.sort(rng.choice(len(rows), MOST_OBJECTS, replace=False))
     kept = groups.take(rows)
     part = rng.permutation(kept.count)[kept.group] % PARTS
-    kernels = _kernel(first[rows]), _kernel(second[rows])
+    kernels = _kernel(np.asarray(first[rows])), _kernel(np.asarray(second[rows]))
     whole, without = _alignments(*kernels, part)
     low, high = _jackknife(whole, without)
     biased = _biased(*kernels)

@@ -22,6 +22,8 @@ from objectspace.analyses.statistics import (
     permutations,
     ratio,
 )
+from objectspace.neighbors import JointVectors
+from objectspace.neighbors.joint_vectors import joint_distances
 
 #: Angles are gathered around 0, 1/16, 2/16 … 8/16 of the period: 0, 22.5 … 180 degrees.
 BINS = 9
@@ -77,7 +79,7 @@ class _Pairs:
 
 
 def measure_geometry(
-    vectors: NDArray[np.float32],
+    vectors: NDArray[np.float32] | JointVectors,
     factor: Factor,
     groups: Groups,
     thing: NDArray[np.object_],
@@ -112,7 +114,9 @@ def measure_geometry(
     return Geometry(angle, curve, low, high, counts, opposite, same)
 
 
-def _make_pairs(vectors: NDArray[np.float32], groups: Groups, thing: Codes, metric: str, seed: int) -> _Pairs:
+def _make_pairs(
+    vectors: NDArray[np.float32] | JointVectors, groups: Groups, thing: Codes, metric: str, seed: int
+) -> _Pairs:
     """Return all pairs of one thing and level in different photos, or a sample of them."""
     stratum = codes(thing * (int(groups.level.max()) + 1) + groups.level)
     order = np.argsort(stratum, kind="stable")
@@ -146,21 +150,32 @@ def _sampled(size: Codes, rng: np.random.Generator) -> Codes:
     return np.unique(np.sort(start[stratum] + np.stack([one, other]), axis=0), axis=1)
 
 
-def _distances(vectors: NDArray[np.float32], first: Codes, second: Codes, metric: str) -> NDArray[np.float64]:
+def _distances(
+    vectors: NDArray[np.float32] | JointVectors, first: Codes, second: Codes, metric: str
+) -> NDArray[np.float64]:
     """Return the distances (p,) of pairs in float64, computed in blocks."""
     out = np.empty(len(first))
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     block = max(1, 4_000_000 // vectors.shape[1])
     for start in range(0, len(first), block):
         part = slice(start, start + block)
-        one, other = vectors[first[part]].astype(np.float64), vectors[second[part]].astype(np.float64)
-        if metric == "cosine":
-            both = lengths[first[part]] * lengths[second[part]]
-            dot = np.einsum("ij,ij->i", one, other)
-            out[part] = 1 - np.divide(dot, both, out=np.zeros_like(dot), where=both > 0)
+        one, other = vectors[first[part]], vectors[second[part]]
+        if isinstance(one, JointVectors) and isinstance(other, JointVectors):
+            out[part] = joint_distances(one, other, metric)
         else:
-            out[part] = np.linalg.norm(one - other, axis=1)
+            out[part] = _row_distances(np.asarray(one, np.float64), np.asarray(other, np.float64), metric)
     return out
+
+
+def _row_distances(one: NDArray[np.float64], other: NDArray[np.float64], metric: str) -> NDArray[np.float64]:
+    """Return the distance (p,) of each row (p, d) to the same row of the other vectors."""
+    distance: NDArray[np.float64]
+    if metric == "cosine":
+        both = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        dot = np.einsum("ij,ij->i", one, other)
+        distance = 1 - np.divide(dot, both, out=np.zeros_like(dot), where=both > 0)
+    else:
+        distance = np.linalg.norm(one - other, axis=1)
+    return distance
 
 
 def _bins(factor: Factor, values: NDArray[np.float64], pairs: _Pairs) -> Codes:

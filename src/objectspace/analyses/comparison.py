@@ -156,7 +156,7 @@ def compare_spaces(
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
-        cka, biased = measure_cka(first.vectors[kept], second.vectors[kept], groups, seed=seed)
+        cka, biased = measure_cka(first.searched[kept], second.searched[kept], groups, seed=seed)
         overlap = _overlap(near[one], near[other], groups, seed)
         pairs.append(PairOfSpaces(first.name, second.name, overlap, cka, biased))
     factors = [_side_by_side(aligned, objects, one, k, metric, seed) for one in specs]

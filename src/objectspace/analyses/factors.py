@@ -160,7 +160,7 @@ def measure_factor(
         left_out=len(objects) - len(sample.ids),
         groups=sample.groups.count,
         neighbors=sample.agreement(near, seed=seed),
-        probe=measure_probe(sample.vectors, sample.factor, sample.groups, seed=seed),
+        probe=measure_probe(sample.searched, sample.factor, sample.groups, seed=seed),
         geometry=sample.geometry(metric, seed) if sample.factor.kind == "circular" else None,
         hubness=hubness(near),
         object_id=sample.ids,
@@ -187,14 +187,13 @@ class AlignedSample:
     """The n objects of a space for which a factor can be measured, row for row.
 
     rows: (n,) their rows in the space
-    vectors: (n, d) float32; searched: what neighbors are found by, the vectors or a joint space's parts
+    searched: what neighbors are found by, (n, d) float32 vectors or a joint space's parts
     thing: (n,) the value by which two views are of one thing (the group, or else the label); same: its name
     """
 
     rows: NDArray[np.int64]
     factor: Factor
     groups: Groups
-    vectors: NDArray[np.float32]
     searched: NDArray[np.float32] | JointVectors
     ids: NDArray[np.str_]
     images: NDArray[np.str_]
@@ -204,6 +203,11 @@ class AlignedSample:
 
     def __repr__(self) -> str:
         return f"AlignedSample({self.factor.name}: {len(self.ids)} objects in {self.groups.count} groups)"
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The vectors (n, d); of a joint space its parts written out anew."""
+        return np.asarray(self.searched)
 
     def neighbors(self, k: int, metric: str = "euclidean") -> NearestNeighbors:
         """Return each object's nearest in other groups at its level."""
@@ -215,12 +219,12 @@ class AlignedSample:
 
     def shared_vectors(self) -> SharedVectors:
         """Return how many of the objects share their vector with another of their image."""
-        return count_shared(vector_keys(self.vectors), self.images, self.labels)
+        return count_shared(vector_keys(self.searched), self.images, self.labels)
 
     def geometry(self, metric: str = "euclidean", seed: int = 0) -> Geometry | None:
         """Return the geometry of a circular factor; None where no two views can be compared."""
         return measure_geometry(
-            self.vectors, self.factor, self.groups, self.thing, same=self.same, metric=metric, seed=seed
+            self.searched, self.factor, self.groups, self.thing, same=self.same, metric=metric, seed=seed
         )
 
 
@@ -253,7 +257,6 @@ def align(space: Space, objects: Objects, spec: FactorSpec) -> AlignedSample:
         rows,
         factor,
         groups,
-        measured.vectors,
         measured.searched,
         measured.object_id,
         objects.image_id[rows],

@@ -13,6 +13,7 @@ from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.ridge import FoldedRidge, Matrix
 from objectspace.analyses.statistics import Estimate, bootstrap, p_value, permutations, ratio
+from objectspace.neighbors import JointVectors
 
 FOLDS = 5
 #: Permutations of a probe: p goes down to 1 / 120, for any number of values.
@@ -77,7 +78,7 @@ _METRICS = {
 
 
 def measure_probe(
-    vectors: NDArray[np.float32], factor: Factor, groups: Groups, *, seed: int = 0
+    vectors: NDArray[np.float32] | JointVectors, factor: Factor, groups: Groups, *, seed: int = 0
 ) -> Probe | None:
     """Fit ridge regressions from standardized vectors (n, d) to a factor; None with fewer than three groups.
 

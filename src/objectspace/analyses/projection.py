@@ -181,7 +181,9 @@ def project(
         pca = components or project(space, objects, {}, positions=positions, seed=seed)
         placed = tsne(pca.coordinates, seed=seed)
         return Projection(space.name, method, placed, np.empty(0), None, read, readings(placed), pca.shares)
-    vectors = space.vectors.astype(np.float64)
+    vectors = np.asarray(space.searched, np.float64)
+    if not np.ptp(vectors, axis=0).any():
+        raise InputError(f"the vectors of space {space.name} are all equal, so there is nothing to project")
     # t-SNE magnifies the last bits of what it starts from, which the number of threads decides.
     with BLAS_IN_ONE_THREAD.held():
         found = principal_components(vectors, COMPONENTS)
@@ -243,8 +245,6 @@ def _check(space: Space, objects: Objects, factors: Mapping[str, Float64], metho
             f"space {space.name} has {counted(len(space), 'object')}; "
             "a projection needs ten or more, of three photos"
         )
-    if not np.ptp(space.vectors, axis=0).any():
-        raise InputError(f"the vectors of space {space.name} are all equal, so there is nothing to project")
     for name, values in factors.items():
         if not np.ptp(values):
             raise InputError(f"factor {name} is {values[0]:g} for every object of space {space.name}")

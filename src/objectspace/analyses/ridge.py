@@ -11,11 +11,15 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
 from objectspace.analyses.groups import Codes
+from objectspace.neighbors import JointVectors
 
 Matrix = NDArray[np.float64]
 
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES = 10.0 ** np.arange(-2, 5)
+
+# Rows that are copied at a time.
+_AT_ONCE = 1024
 
 
 class FoldedRidge:
@@ -34,9 +38,8 @@ class FoldedRidge:
     True
     """
 
-    def __init__(self, features: NDArray[np.float32], fold: Codes, level: Codes) -> None:
-        # Sums of squares lose the fewest digits around the mean.
-        self.x = features.astype(np.float64) - features.mean(0, dtype=np.float64)
+    def __init__(self, features: NDArray[np.float32] | JointVectors, fold: Codes, level: Codes) -> None:
+        self.x = _centered(features)
         self.level = level
         self.rows = [np.flatnonzero(fold == one) for one in range(int(fold.max()) + 1)]
         self.penalties = PENALTIES * features.shape[1]
@@ -134,6 +137,16 @@ class _System:
             return hat @ right
         predicted: Matrix = self.left @ cho_solve(factor, right, check_finite=False)
         return predicted
+
+
+def _centered(features: NDArray[np.float32] | JointVectors) -> Matrix:
+    """Return features (n, d) around their mean, where sums of squares lose the fewest digits."""
+    x = np.empty(features.shape)
+    # No second copy of all of them: a joint space is written out block by block.
+    for start in range(0, len(x), _AT_ONCE):
+        x[start : start + _AT_ONCE] = features[start : start + _AT_ONCE]
+    x -= x.mean(0)
+    return x
 
 
 class _LevelMeans:

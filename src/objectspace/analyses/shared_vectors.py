@@ -11,6 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.files import content_id
+from objectspace.neighbors import JointVectors
+
+# Vectors of a joint space that are written out at a time.
+_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,9 @@ def count_shared(keys: Iterable[Hashable], image_id: NDArray[Any], label: NDArra
     return SharedVectors(sum(map(len, shared)), sum(len(alike) for alike in shared if len(set(alike)) > 1))
 
 
-def vector_keys(vectors: NDArray[np.float32]) -> Iterator[str]:
+def vector_keys(vectors: NDArray[np.float32] | JointVectors) -> Iterator[str]:
     """Yield a digest of each vector (n, d), the same for equal ones."""
-    for vector in vectors:
-        # Adding 0 makes -0 the same as 0.
-        yield content_id((vector + 0.0).tobytes())
+    for start in range(0, len(vectors), _AT_ONCE):
+        for vector in np.asarray(vectors[start : start + _AT_ONCE]):
+            # Adding 0 makes -0 the same as 0.
+            yield content_id((vector + 0.0).tobytes())

@@ -112,7 +112,7 @@ class Recipe:
 class Space:
     """Vectors (n, d) float32 of the objects ``object_id`` (n,), all made by one recipe.
 
-    joint: the parts of a joint space, whose ``vectors`` are these written out, zeros where a part is missing
+    searched: the vectors, or the parts of a joint space, by which neighbors are found
 
     >>> space = store.space("demo-crop")
     >>> space.vectors.shape == (len(space.object_id), space.dimension)
@@ -122,14 +122,12 @@ class Space:
     name: str
     recipe: Recipe
     object_id: NDArray[np.str_]
-    vectors: NDArray[np.float32]
-    joint: JointVectors | None = None
+    searched: NDArray[np.float32] | JointVectors
 
     def __post_init__(self) -> None:
-        if self.vectors.ndim != 2 or len(self.vectors) != len(self.object_id):
-            raise InputError(
-                f"space {self.name}: vectors of shape {self.vectors.shape} for {len(self.object_id)} objects"
-            )
+        shape = self.searched.shape
+        if len(shape) != 2 or shape[0] != len(self.object_id):
+            raise InputError(f"space {self.name}: vectors of shape {shape} for {len(self.object_id)} objects")
 
     def __len__(self) -> int:
         return len(self.object_id)
@@ -140,17 +138,16 @@ class Space:
     @property
     def dimension(self) -> int:
         """Numbers in a vector."""
-        return int(self.vectors.shape[1])
+        return int(self.searched.shape[1])
 
     @property
-    def searched(self) -> NDArray[np.float32] | JointVectors:
-        """What neighbors are found by: the vectors, or the parts of a joint space."""
-        return self.vectors if self.joint is None else self.joint
+    def vectors(self) -> NDArray[np.float32]:
+        """The vectors (n, d); of a joint space its parts written out anew, zeros where a part is missing."""
+        return np.asarray(self.searched)
 
     def take(self, rows: NDArray[np.int64]) -> Space:
         """Return the space of some rows (r,), in their order."""
-        joint = None if self.joint is None else self.joint[rows]
-        return Space(self.name, self.recipe, self.object_id[rows], self.vectors[rows], joint)
+        return Space(self.name, self.recipe, self.object_id[rows], self.searched[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,6 @@ from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.groups import Groups, codes, make_groups
 from objectspace.analyses.statistics import Estimate, estimate_mean
 from objectspace.errors import QueryError
-from objectspace.neighbors import JointVectors
 from objectspace.store import Store
 
 #: Neighbors that a purity is of.
@@ -64,8 +63,7 @@ def measure_space(store: Store, space: str, metric: str) -> SpaceAgreement:
     if groups.count < 2:
         raise QueryError(f"space {space} has objects of one image, neighbors are those of other images")
     held = store.space(space)
-    vectors: NDArray[np.float32] | JointVectors = held.vectors if held.joint is None else held.joint
-    neighbors = find_neighbors(vectors, held.object_id, groups, k=K, metric=metric)
+    neighbors = find_neighbors(held.searched, held.object_id, groups, k=K, metric=metric)
     labels = columns["label"].astype(object)
     factor = Factor("label", "categorical", codes(labels.astype(str)).astype(np.float64))
     same = factor.compare(factor.values[neighbors.query], factor.values[neighbors.neighbor])

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
+from objectspace.embeddings.joint import JOINT, joint_parts
 from objectspace.errors import InputError, QueryError, counted
 from objectspace.neighbors import METRICS
 from objectspace.search.approximate import ApproximateIndex, measure_recall
+from objectspace.search.approximate_joint import ApproximateJointIndex
 from objectspace.store import (
     SpaceIndex,
     StoredJointVectors,
     StoredSpace,
     StoredVectors,
+    Writer,
     open_store,
     open_writer,
 )
-from objectspace.store.indexes import KINDS, Recall
+from objectspace.store.indexes import KINDS, JointSpaceIndex, Recall
 
 logger = logging.getLogger("objectspace")
 
@@ -27,6 +31,12 @@ FEWEST = 256
 # Candidates that are measured for each neighbor asked for: with a byte for eight numbers (ivf-pq) the 10
 # nearest are among the first 100 (docs/approximate-search.md).
 _CANDIDATES = 10
+
+#: The metric of the indexes of a joint space's parts.
+JOINT_METRIC = "cosine"
+
+# The recall of an index before it is measured.
+_UNKNOWN = Recall(0, 0, 1, 0)
 
 # Bytes of a code (ivf-pq), where vectors have as many numbers; fewer do not distinguish short vectors.
 _CODE = 16
@@ -38,8 +48,11 @@ def index_space(
     """Build the approximate index of a space, measure its recall, and keep both in the store at ``path``.
 
     An earlier index of the space is replaced. A process that is killed meanwhile leaves the store as it was.
-    Raises QueryError for an unknown space, kind or metric, InputError for a space too small to index,
-    StoreBusyError where another process writes, StoreError where writing failed.
+    A joint space has the cosine indexes of its parts' spaces, which are built as far as they are missing,
+    and serves both metrics.
+    Raises QueryError for an unknown space, kind or metric, InputError for a space too small to index and for
+    a joint one of which a part has another index, StoreBusyError where another process writes, StoreError
+    where writing failed.
 
     >>> osp.index_space("many.osp", "a-crop").count
     300
@@ -51,26 +64,63 @@ def index_space(
     # A store that is missing and a space that is too small are refused before anything is locked.
     _check_size(open_store(path).stored_space(space))
     with open_writer(path) as writer:
-        # Another process may have written since.
-        stored = open_store(path).stored_space(space)
-        settings = choose_settings(kind, *stored.vectors.shape)
-
-        def measure(vectors: StoredVectors) -> Recall:
-            index = SpaceIndex(kind, metric, len(vectors), settings, Recall(0, 0, 1, 0))
-            return measure_recall(ApproximateIndex(vectors, index))
-
-        logger.info("indexing space %s of %s: %d vectors, %s, %s", space, path, len(stored), kind, metric)
-        index = writer.index_space(space, kind=kind, metric=metric, settings=settings, measure=measure)
+        if open_store(path).recipe(space).route == JOINT:
+            index = _index_joint(writer, space, kind)
+        else:
+            index = _index_plain(writer, space, kind, metric)
     logger.info("%s", index)
     return index
 
 
-def _check_size(space: StoredSpace) -> None:
-    if isinstance(space.vectors, StoredJointVectors):
+def _index_plain(writer: Writer, space: str, kind: str, metric: str) -> SpaceIndex:
+    # Another process may have written since it was checked.
+    stored = open_store(writer.path).stored_space(space)
+    settings = choose_settings(kind, *stored.vectors.shape)
+
+    def measure(vectors: StoredVectors) -> Recall:
+        index = SpaceIndex(kind, metric, len(vectors), settings, _UNKNOWN)
+        return measure_recall(ApproximateIndex(vectors, index))
+
+    logger.info("indexing space %s of %s: %d vectors, %s, %s", space, writer.path, len(stored), kind, metric)
+    return writer.index_space(space, kind=kind, metric=metric, settings=settings, measure=measure)
+
+
+def _index_joint(writer: Writer, space: str, kind: str) -> SpaceIndex:
+    """Index the parts' spaces that lack an index, each in a commit of its own, and measure all together."""
+    recipe = open_store(writer.path).recipe(space)
+    names = [name for part in joint_parts(recipe) for name in part.spaces]
+    parts = {name: open_store(writer.path).stored_space(name) for name in names}
+    for part in parts.values():
+        _check_index(space, part, kind)
+    for name, part in parts.items():
+        assert isinstance(part.vectors, StoredVectors)
+        if len(part) >= FEWEST and (part.index is None or part.vectors.unindexed):
+            _index_plain(writer, name, kind, JOINT_METRIC)
+    store = open_store(writer.path)
+    vectors = store.stored_space(space).vectors
+    assert isinstance(vectors, StoredJointVectors)
+    built = {name: store.stored_space(name).index for name in names}
+    probes = sum(one.settings["probes"] for one in built.values() if one is not None)
+    settings = {"probes": probes, "candidates": _CANDIDATES}
+    index = SpaceIndex(kind, JOINT_METRIC, len(vectors), settings, _UNKNOWN)
+    recall = measure_recall(ApproximateJointIndex(vectors, index, metric=JOINT_METRIC))
+    index = replace(index, recall=recall)
+    writer.index_joint(space, JointSpaceIndex(index, recipe.digest, built))
+    return index
+
+
+def _check_index(joint: str, space: StoredSpace, kind: str) -> None:
+    """Raise InputError for a part's space that has an index which this one would have to replace."""
+    index = space.index
+    if index is not None and (index.kind, index.metric) != (kind, JOINT_METRIC):
         raise InputError(
-            f"joint space {space.name} is searched exactly, in one pass over its parts, and has no index of "
-            f"its own; index one of its parts' spaces"
+            f"space {space.name}, a part of joint space {joint}, has an index {index.kind} of {index.metric} "
+            f"distances, and {kind} of {JOINT_METRIC} is needed; build that with: objectspace index-space "
+            f"STORE --space {space.name} --kind {kind} --metric {JOINT_METRIC}"
         )
+
+
+def _check_size(space: StoredSpace) -> None:
     if len(space) < FEWEST:
         raise InputError(
             f"space {space.name} has {counted(len(space), 'vector')} and an index needs {FEWEST}; search it "

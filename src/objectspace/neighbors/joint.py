@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors.candidates import QUERIES
 from objectspace.neighbors.distances import check_metric, inverses
-from objectspace.neighbors.joint_vectors import Block, JointVectors, part_distances, part_lengths
+from objectspace.neighbors.joint_vectors import (
+    Block,
+    JointVectors,
+    combined_distances,
+    part_distances,
+    part_lengths,
+)
 from objectspace.neighbors.ranking import Neighbors, merge, no_neighbors
 from objectspace.neighbors.rows import Rows
 
@@ -124,10 +130,8 @@ class JointIndex:
         with np.errstate(over="ignore"):
             limit = np.nextafter(reach.astype(np.float32), np.float32(-np.inf))
         place, query = np.nonzero((similarity >= limit) & (similarity > -np.inf))
-        # Summed row by row: a product may round a pair otherwise when it is alone.
-        distances = (part_distances(asked.queries, query, vectors, place) * asked.queries.shares).sum(axis=1)
-        if self._metric == "euclidean":
-            distances = np.sqrt(2 * distances)
+        apart = part_distances(asked.queries, query, vectors, place)
+        distances = combined_distances(apart, asked.queries.shares, self._metric)
         merge(found.index, found.distance, query, rows[place], distances, self._rows.rank)
 
     def _cosine_distances(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -181,6 +181,21 @@ def part_distances(
     return distances
 
 
+def joint_distances(one: JointVectors, other: JointVectors, metric: str) -> NDArray[np.float64]:
+    """Return the distance (n,) of each row to the same row of vectors of the same parts, both in memory."""
+    rows = np.arange(len(one))
+    return combined_distances(part_distances(one, rows, other, rows), one.shares, metric)
+
+
+def combined_distances(
+    parts: NDArray[np.float64], shares: NDArray[np.float64], metric: str
+) -> NDArray[np.float64]:
+    """Return the distances (p,) of pairs, given 1 - cosine in each part (p, parts)."""
+    # Summed row by row: a product may round a pair otherwise when it is alone.
+    distances: NDArray[np.float64] = (parts * shares).sum(axis=1)
+    return np.sqrt(2 * distances) if metric == "euclidean" else distances
+
+
 def _share(block: Block, lengths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the length of each vector (m,) as a share of that of its row's part; 1 where that is zero."""
     assert block.lengths is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,15 @@ from objectspace.errors import QueryError
 from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, Neighbors, StreamedIndex
 from objectspace.neighbors.distances import pair_distances
 from objectspace.neighbors.rows import Rows, check_queries
-from objectspace.store import Recall, SpaceIndex, StoredJointVectors, StoredSpace, StoredVectors
+from objectspace.store import Recall, SpaceIndex, StoredSpace, StoredVectors
 
 #: A filter that leaves at most this many rows is answered exactly: it costs no more than looking them up.
 FEW = 2048
 
 # Objects whose neighbors are searched for exactly and by the index to measure its recall, and how many each.
 # A query for fewer neighbors gets the candidates of so many, for which the recall was measured.
-_SAMPLE, _NEIGHBORS = 200, 10
+_SAMPLE = 200
+NEIGHBORS = 10
 
 # Bytes of candidates' vectors in memory at a time: those of twenty queries of 2048 numbers. Twice as fast as
 # 64 MB, for which the system must find memory anew each time.
@@ -60,6 +61,10 @@ class ApproximateIndex:
     def unindexed(self) -> int:
         """Return how many vectors came after the index was built; each of them is compared."""
         return self.vectors.unindexed
+
+    def exact(self) -> StreamedIndex:
+        """Return the exact index of the same vectors, on disk."""
+        return StreamedIndex(self.vectors, self.vectors.object_ids(), metric=self.index.metric)
 
     def grouped(self, groups: Sequence[str] | NDArray[Any]) -> ApproximateIndex:
         """Return an index of the same vectors in other groups (n,)."""
@@ -113,7 +118,7 @@ class ApproximateIndex:
         allowed: NDArray[np.bool_] | None,
     ) -> Iterator[tuple[NDArray[np.int64], int, NDArray[np.bool_] | None]]:
         """Yield queries to search together, the candidates of each, and the rows (n,) allowed to it."""
-        wanted = self.index.settings["candidates"] * max(k, _NEIGHBORS)
+        wanted = self.index.settings["candidates"] * max(k, NEIGHBORS)
         # By cosine the index proposes nothing for a query without a direction.
         directed = queries.any(axis=1) if self.index.metric == "cosine" else np.ones(len(queries), np.bool_)
         small = own_rows <= wanted
@@ -194,32 +199,55 @@ def approximate_index(space: StoredSpace, *, metric: str) -> ApproximateIndex:
 
     Raises QueryError where the space has none, or one of another metric.
     """
-    build = f"objectspace index-space STORE --space {space.name} --metric {metric}"
-    if isinstance(space.vectors, StoredJointVectors):
-        raise QueryError(f"joint space {space.name} has no approximate index; it is searched exactly")
-    if space.index is None:
-        raise QueryError(f"space {space.name} has no approximate index; build it with: {build}")
-    if space.index.metric != metric:
+    index = require_index(space, metric=metric)
+    if index.metric != metric:
         raise QueryError(
-            f"the approximate index of space {space.name} is of {space.index.metric} distances; give "
-            f"that as metric=, or build it anew with: {build}"
+            f"the approximate index of space {space.name} is of {index.metric} distances; give "
+            f"that as metric=, or build it anew with: {_build(space, metric)}"
         )
-    return ApproximateIndex(space.vectors, space.index)
+    assert isinstance(space.vectors, StoredVectors)
+    return ApproximateIndex(space.vectors, index)
 
 
-def measure_recall(index: ApproximateIndex) -> Recall:
+def require_index(space: StoredSpace, *, metric: str) -> SpaceIndex:
+    """Return how the index of a space was built. Raises QueryError where it has none."""
+    if space.index is None:
+        raise QueryError(
+            f"space {space.name} has no approximate index; build it with: {_build(space, metric)}"
+        )
+    return space.index
+
+
+def _build(space: StoredSpace, metric: str) -> str:
+    return f"objectspace index-space STORE --space {space.name} --metric {metric}"
+
+
+class Measured(Protocol):
+    """What the recall is measured of: an approximate index and the exact one of the same vectors."""
+
+    vectors: Any
+
+    def exact(self) -> Any:
+        """Return the exact index."""
+        ...
+
+    def nearest(self, queries: Any, *, k: int) -> Neighbors:
+        """Return nearly the k nearest of each query."""
+        ...
+
+
+def measure_recall(index: Measured) -> Recall:
     """Return the share of their true 10 nearest that the index finds for 200 objects, drawn from seed 0.
 
     An object is not its own neighbor. What is as near as the tenth counts as found, as the order of equal
     distances means nothing. The interval is Wilson's for a share of n trials: each object's own recall is in
     [0, 1], and no such numbers of the same mean vary more than hits and misses do.
     """
-    vectors, count = index.vectors, len(index)
+    vectors, count = index.vectors, len(index.vectors)
     drawn = np.random.default_rng(0).choice(count, min(_SAMPLE, count), replace=False)
     drawn.sort()
     queries = vectors[drawn]
-    exact = StreamedIndex(vectors, vectors.object_ids(), metric=index.index.metric)
-    true, found = (_others(one.nearest(queries, k=_NEIGHBORS + 1), drawn) for one in (exact, index))
+    true, found = (_others(one.nearest(queries, k=NEIGHBORS + 1), drawn) for one in (index.exact(), index))
     return recall_of(found, true)
 
 
@@ -232,7 +260,7 @@ def recall_of(found: NDArray[np.float64], true: NDArray[np.float64]) -> Recall:
 def _others(found: Neighbors, drawn: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the distances (n, 10) of each object's neighbors but itself."""
     distance = np.where(found.index == drawn[:, None], np.inf, found.distance)
-    return np.sort(distance, axis=1)[:, :_NEIGHBORS]
+    return np.sort(distance, axis=1)[:, :NEIGHBORS]
 
 
 def _wilson(share: float, count: int) -> tuple[float, float]:

@@ -24,6 +24,7 @@ from objectspace.neighbors.joint_vectors import combine
 from objectspace.objects.records import no_objects
 from objectspace.search.answers import Answer, AnswerParts, Approximation, Queries
 from objectspace.search.approximate import ApproximateIndex, approximate_index
+from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
 from objectspace.search.filters import IMAGE, SearchFilters, common_value, shared_values, value_groups
 from objectspace.search.space_objects import SpaceObjects
 from objectspace.store import Store, StoredJointVectors, StoredSpace
@@ -99,7 +100,7 @@ class SpaceSearch:
         stored = store.stored_space(space)
         self.space: Space | StoredSpace = stored
         if isinstance(stored.vectors, StoredJointVectors):
-            if stored.vectors.nbytes <= IN_MEMORY:
+            if not approximate and stored.vectors.nbytes <= IN_MEMORY:
                 self.space = replace(stored, vectors=stored.vectors.read())
         elif not approximate and 4 * len(stored) * stored.dimension <= IN_MEMORY:
             self.space = store.space(space)
@@ -109,7 +110,7 @@ class SpaceSearch:
         # By column: the group of each object, and the index that leaves groups out.
         self._grouped: dict[str, tuple[NDArray[np.int64], Index]] = {}
         self.approximate: Approximation | None = None
-        if isinstance(self._index, ApproximateIndex):
+        if isinstance(self._index, ApproximateIndex | ApproximateJointIndex):
             self.approximate = Approximation(self._index.index, self._index.unindexed)
 
     def __len__(self) -> int:
@@ -317,10 +318,11 @@ class SpaceSearch:
 
     def _parts(self, queries: Queries, number: int, rows: NDArray[np.int64]) -> AnswerParts | None:
         """Return what each part contributes to the similarity of a query and rows; None in a plain space."""
-        vectors = queries.vectors
-        if not isinstance(self._index, JointIndex) or not isinstance(vectors, JointVectors):
+        vectors, index = queries.vectors, self._index
+        if not isinstance(vectors, JointVectors):
             return None
-        cosines = self._index.cosines(vectors, np.full(len(rows), number), rows)
+        assert isinstance(index, JointIndex | ApproximateJointIndex)
+        cosines = index.cosines(vectors, np.full(len(rows), number), rows)
         return AnswerParts(tuple(part.name for part in vectors.parts), vectors.shares, cosines)
 
     def _directed(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -347,6 +349,8 @@ def _open_index(space: Space | StoredSpace, metric: str, approximate: bool) -> I
     """Return what searches the space: in memory, on disk, or by its index."""
     if isinstance(space, Space):
         return ExactIndex(space.vectors, space.object_id, metric=metric)
+    if approximate and isinstance(space.vectors, StoredJointVectors):
+        return approximate_joint_index(space, space.vectors, metric=metric)
     if approximate:
         return approximate_index(space, metric=metric)
     if isinstance(space.vectors, JointVectors):

@@ -67,3 +67,33 @@ class SpaceIndex:
             raise ValueError("an unknown kind or metric, or a setting below 1")
         recall = Recall(share, low, high, int(value["n"]))
         return cls(str(value["kind"]), str(value["metric"]), int(value["count"]), settings, recall)
+
+
+@dataclass(frozen=True, slots=True)
+class JointSpaceIndex:
+    """The approximate index of a joint space: those of its parts' spaces, with a recall of their own.
+
+    recipe: digest of the joint space's recipe
+    parts: the index of each space when the recall was measured; None where it had too few vectors for one
+    """
+
+    index: SpaceIndex
+    recipe: str
+    parts: Mapping[str, SpaceIndex | None]
+
+    def __repr__(self) -> str:
+        return f"JointSpaceIndex({self.index!r} by {', '.join(self.parts)})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        parts = {name: None if index is None else index.to_json() for name, index in self.parts.items()}
+        return {"index": self.index.to_json(), "recipe": self.recipe, "parts": parts}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> JointSpaceIndex:
+        """Return what :meth:`to_json` wrote. Others raise as :meth:`SpaceIndex.from_json`."""
+        parts = {
+            str(name): None if index is None else SpaceIndex.from_json(index)
+            for name, index in value["parts"].items()
+        }
+        return cls(SpaceIndex.from_json(value["index"]), str(value["recipe"]), parts)

@@ -13,7 +13,7 @@ from objectspace.embeddings.joint import joint_parts, part_recipes
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, RecipeError
 from objectspace.neighbors import Block, Part
-from objectspace.neighbors.streamed import BlockSource
+from objectspace.store.indexes import SpaceIndex
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors
 
 
@@ -21,7 +21,7 @@ from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVec
 class _Reordered:
     """Vectors on disk in another order than that of their table."""
 
-    vectors: BlockSource
+    vectors: StoredVectors
     order: NDArray[np.int64]
 
     @property
@@ -31,6 +31,26 @@ class _Reordered:
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         return self.vectors[self.order[rows]]
+
+    @property
+    def unindexed(self) -> int:
+        """The number of vectors added after the index was built."""
+        return self.vectors.unindexed
+
+    def propose(
+        self,
+        queries: NDArray[np.float32],
+        count: int,
+        index: SpaceIndex,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Return what the index proposes, as :meth:`StoredVectors.propose`, by rows in this order."""
+        place = np.empty(len(self.order), np.int64)
+        place[self.order] = np.arange(len(self.order))
+        query, row, vectors = self.vectors.propose(
+            queries, count, index, None if allowed is None else allowed[place]
+        )
+        return query, place[row], vectors
 
 
 def joint_vectors(
@@ -46,16 +66,17 @@ def joint_vectors(
     Raises QueryError where a part's space is gone, RecipeError where it was made anew by another recipe.
     """
     recorded = part_recipes(recipe)
+    spaces = {one: space(one) for part in joint_parts(recipe) for one in part.spaces}
     parts = [
         Part(
             part.name,
             part.weight,
             part.missing,
-            tuple(_block(name, space(one), recorded[one], rows(one)) for one in part.spaces),
+            tuple(_block(name, spaces[one], recorded[one], rows(one)) for one in part.spaces),
         )
         for part in joint_parts(recipe)
     ]
-    return StoredJointVectors(parts, objects)
+    return StoredJointVectors(parts, objects, [one.index for one in spaces.values()])
 
 
 def _block(name: str, space: StoredSpace, recorded: Recipe, rows: NDArray[np.int64]) -> Block:

@@ -19,7 +19,7 @@ from objectspace.embeddings.joint import joint_parts, part_recipes
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, StoreError, StoreVersionError
 from objectspace.files import flush_to_disk, open_regular
-from objectspace.store.indexes import SpaceIndex
+from objectspace.store.indexes import JointSpaceIndex, SpaceIndex
 from objectspace.store.store_records import check_space_name
 
 MANIFEST = "manifest.json"
@@ -60,6 +60,7 @@ class Manifest:
     models: model -> the arguments that loaded it, paths among them: where its files were, no promise
     files: table -> the files of its version -> the first 16 hex digits of each one's sha256
     joint_spaces: joint space -> recipe; it has no table, as its parts have
+    joint_indexes: joint space -> the index that was measured of it
     """
 
     tables: Mapping[str, int] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Manifest:
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     joint_spaces: Mapping[str, Recipe] = field(default_factory=dict)
+    joint_indexes: Mapping[str, JointSpaceIndex] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as in the file."""
@@ -81,6 +83,7 @@ class Manifest:
             "models": {name: dict(arguments) for name, arguments in self.models.items()},
             "files": {name: dict(files) for name, files in self.files.items()},
             "joint_spaces": {name: recipe.to_json() for name, recipe in self.joint_spaces.items()},
+            "joint_indexes": {name: index.to_json() for name, index in self.joint_indexes.items()},
         }
 
 
@@ -129,6 +132,7 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
     sources = _mapping(value, "sources", folder)
     models = _mapping(value, "models", folder)
     joints = _mapping(value, "joint_spaces", folder) if "joint_spaces" in value else {}
+    indexes = _mapping(value, "joint_indexes", folder) if "joint_indexes" in value else {}
     for name, version in tables.items():
         if name not in BASE_TABLES and not name.startswith(SPACES):
             raise _damaged(folder, f"it names an unknown table {name!r}")
@@ -144,7 +148,11 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
         raise _damaged(folder, "a model has no arguments")
     spaces = {name: _space(name, entry, folder) for name, entry in entries.items()}
     joint_spaces = {name: _joint_space(name, recipe, spaces, folder) for name, recipe in joints.items()}
-    return Manifest(tables, spaces, sources, models, _files(value, tables, folder), joint_spaces)
+    files = _files(value, tables, folder)
+    joint_indexes = {name: _joint_index(name, index, folder) for name, index in indexes.items()}
+    if unknown := sorted(joint_indexes.keys() - joint_spaces.keys()):
+        raise _damaged(folder, f"it has an index of {unknown[0]}, which is no joint space")
+    return Manifest(tables, spaces, sources, models, files, joint_spaces, joint_indexes)
 
 
 def _files(value: dict[str, Any], tables: Mapping[str, Any], folder: Path) -> dict[str, dict[str, str]]:
@@ -193,6 +201,13 @@ def _joint_space(name: str, value: Any, spaces: Mapping[str, SpaceEntry], folder
     if name in spaces:
         raise _damaged(folder, f"{name} is a space and a joint space")
     return recipe
+
+
+def _joint_index(name: str, value: Any, folder: Path) -> JointSpaceIndex:
+    try:
+        return JointSpaceIndex.from_json(value)
+    except (AttributeError, TypeError, KeyError, ValueError):
+        raise _damaged(folder, f"the index of joint space {name} has no kind, parts or recall") from None
 
 
 def _mapping(value: dict[str, Any], key: str, folder: Path) -> dict[str, Any]:

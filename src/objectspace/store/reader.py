@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from objectspace.embeddings.joint import joint_parts
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
 from objectspace.errors import QueryError, counted
 from objectspace.files import recipe_digest
@@ -20,6 +21,7 @@ from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store.border import check_schema, checked, damaged
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
+from objectspace.store.indexes import SpaceIndex
 from objectspace.store.joint import check_parts, joint_vectors
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.pins import Pin
@@ -220,13 +222,13 @@ class Store:
         return places.astype(np.int64)
 
     def space(self, name: str) -> Space:
-        """Return the vectors of a space, (n, d) float32 in memory; of a joint one its parts, and written out.
+        """Return the vectors of a space, (n, d) float32 in memory; of a joint one its parts.
 
         Raises QueryError for an unknown space.
         """
         if name in self._manifest.joint_spaces:
             joint = self._joint_vectors(name).read()
-            return Space(name, self.recipe(name), joint.object_ids(), np.asarray(joint), joint)
+            return Space(name, self.recipe(name), joint.object_ids(), joint)
         table, entry = self._space_table(name), self._manifest.spaces[name]
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
@@ -265,7 +267,7 @@ class Store:
     def stored_space(self, name: str) -> StoredSpace:
         """Return a space that stays on disk, with its index. Raises QueryError for an unknown space."""
         if name in self._manifest.joint_spaces:
-            return StoredSpace(name, self.recipe(name), self._joint_vectors(name))
+            return StoredSpace(name, self.recipe(name), self._joint_vectors(name), self._joint_index(name))
         table, entry = self._space_table(name), self._manifest.spaces[name]
         return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension, self._pin), entry.index)
 
@@ -285,6 +287,13 @@ class Store:
         members = StoredVectors(objects, 0, self._pin)
         return joint_vectors(name, recipe, members, self.stored_space, self.object_rows)
 
+    def _joint_index(self, name: str) -> SpaceIndex | None:
+        """Return the index of a joint space; None where it or an index of its parts was made anew since."""
+        held = self._manifest.joint_indexes.get(name)
+        spaces, recipe = self._manifest.spaces, self._manifest.joint_spaces[name]
+        now = {one: spaces[one].index for part in joint_parts(recipe) for one in part.spaces}
+        return held.index if held and (held.recipe, held.parts) == (recipe.digest, now) else None
+
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
         """Return the cell around which each vector of a space was cut, row for row with :meth:`space`.
 
@@ -301,7 +310,9 @@ class Store:
 
     def _space_info(self, name: str) -> SpaceInfo:
         if name in self._manifest.joint_spaces:
-            return SpaceInfo(name, *self._joint_vectors(name).shape, self.recipe(name))
+            vectors, index = self._joint_vectors(name), self._joint_index(name)
+            unindexed = 0 if index is None else vectors.unindexed
+            return SpaceInfo(name, *vectors.shape, self.recipe(name), index, unindexed)
         entry, table = self._manifest.spaces[name], self._space_table(name)
         unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension, self._pin).unindexed
         return SpaceInfo(name, table.count_rows(), entry.dimension, entry.recipe, entry.index, unindexed)

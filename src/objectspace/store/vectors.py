@@ -143,15 +143,29 @@ def vector_block(batch: Any, dimension: int, place: Any) -> NDArray[np.float32]:
 
 
 class StoredJointVectors(JointVectors):
-    """The vectors of a joint space, row for row with the objects of the store."""
+    """The vectors of a joint space, row for row with the objects of the store.
 
-    def __init__(self, parts: Sequence[Part], objects: StoredVectors) -> None:
+    indexes: the approximate index of each block, None where its space has none
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], objects: StoredVectors, indexes: Sequence[SpaceIndex | None]
+    ) -> None:
         super().__init__(parts, len(objects))
-        self._objects = objects
+        self._objects, self.indexes = objects, tuple(indexes)
 
     def read(self) -> StoredJointVectors:
         """Return the vectors in memory."""
-        return StoredJointVectors(self[:].parts, self._objects)
+        return StoredJointVectors(self[:].parts, self._objects, self.indexes)
+
+    @property
+    def unindexed(self) -> int:
+        """The number of objects whose vectors in one part were added after their index was built."""
+        indexes = iter(self.indexes)
+        return max(
+            sum(_unindexed(block.source) for block in part.blocks if next(indexes) is not None)
+            for part in self.parts
+        )
 
     def object_ids(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> NDArray[np.str_]:
         """Return the object id of each of some rows, or of all."""
@@ -160,6 +174,11 @@ class StoredJointVectors(JointVectors):
     def rows(self, object_ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
         """Return the row of each object (m,), -1 for one that is not in the store."""
         return self._objects.rows(object_ids)
+
+
+def _unindexed(source: Any) -> int:
+    count: int = source.unindexed
+    return count
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ from objectspace.store.additions import (
 )
 from objectspace.store.border import check_schema
 from objectspace.store.checksums import check_replaced, flush_files, new_checksums
-from objectspace.store.indexes import KINDS, Recall, SpaceIndex
+from objectspace.store.indexes import KINDS, JointSpaceIndex, Recall, SpaceIndex
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import (
     KEYS,
@@ -335,6 +335,15 @@ class Writer:
         with self._publishing(joint_spaces={name: recipe}):
             pass
 
+    def index_joint(self, name: str, index: JointSpaceIndex) -> None:
+        """Publish the index of a joint space, which is those of its parts' spaces.
+
+        Raises StoreError where writing failed.
+        """
+        self._recover()
+        with self._publishing(joint_indexes={name: index}):
+            pass
+
     def finish(self) -> None:
         """Join small fragments, bring the indices up to date and delete old versions; no row changes."""
         self._recover()
@@ -414,6 +423,7 @@ class Writer:
         sources: Mapping[str, Mapping[str, Any]] | None = None,
         models: Mapping[str, Mapping[str, Any]] | None = None,
         joint_spaces: Mapping[str, Recipe] | None = None,
+        joint_indexes: Mapping[str, JointSpaceIndex] | None = None,
     ) -> Iterator[None]:
         """Publish what is written in the block in one step at its end; an exception leaves no trace."""
         self._whole = False
@@ -427,6 +437,7 @@ class Writer:
                 models={**before.models, **(models or {})},
                 files=self._checked_files(before),
                 joint_spaces={**before.joint_spaces, **(joint_spaces or {})},
+                joint_indexes={**before.joint_indexes, **(joint_indexes or {})},
             )
             if manifest != before:
                 write_manifest(self.path, manifest)
