@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.joint import JOINT
 from objectspace.errors import InputError, counted
+from objectspace.images import check_thumbnail
 from objectspace.objects.records import Objects
 from objectspace.search import default_space
 from objectspace.store import ImageRow, SpaceInfo, Store
@@ -50,8 +51,11 @@ class Block:
         return [self.images[row].path for row in self.image_row.tolist()]
 
     def thumbnails(self) -> list[bytes]:
-        """Return the JPEG of each object."""
-        return self.store.thumbnails_at(self.rows)
+        """Return the JPEG of each object. Raises ImageError where one is none, or too large."""
+        jpegs = self.store.thumbnails_at(self.rows)
+        for jpeg in jpegs:
+            check_thumbnail(jpeg)
+        return jpegs
 
 
 class Selection:

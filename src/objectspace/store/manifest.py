@@ -143,6 +143,8 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
     if not all(isinstance(arguments, dict) for arguments in models.values()):
         raise _damaged(folder, "a model has no arguments")
     spaces = {name: _space(name, entry, folder) for name, entry in entries.items()}
+    if joints and "objects" not in tables:
+        raise _damaged(folder, "it names joint spaces and no table objects")
     joint_spaces = {name: _joint_space(name, recipe, spaces, folder) for name, recipe in joints.items()}
     return Manifest(tables, spaces, sources, models, _files(value, tables, folder), joint_spaces)
 

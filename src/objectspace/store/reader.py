@@ -112,8 +112,16 @@ class Store:
         table, wanted = self._table("images"), set(map(str, image_ids))
         if table is None:
             return {}
-        rows = checked(self.path, "images", find_rows(table, "image_id", wanted, ImageRow._fields))
+        rows = find_rows(table, "image_id", wanted, ImageRow._fields)
+        rows = checked(self.path, "images", rows, key="image_id")
         return {row["image_id"]: ImageRow(**row) for row in rows.to_pylist()}
+
+    def images_of(self, objects: Objects) -> list[ImageRow]:
+        """Return the image of each object, in their order; the other images are not read."""
+        found = self.images_by_id(objects.image_id.tolist())
+        if lacking := sum(image_id not in found for image_id in objects.image_id.tolist()):
+            raise damaged(self.path, "objects", _of_nothing(lacking))
+        return [found[image_id] for image_id in objects.image_id.tolist()]
 
     def image_wh(self) -> dict[str, tuple[int, int]]:
         """Return the width and height in pixels of each image, by its id."""
@@ -342,6 +350,7 @@ class Store:
             rows = OBJECTS.empty_table()
         else:
             rows = find_rows(table, "object_id", wanted.unique().to_pylist(), columns)
+            checked(self.path, "objects", rows.select(["object_id"]), key="object_id")
         places = pc.index_in(wanted, value_set=rows["object_id"].combine_chunks())
         if places.null_count:
             unknown = wanted[places.is_null().index(True).as_py()]
@@ -365,7 +374,10 @@ class Store:
             return np.arange(len(keys), dtype=np.int32)
         places = pc.index_in(keys, value_set=among.combine_chunks())
         if places.null_count:
-            lacking = counted(places.null_count, "row")
-            raise damaged(self.path, table, f"has {lacking} of what no other table knows")
+            raise damaged(self.path, table, _of_nothing(places.null_count))
         found: NDArray[np.int32] = places.to_numpy()
         return found
+
+
+def _of_nothing(rows: int) -> str:
+    return f"has {counted(rows, 'row')} of what no other table knows"
