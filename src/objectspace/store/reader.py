@@ -361,7 +361,9 @@ class Store:
 
     def _all_objects(self, columns: Sequence[str]) -> pa.Table:
         """Return some columns of all objects, ``object_id`` among them."""
-        return checked(self.path, "objects", read_rows(self._table("objects"), columns), key="object_id")
+        table = self._table("objects")
+        rows = OBJECTS.empty_table().select(columns) if table is None else read_rows(table, columns)
+        return checked(self.path, "objects", rows, key="object_id")
 
     def _member_rows(self, space: str) -> pa.ChunkedArray:
         rows = read_rows(self._members_table(space), ["object_id"])
