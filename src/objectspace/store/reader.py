@@ -174,6 +174,8 @@ class Store:
             raise QueryError(f"objects have no column {unknown[0]}; their columns: {', '.join(known)}")
         members = None if space is None else self._member_rows(space)
         if table is None:
+            if members is not None and len(members):
+                raise damaged(self.path, SPACES + str(space), _of_nothing(len(members)))
             return {name: no_objects().columns()[name] for name in names}
         wanted = dict.fromkeys(["object_id", *(stored for name in names for stored in stored_names(name))])
         rows = self._all_objects(list(wanted))
