@@ -129,13 +129,14 @@ def _longer(limit: int) -> Test:
 
 
 def _has_bad_mask(column: pa.StructArray) -> pa.Array:
-    """Return masks without sides or counts, with too many pixels, or with more runs than pixels."""
+    """Return masks without sides or counts, with too many pixels, more runs than pixels or other letters."""
     height, width = (column.field(side).cast(pa.int64()) for side in ("height", "width"))
     counts = pc.binary_length(column.field("counts")).cast(pa.int64())
     pixels = pc.multiply(height, width)
     good = pc.and_(pc.and_(pc.greater(height, 0), pc.greater(width, 0)), pc.less_equal(pixels, MASK_LIMIT))
     # A run takes at most seven characters; the first may be empty.
     good = pc.and_(good, pc.less_equal(counts, pc.multiply(pc.add(pixels, 1), 7)))
+    good = pc.and_(good, pc.match_substring_regex(column.field("counts"), r"\A[0-o]+\z"))
     return pc.and_(column.is_valid(), pc.invert(good.fill_null(False)))
 
 
@@ -153,7 +154,11 @@ _TESTS: Mapping[str, _Tests] = {
         "score": _SHARE,
         "objectness": _SHARE,
         "mask": {"has no sides, no counts or too many pixels": _has_bad_mask},
-        "thumbnail": {**_NULL, f"has more than {THUMBNAIL_LIMIT} bytes": _longer(THUMBNAIL_LIMIT)},
+        "thumbnail": {
+            **_NULL,
+            "is empty": lambda column: pc.equal(pc.binary_length(column), 0),
+            f"has more than {THUMBNAIL_LIMIT} bytes": _longer(THUMBNAIL_LIMIT),
+        },
     },
     "indexed": dict.fromkeys(INDEXED.names, _NULL),
     "failures": dict.fromkeys(FAILURES.names, _NULL),
