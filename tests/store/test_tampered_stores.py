@@ -1,7 +1,13 @@
-"""Whatever a stranger has put into a store: right values or one sentence, soon and in little memory."""
+"""Whatever a stranger has put into a store: right values or one sentence, soon and in little memory.
+
+A sample of all cases runs; OBJECTSPACE_WHOLE_MATRIX=1 runs all, which takes hours; -rP prints how they end.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import resource
 import shutil
 import signal
 import sys
@@ -205,3 +211,50 @@ def faults(path: Path, ends: Counter[str]) -> list[str]:
         *found,
         *(f"{name}, repaired: {end}" for name, end in after.items() if end not in ("read", "refused")),
     ]
+
+
+# ------------------------------------------------------------------------------------------- the matrix
+
+
+def check(cases: Sequence[tuple[str, Callable[[Path], Path]]], folder: Path, every: int) -> None:
+    """Try every so many of the cases, each a function that makes a store at a path; all where asked to."""
+    step = 1 if os.environ.get("OBJECTSPACE_WHOLE_MATRIX") else every
+    ends: Counter[str] = Counter()
+    wrong = {}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for what, make in cases[::step]:
+        path = make(folder / "dogs.osp")
+        if found := faults(path, ends):
+            wrong[what] = found
+        shutil.rmtree(path)
+    print(f"{len(cases[::step])} of {len(cases)} cases: {dict(ends)}")
+    assert not wrong
+    assert ends["read"]
+    assert ends["damaged"]
+    if sys.platform == "linux":  # elsewhere the unit is another
+        assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < GROWTH
+
+
+def test_what_no_one_tampered_with(pristine):
+    assert set(ends_of(pristine, list(COMMANDS)).values()) == {"read"}
+    assert examine_store(pristine).whole
+
+
+@pytest.mark.slow
+def test_tampered_tables(pristine, tmp_path):
+    cases = [
+        (f"{table}: {what}", partial(tamper, pristine, table=table, change=change))
+        for table, what, change in column_changes(pristine)
+    ]
+    assert len(cases) > 900
+    check(cases, tmp_path, every=79)
+
+
+@pytest.mark.slow
+def test_tampered_manifests(pristine, tmp_path):
+    manifest = json.loads((pristine / "manifest.json").read_text())
+    cases = [
+        (what, partial(rewrite, pristine, manifest=changed)) for what, changed in manifest_changes(manifest)
+    ]
+    assert len(cases) > 2000
+    check(cases, tmp_path, every=229)

@@ -110,7 +110,7 @@ class Selection:
             part = slice(int(ends[first] - counts[first]), int(ends[last - 1]))
             rows = self._rows[part]
             objects = self.store.objects_at(rows)
-            object_runs([mask for mask in objects.mask if mask is not None])  # raises for what is no mask
+            _check_masks(objects)
             yield Block(
                 store=self.store,
                 images=self._images[first:last],
@@ -148,7 +148,8 @@ def select(store: Store, space: str | None, *, vectors: str) -> Selection:
 
     A joint space is written out where it is named; among all spaces its parts are enough.
 
-    Raises InputError for a store without objects and a space without vectors, QueryError for an unknown space.
+    Raises InputError for a store without objects and a space without vectors, QueryError for an unknown
+    space.
     """
     if space is not None:
         store.recipe(space)  # raises for an unknown space
@@ -165,6 +166,13 @@ def select(store: Store, space: str | None, *, vectors: str) -> Selection:
         raise InputError(f"space {space} of {store.path} holds no vectors; index the photos again")
     chosen = [info for info in known if info.name == space and vectors != "none"]
     return Selection(store, rows, chosen)
+
+
+def _check_masks(objects: Objects) -> None:
+    """Raise InputError for a mask that cannot be decoded; some at a time, as runs take more than masks."""
+    masks = [mask for mask in objects.mask if mask is not None]
+    for start in range(0, len(masks), 32):
+        object_runs(masks[start : start + 32])
 
 
 def factor_names(factors: Iterable[str], taken: Iterable[str]) -> Mapping[str, str]:
