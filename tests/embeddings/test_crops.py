@@ -103,7 +103,7 @@ def test_margin_with_stretch_is_the_same_on_every_side():
 
 
 def test_the_crop_of_an_oriented_box_is_the_object_alone():
-    """A square of side 40 turned by 45 degrees, red on blue: its upright box is half blue, its crop is not."""
+    """A square turned by 45 degrees, red on blue: its upright box is half blue, its crop has none of it."""
     y, x = np.mgrid[:80, :80] + 0.5
     inside = abs(x - 40) + abs(y - 40) < 800**0.5
     pixels = np.where(inside[..., None], np.uint8(RED), np.uint8(BLUE))

@@ -13,6 +13,7 @@ import pytest
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import StoreBusyError, StoreError
 from objectspace.images import encode_thumbnail
+from objectspace.jobs.join import join_spaces
 from objectspace.objects.records import make_objects
 from objectspace.store import Batch, SpaceRows, indexed_key, open_store, open_writer, tables
 from objectspace.store.examination import Examination, examine_store
@@ -131,6 +132,17 @@ def test_a_table_that_is_gone(copy, pristine, batches, read_all, table):
     assert processed == {row.image_id for batch in batches for row in batch.images}
     assert examine_store(copy).whole
     assert read_all(copy) == read_all(pristine)
+
+
+def test_a_joint_space_whose_objects_are_gone(copy):
+    """It goes with them: of no object there are no parts."""
+    join_spaces(copy, ["resnet50-crop", "yolo-window"], name="both")
+    shutil.rmtree(copy / "objects.lance")
+    repair_store(copy)
+    store = open_store(copy)
+    assert store.space_names == ["resnet50-crop", "yolo-window"]
+    assert [len(store.space(name)) for name in store.space_names] == [0, 0]
+    assert store.object_rows("resnet50-crop").tolist() == []
 
 
 def test_the_metadata_of_a_version(copy):

@@ -81,7 +81,7 @@ def read_objects(store: Store, folder: Path) -> None:
     store.object_columns(["label", "xyxy", *store.factor_names])
     assert len(store.image_rows()) == len(objects)
     store.objects_of_images(objects.image_id[:1])
-    assert all(store.thumbnails(objects.object_id))
+    assert len(store.thumbnails(objects.object_id)) == len(objects)
 
 
 def read_vectors(store: Store, folder: Path) -> None:
@@ -216,7 +216,15 @@ def faults(path: Path, ends: Counter[str]) -> list[str]:
 # ------------------------------------------------------------------------------------------- the matrix
 
 
-def check(cases: Sequence[tuple[str, Callable[[Path], Path]]], folder: Path, every: int) -> None:
+Case = tuple[str, Callable[[Path], Path]]
+
+
+def check(
+    cases: Sequence[Case],
+    folder: Path,
+    every: int,
+    find: Callable[[Path, Counter[str]], list[str]] = faults,
+) -> None:
     """Try every so many of the cases, each a function that makes a store at a path; all where asked to."""
     step = 1 if os.environ.get("OBJECTSPACE_WHOLE_MATRIX") else every
     ends: Counter[str] = Counter()
@@ -224,7 +232,7 @@ def check(cases: Sequence[tuple[str, Callable[[Path], Path]]], folder: Path, eve
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for what, make in cases[::step]:
         path = make(folder / "dogs.osp")
-        if found := faults(path, ends):
+        if found := find(path, ends):
             wrong[what] = found
         shutil.rmtree(path)
     print(f"{len(cases[::step])} of {len(cases)} cases: {dict(ends)}")
@@ -240,21 +248,47 @@ def test_what_no_one_tampered_with(pristine):
     assert examine_store(pristine).whole
 
 
-@pytest.mark.slow
-def test_tampered_tables(pristine, tmp_path):
-    cases = [
-        (f"{table}: {what}", partial(tamper, pristine, table=table, change=change))
-        for table, what, change in column_changes(pristine)
+@pytest.fixture(scope="module")
+def table_cases(pristine) -> list[Case]:
+    changes = column_changes(pristine)
+    return [
+        (f"{one}: {what}", partial(tamper, pristine, table=one, change=change))
+        for one, what, change in changes
     ]
-    assert len(cases) > 900
-    check(cases, tmp_path, every=79)
+
+
+@pytest.fixture(scope="module")
+def manifest_cases(pristine) -> list[Case]:
+    changes = manifest_changes(json.loads((pristine / "manifest.json").read_text()))
+    return [(what, partial(rewrite, pristine, manifest=manifest)) for what, manifest in changes]
 
 
 @pytest.mark.slow
-def test_tampered_manifests(pristine, tmp_path):
-    manifest = json.loads((pristine / "manifest.json").read_text())
-    cases = [
-        (what, partial(rewrite, pristine, manifest=changed)) for what, changed in manifest_changes(manifest)
-    ]
-    assert len(cases) > 2000
-    check(cases, tmp_path, every=229)
+def test_tampered_tables(table_cases, tmp_path):
+    assert len(table_cases) > 900
+    check(table_cases, tmp_path, every=79)
+
+
+@pytest.mark.slow
+def test_tampered_manifests(manifest_cases, tmp_path):
+    assert len(manifest_cases) > 2000
+    check(manifest_cases, tmp_path, every=229)
+
+
+@pytest.mark.slow
+def test_a_job_on_a_tampered_store(table_cases, manifest_cases, make_batch, tmp_path):
+    """It adds and replaces what it is given, or ends with one sentence."""
+
+    def commit(path: Path) -> None:
+        with open_writer(path) as writer:
+            writer.finished()
+            writer.commit(make_batch(9))
+            writer.commit(make_batch(2, job="again", replaces=True))
+            writer.finish()
+
+    def find(path: Path, ends: Counter[str]) -> list[str]:
+        end = outcome(partial(commit, path))
+        ends[end] += 1
+        return [end] if end.startswith("wrong") else []
+
+    check(table_cases + manifest_cases, tmp_path, every=73, find=find)

@@ -158,8 +158,8 @@ def _checked(store: Store, key: str, arguments: Mapping[str, Any], known: tuple[
             )
     if not arguments.get(known[0]):
         raise ModelError(
-            f"the store at {store.path} does not say what {key} is loaded from ({known[0]}); index the photos "
-            f"again"
+            f"the store at {store.path} does not say what {key} is loaded from ({known[0]}); index the "
+            f"photos again"
         )
     for value in filter(None, arguments.values()):
         if Path(value).exists() and not Path(value).is_relative_to(cache_folder()):
