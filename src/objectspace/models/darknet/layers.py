@@ -330,10 +330,10 @@ def _read_convolution(context: _LayerContext) -> Layer:
         _activation(section, "logistic"),
         dilation,
     )
-    padded = 2 * settings.padding
-    sides = (_windows(side, settings.extent, stride, padded) for side in (height, width))
-    shape = (filters, *sides)
-    return context.layer((previous,), shape, context.stride(previous) * stride, settings)
+    rows, columns = (
+        _windows(side, settings.extent, stride, 2 * settings.padding) for side in (height, width)
+    )
+    return context.layer((previous,), (filters, rows, columns), context.stride(previous) * stride, settings)
 
 
 def _read_pool(context: _LayerContext) -> Layer:
