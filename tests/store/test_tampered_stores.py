@@ -25,7 +25,7 @@ import pytest
 from objectspace.analyses.factors import FactorSpec, measure_neighbors
 from objectspace.analyses.projection import project
 from objectspace.embeddings.joint import JOINT
-from objectspace.errors import ImageError, ObjectspaceError, StoreError
+from objectspace.errors import ImageError, ObjectspaceError, RecipeError, StoreError
 from objectspace.export import FORMATS, export_store
 from objectspace.images import encode_thumbnail
 from objectspace.jobs.join import join_spaces
@@ -174,7 +174,9 @@ def outcome(command: Callable[[], Any]) -> str:
     except ObjectspaceError as error:
         if "\n" in str(error) or len(str(error)) > 2000:
             return f"wrong: not one sentence: {error}"
-        return "damaged" if isinstance(error, StoreError | ImageError) else "refused"
+        # A joint space of spaces that were made anew is whole, and of no use.
+        damaged = isinstance(error, StoreError | ImageError) and not isinstance(error, RecipeError)
+        return "damaged" if damaged else "refused"
     except BaseException as error:  # a panic of Lance is no Exception
         return f"wrong: {type(error).__name__}: {str(error)[:300]}"
     return "read"
