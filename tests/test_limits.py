@@ -15,7 +15,7 @@ import pytest
 
 import objectspace.__main__
 from objectspace.embeddings.recipes import model_key
-from objectspace.errors import AnnotationError, InputError, ObjectspaceError
+from objectspace.errors import AnnotationError, InputError, ObjectspaceError, WeightsError
 from objectspace.files import json_text, open_regular, plain_json, recipe_digest
 from objectspace.models.darknet.cfg import parse_cfg, read_cfg
 from objectspace.models.darknet.layers import read_layers
@@ -76,6 +76,45 @@ def test_a_data_yaml_that_is_a_fifo(tmp_path):
     os.mkfifo(tmp_path / "data.yaml")
     with pytest.raises(AnnotationError, match=r"data.yaml: cannot be read: it is a FIFO, expected a regular"):
         open_annotations(tmp_path / "data.yaml", format="yolo")
+
+
+def load_folder(package: str, folder: Path) -> None:
+    from objectspace.models.detectors import load_detector
+    from objectspace.models.encoders import load_encoder
+
+    if package == "transformers":
+        load_detector(str(folder))
+    else:
+        load_encoder(f"{'open_clip:' if package == 'open_clip' else ''}local-dir:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("package", "config"),
+    [
+        ("transformers", "config.json"),
+        ("transformers", "preprocessor_config.json"),
+        ("timm", "config.json"),
+        ("timm", "model.safetensors"),
+        ("open_clip", "open_clip_config.json"),
+        ("open_clip", "tokenizer_config.json"),
+    ],
+)
+def test_a_folder_of_a_model_whose_file_is_none(tmp_path, package, config):
+    """Packages open the files of a folder by their names: a FIFO would let them wait forever."""
+    for name in ("config.json", "open_clip_config.json", "preprocessor_config.json", "model.safetensors"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / config).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / config)
+    started = time.monotonic()
+    with pytest.raises(WeightsError, match=f"{config}: it is a FIFO, expected a regular file"):
+        load_folder(package, tmp_path)
+    (tmp_path / config).unlink()
+    with (tmp_path / config).open("wb") as stream:
+        stream.truncate(1 << 40)  # a terabyte of zeros that takes no disk
+    if config.endswith(".json"):
+        with pytest.raises(WeightsError, match=f"{config} is larger than 128 MiB, the limit for its kind"):
+            load_folder(package, tmp_path)
+    assert time.monotonic() - started < 20
 
 
 def test_a_regular_file_is_opened(tmp_path):

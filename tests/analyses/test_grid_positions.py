@@ -82,3 +82,9 @@ def test_factors_by_name(tmp_path):
     np.testing.assert_array_equal(numeric_factor(objects, where, "y"), LEFT_TOP[:, 1] + 2)
     with pytest.raises(InputError, match="factor label is not a number for every object"):
         numeric_factor(objects, where, "label")
+
+
+def test_an_image_that_is_not_known(tmp_path):
+    store, objects = stored(tmp_path)
+    with pytest.raises(InputError, match=r"image_wh has no image i{32}, which an object of space s is in"):
+        grid_positions(store.space("s"), objects, store.cells("s"), {})

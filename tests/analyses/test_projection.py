@@ -132,6 +132,12 @@ def test_loadings_add_up_and_lie_in_their_cells():
     assert found.loadings[0, 0, 2] > 0.99
 
 
+def test_vectors_that_are_not_of_the_windows_that_their_recipe_names_have_no_loadings():
+    objects = objects_at(grid(6)[:30])
+    vectors = np.random.default_rng(0).normal(size=(30, 10))
+    assert project(space_of(vectors, objects, window=3), objects, {}).loadings is None
+
+
 def test_tsne_is_seeded_and_keeps_what_is_near_together():
     xy = grid(8)
     objects = objects_at(xy)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import PIL.Image
 import pytest
+import supervision as sv
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from objectspace.embeddings import crops as crops_module
 from objectspace.embeddings.crops import IMAGENET_MEAN, CropPolicy, crop_space_name, cut_crops
 from objectspace.errors import InputError
 from objectspace.images import Image
+from objectspace.objects.annotations.supervision import from_supervision
 from objectspace.objects.masks import encode
 from objectspace.objects.records import Objects, make_objects
 
@@ -98,6 +100,22 @@ def test_margin_with_stretch_is_the_same_on_every_side():
     inside = np.zeros((24, 24), bool)
     inside[6:18, 4:20] = True
     assert np.array_equal(crop[..., 0] > 100, inside)
+
+
+def test_the_crop_of_an_oriented_box_is_the_object_alone():
+    """A square turned by 45 degrees, red on blue: its upright box is half blue, its crop has none of it."""
+    y, x = np.mgrid[:80, :80] + 0.5
+    inside = abs(x - 40) + abs(y - 40) < 800**0.5
+    pixels = np.where(inside[..., None], np.uint8(RED), np.uint8(BLUE))
+    half = 800**0.5
+    corners = np.float32([[[40, 40 - half], [40 + half, 40], [40, 40 + half], [40 - half, 40]]])
+    box = np.float32([[0, 0, 79, 79]])
+    image = photo(pixels)
+    objects = from_supervision(sv.Detections(box, data={"xyxyxyxy": corners}), image)
+    crop = one(image, objects, 57)
+    assert (crop[..., 2] > 0).mean() < 0.05  # the pixels that the polygon's border cuts
+    assert abs((crop[..., 0] > 0).mean() - 0.5) < 0.05
+    assert not crop[:14, :14].any()
 
 
 def test_mask_pixels_stay_and_others_go():

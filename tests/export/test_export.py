@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import objectspace as osp
 from objectspace.cli.export import Format
-from objectspace.errors import InputError, QueryError, StoreError
+from objectspace.errors import ImageError, InputError, QueryError, StoreError
 from objectspace.export import FORMATS, export_store, npz
-from objectspace.store import open_writer
+from objectspace.images import encode_thumbnail
+from objectspace.store import Store, open_writer
 
 
 def test_the_command_offers_every_format():
@@ -118,3 +120,32 @@ def test_the_order_is_the_same_in_every_block_size(store, tmp_path, monkeypatch)
         assert whole.files == pieces.files
         for name in whole.files:
             np.testing.assert_array_equal(whole[name], pieces[name])
+
+
+@pytest.mark.parametrize("format", ["parquet", "npz", "coco", "fiftyone"])
+def test_a_mask_that_cannot_be_decoded_is_not_exported(store, tmp_path, monkeypatch, format):
+    """The border knows its letters and its size; that its runs are too short shows where it is decoded."""
+    read = Store.objects_at
+
+    def tampered(self, rows):
+        objects = read(self, rows)
+        masks = [mask and replace(mask, counts=b"1") for mask in objects.mask]
+        assert any(masks)
+        return replace(objects, mask=np.array(masks, object))
+
+    monkeypatch.setattr(Store, "objects_at", tampered)
+    with pytest.raises(InputError, match="mask: its runs cover 1 pixels, expected"):
+        export_store(store, tmp_path / "out", format)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", ["parquet", "atlas", "projector"])
+@pytest.mark.parametrize(
+    "picture", [b"no picture", encode_thumbnail(np.zeros((9, 300, 3), np.uint8), side=300)]
+)
+def test_a_thumbnail_that_is_none_is_not_exported(store, tmp_path, monkeypatch, format, picture):
+    read = Store.thumbnails_at
+    monkeypatch.setattr(Store, "thumbnails_at", lambda self, rows: [picture, *read(self, rows)[1:]])
+    with pytest.raises(ImageError, match=r"thumbnail: .*; objectspace check lists it"):
+        export_store(store, tmp_path / f"out{FORMATS[format].suffix}", format, space="crop")
+    assert list(tmp_path.iterdir()) == []

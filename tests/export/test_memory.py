@@ -10,11 +10,13 @@ import pytest
 from objectspace.embeddings.spaces import Recipe
 from objectspace.export import export_store
 from objectspace.files import content_id
+from objectspace.images import encode_thumbnail
 from objectspace.objects.masks import encode
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 IMAGES, EACH = 240, 50
+JPEG = encode_thumbnail(np.zeros((8, 8, 3), np.uint8))
 RECIPE = Recipe("crop", "net", "aa", "mean", {"size": 8}, "float32", "0", crop={"margin": 0.0})
 
 
@@ -37,7 +39,7 @@ def many(tmp_path_factory):
     vectors = np.zeros((len(objects), 4), np.float32)
     with open_writer(path) as writer:
         rows = {"crop": SpaceRows(RECIPE, objects.object_id, vectors)}
-        writer.commit(Batch(images, objects, [b"jpeg"] * len(objects), "job", rows))
+        writer.commit(Batch(images, objects, [JPEG] * len(objects), "job", rows))
     return path
 
 

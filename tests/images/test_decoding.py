@@ -496,18 +496,13 @@ def test_a_small_picture_is_not_enlarged() -> None:
     np.testing.assert_allclose(decode_thumbnail(encode_thumbnail(pixels)), pixels, atol=2)
 
 
-def test_bytes_that_are_no_thumbnail() -> None:
-    with pytest.raises(ImageError, match="thumbnail: is no photo"):
-        decode_thumbnail(b"nonsense")
-
-
 def test_reading_photos_needs_no_torch() -> None:
     code = "import sys, objectspace.images; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_thumbnail_that_is_none():
-    with pytest.raises(ImageError, match="has 600 x 20 pixels, expected 512 at most"):
-        decode_thumbnail(encode_thumbnail(np.zeros((20, 600, 3), np.uint8), side=600))
-    with pytest.raises(ImageError, match="thumbnail: is no photo in a known format"):
+    with pytest.raises(ImageError, match="has 129 x 20 pixels, expected 128 at most"):
+        decode_thumbnail(encode_thumbnail(np.zeros((20, 129, 3), np.uint8), side=129))
+    with pytest.raises(ImageError, match="thumbnail: is no JPEG that can be read"):
         decode_thumbnail(b"x")

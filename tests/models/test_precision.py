@@ -61,7 +61,7 @@ def test_cuda_without_a_gpu_says_so(monkeypatch: pytest.MonkeyPatch, wish: str) 
         resolve_device(wish)
 
 
-@pytest.mark.parametrize("wish", ["gpu", "", "mps", "cuda:x"])
+@pytest.mark.parametrize("wish", ["gpu", "", "mps", "mps:0", "xpu", "cuda:x", "cuda:-1", "0"])
 def test_an_unknown_device_names_the_known_ones(wish: str) -> None:
     with pytest.raises(InputError, match="expected auto, cpu, cuda or cuda:N"):
         resolve_device(wish)

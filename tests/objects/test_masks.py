@@ -15,6 +15,7 @@ from objectspace.objects.masks import (
     encode,
     mask_area,
     mask_box,
+    mask_from_counts,
     object_runs,
     polygon_mask,
     united,
@@ -170,3 +171,9 @@ def test_an_outline_without_end_is_refused():
         polygon_mask(points, (2000, 2000))
     fine = np.cumsum(np.random.default_rng(0).uniform(-1, 1, (50_000, 2)), 0) + 300
     assert polygon_mask(fine, (600, 600)).width == 600
+
+
+@pytest.mark.parametrize("wh", [(0, 0), (0, 5), (5, 0)])
+def test_a_mask_without_pixels_is_refused(wh):
+    with pytest.raises(InputError, match="the runs of the mask do not cover"):
+        mask_from_counts(b"0", wh)

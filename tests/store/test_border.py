@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from objectspace.errors import InputError, ObjectspaceError, StoreError
-from objectspace.store import open_store, open_writer
+from objectspace.store import Store, open_store, open_writer
 
 SPACE = "spaces/resnet50-crop"
 
@@ -115,6 +115,9 @@ MASK = {"height": 480, "width": 640, "counts": b"1"}
         ("objects", "mask", first_is({**MASK, "width": None}), "mask has no sides, no counts or too many"),
         ("objects", "mask", first_is({**MASK, "height": -1}), "mask has no sides, no counts or too many"),
         ("objects", "mask", first_is({**MASK, "width": 2**31 - 1}), "mask has no sides, no counts or too"),
+        ("objects", "mask", first_is({**MASK, "counts": b""}), "mask has no sides, no counts or too many"),
+        ("objects", "mask", first_is({**MASK, "counts": b"\xff0"}), "mask has no sides, no counts or too"),
+        ("objects", "angle", first_is(float("inf")), "objects has 1 row whose angle is infinite"),
         ("objects", "thumbnail", first_is(None), "objects has 1 row whose thumbnail is missing"),
         ("objects", "thumbnail", first_is(b"x" * 10**6), "thumbnail has more than 65536 bytes"),
         ("objects", "image_id", all_are(["0" * 32], pa.string()), "objects has 4 rows of what no other"),
@@ -127,6 +130,9 @@ MASK = {"height": 480, "width": 640, "counts": b"1"}
         (SPACE, "object_id", first_is("0" * 32), "resnet50-crop has 1 row of what no other table knows"),
         (SPACE, "object_id", first_is(None), "resnet50-crop has 1 row whose object_id is missing"),
         (SPACE, "vector", first_is(None), "it has rows without a vector"),
+        (SPACE, "vector", first_is([1.0, float("nan"), *[0.0] * 6]), "has vectors with a NaN or an infinity"),
+        (SPACE, "vector", first_is([1.0, float("-inf"), *[0.0] * 6]), "has vectors with a NaN or an"),
+        (SPACE, "vector", first_is([1.0, None, *[0.0] * 6]), "has vectors with a NaN or an infinity"),
         (
             SPACE,
             "vector",
@@ -156,6 +162,62 @@ def test_a_column_that_is_gone(tampered, table, column):
         read_everything(path)
     with pytest.raises(StoreError, match=f"table {table} lacks the column {column}"):
         open_writer(path)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_vector_that_is_not_finite_is_found_where_it_is_used(tampered, number):
+    from objectspace.neighbors import StreamedIndex
+    from objectspace.search import SpaceSearch
+
+    path = tampered(SPACE, set_column("vector", first_is([number, *[0.0] * 7])))
+    store = open_store(path)
+    for use in (
+        lambda: SpaceSearch(store, "resnet50-crop"),
+        lambda: store.vectors("resnet50-crop", [0]),
+        lambda: StreamedIndex(
+            store.stored_space("resnet50-crop").vectors, store.members("resnet50-crop")
+        ).nearest(np.zeros((1, 8), np.float32), k=1),
+    ):
+        with pytest.raises(StoreError, match="it has vectors with a NaN or an infinity; objectspace check"):
+            use()
+
+
+def test_objects_of_an_image_that_is_not_there(tampered):
+    path = tampered("images", lambda rows: rows.slice(1))
+    store = open_store(path)
+    objects = store.objects()
+    with pytest.raises(StoreError, match="objects has 2 rows of what no other table knows"):
+        store.images_of(objects)
+    assert len(store.images_of(objects.take(objects.image_id == store.images()[0].image_id))) == 2
+
+
+def test_an_object_and_an_image_twice_are_found_where_they_are_looked_up(tampered):
+    path = tampered("objects", lambda rows: pa.concat_tables([rows, rows]))
+    ids = lance.dataset(str(path / "objects.lance")).to_table()["object_id"].to_pylist()
+    with pytest.raises(StoreError, match="objects has 1 row whose object_id another row has"):
+        open_store(path).objects(ids[:1])
+
+
+def test_a_space_without_any_objects(pristine, tmp_path):
+    import shutil
+
+    path = shutil.copytree(pristine, tmp_path / "dogs.osp")
+    manifest = json.loads((path / "manifest.json").read_text())
+    del manifest["tables"]["objects"], manifest["files"]["objects"]
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    for read in (Store.object_rows, lambda store, name: store.object_columns(["label"], name)):
+        with pytest.raises(StoreError, match="resnet50-crop has 4 rows of what no other table knows"):
+            read(open_store(path), "resnet50-crop")
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("indexed", "job"), ("objects", "object_id"), (SPACE, "object_id")]
+)
+def test_a_job_on_a_store_whose_keys_are_missing(tampered, table, column):
+    path = tampered(table, set_column(column, first_is(None)))
+    for _ in range(2):  # the lock is free again after the first
+        with pytest.raises(StoreError, match=f"1 row whose {column} is missing"):
+            open_writer(path)
 
 
 def test_a_factor_with_a_name_that_no_factor_has(tampered):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -11,6 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from objectspace.errors import StoreError
+from objectspace.store import open_writer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD and /proc are Linux's")
 
@@ -95,3 +99,48 @@ def test_any_write_that_fails(shim, tmp_path, make_batch):
         if outcome["error"] is not None:
             assert "keeps what it had; run the same command again" in outcome["error"]
             assert "Traceback" not in outcome["error"]
+
+
+def test_any_flush_that_fails(tmp_path, make_batch, read_all, monkeypatch):
+    """Each fsync of a commit, refused once: the commit fails, and the store is that before or after it."""
+    first, second = make_batch(1), make_batch(2)
+    with open_writer(tmp_path / "first.osp") as writer:
+        writer.commit(first)
+    before = read_all(tmp_path / "first.osp")
+    flush, seen, failing = os.fsync, 0, 0
+
+    def fsync(descriptor: int) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == failing:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        flush(descriptor)
+
+    def commit(number: int) -> tuple[str, Path]:
+        """Commit the second batch while that flush fails; the error."""
+        nonlocal seen, failing
+        path = shutil.copytree(tmp_path / "first.osp", tmp_path / f"{number}.osp")
+        told = ""
+        with open_writer(path) as writer:
+            seen, failing = 0, number
+            try:
+                writer.commit(second)
+            except StoreError as error:
+                told = str(error)
+                assert read_all(path) in (before, after)
+            failing = 0
+            flushes = seen
+            writer.commit(second)
+        seen = flushes
+        return told, path
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    after = None
+    told, path = commit(0)
+    assert told == ""
+    after, flushes = read_all(path), seen
+    assert flushes > 5
+    for number in range(1, flushes + 1):
+        told, path = commit(number)
+        assert "Input/output error" in told
+        assert read_all(path) == after

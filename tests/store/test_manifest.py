@@ -82,6 +82,20 @@ def test_another_format_version(tmp_path):
         ({"spaces": {"a": {"recipe": {}, "dimension": 3}}}, "space a has no recipe"),
         ({"spaces": {"a": {"recipe": {**RECIPE.to_json(), "q": 1}, "dimension": 3}}}, "unknown keys q"),
         ({"spaces": {"a": {"recipe": RECIPE.to_json(), "dimension": "3"}}}, "space a has no dimension"),
+        (
+            {"spaces": {"a": {"recipe": {**RECIPE.to_json(), "window": 0}, "dimension": 3}}},
+            "window is 0, exp",
+        ),
+        ({"spaces": {"a": {"recipe": {**RECIPE.to_json(), "stride": -8}, "dimension": 3}}}, "stride is -8"),
+        ({"spaces": {"a": {"recipe": {**RECIPE.to_json(), "method": 10**9}, "dimension": 3}}}, "method is 1"),
+        (
+            {
+                "tables": {"images": 1, "spaces/a": 1},
+                "files": {name: {} for name in ("images", "spaces/a")},
+                "joint_spaces": {"both": JOINT.to_json()},
+            },
+            "it names joint spaces and no table objects",
+        ),
         ({"joint_spaces": []}, "it has no joint_spaces"),
         ({"joint_spaces": {"both": RECIPE.to_json()}}, "joint space both has no parts"),
         ({"joint_spaces": {"both": {**JOINT.to_json(), "parts": [{"name": "one"}]}}}, "has no parts"),

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import StoreBusyError, StoreError
 from objectspace.images import encode_thumbnail
-from objectspace.store import Batch, indexed_key, open_store, open_writer
+from objectspace.jobs.join import join_spaces
+from objectspace.objects.records import make_objects
+from objectspace.store import Batch, SpaceRows, indexed_key, open_store, open_writer, tables
 from objectspace.store.examination import Examination, examine_store
 from objectspace.store.repair import repair_store
 
 JPEG = encode_thumbnail(np.zeros((8, 8, 3), np.uint8))
 SPACE = "spaces/resnet50-crop"
+CROP = Recipe("crop", "resnet50", "aa", "pooled", {"size": 224}, "float32", "0.1.0", crop={"margin": 0.0})
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +134,102 @@ def test_a_table_that_is_gone(copy, pristine, batches, read_all, table):
     assert read_all(copy) == read_all(pristine)
 
 
+def test_a_joint_space_whose_objects_are_gone(copy):
+    """It goes with them: of no object there are no parts."""
+    join_spaces(copy, ["resnet50-crop", "yolo-window"], name="both")
+    shutil.rmtree(copy / "objects.lance")
+    repair_store(copy)
+    store = open_store(copy)
+    assert store.space_names == ["resnet50-crop", "yolo-window"]
+    assert [len(store.space(name)) for name in store.space_names] == [0, 0]
+    assert store.object_rows("resnet50-crop").tolist() == []
+
+
 def test_the_metadata_of_a_version(copy):
     version = open_store(copy)._manifest.tables["images"]
     file = copy / "images.lance" / "_versions" / f"{2**64 - 1 - version:020}.manifest"
     file.write_bytes(file.read_bytes().replace(b"image_id", b"image_ix"))
     assert not repair_store(copy).whole
     assert examine_store(copy).whole
+
+
+def files_in(path: Path, kind: str) -> list[Path]:
+    return sorted(file for file in path.rglob(f"{kind}/**/*") if file.is_file())
+
+
+def damage_each(pristine: Path, folder: Path, kind: str) -> Iterator[Path]:
+    """Yield copies of a store, in each one file of a kind damaged, and repaired."""
+    damages = (flip, truncate, remove, zeros)
+    files = files_in(pristine, kind)
+    assert len(files) > 2
+    for number, file in enumerate(files):
+        path = shutil.copytree(pristine, folder / str(number))
+        damages[number % 4](path / file.relative_to(pristine))
+        found = repair_store(path)
+        told = [damage.what.split(" ")[0] for damage in found.damages]
+        assert told == [str(file.relative_to(pristine)).split(".lance/")[1]]
+        assert examine_store(path).whole
+        yield path
+
+
+def test_a_file_of_an_index_of_keys(tmp_path, batches, read_all, monkeypatch):
+    """Nothing is lost but the time of making it again."""
+    monkeypatch.setattr(tables, "MANY_FRAGMENTS", 2)
+    monkeypatch.setattr(tables, "FULL_FRAGMENT", 8)
+    pristine = tmp_path / "dogs.osp"
+    index(pristine, batches)
+    for path in damage_each(pristine, tmp_path, "_indices"):
+        assert read_all(path) == read_all(pristine)
+        assert index(path, batches) == set()
+
+
+def test_a_file_of_deletions(tmp_path, batches, read_all):
+    """Where it is not known which rows were deleted, all of that commit are made again."""
+    pristine = tmp_path / "dogs.osp"
+    index(pristine, batches)
+    batch = batches[1]
+    (image, other), own = batch.images, batch.objects.image_id == batch.images[0].image_id
+    moved = make_objects(
+        image_id=image.image_id,
+        xyxy=batch.objects.xyxy[own] + np.float32(7),
+        label=["dog"] * int(own.sum()),
+        source="yolo@1",
+    )
+    vectors = {"resnet50-crop": SpaceRows(CROP, moved.object_id, np.ones((len(moved), 8), np.float32))}
+    again = replace(
+        batch,
+        images=[image],
+        objects=moved,
+        thumbnails=[JPEG] * 2,
+        vectors=vectors,
+        job="again",
+        replaces=True,
+    )
+    with open_writer(pristine) as writer:
+        writer.commit(again)
+    expected = {name: part for name, part in read_all(pristine).items() if name != "indexed"}
+    for path in damage_each(pristine, tmp_path, "_deletions"):
+        assert index(path, batches) >= {other.image_id}
+        with open_writer(path) as writer:
+            writer.commit(again)
+        assert {name: part for name, part in read_all(path).items() if name != "indexed"} == expected
+        assert examine_store(path).whole
+
+
+def test_an_index_of_vectors(add_objects, noise, tmp_path):
+    from objectspace.jobs.build_index import index_space
+
+    path = tmp_path / "s.osp"
+    add_objects(path, noise[:400])
+    index_space(path, "a-crop")
+    files = files_in(path / "spaces" / "a-crop.lance", "_indices")
+    assert files
+    for number, file in enumerate(files):
+        copy = shutil.copytree(path, tmp_path / str(number))
+        (flip, truncate, remove, zeros)[number % 4](copy / file.relative_to(path))
+        found = examine_store(copy)
+        told = [damage.what for damage in found.damages if "thumbnail" not in damage.what]
+        assert [what.split(" ")[0] for what in told] == [str(file.relative_to(path)).split(".lance/")[1]]
 
 
 def test_rows_that_no_store_holds(tmp_path, batches, monkeypatch, read_all, pristine):

@@ -56,6 +56,8 @@ def grid_positions(
     if recipe.route != "window" or recipe.window is None or recipe.stride is None:
         return None
     images = set(objects.image_id.tolist())
+    if lacking := sorted(images - image_wh.keys()):
+        raise InputError(f"image_wh has no image {lacking[0]}, which an object of space {space.name} is in")
     frames = {image_id: space_frame(recipe, space.name, image_wh[image_id]) for image_id in images}
     boxes = np.concatenate(
         [

@@ -258,7 +258,7 @@ def _offsets(positions: GridPositions | None) -> dict[str, Float64]:
 
 
 def _loadings(axes: Float64, window: int | None) -> Float64 | None:
-    if window is None:
+    if window is None or axes.shape[1] % window**2:  # a space of a stranger may say of itself what it likes
         return None
     squares = axes.reshape(len(axes), -1, window, window) ** 2
     loadings: Float64 = squares.sum(1)

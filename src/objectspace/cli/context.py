@@ -89,7 +89,7 @@ def _draw(measured: Context, chairs: Mapping[str, ChairTest], views: Views, stor
         for where, one in (("on", test.on), ("beside", test.beside))
         if one is not None
     ]
-    paths = {row.image_id: row.path for row in store.images()}
+    paths = {row.image_id: row.path for row in store.images_of(views.objects)}
     write_figure(draw_context(measured, cut_views(views, paths), people), path)
 
 

@@ -92,10 +92,9 @@ def _worst(measured: FactorMeasure, store: Store, count: int) -> list[dict[str, 
     """Return the objects that agree least with their neighbors, each with its photo and its own figure."""
     rows = measured.worst(count)
     objects = store.objects(measured.object_id[rows])
-    paths = {image.image_id: image.path for image in store.images()}
     columns = zip(
         objects.object_id.tolist(),
-        (paths[name] for name in objects.image_id.tolist()),
+        (image.path for image in store.images_of(objects)),
         objects.label.tolist(),
         measured.neighbors.values[rows].tolist(),
         strict=True,

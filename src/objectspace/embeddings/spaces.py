@@ -90,6 +90,9 @@ class Recipe:
                 raise InputError(
                     f"recipe: {name} is {str(value.get(name))[:40]!r}, expected {kinds[0].__name__}"
                 )
+        for name in ("window", "stride", "method"):
+            if (number := value.get(name)) is not None and not 0 < number < 2**16:
+                raise InputError(f"recipe: {name} is {str(number)[:40]}, expected a number above zero")
         recipe = cls(**value)
         return recipe if recipe.parts is None else replace(recipe, parts=tuple(recipe.parts))
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.joint import JOINT
 from objectspace.errors import InputError, counted
+from objectspace.images import check_thumbnail
+from objectspace.objects.masks import object_runs
 from objectspace.objects.records import Objects
 from objectspace.search import default_space
 from objectspace.store import ImageRow, SpaceInfo, Store
@@ -50,8 +52,11 @@ class Block:
         return [self.images[row].path for row in self.image_row.tolist()]
 
     def thumbnails(self) -> list[bytes]:
-        """Return the JPEG of each object."""
-        return self.store.thumbnails_at(self.rows)
+        """Return the JPEG of each object. Raises ImageError where one is none, or too large."""
+        jpegs = self.store.thumbnails_at(self.rows)
+        for jpeg in jpegs:
+            check_thumbnail(jpeg)
+        return jpegs
 
 
 class Selection:
@@ -92,7 +97,10 @@ class Selection:
         return sorted(set(labels[self._rows].tolist()))
 
     def blocks(self) -> Iterator[Block]:
-        """Yield all images with their objects, some :data:`BLOCK` at a time; an image is never split."""
+        """Yield all images with their objects, some :data:`BLOCK` at a time; an image is never split.
+
+        Raises InputError for a mask that cannot be decoded.
+        """
         counts = np.bincount(self._image_row, minlength=len(self._images))
         ends = np.cumsum(counts)
         # An image counts as one more, so that a block has no more than so many images either.
@@ -101,12 +109,14 @@ class Selection:
         for first, last in pairwise(cuts):
             part = slice(int(ends[first] - counts[first]), int(ends[last - 1]))
             rows = self._rows[part]
+            objects = self.store.objects_at(rows)
+            _check_masks(objects)
             yield Block(
                 store=self.store,
                 images=self._images[first:last],
                 start=part.start,
                 rows=rows,
-                objects=self.store.objects_at(rows),
+                objects=objects,
                 image_row=self._image_row[part] - first,
             )
 
@@ -138,7 +148,8 @@ def select(store: Store, space: str | None, *, vectors: str) -> Selection:
 
     A joint space is written out where it is named; among all spaces its parts are enough.
 
-    Raises InputError for a store without objects, QueryError for an unknown space.
+    Raises InputError for a store without objects and a space without vectors, QueryError for an unknown
+    space.
     """
     if space is not None:
         store.recipe(space)  # raises for an unknown space
@@ -150,8 +161,18 @@ def select(store: Store, space: str | None, *, vectors: str) -> Selection:
     if space is None:
         stored = [info for info in known if info.recipe.route != JOINT]
         return Selection(store, None, stored if vectors == "all" else ())
+    rows = store.object_rows(space)
+    if not len(rows):
+        raise InputError(f"space {space} of {store.path} holds no vectors; index the photos again")
     chosen = [info for info in known if info.name == space and vectors != "none"]
-    return Selection(store, store.object_rows(space), chosen)
+    return Selection(store, rows, chosen)
+
+
+def _check_masks(objects: Objects) -> None:
+    """Raise InputError for a mask that cannot be decoded; some at a time, as runs take more than masks."""
+    masks = [mask for mask in objects.mask if mask is not None]
+    for start in range(0, len(masks), 32):
+        object_runs(masks[start : start + 32])
 
 
 def factor_names(factors: Iterable[str], taken: Iterable[str]) -> Mapping[str, str]:

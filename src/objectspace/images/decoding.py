@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
+from PIL.JpegImagePlugin import JpegImageFile
 
 from objectspace.errors import ImageError, InputError
 from objectspace.files import content_id, printable_path
@@ -51,8 +52,8 @@ _BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "AVIF"),
 }
 
-#: The longest side of a thumbnail that is decoded, in pixels; those that are made have 128.
-THUMBNAIL_LIMIT = 512
+#: The longest side of a thumbnail in pixels.
+THUMBNAIL_SIDE = 128
 
 _ORIENTATION = 0x0112
 _BLOCK = 1 << 20
@@ -170,7 +171,7 @@ def halved(pixels: Pixels, *, at_least: tuple[int, int]) -> Pixels:
     return pixels if factor == 1 else np.array(PIL.Image.fromarray(pixels).reduce(factor))
 
 
-def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
+def encode_thumbnail(pixels: Pixels, *, side: int = THUMBNAIL_SIDE) -> bytes:
     """Return a JPEG of pixels (h, w, 3), reduced to fit ``side`` x ``side`` with its aspect kept."""
     picture = PIL.Image.fromarray(np.ascontiguousarray(pixels))
     picture.thumbnail((side, side), PIL.Image.Resampling.LANCZOS)
@@ -181,14 +182,21 @@ def encode_thumbnail(pixels: Pixels, *, side: int = 128) -> bytes:
 
 def decode_thumbnail(data: bytes) -> Pixels:
     """Return the pixels (h, w, 3) uint8 of a thumbnail. Raises ImageError, also for a large picture."""
-    try:
-        with PIL.Image.open(io.BytesIO(data), formats=readable_formats()) as picture:
-            size = picture.size
-    except Exception as error:  # as in decode_image
-        raise ImageError("thumbnail", _reason(error)) from error
-    if max(size) > THUMBNAIL_LIMIT:
-        raise ImageError("thumbnail", f"has {size[0]} x {size[1]} pixels, expected {THUMBNAIL_LIMIT} at most")
+    check_thumbnail(data)
     return decode_image(data, path="thumbnail").pixels
+
+
+def check_thumbnail(data: bytes) -> None:
+    """Raise ImageError where a thumbnail is no JPEG, or too large, by its header; no pixel is decoded."""
+    try:
+        # Not PIL.Image.open, which warns of a picture that is refused here anyway.
+        with JpegImageFile(io.BytesIO(data)) as picture:
+            width, height = picture.size
+    except Exception as error:  # as in decode_image
+        raise ImageError("thumbnail", "is no JPEG that can be read; objectspace check lists it") from error
+    if max(width, height) > THUMBNAIL_SIDE:
+        reason = f"has {width} x {height} pixels, expected {THUMBNAIL_SIDE} at most"
+        raise ImageError("thumbnail", f"{reason}; objectspace check lists it")
 
 
 def read_file(path: Path) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
 from objectspace.files import file_sha256
+from objectspace.models.model_folders import check_files
 from objectspace.models.weights import HubWeights, refuse
 
 #: What is fetched of a repository: configurations, tokenizers and safetensors, no pickles and no code.
@@ -116,6 +117,7 @@ def _read(transformers: Any, folder: Path, expected: Expected) -> Pretrained:
 
 def _check(folder: Path, expected: Expected) -> None:
     """Raise WeightsError for a folder that lacks a part, or is of another network."""
+    check_files(folder)
     wanted = {
         "its configuration": ("config.json",),
         "its image processor": ("processor_config.json", "preprocessor_config.json"),
@@ -140,7 +142,7 @@ def _check_kind(folder: Path, expected: Expected, place: Path | str) -> None:
     """Raise WeightsError where the configuration in a folder is of another kind of network."""
     try:
         kind = str(json.loads((folder / "config.json").read_bytes())["model_type"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise WeightsError(f"{folder / 'config.json'} is no configuration of a network") from None
     if kind not in expected.kinds:
         raise WeightsError(f"{place} is a {kind}, expected {' or '.join(expected.kinds)}")

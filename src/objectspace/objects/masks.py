@@ -116,10 +116,15 @@ def mask_from_runs(lengths: NDArray[np.int64], image_wh: tuple[int, int]) -> Mas
     """Make a mask of run lengths down the columns, the first one outside the object (uncompressed COCO).
 
     Runs of no length are taken out, so that equal masks have equal counts. Raises InputError where a length
-    is negative or they do not add up to the image's pixels.
+    is negative or they do not add up to the image's pixels, and for an image without pixels.
     """
     width, height = image_wh
-    if (lengths < 0).any() or (lengths > width * height).any() or lengths.sum() != width * height:
+    if (
+        min(width, height) < 1
+        or (lengths < 0).any()
+        or (lengths > width * height).any()
+        or lengths.sum() != width * height
+    ):
         raise InputError(f"the runs of the mask do not cover {width} x {height} pixels")
     some = np.flatnonzero(lengths)
     inside = some % 2 == 1

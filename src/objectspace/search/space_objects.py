@@ -68,7 +68,4 @@ class SpaceObjects:
 
     def images(self, objects: Objects) -> tuple[str, ...]:
         """Return the path of each object's image."""
-        if not len(objects):
-            return ()
-        found = self._store.images_by_id(objects.image_id.tolist())
-        return tuple(found[image_id].path for image_id in objects.image_id.tolist())
+        return tuple(image.path for image in self._store.images_of(objects))

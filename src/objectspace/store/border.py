@@ -86,7 +86,8 @@ def bad_rows(table: str, rows: pa.Table) -> dict[str, NDArray[np.bool_]]:
     tests = _SPACE if table.startswith(SPACES) else _TESTS[table]
     found: dict[str, NDArray[np.bool_]] = {}
     for name in rows.column_names:
-        for what, test in tests.get(name, {}).items():
+        of_others = _FACTOR if pa.types.is_float64(rows.schema.field(name).type) else {}
+        for what, test in tests.get(name, of_others).items():
             wrong = test(rows[name].combine_chunks())
             if pc.any(wrong).as_py():
                 found[f"{name} {what}"] = wrong.fill_null(False).to_numpy(zero_copy_only=False)
@@ -128,13 +129,14 @@ def _longer(limit: int) -> Test:
 
 
 def _has_bad_mask(column: pa.StructArray) -> pa.Array:
-    """Return masks without sides or counts, with too many pixels, or with more runs than pixels."""
+    """Return masks without sides or counts, with too many pixels, more runs than pixels or other letters."""
     height, width = (column.field(side).cast(pa.int64()) for side in ("height", "width"))
     counts = pc.binary_length(column.field("counts")).cast(pa.int64())
     pixels = pc.multiply(height, width)
     good = pc.and_(pc.and_(pc.greater(height, 0), pc.greater(width, 0)), pc.less_equal(pixels, MASK_LIMIT))
     # A run takes at most seven characters; the first may be empty.
     good = pc.and_(good, pc.less_equal(counts, pc.multiply(pc.add(pixels, 1), 7)))
+    good = pc.and_(good, pc.match_substring_regex(column.field("counts"), r"\A[0-o]+\z"))
     return pc.and_(column.is_valid(), pc.invert(good.fill_null(False)))
 
 
@@ -143,6 +145,7 @@ _Tests = Mapping[str, Mapping[str, Test]]
 _NULL: Mapping[str, Test] = {"is missing": pc.is_null}
 _SIDE: Mapping[str, Test] = {**_NULL, "is no number of pixels": _outside(1, 2**31 - 1)}
 _SHARE: Mapping[str, Test] = {"is outside 0 to 1": _outside(0, 1)}
+_FACTOR: Mapping[str, Test] = {"is infinite": pc.is_inf}
 _SPACE: _Tests = {"object_id": _NULL, "vector": _NULL}
 _TESTS: Mapping[str, _Tests] = {
     "images": {"image_id": _NULL, "path": _NULL, "width": _SIDE, "height": _SIDE},

@@ -22,9 +22,6 @@ from objectspace.store.columns import INDEXED
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.store_records import objects_digest
 
-#: The longest side of a thumbnail in pixels.
-THUMBNAIL_SIDE = 128
-
 #: What may go wrong while a damaged file is read.
 READ_ERRORS = (OSError, ValueError, RuntimeError, pa.ArrowException, StoreError)
 
@@ -401,7 +398,7 @@ def _check_mask(mask: Mapping[str, Any] | None) -> bool:
 
 def _check_thumbnail(jpeg: bytes | None) -> bool:
     try:
-        return jpeg is not None and max(decode_thumbnail(jpeg).shape[:2]) <= THUMBNAIL_SIDE
+        return jpeg is not None and len(decode_thumbnail(jpeg)) > 0
     except ImageError:
         return False
 

@@ -147,6 +147,8 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
     if not all(isinstance(arguments, dict) for arguments in models.values()):
         raise _damaged(folder, "a model has no arguments")
     spaces = {name: _space(name, entry, folder) for name, entry in entries.items()}
+    if joints and "objects" not in tables:
+        raise _damaged(folder, "it names joint spaces and no table objects")
     joint_spaces = {name: _joint_space(name, recipe, spaces, folder) for name, recipe in joints.items()}
     files = _files(value, tables, folder)
     joint_indexes = {name: _joint_index(name, index, folder) for name, index in indexes.items()}

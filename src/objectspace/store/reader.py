@@ -121,8 +121,16 @@ class Store:
         table, wanted = self._table("images"), set(map(str, image_ids))
         if table is None:
             return {}
-        rows = checked(self.path, "images", find_rows(table, "image_id", wanted, ImageRow._fields))
+        rows = find_rows(table, "image_id", wanted, ImageRow._fields)
+        rows = checked(self.path, "images", rows, key="image_id")
         return {row["image_id"]: ImageRow(**row) for row in rows.to_pylist()}
+
+    def images_of(self, objects: Objects) -> list[ImageRow]:
+        """Return the image of each object, in their order; the other images are not read."""
+        found = self.images_by_id(objects.image_id.tolist())
+        if lacking := sum(image_id not in found for image_id in objects.image_id.tolist()):
+            raise damaged(self.path, "objects", _of_nothing(lacking))
+        return [found[image_id] for image_id in objects.image_id.tolist()]
 
     def image_wh(self) -> dict[str, tuple[int, int]]:
         """Return the width and height in pixels of each image, by its id."""
@@ -175,6 +183,8 @@ class Store:
             raise QueryError(f"objects have no column {unknown[0]}; their columns: {', '.join(known)}")
         members = None if space is None else self._member_rows(space)
         if table is None:
+            if members is not None and len(members):
+                raise damaged(self.path, SPACES + str(space), _of_nothing(len(members)))
             return {name: no_objects().columns()[name] for name in names}
         wanted = dict.fromkeys(["object_id", *(stored for name in names for stored in stored_names(name))])
         rows = self._all_objects(list(wanted))
@@ -360,6 +370,7 @@ class Store:
             rows = OBJECTS.empty_table()
         else:
             rows = find_rows(table, "object_id", wanted.unique().to_pylist(), columns)
+            checked(self.path, "objects", rows.select(["object_id"]), key="object_id")
         places = pc.index_in(wanted, value_set=rows["object_id"].combine_chunks())
         if places.null_count:
             unknown = wanted[places.is_null().index(True).as_py()]
@@ -370,7 +381,9 @@ class Store:
 
     def _all_objects(self, columns: Sequence[str]) -> pa.Table:
         """Return some columns of all objects, ``object_id`` among them."""
-        return checked(self.path, "objects", read_rows(self._table("objects"), columns), key="object_id")
+        table = self._table("objects")
+        rows = OBJECTS.empty_table().select(columns) if table is None else read_rows(table, columns)
+        return checked(self.path, "objects", rows, key="object_id")
 
     def _member_rows(self, space: str) -> pa.ChunkedArray:
         rows = read_rows(self._members_table(space), ["object_id"])
@@ -383,7 +396,10 @@ class Store:
             return np.arange(len(keys), dtype=np.int32)
         places = pc.index_in(keys, value_set=among.combine_chunks())
         if places.null_count:
-            lacking = counted(places.null_count, "row")
-            raise damaged(self.path, table, f"has {lacking} of what no other table knows")
+            raise damaged(self.path, table, _of_nothing(places.null_count))
         found: NDArray[np.int32] = places.to_numpy()
         return found
+
+
+def _of_nothing(rows: int) -> str:
+    return f"has {counted(rows, 'row')} of what no other table knows"

@@ -63,7 +63,9 @@ def _without_losses(folder: Path, found: Examination) -> Manifest:
         for name, entry in before.spaces.items()
         if SPACES + name in versions
     }
-    return replace(before, tables=versions, files=files, spaces=spaces)
+    # Of no object there are no parts; joining them, or the index job, declares the space again.
+    joints = before.joint_spaces if "objects" in versions else {}
+    return replace(before, tables=versions, files=files, spaces=spaces, joint_spaces=joints)
 
 
 def _repaired(folder: Path, name: str, version: int, losses: Losses) -> Any:

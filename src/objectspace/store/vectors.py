@@ -133,12 +133,18 @@ class StoredVectors:
 
 
 def vector_block(batch: Any, dimension: int, place: Any) -> NDArray[np.float32]:
-    """Return the vectors (n, d) of a batch of rows. Raises StoreError where one is missing."""
+    """Return the vectors (n, d) of a batch of rows. Raises StoreError where one is missing or not finite."""
     if batch["vector"].null_count:
         raise StoreError(
             f"the store at {place} is damaged: it has rows without a vector; objectspace check lists them"
         )
-    block: NDArray[np.float32] = batch["vector"].flatten().to_numpy().reshape(-1, dimension)
+    numbers = batch["vector"].flatten()
+    block: NDArray[np.float32] = numbers.to_numpy(zero_copy_only=False).reshape(-1, dimension)
+    if numbers.null_count or not np.isfinite(block).all():
+        raise StoreError(
+            f"the store at {place} is damaged: it has vectors with a NaN or an infinity; objectspace check "
+            f"lists them"
+        )
     return block
 
 

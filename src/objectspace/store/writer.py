@@ -29,7 +29,7 @@ from objectspace.store.additions import (
     factor_types,
     known_factors,
 )
-from objectspace.store.border import check_schema
+from objectspace.store.border import check_schema, checked
 from objectspace.store.checksums import check_replaced, flush_files, new_checksums
 from objectspace.store.indexes import KINDS, JointSpaceIndex, Recall, SpaceIndex
 from objectspace.store.keys import Keys
@@ -504,7 +504,7 @@ class Writer:
 
     def _read(self, name: str, wanted: Sequence[str]) -> pa.Table:
         if name in self._tables:
-            return tables.read_rows(self._tables[name], wanted)
+            return checked(self.path, name, tables.read_rows(self._tables[name], wanted))
         return pa.table({column: pa.array([], pa.string()) for column in wanted})
 
     def _keys(self, name: str, column: str) -> Keys:

@@ -32,6 +32,9 @@ YOLO = "yolo anchors=10,12,20,24 classes=2"
         ("filters=8 size=3 stride=1", (8, 22, 30), 1),
         ("filters=8 size=3 stride=1 padding=2", (8, 26, 34), 1),
         ("filters=6 size=1 groups=3", (6, 24, 32), 1),
+        ("filters=8 size=3 stride=1 pad=1 dilation=3", (8, 24, 32), 1),
+        ("filters=8 size=5 stride=2 pad=1 dilation=2", (8, 12, 16), 2),
+        ("filters=8 size=1 dilation=2", (8, 24, 32), 1),
     ],
 )
 def test_shapes_of_convolutions(options: str, shape: tuple[int, int, int], stride: int) -> None:
@@ -51,7 +54,8 @@ def test_shapes_of_convolutions(options: str, shape: tuple[int, int, int], strid
     ],
 )
 def test_shapes_of_maxima(options: str, shape: tuple[int, int, int]) -> None:
-    assert read(CONV, f"maxpool {options}").layers[1].shape == shape
+    for kind in ("maxpool", "local_avgpool"):
+        assert read(CONV, f"{kind} {options}").layers[1].shape == shape
 
 
 def test_a_route_adds_up_channels_and_takes_parts() -> None:
@@ -80,6 +84,12 @@ def test_a_head_without_a_mask_has_all_anchors() -> None:
     assert layers.heads[0].settings.anchors == ((10.0, 12.0), (20.0, 24.0))
 
 
+def test_a_loss_of_training_is_passed_over():
+    layers = read(HEAD, YOLO, "route layers=0", "contrastive classes=1 yolo_layer=-2")
+    assert [head.number for head in layers.heads] == [1]
+    assert layers.layers[3].shape == layers.layers[2].shape
+
+
 def test_taps_are_all_layers_but_heads() -> None:
     layers = read(HEAD, YOLO, "route layers=0", CONV)
     assert [tap.name for tap in layers.taps] == ["0", "2", "3"]
@@ -105,7 +115,13 @@ def test_taps_are_all_layers_but_heads() -> None:
             (CONV, "convolutional filters=8 activation=tanh"),
             "activation=tanh is unknown, expected one of leaky",
         ),
-        ((CONV, "convolutional filters=8 dilation=2"), "dilation=2 is not supported, only dilation=1"),
+        (
+            (CONV, "convolutional filters=8 size=3 dilation=2"),
+            "dilation=2 with size=3 and 0 cells of padding; expected an odd size and pad=1",
+        ),
+        ((CONV, "convolutional filters=8 share_index=0"), "share_index is not supported, a convolution has"),
+        ((CONV, "convolutional filters=8 size=4 pad=1 dilation=2"), "expected an odd size and pad=1"),
+        ((CONV, "convolutional filters=8 size=3 dilation=0"), "dilation=0, expected a whole number from 1"),
         (
             (CONV, "convolutional filters=8 stride=2 stride_x=1"),
             "stride_x=1 is not supported, only stride_x=2",

@@ -147,6 +147,43 @@ def test_reorg3d_puts_the_cells_of_a_block_side_by_side_in_channels() -> None:
         torch.testing.assert_close(output[channel], batch[0, channel % 2, down::2, right::2])
 
 
+@pytest.mark.parametrize("options", ["size=3 pad=1 dilation=3", "size=5 stride=2 pad=1 dilation=2 groups=2"])
+def test_a_dilated_convolution_by_a_plain_loop(randomized: Randomized, options: str) -> None:
+    cfg = cfg_of(f"convolutional filters=4 {options} activation=linear", channels=2, width=17, height=14)
+    network = randomized(load_network(cfg, None), 4)
+    settings = network.layers.layers[0].settings
+    kernel, bias = (part.double().numpy() for part in network.kernel(network.layers.layers[0]))
+    batch = torch.rand((1, 2, 14, 17), generator=torch.Generator().manual_seed(8))
+    (output,) = run_one(network, batch).numpy()
+    middle, each = settings.size // 2, 2 // settings.groups
+    for filter, row, column in np.ndindex(output.shape):
+        total = bias[filter]
+        for channel, down, right in np.ndindex(kernel.shape[1:]):
+            y = row * settings.stride + (down - middle) * settings.dilation
+            x = column * settings.stride + (right - middle) * settings.dilation
+            if 0 <= y < 14 and 0 <= x < 17:
+                first = filter * settings.groups // 4 * each
+                total += kernel[filter, channel, down, right] * float(batch[0, first + channel, y, x])
+        assert output[filter, row, column] == pytest.approx(total, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # 0 1 2 / 3 4 5 / 6 7 8: a mean of the cells that are there, its window wider to the right and below.
+        ("size=2 stride=1", [[2, 3, 3.5], [5, 6, 6.5], [6.5, 7.5, 8]]),
+        ("size=2 stride=2", [[2, 3.5], [6.5, 8]]),
+        ("size=3 stride=1", [[2, 2.5, 3], [3.5, 4, 4.5], [5, 5.5, 6]]),
+        ("size=3 stride=3 padding=0", [[4]]),
+        ("size=4 stride=4", [[4]]),
+    ],
+)
+def test_local_averages_by_hand(options: str, expected: list[list[float]]) -> None:
+    network = load_network(cfg_of(f"local_avgpool {options}", channels=1, width=3, height=3), None)
+    batch = torch.arange(9.0).reshape(1, 1, 3, 3)
+    assert run_one(network, batch)[0, 0].tolist() == pytest.approx(np.array(expected))
+
+
 def test_relu6_by_hand() -> None:
     network = load_network(
         cfg_of("convolutional filters=1 size=1 activation=relu6", channels=1, width=4, height=1), None

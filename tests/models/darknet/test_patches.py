@@ -18,7 +18,7 @@ YOLO = "yolo anchors=10,12,20,24 classes=2 num=2 mask=0,1"
 SECTIONS = (
     "net width=46 height=38",
     CONV,
-    "convolutional batch_normalize=1 filters=6 size=3 stride=2 pad=1 activation=mish",
+    "convolutional batch_normalize=1 filters=6 size=3 stride=2 pad=1 dilation=2 activation=mish",
     "convolutional filters=6 size=1 activation=swish",
     "shortcut from=-2 activation=relu",
     "dropout probability=.2",
@@ -48,6 +48,7 @@ WHOLE_MAPS = (
     "avgpool",
     "convolutional filters=6 size=1 activation=logistic",
     "scale_channels from=1",
+    "local_avgpool size=3 stride=1",
     "convolutional filters=8 size=3 pad=1 activation=logistic",
     "shortcut from=-2 activation=linear",
     "sam from=-2",
@@ -85,11 +86,11 @@ def test_patches_are_the_whole_run_where_it_changes(network, batch, tap, size) -
     check_patches(network, batch, tap, size, HEADS)
 
 
-@pytest.mark.parametrize("tap", range(-1, 9))
+@pytest.mark.parametrize("tap", range(-1, 10))
 def test_patches_of_layers_that_look_at_whole_maps(tap) -> None:
     network = build(WHOLE_MAPS)
     check_patches(
-        network, torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(6)), tap, 2, (10,)
+        network, torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(6)), tap, 2, (11,)
     )
 
 

@@ -108,6 +108,12 @@ def test_a_factor_of_two_kinds(other: np.ndarray) -> None:
         objects_reader({"7.jpg": found(image), "8.jpg": odd})
 
 
+def test_a_factor_that_is_infinite() -> None:
+    given = boxes(photo(""), [1, 1, 5, 5]).with_factors({"yaw": np.array([-np.inf])})
+    with pytest.raises(InputError, match="objects: factor yaw has an infinite value, expected NaN where"):
+        objects_reader({"7.jpg": given})
+
+
 @pytest.mark.parametrize("name", ["a.b", "stride"])
 def test_a_factor_that_cannot_be_a_column(name: str) -> None:
     given = boxes(photo(""), [1, 1, 5, 5]).with_factors({name: np.array([1.0])})

@@ -191,6 +191,14 @@ def test_arguments_that_no_loader_has(make_store, world, space, added):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", [None, ""])
+@pytest.mark.parametrize("space", ["test_vit-crop", "tiny-window3-stride16"])
+def test_a_network_without_a_name(make_store, world, space, name):
+    store = stored_arguments(make_store(), lambda arguments: arguments.update({next(iter(arguments)): name}))
+    with pytest.raises(ModelError, match=r"does not say what \S+ is loaded from \(name\w*\); index the"):
+        query_image(store, world.photos / "red1.png", space, box=(8, 8, 40, 40))
+
+
 def test_files_that_a_store_names_are_told_of_before_they_are_opened(make_store, models, world, caplog):
     store = stored_arguments(make_store(), lambda arguments: None)
     query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))

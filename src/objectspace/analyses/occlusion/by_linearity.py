@@ -48,6 +48,7 @@ def is_linear_first(baseline: Baseline) -> bool:
     return (
         baseline.cell == 1
         and isinstance(first.settings, Convolution)
+        and first.settings.dilation == 1
         and all(baseline.tap not in layer.inputs for layer in tail)
         and is_pointwise(first.number, tail)
     )

@@ -33,7 +33,10 @@ _LARGEST_SIDE = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Convolution:
-    """A convolution over ``channels`` inputs, its batch norm (epsilon 1e-6) if any, and its activation."""
+    """A convolution over ``channels`` inputs, its batch norm (epsilon 1e-6) if any, and its activation.
+
+    padding: cells of zeros on each side; dilation: cells from one number of the kernel to the next
+    """
 
     channels: int
     filters: int
@@ -43,6 +46,12 @@ class Convolution:
     groups: int
     batch_normalize: bool
     activation: str
+    dilation: int = 1
+
+    @property
+    def extent(self) -> int:
+        """The cells along a side from the first that the kernel reads to the last."""
+        return self.dilation * (self.size - 1) + 1
 
     @property
     def weight_shape(self) -> tuple[int, int, int, int]:
@@ -58,6 +67,15 @@ class Convolution:
 @dataclass(frozen=True, slots=True)
 class Maxpool:
     """A maximum over windows; ``padding`` cells in all, its smaller half on the left and above."""
+
+    size: int
+    stride: int
+    padding: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAverage:
+    """A mean over windows of the cells that are inside the map; ``padding`` as of a :class:`Maxpool`."""
 
     size: int
     stride: int
@@ -115,7 +133,7 @@ class Reorganize:
 
 @dataclass(frozen=True, slots=True)
 class Dropout:
-    """The identity, outside training."""
+    """The identity, outside training: ``dropout``, and the loss ``contrastive``, which nothing reads then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +157,7 @@ class Yolo:
 Settings = (
     Convolution
     | Maxpool
+    | LocalAverage
     | Upsample
     | Route
     | Shortcut
@@ -282,7 +301,9 @@ def read_layers(cfg: Cfg) -> Layers:
 
 def _read_convolution(context: _LayerContext) -> Layer:
     section, previous = context.section, context.previous()
-    section.refuse(dilation="1", antialiasing="0", binary="0", xnor="0", deform="0", share_index="0")
+    section.refuse(antialiasing="0", binary="0", xnor="0", deform="0")
+    if "share_index" in section.options:
+        raise section.error("share_index is not supported, a convolution has weights of its own")
     channels, height, width = context.shape(previous)
     filters = section.integer("filters", 1, low=1, high=_LARGEST_SIDE)
     size = section.integer("size", 1, low=1, high=1024)
@@ -292,21 +313,30 @@ def _read_convolution(context: _LayerContext) -> Layer:
     if channels % groups or filters % groups:
         raise section.error(f"groups={groups} divides not both its {channels} channels and {filters} filters")
     padding = size // 2 if section.flag("pad") else section.integer("padding", 0, low=0, high=1024)
+    dilation = section.integer("dilation", 1, low=1, high=1024) if size > 1 else 1
+    if dilation > 1 and 2 * padding != size - 1:
+        raise section.error(
+            f"dilation={dilation} with size={size} and {padding} cells of padding; expected an odd size and "
+            f"pad=1, as Darknet computes the size of the output without the dilation"
+        )
     settings = Convolution(
         channels,
         filters,
         size,
         stride,
-        padding,
+        padding * dilation,
         groups,
         section.flag("batch_normalize"),
         _activation(section, "logistic"),
+        dilation,
     )
-    shape = (filters, _windows(height, size, stride, 2 * padding), _windows(width, size, stride, 2 * padding))
-    return context.layer((previous,), shape, context.stride(previous) * stride, settings)
+    rows, columns = (
+        _windows(side, settings.extent, stride, 2 * settings.padding) for side in (height, width)
+    )
+    return context.layer((previous,), (filters, rows, columns), context.stride(previous) * stride, settings)
 
 
-def _read_maxpool(context: _LayerContext) -> Layer:
+def _read_pool(context: _LayerContext) -> Layer:
     section, previous = context.section, context.previous()
     section.refuse(maxpool_depth="0", antialiasing="0")
     channels, height, width = context.shape(previous)
@@ -316,9 +346,8 @@ def _read_maxpool(context: _LayerContext) -> Layer:
     # Wider padding would leave windows with no cell of the map in them.
     padding = section.integer("padding", size - 1, low=0, high=2 * size - 2)
     shape = (channels, _windows(height, size, stride, padding), _windows(width, size, stride, padding))
-    return context.layer(
-        (previous,), shape, context.stride(previous) * stride, Maxpool(size, stride, padding)
-    )
+    kind = Maxpool if section.kind == "maxpool" else LocalAverage
+    return context.layer((previous,), shape, context.stride(previous) * stride, kind(size, stride, padding))
 
 
 def _read_upsample(context: _LayerContext) -> Layer:
@@ -457,7 +486,9 @@ def _head(
 
 _KINDS: Mapping[str, Callable[[_LayerContext], Layer]] = {
     "convolutional": _read_convolution,
-    "maxpool": _read_maxpool,
+    "maxpool": _read_pool,
+    "local_avgpool": _read_pool,
+    "local_avg": _read_pool,
     "upsample": _read_upsample,
     "route": _read_route,
     "shortcut": _read_shortcut,
@@ -467,6 +498,7 @@ _KINDS: Mapping[str, Callable[[_LayerContext], Layer]] = {
     "reorg": _read_reorganize,
     "reorg3d": _read_reorganize,
     "dropout": _read_dropout,
+    "contrastive": _read_dropout,
     "yolo": _read_yolo,
     "region": _read_region,
 }

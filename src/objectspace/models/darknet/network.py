@@ -22,6 +22,7 @@ from objectspace.models.darknet.layers import (
     GlobalAverage,
     Layer,
     Layers,
+    LocalAverage,
     Maxpool,
     Product,
     Reorganize,
@@ -93,6 +94,7 @@ class _ConvolutionBlock(nn.Module):
             settings.size,
             settings.stride,
             settings.padding,
+            settings.dilation,
             groups=settings.groups,
             bias=not settings.batch_normalize,
         )
@@ -105,7 +107,9 @@ class _ConvolutionBlock(nn.Module):
     def on_padded(self, x: Tensor) -> Tensor:
         """Apply the block to a map that is already padded."""
         kernel = self.convolution
-        x = functional.conv2d(x, kernel.weight, kernel.bias, kernel.stride, groups=kernel.groups)
+        x = functional.conv2d(
+            x, kernel.weight, kernel.bias, kernel.stride, dilation=kernel.dilation, groups=kernel.groups
+        )
         return self._finished(x)
 
     def _finished(self, x: Tensor) -> Tensor:
@@ -323,6 +327,8 @@ class DarknetNetwork(nn.Module):
                 return output
             case Maxpool():
                 return _maxpool(inputs[0], layer.settings)
+            case LocalAverage():
+                return _local_average(inputs[0], layer.settings)
             case Upsample(factor):
                 return functional.interpolate(inputs[0], scale_factor=factor, mode="nearest")
             case Route(groups, group):
@@ -393,6 +399,17 @@ def _maxpool(x: Tensor, settings: Maxpool) -> Tensor:
         return functional.max_pool2d(x, settings.size, settings.stride, low)
     padded = functional.pad(x, (low, high, low, high), value=-torch.inf)
     return functional.max_pool2d(padded, settings.size, settings.stride)
+
+
+def _local_average(x: Tensor, settings: LocalAverage) -> Tensor:
+    """Average windows over their cells inside the map; the padding is as of a max pooling."""
+    low, high = settings.padding // 2, settings.padding - settings.padding // 2
+    inside = torch.ones_like(x[:1, :1])
+    sums, share = (
+        functional.avg_pool2d(functional.pad(part, (low, high, low, high)), settings.size, settings.stride)
+        for part in (x, inside)
+    )
+    return sums / share
 
 
 def _added(x: Tensor, other: Tensor, channels: int) -> Tensor:

@@ -18,6 +18,7 @@ from objectspace.models.darknet.layers import (
     Convolution,
     GlobalAverage,
     Layer,
+    LocalAverage,
     Maxpool,
     Product,
     Reorganize,
@@ -99,12 +100,12 @@ class PatchRunner:
 
     def _patches(self, layer: Layer, made: Mapping[int, Patches]) -> Patches:
         match layer.settings:
-            case Convolution(size=size, stride=stride, padding=padding) if (size, stride, padding) != (
+            case Convolution(extent=extent, stride=stride, padding=padding) if (extent, stride, padding) != (
                 1,
                 1,
                 0,
             ):
-                return self._apply_sliding_window(layer, made, size, stride, padding, padding, fill=0.0)
+                return self._apply_sliding_window(layer, made, extent, stride, padding, padding, fill=0.0)
             case Maxpool(size, stride, padding):
                 low, high = padding // 2, padding - padding // 2
                 return self._apply_sliding_window(layer, made, size, stride, low, high, fill=-torch.inf)
@@ -112,7 +113,7 @@ class PatchRunner:
                 before = made[layer.inputs[0]]
                 values = self._network.output(layer, [before.values])
                 return Patches(values, before.y * factor, before.x * factor)
-            case GlobalAverage() | Reorganize():
+            case GlobalAverage() | LocalAverage() | Reorganize():
                 return self._on_whole_maps(layer, made)
             case Product() if layer.kind == "scale_channels":
                 return self._on_whole_maps(layer, made)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from objectspace.models.encoders.folders import absolute_name
 from objectspace.models.inputs import Interpolation
+from objectspace.models.model_folders import absolute_name
 
 #: What the names of encoders begin with that embed texts too: open_clip's models (clip.py).
 OPEN_CLIP = "open_clip:"

@@ -24,8 +24,8 @@ from objectspace.errors import DownloadError, InputError, ModelError, QueryError
 from objectspace.files import file_sha256
 from objectspace.models.catalogue import safe_name
 from objectspace.models.encoders import OPEN_CLIP
-from objectspace.models.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
+from objectspace.models.model_folders import LOCAL_DIR, check_files, weights_in
 from objectspace.models.precision import reproducible
 
 HF_HUB = "hf-hub:"
@@ -201,8 +201,10 @@ def _parsed(name: str) -> _Chosen:
 
 def _file(chosen: _Chosen, weights: Path | str | None) -> Path:
     """Return the file of the weights: the given one, the folder's, or the one fetched from the hub."""
-    if chosen.folder is not None and not (chosen.folder / "open_clip_config.json").is_file():
-        raise InputError(f"{chosen.folder} is no folder with an open_clip_config.json")
+    if chosen.folder is not None:
+        if not (chosen.folder / "open_clip_config.json").exists():
+            raise InputError(f"{chosen.folder} is no folder with an open_clip_config.json")
+        check_files(chosen.folder)
     if weights is not None:
         if not Path(weights).is_file():
             raise WeightsError(f"no weight file at {weights}")

@@ -14,9 +14,9 @@ from torch import nn
 from objectspace.errors import DownloadError, InputError, ModelError
 from objectspace.files import file_sha256
 from objectspace.models.catalogue import safe_name
-from objectspace.models.encoders.folders import LOCAL_DIR, weights_in
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.inputs import Interpolation
+from objectspace.models.model_folders import LOCAL_DIR, check_files, weights_in
 from objectspace.models.weights import fill, load_state_dict, state_dict_sha256
 
 #: What timm calls the weights in a folder, best first.
@@ -52,8 +52,9 @@ def near_names(name: str) -> list[str]:
 def _folder(name: str) -> Path:
     """Return the folder of ``local-dir:FOLDER``. Raises InputError where it is not one of timm's."""
     folder = Path(name.removeprefix(LOCAL_DIR))
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").exists():
         raise InputError(f"{folder} is no folder with timm's config.json")
+    check_files(folder)
     return folder
 
 

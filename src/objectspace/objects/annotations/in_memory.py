@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,3 +145,7 @@ def _check_factors(objects: Objects) -> None:
         texts = sum(isinstance(value, str) for value in known)
         if not all(isinstance(value, str | int | float) for value in known) or 0 < texts < len(known):
             raise InputError(f"objects: factor {name} is not all numbers or all text; make it one of them")
+        if not texts and not all(map(math.isfinite, known)):
+            raise InputError(
+                f"objects: factor {name} has an infinite value, expected NaN where it is unknown"
+            )

@@ -97,7 +97,8 @@ def _job_parts(store: Store, space: str, recipe: Recipe, device: str) -> dict[st
     if recipe.route == "external":
         raise QueryError(f"vectors of space {space} were handed in; search it for a stored object")
     if recipe.erasure is not None:
-        factors = ", ".join(map(str, recipe.erasure.get("factors", ["something"])))
+        given = recipe.erasure.get("factors")
+        factors = ", ".join(map(str, given)) if isinstance(given, list) and given else "something"
         raise QueryError(
             f"vectors of space {space} had {factors} erased, which is not done to new photos; "
             "search it for a stored object"
@@ -146,7 +147,8 @@ def _crop_of(space: str, recipe: Recipe) -> CropPolicy:
 def _checked(store: Store, key: str, arguments: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
     """Return arguments that a store names for a loader, after telling which files they open.
 
-    Raises ModelError for arguments that the loader has not, and for values that are no text.
+    known: the loader's, the one that names the network first
+    Raises ModelError for arguments that the loader has not, values that are no text, and no network's name.
     """
     for name, value in arguments.items():
         if name not in known or not isinstance(value, str | None):
@@ -154,6 +156,11 @@ def _checked(store: Store, key: str, arguments: Mapping[str, Any], known: tuple[
                 f"the store at {store.path} says that {key} is loaded with {name[:40]}={str(value)[:60]!r}, "
                 f"expected text for {', '.join(known)}; index the photos again"
             )
+    if not arguments.get(known[0]):
+        raise ModelError(
+            f"the store at {store.path} does not say what {key} is loaded from ({known[0]}); index the "
+            f"photos again"
+        )
     for value in filter(None, arguments.values()):
         if Path(value).exists() and not Path(value).is_relative_to(cache_folder()):
             logger.warning("loading %s, as the store at %s names it", value, store.path)
@@ -254,6 +261,8 @@ def _prompter_of(store: Store, source: str, device: str) -> Prompter:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ModelError(f"the recipe of {source} in the store at {store.path} has no words; index again")
     thresholds = {name: recipe[name] for name in ("box_threshold", "text_threshold") if name in recipe}
+    if not all(isinstance(value, int | float | None) for value in thresholds.values()):
+        raise ModelError(f"a threshold of {source} in the store at {store.path} is no number; index again")
     try:
         prompter = load_prompter(words, **arguments, **thresholds, device=device)
     except ObjectspaceError as error:
