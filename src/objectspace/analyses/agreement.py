@@ -16,7 +16,6 @@ from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,
     estimate_mean,
-    p_value,
     permutations,
 )
 from objectspace.neighbors import ExactIndex, JointIndex, JointVectors, Neighbors
@@ -67,12 +66,18 @@ class NearestNeighbors:
         mean: NDArray[np.float64] = sums / np.bincount(self.query, self.weight, self.count)
         return mean
 
-    def overlap(self, other: NearestNeighbors) -> NDArray[np.float64]:
-        """Return the weight (n,) that each object's neighbors have in both."""
-        own, others = (one.query * self.count + one.neighbor for one in (self, other))
-        _, first, second = np.intersect1d(own, others, assume_unique=True, return_indices=True)
-        shared = np.minimum(self.weight[first], other.weight[second])
-        weight: NDArray[np.float64] = np.bincount(self.query[first], shared, self.count).astype(np.float64)
+    def overlap(self, other: NearestNeighbors, rows: Codes | None = None) -> NDArray[np.float64]:
+        """Return the weight (n,) that each object's neighbors have in both.
+
+        rows: (n,) the row of the other that each object is taken for, its own by default
+        """
+        moved = np.arange(self.count) if rows is None else rows
+        own = moved[self.query] * self.count + moved[self.neighbor]
+        others = other.query * self.count + other.neighbor
+        order = np.argsort(others, kind="stable")
+        place = order[np.minimum(np.searchsorted(others, own, sorter=order), len(order) - 1)]
+        shared = np.where(others[place] == own, np.minimum(self.weight, other.weight[place]), 0.0)
+        weight: NDArray[np.float64] = np.bincount(self.query, shared, self.count).astype(np.float64)
         return weight
 
 
@@ -149,14 +154,14 @@ def measure_agreement(
         factor.values[rows] for rows in permutations(groups, permuted, values=factor.values, seed=seed)
     )
     null = np.array([_gain(neighbors, factor, drawn, groups) for drawn in shuffled])
-    p = p_value(factor.sign * float(values.mean() - random.mean()), null)
 
-    def estimate(rows: NDArray[Any], p: float | None = None) -> Estimate:
-        return estimate_mean(values[rows], random[rows], groups.group[rows], p=p, seed=seed)
+    def estimate(rows: NDArray[Any]) -> Estimate:
+        return estimate_mean(values[rows], random[rows], groups.group[rows], seed=seed)
 
     names = sorted(set(labels.tolist()))
     by_label = {name: estimate(labels == name) for name in names}
-    return Agreement(estimate(np.arange(len(values)), p), by_label, values, groups.group)
+    overall = estimate(np.arange(len(values))).tested(float((values - random).mean()), null)
+    return Agreement(overall, by_label, values, groups.group)
 
 
 def hubness(neighbors: NearestNeighbors) -> float:
@@ -177,6 +182,6 @@ def _agreement(
 
 
 def _gain(neighbors: NearestNeighbors, factor: Factor, values: NDArray[np.float64], groups: Groups) -> float:
-    """Return the agreement of neighbors minus that of random ones, positive where better."""
+    """Return the agreement of neighbors minus that of random ones."""
     random = random_agreement(factor, values, groups)
-    return factor.sign * float((_agreement(neighbors, factor, values) - random).mean())
+    return float((_agreement(neighbors, factor, values) - random).mean())

@@ -14,8 +14,16 @@ from objectspace.analyses.agreement import NearestNeighbors, find_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
-from objectspace.analyses.groups import Groups, comparable, make_groups
-from objectspace.analyses.statistics import Estimate, estimate_mean, finite, mean_interval
+from objectspace.analyses.groups import Groups, codes, comparable, make_groups
+from objectspace.analyses.statistics import (
+    PERMUTATIONS,
+    Estimate,
+    estimate_mean,
+    finite,
+    mean_interval,
+    p_value,
+    permutations,
+)
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects, known_values
@@ -44,7 +52,8 @@ class PairOfSpaces:
 class Difference:
     """The agreement of neighbors in ``second`` minus that in ``first``, positive where ``second`` is better.
 
-    In the factor's measure; low, high: 95 % interval, both on the same resamples of groups.
+    In the factor's measure; low, high: 95 % interval, both on the same resamples of groups. p:
+    two-sided, where each group's figures in both spaces change places or not.
     """
 
     first: str
@@ -52,6 +61,7 @@ class Difference:
     value: float
     low: float
     high: float
+    p: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +115,7 @@ class Comparison:
                             "value": one.value,
                             "low": finite(one.low),
                             "high": finite(one.high),
+                            "p": one.p,
                         }
                         for one in factor.differences
                     ],
@@ -190,7 +201,10 @@ def _overlap(first: NearestNeighbors, second: NearestNeighbors, groups: Groups, 
     there = np.bincount(first.query, first.weight, first.count)
     shares = first.overlap(second) / there
     others = len(groups) - np.bincount(groups.group)[groups.group]
-    return estimate_mean(shares, there / others, groups.group, seed=seed)
+    # Groups stay whole, so objects of different groups are taken for objects of different groups.
+    moved = permutations(groups, PERMUTATIONS, seed=seed)
+    null = np.array([float((first.overlap(second, rows) / there).mean()) for rows in moved])
+    return estimate_mean(shares, there / others, groups.group, seed=seed).tested(float(shares.mean()), null)
 
 
 def _side_by_side(
@@ -206,4 +220,7 @@ def _difference(first: FactorMeasure, second: FactorMeasure, seed: int) -> Diffe
     sign = 1 if first.kind == "categorical" else -1
     gain = sign * (second.neighbors.values - first.neighbors.values)
     low, high = mean_interval(gain, first.neighbors.group, seed=seed)
-    return Difference(first.space, second.space, float(gain.mean()), low, high)
+    sums = np.bincount(codes(first.neighbors.group), gain)
+    flips = np.random.default_rng([seed, 6]).choice((-1.0, 1.0), (PERMUTATIONS, len(sums)))
+    p = p_value(float(sums.sum()), flips @ sums)
+    return Difference(first.space, second.space, float(gain.mean()), low, high, p)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.ridge import FoldedRidge, Matrix
-from objectspace.analyses.statistics import Estimate, bootstrap, p_value, permutations, ratio
+from objectspace.analyses.statistics import Estimate, bootstrap, permutations, ratio
 
 FOLDS = 5
-#: Permutations of a probe: p goes down to 1 / 120, for any number of values.
-PERMUTED = 119
+#: Permutations of a probe: p goes down to 2 / 200, for any number of values.
+PERMUTED = 199
 
 #: Targets of one run beyond which its penalties are chosen by this many sums of them.
 GUIDES = 4
@@ -52,13 +52,9 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class _Metric:
-    """A score made of sums over objects: a ratio, or one less it.
-
-    better: 1 where a larger score is better, -1 where a smaller one is
-    """
+    """A score made of sums over objects: a ratio, or one less it."""
 
     name: str
-    better: int
     complement: bool = False
 
     def score(self, over: Matrix, under: Matrix) -> Matrix:
@@ -70,9 +66,9 @@ class _Metric:
 
 
 _METRICS = {
-    "categorical": _Metric("accuracy", 1),
-    "circular": _Metric("angular error", -1),
-    "linear": _Metric("R2", 1, complement=True),
+    "categorical": _Metric("accuracy"),
+    "circular": _Metric("angular error"),
+    "linear": _Metric("R2", complement=True),
 }
 
 
@@ -113,15 +109,16 @@ def measure_probe(
         if not gains:
             own, pooled = losses[:, :, 0], pooled - losses[:, :, 0]
         pooled += losses.sum(2)
-        gains.append(metric.better * metric.above_baseline(losses.sum(1)))
+        gains.append(metric.above_baseline(losses.sum(1)))
     if guides is not targets:
         own = next(_losses_of_runs(ridge, factor, targets, targets, runs[:, :1]))[:, :, 0]
     observed, *null = np.concatenate(gains)
-    return _summary(metric, own, pooled, p_value(float(observed), np.array(null)), groups, seed)
+    score, baseline = _score(metric, own, pooled, groups, seed)
+    return Probe(metric.name, score.tested(float(observed), np.array(null)), baseline, PERMUTED, own[:2].T)
 
 
-def _summary(metric: _Metric, own: Matrix, pooled: Matrix, p: float, groups: Groups, seed: int) -> Probe:
-    """Summarize the losses (3, n) of the observed values and those of all permutations together."""
+def _score(metric: _Metric, own: Matrix, pooled: Matrix, groups: Groups, seed: int) -> tuple[Estimate, float]:
+    """Return score and baseline of losses (3, n) of the observed values and of all permutations together."""
 
     def statistics(sums: Matrix) -> Matrix:
         gain = metric.above_baseline(sums[:3]) - metric.above_baseline(sums[3:])
@@ -131,8 +128,7 @@ def _summary(metric: _Metric, own: Matrix, pooled: Matrix, p: float, groups: Gro
     sums, of_pooled = own.sum(1), pooled.sum(1)
     value, baseline = float(metric.score(sums[0], sums[1])), float(metric.score(sums[2], sums[1]))
     chance = baseline + float(metric.above_baseline(of_pooled))
-    score = Estimate(value, chance, low, high, len(groups), groups.count, p, excess)
-    return Probe(metric.name, score, baseline, PERMUTED, own[:2].T)
+    return Estimate(value, chance, low, high, len(groups), groups.count, excess=excess), baseline
 
 
 def _losses_of_runs(

@@ -18,7 +18,7 @@ from objectspace.cli.options import (
     Neighbors,
     StorePath,
 )
-from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table
+from objectspace.cli.output import ESTIMATE, checked_figure, estimate_row, print_json, print_table
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
@@ -113,26 +113,26 @@ def _print_comparison(compared: Comparison) -> None:
     """Print each two spaces, then each factor in each space."""
     groups = counted(compared.groups, "group")
     typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {groups}")
-    header = ["spaces", "", "value", "chance", "low", "high"]
+    header = ["spaces", "", *ESTIMATE]
     rows = []
     for pair in compared.pairs:
         name = f"{pair.first}, {pair.second}"
-        rows.append([name, f"overlap at {compared.k}", *estimate_row("", pair.overlap)[1:5]])
-        rows.append([name, "linear CKA, unbiased", *estimate_row("", pair.cka)[1:5]])
+        rows.append([name, f"overlap at {compared.k}", *estimate_row("", pair.overlap)[1:7]])
+        rows.append([name, "linear CKA, unbiased", *estimate_row("", pair.cka)[1:7]])
     print_table(header, rows)
     for factor in compared.factors:
         first = factor.measures[0]
         typer.echo(f"{first.spec.factor} ({first.kind}), {counted(first.n, 'object')}")
         rows = []
         for one in factor.measures:
-            rows.append([one.space, *estimate_row(one.agreement, one.neighbors.overall)[:5]])
+            rows.append([one.space, *estimate_row(one.agreement, one.neighbors.overall)[:7]])
             if one.probe is not None:
-                rows.append([one.space, *estimate_row(f"probe: {one.probe.metric}", one.probe.score)[:5]])
+                rows.append([one.space, *estimate_row(f"probe: {one.probe.metric}", one.probe.score)[:7]])
         print_table(["space", *header[1:]], rows)
         print_table(
-            ["difference of neighbors (positive: the second is better)", "value", "low", "high"],
+            ["difference of neighbors (positive: the second is better)", "value", "low", "high", "p"],
             [
-                [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high))]
+                [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high, one.p))]
                 for one in factor.differences
             ],
         )

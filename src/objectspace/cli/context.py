@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, Neighbors, StorePath
-from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table, warn
+from objectspace.cli.output import ESTIMATE, checked_figure, estimate_row, print_json, print_table, warn
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
@@ -120,4 +120,4 @@ def _print_context(measured: Context, chairs: Mapping[str, ChairTest]) -> None:
         rows += [
             estimate_row(f"{test.space}: {name}", one) for name, one in groups.items() if one is not None
         ]
-    print_table(["", "value", "chance", "low", "high", "p", "n"], rows)
+    print_table(["", *ESTIMATE, "n"], rows)

@@ -19,7 +19,15 @@ from objectspace.cli.options import (
     Space,
     StorePath,
 )
-from objectspace.cli.output import LISTED, checked_figure, estimate_row, print_json, print_table, shared_text
+from objectspace.cli.output import (
+    ESTIMATE,
+    LISTED,
+    checked_figure,
+    estimate_row,
+    print_json,
+    print_table,
+    shared_text,
+)
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
@@ -121,7 +129,7 @@ def _print_measure(measured: FactorMeasure) -> None:
         rows.append(estimate_row(f"probe: {measured.probe.metric}", measured.probe.score))
     if measured.geometry is not None:
         rows.append(estimate_row("the opposite view is the farthest", measured.geometry.opposite))
-    print_table(["", "value", "chance", "low", "high", "p", "objects"], rows)
+    print_table(["", *ESTIMATE, "objects"], rows)
     if measured.geometry is not None:
         _print_curve(measured.geometry)
     labels = measured.neighbors.labels

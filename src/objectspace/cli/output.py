@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from objectspace.search import Answer
     from objectspace.store import SpaceIndex, Store
 
+#: The header of a table of estimates; the side is that of chance which the value is on.
+ESTIMATE = ("value", "chance", "low", "high", "p", "side")
+
 #: Labels and failures that are listed before the rest is only counted.
 LISTED = 20
 
@@ -123,8 +126,9 @@ def interval_text(one: Estimate) -> str:
 
 
 def estimate_row(name: str, one: Estimate) -> list[str | int]:
-    """Return a row of a table: name, value, chance, low, high, p, n."""
-    return [name, *map(number_text, (one.value, one.chance, one.low, one.high, one.p)), one.n]
+    """Return a row of a table, as :data:`ESTIMATE`."""
+    numbers = map(number_text, (one.value, one.chance, one.low, one.high, one.p))
+    return [name, *numbers, one.direction or "-", one.n]
 
 
 def _is_number(text: str) -> bool:

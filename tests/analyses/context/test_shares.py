@@ -52,7 +52,7 @@ def test_what_object_and_surroundings_have_in_common_is_shared(measured, noise):
     assert result.shared.value == pytest.approx(1 / 3, abs=0.08)
     assert result.only_object.value == pytest.approx(1 / 3, abs=0.08)
     assert result.only_surroundings.value == pytest.approx(1 / 3, abs=0.08)
-    assert result.only_surroundings.p == 0.05
+    assert result.only_surroundings.p == 0.1
 
 
 def test_parts_add_up_to_the_whole(measured, noise):
