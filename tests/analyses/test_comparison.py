@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from objectspace.analyses.agreement import find_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.comparison import compare_spaces, shared_objects
 from objectspace.analyses.factors import FactorSpec
 from objectspace.analyses.groups import make_groups
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, Provenance
@@ -143,7 +143,7 @@ def test_each_factor_stands_beside_itself() -> None:
     worse, better = (one.neighbors.overall.value for one in factor.measures)
     assert difference.value == pytest.approx(worse - better)
     assert 0 < difference.low < difference.value < difference.high
-    assert difference.p == 0.002
+    assert difference.p < 0.001
     json.dumps(compared.to_json(), allow_nan=False)
 
 

@@ -12,11 +12,12 @@ import scipy.stats
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from objectspace.analyses.agreement import NearestNeighbors, find_neighbors, hubness, measure_agreement
+from objectspace.analyses.agreement import hubness, measure_agreement
 from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.factors import FactorSpec, measure_factor, measure_neighbors
-from objectspace.analyses.groups import make_groups
-from objectspace.analyses.probes import make_folds, measure_probe
+from objectspace.analyses.groups import make_folds, make_groups
+from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
+from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import permutations
 from objectspace.embeddings.spaces import Recipe, Space

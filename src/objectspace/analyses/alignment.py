@@ -40,7 +40,7 @@ def measure_cka(
     whole, without = _alignments(*kernels, part)
     low, high, p = _jackknife(whole, without)
     biased = _biased(*kernels)
-    return Estimate(whole, 0.0, low, high, len(rows), kept.count, p), biased
+    return Estimate(whole, 0.0, low, high, len(rows), kept.count, p, population="groups"), biased
 
 
 @dataclass(frozen=True, slots=True)

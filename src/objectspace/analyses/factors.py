@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import (
     Agreement,
-    NearestNeighbors,
-    find_neighbors,
     hubness,
     measure_agreement,
 )
@@ -24,6 +22,8 @@ from objectspace.analyses.factor_values import (
     read_factor,
 )
 from objectspace.analyses.groups import Groups, comparable, make_groups
+from objectspace.analyses.jackknife import make_blocks
+from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
 from objectspace.analyses.statistics import PERMUTATIONS
@@ -207,7 +207,9 @@ class AlignedSample:
 
     def neighbors(self, k: int, metric: str = "euclidean") -> NearestNeighbors:
         """Return each object's nearest in other groups at its level."""
-        return find_neighbors(self.searched, self.ids, self.groups, k=k, metric=metric)
+        return find_neighbors(
+            self.searched, self.ids, self.groups, k=k, metric=metric, block=make_blocks(self.groups.group)
+        )
 
     def agreement(self, near: NearestNeighbors, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:
         """Return the agreement of neighbors in the factor."""

@@ -23,6 +23,9 @@ Float64 = NDArray[np.float64]
 RESAMPLES = 2000
 PERMUTATIONS = 999
 
+#: A p is significant where it is at most this.
+LEVEL = 0.05
+
 #: Numbers held at once while resampling.
 _AT_ONCE = 4_000_000
 
@@ -33,11 +36,17 @@ class Estimate:
 
     value: the figure, over ``n`` objects in ``groups`` groups
     chance: what it is on average where the vectors hold nothing of the factor
-    low, high: 95 % interval of the value, by bootstrap over groups; NaN with a single group
+    low, high: 95 % interval of the value; NaN where there is none
     p: two-sided, by permutation: twice the share of permutations at least as far out on the value's side of
         them; None where not tested or not known. ``direction`` says on which side of chance the value is
     least_p: the smallest p that the permutations allow: 2 / (1 + permutations), and more where few groups
         have few different arrangements; None where p is
+    population: what the intervals speak of: "groups", stores of new groups (images, or values of the group
+        column), by :mod:`~objectspace.analyses.jackknife`; "queries", new objects that are compared with this
+        same store, by :func:`bootstrap` over groups
+    no_interval: why there is none; "" where there is
+    detectable: the smallest distance from chance that the test finds (p at most 0.05) in 80 % of stores like
+        this one; None where not known, or where the test cannot find anything
     excess: 95 % interval of value - chance, both computed on the same resamples; None where chance is no
         estimate but a constant
 
@@ -54,6 +63,9 @@ class Estimate:
     p: float | None = None
     excess: tuple[float, float] | None = None
     least_p: float | None = None
+    population: Literal["groups", "queries"] = "queries"
+    no_interval: str = ""
+    detectable: float | None = None
 
     def __repr__(self) -> str:
         interval = f"95 % {self.low:.3f} to {self.high:.3f}, chance {self.chance:.3f}"
@@ -67,6 +79,18 @@ class Estimate:
             return None
         return "above" if self.value > self.chance else "below"
 
+    @property
+    def note(self) -> str:
+        """Return why there is no interval, or why p is large beside one that excludes chance; "" for neither."""
+        if self.no_interval:
+            return f"no interval: {self.no_interval}"
+        low, high = self.interval_over_chance()
+        if self.p is None or self.p <= LEVEL or not (low > 0 or high < 0):
+            return ""
+        if self.least_p is not None and self.least_p > LEVEL:
+            return f"so few groups or permutations allow no p below {self.least_p:.3f}"
+        return "p decides: the interval excludes chance, the permutations do not"
+
     def interval_over_chance(self) -> tuple[float, float]:
         """Return the 95 % interval of value - chance: ``excess``, or low and high less a constant chance."""
         return self.excess or (self.low - self.chance, self.high - self.chance)
@@ -79,8 +103,13 @@ class Estimate:
         """Return plain JSON values; what is not known is null."""
         names = ("value", "chance", "low", "high", "n", "groups")
         excess = None if self.excess is None else [finite(bound) for bound in self.excess]
-        test = {"p": self.p, "least_p": self.least_p, "direction": self.direction}
-        return {**{name: finite(getattr(self, name)) for name in names}, **test, "excess": excess}
+        others = ("p", "least_p", "direction", "detectable", "population")
+        return {
+            **{name: finite(getattr(self, name)) for name in names},
+            **{name: getattr(self, name) for name in others},
+            "excess": excess,
+            "no_interval": self.no_interval or None,
+        }
 
 
 def finite(number: float) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,10 +20,8 @@ from objectspace.cli.options import (
     StorePath,
 )
 from objectspace.cli.output import (
-    ESTIMATE,
     LISTED,
     checked_figure,
-    estimate_row,
     print_json,
     print_table,
     shared_text,
@@ -33,6 +31,7 @@ from objectspace.errors import counted, number_text
 if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry
     from objectspace.analyses.factors import FactorMeasure
+    from objectspace.analyses.statistics import Estimate
     from objectspace.store import Store
 
 Factor = Annotated[
@@ -124,27 +123,40 @@ def _print_measure(measured: FactorMeasure) -> None:
     if measured.left_out:
         out = counted(measured.left_out, "object")
         typer.echo(f"{out} left out: unknown, or nothing to compare with")
-    rows = [estimate_row(measured.agreement, measured.neighbors.overall)]
+    estimates = {measured.agreement: measured.neighbors.overall}
     if measured.probe is not None:
-        rows.append(estimate_row(f"probe: {measured.probe.metric}", measured.probe.score))
+        estimates[f"probe: {measured.probe.metric}"] = measured.probe.score
     if measured.geometry is not None:
-        rows.append(estimate_row("the opposite view is the farthest", measured.geometry.opposite))
-    print_table(["", *ESTIMATE, "objects"], rows)
+        estimates["the opposite view is the farthest"] = measured.geometry.opposite
+    print_estimates([""], [([name], one) for name, one in estimates.items()], count="objects")
+    _print_reach(estimates, "photos" if spec.group is None else f"values of {spec.group}")
     if measured.geometry is not None:
         _print_curve(measured.geometry)
     labels = measured.neighbors.labels
     if len(labels) > 1:
         typer.echo("neighbors by label")
         ordered = sorted(labels.items(), key=lambda item: (-item[1].n, item[0]))
-        print_table(
-            ["label", "value", "chance", "low", "high", "objects"],
-            [[*estimate_row(name, one)[:5], one.n] for name, one in ordered[:LISTED]],
-        )
+        print_estimates(["label"], [([name], one) for name, one in ordered[:LISTED]], count="objects")
         if len(labels) > LISTED:
             typer.echo(f"and {counted(len(labels) - LISTED, 'more label')} (--json lists all)")
     typer.echo(f"hubness (skewness of the {measured.k}-occurrence) {measured.hubness:.2f}")
     if measured.shared.objects:
         typer.echo(shared_text(measured.shared))
+
+
+def _print_reach(estimates: Mapping[str, Estimate], groups: str) -> None:
+    """Print what the intervals speak of, and how small an effect would be found."""
+    for population, meaning in (("groups", f"new {groups}"), ("queries", "the queries, the store fixed")):
+        names = [name for name, one in estimates.items() if one.population == population]
+        if names:
+            typer.echo(f"intervals speak of {meaning}: {', '.join(names)}")
+    found = [
+        f"{name} {number_text(one.detectable)}"
+        for name, one in estimates.items()
+        if one.detectable is not None
+    ]
+    if found:
+        typer.echo(f"found in 80 % of cases where it is this far from chance: {', '.join(found)}")
 
 
 def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:

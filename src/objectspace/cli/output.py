@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from objectspace.search import Answer
     from objectspace.store import SpaceIndex, Store
 
-#: The header of a table of estimates; the side is that of chance which the value is on.
-ESTIMATE = ("value", "chance", "low", "high", "p", "side")
-
 #: Labels and failures that are listed before the rest is only counted.
 LISTED = 20
 
@@ -125,10 +122,22 @@ def interval_text(one: Estimate) -> str:
     return f"{number_text(one.value)} ({number_text(one.low)} to {number_text(one.high)})"
 
 
-def estimate_row(name: str, one: Estimate) -> list[str | int]:
-    """Return a row of a table, as :data:`ESTIMATE`."""
-    numbers = map(number_text, (one.value, one.chance, one.low, one.high, one.p))
-    return [name, *numbers, one.direction or "-", one.n]
+def print_estimates(
+    names: Sequence[str], rows: Sequence[tuple[Sequence[str], Estimate]], *, count: str | None = None
+) -> None:
+    """Print a table of estimates, each after its names, with notes where there are any.
+
+    count: the header of n; None leaves it out
+    """
+    header = [*names, "value", "chance", "low", "high", "p", "side", *([count] if count else [])]
+    table: list[list[str | int]] = []
+    for own, one in rows:
+        numbers = map(number_text, (one.value, one.chance, one.low, one.high, one.p))
+        table.append([*own, *numbers, one.direction or "-", *([one.n] if count else [])])
+    if any(one.note for _, one in rows):
+        header.append("note")
+        table = [[*row, one.note] for row, (_, one) in zip(table, rows, strict=True)]
+    print_table(header, table)
 
 
 def _is_number(text: str) -> bool:

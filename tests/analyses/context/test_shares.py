@@ -9,8 +9,8 @@ from sklearn.model_selection import cross_val_predict
 
 from objectspace.analyses.context import shares
 from objectspace.analyses.context.shares import PARTS, measure_shares
-from objectspace.analyses.groups import make_groups
-from objectspace.analyses.probes import FOLDS, make_folds
+from objectspace.analyses.groups import make_folds, make_groups
+from objectspace.analyses.probes import FOLDS
 
 
 @pytest.fixture(autouse=True)

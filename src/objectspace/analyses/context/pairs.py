@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from objectspace.analyses.agreement import find_neighbors
 from objectspace.analyses.groups import Codes, Groups
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.groups import Codes, Groups
-from objectspace.analyses.probes import FOLDS, make_folds
+from objectspace.analyses.groups import Codes, Groups, make_folds
+from objectspace.analyses.probes import FOLDS
 from objectspace.analyses.projection import principal_components
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import Estimate, permutations, ratio_interval
