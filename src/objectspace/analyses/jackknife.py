@@ -5,8 +5,8 @@ group's own objects, and by what these are to the objects of others. So blocks o
 one at a time, and the figure is made again without them, neighbors and regressions included.
 
 What two groups are to each other is counted twice in the spread of such figures (Efron and Stein, *The
-jackknife estimate of variance*, 1981), so intervals are wider than they need be, most of all where the vectors hold
-nothing of the factor and nothing else varies. They are never narrower than the permutations are spread.
+jackknife estimate of variance*, 1981), so intervals are wider than they need be, most of all where the
+vectors hold nothing of the factor. They are never narrower than the permutations are spread.
 """
 
 from __future__ import annotations

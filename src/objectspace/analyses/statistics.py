@@ -81,7 +81,7 @@ class Estimate:
 
     @property
     def note(self) -> str:
-        """Return why there is no interval, or why p is large beside one that excludes chance; "" for neither."""
+        """Return why there is no interval, or why p is large where one excludes chance; or ""."""
         if self.no_interval:
             return f"no interval: {self.no_interval}"
         low, high = self.interval_over_chance()

@@ -18,7 +18,7 @@ from objectspace.cli.options import (
     Neighbors,
     StorePath,
 )
-from objectspace.cli.output import checked_figure, print_estimates, print_json, print_table
+from objectspace.cli.output import checked_figure, print_estimates, print_json, print_table, warn_of_groups
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def compare(
     opened = open_store(store)
     held = [opened.space(name) for name in names]
     objects = opened.objects(shared_objects(held))
+    for spec in specs[:1]:
+        warn_of_groups(objects, spec)
     compared = compare_spaces(held, objects, specs, group=group, k=k, metric=metric.value)
     if as_json:
         print_json(compared.to_json())

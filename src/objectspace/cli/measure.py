@@ -22,9 +22,11 @@ from objectspace.cli.options import (
 from objectspace.cli.output import (
     LISTED,
     checked_figure,
+    print_estimates,
     print_json,
     print_table,
     shared_text,
+    warn_of_groups,
 )
 from objectspace.errors import counted, number_text
 
@@ -79,7 +81,9 @@ def measure(
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
     spec = FactorSpec(factor, circular, categorical, group, control)
-    measured = measure_factor(held, opened.objects(held.object_id), spec, k=k, metric=metric.value)
+    objects = opened.objects(held.object_id)
+    warn_of_groups(objects, spec)
+    measured = measure_factor(held, objects, spec, k=k, metric=metric.value)
     listed = [] if worst is None else _worst(measured, opened, worst)
     if as_json:
         document = {**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__}
