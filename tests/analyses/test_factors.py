@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from objectspace.analyses.agreement import hubness, measure_agreement
 from objectspace.analyses.factor_values import Factor, random_agreement
-from objectspace.analyses.factors import FactorSpec, measure_factor, measure_neighbors
+from objectspace.analyses.factors import FactorSpec, likely_groups, measure_factor, measure_neighbors
 from objectspace.analyses.groups import make_folds, make_groups
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import measure_probe
@@ -431,3 +431,19 @@ def test_the_same_seed_gives_the_same_document() -> None:
     first, second = (measure_factor(space, objects, spec).to_json() for _ in range(2))
     assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
     assert {"value", "chance", "low", "high", "p"} <= set(first["neighbors"])
+
+
+def test_columns_that_several_photos_share_are_likely_groups() -> None:
+    """Of 12 photos of one or two objects: three of each apple, an object's own color, a number."""
+    images = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+    _, objects = make_space(
+        noise(0, 13),
+        images,
+        apple=np.array([f"a{photo // 3}" for photo in images], object),
+        color=np.arange(13) % 2.0,
+        number=images * 1.0,
+        tray=images // 6 * 1.0,
+        partly=np.array(["a", "a", *[None] * 11], object),
+    )
+    assert likely_groups(objects, FactorSpec("x", control="y")) == ["apple", "tray"]
+    assert likely_groups(objects, FactorSpec("apple", control="tray")) == []

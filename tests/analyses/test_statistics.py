@@ -261,3 +261,12 @@ def test_a_resample_without_a_statistic_is_left_out() -> None:
         lambda sums: np.divide(*sums, out=np.full(sums.shape[1], np.nan), where=sums[1] > 0)[None],
     )
     assert (low, high) == (1, 1)
+
+
+def test_a_large_p_beside_an_interval_without_chance_has_its_reason() -> None:
+    few = Estimate(0.9, 0.5, 0.7, 0.95, 9, 5, p=0.1, least_p=0.1)
+    assert few.note == "so few groups or permutations allow no p below 0.100"
+    assert "p decides" in Estimate(0.9, 0.5, 0.7, 0.95, 9, 5, p=0.1, least_p=0.002).note
+    assert Estimate(0.9, 0.5, 0.7, 0.95, 9, 5, p=0.04, least_p=0.002).note == ""
+    assert Estimate(0.9, 0.5, 0.4, 0.95, 9, 5, p=0.4, least_p=0.4).note == ""
+    assert Estimate(0.3, 0.5, 0.2, 0.4, 9, 5, p=0.4, least_p=0.4).note != ""

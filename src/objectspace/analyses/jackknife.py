@@ -139,7 +139,7 @@ def jackknifed(
     """
     estimate = replace(estimate, population="groups")
     if reason := no_interval(without[:, 0], group):
-        return replace(estimate, low=math.nan, high=math.nan, excess=None, no_interval=reason)
+        return estimate.without_interval(reason)
     bounds = bounds or Range()
     least = 0.0 if null is None else float(np.nanstd(null)) * _stretch(estimate, bounds)
     of_value = jackknife(without[:, 0], block, least=least)

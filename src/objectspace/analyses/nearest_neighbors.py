@@ -193,7 +193,8 @@ def _without_each(nearest: _Search, block: Codes, found: NDArray[np.float64], k:
     """
     longer = nearest(np.arange(len(block)), DEEPER * k + 1, allowed=None)
     query, neighbor = found[:2].astype(np.int64)
-    cases = np.unique(np.stack([block[neighbor], query]), axis=1)
+    lost = block[neighbor] != block[query]
+    cases = np.unique(np.stack([block[neighbor], query])[:, lost], axis=1)
     parts = [np.empty((4, 0))]
     for one in np.unique(cases[0]):
         rows = cases[1, cases[0] == one]

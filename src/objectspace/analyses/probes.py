@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import Codes, Groups, make_folds
-from objectspace.analyses.jackknife import Range, jackknifed, make_blocks
+from objectspace.analyses.jackknife import FEWEST, Range, jackknifed, make_blocks
 from objectspace.analyses.ridge import FoldedRidge, Matrix
 from objectspace.analyses.statistics import Estimate, permutations, ratio
+from objectspace.errors import counted
 
 FOLDS = 5
 #: Permutations of a probe: p goes down to 2 / 200, for any number of values.
@@ -139,6 +140,10 @@ def measure_probe(
         null=np.array(null),
         bounds=factor.bounds if factor.kind != "linear" else Range(high=1.0),
     )
+    telling = len(np.unique(groups.group[own[0] != own[2]]))
+    if telling < FEWEST and not score.no_interval:
+        where = counted(telling, "group")
+        score = score.without_interval(f"vectors change predictions in {where}, {FEWEST} are needed")
     return Probe(metric.name, score, baseline, permuted, own[:2].T)
 
 

@@ -95,6 +95,10 @@ class Estimate:
         """Return the 95 % interval of value - chance: ``excess``, or low and high less a constant chance."""
         return self.excess or (self.low - self.chance, self.high - self.chance)
 
+    def without_interval(self, reason: str) -> Estimate:
+        """Return the estimate without its intervals, and why."""
+        return replace(self, low=math.nan, high=math.nan, excess=None, detectable=None, no_interval=reason)
+
     def tested(self, observed: float, permuted: Float64) -> Estimate:
         """Return the estimate with the p of a statistic among its permutations, and the least p of these."""
         return replace(self, p=p_value(observed, permuted), least_p=least_p_value(observed, permuted))
