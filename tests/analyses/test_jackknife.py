@@ -104,7 +104,11 @@ def clustered(seed: int, kind: str) -> tuple[np.ndarray, Factor, np.ndarray, np.
     photo = rng.permutation(np.repeat(np.arange(7), [2, 9, 4, 5, 3, 6, 7]))
     level = rng.integers(0, 2, len(photo))
     values = rng.integers(0, 3, len(photo)) * 1.0 if kind == "categorical" else rng.uniform(0, 90, len(photo))
-    vectors = rng.normal(size=(len(photo), 4)) + rng.normal(size=(7, 4))[photo] + values[:, None] / 50
+    vectors = (
+        rng.normal(size=(len(photo), 4))
+        + rng.normal(size=(7, 4))[photo]
+        + values[:, None] / (1 if kind == "categorical" else 50)
+    )
     period = 90.0 if kind == "circular" else math.nan
     factor = Factor("f", kind, values, period, tuple("abc") if kind == "categorical" else ())
     return vectors.astype(np.float32), factor, photo, level
@@ -172,3 +176,23 @@ def test_a_probe_has_an_interval_of_new_groups(kind: str) -> None:
     assert score.excess is not None
     assert score.excess[0] < score.value - score.chance < score.excess[1]
     assert probe.permutations == 39
+
+
+def test_a_probe_that_guesses_has_no_interval() -> None:
+    """One object of 36 has another value than all others, and the vectors do not know which."""
+    photo = np.repeat(np.arange(9), 4)
+    factor = Factor("f", "categorical", (np.arange(36) == 5) * 1.0, categories=("a", "b"))
+    vectors = np.random.default_rng(0).normal(size=(36, 3)).astype(np.float32)
+    probe = measure_probe(vectors, factor, make_groups(photo), permuted=19)
+    assert probe is not None
+    assert probe.score.no_interval == "vectors change predictions in 0 groups, 5 are needed"
+    assert math.isnan(probe.score.low)
+
+
+def test_a_perfect_value_differs_from_a_chance_that_varies() -> None:
+    """On the scale of a value near its bound, the error of chance would be without measure."""
+    group = np.arange(9)
+    without = np.stack([np.full(9, 1e-9) * (1 + group), 90 + group % 3], axis=1)
+    found = jackknifed(estimate(5e-9, 91.0), without, group, group, bounds=Range(0.0, 180.0))
+    assert found.excess is not None
+    assert found.excess[1] < -80

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import expit, ndtr, ndtri, stdtr, stdtrit
 
 from objectspace.analyses.groups import Codes, make_folds
 from objectspace.analyses.statistics import LEVEL, Estimate
@@ -29,6 +29,9 @@ BLOCKS = 20
 #: Groups below which, and share of the objects in one of them above which, there is no interval.
 FEWEST = 5
 LARGEST = 0.5
+
+#: Half the width beyond which an interval on the scale without bounds ends at these.
+FARTHEST = 50.0
 
 #: How far above the critical value a statistic is on average which is beyond it in 80 % of cases, in errors.
 POWER = 0.8416
@@ -80,7 +83,7 @@ class Range:
         """Return the value of a number on the scale without bounds."""
         below, above = math.isfinite(self.low), math.isfinite(self.high)
         if below and above:
-            return self.low + (self.high - self.low) / (1 + math.exp(-scaled))
+            return self.low + (self.high - self.low) * float(expit(scaled))
         if below:
             return self.low + math.exp(scaled)
         return self.high - math.exp(-scaled) if above else scaled
@@ -144,8 +147,13 @@ def jackknifed(
     least = 0.0 if null is None else float(np.nanstd(null)) * _stretch(estimate, bounds)
     of_value = jackknife(without[:, 0], block, least=least)
     of_excess = jackknife(without[:, 0] - without[:, 1], block, least=least)
+    over = estimate.value - estimate.chance
     low, high = _interval(estimate.value, of_value.reach, bounds)
-    below, above = (end - estimate.chance for end in _interval(estimate.value, of_excess.reach, bounds))
+    # As skewed as the value's, as far as the error is the value's; what chance adds to it is symmetric.
+    share = min(1.0, of_excess.reach / of_value.reach) if of_value.reach > 0 else 1.0
+    added = math.sqrt(max(0.0, of_excess.reach**2 - of_value.reach**2))
+    below = over - math.hypot(share * (estimate.value - low), added)
+    above = over + math.hypot(share * (high - estimate.value), added)
     detectable = None if null is None else _detectable(estimate, null, max(of_excess.error, of_excess.least))
     return replace(estimate, low=low, high=high, excess=(below, above), detectable=detectable)
 
@@ -174,7 +182,7 @@ def _interval(value: float, reach: float, bounds: Range) -> tuple[float, float]:
     """Return the interval of a value, symmetric on the scale without bounds where it is inside them."""
     if not bounds.inside(value):
         return max(bounds.low, value - reach), min(bounds.high, value + reach)
-    middle, reach = bounds.scaled(value), reach * bounds.slope(value)
+    middle, reach = bounds.scaled(value), min(FARTHEST, reach * bounds.slope(value))
     return bounds.back(middle - reach), bounds.back(middle + reach)
 
 
