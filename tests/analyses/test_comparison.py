@@ -11,6 +11,7 @@ from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.comparison import compare_spaces, shared_objects
 from objectspace.analyses.factors import FactorSpec
 from objectspace.analyses.groups import make_groups
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, Provenance
@@ -68,6 +69,31 @@ def test_overlap_equals_a_double_loop() -> None:
     assert found.pairs[0].overlap.value == pytest.approx(np.mean(shares))
 
 
+def test_overlap_of_one_space_with_itself_moved_is_that_of_its_lists() -> None:
+    """By sets of neighbors; objects are taken for others, with repeats."""
+    groups = make_groups(np.arange(60) // 2)
+    near = [
+        find_neighbors(x, np.arange(60).astype(str), groups, k=3, metric="euclidean")
+        for x in (noise(0), noise(1))
+    ]
+    lists = [[set(one.neighbor[one.query == row].tolist()) for row in range(60)] for one in near]
+    rows = np.random.default_rng(0).integers(0, 60, 60)
+    expected = [sum(rows[other] in lists[1][rows[row]] for other in lists[0][row]) for row in range(60)]
+    assert near[0].overlap(near[1], rows).tolist() == expected
+
+
+def test_spaces_that_are_alike_have_a_small_p_and_others_none() -> None:
+    spaces = [
+        make_space("a", noise(0)),
+        make_space("b", noise(0) + 0.5 * noise(1)),
+        make_space("c", noise(2)),
+    ]
+    alike, *others = compare_spaces(spaces, make_objects()).pairs
+    assert (alike.overlap.p, alike.overlap.direction) == (0.002, "above")
+    assert alike.cka.p < 0.001
+    assert all(pair.overlap.p > 0.05 and pair.cka.p > 0.05 for pair in others)
+
+
 def plain_hsic(one: np.ndarray, other: np.ndarray) -> float:
     """Song et al. (2012), equation 4, as it is written."""
     count, ones = len(one), np.ones(len(one))
@@ -117,6 +143,7 @@ def test_each_factor_stands_beside_itself() -> None:
     worse, better = (one.neighbors.overall.value for one in factor.measures)
     assert difference.value == pytest.approx(worse - better)
     assert 0 < difference.low < difference.value < difference.high
+    assert difference.p < 0.001
     json.dumps(compared.to_json(), allow_nan=False)
 
 

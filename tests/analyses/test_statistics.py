@@ -13,6 +13,7 @@ from objectspace.analyses.statistics import (
     draws,
     estimate_mean,
     expanded_percentiles,
+    least_p_value,
     mean_interval,
     p_value,
     permutations,
@@ -135,9 +136,35 @@ def test_permutations_are_the_same_for_the_same_seed() -> None:
     assert (one != other).any()
 
 
-@pytest.mark.parametrize(("observed", "p"), [(10.0, 0.1), (5.0, 0.6), (-1.0, 1.0)])
-def test_p_counts_the_value_itself(observed: float, p: float) -> None:
+@pytest.mark.parametrize(("observed", "p"), [(10.0, 0.2), (8.0, 0.6), (5.0, 1.0), (2.0, 0.6), (-1.0, 0.2)])
+def test_p_counts_the_value_itself_on_both_sides(observed: float, p: float) -> None:
     assert p_value(observed, np.arange(1.0, 10.0)) == pytest.approx(p)
+
+
+def test_p_of_what_is_not_known_is_none() -> None:
+    assert p_value(np.nan, np.arange(9.0)) is None
+    assert p_value(1.0, np.empty(0)) is None
+    assert least_p_value(np.nan, np.arange(9.0)) is None
+
+
+def test_a_permutation_that_is_not_known_speaks_against_the_value() -> None:
+    assert p_value(9.0, np.array([1.0, np.nan, 2.0])) == 1.0
+
+
+def test_least_p_is_that_of_the_most_extreme_arrangement() -> None:
+    """Three groups have six arrangements: each comes often, the best one as often as any."""
+    rng = np.random.default_rng(0)
+    arrangements = np.array([3.0, 1.0, 2.0, 0.0, -1.0, -5.0])
+    drawn = arrangements[rng.integers(0, 6, 999)]
+    for observed in (3.0, 0.0, -5.0):
+        assert least_p_value(observed, drawn) == pytest.approx(2 / 6, abs=0.05)
+    assert p_value(3.0, drawn) == pytest.approx(2 / 6, abs=0.06)
+    assert least_p_value(1.5, np.arange(99.0)) == 0.02
+
+
+def test_direction_is_the_side_of_chance() -> None:
+    sides = [Estimate(value, 0.5, 0.1, 0.9, 9, 9).direction for value in (0.6, 0.4, 0.5, np.nan)]
+    assert sides == ["above", "below", None, None]
 
 
 def test_interval_of_single_objects_is_scipys_percentile_bootstrap() -> None:
@@ -234,3 +261,12 @@ def test_a_resample_without_a_statistic_is_left_out() -> None:
         lambda sums: np.divide(*sums, out=np.full(sums.shape[1], np.nan), where=sums[1] > 0)[None],
     )
     assert (low, high) == (1, 1)
+
+
+def test_a_large_p_beside_an_interval_without_chance_has_its_reason() -> None:
+    few = Estimate(0.9, 0.5, 0.7, 0.95, 9, 5, p=0.1, least_p=0.1)
+    assert few.note == "so few groups or permutations allow no p below 0.100"
+    assert "p decides" in Estimate(0.9, 0.5, 0.7, 0.95, 9, 5, p=0.1, least_p=0.002).note
+    assert Estimate(0.9, 0.5, 0.7, 0.95, 9, 5, p=0.04, least_p=0.002).note == ""
+    assert Estimate(0.9, 0.5, 0.4, 0.95, 9, 5, p=0.4, least_p=0.4).note == ""
+    assert Estimate(0.3, 0.5, 0.2, 0.4, 9, 5, p=0.4, least_p=0.4).note != ""

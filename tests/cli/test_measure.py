@@ -81,3 +81,23 @@ def test_a_question_that_cannot_be_answered(
 def test_a_factor_is_an_angle_or_names(command: Callable, measured: Path) -> None:
     asked = ("measure", measured, "--factor", "angle", "--circular", "360", "--categorical")
     assert command(*asked).code == 2
+
+
+def test_a_line_says_what_intervals_speak_of_and_why_there_is_none(command: Callable, measured: Path) -> None:
+    """Six objects in four photos."""
+    lines = command("measure", measured, "--factor", "label").out.splitlines()
+    assert "intervals speak of new photos: purity at 5" in "\n".join(lines)
+    row = next(line for line in lines if line.startswith("purity at 5"))
+    assert row.endswith("no interval: 4 groups, 5 are needed")
+
+
+def test_a_control_without_groups_is_warned_of_where_photos_share_values(
+    command: Callable, measured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectspace.analyses.factors.likely_groups", lambda *_: ["apple", "tray"])
+    asked = ("measure", measured, "--factor", "x")
+    warned = command(*asked, "--control", "label").err
+    assert "--control without --group takes every photo for a group of its own" in warned
+    assert "share a value of apple, tray" in warned
+    assert "such as --group apple" in warned
+    assert "--group" not in command(*asked).err

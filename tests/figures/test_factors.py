@@ -53,7 +53,8 @@ def compared(spaces: tuple[str, ...]) -> Comparison:
         for other in spaces[place + 1 :]
     )
     factor = FactorInSpaces(
-        tuple(measured(space=space) for space in spaces), (Difference(spaces[0], spaces[1], 0.1, 0.0, 0.2),)
+        tuple(measured(space=space) for space in spaces),
+        (Difference(spaces[0], spaces[1], 0.1, 0.0, 0.2, 0.04),),
     )
     return Comparison(spaces, 5, "euclidean", None, 40, 10, pairs, (factor, factor))
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import skew
 
 from objectspace.analyses.factor_values import Factor, random_agreement
-from objectspace.analyses.groups import Codes, Groups
+from objectspace.analyses.groups import Codes, Groups, comparable
+from objectspace.analyses.jackknife import jackknifed
+from objectspace.analyses.nearest_neighbors import NearestNeighbors
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,
     estimate_mean,
-    p_value,
     permutations,
+    ratio,
 )
-from objectspace.neighbors import ExactIndex, JointIndex, JointVectors, Neighbors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,100 +32,21 @@ class Agreement:
         circular one. ``chance`` is the same over all objects that could be neighbors: the mean for random
         neighbors.
     values: (n,) float64, each object's own; ``group``: (n,) int64, its group
+    null: (p,) the mean less its chance in permutations
+    without: (b,) the mean without each block of groups, and ``block``: (n,) int64, each object's; None where
+        neighbors were found without deletions
     """
 
     overall: Estimate
     labels: dict[str, Estimate]
     values: NDArray[np.float64]
     group: Codes
+    null: NDArray[np.float64]
+    without: NDArray[np.float64] | None = None
+    block: Codes | None = None
 
     def __repr__(self) -> str:
         return f"Agreement({self.overall!r}, {len(self.labels)} labels)"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NearestNeighbors:
-    """The k nearest neighbors of n objects, as pairs of rows.
-
-    query, neighbor: (p,) int64
-    weight: (p,) float64: 1, but where more objects are as far as the k-th than fit among the k, the share of
-        the room that each of them has; a query's weights sum to k, or to the number of its candidates
-
-    So nothing depends on how equal distances are ordered.
-    """
-
-    count: int
-    query: Codes
-    neighbor: Codes
-    weight: NDArray[np.float64]
-
-    def __repr__(self) -> str:
-        return f"NearestNeighbors({len(self.query)} pairs, {self.count} objects)"
-
-    def mean(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the weighted mean (n,) of a value of each pair (p,) over each object's neighbors."""
-        sums = np.bincount(self.query, self.weight * values, self.count)
-        mean: NDArray[np.float64] = sums / np.bincount(self.query, self.weight, self.count)
-        return mean
-
-    def overlap(self, other: NearestNeighbors) -> NDArray[np.float64]:
-        """Return the weight (n,) that each object's neighbors have in both."""
-        own, others = (one.query * self.count + one.neighbor for one in (self, other))
-        _, first, second = np.intersect1d(own, others, assume_unique=True, return_indices=True)
-        shared = np.minimum(self.weight[first], other.weight[second])
-        weight: NDArray[np.float64] = np.bincount(self.query[first], shared, self.count).astype(np.float64)
-        return weight
-
-
-def find_neighbors(
-    vectors: NDArray[np.float32] | JointVectors,
-    ids: NDArray[np.str_],
-    groups: Groups,
-    *,
-    k: int,
-    metric: str,
-) -> NearestNeighbors:
-    """Return each object's exact k nearest in other groups at its level; all where there are fewer."""
-    parts = [np.empty((3, 0))]
-    for level in range(int(groups.level.max(initial=-1)) + 1):
-        rows = np.flatnonzero(groups.level == level)
-        group = groups.group[rows]
-        nearest = _search(vectors[rows], ids[rows], group, metric)
-        query, neighbor, weight = _nearest_and_tied(nearest, len(rows), k)
-        parts.append(np.stack([rows[query], rows[neighbor], weight]))
-    query, neighbor, weight = np.concatenate(parts, axis=1)
-    return NearestNeighbors(len(vectors), query.astype(np.int64), neighbor.astype(np.int64), weight)
-
-
-def _search(
-    vectors: NDArray[np.float32] | JointVectors, ids: NDArray[np.str_], group: Codes, metric: str
-) -> Callable[[Codes, int], Neighbors]:
-    """Return the search for the k nearest in other groups of some of the rows."""
-    if isinstance(vectors, JointVectors):
-        joint = JointIndex(vectors, ids, metric=metric, groups=group)
-        return lambda rows, k: joint.nearest(vectors[rows], k=k, query_groups=group[rows])
-    index = ExactIndex(vectors, ids, metric=metric, groups=group)
-    return lambda rows, k: index.nearest(vectors[rows], k=k, query_groups=group[rows])
-
-
-def _nearest_and_tied(
-    nearest: Callable[[Codes, int], Neighbors], count: int, k: int
-) -> tuple[Codes, Codes, NDArray[np.float64]]:
-    """Return query, neighbor and weight of the k nearest of each row, and of all as far as the k-th."""
-    parts, pending, wanted = [np.empty((3, 0))], np.arange(count), k + 1
-    while len(pending):
-        near = nearest(pending, wanted)
-        kth = near.distance[:, k - 1 : k]
-        # All that is as far as the k-th is there where something farther, or nothing more, was found.
-        whole = (near.distance[:, -1:] > kth) | (near.index[:, -1:] < 0)
-        nearer, tied = near.distance < kth, (near.distance == kth) & (near.index >= 0)
-        room = (k - nearer.sum(1, keepdims=True)) / np.maximum(tied.sum(1, keepdims=True), 1)
-        row, place = np.nonzero((nearer | tied) & whole)
-        weight = np.where(nearer, 1.0, room)[row, place]
-        parts.append(np.stack([pending[row], near.index[row, place], weight]))
-        pending, wanted = pending[~whole[:, 0]], 2 * wanted
-    query, neighbor, weight = np.concatenate(parts, axis=1)
-    return query.astype(np.int64), neighbor.astype(np.int64), weight
 
 
 def measure_agreement(
@@ -138,10 +60,10 @@ def measure_agreement(
 ) -> Agreement:
     """Measure the agreement of neighbors in a factor.
 
-    Neighbors that are equally far, of which not all are among the k, count by their weight. The interval
-    keeps the neighbors fixed: it covers the variation of the query objects, not of the store that is
-    searched. p compares the agreement minus its chance with the same under
-    :func:`~objectspace.analyses.statistics.permutations`.
+    Neighbors that are equally far, of which not all are among the k, count by their weight. Intervals are of
+    stores of new groups where the neighbors were found with deletions; else they keep the neighbors fixed and
+    cover the variation of the query objects alone. p compares the agreement minus its chance with the
+    same under :func:`~objectspace.analyses.statistics.permutations`.
     """
     values = _agreement(neighbors, factor, factor.values)
     random = random_agreement(factor, factor.values, groups)
@@ -149,14 +71,56 @@ def measure_agreement(
         factor.values[rows] for rows in permutations(groups, permuted, values=factor.values, seed=seed)
     )
     null = np.array([_gain(neighbors, factor, drawn, groups) for drawn in shuffled])
-    p = p_value(factor.sign * float(values.mean() - random.mean()), null)
-
-    def estimate(rows: NDArray[Any], p: float | None = None) -> Estimate:
-        return estimate_mean(values[rows], random[rows], groups.group[rows], p=p, seed=seed)
 
     names = sorted(set(labels.tolist()))
-    by_label = {name: estimate(labels == name) for name in names}
-    return Agreement(estimate(np.arange(len(values)), p), by_label, values, groups.group)
+    subsets = [np.ones(len(values), np.bool_), *(labels == name for name in names)]
+    observed = float((values - random).mean())
+    without = block = None
+    if neighbors.deletions is None:
+        estimates = [
+            estimate_mean(values[rows], random[rows], groups.group[rows], seed=seed) for rows in subsets
+        ]
+        overall = estimates[0].tested(observed, null)
+    else:
+        block = neighbors.deletions.block
+        parts = _without_each(neighbors, block, factor, groups, subsets)
+        plain = [_plain(values[rows], random[rows], groups.group[rows]) for rows in subsets]
+        of_rows = [(block[rows], groups.group[rows]) for rows in subsets]
+        bounds, without = factor.bounds, parts[0, :, 0]
+        overall = jackknifed(plain[0].tested(observed, null), parts[0], *of_rows[0], null, bounds=bounds)
+        estimates = [
+            jackknifed(one, part, *own, bounds=bounds)
+            for one, part, own in zip(plain, parts, of_rows, strict=True)
+        ]
+    by_label = dict(zip(names, estimates[1:], strict=True))
+    return Agreement(overall, by_label, values, groups.group, null, without, block)
+
+
+def _plain(values: NDArray[np.float64], random: NDArray[np.float64], group: Codes) -> Estimate:
+    """Return the mean beside that of chance, without interval."""
+    value, chance = float(values.mean()), float(random.mean())
+    return Estimate(value, chance, math.nan, math.nan, len(values), len(np.unique(group)))
+
+
+def _without_each(
+    neighbors: NearestNeighbors,
+    block: Codes,
+    factor: Factor,
+    groups: Groups,
+    subsets: Sequence[NDArray[np.bool_]],
+) -> NDArray[np.float64]:
+    """Return value and chance (subsets, b, 2) of some of the objects without each block of groups."""
+    member = np.stack(subsets).astype(np.float64)
+    means = []
+    for one in range(int(block.max()) + 1):
+        near = neighbors.without(one)
+        kept = np.flatnonzero(block != one)
+        kept = kept[comparable(groups.take(kept))]
+        values = _agreement(near, factor, factor.values)[kept]
+        random = random_agreement(factor, factor.values[kept], groups.take(kept))
+        there = member[:, kept]
+        means.append(ratio(there @ np.stack([values, random], axis=1), there.sum(1, keepdims=True)))
+    return np.stack(means, axis=1)
 
 
 def hubness(neighbors: NearestNeighbors) -> float:
@@ -177,6 +141,6 @@ def _agreement(
 
 
 def _gain(neighbors: NearestNeighbors, factor: Factor, values: NDArray[np.float64], groups: Groups) -> float:
-    """Return the agreement of neighbors minus that of random ones, positive where better."""
+    """Return the agreement of neighbors minus that of random ones."""
     random = random_agreement(factor, values, groups)
-    return factor.sign * float((_agreement(neighbors, factor, values) - random).mean())
+    return float((_agreement(neighbors, factor, values) - random).mean())

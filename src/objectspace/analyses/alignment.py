@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from objectspace.analyses.groups import Groups
 from objectspace.analyses.statistics import Estimate
@@ -32,7 +32,8 @@ def measure_cka(
 
     Kornblith et al., *Similarity of Neural Network Representations Revisited* (2019); the unbiased HSIC is
     that of Song et al. (2012, equation 4). The interval is a jackknife over 20 parts of whole groups, as
-    objects drawn twice would bias HSIC again. NaN with fewer than four objects or without variance.
+    objects drawn twice would bias HSIC again; p is of the same error, two-sided. NaN with fewer than four
+    objects or without variance.
     """
     rng = np.random.default_rng([seed, 4])
     rows = np.arange(len(first))
@@ -42,9 +43,9 @@ def measure_cka(
     part = rng.permutation(kept.count)[kept.group] % PARTS
     kernels = _kernel(np.asarray(first[rows])), _kernel(np.asarray(second[rows]))
     whole, without = _alignments(*kernels, part)
-    low, high = _jackknife(whole, without)
+    low, high, p = _jackknife(whole, without)
     biased = _biased(*kernels)
-    return Estimate(whole, 0.0, low, high, len(rows), kept.count), biased
+    return Estimate(whole, 0.0, low, high, len(rows), kept.count, p, population="groups"), biased
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +89,15 @@ def _alignments(first: Matrix, second: Matrix, part: NDArray[np.int64]) -> tuple
     return alignment(everything), np.array(without)
 
 
-def _jackknife(whole: float, without: NDArray[np.float64]) -> tuple[float, float]:
-    """Return a 95 % interval from leave-one-part-out values: Student's t, jackknife standard error."""
+def _jackknife(whole: float, without: NDArray[np.float64]) -> tuple[float, float, float | None]:
+    """Return a 95 % interval and the p of 0 from leave-one-part-out values: Student's t, jackknife error."""
     parts = len(without)
     if parts < 2:
-        return math.nan, math.nan
+        return math.nan, math.nan, None
     error = math.sqrt((parts - 1) / parts * float(((without - without.mean()) ** 2).sum()))
     reach = float(-stdtrit(parts - 1, 0.025)) * error
-    return whole - reach, whole + reach
+    p = 2 * float(stdtr(parts - 1, -abs(whole) / error)) if error > 0 else None
+    return whole - reach, whole + reach, p
 
 
 def _biased(first: Matrix, second: Matrix) -> float:

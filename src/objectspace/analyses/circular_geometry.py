@@ -18,7 +18,6 @@ from objectspace.analyses.statistics import (
     estimate_mean,
     expanded_percentiles,
     finite,
-    p_value,
     permutations,
     ratio,
 )
@@ -29,7 +28,7 @@ from objectspace.neighbors.joint_vectors import joint_distances
 BINS = 9
 #: More pairs than this are sampled.
 MOST_PAIRS = 100_000
-PERMUTED = 199
+PERMUTED = 399
 
 #: Sums in each bin inside the groups (groups, bins), and between them: a sparse matrix for each bin.
 _Table = tuple[NDArray[np.float64], list[Any]]
@@ -108,8 +107,8 @@ def measure_geometry(
     for rows in permutations(groups, PERMUTED, values=factor.values, seed=seed):
         drawn_hit, drawn_share, _ = _opposite(pairs, _bins(factor, factor.values[rows], pairs), len(groups))
         null.append(float((drawn_hit - drawn_share).sum()))
-    p = p_value(gain, np.array(null))
-    opposite = estimate_mean(hit[tested], share[tested], groups.group[tested], p=p, seed=seed)
+    opposite = estimate_mean(hit[tested], share[tested], groups.group[tested], seed=seed)
+    opposite = opposite.tested(gain, np.array(null))
     angle = np.arange(BINS) * factor.period / (2 * (BINS - 1))
     return Geometry(angle, curve, low, high, counts, opposite, same)
 

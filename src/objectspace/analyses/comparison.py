@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,12 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import NearestNeighbors, find_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
-from objectspace.analyses.groups import Groups, comparable, make_groups
-from objectspace.analyses.statistics import Estimate, estimate_mean, finite, mean_interval
+from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
+from objectspace.analyses.jackknife import Range, jackknife, jackknifed, make_blocks, no_interval
+from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
+from objectspace.analyses.statistics import (
+    PERMUTATIONS,
+    Estimate,
+    estimate_mean,
+    finite,
+    permutations,
+    ratio,
+)
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects, known_values
@@ -44,7 +53,8 @@ class PairOfSpaces:
 class Difference:
     """The agreement of neighbors in ``second`` minus that in ``first``, positive where ``second`` is better.
 
-    In the factor's measure; low, high: 95 % interval, both on the same resamples of groups.
+    In the factor's measure; low, high: 95 % interval over stores of new groups, NaN where
+    ``no_interval`` says why; p: two-sided, by Student's t on the same error.
     """
 
     first: str
@@ -52,6 +62,8 @@ class Difference:
     value: float
     low: float
     high: float
+    p: float | None
+    no_interval: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +117,8 @@ class Comparison:
                             "value": one.value,
                             "low": finite(one.low),
                             "high": finite(one.high),
+                            "p": one.p,
+                            "no_interval": one.no_interval or None,
                         }
                         for one in factor.differences
                     ],
@@ -152,12 +166,16 @@ def compare_spaces(
     aligned = [_rows_of(space, objects) for space in spaces]
     kept, groups = _groups(objects, group)
     ids = objects.object_id[kept]
-    near = [find_neighbors(space.searched[kept], ids, groups, k=k, metric=metric) for space in aligned]
+    block = make_blocks(groups.group)
+    near = [
+        find_neighbors(space.searched[kept], ids, groups, k=k, metric=metric, block=block)
+        for space in aligned
+    ]
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
         cka, biased = measure_cka(first.searched[kept], second.searched[kept], groups, seed=seed)
-        overlap = _overlap(near[one], near[other], groups, seed)
+        overlap = _overlap(near[one], near[other], block, groups, seed)
         pairs.append(PairOfSpaces(first.name, second.name, overlap, cka, biased))
     factors = [_side_by_side(aligned, objects, one, k, metric, seed) for one in specs]
     names = tuple(space.name for space in spaces)
@@ -186,24 +204,53 @@ def _groups(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Gro
     return kept, groups
 
 
-def _overlap(first: NearestNeighbors, second: NearestNeighbors, groups: Groups, seed: int) -> Estimate:
+def _overlap(
+    first: NearestNeighbors, second: NearestNeighbors, block: Codes, groups: Groups, seed: int
+) -> Estimate:
     there = np.bincount(first.query, first.weight, first.count)
-    shares = first.overlap(second) / there
     others = len(groups) - np.bincount(groups.group)[groups.group]
-    return estimate_mean(shares, there / others, groups.group, seed=seed)
+    shares, chance = first.overlap(second) / there, there / others
+    # Groups stay whole, so objects of different groups are taken for objects of different groups.
+    moved = permutations(groups, PERMUTATIONS, seed=seed)
+    null = np.array([float((first.overlap(second, rows) / there).mean()) for rows in moved])
+    estimate = estimate_mean(shares, chance, groups.group, seed=seed).tested(float(shares.mean()), null)
+    without = [
+        _overlap_without(first.without(one), second.without(one), block != one, groups)
+        for one in range(int(block.max()) + 1)
+    ]
+    return jackknifed(
+        estimate, np.array(without), block, groups.group, null - null.mean(), bounds=Range(0.0, 1.0)
+    )
+
+
+def _overlap_without(
+    first: NearestNeighbors, second: NearestNeighbors, kept: NDArray[np.bool_], groups: Groups
+) -> tuple[float, float]:
+    """Return the mean overlap of the objects that are kept, and its chance; NaN where one has no neighbor."""
+    there = np.bincount(first.query, first.weight, first.count)[kept].astype(np.float64)
+    left = groups.take(kept)
+    others = len(left) - np.bincount(left.group)[left.group].astype(np.float64)
+    shares = ratio(first.overlap(second)[kept], there)
+    return float(shares.mean()), float(ratio(there, others).mean())
 
 
 def _side_by_side(
     spaces: Sequence[Space], objects: Objects, spec: FactorSpec, k: int, metric: str, seed: int
 ) -> FactorInSpaces:
     measures = [measure_factor(one, objects, spec, k=k, metric=metric, seed=seed) for one in spaces]
-    return FactorInSpaces(
-        tuple(measures), tuple(_difference(*two, seed) for two in combinations(measures, 2))
-    )
+    return FactorInSpaces(tuple(measures), tuple(_difference(*two) for two in combinations(measures, 2)))
 
 
-def _difference(first: FactorMeasure, second: FactorMeasure, seed: int) -> Difference:
+def _difference(first: FactorMeasure, second: FactorMeasure) -> Difference:
     sign = 1 if first.kind == "categorical" else -1
-    gain = sign * (second.neighbors.values - first.neighbors.values)
-    low, high = mean_interval(gain, first.neighbors.group, seed=seed)
-    return Difference(first.space, second.space, float(gain.mean()), low, high)
+    one, other = first.neighbors, second.neighbors
+    value = sign * (other.overall.value - one.overall.value)
+    if one.without is None or other.without is None or one.block is None:
+        raise ValueError("these neighbors were found without deletions")
+    without = sign * (other.without - one.without)
+    if reason := no_interval(without, one.group):
+        return Difference(first.space, second.space, value, math.nan, math.nan, None, reason)
+    # Both spaces are measured under the same permutations.
+    spread = jackknife(without, one.block, least=float(np.nanstd(other.null - one.null)))
+    reach = spread.reach
+    return Difference(first.space, second.space, value, value - reach, value + reach, spread.p_value(value))

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.groups import Groups, make_groups
-from objectspace.analyses.probes import make_folds, measure_probe
+from objectspace.analyses.groups import Groups, make_folds, make_groups
+from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import InputError, counted
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.groups import Codes, Groups, codes
+from objectspace.analyses.jackknife import Range
 from objectspace.errors import InputError, guess
 from objectspace.objects.records import Objects, known_values
 
@@ -60,6 +61,13 @@ class Factor:
         if self.kind == "circular":
             np.minimum(apart, self.period - apart, out=apart)
         return apart
+
+    @property
+    def bounds(self) -> Range:
+        """Return the bounds of a mean of :meth:`compare`."""
+        if self.kind == "categorical":
+            return Range(0.0, 1.0)
+        return Range(0.0, self.period / 2 if self.kind == "circular" else math.inf)
 
     @property
     def sign(self) -> int:

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.agreement import (
     Agreement,
-    NearestNeighbors,
-    find_neighbors,
     hubness,
     measure_agreement,
 )
@@ -23,7 +21,9 @@ from objectspace.analyses.factor_values import (
     random_agreement,
     read_factor,
 )
-from objectspace.analyses.groups import Groups, comparable, make_groups
+from objectspace.analyses.groups import Groups, codes, comparable, make_groups
+from objectspace.analyses.jackknife import make_blocks
+from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
 from objectspace.analyses.statistics import PERMUTATIONS
@@ -211,7 +211,9 @@ class AlignedSample:
 
     def neighbors(self, k: int, metric: str = "euclidean") -> NearestNeighbors:
         """Return each object's nearest in other groups at its level."""
-        return find_neighbors(self.searched, self.ids, self.groups, k=k, metric=metric)
+        return find_neighbors(
+            self.searched, self.ids, self.groups, k=k, metric=metric, block=make_blocks(self.groups.group)
+        )
 
     def agreement(self, near: NearestNeighbors, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:
         """Return the agreement of neighbors in the factor."""
@@ -264,6 +266,25 @@ def align(space: Space, objects: Objects, spec: FactorSpec) -> AlignedSample:
         factor_column(objects, same)[rows] if spec.group else objects.label[rows],
         same,
     )
+
+
+def likely_groups(objects: Objects, spec: FactorSpec) -> list[str]:
+    """Return the columns, but factor and control, by which images seem to belong together.
+
+    Those with one value in each image and each value in two images or more, as of several views of one thing.
+    """
+    images = codes(objects.image_id)
+    likely = []
+    for name in ("label", *sorted(objects.factors)):
+        column = factor_column(objects, name)
+        if name in (spec.factor, spec.control) or not known_values(column).all():
+            continue
+        values = codes(column if column.dtype.kind == "f" else column.astype(str))
+        pairs = np.unique(np.stack([values, images]), axis=1)
+        in_images = np.bincount(pairs[0])
+        if pairs.shape[1] == images.max() + 1 and len(in_images) > 1 and in_images.min() > 1:
+            likely.append(name)
+    return likely
 
 
 def _group(objects: Objects, name: str | None, rows: NDArray[np.int64]) -> NDArray[Any] | None:

@@ -70,6 +70,23 @@ def comparable(groups: Groups) -> NDArray[np.bool_]:
     return there
 
 
+def make_folds(group: Codes, folds: int, *, seed: int = 0) -> Codes:
+    """Return the fold (n,) of each object: whole groups, the largest first, each to the smallest fold so far.
+
+    >>> make_folds(np.array([0, 0, 0, 1, 1, 2]), 2).tolist()
+    [0, 0, 0, 1, 1, 1]
+    """
+    size = np.bincount(group)
+    order = np.random.default_rng([seed, 2]).permutation(len(size))
+    order = order[np.argsort(-size[order], kind="stable")]
+    fold = np.empty(len(size), np.int64)
+    filled = np.zeros(min(folds, len(size)), np.int64)
+    for one in order:
+        fold[one] = np.argmin(filled)
+        filled[fold[one]] += size[one]
+    return fold[group]
+
+
 def codes(column: NDArray[Any]) -> Codes:
     """Return the number of each value among the sorted unique values.
 

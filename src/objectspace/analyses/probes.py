@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.groups import Codes, Groups
+from objectspace.analyses.groups import Codes, Groups, make_folds
+from objectspace.analyses.jackknife import FEWEST, Range, jackknifed, make_blocks
 from objectspace.analyses.ridge import FoldedRidge, Matrix
-from objectspace.analyses.statistics import Estimate, bootstrap, p_value, permutations, ratio
+from objectspace.analyses.statistics import Estimate, permutations, ratio
+from objectspace.errors import counted
 from objectspace.neighbors import JointVectors
 
 FOLDS = 5
-#: Permutations of a probe: p goes down to 1 / 120, for any number of values.
-PERMUTED = 119
+#: Permutations of a probe: p goes down to 2 / 200, for any number of values.
+PERMUTED = 199
+
+#: Blocks of groups without which all is fitted again, for the interval.
+BLOCKS = 10
 
 #: Targets of one run beyond which its penalties are chosen by this many sums of them.
 GUIDES = 4
@@ -53,17 +59,18 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class _Metric:
-    """A score made of sums over objects: a ratio, or one less it.
-
-    better: 1 where a larger score is better, -1 where a smaller one is
-    """
+    """A score made of sums over objects: a ratio, or one less it."""
 
     name: str
-    better: int
     complement: bool = False
 
     def score(self, over: Matrix, under: Matrix) -> Matrix:
         return 1 - ratio(over, under) if self.complement else ratio(over, under)
+
+    def score_and_baseline(self, losses: Matrix) -> tuple[float, float]:
+        """Return the score and the baseline's, from losses (3, n) as of :func:`_losses`."""
+        sums = losses.sum(1)
+        return float(self.score(sums[0], sums[1])), float(self.score(sums[2], sums[1]))
 
     def above_baseline(self, sums: Matrix) -> Matrix:
         """Return the score (r,) less the baseline's, from sums (3, r) of the parts of :func:`_losses`."""
@@ -71,14 +78,19 @@ class _Metric:
 
 
 _METRICS = {
-    "categorical": _Metric("accuracy", 1),
-    "circular": _Metric("angular error", -1),
-    "linear": _Metric("R2", 1, complement=True),
+    "categorical": _Metric("accuracy"),
+    "circular": _Metric("angular error"),
+    "linear": _Metric("R2", complement=True),
 }
 
 
 def measure_probe(
-    vectors: NDArray[np.float32] | JointVectors, factor: Factor, groups: Groups, *, seed: int = 0
+    vectors: NDArray[np.float32] | JointVectors,
+    factor: Factor,
+    groups: Groups,
+    *,
+    permuted: int = PERMUTED,
+    seed: int = 0,
 ) -> Probe | None:
     """Fit ridge regressions from standardized vectors (n, d) to a factor; None with fewer than three groups.
 
@@ -104,51 +116,73 @@ def measure_probe(
         return None
     metric, targets = _METRICS[factor.kind], _targets(factor)
     ridge = FoldedRidge(vectors, make_folds(groups.group, FOLDS, seed=seed), groups.level)
-    drawn = permutations(groups, PERMUTED, values=factor.values, seed=seed)
+    drawn = permutations(groups, permuted, values=factor.values, seed=seed)
     # The values as they are, then as often exchanged.
     runs = np.stack([np.arange(len(groups)), *drawn], axis=1)
     guides = _guides(targets, seed)
     gains: list[Matrix] = []
     pooled, own = np.zeros((3, len(groups))), np.empty(0)
-    for losses in _losses_of_runs(ridge, factor, targets, guides, runs):
+    chosen = _choose(ridge, guides, runs)
+    for losses in _losses_of_runs(ridge, factor, targets, chosen, runs):
         if not gains:
             own, pooled = losses[:, :, 0], pooled - losses[:, :, 0]
         pooled += losses.sum(2)
-        gains.append(metric.better * metric.above_baseline(losses.sum(1)))
+        gains.append(metric.above_baseline(losses.sum(1)))
     if guides is not targets:
-        own = next(_losses_of_runs(ridge, factor, targets, targets, runs[:, :1]))[:, :, 0]
-    observed, *null = np.concatenate(gains)
-    return _summary(metric, own, pooled, p_value(float(observed), np.array(null)), groups, seed)
+        chosen = _choose(ridge, targets, runs[:, :1])
+        own = next(_losses_of_runs(ridge, factor, targets, chosen, runs[:, :1]))[:, :, 0]
+    observed, *null = np.concatenate(gains).tolist()
+    value, baseline = metric.score_and_baseline(own)
+    chance = baseline + float(metric.above_baseline(pooled.sum(1)))
+    score = Estimate(value, chance, math.nan, math.nan, len(groups), groups.count)
+    block = make_blocks(groups.group, most=BLOCKS, seed=seed)
+    without = _without_each(ridge, factor, targets, chosen[:, :1], block)
+    without[:, 1] += chance - baseline
+    score = jackknifed(
+        score.tested(observed, np.array(null)),
+        without,
+        block,
+        groups.group,
+        null=np.array(null),
+        bounds=factor.bounds if factor.kind != "linear" else Range(high=1.0),
+    )
+    telling = len(np.unique(groups.group[own[0] != own[2]]))
+    if telling < FEWEST and not score.no_interval:
+        where = counted(telling, "group")
+        score = score.without_interval(f"vectors change predictions in {where}, {FEWEST} are needed")
+    return Probe(metric.name, score, baseline, permuted, own[:2].T)
 
 
-def _summary(metric: _Metric, own: Matrix, pooled: Matrix, p: float, groups: Groups, seed: int) -> Probe:
-    """Summarize the losses (3, n) of the observed values and those of all permutations together."""
+def _without_each(ridge: FoldedRidge, factor: Factor, targets: Matrix, chosen: Codes, block: Codes) -> Matrix:
+    """Return score and baseline (b, 2) of regressions without each block of groups, at the same penalties."""
+    metric, figures = _METRICS[factor.kind], []
+    for one in range(int(block.max()) + 1):
+        kept = block != one
+        found = ridge.without(~kept).predict(targets[kept], chosen)
+        predicted, baseline = (part[:, None] for part in found)
+        losses = _losses(factor, factor.values[kept, None], predicted, baseline)
+        figures.append(metric.score_and_baseline(losses[:, :, 0]))
+    return np.array(figures)
 
-    def statistics(sums: Matrix) -> Matrix:
-        gain = metric.above_baseline(sums[:3]) - metric.above_baseline(sums[3:])
-        return np.stack([metric.score(sums[0], sums[1]), gain])
 
-    (low, high), excess = bootstrap(np.concatenate([own, pooled]).T, groups.group, statistics, seed=seed)
-    sums, of_pooled = own.sum(1), pooled.sum(1)
-    value, baseline = float(metric.score(sums[0], sums[1])), float(metric.score(sums[2], sums[1]))
-    chance = baseline + float(metric.above_baseline(of_pooled))
-    score = Estimate(value, chance, low, high, len(groups), groups.count, p, excess)
-    return Probe(metric.name, score, baseline, PERMUTED, own[:2].T)
+def _choose(ridge: FoldedRidge, guides: Matrix, runs: Codes) -> Codes:
+    """Return the numbers of the penalties (folds, r) of permutations (n, r)."""
+    chosen = [
+        ridge.choose_penalties(guides[block].reshape(len(block), -1), block.shape[1])
+        for block in _blocks(runs, guides.size)
+    ]
+    numbers: Codes = np.concatenate(chosen, axis=1)
+    return numbers
 
 
 def _losses_of_runs(
-    ridge: FoldedRidge, factor: Factor, targets: Matrix, guides: Matrix, runs: Codes
+    ridge: FoldedRidge, factor: Factor, targets: Matrix, chosen: Codes, runs: Codes
 ) -> Iterator[Matrix]:
     """Yield the losses (3, n, r) of permutations (n, r), as many at once as :data:`_AT_ONCE` allows, or one.
 
     Blocks change a score by rounding at most.
     """
-    chosen = [
-        ridge.choose_penalties(guides[block].reshape(len(block), -1), block.shape[1])
-        for block in _blocks(runs, guides.size)
-    ]
-    numbers = np.concatenate(chosen, axis=1)
-    for block, own in zip(_blocks(runs, targets.size), _blocks(numbers, targets.size), strict=True):
+    for block, own in zip(_blocks(runs, targets.size), _blocks(chosen, targets.size), strict=True):
         found = ridge.predict(targets[block].reshape(len(block), -1), own)
         predicted, baseline = (part.reshape(*block.shape, -1) for part in found)
         yield _losses(factor, factor.values[block], predicted, baseline)
@@ -171,23 +205,6 @@ def _guides(targets: Matrix, seed: int) -> Matrix:
         return targets
     sums: Matrix = targets @ np.random.default_rng([seed, 5]).choice((-1.0, 1.0), (size, GUIDES))
     return sums
-
-
-def make_folds(group: Codes, folds: int, *, seed: int = 0) -> Codes:
-    """Return the fold (n,) of each object: whole groups, the largest first, each to the smallest fold so far.
-
-    >>> make_folds(np.array([0, 0, 0, 1, 1, 2]), 2).tolist()
-    [0, 0, 0, 1, 1, 1]
-    """
-    size = np.bincount(group)
-    order = np.random.default_rng([seed, 2]).permutation(len(size))
-    order = order[np.argsort(-size[order], kind="stable")]
-    fold = np.empty(len(size), np.int64)
-    filled = np.zeros(min(folds, len(size)), np.int64)
-    for one in order:
-        fold[one] = np.argmin(filled)
-        filled[fold[one]] += size[one]
-    return fold[group]
 
 
 def _targets(factor: Factor) -> Matrix:

@@ -12,8 +12,8 @@ from scipy.linalg import eigh
 
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.grid_positions import PHASES, GridPositions
-from objectspace.analyses.groups import Codes, Groups, make_groups
-from objectspace.analyses.probes import FOLDS, make_folds, measure_probe
+from objectspace.analyses.groups import Codes, Groups, make_folds, make_groups
+from objectspace.analyses.probes import FOLDS, measure_probe
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import Estimate, finite
 from objectspace.embeddings.spaces import Space

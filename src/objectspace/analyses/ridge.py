@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +43,24 @@ class FoldedRidge:
         self.x = _centered(features)
         self.level = level
         self.rows = [np.flatnonzero(fold == one) for one in range(int(fold.max()) + 1)]
+        self.fold = fold
         self.penalties = PENALTIES * features.shape[1]
         self.wide = features.shape[1] > len(features) * (len(self.rows) - 2) / len(self.rows)
         self._grams = [] if self.wide else [self.x[rows].T @ self.x[rows] for rows in self.rows]
         self._means = _LevelMeans(fold, level)
         self._x_sums = self._means.sums(self.x)
+
+    def without(self, dropped: NDArray[np.bool_]) -> FoldedRidge:
+        """Return the same regressions without some of the rows (n,): folds and levels keep their numbers."""
+        left = copy(self)
+        kept = ~dropped
+        left.x, left.fold, left.level = self.x[kept], self.fold[kept], self.level[kept]
+        left.rows = [np.flatnonzero(left.fold == one) for one in range(len(self.rows))]
+        gone = [self.x[rows[dropped[rows]]] for rows in self.rows]
+        left._grams = [gram - part.T @ part for gram, part in zip(self._grams, gone, strict=False)]
+        left._means = _LevelMeans(left.fold, left.level, shape=self._means.counts.shape)
+        left._x_sums = left._means.sums(left.x)
+        return left
 
     def choose_penalties(self, targets: Matrix, runs: int) -> Codes:
         """Return the number of the best penalty (folds, runs) for each fold when it is held out.
@@ -152,8 +166,8 @@ def _centered(features: NDArray[np.float32] | JointVectors) -> Matrix:
 class _LevelMeans:
     """Means at each level (n,) over some of the folds (n,)."""
 
-    def __init__(self, fold: Codes, level: Codes) -> None:
-        folds, levels = int(fold.max()) + 1, int(level.max()) + 1
+    def __init__(self, fold: Codes, level: Codes, shape: tuple[int, ...] | None = None) -> None:
+        folds, levels = shape or (int(fold.max()) + 1, int(level.max()) + 1)
         place = (fold * levels + level, np.arange(len(fold)))
         self._member = csr_array((np.ones(len(fold)), place), shape=(folds * levels, len(fold)))
         self.counts = self._member.sum(1).reshape(folds, levels)

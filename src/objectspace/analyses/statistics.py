@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ Float64 = NDArray[np.float64]
 RESAMPLES = 2000
 PERMUTATIONS = 999
 
+#: A p is significant where it is at most this.
+LEVEL = 0.05
+
 #: Numbers held at once while resampling.
 _AT_ONCE = 4_000_000
 
@@ -33,9 +36,17 @@ class Estimate:
 
     value: the figure, over ``n`` objects in ``groups`` groups
     chance: what it is on average where the vectors hold nothing of the factor
-    low, high: 95 % interval of the value, by bootstrap over groups; NaN with a single group
-    p: one-sided, how often a permutation is at least as far on the better side of chance; None where not
-        tested
+    low, high: 95 % interval of the value; NaN where there is none
+    p: two-sided, by permutation: twice the share of permutations at least as far out on the value's side of
+        them; None where not tested or not known. ``direction`` says on which side of chance the value is
+    least_p: the smallest p that the permutations allow: 2 / (1 + permutations), and more where few groups
+        have few different arrangements; None where p is
+    population: what the intervals speak of: "groups", stores of new groups (images, or values of the group
+        column), by :mod:`~objectspace.analyses.jackknife`; "queries", new objects that are compared with this
+        same store, by :func:`bootstrap` over groups
+    no_interval: why there is none; "" where there is
+    detectable: the smallest distance from chance that the test finds (p at most 0.05) in 80 % of stores like
+        this one; None where not known, or where the test cannot find anything
     excess: 95 % interval of value - chance, both computed on the same resamples; None where chance is no
         estimate but a constant
 
@@ -51,21 +62,58 @@ class Estimate:
     groups: int
     p: float | None = None
     excess: tuple[float, float] | None = None
+    least_p: float | None = None
+    population: Literal["groups", "queries"] = "queries"
+    no_interval: str = ""
+    detectable: float | None = None
 
     def __repr__(self) -> str:
         interval = f"95 % {self.low:.3f} to {self.high:.3f}, chance {self.chance:.3f}"
-        p = "" if self.p is None else f", p {self.p:.3f}"
+        p = "" if self.p is None else f", p {self.p:.3f} {self.direction or ''}".rstrip()
         return f"Estimate({self.value:.3f}, {interval}{p}, n {self.n} in {self.groups} groups)"
+
+    @property
+    def direction(self) -> Literal["above", "below"] | None:
+        """Return the side of chance that the value is on; None where they are equal or one is not known."""
+        if math.isnan(self.value) or math.isnan(self.chance) or self.value == self.chance:
+            return None
+        return "above" if self.value > self.chance else "below"
+
+    @property
+    def note(self) -> str:
+        """Return why there is no interval, or why p is large where one excludes chance; or ""."""
+        if self.no_interval:
+            return f"no interval: {self.no_interval}"
+        low, high = self.interval_over_chance()
+        if self.p is None or self.p <= LEVEL or not (low > 0 or high < 0):
+            return ""
+        if self.least_p is not None and self.least_p > LEVEL:
+            return f"so few groups or permutations allow no p below {self.least_p:.3f}"
+        return "p decides: the interval excludes chance, the permutations do not"
 
     def interval_over_chance(self) -> tuple[float, float]:
         """Return the 95 % interval of value - chance: ``excess``, or low and high less a constant chance."""
         return self.excess or (self.low - self.chance, self.high - self.chance)
 
+    def without_interval(self, reason: str) -> Estimate:
+        """Return the estimate without its intervals, and why."""
+        return replace(self, low=math.nan, high=math.nan, excess=None, detectable=None, no_interval=reason)
+
+    def tested(self, observed: float, permuted: Float64) -> Estimate:
+        """Return the estimate with the p of a statistic among its permutations, and the least p of these."""
+        return replace(self, p=p_value(observed, permuted), least_p=least_p_value(observed, permuted))
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; what is not known is null."""
         names = ("value", "chance", "low", "high", "n", "groups")
         excess = None if self.excess is None else [finite(bound) for bound in self.excess]
-        return {**{name: finite(getattr(self, name)) for name in names}, "p": self.p, "excess": excess}
+        others = ("p", "least_p", "direction", "detectable", "population")
+        return {
+            **{name: finite(getattr(self, name)) for name in names},
+            **{name: getattr(self, name) for name in others},
+            "excess": excess,
+            "no_interval": self.no_interval or None,
+        }
 
 
 def finite(number: float) -> float | None:
@@ -73,21 +121,47 @@ def finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def p_value(observed: float, permuted: Float64) -> float:
-    """Return (1 + permutations at least as large) / (1 + permutations), which is never 0 and keeps its level.
+def p_value(observed: float, permuted: Float64) -> float | None:
+    """Return the two-sided p: twice the smaller of both sides' (1 + at least as far) / (1 + permutations).
 
-    Phipson and Smyth, *Permutation p-values should never be zero* (2010). Values that differ only by rounding
-    count as equal.
+    Each side's is never 0 and keeps half the level (Phipson and Smyth, *Permutation p-values should never be
+    zero*, 2010). Values that differ only by rounding count as equal; a permuted NaN counts as far out on both
+    sides. None where ``observed`` is NaN or nothing was permuted.
 
-    >>> p_value(3.0, np.array([1.0, 2.0, 3.0]))
+    >>> p_value(9.0, np.array([1.0, 2.0, 3.0]))
     0.5
     """
+    if math.isnan(observed) or not len(permuted):
+        return None
     slack = 1e-9 * max(1.0, abs(observed))
-    return float((1 + np.count_nonzero(permuted >= observed - slack)) / (1 + len(permuted)))
+    above = int(np.count_nonzero(~(permuted < observed - slack)))
+    below = int(np.count_nonzero(~(permuted > observed + slack)))
+    return min(1.0, 2 * (1 + min(above, below)) / (1 + len(permuted)))
+
+
+def least_p_value(observed: float, permuted: Float64) -> float | None:
+    """Return the smallest p that :func:`p_value` could have given, for the most extreme of all arrangements.
+
+    Above 2 / (1 + permutations) where the same arrangements come again, as with a few groups.
+
+    >>> least_p_value(3.0, np.array([1.0, 1.0, 2.0]))
+    0.5
+    """
+    if math.isnan(observed) or not len(permuted):
+        return None
+    every = np.append(permuted[~np.isnan(permuted)], observed)
+    slack = 1e-9 * max(1.0, float(np.abs(every).max()))
+    ends = (every >= every.max() - slack, every <= every.min() + slack)
+    return min(1.0, 2 * min(int(np.count_nonzero(end)) for end in ends) / len(every))
 
 
 def estimate_mean(
-    values: Float64, chance: Float64, group: Codes, *, p: float | None = None, seed: int = 0
+    values: Float64,
+    chance: Float64,
+    group: Codes,
+    *,
+    p: float | None = None,
+    seed: int = 0,
 ) -> Estimate:
     """Return the mean of ``values`` (n,) beside that of ``chance`` (n,), each object's own chance level.
 

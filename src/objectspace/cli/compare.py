@@ -18,7 +18,7 @@ from objectspace.cli.options import (
     Neighbors,
     StorePath,
 )
-from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table
+from objectspace.cli.output import checked_figure, print_estimates, print_json, print_table, warn_of_groups
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ def compare(
     opened = open_store(store)
     held = [opened.space(name) for name in names]
     objects = opened.objects(shared_objects(held))
+    for spec in specs[:1]:
+        warn_of_groups(objects, spec)
     compared = compare_spaces(held, objects, specs, group=group, k=k, metric=metric.value)
     if as_json:
         print_json(compared.to_json())
@@ -113,26 +115,30 @@ def _print_comparison(compared: Comparison) -> None:
     """Print each two spaces, then each factor in each space."""
     groups = counted(compared.groups, "group")
     typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {groups}")
-    header = ["spaces", "", "value", "chance", "low", "high"]
-    rows = []
+    pairs = []
     for pair in compared.pairs:
         name = f"{pair.first}, {pair.second}"
-        rows.append([name, f"overlap at {compared.k}", *estimate_row("", pair.overlap)[1:5]])
-        rows.append([name, "linear CKA, unbiased", *estimate_row("", pair.cka)[1:5]])
-    print_table(header, rows)
+        pairs.append(([name, f"overlap at {compared.k}"], pair.overlap))
+        pairs.append(([name, "linear CKA, unbiased"], pair.cka))
+    print_estimates(["spaces", ""], pairs)
     for factor in compared.factors:
         first = factor.measures[0]
         typer.echo(f"{first.spec.factor} ({first.kind}), {counted(first.n, 'object')}")
         rows = []
         for one in factor.measures:
-            rows.append([one.space, *estimate_row(one.agreement, one.neighbors.overall)[:5]])
+            rows.append(([one.space, one.agreement], one.neighbors.overall))
             if one.probe is not None:
-                rows.append([one.space, *estimate_row(f"probe: {one.probe.metric}", one.probe.score)[:5]])
-        print_table(["space", *header[1:]], rows)
+                rows.append(([one.space, f"probe: {one.probe.metric}"], one.probe.score))
+        print_estimates(["space", ""], rows)
         print_table(
-            ["difference of neighbors (positive: the second is better)", "value", "low", "high"],
+            ["difference of neighbors (positive: the second is better)", "value", "low", "high", "p"],
             [
-                [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high))]
+                [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high, one.p))]
                 for one in factor.differences
             ],
         )
+        if unknown := factor.differences[0].no_interval:
+            typer.echo(f"no interval of the difference: {unknown}")
+    typer.echo(
+        f"intervals speak of new {'photos' if compared.group is None else f'values of {compared.group}'}"
+    )

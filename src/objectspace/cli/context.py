@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, Neighbors, StorePath
-from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table, warn
+from objectspace.cli.output import checked_figure, print_estimates, print_json, warn
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
@@ -105,19 +105,17 @@ def _print_context(measured: Context, chairs: Mapping[str, ChairTest]) -> None:
     )
     shares, pairs = measured.shares, measured.pairs
     rows = [
-        estimate_row("embedding: R2 from the object", shares.object),
-        estimate_row("embedding: R2 from the surroundings", shares.surroundings),
-        estimate_row("embedding: R2 from the two", shares.together),
-        estimate_row("  of it by the object only", shares.only_object),
-        estimate_row("  of it by either", shares.shared),
-        estimate_row("  of it by the surroundings only", shares.only_surroundings),
-        estimate_row("pairs: rank by the object", pairs.object),
-        estimate_row("pairs: rank by the surroundings", pairs.surroundings),
-        estimate_row("pairs: context share", pairs.context),
+        (["embedding: R2 from the object"], shares.object),
+        (["embedding: R2 from the surroundings"], shares.surroundings),
+        (["embedding: R2 from the two"], shares.together),
+        (["  of it by the object only"], shares.only_object),
+        (["  of it by either"], shares.shared),
+        (["  of it by the surroundings only"], shares.only_surroundings),
+        (["pairs: rank by the object"], pairs.object),
+        (["pairs: rank by the surroundings"], pairs.surroundings),
+        (["pairs: context share"], pairs.context),
     ]
     for test in chairs.values():
         groups = {"on a chair": test.on, "beside a chair": test.beside, "difference": test.difference}
-        rows += [
-            estimate_row(f"{test.space}: {name}", one) for name, one in groups.items() if one is not None
-        ]
-    print_table(["", "value", "chance", "low", "high", "p", "n"], rows)
+        rows += [([f"{test.space}: {name}"], one) for name, one in groups.items() if one is not None]
+    print_estimates([""], rows, count="n")

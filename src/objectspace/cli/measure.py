@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,12 +19,21 @@ from objectspace.cli.options import (
     Space,
     StorePath,
 )
-from objectspace.cli.output import LISTED, checked_figure, estimate_row, print_json, print_table, shared_text
+from objectspace.cli.output import (
+    LISTED,
+    checked_figure,
+    print_estimates,
+    print_json,
+    print_table,
+    shared_text,
+    warn_of_groups,
+)
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry
     from objectspace.analyses.factors import FactorMeasure
+    from objectspace.analyses.statistics import Estimate
     from objectspace.store import Store
 
 Factor = Annotated[
@@ -72,7 +81,9 @@ def measure(
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
     spec = FactorSpec(factor, circular, categorical, group, control)
-    measured = measure_factor(held, opened.objects(held.object_id), spec, k=k, metric=metric.value)
+    objects = opened.objects(held.object_id)
+    warn_of_groups(objects, spec)
+    measured = measure_factor(held, objects, spec, k=k, metric=metric.value)
     listed = [] if worst is None else _worst(measured, opened, worst)
     if as_json:
         document = {**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__}
@@ -115,27 +126,40 @@ def _print_measure(measured: FactorMeasure) -> None:
     if measured.left_out:
         out = counted(measured.left_out, "object")
         typer.echo(f"{out} left out: unknown, or nothing to compare with")
-    rows = [estimate_row(measured.agreement, measured.neighbors.overall)]
+    estimates = {measured.agreement: measured.neighbors.overall}
     if measured.probe is not None:
-        rows.append(estimate_row(f"probe: {measured.probe.metric}", measured.probe.score))
+        estimates[f"probe: {measured.probe.metric}"] = measured.probe.score
     if measured.geometry is not None:
-        rows.append(estimate_row("the opposite view is the farthest", measured.geometry.opposite))
-    print_table(["", "value", "chance", "low", "high", "p", "objects"], rows)
+        estimates["the opposite view is the farthest"] = measured.geometry.opposite
+    print_estimates([""], [([name], one) for name, one in estimates.items()], count="objects")
+    _print_reach(estimates, "photos" if spec.group is None else f"values of {spec.group}")
     if measured.geometry is not None:
         _print_curve(measured.geometry)
     labels = measured.neighbors.labels
     if len(labels) > 1:
         typer.echo("neighbors by label")
         ordered = sorted(labels.items(), key=lambda item: (-item[1].n, item[0]))
-        print_table(
-            ["label", "value", "chance", "low", "high", "objects"],
-            [[*estimate_row(name, one)[:5], one.n] for name, one in ordered[:LISTED]],
-        )
+        print_estimates(["label"], [([name], one) for name, one in ordered[:LISTED]], count="objects")
         if len(labels) > LISTED:
             typer.echo(f"and {counted(len(labels) - LISTED, 'more label')} (--json lists all)")
     typer.echo(f"hubness (skewness of the {measured.k}-occurrence) {measured.hubness:.2f}")
     if measured.shared.objects:
         typer.echo(shared_text(measured.shared))
+
+
+def _print_reach(estimates: Mapping[str, Estimate], groups: str) -> None:
+    """Print what the intervals speak of, and how small an effect would be found."""
+    for population, meaning in (("groups", f"new {groups}"), ("queries", "the queries, the store fixed")):
+        names = [name for name, one in estimates.items() if one.population == population]
+        if names:
+            typer.echo(f"intervals speak of {meaning}: {', '.join(names)}")
+    found = [
+        f"{name} {number_text(one.detectable)}"
+        for name, one in estimates.items()
+        if one.detectable is not None
+    ]
+    if found:
+        typer.echo(f"found in 80 % of cases where it is this far from chance: {', '.join(found)}")
 
 
 def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:

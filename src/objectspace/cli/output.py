@@ -14,9 +14,11 @@ import typer
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
+    from objectspace.analyses.factors import FactorSpec
     from objectspace.analyses.shared_vectors import SharedVectors
     from objectspace.analyses.statistics import Estimate
     from objectspace.jobs.commits import IndexSummary
+    from objectspace.objects.records import Objects
     from objectspace.report.html_report import Report
     from objectspace.search import Answer
     from objectspace.store import SpaceIndex, Store
@@ -122,9 +124,36 @@ def interval_text(one: Estimate) -> str:
     return f"{number_text(one.value)} ({number_text(one.low)} to {number_text(one.high)})"
 
 
-def estimate_row(name: str, one: Estimate) -> list[str | int]:
-    """Return a row of a table: name, value, chance, low, high, p, n."""
-    return [name, *map(number_text, (one.value, one.chance, one.low, one.high, one.p)), one.n]
+def print_estimates(
+    names: Sequence[str], rows: Sequence[tuple[Sequence[str], Estimate]], *, count: str | None = None
+) -> None:
+    """Print a table of estimates, each after its names, with notes where there are any.
+
+    count: the header of n; None leaves it out
+    """
+    header = [*names, "value", "chance", "low", "high", "p", "side", *([count] if count else [])]
+    table: list[list[str | int]] = []
+    for own, one in rows:
+        numbers = map(number_text, (one.value, one.chance, one.low, one.high, one.p))
+        table.append([*own, *numbers, one.direction or "-", *([one.n] if count else [])])
+    if any(one.note for _, one in rows):
+        header.append("note")
+        table = [[*row, one.note] for row, (_, one) in zip(table, rows, strict=True)]
+    print_table(header, table)
+
+
+def warn_of_groups(objects: Objects, spec: FactorSpec) -> None:
+    """Warn where a control is asked for without groups, and a column says that photos belong together."""
+    from objectspace.analyses.factors import likely_groups
+
+    if spec.control is None or spec.group is not None:
+        return
+    if columns := likely_groups(objects, spec):
+        warn(
+            "--control without --group takes every photo for a group of its own, and intervals and p rely on "
+            f"it; sets of photos share a value of {', '.join(columns)}: where these show one thing, name it, "
+            f"such as --group {columns[0]}"
+        )
 
 
 def _is_number(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import find_neighbors
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.groups import Groups, codes, make_groups
 from objectspace.analyses.statistics import Estimate, estimate_mean

@@ -68,10 +68,10 @@ def test_neighbors_by_their_surroundings_have_a_share_near_one(measured, noise):
 
     assert result.context.value > 0.9
     assert result.context.value > result.context.chance
-    assert result.context.p == 0.01
+    assert result.context.p == 0.02
     assert result.surroundings.value < 0.02
     assert result.object.value == pytest.approx(0.5, abs=0.05)
-    assert result.object.p > 0.01
+    assert result.object.p > 0.02
 
 
 def test_object_and_surroundings_in_equal_parts_share_equally(measured, noise):
@@ -79,7 +79,7 @@ def test_object_and_surroundings_in_equal_parts_share_equally(measured, noise):
     result = measured(alone, alone + around, around)
 
     assert result.context.value == pytest.approx(0.5, abs=0.05)
-    assert result.object.p == result.surroundings.p == 0.01
+    assert result.object.p == result.surroundings.p == 0.02
 
 
 def test_neighbors_by_nothing_known_are_at_chance(measured, noise):

@@ -120,7 +120,7 @@ def test_a_space_that_knows_who_sits(tested):
     assert (result.on.value, result.beside.value, result.difference.value) == (1, 0, 1)
     assert result.on.chance == pytest.approx(29 / 89)
     assert result.beside.chance == pytest.approx(30 / 89)
-    assert result.on.p == result.difference.p == 0.005
+    assert result.on.p == result.difference.p == 0.01
     assert (result.on.low, result.on.high) == (1, 1)
     assert (result.people, result.on.n, result.difference.n, result.source) == (90, 30, 60, "attribute")
 
@@ -129,7 +129,7 @@ def test_a_space_that_knows_only_that_a_chair_is_near(tested):
     result = tested((np.arange(90) % 3 == 2)[:, None].astype(float))
 
     assert result.on.value == pytest.approx(0.5, abs=0.1)
-    assert result.on.p == 0.005
+    assert result.on.p == 0.01
     assert result.difference.low < 0 < result.difference.high
     assert result.difference.p > 0.05
 

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from objectspace.analyses.agreement import find_neighbors
 from objectspace.analyses.groups import Codes, Groups
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,
     mean_interval,
-    p_value,
     permutations,
 )
 
@@ -78,11 +77,10 @@ def measure_pairs(
         )
     group = groups.group[query]
 
-    def estimate(values: Matrix, drawn: Matrix, sign: int) -> Estimate:
+    def estimate(values: Matrix, drawn: Matrix) -> Estimate:
         low, high = mean_interval(values, group, seed=seed)
         value, chance = float(values.mean()), float(drawn.mean())
-        p = p_value(sign * value, sign * drawn)
-        return Estimate(value, chance, low, high, len(values), groups.count, p)
+        return Estimate(value, chance, low, high, len(values), groups.count).tested(value, drawn)
 
     drawn = np.array(null).T
     share = _share(objects, contexts)
@@ -92,9 +90,9 @@ def measure_pairs(
         objects,
         contexts,
         share,
-        estimate(objects, drawn[0], -1),
-        estimate(contexts, drawn[1], -1),
-        estimate(share, drawn[2], 1),
+        estimate(objects, drawn[0]),
+        estimate(contexts, drawn[1]),
+        estimate(share, drawn[2]),
     )
 
 

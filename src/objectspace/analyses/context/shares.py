@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.groups import Codes, Groups
-from objectspace.analyses.probes import FOLDS, make_folds
+from objectspace.analyses.groups import Codes, Groups, make_folds
+from objectspace.analyses.probes import FOLDS
 from objectspace.analyses.projection import principal_components
 from objectspace.analyses.ridge import FoldedRidge
-from objectspace.analyses.statistics import Estimate, p_value, permutations, ratio_interval
+from objectspace.analyses.statistics import Estimate, permutations, ratio_interval
 
 Matrix = NDArray[np.float64]
 
@@ -83,7 +83,8 @@ def measure_shares(
         value = float(part.sum() / total.sum())
         low, high = ratio_interval(part, total, groups.group, seed=seed)
         chance = float(null.mean())
-        estimates[name] = Estimate(value, chance, low, high, len(groups), groups.count, p_value(value, null))
+        share = Estimate(value, chance, low, high, len(groups), groups.count)
+        estimates[name] = share.tested(value, null)
     return VarianceShares(**estimates, variance=float(target.explained.sum()))
 
 

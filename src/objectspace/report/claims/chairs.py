@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import NearestNeighbors, find_neighbors
 from objectspace.analyses.context import BACKGROUNDS, Views
 from objectspace.analyses.groups import Codes, Groups, make_groups
+from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.statistics import (
     PERMUTATIONS,
     Estimate,

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from objectspace.analyses.agreement import find_neighbors, measure_agreement
+from objectspace.analyses.agreement import measure_agreement
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.grid_positions import PHASES
 from objectspace.analyses.groups import make_groups
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.statistics import Estimate, Float64, bootstrap, ratio
 from objectspace.errors import InputError
 from objectspace.report.claims.evidence_types import Evidence, K, require

@@ -1,0 +1,206 @@
+"""The nearest neighbors of every object, and who they would be without some of the groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.groups import Codes, Groups
+from objectspace.analyses.statistics import ratio
+from objectspace.neighbors import ExactIndex, JointIndex, JointVectors, Neighbors
+
+#: Lists of so many times k neighbors answer who is next when some are deleted, for most queries.
+DEEPER = 4
+
+
+class _Search(Protocol):
+    """The search for the nearest, in other groups, of some of the rows, among those that are allowed."""
+
+    def __call__(self, rows: Codes, k: int, *, allowed: NDArray[np.bool_] | None) -> Neighbors: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearestNeighbors:
+    """The k nearest neighbors of n objects, as pairs of rows.
+
+    query, neighbor: (p,) int64
+    weight: (p,) float64: 1, but where more objects are as far as the k-th than fit among the k, the share of
+        the room that each of them has; a query's weights sum to k, or to the number of its candidates
+    deletions: what these become without some of the objects; None where not asked for
+
+    So nothing depends on how equal distances are ordered.
+    """
+
+    count: int
+    query: Codes
+    neighbor: Codes
+    weight: NDArray[np.float64]
+    deletions: Deletions | None = None
+
+    def __repr__(self) -> str:
+        return f"NearestNeighbors({len(self.query)} pairs, {self.count} objects)"
+
+    def mean(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the weighted mean (n,) of a value of each pair (p,) over each object's neighbors, or NaN."""
+        sums = np.bincount(self.query, self.weight * values, self.count).astype(np.float64)
+        return ratio(sums, np.bincount(self.query, self.weight, self.count).astype(np.float64))
+
+    def without(self, block: int) -> NearestNeighbors:
+        """Return the neighbors when a block of :class:`Deletions` is deleted; its own objects have none."""
+        if self.deletions is None:
+            raise ValueError("these neighbors were found without deletions")
+        return self.deletions.without(self, block)
+
+    def overlap(self, other: NearestNeighbors, rows: Codes | None = None) -> NDArray[np.float64]:
+        """Return the weight (n,) that each object's neighbors have in both.
+
+        rows: (n,) the row of the other that each object is taken for, its own by default
+        """
+        moved = np.arange(self.count) if rows is None else rows
+        own = moved[self.query] * self.count + moved[self.neighbor]
+        others = other.query * self.count + other.neighbor
+        order = np.argsort(others, kind="stable")
+        place = order[np.minimum(np.searchsorted(others, own, sorter=order), len(order) - 1)]
+        shared = np.where(others[place] == own, np.minimum(self.weight, other.weight[place]), 0.0)
+        weight: NDArray[np.float64] = np.bincount(self.query, shared, self.count).astype(np.float64)
+        return weight
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deletions:
+    """Neighbors found anew when one block of objects is deleted, of the queries that lose one by it.
+
+    block: (n,) the block of each object, whole groups each, from 0
+    query, neighbor, weight: (r,) as of :class:`NearestNeighbors`, ordered by deleted: (r,) the block deleted
+    """
+
+    block: Codes
+    query: Codes
+    neighbor: Codes
+    weight: NDArray[np.float64]
+    deleted: Codes
+
+    def __repr__(self) -> str:
+        return f"Deletions({int(self.block.max()) + 1} blocks of {len(self.block)} objects)"
+
+    def without(self, near: NearestNeighbors, block: int) -> NearestNeighbors:
+        """Return the neighbors of all objects but those of a block among all but these."""
+        changed = self.block == block
+        changed[near.query[self.block[near.neighbor] == block]] = True
+        kept = ~changed[near.query]
+        anew = slice(*np.searchsorted(self.deleted, [block, block + 1]))
+        return NearestNeighbors(
+            near.count,
+            np.concatenate([near.query[kept], self.query[anew]]),
+            np.concatenate([near.neighbor[kept], self.neighbor[anew]]),
+            np.concatenate([near.weight[kept], self.weight[anew]]),
+        )
+
+
+def find_neighbors(
+    vectors: NDArray[np.float32] | JointVectors,
+    ids: NDArray[np.str_],
+    groups: Groups,
+    *,
+    k: int,
+    metric: str,
+    block: Codes | None = None,
+) -> NearestNeighbors:
+    """Return each object's exact k nearest in other groups at its level; all where there are fewer.
+
+    block: (n,) blocks of whole groups, for the neighbors without each of them
+    """
+    parts, anew = [np.empty((3, 0))], [np.empty((4, 0))]
+    for level in range(int(groups.level.max(initial=-1)) + 1):
+        rows = np.flatnonzero(groups.level == level)
+        nearest = _search(vectors[rows], ids[rows], groups.group[rows], metric)
+        found = _nearest_and_tied(partial(nearest, allowed=None), np.arange(len(rows)), k)
+        parts.append(_of_rows(rows, found))
+        if block is not None:
+            anew.append(_of_rows(rows, _without_each(nearest, block[rows], found, k)))
+    query, neighbor, weight = np.concatenate(parts, axis=1)
+    near = NearestNeighbors(len(vectors), query.astype(np.int64), neighbor.astype(np.int64), weight)
+    if block is None:
+        return near
+    query, neighbor, weight, deleted = np.concatenate(anew, axis=1)
+    order = np.argsort(deleted, kind="stable")
+    pairs = [part[order].astype(np.int64) for part in (query, neighbor, deleted)]
+    return replace(near, deletions=Deletions(block, pairs[0], pairs[1], weight[order], pairs[2]))
+
+
+def _of_rows(rows: Codes, found: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return pairs (query, neighbor, …) of a level's numbers as pairs of its ``rows``."""
+    return np.concatenate([rows[found[:2].astype(np.int64)], found[2:]])
+
+
+def _search(
+    vectors: NDArray[np.float32] | JointVectors, ids: NDArray[np.str_], group: Codes, metric: str
+) -> _Search:
+    """Return the search for the k nearest in other groups of some of the rows, among those allowed."""
+    if isinstance(vectors, JointVectors):
+        joint = JointIndex(vectors, ids, metric=metric, groups=group)
+        return lambda rows, k, *, allowed: joint.nearest(
+            vectors[rows], k=k, allowed=allowed, query_groups=group[rows]
+        )
+    index = ExactIndex(vectors, ids, metric=metric, groups=group)
+    return lambda rows, k, *, allowed: index.nearest(
+        vectors[rows], k=k, allowed=allowed, query_groups=group[rows]
+    )
+
+
+def _nearest_and_tied(nearest: Callable[[Codes, int], Neighbors], rows: Codes, k: int) -> NDArray[np.float64]:
+    """Return query, neighbor and weight (3, p) of the k nearest of rows, and of all as far as the k-th."""
+    parts, pending, wanted = [np.empty((3, 0))], rows, k + 1
+    while len(pending):
+        whole, pairs = _weighted(pending, nearest(pending, wanted), k)
+        parts.append(pairs)
+        pending, wanted = pending[~whole], 2 * wanted
+    return np.concatenate(parts, axis=1)
+
+
+def _weighted(
+    rows: Codes, near: Neighbors, k: int, dropped: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Return which lists of neighbors hold all that are as far as the k-th, and query, neighbor and weight.
+
+    dropped: (rows, wanted) answers that do not count
+    """
+    distance, index = near.distance, near.index
+    last, exhausted = distance[:, -1:], index[:, -1:] < 0
+    if dropped is not None:
+        order = np.argsort(dropped, axis=1, kind="stable")
+        distance = np.take_along_axis(np.where(dropped, np.inf, distance), order, 1)
+        index = np.take_along_axis(np.where(dropped, -1, index), order, 1)
+    kth = distance[:, k - 1 : k]
+    # All that is as far as the k-th is there where something farther, or nothing more, was found.
+    whole = (last > kth) | exhausted
+    nearer, tied = distance < kth, (distance == kth) & (index >= 0)
+    room = (k - nearer.sum(1, keepdims=True)) / np.maximum(tied.sum(1, keepdims=True), 1)
+    row, place = np.nonzero((nearer | tied) & whole)
+    weight = np.where(nearer, 1.0, room)[row, place]
+    return whole[:, 0], np.stack([rows[row], index[row, place], weight])
+
+
+def _without_each(nearest: _Search, block: Codes, found: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """Return query, neighbor, weight and block (4, r): who comes in the place of a block that is deleted.
+
+    Of the queries that have a neighbor there. Most are answered from one longer list of each object.
+    """
+    longer = nearest(np.arange(len(block)), DEEPER * k + 1, allowed=None)
+    query, neighbor = found[:2].astype(np.int64)
+    lost = block[neighbor] != block[query]
+    cases = np.unique(np.stack([block[neighbor], query])[:, lost], axis=1)
+    parts = [np.empty((4, 0))]
+    for one in np.unique(cases[0]):
+        rows = cases[1, cases[0] == one]
+        near = Neighbors(longer.index[rows], longer.distance[rows])
+        whole, pairs = _weighted(rows, near, k, (block[near.index] == one) & (near.index >= 0))
+        rest = _nearest_and_tied(partial(nearest, allowed=block != one), rows[~whole], k)
+        pairs = np.concatenate([pairs, rest], axis=1)
+        parts.append(np.vstack([pairs, np.full(pairs.shape[1], one)]))
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,198 @@
+"""The jackknife by hand; figures without a block are those of the store without its photos."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from objectspace.analyses.agreement import measure_agreement
+from objectspace.analyses.factor_values import Factor, random_agreement
+from objectspace.analyses.groups import make_folds, make_groups
+from objectspace.analyses.jackknife import Range, Spread, jackknife, jackknifed, make_blocks
+from objectspace.analyses.nearest_neighbors import find_neighbors
+from objectspace.analyses.probes import measure_probe
+from objectspace.analyses.ridge import FoldedRidge
+from objectspace.analyses.statistics import Estimate
+
+
+def estimate(value: float = 0.6, chance: float = 0.5, groups: int = 9) -> Estimate:
+    return Estimate(value, chance, math.nan, math.nan, 90, groups)
+
+
+def test_the_error_of_a_mean_is_the_usual_one() -> None:
+    values = np.random.default_rng(0).normal(size=12)
+    without = np.array([np.delete(values, one).mean() for one in range(12)])
+    spread = jackknife(without, np.arange(12))
+    assert spread.error == pytest.approx(values.std(ddof=1) / np.sqrt(12))
+    assert spread.degrees == pytest.approx(11)
+    expected = scipy.stats.ttest_1samp(values, 0.3)
+    assert spread.p_value(values.mean() - 0.3) == pytest.approx(expected.pvalue)
+    low, high = expected.confidence_interval(0.95)
+    assert spread.reach == pytest.approx((high - low) / 2)
+
+
+def test_blocks_of_unequal_size_have_fewer_degrees_of_freedom() -> None:
+    # Sizes 6, 1, 1, 1: 81 / 39 blocks of one size.
+    spread = jackknife(np.array([0.1, 0.2, 0.3, 0.2]), np.repeat(np.arange(4), [6, 1, 1, 1]))
+    assert spread.degrees == pytest.approx(81 / 39 - 1)
+
+
+def test_no_interval_is_narrower_than_the_permutations_are_spread() -> None:
+    assert Spread(0.0, 9, 0.5).reach == pytest.approx(0.98, abs=0.001)
+    assert Spread(0.0, 9, 0.5).p_value(0.98) == pytest.approx(0.05, abs=0.001)
+    assert Spread(0.0, 9, 0.0).p_value(0.98) is None
+
+
+@pytest.mark.parametrize(
+    "bounds", [Range(0.0, 1.0), Range(0.0), Range(high=1.0), Range(), Range(0.0, 180.0)], ids=str
+)
+def test_scales_are_undone_and_their_slopes_are_those_of_small_steps(bounds: Range) -> None:
+    assert bounds.back(bounds.scaled(0.3)) == pytest.approx(0.3)
+    step = (bounds.scaled(0.3 + 1e-6) - bounds.scaled(0.3 - 1e-6)) / 2e-6
+    assert bounds.slope(0.3) == pytest.approx(step, rel=1e-5)
+
+
+def test_intervals_stay_inside_the_bounds() -> None:
+    without = np.stack([np.linspace(0.9, 1.0, 9), np.full(9, 0.5)], axis=1)
+    block = np.arange(90) // 10
+    found = jackknifed(estimate(0.95), without, block, block, bounds=Range(0.0, 1.0))
+    assert 0 < found.low < 0.95 < found.high < 1
+    assert found.excess is not None
+    assert found.excess[1] == pytest.approx(found.high - 0.5)
+    at_end = jackknifed(estimate(1.0), without, block, block, bounds=Range(0.0, 1.0))
+    assert at_end.high == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [((9, 9, 9, 9), "4 groups, 5 are needed"), ((60, 10, 10, 10, 10), "one group holds 60% of the objects")],
+)
+def test_the_reason_stands_where_there_is_no_interval(sizes: tuple[int, ...], reason: str) -> None:
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    found = jackknifed(estimate(), np.full((len(sizes), 2), 0.5), group, group)
+    assert math.isnan(found.low)
+    assert (found.no_interval, found.excess, found.population) == (reason, None, "groups")
+    assert found.note == f"no interval: {reason}"
+    assert found.to_json()["no_interval"] == reason
+
+
+def test_a_figure_that_some_group_alone_allows_has_no_interval() -> None:
+    group = np.arange(9)
+    without = np.full((9, 2), 0.5)
+    without[3] = np.nan
+    assert "nothing is left" in jackknifed(estimate(), without, group, group).no_interval
+
+
+def test_what_is_detectable_is_the_critical_distance_and_what_is_exceeded_in_80_percent() -> None:
+    null = np.random.default_rng(0).normal(size=20_000) * 0.1
+    group = np.arange(9)
+    tested = estimate().tested(0.1, null)
+    found = jackknifed(tested, np.full((9, 2), 0.5), group, group, null)
+    assert found.detectable == pytest.approx((1.96 + 0.8416) * 0.1, rel=0.02)
+    # Two permutations cannot give a p of 0.05, whatever the effect.
+    assert (
+        jackknifed(estimate().tested(0.1, null[:2]), np.full((9, 2), 0.5), group, group, null).detectable
+        is None
+    )
+
+
+def clustered(seed: int, kind: str) -> tuple[np.ndarray, Factor, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng([seed, 3])
+    photo = rng.permutation(np.repeat(np.arange(7), [2, 9, 4, 5, 3, 6, 7]))
+    level = rng.integers(0, 2, len(photo))
+    values = rng.integers(0, 3, len(photo)) * 1.0 if kind == "categorical" else rng.uniform(0, 90, len(photo))
+    vectors = (
+        rng.normal(size=(len(photo), 4))
+        + rng.normal(size=(7, 4))[photo]
+        + values[:, None] / (1 if kind == "categorical" else 50)
+    )
+    period = 90.0 if kind == "circular" else math.nan
+    factor = Factor("f", kind, values, period, tuple("abc") if kind == "categorical" else ())
+    return vectors.astype(np.float32), factor, photo, level
+
+
+@pytest.mark.parametrize("kind", ["categorical", "linear", "circular"])
+def test_an_agreement_without_a_block_is_that_of_the_store_without_it(kind: str) -> None:
+    vectors, factor, photo, level = clustered(0, kind)
+    labels = np.array(["thing"] * len(photo), object)
+
+    def measured(rows):
+        groups = make_groups(photo[rows], level=level[rows])
+        block = make_blocks(groups.group)
+        ids = rows.astype(str)
+        near = find_neighbors(vectors[rows], ids, groups, k=3, metric="euclidean", block=block)
+        return measure_agreement(near, factor.take(rows), groups, labels[rows], permuted=19), block, groups
+
+    whole, block, groups = measured(np.arange(len(photo)))
+    chance = random_agreement(factor, factor.values, groups).mean()
+    assert whole.overall.population == "groups"
+    assert whole.overall.low < whole.overall.value < whole.overall.high
+    assert whole.overall.chance == pytest.approx(chance)
+    figures = [measured(np.flatnonzero(block != one))[0].overall for one in range(7)]
+    assert whole.without == pytest.approx([one.value for one in figures])
+
+
+def test_labels_have_intervals_of_their_own() -> None:
+    vectors, factor, photo, _ = clustered(1, "linear")
+    groups = make_groups(photo)
+    labels = np.where(photo < 3, "few", "many").astype(object)
+    near = find_neighbors(
+        vectors, np.arange(len(photo)).astype(str), groups, k=3, metric="euclidean", block=groups.group
+    )
+    found = measure_agreement(near, factor, groups, labels, permuted=19).labels
+    assert found["few"].no_interval == "3 groups, 5 are needed"
+    assert found["many"].no_interval == "4 groups, 5 are needed"
+
+
+@pytest.mark.parametrize("dimension", [4, 60])
+def test_regressions_without_rows_are_those_of_the_other_rows(dimension: int) -> None:
+    """Both systems, with levels; one fold loses all its rows."""
+    rng = np.random.default_rng(0)
+    group, level = np.arange(50) // 5, np.arange(50) % 2
+    fold = make_folds(group, 5)
+    features = rng.normal(size=(50, dimension)).astype(np.float32)
+    targets = rng.normal(size=(50, 2)) + features[:, :2]
+    chosen = np.full((5, 1), 3)
+    for dropped in (group == 4, fold == 4):
+        kept = ~dropped
+        found, baseline = FoldedRidge(features, fold, level).without(dropped).predict(targets[kept], chosen)
+        anew = FoldedRidge(features[kept], fold[kept], level[kept])
+        expected, of_baseline = anew.predict(targets[kept], chosen)
+        assert found == pytest.approx(expected, abs=1e-8)
+        assert baseline == pytest.approx(of_baseline)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "linear", "circular"])
+def test_a_probe_has_an_interval_of_new_groups(kind: str) -> None:
+    vectors, factor, photo, _ = clustered(2, kind)
+    probe = measure_probe(vectors, factor, make_groups(photo), permuted=39)
+    assert probe is not None
+    score = probe.score
+    assert score.population == "groups"
+    assert score.low < score.value < score.high
+    assert score.excess is not None
+    assert score.excess[0] < score.value - score.chance < score.excess[1]
+    assert probe.permutations == 39
+
+
+def test_a_probe_that_guesses_has_no_interval() -> None:
+    """One object of 36 has another value than all others, and the vectors do not know which."""
+    photo = np.repeat(np.arange(9), 4)
+    factor = Factor("f", "categorical", (np.arange(36) == 5) * 1.0, categories=("a", "b"))
+    vectors = np.random.default_rng(0).normal(size=(36, 3)).astype(np.float32)
+    probe = measure_probe(vectors, factor, make_groups(photo), permuted=19)
+    assert probe is not None
+    assert probe.score.no_interval == "vectors change predictions in 0 groups, 5 are needed"
+    assert math.isnan(probe.score.low)
+
+
+def test_a_perfect_value_differs_from_a_chance_that_varies() -> None:
+    """On the scale of a value near its bound, the error of chance would be without measure."""
+    group = np.arange(9)
+    without = np.stack([np.full(9, 1e-9) * (1 + group), 90 + group % 3], axis=1)
+    found = jackknifed(estimate(5e-9, 91.0), without, group, group, bounds=Range(0.0, 180.0))
+    assert found.excess is not None
+    assert found.excess[1] < -80

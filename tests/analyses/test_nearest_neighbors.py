@@ -1,0 +1,62 @@
+"""Neighbors without a block of groups are those of a store that never held it, by plain sorting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from objectspace.analyses.groups import make_groups
+from objectspace.analyses.jackknife import make_blocks
+from objectspace.analyses.nearest_neighbors import find_neighbors
+
+
+def plain_weights(vectors: np.ndarray, groups, kept: np.ndarray, row: int, k: int) -> dict[int, float]:
+    """The k nearest of a row among those that are kept, equal distances in equal parts."""
+    others = [
+        other
+        for other in np.flatnonzero(kept)
+        if groups.group[other] != groups.group[row] and groups.level[other] == groups.level[row]
+    ]
+    far = {other: float(((vectors[other].astype(float) - vectors[row]) ** 2).sum()) for other in others}
+    weights: dict[int, float] = {}
+    for distance in sorted(set(far.values())):
+        equal = [other for other in others if far[other] == distance]
+        room = k - sum(weights.values())
+        if room < 1e-9:
+            break
+        weights |= dict.fromkeys(equal, min(1.0, room / len(equal)))
+    return weights
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_neighbors_without_each_block_are_those_of_a_store_that_never_held_it(k: int) -> None:
+    """Groups of 1 to 30 objects out of order, two levels, ties (a grid), one group near to all."""
+    rng = np.random.default_rng(4)
+    photo = rng.permutation(np.repeat(np.arange(9), [1, 2, 3, 5, 8, 13, 30, 4, 4]))
+    level = rng.integers(0, 2, len(photo))
+    vectors = rng.integers(0, 4, (len(photo), 2)).astype(np.float32)
+    vectors[photo == 6] = 1
+    groups = make_groups(photo, level=level)
+    block = make_blocks(groups.group, most=5)
+    ids = np.array([f"{row:04d}" for row in range(len(photo))])
+    near = find_neighbors(vectors, ids, groups, k=k, metric="euclidean", block=block)
+    for deleted in range(-1, 5):
+        found = near if deleted < 0 else near.without(deleted)
+        kept = block != deleted
+        assert not np.isin(found.query, np.flatnonzero(~kept)).any()
+        for row in np.flatnonzero(kept):
+            of_row = found.query == row
+            weights = dict(zip(found.neighbor[of_row].tolist(), found.weight[of_row].tolist(), strict=True))
+            assert weights == pytest.approx(plain_weights(vectors, groups, kept, row, k))
+
+
+def test_neighbors_that_were_found_without_blocks_say_so() -> None:
+    near = find_neighbors(
+        np.eye(3, dtype=np.float32),
+        np.array(["a", "b", "c"]),
+        make_groups(np.arange(3)),
+        k=1,
+        metric="cosine",
+    )
+    with pytest.raises(ValueError, match="without deletions"):
+        near.without(0)
