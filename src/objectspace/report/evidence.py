@@ -50,7 +50,7 @@ STYLES = ("style", "breed", "colou?r")
 OCCLUDED = 24
 #: Objects that are moved, of a photo each, and positions across and down of each; no object is begun after so
 #: many seconds.
-MOVED, STEPS = 12, 12
+MOVED, STEPS = 12, 10
 SECONDS = 300.0
 
 #: A photo with this many predictions makes as good an example as one with more.
