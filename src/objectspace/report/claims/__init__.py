@@ -218,7 +218,7 @@ def _own_labels(evidence: Evidence) -> str:
 
 def _detected_by(objects: Objects, model: str) -> bool:
     """Return whether a detector of this name found the objects: a source is its name, @ and a digest."""
-    return all(source.partition("@")[0] == model for source in set(objects.source.tolist()))
+    return all(source.startswith(f"{model}@") for source in set(objects.source.tolist()))
 
 
 CLAIMS = (
