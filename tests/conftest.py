@@ -103,7 +103,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo with 24 pictures, and 64 places of the object that its report moves about."""
+    """The demo with 24 pictures, and 64 places of each of the two objects that its report moves about."""
     import torch
 
     from objectspace.report import evidence
@@ -112,6 +112,7 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence, "STEPS", 8)
+        patch.setattr(evidence, "MOVED", 2)
         yield make_demo(tmp_path_factory.mktemp("demo") / "out", count=24)
 
 

@@ -20,21 +20,30 @@ def main() -> None:
     parser.add_argument("reports", nargs="+", metavar="NAME=FILE")
     named = [given.split("=", 1) for given in parser.parse_args().reports]
     reports = {name: json.loads(Path(path).read_text()) for name, path in named}
-    print("| claim | on | value | chance | 95 % interval | n | p | verdict |")
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |")
+    print("| claim | on | value | chance | 95 % interval | n | p | Holm | verdict | both routes |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | --- |")
     for row, first in enumerate(next(iter(reports.values()))["claims"]):
+        worth = f"worth saying from {first['worth']:g} {first['unit']}"
         for place, (name, report) in enumerate(reports.items()):
-            claim = f"**{first['claim']}**<br>{first['measure']}" if place == 0 else ""
-            print(_row(claim, name, report["claims"][row]))
+            claim = f"**{first['claim']}**<br>{first['measure']}; {worth}" if place == 0 else ""
+            found = report["claims"][row]
+            print(_row(claim, name, found, found["both"]))
+            for label, judged in found["labels"].items():
+                print(_row("", f"{name}: {label}", judged, None))
 
 
-def _row(claim: str, name: str, found: dict[str, Any]) -> str:
+def _row(claim: str, name: str, found: dict[str, Any], both: dict[str, Any] | None) -> str:
+    joint = ""
+    if both is not None and "value" in both:
+        joint = f"{_text(both['value'])}, chance {_text(both['chance'])}: {both['verdict']}"
     if "value" not in found:
-        return f"| {claim} | {name} | | | | | | {found['verdict']}: {found['reason']} |"
+        return f"| {claim} | {name} | | | | | | | {found['verdict']}: {found['reason']} | {joint} |"
     numbers = [_text(found[key]) for key in ("value", "chance", "low", "high")]
     value, chance, low, high = numbers
-    interval, p = f"{low} to {high}", "" if found["p"] is None else f"{found['p']:.3f}"
-    return f"| {claim} | {name} | {value} | {chance} | {interval} | {found['n']} | {p} | {found['verdict']} |"
+    interval = f"{low} to {high}"
+    p, holm = ("" if found[key] is None else f"{found[key]:.3f}" for key in ("p", "holm"))
+    cells = (claim, name, value, chance, interval, found["n"], p, holm, found["verdict"], joint)
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _text(value: float | None) -> str:

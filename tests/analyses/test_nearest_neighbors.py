@@ -7,7 +7,7 @@ import pytest
 
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.jackknife import make_blocks
-from objectspace.analyses.nearest_neighbors import find_neighbors
+from objectspace.analyses.nearest_neighbors import find_in_other_classes, find_neighbors
 
 
 def plain_weights(vectors: np.ndarray, groups, kept: np.ndarray, row: int, k: int) -> dict[int, float]:
@@ -48,6 +48,24 @@ def test_neighbors_without_each_block_are_those_of_a_store_that_never_held_it(k:
             of_row = found.query == row
             weights = dict(zip(found.neighbor[of_row].tolist(), found.weight[of_row].tolist(), strict=True))
             assert weights == pytest.approx(plain_weights(vectors, groups, kept, row, k))
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_neighbors_of_other_classes_are_of_other_groups_too(k: int) -> None:
+    """Three classes of unlike size in groups out of order, ties (a grid); a group holds all of one class."""
+    rng = np.random.default_rng(7)
+    photo = rng.permutation(np.repeat(np.arange(6), [1, 2, 3, 5, 8, 13]))
+    label = np.where(photo == 0, 2, rng.integers(0, 2, len(photo)))
+    vectors = rng.integers(0, 4, (len(photo), 2)).astype(np.float32)
+    groups = make_groups(photo)
+    ids = np.array([f"{row:04d}" for row in range(len(photo))])
+
+    near = find_in_other_classes(vectors, ids, groups, label, k=k, metric="euclidean")
+
+    for row in range(len(photo)):
+        of_row = near.query == row
+        weights = dict(zip(near.neighbor[of_row].tolist(), near.weight[of_row].tolist(), strict=True))
+        assert weights == pytest.approx(plain_weights(vectors, groups, label != label[row], row, k))
 
 
 def test_neighbors_that_were_found_without_blocks_say_so() -> None:

@@ -134,6 +134,25 @@ def test_texts_hide_no_small_box_of_a_crowd(result, pixels) -> None:
         assert not any(box.x0 < x < box.x1 and box.y0 < y < box.y1 for box in numbers)
 
 
+def test_where_boxes_leave_no_room_texts_are_numbers(result, pixels) -> None:
+    """Eight boxes that cover the picture: the labels are beside the numbers of the maps below."""
+    corner = np.array([(15 * column, 20 * row) for row in range(2) for column in range(4)])
+    rows = [0] * 8
+    crowd = replace(
+        result,
+        objects=replace(
+            result.objects.take(rows),
+            xyxy=np.hstack([corner, corner + np.array([15, 20])]).astype(np.float32),
+        ),
+        scores=result.scores[:, rows],
+        disappeared=np.zeros_like(result.disappeared[:, rows]),
+    )
+
+    shown = [text.get_text() for text in draw_occlusion(crowd, pixels).axes[0].texts]
+
+    assert {str(number) for number in range(1, 9)} <= set(shown)
+
+
 def test_many_predictions_have_eight_maps_and_none_has_no_map(result, pixels) -> None:
     none = replace(
         result,

@@ -112,7 +112,7 @@ def test_no_rows():
 
 
 def test_dark_pictures_are_lightened_and_others_left():
-    """Bright parts at 40 of 255 come to 150: a gamma of log(150 / 255) / log(40 / 255) = 0.2865."""
+    """A median at 40 of 255 comes to 100: a gamma of log(100 / 255) / log(40 / 255) = 0.5054."""
     dark = np.zeros((20, 20, 3), np.uint8)
     dark[5:15, 5:15] = 40
     dark[0, 0] = 20
@@ -120,11 +120,19 @@ def test_dark_pictures_are_lightened_and_others_left():
 
     assert is_dark(dark)
     lighter = lightened(dark)
-    assert (lighter[10, 10] == 150).all()
-    assert (lighter[0, 0] == round(255 * (20 / 255) ** 0.2865)).all()
+    assert (lighter[10, 10] == 100).all()
+    assert (lighter[0, 0] == round(255 * (20 / 255) ** 0.5054)).all()
     assert (lighter[2, 2] == 0).all()
     assert lightened(bright) is bright
     assert not is_dark(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_a_black_chair_with_bright_screws_is_dark():
+    dark = np.full((20, 20, 3), 30, np.uint8)
+    dark[:2] = 240
+
+    assert is_dark(dark)
+    assert lightened(dark)[10, 10, 0] == 100
 
 
 def test_the_caption_says_so_and_has_room():

@@ -16,7 +16,7 @@ NAMES = ("apple", "pear", "plum")
 
 @pytest.fixture
 def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
-    """Indexes the labeled photos, by default windows of the tiny detector; reports move objects 5 x 5."""
+    """Indexes the labeled photos, by default windows of the tiny detector; reports move two objects 5 x 5."""
     from objectspace.images import find_images
     from objectspace.jobs.index import index
     from objectspace.models.detectors import load_detector
@@ -24,6 +24,7 @@ def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
     from objectspace.pipeline.job import Job
 
     monkeypatch.setattr(evidence, "STEPS", 5)
+    monkeypatch.setattr(evidence, "MOVED", 2)
 
     def run(photos: Path = world.photos, labels: Path = world.labels, **settings: Any) -> Store:
         precision = settings.pop("precision", "float32")

@@ -125,5 +125,5 @@ def test_photos_of_phone_size_are_decoded_one_at_a_time(
         tracemalloc.stop()
 
     assert len(photos.read) == 6
-    assert len(zeroed.shares) == 6
+    assert len(zeroed.photos) == 6
     assert peak < 150e6

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import PIL.Image
 import pytest
 
 from objectspace._version import __version__
@@ -13,7 +14,7 @@ from objectspace.errors import InputError, ModelError, QueryError
 from objectspace.models.detectors.torchvision_models import TorchvisionDetector
 from objectspace.report import html_report
 from objectspace.report.html_report import Choice, write_report
-from objectspace.store import Store, open_store
+from objectspace.store import Store, open_store, open_writer
 from tests.models.detectors.tiny_detectors import BUILDERS, NAMES
 
 
@@ -104,7 +105,7 @@ def test_json_and_page_say_what_made_them(store: Store, small_demo) -> None:
 def test_page_and_json_say_how_little_some_findings_rest_on(small_demo) -> None:
     made = small_demo.report
 
-    assert any("one object" in note and "64 places" in note for note in made.to_json()["notes"])
+    assert any("2 objects" in note and "64 places" in note for note in made.to_json()["notes"])
     assert all(note in made.path.read_text() for note in made.notes)
 
 
@@ -133,3 +134,65 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(store: Store, tmp_path: Pa
 
     with pytest.raises(InputError, match="cannot be written"):
         write_report(store, tmp_path / "file" / "out")
+
+
+def test_without_a_group_columns_that_could_be_one_come_first(
+    indexed: Callable[..., Store], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight photos, two of each street; the number is one of each photo, and the maker unknown."""
+
+    def none(*arguments):
+        raise ModelError("not in this test")
+
+    monkeypatch.setattr(html_report, "_detector", none)
+    photos, labels = tmp_path / "photos", tmp_path / "labels"
+    for number in range(8):
+        photos.mkdir(exist_ok=True)
+        labels.mkdir(exist_ok=True)
+        PIL.Image.new("RGB", (96, 96), (20 * number, 90, 90)).save(photos / f"{number}.png")
+        (labels / f"{number}.txt").write_text("0 0.5 0.5 0.4 0.4\n1 0.3 0.3 0.2 0.2\n")
+    store = indexed(photos, labels)
+    with open_writer(store.path) as writer:
+        writer.set_factors(
+            {
+                row.image_id: {"street": f"s{place % 2}", "number": float(place)}
+                for place, row in enumerate(store.images())
+            }
+        )
+    store = open_store(store.path)
+
+    warned = write_report(store, tmp_path / "out")
+    grouped = write_report(store, tmp_path / "grouped", Choice(group="street"))
+
+    (warning,) = warned.warnings
+    assert "a value of street." in warning
+    assert "number" not in warning
+    text = warned.path.read_text()
+    assert text.index("a value of street") < text.index("<h2>Claims")
+    assert warned.to_json()["warnings"] == [warning]
+    assert grouped.warnings == []
+
+
+def test_recipes_can_be_read(small_demo) -> None:
+    foot = small_demo.report.path.read_text().split("<footer>")[1]
+
+    assert "<h3>both</h3>" in foot
+    assert '{"' not in foot
+    assert "&quot;" not in foot
+
+
+def test_the_store_has_a_joint_space_and_so_a_column(small_demo) -> None:
+    told = small_demo.report.to_json()
+
+    assert told["spaces"]["both"] == "both"
+    by_key = {finding.key: finding for finding in small_demo.report.findings}
+    assert by_key["classes"].both.estimate.n == by_key["classes"].estimate.n
+    assert told["claims"][5]["both"]["value"] == by_key["classes"].both.estimate.value
+    assert "both routes" in small_demo.report.path.read_text()
+
+
+def test_what_the_layer_before_a_head_makes_so_is_said(small_demo) -> None:
+    (own_cell,) = (finding for finding in small_demo.report.findings if finding.key == "own cell")
+
+    assert "only single cells are read" in own_cell.by_construction
+    assert own_cell.by_construction in small_demo.report.path.read_text()

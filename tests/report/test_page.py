@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from objectspace.analyses.statistics import Estimate
-from objectspace.report.claims import Finding
+from objectspace.report.claims import Finding, Judgment
 from objectspace.report.page import Picture, number, page
 
 NASTY = "<script>alert(\"1\")</script> & 'quotes'"
 
 
 def finding(key: str, *, reason: str = "", estimate: Estimate | None = None) -> Finding:
-    return Finding(key, f"claim {NASTY}", "III", "measure", 1, estimate, "holds", reason)
+    judged = Judgment(estimate, "holds", reason, 0.012)
+    return Finding(key, f"claim {NASTY}", "III", "measure", 1, 0.1, "share", judged)
 
 
 def made(**changes) -> str:
@@ -28,6 +30,8 @@ def made(**changes) -> str:
         "pictures": [Picture("figure1", NASTY, b"\x89PNG", NASTY, NASTY)],
         "picture_of": {"one": "figure1", "two": "figure9"},
         "missing": [(NASTY, NASTY)],
+        "warnings": [NASTY],
+        "foot": [(NASTY, [(NASTY, NASTY)])],
     }
     return page(**(arguments | changes))
 
@@ -82,8 +86,41 @@ def test_every_picture_has_words_for_those_who_cannot_see_it() -> None:
 def test_the_figures_of_a_finding_stand_in_its_row() -> None:
     row = re.search(r"<tr><td><a.*?</tr>", made(), re.DOTALL).group()
 
-    for text in ("0.500", "0.250", "0.400 to 0.600", "100", "20 groups", "0.001", "✓ holds"):
+    for text in (
+        "0.500",
+        "0.250",
+        "0.400 to 0.600",
+        "100",
+        "20 groups",
+        "0.001",
+        "0.012",
+        "✓ holds",
+        "from 0.1 beyond chance (share)",
+    ):
         assert text in row
+
+
+def test_a_joint_space_is_a_column_and_labels_are_rows() -> None:
+    one, other = (
+        Judgment(Estimate(value, 0.2, 0.1, 0.5, 9, 9, 0.04), "above chance") for value in (0.3, 0.4)
+    )
+    claim = replace(finding("one", estimate=one.estimate), both=other, labels={NASTY: one})
+    text = made(findings=[claim, finding("two")])
+
+    assert "both routes" in text
+    assert "both routes" not in made()
+    row, label = re.findall(r"<tr.*?</tr>", text.split("<tbody>")[1], re.DOTALL)[:2]
+    assert "0.400<br>~ above chance<small>chance 0.200, p 0.040</small>" in row
+    assert 'class="label"' in label
+    assert "0.300" in label
+    rows = re.findall(r"<tr.*?</tr>", text, re.DOTALL)
+    assert [len(re.findall("<t[hd]", line)) + line.count("colspan") for line in rows] == [10] * 4
+
+
+def test_what_is_true_by_construction_is_said() -> None:
+    assert "true by construction: of glass" in made(
+        findings=[replace(finding("one"), by_construction="of glass")]
+    )
 
 
 def test_a_finding_that_was_not_measured_says_why_and_shows_no_number() -> None:

@@ -116,6 +116,9 @@ def _without_each(
         near = neighbors.without(one)
         kept = np.flatnonzero(block != one)
         kept = kept[comparable(groups.take(kept))]
+        if not len(kept):  # of two groups, one is left
+            means.append(np.full((len(subsets), 2), np.nan))
+            continue
         values = _agreement(near, factor, factor.values)[kept]
         random = random_agreement(factor, factor.values[kept], groups.take(kept))
         there = member[:, kept]

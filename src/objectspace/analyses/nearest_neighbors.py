@@ -133,6 +133,26 @@ def find_neighbors(
     return replace(near, deletions=Deletions(block, pairs[0], pairs[1], weight[order], pairs[2]))
 
 
+def find_in_other_classes(
+    vectors: NDArray[np.float32] | JointVectors,
+    ids: NDArray[np.str_],
+    groups: Groups,
+    label: Codes,
+    *,
+    k: int,
+    metric: str,
+) -> NearestNeighbors:
+    """Return each object's exact k nearest of other labels (n,) in other groups, if there are any."""
+    search = _search(vectors, ids, groups.group, metric)
+    parts = [np.empty((3, 0))]
+    for one in np.unique(label):
+        others = label != one
+        if others.any():
+            parts.append(_nearest_and_tied(partial(search, allowed=others), np.flatnonzero(~others), k))
+    query, neighbor, weight = np.concatenate(parts, axis=1)
+    return NearestNeighbors(len(vectors), query.astype(np.int64), neighbor.astype(np.int64), weight)
+
+
 def _of_rows(rows: Codes, found: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return pairs (query, neighbor, …) of a level's numbers as pairs of its ``rows``."""
     return np.concatenate([rows[found[:2].astype(np.int64)], found[2:]])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.statistics import Estimate
     from objectspace.jobs.commits import IndexSummary
     from objectspace.objects.records import Objects
+    from objectspace.report.claims import Judgment
     from objectspace.report.html_report import Report
     from objectspace.search import Answer
     from objectspace.store import SpaceIndex, Store
@@ -168,27 +169,29 @@ def _is_number(text: str) -> bool:
 
 def print_findings(made: Report) -> None:
     """Print the claims as a table, what is missing, and the path of the page."""
-    from objectspace.report.page import number
-
+    joint = any(finding.both is not None for finding in made.findings)
     rows = []
     for finding in made.findings:
-        estimate = finding.estimate
-        numbers = (
-            ["", "", ""]
-            if estimate is None
-            else [
-                number(estimate.value),
-                number(estimate.chance),
-                f"{number(estimate.low)} to {number(estimate.high)}",
-            ]
-        )
-        rows.append([finding.verdict, *numbers, finding.claim])
-    print_table(["verdict", "value", "chance", "interval", "claim"], rows)
-    for note in made.notes:
-        typer.echo(note)
+        both = finding.both
+        in_both = "" if both is None or both.estimate is None else f"{_finding_cells(both)[0]} {both.verdict}"
+        rows.append([finding.verdict, *_finding_cells(finding.judged), *[in_both] * joint, finding.claim])
+    print_table(["verdict", "value", "chance", "interval", *["both"] * joint, "claim"], rows)
+    for line in (*made.warnings, *made.notes):
+        typer.echo(line)
     for heading, reason in made.missing:
         typer.echo(f"not drawn: {heading} ({reason})")
     typer.echo(f"{made.path}: figures and what was measured")
+
+
+def _finding_cells(judged: Judgment) -> list[str]:
+    """Return value, chance and interval of a judgment; empty where nothing was measured."""
+    from objectspace.report.page import number
+
+    estimate = judged.estimate
+    if estimate is None:
+        return ["", "", ""]
+    interval = f"{number(estimate.low)} to {number(estimate.high)}"
+    return [number(estimate.value), number(estimate.chance), interval]
 
 
 def checked_figure(path: Path | None) -> None:

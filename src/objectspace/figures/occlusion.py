@@ -35,8 +35,11 @@ TEXT_SIZE = 7.0
 #: How a box is drawn.
 Style = Literal["-", "--", ":"]
 
-#: The room that a letter at a box takes, in inches.
-LETTER_WH = (0.058, 0.135)
+#: The room that a letter at a box takes, in inches, with the border around it.
+LETTER_WH = (0.058, 0.17)
+
+#: The summed shares of boxes and texts that a text may hide; one that would hide more is its number alone.
+MOST_HIDDEN = 0.1
 
 #: Pixels a side from which a picture is halved: a panel has no more at 320 dots an inch.
 MOST_PIXELS = (1000, 1000)
@@ -266,7 +269,7 @@ def _draw_crosses(axes: Axes, result: Occlusion, window: int) -> None:
 def _draw_after(axes: Axes, result: Occlusion, window: int) -> None:
     new = result.appeared
     appeared = [
-        _Box(new.xyxy[row], "black", ":", f"{new.label[row]} {new.score[row]:.2f}")
+        _Box(new.xyxy[row], "black", ":", f"{new.label[row]} {new.score[row]:.2f}", str(new.label[row]))
         for row in np.flatnonzero(new.window == window)
     ]
     gone = result.disappeared[window]
@@ -275,12 +278,13 @@ def _draw_after(axes: Axes, result: Occlusion, window: int) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Box:
-    """A box in pixels of the image, how it is drawn, and its text."""
+    """A box in pixels of the image, how it is drawn, and its text; ``short`` where there is little room."""
 
     xyxy: NDArray[np.float32]
     color: str
     style: Style
     text: str
+    short: str
 
 
 def _boxes(
@@ -295,8 +299,10 @@ def _boxes(
     for index, label in enumerate(result.objects.label.tolist()):
         xyxy = result.objects.xyxy[index]
         lost = gone is not None and bool(gone[index])
-        text = f"{index + 1}" if many and not lost else f"{index + 1} {label} {float(scores[index]):.2f}"
-        boxes.append(_Box(xyxy, ORANGE, "--", text) if lost else _Box(xyxy, BLUE, "-", text))
+        number = f"{index + 1}"
+        text = number if many and not lost else f"{number} {label} {float(scores[index]):.2f}"
+        style: Style = "--" if lost else "-"
+        boxes.append(_Box(xyxy, ORANGE if lost else BLUE, style, text, number))
     return boxes
 
 
@@ -306,15 +312,15 @@ def _draw_boxes(axes: Axes, boxes: Sequence[_Box]) -> None:
     taken = np.zeros((0, 4))
     for box in boxes:
         _draw_outline(axes, box.xyxy, box.color, box.style)
-        place = _text_place(axes, box, outlines, taken)
+        text, place = _text_place(axes, box, outlines, taken)
         taken = np.vstack([taken, place])
         axes.text(
             place[0],
-            place[3],
-            box.text,
+            (place[1] + place[3]) / 2,
+            text,
             size=TEXT_SIZE,
             color="white",
-            va="bottom",
+            va="center",
             zorder=7,
             clip_on=True,
             parse_math=False,  # a label may hold dollar signs
@@ -333,24 +339,34 @@ def _draw_outline(axes: Axes, xyxy: NDArray[np.float32], color: str, style: Styl
 
 def _text_place(
     axes: Axes, box: _Box, outlines: NDArray[np.float64], taken: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the rectangle (4,) of a box's text: above it, below, beside or inside, wherever it hides least.
+) -> tuple[str, NDArray[np.float64]]:
+    """Return a box's text and its rectangle (4,): above it, below, beside or inside, where it hides least.
 
     Hidden area counts as a share of each box, so that small boxes stay visible, and ten times for texts.
+    Where the text would hide too much, it is the short one.
     """
+    for text in (box.text, box.short):
+        places = _text_places(axes, box.xyxy, len(text))
+        hidden = (_shares(places, outlines) + 10 * _shares(places, taken)).round(3)
+        best = int(hidden.argmin())
+        if hidden[best] <= MOST_HIDDEN:
+            break
+    return text, places[best]
+
+
+def _text_places(axes: Axes, xyxy: NDArray[np.float32], letters: int) -> NDArray[np.float64]:
+    """Return the rectangles (n, 4) at a box where a text of so many letters could be."""
     width, height = axes.get_xlim()[1], axes.get_ylim()[0]
     pixels_an_inch = max(width / (WIDTH / 3), 1)
-    wide, high = LETTER_WH[0] * pixels_an_inch * (len(box.text) + 1), LETTER_WH[1] * pixels_an_inch
-    left, top, right, bottom = (float(side) for side in box.xyxy)
+    wide, high = LETTER_WH[0] * pixels_an_inch * (letters + 1), LETTER_WH[1] * pixels_an_inch
+    left, top, right, bottom = (float(side) for side in xyxy)
     corners = [(left, top - high), (left, bottom), (right - wide, top - high), (right - wide, bottom)]
     corners += [(right, top), (left - wide, top), (left, top), (left, bottom - high)]
     corners += [(left, top + step * high) for step in range(1, 8)]
     x, y = np.array(corners).T
     x, y = np.clip(x, 0, max(width - wide, 0)), np.clip(y, 0, max(height - high, 0))
-    places = np.stack([x, y, x + wide, y + high], axis=1)
-    hidden = _shares(places, outlines) + 10 * _shares(places, taken)
-    best: NDArray[np.float64] = places[hidden.round(3).argmin()]
-    return best
+    places: NDArray[np.float64] = np.stack([x, y, x + wide, y + high], axis=1)
+    return places
 
 
 def _shares(places: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -38,8 +38,8 @@ WORD_LINES = 7
 # The parts of a similarity in a joint space, which differ in black and white too.
 SHADES = ("#3b3b3b", "#a6a6a6", "#d9d9d9", "#6e6e6e")
 
-# Of 255: up to BLACK a pixel is background; pictures below DARK are brought to LIGHT.
-BLACK, DARK, LIGHT = 8, 90, 150
+# Of 255: up to BLACK a pixel is background; pictures with a median below DARK have it brought to LIGHT.
+BLACK, DARK, LIGHT = 8, 60, 100
 
 
 def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
@@ -170,7 +170,7 @@ def is_dark(picture: Pixels) -> bool:
 
 
 def lightened(picture: Pixels) -> Pixels:
-    """Return a dark picture with its bright parts brought to :data:`LIGHT` by a gamma, others unchanged."""
+    """Return a dark picture with its median brought to :data:`LIGHT` by a gamma, others unchanged."""
     if not is_dark(picture):
         return picture
     gamma = np.log(LIGHT / 255) / np.log(_brightness(picture) / 255)
@@ -179,10 +179,13 @@ def lightened(picture: Pixels) -> Pixels:
 
 
 def _brightness(picture: Pixels) -> float:
-    """Return the 95th percentile of the brightest channel, without the black around an object."""
+    """Return the median of the brightest channel, without the black around an object.
+
+    A high percentile would take a black chair with one bright screw for bright.
+    """
     brightest = picture.max(2)
     shown = brightest[brightest > BLACK]
-    return float(np.quantile(shown, 0.95)) if len(shown) else 0.0
+    return float(np.median(shown)) if len(shown) else 0.0
 
 
 def _draw_footer(axes: Axes, top: float, caption: str, *, legend: bool, parts: Sequence[str]) -> None:

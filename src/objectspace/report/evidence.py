@@ -1,9 +1,12 @@
-"""The evidence that a store holds for the paper's claims: spaces, photos, zeroed windows, a moved object."""
+"""The evidence that a store holds for the paper's claims: spaces, photos, zeroed windows, moved objects."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -14,27 +17,41 @@ from numpy.typing import NDArray
 from objectspace.analyses.grid_positions import grid_positions
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.projection import Projection, project
+from objectspace.embeddings.joint import JOINT, joint_parts
+from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import ImageError, InputError, ObjectspaceError, QueryError
 from objectspace.images import Image, read_image
 from objectspace.jobs.vary import vary_object
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders.encoder_maps import ENCODER_MAP
 from objectspace.objects.records import Objects
-from objectspace.report.claims import WINDOW, Column, Evidence, Missing, SpaceWithObjects
-from objectspace.report.claims.evidence_types import CellShares
-from objectspace.report.claims.zeroed_cells import cell_shares
+from objectspace.report.claims import (
+    WINDOW,
+    Column,
+    Evidence,
+    Missing,
+    MovedObject,
+    SpaceWithObjects,
+    ZeroedPhoto,
+)
+from objectspace.report.claims.zeroed_cells import zeroed_photo
 from objectspace.scenes.variation import picture_size
 from objectspace.store import ImageRow, SpaceInfo, Store, open_store
 
 Value = TypeVar("Value")
 
+logger = logging.getLogger("objectspace")
+
 #: Patterns of the default columns of orientation and of style, the first that matches a column of the store.
 ORIENTATIONS = ("yaw", "azimuth", "angle")
 STYLES = ("style", "breed", "colou?r")
 
-#: Photos whose windows are zeroed, and positions across and down of the object that is moved.
+#: Photos whose windows are zeroed.
 OCCLUDED = 24
-STEPS = 16
+#: Objects that are moved, of a photo each, and positions across and down of each; no object is begun after so
+#: many seconds.
+MOVED, STEPS = 12, 10
+SECONDS = 300.0
 
 #: A photo with this many predictions makes as good an example as one with more.
 ENOUGH = 4
@@ -50,6 +67,7 @@ class Choice:
     period: float = 360.0
     style: str | None = None
     group: str | None = None
+    both: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,24 +99,22 @@ class StoredImages:
 class ZeroedImages:
     """The outcome of zeroing windows of some photos: small numbers of all, and one photo to draw.
 
-    shares: of each photo with detections; example: of the image ``image``, the first with the most
-        predictions, four being enough
+    photos: those with detections; example: of the image ``image``, the first with the most predictions, four
+        being enough
     """
 
-    shares: Sequence[CellShares]
+    photos: Sequence[ZeroedPhoto]
     example: Occlusion
     image: StoredImage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moved:
-    """One object at many positions: its label, the pictures, and its window space by PCA and by t-SNE."""
+    """Objects at many positions each, ``wanted`` or fewer; ``pictures`` are those of the first."""
 
-    label: str
+    objects: Sequence[MovedObject]
     pictures: Sequence[Path]
-    space: str
-    pca: Projection
-    tsne: Projection
+    wanted: int
 
 
 def attempt(step: Callable[[], Value]) -> Value | Missing:
@@ -113,7 +129,8 @@ def choose(store: Store, choice: Choice) -> Choice:
     """Return the choice with its gaps filled from the store.
 
     The crop space is the first by name; the window space is, of a detector's map, the one of 3 x 3 cells with
-    the most objects; columns are found by their names. An erased space is used only if it is named.
+    the most objects; the joint space is one of these two, if there is one; columns are found by their names.
+    An erased space is used only if it is named.
     Raises QueryError for an unknown space and for one of another route.
     """
     info = {space.name: space for space in store.info().spaces}
@@ -124,14 +141,26 @@ def choose(store: Store, choice: Choice) -> Choice:
     )
     crops = sorted(name for name in whole if info[name].recipe.route == "crop")
     columns = sorted(store.objects().factors)
+    crop = _of_route(store, choice.crop, "crop") or next(iter(crops), None)
+    window = _of_route(store, choice.window, "window") or next(iter(windows), None)
     return Choice(
-        crop=_of_route(store, choice.crop, "crop") or next(iter(crops), None),
-        window=_of_route(store, choice.window, "window") or next(iter(windows), None),
+        crop=crop,
+        window=window,
         orientation=choice.orientation or _first_match(ORIENTATIONS, columns),
         period=choice.period,
         style=choice.style or _first_match(STYLES, columns),
         group=choice.group,
+        both=_of_route(store, choice.both, JOINT) or _joint_space(info, crop, window),
     )
+
+
+def _joint_space(info: Mapping[str, SpaceInfo], crop: str | None, window: str | None) -> str | None:
+    """Return the first joint space by name that reads both spaces and no third part; None without one."""
+    for name in sorted(info):
+        parts = [set(part.spaces) for part in joint_parts(info[name].recipe)]
+        if len(parts) == 2 and all(any(one in part for part in parts) for one in (crop, window)):
+            return name
+    return None
 
 
 def _first_match(patterns: Sequence[str], names: Sequence[str]) -> str | None:
@@ -156,11 +185,12 @@ def gather(store: Store, choice: Choice, zeroed: ZeroedImages | Missing, moved: 
     return Evidence(
         crop=held(store, choice.crop),
         window=held(store, choice.window),
+        both=held(store, choice.both),
         orientation=None if choice.orientation is None else Column(choice.orientation, choice.period),
         style=None if choice.style is None else Column(choice.style),
         group=choice.group,
-        occlusions=zeroed if isinstance(zeroed, Missing) else zeroed.shares,
-        moved=moved if isinstance(moved, Missing) else (moved.pca, moved.tsne),
+        occlusions=zeroed if isinstance(zeroed, Missing) else zeroed.photos,
+        moved=moved if isinstance(moved, Missing) else moved.objects,
     )
 
 
@@ -205,40 +235,64 @@ def occlude(detector: Detector, images: Sequence[StoredImage]) -> ZeroedImages:
     Only one photo and one whole result are held at a time. Raises ModelError for a detector of another family
     or precision than Darknet in float32, and InputError where nothing is detected in any photo.
     """
-    shares: list[CellShares] = []
+    photos: list[ZeroedPhoto] = []
     best: tuple[Occlusion, StoredImage] | None = None
     for image in images:
         found = measure_occlusion(detector, image.read(), sizes=(1, 2, WINDOW))
         if not len(found.objects):
             continue
-        shares.append(cell_shares(found))
+        photos.append(zeroed_photo(found))
         if best is None or min(len(found.objects), ENOUGH) > len(best[0].objects):
             best = found, image
     if best is None:
         raise InputError(f"{detector.name} detects nothing in the photos that were read")
-    return ZeroedImages(shares, *best)
+    return ZeroedImages(photos, *best)
 
 
-def move(detector: Detector, images: Sequence[StoredImage], folder: Path) -> Moved:
-    """Move one object over a black picture and project its windows; pictures and store go to ``folder``.
+def move(detector: Detector, images: Sequence[StoredImage], recipe: Recipe, folder: Path) -> Moved:
+    """Move :data:`MOVED` objects over a black picture each and project their windows; files go to ``folder``.
 
+    recipe: of the windows' space; the next object takes the place of one that has pictures without a window
+    in it. No object is begun after :data:`SECONDS`.
     Raises InputError where every object so fills its photo that it has no room to move.
     """
-    image, row = _object_to_move(images)
-    one = image.objects.take([row])
-    varied = vary_object(
-        image.read(),
-        one,
-        "position",
-        folder / "moved.osp",
-        detector=detector,
-        pools=(f"window{WINDOW}",),
-        steps=STEPS,
-    )
-    store = open_store(varied.store)
-    name = max(store.info().spaces, key=lambda space: space.count).name
-    label = str(one.label[0])
-    return Moved(label, varied.pictures, name, *_projections(store, name))
+    candidates = _objects_to_move(images)
+    moved: list[MovedObject] = []
+    pictures: Sequence[Path] = ()
+    started = time.monotonic()
+    for number, (image, row) in enumerate(candidates):
+        if len(moved) == MOVED or (moved and time.monotonic() - started > SECONDS):
+            break
+        logger.info("moving object %d of %d", len(moved) + 1, MOVED)
+        one = image.objects.take([row])
+        varied = vary_object(
+            image.read(),
+            one,
+            "position",
+            folder / f"moved-{number}.osp",
+            detector=detector,
+            pools=(f"window{recipe.window}",),
+            scale="deepest" if recipe.scale == "deepest" else "own",
+            steps=STEPS,
+        )
+        store = open_store(varied.store)
+        alike = _space_like(store, recipe)
+        if alike is None or alike.count < len(varied.pictures):
+            continue
+        pictures = pictures or varied.pictures
+        moved.append(MovedObject(str(one.label[0]), *_projections(store, alike.name)))
+    if not moved:
+        raise InputError("no moved object has its windows in the space of the others")
+    return Moved(moved, pictures, MOVED)
+
+
+def _space_like(store: Store, recipe: Recipe) -> SpaceInfo | None:
+    """Return the space of the same layer, window and stride; precision may differ."""
+    alike = ("route", "tap", "window", "scale", "stride")
+    for space in store.info().spaces:
+        if all(getattr(space.recipe, part) == getattr(recipe, part) for part in alike):
+            return space
+    return None
 
 
 def _projections(store: Store, name: str) -> tuple[Projection, Projection]:
@@ -252,25 +306,41 @@ def _projections(store: Store, name: str) -> tuple[Projection, Projection]:
     return pca, project(space, objects, factors, positions=positions, method="tsne", components=pca)
 
 
-def _object_to_move(images: Sequence[StoredImage]) -> tuple[StoredImage, int]:
-    """Return the object whose longer side is nearest a quarter of its photo's shorter one, one with a mask
-    before one without.
+def _objects_to_move(images: Sequence[StoredImage]) -> list[tuple[StoredImage, int]]:
+    """Return an object of each photo that has one with room, so that labels take turns.
+
+    Preferred are objects with a mask, then those of the space's usual size, whose copies fit its head too.
     """
-    best: tuple[tuple[bool, float], StoredImage, int] | None = None
-    for image in images:
-        shorter = min(image.size)
-        sides = (image.objects.xyxy[:, 2:] - image.objects.xyxy[:, :2]).max(axis=1) / shorter
+    sides = [_sides(image) for image in images]
+    usual = float(np.median(np.concatenate(sides)))
+    ranked: list[tuple[tuple[bool, float], StoredImage, int]] = []
+    for image, own in zip(images, sides, strict=True):
         # Whole pixels take up to two more than the box.
-        for row in np.flatnonzero(_room(image) > STEPS):
-            rank = (image.objects.mask[row] is None, abs(float(np.log(sides[row] / 0.25))))
-            if best is None or rank < best[0]:
-                best = rank, image, int(row)
-    if best is None:
+        rows = np.flatnonzero(_room(image) > STEPS)
+        ranks = [(image.objects.mask[row] is None, abs(float(np.log(own[row] / usual)))) for row in rows]
+        if ranks:
+            best = min(range(len(ranks)), key=ranks.__getitem__)
+            ranked.append((ranks[best], image, int(rows[best])))
+    if not ranked:
         raise InputError(
             "every object of the photos that were read so fills its photo that it has no "
             "room to move; objectspace vary --size moves a smaller copy"
         )
-    return best[1], best[2]
+    ranked.sort(key=lambda one: one[0])
+    seen: Counter[str] = Counter()
+    turns: list[int] = []
+    for _, image, row in ranked:
+        label = str(image.objects.label[row])
+        turns.append(seen[label])
+        seen[label] += 1
+    order = sorted(range(len(ranked)), key=turns.__getitem__)
+    return [(ranked[place][1], ranked[place][2]) for place in order]
+
+
+def _sides(image: StoredImage) -> NDArray[np.float64]:
+    """Return the longer side (n,) of each object as a share of its photo's shorter one."""
+    sides: NDArray[np.float64] = (image.objects.xyxy[:, 2:] - image.objects.xyxy[:, :2]).max(axis=1)
+    return sides / min(image.size)
 
 
 def _room(image: StoredImage) -> NDArray[np.float64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -11,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from objectspace._version import __version__
+from objectspace.analyses.factors import FactorSpec, likely_groups
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path, check_writable
 from objectspace.models.detectors import Detector
-from objectspace.report.claims import Finding, Missing, require, weigh_claims
+from objectspace.report.claims import Finding, Judgment, Missing, require, weigh_claims
 from objectspace.report.evidence import (
     OCCLUDED,
+    SECONDS,
     Choice,
+    Moved,
     StoredImages,
     attempt,
     choose,
@@ -58,7 +60,8 @@ _PICTURE_OF = {
 class Report:
     """A report that was written: its path, the findings, the choice, and each missing figure with the reason.
 
-    recipes: of each chosen space, by its name; notes: sentences on the data behind the findings
+    recipes: of each chosen space, by its name; notes: sentences on the data behind the findings; warnings:
+        sentences on what makes the findings doubtful
     """
 
     path: Path
@@ -67,6 +70,7 @@ class Report:
     recipes: Mapping[str, Recipe]
     notes: list[str]
     missing: list[tuple[str, str]]
+    warnings: list[str]
 
     def __repr__(self) -> str:
         found = counted(len(self.findings), "finding")
@@ -74,7 +78,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON, as ``objectspace report --json`` prints it."""
-        spaces = {"crop": self.choice.crop, "window": self.choice.window}
+        spaces = {"crop": self.choice.crop, "window": self.choice.window, "both": self.choice.both}
         return {
             "report": str(self.path),
             "version": __version__,
@@ -86,6 +90,7 @@ class Report:
             "style": self.choice.style,
             "group": self.choice.group,
             "claims": [_finding_json(finding) for finding in self.findings],
+            "warnings": self.warnings,
             "notes": self.notes,
             "missing": [{"figure": heading, "reason": reason} for heading, reason in self.missing],
         }
@@ -95,9 +100,21 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
     return {
         "claim": finding.claim,
         "measure": finding.measure,
-        **(finding.estimate.to_json() if finding.estimate else {}),
-        "verdict": finding.verdict,
-        "reason": finding.reason or None,
+        "worth": finding.worth,
+        "unit": finding.unit,
+        **_judgment_json(finding.judged),
+        "by_construction": finding.by_construction or None,
+        "both": None if finding.both is None else _judgment_json(finding.both),
+        "labels": {label: _judgment_json(judged) for label, judged in finding.labels.items()},
+    }
+
+
+def _judgment_json(judged: Judgment) -> dict[str, Any]:
+    return {
+        **(judged.estimate.to_json() if judged.estimate else {}),
+        "holm": judged.holm,
+        "verdict": judged.verdict,
+        "reason": judged.reason or None,
     }
 
 
@@ -116,17 +133,18 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     if not len(store):
         raise InputError(f"{store.path} holds no objects yet; index photos first")
     chosen = choose(store, choice or Choice())
-    recipes = {name: store.recipe(name) for name in (chosen.crop, chosen.window) if name is not None}
+    names = (chosen.crop, chosen.window, chosen.both)
+    recipes = {name: store.recipe(name) for name in names if name is not None}
     path = out / PAGE
     check_writable(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
-        logger.info("report on %s: zeroing windows, moving an object", store.path)
+        logger.info("report on %s: zeroing windows, moving objects", store.path)
         material = _material(store, chosen, Path(scratch), device)
         logger.info("report on %s: weighing the claims", store.path)
         findings = weigh_claims(gather(store, chosen, material.zeroed, material.moved))
         logger.info("report on %s: drawing the figures", store.path)
         pictures, missing = draw_pictures(material)
-    notes = _notes(material)
+    notes, warnings = _notes(material), _warnings(store, chosen)
     text = page(
         f"objectspace report: {store.path.name}",
         _facts(store, chosen),
@@ -135,14 +153,15 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
         _PICTURE_OF,
         missing=missing,
         notes=notes,
+        warnings=warnings,
         foot=[
-            ("objectspace", __version__),
-            *((name, _recipe_text(recipe)) for name, recipe in recipes.items()),
+            ("", [("objectspace", __version__)]),
+            *((name, _recipe_rows(recipe)) for name, recipe in recipes.items()),
         ],
     )
     with atomic_path(path, replace=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    report = Report(path, findings, chosen, recipes, notes, missing)
+    report = Report(path, findings, chosen, recipes, notes, missing, warnings)
     logger.info("%s", report)
     return report
 
@@ -158,7 +177,11 @@ def _material(store: Store, choice: Choice, scratch: Path, device: str) -> Mater
         choice,
         images,
         zeroed=attempt(lambda: occlude(require(detector), require(images).read)),
-        moved=attempt(lambda: move(require(detector), require(images).read, scratch)),
+        moved=attempt(
+            lambda: move(
+                require(detector), require(images).read, store.recipe(require(choice.window)), scratch
+            )
+        ),
     )
 
 
@@ -173,16 +196,12 @@ def _notes(material: Material) -> list[str]:
     """Return sentences on the amount of data behind the findings and on photos that were left out."""
     notes = []
     if not isinstance(material.zeroed, Missing):
-        count = len(material.zeroed.shares)
+        count = len(material.zeroed.photos)
         notes.append(
             f"Zeroing rests on {counted(count, 'photo')} of the store in which something was detected."
         )
     if not isinstance(material.moved, Missing):
-        moved = material.moved
-        notes.append(
-            f"Location and t-SNE rest on one object ({moved.label}), shown at {len(moved.pictures)} places: "
-            "their intervals are over these pictures and do not cover other objects."
-        )
+        notes += _moved_notes(material.moved)
     if not isinstance(material.images, Missing) and (unread := material.images.unread):
         looked_at = len(material.images.read) + len(unread)
         notes.append(
@@ -191,9 +210,54 @@ def _notes(material: Material) -> list[str]:
     return notes
 
 
-def _recipe_text(recipe: Recipe) -> str:
-    """Return the recipe in one line, as the store keeps it."""
-    return json.dumps({key: value for key, value in recipe.to_json().items() if value is not None})
+def _moved_notes(moved: Moved) -> list[str]:
+    """Return sentences on the objects that were moved."""
+    labels = ", ".join(dict.fromkeys(one.label for one in moved.objects))
+    count = counted(len(moved.objects), "object")
+    notes = [
+        f"Location and t-SNE rest on {count} of the window space ({labels}), each cut out and shown at "
+        f"{len(moved.pictures)} places on black: intervals and tests are over these objects."
+    ]
+    if len(moved.objects) < moved.wanted:
+        notes.append(
+            f"{moved.wanted} objects were to be moved: no more have room and keep their window in the space, "
+            f"or no more could be begun within {SECONDS:g} seconds."
+        )
+    return notes
+
+
+def _warnings(store: Store, choice: Choice) -> list[str]:
+    """Return sentences on what makes the findings doubtful: photos that are taken for independent."""
+    if choice.group is not None:
+        return []
+    columns = likely_groups(store.objects(), FactorSpec(choice.orientation or "label", control="label"))
+    if not columns:
+        return []
+    return [
+        "This report takes every photo as a group of its own. Sets of photos share a value of "
+        f"{', '.join(columns)}. If photos of one value show the same thing or place, neighbors of "
+        "the same thing count as agreement and the verdicts are too bold: name the column as the group."
+    ]
+
+
+def _recipe_rows(recipe: Recipe) -> list[tuple[str, str]]:
+    """Return names and values of a recipe as text, without what does not apply and the recipes of parts."""
+    rows = recipe.to_json()
+    if recipe.parts is not None:
+        rows["parts"] = [{**part, "recipes": None} for part in rows["parts"]]
+    return [(name, _plain(value)) for name, value in rows.items() if value not in (None, "", {}, [])]
+
+
+def _plain(value: Any) -> str:
+    """Return a JSON value in words: ``mean 0.485 0.456 0.406; fit pad``."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_plain(part)}" for name, part in value.items() if part is not None)
+    if isinstance(value, list):
+        nested = any(isinstance(part, (dict, list)) for part in value)
+        return (" · " if nested else " ").join(map(_plain, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
@@ -205,10 +269,11 @@ def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
         ("labels", labels + (f" and {more} more labels" if more > 0 else "")),
         ("crop space", choice.crop or "none"),
         ("window space", choice.window or "none"),
+        ("both", choice.both or "no joint space of these two"),
         (
             "orientation",
             f"{choice.orientation}, period {choice.period:g}" if choice.orientation else "not known",
         ),
         ("style", choice.style or "not known"),
     ]
-    return [*rows, ("group", choice.group)] if choice.group else rows
+    return [*rows, ("group", choice.group or "none: each photo is its own")]

@@ -146,8 +146,8 @@ def _moved_pictures(material: Material) -> Figure:
 
 
 def _projections(material: Material) -> Figure:
-    moved = require(material.moved)
-    return draw_projection([moved.pca, moved.tsne], red="x1", blue="y1")
+    first = require(material.moved).objects[0]
+    return draw_projection([first.pca, first.tsne], red="x1", blue="y1")
 
 
 def _crop(material: Material) -> str:
@@ -204,16 +204,17 @@ _DRAWERS = (
     _Drawer(
         "figure6",
         "Figure 6. One object at many places",
-        "The same cut-out on black, never cut off by the border: all that differs is the place.",
+        "The same cut-out on black, never cut off by the border: all that differs is the place. This is the "
+        "first of the objects that were moved.",
         "Twelve pictures of the same object at different places",
         _moved_pictures,
     ),
     _Drawer(
         "figure7",
         "Figure 7. Where the place is in the vectors",
-        "The moved object's windows by principal components and by t-SNE. Red grows to the right and blue "
-        "downwards: above with the place of the box in the picture, below with that of its center in the "
-        "window.",
+        "The windows of the object of figure 6 by principal components and by t-SNE. Red grows to the right "
+        "and blue downwards: above with the place of the box in the picture, below with that of its center "
+        "in the window. The claims are about all objects that were moved.",
         "Scatter plots of the projected windows, colored by the place in the picture and in the window",
         _projections,
     ),

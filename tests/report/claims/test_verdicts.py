@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.analyses.projection import Projection, Reading
 from objectspace.analyses.statistics import Estimate
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.objects.records import concatenate, make_objects
@@ -18,10 +17,12 @@ from objectspace.report.claims import (
     Column,
     Evidence,
     Finding,
+    Judgment,
     SpaceWithObjects,
     judge,
     weigh_claims,
 )
+from objectspace.report.claims.verdicts import correct
 
 LABELS, STYLES = ("cat", "dog"), ("red", "blue", "green")
 
@@ -70,7 +71,7 @@ def found(evidence: Evidence) -> dict[str, Finding]:
 
 
 def verdicts(crop: SpaceWithObjects, window: SpaceWithObjects | None = None) -> dict[str, str]:
-    evidence = Evidence(crop, window or crop, Column("yaw", 360.0), Column("style"))
+    evidence = Evidence(crop, window or crop, None, Column("yaw", 360.0), Column("style"))
     return {key: finding.verdict for key, finding in found(evidence).items()}
 
 
@@ -108,7 +109,7 @@ def test_noise_shows_nothing(objects) -> None:
 
 def test_look_alikes_by_a_plain_loop(objects) -> None:
     window = held(objects, one_hot(STYLES, objects.factors["style"]), noise=0.5)
-    finding = found(Evidence(None, window, None, Column("style")))["look-alikes"]
+    finding = found(Evidence(None, window, None, None, Column("style")))["look-alikes"]
 
     style, vectors = objects.factors["style"], window.space.vectors.astype(np.float64)
     same, chance = [], []
@@ -121,41 +122,6 @@ def test_look_alikes_by_a_plain_loop(objects) -> None:
     assert finding.estimate.chance == pytest.approx(np.mean(chance))
 
 
-def moved_evidence(errors: dict[str, np.ndarray]) -> Evidence:
-    """One object at 99 positions, read with these squared errors, where the mean has 1."""
-    readings = {}
-    for name, squares in errors.items():
-        r2 = 1 - squares.mean()
-        parts = np.column_stack([squares, np.ones(99)])
-        readings[name] = Reading(np.zeros(2), {2: Estimate(r2, 0.0, r2 - 0.1, r2 + 0.1, 99, 99)}, parts)
-    xy = np.random.default_rng(2).normal(size=(99, 2))
-    factors = {"x1": xy[:, 0], "y1": xy[:, 1]}
-    moved = Projection("test", "pca", xy, np.zeros(2), None, factors, readings, None)
-    return Evidence(moved=(moved, moved))
-
-
-def test_place_is_weighed_against_the_phase_that_is_read_better() -> None:
-    spread = np.random.default_rng(0).uniform(0.9, 1.1, (4, 99))
-    scores = dict(zip(("x1", "y1", "phase_x", "phase_y"), (0.6, 0.5, 0.9, 0.0), strict=True))
-    errors = {name: (1 - scores[name]) * row / row.mean() for name, row in zip(scores, spread, strict=True)}
-    finding = found(moved_evidence(errors))["place, not phase"]
-
-    assert finding.estimate.value == pytest.approx(0.5)
-    assert finding.estimate.chance == pytest.approx(0.9)
-    assert finding.verdict == "does not hold"
-
-
-def test_place_and_phase_are_compared_on_the_same_resamples() -> None:
-    """Positions are hard for both: their intervals overlap, but the difference is the same at each."""
-    hard = np.random.default_rng(0).exponential(0.5, 99)
-    errors = {"x1": hard, "y1": hard, "phase_x": hard + 0.1, "phase_y": hard + 0.1}
-    finding = found(moved_evidence(errors))["place, not phase"]
-
-    assert finding.estimate.low < finding.estimate.chance
-    assert finding.estimate.excess == pytest.approx((0.1, 0.1))
-    assert finding.verdict == "holds"
-
-
 def test_what_is_missing_is_said_and_not_guessed(objects) -> None:
     findings = weigh_claims(Evidence())
 
@@ -165,54 +131,64 @@ def test_what_is_missing_is_said_and_not_guessed(objects) -> None:
 
 def test_the_same_seed_gives_the_same_figures(objects) -> None:
     crop = held(objects, around(objects), noise=0.5)
-    evidence = Evidence(crop, crop, Column("yaw", 360.0), Column("style"))
+    evidence = Evidence(crop, crop, None, Column("yaw", 360.0), Column("style"))
 
     assert weigh_claims(evidence, seed=3) == weigh_claims(evidence, seed=3)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "p", "better", "verdict"),
+    ("low", "value", "high", "p", "better", "verdict"),
     [
-        (0.6, 0.8, 0.01, 1, "holds"),
-        (0.6, 0.8, 0.2, 1, "not shown here"),
-        (0.6, 0.8, None, 1, "holds"),
-        (0.6, 0.8, 0.05, 1, "holds"),
-        (0.5, 0.8, 0.01, 1, "not shown here"),
-        (0.4, 0.6, 0.01, 1, "not shown here"),
-        (0.2, 0.4, 1.0, 1, "does not hold"),
-        (0.2, 0.4, 0.01, -1, "holds"),
-        (0.6, 0.8, 1.0, -1, "does not hold"),
-        (math.nan, math.nan, 0.01, 1, "not shown here"),
+        (0.55, 0.7, 0.8, 0.01, 1, "holds"),
+        (0.55, 0.7, 0.8, 0.05, 1, "holds"),
+        (0.55, 0.61, 0.8, 0.01, 1, "holds"),
+        (0.55, 0.59, 0.8, 0.01, 1, "above chance"),
+        (0.55, 0.7, 0.8, 0.06, 1, "not shown here"),
+        (0.55, 0.7, 0.8, None, 1, "not shown here"),
+        (0.5, 0.7, 0.8, 0.01, 1, "not shown here"),
+        (0.2, 0.3, 0.4, 0.01, 1, "does not hold"),
+        (0.2, 0.3, 0.4, 0.06, 1, "not shown here"),
+        (0.2, 0.3, 0.4, None, 1, "not shown here"),
+        (0.2, 0.3, 0.4, 0.01, -1, "holds"),
+        (0.2, 0.45, 0.49, 0.01, -1, "above chance"),
+        (0.55, 0.7, 0.8, 0.01, -1, "does not hold"),
+        (math.nan, 0.7, math.nan, 0.01, 1, "not shown here"),
     ],
 )
-def test_a_verdict_needs_the_whole_interval_on_one_side_of_chance(low, high, p, better, verdict) -> None:
-    estimate = Estimate(value=0.5, chance=0.5, low=low, high=high, n=20, groups=20, p=p)
+def test_a_verdict_needs_test_and_interval_on_either_side(low, value, high, p, better, verdict) -> None:
+    """Chance is 0.5, and 0.1 from it is worth saying."""
+    estimate = Estimate(value=value, chance=0.5, low=low, high=high, n=20, groups=20, p=p)
 
-    assert judge(estimate, better) == verdict
+    assert judge(estimate, better, 0.1).verdict == verdict
 
 
 @pytest.mark.parametrize(
-    ("excess", "verdict"),
-    [((0.01, 0.05), "holds"), ((-0.01, 0.05), "not shown here"), ((-0.05, -0.01), "does not hold")],
+    ("value", "excess", "verdict"),
+    [
+        (0.5, (0.01, 0.05), "holds"),
+        (0.5, (-0.01, 0.05), "not shown here"),
+        (0.44, (-0.05, -0.01), "does not hold"),
+    ],
 )
-def test_an_estimated_chance_is_resampled_with_the_value(excess, verdict) -> None:
+def test_an_estimated_chance_is_resampled_with_the_value(value, excess, verdict) -> None:
     """The interval of the value alone includes chance, and does not decide."""
-    estimate = Estimate(0.5, 0.47, low=0.3, high=0.7, n=20, groups=20, p=0.01, excess=excess)
+    estimate = Estimate(value, 0.47, low=0.3, high=0.7, n=20, groups=20, p=0.01, excess=excess)
 
-    assert judge(estimate, 1) == verdict
+    assert judge(estimate, 1, 0.02).verdict == verdict
 
 
 @pytest.mark.parametrize(
     ("low", "high", "p", "reason"),
     [
-        (0.4, 0.6, 0.01, "the interval includes chance"),
-        (0.6, 0.8, 0.2, "the permutation test does not agree"),
-        (math.nan, math.nan, 0.01, "there is no interval, or no chance level, to compare with"),
+        (0.4, 0.8, 0.01, "the interval includes chance"),
+        (0.6, 0.8, 0.2, "the permutation test finds no difference from chance"),
+        (0.6, 0.8, None, "there is nothing to exchange, so it cannot be tested"),
+        (math.nan, math.nan, 0.01, "there is no interval: value or chance is not known"),
     ],
 )
 def test_what_is_not_shown_says_why(monkeypatch, low, high, p, reason) -> None:
     estimate = Estimate(value=0.7, chance=0.5, low=low, high=high, n=20, groups=20, p=p)
-    claim = replace(claims.CLAIMS[0], better=1, estimate=lambda evidence, seed: estimate)
+    claim = replace(claims.CLAIMS[3], estimate=lambda evidence, seed: estimate)
     monkeypatch.setattr(claims, "CLAIMS", (claim,))
 
     (finding,) = weigh_claims(Evidence())
@@ -221,6 +197,146 @@ def test_what_is_not_shown_says_why(monkeypatch, low, high, p, reason) -> None:
 
 
 def test_a_few_photos_give_no_verdict() -> None:
-    few = Estimate(value=0.0, chance=0.5, low=0.0, high=0.0, n=30, groups=9)
+    few = Estimate(value=0.0, chance=0.5, low=0.0, high=0.0, n=30, groups=9, p=0.01)
 
-    assert judge(few, 1) == judge(few, -1) == "not shown here"
+    assert judge(few, 1, 0.1).verdict == judge(few, -1, 0.1).verdict == "not shown here"
+
+
+def test_holm_by_hand() -> None:
+    """Of .01 .04 .03 .02: .01 x 4, .02 x 3, then .03 x 2 and .04 x 1, none below the one before."""
+    tested = [Judgment(Estimate(1, 0, 1, 1, 9, 9, p), "holds") for p in (0.01, 0.04, 0.03, 0.02)]
+    unknown = [Judgment(None, "not shown here"), Judgment(Estimate(1, 0, 1, 1, 9, 9), "not shown here")]
+
+    corrected = correct([unknown[0], *tested, unknown[1]])
+
+    assert [one.holm for one in corrected[1:-1]] == pytest.approx([0.04, 0.06, 0.06, 0.06])
+    assert corrected[0].holm is corrected[-1].holm is None
+
+
+def test_style_and_orientation_held_alike_come_in_no_order() -> None:
+    """Three styles and three directions, of one geometry: what one gains the other does."""
+    random = np.random.default_rng(1)
+    parts = [
+        make_objects(
+            image_id=f"{number:032x}",
+            xyxy=np.array([[0, 0, 10, 10]], np.float32),
+            label=["cat"],
+            source="test",
+            factors={
+                "style": np.array([random.choice(STYLES)], object),
+                "yaw": np.array([random.choice([0.0, 120.0, 240.0])]),
+            },
+        )
+        for number in range(120)
+    ]
+    alike = concatenate(parts)
+    style = one_hot(STYLES, alike.factors["style"])
+    yaw = one_hot((0, 120, 240), alike.factors["yaw"])
+
+    assert verdicts(held(alike, style, yaw, noise=0.6))["color first"] == "not shown here"
+    assert verdicts(held(alike, 3 * style, yaw, noise=0.6))["color first"] == "holds"
+    assert verdicts(held(alike, style, 3 * yaw, noise=0.6))["color first"] == "does not hold"
+
+
+def test_color_first_leaves_out_objects_of_which_one_is_unknown(objects) -> None:
+    crop = held(objects, one_hot(STYLES, objects.factors["style"]))
+    yaw = objects.factors["yaw"].copy()
+    yaw[::4] = np.nan
+    partly = replace(objects, factors={**objects.factors, "yaw": yaw})
+
+    finding = found(
+        Evidence(SpaceWithObjects(crop.space, partly), None, None, Column("yaw", 360.0), Column("style"))
+    )["color first"]
+
+    assert finding.estimate.n == np.isfinite(yaw).sum()
+
+
+def test_each_label_has_a_verdict_of_its_own(objects) -> None:
+    """Cats are where they face; the vectors of dogs say nothing."""
+    cats = (objects.label == "cat")[:, None]
+    random = np.random.default_rng(5).normal(size=(len(objects), 2))
+    crop = held(objects, np.where(cats, around(objects), random))
+
+    told = found(Evidence(crop, None, None, Column("yaw", 360.0)))
+
+    assert {label: one.verdict for label, one in told["orientation"].labels.items()} == {
+        "cat": "holds",
+        "dog": "not shown here",
+    }
+    of_cats = told["orientation"].labels["cat"].estimate
+    assert of_cats.n == cats.sum()
+    assert told["opposite"].labels["cat"].verdict == "holds"
+    assert not told["sub-class"].labels
+
+
+def test_degrees_worth_saying_are_of_a_full_turn(objects) -> None:
+    half = replace(objects, factors={**objects.factors, "yaw": objects.factors["yaw"] / 2})
+    crop = held(half, around(objects))
+
+    full, of_half = (
+        found(Evidence(crop, None, None, Column("yaw", period)))["orientation"].worth for period in (360, 180)
+    )
+
+    assert (full, of_half) == (15, 7.5)
+
+
+def test_claims_about_a_space_are_judged_in_the_joint_one_too(objects) -> None:
+    noise, label = (held(objects, part, noise=0.5) for part in (0 * around(objects), around(objects)))
+    told = found(Evidence(noise, noise, label, Column("yaw", 360.0), Column("style")))
+
+    assert told["orientation"].verdict == "not shown here"
+    assert told["orientation"].both.verdict == "holds"
+    assert {key for key, finding in told.items() if finding.both is None} == {
+        "own cell",
+        "location",
+        "place, not phase",
+        "t-SNE",
+    }
+
+
+def test_windows_of_the_detector_that_gave_the_labels_hold_them_by_construction(objects) -> None:
+    window = held(objects, one_hot(LABELS, objects.label))
+    detected = SpaceWithObjects(
+        window.space, replace(objects, source=np.array(["test@0123"] * len(objects), object))
+    )
+
+    by_construction = [found(Evidence(None, one))["classes"].by_construction for one in (window, detected)]
+
+    assert by_construction[0] == ""
+    assert "the detector's own predictions" in by_construction[1]
+
+
+def test_look_alikes_that_are_equally_near_count_by_half() -> None:
+    """A red cat is as far from a red dog as from a blue one; which of them has the smaller id is nothing."""
+
+    def share(first: str, second: str) -> float:
+        rows = [("cat", "red"), ("dog", first), ("dog", second), ("cat", "blue")]
+        pair = concatenate(
+            [
+                make_objects(
+                    image_id=f"{number:032x}",
+                    xyxy=np.array([[0, 0, 10, 10]], np.float32),
+                    label=[label],
+                    source="test",
+                    factors={"style": np.array([style], object)},
+                )
+                for number, (label, style) in enumerate(rows)
+            ]
+        )
+        vectors = np.array([[0.0], [1.0], [1.0], [5.0]], np.float32)
+        recipe = Recipe("window", "test", "0" * 64, "tap", {}, "float32", "0")
+        window = SpaceWithObjects(Space("test", recipe, pair.object_id, vectors), pair)
+        return found(Evidence(None, window, None, None, Column("style")))["look-alikes"].estimate.value
+
+    # The red cat and the blue one find half each; the dogs find the red cat.
+    assert share("red", "blue") == share("blue", "red") == pytest.approx((0.5 + 0.5 + 1 + 0) / 4)
+
+
+def test_two_groups_are_too_few_and_no_error(objects) -> None:
+    """Without one of two groups nothing is left to compare with."""
+    halves = replace(objects, factors={**objects.factors, "half": np.array(["a", "b"] * 120, object)})
+    window = held(halves, one_hot(LABELS, halves.label))
+
+    finding = found(Evidence(None, window, group="half"))["classes"]
+
+    assert (finding.verdict, finding.reason) == ("not shown here", "2 photos or groups are too few")

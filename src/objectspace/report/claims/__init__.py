@@ -6,20 +6,24 @@ paper inspected grids of pictures and scatter plots; each of its sentences that 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+
 from objectspace.analyses.statistics import Estimate
-from objectspace.errors import InputError, counted
+from objectspace.errors import InputError
+from objectspace.objects.records import Objects
 from objectspace.report.claims.evidence_types import (
     WINDOW,
     Column,
     Evidence,
     K,
     Missing,
+    MovedObject,
     SpaceWithObjects,
+    ZeroedPhoto,
     require,
 )
 from objectspace.report.claims.location import groups_in_tsne, place_beside_phase, place_in_two
@@ -33,6 +37,7 @@ from objectspace.report.claims.neighbors import (
     style_agrees,
     style_before_orientation,
 )
+from objectspace.report.claims.verdicts import FEWEST, Judgment, Verdict, correct, judge
 from objectspace.report.claims.zeroed_cells import own_cell_counts
 
 __all__ = [
@@ -41,17 +46,18 @@ __all__ = [
     "Column",
     "Evidence",
     "Finding",
+    "Judgment",
     "Missing",
+    "MovedObject",
     "SpaceWithObjects",
+    "Verdict",
+    "ZeroedPhoto",
     "judge",
     "require",
     "weigh_claims",
 ]
 
-Verdict = Literal["holds", "does not hold", "not shown here"]
-
-LEVEL = 0.05
-FEWEST = 10  # groups: a bootstrap over fewer says little
+Unit = Literal["degrees", "share", "R²"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,11 @@ class Finding:
 
     claim: the paper's, in a sentence; section: where; measure: what was measured, in words
     better: 1 where the claim says "more than chance", -1 where it says "less"
-    estimate: None where nothing could be measured; ``reason`` says why
+    worth, unit: how far from chance the value must be for the claim to hold
+    judged: in the space of the claim's route; both: in the joint space, None where there is none or where the
+        claim is not about a space
+    labels: the same for the objects of each label alone, of a claim about orientation
+    by_construction: why the claim could not fail in whole or in part; empty where it could
     """
 
     key: str
@@ -68,69 +78,147 @@ class Finding:
     section: str
     measure: str
     better: int
-    estimate: Estimate | None
-    verdict: Verdict
-    reason: str = ""
+    worth: float
+    unit: Unit
+    judged: Judgment
+    both: Judgment | None = None
+    labels: Mapping[str, Judgment] = field(default_factory=dict)
+    by_construction: str = ""
 
     def __repr__(self) -> str:
         return f"Finding({self.key}: {self.verdict}, {self.reason or self.estimate})"
 
+    @property
+    def estimate(self) -> Estimate | None:
+        """Return what was measured; None where nothing could be."""
+        return self.judged.estimate
 
-def judge(estimate: Estimate, better: int) -> Verdict:
-    """Return the verdict on a claim: the interval of value - chance must be strictly on one side of 0.
+    @property
+    def verdict(self) -> Verdict:
+        """Return the verdict in the space of the claim's route."""
+        return self.judged.verdict
 
-    To hold, the permutation test must agree too where there is one: p <= LEVEL. Fewer than FEWEST groups give
-    no verdict.
-    """
-    if estimate.groups < FEWEST:
-        return "not shown here"
-    low, high = sorted(better * bound for bound in estimate.interval_over_chance())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return "not shown here"
-    if low > 0 and (estimate.p is None or estimate.p <= LEVEL):
-        return "holds"
-    return "does not hold" if high < 0 else "not shown here"
-
-
-def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
-    """Return a finding for every claim, in the paper's order; the same seed gives the same figures."""
-    return [_weigh(claim, evidence, seed) for claim in CLAIMS]
+    @property
+    def reason(self) -> str:
+        """Return why there is no verdict; empty where there is one."""
+        return self.judged.reason
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim and its measure, which raises InputError where the evidence does not allow it."""
+    """A claim and its measure, which raises InputError where the evidence does not allow it.
+
+    space: the route whose space it is about, if any; by_label: whether each label has a row of its own
+    by_construction: returns why the evidence makes the claim true, empty where it does not
+    """
 
     key: str
     claim: str
     section: str
     measure: str
     better: int
+    worth: float
+    unit: Unit
     estimate: Callable[[Evidence, int], Estimate]
+    space: Literal["crop", "window"] | None = None
+    by_label: bool = False
+    by_construction: Callable[[Evidence], str] = lambda evidence: ""
 
 
-def _weigh(claim: Claim, evidence: Evidence, seed: int) -> Finding:
-    fields = (claim.key, claim.claim, claim.section, claim.measure, claim.better)
+def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
+    """Return a finding for every claim, in the paper's order; the same seed gives the same figures.
+
+    p is corrected by Holm's method over the claims, apart from these over those in the joint space, and over
+    the labels of a claim.
+    """
+    alone = correct([_judged(claim, evidence, seed) for claim in CLAIMS])
+    joint = _in_joint_space(evidence, seed)
+    return [
+        Finding(
+            claim.key,
+            claim.claim,
+            claim.section,
+            claim.measure,
+            claim.better,
+            _worth(claim, evidence),
+            claim.unit,
+            judged,
+            joint.get(claim.key),
+            _of_labels(claim, evidence, seed) if claim.by_label else {},
+            claim.by_construction(evidence) if judged.estimate is not None else "",
+        )
+        for claim, judged in zip(CLAIMS, alone, strict=True)
+    ]
+
+
+def _judged(claim: Claim, evidence: Evidence, seed: int) -> Judgment:
     try:
         estimate = claim.estimate(evidence, seed)
     except InputError as error:
-        return Finding(*fields, estimate=None, verdict="not shown here", reason=str(error))
-    verdict = judge(estimate, claim.better)
-    reason = _undecided(estimate) if verdict == "not shown here" else ""
-    return Finding(*fields, estimate=estimate, verdict=verdict, reason=reason)
+        return Judgment(None, "not shown here", str(error))
+    return judge(estimate, claim.better, _worth(claim, evidence))
 
 
-def _undecided(estimate: Estimate) -> str:
-    """Return why an estimate gives no verdict."""
-    if estimate.groups < FEWEST:
-        few = counted(estimate.groups, "photo or group is", "photos or groups are")
-        return f"{few} too few"
-    low, high = estimate.interval_over_chance()
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return "there is no interval, or no chance level, to compare with"
-    if low <= 0 <= high:
-        return "the interval includes chance"
-    return "the permutation test does not agree"
+def _worth(claim: Claim, evidence: Evidence) -> float:
+    """Return the size that makes a claim worth saying; degrees are of a turn of 360."""
+    period = evidence.orientation.period if evidence.orientation is not None else None
+    return claim.worth * (period or 360) / 360 if claim.unit == "degrees" else claim.worth
+
+
+def _in_joint_space(evidence: Evidence, seed: int) -> dict[str, Judgment]:
+    """Return the judgments on the claims about a space, in the joint space."""
+    if evidence.both is None:
+        return {}
+    joint = replace(evidence, crop=evidence.both, window=evidence.both)
+    claims = [claim for claim in CLAIMS if claim.space is not None]
+    judged = correct([_judged(claim, joint, seed) for claim in claims])
+    return {claim.key: one for claim, one in zip(claims, judged, strict=True)}
+
+
+def _of_labels(claim: Claim, evidence: Evidence, seed: int) -> dict[str, Judgment]:
+    """Return the judgments on the objects of each label that is in enough photos or groups for a verdict."""
+    held = evidence.crop
+    if held is None:
+        return {}
+    names, judged = [], []
+    for name, one in _by_label(held):
+        of_label = _judged(claim, replace(evidence, crop=one), seed)
+        if of_label.estimate is not None and of_label.estimate.groups >= FEWEST:
+            names.append(name)
+            judged.append(of_label)
+    return dict(zip(names, correct(judged), strict=True))
+
+
+def _by_label(held: SpaceWithObjects) -> Iterator[tuple[str, SpaceWithObjects]]:
+    """Yield each label of several with its objects."""
+    labels = sorted(set(held.objects.label.tolist()))
+    for label in labels if len(labels) > 1 else ():
+        rows = np.flatnonzero(held.objects.label == label)
+        yield str(label), SpaceWithObjects(held.space.take(rows), held.objects.take(rows))
+
+
+def _one_cell_each(evidence: Evidence) -> str:
+    """Return why a prediction falls only with its own cell, where that is how the network is built."""
+    photos = require(evidence.occlusions)
+    if not all(photo.own_cell_only for photo in photos):
+        return ""
+    return (
+        "only single cells are read after this layer, so no window elsewhere can remove a prediction; "
+        "measured is how often no other cell or head predicts the object too"
+    )
+
+
+def _own_labels(evidence: Evidence) -> str:
+    """Return why windows hold the label, where the detector that made them gave it."""
+    held = require(evidence.window)
+    if not _detected_by(held.objects, held.space.recipe.model):
+        return ""
+    return "the labels are the detector's own predictions from these windows; annotated labels would test it"
+
+
+def _detected_by(objects: Objects, model: str) -> bool:
+    """Return whether a detector of this name found the objects: a source is its name, @ and a digest."""
+    return all(source.startswith(f"{model}@") for source in set(objects.source.tolist()))
 
 
 CLAIMS = (
@@ -140,7 +228,11 @@ CLAIMS = (
         "III, orientation",
         f"mean angle between an object and its {K} nearest of the same label, crop space, degrees",
         -1,
+        15,
+        "degrees",
         orientation_agrees,
+        space="crop",
+        by_label=True,
     ),
     Claim(
         "opposite",
@@ -148,7 +240,11 @@ CLAIMS = (
         "III, orientation",
         "share of views whose farthest view is an opposite one, crop space",
         1,
+        0.1,
+        "share",
         opposite_is_farthest,
+        space="crop",
+        by_label=True,
     ),
     Claim(
         "color first",
@@ -156,7 +252,10 @@ CLAIMS = (
         "III, orientation",
         f"agreement of the {K} nearest in style less that in orientation, 0 chance, 1 full, crop space",
         1,
+        0.1,
+        "share",
         style_before_orientation,
+        space="crop",
     ),
     Claim(
         "sub-class",
@@ -164,7 +263,10 @@ CLAIMS = (
         "III, sub-classes",
         f"share of the {K} nearest of the same label that have the same style, crop space",
         1,
+        0.1,
+        "share",
         style_agrees,
+        space="crop",
     ),
     Claim(
         "own cell",
@@ -173,7 +275,10 @@ CLAIMS = (
         f"share of predictions that vanish when the {WINDOW} x {WINDOW} cells around their own are zeroed; "
         "chance: other windows of that size",
         1,
+        0.5,
+        "share",
         own_cell_counts,
+        by_construction=_one_cell_each,
     ),
     Claim(
         "classes",
@@ -181,7 +286,11 @@ CLAIMS = (
         "IV, semantics",
         f"share of the {K} nearest that have the same label, window space",
         1,
+        0.1,
+        "share",
         labels_separate,
+        space="window",
+        by_construction=_own_labels,
     ),
     Claim(
         "on chair",
@@ -189,7 +298,10 @@ CLAIMS = (
         "IV, context",
         f"share of the {K} nearest people that are on a chair, for people on chairs, window space",
         1,
+        0.1,
+        "share",
         on_chairs,
+        space="window",
     ),
     Claim(
         "not beside",
@@ -197,7 +309,10 @@ CLAIMS = (
         "IV, context",
         "the same share less that for people beside a chair, window space",
         1,
+        0.1,
+        "share",
         on_not_beside,
+        space="window",
     ),
     Claim(
         "look-alikes",
@@ -205,30 +320,40 @@ CLAIMS = (
         "IV, semantics",
         "share of nearest objects of another label that have the same style, window space",
         1,
+        0.1,
+        "share",
         look_alikes,
+        space="window",
     ),
     Claim(
         "location",
         "The first two components of a moved object's windows hold its position.",
         "IV, location",
-        "held-out R² of the box's left and top edge from the first two components, the worse of both",
+        "held-out R² of the box's left and top edge from two components, mean over both and objects",
         1,
+        0.5,
+        "R²",
         place_in_two,
     ),
     Claim(
         "place, not phase",
         "What the first two components hold is the position in the picture (not that within a cell).",
         "IV, location",
-        "the same R²; in the place of chance, that of the position within the cell, the better of both",
+        "the same R²; in the place of chance, that of the position within the cell, across and down",
         1,
+        0.1,
+        "R²",
         place_beside_phase,
     ),
     Claim(
         "t-SNE",
         "In a t-SNE map of the moved object near places gather.",
         "IV, location",
-        f"pixels between an object and its {K} nearest in the map, the worse of across and down",
+        f"difference of position between a picture and its {K} nearest in the map, as a share of that of all "
+        "pictures, over objects",
         -1,
+        0.5,
+        "share",
         groups_in_tsne,
     ),
 )

@@ -20,7 +20,6 @@ from objectspace.analyses.statistics import (
     Estimate,
     bootstrap,
     estimate_mean,
-    p_value,
     permutations,
     ratio,
 )
@@ -188,8 +187,9 @@ class _Company:
         for rows in permutations(self.groups, PERMUTATIONS, seed=seed):
             on, moved = self.on[rows], chosen[rows]
             null.append((self._shares(on) - self._random(on))[moved].mean() if moved.any() else 0.0)
-        p = p_value(gain, np.array(null))
-        return estimate_mean(self.values[chosen], random[chosen], self.groups.group[chosen], p=p, seed=seed)
+        group = self.groups.group[chosen]
+        share = estimate_mean(self.values[chosen], random[chosen], group, seed=seed)
+        return share.tested(gain, np.array(null))
 
     def difference(self, seed: int) -> Estimate:
         """Return the share of people on chairs minus that of people beside one."""
@@ -209,8 +209,9 @@ class _Company:
         group = self.groups.group[rows]
         (low, high), excess = bootstrap(np.hstack([own, pooled]), group, statistics, seed=seed)
         value, chance = float(_gap(own.sum(0))), float(_gap(pooled.sum(0)))
-        p, image_count = p_value(value, np.array(null)), len(np.unique(group))
-        return Estimate(value, chance, low, high, len(rows), image_count, p, excess)
+        image_count = len(np.unique(group))
+        gap = Estimate(value, chance, low, high, len(rows), image_count, excess=excess)
+        return gap.tested(value, np.array(null))
 
     def _parts(self, on: Bool, beside: Bool) -> Matrix:
         """Return each person's part (n, 4) of the sums of :func:`_gap`."""

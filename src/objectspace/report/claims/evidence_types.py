@@ -18,6 +18,9 @@ from objectspace.objects.records import Objects
 #: Nearest neighbors of a claim, as in the paper's figures, and cells a side of the window that it settles on.
 K, WINDOW = 5, 3
 
+#: Permutations of a claim's test: p goes down to 0.002, which leaves room for a correction over all claims.
+PERMUTED = 999
+
 Value = TypeVar("Value")
 
 
@@ -51,15 +54,28 @@ class SpaceWithObjects:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CellShares:
-    """For each of the p predictions of a photo, the share of windows under which it disappears.
+class ZeroedPhoto:
+    """What happens to the p predictions of a photo when each window of a map is zeroed.
 
-    own: (p,) float64, of the windows around its own cell; other: (p,) float64, of windows without that cell,
-    NaN where one window covers the whole map
+    gone: (rows, columns, p) bool, which disappear under the window whose first cell is there
+    cell: (p, 2) int64, row and column of the map's cell that made each prediction
+    size: cells a side of a window
+    own_cell_only: whether a score can only change where its own cell is covered
     """
 
-    own: NDArray[np.float64]
-    other: NDArray[np.float64]
+    gone: NDArray[np.bool_]
+    cell: NDArray[np.int64]
+    size: int
+    own_cell_only: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MovedObject:
+    """The windows of one object at many positions, by principal components and by t-SNE."""
+
+    label: str
+    pca: Projection
+    tsne: Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +90,23 @@ class Column:
 class Evidence:
     """The evidence that claims are tested with; None or Missing for a part that is not there.
 
-    crop, window: a space of each route
+    crop, window: a space of each route; both: the joint space of the two routes
     orientation: the column of the direction an object faces, with its period
     style: the column of an object's sort within its label (its color, its breed)
     group: the column whose equal values are never neighbors (one apple in many images); objects of one image
         never are either
-    occlusions: shares for each image whose layer before a head was zeroed window by window
-    moved: the windows of one object at many positions, by PCA and by t-SNE
+    occlusions: the photos whose layer before a head was zeroed window by window
+    moved: objects that were shown at many positions
     """
 
     crop: SpaceWithObjects | None = None
     window: SpaceWithObjects | None = None
+    both: SpaceWithObjects | None = None
     orientation: Column | None = None
     style: Column | None = None
     group: str | None = None
-    occlusions: Sequence[CellShares] | Missing = Missing("no photo was occluded")
-    moved: tuple[Projection, Projection] | Missing = Missing("no object was moved about")
+    occlusions: Sequence[ZeroedPhoto] | Missing = Missing("no photo was occluded")
+    moved: Sequence[MovedObject] | Missing = Missing("no object was moved about")
 
 
 def within_labels(held: SpaceWithObjects, column: Column, group: str | None) -> AlignedSample:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.factor_values import random_agreement
-from objectspace.analyses.factors import AlignedSample, FactorSpec, align, measure_neighbors
+from objectspace.analyses.factor_values import Factor, factor_column, random_agreement
+from objectspace.analyses.factors import AlignedSample, FactorSpec, align
 from objectspace.analyses.groups import Codes, codes
-from objectspace.analyses.statistics import Estimate, estimate_mean, p_value, permutations
+from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_in_other_classes
+from objectspace.analyses.statistics import Estimate, estimate_mean, permutations
 from objectspace.errors import InputError
-from objectspace.neighbors import ExactIndex
+from objectspace.objects.records import known_values
 from objectspace.report.claims.chairs import measure_chairs
 from objectspace.report.claims.evidence_types import (
+    PERMUTED,
     Column,
     Evidence,
     K,
@@ -21,8 +25,9 @@ from objectspace.report.claims.evidence_types import (
     require,
     within_labels,
 )
+from objectspace.report.claims.sign_flips import sign_flips
 
-PERMUTED = 199
+Float64 = NDArray[np.float64]
 
 
 def _crop(evidence: Evidence) -> SpaceWithObjects:
@@ -68,76 +73,88 @@ def opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
 
 
 def style_before_orientation(evidence: Evidence, seed: int) -> Estimate:
-    """Return the agreement of neighbors in style minus that in orientation: 0 is chance, 1 full agreement."""
-    held, style = _crop(evidence), _style(evidence)
+    """Return the agreement of neighbors in style minus that in orientation: 0 is chance, 1 full agreement.
+
+    Two tests must agree, and p is the larger one: style and orientation, permuted together (that neighbors
+    hold neither), and the signs of the groups' differences (that they hold both alike).
+    """
+    style, orientation = _style(evidence), _orientation(evidence)
+    held = _with_known(_crop(evidence), (style, orientation))
     # One group for both, so that both are computed on the same neighbors.
     group = group_unless(evidence, style)
-    gains = [_gains(within_labels(held, column, group), seed) for column in (style, _orientation(evidence))]
-    ids, first, second = np.intersect1d(gains[0][0], gains[1][0], return_indices=True)
-    if not len(ids):
-        raise InputError("no object has both a style and an orientation")
-    difference = gains[0][1][first] - gains[1][1][second]
-    return estimate_mean(difference, np.zeros(len(ids)), gains[0][2][first], seed=seed)
+    samples = [within_labels(held, column, group) for column in (style, orientation)]
+    near = samples[0].neighbors(K)
+
+    def lead(rows: Codes) -> Float64:
+        """Return each object's difference when it takes the values of these rows."""
+        of_style, of_orientation = (_gains(near, one, one.factor.values[rows]) for one in samples)
+        return of_style - of_orientation
+
+    groups = samples[0].groups
+    own = lead(np.arange(len(groups)))
+    drawn = permutations(groups, PERMUTED, values=samples[1].factor.values, seed=seed)
+    null = np.array([float(lead(rows).mean()) for rows in drawn])
+    found = estimate_mean(own, np.zeros(len(own)), groups.group, seed=seed)
+    tests = found.tested(float(own.mean()), null), found.tested(*sign_flips(own, groups.group, seed=seed))
+    return max(tests, key=lambda one: one.p or 0.0)
 
 
-def _gains(sample: AlignedSample, seed: int) -> tuple[NDArray[np.str_], NDArray[np.float64], Codes]:
-    """Return ids, each object's agreement scaled to 0 at chance and 1 at full agreement, and groups."""
-    values = sample.agreement(sample.neighbors(K), permuted=1, seed=seed).values
-    chance = random_agreement(sample.factor, sample.factor.values, sample.groups)
-    full = 1.0 if sample.factor.kind == "categorical" else 0.0
-    room = full - chance
+def _with_known(held: SpaceWithObjects, columns: Sequence[Column]) -> SpaceWithObjects:
+    """Return the objects for which all of the columns are known."""
+    known = [known_values(factor_column(held.objects, column.name)) for column in columns]
+    rows = np.flatnonzero(np.logical_and.reduce(known))
+    if not len(rows):
+        raise InputError(f"no object has both a {columns[0].name} and a {columns[1].name}")
+    return SpaceWithObjects(held.space.take(rows), held.objects.take(rows))
+
+
+def _gains(near: NearestNeighbors, sample: AlignedSample, values: Float64) -> Float64:
+    """Return each object's agreement (n,) scaled to 0 at chance and 1 at full agreement."""
+    factor: Factor = sample.factor
+    found = near.mean(factor.compare(values[near.query], values[near.neighbor]))
+    chance = random_agreement(factor, values, sample.groups)
+    room = (1.0 if factor.kind == "categorical" else 0.0) - chance
     # Where all candidates agree already, none can agree more.
-    gain = np.divide(values - chance, room, out=np.zeros_like(room), where=np.abs(room) > 1e-12)
-    return sample.ids, gain, sample.groups.group
+    gain: Float64 = np.divide(found - chance, room, out=np.zeros_like(room), where=np.abs(room) > 1e-12)
+    return gain
 
 
 def labels_separate(evidence: Evidence, seed: int) -> Estimate:
     """Return the share of the nearest windows that have the same label."""
     held = _window(evidence)
-    spec = FactorSpec("label", group=evidence.group)
-    return measure_neighbors(held.space, held.objects, spec, k=K, seed=seed).overall
+    sample = align(held.space, held.objects, FactorSpec("label", group=evidence.group))
+    return sample.agreement(sample.neighbors(K), permuted=PERMUTED, seed=seed).overall
 
 
 def look_alikes(evidence: Evidence, seed: int) -> Estimate:
-    """Return how often the nearest object of another label has the same style; chance: any such object."""
+    """Return how often the nearest object of another label has the same style; chance: any such object.
+
+    Of objects that are equally near each counts for its part.
+    """
     held, column = _window(evidence), _style(evidence)
     spec = FactorSpec(column.name, categorical=True, group=group_unless(evidence, column))
     sample = align(held.space, held.objects, spec)
     style, group, label = sample.factor.values, sample.groups.group, codes(sample.labels.astype(str))
-    near = _nearest_of_another_label(sample, label)
-    there = near >= 0
+    near = find_in_other_classes(sample.searched, sample.ids, sample.groups, label, k=1, metric="euclidean")
+    there = np.bincount(near.query, minlength=len(label)) > 0
     if not there.any():
         raise InputError("the window space holds one label only")
 
-    def agreement(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        same = (values[there] == values[near[there]]).astype(np.float64)
+    def agreement(values: Float64) -> tuple[Float64, Float64]:
+        alike = np.where(values[near.query] == values[near.neighbor], near.weight, 0.0)
+        same = np.bincount(near.query, alike, len(label)).astype(np.float64)[there]
         return same, _chance_of_another_label(values, label, group)[there]
 
     same, chance = agreement(style)
     drawn = (agreement(style[rows]) for rows in permutations(sample.groups, PERMUTED, seed=seed))
     null = np.array([float((one - random).mean()) for one, random in drawn])
-    p = p_value(float((same - chance).mean()), null)
-    return estimate_mean(same, chance, group[there], p=p, seed=seed)
+    return estimate_mean(same, chance, group[there], seed=seed).tested(float((same - chance).mean()), null)
 
 
-def _nearest_of_another_label(sample: AlignedSample, label: Codes) -> Codes:
-    """Return the nearest object (n,) of another label and group, -1 where there is none."""
-    group = sample.groups.group
-    found = np.full(len(label), -1, np.int64)
-    for one in range(int(label.max()) + 1):
-        own, others = np.flatnonzero(label == one), np.flatnonzero(label != one)
-        if not len(others):
-            continue
-        index = ExactIndex(sample.vectors[others], sample.ids[others], groups=group[others])
-        near = index.nearest(sample.vectors[own], k=1, query_groups=group[own]).index[:, 0]
-        found[own] = np.where(near >= 0, others[near], -1)
-    return found
-
-
-def _chance_of_another_label(values: NDArray[np.float64], label: Codes, group: Codes) -> NDArray[np.float64]:
+def _chance_of_another_label(values: Float64, label: Codes, group: Codes) -> Float64:
     """Return the share (n,) of the objects of another label and group that have each object's value."""
 
-    def count(*columns: NDArray[np.float64] | Codes) -> NDArray[np.float64]:
+    def count(*columns: Float64 | Codes) -> Float64:
         """Return how many objects have each object's combination of these columns."""
         number = np.zeros(len(label), np.int64)
         for column in columns:
