@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import timm
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from objectspace.files import file_sha256
 from objectspace.models.catalogue import EFFICIENTNET_LITE0
+from objectspace.models.encoders.folding import fold_batch_norms
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.weights import fetch, fill, load_state_dict
 
@@ -25,7 +29,7 @@ def load_efficientnet_lite0(weights: Path | str | None, device: str, precision: 
     tensors = _renamed(load_state_dict(path), network)
     fill(network, tensors, path, "the encoder", without=("classifier",))
     return NetworkEncoder(
-        network,
+        _with_wide_kernels(fold_batch_norms(network)),
         _PREPROCESSING,
         name="efficientnet-lite0",
         weights=file_sha256(path),
@@ -41,3 +45,36 @@ def _renamed(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor
     if len(tensors) != len(names) or not all(name.startswith("_") for name in tensors):
         return tensors
     return dict(zip(names, tensors.values(), strict=True))
+
+
+def _with_wide_kernels(network: nn.Module) -> nn.Module:
+    """Replace TensorFlow's padding before each convolution of stride 2 by a wider kernel, in place.
+
+    That padding has one more row and column at the end than at the beginning, which torch can only do by a
+    copy of the map. The same sums: a kernel with one row and column of zeros before its own, on a map padded
+    alike on all sides. Maps must have even sides there, as all have of an input whose sides are multiples of
+    the network's stride.
+    """
+    for parent, name, same in list(_same_convolutions(network)):
+        kernel = same.kernel_size[0]
+        wide = nn.Conv2d(
+            same.in_channels,
+            same.out_channels,
+            kernel + 1,
+            stride=2,
+            padding=kernel // 2,
+            groups=same.groups,
+            bias=same.bias is not None,
+        )
+        wide.weight = nn.Parameter(pad(same.weight, (1, 0, 1, 0)), requires_grad=False)
+        wide.bias = same.bias
+        setattr(parent, name, wide)
+    return network
+
+
+def _same_convolutions(network: nn.Module) -> Iterator[tuple[nn.Module, str, Conv2dSame]]:
+    """Yield each convolution that pads as TensorFlow does, with its parent and its name there."""
+    for parent in network.modules():
+        for name, child in parent.named_children():
+            if isinstance(child, Conv2dSame):
+                yield parent, name, child
