@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from end_to_end import report, run_flow
 from torchvision.models import resnet50
 
+from end_to_end import report, run_flow
 from objectspace.embeddings.crops import CropPolicy, cut_crops
 from objectspace.images import Image, find_images, read_image
 from objectspace.models.detectors import Detector, load_detector
