@@ -54,7 +54,7 @@ def test_batches_run_on_from_image_to_image() -> None:
 
 
 class Threads(nn.Module):
-    """A crop's mean color; keeps each pass's thread, and lets the first pass of a job end after the second."""
+    """A crop's mean color; keeps each pass's thread, and lets the first pass end after the second."""
 
     def __init__(self) -> None:
         super().__init__()
