@@ -41,6 +41,7 @@ from objectspace.objects.labels import read_names
 from objectspace.objects.records import Objects
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.stages import cut, decode, encode, find, read_image_file
+from objectspace.threads import compute_ahead
 
 CROPS = 32
 
@@ -95,7 +96,7 @@ def crop_route(photos: list[Path], encoder: Encoder, real: Path, rounds: int) ->
     return {
         "figure": "crop route: encoder alone / flow",
         "objects": len(crops),
-        **shares({"flow": lambda: run_flow(photos, flow), "alone": lambda: encoder.embed(crops)}, rounds),
+        **shares({"flow": lambda: run_flow(photos, flow), "alone": lambda: embed(crops, encoder)}, rounds),
         "target": 0.7,
     }
 
@@ -107,9 +108,9 @@ def both_routes(photos: list[Path], encoder: Encoder, detector: Detector, rounds
     inputs = [detector.prepare(image) for image in images]
 
     def alone() -> None:
-        for one in inputs:
-            detector.run([one])
-        encoder.embed(crops)
+        for _ in compute_ahead(inputs, lambda one: detector.run([one])):
+            pass
+        embed(crops, encoder)
 
     flow = Job(detector=detector, encoder=encoder)
     return {
@@ -128,6 +129,15 @@ def crops_of(images: list[Image], found: list[Objects], encoder: Encoder) -> np.
         for image, objects in zip(images, found, strict=True)
     ]
     return np.concatenate(cut)
+
+
+def embed(crops: np.ndarray, encoder: Encoder) -> None:
+    """The passes of an encoder, side by side and a core each, as they are fastest here."""
+    batches = [
+        crops[start : start + encoder.batch_size] for start in range(0, len(crops), encoder.batch_size)
+    ]
+    for _ in compute_ahead(batches, encoder.embed):
+        pass
 
 
 def shares(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
