@@ -14,6 +14,7 @@ from objectspace.files import file_sha256
 from objectspace.models.catalogue import EFFICIENTNET_LITE0
 from objectspace.models.encoders.folding import fold_batch_norms
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
+from objectspace.models.precision import resolve_device
 from objectspace.models.weights import fetch, fill, load_state_dict
 
 _PREPROCESSING = Preprocessing(size=224, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), interpolation="bicubic")
@@ -28,8 +29,11 @@ def load_efficientnet_lite0(weights: Path | str | None, device: str, precision: 
     network: nn.Module = timm.create_model("tf_efficientnet_lite0", num_classes=0, pretrained=False)
     tensors = _renamed(load_state_dict(path), network)
     fill(network, tensors, path, "the encoder", without=("classifier",))
+    fold_batch_norms(network)
+    if resolve_device(device).type == "cpu":  # kernels of even sides were not timed on a GPU
+        _widen_kernels(network)
     return NetworkEncoder(
-        _with_wide_kernels(fold_batch_norms(network)),
+        network,
         _PREPROCESSING,
         name="efficientnet-lite0",
         weights=file_sha256(path),
@@ -47,7 +51,7 @@ def _renamed(tensors: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor
     return dict(zip(names, tensors.values(), strict=True))
 
 
-def _with_wide_kernels(network: nn.Module) -> nn.Module:
+def _widen_kernels(network: nn.Module) -> None:
     """Replace TensorFlow's padding before each convolution of stride 2 by a wider kernel, in place.
 
     That padding has one more row and column at the end than at the beginning, which torch can only do by a
@@ -69,7 +73,6 @@ def _with_wide_kernels(network: nn.Module) -> nn.Module:
         wide.weight = nn.Parameter(pad(same.weight, (1, 0, 1, 0)), requires_grad=False)
         wide.bias = same.bias
         setattr(parent, name, wide)
-    return network
 
 
 def _same_convolutions(network: nn.Module) -> Iterator[tuple[nn.Module, str, Conv2dSame]]:
