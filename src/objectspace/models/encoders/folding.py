@@ -20,14 +20,14 @@ def fold_batch_norms(network: Network) -> Network:
     """
     network.eval()
     for parent in list(network.modules()):
-        before = ""
+        before: tuple[str, nn.Conv2d] | None = None
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.Conv2d):
-                before = name
+                before = name, child
             elif isinstance(child, nn.BatchNorm2d):
-                if not before:
+                if before is None:
                     raise TypeError(f"the batch norm {name} follows no convolution in its module")
-                setattr(parent, before, fuse_conv_bn_eval(parent.get_submodule(before), child))
+                setattr(parent, before[0], fuse_conv_bn_eval(before[1], child))
                 setattr(parent, name, getattr(child, "act", nn.Identity()))
-                before = ""
+                before = None
     return network
