@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import timm
-from timm.layers import Conv2dSame
+from timm.layers.conv2d_same import Conv2dSame
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
