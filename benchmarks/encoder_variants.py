@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
-from objectspace.models.encoders.resnet import fold_batch_norms
+from objectspace.models.encoders.folding import fold_batch_norms
 from objectspace.models.weights import fill, load_state_dict
 
 Run = Callable[[Tensor], np.ndarray]

@@ -58,8 +58,8 @@ from objectspace.models.darknet.network import load_network
 from objectspace.models.detectors.darknet_models import DarknetDetector
 from objectspace.models.device_decoding import DeviceJpegDecoder, jpeg_size
 from objectspace.models.device_inputs import lay_on_device
+from objectspace.models.encoders.folding import fold_batch_norms
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
-from objectspace.models.encoders.resnet import fold_batch_norms
 from objectspace.models.precision import resolve_device, resolve_precision, torch_dtype
 from objectspace.models.transfers import Download, Transfers, prompt_threads, staged
 from objectspace.objects.boxes import Frame

@@ -19,6 +19,7 @@ from objectspace.threads import (
     SharedContext,
     compute_ahead,
     core_count,
+    one_core_threads,
     run_side_by_side,
     work_ahead,
     worker_count,
@@ -161,6 +162,31 @@ def five_torch_threads() -> Iterator[None]:
 def test_torch_computes_in_one_thread_meanwhile_and_in_all_afterwards() -> None:
     assert list(compute_ahead(range(3), lambda _: torch.get_num_threads())) == [1, 1, 1]
     assert torch_threads() == 5
+
+
+@pytest.mark.usefixtures("five_torch_threads")
+def test_threads_of_one_core_compute_with_one_and_give_torch_its_threads_back() -> None:
+    with one_core_threads() as threads:
+        assert threads.submit(torch.get_num_threads).result() == 1
+    assert torch_threads() == 5
+
+
+def test_threads_of_one_core_drop_what_has_not_begun_when_the_block_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("objectspace.threads.core_count", lambda: 1)
+    begun, go = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        go.wait()
+
+    with one_core_threads() as pool:
+        running, waiting = pool.submit(wait), pool.submit(wait)
+        begun.wait()
+        threading.Timer(0.05, go.set).start()
+    assert running.done()
+    assert waiting.cancelled()
 
 
 @pytest.mark.usefixtures("five_torch_threads")

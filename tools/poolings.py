@@ -54,7 +54,7 @@ def main(real: Path, folder: Path) -> None:
         (apples / "photos", {"annotations": masks, "factors": factors}, APPLES),
     ):
         store = folder / f"{photos.name}.osp"
-        jobs = routes(real / "weights", given)
+        jobs = [job.load() for job in routes(real / "weights", given)]
         for job in jobs:
             report = index(find_images([photos]), store, job)
             print(f"{photos}: {report.objects} objects, {report.seconds:.0f} s", file=sys.stderr)

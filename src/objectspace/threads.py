@@ -80,6 +80,22 @@ def compute_ahead(
         )
 
 
+@contextmanager
+def one_core_threads() -> Iterator[ThreadPoolExecutor]:
+    """Give a pool of a thread for each core, in which torch uses one core each.
+
+    At the end of the block what has not begun is dropped, and the threads have ended.
+    """
+    with _TORCH_DEFAULT_KEPT.held():
+        pool = ThreadPoolExecutor(
+            core_count(), thread_name_prefix="one core", initializer=use_one_torch_thread
+        )
+        try:
+            yield pool
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
 def run_side_by_side(work: Callable[[Item], object], parts: Sequence[Item]) -> None:
     """Call ``work`` on every part, one core each, and raise what it raises."""
     with BLAS_IN_ONE_THREAD.held():

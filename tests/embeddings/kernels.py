@@ -50,7 +50,9 @@ def run_in_interpreter(file: str, words: str = "") -> None:
     assert run.returncode == 0, run.stdout[-2000:]
 
 
-def mean_color_network(batch_size: int, network: nn.Module | None = None) -> NetworkEncoder:
+def mean_color_network(
+    batch_size: int, network: nn.Module | None = None, device: str = DEVICE.type
+) -> NetworkEncoder:
     """A transparent encoder: a crop's mean color, in [0, 1], or what a network makes of a crop of 8 x 8."""
     return NetworkEncoder(
         network or nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
@@ -58,7 +60,7 @@ def mean_color_network(batch_size: int, network: nn.Module | None = None) -> Net
         name="mean color",
         weights="f" * 64,
         tap="",
-        device=DEVICE.type,
+        device=device,
         precision="float32",
         batch_size=batch_size,
     )

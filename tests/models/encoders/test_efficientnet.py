@@ -12,6 +12,7 @@ import torch
 from objectspace.errors import WeightsError
 from objectspace.models.encoders import load_encoder
 from objectspace.models.encoders.encoder_maps import load_encoder_map
+from objectspace.models.encoders.network_encoder import NetworkEncoder
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,24 @@ def test_vectors_are_those_of_timms_network(network: torch.nn.Module, weights: P
     with torch.inference_mode():
         expected = network.forward_features(inputs).mean((2, 3)).numpy()
     np.testing.assert_allclose(encoder.embed(crops), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_its_map_is_that_of_timms_network(network: torch.nn.Module, weights: Path) -> None:
+    source = load_encoder_map("efficientnet-lite0", weights=weights, precision="float32")
+    pixels = np.random.default_rng(2).integers(0, 256, (1, 672, 672, 3), np.uint8)
+    inputs = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+    with torch.inference_mode():
+        (expected,) = network.forward_intermediates(inputs, indices=1, norm=True, intermediates_only=True)
+    (head,) = source.heads
+    found = source.run(pixels).maps[head.layer]
+    assert (found - expected).norm() < 1e-4 * expected.norm()
+
+
+def test_nothing_but_convolutions_and_activations_is_left_of_a_block(weights: Path) -> None:
+    encoder = load_encoder("efficientnet-lite0", weights=weights, precision="float32")
+    assert isinstance(encoder, NetworkEncoder)
+    kinds = {type(module) for module in encoder.network.blocks[1][0].children()}
+    assert kinds == {torch.nn.Conv2d, torch.nn.ReLU6, torch.nn.Identity}
 
 
 def test_timms_own_names_are_read_too(network: torch.nn.Module, weights: Path, tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from torchvision.models import resnet50
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
 from objectspace.files import file_sha256
 from objectspace.models.encoders import load_encoder, resnet, timm_models
+from objectspace.models.encoders.folding import fold_batch_norms
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
-from objectspace.models.encoders.resnet import fold_batch_norms
 from objectspace.models.weights import state_dict_sha256
 
 SMALL = "test_resnet"  # 0.4 M parameters, 160 x 160, 96 numbers
@@ -239,6 +239,12 @@ def test_folding_leaves_no_batch_norm_and_changes_nothing(unfolded: nn.Module):
     inputs = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert relative_difference(folded(inputs).numpy(), unfolded(inputs).numpy()) < 1e-5
+
+
+def test_a_batch_norm_before_the_convolutions_is_not_folded():
+    network = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1))
+    with pytest.raises(TypeError, match="the batch norm 0 follows no convolution"):
+        fold_batch_norms(network)
 
 
 def relative_difference(vectors: np.ndarray, expected: np.ndarray) -> float:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
 
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models import resnet50
 
 from objectspace.files import file_sha256
 from objectspace.models.catalogue import RESNET50_IMAGENET
+from objectspace.models.encoders.folding import fold_batch_norms
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.weights import fetch, fill, load_state_dict
-
-Network = TypeVar("Network", bound=nn.Module)
 
 _PREPROCESSING = Preprocessing(
     size=224, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), interpolation="bilinear"
@@ -45,28 +42,3 @@ def residual_encoder(
         device=device,
         precision=precision,
     )
-
-
-def fold_batch_norms(network: Network) -> Network:
-    """Fold each batch norm into the convolution before it, in place.
-
-    They are found by torchvision's names: ``bn1`` follows ``conv1``, and in a ``downsample`` 1 follows 0. The
-    function stays the same up to rounding, and the pass over memory that each batch norm costs is saved.
-    """
-    network.eval()
-    for module in list(network.modules()):
-        for name, child in list(module.named_children()):
-            if name.startswith("bn"):
-                _fold(module, name.replace("bn", "conv"), name)
-            elif name == "downsample":
-                _fold(child, "0", "1")
-    return network
-
-
-def _fold(parent: nn.Module, convolution: str, norm: str) -> None:
-    before, after = parent.get_submodule(convolution), parent.get_submodule(norm)
-    if not (isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d)):
-        raise TypeError(f"{convolution} and {norm} are no convolution with its batch norm")
-    folded = fuse_conv_bn_eval(before, after)
-    setattr(parent, convolution, folded)
-    setattr(parent, norm, nn.Identity())
