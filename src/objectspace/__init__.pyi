@@ -104,6 +104,9 @@ from objectspace.search import Answer as Answer
 from objectspace.search import Queries as Queries
 from objectspace.search import SpaceSearch as SpaceSearch
 from objectspace.search import choose_targets as choose_targets
+from objectspace.search.audit import audit as audit
+from objectspace.search.audit.lists import Audit as Audit
+from objectspace.search.audit.lists import AuditList as AuditList
 from objectspace.search.queries.images import query_image as query_image
 from objectspace.search.queries.joint import joint_queries as joint_queries
 from objectspace.search.queries.points import query_point as query_point
