@@ -34,6 +34,7 @@ from objectspace.errors import StoreVersionError as StoreVersionError
 from objectspace.errors import WeightsError as WeightsError
 from objectspace.export import Exported as Exported
 from objectspace.export import export_store as export_store
+from objectspace.figures.audit import draw_audit as draw_audit
 from objectspace.figures.comparison import draw_comparison as draw_comparison
 from objectspace.figures.context import draw_context as draw_context
 from objectspace.figures.context_crops import ViewedObject as ViewedObject
