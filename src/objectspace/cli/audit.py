@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,7 +76,9 @@ def audit(
     if select is not None:
         check_selection_name(select)
     opened = open_store(store)
-    with progress_bars({"plant": 0}, shown=not (quiet or as_json)) as advance:
+    with progress_bars(
+        {"plant": _photos(opened, wanted, uncalibrated)}, shown=not (quiet or as_json)
+    ) as advance:
         made = make_audit(
             opened,
             space=space,
@@ -83,7 +87,7 @@ def audit(
             uncalibrated=uncalibrated,
             device=device or "cpu",
             seed=seed,
-            progress=lambda pictures: advance("plant", pictures),
+            progress=partial(advance, "plant"),
         )
     if csv is not None:
         write_csv(made, csv)
@@ -99,6 +103,14 @@ def audit(
         _print_audit(made, split is None and only is None)
         if selected is not None:
             typer.echo(f"selection {selected['name']}: {counted(selected['objects'], 'object')}")
+
+
+def _photos(store: Store, wanted: Collection[str], uncalibrated: bool) -> int:
+    """Return in how many photos cases are planted, at most: once for copies, once for strangers."""
+    from objectspace.search.audit.planting import OBJECTS
+
+    passes = (not {"duplicates", "leaks"}.isdisjoint(wanted)) + ("outliers" in wanted)
+    return 0 if uncalibrated else passes * min(OBJECTS, len(store.images()))
 
 
 def _select(store: Store, made: Audit, name: str) -> dict[str, Any]:
@@ -129,7 +141,9 @@ def _print_audit(made: Audit, no_split: bool) -> None:
 
 def _print_list(one: AuditList) -> None:
     if one.calibration is None or one.threshold is None or one.listed is None:
-        typer.echo(f"{one.name}: {counted(len(one), 'object')} ranked, not calibrated: nothing says how good it is")
+        typer.echo(
+            f"{one.name}: {counted(len(one), 'object')} ranked, not calibrated: nothing says how good it is"
+        )
     else:
         sign = "up to" if one.score_name == "distance" else "from"
         typer.echo(
@@ -142,7 +156,10 @@ def _print_list(one: AuditList) -> None:
     shown = [row for row, _ in zip(one.rows(), one.first[:LISTED], strict=False)]
     if shown:
         names = list(shown[0])
-        print_table([name.replace("_", " ") for name in names], [[_cell(row[name]) for name in names] for row in shown])
+        print_table(
+            [name.replace("_", " ") for name in names],
+            [[_cell(row[name]) for name in names] for row in shown],
+        )
     if len(one.first) > len(shown):
         typer.echo(f"and {len(one.first) - len(shown)} more (--csv lists all)")
 

@@ -1,4 +1,4 @@
-"""The sheet of an audit: the first objects of each list, a row or two of pictures to be judged at a glance."""
+"""The sheet of an audit: the first objects of each list, as pictures to be judged at a glance."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _figures(one: AuditList) -> str:
 
 
 def calibration_text(calibration: Calibration) -> str:
-    """Return what a list finds in a line: of the planted cases, within the threshold and in the first parts."""
+    """Return in a line what a list finds of the planted cases: within its threshold, in its first parts."""
     whole = calibration.kinds[0]
     first = ", ".join(f"{share.value:.0%} in the first {part:.0%}" for part, share in whole.first.items())
     kinds = ", ".join(f"{kind.kind} {kind.found.value:.0%}" for kind in calibration.kinds[1:])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtrit
 
-from objectspace.analyses.groups import Codes, codes
+from objectspace.analyses.groups import codes
 from objectspace.analyses.statistics import finite
 
 Float64 = NDArray[np.float64]
@@ -144,13 +144,17 @@ def places(suspicion: Float64, among: Float64) -> Float64:
     return before / max(1, len(among))
 
 
-def best_threshold(planted: Float64, unplanted: Float64) -> float:
+def best_threshold(planted: Float64, unplanted: Float64, *, often_real: bool = False) -> float:
     """Return the suspicion from which on cases are listed.
 
     It is the one that errs least were :data:`ASSUMED_SHARE` of all objects such cases: where the share of the
-    planted above it, less the share of the unplanted by the odds against, is largest. Real cases among the
-    unplanted add the same to any threshold below them, and so do not move it. Between neighbors that are
-    equally good it is the middle of the widest gap. Infinite where nothing is better than no list.
+    planted above it, less the share of the unplanted by the odds against, is largest. Between neighbors that
+    are equally good it is the middle of the widest gap. Infinite where nothing is better than no list.
+
+    often_real: whether many of the unplanted may be such cases, as a store may be full of copies. Then as
+        many as look like the planted are taken out first: the share of the unplanted above a threshold over
+        that of the planted, where it is smallest and half of the planted are above (a mixture's largest
+        proportion; Scott, Blanchard and Handy, 2013), half of all objects at most.
 
     >>> best_threshold(np.array([5.0, 6.0, 7.0]), np.array([1.0, 2.0, 3.0, 6.5] + [0.0] * 60))
     4.0
@@ -160,14 +164,23 @@ def best_threshold(planted: Float64, unplanted: Float64) -> float:
     if not len(values) or not len(planted):
         return math.inf
     odds = (1 - ASSUMED_SHARE) / ASSUMED_SHARE
-    above = [len(one) - np.searchsorted(np.sort(one), values) for one in (planted, unplanted)]
-    gain = above[0] / len(planted) - odds * above[1] / max(1, len(unplanted))
+    found, alarms = (_shares_above(one, values) for one in (planted, unplanted))
+    if often_real and (half := found >= 0.5).any():
+        real = min(0.5, float((alarms[half] / found[half]).min()))
+        alarms = np.maximum(alarms - real * found, 0) / (1 - real)
+    gain = found - odds * alarms
     if gain.max() <= 0:
         return math.inf
     best = np.flatnonzero(gain >= gain.max() - 1e-12)
     below = np.where(best > 0, values[best - 1], values[best])
     widest = int(np.argmax(values[best] - below))
     return float((values[best][widest] + below[widest]) / 2)
+
+
+def _shares_above(suspicion: Float64, thresholds: Float64) -> Float64:
+    """Return the share of cases that are at least as suspicious as each threshold (t,)."""
+    below = np.searchsorted(np.sort(suspicion), thresholds, side="left")
+    return 1 - below / max(1, len(suspicion))
 
 
 def share_of(hit: NDArray[np.bool_], group: NDArray[Any]) -> Share:
@@ -193,8 +206,3 @@ def share_of(hit: NDArray[np.bool_], group: NDArray[Any]) -> Share:
     low = 0.0 if hits == 0 else float(betaincinv(hits, effective - hits + 1, 0.025))
     high = 1.0 if hits >= effective else float(betaincinv(hits + 1, effective - hits, 0.975))
     return Share(value, low, high, n)
-
-
-def group_codes(*columns: NDArray[Any]) -> Codes:
-    """Return one number for each row's group, for the rows of several columns one after another."""
-    return codes(np.concatenate(columns))

@@ -98,7 +98,11 @@ def group_copies(pairs: Pairs, preference: Codes) -> CopyGroups:
     found: list[tuple[int, int, bool, float]] = []
     count = 0
     for row in sorted(near, key=lambda row: int(preference[row])):
-        copies = [(other, far) for other, far in sorted(near[row], key=lambda one: (one[1], one[0])) if other not in taken]
+        copies = [
+            (other, far)
+            for other, far in sorted(near[row], key=lambda one: (one[1], one[0]))
+            if other not in taken
+        ]
         if row in taken or not copies:
             continue
         found.append((row, count, True, 0.0))

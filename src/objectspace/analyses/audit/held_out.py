@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,9 @@ class _Primal:
     """The normal equations of the d weights."""
 
     def __init__(self, blocks: Iterator[tuple[Codes, Float32]]) -> None:
-        gram, total, count = np.float64(0), np.float64(0), 0
+        gram: Any = 0.0
+        total: Any = 0.0
+        count = 0
         for _, block in blocks:
             gram = gram + (block.T @ block).astype(np.float64)
             total = total + block.sum(0, dtype=np.float64)
@@ -84,7 +87,8 @@ class _Primal:
 
     def weights(self, targets: Float64, blocks: Iterator[tuple[Codes, Float32]]) -> Float32:
         """Return the weights (d, t) for centered targets of the training rows."""
-        moment, start = np.float64(0), 0
+        moment: Any = 0.0
+        start = 0
         for _, block in blocks:
             moment = moment + (block - self.mean).T @ targets[start : start + len(block)]
             start += len(block)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.audit.calibration import Calibration, Planted, best_threshold, calibrate
 from objectspace.analyses.audit.held_out import HeldOutClassifier
+from objectspace.analyses.audit.logistic import LogisticModel, fit_logistic
 from objectspace.analyses.groups import Codes, codes
 from objectspace.errors import InputError
 from objectspace.neighbors import NO_NEIGHBOR, JointVectors, Neighbors
@@ -58,10 +59,10 @@ def audit_labels(
 ) -> LabelErrors:
     """Judge the labels of n objects by their nearest and by a linear classifier that did not see their group.
 
-    Two margins of the best other label over the object's own: of the logarithm of the neighbors' votes, and of
-    a ridge classifier's scores out of fold (:class:`HeldOutClassifier`). A logistic regression of both, fitted
-    to swapped labels, gives the probability that a label is wrong *if one in twenty is*. Swaps of one draw are
-    judged by what was fitted to the others.
+    Two margins of the best other label over the object's own: of the logarithm of the neighbors' votes, and
+    of a ridge classifier's scores out of fold (:class:`HeldOutClassifier`). A logistic regression of both,
+    fitted to swapped labels, gives the probability that a label is wrong *if one in twenty is*. Swaps of one
+    draw are judged by what was fitted to the others.
 
     near: the k nearest of each in other groups; group: (n,) what is held out together
     Raises InputError for fewer than two labels that are in two groups each.
@@ -80,20 +81,32 @@ def audit_labels(
     if not calibrated:
         score = sum(_ranks(column) for column in margins[row].T) / margins.shape[1]
         return LabelErrors(row, score, names[proposed[row]].astype(object), "mean_rank", None, None, None)
-    draws = [_Draw(kind, *_swap(own, judged, judge.confusions(own), kind, seed, number))
-             for number in range(DRAWS) for kind in KINDS]
+    draws = [
+        _Draw(kind, *_swap(own, judged, judge.confusions(own), kind, seed, number))
+        for number in range(DRAWS)
+        for kind in KINDS
+    ]
     judgments = [(judge.margins(draw.label)[0][row], draw) for draw in draws]
     truth = [draw.swapped[row] for draw in draws]
-    models = [_fit([m for m, d in judgments if d is not draw], [t for t, d in zip(truth, draws, strict=True) if d is not draw])
-              for draw in draws]
-    probability = _predict(_fit([m for m, _ in judgments], truth), margins[row])
+    models = [
+        _fit(
+            [m for m, d in judgments if d is not draw],
+            [t for t, d in zip(truth, draws, strict=True) if d is not draw],
+        )
+        for draw in draws
+    ]
+    probability = _fit([m for m, _ in judgments], truth).probability(margins[row])
     planted = _planted(
-        [_predict(model, m) for model, (m, _) in zip(models, judgments, strict=True)], truth, draws, group[row]
+        [model.probability(m) for model, (m, _) in zip(models, judgments, strict=True)],
+        truth,
+        draws,
+        group[row],
     )
     threshold = best_threshold(planted.suspicion, probability)
     alarms = probability >= threshold
     how = (
-        f"{SWAPPED:.0%} of the labels swapped, {DRAWS} times evenly and {DRAWS} times along the store's confusions",
+        f"{SWAPPED:.0%} of the labels swapped, {DRAWS} times evenly and {DRAWS} times along the store's "
+        "confusions",
         "where the errors would be fewest if one object in ten were such a case, by the planted and the "
         "unplanted",
     )
@@ -121,13 +134,18 @@ class _Judge:
     """The two margins of all objects, for any labels of theirs."""
 
     def __init__(
-        self, vectors: NDArray[np.float32] | JointVectors, near: Neighbors, labels: int, group: Codes, seed: int
+        self,
+        vectors: NDArray[np.float32] | JointVectors,
+        near: Neighbors,
+        labels: int,
+        group: Codes,
+        seed: int,
     ) -> None:
         self._near, self._labels = near, labels
         self._classifier = HeldOutClassifier(vectors, group, seed=seed)
 
     def margins(self, own: Codes) -> tuple[Float64, Codes]:
-        """Return the margins (n, 2) by neighbors and by the classifier, and the label (n,) proposed instead."""
+        """Return the margins (n, 2) by neighbors and by the classifier, and the label (n,) proposed."""
         votes = np.log(np.maximum(self.votes(own), _LEAST))
         scores = self._classifier.scores(np.eye(self._labels, dtype=np.float32)[own])
         both = np.stack([_margin(votes, own), _margin(scores, own)], axis=1)
@@ -146,7 +164,7 @@ class _Judge:
         return shares
 
     def confusions(self, own: Codes) -> Float64:
-        """Return the share (labels, labels) in which the neighbors of a label have the others; 0 for itself."""
+        """Return the share (labels, labels) in which a label's neighbors have the others; 0 for itself."""
         confused = np.zeros((self._labels, self._labels))
         np.add.at(confused, own, self.votes(own))
         np.fill_diagonal(confused, 0)
@@ -193,25 +211,16 @@ def _swap(
 # --------------------------------------------------------------------------------------- the probability
 
 
-def _fit(margins: list[Float64], swapped: list[NDArray[np.bool_]]) -> tuple[Float64, Float64, Float64]:
-    """Return the center, the scale and the weights of a logistic regression of margins on swaps."""
-    from sklearn.linear_model import LogisticRegression
-
-    features = np.concatenate(margins)
-    center, scale = features.mean(0), np.maximum(features.std(0), 1e-12)
-    model = LogisticRegression().fit((features - center) / scale, np.concatenate(swapped))
-    return center, scale, np.concatenate([model.intercept_, model.coef_[0]])
-
-
-def _predict(model: tuple[Float64, Float64, Float64], margins: Float64) -> Float64:
-    center, scale, weights = model
-    logit = weights[0] + (margins - center) / scale @ weights[1:]
-    probability: Float64 = 1 / (1 + np.exp(-logit))
-    return probability
+def _fit(margins: list[Float64], swapped: list[NDArray[np.bool_]]) -> LogisticModel:
+    """Return the logistic regression of margins on swaps, all draws together."""
+    return fit_logistic(np.concatenate(margins), np.concatenate(swapped))
 
 
 def _planted(
-    probability: list[Float64], truth: list[NDArray[np.bool_]], draws: list[_Draw], group: NDArray[np.str_]
+    probability: list[Float64],
+    truth: list[NDArray[np.bool_]],
+    draws: list[_Draw],
+    group: NDArray[np.str_],
 ) -> Planted:
     """Return the swapped labels of all draws; their places are those in the whole list of their draw."""
     kinds: list[str] = []

@@ -17,8 +17,8 @@ class LocalOutlierFactor:
     """The local outlier factor of Breunig et al. (*LOF: identifying density-based local outliers*, 2000).
 
     The density at an object is one over the mean distance to its k nearest, each at least as far as that
-    one's own k-th; the factor is the mean density at its neighbors over its own: about 1 inside a cloud of any
-    density, more outside. It needs only the neighbors, found once.
+    one's own k-th; the factor is the mean density at its neighbors over its own: about 1 inside a cloud of
+    any density, more outside. It needs only the neighbors, found once.
 
     near: the k nearest of each of n objects; fewer where no more are comparable
 

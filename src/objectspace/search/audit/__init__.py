@@ -1,8 +1,9 @@
-"""Audit a space: copies, outliers, suspicious labels and leaks, each list with the recall of planted cases."""
+"""Audit a space: copies, outliers, suspicious labels and leaks, each list with its recall."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +47,13 @@ def audit(
     uncalibrated: bool = False,
     device: str = "cpu",
     seed: int = 0,
-    progress: Callable[[int], None] = lambda pictures: None,
+    progress: Callable[[int], None] = lambda photos: None,
 ) -> Audit:
     """List copies, outliers, suspicious labels and leaks in a space, each calibrated by planted cases.
 
     only: the lists that are wanted; split: the column whose values must share no object (for ``leaks``)
     uncalibrated: plant nothing; lists have no threshold and no figure then
-    progress: called with the number of planted pictures that were embedded since
+    progress: called with the photos in which cases were planted since; once for copies, once for strangers
 
     Copies and outliers are planted in the store's own photos and embedded by the space's own recipe; labels
     are swapped. Raises InputError where that cannot be done, for unknown lists, and for a column with fewer
@@ -63,7 +64,9 @@ def audit(
     True
     """
     _check_lists(only)
-    return _Auditor(store, space or default_space(store), split, device, seed, progress, uncalibrated).audit(only)
+    return _Auditor(store, space or default_space(store), split, device, seed, progress, uncalibrated).audit(
+        only
+    )
 
 
 def _check_lists(only: Collection[str]) -> None:
@@ -136,9 +139,9 @@ class _Auditor:
 
         sample: Sample = sample_objects(self._store, self._ids, self._image, count=OBJECTS, seed=self._seed)
         embedder = PlantEmbedder(self._store, self._space, device=self._device)
-        given = {"seed": self._seed, "progress": self._progress}
-        copies = plant(embedder, sample, copies_of, **given) if needs[0] else None
-        strangers = plant(embedder, sample, strangers_of, drawn=DRAWN, **given) if needs[1] else None
+        make = partial(plant, embedder, sample, seed=self._seed, progress=self._progress)
+        copies = make(copies_of) if needs[0] else None
+        strangers = make(strangers_of, drawn=DRAWN) if needs[1] else None
         return copies, strangers
 
     # --------------------------------------------------------------------------------- duplicates, leaks
@@ -151,7 +154,7 @@ class _Auditor:
         threshold = -np.inf
         if planted is not None:
             found = find_copies(self._near, planted)
-            threshold = best_threshold(found.suspicion, suspicion)
+            threshold = best_threshold(found.suspicion, suspicion, often_real=True)
             pairs = self._near.pairs_within(-threshold)
         lists = {}
         if "duplicates" in wanted:
@@ -203,7 +206,9 @@ class _Auditor:
             row, place = np.nonzero(self._near.near.index != NO_NEIGHBOR)
             other, distance = self._near.near.index[row, place], self._near.near.distance[row, place]
         else:
-            row, other = (np.concatenate(ends) for ends in ((pairs.first, pairs.second), (pairs.second, pairs.first)))
+            row, other = (
+                np.concatenate(ends) for ends in ((pairs.first, pairs.second), (pairs.second, pairs.first))
+            )
             distance = np.concatenate([pairs.distance, pairs.distance])
         known = known_values(self._split)
         across = known[row] & known[other] & (self._split[row] != self._split[other])
@@ -241,7 +246,9 @@ class _Auditor:
         found = find_strangers(self._near, planted, factor)
         threshold = best_threshold(found.suspicion, factors)
         alarms = factors >= threshold
-        what = "noise, shifted boxes and background in the places of {} objects, and objects of the drawn world"
+        what = (
+            "noise, shifted boxes and background in the places of {} objects, and objects of the drawn world"
+        )
         return AuditList(
             made.name,
             made.object_id,
@@ -296,7 +303,8 @@ def _split_values(store: Store, space: str, split: str) -> NDArray[np.object_]:
     if split not in store.factor_names:
         known = ", ".join(store.factor_names) or "none"
         raise InputError(
-            f"no column {split!r} of your own in {store.path}, its columns: {known}{guess(split, store.factor_names)}"
+            f"no column {split!r} of your own in {store.path}, its columns: {known}"
+            f"{guess(split, store.factor_names)}"
         )
     column = store.object_columns([split], space)[split]
     values = sorted({str(value) for value in column[known_values(column)].tolist()})
@@ -314,7 +322,9 @@ def _ranking(suspicion: NDArray[np.float64], ids: NDArray[np.str_]) -> NDArray[n
 
 
 def _named(ids: NDArray[np.str_], rows: NDArray[np.int64]) -> NDArray[np.object_]:
-    return np.where(rows == NO_NEIGHBOR, None, ids[rows].astype(object))
+    names = ids[rows].astype(object)
+    names[rows == NO_NEIGHBOR] = None
+    return names
 
 
 def _by_size(objects: Objects) -> NDArray[np.int64]:

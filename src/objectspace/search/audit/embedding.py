@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -54,9 +54,9 @@ class PlantEmbedder:
             ) from error
 
     def embed(
-        self, pictures: Iterable[PlantedPicture], progress: Callable[[int], None] = lambda pictures: None
+        self, pictures: Iterable[PlantedPicture]
     ) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32] | JointVectors]:
-        """Return the kind (m,), the object's row (m,) and the vectors of all planted objects that have one."""
+        """Return the kind (m,), the object's row (m,) and the vectors of all planted objects with one."""
         kinds: list[str] = []
         rows: list[int] = []
         found: list[dict[str, NDArray[np.float32]]] = []
@@ -66,7 +66,6 @@ class PlantEmbedder:
                 kinds += [picture.kind] * len(picture.row)
                 rows += picture.row.tolist()
                 found += vectors
-            progress(len(batch))
         there = [number for number, vectors in enumerate(found) if vectors]
         kept = [kinds[number] for number in there], np.array([rows[number] for number in there], np.int64)
         return *kept, self._together([found[number] for number in there])

@@ -31,9 +31,7 @@ def equal_boxes(
     )
 
 
-def _digests(
-    objects: Objects, rows: NDArray[np.int64], paths: Mapping[str, str]
-) -> dict[int, str | None]:
+def _digests(objects: Objects, rows: NDArray[np.int64], paths: Mapping[str, str]) -> dict[int, str | None]:
     """Return a digest of the pixels in the boxes of some rows; each photo is decoded once."""
     found: dict[int, str | None] = {}
     for image_id in np.unique(objects.image_id[rows]).tolist():

@@ -117,7 +117,9 @@ class Audit:
 
     def _list(self, name: str) -> AuditList:
         if name not in self.lists:
-            raise InputError(f"this audit has no list of {name}: {self.skipped.get(name, 'it was not asked for')}")
+            raise InputError(
+                f"this audit has no list of {name}: {self.skipped.get(name, 'it was not asked for')}"
+            )
         return self.lists[name]
 
     def to_json(self) -> dict[str, Any]:
@@ -140,7 +142,10 @@ def write_csv(audit: Audit, path: Path) -> None:
         for rank, row in enumerate(one.rows(), start=1)
     ]
     names = dict.fromkeys(key for row in rows for key in row)
-    with atomic_path(path, replace=True) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        atomic_path(path, replace=True) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.DictWriter(stream, list(names))
         writer.writeheader()
         writer.writerows(rows)

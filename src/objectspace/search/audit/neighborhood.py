@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +33,7 @@ class Neighborhood:
         self.image = image
         vectors = space.vectors
         ids = space.object_id
-        self.vectors: StoredSpace | NDArray[np.float32] | JointVectors
+        self.vectors: Any
         self._index: ExactIndex | StreamedIndex | JointIndex
         if isinstance(vectors, JointVectors):
             read = vectors[:] if vectors.nbytes <= IN_MEMORY else vectors

@@ -16,7 +16,11 @@ from objectspace.images import read_image
 from objectspace.neighbors import JointVectors, Neighbors
 from objectspace.objects.records import Objects
 from objectspace.search.audit.neighborhood import Neighborhood
-from objectspace.search.audit.plants import NO_OBJECT, PlantedPicture, copies_of, drawn_strangers, strangers_of
+from objectspace.search.audit.plants import (
+    NO_OBJECT,
+    PlantedPicture,
+    drawn_strangers,
+)
 from objectspace.store import Store
 
 if TYPE_CHECKING:
@@ -29,7 +33,7 @@ OBJECTS, OF_AN_IMAGE, DRAWN = 200, 3, 100
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """Objects of which cases are made: rows of the space (m,), image by image, and the photo of each image."""
+    """Objects of which cases are made: rows of the space (m,), image by image; image id -> its photo."""
 
     rows: NDArray[np.int64]
     objects: Objects
@@ -73,7 +77,6 @@ def sample_objects(
     return Sample(chosen, store.objects(object_id[chosen]), paths)
 
 
-Progress = Callable[[int], None]
 Maker = Callable[..., Iterator[PlantedPicture]]
 
 
@@ -93,7 +96,7 @@ def plant(
     *,
     drawn: int = 0,
     seed: int,
-    progress: Progress = lambda pictures: None,
+    progress: Callable[[int], None],
 ) -> PlantedVectors:
     """Make cases of a sample and give them vectors by the space's recipe.
 
@@ -106,10 +109,11 @@ def plant(
             image = read_image(path, image_id=image_id)
             random = np.random.default_rng([seed, 12, number])
             yield from make(image, sample.objects.take(here), sample.rows[here], random)
+            progress(1)
         if drawn:
             yield from drawn_strangers(drawn, seed + 1)
 
-    kinds, rows, vectors = embedder.embed(pictures(), progress)
+    kinds, rows, vectors = embedder.embed(pictures())
     return PlantedVectors(np.array([*kinds, None], object)[:-1], rows, vectors)
 
 

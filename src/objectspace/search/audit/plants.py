@@ -65,7 +65,9 @@ def copies_of(
     by 0.85 to 1.15; turned by 3 to 10 degrees; and boxes with 5 to 20 % of a side cut off.
     """
     quality = int(random.integers(30, 96))
-    yield PlantedPicture("jpeg", _bytes(image.pixels, "JPEG", quality), ".jpg", rows, objects.xyxy, tuple(objects.mask))
+    yield PlantedPicture(
+        "jpeg", _bytes(image.pixels, "JPEG", quality), ".jpg", rows, objects.xyxy, tuple(objects.mask)
+    )
     for kind, change in _CHANGES.items():
         if (planted := _planted(kind, change(image.pixels, random), objects, rows)) is not None:
             yield planted
@@ -119,7 +121,7 @@ def _resized(pixels: Pixels, random: Random) -> _Changed:
     largest = (LARGEST_PIXELS / (height * width)) ** 0.5
     factor = min(float(np.exp(random.uniform(np.log(0.5), np.log(2)))), max(largest, 0.5))
     wh = max(1, round(width * factor)), max(1, round(height * factor))
-    scale = np.float32([wh[0] / width, wh[1] / height] * 2)
+    scale = np.array([wh[0] / width, wh[1] / height] * 2, np.float32)
     return _Changed(
         np.asarray(PIL.Image.fromarray(pixels).resize(wh, PIL.Image.Resampling.BICUBIC)),
         lambda box: box * scale,
@@ -188,7 +190,9 @@ def _planted(
             masks.append(new)
     if not kept:
         return None
-    return PlantedPicture(kind, _bytes(changed.pixels, "BMP"), ".bmp", rows[kept], np.array(boxes), tuple(masks))
+    return PlantedPicture(
+        kind, _bytes(changed.pixels, "BMP"), ".bmp", rows[kept], np.array(boxes), tuple(masks)
+    )
 
 
 def _trimmed(box: Float32, random: Random) -> Float32:
@@ -206,7 +210,7 @@ def _shift(box: Float32, others: Float32, wh: tuple[int, int], random: Random) -
     size = box[2:] - box[:2]
     for _ in range(_TRIES):
         angle = random.uniform(0, 2 * np.pi)
-        offset = np.rint(random.uniform(0.6, 1) * size * [np.cos(angle), np.sin(angle)])
+        offset: NDArray[np.float64] = np.rint(random.uniform(0.6, 1) * size * [np.cos(angle), np.sin(angle)])
         if _inside(box, offset, wh) and np.abs(offset / size).max() >= 0.4:
             return offset
     return None
@@ -218,7 +222,7 @@ def _to_background(
     """Return how far a box is moved to where there are hardly any objects; None for nowhere."""
     room = np.array(wh) - (box[2:] - box[:2])
     for _ in range(_TRIES):
-        offset = np.rint(random.uniform(0, 1, 2) * room - box[:2])
+        offset: NDArray[np.float64] = np.rint(random.uniform(0, 1, 2) * room - box[:2])
         if _inside(box, offset, wh) and _covered(box + np.tile(offset, 2), others) <= _COVERED:
             return offset
     return None
