@@ -223,7 +223,7 @@ def _to_background(
     room = np.array(wh) - (box[2:] - box[:2])
     for _ in range(_TRIES):
         offset: NDArray[np.float64] = np.rint(random.uniform(0, 1, 2) * room - box[:2])
-        if _inside(box, offset, wh) and _covered(box + np.tile(offset, 2), others) <= _COVERED:
+        if _inside(box, offset, wh) and _covered(box + np.tile(offset, 2).astype(np.float32), others) <= _COVERED:
             return offset
     return None
 
@@ -233,7 +233,7 @@ def _inside(box: Float32, offset: NDArray[np.float64], wh: tuple[int, int]) -> b
     return bool((moved[:2] >= 0).all() and (moved[2:] <= np.array(wh)).all())
 
 
-def _covered(box: NDArray[np.float64], others: Float32) -> float:
+def _covered(box: Float32, others: Float32) -> float:
     """Return the largest share of a box that another box covers."""
     sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     shared = np.maximum(sides, 0).prod(1)
