@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from functools import partial
 from pathlib import Path
@@ -145,11 +146,7 @@ def _print_list(one: AuditList) -> None:
             f"{one.name}: {counted(len(one), 'object')} ranked, not calibrated: nothing says how good it is"
         )
     else:
-        sign = "up to" if one.score_name == "distance" else "from"
-        typer.echo(
-            f"{one.name}: {counted(one.listed, 'object')}, {one.score_name.replace('_', ' ')} {sign} "
-            f"{number_text(one.threshold)}"
-        )
+        typer.echo(f"{one.name}: {counted(one.listed, 'object')}, {_threshold_text(one)}")
         _print_calibration(one.calibration)
     if one.left_out:
         typer.echo(f"{counted(one.left_out, 'object')} left out: {one.note}")
@@ -162,6 +159,15 @@ def _print_list(one: AuditList) -> None:
         )
     if len(one.first) > len(shown):
         typer.echo(f"and {len(one.first) - len(shown)} more (--csv lists all)")
+
+
+def _threshold_text(one: AuditList) -> str:
+    """Return the score within which objects are listed."""
+    assert one.threshold is not None
+    name, sign = one.score_name.replace("_", " "), "up to" if one.score_name == "difference" else "from"
+    if not math.isfinite(one.threshold):
+        return f"as no {name} tells the planted from the unplanted well enough; --csv and --sheet rank them"
+    return f"{name} {sign} {one.threshold:.3g}"
 
 
 def _print_calibration(calibration: Calibration) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,15 @@ def draw_audit(store: Store, audit: Audit) -> Figure:
 
     Copies stand beside the one that is kept (solid blue frame; a copy's is dashed orange), leaks beside the
     object of the other split; under an outlier is its label, under a suspicious label the one proposed
-    instead. Raises InputError for an audit without any object.
+    instead. Of a list that names no object the first of the ranking are drawn, in gray frames. Raises
+    InputError for an audit without any list.
 
     >>> found = osp.audit(store, space="demo-crop", only=["outliers", "labels"], uncalibrated=True)
     >>> osp.write_figure(osp.draw_audit(store, found), Path("audit.png"))
     """
     parts = [(one, list(_tiles(one))[: COLUMNS * ROWS]) for one in audit.lists.values()]
     if not any(tiles for _, tiles in parts):
-        raise InputError("the lists of this audit name no object, so that there is nothing to draw")
+        raise InputError("this audit ranks no object, so that there is nothing to draw")
     rows = [max(1, -(-len(tiles) // COLUMNS)) if tiles else 0 for _, tiles in parts]
     width = 2 * MARGIN + COLUMNS * COLUMN
     height = MARGIN + sum(HEADING + count * ROW for count in rows) + MARGIN
@@ -60,12 +62,13 @@ def draw_audit(store: Store, audit: Audit) -> Figure:
 
 def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
     """Yield what is drawn of each object of a list: its id, lines of text, color and style of the frame."""
-    rows = [row for row, _ in zip(one.rows(), one.first, strict=False)]
-    if one.name == "duplicates" and one.listed is not None:
+    rows = list(islice(one.rows(), len(one.first) or COLUMNS))
+    if one.name == "duplicates" and one.listed:
         yield from _copies(rows)
         return
+    frame = (ORANGE, "--") if len(one.first) else (GRAY, "-")
     for row in rows:
-        yield {"object_id": row["object_id"], "lines": _lines(one, row), "frame": (ORANGE, "--")}
+        yield {"object_id": row["object_id"], "lines": _lines(one, row), "frame": frame}
         if one.name == "leaks":
             lines = [str(row["other_split"])]
             yield {"object_id": row["leaks_to"], "lines": lines, "frame": (BLUE, "-")}
@@ -82,7 +85,7 @@ def _copies(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for keeper, copies in by_keeper.items():
         yield {"object_id": keeper, "lines": ["kept"], "frame": (BLUE, "-")}
         for row in copies:
-            lines = [str(row["kind"]), number_text(row["distance"])]
+            lines = [str(row["kind"]), number_text(row["difference"])]
             yield {"object_id": row["object_id"], "lines": lines, "frame": (ORANGE, "--")}
 
 
@@ -100,6 +103,8 @@ def _heading(one: AuditList) -> str:
     title = names.get(one.name, one.name)
     if one.listed is None:
         return f"{title}: the first of {len(one)}, not calibrated"
+    if not one.listed:
+        return f"{title}: none within the threshold, the first of {len(one)}"
     return f"{title}: {counted(one.listed, 'object')}"
 
 

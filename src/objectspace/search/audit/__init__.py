@@ -16,6 +16,7 @@ from objectspace.errors import InputError, counted, guess
 from objectspace.neighbors import NO_NEIGHBOR
 from objectspace.objects.boxes import area
 from objectspace.objects.records import Objects, known_values
+from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.equal_pixels import equal_boxes
 from objectspace.search.audit.lists import LISTS, Audit, AuditList
 from objectspace.search.audit.neighborhood import Neighborhood
@@ -147,30 +148,30 @@ class _Auditor:
     # --------------------------------------------------------------------------------- duplicates, leaks
 
     def _copies(self, planted: PlantedVectors | None, wanted: Collection[str]) -> dict[str, AuditList]:
-        near = self._near.near
-        suspicion = -near.distance[:, 0]
+        copies = CopyDifferences(self._store, self._ids, self._near)
+        suspicion = -copies.difference
         found: Planted | None = None
         pairs: Pairs | None = None
         threshold = -np.inf
         if planted is not None:
-            found = find_copies(self._near, planted)
+            found = find_copies(self._near, copies, planted)
             threshold = best_threshold(found.suspicion, suspicion, often_real=True)
-            pairs = self._near.pairs_within(-threshold)
+            pairs = copies.pairs_within(-threshold)
         lists = {}
         if "duplicates" in wanted:
-            lists["duplicates"] = self._duplicates(suspicion, pairs, found, threshold)
+            lists["duplicates"] = self._duplicates(copies, pairs, found, threshold)
         if "leaks" in wanted:
-            lists["leaks"] = self._leaks(pairs, found, threshold)
+            lists["leaks"] = self._leaks(copies, pairs, found, threshold)
         return lists
 
     def _duplicates(
-        self, suspicion: NDArray[np.float64], pairs: Pairs | None, found: Planted | None, threshold: float
+        self, copies: CopyDifferences, pairs: Pairs | None, found: Planted | None, threshold: float
     ) -> AuditList:
+        suspicion = -copies.difference
         order = _ranking(suspicion, self._ids)
-        nearest = self._near.near.index[:, 0]
-        columns = {"nearest": _named(self._ids, nearest)[order]}
+        columns = {"nearest": _named(self._ids, copies.nearest)[order]}
         if pairs is None or found is None:
-            return AuditList("duplicates", self._ids[order], -suspicion[order], "distance", columns)
+            return AuditList("duplicates", self._ids[order], -suspicion[order], "difference", columns)
         objects = self._store.objects(self._ids)
         groups = group_copies(pairs, _by_size(objects))
         columns |= {name: column[order] for name, column in self._group_columns(groups, objects).items()}
@@ -179,7 +180,7 @@ class _Auditor:
             "duplicates",
             self._ids[order],
             -suspicion[order],
-            "distance",
+            "difference",
             columns,
             -threshold,
             int(alarms.sum()),
@@ -200,11 +201,13 @@ class _Auditor:
         columns["kind"][groups.row[copies]] = np.where(equal[copies], "exact", "near").tolist()
         return columns
 
-    def _leaks(self, pairs: Pairs | None, found: Planted | None, threshold: float) -> AuditList:
+    def _leaks(
+        self, copies: CopyDifferences, pairs: Pairs | None, found: Planted | None, threshold: float
+    ) -> AuditList:
         assert self._split is not None
         if pairs is None:
-            row, place = np.nonzero(self._near.near.index != NO_NEIGHBOR)
-            other, distance = self._near.near.index[row, place], self._near.near.distance[row, place]
+            row = np.flatnonzero(copies.nearest != NO_NEIGHBOR)
+            other, distance = copies.nearest[row], copies.difference[row]
         else:
             row, other = (
                 np.concatenate(ends) for ends in ((pairs.first, pairs.second), (pairs.second, pairs.first))
@@ -223,7 +226,7 @@ class _Auditor:
             "leaks_to": self._ids[other][order],
             "other_split": self._split[other][order],
         }
-        made = AuditList("leaks", self._ids[row][order], distance[order], "distance", columns)
+        made = AuditList("leaks", self._ids[row][order], distance[order], "difference", columns)
         if found is None:
             return made
         alarms = np.zeros(len(self._ids), bool)

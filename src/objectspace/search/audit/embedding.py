@@ -55,25 +55,28 @@ class PlantEmbedder:
 
     def embed(
         self, pictures: Iterable[PlantedPicture]
-    ) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32] | JointVectors]:
-        """Return the kind (m,), the object's row (m,) and the vectors of all planted objects with one."""
+    ) -> tuple[list[str], NDArray[np.int64], NDArray[np.float32] | JointVectors, list[bytes]]:
+        """Return the kind, the object's row, the vector and the thumbnail of all that have a vector (m,)."""
         kinds: list[str] = []
         rows: list[int] = []
         found: list[dict[str, NDArray[np.float32]]] = []
+        thumbnails: list[bytes] = []
         waiting = iter(pictures)
         while batch := list(islice(waiting, _AT_ONCE)):
-            for picture, vectors in self._batch(batch):
+            for picture, of_spaces, shown in self._batch(batch):
                 kinds += [picture.kind] * len(picture.row)
                 rows += picture.row.tolist()
-                found += vectors
+                found += of_spaces
+                thumbnails += shown
         there = [number for number, vectors in enumerate(found) if vectors]
         kept = [kinds[number] for number in there], np.array([rows[number] for number in there], np.int64)
-        return *kept, self._together([found[number] for number in there])
+        vectors = self._together([found[number] for number in there])
+        return *kept, vectors, [thumbnails[number] for number in there]
 
     def _batch(
         self, pictures: Iterable[PlantedPicture]
-    ) -> Iterator[tuple[PlantedPicture, list[dict[str, NDArray[np.float32]]]]]:
-        """Yield each picture with the vectors of its objects, by space."""
+    ) -> Iterator[tuple[PlantedPicture, list[dict[str, NDArray[np.float32]]], list[bytes]]]:
+        """Yield each picture with the vectors of its objects, by space, and their thumbnails."""
         with tempfile.TemporaryDirectory() as folder:
             objects: dict[Path | str, Objects] = {}
             by_path: dict[str, PlantedPicture] = {}
@@ -85,17 +88,22 @@ class PlantEmbedder:
             for outcome in run([Path(path) for path in by_path], job, lambda image_id, contents: False):
                 if isinstance(outcome, ImageResult):
                     picture = by_path[outcome.path]
-                    yield picture, self._vectors(outcome, len(picture.row))
+                    yield picture, *self._of_objects(outcome, len(picture.row))
 
-    def _vectors(self, result: ImageResult, count: int) -> list[dict[str, NDArray[np.float32]]]:
+    def _of_objects(
+        self, result: ImageResult, count: int
+    ) -> tuple[list[dict[str, NDArray[np.float32]]], list[bytes]]:
         # An object's label is its place in the picture.
         place = dict(zip(result.objects.object_id.tolist(), map(int, result.objects.label), strict=True))
         vectors: list[dict[str, NDArray[np.float32]]] = [{} for _ in range(count)]
+        thumbnails = [b""] * count
+        for number, thumbnail in zip(place.values(), result.thumbnails, strict=True):
+            thumbnails[number] = thumbnail
         for space, made in self._names.items():
             if (held := result.vectors.get(made)) is not None:
                 for name, vector in zip(held.object_id, held.vectors, strict=True):
                     vectors[place[str(name)]][space] = vector
-        return vectors
+        return vectors, thumbnails
 
     def _together(self, found: list[dict[str, NDArray[np.float32]]]) -> NDArray[np.float32] | JointVectors:
         if self._space in self._names:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.audit.duplicates import Pairs, make_pairs
 from objectspace.neighbors import ExactIndex, JointIndex, JointVectors, Neighbors, StreamedIndex
 from objectspace.store import StoredSpace
 
@@ -43,7 +42,7 @@ class Neighborhood:
             self._index = ExactIndex(self.vectors, ids, metric=METRIC, groups=image)
         else:
             self.vectors, self._index = vectors, StreamedIndex(vectors, ids, metric=METRIC, groups=image)
-        self.near = self._nearest_of(np.arange(len(image)), K)
+        self.near = self.nearest_of(np.arange(len(image)), K)
 
     def __len__(self) -> int:
         return len(self.image)
@@ -54,20 +53,8 @@ class Neighborhood:
         """Return the K nearest of vectors from outside, of all images but the one (m,) that each is of."""
         return self._index.nearest(vectors, k=K, query_groups=image)  # type: ignore[arg-type]
 
-    def pairs_within(self, distance: float) -> Pairs:
-        """Return all pairs of objects of different images that are at most so far apart."""
-        parts, pending, k = [np.empty((3, 0))], np.arange(len(self)), K
-        near = self.near
-        while len(pending):
-            row, place = np.nonzero(near.distance <= distance)
-            parts.append(np.stack([pending[row], near.index[row, place], near.distance[row, place]]))
-            # Whose last neighbor is within the distance may have more.
-            pending, k = pending[near.distance[:, -1] <= distance], 2 * k
-            near = self._nearest_of(pending, k) if len(pending) else near
-        first, second, apart = np.concatenate(parts, axis=1)
-        return make_pairs(first, second, apart)
-
-    def _nearest_of(self, rows: NDArray[np.int64], k: int) -> Neighbors:
+    def nearest_of(self, rows: NDArray[np.int64], k: int) -> Neighbors:
+        """Return the k nearest objects of other images of some of the n (m,)."""
         size = max(1, _QUERIES // (4 * self.vectors.shape[1]))
         parts = [
             self._index.nearest(self.vectors[block], k=k, query_groups=self.image[block])

@@ -15,6 +15,7 @@ from objectspace.errors import ImageError, InputError
 from objectspace.images import read_image
 from objectspace.neighbors import JointVectors, Neighbors
 from objectspace.objects.records import Objects
+from objectspace.search.audit.copies import CopyDifferences, reduced
 from objectspace.search.audit.neighborhood import Neighborhood
 from objectspace.search.audit.plants import (
     NO_OBJECT,
@@ -82,11 +83,15 @@ Maker = Callable[..., Iterator[PlantedPicture]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlantedVectors:
-    """Planted objects with their vectors: kind (m,), the row of the object each is made of (m,), or -1."""
+    """Planted objects with their vectors.
+
+    kind: (m,); row: (m,) of the object that each is made of, or -1; pictures: (m, p) reduced thumbnails
+    """
 
     kind: NDArray[np.object_]
     row: NDArray[np.int64]
     vectors: NDArray[np.float32] | JointVectors
+    pictures: NDArray[np.float32]
 
 
 def plant(
@@ -113,21 +118,18 @@ def plant(
         if drawn:
             yield from drawn_strangers(drawn, seed + 1)
 
-    kinds, rows, vectors = embedder.embed(pictures())
-    return PlantedVectors(np.array([*kinds, None], object)[:-1], rows, vectors)
+    kinds, rows, vectors, thumbnails = embedder.embed(pictures())
+    return PlantedVectors(np.array([*kinds, None], object)[:-1], rows, vectors, reduced(thumbnails))
 
 
-def find_copies(near: Neighborhood, planted: PlantedVectors) -> Planted:
-    """Return how suspicious planted copies are: minus the distance to the object that each is a copy of.
+def find_copies(near: Neighborhood, copies: CopyDifferences, planted: PlantedVectors) -> Planted:
+    """Return how suspicious planted copies are: minus the difference to the object that each is a copy of.
 
     One whose object is not among its nearest is not found.
     """
     found = near.nearest(planted.vectors)
-    own = found.index == planted.row[:, None]
-    distance = np.where(own, found.distance, np.inf).min(1)
-    return Planted(
-        planted.kind, -distance, near.image[planted.row], places(-distance, -near.near.distance[:, 0])
-    )
+    suspicion = -copies.to_originals(found, planted.pictures, planted.row)
+    return Planted(planted.kind, suspicion, near.image[planted.row], places(suspicion, -copies.difference))
 
 
 def find_strangers(near: Neighborhood, planted: PlantedVectors, factor: LocalOutlierFactor) -> Planted:

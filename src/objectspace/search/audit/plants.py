@@ -223,7 +223,8 @@ def _to_background(
     room = np.array(wh) - (box[2:] - box[:2])
     for _ in range(_TRIES):
         offset: NDArray[np.float64] = np.rint(random.uniform(0, 1, 2) * room - box[:2])
-        if _inside(box, offset, wh) and _covered(box + np.tile(offset, 2).astype(np.float32), others) <= _COVERED:
+        moved = (box + np.tile(offset, 2)).astype(np.float32)
+        if _inside(box, offset, wh) and _covered(moved, others) <= _COVERED:
             return offset
     return None
 
