@@ -31,7 +31,7 @@ class Share:
     """A share of ``n`` cases with its 95 % interval over groups.
 
     >>> share_of(np.array([True] * 9 + [False]), np.arange(10))
-    Share(0.900, 95 % 0.555 to 0.997, n 10)
+    Share(0.900, 95 % 0.530 to 0.998, n 10)
     """
 
     value: float

@@ -23,7 +23,7 @@ class LocalOutlierFactor:
     near: the k nearest of each of n objects; fewer where no more are comparable
 
     >>> line = Neighbors(np.array([[1], [0], [1]]), np.array([[1.0], [1.0], [9.0]]))
-    >>> LocalOutlierFactor(line).factors(line).tolist()
+    >>> LocalOutlierFactor(line).factors(line).round(6).tolist()
     [1.0, 1.0, 9.0]
     """
 

@@ -30,6 +30,10 @@ class AuditList:
     columns: more about each object (m,), by name
     left_out: objects that cannot be judged; note: why, a sentence
     calibration: how good the list is; None in a list without a figure
+
+    >>> labels = osp.audit(store, space="demo-crop", only=["labels"]).labels
+    >>> list(next(labels.rows()))
+    ['object_id', 'probability', 'label', 'proposed']
     """
 
     name: str
