@@ -67,7 +67,13 @@ def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
         yield from _copies(rows)
         return
     frame = (ORANGE, "--") if len(one.first) else (GRAY, "-")
+    shown = set()
     for row in rows:
+        # Two objects that are nearest to each other are one pair.
+        other = row.get("nearest") or row.get("leaks_to")
+        if other is not None and (other, row["object_id"]) in shown:
+            continue
+        shown.add((row["object_id"], other))
         yield {"object_id": row["object_id"], "lines": _lines(one, row), "frame": frame}
         if one.name == "leaks":
             lines = [str(row["other_split"])]

@@ -113,7 +113,7 @@ def test_each_list_has_its_figures(made: osp.Audit) -> None:
         assert set(whole.first) == {0.01, 0.05, 0.1}
     copies = made.duplicates.calibration
     assert copies is not None
-    assert copies.kind("jpeg").found.value > copies.kind("flipped").found.value
+    assert copies.kind("jpeg").found.value > copies.kind("rotated").found.value
 
 
 def test_lists_are_ranked_from_the_most_suspicious(made: osp.Audit) -> None:
