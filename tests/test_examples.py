@@ -125,6 +125,8 @@ def results(names: dict[str, Any]) -> dict[str, Any]:
     )
     return {
         "Answer": answers[0],
+        "Audit": (found := osp.audit(store, space="demo-crop", uncalibrated=True)),
+        "AuditList": found.labels,
         "CocoAnnotations": osp.open_annotations("world/annotations.json", format="coco"),
         "Comparison": osp.compare_spaces([space, other], objects, [label]),
         "Context": osp.measure_context(views),
@@ -147,6 +149,7 @@ def results(names: dict[str, Any]) -> dict[str, Any]:
         "LoadedJob": job.load(),
         "Mask": objects.mask[0],
         "MaskImages": osp.open_mask_images("world/images"),
+        "NamedSelection": store.save_selection("two", objects.object_id[:2]),
         "Neighbors": exact.nearest(space.vectors[:2], k=3),
         "NetworkEncoder": osp.load_encoder("demo"),
         "Objects": objects,
