@@ -21,13 +21,11 @@ import PIL.Image
 import PIL.ImageOps
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from objectspace.analyses.grid_positions import GridPositions
 from objectspace.analyses.probes import FOLDS, make_folds
 from objectspace.analyses.projection import measure_shares, principal_components
 from objectspace.analyses.ridge import FoldedRidge
-from objectspace.embeddings.windows import Cells, cut_windows
 from objectspace.images import Image, Pixels, find_images, read_image
 from objectspace.models.darknet.layers import INPUT, Layer
 from objectspace.models.darknet.patches import Patches, PatchRunner
@@ -201,9 +199,10 @@ def measure_window(maps: torch.Tensor, head: Head, boxes: NDArray[np.float32], s
     """Return the shares of windows of ``size`` cells, one cut from each map (n, c, h, w)."""
     center = (centers(boxes) / head.stride).astype(np.float32)
     cell = np.floor(center).astype(np.int32)
-    position = first_cells(cell, center, size) + size / 2
+    first = first_cells(cell, center, size)
+    position = first + size / 2
     positions = GridPositions(center.astype(np.float64) - position, position.astype(np.float64))
-    vectors = _windows(maps, cell, center, size)
+    vectors = _windows(maps, first, size)
     # Coordinates on all components are the vectors turned: the same shares from fewer numbers.
     found = principal_components(vectors.astype(np.float64), len(vectors))
     fold = make_folds(np.arange(len(vectors)), FOLDS)
@@ -225,16 +224,18 @@ def measure_window(maps: torch.Tensor, head: Head, boxes: NDArray[np.float32], s
     }
 
 
-def _windows(
-    maps: torch.Tensor, cell: NDArray[np.int32], center: NDArray[np.float32], size: int
-) -> NDArray[np.float32]:
-    """Return the window (n, d) of the object in each map: one cut from all of them, side by side."""
-    count, channels, height, width = maps.shape
-    row = functional.pad(maps, (size, size)).permute(1, 2, 0, 3).reshape(channels, height, -1)
-    shift = np.arange(count) * (width + 2 * size) + size
-    none = np.full(count, -1, np.int32)
-    x, across = (cell[:, 0] + shift).astype(np.int32), (center[:, 0] + shift).astype(np.float32)
-    return cut_windows(row, Cells(none, x, cell[:, 1], none, across, center[:, 1]), size)[0]
+def _windows(maps: torch.Tensor, first: NDArray[np.int32], size: int) -> NDArray[np.float32]:
+    """Return a window (n, d) of each map (n, c, h, w), from its ``first`` column and row (n, 2) on.
+
+    The vectors of ``embeddings.windows.cut_windows``, channels last; that takes a single map.
+    """
+    cells = maps.permute(0, 2, 3, 1).numpy()
+    columns, rows = (first[:, axis, None] + np.arange(size) for axis in (0, 1))
+    height, width = cells.shape[1:3]
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    y, x = rows.clip(0, height - 1)[:, :, None], columns.clip(0, width - 1)[:, None, :]
+    windows = cells[np.arange(len(cells))[:, None, None], y, x] * inside[..., None]
+    return windows.reshape(len(cells), -1)
 
 
 def _held_out_r2(
