@@ -203,7 +203,7 @@ def measure_window(maps: torch.Tensor, head: Head, boxes: NDArray[np.float32], s
     position = first + size / 2
     positions = GridPositions(center.astype(np.float64) - position, position.astype(np.float64))
     vectors = _windows(maps, first, size)
-    # Coordinates on all components are the vectors turned: the same shares from fewer numbers.
+    # All components are the vectors turned, in fewer numbers; each is predicted with a penalty of its own.
     found = principal_components(vectors.astype(np.float64), len(vectors))
     fold = make_folds(np.arange(len(vectors)), FOLDS)
     shares = measure_shares(found.coordinates, found.coordinates[:, :2], positions, fold)

@@ -6,8 +6,7 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from objectspace.analyses.grid_positions import PHASES, GridPositions
-from objectspace.analyses.probes import make_folds
-from objectspace.analyses.projection import measure_shares, principal_components, project
+from objectspace.analyses.projection import principal_components, project
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
 from objectspace.objects.records import Objects, concatenate, make_objects
@@ -106,20 +105,6 @@ def test_the_variance_is_shared_out(held, phase, place):
     assert shares.phase == pytest.approx(phase, abs=0.06)
     assert shares.place == pytest.approx(place, abs=0.06)
     assert shares.both == pytest.approx(max(phase, place), abs=0.08)
-
-
-def test_all_components_in_place_of_the_vectors_give_the_same_shares():
-    rng = np.random.default_rng(3)
-    xy = grid(8)
-    where = positions_of(xy)
-    vectors = np.column_stack([where.offset, where.position, rng.normal(size=(len(xy), 90))])
-    vectors = vectors @ rng.normal(size=(vectors.shape[1], 200))
-    fold = make_folds(np.arange(len(xy)), 5)
-    turned = principal_components(vectors, len(xy)).coordinates
-    given, instead = (measure_shares(one, turned[:, :2], where, fold) for one in (vectors, turned))
-    for name in ("phase", "place", "both"):
-        assert getattr(instead, name) == pytest.approx(getattr(given, name), abs=1e-6)
-    np.testing.assert_allclose(instead.components, given.components, atol=1e-6)
 
 
 def test_components_that_follow_the_phase_are_told_from_those_that_follow_the_place():

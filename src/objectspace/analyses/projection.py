@@ -200,8 +200,8 @@ def project(
 def measure_shares(vectors: Float64, coordinates: Float64, positions: GridPositions, fold: Codes) -> Shares:
     """Return the shares of position in the variance of vectors (n, d), and of each coordinate (n, c) alone.
 
-    Predictions are for held-out folds (n,). Rotations do not change the shares, so all the principal
-    components of vectors may be given in their place.
+    Predictions are for held-out folds (n,). Each column has a ridge penalty of its own, so vectors and all of
+    their principal components have shares that differ by what the penalties can follow.
     """
     phase, place = _waves(positions.offset), _waves(positions.position)
     bases = (phase, place, np.concatenate([phase, place], axis=1))
