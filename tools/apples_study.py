@@ -45,9 +45,9 @@ def main(real: Path, folder: Path) -> None:
     photos, weights = find_images([real / "apples" / "photos"]), real / "weights"
     masks = open_mask_images(real / "apples" / "masks", pattern="{stem}-map.png", label="apple")
     given: Any = {"annotations": masks, "factors": factors_from_pattern(NAMES, photos)}
-    tiny = load_detector("yolov3-tiny", weights=weights / "yolov3-tiny.weights", precision="float32")
-    resnet = load_encoder("resnet50", weights=weights / "resnet50-imagenet.pth", precision="float32")
-    light = load_encoder("efficientnet-lite0", precision="float32")
+    tiny = load_detector("yolov3-tiny", weights=weights / "yolov3-tiny.weights", precision="bfloat16")
+    resnet = load_encoder("resnet50", weights=weights / "resnet50-imagenet.pth", precision="bfloat16")
+    light = load_encoder("efficientnet-lite0", precision="bfloat16")
     jobs = [
         Job(detector=tiny, pools=("window1", "window3"), scale="deepest", **given),
         Job(encoder=light, pools=(), **given),

@@ -128,6 +128,7 @@ def draw_shares(spaces: dict[tuple[str, int, int], list[dict[str, Any]]]) -> Fig
                 ax.set_title(f"{window} x {window} cells", fontsize=9)
         line[0].set_ylabel(f"{GROUNDS[ground]}\nstride {stride}", fontsize=8)
     axes[-1][0].set_xlabel("objects, by phase", fontsize=8)
+    figure.supylabel("share of the variance", fontsize=8)
     handles = [
         axes[0][0].bar(0, 0, color=color, label=label)
         for color, label in ((ORANGE, "phase"), (BLUE, "place"), (REST, "the rest"))

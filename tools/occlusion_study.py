@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("real", type=Path)
     parser.add_argument("file", type=Path)
+    parser.add_argument("--photos", default="photos/coco128", help="a folder of ``real``")
     parser.add_argument("--taps", nargs="+", default=TAPS)
     parser.add_argument("--every", type=int, default=1, help="take every so-manieth photo")
     given = parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> None:
     weights = given.real / "weights" / "yolov3-tiny.weights"
     detector = load_detector("yolov3-tiny", weights=weights, precision="float32")
     assert isinstance(detector, DarknetDetector)
-    photos = find_images([given.real / "photos" / "coco128"])[:: given.every]
+    photos = find_images([given.real / given.photos])[:: given.every]
     lines = given.file.read_text().splitlines() if given.file.exists() else []
     done = {(line["photo"], line["tap"]) for line in map(json.loads, lines)}
     for tap in given.taps:
