@@ -120,7 +120,7 @@ def draw_shares(spaces: dict[tuple[str, int, int], list[dict[str, Any]]]) -> Fig
         if (ground, stride, WINDOWS[0]) in spaces
     ]
     figure = Figure(figsize=(9, 1.25 * len(rows) + 0.6), layout="constrained")
-    axes = figure.subplots(len(rows), len(WINDOWS), squeeze=False, sharex=True, sharey=True)
+    axes = figure.subplots(len(rows), len(WINDOWS), squeeze=False, sharey=True)
     for line, (ground, stride) in zip(axes, rows, strict=True):
         for ax, window in zip(line, WINDOWS, strict=True):
             _draw_bars(ax, spaces[ground, stride, window])
