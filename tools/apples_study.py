@@ -59,7 +59,7 @@ def main(real: Path, folder: Path) -> None:
     print(
         "| space | question | value | chance | 95 % interval | p |\n| --- | --- | ---: | ---: | ---: | ---: |"
     )
-    for name in (name for job in jobs for name in job.recipes()):
+    for name in (one.name for one in store.info().spaces):
         space = store.space(name)
         objects = store.objects(space.object_id)
         for question, spec in QUESTIONS.items():

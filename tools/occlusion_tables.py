@@ -60,6 +60,8 @@ def _print_finders(rows: list[dict[str, Any]]) -> None:
     print("| --- | ---: | --- | --- | --- | --- |")
     for head, name in HEADS.items():
         own = [row for row in rows if row["head"] == head]
+        if not own:
+            continue
         photos = codes(np.array([row["photo"] for row in own]))
         cell, other = (np.array([row[key] for row in own], bool) for key in ("other cell", "other head"))
         kinds = (cell, other, cell & other, ~cell & ~other)
