@@ -195,8 +195,23 @@ def project(
         _loadings(found.axes, space.recipe.window),
         read,
         readings(found.coordinates),
-        None if positions is None else _shares(vectors, found, positions, fold),
+        None if positions is None else measure_shares(vectors, found.coordinates, positions, fold),
     )
+
+
+def measure_shares(vectors: Float64, coordinates: Float64, positions: GridPositions, fold: Codes) -> Shares:
+    """Return the shares of position in the variance of vectors (n, d), and of each coordinate (n, c) alone.
+
+    Predictions are for held-out folds (n,). Each column has a ridge penalty of its own, so vectors and all of
+    their principal components have shares that differ by what the penalties can follow.
+    """
+    phase, place = _waves(positions.offset), _waves(positions.position)
+    bases = (phase, place, np.concatenate([phase, place], axis=1))
+    whole = [_explained(basis, vectors, fold) for basis in bases]
+    each = [_explained(basis, coordinates, fold) for basis in bases]
+    phase_share, place_share, both = (float(1 - errors.sum() / spread.sum()) for errors, spread in whole)
+    components = np.stack([1 - errors / spread for errors, spread in each], axis=1)
+    return Shares(phase_share, place_share, both, components)
 
 
 def principal_components(vectors: Float64, count: int) -> Components:
@@ -293,16 +308,6 @@ def _line_r2(coordinates: Float64, values: Float64, fold: Codes) -> Float64:
         spread += float((own**2).sum())
     r2: Float64 = 1 - errors / spread
     return r2
-
-
-def _shares(vectors: Float64, found: Components, positions: GridPositions, fold: Codes) -> Shares:
-    phase, place = _waves(positions.offset), _waves(positions.position)
-    bases = (phase, place, np.concatenate([phase, place], axis=1))
-    whole = [_explained(basis, vectors, fold) for basis in bases]
-    each = [_explained(basis, found.coordinates, fold) for basis in bases]
-    phase_share, place_share, both = (float(1 - errors.sum() / spread.sum()) for errors, spread in whole)
-    components = np.stack([1 - errors / spread for errors, spread in each], axis=1)
-    return Shares(phase_share, place_share, both, components)
 
 
 def _waves(points: Float64) -> Float64:

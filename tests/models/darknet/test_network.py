@@ -235,6 +235,14 @@ def test_maxima_by_hand(options: str, expected: list[list[int]]) -> None:
     assert run_one(network, batch)[0, 0].tolist() == expected
 
 
+def test_padding_that_no_kernel_reads_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stride 2 on an even side reads none of Darknet's padding; the copy would cost as much as the maxima."""
+    monkeypatch.setattr("torch.nn.functional.pad", lambda *_, **__: pytest.fail("a map was copied"))
+    network = load_network(cfg_of("maxpool size=2 stride=2", channels=1, width=4, height=2), None)
+    batch = torch.arange(8.0).reshape(1, 1, 2, 4)
+    assert run_one(network, batch)[0, 0].tolist() == [[5, 7]]
+
+
 def test_routes_and_upsampling_by_hand() -> None:
     cfg = cfg_of(
         "maxpool size=1 stride=1",

@@ -118,6 +118,26 @@ def check_patches(network, batch, tap, size, heads_of) -> None:
             torch.testing.assert_close(found, expected[number], rtol=1e-4, atol=1e-5)
 
 
+def test_whole_maps_of_a_changed_image_hold_its_patches(network, batch) -> None:
+    """A tap in the middle of the path and one that is read last, under changes of the pixels."""
+    names = [layer.name for layer in network.layers.taps]
+    baseline = {int(name): output for name, output in network.run(batch, names).taps.items()}
+    baseline[-1] = batch
+    y, x = torch.tensor([0, 20]), torch.tensor([3, 38])
+    values = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(7))
+    changed = batch.repeat(2, 1, 1, 1)
+    for image, top, left, patch in zip(changed, y, x, values, strict=True):
+        image[:, top : top + 8, left : left + 8] = patch
+    expected = network.run(changed, ["6", "16"]).taps
+    path = tuple(layer for layer in downstream(network.layers, -1, HEADS) if layer.number <= 16)
+    runner = PatchRunner(network, -1, path, baseline)
+    found = runner.run(Patches(values, y, x), (6, 16))
+    assert sorted(found) == [6, 11, 16]
+    for number in (6, 16):
+        whole = runner.whole(number, found[number])
+        torch.testing.assert_close(whole, expected[str(number)], rtol=1e-4, atol=1e-5)
+
+
 def test_a_change_in_a_corner_takes_a_small_patch(network, batch) -> None:
     names = [layer.name for layer in network.layers.taps]
     baseline = {int(name): output for name, output in network.run(batch, names).taps.items()}

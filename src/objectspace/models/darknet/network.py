@@ -394,9 +394,11 @@ def write_weights(network: DarknetNetwork, path: Path | str) -> None:
 
 def _maxpool(x: Tensor, settings: Maxpool) -> Tensor:
     """Apply Darknet's max pooling, whose padding has its smaller half on the left and top."""
-    low, high = settings.padding // 2, settings.padding - settings.padding // 2
-    if low == high and low <= settings.size // 2:
+    low = settings.padding // 2
+    bottom, right = (_reached_padding(side, settings) for side in x.shape[2:])
+    if low == bottom == right and low <= settings.size // 2:
         return functional.max_pool2d(x, settings.size, settings.stride, low)
+<<<<<<< HEAD
     # Of an even map that is halved no window reaches the padding, and a copy of the map is saved.
     right, below = (_reach(side + low, high, settings) for side in (x.shape[3], x.shape[2]))
     if low or right or below:
@@ -419,6 +421,19 @@ def _local_average(x: Tensor, settings: LocalAverage) -> Tensor:
         for part in (x, inside)
     )
     return sums / share
+||||||| a55ea31
+    padded = functional.pad(x, (low, high, low, high), value=-torch.inf)
+    return functional.max_pool2d(padded, settings.size, settings.stride)
+=======
+    padded = functional.pad(x, (low, right, low, bottom), value=-torch.inf)
+    return functional.max_pool2d(padded, settings.size, settings.stride)
+>>>>>>> study
+
+
+def _reached_padding(side: int, settings: Maxpool) -> int:
+    """Return the cells of padding after the last one that a kernel reads; more would only be copied."""
+    steps = (side + settings.padding - settings.size) // settings.stride
+    return steps * settings.stride + settings.size - settings.padding // 2 - side
 
 
 def _added(x: Tensor, other: Tensor, channels: int) -> Tensor:

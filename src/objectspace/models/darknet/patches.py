@@ -7,7 +7,7 @@ border of unchanged cells. Exact: the same sums as in the whole run, up to round
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -83,8 +83,11 @@ class PatchRunner:
         self._last_reader = {number: layer.number for layer in path for number in layer.inputs}
 
     @torch.no_grad()
-    def run(self, changed: Patches) -> dict[int, Patches]:
-        """Return the raw output of each head on the path where it may have changed, by the head's number."""
+    def run(self, changed: Patches, taps: Collection[int] = ()) -> dict[int, Patches]:
+        """Return the raw output of each head on the path where it may have changed, by the head's number.
+
+        Beside them the outputs of the layers ``taps`` on the path, by their numbers.
+        """
         made = {self._tap: changed}
         heads = {}
         with reproducible(self._network.device):
@@ -94,9 +97,9 @@ class PatchRunner:
                 else:
                     made[layer.number] = self._patches(layer, made)
                 for number in layer.inputs:
-                    if self._last_reader[number] <= layer.number:
+                    if self._last_reader[number] <= layer.number and number not in taps:
                         made.pop(number, None)
-        return heads
+        return heads | {number: made[number] for number in taps}
 
     def _patches(self, layer: Layer, made: Mapping[int, Patches]) -> Patches:
         match layer.settings:
@@ -139,7 +142,7 @@ class PatchRunner:
         x = _reached_outputs(_Span(before.x, before.width), size, stride, low).bounded(columns)
         y, x = _whole_if_large(y, x, rows, columns)
         if (y.size, x.size) == (rows, columns):
-            values = self._network.output(layer, [self._whole(number, before)])
+            values = self._network.output(layer, [self.whole(number, before)])
             return Patches(values, y.start, x.start)
         read_y = _Span(y.start * stride - low, (y.size - 1) * stride + size)
         read_x = _Span(x.start * stride - low, (x.size - 1) * stride + size)
@@ -174,7 +177,8 @@ class PatchRunner:
             return patches.values
         return _scatter(self._baseline[number].cut(y, x, 0, 0, 0.0), patches, y, x)
 
-    def _whole(self, number: int, patches: Patches) -> Tensor:
+    def whole(self, number: int, patches: Patches) -> Tensor:
+        """Return the outputs (n, c, h, w) of a layer of the baseline, with the patches in them."""
         rows, columns = self._baseline[number].shape
         zeros = torch.zeros_like(patches.y)
         return self._cut(number, patches, _Span(zeros, rows), _Span(zeros, columns))
