@@ -37,7 +37,7 @@ def measured(labels: int = 3, *, kind: str = "categorical", space: str = "crop")
         n=40,
         left_out=0,
         groups=10,
-        neighbors=Agreement(estimate(0.6), by_label, np.zeros(40), np.zeros(40, np.int64)),
+        neighbors=Agreement(estimate(0.6), by_label, np.zeros(40), np.zeros(40, np.int64), np.zeros(0)),
         probe=Probe("accuracy", estimate(0.9), 0.2, 99, np.empty((0, 2))),
         geometry=curve if kind == "circular" else None,
         hubness=1.0,

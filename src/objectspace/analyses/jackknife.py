@@ -41,7 +41,7 @@ def make_blocks(group: Codes, *, most: int = BLOCKS, seed: int = 0) -> Codes:
     """Return the block (n,) of each object: its group, or one of ``most`` sets of groups of about equal size.
 
     >>> make_blocks(np.array([0, 0, 1, 2, 2])).tolist()
-    [0, 0, 2, 1, 1]
+    [1, 1, 2, 0, 0]
     """
     return make_folds(group, most, seed=seed)
 

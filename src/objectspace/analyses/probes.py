@@ -109,7 +109,7 @@ def measure_probe(
     >>> angle = np.arange(0, 360, 5.0)
     >>> vectors = np.stack([np.cos(np.radians(angle)), np.sin(np.radians(angle))], axis=1)
     >>> probe = measure_probe(vectors, Factor("yaw", "circular", angle, 360.0), make_groups(np.arange(72)))
-    >>> probe.metric, probe.score.value < 1, probe.score.p < 0.01
+    >>> probe.metric, probe.score.value < 1, probe.score.p <= 0.01
     ('angular error', True, True)
     """
     if groups.count < 3:

@@ -51,7 +51,7 @@ class Estimate:
         estimate but a constant
 
     >>> Estimate(value=0.8, chance=0.5, low=0.7, high=0.9, n=100, groups=40, p=0.001)
-    Estimate(0.800, 95 % 0.700 to 0.900, chance 0.500, p 0.001, n 100 in 40 groups)
+    Estimate(0.800, 95 % 0.700 to 0.900, chance 0.500, p 0.001 above, n 100 in 40 groups)
     """
 
     value: float

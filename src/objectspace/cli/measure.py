@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
-||||||| a55ea31
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
-=======
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
->>>>>>> audit
 
 import typer
 
@@ -40,13 +33,7 @@ from objectspace.errors import counted, number_text
 if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry
     from objectspace.analyses.factors import FactorMeasure
-<<<<<<< HEAD
     from objectspace.analyses.statistics import Estimate
-    from objectspace.store import Store
-||||||| a55ea31
-    from objectspace.store import Store
-=======
->>>>>>> audit
 
 Factor = Annotated[
     str,
@@ -86,17 +73,9 @@ def measure(
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
     spec = FactorSpec(factor, circular, categorical, group, control)
-<<<<<<< HEAD
     objects = opened.objects(held.object_id)
     warn_of_groups(objects, spec)
     measured = measure_factor(held, objects, spec, k=k, metric=metric.value)
-    listed = [] if worst is None else _worst(measured, opened, worst)
-||||||| a55ea31
-    measured = measure_factor(held, opened.objects(held.object_id), spec, k=k, metric=metric.value)
-    listed = [] if worst is None else _worst(measured, opened, worst)
-=======
-    measured = measure_factor(held, opened.objects(held.object_id), spec, k=k, metric=metric.value)
->>>>>>> audit
     if as_json:
         print_json({**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__})
     else:
@@ -108,39 +87,6 @@ def measure(
         write_figure(draw_factor(measured), figure)
 
 
-<<<<<<< HEAD
-def _worst(measured: FactorMeasure, store: Store, count: int) -> list[dict[str, Any]]:
-    """Return the objects that agree least with their neighbors, each with its photo and its own figure."""
-    rows = measured.worst(count)
-    objects = store.objects(measured.object_id[rows])
-    columns = zip(
-        objects.object_id.tolist(),
-        (image.path for image in store.images_of(objects)),
-        objects.label.tolist(),
-        measured.neighbors.values[rows].tolist(),
-        strict=True,
-    )
-    return [dict(zip(("object_id", "image", "label", "value"), one, strict=True)) for one in columns]
-
-
-||||||| a55ea31
-def _worst(measured: FactorMeasure, store: Store, count: int) -> list[dict[str, Any]]:
-    """Return the objects that agree least with their neighbors, each with its photo and its own figure."""
-    rows = measured.worst(count)
-    objects = store.objects(measured.object_id[rows])
-    paths = {image.image_id: image.path for image in store.images()}
-    columns = zip(
-        objects.object_id.tolist(),
-        (paths[name] for name in objects.image_id.tolist()),
-        objects.label.tolist(),
-        measured.neighbors.values[rows].tolist(),
-        strict=True,
-    )
-    return [dict(zip(("object_id", "image", "label", "value"), one, strict=True)) for one in columns]
-
-
-=======
->>>>>>> audit
 def _print_measure(measured: FactorMeasure) -> None:
     """Print what was measured, a line for each figure."""
     spec = measured.spec
@@ -175,7 +121,6 @@ def _print_measure(measured: FactorMeasure) -> None:
         typer.echo(shared_text(measured.shared))
 
 
-<<<<<<< HEAD
 def _print_reach(estimates: Mapping[str, Estimate], groups: str) -> None:
     """Print what the intervals speak of, and how small an effect would be found."""
     for population, meaning in (("groups", f"new {groups}"), ("queries", "the queries, the store fixed")):
@@ -191,21 +136,6 @@ def _print_reach(estimates: Mapping[str, Estimate], groups: str) -> None:
         typer.echo(f"found in 80 % of cases where it is this far from chance: {', '.join(found)}")
 
 
-def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:
-    typer.echo(f"objects that agree least with their neighbors: {figure}")
-    rows = [[one["object_id"], one["label"], number_text(one["value"]), one["image"]] for one in listed]
-    print_table(["object", "label", "value", "image"], rows)
-
-
-||||||| a55ea31
-def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:
-    typer.echo(f"objects that agree least with their neighbors: {figure}")
-    rows = [[one["object_id"], one["label"], number_text(one["value"]), one["image"]] for one in listed]
-    print_table(["object", "label", "value", "image"], rows)
-
-
-=======
->>>>>>> audit
 def _print_curve(geometry: Geometry) -> None:
     typer.echo(f"distance of two views of one {geometry.same} by the angle between them (1 is their mean)")
     columns = zip(geometry.angle, geometry.distance, geometry.low, geometry.high, geometry.pairs, strict=True)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from objectspace.analyses.groups import Codes
-from objectspace.analyses.probes import FOLDS, make_folds
+from objectspace.analyses.groups import Codes, make_folds
+from objectspace.analyses.probes import FOLDS
 from objectspace.neighbors import JointVectors
 
 Float32 = NDArray[np.float32]

@@ -398,18 +398,8 @@ def _maxpool(x: Tensor, settings: Maxpool) -> Tensor:
     bottom, right = (_reached_padding(side, settings) for side in x.shape[2:])
     if low == bottom == right and low <= settings.size // 2:
         return functional.max_pool2d(x, settings.size, settings.stride, low)
-<<<<<<< HEAD
-    # Of an even map that is halved no window reaches the padding, and a copy of the map is saved.
-    right, below = (_reach(side + low, high, settings) for side in (x.shape[3], x.shape[2]))
-    if low or right or below:
-        x = functional.pad(x, (low, right, low, below), value=-torch.inf)
-    return functional.max_pool2d(x, settings.size, settings.stride)
-
-
-def _reach(side: int, high: int, settings: Maxpool) -> int:
-    """Return by how many cells the last of the windows on ``side + high`` cells reaches beyond ``side``."""
-    last = (side + high - settings.size) // settings.stride * settings.stride
-    return max(last + settings.size - side, 0)
+    padded = functional.pad(x, (low, right, low, bottom), value=-torch.inf)
+    return functional.max_pool2d(padded, settings.size, settings.stride)
 
 
 def _local_average(x: Tensor, settings: LocalAverage) -> Tensor:
@@ -421,13 +411,6 @@ def _local_average(x: Tensor, settings: LocalAverage) -> Tensor:
         for part in (x, inside)
     )
     return sums / share
-||||||| a55ea31
-    padded = functional.pad(x, (low, high, low, high), value=-torch.inf)
-    return functional.max_pool2d(padded, settings.size, settings.stride)
-=======
-    padded = functional.pad(x, (low, right, low, bottom), value=-torch.inf)
-    return functional.max_pool2d(padded, settings.size, settings.stride)
->>>>>>> study
 
 
 def _reached_padding(side: int, settings: Maxpool) -> int:
