@@ -1,4 +1,4 @@
-"""The geometry of a circular factor against loops over all pairs: several things, levels and groups at once."""
+"""The geometry of a circular factor against loops: several things, levels, groups at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def far_apart(one: np.ndarray, other: np.ndarray, metric: str) -> float:
 
 
 def all_pairs(metric: str, seed: int = 0) -> list[tuple[int, int, int, float]]:
-    """Both views, the bin and the distance of each pair that counts, where 1 is its thing's and level's mean."""
+    """Return views, bin and distance of each pair that counts, where 1 is the mean of its thing and level."""
     vectors, factor, groups, thing = scene(seed)
     strata: dict[tuple[str, int], list[tuple[int, int, int, float]]] = {}
     for one, other in combinations(range(len(thing)), 2):

@@ -139,7 +139,7 @@ def test_a_box_far_over_the_border_is_in_pixels(read: Read, line: str) -> None:
 @pytest.mark.parametrize("number", ["-1", "2", "0.5", "dog", "nan"])
 def test_a_class_that_has_no_name_is_refused(number: str) -> None:
     with pytest.raises(ShapeError, match="class"):
-        shape_of_line([number, *"0.5 0.5 0.2 0.2".split()], ["dog", "cat"], (768, 576), 0)
+        shape_of_line([number, "0.5", "0.5", "0.2", "0.2"], ["dog", "cat"], (768, 576), 0)
 
 
 @pytest.mark.parametrize("line", ["0.5 0.5 0 0.2", "0.5 0.5 0.2 0", "0.5 0.5 -0.1 0.2", "0.5 0.5 0.2 -0.1"])
@@ -154,7 +154,7 @@ def test_a_confidence_is_from_0_to_1(score: str, fits: bool) -> None:
     if fits:
         assert shape_of_line(line, ["dog"], (768, 576), 0).score == float(score)
     else:
-        with pytest.raises(ShapeError, match="has 5 numbers after the class, .* a confidence from 0 to 1"):
+        with pytest.raises(ShapeError, match=r"has 5 numbers after the class, .* a confidence from 0 to 1"):
             shape_of_line(line, ["dog"], (768, 576), 0)
 
 
