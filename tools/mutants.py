@@ -26,8 +26,9 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -245,7 +246,7 @@ class Tracer:
 class Chosen:
     """A plugin of pytest that runs the chosen tests alone, in the given order."""
 
-    def __init__(self, order: list[str]) -> None:
+    def __init__(self, order: Sequence[str]) -> None:
         self.order = {test: place for place, test in enumerate(order)}
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
@@ -262,19 +263,19 @@ def trace_room(room: str) -> dict[str, dict[str, Any]]:
         key = hashlib.sha256(name.encode() + path.read_bytes()).hexdigest()[:16]
         kept = CACHE / f"{room}-{path.stem}-{key}.json"
         if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            code = _in_child(lambda: _traced(name, kept), ROOT / "src", limit=3600)
+            code = _in_child(partial(_trace_file, name, kept), ROOT / "src", limit=3600)
             if code:
-                sys.exit(f"{name} must pass before its room is changed; it ended with {code}")
+                sys.exit(f"{name} must pass before its room is changed; pytest ended with {code}")
         tests |= json.loads(kept.read_text())
     return tests
 
 
-def _traced(name: str, kept: Path) -> int:
+def _trace_file(name: str, kept: Path) -> int:
     tracer = Tracer(ROOT / PACKAGE)
     code = int(pytest.main([*PYTEST, name], plugins=[tracer]))
     sys.settrace(None)
     if not code:
+        kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(tracer.tests))
     return code
 
@@ -322,24 +323,26 @@ def _in_child(work: Callable[[], int], source: Path, *, limit: float) -> int:
     return 124
 
 
-def run_mutant(mutant: Mutant, tests: list[str], source: Path, *, limit: float) -> str:
+def run_mutant(mutant: Mutant, tests: Sequence[str], source: Path, *, limit: float) -> str:
     """Return "noticed", "unnoticed", "too long" or "not entered"."""
     if not tests:
         return "not entered"
     changed = source.parent / mutant.path
     original = changed.read_bytes()
-    files = sorted({test.split("::")[0] for test in tests})
     changed.write_text(mutant.source())
     try:
-        code = _in_child(
-            lambda: int(pytest.main([*PYTEST, *files], plugins=[Chosen(tests)])), source, limit=limit
-        )
+        code = _in_child(partial(_run_tests, tests), source, limit=limit)
     finally:
         changed.write_bytes(original)
     return {0: "unnoticed", 5: "not entered", 124: "too long"}.get(code, "noticed")
 
 
-def sample_mutants(rooms: list[str], size: int, seed: int) -> list[Mutant]:
+def _run_tests(tests: Sequence[str]) -> int:
+    files = sorted({test.split("::")[0] for test in tests})
+    return int(pytest.main([*PYTEST, *files], plugins=[Chosen(tests)]))
+
+
+def sample_mutants(rooms: Sequence[str], size: int, seed: int) -> list[Mutant]:
     """Return mutants of different places, each place equally likely."""
     paths = [path for room in rooms for path in sorted((ROOT / PACKAGE / room).rglob("*.py"))]
     places = [place for path in paths for place in find_mutants(path.relative_to(ROOT))]
@@ -351,35 +354,39 @@ def main() -> None:
     """Draw the sample, run the tests on each mutant, print a line each and a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--room", action="append", choices=ROOMS, help="may be given again; default: all")
-    parser.add_argument("--sample", type=int, default=200)
+    parser.add_argument("--sample", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=120, help="seconds of the processor for each mutant")
     options = parser.parse_args()
+    rooms = options.room or ROOMS
     os.chdir(ROOT)
     os.environ["OMP_NUM_THREADS"] = "1"
     for module in HEAVY:
         importlib.import_module(module)
-    counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    rooms = options.room or list(ROOMS)
     tests = {room: trace_room(room) for room in rooms}
+    outcomes: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "src"
         shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
         for mutant in sample_mutants(rooms, options.sample, options.seed):
             room = mutant.path.relative_to(PACKAGE).parts[0]
             outcome = run_mutant(mutant, choose_tests(mutant, tests[room]), source, limit=options.limit)
-            counts[room][outcome] += 1
+            outcomes.append((room, outcome))
             print(outcome, mutant, sep="\t", flush=True)
-    print_table(counts)
+    print(table(outcomes))
 
 
-def print_table(counts: dict[str, dict[str, int]]) -> None:
-    """Print, for each room and all, the mutants and how many were noticed (too long counts)."""
-    print("\n| room | mutants | noticed | share |\n| --- | --- | --- | --- |")
-    rows = [(room, sum(row.values()), row["noticed"] + row["too long"]) for room, row in counts.items()]
-    rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
-    for room, count, noticed in rows:
-        print(f"| {room} | {count} | {noticed} | {noticed / count:.2f} |")
+def table(outcomes: Sequence[tuple[str, str]]) -> str:
+    """Return, for each room and all, the mutants and how many were noticed (too long counts)."""
+    rooms: Mapping[str, list[bool]] = defaultdict(list)
+    for room, outcome in outcomes:
+        for row in (room, "all"):
+            rooms[row].append(outcome in ("noticed", "too long"))
+    lines = ["| room | mutants | noticed | share |", "| --- | --- | --- | --- |"]
+    for row in (*(room for room in ROOMS if room in rooms), "all"):
+        noticed = rooms[row]
+        lines.append(f"| {row} | {len(noticed)} | {sum(noticed)} | {sum(noticed) / len(noticed):.2f} |")
+    return "\n".join(["", *lines])
 
 
 if __name__ == "__main__":
