@@ -90,6 +90,8 @@ def test_tests_that_enter_the_function_are_chosen_the_quick_ones_first(found: li
     # What a class or a file says at import is seen by whatever enters it.
     assert chosen["4"] == ["class", "slow"]
     assert chosen["3"] == ["quick", "class", "slow"]
+    # What no test enters in its own process may be run in another.
+    assert choose_tests(found[0][0], {"far": tests["other"], "farther": tests["other"]}) == ["far", "farther"]
 
 
 def test_a_sample_is_the_same_for_the_same_seed(found: list[list[Mutant]]) -> None:
