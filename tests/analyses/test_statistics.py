@@ -234,3 +234,9 @@ def test_a_resample_without_a_statistic_is_left_out() -> None:
         lambda sums: np.divide(*sums, out=np.full(sums.shape[1], np.nan), where=sums[1] > 0)[None],
     )
     assert (low, high) == (1, 1)
+
+
+def test_an_estimate_shows_itself_in_one_line() -> None:
+    one = Estimate(0.75, 0.5, 0.625, 0.875, n=12, groups=5)
+    assert repr(one) == "Estimate(0.750, 95 % 0.625 to 0.875, chance 0.500, n 12 in 5 groups)"
+    assert ", p 0.001, n 12" in repr(Estimate(0.75, 0.5, 0.625, 0.875, n=12, groups=5, p=0.001))
