@@ -592,3 +592,10 @@ def test_blurred_surroundings_have_eight_pixels_a_side():
     assert np.abs(crops_module._blurred(pixels) - expected).max() <= 2
     # What is smaller is not enlarged before.
     assert np.array_equal(crops_module._blurred(pixels[:5, :4]), pixels[:5, :4])
+
+
+def test_the_mean_color_is_that_of_imagenet():
+    from timm.data import IMAGENET_DEFAULT_MEAN
+
+    assert tuple(round(255 * share) for share in IMAGENET_DEFAULT_MEAN) == IMAGENET_MEAN
+    assert (crops_module.BLUR_SIDE, crops_module.LARGEST_CANVAS) == (8, 100_000_000)

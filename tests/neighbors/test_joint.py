@@ -230,3 +230,12 @@ def test_sums_of_rows_are_those_of_a_loop():
     assert sums.parts[0].blocks[0].rows.tolist() == [0, 2]
     assert sums.parts[1].blocks[0].rows.tolist() == [0, 2]
     assert sums.parts[1].blocks[1].rows.tolist() == [0, 1, 2]
+
+
+def test_a_joint_space_knows_its_size():
+    """Crops and windows of two strides, of 18, 9 and 8 rows; the bytes are those of float32."""
+    joint = make_joint(20)
+    rows = [len(block.rows) for block in joint.blocks]
+    assert joint.shape == (20, 24 + 18 + 36)
+    assert joint.nbytes == sum(4 * count * size for count, size in zip(rows, (24, 18, 36), strict=True))
+    assert len(set(rows)) == 3
