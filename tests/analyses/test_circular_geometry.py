@@ -11,6 +11,7 @@ from objectspace.analyses import circular_geometry
 from objectspace.analyses.circular_geometry import BINS, Geometry, measure_geometry
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import Groups, make_groups
+from objectspace.analyses.statistics import draws, expanded_percentiles
 
 PERIOD = 90.0
 BIN = PERIOD / 2 / (BINS - 1)
@@ -175,3 +176,25 @@ def test_without_opposite_views_there_is_no_geometry() -> None:
         measure_geometry(vectors, factor, make_groups(np.arange(6)), np.array(["a"] * 6, object), same="x")
         is None
     )
+
+
+def test_the_interval_is_that_of_a_loop_over_draws_of_groups() -> None:
+    """A pair counts as often as its group was drawn, or as the product of its two."""
+    _, _, groups, _ = scene()
+    found, group = measured(), groups.group.tolist()
+    of_groups = [(group[one], group[other], *rest) for one, other, *rest in all_pairs("euclidean")]
+    means: list[list[float]] = [[] for _ in range(BINS)]
+    for block in draws(groups.count, 0):
+        for drawn in block:
+            times = [int((drawn == one).sum()) for one in range(groups.count)]
+            over, under = np.zeros(BINS), np.zeros(BINS)
+            for own, its, steps, far in of_groups:
+                weight = times[own] if own == its else times[own] * times[its]
+                over[steps] += weight * far
+                under[steps] += weight
+            for number in np.flatnonzero(under):
+                means[number].append(over[number] / under[number])
+    tails = expanded_percentiles(groups.count)
+    expected = np.array([np.quantile(row, tails) for row in means])
+    np.testing.assert_allclose(found.low, expected[:, 0])
+    np.testing.assert_allclose(found.high, expected[:, 1])

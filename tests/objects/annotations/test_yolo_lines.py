@@ -207,3 +207,12 @@ def test_five_lines_are_enough_and_four_are_not() -> None:
     eyes = lines((0.5, 0.5), (0.1, 0.1), 0.5, 0.5, 0.52, 0.51, 0.5, 0.52)
     assert landmarks_of(eyes) == 6
     assert landmarks_of(eyes[:4]) == 0
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("off", "expected"), [(0.0, 0), (0.009, 0), (0.011, 4), (-0.009, 0), (-0.011, 4)])
+def test_four_corners_whose_diagonals_meet_are_an_oriented_box(axis: int, off: float, expected: int) -> None:
+    """Corners that can be a box and two points in it, five lines of them; the last one is moved."""
+    corners = np.array([[0.4, 0.4], [0.6, 0.5], [0.58, 0.6], [0.38, 0.5]])
+    corners[3, axis] += off
+    assert landmarks_of([f"0 {' '.join(map(str, corners.reshape(-1)))}"] * 5) == expected
