@@ -232,6 +232,16 @@ def test_sums_of_rows_are_those_of_a_loop():
     assert sums.parts[1].blocks[1].rows.tolist() == [0, 1, 2]
 
 
+def test_a_sum_of_rows_of_one_side_is_that_row():
+    joint = make_joint(20)
+    factors = np.zeros((3, 20))
+    factors[[0, 1, 2], [6, 2, 11]] = [1.0, 0.5, 7.0]
+    sums = combine([(joint, factors)])
+    for place, part in enumerate(sums.parts):
+        for row, other in enumerate((6, 2, 11)):
+            np.testing.assert_allclose(slow_part(part, row), slow_part(joint.parts[place], other), atol=1e-6)
+
+
 def test_a_joint_space_knows_its_size():
     """Crops and windows of two strides, of 18, 9 and 8 rows; the bytes are those of float32."""
     joint = make_joint(20)
