@@ -14,18 +14,22 @@ ROOM ?=
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
-.PHONY: setup demo index quick test real check mutants bench clean
+.PHONY: setup demo explore index quick test web real check mutants bench clean
 
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "objectspace needs Python 3.11 or later, this is " + sys.version.split()[0] + "; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[light,test,check,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,test,check,bench]'
 	touch $@
 
 demo: setup  ## the whole job on drawn pictures, into the folder $(DEMO)
 	$(BIN)/objectspace demo --out $(DEMO)
+
+explore: setup  ## the drawn pictures in the browser; makes them first where they are not there
+	[ -e $(DEMO)/found.osp ] || $(BIN)/objectspace demo --out $(DEMO)
+	$(BIN)/objectspace serve $(DEMO)/found.osp
 
 index: setup  ## the main job on a folder of photos: make index PHOTOS=folder STORE=name.osp
 	if $(BIN)/objectspace models --fetch yolov3 --fetch resnet50; then \
@@ -40,6 +44,9 @@ quick: setup  ## the rules of the whole and the rooms whose tests are quick: bef
 
 test: setup  ## the tests that need nothing but this repository
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
+
+web:  ## the explorer's page: checked, tested and built into the package; needs Node.js
+	cd web && npm install --no-audit --no-fund && npm test && npm run build
 
 real: setup  ## the same main job on the real photos and weights in ../shared/real (or $$OBJECTSPACE_REAL)
 	$(BIN)/python -m pytest tests/real -rP

@@ -18,7 +18,7 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("report",),
-    ("jobs", "figures", "export"),
+    ("jobs", "figures", "export", "explorer"),
     ("search",),
     ("pipeline", "store", "analyses"),
     ("embeddings",),
@@ -32,7 +32,20 @@ LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent != PACKAGE
 )
-HEAVY = ("torch", "torchvision", "timm", "lance", "pyarrow", "matplotlib", "scipy", "sklearn", "PIL", "numpy")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "lance",
+    "pyarrow",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "PIL",
+    "numpy",
+    "starlette",
+    "uvicorn",
+)
 
 
 def module_name(path: Path) -> str:

@@ -32,6 +32,7 @@ from objectspace.errors import StoreBusyError as StoreBusyError
 from objectspace.errors import StoreError as StoreError
 from objectspace.errors import StoreVersionError as StoreVersionError
 from objectspace.errors import WeightsError as WeightsError
+from objectspace.explorer.server import serve as serve
 from objectspace.export import Exported as Exported
 from objectspace.export import export_store as export_store
 from objectspace.figures.comparison import draw_comparison as draw_comparison

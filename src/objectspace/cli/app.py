@@ -31,6 +31,7 @@ from objectspace.cli.output import warn
 from objectspace.cli.project import project
 from objectspace.cli.report import report
 from objectspace.cli.search import search
+from objectspace.cli.serve import serve
 from objectspace.cli.sheet import sheet
 from objectspace.cli.vary import vary
 from objectspace.cli.world import world
@@ -77,6 +78,7 @@ app.command()(erase)
 app.command()(context)
 app.command()(report)
 app.command()(export)
+app.command()(serve)
 app.command()(world)
 app.command()(models)
 

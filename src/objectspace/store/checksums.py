@@ -7,7 +7,7 @@ table that cannot be read. Nothing is named in the manifest before its files hav
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -58,28 +58,17 @@ def check_file(path: Path, facts: FileFacts) -> None:
         raise ValueError(f"{path.name} has {rows} rows, expected {facts.rows}")
 
 
-def flush_files(folder: Path, new: Mapping[str, Iterable[str]], known: Mapping[str, Iterable[str]]) -> None:
-    """Wait until new files of tables, and the names of all folders that hold something new, are on the disk.
+def flush_files(folder: Path, new: Mapping[str, Iterable[str]]) -> None:
+    """Wait until new files of tables, and their names in the folders above, are on the disk.
 
-    new, known: table -> paths of files within it; the folders of the known ones are on the disk already
+    new: table -> paths of files within it
     """
-    there = {above for file in _files(folder, known) for above in file.parents}
-    files = set(_files(folder, new))
-    folders = {file.parent for file in files}
-    folders |= {
-        above.parent
-        for file in files
-        for above in file.parents
-        if above not in {*there, folder}
-        if above.is_relative_to(folder)
-    }
+    files = [table_path(folder, name) / path for name, paths in new.items() for path in paths]
+    # A folder that was there already costs little: nothing of it is left to be written.
+    folders = {above for file in files for above in file.parents if above.is_relative_to(folder)}
     # Side by side, as the file system writes many in one go.
     with ThreadPoolExecutor(_FLUSHES) as pool:
         list(pool.map(flush_to_disk, [*files, *folders]))
-
-
-def _files(folder: Path, paths: Mapping[str, Iterable[str]]) -> Iterator[Path]:
-    yield from (table_path(folder, name) / path for name, inside in paths.items() for path in inside)
 
 
 def check_replaced(folder: Path, table: str, files: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
 from objectspace.errors import QueryError, counted
+from objectspace.files import recipe_digest
 from objectspace.images import Failure
 from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, no_objects
@@ -78,6 +79,12 @@ class Store:
     def models(self) -> dict[str, dict[str, Any]]:
         """The arguments that loaded each network, by :func:`objectspace.store.store_records.model_key`."""
         return {name: dict(arguments) for name, arguments in self._manifest.models.items()}
+
+    @property
+    def version(self) -> str:
+        """The commit that this is, as short text that differs from every other commit's."""
+        joint = {name: recipe.to_json() for name, recipe in self._manifest.joint_spaces.items()}
+        return recipe_digest({"tables": dict(self._manifest.tables), "joint_spaces": joint})
 
     def __len__(self) -> int:
         table = self._table("objects")

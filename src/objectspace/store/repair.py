@@ -57,7 +57,7 @@ def _without_losses(folder: Path, found: Examination) -> Manifest:
         fresh[name] = new_checksums(table, known)
         versions[name] = int(table.version)
         files[name] = {path: known.get(path) or fresh[name][path] for path in present}
-    flush_files(folder, fresh, before.files)
+    flush_files(folder, fresh)
     spaces = {
         name: _without_index(entry, found.losses.get(SPACES + name))
         for name, entry in before.spaces.items()

@@ -448,7 +448,7 @@ class Writer:
             check_replaced(self.path, name, {path: known[path] for path in known.keys() - present.keys()})
             files[name] = {path: known.get(path) or fresh[name][path] for path in present}
         if fresh:
-            flush_files(self.path, fresh, before.files)
+            flush_files(self.path, fresh)
         return files
 
     def _append(self, name: str, rows: pa.Table) -> None:

@@ -1,0 +1,234 @@
+"""The routes of the explorer: who may ask, what is asked, and the view that answers."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from objectspace.errors import ImageError, InputError, ObjectspaceError
+from objectspace.explorer import views
+from objectspace.explorer.columns import map_points, object_columns
+from objectspace.explorer.served_store import ServedStore, StoreState
+
+#: The name of the cookie that every request needs but the first, which brings the token itself.
+COOKIE = "objectspace"
+
+#: Names by which the page may be asked for: anything else is another site's name for this machine.
+HOSTS = ("127.0.0.1", "localhost")
+
+#: Largest request in bytes: the mask of a selection among 16 million objects.
+MOST_BYTES = 2 << 20
+
+_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; worker-src 'self' blob:; "
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": _POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+_TYPES = {"app.css": "text/css"} | dict.fromkeys(("app.js", "worker.js", "draw.js"), "text/javascript")
+_ARROW = "application/vnd.apache.arrow.stream"
+
+View = Callable[[StoreState, Request, bytes], Any]
+
+
+def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Starlette:
+    """Return the explorer of one store as an ASGI application; ``token`` is what opens it."""
+
+    def route(path: str, view: View, *, method: str = "GET") -> Route:
+        async def answer(request: Request) -> Response:
+            body = await request.body()
+            return await run_in_threadpool(_answered, view, request, body)
+
+        def _answered(view: View, request: Request, body: bytes) -> Response:
+            try:
+                value = view(served.state(), request, body)
+            except (ImageError, InputError) as error:
+                return JSONResponse({"error": str(error)}, 400)
+            except ObjectspaceError as error:
+                return JSONResponse({"error": str(error)}, 503)
+            return value if isinstance(value, Response) else JSONResponse(value)
+
+        return Route(path, answer, methods=[method])
+
+    def summary(state: StoreState, request: Request, body: bytes) -> Any:
+        return views.store_summary(state, name=served.path.name, read_only=read_only)
+
+    def photo(state: StoreState, request: Request, body: bytes) -> Any:
+        return Response(
+            views.photo_jpeg(state, _number(request, "image"), served.photos), 200, None, "image/jpeg"
+        )
+
+    routes = [
+        Route("/", _page),
+        Route("/static/{name}", _static),
+        route("/api/store", summary),
+        route("/api/columns", lambda state, *_: Response(object_columns(state), media_type=_ARROW)),
+        route("/api/points", _points),
+        route("/api/objects", _objects),
+        route("/api/thumbnails", _thumbnails),
+        route("/api/neighbors", _neighbors),
+        route("/api/image", lambda state, request, _: views.image_json(state, _number(request, "image"))),
+        route("/api/photo", photo),
+        route("/api/object-at", _object_at),
+        route("/api/measure", _measure, method="POST"),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+            Middleware(Guard, token=token),
+        ],
+    )
+
+
+class Guard:
+    """Let through who brings the token, or the cookie that it became; bound requests, set the headers.
+
+    Requests that change something must come from the page itself: their ``Origin`` is the server's.
+    """
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        refused = self._refusal(request)
+        if refused is None and "token" in request.query_params:
+            refused = RedirectResponse("/", 303)
+            refused.set_cookie(COOKIE, self._token, httponly=True, samesite="strict")
+        app = self._app if refused is None else refused
+        await app(scope, receive, _with_headers(send))
+
+    def _refusal(self, request: Request) -> Response | None:
+        brought = request.query_params.get("token") or request.cookies.get(COOKIE, "")
+        if not hmac.compare_digest(brought.encode(), self._token.encode()):
+            return Response("open the address that objectspace serve printed; it has a token in it\n", 403)
+        origin = request.headers.get("origin")
+        if origin is not None and origin != f"{request.url.scheme}://{request.url.netloc}":
+            return Response("requests come from the page itself\n", 403)
+        length = request.headers.get("content-length", "0")
+        if request.method == "POST" and not (length.isdecimal() and int(length) <= MOST_BYTES):
+            return Response(f"a request has at most {MOST_BYTES} bytes\n", 413)
+        return None
+
+
+def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = {name for name, _ in message["headers"]}
+            added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+            message["headers"] = [*message["headers"], *(one for one in added if one[0] not in own)]
+        await send(message)
+
+    return sent
+
+
+async def _page(request: Request) -> Response:
+    return Response(_read_static("index.html"), media_type="text/html")
+
+
+async def _static(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in _TYPES:
+        return Response("no such file\n", 404)
+    return Response(_read_static(name), media_type=_TYPES[name])
+
+
+def _read_static(name: str) -> bytes:
+    return files("objectspace.explorer").joinpath("static", name).read_bytes()
+
+
+def _points(state: StoreState, request: Request, body: bytes) -> Response:
+    space = _text(request, "space")
+    points = state.maps.points(space, request.query_params.get("map", "pca"))  # type: ignore[arg-type]
+    return Response(map_points(state, space, points), media_type=_ARROW)
+
+
+def _objects(state: StoreState, request: Request, body: bytes) -> Any:
+    return views.objects_json(state, _rows(request))
+
+
+def _thumbnails(state: StoreState, request: Request, body: bytes) -> Response:
+    return Response(views.thumbnails(state, _rows(request)), media_type="application/octet-stream")
+
+
+def _neighbors(state: StoreState, request: Request, body: bytes) -> Any:
+    return views.neighbors_json(
+        state,
+        _number(request, "row"),
+        space=_text(request, "space"),
+        metric=request.query_params.get("metric", "euclidean"),
+        k=min(_number(request, "k", 24), 500),
+        same_image=request.query_params.get("same_image") == "1",
+        label=request.query_params.get("label"),
+    )
+
+
+def _object_at(state: StoreState, request: Request, body: bytes) -> Any:
+    x, y = (_real(request, name) for name in ("x", "y"))
+    return {"row": views.object_at_point(state, _number(request, "image"), x, y)}
+
+
+def _measure(state: StoreState, request: Request, body: bytes) -> Any:
+    """Measure a selection: the body is a bit for each vector of the space, the first the lowest of a byte."""
+    space = _text(request, "space")
+    agreement = state.agreement(space, request.query_params.get("metric", "euclidean"))
+    count = len(agreement.values)
+    if len(body) != (count + 7) // 8:
+        raise InputError(f"a selection of {len(body)} bytes, expected a bit for each of {count} objects")
+    chosen = np.unpackbits(np.frombuffer(body, np.uint8), bitorder="little")[:count].astype(np.bool_)
+    return agreement.of(chosen)
+
+
+def _text(request: Request, name: str) -> str:
+    value = request.query_params.get(name)
+    if not value:
+        raise InputError(f"the request lacks {name}")
+    return value
+
+
+def _number(request: Request, name: str, otherwise: int | None = None) -> int:
+    value = request.query_params.get(name, otherwise)
+    try:
+        return int(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {json.dumps(value)}, expected a whole number") from None
+
+
+def _real(request: Request, name: str) -> float:
+    value = request.query_params.get(name)
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {json.dumps(value)}, expected a number") from None
+
+
+def _rows(request: Request) -> NDArray[np.int64]:
+    text = _text(request, "rows")
+    try:
+        return np.array([int(row) for row in text.split(",")], np.int64)
+    except (ValueError, OverflowError):
+        raise InputError("rows are whole numbers with commas between them") from None

@@ -1,0 +1,118 @@
+"""A store as it is served: opened anew after each commit, and what is costly to read kept in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import QueryError
+from objectspace.explorer.maps import StoredMaps
+from objectspace.explorer.selection_measures import SpaceAgreement, measure_space
+from objectspace.search import SpaceSearch
+from objectspace.store import ImageRow, Store, open_store
+from objectspace.store.manifest import MANIFEST
+
+Value = TypeVar("Value")
+
+
+class ServedStore:
+    """A store's folder; :meth:`state` is its last commit.
+
+    photos: folder in which image files are looked for first, as a store holds the paths that it was given
+    """
+
+    def __init__(self, path: Path, *, photos: Path | None = None) -> None:
+        self.path, self.photos = path, photos
+        self._lock = threading.Lock()
+        self._state = StoreState(open_store(path))
+        self._seen = self._stamp()
+
+    def state(self) -> StoreState:
+        """Return the store's last commit. Raises StoreError where the store is gone or damaged."""
+        with self._lock:
+            if (stamp := self._stamp()) != self._seen:
+                self._state, self._seen = StoreState(open_store(self.path)), stamp
+            return self._state
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            status = (self.path / MANIFEST).stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_ino
+
+
+class StoreState:
+    """One commit of a store; columns, searches, maps and neighbors are read or computed once each."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.maps = StoredMaps(store)
+        self._lock = threading.Lock()
+        self._locks: dict[tuple[str, ...], threading.Lock] = {}
+        self._kept: dict[tuple[str, ...], Any] = {}
+
+    @property
+    def version(self) -> str:
+        """The commit, as text that changes with each."""
+        return self.store.version
+
+    @cached_property
+    def images(self) -> list[ImageRow]:
+        """The images, in the order of :meth:`image_rows`."""
+        return self.store.images()
+
+    @cached_property
+    def image_rows(self) -> NDArray[np.int64]:
+        """The image of each row of the objects table (n,), as its place in ``images``."""
+        return self.store.image_rows()
+
+    @cached_property
+    def rows_by_id(self) -> dict[str, int]:
+        """The row of the objects table of each object, by its id."""
+        names = self.store.object_columns(["object_id"])["object_id"].tolist()
+        return {name: row for row, name in enumerate(names)}
+
+    def object_rows(self, space: str) -> NDArray[np.int64]:
+        """Return the row of the objects table of each vector of a space (m,). Raises QueryError."""
+        return self._once(("rows", space), lambda: self.store.object_rows(space))
+
+    def row_of(self, space: str, table_row: int) -> int:
+        """Return an object's row in a space. Raises QueryError where the space has no vector of it."""
+        rows = self.object_rows(space)
+        places = np.flatnonzero(rows == table_row)
+        if not len(places):
+            held = [name for name in self.store.space_names if table_row in self.object_rows(name)]
+            raise QueryError(
+                f"space {space} has no vector of this object; spaces that have one: {', '.join(held)}"
+            )
+        return int(places[0])
+
+    def search(self, space: str, metric: str) -> SpaceSearch:
+        """Return the search of a space, opened once. Raises QueryError for an unknown space or metric."""
+        return self._once(("search", space, metric), lambda: SpaceSearch(self.store, space, metric=metric))
+
+    def searching(self, space: str) -> threading.Lock:
+        """Return the lock under which a space is searched: one search at a time, the others wait."""
+        with self._lock:
+            return self._locks.setdefault(("searching", space), threading.Lock())
+
+    def agreement(self, space: str, metric: str) -> SpaceAgreement:
+        """Return whether the nearest objects share their labels, of all objects of a space."""
+        return self._once(("agreement", space, metric), lambda: measure_space(self.store, space, metric))
+
+    def _once(self, key: tuple[str, ...], compute: Callable[[], Value]) -> Value:
+        """Return what is kept under a key, computed by the first who asks; others wait for it."""
+        with self._lock:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._kept:
+                self._kept[key] = compute()
+            value: Value = self._kept[key]
+            return value

@@ -1,0 +1,246 @@
+"""Views of a store as plain values: its summary, objects, neighbors, photos."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+from objectspace.errors import ImageError, QueryError
+from objectspace.explorer.served_store import StoreState
+from objectspace.images import read_image
+from objectspace.objects.boxes import letterbox_frame, stretch_frame
+from objectspace.objects.masks import decode_box
+from objectspace.objects.records import Mask, Objects
+from objectspace.search import Answer, default_space
+from objectspace.search.queries.points import object_at
+from objectspace.store import ImageRow
+
+#: The longer side of a photo as it is sent to the page, in pixels.
+PHOTO_SIDE = 1600
+
+#: Thumbnails that one request may ask for.
+MOST_THUMBNAILS = 500
+
+
+def store_summary(state: StoreState, *, name: str, read_only: bool) -> dict[str, Any]:
+    """Return what the page shows first."""
+    store = state.store
+    info = store.info()
+    return {
+        "name": name,
+        "version": state.version,
+        "read_only": read_only,
+        "images": info.images,
+        "objects": info.objects,
+        "labels": info.labels,
+        "failures": len(info.failures),
+        "factors": list(store.factor_names),
+        "default_space": default_space(store) if info.spaces else None,
+        "spaces": [
+            {
+                "name": space.name,
+                "count": space.count,
+                "dimension": space.dimension,
+                "route": space.recipe.route,
+                "window": space.recipe.window,
+                "stride": space.recipe.stride,
+            }
+            for space in info.spaces
+        ],
+    }
+
+
+def objects_json(state: StoreState, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Return some objects by their rows of the objects table. Raises QueryError for rows out of range."""
+    _check_rows(state, rows)
+    objects = state.store.objects_at(rows)
+    return [
+        {
+            "row": int(row),
+            "image": int(state.image_rows[row]),
+            "path": state.images[state.image_rows[row]].path,
+            **_object_json(objects, place),
+        }
+        for place, row in enumerate(rows)
+    ]
+
+
+def thumbnails(state: StoreState, rows: NDArray[np.int64]) -> bytes:
+    """Return the JPEGs of some rows of the objects table, each after its length (4 bytes, little end first).
+
+    Raises QueryError for rows out of range, and for more than MOST_THUMBNAILS.
+    """
+    if len(rows) > MOST_THUMBNAILS:
+        raise QueryError(f"{len(rows)} thumbnails at once, expected at most {MOST_THUMBNAILS}")
+    _check_rows(state, rows)
+    return b"".join(struct.pack("<I", len(jpeg)) + jpeg for jpeg in state.store.thumbnails_at(rows))
+
+
+def neighbors_json(
+    state: StoreState, row: int, *, space: str, metric: str, k: int, same_image: bool, label: str | None
+) -> dict[str, Any]:
+    """Return the exact nearest objects of one, by its row of the objects table.
+
+    Raises QueryError where the space has no vector of it, and names those that have one.
+    """
+    _check_rows(state, np.array([row]))
+    state.row_of(space, row)
+    search = state.search(space, metric)
+    with state.searching(space):
+        (name,) = state.store.objects_at(np.array([row])).object_id
+        (answer,) = search.nearest(search.stored([name]), k=k, exclude_same_image=not same_image, label=label)
+    return answer_json(state, answer, exact=search.approximate is None)
+
+
+def answer_json(state: StoreState, answer: Answer, *, exact: bool) -> dict[str, Any]:
+    """Return an answer with the rows of its neighbors in the objects table."""
+    document = answer.to_json()
+    names = [one["object_id"] for one in document["neighbors"]]
+    rows = table_rows(state, names)
+    for one, row in zip(document["neighbors"], rows, strict=True):
+        one |= {"row": row, "image": int(state.image_rows[row]), "path": one["image"]}
+    return document | {"exact": exact}
+
+
+def table_rows(state: StoreState, names: list[str]) -> list[int]:
+    """Return the rows of the objects table of some ids. Raises QueryError for an unknown one."""
+    known = state.rows_by_id
+    if unknown := [name for name in names if name not in known]:
+        raise QueryError(f"no object {unknown[0]} in {state.store.path}")
+    return [known[name] for name in names]
+
+
+def image_json(state: StoreState, place: int) -> dict[str, Any]:
+    """Return an image and its objects: boxes, masks, and the cells of the detector that made them."""
+    image = _image(state, place)
+    rows = np.flatnonzero(state.image_rows == place)
+    objects = state.store.objects_at(rows)
+    return {
+        "image": place,
+        "path": image.path,
+        "width": image.width,
+        "height": image.height,
+        "objects": [
+            {
+                "row": int(row),
+                **_object_json(objects, number),
+                "mask": _mask_json(objects, number),
+                "grid": _grid_json(state, objects, number, image),
+            }
+            for number, row in enumerate(rows)
+        ],
+    }
+
+
+def photo_jpeg(state: StoreState, place: int, photos: Path | None) -> bytes:
+    """Return an image's photo as JPEG, at most PHOTO_SIDE pixels a side. Raises ImageError."""
+    image = _image(state, place)
+    for candidate in photo_candidates(state, image, photos):
+        if candidate.is_file():
+            read = read_image(candidate)
+            if read.image_id == image.image_id:
+                picture = PIL.Image.fromarray(read.pixels)
+                picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE), PIL.Image.Resampling.LANCZOS)
+                sink = io.BytesIO()
+                picture.save(sink, "JPEG", quality=88)
+                return sink.getvalue()
+    raise ImageError(image.path, "the photo is not where it was; serve the store with --photos FOLDER")
+
+
+def photo_candidates(state: StoreState, image: ImageRow, photos: Path | None) -> list[Path]:
+    """Return where a photo may be: as it was given, beside the store, or in the folder of photos."""
+    stored = Path(image.path)
+    beside = state.store.path.parent
+    places = [stored, beside / stored, beside / stored.name]
+    if photos is not None:
+        tails = [
+            Path(*stored.parts[start:])
+            for start in range(1 if stored.is_absolute() else 0, len(stored.parts))
+        ]
+        places = [*(photos / tail for tail in tails), *places]
+    return places
+
+
+def object_at_point(state: StoreState, place: int, x: float, y: float) -> int | None:
+    """Return the row of the smallest object whose mask or box holds a point of an image; None for none."""
+    _image(state, place)
+    rows = np.flatnonzero(state.image_rows == place)
+    found = object_at(state.store.objects_at(rows), (x, y))
+    return None if found is None else int(rows[found])
+
+
+def _image(state: StoreState, place: int) -> ImageRow:
+    if not 0 <= place < len(state.images):
+        raise QueryError(f"no image {place}, the store has {len(state.images)}")
+    return state.images[place]
+
+
+def _check_rows(state: StoreState, rows: NDArray[np.int64]) -> None:
+    count = len(state.image_rows)
+    if ((rows < 0) | (rows >= count)).any():
+        raise QueryError(f"no object in row {int(rows[(rows < 0) | (rows >= count)][0])} of {count}")
+
+
+def _object_json(objects: Objects, place: int) -> dict[str, Any]:
+    made = objects.provenance
+    score = float(objects.score[place])
+    cell = int(made.cell_x[place]), int(made.cell_y[place])
+    known = {name: _plain(column[place]) for name, column in objects.factors.items()}
+    return {
+        "object_id": str(objects.object_id[place]),
+        "label": str(objects.label[place]),
+        "score": None if math.isnan(score) else score,
+        "xyxy": [float(side) for side in objects.xyxy[place]],
+        "source": str(objects.source[place]),
+        "stride": None if made.stride[place] < 0 else int(made.stride[place]),
+        "cell": None if cell[0] < 0 else list(cell),
+        "factors": {name: value for name, value in known.items() if value is not None},
+    }
+
+
+def _grid_json(state: StoreState, objects: Objects, place: int, image: ImageRow) -> dict[str, Any] | None:
+    """Return the grid of the head that found an object, in pixels of the image; None where none is known.
+
+    xyxy: all of the detector's input, which a letterbox makes larger than the image; columns, rows: its cells
+    """
+    stride = int(objects.provenance.stride[place])
+    recipe = state.store.sources.get(str(objects.source[place]), {})
+    frames = {"letterbox": letterbox_frame, "stretch": stretch_frame}
+    if stride < 1 or recipe.get("resize") not in frames or "input_wh" not in recipe:
+        return None
+    width, height = (int(side) for side in recipe["input_wh"])
+    frame = frames[recipe["resize"]]((image.width, image.height), (width, height))
+    corners = frame.to_image(np.array([[0, 0, width, height]], np.float32))[0]
+    return {
+        "xyxy": [float(side) for side in corners],
+        "columns": math.ceil(width / stride),
+        "rows": math.ceil(height / stride),
+    }
+
+
+def _plain(value: Any) -> str | float | None:
+    if value is None or isinstance(value, str):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _mask_json(objects: Objects, place: int) -> dict[str, Any] | None:
+    """Return a mask as the lengths of its runs inside its box, row by row, the first of zeros."""
+    mask: Mask | None = objects.mask[place]
+    if mask is None:
+        return None
+    left, top = (math.floor(side) for side in objects.xyxy[place, :2])
+    right, bottom = (math.ceil(side) for side in objects.xyxy[place, 2:])
+    box = max(left, 0), max(top, 0), min(right, mask.width), min(bottom, mask.height)
+    inside = decode_box(mask, box).reshape(-1)
+    edges = np.flatnonzero(np.diff(inside, prepend=False, append=False))
+    runs = np.diff(edges, prepend=0, append=len(inside))
+    return {"box": list(box), "runs": runs.tolist()}

@@ -1,0 +1,298 @@
+"""Who may ask the explorer, and what it answers."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+import objectspace as osp
+from objectspace.explorer.app import MOST_BYTES, make_app
+from objectspace.explorer.served_store import ServedStore
+from tests.explorer.conftest import TOKEN
+
+
+def table(response) -> pa.Table:
+    assert response.status_code == 200, response.text
+    return pa.ipc.open_stream(response.content).read_all()
+
+
+# ------------------------------------------------------------------------------------------------ who may ask
+
+
+@pytest.mark.parametrize("path", ["/", "/static/app.js", "/api/store", "/api/thumbnails?rows=0"])
+def test_nothing_is_given_without_the_token(stranger, path):
+    assert stranger.get(path).status_code == 403
+
+
+def test_a_wrong_token_opens_nothing(stranger):
+    assert stranger.get("/?token=another").status_code == 403
+
+
+def test_the_token_becomes_a_strict_cookie_and_leaves_the_address(stranger):
+    answer = stranger.get(f"/?token={TOKEN}")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert "samesite=strict" in answer.headers["set-cookie"].lower()
+    assert "httponly" in answer.headers["set-cookie"].lower()
+    assert stranger.get("/").status_code == 200
+
+
+def test_another_name_for_this_machine_is_refused(page):
+    assert page.get("/api/store", headers={"host": "rebound.example:8765"}).status_code == 400
+
+
+def test_a_request_from_another_site_is_refused(page):
+    answer = page.post("/api/measure?space=demo-crop", headers={"origin": "http://elsewhere.example"})
+    assert answer.status_code == 403
+
+
+def test_a_request_from_the_page_is_not(page, served):
+    bits = all_bits(len(served.state().store.members("demo-crop")))
+    headers = {"origin": "http://127.0.0.1:8765"}
+    assert page.post("/api/measure?space=demo-crop", content=bits, headers=headers).status_code == 200
+
+
+def test_a_large_request_is_refused_before_it_is_read(page):
+    headers = {"content-length": str(MOST_BYTES + 1)}
+    assert page.post("/api/measure?space=demo-crop", headers=headers).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/", "/api/store", "/nothing"])
+def test_every_answer_forbids_what_comes_from_elsewhere(page, path):
+    headers = page.get(path).headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "access-control-allow-origin" not in headers
+
+
+@pytest.mark.parametrize("name", ["../app.py", "..%2Fapp.py", "%2e%2e/app.py", "nothing.js"])
+def test_only_the_page_s_own_files_are_given(page, name):
+    assert page.get(f"/static/{name}").status_code == 404
+
+
+def test_the_page_names_no_other_site(page):
+    text = page.get("/").text + page.get("/static/app.css").text
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+# ------------------------------------------------------------------------------------------- what is answered
+
+
+def test_the_summary_is_that_of_info(page, served):
+    info, answer = served.state().store.info(), page.get("/api/store").json()
+    assert (answer["images"], answer["objects"], answer["labels"]) == (info.images, info.objects, info.labels)
+    assert [one["name"] for one in answer["spaces"]] == [space.name for space in info.spaces]
+
+
+def test_the_columns_are_those_of_the_objects(page, served):
+    read, objects = table(page.get("/api/columns")), served.state().store.objects()
+    assert read["label"].to_pylist() == objects.label.tolist()
+    centers = (objects.xyxy[:, 0] + objects.xyxy[:, 2]) / 2
+    np.testing.assert_allclose(read["x"].to_numpy(), centers, rtol=1e-6)
+    images = [image.image_id for image in served.state().images]
+    assert [images[place] for place in read["image"].to_pylist()] == objects.image_id.tolist()
+
+
+def test_the_points_belong_to_the_rows_of_the_objects(page, served):
+    store = served.state().store
+    points = table(page.get("/api/points?space=demo-crop"))
+    assert store.objects_at(points["row"].to_numpy()).object_id.tolist() == store.members("demo-crop")
+
+
+def test_the_neighbors_are_those_of_a_search(page, served):
+    store = served.state().store
+    search = osp.SpaceSearch(store, "demo-crop", metric="cosine")
+    name = store.members("demo-crop")[3]
+    (expected,) = search.nearest(search.stored([name]), k=4, exclude_same_image=True)
+    row = store.objects().object_id.tolist().index(name)
+    answer = page.get(f"/api/neighbors?row={row}&space=demo-crop&metric=cosine&k=4").json()
+    assert [one["object_id"] for one in answer["neighbors"]] == expected.neighbors.object_id.tolist()
+    assert [one["distance"] for one in answer["neighbors"]] == pytest.approx(expected.distance)
+    assert answer["exact"] is True
+
+
+def test_the_rows_of_neighbors_are_theirs(page, served):
+    answer = page.get("/api/neighbors?row=0&space=demo-crop&k=5").json()
+    rows = np.array([one["row"] for one in answer["neighbors"]])
+    names = [one["object_id"] for one in answer["neighbors"]]
+    assert served.state().store.objects_at(rows).object_id.tolist() == names
+
+
+def test_neighbors_in_the_same_photo_come_when_asked_for(page, served):
+    images = served.state().image_rows
+    own = int(np.argmax(np.bincount(images)))
+    address = f"/api/neighbors?row={np.flatnonzero(images == own)[0]}&space=demo-crop&k=100&same_image="
+    other, all_of = (page.get(address + same).json() for same in "01")
+    assert own not in [one["image"] for one in other["neighbors"]]
+    assert own in [one["image"] for one in all_of["neighbors"]]
+
+
+def test_a_space_without_the_object_names_those_that_have_it(page, served):
+    store = served.state().store
+    strides = [name for name in store.space_names if "stride" in name]
+    missing = next(name for name in strides if len(store.members(name)) < len(store))
+    held = set(store.members(missing))
+    row = next(row for row, name in enumerate(store.objects().object_id.tolist()) if name not in held)
+    answer = page.get(f"/api/neighbors?row={row}&space={missing}")
+    assert answer.status_code == 400
+    assert "demo-crop" in answer.json()["error"]
+
+
+def test_thumbnails_come_in_the_order_that_was_asked_for(page, served):
+    content, read = page.get("/api/thumbnails?rows=5,2").content, []
+    while content:
+        (length,) = struct.unpack("<I", content[:4])
+        read.append(content[4 : 4 + length])
+        content = content[4 + length :]
+    assert read == served.state().store.thumbnails_at(np.array([5, 2]))
+
+
+def test_a_photo_is_sent_as_it_was_indexed(page, served):
+    image = served.state().images[2]
+    picture = Image.open(io.BytesIO(page.get("/api/photo?image=2").content))
+    assert picture.size == (image.width, image.height)
+    original = np.asarray(Image.open(image.path).convert("RGB"), np.float64)
+    assert np.abs(np.asarray(picture, np.float64) - original).mean() < 4
+
+
+def test_a_mask_s_runs_fill_the_mask(page, served):
+    from objectspace.objects.masks import decode
+
+    objects = served.state().store.objects()
+    for one in page.get("/api/image?image=1").json()["objects"]:
+        mask = objects.mask[one["row"]]
+        if mask is None:
+            assert one["mask"] is None
+            continue
+        left, top, right, bottom = one["mask"]["box"]
+        runs = one["mask"]["runs"]
+        filled = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(bottom - top, right - left)
+        np.testing.assert_array_equal(filled, decode(mask)[top:bottom, left:right])
+
+
+def test_a_click_finds_the_smallest_object_there(page, served):
+    objects = served.state().store.objects_at(np.flatnonzero(served.state().image_rows == 0))
+    x, y = (objects.xyxy[0, :2] + objects.xyxy[0, 2:]) / 2
+    row = page.get(f"/api/object-at?image=0&x={x}&y={y}").json()["row"]
+    inside = page.get(f"/api/objects?rows={row}").json()[0]["xyxy"]
+    assert inside[0] <= x <= inside[2]
+    assert inside[1] <= y <= inside[3]
+
+
+def test_a_click_beside_all_objects_finds_none(page):
+    assert page.get("/api/object-at?image=0&x=-5&y=-5").json() == {"row": None}
+
+
+def all_bits(count: int) -> bytes:
+    return np.packbits(np.ones(count, np.bool_), bitorder="little").tobytes()
+
+
+def test_the_measure_of_all_is_that_of_measure(page, served):
+    store = served.state().store
+    space = store.space("demo-crop")
+    objects = store.objects(space.object_id)
+    expected = osp.measure_factor(space, objects, osp.FactorSpec("label"), k=5).neighbors.overall
+    answer = page.post("/api/measure?space=demo-crop", content=all_bits(len(space))).json()
+    assert answer["all"]["value"] == pytest.approx(expected.value)
+    assert answer["all"]["chance"] == pytest.approx(expected.chance)
+
+
+def test_a_selection_is_measured_by_its_own_objects(page, served):
+    store = served.state().store
+    labels = store.object_columns(["label"], "demo-crop")["label"]
+    bits = np.packbits(labels == "chair", bitorder="little").tobytes()
+    answer = page.post("/api/measure?space=demo-crop", content=bits).json()
+    assert answer["all"]["n"] == np.count_nonzero(labels == "chair")
+    assert list(answer["labels"]) == ["chair"]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/api/points?space=nothing", "nothing"),
+        ("/api/points?space=demo-crop&map=umap", "umap"),
+        ("/api/points", "lacks space"),
+        ("/api/objects?rows=0,x", "whole numbers"),
+        ("/api/objects?rows=-1", "no object in row -1"),
+        ("/api/objects?rows=99999999999999999999999", "whole numbers"),
+        ("/api/thumbnails?rows=" + ",".join(["0"] * 501), "at most 500"),
+        ("/api/neighbors?row=0&space=demo-crop&k=0", "k is 0"),
+        ("/api/neighbors?row=0&space=demo-crop&metric=taxi", "taxi"),
+        ("/api/neighbors?row=one&space=demo-crop", "whole number"),
+        ("/api/image?image=12", "no image 12"),
+        ("/api/photo?image=-1", "no image -1"),
+        ("/api/object-at?image=0&x=left&y=0", "a number"),
+    ],
+)
+def test_a_wrong_request_is_answered_in_a_sentence(page, path, says):
+    answer = page.get(path)
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]
+
+
+def test_a_selection_of_the_wrong_length_is_refused(page):
+    answer = page.post("/api/measure?space=demo-crop", content=b"\x01")
+    assert "a bit for each" in answer.json()["error"]
+
+
+def test_an_empty_selection_is_said(page, served):
+    nothing = bytes((len(served.state().store.members("demo-crop")) + 7) // 8)
+    assert "nothing is selected" in page.post("/api/measure?space=demo-crop", content=nothing).json()["error"]
+
+
+# ----------------------------------------------------------------------------------------- what may change
+
+
+def test_what_is_committed_while_it_is_served_shows(folder, drawn):
+    served = ServedStore(folder)
+    before = served.state().version
+    with osp.open_writer(folder) as writer:
+        writer.set_paths({image.image_id: "elsewhere.png" for image in served.state().images})
+    assert served.state().version != before
+    assert {image.path for image in served.state().images} == {"elsewhere.png"}
+
+
+def test_a_photo_that_is_gone_is_said_and_the_rest_goes_on(folder):
+    with osp.open_writer(folder) as writer:
+        writer.set_paths({image.image_id: "gone.png" for image in osp.open_store(folder).images()})
+    client = TestClient(make_app(ServedStore(folder), TOKEN), base_url="http://127.0.0.1")
+    client.cookies.set("objectspace", TOKEN)
+    assert "--photos" in client.get("/api/photo?image=0").json()["error"]
+    assert client.get("/api/thumbnails?rows=0").status_code == 200
+
+
+def test_photos_are_found_in_the_folder_that_is_named(folder, drawn):
+    with osp.open_writer(folder) as writer:
+        images = osp.open_store(folder).images()
+        writer.set_paths({image.image_id: f"/moved/images/{image.path[-10:]}" for image in images})
+    served = ServedStore(folder, photos=drawn / "world")
+    client = TestClient(make_app(served, TOKEN), base_url="http://127.0.0.1")
+    client.cookies.set("objectspace", TOKEN)
+    assert client.get("/api/photo?image=3").headers["content-type"] == "image/jpeg"
+
+
+def test_another_photo_at_the_same_path_is_not_shown(folder, drawn, tmp_path):
+    other = tmp_path / "other.png"
+    Image.new("RGB", (8, 8)).save(other)
+    with osp.open_writer(folder) as writer:
+        writer.set_paths({image.image_id: str(other) for image in osp.open_store(folder).images()})
+    client = TestClient(make_app(ServedStore(folder), TOKEN), base_url="http://127.0.0.1")
+    client.cookies.set("objectspace", TOKEN)
+    assert client.get("/api/photo?image=0").status_code == 400
+
+
+def test_a_store_that_is_gone_is_said(folder):
+    import shutil
+
+    client = TestClient(make_app(ServedStore(folder), TOKEN), base_url="http://127.0.0.1")
+    client.cookies.set("objectspace", TOKEN)
+    shutil.rmtree(folder)
+    answer = client.get("/api/store")
+    assert answer.status_code == 503
+    assert "photos.osp" in answer.json()["error"]

@@ -1,0 +1,155 @@
+/** What the page asks the server. Every answer that is no success is an error with the server's sentence. */
+import { tableFromIPC } from "@uwdata/flechette";
+
+export interface SpaceInfo {
+  name: string;
+  count: number;
+  dimension: number;
+  route: string;
+  window: number | null;
+  stride: number | null;
+}
+
+export interface Summary {
+  name: string;
+  version: string;
+  read_only: boolean;
+  images: number;
+  objects: number;
+  labels: Record<string, number>;
+  failures: number;
+  factors: string[];
+  default_space: string | null;
+  spaces: SpaceInfo[];
+}
+
+export interface ObjectInfo {
+  row: number;
+  object_id: string;
+  label: string;
+  score: number | null;
+  xyxy: [number, number, number, number];
+  source: string;
+  stride: number | null;
+  cell: [number, number] | null;
+  factors: Record<string, string | number>;
+  image: number;
+  path: string;
+}
+
+export interface Neighbor {
+  rank: number;
+  row: number;
+  image: number;
+  path: string;
+  object_id: string;
+  label: string;
+  score: number | null;
+  distance: number;
+  parts?: Record<string, { cosine: number; similarity: number }>;
+}
+
+export interface Answer {
+  space: string;
+  metric: string;
+  exact: boolean;
+  neighbors: Neighbor[];
+}
+
+export interface MaskRuns {
+  box: [number, number, number, number];
+  runs: number[];
+}
+
+/** The grid of the head that found an object: the detector's input in pixels of the photo, and its cells. */
+export interface GridInfo {
+  xyxy: [number, number, number, number];
+  columns: number;
+  rows: number;
+}
+
+export interface PhotoInfo {
+  image: number;
+  path: string;
+  width: number;
+  height: number;
+  objects: (Omit<ObjectInfo, "image" | "path"> & { mask: MaskRuns | null; grid: GridInfo | null })[];
+}
+
+export interface Estimate {
+  value: number;
+  chance: number;
+  low: number | null;
+  high: number | null;
+  n: number;
+  groups: number;
+}
+
+export interface SelectionMeasure {
+  k: number;
+  images: number;
+  all: Estimate;
+  labels: Record<string, Estimate>;
+}
+
+type Parameters = Record<string, string | number | undefined>;
+
+async function ask(path: string, parameters: Parameters = {}, init?: RequestInit): Promise<Response> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
+  let response: Response;
+  try {
+    response = await fetch(`/api/${path}?${query}`, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new Error("the server does not answer; is objectspace serve still running?");
+  }
+  if (!response.ok) throw new Error(await sentence(response));
+  return response;
+}
+
+async function sentence(response: Response): Promise<string> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text).error ?? text;
+  } catch {
+    return text || `the server answered ${response.status}`;
+  }
+}
+
+const json = async <T>(path: string, parameters?: Parameters, init?: RequestInit): Promise<T> =>
+  (await ask(path, parameters, init)).json();
+
+const arrow = async (path: string, parameters?: Parameters) =>
+  tableFromIPC(await (await ask(path, parameters)).arrayBuffer());
+
+export const getSummary = () => json<Summary>("store");
+export const getColumns = () => arrow("columns");
+export const getPoints = (space: string, map: string) => arrow("points", { space, map });
+export const getObjects = (rows: number[]) => json<ObjectInfo[]>("objects", { rows: rows.join(",") });
+export const getPhoto = (image: number) => json<PhotoInfo>("image", { image });
+export const photoAddress = (image: number) => `/api/photo?image=${image}`;
+
+export const getNeighbors = (row: number, space: string, metric: string, k: number, sameImage: boolean) =>
+  json<Answer>("neighbors", { row, space, metric, k, same_image: sameImage ? 1 : 0 });
+
+export const getObjectAt = (image: number, x: number, y: number) =>
+  json<{ row: number | null }>("object-at", { image, x, y });
+
+export const measure = (space: string, metric: string, bits: Uint8Array, signal: AbortSignal) =>
+  json<SelectionMeasure>("measure", { space, metric }, { method: "POST", body: bits as BodyInit, signal });
+
+/** Return the thumbnails of some objects as addresses of images, in their order. */
+export async function getThumbnails(rows: number[]): Promise<string[]> {
+  if (!rows.length) return [];
+  const data = await (await ask("thumbnails", { rows: rows.join(",") })).arrayBuffer();
+  const lengths = new DataView(data);
+  const addresses = [];
+  for (let at = 0; at < data.byteLength; ) {
+    const length = lengths.getUint32(at, true);
+    const jpeg = new Blob([data.slice(at + 4, at + 4 + length)], { type: "image/jpeg" });
+    addresses.push(URL.createObjectURL(jpeg));
+    at += 4 + length;
+  }
+  return addresses;
+}

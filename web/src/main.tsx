@@ -1,0 +1,121 @@
+/** The page: header, filters, map, sheet, photo, measure. */
+import { useSignal } from "@preact/signals";
+import { render } from "preact";
+import { Choice, MapPanel } from "./map";
+import { css } from "./palette";
+import { Photo } from "./photo";
+import { Sheet } from "./sheet";
+import {
+  byFrequency, columns, failure, leastScore, measured, measureError, metric, painter, selection, shownLabels, space,
+  start, summary,
+} from "./state";
+import type { Estimate } from "./api";
+import "./style.css";
+
+const PANELS = ["filters", "map", "sheet", "photo"] as const;
+
+function App() {
+  const open = useSignal<(typeof PANELS)[number]>("map");
+  const store = summary.value;
+  if (!store) {
+    return <main class="start">{failure.value ? <p role="alert">{failure.value}</p> : <p role="status">reading the store …</p>}</main>;
+  }
+  return (
+    <div class={`page open-${open.value}`}>
+      <header>
+        <h1>objectspace</h1>
+        <span class="store">{store.name}</span>
+        <span class="quiet">{store.images.toLocaleString("en")} images · {store.objects.toLocaleString("en")} objects</span>
+        <span class="grow" />
+        <Choice label="space" value={space.value} options={store.spaces.map((one) => one.name)} set={(name) => (space.value = name)} />
+        <Choice label="distance" value={metric.value} options={["euclidean", "cosine"]} set={(name) => (metric.value = name as "cosine")} />
+      </header>
+      {failure.value && <p class="failure" role="alert">{failure.value} <button onClick={() => (failure.value = null)}>close</button></p>}
+      <nav aria-label="panels">
+        {PANELS.map((name) => <button key={name} aria-pressed={open.value === name} onClick={() => (open.value = name)}>{name}</button>)}
+      </nav>
+      <main>
+        <Filters />
+        <MapPanel />
+        <Sheet />
+        <Photo />
+      </main>
+      <Measure />
+    </div>
+  );
+}
+
+function Filters() {
+  const label = columns.value.get("label");
+  const score = columns.value.get("score");
+  const wanted = useSignal("");
+  if (label?.kind !== "names") return null;
+  const paint = painter("label");
+  const chosen = shownLabels.value;
+  const toggle = (code: number) => {
+    const all = new Set(chosen ?? label.names.keys());
+    if (!all.delete(code)) all.add(code);
+    shownLabels.value = all.size === label.names.length ? null : all;
+  };
+  const listed = byFrequency(label).filter((code) => label.names[code].toLowerCase().includes(wanted.value.toLowerCase()));
+  return (
+    <section class="filters panel" aria-label="Filters">
+      <h2>Labels</h2>
+      <div class="bar">
+        <button onClick={() => (shownLabels.value = null)}>all</button>
+        <button onClick={() => (shownLabels.value = new Set())}>none</button>
+      </div>
+      <input type="search" placeholder="find a label" aria-label="find a label" value={wanted.value} onInput={(event) => (wanted.value = event.currentTarget.value)} />
+      <ul>
+        {listed.map((code) => (
+          <li key={code}>
+            <label>
+              <input type="checkbox" checked={!chosen || chosen.has(code)} onChange={() => toggle(code)} />
+              <i style={{ background: css(paint(label.codes.indexOf(code))) }} />
+              <span class="name">{label.names[code]}</span>
+              <span class="quiet">{label.counts[code].toLocaleString("en")}</span>
+            </label>
+            <button class="only" onClick={() => (shownLabels.value = new Set([code]))}>only</button>
+          </li>
+        ))}
+      </ul>
+      {score?.kind === "numbers" && score.low < score.high && (
+        <label class="score">score at least {leastScore.value.toFixed(2)}
+          <input type="range" min="0" max="1" step="0.01" value={leastScore.value} onInput={(event) => (leastScore.value = Number(event.currentTarget.value))} />
+        </label>
+      )}
+    </section>
+  );
+}
+
+function Measure() {
+  const result = measured.value;
+  return (
+    <footer aria-live="polite" aria-label="Measure">
+      <strong>{selection.value ? "Selection" : "All that is shown"}</strong>
+      {measureError.value && <span>{measureError.value}</span>}
+      {!result && !measureError.value && <span role="status">comparing neighbors …</span>}
+      {result && (
+        <>
+          <span>purity at {result.k} <b>{result.all.value.toFixed(3)}</b> {interval(result.all)}</span>
+          <span>by chance {result.all.chance.toFixed(3)}</span>
+          <span>{result.all.n.toLocaleString("en")} objects, {result.images.toLocaleString("en")} photos</span>
+          <ul aria-label="purity by label">
+            {Object.entries(result.labels).map(([name, one]) => (
+              <li key={name} title={`${name}: ${one.value.toFixed(3)} ${interval(one)}, by chance ${one.chance.toFixed(3)}, n ${one.n}`}>
+                <span class="name">{name}</span>
+                <meter min={0} max={1} value={one.value}>{one.value.toFixed(2)}</meter>
+                <span>{one.value.toFixed(2)}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </footer>
+  );
+}
+
+const interval = (one: Estimate) => (one.low === null || one.high === null ? "(one photo: no interval)" : `(${one.low.toFixed(3)} to ${one.high.toFixed(3)})`);
+
+render(<App />, document.getElementById("app")!);
+start();

@@ -1,0 +1,221 @@
+/** What the page shows: signals, and what follows from them. */
+import { batch, computed, effect, signal } from "@preact/signals";
+import * as api from "./api";
+import { FILTERED, SELECTED, SHOWN, type Points } from "./draw";
+import { categoryColor, cyclicColor, MUTED, rampColor, UNKNOWN, type Rgb } from "./palette";
+
+/** One column of all objects: numbers, or names with the place of each object's. */
+export type Column =
+  | { kind: "numbers"; values: Float32Array; low: number; high: number }
+  | { kind: "names"; codes: Int32Array; names: string[]; counts: Int32Array };
+
+export interface MapPoints {
+  space: string;
+  method: string;
+  row: Int32Array;
+  x: Float32Array;
+  y: Float32Array;
+}
+
+export const summary = signal<api.Summary | null>(null);
+export const columns = signal<Map<string, Column>>(new Map());
+export const failure = signal<string | null>(null);
+export const space = signal<string>("");
+export const metric = signal<"euclidean" | "cosine">("euclidean");
+export const mapMethod = signal<"pca" | "tsne">("pca");
+export const points = signal<MapPoints | null>(null);
+export const mapBusy = signal(false);
+export const colorBy = signal("label");
+/** Labels that are shown; null for all. */
+export const shownLabels = signal<ReadonlySet<number> | null>(null);
+export const leastScore = signal(0);
+/** 1 for each selected object of the objects table; null for none. */
+export const selection = signal<Uint8Array | null>(null);
+/** The object whose neighbors and photo are shown, by its row of the objects table. */
+export const focus = signal<number | null>(null);
+export const sameImage = signal(false);
+export const measured = signal<api.SelectionMeasure | null>(null);
+export const measureError = signal<string | null>(null);
+
+/** Whether each object of the table passes the filters. */
+export const passes = computed(() => {
+  const label = columns.value.get("label");
+  const score = columns.value.get("score");
+  const count = label?.kind === "names" ? label.codes.length : 0;
+  const passed = new Uint8Array(count).fill(1);
+  const chosen = shownLabels.value;
+  for (let row = 0; row < count; row++) {
+    if (chosen && label?.kind === "names" && !chosen.has(label.codes[row])) passed[row] = 0;
+    // What has no score, an annotation, is not filtered by it.
+    if (score?.kind === "numbers" && score.values[row] < leastScore.value) passed[row] = 0;
+  }
+  return passed;
+});
+
+/** The selected objects that pass the filters, or all that pass. */
+export const chosen = computed(() => {
+  const passed = passes.value;
+  const selected = selection.value;
+  return selected ? passed.map((one, row) => one & selected[row]) : passed;
+});
+
+export const drawn = computed<Points | null>(() => {
+  const map = points.value;
+  if (!map) return null;
+  const [passed, selected] = [passes.value, selection.value];
+  const paint = painter(colorBy.value);
+  const color = new Uint32Array(map.row.length);
+  const state = new Uint8Array(map.row.length);
+  map.row.forEach((row, i) => {
+    color[i] = packed(paint(row));
+    state[i] = !passed[row] ? FILTERED : selected?.[row] ? SELECTED : SHOWN;
+  });
+  return { x: map.x, y: map.y, color, state };
+});
+
+/** Return the color of each object by a column. Angles, whose name says so, have a cycle of colors. */
+export function painter(name: string): (row: number) => Rgb {
+  const column = columns.value.get(name);
+  if (!column) return () => UNKNOWN;
+  if (column.kind === "names") {
+    const order = byFrequency(column);
+    const colors = column.names.map((_, code) => categoryColor(order.indexOf(code)));
+    return (row) => colors[column.codes[row]] ?? UNKNOWN;
+  }
+  const { values, low, high } = column;
+  if (isAngle(name)) return (row) => (Number.isNaN(values[row]) ? UNKNOWN : cyclicColor(values[row] / 360));
+  return (row) => (Number.isNaN(values[row]) ? UNKNOWN : rampColor((values[row] - low) / (high - low || 1)));
+}
+
+export const isAngle = (name: string) => /azimuth|angle|yaw|heading|rotation/i.test(name);
+
+/** Return the codes of a column's names, the most frequent first. */
+export function byFrequency(column: Extract<Column, { kind: "names" }>): number[] {
+  return column.names.map((_, code) => code).sort((a, b) => column.counts[b] - column.counts[a] || a - b);
+}
+
+export const packed = ([red, green, blue]: Rgb) => ((blue << 16) | (green << 8) | red) >>> 0;
+export const mutedColor = packed(MUTED);
+
+export const chosenCount = computed(() => chosen.value.reduce((sum, one) => sum + one, 0));
+
+/** Load the store, then its columns. */
+export async function start(): Promise<void> {
+  await guarded(async () => {
+    const loaded = await api.getSummary();
+    const table = await api.getColumns();
+    const read = new Map<string, Column>();
+    for (const name of table.names as string[]) read.set(name, readColumn(table.getChild(name)));
+    const wanted = new URLSearchParams(location.hash.slice(1));
+    batch(() => {
+      columns.value = read;
+      summary.value = loaded;
+      metric.value = wanted.get("metric") === "cosine" ? "cosine" : "euclidean";
+      if (read.has(wanted.get("color") ?? "")) colorBy.value = wanted.get("color")!;
+      const known = loaded.spaces.map((one) => one.name);
+      space.value = known.includes(wanted.get("space") ?? "") ? wanted.get("space")! : (loaded.default_space ?? "");
+      const row = Number(wanted.get("object") ?? NaN);
+      if (row >= 0 && row < loaded.objects) focus.value = row;
+    });
+  });
+}
+
+/** Run something that asks the server; what fails is shown as a sentence. */
+export async function guarded(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+    failure.value = null;
+  } catch (error) {
+    failure.value = error instanceof Error ? error.message : String(error);
+  }
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- flechette's columns have no narrower type
+function readColumn(column: any): Column {
+  const values = column.toArray();
+  if (values instanceof Float32Array || values instanceof Int32Array) {
+    const numbers = Float32Array.from(values);
+    let [low, high] = [Infinity, -Infinity];
+    for (const one of numbers) {
+      if (one < low) low = one;
+      if (one > high) high = one;
+    }
+    return { kind: "numbers", values: numbers, low, high };
+  }
+  const names: string[] = [];
+  const places = new Map<string, number>();
+  const codes = new Int32Array(values.length).fill(-1);
+  (values as (string | null)[]).forEach((name, row) => {
+    if (name === null) return;
+    let code = places.get(name);
+    if (code === undefined) {
+      code = names.push(name) - 1;
+      places.set(name, code);
+    }
+    codes[row] = code;
+  });
+  const counts = new Int32Array(names.length);
+  for (const code of codes) if (code >= 0) counts[code]++;
+  return { kind: "names", codes, names, counts };
+}
+
+/** Load the map whenever its space or method changes. */
+effect(() => {
+  const [name, method] = [space.value, mapMethod.value];
+  if (!name) return;
+  mapBusy.value = true;
+  guarded(async () => {
+    const table = await api.getPoints(name, method);
+    if (space.peek() !== name || mapMethod.peek() !== method) return;
+    const column = (of: string) => table.getChild(of)!.toArray();
+    points.value = {
+      space: name,
+      method,
+      row: Int32Array.from(column("row") as Int32Array),
+      x: Float32Array.from(column("x") as Float32Array),
+      y: Float32Array.from(column("y") as Float32Array),
+    };
+  }).finally(() => (mapBusy.value = false));
+});
+
+let measuring: AbortController | null = null;
+
+/** Measure what is chosen, whenever it changes. */
+effect(() => {
+  const [map, marked, name, distance] = [points.value, chosen.value, space.value, metric.value];
+  if (!map || map.space !== name) return;
+  measuring?.abort();
+  const controller = (measuring = new AbortController());
+  const bits = new Uint8Array(Math.ceil(map.row.length / 8));
+  let any = false;
+  map.row.forEach((row, i) => {
+    if (marked[row]) {
+      bits[i >> 3] |= 1 << (i & 7);
+      any = true;
+    }
+  });
+  if (!any) {
+    measured.value = null;
+    measureError.value = "nothing is selected";
+    return;
+  }
+  api.measure(name, distance, bits, controller.signal).then(
+    (result) => {
+      measured.value = result;
+      measureError.value = null;
+    },
+    (error) => {
+      if (controller.signal.aborted) return;
+      measured.value = null;
+      measureError.value = error.message;
+    },
+  );
+});
+
+/** Keep what is seen in the address, so that it can be bookmarked. */
+effect(() => {
+  if (!summary.value) return;
+  const seen = new URLSearchParams({ space: space.value, metric: metric.value, color: colorBy.value });
+  if (focus.value !== null) seen.set("object", String(focus.value));
+  history.replaceState(null, "", `#${seen}`);
+});
