@@ -16,6 +16,7 @@ from objectspace.analyses import (
     ridge,
     statistics,
 )
+from objectspace.analyses.comparison import compare_spaces
 from objectspace.analyses.context import shares
 from objectspace.analyses.factors import measure_factor, measure_neighbors
 from objectspace.analyses.occlusion import SIZES, suppression
@@ -55,7 +56,10 @@ def test_penalties_are_powers_of_ten_from_a_hundredth() -> None:
     np.testing.assert_allclose(ridge.PENALTIES, [0.01, 0.1, 1, 10, 100, 1000, 10_000])
 
 
-@pytest.mark.parametrize("measure", [measure_factor, measure_neighbors, context.measure_context])
+@pytest.mark.parametrize(
+    "measure",
+    [measure_factor, measure_neighbors, compare_spaces, context.measure_context, context.measure_pairs],
+)
 def test_five_neighbors_are_measured(measure) -> None:
     assert measure.__kwdefaults__["k"] == 5
     assert measure.__kwdefaults__["seed"] == 0

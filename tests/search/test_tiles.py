@@ -166,7 +166,8 @@ def test_pixels_outside_the_mask_are_black_and_those_in_part_darker(height, widt
         for x in range(width):
             block = mask[6 + y * part : 6 + (y + 1) * part, 26 + x * part : 26 + (x + 1) * part]
             expected = np.array([200, 100, 60]) * block.mean()
-            assert np.abs(picture[y, x] - expected).max() <= 1
+            # A pixel that is wholly inside, or outside, has its own color or none.
+            assert np.abs(picture[y, x] - expected).max() <= (block.mean() not in (0, 1))
 
 
 def test_a_tile_shows_itself_in_one_line():
