@@ -7,10 +7,14 @@ PHOTOS ?= photos
 STORE ?= photos.osp
 DEMO ?= demo
 
+SAMPLE ?= 60
+SEED ?= 0
+ROOM ?=
+
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
-.PHONY: setup demo explore index quick test web real check bench clean
+.PHONY: setup demo explore index quick test web real check mutants bench clean
 
 setup: $(VENV)/.installed
 
@@ -52,6 +56,9 @@ check: setup  ## format, lint, types, and which way the imports point
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+mutants: setup  ## changes at random in the source, and how many of them the tests notice: make mutants SAMPLE=60 SEED=1 ROOM=store
+	$(BIN)/python tools/mutants.py --sample $(SAMPLE) --seed $(SEED) $(addprefix --room ,$(ROOM))
 
 bench: setup  ## one JSON line a figure; needs the real photos and weights
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

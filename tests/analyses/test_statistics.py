@@ -270,3 +270,9 @@ def test_a_large_p_beside_an_interval_without_chance_has_its_reason() -> None:
     assert Estimate(0.9, 0.5, 0.7, 0.95, 9, 5, p=0.04, least_p=0.002).note == ""
     assert Estimate(0.9, 0.5, 0.4, 0.95, 9, 5, p=0.4, least_p=0.4).note == ""
     assert Estimate(0.3, 0.5, 0.2, 0.4, 9, 5, p=0.4, least_p=0.4).note != ""
+
+
+def test_an_estimate_shows_itself_in_one_line() -> None:
+    one = Estimate(0.75, 0.5, 0.625, 0.875, n=12, groups=5)
+    assert repr(one) == "Estimate(0.750, 95 % 0.625 to 0.875, chance 0.500, n 12 in 5 groups)"
+    assert ", p 0.001 above, n 12" in repr(Estimate(0.75, 0.5, 0.625, 0.875, n=12, groups=5, p=0.001))

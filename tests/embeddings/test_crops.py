@@ -488,3 +488,132 @@ def test_names_of_spaces():
         "resnet50-crop-mean-margin0.25-stretch"
     )
     assert crop_space_name("resnet50", CropPolicy("only", 0.5)) == "resnet50-crop-only-margin0.5"
+
+
+@pytest.mark.parametrize(("margin", "fits"), [(0, True), (10, True), (10.1, False)])
+def test_a_margin_is_from_0_to_10(margin: float, fits: bool):
+    if fits:
+        assert CropPolicy(margin=margin).margin == margin
+    else:
+        with pytest.raises(InputError, match=r"crop margin 10\.1 is not between 0 and 10"):
+            CropPolicy(margin=margin)
+
+
+# Against a loop over pixels: several objects of one photo, of odd and even sides, at its border and within.
+
+BOXES = [(3, 2, 8, 9), (0, 0, 4, 3), (10, 1, 13, 6), (11, 7, 13, 10), (1, 6, 12, 10), (5, 5, 6, 6)]
+
+
+def slow_canvas(pixels: np.ndarray, box: tuple[int, ...], shape: np.ndarray | None, policy: CropPolicy):
+    """The canvas pixel by pixel, where no blur is asked for."""
+    left, top, right, bottom = box
+    width, height = right - left, bottom - top
+    margin = round(policy.margin * max(width, height))
+    side = max(width, height)
+    canvas_w, canvas_h = (side, side) if policy.fit == "pad" else (width, height)
+    canvas_w, canvas_h = canvas_w + 2 * margin, canvas_h + 2 * margin
+    canvas = np.zeros((canvas_h, canvas_w, 3), np.uint8)
+    for y in range(canvas_h):
+        for x in range(canvas_w):
+            column = x - (canvas_w - width) // 2 + left
+            row = y - (canvas_h - height) // 2 + top
+            in_photo = 0 <= column < pixels.shape[1] and 0 <= row < pixels.shape[0]
+            in_box = left <= column < right and top <= row < bottom
+            mine = in_box and (shape is None or shape[row, column])
+            if in_photo and (mine or policy.background == "keep"):
+                canvas[y, x] = pixels[row, column]
+            elif policy.background == "mean":
+                canvas[y, x] = IMAGENET_MEAN
+    return canvas
+
+
+@pytest.mark.parametrize("background", ["black", "mean", "keep"])
+@pytest.mark.parametrize("margin", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("masked", [False, True])
+def test_square_crops_are_those_of_a_loop(background: str, margin: float, masked: bool):
+    pixels = np.random.default_rng(7).integers(1, 256, (10, 13, 3), np.uint8)
+    policy = CropPolicy(background, margin)  # type: ignore[arg-type]
+    shapes = [None] * len(BOXES)
+    if masked:
+        shapes = [np.zeros((10, 13), bool) for _ in BOXES]
+        for shape, (left, top, right, bottom) in zip(shapes, BOXES, strict=True):
+            # Touches all four sides of its box, so that the canvas is the box's.
+            shape[top:bottom, left] = shape[top, left:right] = True
+            shape[top:bottom, right - 1] = shape[bottom - 1, left:right] = True
+    objects = found(*BOXES, masks=shapes)
+    for row, (box, shape) in enumerate(zip(BOXES, shapes, strict=True)):
+        expected = slow_canvas(pixels, box, shape, policy)
+        crop = cut_crops(photo(pixels), objects, policy, len(expected))[row]
+        assert np.array_equal(crop, expected)
+
+
+@pytest.mark.parametrize("background", ["black", "mean", "keep"])
+def test_stretched_canvases_are_those_of_a_loop(background: str):
+    pixels = np.random.default_rng(7).integers(1, 256, (10, 13, 3), np.uint8)
+    policy = CropPolicy(background, 0.3, "stretch")  # type: ignore[arg-type]
+    for box in BOXES:
+        canvas = crops_module._canvas(pixels, box, None, policy)
+        assert np.array_equal(canvas, slow_canvas(pixels, box, None, policy))
+
+
+@pytest.mark.parametrize("limit", [1, 16, 40, 10_000])
+def test_a_reduced_object_is_that_of_a_loop_over_blocks(monkeypatch: pytest.MonkeyPatch, limit: int):
+    monkeypatch.setattr(crops_module, "LARGEST_CANVAS", limit)
+    rng = np.random.default_rng(9)
+    pixels = rng.integers(0, 256, (29, 33, 3), np.uint8)
+    for area in ((3, 2, 8, 9), (0, 0, 33, 29), (17, 5, 33, 6), (8, 8, 16, 12)):
+        left, top, right, bottom = area
+        opaque = rng.random((bottom - top, right - left)) < 0.1
+        policy = CropPolicy("keep", 0.25)
+        side = max(right - left, bottom - top)
+        side += 2 * round(0.25 * side)
+        factor = min(2**power for power in range(9) if side**2 <= limit * 4**power)
+        reduced, blocks, shape = crops_module._bounded(pixels, area, opaque, policy)
+        assert blocks == (left // factor, top // factor, -(-right // factor), -(-bottom // factor))
+        whole = np.zeros((29, 33), bool)
+        whole[top:bottom, left:right] = opaque
+        for y in range(blocks[1], blocks[3]):
+            for x in range(blocks[0], blocks[2]):
+                block = np.s_[y * factor : (y + 1) * factor, x * factor : (x + 1) * factor]
+                assert shape[y - blocks[1], x - blocks[0]] == whole[block].any()
+                assert np.abs(reduced[y, x] - pixels[block].mean((0, 1))).max() <= 0.51
+
+
+@pytest.mark.parametrize("rim", [0, 1, 3])
+def test_a_mask_grows_by_its_rim_on_every_side(rim: int):
+    mask = np.zeros((9, 12, 1), np.uint8)
+    mask[2, 3], mask[7, 11] = 255, 1
+    grown = crops_module._grown(mask, rim)
+    for y in range(9):
+        for x in range(12):
+            around = mask[max(y - rim, 0) : y + rim + 1, max(x - rim, 0) : x + rim + 1]
+            assert grown[y, x] == around.max()
+
+
+def test_the_hole_is_wider_by_a_share_of_the_crops_side():
+    """Red around the object belongs to it by hand-drawn masks; a 48th of the side of it is filled."""
+    pixels = plain(192, 192, GREEN)
+    pixels[64:128, 64:128] = RED
+    for rim, gone in ((4, True), (5, False)):
+        mask = np.zeros((192, 192), bool)
+        mask[64 + rim : 128 - rim, 64 + rim : 128 - rim] = True
+        objects = found((64 + rim, 64 + rim, 128 - rim, 128 - rim), masks=[mask])
+        side = 64 - 2 * rim
+        crop = one(photo(pixels), objects, 192, background="only", margin=(192 - side) / 2 / side)
+        assert (crop == GREEN).all() == gone
+
+
+def test_blurred_surroundings_have_eight_pixels_a_side():
+    pixels = np.random.default_rng(3).integers(0, 256, (64, 96, 3), np.uint8)
+    small = PIL.Image.fromarray(pixels).resize((8, 8), PIL.Image.BILINEAR)
+    expected = np.asarray(small.resize((96, 64), PIL.Image.BICUBIC), int)
+    assert np.abs(crops_module._blurred(pixels) - expected).max() <= 2
+    # What is smaller is not enlarged before.
+    assert np.array_equal(crops_module._blurred(pixels[:5, :4]), pixels[:5, :4])
+
+
+def test_the_mean_color_is_that_of_imagenet():
+    from timm.data import IMAGENET_DEFAULT_MEAN
+
+    assert tuple(round(255 * share) for share in IMAGENET_DEFAULT_MEAN) == IMAGENET_MEAN
+    assert (crops_module.BLUR_SIDE, crops_module.LARGEST_CANVAS) == (8, 100_000_000)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from objectspace.embeddings import crops as crops_module
+from objectspace.embeddings import device_crops
 from objectspace.embeddings.crops import CropPolicy, cut_crops
 from objectspace.embeddings.device_crops import (
     DevicePhoto,
@@ -181,3 +182,29 @@ def test_compiled_passes_give_the_same_vectors() -> None:
     assert np.allclose(encoder.embed(crops), eager, rtol=1e-5, atol=1e-6)
     some = encoder.embed_on_device(torch.from_numpy(crops[:3]).to(DEVICE))
     assert np.allclose(some.cpu().numpy(), eager[:3], rtol=1e-5, atol=1e-6)
+
+
+def test_bounds_of_every_run_are_those_of_its_pixels() -> None:
+    """All runs down the columns of a photo of 4 x 6 in three areas, and two runs of one object, at once."""
+    height, width = 4, 6
+    runs = [[(first, last)] for first in range(24) for last in range(first + 1, 25)]
+    runs += [[(first, first + 2), (last, 24)] for first in range(6) for last in range(first + 4, 24)]
+    cases = [(area, one) for area in ((0, 0, 6, 4), (1, 1, 5, 3), (2, 2, 4, 3)) for one in runs]
+    rows = [[row, *run] for row, (_, one) in enumerate(cases) for run in one]
+    areas = np.array([area for area, _ in cases], np.int64)
+    clipped = np.array(rows, np.int64)
+    own = areas[clipped[:, 0]]
+    clipped[:, 1:] = np.clip(clipped[:, 1:], own[:, :1] * height, own[:, 2:3] * height)
+    clipped = clipped[clipped[:, 1] < clipped[:, 2]]
+    found = device_crops._bounds(clipped, areas, np.full(len(cases), height))
+    for (area, one), bounds in zip(cases, found.tolist(), strict=True):
+        pixels = np.zeros(height * width, bool)
+        for first, last in one:
+            pixels[first:last] = True
+        left, top, right, bottom = area
+        y, x = np.nonzero(pixels.reshape(width, height).T[top:bottom, left:right])
+        if len(x):
+            tight = [x.min() + left, y.min() + top, x.max() + 1 + left, y.max() + 1 + top]
+            assert bounds == tight
+        else:
+            assert bounds[0] > bounds[2]

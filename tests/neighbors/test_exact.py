@@ -427,3 +427,28 @@ def test_importing_search_brings_numpy_alone():
     code = f"import sys, objectspace.neighbors; print(*({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_no_neighbor_is_lost_where_the_nearest_is_the_longest(monkeypatch):
+    """Rows all around a query, the nearer the longer, by less than products of long rows may be wrong."""
+    random = np.random.default_rng(28)
+    query = np.eye(64)[0]
+    directions = random.standard_normal((1000, 64))
+    directions[:, 0] *= 80
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    around = query + 0.5 * (1 - 1e-5 * directions[:, :1]) * directions
+    # The other half is far, and keeps the mean of all at the origin.
+    vectors = np.vstack([around, -around]).astype(np.float32)
+    queries = np.repeat(query[None], 12, axis=0).astype(np.float32)
+    index = ExactIndex(vectors, ids_of(2000))
+    expected = index.nearest(queries, k=1)
+    assert (directions[expected.index[:, 0], 0] > 0.99).all()
+    matmul = np.matmul
+
+    def worst(a, b):
+        lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=0)
+        signs = random.choice([-1, 1], lengths.shape)
+        return (matmul(a.astype(float), b) + 64 * 2.0**-24 * signs * lengths).astype(np.float32)
+
+    monkeypatch.setattr(np, "matmul", worst)
+    assert index.nearest(queries, k=1).index.tolist() == expected.index.tolist()

@@ -10,6 +10,7 @@ import pytest
 
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import NO_NEIGHBOR, Block, ExactIndex, JointIndex, JointVectors, Part
+from objectspace.neighbors.joint_vectors import combine
 
 RNG = np.random.default_rng(5)
 
@@ -181,3 +182,70 @@ def test_queries_of_other_parts_are_refused():
     other = JointVectors(joint.parts[:1], 60)
     with pytest.raises(QueryError, match="queries have the parts"):
         JointIndex(joint, ids_of(60)).nearest(other[:1], k=1)
+
+
+# ------------------------------------------------------------------------------------------- sums of rows
+
+
+def slow_part(part: Part, row: int) -> np.ndarray:
+    """The vector of one row in all blocks of a part, of unit length, or zeros."""
+    pieces = []
+    for block in part.blocks:
+        rows = block.rows.tolist()
+        pieces.append(np.zeros(block.dimension))
+        if row in rows:
+            pieces[-1] = np.asarray(block.source[rows.index(row)], np.float64)
+    whole = np.concatenate(pieces)
+    length = np.linalg.norm(whole)
+    return whole / length if length else whole
+
+
+def test_sums_of_rows_are_those_of_a_loop():
+    """Three sums of rows of two sides: a row of fine windows with one of coarse, none of a part, a zero."""
+    first, second = make_joint(30), make_joint(20)
+    factors = np.zeros((3, 30)), np.zeros((3, 20))
+    factors[0][0, [0, 1, 11]] = [1.0, 0.5, -2.0]
+    factors[1][0, 5] = 0.25
+    factors[0][1, 3] = 1.0  # no crop
+    factors[1][2, [4, 5]] = [2.0, -1.0]
+    sums = combine([(first, factors[0]), (second, factors[1])])
+    assert len(sums) == 3
+    for place, part in enumerate(sums.parts):
+        assert (part.name, part.weight, part.missing) == (
+            first.parts[place].name,
+            first.parts[place].weight,
+            first.parts[place].missing,
+        )
+        for row in range(3):
+            expected = sum(
+                factor[row, other] * slow_part(joint.parts[place], other)
+                for joint, factor in zip((first, second), factors, strict=True)
+                for other in range(len(joint))
+            )
+            length = np.linalg.norm(expected)
+            np.testing.assert_allclose(
+                slow_part(part, row), expected / length if length else expected, atol=1e-6
+            )
+    # The second has no crop at all: its part is missing, which is no zero vector.
+    assert sums.parts[0].blocks[0].rows.tolist() == [0, 2]
+    assert sums.parts[1].blocks[0].rows.tolist() == [0, 2]
+    assert sums.parts[1].blocks[1].rows.tolist() == [0, 1, 2]
+
+
+def test_a_sum_of_rows_of_one_side_is_that_row():
+    joint = make_joint(20)
+    factors = np.zeros((3, 20))
+    factors[[0, 1, 2], [6, 2, 11]] = [1.0, 0.5, 7.0]
+    sums = combine([(joint, factors)])
+    for place, part in enumerate(sums.parts):
+        for row, other in enumerate((6, 2, 11)):
+            np.testing.assert_allclose(slow_part(part, row), slow_part(joint.parts[place], other), atol=1e-6)
+
+
+def test_a_joint_space_knows_its_size():
+    """Crops and windows of two strides, of 18, 9 and 8 rows; the bytes are those of float32."""
+    joint = make_joint(20)
+    rows = [len(block.rows) for block in joint.blocks]
+    assert joint.shape == (20, 24 + 18 + 36)
+    assert joint.nbytes == sum(4 * count * size for count, size in zip(rows, (24, 18, 36), strict=True))
+    assert len(set(rows)) == 3

@@ -10,8 +10,12 @@ from objectspace.objects.boxes import (
     area,
     centers,
     clip,
+    first_cells,
     iou,
     letterbox_frame,
+    recipe_frame,
+    shorter_side_frame,
+    shortest_edge_frame,
     stretch_frame,
     whole_pixels,
 )
@@ -143,3 +147,76 @@ def test_there_is_always_a_pixel_inside_the_image(box: tuple[float, ...], image_
     left, top, right, bottom = whole_pixels(np.array(box, np.float32), image_wh)
     assert 0 <= left < right <= image_wh[0]
     assert 0 <= top < bottom <= image_wh[1]
+
+
+# Frames whose input has the image's aspect, and windows of cells
+
+
+@pytest.mark.parametrize(
+    ("image_wh", "input_wh"),
+    [
+        ((640, 480), (1066, 800)),  # by the shorter side: 1066.7 is rounded down
+        ((480, 640), (800, 1066)),
+        ((1000, 300), (1333, 399)),  # by the longer side: 399.9 is rounded down
+        ((300, 1000), (399, 1333)),
+        ((900, 900), (800, 800)),
+        ((4000, 1), (1333, 1)),  # no side below one pixel
+    ],
+)
+def test_the_shorter_side_is_as_torchvision_has_it(
+    image_wh: tuple[int, int], input_wh: tuple[int, int]
+) -> None:
+    frame = shorter_side_frame(image_wh, 800, 1333)
+    assert frame.input_wh == input_wh
+    assert frame.scale_xy == (input_wh[0] / image_wh[0], input_wh[1] / image_wh[1])
+    assert recipe_frame({"resize": "shorter side", "sides": [800, 1333]}, image_wh) == frame
+
+
+@pytest.mark.parametrize(
+    ("image_wh", "input_wh"),
+    [
+        ((640, 480), (1066, 800)),
+        ((480, 640), (800, 1066)),
+        ((1000, 300), (1333, 400)),  # 399.9 is rounded to the nearest, and the longer side follows it
+        ((300, 1000), (400, 1333)),
+        ((900, 900), (800, 800)),
+        ((1200, 800), (1200, 800)),  # fits already
+        ((800, 1200), (800, 1200)),
+        ((4000, 1), (1333, 1)),
+    ],
+)
+def test_the_shortest_edge_is_as_transformers_has_it(
+    image_wh: tuple[int, int], input_wh: tuple[int, int]
+) -> None:
+    frame = shortest_edge_frame(image_wh, 800, 1333)
+    assert frame.input_wh == input_wh
+    assert recipe_frame({"resize": "shortest edge", "sides": [800, 1333]}, image_wh) == frame
+
+
+def test_frames_of_recipes() -> None:
+    for resize, make in (("stretch", stretch_frame), ("letterbox", letterbox_frame)):
+        recipe = {"resize": resize, "input_wh": [416, 320]}
+        assert recipe_frame(recipe, (640, 480)) == make((640, 480), (416, 320))
+    with pytest.raises(KeyError):
+        recipe_frame({"resize": "stretch"}, (640, 480))
+    with pytest.raises(KeyError):
+        recipe_frame({"resize": "shrink", "input_wh": [4, 4]}, (640, 480))
+
+
+@pytest.mark.parametrize("size", range(1, 7))
+def test_windows_are_around_their_cell_or_nearest_the_center(size: int) -> None:
+    cells = np.array([[0, 3], [2, 2], [5, 1]], np.int32)
+    centers_xy = np.float32([[0.25, 3.75], [2.5, 2.0], [5.99, 1.49]])
+    expected = []
+    for row in range(3):
+        for axis in range(2):
+            starts = range(-9, 12)
+            if size % 2:
+                middle = {start: start + (size - 1) / 2 - cells[row, axis] for start in starts}
+            else:
+                middle = {start: start + size / 2 - centers_xy[row, axis] for start in starts}
+            least = min(map(abs, middle.values()))
+            # Midway between two blocks the later one counts.
+            expected.append(max(start for start in starts if abs(middle[start]) == least))
+    assert first_cells(cells, centers_xy, size).reshape(-1).tolist() == expected
+    assert first_cells(cells[:, 0], centers_xy[:, 0], size).tolist() == expected[::2]

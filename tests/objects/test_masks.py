@@ -177,3 +177,25 @@ def test_an_outline_without_end_is_refused():
 def test_a_mask_without_pixels_is_refused(wh):
     with pytest.raises(InputError, match="the runs of the mask do not cover"):
         mask_from_counts(b"0", wh)
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_run_takes_seven_characters_at_most(place: int) -> None:
+    """Each character has five bits of the number, so the same number can be written in more, with zeros."""
+    pixels = np.zeros((10, 10), bool)
+    pixels[3, 0] = pixels[6:8, 0] = True
+    counts = encode(pixels).counts
+    for length in (2, 7, 8):
+        longer = bytes([counts[place] + 32, *b"P" * (length - 2), *b"0"])
+        mask = Mask(10, 10, counts[:place] + longer + counts[place + 1 :])
+        if length <= 7:
+            np.testing.assert_array_equal(decode(mask), pixels)
+        else:
+            with pytest.raises(InputError, match="no run lengths as COCO packs them"):
+                decode(mask)
+
+
+@pytest.mark.parametrize("counts", [b"PPP", b"1PPP", b"1o", b"1p", b"/1"])
+def test_counts_outside_the_characters_or_without_an_end_are_refused(counts: bytes) -> None:
+    with pytest.raises(InputError, match="no run lengths as COCO packs them"):
+        decode(Mask(1, 1, counts))

@@ -14,6 +14,7 @@ from objectspace.objects.records import (
     Objects,
     Provenance,
     concatenate,
+    known_values,
     make_objects,
     no_objects,
     object_id,
@@ -173,3 +174,12 @@ def test_a_record_shows_itself_in_one_line() -> None:
     assert repr(no_objects()) == "Objects(0)"
     assert repr(Mask(2, 3, b"abc")) == "Mask(3 x 2 pixels, 3 bytes)"
     assert repr(Provenance.unknown(2)) == "Provenance(2 objects, heads [-1])"
+
+
+def test_known_are_finite_numbers_and_texts_that_say_something() -> None:
+    numbers = np.array([0.0, np.nan, -1.5, np.inf, -np.inf])
+    assert known_values(numbers).tolist() == [True, False, True, False, False]
+    texts = np.array(["a", "", None, " ", "nan", "0"], object)
+    assert known_values(texts).tolist() == [True, False, False, True, True, True]
+    assert known_values(np.array(["a", ""])).tolist() == [True, False]
+    assert known_values(np.array([], object)).tolist() == []

@@ -9,7 +9,7 @@ from objectspace.images import encode_thumbnail
 from objectspace.objects.masks import encode
 from objectspace.objects.records import make_objects, no_objects
 from objectspace.search import UNLABELED, Queries, SpaceSearch
-from objectspace.search.tiles import sheet_rows
+from objectspace.search.tiles import Tile, _blacked_out, _side_by_side, sheet_rows
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 RED, GREEN = (220, 30, 30), (30, 200, 40)
@@ -131,3 +131,45 @@ def test_a_text_is_shown_by_its_words(store):
     (row,) = sheet_rows(store, search.nearest(queries))
     assert (row.target.words, row.target.label) == ("a red apple", None)
     assert [tile.label for tile in row.neighbors] == ["apple", "pear"]
+
+
+@pytest.mark.parametrize(("count", "side"), [(2, 2), (4, 2), (5, 3), (9, 3), (12, 3)])
+def test_pictures_side_by_side_are_a_grid_row_by_row(count, side):
+    """Wide, high and square pictures, each of its own gray, in the middle of cells with a white rim."""
+    sizes = [(30, 90), (90, 30), (50, 50), (128, 128)]
+    pictures = [plain((10 * n, 10 * n, 10 * n), *sizes[n % 4]) for n in range(1, count + 1)]
+    cell = 128 // side
+    grid = _side_by_side(pictures)
+    expected = np.full((side * cell, side * cell, 3), 255, np.uint8)
+    for place, picture in enumerate(pictures[: side * side]):
+        height, width = picture.shape[:2]
+        scale = (cell - 2) / max(height, width)
+        height, width = round(height * scale), round(width * scale)
+        top = place // side * cell + (cell - height) // 2
+        left = place % side * cell + (cell - width) // 2
+        expected[top : top + height, left : left + width] = 10 * (place + 1)
+    np.testing.assert_array_equal(grid, expected)
+
+
+def test_a_picture_alone_is_shown_as_it_is():
+    assert _side_by_side([plain(RED, 30, 90)]).shape == (30, 90, 3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(10, 20), (5, 10)])
+def test_pixels_outside_the_mask_are_black_and_those_in_part_darker(height, width):
+    """A box of 20 x 10 pixels, which the thumbnail shows at full or at half size."""
+    mask = np.zeros((50, 100), bool)
+    mask[8:14, 30:37] = True
+    picture = _blacked_out(plain((200, 100, 60), height, width), encode(mask), np.float32([26, 6, 46, 16]))
+    part = 10 // height
+    for y in range(height):
+        for x in range(width):
+            block = mask[6 + y * part : 6 + (y + 1) * part, 26 + x * part : 26 + (x + 1) * part]
+            expected = np.array([200, 100, 60]) * block.mean()
+            # A pixel that is wholly inside, or outside, has its own color or none.
+            assert np.abs(picture[y, x] - expected).max() <= (block.mean() not in (0, 1))
+
+
+def test_a_tile_shows_itself_in_one_line():
+    assert repr(Tile(plain(RED, 30, 90), "apple", 1.5)) == "Tile('apple' at 1.500, 90 x 30)"
+    assert repr(Tile(plain(RED), None, words="a red apple")) == "Tile('a red apple', 40 x 40)"

@@ -121,3 +121,28 @@ def test_measuring_that_fails_leaves_the_store_as_it_was(path, read_all):
             )
     assert read_all(path) == before
     assert open_store(path).stored_space("resnet50-crop").index is None
+
+
+@pytest.mark.parametrize("kind", ["ivf-hnsw-sq", "ivf-pq"])
+def test_an_index_is_built_anew_in_the_place_of_the_old(tmp_path, add_objects, noise, kind):
+    from objectspace.jobs.build_index import index_space
+
+    path = tmp_path / "s.osp"
+    add_objects(path, noise[:300])
+    index_space(path, "a-crop", kind="ivf-pq")
+    assert open_store(path).stored_space("a-crop").vectors.unindexed == 0
+    add_objects(path, noise[300:340], first=30)
+    assert open_store(path).info().spaces[0].unindexed == 40
+    told = index_space(path, "a-crop", kind=kind, metric="cosine")
+    held = open_store(path).stored_space("a-crop")
+    assert held.index == told
+    assert (told.kind, told.metric, told.count, held.vectors.unindexed) == (kind, "cosine", 340, 0)
+    queries = held.vectors[[7, 320]]
+    query, row, vectors = held.vectors.propose(queries, 5, told)
+    assert (np.bincount(query) == 5).all()
+    np.testing.assert_array_equal(vectors, held.vectors[row])
+    allowed = np.arange(340) % 2 == 0
+    for some in (allowed, np.arange(340) != 7):
+        query, row, _ = held.vectors.propose(queries, 5, told, some)
+        assert some[row].all()
+        assert set(query.tolist()) == {0, 1}

@@ -282,3 +282,20 @@ def test_no_store_to_examine(tmp_path):
     with pytest.raises(StoreError, match="no store at"):
         repair_store(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_no_index_makes_is_handed_in(copy, batches):
+    """A space of the job is damaged as well, one that was erased, and one that was handed in is whole."""
+    from objectspace.jobs.add_embeddings import add_embeddings
+
+    ids = open_store(copy).objects().object_id
+    add_embeddings(copy, "whole", ids, np.eye(len(ids)), model="by hand")
+    rows = batches[0].vectors["resnet50-crop"]
+    erased = replace(rows, recipe=replace(rows.recipe, erasure={"factors": ["x"]}))
+    with open_writer(copy) as writer:
+        writer.commit(replace(batches[0], vectors={"erased": erased}, job="erase", failures=()))
+    for table in (SPACE, "spaces/erased"):
+        flip(data_files(copy, table)[0])
+    found = examine_store(copy)
+    assert {one.table for one in found.damages} == {SPACE, "spaces/erased"}
+    assert found.handed_in == {"erased": 4}

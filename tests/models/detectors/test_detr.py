@@ -15,7 +15,7 @@ import torch
 from objectspace.errors import DownloadError, InputError, ModelError, NonFiniteError, WeightsError
 from objectspace.images import Image, image_from_array
 from objectspace.models.detectors import load_detector
-from objectspace.models.detectors.detr import DetrDetector
+from objectspace.models.detectors.detr import DetrDetector, _cells
 from objectspace.models.detectors.passes import normalized
 from tests.models.detectors.tiny_detectors import DETR_KINDS, picture, save_detr
 
@@ -337,3 +337,43 @@ def test_numbers_that_are_not_finite_fail_their_image_only(detector: DetrDetecto
     assert len(detector.find_objects(run, 0, "good", frame, confidence=CONFIDENCE, iou=0.5))
     with pytest.raises(NonFiniteError, match=r"image bad: .* gave NaN or infinity"):
         detector.find_objects(run, 1, "bad", frame, confidence=CONFIDENCE, iou=0.5)
+
+
+@pytest.mark.parametrize("kind", ["detr", "conditional_detr"])
+def test_the_one_map_of_learned_queries(
+    kind: str, detectors: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (head,) = detectors[kind].heads
+    assert (head.layer, head.tap, head.stride, head.channels, head.grid_wh) == (0, "encoder", 32, 16, (5, 5))
+    assert (head.anchors.shape, head.anchor_index) == ((0, 2), ())
+    # A cell that the input fills in part is a cell.
+    monkeypatch.setattr(detectors[kind], "input_wh", (161, 97))
+    assert detectors[kind]._only_map().grid_wh == (6, 4)
+
+
+@pytest.mark.parametrize("kind", ["rt_detr", "rt_detr_v2", "d_fine"])
+def test_each_level_has_a_map_and_squares_of_twice_the_share(
+    kind: str, detectors: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = detectors[kind]
+    heads = [(head.layer, head.tap, head.stride, head.channels, head.grid_wh) for head in detector.heads]
+    assert heads == [
+        (0, "encoder.0", 8, 16, (16, 12)),
+        (1, "encoder.1", 16, 16, (8, 6)),
+        (2, "encoder.2", 32, 16, (4, 3)),
+    ]
+    for level, share in enumerate((0.05, 0.1, 0.2)):
+        np.testing.assert_allclose(detector.heads[level].anchors, [[128 * share, 96 * share]], rtol=1e-6)
+        assert detector.heads[level].anchor_index == (level,)
+    monkeypatch.setattr(detector, "input_wh", (130, 97))
+    assert [head.grid_wh for head in detector._levels()] == [(17, 13), (9, 7), (5, 4)]
+
+
+def test_cells_are_counted_by_level_row_and_column() -> None:
+    grids = ((3, 4), (2, 2), (1, 3))
+    expected = [
+        (n, x, y) for n, (rows, columns) in enumerate(grids) for y in range(rows) for x in range(columns)
+    ]
+    order = np.random.default_rng(0).permutation(len(expected))
+    found = np.stack(_cells(order, grids), axis=1)
+    assert found.tolist() == [list(expected[number]) for number in order]

@@ -8,7 +8,8 @@ import pytest
 
 from objectspace.images import Image, image_from_array
 from objectspace.objects.annotations import open_annotations
-from objectspace.objects.annotations.yolo_lines import landmarks_of
+from objectspace.objects.annotations.annotation_reader import ShapeError
+from objectspace.objects.annotations.yolo_lines import landmarks_of, shape_of_line
 from objectspace.objects.records import Objects
 
 #: The dog of a photo of 768 x 576 pixels: 128, 222 to 312, 539.
@@ -112,3 +113,106 @@ def test_a_confidence_after_a_polygon_is_its_score(read: Read) -> None:
 @pytest.mark.parametrize("number", ["1.000000000000000000e+00", "1.0", "+1"])
 def test_a_class_may_be_written_as_a_decimal(read: Read, number: str) -> None:
     assert read(f"{number} 0.5 0.5 0.2 0.2").label.tolist() == ["cat"]
+
+
+@pytest.mark.parametrize(
+    ("line", "xyxy"),
+    [
+        # The farthest that a box may reach: a whole side before the photo, and a whole side after it.
+        ("0.5 0.5 3 3", [0, 0, 768, 576]),
+        ("0 0.5 2 0.5", [0, 144, 768, 432]),
+        ("0.5 0 0.5 2", [192, 0, 576, 576]),
+        ("1.25 0.5 1.5 0.5", [384, 144, 768, 432]),
+        ("0.5 1.25 0.5 1.5", [192, 288, 576, 576]),
+    ],
+)
+def test_a_box_over_the_border_is_cut_at_it(read: Read, line: str, xyxy: list[float]) -> None:
+    assert read(f"1 {line}").xyxy.tolist() == [xyxy]
+
+
+@pytest.mark.parametrize("line", ["0 0.5 2.1 0.5", "0.5 0 0.5 2.1", "1.3 0.5 1.5 0.5", "0.5 1.3 0.5 1.5"])
+def test_a_box_far_over_the_border_is_in_pixels(read: Read, line: str) -> None:
+    with pytest.raises(ShapeError, match="far outside the photo; expected fractions"):
+        shape_of_line(f"1 {line}".split(), ["dog", "cat"], (768, 576), 0)
+
+
+@pytest.mark.parametrize("number", ["-1", "2", "0.5", "dog", "nan"])
+def test_a_class_that_has_no_name_is_refused(number: str) -> None:
+    with pytest.raises(ShapeError, match="class"):
+        shape_of_line([number, "0.5", "0.5", "0.2", "0.2"], ["dog", "cat"], (768, 576), 0)
+
+
+@pytest.mark.parametrize("line", ["0.5 0.5 0 0.2", "0.5 0.5 0.2 0", "0.5 0.5 -0.1 0.2", "0.5 0.5 0.2 -0.1"])
+def test_a_box_without_area_is_refused(line: str) -> None:
+    with pytest.raises(ShapeError, match="the box has no area"):
+        shape_of_line(f"0 {line}".split(), ["dog"], (768, 576), 0)
+
+
+@pytest.mark.parametrize(("score", "fits"), [("0", True), ("1", True), ("-0.01", False), ("1.01", False)])
+def test_a_confidence_is_from_0_to_1(score: str, fits: bool) -> None:
+    line = f"0 0.5 0.5 0.2 0.2 {score}".split()
+    if fits:
+        assert shape_of_line(line, ["dog"], (768, 576), 0).score == float(score)
+    else:
+        with pytest.raises(ShapeError, match=r"has 5 numbers after the class, .* a confidence from 0 to 1"):
+            shape_of_line(line, ["dog"], (768, 576), 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_too_few_numbers_are_counted(count: int) -> None:
+    with pytest.raises(ShapeError, match=rf"has {count} numbers after the class, expected 4 \(box\)"):
+        shape_of_line(["0", *["0.5"] * count], ["dog"], (768, 576), 0)
+
+
+def lines(center: tuple[float, float], sides: tuple[float, float], *points: float) -> list[str]:
+    """Enough lines of a box and these points to be taken for landmarks, if each can be."""
+    return ["0 " + " ".join(map(str, (*center, *sides, *points)))] * 5
+
+
+@pytest.mark.parametrize(
+    ("center", "sides"), [((0.1, 0.5), (0.2, 0.6)), ((0.5, 0.1), (0.6, 0.2)), ((0.9, 0.5), (0.2, 0.6))]
+)
+def test_the_box_of_landmarks_reaches_two_hundredths_over_the_photo(
+    center: tuple[float, float], sides: tuple[float, float]
+) -> None:
+    x, y = center
+    points = (x - 0.04, y, x + 0.04, y, x, y + 0.04)
+    side = int(np.argmin(sides))
+    for over, expected in ((0.0, 6), (0.038, 6), (0.042, 0)):
+        wider = [*sides]
+        wider[side] += over
+        assert landmarks_of(lines(center, (wider[0], wider[1]), *points)) == expected
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("direction", [-1, 1])
+def test_landmarks_reach_two_hundredths_of_the_box_over_it(axis: int, direction: int) -> None:
+    center, sides = (0.4, 0.6), (0.2, 0.1)
+    for over, expected in ((0.515, 6), (0.525, 0)):
+        far = [*center]
+        far[axis] += direction * over * sides[axis]
+        assert landmarks_of(lines(center, sides, *center, 0.41, 0.61, *far)) == expected
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_landmarks_are_spread_over_a_tenth_of_the_box_or_more(axis: int) -> None:
+    center, sides = (0.4, 0.6), (0.2, 0.1)
+    for share, expected in ((0.11, 6), (0.09, 0)):
+        far = [*center]
+        far[axis] += share * sides[axis]
+        assert landmarks_of(lines(center, sides, *center, *center, *far)) == expected
+
+
+def test_five_lines_are_enough_and_four_are_not() -> None:
+    eyes = lines((0.5, 0.5), (0.1, 0.1), 0.5, 0.5, 0.52, 0.51, 0.5, 0.52)
+    assert landmarks_of(eyes) == 6
+    assert landmarks_of(eyes[:4]) == 0
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize(("off", "expected"), [(0.0, 0), (0.009, 0), (0.011, 4), (-0.009, 0), (-0.011, 4)])
+def test_four_corners_whose_diagonals_meet_are_an_oriented_box(axis: int, off: float, expected: int) -> None:
+    """Corners that can be a box and two points in it, five lines of them; the last one is moved."""
+    corners = np.array([[0.4, 0.4], [0.6, 0.5], [0.58, 0.6], [0.38, 0.5]])
+    corners[3, axis] += off
+    assert landmarks_of([f"0 {' '.join(map(str, corners.reshape(-1)))}"] * 5) == expected

@@ -107,7 +107,9 @@ def _ranks(vectors: NDArray[np.float32], groups: Groups, metric: str) -> Matrix:
     The middle of the place, (rank - 1/2) / candidates, so that the mean is 1/2; equal distances share the
     mean of their places. NaN for objects of the row's own group.
     """
-    distance = _distances(vectors, metric)
+    # Objects that share a vector are equally far from any other, which the rounding of a product hides.
+    unique, place = np.unique(vectors, axis=0, return_inverse=True)
+    distance = _distances(unique, metric)[np.ix_(place.reshape(-1), place.reshape(-1))]
     distance[groups.group[:, None] == groups.group] = np.nan
     rank = rankdata(distance, axis=1, nan_policy="omit")
     ranks: Matrix = (rank - 0.5) / np.isfinite(distance).sum(1, keepdims=True)

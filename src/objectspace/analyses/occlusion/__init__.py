@@ -53,8 +53,6 @@ def measure_occlusion(
     Raises InputError for an unknown tap or head, or an invalid size or threshold; ModelError for a detector
     of another family or precision than Darknet in float32.
 
-    XX
-
     >>> detector = osp.load_detector("demo", precision="float32")
     >>> result = osp.measure_occlusion(detector, image, sizes=(3,))
     >>> len(result.windows), result.objects.label.tolist()
