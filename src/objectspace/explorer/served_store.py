@@ -30,6 +30,8 @@ class ServedStore:
     def __init__(self, path: Path, *, photos: Path | None = None) -> None:
         self.path, self.photos = path, photos
         self._lock = threading.Lock()
+        #: Held while marks or selections are written, so that two pages lose none.
+        self.writing = threading.Lock()
         self._state = StoreState(open_store(path))
         self._seen = self._stamp()
 
