@@ -14,6 +14,7 @@ The flow, in the order in which it is used::
     query_image, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5
     FactorSpec, measure_factor, compare_spaces      what spaces hold, with chance and interval
+    audit                                           copies, strangers, wrong labels, leaks: with their recall
     measure_occlusion, project, measure_context     which cells count, where place is, what context does
     vary_object, erase_space                        one object varied; a factor taken out of a space
     export_store                                    objects and vectors as files of other tools

@@ -35,6 +35,7 @@ from objectspace.errors import WeightsError as WeightsError
 from objectspace.explorer.server import serve as serve
 from objectspace.export import Exported as Exported
 from objectspace.export import export_store as export_store
+from objectspace.figures.audit import draw_audit as draw_audit
 from objectspace.figures.comparison import draw_comparison as draw_comparison
 from objectspace.figures.context import draw_context as draw_context
 from objectspace.figures.context_crops import ViewedObject as ViewedObject
@@ -105,6 +106,9 @@ from objectspace.search import Answer as Answer
 from objectspace.search import Queries as Queries
 from objectspace.search import SpaceSearch as SpaceSearch
 from objectspace.search import choose_targets as choose_targets
+from objectspace.search.audit import audit as audit
+from objectspace.search.audit.lists import Audit as Audit
+from objectspace.search.audit.lists import AuditList as AuditList
 from objectspace.search.queries.images import query_image as query_image
 from objectspace.search.queries.joint import joint_queries as joint_queries
 from objectspace.search.queries.points import query_point as query_point

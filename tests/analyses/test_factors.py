@@ -331,24 +331,6 @@ def test_permutations_in_blocks_are_those_at_once_in_less_memory(monkeypatch: py
     assert peaks[1] < peaks[0] / 3
 
 
-def test_a_wrong_label_is_the_worst() -> None:
-    labels = np.array(["cat", "dog"])[np.arange(40) % 2]
-    vectors = np.eye(2)[np.arange(40) % 2]
-    labels[7] = "cat"
-    space, objects = make_space(vectors, np.arange(40), labels)
-    measured = measure_factor(space, objects.take(np.arange(40)), FactorSpec("label"))
-    assert measured.object_id[measured.worst(1)].tolist() == [objects.object_id[7]]
-    assert len(measured.worst(99)) == 40
-
-
-def test_the_worst_of_a_number_are_the_farthest_from_their_neighbors() -> None:
-    x = np.arange(30.0)
-    wrong = x.copy()
-    wrong[12] = 500.0
-    space, objects = make_space(np.stack([x, x], 1), np.arange(30), place=wrong)
-    assert measure_factor(space, objects, FactorSpec("place")).worst(1).tolist() == [12]
-
-
 def test_hubness_is_scipys_skewness() -> None:
     neighbor = np.array([1, 2, 2, 3, 1, 3, 1, 2, 1, 2])
     near = NearestNeighbors(5, np.arange(10) // 2, neighbor, np.ones(10))

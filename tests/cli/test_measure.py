@@ -53,16 +53,6 @@ def test_objects_without_the_factor_are_counted(command: Callable, measured: Pat
     assert "2 objects left out" in command("measure", measured, "--factor", "style").out
 
 
-def test_the_worst_are_listed_with_their_photo(command: Callable, measured: Path) -> None:
-    asked = ("measure", measured, "--factor", "label", "--worst", "2")
-    document = json.loads(command(*asked, "--json").out)
-    assert [set(one) for one in document["worst"]] == [{"object_id", "image", "label", "value"}] * 2
-    assert document["worst"][0]["value"] <= document["worst"][1]["value"]
-    text = command(*asked).out
-    assert all(one["object_id"] in text and one["image"] in text for one in document["worst"])
-    assert all(Path(one["image"]).is_file() for one in document["worst"])
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

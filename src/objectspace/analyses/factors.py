@@ -99,14 +99,6 @@ class FactorMeasure:
             return f"purity at {self.k}"
         return f"mean {'angle' if self.kind == 'circular' else 'difference'} to the {self.k} nearest"
 
-    def worst(self, count: int) -> NDArray[np.int64]:
-        """Return the rows of the ``count`` objects that agree least with their neighbors, the worst first.
-
-        Wrong labels are among the first. Ties come in row order.
-        """
-        values = self.neighbors.values
-        return np.argsort(values if self.kind == "categorical" else -values, kind="stable")[:count]
-
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the shape that ``objectspace measure --json`` prints."""
         return {

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from objectspace._version import __version__
+from objectspace.cli.audit import audit
 from objectspace.cli.check import check
 from objectspace.cli.compare import compare
 from objectspace.cli.context import context
@@ -71,6 +72,7 @@ app.command()(index_space)
 app.command()(join)
 app.command()(measure)
 app.command()(compare)
+app.command()(audit)
 app.command()(occlude)
 app.command()(vary)
 app.command()(project)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +24,6 @@ from objectspace.errors import counted, number_text
 if TYPE_CHECKING:
     from objectspace.analyses.circular_geometry import Geometry
     from objectspace.analyses.factors import FactorMeasure
-    from objectspace.store import Store
 
 Factor = Annotated[
     str,
@@ -38,12 +36,6 @@ Circular = Annotated[
     typer.Option(metavar="PERIOD", help="the factor is an angle: 360, or 180 where half a turn is the same"),
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
-Worst = Annotated[
-    int | None,
-    typer.Option(
-        metavar="N", help="list the N objects that agree least with their neighbors: wrong labels?", min=1
-    ),
-]
 
 
 def measure(
@@ -56,7 +48,6 @@ def measure(
     control: Control = None,
     k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
-    worst: Worst = None,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
@@ -73,34 +64,15 @@ def measure(
     held = opened.space(space or default_space(opened))
     spec = FactorSpec(factor, circular, categorical, group, control)
     measured = measure_factor(held, opened.objects(held.object_id), spec, k=k, metric=metric.value)
-    listed = [] if worst is None else _worst(measured, opened, worst)
     if as_json:
-        document = {**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__}
-        print_json(document if worst is None else {**document, "worst": listed})
+        print_json({**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__})
     else:
         _print_measure(measured)
-        if listed:
-            _print_worst(measured.agreement, listed)
     if figure is not None:
         from objectspace.figures.factors import draw_factor
         from objectspace.figures.style import write_figure
 
         write_figure(draw_factor(measured), figure)
-
-
-def _worst(measured: FactorMeasure, store: Store, count: int) -> list[dict[str, Any]]:
-    """Return the objects that agree least with their neighbors, each with its photo and its own figure."""
-    rows = measured.worst(count)
-    objects = store.objects(measured.object_id[rows])
-    paths = {image.image_id: image.path for image in store.images()}
-    columns = zip(
-        objects.object_id.tolist(),
-        (paths[name] for name in objects.image_id.tolist()),
-        objects.label.tolist(),
-        measured.neighbors.values[rows].tolist(),
-        strict=True,
-    )
-    return [dict(zip(("object_id", "image", "label", "value"), one, strict=True)) for one in columns]
 
 
 def _print_measure(measured: FactorMeasure) -> None:
@@ -137,12 +109,6 @@ def _print_measure(measured: FactorMeasure) -> None:
     typer.echo(f"hubness (skewness of the {measured.k}-occurrence) {measured.hubness:.2f}")
     if measured.shared.objects:
         typer.echo(shared_text(measured.shared))
-
-
-def _print_worst(figure: str, listed: Sequence[dict[str, Any]]) -> None:
-    typer.echo(f"objects that agree least with their neighbors: {figure}")
-    rows = [[one["object_id"], one["label"], number_text(one["value"]), one["image"]] for one in listed]
-    print_table(["object", "label", "value", "image"], rows)
 
 
 def _print_curve(geometry: Geometry) -> None:

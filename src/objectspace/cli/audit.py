@@ -1,0 +1,191 @@
+"""``objectspace audit``: copies, outliers, suspicious labels and leaks, each with what the list finds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from objectspace.cli.exits import usage_error
+from objectspace.cli.options import Device, Json, Quiet, Seed, Space, StorePath
+from objectspace.cli.output import LISTED, checked_figure, print_json, print_table, progress_bars
+from objectspace.errors import InputError, counted, number_text
+
+if TYPE_CHECKING:
+    from objectspace.analyses.audit.calibration import Calibration, Share
+    from objectspace.search.audit.lists import Audit, AuditList
+    from objectspace.store import Store
+
+Only = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LISTS", help="some of duplicates,outliers,labels,leaks", show_default="all that can be made"
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="a factor that names each object's split; leaks are copies across splits"
+    ),
+]
+Csv = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="write all lists whole", show_default=False)
+]
+Sheet = Annotated[
+    Path | None,
+    typer.Option(
+        "--sheet", metavar="FILE", help="draw the first of each list: .png, .pdf or .svg", show_default=False
+    ),
+]
+Select = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="keep the listed objects as a selection of the store"),
+]
+Uncalibrated = Annotated[
+    bool, typer.Option("--uncalibrated", help="plant nothing: lists without threshold and figure")
+]
+
+
+def audit(
+    store: StorePath,
+    space: Space = None,
+    only: Only = None,
+    split: Split = None,
+    csv: Csv = None,
+    sheet: Sheet = None,
+    select: Select = None,
+    uncalibrated: Uncalibrated = False,
+    device: Device = None,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """List copies, outliers, suspicious labels and leaks, with the share of planted cases that each finds."""
+    from objectspace.search.audit import audit as make_audit
+    from objectspace.search.audit.lists import LISTS, write_csv
+    from objectspace.store import open_store
+    from objectspace.store.selections import check_selection_name
+
+    wanted = LISTS if only is None else tuple(name.strip() for name in only.split(","))
+    if "leaks" in wanted and only is not None and split is None:
+        usage_error("leaks are copies across splits; name the column of the splits with --split")
+    checked_figure(sheet)
+    if select is not None:
+        check_selection_name(select)
+    opened = open_store(store)
+    with progress_bars(
+        {"plant": _photos(opened, wanted, uncalibrated)}, shown=not (quiet or as_json)
+    ) as advance:
+        made = make_audit(
+            opened,
+            space=space,
+            only=wanted,
+            split=split,
+            uncalibrated=uncalibrated,
+            device=device or "cpu",
+            seed=seed,
+            progress=partial(advance, "plant"),
+        )
+    if csv is not None:
+        write_csv(made, csv)
+    if sheet is not None:
+        from objectspace.figures.audit import draw_audit
+        from objectspace.figures.style import write_figure
+
+        write_figure(draw_audit(opened, made), sheet)
+    selected = None if select is None else _select(opened, made, select)
+    if as_json:
+        print_json({**made.to_json(), "selection": selected})
+    else:
+        _print_audit(made, split is None and only is None)
+        if selected is not None:
+            typer.echo(f"selection {selected['name']}: {counted(selected['objects'], 'object')}")
+
+
+def _photos(store: Store, wanted: Collection[str], uncalibrated: bool) -> int:
+    """Return in how many photos cases are planted, at most: once for copies, once for strangers."""
+    from objectspace.search.audit.planting import OBJECTS
+
+    passes = (not {"duplicates", "leaks"}.isdisjoint(wanted)) + ("outliers" in wanted)
+    return 0 if uncalibrated else passes * min(OBJECTS, len(store.images()))
+
+
+def _select(store: Store, made: Audit, name: str) -> dict[str, Any]:
+    """Keep what the lists say is to go or to be looked at: of copies all but those that are kept."""
+    chosen: list[str] = []
+    for one in made.lists.values():
+        rows = [row for row, _ in zip(one.rows(), one.first, strict=False)]
+        chosen += [row["object_id"] for row in rows if row.get("kept") is not True]
+    if not chosen:
+        raise InputError(f"the lists name no object, so that there is nothing to keep as selection {name}")
+    how = {"command": "audit", "space": made.space, "lists": {k: len(v.first) for k, v in made.lists.items()}}
+    saved = store.save_selection(name, chosen, how=how)
+    return {"name": name, "objects": len(saved)}
+
+
+def _print_audit(made: Audit, no_split: bool) -> None:
+    """Print each list with its figures, then its first objects."""
+    typer.echo(
+        f"{counted(made.n, 'object')} of {counted(made.images, 'photo')} in {made.space}, cosine distance"
+    )
+    for one in made.lists.values():
+        typer.echo()
+        _print_list(one)
+    for name, why in made.skipped.items():
+        if not (name == "leaks" and no_split):
+            typer.echo(f"\nno {name}: {why}")
+
+
+def _print_list(one: AuditList) -> None:
+    if one.calibration is None or one.threshold is None or one.listed is None:
+        typer.echo(
+            f"{one.name}: {counted(len(one), 'object')} ranked, not calibrated: nothing says how good it is"
+        )
+    else:
+        typer.echo(f"{one.name}: {counted(one.listed, 'object')}, {_threshold_text(one)}")
+        _print_calibration(one.calibration)
+    if one.left_out:
+        typer.echo(f"{counted(one.left_out, 'object')} left out: {one.note}")
+    shown = [row for row, _ in zip(one.rows(), one.first[:LISTED], strict=False)]
+    if shown:
+        names = list(shown[0])
+        print_table(
+            [name.replace("_", " ") for name in names],
+            [[_cell(row[name]) for name in names] for row in shown],
+        )
+    if len(one.first) > len(shown):
+        typer.echo(f"and {len(one.first) - len(shown)} more (--csv lists all)")
+
+
+def _threshold_text(one: AuditList) -> str:
+    """Return the score within which objects are listed."""
+    assert one.threshold is not None
+    name, sign = one.score_name.replace("_", " "), "up to" if one.score_name == "difference" else "from"
+    if not math.isfinite(one.threshold):
+        return f"as no {name} tells the planted from the unplanted well enough; --csv and --sheet rank them"
+    return f"{name} {sign} {one.threshold:.3g}"
+
+
+def _print_calibration(calibration: Calibration) -> None:
+    typer.echo(f"planted: {calibration.planted}; threshold: {calibration.threshold_from}")
+    header = ["found of", "planted", "listed", *(f"first {part:.0%}" for part in calibration.kinds[0].first)]
+    rows = [
+        [kind.kind, kind.found.n, *map(_share, (kind.found, *kind.first.values()))]
+        for kind in calibration.kinds
+    ]
+    alarms = calibration.false_alarms
+    print_table(header, [*rows, ["listed of the unplanted", alarms.n, _share(alarms), "", "", ""]])
+
+
+def _share(share: Share) -> str:
+    return f"{number_text(share.value)} ({number_text(share.low)} to {number_text(share.high)})"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return number_text(value)
+    return "" if value is None else str(value)

@@ -1,0 +1,152 @@
+"""The sheet of an audit: the first objects of each list, as pictures to be judged at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from objectspace.analyses.audit.calibration import Calibration
+from objectspace.errors import InputError, counted, number_text
+from objectspace.figures.sheet import lightened
+from objectspace.figures.style import BLUE, GRAY, ORANGE
+from objectspace.images import Pixels, decode_thumbnail
+from objectspace.search.audit.lists import Audit, AuditList
+from objectspace.store import Store
+
+# Inches.
+PICTURE, COLUMN, ROW, MARGIN, HEADING, LINE = 0.8, 0.98, 1.22, 0.14, 0.42, 0.12
+TEXT_SIZE = 6.5
+COLUMNS, ROWS = 10, 3
+
+
+def draw_audit(store: Store, audit: Audit) -> Figure:
+    """Draw the first objects of each list, most suspicious first, under what the list finds.
+
+    Copies stand beside the one that is kept (solid blue frame; a copy's is dashed orange), leaks beside the
+    object of the other split; under an outlier is its label, under a suspicious label the one proposed
+    instead. Of a list that names no object the first of the ranking are drawn, in gray frames. Raises
+    InputError for an audit without any list.
+
+    >>> found = osp.audit(store, space="demo-crop", only=["outliers", "labels"], uncalibrated=True)
+    >>> osp.write_figure(osp.draw_audit(store, found), Path("audit.png"))
+    """
+    parts = [(one, list(_tiles(one))[: COLUMNS * ROWS]) for one in audit.lists.values()]
+    if not any(tiles for _, tiles in parts):
+        raise InputError("this audit ranks no object, so that there is nothing to draw")
+    rows = [max(1, -(-len(tiles) // COLUMNS)) if tiles else 0 for _, tiles in parts]
+    width = 2 * MARGIN + COLUMNS * COLUMN
+    height = MARGIN + sum(HEADING + count * ROW for count in rows) + MARGIN
+    figure = Figure(figsize=(width, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, width)
+    axes.set_ylim(height, 0)
+    axes.axis("off")
+    shown = list(dict.fromkeys(tile["object_id"] for _, tiles in parts for tile in tiles))
+    pictures = dict(zip(shown, map(decode_thumbnail, store.thumbnails(shown)), strict=True))
+    top = MARGIN
+    for (one, tiles), count in zip(parts, rows, strict=True):
+        _write(axes, MARGIN, top + 0.12, _heading(one), size=TEXT_SIZE + 2, weight="bold")
+        _write(axes, MARGIN, top + 0.27, _figures(one), color=GRAY)
+        for number, tile in enumerate(tiles):
+            left = MARGIN + number % COLUMNS * COLUMN
+            _draw_tile(axes, pictures[tile["object_id"]], tile, left, top + HEADING + number // COLUMNS * ROW)
+        top += HEADING + count * ROW
+    return figure
+
+
+def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
+    """Yield what is drawn of each object of a list: its id, lines of text, color and style of the frame."""
+    rows = list(islice(one.rows(), len(one.first) or COLUMNS))
+    if one.name == "duplicates" and one.listed:
+        yield from _copies(rows)
+        return
+    frame = (ORANGE, "--") if len(one.first) else (GRAY, "-")
+    for row in rows:
+        yield {"object_id": row["object_id"], "lines": _lines(one, row), "frame": frame}
+        if one.name == "leaks":
+            lines = [str(row["other_split"])]
+            yield {"object_id": row["leaks_to"], "lines": lines, "frame": (BLUE, "-")}
+        if one.name == "duplicates" and row["nearest"] is not None:
+            yield {"object_id": row["nearest"], "lines": ["nearest"], "frame": (BLUE, "-")}
+
+
+def _copies(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield each kept object and then its copies, the nearest group first."""
+    by_keeper: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["copy_of"] is not None:
+            by_keeper.setdefault(row["copy_of"], []).append(row)
+    for keeper, copies in by_keeper.items():
+        yield {"object_id": keeper, "lines": ["kept"], "frame": (BLUE, "-")}
+        for row in copies:
+            lines = [str(row["kind"]), number_text(row["difference"])]
+            yield {"object_id": row["object_id"], "lines": lines, "frame": (ORANGE, "--")}
+
+
+def _lines(one: AuditList, row: dict[str, Any]) -> list[str]:
+    score = number_text(row[one.score_name])
+    if one.name == "labels":
+        return [f"{row['label']}?", f"{row['proposed']} · {score}"]
+    if one.name == "leaks":
+        return [str(row["split"]), score]
+    return [str(row.get("label", "")), score] if "label" in row else [score]
+
+
+def _heading(one: AuditList) -> str:
+    names = {"labels": "suspicious labels", "leaks": "leaks between splits"}
+    title = names.get(one.name, one.name)
+    if one.listed is None:
+        return f"{title}: the first of {len(one)}, not calibrated"
+    if not one.listed:
+        return f"{title}: none within the threshold, the first of {len(one)}"
+    return f"{title}: {counted(one.listed, 'object')}"
+
+
+def _figures(one: AuditList) -> str:
+    if one.calibration is None:
+        return "nothing was planted: nothing says how good this list is"
+    return calibration_text(one.calibration)
+
+
+def calibration_text(calibration: Calibration) -> str:
+    """Return in a line what a list finds of the planted cases: within its threshold, in its first parts."""
+    whole = calibration.kinds[0]
+    first = ", ".join(f"{share.value:.0%} in the first {part:.0%}" for part, share in whole.first.items())
+    kinds = ", ".join(f"{kind.kind} {kind.found.value:.0%}" for kind in calibration.kinds[1:])
+    return (
+        f"of {whole.found.n} planted cases {whole.found.value:.0%} are listed ({kinds}), {first}; "
+        f"of unplanted objects {calibration.false_alarms.value:.1%}"
+    )
+
+
+def _draw_tile(axes: Axes, picture: Pixels, tile: dict[str, Any], left: float, top: float) -> None:
+    height, width = picture.shape[:2]
+    scale = PICTURE / max(height, width)
+    half = np.array([width, height]) * scale / 2
+    x, y = left + COLUMN / 2, top + PICTURE / 2
+    axes.imshow(
+        lightened(picture),
+        extent=(x - half[0], x + half[0], y + half[1], y - half[1]),
+        aspect="auto",
+        interpolation="antialiased",
+        zorder=1,
+    )
+    color, style = tile["frame"]
+    side = PICTURE + 0.04
+    corner = (x - side / 2, y - side / 2)
+    axes.add_patch(
+        Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2)
+    )
+    for number, line in enumerate(tile["lines"]):
+        _write(axes, x, y + side / 2 + 0.09 + number * LINE, line[:22], ha="center")
+
+
+def _write(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:
+    # A label may hold dollar signs.
+    axes.text(x, y, text, va="center", parse_math=False, **{"size": TEXT_SIZE, **style})

@@ -1,0 +1,337 @@
+"""Audit a space: copies, outliers, suspicious labels and leaks, each list with its recall."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.audit.calibration import Calibration, Planted, best_threshold, calibrate
+from objectspace.analyses.audit.duplicates import CopyGroups, Pairs, group_copies
+from objectspace.analyses.audit.labels import LabelErrors, audit_labels
+from objectspace.analyses.audit.outliers import LocalOutlierFactor
+from objectspace.errors import InputError, counted, guess
+from objectspace.neighbors import NO_NEIGHBOR
+from objectspace.objects.boxes import area
+from objectspace.objects.records import Objects, known_values
+from objectspace.search.audit.copies import CopyDifferences
+from objectspace.search.audit.equal_pixels import equal_boxes
+from objectspace.search.audit.lists import LISTS, Audit, AuditList
+from objectspace.search.audit.neighborhood import Neighborhood
+from objectspace.search.audit.planting import (
+    DRAWN,
+    OBJECTS,
+    PlantedVectors,
+    Sample,
+    find_copies,
+    find_strangers,
+    plant,
+    sample_objects,
+)
+from objectspace.search.audit.plants import copies_of, strangers_of
+from objectspace.search.choices import default_space
+from objectspace.store import Store
+
+_BY_ERRORS = (
+    "where the errors would be fewest if one object in ten were such a case, by the planted and the unplanted"
+)
+
+
+def audit(
+    store: Store,
+    *,
+    space: str | None = None,
+    only: Collection[str] = LISTS,
+    split: str | None = None,
+    uncalibrated: bool = False,
+    device: str = "cpu",
+    seed: int = 0,
+    progress: Callable[[int], None] = lambda photos: None,
+) -> Audit:
+    """List copies, outliers, suspicious labels and leaks in a space, each calibrated by planted cases.
+
+    only: the lists that are wanted; split: the column whose values must share no object (for ``leaks``)
+    uncalibrated: plant nothing; lists have no threshold and no figure then
+    progress: called with the photos in which cases were planted since; once for copies, once for strangers
+
+    Copies and outliers are planted in the store's own photos and embedded by the space's own recipe; labels
+    are swapped. Raises InputError where that cannot be done, for unknown lists, and for a column with fewer
+    than two values; QueryError for an unknown space or column.
+
+    >>> found = osp.audit(store, space="demo-crop", only=["outliers"], uncalibrated=True)
+    >>> len(found.outliers) == len(store.members("demo-crop"))
+    True
+    """
+    _check_lists(only)
+    return _Auditor(store, space or default_space(store), split, device, seed, progress, uncalibrated).audit(
+        only
+    )
+
+
+def _check_lists(only: Collection[str]) -> None:
+    if unknown := [name for name in only if name not in LISTS]:
+        raise InputError(
+            f"no list {unknown[0]!r}, expected some of {', '.join(LISTS)} as only={guess(unknown[0], LISTS)}"
+        )
+
+
+class _Auditor:
+    def __init__(
+        self,
+        store: Store,
+        space: str,
+        split: str | None,
+        device: str,
+        seed: int,
+        progress: Callable[[int], None],
+        uncalibrated: bool,
+    ) -> None:
+        self._store, self._space, self._seed, self._device = store, space, seed, device
+        self._progress, self._uncalibrated = progress, uncalibrated
+        opened = store.stored_space(space)
+        self._ids = np.asarray(opened.object_id, np.str_)
+        columns = store.object_columns(["image_id", "label"], space)
+        self._image, self._label = columns["image_id"].astype(np.str_), columns["label"]
+        self._split = None if split is None else _split_values(store, space, split)
+        self._split_name = split
+        images = len(np.unique(self._image))
+        if images < 2:
+            raise InputError(
+                f"space {space} of {store.path} has objects of {counted(images, 'photo')}; an audit compares "
+                "those of two photos or more"
+            )
+        self._opened = opened
+
+    def audit(self, only: Collection[str]) -> Audit:
+        self._near = Neighborhood(self._opened, self._image)
+        lists: dict[str, AuditList] = {}
+        skipped: dict[str, str] = {}
+        wanted = [name for name in LISTS if name in only]
+        if "leaks" in wanted and self._split is None:
+            wanted.remove("leaks")
+            skipped["leaks"] = "no column says which split an object is in; give split="
+        copies, strangers = self._plant(wanted)
+        if "duplicates" in wanted or "leaks" in wanted:
+            lists |= self._copies(copies, wanted)
+        if "outliers" in wanted:
+            lists["outliers"] = self._outliers(strangers)
+        if "labels" in wanted:
+            try:
+                lists["labels"] = self._labels()
+            except InputError as error:
+                if len(wanted) == 1:
+                    raise
+                skipped["labels"] = str(error)
+        ordered = {name: lists[name] for name in LISTS if name in lists}
+        images = len(np.unique(self._image))
+        return Audit(self._space, len(self._ids), images, ordered, skipped)
+
+    # ------------------------------------------------------------------------------------------- planting
+
+    def _plant(self, wanted: Collection[str]) -> tuple[PlantedVectors | None, PlantedVectors | None]:
+        """Return the planted copies and strangers, as far as a wanted list needs them."""
+        needs = (not {"duplicates", "leaks"}.isdisjoint(wanted), "outliers" in wanted)
+        if self._uncalibrated or not any(needs):
+            return None, None
+        # It loads networks, which takes as long as the rest of a small audit.
+        from objectspace.search.audit.embedding import PlantEmbedder
+
+        sample: Sample = sample_objects(self._store, self._ids, self._image, count=OBJECTS, seed=self._seed)
+        embedder = PlantEmbedder(self._store, self._space, device=self._device)
+        make = partial(plant, embedder, sample, seed=self._seed, progress=self._progress)
+        copies = make(copies_of) if needs[0] else None
+        strangers = make(strangers_of, drawn=DRAWN) if needs[1] else None
+        return copies, strangers
+
+    # --------------------------------------------------------------------------------- duplicates, leaks
+
+    def _copies(self, planted: PlantedVectors | None, wanted: Collection[str]) -> dict[str, AuditList]:
+        copies = CopyDifferences(self._store, self._ids, self._near)
+        suspicion = -copies.difference
+        found: Planted | None = None
+        pairs: Pairs | None = None
+        threshold = -np.inf
+        if planted is not None:
+            found = find_copies(self._near, copies, planted)
+            threshold = best_threshold(found.suspicion, suspicion, often_real=True)
+            pairs = copies.pairs_within(-threshold)
+        lists = {}
+        if "duplicates" in wanted:
+            lists["duplicates"] = self._duplicates(copies, pairs, found, threshold)
+        if "leaks" in wanted:
+            lists["leaks"] = self._leaks(copies, pairs, found, threshold)
+        return lists
+
+    def _duplicates(
+        self, copies: CopyDifferences, pairs: Pairs | None, found: Planted | None, threshold: float
+    ) -> AuditList:
+        suspicion = -copies.difference
+        order = _ranking(suspicion, self._ids)
+        columns = {"nearest": _named(self._ids, copies.nearest)[order]}
+        if pairs is None or found is None:
+            return AuditList("duplicates", self._ids[order], -suspicion[order], "difference", columns)
+        objects = self._store.objects(self._ids)
+        groups = group_copies(pairs, _by_size(objects))
+        columns |= {name: column[order] for name, column in self._group_columns(groups, objects).items()}
+        alarms = suspicion >= threshold
+        return AuditList(
+            "duplicates",
+            self._ids[order],
+            -suspicion[order],
+            "difference",
+            columns,
+            -threshold,
+            int(alarms.sum()),
+            self._calibrated(found, alarms, threshold, "copies of {} of the store's own objects"),
+        )
+
+    def _group_columns(self, groups: CopyGroups, objects: Objects) -> dict[str, NDArray[np.object_]]:
+        """Return what each object (n,) is in its group, None for one in none."""
+        names = ("group", "kept", "copy_of", "kind")
+        columns = {name: np.full(len(self._ids), None, object) for name in names}
+        keeper = groups.row[groups.kept][groups.group]
+        paths = {name: row.path for name, row in self._store.images_by_id(objects.image_id.tolist()).items()}
+        equal = equal_boxes(objects, keeper, groups.row, paths)
+        columns["group"][groups.row] = groups.group.tolist()
+        columns["kept"][groups.row] = groups.kept.tolist()
+        copies = ~groups.kept
+        columns["copy_of"][groups.row[copies]] = self._ids[keeper[copies]].tolist()
+        columns["kind"][groups.row[copies]] = np.where(equal[copies], "exact", "near").tolist()
+        return columns
+
+    def _leaks(
+        self, copies: CopyDifferences, pairs: Pairs | None, found: Planted | None, threshold: float
+    ) -> AuditList:
+        assert self._split is not None
+        if pairs is None:
+            row = np.flatnonzero(copies.nearest != NO_NEIGHBOR)
+            other, distance = copies.nearest[row], copies.difference[row]
+        else:
+            row, other = (
+                np.concatenate(ends) for ends in ((pairs.first, pairs.second), (pairs.second, pairs.first))
+            )
+            distance = np.concatenate([pairs.distance, pairs.distance])
+        known = known_values(self._split)
+        across = known[row] & known[other] & (self._split[row] != self._split[other])
+        row, other, distance = row[across], other[across], distance[across]
+        nearest = np.lexsort((self._ids[other], distance, row))
+        row, other, distance = row[nearest], other[nearest], distance[nearest]
+        once = np.unique(row, return_index=True)[1]
+        row, other, distance = row[once], other[once], distance[once]
+        order = _ranking(-distance, self._ids[row])
+        columns = {
+            "split": self._split[row][order],
+            "leaks_to": self._ids[other][order],
+            "other_split": self._split[other][order],
+        }
+        made = AuditList("leaks", self._ids[row][order], distance[order], "difference", columns)
+        if found is None:
+            return made
+        alarms = np.zeros(len(self._ids), bool)
+        alarms[row] = True
+        calibration = self._calibrated(found, alarms, threshold, "copies of {} of the store's own objects")
+        return AuditList(
+            made.name, made.object_id, made.score, made.score_name, columns, -threshold, len(row), calibration
+        )
+
+    # ------------------------------------------------------------------------------------------- outliers
+
+    def _outliers(self, planted: PlantedVectors | None) -> AuditList:
+        factor = LocalOutlierFactor(self._near.near)
+        factors = factor.factors(self._near.near)
+        order = _ranking(factors, self._ids)
+        columns = {"label": self._label[order]}
+        made = AuditList("outliers", self._ids[order], factors[order], "local_outlier_factor", columns)
+        if planted is None:
+            return made
+        found = find_strangers(self._near, planted, factor)
+        threshold = best_threshold(found.suspicion, factors)
+        alarms = factors >= threshold
+        what = (
+            "noise, shifted boxes and background in the places of {} objects, and objects of the drawn world"
+        )
+        return AuditList(
+            made.name,
+            made.object_id,
+            made.score,
+            made.score_name,
+            columns,
+            threshold,
+            int(alarms.sum()),
+            self._calibrated(found, alarms, threshold, what),
+        )
+
+    def _calibrated(
+        self, found: Planted, alarms: NDArray[np.bool_], threshold: float, what: str
+    ) -> Calibration:
+        how = (what.format(min(OBJECTS, len(self._ids))) + ", by the space's own recipe", _BY_ERRORS)
+        return calibrate(found, alarms, self._image, threshold, how=how)
+
+    # --------------------------------------------------------------------------------------------- labels
+
+    def _labels(self) -> AuditList:
+        errors: LabelErrors = audit_labels(
+            self._near.vectors,
+            self._near.near,
+            self._label,
+            self._image,
+            calibrated=not self._uncalibrated,
+            seed=self._seed,
+        )
+        rows = errors.row
+        order = rows[_ranking(errors.probability, self._ids[rows])]
+        at = np.empty(len(self._ids), np.int64)
+        at[rows] = np.arange(len(rows))
+        columns = {"label": self._label[order], "proposed": errors.proposed[at[order]]}
+        left_out = len(self._ids) - len(rows)
+        note = "" if not left_out else "their label is in no other photo, so that nothing speaks for it"
+        return AuditList(
+            "labels",
+            self._ids[order],
+            errors.probability[at[order]],
+            errors.score_name,
+            columns,
+            errors.threshold,
+            errors.listed,
+            errors.calibration,
+            left_out,
+            note,
+        )
+
+
+def _split_values(store: Store, space: str, split: str) -> NDArray[np.object_]:
+    """Return the split of each object (n,). Raises InputError for a column with fewer than two values."""
+    if split not in store.factor_names:
+        known = ", ".join(store.factor_names) or "none"
+        raise InputError(
+            f"no column {split!r} of your own in {store.path}, its columns: {known}"
+            f"{guess(split, store.factor_names)}"
+        )
+    column = store.object_columns([split], space)[split]
+    values = sorted({str(value) for value in column[known_values(column)].tolist()})
+    if len(values) < 2:
+        raise InputError(
+            f"column {split} has {counted(len(values), 'value')} in space {space}"
+            f"{': ' + values[0] if values else ''}; leaks are between two splits or more"
+        )
+    return column
+
+
+def _ranking(suspicion: NDArray[np.float64], ids: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return the rows (n,), the most suspicious first, equals by id."""
+    return np.lexsort((ids, -np.nan_to_num(suspicion, nan=-np.inf)))
+
+
+def _named(ids: NDArray[np.str_], rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    names = ids[rows].astype(object)
+    names[rows == NO_NEIGHBOR] = None
+    return names
+
+
+def _by_size(objects: Objects) -> NDArray[np.int64]:
+    """Return the place (n,) of each object in the order in which copies are kept: the most pixels first."""
+    rank = np.empty(len(objects), np.int64)
+    rank[np.lexsort((objects.object_id, -area(objects.xyxy)))] = np.arange(len(objects))
+    return rank

@@ -1,0 +1,151 @@
+"""The lists of an audit: frozen tables of objects, the most suspicious first."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.audit.calibration import Calibration
+from objectspace.analyses.statistics import finite
+from objectspace.errors import InputError, counted
+from objectspace.files import atomic_path
+
+#: The lists in the order in which they are made.
+LISTS = ("duplicates", "outliers", "labels", "leaks")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AuditList:
+    """Objects of a store, the most suspicious first.
+
+    object_id: (m,) str, all that can be judged; score: (m,) float64, of the kind that ``score_name`` names
+    listed: how many of the first are within the threshold; None in a list without a figure
+    threshold: on the score; None in a list without a figure
+    columns: more about each object (m,), by name
+    left_out: objects that cannot be judged; note: why, a sentence
+    calibration: how good the list is; None in a list without a figure
+    """
+
+    name: str
+    object_id: NDArray[np.str_]
+    score: NDArray[np.float64]
+    score_name: str
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    threshold: float | None = None
+    listed: int | None = None
+    calibration: Calibration | None = None
+    left_out: int = 0
+    note: str = ""
+
+    def __len__(self) -> int:
+        return len(self.object_id)
+
+    def __repr__(self) -> str:
+        figure = "no figure" if self.listed is None else f"{self.listed} listed"
+        return f"AuditList({self.name!r}, {counted(len(self), 'object')}, {figure})"
+
+    @property
+    def first(self) -> NDArray[np.str_]:
+        """The objects (l,) within the threshold; without one, the first tenth."""
+        return self.object_id[: -(-len(self) // 10) if self.listed is None else self.listed]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield each object as a row of plain values: object_id, the score, the columns."""
+        names = ["object_id", self.score_name, *self.columns]
+        values = [self.object_id.tolist(), map(finite, self.score.tolist())]
+        values += [column.tolist() for column in self.columns.values()]
+        for row in zip(*values, strict=True):
+            yield dict(zip(names, row, strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, with the objects of :attr:`first`."""
+        rows = [row for row, _ in zip(self.rows(), self.first, strict=False)]
+        return {
+            "n": len(self),
+            "listed": self.listed,
+            "score": self.score_name,
+            "threshold": None if self.threshold is None else finite(self.threshold),
+            "left_out": self.left_out,
+            "note": self.note or None,
+            "calibration": None if self.calibration is None else self.calibration.to_json(),
+            "objects": rows,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audit:
+    """The lists of one space of a store.
+
+    skipped: a list that was asked for and could not be made -> why, a sentence
+    """
+
+    space: str
+    n: int
+    images: int
+    lists: Mapping[str, AuditList]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        made = ", ".join(f"{name} {len(one.first)}" for name, one in self.lists.items()) or "no list"
+        return f"Audit({self.space!r}, {counted(self.n, 'object')}: {made})"
+
+    @property
+    def duplicates(self) -> AuditList:
+        """Copies of other objects. Raises InputError where the list was not made, as the others do."""
+        return self._list("duplicates")
+
+    @property
+    def outliers(self) -> AuditList:
+        """Objects unlike all others."""
+        return self._list("outliers")
+
+    @property
+    def labels(self) -> AuditList:
+        """Objects whose label is probably wrong."""
+        return self._list("labels")
+
+    @property
+    def leaks(self) -> AuditList:
+        """Objects of one split with a copy in another."""
+        return self._list("leaks")
+
+    def _list(self, name: str) -> AuditList:
+        if name not in self.lists:
+            raise InputError(
+                f"this audit has no list of {name}: {self.skipped.get(name, 'it was not asked for')}"
+            )
+        return self.lists[name]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, the shape that ``objectspace audit --json`` prints."""
+        return {
+            "space": self.space,
+            "metric": "cosine",
+            "n": self.n,
+            "images": self.images,
+            **{name: one.to_json() for name, one in self.lists.items()},
+            "skipped": dict(self.skipped),
+        }
+
+
+def write_csv(audit: Audit, path: Path) -> None:
+    """Write all lists whole, a row for each object of each: list, rank, listed, then the list's columns."""
+    rows = [
+        {"list": name, "rank": rank, "listed": one.listed is not None and rank <= one.listed, **row}
+        for name, one in audit.lists.items()
+        for rank, row in enumerate(one.rows(), start=1)
+    ]
+    names = dict.fromkeys(key for row in rows for key in row)
+    with (
+        atomic_path(path, replace=True) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = csv.DictWriter(stream, list(names))
+        writer.writeheader()
+        writer.writerows(rows)

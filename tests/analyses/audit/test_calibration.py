@@ -1,0 +1,111 @@
+"""Shares with intervals over groups, thresholds, and the places of planted cases."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import beta, binomtest
+
+from objectspace.analyses.audit.calibration import Planted, best_threshold, calibrate, places, share_of
+
+
+def test_independent_cases_have_about_clopper_and_pearsons_interval() -> None:
+    hit = np.arange(200) % 10 < 3
+    share = share_of(hit, np.arange(200))
+    exact = binomtest(60, 200).proportion_ci(method="exact")
+    assert share.value == 0.3
+    assert (share.low, share.high) == (
+        pytest.approx(exact.low, abs=0.003),
+        pytest.approx(exact.high, abs=0.003),
+    )
+
+
+def test_cases_that_vary_with_their_group_count_as_one_each() -> None:
+    """40 groups of 5 alike: the interval of 40 cases, not of 200."""
+    group = np.repeat(np.arange(40), 5)
+    share = share_of(group < 12, group)
+    exact = binomtest(12, 40).proportion_ci(method="exact")
+    assert (share.low, share.high) == (
+        pytest.approx(exact.low, abs=0.01),
+        pytest.approx(exact.high, abs=0.01),
+    )
+
+
+@pytest.mark.parametrize("hits", [True, False])
+def test_where_all_agree_each_group_is_one_case(hits: bool) -> None:
+    share = share_of(np.full(90, hits), np.arange(90) % 30)
+    bound = float(beta.ppf(0.025, 30, 1))
+    assert (share.low, share.high) == ((pytest.approx(bound), 1) if hits else (0, pytest.approx(1 - bound)))
+
+
+def test_one_group_says_nothing() -> None:
+    share = share_of(np.array([True, False]), np.zeros(2))
+    assert (share.value, share.low, share.high) == (0.5, 0.0, 1.0)
+    assert math.isnan(share_of(np.empty(0, bool), np.empty(0)).value)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
+    random = np.random.default_rng(5)
+    held = []
+    for _ in range(400):
+        group = np.repeat(np.arange(40), random.integers(1, 6, 40))
+        chance = random.beta(4, 2, 40)[group]
+        share = share_of(random.random(len(group)) < chance, group)
+        held.append(share.low <= 4 / 6 <= share.high)
+    assert 0.93 <= np.mean(held) <= 0.99
+
+
+def test_the_threshold_errs_least_by_hand() -> None:
+    """Every threshold tried one by one, at nine unplanted for each planted."""
+    random = np.random.default_rng(3)
+    planted, unplanted = random.normal(3, 1, 60), random.normal(0, 1, 300)
+    tried = np.sort(np.concatenate([planted, unplanted]))
+    gain = [(planted >= t).mean() - 9 * (unplanted >= t).mean() for t in tried]
+    t = best_threshold(planted, unplanted)
+    assert (planted >= t).mean() - 9 * (unplanted >= t).mean() == pytest.approx(max(gain))
+
+
+def test_the_threshold_is_in_the_middle_of_the_gap() -> None:
+    assert best_threshold(np.array([-15.0, -10.0]), np.full(100, -38.0)) == -26.5
+
+
+def test_real_cases_among_the_unplanted_do_not_move_it() -> None:
+    strangers = np.full(100, -38.0)
+    copies = np.concatenate([np.full(70, -38.0), np.full(30, -1.0)])
+    planted = np.array([-15.0, -10.0, -2.0] * 5)
+    assert best_threshold(planted, copies, often_real=True) == -26.5
+    assert best_threshold(planted, strangers, often_real=True) == -26.5
+
+
+def test_what_cannot_be_told_apart_has_no_threshold() -> None:
+    assert best_threshold(np.zeros(5), np.ones(5)) == math.inf
+    assert best_threshold(np.zeros(5), np.ones(5), often_real=True) == math.inf
+    assert best_threshold(np.empty(0), np.ones(5)) == math.inf
+
+
+def test_a_case_comes_after_all_that_are_as_suspicious() -> None:
+    among = np.array([5.0, 3.0, 3.0, 1.0])
+    assert places(np.array([9.0, 5.0, 3.0, 2.0, 0.0, -np.inf]), among).tolist() == [0, 0.25, 0.75, 0.75, 1, 1]
+
+
+def test_planted_cases_are_counted_by_kind_and_part() -> None:
+    planted = Planted(
+        kind=np.array(["jpeg", "flip", "jpeg", "flip"], object),
+        suspicion=np.array([5.0, 1.0, 4.0, -np.inf]),
+        group=np.array(["a", "b", "c", "d"]),
+        place=np.array([0.0, 0.3, 0.02, 1.0]),
+    )
+    alarms = np.array([True] + [False] * 9)
+    made = calibrate(planted, alarms, np.arange(10), 4.0, how=("put in", "chosen"))
+    assert [(one.kind, one.found.value, one.found.n) for one in made.kinds] == [
+        ("all", 0.5, 4), ("jpeg", 1.0, 2), ("flip", 0.0, 2)
+    ]  # fmt: skip
+    assert {part: share.value for part, share in made.kind("jpeg").first.items()} == {
+        0.01: 0.5,
+        0.05: 1,
+        0.1: 1,
+    }
+    assert made.false_alarms.value == 0.1
+    assert made.to_json()["kinds"][1]["first"]["0.05"]["value"] == 1

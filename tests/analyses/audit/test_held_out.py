@@ -1,0 +1,41 @@
+"""The held-out classifier against scikit-learn's ridge regression, fold by fold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from objectspace.analyses.audit import held_out
+from objectspace.analyses.audit.held_out import HeldOutClassifier
+from objectspace.analyses.probes import make_folds
+
+
+@pytest.mark.parametrize(("n", "d"), [(30, 50), (90, 7)], ids=["wide", "tall"])
+def test_scores_are_ridge_regressions(n: int, d: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_out, "BLOCK", 11)
+    random = np.random.default_rng(2)
+    vectors = random.normal(1, 1, (n, d)).astype(np.float32)
+    targets = np.eye(3, dtype=np.float32)[random.integers(0, 3, n)]
+    group = random.integers(0, n // 3, n)
+    scores = HeldOutClassifier(vectors, group, seed=4).scores(targets)
+    directions = vectors / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    fold = make_folds(group, 5, seed=4)
+    for held in range(5):
+        x, y = directions[fold != held], targets[fold != held]
+        penalty = 0.5 * ((x - x.mean(0)) ** 2).sum() / len(x)
+        expected = Ridge(alpha=penalty).fit(x, y).predict(directions[fold == held])
+        np.testing.assert_allclose(scores[fold == held], expected, atol=2e-4)
+
+
+def test_an_objects_own_group_has_no_say() -> None:
+    """The labels of a group are changed, and its scores are not."""
+    random = np.random.default_rng(0)
+    vectors, group = random.normal(size=(40, 6)).astype(np.float32), np.arange(40) // 4
+    targets = np.eye(2, dtype=np.float32)[random.integers(0, 2, 40)]
+    classifier = HeldOutClassifier(vectors, group)
+    changed = targets.copy()
+    changed[group == 3] = 1 - changed[group == 3]
+    before, after = classifier.scores(targets), classifier.scores(changed)
+    assert np.array_equal(before[group == 3], after[group == 3])
+    assert not np.array_equal(before, after)

@@ -1,0 +1,35 @@
+"""The local outlier factor against scikit-learn's."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.neighbors import LocalOutlierFactor as Reference
+
+from objectspace.analyses.audit.outliers import LocalOutlierFactor
+from objectspace.neighbors import Neighbors, nearest
+
+
+def near_of(vectors: np.ndarray, queries: np.ndarray, k: int, own: bool) -> Neighbors:
+    ids = np.arange(len(vectors)).astype(str)
+    group = {"groups": ids, "query_groups": ids} if own else {}
+    return nearest(queries.astype(np.float32), vectors.astype(np.float32), ids=ids, k=k, **group)
+
+
+def test_factors_are_scikit_learns() -> None:
+    random = np.random.default_rng(1)
+    vectors = np.concatenate([random.normal(0, 1, (60, 3)), random.normal(8, 0.1, (25, 3)), [[4, 4, 4]]])
+    vectors = vectors.astype(np.float32).astype(np.float64)
+    new = random.normal(3, 3, (10, 3)).astype(np.float32).astype(np.float64)
+    reference = Reference(n_neighbors=6, novelty=True).fit(vectors)
+    factor = LocalOutlierFactor(near_of(vectors, vectors, 6, own=True))
+    np.testing.assert_allclose(
+        factor.factors(near_of(vectors, vectors, 6, own=True)), -reference.negative_outlier_factor_, rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        factor.factors(near_of(vectors, new, 6, own=False)), -reference.score_samples(new), rtol=1e-4
+    )
+
+
+def test_an_object_without_neighbors_has_none() -> None:
+    line = Neighbors(np.array([[1], [0], [-1]]), np.array([[1.0], [1.0], [np.inf]]))
+    assert np.isnan(LocalOutlierFactor(line).factors(line)).tolist() == [False, False, True]

@@ -1,0 +1,241 @@
+"""Audits of drawn photos, into which re-saved copies were put by the test itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import objectspace as osp
+from objectspace.errors import InputError, QueryError
+from objectspace.search.audit import planting
+from objectspace.search.audit.lists import write_csv
+from objectspace.store import Store, open_store
+
+#: Photos of ``train`` that are in ``test`` too, saved again; the fifth is also made smaller.
+COPIED = range(5)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``photos.osp``: 36 photos ``train-0.png`` … and 5 copies ``test-0.jpg`` …."""
+    import torch
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("audit")
+    found = {}
+    for number in range(36):
+        scene = osp.draw_scene(seed=5, index=number)
+        found |= save(folder / "photos" / f"train-{number}.png", scene.pixels, scene, 1.0)
+    for number in COPIED:
+        scene = osp.draw_scene(seed=5, index=number)
+        picture, scale = PIL.Image.fromarray(scene.pixels), 0.75 if number == 4 else 1.0
+        picture = picture.resize((int(416 * scale),) * 2)
+        path = folder / "photos" / f"test-{number}.jpg"
+        found |= save(path, np.asarray(picture), scene, scale)
+    photos = sorted(found)
+    job = osp.Job(
+        encoder=osp.load_encoder("demo", precision="float32"),
+        annotations=osp.objects_reader(found),
+        factors=osp.factors_from_pattern("(?P<split>train|test)-", photos),
+    )
+    osp.index(photos, folder / "photos.osp", job)
+    return folder
+
+
+def save(path: Path, pixels: np.ndarray, scene: osp.Scene, scale: float) -> dict[Path, osp.Objects]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.Image.fromarray(pixels).save(path, quality=85)
+    image = osp.read_image(path)
+    boxes = np.clip(scene.xyxy * scale, 0, [image.width, image.height] * 2).astype(np.float32)
+    return {path: osp.make_objects(image_id=image.image_id, xyxy=boxes, label=scene.kinds, source="hand@1")}
+
+
+@pytest.fixture(scope="module")
+def store(drawn: Path) -> Store:
+    return open_store(drawn / "photos.osp")
+
+
+@pytest.fixture(scope="module")
+def made(store: Store) -> osp.Audit:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planting, "OBJECTS", 40)
+        patch.setattr("objectspace.search.audit.OBJECTS", 40)
+        patch.setattr("objectspace.search.audit.DRAWN", 20)
+        return osp.audit(store, split="split")
+
+
+def split_of(store: Store) -> dict[str, str]:
+    objects = store.objects()
+    return dict(zip(objects.object_id.tolist(), objects.factors["split"].tolist(), strict=True))
+
+
+def test_saved_again_is_a_copy_of_the_larger_one(made: osp.Audit, store: Store) -> None:
+    split, rows = (
+        split_of(store),
+        [row for row, _ in zip(made.duplicates.rows(), made.duplicates.first, strict=False)],
+    )
+    copies = [row for row in rows if row["copy_of"]]
+    in_test = [name for name, value in split.items() if value == "test"]
+    found = {name for row in copies for name in (row["object_id"], row["copy_of"])} & set(in_test)
+    assert len(found) >= 0.8 * len(in_test)
+    objects = store.objects()
+    area = dict(zip(objects.object_id.tolist(), objects.xyxy, strict=True))
+    for row in copies:
+        assert size(area[row["copy_of"]]) >= size(area[row["object_id"]])
+
+
+def size(box: np.ndarray) -> float:
+    return float((box[2:] - box[:2]).prod())
+
+
+def test_leaks_are_the_copies_across_splits(made: osp.Audit, store: Store) -> None:
+    split = split_of(store)
+    rows = list(made.leaks.rows())
+    assert made.leaks.listed == len(rows) > 0
+    for row in rows:
+        assert (split[row["object_id"]], split[row["leaks_to"]]) == (row["split"], row["other_split"])
+        assert row["split"] != row["other_split"]
+    copied = {row["object_id"] for row in made.duplicates.rows() if row["group"] is not None}
+    assert {row["object_id"] for row in rows if row["split"] == "test"} <= copied
+
+
+def test_each_list_has_its_figures(made: osp.Audit) -> None:
+    assert list(made.lists) == ["duplicates", "outliers", "labels", "leaks"]
+    for one in made.lists.values():
+        assert one.calibration is not None
+        whole = one.calibration.kind()
+        assert whole.found.n > 0
+        assert 0 <= whole.found.low <= whole.found.value <= whole.found.high <= 1
+        assert set(whole.first) == {0.01, 0.05, 0.1}
+    copies = made.duplicates.calibration
+    assert copies is not None
+    assert copies.kind("jpeg").found.value > copies.kind("flipped").found.value
+
+
+def test_lists_are_ranked_from_the_most_suspicious(made: osp.Audit) -> None:
+    assert (np.diff(made.duplicates.score) >= 0).all()
+    assert (np.diff(made.outliers.score) <= 0).all()
+    assert (np.diff(made.labels.score) <= 0).all()
+
+
+def test_the_csv_holds_all_lists_whole(made: osp.Audit, tmp_path: Path) -> None:
+    import csv
+
+    write_csv(made, tmp_path / "all.csv")
+    rows = list(csv.DictReader((tmp_path / "all.csv").open(newline="")))
+    assert len(rows) == sum(map(len, made.lists.values()))
+    listed = [row for row in rows if row["list"] == "outliers" and row["listed"] == "True"]
+    assert [row["object_id"] for row in listed] == made.outliers.first.tolist()
+
+
+def test_equal_pixels_are_exact_copies(store: Store) -> None:
+    from objectspace.search.audit.equal_pixels import equal_boxes
+
+    objects = store.objects()
+    path = {row.image_id: row.path for row in store.images()}
+    ids = objects.object_id.tolist()
+    shifted = objects.take([0, 0, 1])
+    first, second = np.array([0, 0]), np.array([1, 2])
+    assert equal_boxes(shifted, first, second, path).tolist() == [True, ids[0] == ids[1]]
+    gone = dict.fromkeys(path, "nowhere.png")
+    assert equal_boxes(shifted, first, second, gone).tolist() == [False, False]
+
+
+def test_without_photos_nothing_is_planted(drawn: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn / "photos.osp", tmp_path / "s.osp")
+    (drawn / "photos").rename(drawn / "moved")
+    try:
+        store = open_store(tmp_path / "s.osp")
+        with pytest.raises(InputError, match=r"no photo of the store .* can be read .*uncalibrated="):
+            osp.audit(store, only=["outliers"])
+        found = osp.audit(store, only=["outliers", "duplicates"], uncalibrated=True)
+        assert found.outliers.listed is None
+        assert len(found.outliers.first) == -(-len(store) // 10)
+        assert osp.audit(store, only=["labels"]).labels.calibration is not None
+    finally:
+        (drawn / "moved").rename(drawn / "photos")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": ["copies"]}, "no list 'copies', expected some of duplicates"),
+        ({"split": "spilt"}, "no column 'spilt' of your own .* did you mean split"),
+        ({"space": "nowhere"}, "no space nowhere"),
+    ],
+)
+def test_what_cannot_be_audited_is_a_sentence(store: Store, options: dict, message: str) -> None:
+    with pytest.raises((InputError, QueryError), match=message):
+        osp.audit(store, **options)
+
+
+def test_a_split_of_one_value_has_no_leaks(drawn: Path, tmp_path: Path) -> None:
+    photos = sorted((drawn / "photos").glob("train-1*.png"))
+    found = {
+        path: osp.make_objects(
+            image_id=osp.read_image(path).image_id,
+            xyxy=np.float32([[0, 0, 90, 90]]),
+            label=["corner"],
+            source="hand@1",
+        )
+        for path in photos
+    }
+    job = osp.Job(
+        encoder="demo",
+        annotations=osp.objects_reader(found),
+        factors=osp.factors_from_pattern("(?P<split>train|test)-", photos),
+    )
+    osp.index(photos, tmp_path / "one.osp", job)
+    store = open_store(tmp_path / "one.osp")
+    with pytest.raises(
+        InputError, match="column split has 1 value in space demo-crop: train; leaks are between"
+    ):
+        osp.audit(store, split="split")
+    with pytest.raises(InputError, match="two labels or more are in two photos each, and here are 1"):
+        osp.audit(store, only=["labels"])
+
+
+def test_vectors_that_were_handed_in_are_audited_for_labels_only(drawn: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn / "photos.osp", tmp_path / "s.osp")
+    space = open_store(tmp_path / "s.osp").space("demo-crop")
+    osp.add_embeddings(tmp_path / "s.osp", "mine", space.object_id, space.vectors, model="mine")
+    store = open_store(tmp_path / "s.osp")
+    assert osp.audit(store, space="mine", only=["labels"]).labels.calibration is not None
+    with pytest.raises(InputError, match=r"no cases can be planted in space mine.*handed in.*uncalibrated="):
+        osp.audit(store, space="mine", only=["duplicates"])
+
+
+def test_one_photo_cannot_be_audited(drawn: Path, tmp_path: Path) -> None:
+    path = drawn / "photos" / "train-0.png"
+    found = osp.make_objects(
+        image_id=osp.read_image(path).image_id,
+        xyxy=np.float32([[0, 0, 90, 90]]),
+        label=["corner"],
+        source="hand@1",
+    )
+    osp.index(
+        [path], tmp_path / "one.osp", osp.Job(encoder="demo", annotations=osp.objects_reader({path: found}))
+    )
+    with pytest.raises(
+        InputError, match="has objects of 1 photo; an audit compares those of two photos or more"
+    ):
+        osp.audit(open_store(tmp_path / "one.osp"))
+
+
+def test_a_list_that_was_not_made_is_named(store: Store) -> None:
+    found = osp.audit(store, only=["outliers"], uncalibrated=True)
+    with pytest.raises(InputError, match="this audit has no list of labels: it was not asked for"):
+        _ = found.labels
+
+
+def test_the_sheet_shows_all_lists(made: osp.Audit, store: Store, tmp_path: Path) -> None:
+    figure = osp.draw_audit(store, made)
+    osp.write_figure(figure, tmp_path / "audit.png")
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert any(text.startswith("duplicates: ") for text in texts)
+    assert any("in the first 10%" in text for text in texts)
+    assert "kept" in texts

@@ -1,0 +1,133 @@
+"""Planted pictures: the boxes and masks of a changed photo are where its objects have gone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from objectspace.images import Image, decode_image, image_from_array
+from objectspace.objects.masks import decode, encode
+from objectspace.objects.records import Objects, make_objects
+from objectspace.search.audit.plants import COPIES, PlantedPicture, copies_of, drawn_strangers, strangers_of
+
+RED, BLUE, WH = (230, 20, 20), (20, 20, 230), (200, 160)
+BOXES = np.float32([[20, 30, 90, 80], [120, 90, 180, 150]])
+
+
+def photo(masked: bool) -> tuple[Image, Objects]:
+    """A red and a blue rectangle on gray; with masks, those of the rectangles."""
+    pixels = np.full((WH[1], WH[0], 3), 128, np.uint8)
+    masks = np.zeros((2, WH[1], WH[0]), bool)
+    for number, ((left, top, right, bottom), color) in enumerate(
+        zip(BOXES.astype(int), (RED, BLUE), strict=True)
+    ):
+        pixels[top:bottom, left:right] = color
+        masks[number, top:bottom, left:right] = True
+    image = image_from_array(pixels)
+    objects = make_objects(
+        image_id=image.image_id,
+        xyxy=BOXES,
+        label=["red", "blue"],
+        source="hand@1",
+        mask=[encode(mask) for mask in masks] if masked else None,
+    )
+    return image, objects
+
+
+def shown(picture: PlantedPicture, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which pixels look like the object, and which are in its box."""
+    pixels = decode_image(picture.data, path="planted").pixels.astype(int)
+    channel, other = (0, 2) if picture.row[number] == 70 else (2, 0)
+    like = pixels[..., channel] - pixels[..., other] > 60
+    left, top, right, bottom = np.rint(picture.xyxy[number]).astype(int)
+    inside = np.zeros(like.shape, bool)
+    inside[top:bottom, left:right] = True
+    return like, inside
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_boxes_of_copies_are_where_the_objects_have_gone(masked: bool) -> None:
+    image, objects = photo(masked)
+    for seed in range(3):
+        made = list(copies_of(image, objects, np.array([70, 71]), np.random.default_rng(seed)))
+        assert [one.kind for one in made] == ["jpeg", "resized", "flipped", "recolored", "rotated", "cropped"]
+        assert {one.kind for one in made} == set(COPIES)
+        for picture in made:
+            assert picture.row.tolist() == [70, 71]
+            for number in range(2):
+                like, inside = shown(picture, number)
+                # A turned box holds corners of the background; a trimmed one is all object.
+                if picture.kind == "cropped":
+                    assert (like & inside).sum() == inside.sum()
+                    assert 0.6 <= inside.sum() / like.sum() <= 0.93
+                else:
+                    assert (like & inside).sum() >= 0.93 * like.sum()
+                    assert (like & inside).sum() >= (
+                        0.6 if picture.kind == "rotated" else 0.95
+                    ) * inside.sum()
+                if masked and picture.kind != "cropped":
+                    mask = picture.mask[number]
+                    assert mask is not None
+                    overlap = (decode(mask) & like).sum() / (decode(mask) | like).sum()
+                    assert overlap > 0.93, picture.kind
+
+
+def test_copies_change_the_pixels() -> None:
+    image, objects = photo(False)
+    made = {
+        one.kind: decode_image(one.data, path="x").pixels
+        for one in copies_of(image, objects, np.arange(2), np.random.default_rng(1))
+    }
+    same = [kind for kind, pixels in made.items() if np.array_equal(pixels, image.pixels)]
+    assert same == ["cropped"]
+    height, width = made["resized"].shape[:2]
+    assert (width, height) != WH
+    assert 0.5 <= width / WH[0] <= 2
+
+
+def test_noise_is_in_the_objects_places_only() -> None:
+    image, objects = photo(False)
+    noise = next(strangers_of(image, objects, np.arange(2), np.random.default_rng(0)))
+    changed = (decode_image(noise.data, path="x").pixels != image.pixels).any(2)
+    inside = np.zeros(changed.shape, bool)
+    for left, top, right, bottom in BOXES.astype(int):
+        inside[top:bottom, left:right] = True
+    assert not changed[~inside].any()
+    assert changed[inside].mean() > 0.95
+
+
+def test_wrong_boxes_are_beside_their_object_and_keep_its_size() -> None:
+    image, objects = photo(True)
+    made = {
+        one.kind: one for one in strangers_of(image, objects, np.array([70, 71]), np.random.default_rng(2))
+    }
+    assert list(made) == ["noise", "shifted box", "background"]
+    for kind in ("shifted box", "background"):
+        picture = made[kind]
+        for row, box, mask in zip(picture.row, picture.xyxy, picture.mask, strict=True):
+            own = BOXES[row - 70]
+            assert np.allclose(box[2:] - box[:2], own[2:] - own[:2])
+            assert (box >= 0).all()
+            assert (box[2:] <= WH).all()
+            sides = np.maximum(np.minimum(box[2:], BOXES[:, 2:]) - np.maximum(box[:2], BOXES[:, :2]), 0)
+            covered = sides.prod(1) / (box[2:] - box[:2]).prod()
+            assert covered.max() <= (0.1 if kind == "background" else 0.6)
+            assert mask is not None
+            left, top, right, bottom = box.astype(int)
+            assert decode(mask)[top:bottom, left:right].all()
+            assert decode(mask).sum() == (right - left) * (bottom - top)
+
+
+def test_a_photo_that_is_all_object_has_no_background() -> None:
+    image, _ = photo(False)
+    whole = make_objects(
+        image_id=image.image_id, xyxy=np.float32([[0, 0, *WH]]), label=["all"], source="hand@1"
+    )
+    made = [one.kind for one in strangers_of(image, whole, np.zeros(1, int), np.random.default_rng(0))]
+    assert made == ["noise"]
+
+
+def test_drawn_strangers_are_of_no_object() -> None:
+    made = list(drawn_strangers(5, seed=3))
+    assert sum(len(one.row) for one in made) >= 5
+    assert all((one.row == -1).all() and all(one.mask) for one in made)
