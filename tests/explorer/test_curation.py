@@ -64,9 +64,17 @@ def test_a_mark_is_taken_away(page):
 
 @pytest.mark.parametrize(
     "document",
-    [[], {}, {"row": "3"}, {"row": -1}, {"row": 0, "verdict": "bad"}, {"row": 0, "verdict": "wrong", "label": "a"},
-     {"row": 0, "verdict": "relabeled", "label": 3}, {"row": 0, "verdict": "relabeled"}],
-)  # fmt: skip
+    [
+        [],
+        {},
+        {"row": "3"},
+        {"row": -1},
+        {"row": 0, "verdict": "bad"},
+        {"row": 0, "verdict": "wrong", "label": "a"},
+        {"row": 0, "verdict": "relabeled", "label": 3},
+        {"row": 0, "verdict": "relabeled"},
+    ],
+)
 def test_what_is_no_mark_is_refused(page, document):
     assert page.post("/api/marks", json=document).status_code == 400
 
@@ -96,3 +104,13 @@ def test_nothing_is_kept_where_the_store_is_only_read(folder, path, body):
     assert "--read-only" in answer.json()["error"]
     assert not (folder / "marks.json").exists()
     assert not (folder / "selections").exists()
+
+
+def test_the_doubtful_labels_are_those_of_the_audit(page, folder):
+    store = osp.open_store(folder)
+    expected = osp.audit(store, space="demo-crop", only=["labels"]).labels
+    answer = page.get("/api/doubtful?space=demo-crop").json()
+    names = store.objects().object_id
+    assert [names[one["row"]] for one in answer["objects"]] == expected.object_id[:500].tolist()
+    assert [one["proposed"] for one in answer["objects"]] == expected.columns["proposed"][:500].tolist()
+    assert answer["listed"] == expected.listed

@@ -107,6 +107,9 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
         route("/api/marks", lambda state, *_: curation.marks_json(state)),
         route("/api/marks", writing(_mark), method="POST"),
         route("/api/marks.csv", _marks_csv),
+        route(
+            "/api/doubtful", lambda state, request, _: curation.doubtful_json(state, _text(request, "space"))
+        ),
     ]
     return Starlette(
         routes=routes,

@@ -41,7 +41,7 @@ def save_rows(state: StoreState, name: str, rows: Any) -> dict[str, Any]:
 
 
 def marks_json(state: StoreState) -> dict[str, Any]:
-    """Return all marks by the row of their object in the objects table; those of objects that are gone not."""
+    """Return the marks by the row of their object in the objects table, but for objects that are gone."""
     marks = read_marks(state.store.path)
     known = state.rows_by_id
     return {str(known[name]): mark.to_json() for name, mark in marks.items() if name in known}
@@ -79,6 +79,32 @@ def marks_csv(state: StoreState) -> bytes:
         texts = [objects.label[place], mark.verdict, mark.label or "", mark.made]
         writer.writerow([name, _cell(path), *box, *map(_cell, texts)])
     return sink.getvalue().encode()
+
+
+def doubtful_json(state: StoreState, space: str, *, count: int = 500) -> dict[str, Any]:
+    """Return the most doubtful labels of a space, worst first, and how good the list is.
+
+    Raises InputError where labels cannot be judged, and says why.
+    """
+    found = state.doubtful_labels(space)
+    listed = [row for row, _ in zip(found.rows(), range(count), strict=False)]
+    known = state.rows_by_id
+    calibration = found.calibration
+    return {
+        "objects": [
+            {
+                "row": known[row["object_id"]],
+                "label": str(row["label"]),
+                "proposed": str(row["proposed"]),
+                "score": row[found.score_name],
+            }
+            for row in listed
+        ],
+        "score": found.score_name,
+        "listed": found.listed,
+        "n": len(found),
+        "calibration": None if calibration is None else calibration.to_json(),
+    }
 
 
 def _cell(text: str) -> str:

@@ -1,7 +1,7 @@
 """Marks: what a person says of stored objects, in one small JSON file beside the tables.
 
-Marks are no part of a commit and change no label: ``marks.json`` appears whole or not at all, and whoever exports
-annotations asks for them. ``docs/store-format.md`` has its keys.
+Marks are no part of a commit and change no label: ``marks.json`` appears whole or not at all.
+``docs/store-format.md`` has its keys.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def new_mark(verdict: Verdict, label: str | None = None) -> ObjectMark:
 
 
 def read_marks(folder: Path) -> dict[str, ObjectMark]:
-    """Return the marks of the store at ``folder``: object id -> mark. Raises StoreError for a damaged file."""
+    """Return the marks of the store at ``folder``, by object id. Raises StoreError for a damaged file."""
     path = folder / MARKS
     try:
         with open_regular(path) as stream:
