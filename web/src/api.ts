@@ -139,6 +139,48 @@ export const getObjectAt = (image: number, x: number, y: number) =>
 export const measure = (space: string, metric: string, bits: Uint8Array, signal: AbortSignal) =>
   json<SelectionMeasure>("measure", { space, metric }, { method: "POST", body: bits as BodyInit, signal });
 
+export type Verdict = "right" | "wrong" | "relabeled" | "skipped";
+
+export interface Mark {
+  verdict: Verdict;
+  label?: string;
+  made: string;
+}
+
+/** Marks by the row of their object. */
+export type Marks = Record<string, Mark>;
+
+export interface Share {
+  value: number;
+  low: number | null;
+  high: number | null;
+  n: number;
+}
+
+export interface Doubtful {
+  objects: { row: number; label: string; proposed: string; score: number }[];
+  score: string;
+  listed: number | null;
+  n: number;
+  calibration: {
+    planted: string;
+    kinds: { kind: string; found: Share; first: Record<string, Share> }[];
+    false_alarms: Share;
+  } | null;
+}
+
+const post = <T>(path: string, parameters: Parameters, body: unknown) =>
+  json<T>(path, parameters, { method: "POST", body: JSON.stringify(body) });
+
+export const getSelections = () => json<string[]>("selections");
+export const getSelection = (name: string) => json<{ name: string; rows: number[] }>("selection", { name });
+export const saveSelection = (name: string, rows: number[]) =>
+  post<{ name: string; objects: number }>("selection", { name }, rows);
+export const getMarks = () => json<Marks>("marks");
+export const setMark = (row: number, verdict: Verdict | null, label?: string) =>
+  post<Marks>("marks", {}, { row, verdict, label });
+export const getDoubtful = (space: string) => json<Doubtful>("doubtful", { space });
+
 /** Return the thumbnails of some objects as addresses of images, in their order. */
 export async function getThumbnails(rows: number[]): Promise<string[]> {
   if (!rows.length) return [];

@@ -1,13 +1,14 @@
 /** The map: drawn in a worker, panned, zoomed, hovered and lassoed. */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { getThumbnails } from "./api";
+import * as api from "./api";
+import { Dialog } from "./dialog";
 import { pointAt, wholeView, type View } from "./draw";
 import { pointsInside } from "./lasso";
 import { css, cyclicColor, rampColor, type Rgb } from "./palette";
 import {
-  byFrequency, chosenCount, colorBy, columns, drawn, focus, isAngle, mapBusy, mapMethod, mutedColor, painter, points,
-  selection, summary,
+  byFrequency, chosen, chosenCount, colorBy, columns, drawn, focus, guarded, isAngle, mapBusy, mapMethod, mutedColor, painter, points,
+  selection, selectionNames, summary,
 } from "./state";
 
 const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
@@ -22,6 +23,7 @@ export function MapPanel() {
   const busy = useRef(false);
   const again = useRef(false);
   const lassoing = useSignal(false);
+  const naming = useSignal(false);
   const hovered = useSignal<{ row: number; x: number; y: number; picture: string } | null>(null);
 
   /** Put the ring around the object in focus where it is seen. */
@@ -148,6 +150,23 @@ export function MapPanel() {
     lassoing.value = false;
   };
 
+  const save = (name: string) =>
+    guarded(async () => {
+      const rows = [...chosen.value.keys()].filter((row) => chosen.value[row]);
+      await api.saveSelection(name, rows);
+      selectionNames.value = await api.getSelections();
+    });
+
+  const open = (name: string) => {
+    if (!name) return;
+    guarded(async () => {
+      const { rows } = await api.getSelection(name);
+      const marked = new Uint8Array(summary.value!.objects);
+      for (const row of rows) marked[row] = 1;
+      selection.value = marked;
+    });
+  };
+
   const found = (x: number, y: number) => {
     const shown = drawn.value;
     const at = shown && view.current ? pointAt(shown, view.current, x, y, 10) : -1;
@@ -170,7 +189,7 @@ export function MapPanel() {
     const box = canvas.current!.getBoundingClientRect();
     const at = { row, x: event.clientX - box.left, y: event.clientY - box.top };
     hovered.value = { ...at, picture: "" };
-    const [picture] = await getThumbnails([row]).catch(() => [""]);
+    const [picture] = await api.getThumbnails([row]).catch(() => [""]);
     if (hovered.value?.row === row) hovered.value = { ...at, picture };
   };
 
@@ -211,6 +230,8 @@ export function MapPanel() {
         <button aria-label="zoom in" onClick={() => scaleBy(1.5)}>+</button>
         <button aria-label="zoom out" onClick={() => scaleBy(1 / 1.5)}>−</button>
         <button disabled={!selection.value} onClick={() => (selection.value = null)}>Clear selection</button>
+        <button disabled={!selection.value || summary.value?.read_only} onClick={() => (naming.value = true)}>Save selection</button>
+        {selectionNames.value.length > 0 && <Choice label="open" value="" options={["", ...selectionNames.value]} names={["a selection …"]} set={open} />}
         <span class="grow" />
         <span>{chosenCount.value.toLocaleString("en")} of {summary.value?.objects.toLocaleString("en")} {selection.value ? "selected" : "shown"}</span>
       </div>
@@ -218,6 +239,7 @@ export function MapPanel() {
         <canvas ref={canvas} role="img" aria-label={text} onPointerDown={down} onPointerMove={hover}
           onPointerLeave={() => (hovered.value = null)} onWheel={zoom} class={lassoing.value ? "lassoing" : ""} />
         <svg aria-hidden="true"><polygon ref={overlay} points="" /><circle ref={ring} r="9" visibility="hidden" /></svg>
+        {naming.value && <Dialog question={{ title: "Save the selection as", answer: "", done: save }} close={() => (naming.value = false)} />}
         {mapBusy.value && <p class="busy" role="status">computing the map …</p>}
         {hovered.value && <Hover {...hovered.value} />}
         <Legend />

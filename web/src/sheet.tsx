@@ -2,26 +2,29 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
-import { chosen, columns, focus, guarded, metric, points, sameImage, space } from "./state";
+import { Dialog, type Question } from "./dialog";
+import { byFrequency, chosen, columns, focus, guarded, mark, marks, metric, points, sameImage, space, summary } from "./state";
 
 interface Tile {
   row: number;
   label: string;
   note: string;
   title: string;
+  proposed?: string;
 }
 
 const PAGE = 48;
 
 export function Sheet() {
-  const tab = useSignal<"nearest" | "chosen">("chosen");
+  const tab = useSignal<"nearest" | "chosen" | "doubtful">("chosen");
   const tiles = useSignal<Tile[]>([]);
   const pictures = useSignal<Map<number, string>>(new Map());
   const exact = useSignal<string>("");
   const page = useSignal(0);
 
   useSignalEffect(() => {
-    if (focus.value !== null) tab.value = "nearest";
+    // In the queue of doubtful labels a click shows the photo, and the queue stays.
+    if (focus.value !== null && tab.peek() !== "doubtful") tab.value = "nearest";
   });
 
   useSignalEffect(() => {
@@ -55,6 +58,30 @@ export function Sheet() {
   });
 
   useSignalEffect(() => {
+    const name = space.value;
+    if (tab.value !== "doubtful" || !name) return;
+    tiles.value = [];
+    exact.value = "judging the labels …";
+    guarded(async () => {
+      try {
+        const found = await api.getDoubtful(name);
+        if (tab.peek() !== "doubtful" || space.peek() !== name) return;
+        exact.value = quality(found);
+        tiles.value = found.objects.map((one) => ({
+          row: one.row,
+          label: one.label,
+          proposed: one.proposed,
+          note: `${one.proposed}? ${one.score.toFixed(2)}`,
+          title: `${one.label}, probably ${one.proposed}: ${found.score.replace("_", " ")} ${one.score.toFixed(3)}`,
+        }));
+      } catch (error) {
+        exact.value = "";
+        throw error;
+      }
+    });
+  });
+
+  useSignalEffect(() => {
     const missing = tiles.value.map((tile) => tile.row).filter((row) => !pictures.peek().has(row));
     guarded(async () => {
       const loaded = await api.getThumbnails(missing);
@@ -67,18 +94,24 @@ export function Sheet() {
   const own = tab.value === "nearest" ? tiles.value[0]?.label : null;
   return (
     <section class="sheet panel" aria-label="Sheet">
-      <div class="bar" role="tablist" aria-label="what the sheet shows">
+      <div class="bar">
+        <div class="bar" role="tablist" aria-label="what the sheet shows">
         <button role="tab" aria-selected={tab.value === "nearest"} disabled={focus.value === null} onClick={() => (tab.value = "nearest")}>Nearest</button>
         <button role="tab" aria-selected={tab.value === "chosen"} onClick={() => (tab.value = "chosen")}>Chosen</button>
+        <button role="tab" aria-selected={tab.value === "doubtful"} onClick={() => (tab.value = "doubtful")}>Doubtful labels</button>
+        </div>
         {tab.value === "nearest" ? (
           <label><input type="checkbox" checked={sameImage.value} onChange={(event) => (sameImage.value = event.currentTarget.checked)} /> same photo too</label>
-        ) : (
+        ) : tab.value === "chosen" ? (
           <Pages page={page} />
+        ) : (
+          <a href="/api/marks.csv" download>marks as CSV</a>
         )}
         <span class="grow" />
         <span class="quiet">{exact.value}</span>
       </div>
-      {tiles.value.length === 0 && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
+      {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>O</kbd> label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
+      {tiles.value.length === 0 && tab.value !== "doubtful" && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
       <Tiles tiles={tiles.value} pictures={pictures.value} own={own} />
     </section>
   );
@@ -87,6 +120,17 @@ export function Sheet() {
 function partsText(parts: Record<string, { similarity: number }>): string {
   return Object.values(parts).map((part) => part.similarity.toFixed(2)).join(" + ");
 }
+
+/** Return how good the list is, in a sentence: what it finds of planted errors. */
+function quality(found: api.Doubtful): string {
+  const all = found.calibration?.kinds[0];
+  if (!all || found.listed === null) return "not calibrated";
+  const tenth = all.first["0.1"];
+  const share = tenth ? `, ${percent(tenth)} in the first tenth` : "";
+  return `${found.listed} of ${found.n} listed; finds ${percent(all.found)} of planted errors${share}; false alarms ${percent(found.calibration!.false_alarms)}`;
+}
+
+const percent = (share: api.Share) => `${(100 * share.value).toFixed(0)} %`;
 
 function Pages({ page }: { page: { value: number } }) {
   const map = points.value;
@@ -105,32 +149,80 @@ function Pages({ page }: { page: { value: number } }) {
 function Tiles({ tiles, pictures, own }: { tiles: Tile[]; pictures: Map<number, string>; own: string | null }) {
   const list = useRef<HTMLUListElement>(null);
   const at = useSignal(0);
+  const question = useSignal<Question | null>(null);
+  const undo = useRef<{ row: number; before: api.Mark | undefined; place: number }[]>([]);
   useEffect(() => {
     at.value = 0;
   }, [tiles]);
-  const move = (event: KeyboardEvent) => {
-    const tilesAcross = columnsOf(list.current!);
-    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: tilesAcross, ArrowUp: -tilesAcross }[event.key];
-    if (step !== undefined) {
-      event.preventDefault();
-      at.value = Math.max(0, Math.min(tiles.length - 1, at.value + step));
-      (list.current!.children[at.value] as HTMLElement).focus();
-    } else if (event.key === "Enter") focus.value = tiles[at.value].row;
+
+  const go = (place: number) => {
+    at.value = Math.max(0, Math.min(tiles.length - 1, place));
+    (list.current!.children[at.value] as HTMLElement).focus();
+  };
+  const keep = (verdict: api.Verdict, label?: string) => {
+    const place = at.value;
+    const row = tiles[place].row;
+    undo.current.push({ row, before: marks.value[row], place });
+    mark(row, verdict, label);
+    go(place + 1);
+  };
+  const takeBack = () => {
+    const last = undo.current.pop();
+    if (!last) return;
+    mark(last.row, last.before?.verdict ?? null, last.before?.label);
+    if (tiles[last.place]?.row === last.row) go(last.place);
+  };
+  const relabel = () => {
+    const label = columns.value.get("label");
+    const choices = label?.kind === "names" ? byFrequency(label).map((code) => label.names[code]) : [];
+    const tile = tiles[at.value];
+    question.value = {
+      title: `The label of this ${tile.label} is`,
+      answer: tile.proposed ?? tile.label,
+      choices,
+      done: (answer) => keep("relabeled", answer),
+    };
+  };
+  const press = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || question.value || !tiles.length) return;
+    const across = columnsOf(list.current!);
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across }[event.key];
+    const key = event.key.toLowerCase();
+    if (step !== undefined) go(at.value + step);
+    else if (event.key === "Enter") focus.value = tiles[at.value].row;
+    else if (summary.value?.read_only) return;
+    else if (key === "w") keep("wrong");
+    else if (key === "o") keep("right");
+    else if (key === "s") keep("skipped");
+    else if (key === "r") relabel();
+    else if (key === "z") takeBack();
+    else return;
+    event.preventDefault();
   };
   return (
-    <ul class="tiles" role="listbox" aria-label="objects" ref={list} onKeyDown={move}>
-      {tiles.map((tile, place) => (
-        <li key={tile.row} role="option" tabIndex={place === at.value ? 0 : -1} aria-selected={tile.row === focus.value}
-          title={tile.title} class={own === null ? "" : tile.label === own ? "same" : "other"}
-          onClick={() => { at.value = place; focus.value = tile.row; }}>
-          {pictures.get(tile.row) ? <img src={pictures.get(tile.row)} alt="" /> : <span class="blank" />}
-          <span class="name">{own !== null && place > 0 ? (tile.label === own ? "= " : "≠ ") : ""}{tile.label}</span>
-          <span class="note">{tile.note}</span>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul class="tiles" role="listbox" aria-label="objects" ref={list} onKeyDown={press}>
+        {tiles.map((tile, place) => {
+          const marked = marks.value[tile.row];
+          return (
+            <li key={tile.row} role="option" tabIndex={place === at.value ? 0 : -1} aria-selected={tile.row === focus.value}
+              title={tile.title} class={own === null ? "" : tile.label === own ? "same" : "other"}
+              onClick={() => { at.value = place; focus.value = tile.row; }}>
+              {pictures.get(tile.row) ? <img src={pictures.get(tile.row)} alt="" /> : <span class="blank" />}
+              <span class="name">{own !== null && place > 0 ? (tile.label === own ? "= " : "≠ ") : ""}{tile.label}</span>
+              <span class="note">{tile.note}</span>
+              {marked && <span class="mark">{markText(marked)}</span>}
+            </li>
+          );
+        })}
+      </ul>
+      {question.value && <Dialog question={question.value} close={() => { question.value = null; (list.current!.children[at.value] as HTMLElement)?.focus(); }} />}
+    </>
   );
 }
+
+const markText = (one: api.Mark) =>
+  ({ wrong: "✗ wrong", right: "✓ right", skipped: "– skipped", relabeled: `→ ${one.label}` })[one.verdict];
 
 /** Return how many tiles stand side by side. */
 function columnsOf(list: HTMLElement): number {

@@ -35,6 +35,8 @@ export const selection = signal<Uint8Array | null>(null);
 export const focus = signal<number | null>(null);
 export const sameImage = signal(false);
 export const measured = signal<api.SelectionMeasure | null>(null);
+export const marks = signal<api.Marks>({});
+export const selectionNames = signal<string[]>([]);
 export const measureError = signal<string | null>(null);
 
 /** Whether each object of the table passes the filters. */
@@ -106,6 +108,9 @@ export async function start(): Promise<void> {
     const table = await api.getColumns();
     const read = new Map<string, Column>();
     for (const name of table.names as string[]) read.set(name, readColumn(table.getChild(name)));
+    const [kept, names] = await Promise.all([api.getMarks(), api.getSelections()]);
+    marks.value = kept;
+    selectionNames.value = names;
     const wanted = new URLSearchParams(location.hash.slice(1));
     batch(() => {
       columns.value = read;
@@ -119,6 +124,12 @@ export async function start(): Promise<void> {
     });
   });
 }
+
+/** Mark an object, or (null) take its mark away. */
+export const mark = (row: number, verdict: api.Verdict | null, label?: string) =>
+  guarded(async () => {
+    marks.value = await api.setMark(row, verdict, label);
+  });
 
 /** Run something that asks the server; what fails is shown as a sentence. */
 export async function guarded(work: () => Promise<void>): Promise<void> {

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from objectspace.errors import ImageError, InputError, ObjectspaceError
-from objectspace.explorer import views
+from objectspace.explorer import curation, views
 from objectspace.explorer.columns import map_points, object_columns
 from objectspace.explorer.served_store import ServedStore, StoreState
 
@@ -69,6 +69,15 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
 
         return Route(path, answer, methods=[method])
 
+    def writing(view: View) -> View:
+        def refused_or(state: StoreState, request: Request, body: bytes) -> Any:
+            if read_only:
+                raise InputError("the store is served with --read-only, so nothing is kept")
+            with served.writing:
+                return view(state, request, body)
+
+        return refused_or
+
     def summary(state: StoreState, request: Request, body: bytes) -> Any:
         return views.store_summary(state, name=served.path.name, read_only=read_only)
 
@@ -90,6 +99,17 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
         route("/api/photo", photo),
         route("/api/object-at", _object_at),
         route("/api/measure", _measure, method="POST"),
+        route("/api/selections", lambda state, *_: curation.selections_json(state)),
+        route(
+            "/api/selection", lambda state, request, _: curation.selected_rows(state, _text(request, "name"))
+        ),
+        route("/api/selection", writing(_save_selection), method="POST"),
+        route("/api/marks", lambda state, *_: curation.marks_json(state)),
+        route("/api/marks", writing(_mark), method="POST"),
+        route("/api/marks.csv", _marks_csv),
+        route(
+            "/api/doubtful", lambda state, request, _: curation.doubtful_json(state, _text(request, "space"))
+        ),
     ]
     return Starlette(
         routes=routes,
@@ -201,6 +221,28 @@ def _measure(state: StoreState, request: Request, body: bytes) -> Any:
         raise InputError(f"a selection of {len(body)} bytes, expected a bit for each of {count} objects")
     chosen = np.unpackbits(np.frombuffer(body, np.uint8), bitorder="little")[:count].astype(np.bool_)
     return agreement.of(chosen)
+
+
+def _save_selection(state: StoreState, request: Request, body: bytes) -> Any:
+    """Keep the objects whose rows of the objects table the body lists, as a JSON list."""
+    return curation.save_rows(state, _text(request, "name"), _json_body(body))
+
+
+def _mark(state: StoreState, request: Request, body: bytes) -> Any:
+    """Set one mark, ``{"object_id", "verdict", "label"}``; a verdict of null takes it away."""
+    return curation.set_mark(state, _json_body(body))
+
+
+def _marks_csv(state: StoreState, request: Request, body: bytes) -> Response:
+    headers = {"content-disposition": 'attachment; filename="marks.csv"'}
+    return Response(curation.marks_csv(state), 200, headers, "text/csv; charset=utf-8")
+
+
+def _json_body(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise InputError("the request is not JSON") from None
 
 
 def _text(request: Request, name: str) -> str:

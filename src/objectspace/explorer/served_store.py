@@ -15,6 +15,8 @@ from objectspace.errors import QueryError
 from objectspace.explorer.maps import StoredMaps
 from objectspace.explorer.selection_measures import SpaceAgreement, measure_space
 from objectspace.search import SpaceSearch
+from objectspace.search.audit import audit
+from objectspace.search.audit.lists import AuditList
 from objectspace.store import ImageRow, Store, open_store
 from objectspace.store.manifest import MANIFEST
 
@@ -30,6 +32,8 @@ class ServedStore:
     def __init__(self, path: Path, *, photos: Path | None = None) -> None:
         self.path, self.photos = path, photos
         self._lock = threading.Lock()
+        #: Held while marks or selections are written, so that two pages lose none.
+        self.writing = threading.Lock()
         self._state = StoreState(open_store(path))
         self._seen = self._stamp()
 
@@ -106,6 +110,11 @@ class StoreState:
     def agreement(self, space: str, metric: str) -> SpaceAgreement:
         """Return whether the nearest objects share their labels, of all objects of a space."""
         return self._once(("agreement", space, metric), lambda: measure_space(self.store, space, metric))
+
+    def doubtful_labels(self, space: str) -> AuditList:
+        """Return the labels of a space that are probably wrong, with what the list finds of planted ones."""
+        made = self._once(("labels", space), lambda: audit(self.store, space=space, only=["labels"]))
+        return made.labels
 
     def _once(self, key: tuple[str, ...], compute: Callable[[], Value]) -> Value:
         """Return what is kept under a key, computed by the first who asks; others wait for it."""

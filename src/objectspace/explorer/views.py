@@ -59,7 +59,7 @@ def store_summary(state: StoreState, *, name: str, read_only: bool) -> dict[str,
 
 def objects_json(state: StoreState, rows: NDArray[np.int64]) -> list[dict[str, Any]]:
     """Return some objects by their rows of the objects table. Raises QueryError for rows out of range."""
-    _check_rows(state, rows)
+    check_rows(state, rows)
     objects = state.store.objects_at(rows)
     return [
         {
@@ -79,7 +79,7 @@ def thumbnails(state: StoreState, rows: NDArray[np.int64]) -> bytes:
     """
     if len(rows) > MOST_THUMBNAILS:
         raise QueryError(f"{len(rows)} thumbnails at once, expected at most {MOST_THUMBNAILS}")
-    _check_rows(state, rows)
+    check_rows(state, rows)
     return b"".join(struct.pack("<I", len(jpeg)) + jpeg for jpeg in state.store.thumbnails_at(rows))
 
 
@@ -90,7 +90,7 @@ def neighbors_json(
 
     Raises QueryError where the space has no vector of it, and names those that have one.
     """
-    _check_rows(state, np.array([row]))
+    check_rows(state, np.array([row]))
     state.row_of(space, row)
     search = state.search(space, metric)
     with state.searching(space):
@@ -176,16 +176,17 @@ def object_at_point(state: StoreState, place: int, x: float, y: float) -> int | 
     return None if found is None else int(rows[found])
 
 
+def check_rows(state: StoreState, rows: NDArray[np.int64]) -> None:
+    """Raise QueryError for rows that the objects table has not."""
+    count = len(state.image_rows)
+    if ((rows < 0) | (rows >= count)).any():
+        raise QueryError(f"no object in row {int(rows[(rows < 0) | (rows >= count)][0])} of {count}")
+
+
 def _image(state: StoreState, place: int) -> ImageRow:
     if not 0 <= place < len(state.images):
         raise QueryError(f"no image {place}, the store has {len(state.images)}")
     return state.images[place]
-
-
-def _check_rows(state: StoreState, rows: NDArray[np.int64]) -> None:
-    count = len(state.image_rows)
-    if ((rows < 0) | (rows >= count)).any():
-        raise QueryError(f"no object in row {int(rows[(rows < 0) | (rows >= count)][0])} of {count}")
 
 
 def _object_json(objects: Objects, place: int) -> dict[str, Any]:
