@@ -20,8 +20,8 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from objectspace.analyses.agreement import NearestNeighbors
 from objectspace.analyses.factors import AlignedSample, FactorSpec, align
+from objectspace.analyses.nearest_neighbors import NearestNeighbors
 from objectspace.analyses.statistics import mean_interval
 from objectspace.embeddings.joint import BOTH, joint_parts
 from objectspace.embeddings.spaces import Space
