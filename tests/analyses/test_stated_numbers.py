@@ -27,9 +27,9 @@ from objectspace.analyses.occlusion import SIZES, suppression
     [
         (statistics.RESAMPLES, 2000),
         (statistics.PERMUTATIONS, 999),
-        (probes.PERMUTED, 119),
+        (probes.PERMUTED, 199),
         (probes.FOLDS, 5),
-        (circular_geometry.PERMUTED, 199),
+        (circular_geometry.PERMUTED, 399),
         (circular_geometry.MOST_PAIRS, 100_000),
         (shares.PERMUTED, 99),
         (shares.COMPONENTS, 64),

@@ -358,7 +358,7 @@ def test_shares_are_one_less_the_errors_of_ridges_on_cosines() -> None:
     u, place = where.offset[:, 0], where.position
     vectors = np.stack([10 * u, place[:, 1], place[:, 0] * 0.3, np.zeros(120)], 1) + 0.1 * rng
     found = projection.principal_components(vectors, 3)
-    shares = projection._shares(vectors, found, where, fold)
+    shares = projection.measure_shares(vectors, found.coordinates, where, fold)
     bases = [slow_waves(where.offset), slow_waves(where.position)]
     bases.append(np.concatenate(bases, axis=1))
     for basis, share, column in zip(bases, (shares.phase, shares.place, shares.both), range(3), strict=True):
