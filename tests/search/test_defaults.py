@@ -30,5 +30,5 @@ def test_networks_run_on_the_processor(query) -> None:
 
 def test_limits_are_those_that_docs_search_states() -> None:
     assert approximate.FEW == 2048
-    assert (approximate._SAMPLE, approximate._NEIGHBORS) == (200, 10)
+    assert (approximate._SAMPLE, approximate.NEIGHBORS) == (200, 10)
     assert space_search.IN_MEMORY == 2 * 1024**3

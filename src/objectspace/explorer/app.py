@@ -72,7 +72,7 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
     def writing(view: View) -> View:
         def refused_or(state: StoreState, request: Request, body: bytes) -> Any:
             if read_only:
-                raise InputError("the store is served with --read-only, so nothing is kept")
+                raise InputError("nothing is kept, as objectspace serve --read-only was asked for")
             with served.writing:
                 return view(state, request, body)
 

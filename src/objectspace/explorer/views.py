@@ -151,7 +151,9 @@ def photo_jpeg(state: StoreState, place: int, photos: Path | None) -> bytes:
                 sink = io.BytesIO()
                 picture.save(sink, "JPEG", quality=88)
                 return sink.getvalue()
-    raise ImageError(image.path, "the photo is not where it was; serve the store with --photos FOLDER")
+    raise ImageError(
+        image.path, "the photo is not where it was; serve it with objectspace serve STORE --photos FOLDER"
+    )
 
 
 def photo_candidates(state: StoreState, image: ImageRow, photos: Path | None) -> list[Path]:

@@ -115,9 +115,13 @@ def _check_index(joint: str, space: StoredSpace, kind: str) -> None:
     if index is not None and (index.kind, index.metric) != (kind, JOINT_METRIC):
         raise InputError(
             f"space {space.name}, a part of joint space {joint}, has an index {index.kind} of {index.metric} "
-            f"distances, and {kind} of {JOINT_METRIC} is needed; build that with: objectspace index-space "
-            f"STORE --space {space.name} --kind {kind} --metric {JOINT_METRIC}"
+            f"distances, and {kind} of {JOINT_METRIC} is needed; build that with: "
+            + _command(space.name, kind)
         )
+
+
+def _command(space: str, kind: str) -> str:
+    return f"objectspace index-space STORE --space {space} --kind {kind} --metric {JOINT_METRIC}"
 
 
 def _check_size(space: StoredSpace) -> None:
