@@ -117,9 +117,7 @@ def probe_label(space: Space, objects: Objects, spec: FactorSpec) -> None:
     measure_probe(sample.searched, sample.factor, sample.groups)
 
 
-def _grow(
-    queue: object, measure: Callable[..., object], count: int, dimensions: Mapping[str, int]
-) -> None:
+def _grow(queue: object, measure: Callable[..., object], count: int, dimensions: Mapping[str, int]) -> None:
     boxes = np.array([[0, 0, 9 + place, 9] for place in range(5)], np.float32)
     objects = concatenate(
         [

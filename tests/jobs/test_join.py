@@ -289,7 +289,9 @@ def test_info_goes_on_where_a_joint_space_cannot_be_read(path: Path, command) ->
     names = ["both", "fine", "resnet50-crop", "tiny-window3-stride16", "tiny-window3-stride32"]
     assert store.space_names == names
     both, *others = store.info().spaces
-    anew = "space tiny-window3-stride32, a part of joint space both, was made anew by another recipe (weights)"
+    anew = (
+        "space tiny-window3-stride32, a part of joint space both, was made anew by another recipe (weights)"
+    )
     assert both.problem == f"{anew}; join its parts under another name"
     assert [(one.name, one.problem) for one in others] == [(name, None) for name in names[1:]]
     printed = command("info", path)

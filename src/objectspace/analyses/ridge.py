@@ -160,10 +160,10 @@ class _System:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Centered:
-    """Rows of features around their mean, where sums of squares lose the fewest digits; ``[rows]`` reads some.
+    """Rows of features around their mean, where sums of squares lose the fewest digits.
 
-    Nothing of all of them is held in float64: features are read, and a joint space is written out, some rows
-    at a time. at: (n,) the row of the features of each row
+    ``[rows]`` reads some of them as float64, a joint space written out; all of them are never held.
+    at: (n,) the row of the features of each row
     """
 
     features: NDArray[np.float32] | JointVectors
