@@ -24,6 +24,7 @@ from objectspace.analyses.probes import measure_probe
 from objectspace.embeddings.joint import JointPart, joint_recipe
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.neighbors import Block, ExactIndex, JointIndex, JointVectors, Part
+from objectspace.neighbors.candidates import QUERIES
 from objectspace.objects.records import Objects, concatenate, make_objects
 
 DIMENSIONS = {"crop": 2048, "window": 4608}
@@ -85,8 +86,9 @@ def print_memory(count: int) -> None:
     """Print how far searches and measures grow the process, in multiples of the bytes of the parts."""
     for measure, dimensions in (
         (search_one, DIMENSIONS),
-        (measure_neighbors, FEWER),
+        (search_many, DIMENSIONS),
         (probe_label, FEWER),
+        (measure_neighbors, FEWER),
     ):
         context = multiprocessing.get_context("spawn")
         queue = context.SimpleQueue()
@@ -99,16 +101,24 @@ def print_memory(count: int) -> None:
         size = 4 * count * sum(dimensions.values())
         print(
             f"{measure.__name__}: {count} objects x {' + '.join(map(str, dimensions.values()))} numbers, "
-            f"{size / 1e6:.0f} MB; {grown / size:.2f} x beside them, {seconds:.0f} CPU s",
+            f"{size / 1e6:.0f} MB; {grown / 1e6:.1f} MB beside them ({grown / size:.2f} x), "
+            f"{seconds:.1f} CPU s",
             flush=True,
         )
 
 
 def search_one(space: Space, objects: Objects, spec: FactorSpec) -> None:
-    """Search the ten nearest of one object, of which an index is made first."""
+    """Search the ten nearest of one object, with an index made for it."""
     joint = space.searched
     assert isinstance(joint, JointVectors)
     JointIndex(joint, space.object_id).nearest(joint[:1], k=10)
+
+
+def search_many(space: Space, objects: Objects, spec: FactorSpec) -> None:
+    """Search the six nearest of as many objects as two steps of a measure do."""
+    joint = space.searched
+    assert isinstance(joint, JointVectors)
+    JointIndex(joint, space.object_id).nearest(joint[: 2 * QUERIES], k=6)
 
 
 def probe_label(space: Space, objects: Objects, spec: FactorSpec) -> None:
