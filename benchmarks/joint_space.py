@@ -19,14 +19,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.factors import FactorSpec, measure_factor, measure_neighbors
+from objectspace.analyses.factors import FactorSpec, align, measure_neighbors
+from objectspace.analyses.probes import measure_probe
 from objectspace.embeddings.joint import JointPart, joint_recipe
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.neighbors import Block, ExactIndex, JointIndex, JointVectors, Part
+from objectspace.neighbors.candidates import QUERIES
 from objectspace.objects.records import Objects, concatenate, make_objects
 
 DIMENSIONS = {"crop": 2048, "window": 4608}
-# Of every object's neighbors, whose time grows with the square of the objects.
+# Of every object's neighbors, whose time grows with the square of the objects, and of probes.
 FEWER = {"crop": 256, "window": 576}
 
 CLASSES = 200
@@ -81,25 +83,51 @@ def _search(index: ExactIndex | JointIndex, queries: object) -> Callable[[], obj
 
 
 def print_memory(count: int) -> None:
-    """Print how far measures grow the process, in multiples of the bytes of the parts."""
-    size = 4 * count * sum(FEWER.values())
-    print(f"{count} objects x {' + '.join(map(str, FEWER.values()))} numbers: {size / 1e6:.0f} MB")
-    for name, measure in (("neighbors", measure_neighbors), ("measure", measure_factor)):
-        for kind in ("joint", "written out"):
-            context = multiprocessing.get_context("spawn")
-            queue = context.SimpleQueue()
-            process = context.Process(target=_grow, args=(queue, kind, measure, count))
-            process.start()
-            process.join()
-            if process.exitcode:
-                raise SystemExit(process.exitcode)
-            grown, seconds = queue.get()
-            print(
-                f"{kind}, {name}: {grown / size:.2f} x the parts beside them, {seconds:.0f} CPU s", flush=True
-            )
+    """Print how far searches and measures grow the process, in multiples of the bytes of the parts."""
+    for measure, dimensions in (
+        (search_one, DIMENSIONS),
+        (search_many, DIMENSIONS),
+        (probe_label, FEWER),
+        (measure_neighbors, FEWER),
+    ):
+        context = multiprocessing.get_context("spawn")
+        queue = context.SimpleQueue()
+        process = context.Process(target=_grow, args=(queue, measure, count, dimensions))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(process.exitcode)
+        grown, seconds = queue.get()
+        size = 4 * count * sum(dimensions.values())
+        print(
+            f"{measure.__name__}: {count} objects x {' + '.join(map(str, dimensions.values()))} numbers, "
+            f"{size / 1e6:.0f} MB; {grown / 1e6:.1f} MB beside them ({grown / size:.2f} x), "
+            f"{seconds:.1f} CPU s",
+            flush=True,
+        )
 
 
-def _grow(queue: object, kind: str, measure: Callable[..., object], count: int) -> None:
+def search_one(space: Space, objects: Objects, spec: FactorSpec) -> None:
+    """Search the ten nearest of one object, with an index made for it."""
+    joint = space.searched
+    assert isinstance(joint, JointVectors)
+    JointIndex(joint, space.object_id).nearest(joint[:1], k=10)
+
+
+def search_many(space: Space, objects: Objects, spec: FactorSpec) -> None:
+    """Search the six nearest of as many objects as two steps of a measure do."""
+    joint = space.searched
+    assert isinstance(joint, JointVectors)
+    JointIndex(joint, space.object_id).nearest(joint[: 2 * QUERIES], k=6)
+
+
+def probe_label(space: Space, objects: Objects, spec: FactorSpec) -> None:
+    """Fit the linear probes of a factor."""
+    sample = align(space, objects, spec)
+    measure_probe(sample.searched, sample.factor, sample.groups)
+
+
+def _grow(queue: object, measure: Callable[..., object], count: int, dimensions: Mapping[str, int]) -> None:
     boxes = np.array([[0, 0, 9 + place, 9] for place in range(5)], np.float32)
     objects = concatenate(
         [
@@ -112,7 +140,7 @@ def _grow(queue: object, kind: str, measure: Callable[..., object], count: int) 
             for image in range(count // 5)
         ]
     )
-    space = _space(objects, kind)
+    space = _space(objects, dimensions)
     gc.collect()
     before, start = _resident(), time.process_time()
     peak = _Peak()
@@ -120,11 +148,11 @@ def _grow(queue: object, kind: str, measure: Callable[..., object], count: int) 
     queue.put((peak.stop() - before, time.process_time() - start))  # type: ignore[attr-defined]
 
 
-def _space(objects: Objects, kind: str) -> Space:
-    recipes = {name: Recipe(name, "benchmark", "", "tap", {}, "float32", "0") for name in FEWER}
-    recipe = joint_recipe([JointPart(name, (name,)) for name in FEWER], recipes)
-    joint = _joint({name: _features(len(objects), numbers) for name, numbers in FEWER.items()})
-    return Space(kind, recipe, objects.object_id, joint if kind == "joint" else np.asarray(joint))
+def _space(objects: Objects, dimensions: Mapping[str, int]) -> Space:
+    recipes = {name: Recipe(name, "benchmark", "", "tap", {}, "float32", "0") for name in dimensions}
+    recipe = joint_recipe([JointPart(name, (name,)) for name in dimensions], recipes)
+    joint = _joint({name: _features(len(objects), numbers) for name, numbers in dimensions.items()})
+    return Space("joint", recipe, objects.object_id, joint)
 
 
 class _Peak:

@@ -10,6 +10,7 @@ import pytest
 from objectspace.analyses.comparison import compare_spaces
 from objectspace.analyses.factors import FactorSpec, align, measure_factor
 from objectspace.analyses.projection import project
+from objectspace.analyses.ridge import FoldedRidge
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.neighbors import Block, JointVectors, Part
 from objectspace.objects.records import concatenate, make_objects
@@ -98,3 +99,19 @@ def test_neighbors_and_shared_vectors_take_no_more_than_the_parts() -> None:
     tracemalloc.stop()
     # Written out they would take as much again before anything is computed.
     assert peak < blocks
+
+
+def test_a_regression_takes_no_more_than_the_parts() -> None:
+    count, rows = 60_000, np.arange(60_000)
+    blocks = [Block(RNG.normal(size=(count, size)).astype(np.float32), rows).take(rows) for size in (48, 80)]
+    joint = JointVectors([Part(f"part{n}", 1.0, 0.0, (block,)) for n, block in enumerate(blocks)], count)
+    target = RNG.normal(size=(count, 1))
+    tracemalloc.start()
+    ridge = FoldedRidge(joint, rows % 5, np.zeros_like(rows))
+    chosen = ridge.choose_penalties(target, 1)
+    kept = rows % 10 > 0
+    ridge.without(~kept).predict(target[kept], chosen)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # In float64 they would take twice as much, and nearly as much again without some rows.
+    assert peak < joint.nbytes

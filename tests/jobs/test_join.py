@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from objectspace.embeddings.joint import joint_parts
+from objectspace.embeddings.joint import JointPart, joint_parts, joint_recipe
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError, RecipeError, StoreError
 from objectspace.jobs.build_index import index_space
@@ -276,6 +277,35 @@ def test_a_part_that_was_made_anew_is_named(path: Path) -> None:
     without_a_part(path, lambda manifest: manifest["spaces"]["resnet50-crop"]["recipe"].update(weights="cc"))
     with pytest.raises(RecipeError, match=r"resnet50-crop, a part of .* another recipe \(weights\)"):
         SpaceSearch(open_store(path), "both")
+
+
+def test_info_goes_on_where_a_joint_space_cannot_be_read(path: Path, command) -> None:
+    join_spaces(path, PARTS, name="both")
+    join_spaces(path, ("resnet50-crop", "tiny-window3-stride16"), name="fine")
+    without_a_part(
+        path, lambda manifest: manifest["spaces"]["tiny-window3-stride32"]["recipe"].update(weights="cc")
+    )
+    store = open_store(path)
+    names = ["both", "fine", "resnet50-crop", "tiny-window3-stride16", "tiny-window3-stride32"]
+    assert store.space_names == names
+    both, *others = store.info().spaces
+    anew = (
+        "space tiny-window3-stride32, a part of joint space both, was made anew by another recipe (weights)"
+    )
+    assert both.problem == f"{anew}; join its parts under another name"
+    assert [(one.name, one.problem) for one in others] == [(name, None) for name in names[1:]]
+    printed = command("info", path)
+    assert (printed.code, printed.err) == (0, "")
+    assert f"  both: {both.problem}\n" in printed.out
+    assert f"  fine: {COUNT} x {30 + 18}\n" in printed.out
+
+
+def test_a_joint_space_has_the_precisions_of_its_parts() -> None:
+    recipes = {"crop": replace(CROP, precision="bfloat16"), "window": FINE}
+    parts = [JointPart(name, (name,)) for name in recipes]
+    assert joint_recipe(parts, recipes).precision == "bfloat16 + float32"
+    recipes["window"] = replace(FINE, precision="bfloat16")
+    assert joint_recipe(parts, recipes).precision == "bfloat16"
 
 
 def test_a_joint_space_of_few_objects_needs_no_index(path: Path) -> None:

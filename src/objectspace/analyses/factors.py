@@ -196,11 +196,6 @@ class AlignedSample:
     def __repr__(self) -> str:
         return f"AlignedSample({self.factor.name}: {len(self.ids)} objects in {self.groups.count} groups)"
 
-    @property
-    def vectors(self) -> NDArray[np.float32]:
-        """The vectors (n, d); of a joint space its parts written out anew."""
-        return np.asarray(self.searched)
-
     def neighbors(self, k: int, metric: str = "euclidean") -> NearestNeighbors:
         """Return each object's nearest in other groups at its level."""
         return find_neighbors(

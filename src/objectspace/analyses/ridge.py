@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ Matrix = NDArray[np.float64]
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES = 10.0 ** np.arange(-2, 5)
 
-# Rows that are copied at a time.
-_AT_ONCE = 1024
+# Rows that are read at a time.
+_AT_ONCE = 4096
 
 
 class FoldedRidge:
@@ -40,13 +40,13 @@ class FoldedRidge:
     """
 
     def __init__(self, features: NDArray[np.float32] | JointVectors, fold: Codes, level: Codes) -> None:
-        self.x = _centered(features)
+        self.x = _Centered.of(features)
         self.level = level
         self.rows = [np.flatnonzero(fold == one) for one in range(int(fold.max()) + 1)]
         self.fold = fold
         self.penalties = PENALTIES * features.shape[1]
         self.wide = features.shape[1] > len(features) * (len(self.rows) - 2) / len(self.rows)
-        self._grams = [] if self.wide else [self.x[rows].T @ self.x[rows] for rows in self.rows]
+        self._grams = [] if self.wide else [self.x.gram(rows) for rows in self.rows]
         self._means = _LevelMeans(fold, level)
         self._x_sums = self._means.sums(self.x)
 
@@ -54,10 +54,10 @@ class FoldedRidge:
         """Return the same regressions without some of the rows (n,): folds and levels keep their numbers."""
         left = copy(self)
         kept = ~dropped
-        left.x, left.fold, left.level = self.x[kept], self.fold[kept], self.level[kept]
+        left.x, left.fold, left.level = self.x.take(kept), self.fold[kept], self.level[kept]
         left.rows = [np.flatnonzero(left.fold == one) for one in range(len(self.rows))]
-        gone = [self.x[rows[dropped[rows]]] for rows in self.rows]
-        left._grams = [gram - part.T @ part for gram, part in zip(self._grams, gone, strict=False)]
+        gone = [rows[dropped[rows]] for rows in self.rows]
+        left._grams = [gram - self.x.gram(rows) for gram, rows in zip(self._grams, gone, strict=False)]
         left._means = _LevelMeans(left.fold, left.level, shape=self._means.counts.shape)
         left._x_sums = left._means.sums(left.x)
         return left
@@ -104,7 +104,7 @@ class FoldedRidge:
 
     def _sums(self, targets: Matrix) -> tuple[Matrix, list[Matrix]]:
         """Return sums of targets in each fold, by level, and of their products with the features (d, t)."""
-        products = [] if self.wide else [self.x[rows].T @ targets[rows] for rows in self.rows]
+        products = [] if self.wide else [self.x.products(rows, targets[rows]) for rows in self.rows]
         return self._means.sums(targets), products
 
     def _without(
@@ -114,21 +114,26 @@ class FoldedRidge:
         kept = [one for one in range(len(self.rows)) if one not in held]
         train = np.concatenate([self.rows[one] for one in kept])
         center, mean = (self._means.of(part, kept) for part in (self._x_sums, sums[0]))
-        query, start = (part[self.level[rows]] for part in (center, mean))
-        query = self.x[rows] - query
+        start = mean[self.level[rows]]
         if self.wide:
-            fitted = self.x[train] - center[self.level[train]]
-            scale = _scale((fitted**2).sum(0), (self.x[train] ** 2).sum(0), len(train))
+            fitted = self.x[train]
+            before = (fitted**2).sum(0)
+            fitted -= center[self.level[train]]
+            scale = _scale((fitted**2).sum(0), before, len(train))
             fitted /= scale
             right = targets[train] - mean[self.level[train]]
-            return _System(fitted @ fitted.T, right, query / scale @ fitted.T), start
+            queries = _Standardized(self.x, rows, self.level, center, scale)
+            return _System(fitted @ fitted.T, right, queries @ fitted.T), start
         weighted = self._means.counts[kept].sum(0)[:, None] * center
         gram = sum(self._grams[one] for one in kept)
         squares = np.diag(gram).copy()
         gram -= weighted.T @ center
         scale = _scale(np.diag(gram), squares, len(train))
         right = sum(sums[1][one] for one in kept) - weighted.T @ mean
-        return _System(gram / scale / scale[:, None], right / scale[:, None], query / scale), start
+        queries = _Standardized(self.x, rows, self.level, center, scale)
+        gram /= scale
+        gram /= scale[:, None]
+        return _System(gram, right / scale[:, None], queries), start
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,7 +142,7 @@ class _System:
 
     gram: Matrix
     right: Matrix
-    left: Matrix
+    left: Matrix | _Standardized
 
     def solve(self, penalty: float, columns: Codes | slice = slice(None)) -> Matrix:
         """Return the predictions (rows, t) of the chosen targets."""
@@ -147,20 +152,90 @@ class _System:
         right = self.right[:, columns]
         # The hat matrix costs as much as there are rows, the weights as much as there are targets.
         if len(self.left) < right.shape[1]:
-            hat: Matrix = cho_solve(factor, self.left.T, check_finite=False).T
+            hat: Matrix = cho_solve(factor, self.left[:].T, check_finite=False).T
             return hat @ right
         predicted: Matrix = self.left @ cho_solve(factor, right, check_finite=False)
         return predicted
 
 
-def _centered(features: NDArray[np.float32] | JointVectors) -> Matrix:
-    """Return features (n, d) around their mean, where sums of squares lose the fewest digits."""
-    x = np.empty(features.shape)
-    # No second copy of all of them: a joint space is written out block by block.
-    for start in range(0, len(x), _AT_ONCE):
-        x[start : start + _AT_ONCE] = features[start : start + _AT_ONCE]
-    x -= x.mean(0)
-    return x
+@dataclass(frozen=True, slots=True, eq=False)
+class _Centered:
+    """Rows of features around their mean, where sums of squares lose the fewest digits.
+
+    ``[rows]`` reads some of them as float64, a joint space written out; all of them are never held.
+    at: (n,) the row of the features of each row
+    """
+
+    features: NDArray[np.float32] | JointVectors
+    mean: Matrix
+    at: Codes
+
+    @classmethod
+    def of(cls, features: NDArray[np.float32] | JointVectors) -> _Centered:
+        """Return all rows of features (n, d)."""
+        whole = cls(features, np.zeros(features.shape[1]), np.arange(len(features)))
+        total = sum((whole[part].sum(0) for part in _some(whole.at)), np.zeros(features.shape[1]))
+        return replace(whole, mean=total / len(features))
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def __getitem__(self, rows: Codes) -> Matrix:
+        part = np.array(self.features[self.at[rows]], np.float64)
+        part -= self.mean
+        return part
+
+    def take(self, kept: NDArray[np.bool_]) -> _Centered:
+        """Return some of the rows, around the same mean."""
+        return replace(self, at=self.at[kept])
+
+    def gram(self, rows: Codes) -> Matrix:
+        """Return the products of the features of some rows with each other (d, d)."""
+        total = np.zeros((len(self.mean), len(self.mean)))
+        for part in _some(rows):
+            x = self[part]
+            total += x.T @ x
+        return total
+
+    def products(self, rows: Codes, columns: Matrix) -> Matrix:
+        """Return the products of the features of some rows (r,) with columns (r, c): (d, c)."""
+        total = np.zeros((len(self.mean), columns.shape[1]))
+        for place, part in zip(_some(np.arange(len(rows))), _some(rows), strict=True):
+            total += self[part].T @ columns[place]
+        return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Standardized:
+    """Features of some rows less the center (levels, d) of their level (n,), over a scale (d,)."""
+
+    x: _Centered
+    rows: Codes
+    level: Codes
+    center: Matrix
+    scale: Matrix
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, part: slice) -> Matrix:
+        rows = self.rows[part]
+        read = self.x[rows]
+        read -= self.center[self.level[rows]]
+        read /= self.scale
+        return read
+
+    def __matmul__(self, columns: Matrix) -> Matrix:
+        out = np.empty((len(self), columns.shape[1]))
+        for start in range(0, len(self), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            out[part] = self[part] @ columns
+        return out
+
+
+def _some(rows: Codes) -> list[Codes]:
+    """Split rows into blocks of bounded memory."""
+    return [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
 
 
 class _LevelMeans:
@@ -172,10 +247,11 @@ class _LevelMeans:
         self._member = csr_array((np.ones(len(fold)), place), shape=(folds * levels, len(fold)))
         self.counts = self._member.sum(1).reshape(folds, levels)
 
-    def sums(self, columns: Matrix) -> Matrix:
+    def sums(self, columns: Matrix | _Centered) -> Matrix:
         """Return the sums (folds, levels, c) of columns (n, c)."""
-        sums: Matrix = (self._member @ columns).reshape(*self.counts.shape, -1)
-        return sums
+        parts = _some(np.arange(len(columns)))
+        sums: Matrix = sum(self._member[:, part] @ columns[part] for part in parts)
+        return sums.reshape(*self.counts.shape, -1)
 
     def of(self, sums: Matrix, kept: Sequence[int]) -> Matrix:
         """Return means (levels, c) in the folds ``kept``, overall means for a level without rows there."""

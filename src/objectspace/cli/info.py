@@ -65,7 +65,7 @@ def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors
         typer.echo(f"           and {more} (--json lists all)")
     typer.echo("spaces" if info.spaces else "no spaces")
     for space in info.spaces:
-        typer.echo(f"  {space.name}: {space.count} x {space.dimension}")
+        typer.echo(f"  {space.name}: {space.problem or f'{space.count} x {space.dimension}'}")
         recipe = {key: value for key, value in space.recipe.to_json().items() if value is not None}
         for key, value in recipe.items():
             plain = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value

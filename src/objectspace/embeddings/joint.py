@@ -69,7 +69,7 @@ def joint_recipe(parts: Sequence[JointPart], recipes: Mapping[str, Recipe]) -> R
         weights="",
         tap="",
         preprocessing={},
-        precision="float32",
+        precision=" + ".join(dict.fromkeys(recipes[space].precision for space in spaces)),
         version=__version__,
         method=JOINT_METHOD,
         parts=tuple(

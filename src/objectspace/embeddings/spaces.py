@@ -43,7 +43,7 @@ class Recipe:
     crop: how the object is cut out (crop route), else None
     erasure: what was erased from the vectors afterwards, and how; None where nothing was
     preprocessing: how pixels become the network's input
-    precision: "float32" or "bfloat16"
+    precision: "float32" or "bfloat16"; of a joint space those of its parts
     version: the objectspace release that began the space, for information: releases that make the same
         vectors go on with it
     method: of the route's code, raised only where it makes other vectors of the same network

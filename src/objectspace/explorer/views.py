@@ -53,6 +53,7 @@ def store_summary(state: StoreState, *, name: str, read_only: bool) -> dict[str,
                 "stride": space.recipe.stride,
             }
             for space in info.spaces
+            if space.problem is None
         ],
     }
 

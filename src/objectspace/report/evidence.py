@@ -133,7 +133,7 @@ def choose(store: Store, choice: Choice) -> Choice:
     An erased space is used only if it is named.
     Raises QueryError for an unknown space and for one of another route.
     """
-    info = {space.name: space for space in store.info().spaces}
+    info = {space.name: space for space in store.info().spaces if space.problem is None}
     whole = [name for name, space in info.items() if space.recipe.erasure is None]
     windows = sorted(
         (name for name in whole if info[name].recipe.route == "window" and not _of_encoder(info[name])),

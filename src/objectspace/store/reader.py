@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.joint import joint_parts
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
-from objectspace.errors import QueryError, counted
+from objectspace.errors import QueryError, RecipeError, counted
 from objectspace.files import recipe_digest
 from objectspace.images import Failure
 from objectspace.neighbors import JointVectors
@@ -94,7 +94,7 @@ class Store:
         return 0 if table is None else int(table.count_rows())
 
     def info(self) -> StoreInfo:
-        """Return counts, labels, spaces and failures."""
+        """Return counts, labels, spaces and failures; a joint space that cannot be read, with its problem."""
         images, objects = self._table("images"), self._table("objects")
         labels = Counter[str]()
         if objects is not None:
@@ -361,9 +361,14 @@ class Store:
 
     def _space_info(self, name: str) -> SpaceInfo:
         if name in self._manifest.joint_spaces:
-            vectors, index = self._joint_vectors(name), self._joint_index(name)
+            recipe = self._manifest.joint_spaces[name]
+            try:
+                vectors = self._joint_vectors(name)
+            except (QueryError, RecipeError) as error:
+                return SpaceInfo(name, len(self), 0, recipe, problem=str(error))
+            index = self._joint_index(name)
             unindexed = 0 if index is None else vectors.unindexed
-            return SpaceInfo(name, *vectors.shape, self.recipe(name), index, unindexed)
+            return SpaceInfo(name, *vectors.shape, recipe, index, unindexed)
         entry, table = self._manifest.spaces[name], self._space_table(name)
         unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension, self._pin).unindexed
         return SpaceInfo(name, table.count_rows(), entry.dimension, entry.recipe, entry.index, unindexed)

@@ -95,6 +95,7 @@ class SpaceInfo:
     """One space in a line: its name, vectors, numbers in a vector, recipe, and what index it has.
 
     index: its approximate index, None without one; unindexed: vectors that came after the index was built
+    problem: why a joint space cannot be read, as one of its parts is gone or was made anew; else None
     """
 
     name: str
@@ -103,6 +104,7 @@ class SpaceInfo:
     recipe: Recipe
     index: SpaceIndex | None = None
     unindexed: int = 0
+    problem: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -112,6 +114,7 @@ class SpaceInfo:
             "dimension": self.dimension,
             "recipe": self.recipe.to_json(),
             "index": self.index and {**self.index.to_json(), "unindexed": self.unindexed},
+            "problem": self.problem,
         }
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,11 +13,13 @@ from objectspace.errors import ImageError, ModelError, QueryError, RecipeError
 from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
+from objectspace.models.detectors.darknet_models import DarknetDetector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
 from objectspace.search import SpaceSearch
 from objectspace.search.queries.images import query_image
+from objectspace.search.queries.networks import space_detector
 from objectspace.search.queries.stored import stored_objects_of
 from objectspace.store import open_store
 
@@ -83,6 +86,29 @@ def test_detected_objects_asked_for_again_are_all_found(make_store, world):
     assert queries.images == (str(photo),) * len(queries.objects)
     assert len(queries.thumbnails) == len(queries.objects)
     assert not queries.stored
+
+
+def test_a_photo_in_a_joint_space_takes_one_pass_of_the_detector(make_store, world, monkeypatch):
+    """Each pass gives a map of its own number everywhere, so that windows show which pass they are of."""
+    store, photo, runs, run = make_store(labeled=False), world.photos / "red1.png", [], DarknetDetector.run
+
+    def numbered(self, inputs):
+        runs.append(run(self, inputs))
+        maps = {layer: np.full(values.shape, len(runs)) for layer, values in runs[-1].maps.items()}
+        return replace(runs[-1], maps={layer: torch.tensor(values).float() for layer, values in maps.items()})
+
+    monkeypatch.setattr(DarknetDetector, "run", numbered)
+    queries = query_image(store, photo, "both")
+    assert len(runs) == 1
+    detector = space_detector(store, "tiny-window3-stride32")
+    found = detector.find_objects(runs[0], 0, "0", detector.frame((96, 64)), confidence=0.25, iou=0.45)
+    np.testing.assert_array_equal(queries.objects.xyxy, found.xyxy)
+    crop, window = queries.vectors.parts
+    stored = SpaceSearch(store, "test_vit-crop").stored(queries.objects.object_id.tolist())
+    np.testing.assert_array_equal(crop.blocks[0].source, stored.vectors)
+    windows = [np.asarray(block.source) for block in window.blocks]
+    assert sum(map(len, windows)) == len(queries.objects)
+    assert {number for block in windows for number in np.unique(block)} <= {0, 1}
 
 
 def test_threads_that_are_started_later_compute_with_as_many_cores(make_store, world):
