@@ -42,7 +42,12 @@ def _row(claim: str, name: str, found: dict[str, Any], both: dict[str, Any] | No
     value, chance, low, high = numbers
     interval = f"{low} to {high}"
     p, holm = ("" if found[key] is None else f"{found[key]:.3f}" for key in ("p", "holm"))
-    cells = (claim, name, value, chance, interval, found["n"], p, holm, found["verdict"], joint)
+    verdict = found["verdict"]
+    if found["reason"]:
+        verdict += f": {found['reason']}"
+    if found.get("by_construction"):
+        verdict += f"; by construction: {found['by_construction']}"
+    cells = (claim, name, value, chance, interval, found["n"], p, holm, verdict, joint)
     return f"| {' | '.join(map(str, cells))} |"
 
 

@@ -31,11 +31,12 @@ trained on photos of this part of COCO, which flatters the window rows.
 
 *Purity at 5* is the share of an object's five nearest objects of **other** photos that have its label; where
 more are exactly as far as the fifth than fit, they count by equal shares. *Chance* is the share of its label
-among all objects of other photos. The interval (95 %) is a bootstrap over photos. Distances are Euclidean and
-exact. *Shared* is the number of objects whose vector is exactly that of another object of their photo, as
-their centers share a cell; in brackets those that share it with one of another label. Spaces of different
-heads hold different objects (each object is in the space of its own head), so their figures are not
-comparable with one another; the *deepest* spaces and the crop spaces hold all objects.
+among all objects of other photos. The interval (95 %) is of new photos, a jackknife over them
+([measures.md](measures.md)). Distances are Euclidean and exact. *Shared* is the number of objects whose
+vector is exactly that of another object of their photo, as their centers share a cell; in brackets those that
+share it with one of another label. Spaces of different heads hold different objects (each object is in the
+space of its own head), so their figures are not comparable with one another; the *deepest* spaces and the
+crop spaces hold all objects.
 """
 
 #: The order of the table, by what the names of spaces begin with.

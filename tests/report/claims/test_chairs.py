@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from objectspace.analyses.groups import make_groups
+from objectspace.analyses.statistics import permutations
 from objectspace.errors import InputError
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.report.claims import chairs
@@ -160,3 +162,42 @@ def test_too_few_people_on_chairs(people):
 def test_objects_in_another_order_are_refused(people):
     with pytest.raises(InputError, match="not in the same order"):
         measure_chairs(make_space("s", people, np.zeros((90, 1))), people.take(np.arange(89, -1, -1)))
+
+
+def test_the_difference_is_tested_over_random_people_of_other_photos():
+    """Photos are of unequal size, so company is repeated; checked against loops over every person."""
+    rng = np.random.default_rng(5)
+    words = [
+        rng.choice(("on chair", "beside chair", "alone"), size).tolist() for size in (9, 1, 1, 6, 2, 1, 3) * 3
+    ]
+    parts = [
+        make_objects(
+            image_id=f"{photo:032x}",
+            xyxy=np.array([(0, 0, 10, 10)] * len(given), np.float32) + np.arange(len(given))[:, None],
+            label=["person"] * len(given),
+            source="test@0",
+            factors={"company": np.array(given, object)},
+        )
+        for photo, given in enumerate(words)
+    ]
+    people = concatenate(parts)
+    vectors = rng.normal(size=(len(people), 3))
+    found = measure_chairs(make_space("s", people, vectors), people, k=2).difference
+
+    photo, company = people.image_id, people.factors["company"]
+    groups = make_groups(photo)
+    chaired = np.flatnonzero(company != "alone")
+    leads = []
+    draws = permutations(groups.take(chaired), 199, seed=0)
+    for drawn in [np.arange(len(chaired)), *draws]:
+        moved = company.copy()
+        moved[chaired] = company[chaired[drawn]]
+        gains = {"on chair": [], "beside chair": []}
+        for one in chaired:
+            others = np.flatnonzero(photo != photo[one])
+            nearest = others[np.argsort(((vectors[others] - vectors[one]) ** 2).sum(1))[:2]]
+            gain = np.mean(moved[nearest] == "on chair") - np.mean(moved[others] == "on chair")
+            gains[moved[one]].append(gain)
+        leads.append(np.mean(gains["on chair"]) - np.mean(gains["beside chair"]))
+    above, below = (sum(side * lead >= side * leads[0] - 1e-9 for lead in leads) for side in (1, -1))
+    assert found.p == pytest.approx(2 * min(above, below) / 200)

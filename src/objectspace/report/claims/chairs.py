@@ -201,7 +201,7 @@ class _Company:
             on[rows], beside[rows] = self.on[rows[drawn]], self.beside[rows[drawn]]
             parts = self._parts(on, beside)[rows]
             pooled += parts
-            null.append(np.nan_to_num(_gap(parts.sum(0))))
+            null.append(np.nan_to_num(self._lead(on, beside)))
 
         def statistics(sums: Matrix) -> Matrix:
             return np.stack([_gap(sums[:4]), _gap(sums[:4]) - _gap(sums[4:])])
@@ -211,7 +211,12 @@ class _Company:
         value, chance = float(_gap(own.sum(0))), float(_gap(pooled.sum(0)))
         image_count = len(np.unique(group))
         gap = Estimate(value, chance, low, high, len(rows), image_count, excess=excess)
-        return gap.tested(value, np.array(null))
+        return gap.tested(self._lead(self.on, self.beside), np.array(null))
+
+    def _lead(self, on: Bool, beside: Bool) -> float:
+        """Return the difference over that of random people, which changes where company is repeated."""
+        over = self._shares(on) - self._random(on)
+        return float(_gap(np.array([over[on].sum(), on.sum(), over[beside].sum(), beside.sum()])))
 
     def _parts(self, on: Bool, beside: Bool) -> Matrix:
         """Return each person's part (n, 4) of the sums of :func:`_gap`."""
