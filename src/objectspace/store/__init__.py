@@ -19,6 +19,7 @@ from objectspace.embeddings.spaces import SpaceRows
 from objectspace.images import Failure
 from objectspace.store.indexes import Recall, SpaceIndex
 from objectspace.store.reader import Store, open_store
+from objectspace.store.selections import NamedSelection
 from objectspace.store.store_records import (
     Batch,
     ImageRow,
@@ -33,6 +34,7 @@ __all__ = [
     "Batch",
     "Failure",
     "ImageRow",
+    "NamedSelection",
     "Recall",
     "SpaceIndex",
     "SpaceInfo",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from objectspace.store.indexes import SpaceIndex
 from objectspace.store.joint import check_parts, joint_vectors
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.pins import Pin
+from objectspace.store.selections import NamedSelection, read_selection, save_selection, selection_names
 from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, vector_block
@@ -317,6 +318,46 @@ class Store:
             column: rows[column].combine_chunks().fill_null(-1).to_numpy().astype(np.int32)
             for column in CELL_COLUMNS
         }
+
+    @property
+    def selection_names(self) -> list[str]:
+        """The named selections beside the tables, also those of other processes since it was opened."""
+        return selection_names(self.path)
+
+    def selection(self, name: str) -> NamedSelection:
+        """Return the objects that were chosen under a name.
+
+        Raises QueryError for an unknown name and where some of the objects are gone.
+        """
+        selection = read_selection(self.path, name)
+        if gone := self._unknown(selection.object_ids):
+            raise QueryError(
+                f"{len(gone)} of {counted(len(selection), 'object')} of selection {name} are not in "
+                f"{self.path} any more, such as {gone[0]}; select again"
+            )
+        return selection
+
+    def save_selection(
+        self, name: str, object_ids: Sequence[str] | NDArray[np.str_], *, how: Mapping[str, Any] | None = None
+    ) -> NamedSelection:
+        """Keep objects under a name, in their order, each once; a selection of the same name is replaced.
+
+        how: what chose them, plain JSON values
+        Raises InputError for a name that no file can have and without objects, QueryError for an unknown id.
+        """
+        if unknown := self._unknown(object_ids):
+            raise QueryError(
+                f"no object {unknown[0]} in {self.path}, so that selection {name} cannot hold it"
+            )
+        return save_selection(self.path, name, object_ids, how or {})
+
+    def _unknown(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[str]:
+        """Return those ids of which the store holds no object, in their order."""
+        wanted, table = dict.fromkeys(map(str, object_ids)), self._table("objects")
+        held: set[str] = set()
+        if table is not None and wanted:
+            held = set(find_rows(table, "object_id", wanted, ["object_id"])["object_id"].to_pylist())
+        return [name for name in wanted if name not in held]
 
     def _space_info(self, name: str) -> SpaceInfo:
         if name in self._manifest.joint_spaces:
