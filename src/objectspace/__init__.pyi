@@ -7,6 +7,9 @@ from objectspace.analyses.context import Context as Context
 from objectspace.analyses.context import Views as Views
 from objectspace.analyses.context import measure_context as measure_context
 from objectspace.analyses.context import view_objects as view_objects
+from objectspace.analyses.explanation import Contrast as Contrast
+from objectspace.analyses.explanation import DeletionCheck as DeletionCheck
+from objectspace.analyses.explanation import Explanation as Explanation
 from objectspace.analyses.factors import FactorMeasure as FactorMeasure
 from objectspace.analyses.factors import FactorSpec as FactorSpec
 from objectspace.analyses.factors import measure_factor as measure_factor
@@ -105,6 +108,8 @@ from objectspace.search import Answer as Answer
 from objectspace.search import Queries as Queries
 from objectspace.search import SpaceSearch as SpaceSearch
 from objectspace.search import choose_targets as choose_targets
+from objectspace.search.queries.explanations import check_explanations as check_explanations
+from objectspace.search.queries.explanations import explain as explain
 from objectspace.search.queries.images import query_image as query_image
 from objectspace.search.queries.joint import joint_queries as joint_queries
 from objectspace.search.queries.points import query_point as query_point
