@@ -41,6 +41,7 @@ from objectspace.export import export_store as export_store
 from objectspace.figures.comparison import draw_comparison as draw_comparison
 from objectspace.figures.context import draw_context as draw_context
 from objectspace.figures.context_crops import ViewedObject as ViewedObject
+from objectspace.figures.explanation import draw_explanation as draw_explanation
 from objectspace.figures.factors import draw_factor as draw_factor
 from objectspace.figures.occlusion import draw_occlusion as draw_occlusion
 from objectspace.figures.projection import draw_projection as draw_projection

@@ -6,9 +6,9 @@ their number), the squared distance splits over the cells of both without a rest
     |v - w|**2 = sum of a_p.(v - w) - sum of b_q.(v - w)
 
 For cosine the same holds of ``v / |v|`` and ``w / |w|``, and ``1 - cos`` is half of it. Where vectors are
-laid out cell by cell, as in windows and RoIs, a cell's share is the squared difference of its own numbers, of
-which each object gets half. A cell with a positive share drives the two apart, one with a negative share joins
-them.
+laid out cell by cell, as in windows and RoIs, a cell's share is the squared difference of its own numbers,
+of which each object gets half. A cell with a positive share drives the two apart, one with a negative share
+joins them.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ def distance_total(first: NDArray[Any], second: NDArray[Any], metric: str) -> Fl
 class DeletionCheck:
     """Whether heat tells the truth: what covering its cells does to the distance, beside random cells.
 
-    Values are the mean of total / total uncovered while 1/8 to 3/4 of the first object's cells are covered
-    (the area under the curve), over pairs of the store; chance is the same in random order.
+    Values are the mean of log(total / total uncovered) while 1/8 to 3/4 of the first object's cells are
+    covered (the area under the curve), over pairs of the store; chance is the same in random order.
     apart: the cells that join the two are covered first, so that the value must be above chance
     together: the cells that drive them apart come first, so that it must be below
     shuffled_apart, shuffled_together: the same of shuffled heat, which must not differ from chance
@@ -277,7 +277,7 @@ def measure_deletion(
 ) -> DeletionCheck:
     """Return the deletion check of pairs from the areas of their curves.
 
-    areas: (pairs, orders), the mean of total / total uncovered in each of :data:`ORDERS`
+    areas: (pairs, orders), the mean of log(total / total uncovered) in each of :data:`ORDERS`
     group: (pairs,), whatever is resampled together: the image of the covered object
     Raises InputError without pairs.
     """

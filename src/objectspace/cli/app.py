@@ -19,6 +19,7 @@ from objectspace.cli.context import context
 from objectspace.cli.demo import demo
 from objectspace.cli.erase import erase
 from objectspace.cli.exits import fail, with_options
+from objectspace.cli.explain import explain
 from objectspace.cli.export import export
 from objectspace.cli.index import index
 from objectspace.cli.index_space import index_space
@@ -76,6 +77,7 @@ app.command()(vary)
 app.command()(project)
 app.command()(erase)
 app.command()(context)
+app.command()(explain)
 app.command()(report)
 app.command()(export)
 app.command()(serve)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectspace.embeddings.crops import cut_crops
+from objectspace.embeddings.crops import IMAGENET_MEAN, cut_crops
 from objectspace.embeddings.pooling import mask_shares, pool
 from objectspace.embeddings.windows import Cells, responsible_cells
 from objectspace.errors import ImageError, QueryError, RecipeError
@@ -35,6 +35,9 @@ OCCLUDED = 7
 #: How far a vector made again may be from the stored one, as a share of its length: what bfloat16 explains.
 ROUNDING = 2e-2
 
+#: What stands where no object is, by the background of a crop; elsewhere a cell takes the mean color.
+_BLANK = {"black": (0, 0, 0), "mean": IMAGENET_MEAN}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellView:
@@ -45,6 +48,7 @@ class CellView:
     cells: (rows, columns, d) float64; summed they are the vector, or laid out cell by cell: ``layout``; None
         where the vector is neither
     embed: inputs (n, h, w, 3) -> the object's vectors (n, d) in them
+    blank: the color of a covered cell, what the network knows as no object; None for the area's mean color
     """
 
     pixels: Pixels
@@ -52,6 +56,7 @@ class CellView:
     cells: NDArray[np.float64] | None
     layout: bool
     embed: Callable[[Pixels], NDArray[np.float32]]
+    blank: tuple[int, int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -93,17 +98,21 @@ class CellView:
         return picture
 
     def covered(self, covered: NDArray[np.bool_]) -> Pixels:
-        """Return n inputs (n, h, w, 3), each with some cells (n, rows, columns) in the area's mean color."""
+        """Return n inputs (n, h, w, 3), each with some cells (n, rows, columns) painted over."""
         rows, columns = self.shape
         height, width = self.pixels.shape[:2]
         x = np.rint(np.linspace(self.area[0], self.area[2], columns + 1)).clip(0, width).astype(int)
         y = np.rint(np.linspace(self.area[1], self.area[3], rows + 1)).clip(0, height).astype(int)
-        inside = self.pixels[y[0] : y[-1], x[0] : x[-1]].reshape(-1, 3)
-        color = np.rint(inside.mean(0) if len(inside) else np.zeros(3)).astype(np.uint8)
+        color = np.array(self.blank or self._mean_color(x, y), np.uint8)
         painted = np.repeat(self.pixels[None], len(covered), 0)
         for number, row, column in np.argwhere(covered).tolist():
             painted[number, y[row] : y[row + 1], x[column] : x[column + 1]] = color
         return painted
+
+    def _mean_color(self, x: NDArray[np.intp], y: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the mean color (3,) of what is between the cells' outer edges; black where nothing is."""
+        inside = self.pixels[y[0] : y[-1], x[0] : x[-1]].reshape(-1, 3)
+        return np.rint(inside.mean(0)) if len(inside) else np.zeros(3)
 
 
 class Viewer(Protocol):
@@ -163,7 +172,8 @@ class _CropViewer:
         if cells is not None:
             cells = cells / (cells.shape[0] * cells.shape[1])
         size = float(encoder.input_size)
-        return CellView(crop, (0.0, 0.0, size, size), cells, False, encoder.embed)
+        blank = _BLANK.get(self._job.crop.background)
+        return CellView(crop, (0.0, 0.0, size, size), cells, False, encoder.embed, blank)
 
 
 class _MapViewer:

@@ -28,6 +28,7 @@ from objectspace.neighbors.distances import pair_distances
 from objectspace.neighbors.joint_vectors import part_distances
 from objectspace.search import Queries, SpaceSearch, choose_targets
 from objectspace.search.queries.cell_views import CellView, Viewer, open_viewer
+from objectspace.store import StoredJointVectors
 
 _PAIR = np.zeros(1, np.int64)
 
@@ -59,53 +60,60 @@ def check_explanations(
 ) -> DeletionCheck:
     """Return whether covering the cells that explain most changes distances faster than random cells do.
 
-    A pair is an object and its nearest of another image; the cells of the first are painted in the mean
-    color of what the network sees of it. Intervals are over images.
+    A pair is an object and one of another image, drawn at random; the cells of the first are painted black
+    (or in the color of its crop's background). Intervals are over images.
     Raises QueryError for a joint space, whose parts are checked one by one, and as :func:`explain`.
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> osp.check_explanations(search, pairs=8).apart.n
     8
     """
-    if isinstance(search.space.vectors, JointVectors):
-        raise QueryError(f"{search.space.name} is a joint space; check the spaces of its parts")
-    explainer = _Explainer(search, device)
-    rng = np.random.default_rng(seed)
+    name = search.space.name
+    if isinstance(search.space.vectors, JointVectors | StoredJointVectors):
+        raise QueryError(f"{name} is a joint space; check the spaces of its parts")
+    explainer, rng = _Explainer(search, device), np.random.default_rng(seed)
     targets = search.stored(choose_targets(search, pairs))
     areas: list[NDArray[np.float64]] = []
     images: list[str] = []
-    methods: list[Method] = []
-    for answer in search.nearest(targets, k=1, exclude_same_image=True):
-        if not len(answer.neighbors):
-            continue
-        pair = search.stored([str(answer.query.object_id[0])]), search.stored(answer.neighbors.object_id[:1])
-        views = [explainer.view(search.space.name, one, np.asarray(one.vectors)[0]) for one in pair]
-        why = explainer.explain_views(search.space.name, views, search.metric)
-        if why.total <= 0:
-            continue
-        areas.append(_curve_areas(views, why, search.metric, rng))
-        images.append(str(answer.query.image_id[0]))
-        methods.append(why.method)
+    methods: set[Method] = set()
+    for first, other in zip(targets.objects.object_id, _strangers(search, targets, rng), strict=True):
+        pair = [search.stored([str(one)]) for one in (first, other)]
+        views = [explainer.view(name, one, np.asarray(one.vectors)[0]) for one in pair]
+        why = explainer.explain_views(name, views, search.metric)
+        if why.total > 0:
+            areas.append(_curve_areas(views, why, search.metric, rng))
+            images.append(str(pair[0].objects.image_id[0]))
+            methods.add(why.method)
     return measure_deletion(
         np.array(areas),
         np.array(images),
-        space=search.space.name,
+        space=name,
         metric=search.metric,
         method="occlusion" if "occlusion" in methods else "sum",
         seed=seed,
     )
 
 
+def _strangers(search: SpaceSearch, targets: Queries, rng: np.random.Generator) -> list[str]:
+    """Return the id of a random object of another image for each target. Raises QueryError for one image."""
+    image = search.store.object_columns(["image_id"], search.space.name)["image_id"]
+    if len(set(image.tolist())) < 2:
+        raise QueryError(f"space {search.space.name} has objects of one photo; a check needs two or more")
+    others = [np.flatnonzero(image != own) for own in targets.objects.image_id]
+    return [str(search.space.object_id[rng.choice(rows)]) for rows in others]
+
+
 def _curve_areas(
     views: list[CellView], why: Explanation, metric: str, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Return the mean of total / total uncovered, for each order in which the first object is covered."""
+    """Return the mean log of total / total uncovered, for each order in which the first is covered."""
     first, second = views
     covered = [covered_cells(order, first.shape) for order in cover_orders(why.cells[0].heat, rng)]
     vectors = first.embed(first.covered(np.concatenate(covered)))
     whole = first.embed(first.pixels[None]), second.embed(second.pixels[None])[0]
     totals = distance_total(vectors, whole[1], metric) / distance_total(*whole, metric)
-    areas: NDArray[np.float64] = totals.reshape(len(covered), -1).mean(1)
+    # Two that become one have no logarithm: a floor that no other pair comes near.
+    areas: NDArray[np.float64] = np.log(np.maximum(totals, 1e-6)).reshape(len(covered), -1).mean(1)
     return areas
 
 
