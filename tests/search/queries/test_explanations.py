@@ -9,9 +9,11 @@ import pytest
 import torch
 
 import objectspace as osp
+from objectspace.analyses.explanation import explain_sums, measure_deletion
 from objectspace.embeddings.crops import cut_crops
 from objectspace.errors import ImageError, QueryError, RecipeError
 from objectspace.search.queries.cell_views import CellView
+from objectspace.search.queries.explanations import _curve_areas
 
 SPACES = ["demo-crop", "demo-window3-deepest", "demo-roi4-deepest", "demo-mask-deepest", "both"]
 
@@ -130,13 +132,30 @@ def pair_of_few(store):
     return search, *(search.stored([name]) for name in osp.choose_targets(search, 3))
 
 
-@pytest.mark.slow
-def test_the_deletion_check_passes_and_fails_for_shuffled_heat(store):
-    checked = osp.check_explanations(osp.SpaceSearch(store, "demo-crop"), pairs=40)
+def mean_color_view(rng):
+    """A view of an encoder whose cells see nothing but themselves: its vector is the mean color."""
+    pixels = rng.integers(0, 255, (4, 4, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+    cells = pixels.reshape(4, 8, 4, 8, 3).mean((1, 3)) / 16
+    return CellView(pixels, (0, 0, 32, 32), cells, False, lambda inputs: inputs.mean((1, 2)), (128, 128, 128))
+
+
+def test_the_deletion_check_passes_and_fails_for_shuffled_heat():
+    rng = np.random.default_rng(5)
+    areas = []
+    for _ in range(60):
+        views = [mean_color_view(rng), mean_color_view(rng)]
+        heat, _ = explain_sums(views[0].cells, views[1].cells, "euclidean")
+        areas.append(_curve_areas(views, heat, "euclidean", rng))
+    checked = measure_deletion(np.array(areas), np.arange(60), space="s", metric="euclidean", method="sum")
     assert checked.passed
     for one in (checked.shuffled_apart, checked.shuffled_together):
         low, high = one.interval_over_chance()
         assert low <= 0 <= high
+
+
+def test_a_check_takes_pairs_of_two_photos(store):
+    checked = osp.check_explanations(osp.SpaceSearch(store, "demo-mask-deepest"), pairs=5)
+    assert (checked.apart.n, checked.method) == (5, "sum")
 
 
 def test_painted_cells_have_the_mean_color_and_the_others_stay():

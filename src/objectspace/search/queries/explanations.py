@@ -81,7 +81,7 @@ def check_explanations(
         views = [explainer.view(name, one, np.asarray(one.vectors)[0]) for one in pair]
         why = explainer.explain_views(name, views, search.metric)
         if why.total > 0:
-            areas.append(_curve_areas(views, why, search.metric, rng))
+            areas.append(_curve_areas(views, why.cells[0].heat, search.metric, rng))
             images.append(str(pair[0].objects.image_id[0]))
             methods.add(why.method)
     return measure_deletion(
@@ -104,11 +104,11 @@ def _strangers(search: SpaceSearch, targets: Queries, rng: np.random.Generator) 
 
 
 def _curve_areas(
-    views: list[CellView], why: Explanation, metric: str, rng: np.random.Generator
+    views: list[CellView], heat: NDArray[np.float64], metric: str, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Return the mean log of total / total uncovered, for each order in which the first is covered."""
     first, second = views
-    covered = [covered_cells(order, first.shape) for order in cover_orders(why.cells[0].heat, rng)]
+    covered = [covered_cells(order, first.shape) for order in cover_orders(heat, rng)]
     vectors = first.embed(first.covered(np.concatenate(covered)))
     whole = first.embed(first.pixels[None]), second.embed(second.pixels[None])[0]
     totals = distance_total(vectors, whole[1], metric) / distance_total(*whole, metric)
