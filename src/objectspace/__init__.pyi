@@ -58,6 +58,7 @@ from objectspace.jobs.erase import ErasedSpace as ErasedSpace
 from objectspace.jobs.erase import erase_space as erase_space
 from objectspace.jobs.index import index as index
 from objectspace.jobs.join import join_spaces as join_spaces
+from objectspace.jobs.select import select as select
 from objectspace.jobs.vary import VariedObject as VariedObject
 from objectspace.jobs.vary import vary_object as vary_object
 from objectspace.models.detectors import Detector as Detector

@@ -32,6 +32,7 @@ from objectspace.cli.output import warn
 from objectspace.cli.project import project
 from objectspace.cli.report import report
 from objectspace.cli.search import search
+from objectspace.cli.select import select
 from objectspace.cli.serve import serve
 from objectspace.cli.sheet import sheet
 from objectspace.cli.vary import vary
@@ -78,6 +79,7 @@ app.command()(project)
 app.command()(erase)
 app.command()(context)
 app.command()(explain)
+app.command()(select)
 app.command()(report)
 app.command()(export)
 app.command()(serve)
