@@ -70,3 +70,24 @@ def test_more_than_there_are(annotated, command):
     done = command("select", annotated, "-n", 1000, "--name", "all")
     assert (done.code, done.out) == (1, "")
     assert "1000 to choose of" in done.err
+
+
+def test_a_selection_limits_search_measure_sheet_and_export(annotated, command, ids, tmp_path):
+    open_store(annotated).save_selection("two", ids[1:3])
+    found = json.loads(command("search", annotated, "--object", ids[0], "--selection", "two", "--json").out)
+    assert {one["object_id"] for one in found["neighbors"]} == set(ids[1:3])
+    assert found["selection"] == "two"
+    sheet = ["--selection", "two", "--out", tmp_path / "s.png", "-k", 1, "--json"]
+    rows = json.loads(command("sheet", annotated, *sheet).out)
+    assert [one["query"]["object_id"] for one in rows] == ids[1:3]
+    export = ["--selection", "two", "--format", "npz", "--out", tmp_path / "two.npz", "--json"]
+    assert json.loads(command("export", annotated, *export).out)["objects"] == 2
+    open_store(annotated).save_selection("all but one", ids[1:])
+    measure = ["--factor", "label", "--selection", "all but one", "-k", 1, "--json"]
+    assert json.loads(command("measure", annotated, *measure).out)["n"] == len(ids) - 1
+
+
+def test_a_selection_that_is_not_there(annotated, command, tmp_path):
+    done = command("export", annotated, "--selection", "tow", "--format", "npz", "--out", tmp_path / "t.npz")
+    assert (done.code, done.out) == (1, "")
+    assert "no selection 'tow'" in done.err

@@ -16,6 +16,7 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Neighbors,
+    SelectionName,
     Space,
     StorePath,
 )
@@ -57,6 +58,7 @@ def measure(
     k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
     worst: Worst = None,
+    selection: SelectionName = None,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
@@ -71,6 +73,11 @@ def measure(
     checked_figure(figure)
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
+    if selection is not None:
+        import numpy as np
+
+        chosen = opened.selection(selection).object_ids
+        held = held.take(np.flatnonzero(np.isin(held.object_id, chosen)))
     spec = FactorSpec(factor, circular, categorical, group, control)
     measured = measure_factor(held, opened.objects(held.object_id), spec, k=k, metric=metric.value)
     listed = [] if worst is None else _worst(measured, opened, worst)
