@@ -7,6 +7,9 @@ from objectspace.analyses.context import Context as Context
 from objectspace.analyses.context import Views as Views
 from objectspace.analyses.context import measure_context as measure_context
 from objectspace.analyses.context import view_objects as view_objects
+from objectspace.analyses.explanation import Contrast as Contrast
+from objectspace.analyses.explanation import DeletionCheck as DeletionCheck
+from objectspace.analyses.explanation import Explanation as Explanation
 from objectspace.analyses.factors import FactorMeasure as FactorMeasure
 from objectspace.analyses.factors import FactorSpec as FactorSpec
 from objectspace.analyses.factors import measure_factor as measure_factor
@@ -39,6 +42,7 @@ from objectspace.figures.audit import draw_audit as draw_audit
 from objectspace.figures.comparison import draw_comparison as draw_comparison
 from objectspace.figures.context import draw_context as draw_context
 from objectspace.figures.context_crops import ViewedObject as ViewedObject
+from objectspace.figures.explanation import draw_explanation as draw_explanation
 from objectspace.figures.factors import draw_factor as draw_factor
 from objectspace.figures.occlusion import draw_occlusion as draw_occlusion
 from objectspace.figures.projection import draw_projection as draw_projection
@@ -55,6 +59,7 @@ from objectspace.jobs.erase import ErasedSpace as ErasedSpace
 from objectspace.jobs.erase import erase_space as erase_space
 from objectspace.jobs.index import index as index
 from objectspace.jobs.join import join_spaces as join_spaces
+from objectspace.jobs.select import select as select
 from objectspace.jobs.vary import VariedObject as VariedObject
 from objectspace.jobs.vary import vary_object as vary_object
 from objectspace.models.detectors import Detector as Detector
@@ -109,6 +114,8 @@ from objectspace.search import choose_targets as choose_targets
 from objectspace.search.audit import audit as audit
 from objectspace.search.audit.lists import Audit as Audit
 from objectspace.search.audit.lists import AuditList as AuditList
+from objectspace.search.queries.explanations import check_explanations as check_explanations
+from objectspace.search.queries.explanations import explain as explain
 from objectspace.search.queries.images import query_image as query_image
 from objectspace.search.queries.joint import joint_queries as joint_queries
 from objectspace.search.queries.points import query_point as query_point

@@ -20,6 +20,7 @@ from objectspace.cli.context import context
 from objectspace.cli.demo import demo
 from objectspace.cli.erase import erase
 from objectspace.cli.exits import fail, with_options
+from objectspace.cli.explain import explain
 from objectspace.cli.export import export
 from objectspace.cli.index import index
 from objectspace.cli.index_space import index_space
@@ -32,6 +33,7 @@ from objectspace.cli.output import warn
 from objectspace.cli.project import project
 from objectspace.cli.report import report
 from objectspace.cli.search import search
+from objectspace.cli.select import select
 from objectspace.cli.serve import serve
 from objectspace.cli.sheet import sheet
 from objectspace.cli.vary import vary
@@ -78,6 +80,8 @@ app.command()(vary)
 app.command()(project)
 app.command()(erase)
 app.command()(context)
+app.command()(explain)
+app.command()(select)
 app.command()(report)
 app.command()(export)
 app.command()(serve)

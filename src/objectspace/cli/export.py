@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from objectspace.cli.options import Json, StorePath
+from objectspace.cli.options import Json, SelectionName, StorePath
 from objectspace.cli.output import print_json, warn
 from objectspace.errors import counted
 
@@ -46,13 +46,18 @@ OneSpace = Annotated[
 
 
 def export(
-    store: StorePath, format: FormatOption, out: Out, space: OneSpace = None, as_json: Json = False
+    store: StorePath,
+    format: FormatOption,
+    out: Out,
+    space: OneSpace = None,
+    selection: SelectionName = None,
+    as_json: Json = False,
 ) -> None:
     """Write objects and vectors for other tools: pandas, COCO, TensorBoard, Embedding Atlas, FiftyOne."""
     from objectspace.export import export_store
     from objectspace.store import open_store
 
-    made = export_store(open_store(store), out, format.value, space=space)
+    made = export_store(open_store(store), out, format.value, space=space, selection=selection)
     if as_json:
         print_json(made.to_json())
         return

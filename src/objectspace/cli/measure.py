@@ -16,6 +16,7 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Neighbors,
+    SelectionName,
     Space,
     StorePath,
 )
@@ -58,6 +59,7 @@ def measure(
     control: Control = None,
     k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
+    selection: SelectionName = None,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +74,11 @@ def measure(
     checked_figure(figure)
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
+    if selection is not None:
+        import numpy as np
+
+        chosen = opened.selection(selection).object_ids
+        held = held.take(np.flatnonzero(np.isin(held.object_id, chosen)))
     spec = FactorSpec(factor, circular, categorical, group, control)
     objects = opened.objects(held.object_id)
     warn_of_groups(objects, spec)

@@ -205,6 +205,9 @@ Control = Annotated[
 Box = Annotated[
     str | None, typer.Option("--box", metavar="X1,Y1,X2,Y2", help="the object in the photo, in pixels")
 ]
+SelectionName = Annotated[
+    str | None, typer.Option("--selection", metavar="NAME", help="only objects of this selection")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="seed of all that is random")]
 
 

@@ -19,6 +19,7 @@ from objectspace.cli.options import (
     Label,
     Metric,
     Neighbors,
+    SelectionName,
     Space,
     StorePath,
     check_exclusion,
@@ -97,6 +98,7 @@ def search(
     exclude_same_image: ExcludeSameImage = False,
     exclude_same: ExcludeSame = None,
     within: Within = None,
+    selection: SelectionName = None,
     approximate: Approximate = False,
     sheet: Sheet = None,
     device: Device = None,
@@ -127,6 +129,7 @@ def search(
         exclude_same_image=exclude_same_image,
         exclude_same=exclude_same,
         within=within,
+        selection=selection,
     )
     if ready.approximate is not None:
         recall = recall_text(ready.approximate.index, ready.approximate.unindexed)

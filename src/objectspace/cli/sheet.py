@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
     ExcludeSame,
     ExcludeSameImage,
@@ -15,12 +16,16 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Neighbors,
+    SelectionName,
     Space,
     StorePath,
     check_exclusion,
 )
 from objectspace.cli.output import checked_figure, print_json, write_sheet
-from objectspace.errors import counted
+from objectspace.errors import QueryError, counted
+
+if TYPE_CHECKING:
+    from objectspace.search import SpaceSearch
 
 Out = Annotated[
     Path, typer.Option(metavar="FILE", help="the picture: .png, .pdf or .svg", show_default=False)
@@ -38,6 +43,7 @@ def sheet(
     metric: MetricOption = Metric.euclidean,
     exclude_same_image: ExcludeSameImage = False,
     exclude_same: ExcludeSame = None,
+    selection: SelectionName = None,
     as_json: Json = False,
 ) -> None:
     """Draw targets and their nearest neighbors as a grid: the paper's figures 2 and 5."""
@@ -45,12 +51,17 @@ def sheet(
     from objectspace.store import open_store
 
     check_exclusion(exclude_same_image, exclude_same)
+    if label is not None and selection is not None:
+        usage_error("give --label or --selection, one of them")
     checked_figure(out)
     opened = open_store(store)
     ready = SpaceSearch(opened, space or default_space(opened), metric=metric.value)
     if label is not None:
         ready.objects.labeled(label)  # raises for an unknown label, with a guess
-    targets = choose_targets(ready, rows, label=label)
+    if selection is None:
+        targets = choose_targets(ready, rows, label=label)
+    else:
+        targets = _chosen(ready, selection, rows)
     answers = ready.nearest(
         ready.stored(targets), k=k, exclude_same_image=exclude_same_image, exclude_same=exclude_same
     )
@@ -65,3 +76,13 @@ def sheet(
     typer.echo(
         f"{out}: {counted(len(answers), 'target')} of space {ready.space.name}, {at_most}{each}{fewer}"
     )
+
+
+def _chosen(ready: SpaceSearch, selection: str, rows: int) -> list[str]:
+    """Return the first objects of a named selection that the space holds, in its order."""
+    ids = ready.store.selection(selection).object_ids.tolist()
+    held = set(ready.space.object_id.tolist())
+    targets = [name for name in ids if name in held][:rows]
+    if not targets:
+        raise QueryError(f"space {ready.space.name} holds no object of selection {selection}")
+    return targets

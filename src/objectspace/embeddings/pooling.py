@@ -101,14 +101,20 @@ def pool_masks(features: Tensor, objects: Objects, frame: Frame, stride: int) ->
     vector too. A mask counts inside its object's box; one that is empty there gives way to the box.
     """
     channels, height, width = features.shape
-    shares = np.empty((len(objects), height * width), np.float32)
-    for row in range(len(objects)):
-        covered = _covered(objects.xyxy[row], objects.mask[row], frame, stride, (width, height))
-        shares[row] = (covered / covered.sum()).reshape(-1)
+    shares = mask_shares(objects, frame, stride, (width, height)).reshape(len(objects), -1)
     flat = features.float().reshape(channels, -1)
     # One product an object: the sums of a product of many depend on how many there are.
     vectors = [flat @ share for share in torch.from_numpy(shares).to(flat.device)]
     return torch.stack(vectors).cpu().numpy() if vectors else np.empty((0, channels), np.float32)
+
+
+def mask_shares(objects: Objects, frame: Frame, stride: int, grid_wh: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the weight of each cell of a map in :func:`pool_masks`, (n, height, width), which sum to 1."""
+    shares = np.empty((len(objects), grid_wh[1], grid_wh[0]), np.float32)
+    for row in range(len(objects)):
+        covered = _covered(objects.xyxy[row], objects.mask[row], frame, stride, grid_wh)
+        shares[row] = covered / covered.sum()
+    return shares
 
 
 def _covered(

@@ -89,11 +89,14 @@ class Exported:
         }
 
 
-def export_store(store: Store, path: Path | str, format: str, *, space: str | None = None) -> Exported:
+def export_store(
+    store: Store, path: Path | str, format: str, *, space: str | None = None, selection: str | None = None
+) -> Exported:
     """Write the objects of a store to ``path`` in one of :data:`FORMATS`; it appears whole or not at all.
 
     space: only the objects and vectors of this space. Without it all objects, with the vectors of all their
         spaces; formats that hold one space take the one that searches take by default.
+    selection: only the objects of this named selection of the store
     Images are named by their paths, not copied; thumbnails are. In memory are a few numbers for each object
     and one block of objects; atlas holds the vectors, too.
 
@@ -109,13 +112,13 @@ def export_store(store: Store, path: Path | str, format: str, *, space: str | No
     if not out.name.endswith(chosen.suffix):
         raise InputError(f"{out} does not end in {chosen.suffix}, which readers of {format} expect")
     with atomic_path(out) as temporary:
-        selection = select(store, space, vectors=chosen.vectors)
-        notes = chosen.writer(format)(selection, temporary)
+        exported = select(store, space, vectors=chosen.vectors, named=selection)
+        notes = chosen.writer(format)(exported, temporary)
     return Exported(
         path=out,
         format=format,
-        objects=len(selection),
-        spaces=tuple(info.name for info in selection.spaces),
+        objects=len(exported),
+        spaces=tuple(info.name for info in exported.spaces),
         notes=tuple(notes),
         command=chosen.command.format(path=str(out)),
     )

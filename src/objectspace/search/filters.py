@@ -24,6 +24,7 @@ class SearchFilters:
     label: only objects of this label
     exclude_same: none that shares the query's value of this column: ``image`` or a factor, such as a clip
     within: none that is farther away, in the metric of the search
+    selection: only objects of this named selection of the store
 
     Raises QueryError for k below 1 and for a distance that is negative or not finite.
 
@@ -35,6 +36,7 @@ class SearchFilters:
     label: str | None = None
     exclude_same: str | None = None
     within: float | None = None
+    selection: str | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -43,8 +45,12 @@ class SearchFilters:
             raise QueryError(f"within is {self.within:g}, expected a distance of 0 or more")
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values: ``exclude_same`` and ``within`` where they were given."""
-        given = {"exclude_same": self.exclude_same, "within": self.within}
+        """Return plain JSON values: those of the last three that were given."""
+        given = {
+            "exclude_same": self.exclude_same,
+            "within": self.within,
+            "selection": self.selection,
+        }
         return {name: value for name, value in given.items() if value is not None}
 
 

@@ -184,11 +184,13 @@ class SpaceSearch:
         exclude_same_image: bool = False,
         exclude_same: str | None = None,
         within: float | None = None,
+        selection: str | None = None,
     ) -> list[Answer]:
         """Return the k nearest objects of each query, or as many as are left; equal distances by object id.
 
         A stored object is never its own neighbor, nor that of a query that it is a part of.
-        ``label`` keeps only answers of that label; ``within`` only those at most that far.
+        ``label`` keeps only answers of that label; ``within`` only those at most that far; ``selection`` only
+        those of a named selection of the store.
 
         ``exclude_same`` names a factor, such as a clip or a burst: no neighbor shares the query's value of
         it. ``exclude_same="image"`` leaves the objects of the query's own images out, and
@@ -201,12 +203,15 @@ class SpaceSearch:
         """
         if exclude_same_image and exclude_same not in (None, IMAGE):
             raise QueryError(f"give exclude_same_image or exclude_same={exclude_same!r}, one of them")
-        filters = SearchFilters(k, label, IMAGE if exclude_same_image else exclude_same, within)
+        filters = SearchFilters(k, label, IMAGE if exclude_same_image else exclude_same, within, selection)
         if queries.texts and self.metric != "cosine":
             raise QueryError(
                 f"a text is compared with images by cosine, not by {self.metric}: only directions agree"
             )
         allowed = None if label is None else self.objects.labeled(label)
+        if selection is not None:
+            held = np.isin(self.space.object_id, self.store.selection(selection).object_ids)
+            allowed = held if allowed is None else allowed & held
         excluded = None if filters.exclude_same is None else self._excluded(queries, filters.exclude_same)
         if queries.rows is None and queries.unlike is None:
             hits = self._hits_of_each(queries, filters, allowed, excluded)

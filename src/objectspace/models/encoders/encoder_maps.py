@@ -113,11 +113,8 @@ def load_encoder_map(
 def _trunk(encoder: NetworkEncoder) -> tuple[Callable[[Tensor], Tensor], str]:
     """Return what computes the last map (b, c, h, w) of an encoder's network, and that layer's name."""
     network: Any = encoder.network
-    if isinstance(network, ResNet):
-        stem = (network.conv1, network.bn1, network.relu, network.maxpool)
-        return nn.Sequential(*stem, network.layer1, network.layer2, network.layer3, network.layer4), "layer4"
-    if isinstance(network, DemoResNet):
-        return network.maps, "blocks"
+    if (residual := residual_trunk(network)) is not None:
+        return residual
     if not hasattr(network, "forward_intermediates"):
         raise ModelError(f"encoder {encoder.name} has no map of whole photos that timm can give")
     if hasattr(network, "set_input_size"):
@@ -130,3 +127,13 @@ def _trunk(encoder: NetworkEncoder) -> tuple[Callable[[Tensor], Tensor], str]:
         return maps[-1]
 
     return last_map, "last block"
+
+
+def residual_trunk(network: nn.Module) -> tuple[Callable[[Tensor], Tensor], str] | None:
+    """Return what computes the last map of a residual network, and that layer's name; None of another."""
+    if isinstance(network, ResNet):
+        stem = (network.conv1, network.bn1, network.relu, network.maxpool)
+        return nn.Sequential(*stem, network.layer1, network.layer2, network.layer3, network.layer4), "layer4"
+    if isinstance(network, DemoResNet):
+        return network.maps, "blocks"
+    return None

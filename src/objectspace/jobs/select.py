@@ -1,0 +1,69 @@
+"""Select few objects of a space that stand for the others, and keep them under a name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.subsets import choose_subset
+from objectspace.errors import QueryError
+from objectspace.search import default_space
+from objectspace.store import NamedSelection, Store, open_store
+
+
+def select(
+    store: Path | str,
+    count: int,
+    *,
+    name: str,
+    by: str = "diversity",
+    space: str | None = None,
+    among: str | None = None,
+    already: str | None = None,
+) -> NamedSelection:
+    """Choose objects of a space that stand for the others, and keep them as a selection of the store.
+
+    by: "diversity" (k-center greedy), "density" (facility location) or "label" (balanced), see
+        :func:`objectspace.analyses.subsets.choose_subset`
+    space: by default that of :func:`default_space`; among: a selection to choose from, by default all objects
+    already: a selection that is chosen before: its objects cover others and are not chosen again
+    The selection's ``how`` has these, the coverage and that of random choices of the same size.
+    Raises QueryError for an unknown space or selection, InputError for more objects than there are.
+
+    >>> osp.select("photos.osp", 5, name="first five", space="demo-crop").how["by"]
+    'diversity'
+    """
+    opened = open_store(store)
+    read = opened.space(space or default_space(opened))
+    ids = read.object_id
+    before = _held(opened, already, ids)
+    wanted = np.arange(len(ids)) if among is None else _held(opened, among, ids)
+    rows = np.union1d(wanted, before)
+    chosen = choose_subset(
+        read.vectors[rows],
+        count,
+        by,
+        labels=opened.objects(ids[rows]).label.astype(np.str_) if by == "label" else None,
+        already=np.flatnonzero(np.isin(rows, before)),
+    )
+    how = {
+        "by": by,
+        "space": read.name,
+        "from": among,
+        "already": already,
+        "coverage": chosen.coverage,
+        "random": chosen.random,
+    }
+    return opened.save_selection(name, ids[rows[chosen.rows]], how=how)
+
+
+def _held(store: Store, selection: str | None, ids: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return the rows of a space whose objects are in a selection; none without one."""
+    if selection is None:
+        return np.empty(0, np.int64)
+    rows = np.flatnonzero(np.isin(ids, store.selection(selection).object_ids))
+    if not len(rows):
+        raise QueryError(f"no object of selection {selection} is in this space; choose another space")
+    return rows

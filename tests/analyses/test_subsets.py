@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from objectspace.analyses.subsets import choose_subset
+from objectspace.errors import InputError
+
+VECTORS = np.random.default_rng(0).normal(size=(14, 3)).astype(np.float32)
+UNIT = VECTORS.astype(np.float64) / np.linalg.norm(VECTORS, axis=1, keepdims=True)
+COSINES = UNIT @ UNIT.T
+
+
+def radius(rows):
+    return max(min(np.linalg.norm(UNIT[row] - UNIT[one]) for one in rows) for row in range(14))
+
+
+def nearness(rows):
+    return float(COSINES[:, list(rows)].max(1).mean())
+
+
+def test_diversity_is_within_twice_the_least_radius():
+    made = choose_subset(VECTORS, 4, "diversity")
+    best = min(radius(rows) for rows in itertools.combinations(range(14), 4))
+    assert made.coverage == pytest.approx(radius(made.rows), abs=1e-6)
+    assert best <= made.coverage <= 2 * best
+    assert len(set(made.rows.tolist())) == 4
+
+
+def test_density_takes_the_greatest_gain_each_time():
+    made = choose_subset(VECTORS, 5, "density")
+    slow: list[int] = []
+    for _ in range(5):
+        left = [row for row in range(14) if row not in slow]
+        slow.append(max(left, key=lambda row: nearness([*slow, row])))
+    assert made.rows.tolist() == slow
+    best = max((nearness(rows) + 1) / 2 for rows in itertools.combinations(range(14), 5))
+    assert (made.coverage + 1) / 2 >= (1 - 1 / np.e) * best
+    assert made.coverage > made.random
+
+
+@pytest.mark.parametrize("by", ["diversity", "density"])
+def test_what_is_chosen_already_covers_and_is_not_chosen_again(by):
+    already = np.array([9, 2])
+    made = choose_subset(VECTORS, 3, by, already=already)
+    assert not set(made.rows.tolist()) & {2, 9}
+    if by == "diversity":
+        assert made.rows[0] == np.argmin(COSINES[:, already].max(1))
+    else:
+        left = [row for row in range(14) if row not in (2, 9)]
+        assert made.rows[0] == max(left, key=lambda row: nearness([2, 9, row]))
+
+
+def test_labels_come_in_turn_until_they_end():
+    labels = np.array(["b"] * 9 + ["a"] * 1 + ["c"] * 4)
+    made = choose_subset(VECTORS, 7, "label", labels=labels)
+    assert labels[made.rows].tolist() == ["a", "b", "c", "b", "c", "b", "c"]
+    assert len(set(made.rows.tolist())) == 7
+
+
+def test_equal_vectors_are_chosen_once_each():
+    made = choose_subset(np.ones((5, 2), np.float32), 5, "diversity")
+    assert sorted(made.rows.tolist()) == list(range(5))
+
+
+@pytest.mark.parametrize(
+    ("count", "by", "message"),
+    [
+        (15, "diversity", "15 to choose of 14 objects"),
+        (0, "density", "0 to choose of 14 objects"),
+        (2, "label", "needs labels"),
+        (2, "beauty", "by is 'beauty', expected diversity, density, label"),
+    ],
+)
+def test_what_cannot_be_chosen(count, by, message):
+    with pytest.raises(InputError, match=message):
+        choose_subset(VECTORS, count, by)
