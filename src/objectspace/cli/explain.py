@@ -20,7 +20,7 @@ from objectspace.cli.options import (
     StorePath,
     parsed_box,
 )
-from objectspace.cli.output import checked_figure, estimate_row, print_json, print_table
+from objectspace.cli.output import checked_figure, print_estimates, print_json, print_table
 
 if TYPE_CHECKING:
     from objectspace.analyses.explanation import Contrast, DeletionCheck, Explanation
@@ -192,9 +192,9 @@ def _print_check(checked: DeletionCheck, as_json: bool) -> None:
     passed = "passed" if checked.passed else "not passed"
     typer.echo(f"{checked.space}, {checked.metric}, by {checked.method}: {passed}")
     rows = [
-        estimate_row("cover what joins: distance rises", checked.apart),
-        estimate_row("cover what drives apart: it falls", checked.together),
-        estimate_row("the same of shuffled heat: no rise", checked.shuffled_apart),
-        estimate_row("the same of shuffled heat: no fall", checked.shuffled_together),
+        (["cover what joins: distance rises"], checked.apart),
+        (["cover what drives apart: it falls"], checked.together),
+        (["the same of shuffled heat: no rise"], checked.shuffled_apart),
+        (["the same of shuffled heat: no fall"], checked.shuffled_together),
     ]
-    print_table(["mean log of total / uncovered", "value", "chance", "low", "high", "p", "n"], rows)
+    print_estimates(["mean log of total / uncovered"], rows, count="n")
