@@ -130,8 +130,20 @@ def test_a_click_on_a_photo(world, annotated, search):
     photo = world.photos / "red1.png"
     answer = search(annotated, "--image", photo, "--point", "20,20")
     assert (answer["query"]["label"], answer["query"]["point"]) == ("apple", [20, 20])
-    cell = search(annotated, "--image", photo, "--point", "20,20", "--space", "tiny-window3-deepest")
-    assert (cell["query"]["object_id"], cell["query"]["point"]) == (None, [20, 20])
+    apple = answer["query"]["object_id"]
+    places = ("--image", photo, "--space", "tiny-window3-deepest")
+    for place in (("--point", "20,20"), ("--box", "8,8,40,40")):
+        asked = search(annotated, *places, *place)["query"]
+        assert (asked["object_id"], asked["stored"]) == (apple, True)
+    cell = search(annotated, *places, "--point", "20,20", "--new")["query"]
+    assert (cell["object_id"], cell["point"], cell["stored"]) == (None, [20, 20], False)
+
+
+def test_a_click_says_that_its_object_is_stored(world, annotated, command):
+    done = command("search", annotated, "--image", world.photos / "red1.png", "--point", "20,20")
+    assert "; the stored object there; --new asks for the pixels alone  (" in done.out.splitlines()[0]
+    done = command("search", annotated, "--image", world.photos / "red1.png", "--box", "8,8,20,20")
+    assert "stored" not in done.out.splitlines()[0]
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +232,7 @@ def test_a_box_without_area_in_the_photo(world, annotated, sentence, box):
         ("--object", "a", "-k", "0"),
         ("--object", "a", "--metric", "l1"),
         ("--object", "a", "--typo"),
+        ("--object", "a", "--new"),
     ],
 )
 def test_wrong_usage_is_exit_2(annotated, command, arguments):

@@ -45,6 +45,12 @@ Point = Annotated[
     str | None,
     typer.Option(metavar="X,Y", help="a click on the photo, in pixels; the object there is searched for"),
 ]
+New = Annotated[
+    bool,
+    typer.Option(
+        "--new", help="the photo's pixels alone, also where a stored object lies at --point or --box"
+    ),
+]
 Texts = Annotated[
     list[str] | None,
     typer.Option(
@@ -78,6 +84,7 @@ class QueryOptions:
     image: Path | None
     box: tuple[float, float, float, float] | None
     point: tuple[float, float] | None
+    new: bool
     texts: list[str] | None
 
 
@@ -87,6 +94,7 @@ def search(
     image: ImagePath = None,
     box: Box = None,
     point: Point = None,
+    new: New = False,
     text: Texts = None,
     mean: Mean = False,
     unlike: Unlike = None,
@@ -106,7 +114,7 @@ def search(
     from objectspace.search import SpaceSearch
     from objectspace.store import open_store
 
-    asked = _query_of(object_id, image, box, point, text, metric)
+    asked = _query_of(object_id, image, box, point, new, text, metric)
     check_exclusion(exclude_same_image, exclude_same)
     if within is not None and not (math.isfinite(within) and within >= 0):
         usage_error(f"--within is {within:g}, expected a distance of 0 or more")
@@ -146,6 +154,7 @@ def _query_of(
     image: Path | None,
     box: str | None,
     point: str | None,
+    new: bool,
     texts: list[str] | None,
     metric: Metric | None,
 ) -> QueryOptions:
@@ -155,6 +164,8 @@ def _query_of(
     for name, given in (("--box", box), ("--point", point)):
         if given is not None and image is None:
             usage_error(f"{name} needs --image FILE")
+    if new and image is None:
+        usage_error("--new needs --image FILE")
     if box is not None and point is not None:
         usage_error("give --box or --point, one of them")
     if texts is not None and metric is Metric.euclidean:
@@ -164,6 +175,7 @@ def _query_of(
         image,
         None if box is None else parsed_box(box),
         None if point is None else _parsed_point(point),
+        new,
         texts,
     )
 
@@ -172,10 +184,22 @@ def _default_space(store: Store, asked: QueryOptions) -> str:
     from objectspace.search import default_space
 
     if asked.texts is None:
-        return default_space(store, asked.object_ids[0] if asked.object_ids else None)
+        return default_space(store, _object_asked_for(store, asked))
     from objectspace.search.queries.texts import default_text_space
 
     return default_text_space(store)
+
+
+def _object_asked_for(store: Store, asked: QueryOptions) -> str | None:
+    """Return the id of the stored object that is searched for, the first of several, if any."""
+    if asked.object_ids:
+        return asked.object_ids[0]
+    if asked.image is None or asked.new or (asked.point is None and asked.box is None):
+        return None
+    from objectspace.search.queries.stored import objects_landed_on
+
+    landed = objects_landed_on(store, asked.image, point=asked.point, box=asked.box)
+    return str(landed.object_id[0]) if len(landed) else None
 
 
 def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str) -> Queries:
@@ -190,12 +214,12 @@ def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str)
     if asked.point is not None:
         from objectspace.search.queries.points import query_point
 
-        return query_point(store, asked.image, space, asked.point, device=device)
-    if asked.box is None and (stored := _stored_ids(store, space, asked.image)):
+        return query_point(store, asked.image, space, asked.point, new=asked.new, device=device)
+    if asked.box is None and not asked.new and (stored := _stored_ids(store, space, asked.image)):
         return ready.stored(stored)
     from objectspace.search.queries.images import query_image
 
-    return query_image(store, asked.image, space, box=asked.box, device=device)
+    return query_image(store, asked.image, space, box=asked.box, new=asked.new, device=device)
 
 
 def _stored_ids(store: Store, space: str, image: Path) -> list[str]:
@@ -257,5 +281,7 @@ def _query_text(answer: Answer) -> str:
     if answer.stored:
         ids = answer.query.object_id.tolist()
         objects = [f"{text}, object {name}" for text, name in zip(objects, ids, strict=True)]
+        if (answer.point or answer.box) is not None:
+            objects.append("the stored object there; --new asks for the pixels alone")
     unlike = [f"unlike {label}" for label in answer.unlike.label.tolist()]
     return "; ".join([*(repr(text) for text in answer.texts), *objects, *unlike])

@@ -33,7 +33,8 @@ class Queries:
     texts: (m) words that the vectors were made of, none where they were made of objects
     rows: (n) which of the objects (or texts) each vector was made of; None where it is one each
     unlike: stored objects that every vector was moved away from; None where it was not
-    point: the point of the image that the query was made at, x, y in its pixels; None for other queries
+    point, box: where in the image the query was made, x, y or x1, y1, x2, y2 in its pixels; None for others.
+        Where ``stored``, it is a stored object that lies there
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> queries = search.stored(osp.choose_targets(search, 2))
@@ -50,6 +51,7 @@ class Queries:
     rows: tuple[tuple[int, ...], ...] | None = None
     unlike: Objects | None = None
     point: tuple[float, float] | None = None
+    box: tuple[float, float, float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -106,7 +108,7 @@ class Answer:
     query_images: the paths of their images; query_image: the first of them, empty for a text
     stored: whether the objects are in the store; query_thumbnails: their JPEGs where they are not
     texts: the words searched for; unlike: the objects that the neighbors are to be unlike, mostly none
-    point: the point of the image that the query was made at, x, y in its pixels
+    point, box: where in the image the query was made, as in :class:`Queries`
     neighbors: (k) objects, ``images`` the paths of their images, ``distance`` (k,) float64
     approximate: the index that proposed them, None where they are the true ones
     filters: which neighbors were asked for
@@ -131,6 +133,7 @@ class Answer:
     unlike: Objects = field(default_factory=no_objects)
     unlike_images: tuple[str, ...] = ()
     point: tuple[float, float] | None = None
+    box: tuple[float, float, float, float] | None = None
     approximate: Approximation | None = None
     filters: SearchFilters = field(default_factory=SearchFilters)
     parts: AnswerParts | None = None
@@ -179,8 +182,9 @@ class Answer:
             query["unlike"] = [
                 _row_json(self.unlike, row, image) for row, image in enumerate(self.unlike_images)
             ]
-        if self.point is not None:
-            query["point"] = list(self.point)
+        for name, place in (("point", self.point), ("box", self.box)):
+            if place is not None:
+                query |= {name: list(place), "stored": self.stored}
         return query
 
 

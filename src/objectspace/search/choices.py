@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from objectspace.embeddings.joint import JOINT
 from objectspace.errors import QueryError
+from objectspace.search.space_objects import spaces_of
 from objectspace.search.space_search import SpaceSearch
 from objectspace.store import Store
 
@@ -19,8 +20,9 @@ def default_space(store: Store, object_id: str | None = None) -> str:
     spaces = sorted(
         whole, key=lambda name: (recipes[name].route != "crop", recipes[name].route == JOINT, name)
     )
+    held = spaces if object_id is None else spaces_of(store, object_id)
     for space in spaces:
-        if object_id is None or store.stored_space(space).vectors.rows([object_id])[0] >= 0:
+        if space in held:
             return space
     if object_id is not None and spaces:
         store.objects([object_id])  # raises for an unknown id

@@ -309,6 +309,7 @@ class SpaceSearch:
                     unlike=unlike,
                     unlike_images=unlike_images,
                     point=queries.point,
+                    box=queries.box,
                     approximate=self.approximate,
                     filters=filters,
                     parts=self._parts(queries, number, one.rows),
