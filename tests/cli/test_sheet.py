@@ -13,7 +13,7 @@ from objectspace.store import open_store
 def test_sheet(annotated, command, tmp_path, suffix, start):
     out = tmp_path / f"sheet.{suffix}"
     done = command("sheet", annotated, "--out", out, "--rows", 3, "-k", 2)
-    assert done.out == f"{out}: 3 targets of space test_vit-crop, 2 neighbors each\n"
+    assert done.out == f"{out}: 3 targets of space both, 2 neighbors each\n"
     assert done.err == ""
     assert out.read_bytes().startswith(start)
 
@@ -41,7 +41,7 @@ def test_a_sheet_tells_of_fewer_neighbors_than_asked_for(annotated, command, tmp
 
 def test_a_label_that_is_not_there_is_guessed(annotated, sentence, tmp_path):
     told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "aple")
-    assert told == "no object of space test_vit-crop has the label 'aple'; did you mean apple?"
+    assert told == "no object of space both has the label 'aple'; did you mean apple?"
     told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "zebra")
     assert told.endswith("has the label 'zebra'; objectspace info lists the labels")
 

@@ -43,7 +43,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def search(store):
-    return SpaceSearch(store, "color-crop")
+    return SpaceSearch(store, "color-crop", metric="euclidean")
 
 
 def by_hand(search, vector, *, metric, leave_out=(), k=10):

@@ -16,6 +16,7 @@ from objectspace._version import __version__
 from objectspace.cli.check import check
 from objectspace.cli.compare import compare
 from objectspace.cli.context import context
+from objectspace.cli.default_space import default_space
 from objectspace.cli.demo import demo
 from objectspace.cli.erase import erase
 from objectspace.cli.exits import fail, with_options
@@ -69,6 +70,7 @@ app.command()(search)
 app.command()(sheet)
 app.command()(index_space)
 app.command()(join)
+app.command()(default_space)
 app.command()(measure)
 app.command()(compare)
 app.command()(occlude)

@@ -35,7 +35,7 @@ from objectspace.cli.options import (
     Scale,
     Windows,
 )
-from objectspace.cli.output import print_summary, progress_bars, warn
+from objectspace.cli.output import print_spaces, print_summary, progress_bars, warn
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
@@ -297,6 +297,10 @@ def index(
             summary = run_index(found.images, store, loaded, progress=partial(advance, "photos"))
     _check_usable(summary, store)
     print_summary(summary, store, as_json, passed_over=found.passed_over)
+    if not as_json:
+        from objectspace.store import open_store
+
+        print_spaces(open_store(store).info())
     if loaded.prompts is not None:
         _warn_of_words_not_found(loaded.prompts, store)
 

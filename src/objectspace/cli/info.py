@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import LISTED, print_json, recall_text, shared_text
+from objectspace.cli.output import LISTED, print_json, print_spaces, recall_text, shared_text
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
     from objectspace.analyses.shared_vectors import SharedVectors
+    from objectspace.embeddings.spaces import Recipe
     from objectspace.store import Store, StoreInfo
 
 
@@ -55,25 +56,17 @@ def _info_json(info: StoreInfo, shared: Mapping[str, SharedVectors]) -> dict[str
 
 def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors]) -> None:
     """Print what a store holds, failures last."""
-    from objectspace.embeddings.joint import joint_parts
-
     typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
     for name, count in list(info.labels.items())[:LISTED]:
         typer.echo(f"  {count:7d}  {name}")
     if len(info.labels) > LISTED:
         more = counted(len(info.labels) - LISTED, "more label")
         typer.echo(f"           and {more} (--json lists all)")
-    typer.echo("spaces" if info.spaces else "no spaces")
+    print_spaces(info)
+    if info.spaces:
+        typer.echo("recipes, in short (--json has them whole)")
     for space in info.spaces:
-        typer.echo(f"  {space.name}: {space.count} x {space.dimension}")
-        recipe = {key: value for key, value in space.recipe.to_json().items() if value is not None}
-        for key, value in recipe.items():
-            plain = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            if key != "parts":
-                typer.echo(f"      {key:13s}  {plain}")
-        for part in joint_parts(space.recipe):
-            spaces = f"{', '.join(part.spaces)}; weight {part.weight:g}, {part.missing:g} where missing"
-            typer.echo(f"      {part.name:13s}  {spaces}")
+        typer.echo(f"  {space.name}: {_recipe_text(space.recipe)}")
         if space.index is not None:
             typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
         if space.name in shared and shared[space.name].objects:
@@ -82,3 +75,23 @@ def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors
         typer.echo(counted(len(info.failures), "failure"))
         for failure in info.failures:
             typer.echo(f"  {failure.path}: {failure.reason}")
+
+
+def _recipe_text(recipe: Recipe) -> str:
+    """Return how vectors were made in a line; of a joint space, its parts."""
+    from objectspace.embeddings.joint import joint_parts
+
+    if parts := joint_parts(recipe):
+        spaces = [
+            f"{part.name} ({', '.join(part.spaces)}; weight {part.weight:g}, {part.missing:g} where missing)"
+            for part in parts
+        ]
+        return " and ".join(spaces)
+    told = [recipe.route, recipe.model, recipe.precision]
+    if recipe.window is not None:
+        told.append(f"{recipe.window} x {recipe.window} cells")
+    if recipe.crop is not None and "background" in recipe.crop:
+        told.append(f"background {recipe.crop['background']}")
+    if recipe.erasure is not None:
+        told.append("erased")
+    return ", ".join(told)

@@ -173,7 +173,8 @@ Device = Annotated[
 # ------------------------------------------------------------------------------------- neighbors and measures
 
 Space = Annotated[
-    str | None, typer.Option("--space", metavar="SPACE", help="the space; by default the first crop space")
+    str | None,
+    typer.Option("--space", metavar="SPACE", help="the space; by default the store's default space"),
 ]
 MetricOption = Annotated[Metric, typer.Option("--metric", help="the distance")]
 Neighbors = Annotated[int, typer.Option("-k", help="how many neighbors", min=1)]

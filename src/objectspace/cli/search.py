@@ -64,7 +64,7 @@ Unlike = Annotated[
 ]
 QueryMetric = Annotated[
     Metric | None,
-    typer.Option("--metric", help="the distance", show_default="euclidean, for words cosine"),
+    typer.Option("--metric", help="the distance", show_default="cosine"),
 ]
 Within = Annotated[
     float | None,
@@ -120,7 +120,7 @@ def search(
         usage_error(f"--within is {within:g}, expected a distance of 0 or more")
     checked_figure(sheet)
     opened = open_store(store)
-    distance = metric or (Metric.cosine if text else Metric.euclidean)
+    distance = metric or Metric.cosine
     chosen = space or _default_space(opened, asked)
     ready = SpaceSearch(opened, chosen, metric=distance.value, approximate=approximate)
     queries = _queries(opened, ready, asked, device or "cpu")
@@ -145,6 +145,8 @@ def search(
     else:
         for answer in answers:
             _print_answer(answer)
+        if answers and answers[0].other_spaces:
+            typer.echo(_spaces_text(answers[0]))
     if sheet is not None:
         write_sheet(opened, answers, sheet)
 
@@ -262,6 +264,12 @@ def _print_answer(answer: Answer) -> None:
             for row, parts in zip(rows, cosines, strict=True)
         ]
     print_table(header, rows)
+
+
+def _spaces_text(answer: Answer) -> str:
+    """Return which space answered, and which others could."""
+    default = ", the default" if answer.space == answer.default_space else ""
+    return f"searched in {answer.space}{default}; --space: {', '.join(answer.other_spaces)}"
 
 
 def _nothing_text(filters: SearchFilters) -> str:

@@ -35,7 +35,7 @@ def sheet(
     rows: Rows = 12,
     k: Neighbors = 5,
     label: Label = None,
-    metric: MetricOption = Metric.euclidean,
+    metric: MetricOption = Metric.cosine,
     exclude_same_image: ExcludeSameImage = False,
     exclude_same: ExcludeSame = None,
     as_json: Json = False,

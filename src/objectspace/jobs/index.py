@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from objectspace.jobs.commits import CommitBuffer, IndexSummary, Progress
+from objectspace.jobs.default_space import settle_default
 from objectspace.jobs.join import declare_both
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.job import Job
@@ -33,7 +34,8 @@ def index(
     Images that this job has finished are skipped. One that cannot be read, or for which a network gives NaN
     or infinity, is kept with its reason in the store's failures until it can be used, and the job goes on. An
     image that was moved is known by its content, and the store gets its new path. Where both routes ran,
-    the joint space of both is declared at the end.
+    the joint space of both is declared at the end; the purity of labels in each space is measured, and the
+    default space is fixed where the store has none.
 
     Raises StoreBusyError, RecipeError (a space of that name has another recipe), StoreError, ModelError,
     InputError.
@@ -60,6 +62,7 @@ def index(
         buffer.finish()
         writer.finish()
         declare_both(writer, loaded)
+        settle_default(writer)
     summary = buffer.summary(len(images), time.monotonic() - started)
     logger.info("%s", summary)
     return summary

@@ -113,11 +113,12 @@ class Answer:
     approximate: the index that proposed them, None where they are the true ones
     filters: which neighbors were asked for
     parts: in a joint space, how much of each similarity came from which part; otherwise None
+    other_spaces: the other spaces of the store; default_space: that which is searched where none is named
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> (answer,) = search.nearest(search.stored(osp.choose_targets(search, 1)), k=3)
     >>> len(answer.neighbors), answer.metric, answer.approximate
-    (3, 'euclidean', None)
+    (3, 'cosine', None)
     """
 
     space: str
@@ -137,6 +138,8 @@ class Answer:
     approximate: Approximation | None = None
     filters: SearchFilters = field(default_factory=SearchFilters)
     parts: AnswerParts | None = None
+    other_spaces: tuple[str, ...] = ()
+    default_space: str | None = None
 
     def __repr__(self) -> str:
         query = " · ".join(self.texts or map(str, self.query.label))
@@ -154,6 +157,8 @@ class Answer:
         return {
             "space": self.space,
             "metric": self.metric,
+            "default_space": self.default_space,
+            "other_spaces": list(self.other_spaces),
             **({} if self.approximate is None else {"approximate": self.approximate.to_json()}),
             **self.filters.to_json(),
             "query": self._query_json(),

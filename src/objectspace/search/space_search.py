@@ -78,6 +78,8 @@ class _Hits:
 class SpaceSearch:
     """Search one space of a store; every answer is exact unless ``approximate``.
 
+    The metric is cosine by default, which is purer in every space that was measured (docs/search.md).
+
     Opening it reads the vectors and the ids of the space; vectors of more than IN_MEMORY bytes stay on disk,
     with the same answers. With ``approximate`` nothing is read before a search: the space's index proposes
     the neighbors, their distances are still the true ones, and each answer has the recall. What is known of
@@ -92,7 +94,7 @@ class SpaceSearch:
     """
 
     def __init__(
-        self, store: Store, space: str, *, metric: str = "euclidean", approximate: bool = False
+        self, store: Store, space: str, *, metric: str = "cosine", approximate: bool = False
     ) -> None:
         if metric not in METRICS:
             raise QueryError(f"metric {metric!r} is not known, expected {' or '.join(METRICS)}")
@@ -216,6 +218,12 @@ class SpaceSearch:
             ]
         return self._answers(queries, filters, [_near_enough(one, filters) for one in hits])
 
+    def nearest_rows(self, queries: Queries, *, k: int, exclude_same: str) -> list[NDArray[np.int64]]:
+        """Return rows of the space alone, as :meth:`nearest`, of queries that are an object each."""
+        filters = SearchFilters(k, exclude_same=exclude_same)
+        hits = self._hits_of_each(queries, filters, None, self._excluded(queries, exclude_same))
+        return [_near_enough(one, filters).rows for one in hits]
+
     def _hits_of_each(
         self,
         queries: Queries,
@@ -313,6 +321,8 @@ class SpaceSearch:
                     approximate=self.approximate,
                     filters=filters,
                     parts=self._parts(queries, number, one.rows),
+                    other_spaces=tuple(name for name in self.store.space_names if name != self.space.name),
+                    default_space=self.store.default_space,
                 )
             )
         return answers

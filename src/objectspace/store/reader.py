@@ -25,6 +25,7 @@ from objectspace.store.indexes import SpaceIndex
 from objectspace.store.joint import check_parts, joint_vectors
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.pins import Pin
+from objectspace.store.purity import LabelPurity
 from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, vector_block
@@ -73,6 +74,16 @@ class Store:
         return sorted([*self._manifest.spaces, *self._manifest.joint_spaces])
 
     @property
+    def default_space(self) -> str | None:
+        """The space that is searched where none is named; None until the store was first finished."""
+        return self._manifest.default_space
+
+    @property
+    def purities(self) -> dict[str, LabelPurity]:
+        """The purity of labels in each space that was measured, as last measured."""
+        return dict(self._manifest.purities)
+
+    @property
     def sources(self) -> dict[str, dict[str, Any]]:
         """The sources of objects: ``objects.source`` -> the recipe behind that name."""
         return {name: dict(recipe) for name, recipe in self._manifest.sources.items()}
@@ -106,6 +117,7 @@ class Store:
             labels=dict(sorted(labels.items(), key=lambda item: (-item[1], item[0]))),
             spaces=[self._space_info(name) for name in self.space_names],
             failures=self.failures(),
+            default_space=self.default_space,
         )
 
     def images(self) -> list[ImageRow]:
@@ -319,13 +331,15 @@ class Store:
         }
 
     def _space_info(self, name: str) -> SpaceInfo:
+        purity = self._manifest.purities.get(name)
         if name in self._manifest.joint_spaces:
             vectors, index = self._joint_vectors(name), self._joint_index(name)
             unindexed = 0 if index is None else vectors.unindexed
-            return SpaceInfo(name, *vectors.shape, self.recipe(name), index, unindexed)
+            return SpaceInfo(name, *vectors.shape, self.recipe(name), index, unindexed, purity)
         entry, table = self._manifest.spaces[name], self._space_table(name)
         unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension, self._pin).unindexed
-        return SpaceInfo(name, table.count_rows(), entry.dimension, entry.recipe, entry.index, unindexed)
+        count = table.count_rows()
+        return SpaceInfo(name, count, entry.dimension, entry.recipe, entry.index, unindexed, purity)
 
     def _members_table(self, name: str) -> Any:
         """Return the table whose rows are those of a space: all objects for a joint one."""

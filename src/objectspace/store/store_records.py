@@ -13,6 +13,7 @@ from objectspace.files import content_id
 from objectspace.images import Failure
 from objectspace.objects.records import Objects
 from objectspace.store.indexes import SpaceIndex
+from objectspace.store.purity import LabelPurity
 
 # Space names become file names: no separators, nothing hidden, nothing that a shell expands.
 _SPACE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
@@ -95,6 +96,7 @@ class SpaceInfo:
     """One space in a line: its name, vectors, numbers in a vector, recipe, and what index it has.
 
     index: its approximate index, None without one; unindexed: vectors that came after the index was built
+    purity: of labels among other photos, as last measured; None where it was not
     """
 
     name: str
@@ -103,6 +105,7 @@ class SpaceInfo:
     recipe: Recipe
     index: SpaceIndex | None = None
     unindexed: int = 0
+    purity: LabelPurity | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -112,6 +115,7 @@ class SpaceInfo:
             "dimension": self.dimension,
             "recipe": self.recipe.to_json(),
             "index": self.index and {**self.index.to_json(), "unindexed": self.unindexed},
+            "purity": self.purity and self.purity.to_json(),
         }
 
 
@@ -124,6 +128,7 @@ class StoreInfo:
     labels: Mapping[str, int]
     spaces: Sequence[SpaceInfo]
     failures: Sequence[Failure]
+    default_space: str | None = None
 
     def __repr__(self) -> str:
         held = [
@@ -139,6 +144,7 @@ class StoreInfo:
             "images": self.images,
             "objects": self.objects,
             "labels": dict(self.labels),
+            "default_space": self.default_space,
             "spaces": [space.to_json() for space in self.spaces],
             "failures": [failure._asdict() for failure in self.failures],
         }
