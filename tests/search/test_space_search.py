@@ -124,7 +124,8 @@ def test_k_beyond_the_space_gives_what_there_is(search):
 def test_json_of_an_answer(search):
     (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=1)
     document = json.loads(json.dumps(answer.to_json(), allow_nan=False))
-    assert list(document) == ["space", "metric", "query", "neighbors"]
+    assert list(document) == ["space", "metric", "default_space", "other_spaces", "query", "neighbors"]
+    assert (document["default_space"], document["other_spaces"]) == (None, ["a-window"])
     assert document["query"]["object_id"] == search.space.object_id[0]
     assert document["query"]["image"] == "photos/0.jpg"
     (row,) = document["neighbors"]

@@ -178,7 +178,7 @@ Space = Annotated[
 ]
 MetricOption = Annotated[Metric, typer.Option("--metric", help="the distance")]
 Neighbors = Annotated[int, typer.Option("-k", help="how many neighbors", min=1)]
-Label = Annotated[str | None, typer.Option("--label", help="only objects of this label")]
+Label = Annotated[str | None, typer.Option("--label", help="only neighbors of this label")]
 ExcludeSameImage = Annotated[
     bool, typer.Option("--exclude-same-image", help="no neighbors from the target's photo")
 ]
