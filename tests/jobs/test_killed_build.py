@@ -42,7 +42,7 @@ def stepped(function, name):
 tables.build_index = stepped(tables.build_index, "the build")
 build_index.measure_recall = stepped(build_index.measure_recall, "measuring")
 Path.replace = stepped(Path.replace, "the manifest")
-build_index.index_space(STORE, SPACE, kind="ivf-pq")
+build_index.index_space(STORE, SPACE, kind="ivf-pq", metric="euclidean")
 """
 
 

@@ -110,7 +110,6 @@ def test_another_format_version(tmp_path):
         ({"default_space": "none"}, "its default space 'none' is no space of it"),
         ({"default_space": ["a"]}, "its default space .*is no space of it"),
         ({"purities": []}, "it has no purities"),
-        ({"purities": {"none": {}}}, "it has a purity of none, which is no space of it"),
         ({"purities": {"a": []}}, "the purity of a space has no value"),
         ({"purities": {"a": {**PURITY, "value": float("nan")}}}, "the purity of a space has no value"),
         ({"purities": {"a": {**PURITY, "n": True}}}, "the purity of a space has no value"),

@@ -261,6 +261,7 @@ def index(
             MaskSpec,
             PromptSpec,
         )
+        from objectspace.store import open_store
 
         chosen = choose_device(device, precision)
         found = _find_images(photos, exclude or ())
@@ -292,17 +293,34 @@ def index(
             device=chosen,
             precision=precision.value,
         )
+        known_sources = _sources_of(store)
         loaded = read_files(job, found.images).load()
         with progress_bars({"photos": len(found.images)}, shown=not (quiet or as_json)) as advance:
             summary = run_index(found.images, store, loaded, progress=partial(advance, "photos"))
     _check_usable(summary, store)
+    info = open_store(store).info()
     print_summary(summary, store, as_json, passed_over=found.passed_over)
     if not as_json:
-        from objectspace.store import open_store
-
-        print_spaces(open_store(store).info())
+        print_spaces(info)
+    if len(info.sources) > 1 and len(known_sources) < 2:
+        names = ", ".join(f"{name} ({sum(labels.values())})" for name, labels in info.sources.items())
+        warn(
+            f"the store now holds objects of more than one finder, which search and measures mix: {names}; "
+            "--source NAME takes one of them, another --store keeps them apart"
+        )
     if loaded.prompts is not None:
         _warn_of_words_not_found(loaded.prompts, store)
+
+
+def _sources_of(store: Path) -> list[str]:
+    """Return the names of what found the objects of a store; none where there is no store yet."""
+    from objectspace.errors import StoreError
+    from objectspace.store import open_store
+
+    try:
+        return list(open_store(store).info().sources)
+    except StoreError:
+        return []  # the job makes it, or says what is wrong
 
 
 def _find_images(paths: Sequence[Path], exclude: Sequence[str]) -> ImageSearch:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import LISTED, print_json, print_spaces, recall_text, shared_text
+from objectspace.cli.output import LISTED, print_json, print_sources, print_spaces, recall_text, shared_text
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors
     if len(info.labels) > LISTED:
         more = counted(len(info.labels) - LISTED, "more label")
         typer.echo(f"           and {more} (--json lists all)")
+    if len(info.sources) > 1:
+        print_sources(info)
     print_spaces(info)
     if info.spaces:
         typer.echo("recipes, in short (--json has them whole)")

@@ -16,6 +16,7 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Neighbors,
+    Source,
     Space,
     StorePath,
 )
@@ -54,6 +55,7 @@ def measure(
     categorical: Categorical = False,
     group: Group = None,
     control: Control = None,
+    source: Source = None,
     k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
     worst: Worst = None,
@@ -61,9 +63,12 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure how much of a factor a space holds, with chance and 95 % intervals."""
+    import numpy as np
+
     from objectspace._version import __version__
     from objectspace.analyses.factors import FactorSpec, measure_factor
     from objectspace.search import default_space
+    from objectspace.search.filters import of_source
     from objectspace.store import open_store
 
     if circular is not None and categorical:
@@ -71,8 +76,12 @@ def measure(
     checked_figure(figure)
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
+    objects = opened.objects(held.object_id)
+    if source is not None:
+        rows = np.flatnonzero(of_source(objects.source, source))
+        held, objects = held.take(rows), objects.take(rows)
     spec = FactorSpec(factor, circular, categorical, group, control)
-    measured = measure_factor(held, opened.objects(held.object_id), spec, k=k, metric=metric.value)
+    measured = measure_factor(held, objects, spec, k=k, metric=metric.value)
     listed = [] if worst is None else _worst(measured, opened, worst)
     if as_json:
         document = {**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__}

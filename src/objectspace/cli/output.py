@@ -83,6 +83,15 @@ def print_summary(
         warn(f"and {len(summary.failures) - LISTED} more, listed by: objectspace info {store}")
 
 
+def print_sources(info: StoreInfo) -> None:
+    """Print the objects of each source, and its most frequent labels."""
+    typer.echo("sources (search, measure and sheet take --source)")
+    for name, labels in info.sources.items():
+        first = ", ".join(f"{label} {count}" for label, count in list(labels.items())[:3])
+        more = f" and {counted(len(labels) - 3, 'more label')}" if len(labels) > 3 else ""
+        typer.echo(f"  {sum(labels.values()):7d}  {name}: {first}{more}")
+
+
 def print_spaces(info: StoreInfo) -> None:
     """Print a line for each space: objects, dimensions, purity beside chance; and which is the default."""
     if not info.spaces:

@@ -15,6 +15,7 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Neighbors,
+    Source,
     Space,
     StorePath,
 )
@@ -37,6 +38,7 @@ def sheet(
     k: Neighbors = 5,
     target_label: TargetLabel = None,
     label: Label = None,
+    source: Source = None,
     metric: MetricOption = Metric.cosine,
     same_image: SameImage = False,
     exclude_same: ExcludeSame = None,
@@ -53,9 +55,9 @@ def sheet(
     ready = SpaceSearch(opened, space or default_space(opened), metric=metric.value)
     if target_label is not None:
         ready.objects.labeled(target_label)  # raises for an unknown label, with a guess
-    targets = ready.stored(choose_targets(ready, rows, label=target_label))
+    targets = ready.stored(choose_targets(ready, rows, label=target_label, source=source))
     other = exclude_same or (None if same_image else IMAGE)
-    answers = ready.nearest(targets, k=k, label=label, exclude_same=other)
+    answers = ready.nearest(targets, k=k, label=label, source=source, exclude_same=other)
     write_sheet(opened, answers, out)
     if as_json:
         print_json([answer.to_json() for answer in answers])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from objectspace.embeddings.joint import JOINT
 from objectspace.errors import QueryError
+from objectspace.search.filters import of_source
 from objectspace.search.space_objects import spaces_of
 from objectspace.search.space_search import SpaceSearch
 from objectspace.store import Store
@@ -36,18 +37,24 @@ def first_spaces(store: Store) -> list[str]:
     return sorted(whole, key=lambda name: (recipes[name].route != "crop", recipes[name].route == JOINT, name))
 
 
-def choose_targets(search: SpaceSearch, count: int, *, label: str | None = None) -> list[str]:
+def choose_targets(
+    search: SpaceSearch, count: int, *, label: str | None = None, source: str | None = None
+) -> list[str]:
     """Return ids of ``count`` objects for a sheet, a label after another, the most frequent first.
 
-    Within a label objects come in the order of their ids, which are hashes: a fixed but arbitrary choice.
+    ``label`` and ``source`` (a finder) keep only objects of these. Within a label
+    objects come in the order of their ids, which are hashes: a fixed but arbitrary choice.
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> store.objects(osp.choose_targets(search, 3)).label.tolist()
     ['person', 'potted plant', 'chair']
     """
     by_label: dict[str, list[str]] = {}
-    ids = search.space.object_id
-    for name, object_id in sorted(zip(search.objects.column("label").tolist(), ids.tolist(), strict=True)):
+    ids, labels = search.space.object_id, search.objects.column("label")
+    if source is not None:
+        mask = of_source(search.objects.column("source"), source)
+        ids, labels = ids[mask], labels[mask]
+    for name, object_id in sorted(zip(labels.tolist(), ids.tolist(), strict=True)):
         if label is None or name == label:
             by_label.setdefault(name, []).append(object_id)
     queues = sorted(by_label.values(), key=len, reverse=True)

@@ -21,7 +21,7 @@ class SearchFilters:
     """Filters on the neighbors of a query.
 
     k: at most so many, nearest first
-    label: only objects of this label
+    label: only objects of this label; source: only those of this finder
     exclude_same: none that shares the query's value of this column: ``image`` or a factor, such as a clip
     within: none that is farther away, in the metric of the search
 
@@ -35,6 +35,7 @@ class SearchFilters:
     label: str | None = None
     exclude_same: str | None = None
     within: float | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -43,8 +44,8 @@ class SearchFilters:
             raise QueryError(f"within is {self.within:g}, expected a distance of 0 or more")
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values: ``exclude_same`` and ``within`` where they were given."""
-        given = {"exclude_same": self.exclude_same, "within": self.within}
+        """Return plain JSON values: ``exclude_same``, ``within`` and ``source`` where they were given."""
+        given = {"exclude_same": self.exclude_same, "within": self.within, "source": self.source}
         return {name: value for name, value in given.items() if value is not None}
 
 
@@ -64,6 +65,22 @@ def value_groups(column: NDArray[Any]) -> NDArray[np.int64]:
     groups = len(column) + np.arange(len(column))
     groups[known] = np.unique(column[known], return_inverse=True)[1]
     return groups
+
+
+def of_source(column: NDArray[np.str_], source: str) -> NDArray[np.bool_]:
+    """Return which objects (n,) are of a finder, by their sources: ``name@digest``, or ``name`` alone.
+
+    Raises QueryError where none is, naming the sources.
+
+    >>> of_source(np.array(["yolo@1f", "yolov3-tiny@0a"]), "yolo")
+    array([ True, False])
+    """
+    texts = column.astype(str)
+    mask: NDArray[np.bool_] = (texts == source) | np.char.startswith(texts, f"{source}@")
+    if not mask.any():
+        known = sorted(set(texts.tolist()))
+        raise QueryError(f"no object is of source {source!r}, expected one of {', '.join(known)}")
+    return mask
 
 
 def common_value(column: NDArray[Any]) -> Any:

@@ -25,7 +25,14 @@ from objectspace.objects.records import no_objects
 from objectspace.search.answers import Answer, AnswerParts, Approximation, Queries
 from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
-from objectspace.search.filters import IMAGE, SearchFilters, common_value, shared_values, value_groups
+from objectspace.search.filters import (
+    IMAGE,
+    SearchFilters,
+    common_value,
+    of_source,
+    shared_values,
+    value_groups,
+)
 from objectspace.search.space_objects import SpaceObjects
 from objectspace.store import Store, StoredJointVectors, StoredSpace
 
@@ -183,6 +190,7 @@ class SpaceSearch:
         *,
         k: int = 10,
         label: str | None = None,
+        source: str | None = None,
         exclude_same_image: bool = False,
         exclude_same: str | None = None,
         within: float | None = None,
@@ -190,7 +198,8 @@ class SpaceSearch:
         """Return the k nearest objects of each query, or as many as are left; equal distances by object id.
 
         A stored object is never its own neighbor, nor that of a query that it is a part of.
-        ``label`` keeps only answers of that label; ``within`` only those at most that far.
+        ``label`` keeps only answers of that label, ``source`` of that finder (``name@digest``, or ``name``
+        alone), ``within`` only those at most that far.
 
         ``exclude_same`` names a factor, such as a clip or a burst: no neighbor shares the query's value of
         it. ``exclude_same="image"`` leaves the objects of the query's own images out, and
@@ -203,12 +212,15 @@ class SpaceSearch:
         """
         if exclude_same_image and exclude_same not in (None, IMAGE):
             raise QueryError(f"give exclude_same_image or exclude_same={exclude_same!r}, one of them")
-        filters = SearchFilters(k, label, IMAGE if exclude_same_image else exclude_same, within)
+        filters = SearchFilters(k, label, IMAGE if exclude_same_image else exclude_same, within, source)
         if queries.texts and self.metric != "cosine":
             raise QueryError(
                 f"a text is compared with images by cosine, not by {self.metric}: only directions agree"
             )
         allowed = None if label is None else self.objects.labeled(label)
+        if source is not None:
+            found = of_source(self.objects.column("source"), source)
+            allowed = found if allowed is None else allowed & found
         excluded = None if filters.exclude_same is None else self._excluded(queries, filters.exclude_same)
         if queries.rows is None and queries.unlike is None:
             hits = self._hits_of_each(queries, filters, allowed, excluded)

@@ -218,10 +218,8 @@ def _joint_space(name: str, value: Any, spaces: Mapping[str, SpaceEntry], folder
 
 def _purities(value: dict[str, Any], names: list[str], folder: Path) -> dict[str, LabelPurity]:
     held = _mapping(value, "purities", folder) if "purities" in value else {}
-    if unknown := sorted(held.keys() - set(names)):
-        raise _damaged(folder, f"it has a purity of {unknown[0]}, which is no space of it")
     try:
-        return {name: LabelPurity.from_json(purity) for name, purity in held.items()}
+        return {name: LabelPurity.from_json(purity) for name, purity in held.items() if name in names}
     except (TypeError, KeyError, ValueError, OverflowError):
         raise _damaged(folder, "the purity of a space has no value, chance, interval or counts") from None
 

@@ -106,15 +106,19 @@ class Store:
     def info(self) -> StoreInfo:
         """Return counts, labels, spaces and failures."""
         images, objects = self._table("images"), self._table("objects")
-        labels = Counter[str]()
+        labels, sources = Counter[str](), dict[str, Counter[str]]()
         if objects is not None:
-            for batch in read_batches(objects, ["label"]):
+            for batch in read_batches(objects, ["label", "source"]):
                 rows = checked(self.path, "objects", pa.Table.from_batches([batch]))
-                labels.update(rows["label"].to_pylist())
+                for found in rows.group_by(["source", "label"]).aggregate([([], "count_all")]).to_pylist():
+                    sources.setdefault(found["source"], Counter())[found["label"]] += found["count_all"]
+            for counts in sources.values():
+                labels.update(counts)
         return StoreInfo(
             images=0 if images is None else images.count_rows(),
             objects=len(self),
-            labels=dict(sorted(labels.items(), key=lambda item: (-item[1], item[0]))),
+            labels=_by_frequency(labels),
+            sources={name: _by_frequency(counts) for name, counts in sorted(sources.items())},
             spaces=[self._space_info(name) for name in self.space_names],
             failures=self.failures(),
             default_space=self.default_space,
@@ -413,6 +417,10 @@ class Store:
             raise damaged(self.path, table, _of_nothing(places.null_count))
         found: NDArray[np.int32] = places.to_numpy()
         return found
+
+
+def _by_frequency(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _of_nothing(rows: int) -> str:

@@ -121,7 +121,10 @@ class SpaceInfo:
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """The contents of a store; ``labels`` from the most frequent down, equal counts by name."""
+    """The contents of a store; ``labels`` from the most frequent down, equal counts by name.
+
+    sources: what found the objects, by name -> its labels, in that order
+    """
 
     images: int
     objects: int
@@ -129,6 +132,7 @@ class StoreInfo:
     spaces: Sequence[SpaceInfo]
     failures: Sequence[Failure]
     default_space: str | None = None
+    sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         held = [
@@ -144,6 +148,7 @@ class StoreInfo:
             "images": self.images,
             "objects": self.objects,
             "labels": dict(self.labels),
+            "sources": {name: dict(labels) for name, labels in self.sources.items()},
             "default_space": self.default_space,
             "spaces": [space.to_json() for space in self.spaces],
             "failures": [failure._asdict() for failure in self.failures],
