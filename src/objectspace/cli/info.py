@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import LISTED, print_json, print_sources, print_spaces, recall_text, shared_text
+from objectspace.cli.output import (
+    LISTED,
+    print_json,
+    print_sources,
+    print_spaces,
+    print_table,
+    recall_text,
+    shared_text,
+)
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
+    from objectspace.analyses.factor_columns import FactorColumn
     from objectspace.analyses.shared_vectors import SharedVectors
     from objectspace.embeddings.spaces import Recipe
     from objectspace.store import Store, StoreInfo
@@ -20,15 +29,18 @@ if TYPE_CHECKING:
 
 def info(store: StorePath, as_json: Json = False) -> None:
     """Show what a store holds: images, objects by label, spaces with their recipes, failures."""
+    from objectspace.analyses.factor_columns import describe_column
     from objectspace.store import open_store
 
     opened = open_store(store)
     held = opened.info()
     shared = _shared_in_windows(opened, held)
+    columns = opened.object_columns(opened.factor_names)
+    factors = [describe_column(name, column) for name, column in columns.items()]
     if as_json:
-        print_json(_info_json(held, shared))
+        print_json(_info_json(held, shared) | {"factors": [factor.to_json() for factor in factors]})
     else:
-        _print_info(store, held, shared)
+        _print_info(store, held, shared, factors)
 
 
 def _shared_in_windows(store: Store, held: StoreInfo) -> dict[str, SharedVectors]:
@@ -54,7 +66,9 @@ def _info_json(info: StoreInfo, shared: Mapping[str, SharedVectors]) -> dict[str
     return document
 
 
-def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors]) -> None:
+def _print_info(
+    store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors], factors: Sequence[FactorColumn]
+) -> None:
     """Print what a store holds, failures last."""
     typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
     for name, count in list(info.labels.items())[:LISTED]:
@@ -62,6 +76,9 @@ def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors
     if len(info.labels) > LISTED:
         more = counted(len(info.labels) - LISTED, "more label")
         typer.echo(f"           and {more} (--json lists all)")
+    if factors:
+        rows = [[factor.name, factor.kind, factor.values, factor.unknown] for factor in factors]
+        print_table(["factor", "kind", "values", "unknown"], rows)
     if len(info.sources) > 1:
         print_sources(info)
     print_spaces(info)

@@ -36,7 +36,14 @@ Factor = Annotated[
 ]
 Circular = Annotated[
     float | None,
-    typer.Option(metavar="PERIOD", help="the factor is an angle: 360, or 180 where half a turn is the same"),
+    typer.Option(
+        metavar="PERIOD",
+        help="the factor is an angle: 360, or 180 where half a turn is the same",
+        show_default="360 for numbers named yaw, azimuth or angle",
+    ),
+]
+Linear = Annotated[
+    bool, typer.Option("--linear", help="the factor's numbers are lengths, though it has an angle's name")
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 Worst = Annotated[
@@ -52,6 +59,7 @@ def measure(
     factor: Factor,
     space: Space = None,
     circular: Circular = None,
+    linear: Linear = False,
     categorical: Categorical = False,
     group: Group = None,
     control: Control = None,
@@ -66,13 +74,14 @@ def measure(
     import numpy as np
 
     from objectspace._version import __version__
+    from objectspace.analyses.factor_columns import angle_period
     from objectspace.analyses.factors import FactorSpec, measure_factor
     from objectspace.search import default_space
     from objectspace.search.filters import of_source
     from objectspace.store import open_store
 
-    if circular is not None and categorical:
-        usage_error("a factor is --circular or --categorical, not both")
+    if (circular is not None) + linear + categorical > 1:
+        usage_error("a factor is --circular, --linear or --categorical, one of them")
     checked_figure(figure)
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
@@ -80,13 +89,26 @@ def measure(
     if source is not None:
         rows = np.flatnonzero(of_source(objects.source, source))
         held, objects = held.take(rows), objects.take(rows)
+    by_name = None
+    if circular is None and not linear and not categorical and factor in objects.factors:
+        by_name = circular = angle_period(factor, objects.factors[factor])
     spec = FactorSpec(factor, circular, categorical, group, control)
     measured = measure_factor(held, objects, spec, k=k, metric=metric.value)
     listed = [] if worst is None else _worst(measured, opened, worst)
     if as_json:
-        document = {**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__}
+        document = {
+            **measured.to_json(),
+            "period_by_name": by_name is not None,
+            "recipe": held.recipe.to_json(),
+            "version": __version__,
+        }
         print_json(document if worst is None else {**document, "worst": listed})
     else:
+        if by_name is not None:
+            typer.echo(
+                f"{factor} is taken as an angle of {by_name:g} degrees, by its name; --linear takes it as a "
+                "length, --circular 180 as one of half a turn"
+            )
         _print_measure(measured)
         if listed:
             _print_worst(measured.agreement, listed)

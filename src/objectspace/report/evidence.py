@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.analyses.factor_columns import ANGLES
 from objectspace.analyses.grid_positions import grid_positions
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.projection import Projection, project
@@ -29,7 +30,7 @@ from objectspace.store import ImageRow, SpaceInfo, Store, open_store
 Value = TypeVar("Value")
 
 #: Patterns of the default columns of orientation and of style, the first that matches a column of the store.
-ORIENTATIONS = ("yaw", "azimuth", "angle")
+ORIENTATIONS = ANGLES
 STYLES = ("style", "breed", "colou?r")
 
 #: Photos whose windows are zeroed, and positions across and down of the object that is moved.
