@@ -341,6 +341,14 @@ def _pools(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[
 def _check_usable(summary: IndexSummary, store: Path) -> None:
     """Raise InputError, with the first reason, where a job could use none of its photos."""
     if not summary.nothing_usable:
+        # A photo whose label lines are all unusable counts as done, and holds nothing.
+        if summary.failures and not summary.objects and not summary.known:
+            path, reason = summary.failures[0]
+            problems = counted(len(summary.failures), "problem")
+            raise InputError(
+                f"no object was found: {problems}, the first {path}: {reason}; objectspace info {store} lists "
+                "them"
+            )
         return
     path, reason = summary.failures[0]
     first = "" if summary.photos == 1 else f"; the first, {path}"

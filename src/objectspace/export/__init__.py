@@ -94,11 +94,12 @@ def export_store(store: Store, path: Path | str, format: str, *, space: str | No
 
     space: only the objects and vectors of this space. Without it all objects, with the vectors of all their
         spaces; formats that hold one space take the one that searches take by default.
-    Images are named by their paths, not copied; thumbnails are. In memory are a few numbers for each object
+    A file that is there is replaced, as figures are; a folder never is. Images are named by their paths, not
+    copied; thumbnails are. In memory are a few numbers for each object
     and one block of objects; atlas holds the vectors, too.
 
-    Raises InputError for an unknown format, a path that exists or cannot be written and a store without
-    objects, QueryError for an unknown space.
+    Raises InputError for an unknown format, a folder that exists, a path that cannot be written and a store
+    without objects, QueryError for an unknown space.
 
     >>> osp.export_store(store, "photos.npz", "npz").objects
     39
@@ -108,7 +109,7 @@ def export_store(store: Store, path: Path | str, format: str, *, space: str | No
     chosen, out = FORMATS[format], Path(path)
     if not out.name.endswith(chosen.suffix):
         raise InputError(f"{out} does not end in {chosen.suffix}, which readers of {format} expect")
-    with atomic_path(out) as temporary:
+    with atomic_path(out, replace=out.is_file()) as temporary:
         selection = select(store, space, vectors=chosen.vectors)
         notes = chosen.writer(format)(selection, temporary)
     return Exported(

@@ -18,7 +18,7 @@ from objectspace._version import __version__
 from objectspace.embeddings.joint import joint_parts, part_recipes
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, StoreError, StoreVersionError
-from objectspace.files import flush_to_disk, open_regular
+from objectspace.files import flush_to_disk, guess_path, open_regular
 from objectspace.store.indexes import JointSpaceIndex, SpaceIndex
 from objectspace.store.purity import LabelPurity
 from objectspace.store.store_records import check_space_name
@@ -114,7 +114,9 @@ def read_manifest(folder: Path) -> Manifest:
         with open_regular(folder / MANIFEST) as stream:
             data = stream.read()
     except (FileNotFoundError, NotADirectoryError):
-        raise StoreError(f"no store at {folder}; make one with objectspace index") from None
+        raise StoreError(
+            f"no store at {folder}{guess_path(folder)}; make one with objectspace index"
+        ) from None
     except OSError as error:
         raise StoreError(f"the store at {folder} cannot be read: {error.strerror}") from None
     try:
