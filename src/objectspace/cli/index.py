@@ -346,8 +346,8 @@ def _check_usable(summary: IndexSummary, store: Path) -> None:
             path, reason = summary.failures[0]
             problems = counted(len(summary.failures), "problem")
             raise InputError(
-                f"no object was found: {problems}, the first {path}: {reason}; objectspace info {store} lists "
-                "them"
+                f"no object was found: {problems}, the first {path}: {reason}; "
+                f"objectspace info {store} lists them"
             )
         return
     path, reason = summary.failures[0]

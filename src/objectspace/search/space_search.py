@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError
+from objectspace.errors import QueryError, check_type
 from objectspace.neighbors import (
     METRICS,
     NO_NEIGHBOR,
@@ -103,6 +103,8 @@ class SpaceSearch:
     def __init__(
         self, store: Store, space: str, *, metric: str = "cosine", approximate: bool = False
     ) -> None:
+        check_type("store", store, Store, "a Store; open it with open_store")
+        check_type("space", space, str, "the name of a space")
         if metric not in METRICS:
             raise QueryError(f"metric {metric!r} is not known, expected {' or '.join(METRICS)}")
         self.store, self.metric = store, metric
@@ -131,8 +133,9 @@ class SpaceSearch:
             f"SpaceSearch({self.space.name!r}, {len(self)} x {self.space.dimension}, {self.metric}, {kind})"
         )
 
-    def stored(self, object_ids: Sequence[str]) -> Queries:
-        """Return objects of the space as queries. Raises QueryError for an id that is not in it."""
+    def stored(self, object_ids: Sequence[str] | str) -> Queries:
+        """Return objects of the space as queries, one or several. Raises QueryError for an id not in it."""
+        object_ids = [object_ids] if isinstance(object_ids, str) else object_ids
         rows = self.objects.rows_of(object_ids)
         objects = self.objects.take(rows)
         return Queries(objects, self.space.vectors[rows], self.objects.images(objects), stored=True)
@@ -154,7 +157,7 @@ class SpaceSearch:
         vector = self._directed(queries.vectors).mean(axis=0, keepdims=True)
         return replace(queries, vectors=vector.astype(np.float32), rows=rows)
 
-    def unlike(self, queries: Queries, object_ids: Sequence[str]) -> Queries:
+    def unlike(self, queries: Queries, object_ids: Sequence[str] | str) -> Queries:
         """Return the queries moved away from stored objects, which are no answers themselves.
 
         With a the query and b the mean of the objects to be unlike (for cosine: of their vectors of length
@@ -169,6 +172,7 @@ class SpaceSearch:
         """
         if queries.texts:
             raise QueryError("unlike moves the query of an object, not of a text; say it in the text itself")
+        object_ids = [object_ids] if isinstance(object_ids, str) else object_ids
         rows = self.objects.rows_of(object_ids)
         if both := set(object_ids) & set(queries.objects.object_id.tolist()):
             raise QueryError(f"object {min(both)} is to be like and unlike; name it once")
@@ -212,6 +216,7 @@ class SpaceSearch:
         """
         if exclude_same_image and exclude_same not in (None, IMAGE):
             raise QueryError(f"give exclude_same_image or exclude_same={exclude_same!r}, one of them")
+        check_type("queries", queries, Queries, "Queries, such as stored(object_ids) gives")
         filters = SearchFilters(k, label, IMAGE if exclude_same_image else exclude_same, within, source)
         if queries.texts and self.metric != "cosine":
             raise QueryError(

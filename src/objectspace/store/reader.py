@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.joint import joint_parts
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
-from objectspace.errors import QueryError, counted
+from objectspace.errors import QueryError, check_type, counted
 from objectspace.files import recipe_digest
 from objectspace.images import Failure
 from objectspace.neighbors import JointVectors
@@ -40,6 +41,7 @@ def open_store(path: Path | str) -> Store:
     >>> osp.open_store("photos.osp").info()
     StoreInfo(12 images, 39 objects, 6 spaces, 0 failures)
     """
+    check_type("path", path, (str, os.PathLike), "the path of a store")
     folder = Path(path)
     return Store(folder, read_manifest(folder))
 
@@ -168,11 +170,13 @@ class Store:
                 finished.setdefault(row["job"], set()).add(row["image_id"])
         return finished
 
-    def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | None = None) -> Objects:
-        """Return all objects, or those of the given ids in their order; of a few, the others are not read.
+    def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | str | None = None) -> Objects:
+        """Return all objects, or those of given ids in their order, or of one; the others are not read.
 
         Raises QueryError for an unknown id.
         """
+        if isinstance(object_ids, str):
+            object_ids = [object_ids]
         if object_ids is not None:
             return objects_from_table(self._object_rows(object_ids, self._object_names))
         table = self._table("objects")
