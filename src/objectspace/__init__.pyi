@@ -113,6 +113,7 @@ from objectspace.search.queries.texts import query_text as query_text
 from objectspace.search.tiles import SheetRow as SheetRow
 from objectspace.search.tiles import sheet_rows as sheet_rows
 from objectspace.store import ImageRow as ImageRow
+from objectspace.store import LabelPurity as LabelPurity
 from objectspace.store import SpaceIndex as SpaceIndex
 from objectspace.store import Store as Store
 from objectspace.store import StoredSpace as StoredSpace

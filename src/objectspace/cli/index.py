@@ -297,15 +297,15 @@ def index(
         loaded = read_files(job, found.images).load()
         with progress_bars({"photos": len(found.images)}, shown=not (quiet or as_json)) as advance:
             summary = run_index(found.images, store, loaded, progress=partial(advance, "photos"))
-    _check_usable(summary, store)
+    _check_usable(summary, store, annotated=annotated is not None)
     info = open_store(store).info()
     print_summary(summary, store, as_json, passed_over=found.passed_over)
     if not as_json:
         print_spaces(info)
     if len(info.sources) > 1 and len(known_sources) < 2:
-        names = ", ".join(f"{name} ({sum(labels.values())})" for name, labels in info.sources.items())
+        found_by = ", ".join(f"{name} ({sum(labels.values())})" for name, labels in info.sources.items())
         warn(
-            f"the store now holds objects of more than one finder, which search and measures mix: {names}; "
+            f"the store now holds objects of more than one finder, which search and measures mix: {found_by}; "
             "--source NAME takes one of them, another --store keeps them apart"
         )
     if loaded.prompts is not None:
@@ -338,11 +338,11 @@ def _pools(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[
     return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
 
 
-def _check_usable(summary: IndexSummary, store: Path) -> None:
-    """Raise InputError, with the first reason, where a job could use none of its photos."""
+def _check_usable(summary: IndexSummary, store: Path, *, annotated: bool) -> None:
+    """Raise InputError, with the first reason, where a job could use none of its photos or annotations."""
     if not summary.nothing_usable:
-        # A photo whose label lines are all unusable counts as done, and holds nothing.
-        if summary.failures and not summary.objects and not summary.known:
+        # A photo of which no label line can be used is indexed, and holds nothing.
+        if annotated and summary.failures and not summary.objects and not summary.known:
             path, reason = summary.failures[0]
             problems = counted(len(summary.failures), "problem")
             raise InputError(

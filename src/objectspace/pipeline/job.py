@@ -125,8 +125,8 @@ class Job(JobOptions):
         detector = _loaded(self.detector, DetectorSpec, lambda spec: spec.load(*where))
         encoder = _loaded(self.encoder, EncoderSpec, lambda spec: spec.load(*where))
         encoder_map = _loaded(self.encoder_map, EncoderSpec, lambda spec: spec.load_map(*where))
-        assert not isinstance(ready.annotations, AnnotationSpec | MaskSpec)
-        assert not isinstance(ready.factors, FactorTableSpec)
+        assert not isinstance(ready.annotations, AnnotationSpec | MaskSpec | Path | str)
+        assert not isinstance(ready.factors, FactorTableSpec | Path | str)
         return LoadedJob(
             detector=detector,
             encoder=encoder,

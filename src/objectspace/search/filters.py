@@ -67,7 +67,7 @@ def value_groups(column: NDArray[Any]) -> NDArray[np.int64]:
     return groups
 
 
-def of_source(column: NDArray[np.str_], source: str) -> NDArray[np.bool_]:
+def of_source(column: NDArray[Any], source: str) -> NDArray[np.bool_]:
     """Return which objects (n,) are of a finder, by their sources: ``name@digest``, or ``name`` alone.
 
     Raises QueryError where none is, naming the sources.

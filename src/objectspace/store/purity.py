@@ -44,4 +44,5 @@ class LabelPurity:
             raise ValueError("a figure is no finite number")
         if not all(type(one) is int and one > 0 for one in counts):
             raise ValueError("a count is no whole number above 0")
-        return cls(*map(float, figures), *counts)
+        own, chance, low, high = map(float, figures)
+        return cls(own, chance, low, high, *counts)
