@@ -305,8 +305,8 @@ def index(
     if len(info.sources) > 1 and len(known_sources) < 2:
         found_by = ", ".join(f"{name} ({sum(labels.values())})" for name, labels in info.sources.items())
         warn(
-            f"the store now holds objects of more than one finder, which search and measures mix: {found_by}; "
-            "--source NAME takes one of them, another --store keeps them apart"
+            f"the store now holds objects of more than one finder, which search and measures mix: "
+            f"{found_by}; --source NAME takes one of them, another --store keeps them apart"
         )
     if loaded.prompts is not None:
         _warn_of_words_not_found(loaded.prompts, store)
