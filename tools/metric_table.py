@@ -2,7 +2,7 @@
 
 python tools/metric_table.py COCO.osp:label WORLD.osp:label APPLES.osp:apple APPLES.osp:elevation
 
-Purity at 5 by both, among other photos (of a factor that is an apple's name: of other photos all the same), and
+Purity at 5 by both, among other photos (an apple may have other views of it for neighbors), and
 their paired difference, with a 95 % interval of a bootstrap over photos. Numbers count as names.
 """
 
