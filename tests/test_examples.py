@@ -146,6 +146,7 @@ def results(names: dict[str, Any]) -> dict[str, Any]:
         "ImageRow": store.images()[0],
         "IndexSummary": moved.summary,
         "Job": job,
+        "LabelPurity": store.info().spaces[1].purity,
         "LoadedJob": job.load(),
         "Mask": objects.mask[0],
         "MaskImages": osp.open_mask_images("world/images"),

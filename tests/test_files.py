@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from objectspace.errors import InputError
-from objectspace.files import TEMPORARY_PREFIX, atomic_path, check_writable, names_in
+from objectspace.files import TEMPORARY_PREFIX, atomic_path, check_writable, guess_path, names_in
 
 
 def write_folder(path, name):
@@ -95,3 +95,12 @@ def test_a_folder_that_may_not_be_written(tmp_path):
 def test_temporary_folders_of_a_killed_process_do_not_count(tmp_path):
     (tmp_path / f"{TEMPORARY_PREFIX}x").mkdir()
     assert names_in(tmp_path) == set()
+
+
+def test_a_missing_path_is_guessed_from_what_is_beside_it(tmp_path):
+    for name in ("dogs.osp", "labels", "other"):
+        (tmp_path / name).mkdir()
+    assert guess_path(tmp_path / "dog.osp") == f"; did you mean {tmp_path / 'dogs.osp'}?"
+    assert guess_path(tmp_path / "lables") == f"; did you mean {tmp_path / 'labels'}?"
+    assert guess_path(tmp_path / "zebra") == guess_path(tmp_path / "labels") == ""
+    assert guess_path(tmp_path / "none" / "dogs.osp") == ""

@@ -10,6 +10,7 @@ The flow, in the order in which it is used::
     open_store                                      the store: its objects, spaces and failures
     add_embeddings                                  vectors of your own for a store's objects
     join_spaces                                     several spaces read as one, such as both routes
+    set_default_space                               the space that is searched where none is named
     SpaceSearch                                     nearest objects, exact; approximate after index_space
     query_image, query_point, query_text            queries from outside: a photo, a click, words
     sheet_rows, draw_sheet, write_figure            answers → the paper's figures 2 and 5

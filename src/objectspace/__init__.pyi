@@ -55,6 +55,7 @@ from objectspace.images import read_image as read_image
 from objectspace.jobs.add_embeddings import add_embeddings as add_embeddings
 from objectspace.jobs.build_index import index_space as index_space
 from objectspace.jobs.commits import IndexSummary as IndexSummary
+from objectspace.jobs.default_space import set_default_space as set_default_space
 from objectspace.jobs.erase import ErasedSpace as ErasedSpace
 from objectspace.jobs.erase import erase_space as erase_space
 from objectspace.jobs.index import index as index
@@ -123,6 +124,7 @@ from objectspace.search.queries.texts import query_text as query_text
 from objectspace.search.tiles import SheetRow as SheetRow
 from objectspace.search.tiles import sheet_rows as sheet_rows
 from objectspace.store import ImageRow as ImageRow
+from objectspace.store import LabelPurity as LabelPurity
 from objectspace.store import NamedSelection as NamedSelection
 from objectspace.store import SpaceIndex as SpaceIndex
 from objectspace.store import Store as Store

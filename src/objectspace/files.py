@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import hashlib
 import io
@@ -157,6 +158,18 @@ def _annotation_errors(path: Path) -> Iterator[None]:
         raise AnnotationError(printable_path(path), f"cannot be read: {error.strerror or error}") from error
     except ValueError as error:
         raise AnnotationError(printable_path(path), f"cannot be read: {error}") from error
+
+
+def guess_path(path: Path) -> str:
+    """Return ``; did you mean dogs.osp?`` for a missing path, of the names beside it, or nothing."""
+    try:
+        if path.exists():
+            return ""
+        beside = [entry.name for entry in path.parent.iterdir()]
+    except (OSError, ValueError):
+        return ""
+    near = difflib.get_close_matches(path.name, beside, n=3)
+    return f"; did you mean {' or '.join(str(path.with_name(name)) for name in near)}?" if near else ""
 
 
 # ------------------------------------------------------------------------------------------------ write

@@ -196,3 +196,22 @@ def test_objects_whose_centers_share_a_cell_are_counted(world, command, tmp_path
     sentence = "3 objects have the vector of another object of their photo, 3 of one of another label; "
     for done in (command("info", store), command("measure", store, "--factor", "label")):
         assert f"{sentence}where their centers share a cell, --pool roi3 tells them apart" in done.out
+
+
+def test_labels_of_which_no_line_can_be_used_end_with_1(world, tmp_path, command):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for photo in world.photos.rglob("*.*"):
+        (labels / f"{photo.stem}.txt").write_text("0 0.5 0.5\n")
+    store = tmp_path / "s.osp"
+    done = command("index", world.photos, "--store", store, "--annotations", labels, *world.encoder, "-q")
+    assert done.code == 1
+    assert "no object was found: 4 problems, the first " in done.err
+
+
+def test_a_mistyped_folder_of_labels_is_guessed(world, tmp_path, sentence):
+    near = world.labels.with_name(world.labels.name[:-1])
+    told = sentence(
+        "index", world.photos, "--store", tmp_path / "s.osp", "--annotations", near, *world.encoder
+    )
+    assert f"did you mean {world.labels}" in told

@@ -67,7 +67,7 @@ def test_json_of_a_build(command, store):
     assert (done.code, done.err) == (0, "")
     index = open_store(store).stored_space("a-crop").index
     assert json.loads(done.out) == {"space": "a-crop", **index.to_json()}
-    assert (index.kind, index.metric, index.count) == ("ivf-hnsw-sq", "euclidean", 300)
+    assert (index.kind, index.metric, index.count) == ("ivf-hnsw-sq", "cosine", 300)
 
 
 def test_an_approximate_answer_always_tells_its_recall(command, store):
@@ -78,7 +78,7 @@ def test_an_approximate_answer_always_tells_its_recall(command, store):
     done = command(*asked)
     assert done.code == 0
     assert done.err.startswith(
-        f"objectspace: the answer is approximate: ivf-hnsw-sq, euclidean, recall at 10 "
+        f"objectspace: the answer is approximate: ivf-hnsw-sq, cosine, recall at 10 "
         f"{recall.recall_at_10:.3f} (95 % "
     )
     assert "measured before 20 vectors came, which are compared one by one" in done.err
@@ -100,7 +100,7 @@ def test_an_approximate_answer_always_tells_its_recall(command, store):
 def test_without_an_index_one_sentence_says_how_to_build_it(sentence, plain):
     assert sentence("search", plain, "--object", first_object(plain), "--approximate") == (
         "space a-crop has no approximate index; build it with: "
-        "objectspace index-space STORE --space a-crop --metric euclidean"
+        "objectspace index-space STORE --space a-crop --metric cosine"
     )
 
 

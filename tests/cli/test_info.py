@@ -21,8 +21,9 @@ def store(world, command, tmp_path):
 def test_info_in_words(command, store):
     text = command("info", store).out
     assert text.startswith(f"{store}: 4 images, 6 objects\n        3  apple\n")
-    assert "  test_vit-crop: 6 x 64\n" in text
-    assert "crop           background black" in text
+    assert "space                    objects  dimensions  purity@5  chance\n" in text
+    assert "test_vit-crop (default)        6          64  " in text
+    assert "  test_vit-crop: crop, test_vit, bfloat16, background black\n" in text
 
 
 def test_info_as_json(command, store):

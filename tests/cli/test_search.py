@@ -30,11 +30,13 @@ def ids(store, label):
 def test_a_stored_object(annotated, search):
     apple = ids(annotated, "apple")[0]
     answer = search(annotated, "--object", apple, "-k", 3)
-    assert set(answer) == {"space", "metric", "query", "neighbors"}
-    assert (answer["space"], answer["metric"]) == ("test_vit-crop", "euclidean")
+    spaces = {"space", "default_space", "other_spaces"}
+    assert set(answer) == {*spaces, "metric", "query", "neighbors"}
+    assert (answer["space"], answer["default_space"], answer["metric"]) == ("both", "both", "cosine")
+    assert answer["other_spaces"] == ["test_vit-crop", "tiny-window3-deepest"]
     assert set(answer["query"]) == {"object_id", "image", "label", "score", "xyxy"}
     assert answer["query"]["object_id"] == apple
-    keys = ["rank", "object_id", "image", "label", "score", "xyxy", "distance"]
+    keys = ["rank", "object_id", "image", "label", "score", "xyxy", "distance", "parts"]
     assert [list(row) for row in answer["neighbors"]] == [keys] * 3
     assert [row["rank"] for row in answer["neighbors"]] == [1, 2, 3]
     assert apple not in [row["object_id"] for row in answer["neighbors"]]
@@ -88,12 +90,16 @@ def test_a_box_of_a_photo_that_is_not_stored(world, detected, search):
 
 
 def test_a_table_for_people(annotated, command):
-    done = command("search", annotated, "--object", ids(annotated, "plum")[0], "-k", 2)
+    plum = ids(annotated, "plum")[0]
+    done = command("search", annotated, "--object", plum, "-k", 2, "--space", "test_vit-crop")
     lines = done.out.splitlines()
     assert lines[0].startswith("plum at 30,16,70,56 of ")
     assert f"blue.jpg, object {ids(annotated, 'plum')[0]}  (" in lines[0]
     assert lines[1].split() == ["rank", "distance", "label", "object", "image"]
-    assert len(lines) == 4
+    assert lines[4:] == ["searched in test_vit-crop; --space: both, tiny-window3-deepest"]
+    done = command("search", annotated, "--object", plum, "-k", 2)
+    told = "searched in both, the default; --space: test_vit-crop, tiny-window3-deepest"
+    assert done.out.splitlines()[-1] == told
 
 
 def test_search_draws_its_answer(world, detected, command, tmp_path):
@@ -110,7 +116,7 @@ def test_an_annotated_store_wants_a_box(world, annotated, sentence, tmp_path):
     other = tmp_path / "other.png"
     Image.new("RGB", (50, 50), "red").save(other)
     assert "the objects of this store come from annotations" in sentence(
-        "search", annotated, "--image", other
+        "search", annotated, "--image", other, "--space", "test_vit-crop"
     )
 
 
@@ -130,8 +136,20 @@ def test_a_click_on_a_photo(world, annotated, search):
     photo = world.photos / "red1.png"
     answer = search(annotated, "--image", photo, "--point", "20,20")
     assert (answer["query"]["label"], answer["query"]["point"]) == ("apple", [20, 20])
-    cell = search(annotated, "--image", photo, "--point", "20,20", "--space", "tiny-window3-deepest")
-    assert (cell["query"]["object_id"], cell["query"]["point"]) == (None, [20, 20])
+    apple = answer["query"]["object_id"]
+    places = ("--image", photo, "--space", "tiny-window3-deepest")
+    for place in (("--point", "20,20"), ("--box", "8,8,40,40")):
+        asked = search(annotated, *places, *place)["query"]
+        assert (asked["object_id"], asked["stored"]) == (apple, True)
+    cell = search(annotated, *places, "--point", "20,20", "--new")["query"]
+    assert (cell["object_id"], cell["point"], cell["stored"]) == (None, [20, 20], False)
+
+
+def test_a_click_says_that_its_object_is_stored(world, annotated, command):
+    done = command("search", annotated, "--image", world.photos / "red1.png", "--point", "20,20")
+    assert "; the stored object there; --new asks for the pixels alone  (" in done.out.splitlines()[0]
+    done = command("search", annotated, "--image", world.photos / "red1.png", "--box", "8,8,20,20")
+    assert "stored" not in done.out.splitlines()[0]
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +206,7 @@ def test_wrong_words_and_points_are_one_sentence(world, annotated, worded, sente
 def test_wrong_searches_are_one_sentence(world, annotated, sentence, tmp_path):
     apple = ids(annotated, "apple")[0]
     told = sentence("search", annotated, "--object", apple, "--label", "aple")
-    assert told == "no object of space test_vit-crop has the label 'aple'; did you mean apple?"
+    assert told == "no object of space both has the label 'aple'; did you mean apple?"
     assert "no space nope" in sentence("search", annotated, "--object", apple, "--space", "nope")
     assert "no object zzz" in sentence("search", annotated, "--object", "zzz")
     assert "there is no such file" in sentence("search", annotated, "--image", tmp_path / "no.jpg")
@@ -220,6 +238,7 @@ def test_a_box_without_area_in_the_photo(world, annotated, sentence, box):
         ("--object", "a", "-k", "0"),
         ("--object", "a", "--metric", "l1"),
         ("--object", "a", "--typo"),
+        ("--object", "a", "--new"),
     ],
 )
 def test_wrong_usage_is_exit_2(annotated, command, arguments):

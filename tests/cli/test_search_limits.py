@@ -87,7 +87,7 @@ def test_a_sheet_without_the_same_clip(clips, command, sentence, tmp_path):
     assert "none of the target's clip" in out.read_text()
     told = sentence("sheet", clips, "--out", out, "--exclude-same", "clop")
     assert told == "no column 'clop' that objects may share, expected one of image, clip; did you mean clip?"
-    assert command("sheet", clips, "--out", out, "--exclude-same-image", "--exclude-same", "clip").code == 2
+    assert command("sheet", clips, "--out", out, "--same-image", "--exclude-same", "image").code == 2
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from objectspace.store import open_store
 def test_sheet(annotated, command, tmp_path, suffix, start):
     out = tmp_path / f"sheet.{suffix}"
     done = command("sheet", annotated, "--out", out, "--rows", 3, "-k", 2)
-    assert done.out == f"{out}: 3 targets of space test_vit-crop, 2 neighbors each\n"
+    assert done.out == f"{out}: 3 targets of space both, 2 neighbors each\n"
     assert done.err == ""
     assert out.read_bytes().startswith(start)
 
@@ -29,26 +29,46 @@ def test_a_sheet_as_json_holds_its_answers(annotated, command, tmp_path):
     answers = json.loads(done.out)
     assert [len(answer["neighbors"]) for answer in answers] == [3, 3]
     target = answers[0]["query"]["object_id"]
-    found = json.loads(command("search", annotated, "--object", target, "-k", 3, "--json").out)
+    asked = ("--object", target, "-k", 3)
+    found = json.loads(command("search", annotated, *asked, "--exclude-same-image", "--json").out)
     assert found == answers[0]
 
 
 def test_a_sheet_tells_of_fewer_neighbors_than_asked_for(annotated, command, tmp_path):
     held = len(open_store(annotated).objects())
     told = command("sheet", annotated, "--out", tmp_path / "s.svg", "-k", 1000).out
+    assert told.endswith(", as there are no more in other photos (--same-image takes the target's own too)\n")
+    told = command("sheet", annotated, "--out", tmp_path / "s.svg", "-k", 1000, "--same-image").out
     assert told.endswith(f" at most {held - 1} neighbors each, as there are no more\n")
 
 
 def test_a_label_that_is_not_there_is_guessed(annotated, sentence, tmp_path):
-    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "aple")
-    assert told == "no object of space test_vit-crop has the label 'aple'; did you mean apple?"
+    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--target-label", "aple")
+    assert told == "no object of space both has the label 'aple'; did you mean apple?"
     told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "zebra")
     assert told.endswith("has the label 'zebra'; objectspace info lists the labels")
 
 
 def test_a_sheet_of_one_label(annotated, command, tmp_path):
     out = tmp_path / "s.svg"
-    assert command("sheet", annotated, "--out", out, "--label", "plum").out.startswith(f"{out}: 1 target of ")
+    told = command("sheet", annotated, "--out", out, "--target-label", "plum").out
+    assert told.startswith(f"{out}: 1 target of ")
+    answers = json.loads(command("sheet", annotated, "--out", out, "--label", "plum", "--json").out)
+    assert len(answers) == 6
+    assert {row["label"] for answer in answers for row in answer["neighbors"]} == {"plum"}
+
+
+def test_neighbors_come_from_other_photos_unless_asked_for(annotated, command, tmp_path):
+    def images(*options):
+        done = command("sheet", annotated, "--out", tmp_path / "s.svg", "-k", 5, "--json", *options)
+        return [
+            (answer["query"]["image"], {row["image"] for row in answer["neighbors"]})
+            for answer in json.loads(done.out)
+        ]
+
+    assert not any(own in others for own, others in images())
+    assert any(own in others for own, others in images("--same-image"))
+    assert command("sheet", annotated, "--out", "s.svg", "--same-image", "--exclude-same", "image").code == 2
 
 
 @pytest.mark.parametrize(

@@ -51,12 +51,17 @@ def test_an_unknown_format_in_python(store, tmp_path):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_path_that_exists_is_kept(store, sentence, tmp_path, format):
+def test_a_file_is_replaced_and_a_folder_never(store, sentence, command, tmp_path, format):
+    """The rule of sheets and other figures."""
     out = tmp_path / "o.parquet"
-    out.write_text("mine")
+    out.mkdir()
     told = sentence("export", store.path, "--format", format, "--out", out)
     assert told == f"{out} exists already; give a new path, or remove it first"
-    assert out.read_text() == "mine"
+    out.rmdir()
+    if format in ("npz", "parquet", "coco", "atlas"):
+        out.write_text("mine")
+        assert command("export", store.path, "--format", format, "--out", out).code == 0
+        assert out.read_bytes() != b"mine"
 
 
 def test_an_unknown_space(store, sentence, tmp_path):

@@ -54,7 +54,7 @@ def test_the_vectors_are_a_space_like_any_other(path: Path, ids: list[str]) -> N
     store = open_store(path)
     assert held(path)["mine"] == dict(zip(ids, VECTORS.tolist(), strict=True))
     assert (store.recipe("mine").route, store.recipe("mine").model) == ("external", "mine 1.0")
-    search = SpaceSearch(store, "mine")
+    search = SpaceSearch(store, "mine", metric="euclidean")
     assert search.nearest(search.stored([ids[1]]), k=2)[0].distance.tolist() == [1, 5**0.5]
 
 
@@ -120,6 +120,6 @@ def test_no_store_is_made_where_there_is_none(tmp_path: Path) -> None:
 def test_a_new_photo_has_no_vector_there(path: Path, ids: list[str]) -> None:
     add_embeddings(path, "mine", ids, VECTORS, model="mine")
     with pytest.raises(QueryError, match="vectors of space mine were handed in; search it for a stored"):
-        query_image(open_store(path), "new.jpg", "mine", box=(0, 0, 5, 5))
+        query_image(open_store(path), "new.jpg", "mine", box=(0, 0, 5, 5), new=True)
     with pytest.raises(QueryError, match="space mine was not cut from a detector's map"):
         space_detector(open_store(path), "mine")

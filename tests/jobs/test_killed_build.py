@@ -42,7 +42,7 @@ def stepped(function, name):
 tables.build_index = stepped(tables.build_index, "the build")
 build_index.measure_recall = stepped(build_index.measure_recall, "measuring")
 Path.replace = stepped(Path.replace, "the manifest")
-build_index.index_space(STORE, SPACE, kind="ivf-pq")
+build_index.index_space(STORE, SPACE, kind="ivf-pq", metric="euclidean")
 """
 
 
@@ -68,7 +68,7 @@ def told(path):
     store = open_store(path)
     held = store.stored_space("a-crop")
     order = np.argsort(held.object_id)
-    search = SpaceSearch(store, "a-crop")
+    search = SpaceSearch(store, "a-crop", metric="euclidean")
     answers = search.nearest(search.stored(held.object_id[order[:5]].tolist()))
     near = [answer.neighbors.object_id.tolist() for answer in answers]
     return held.vectors[order].tolist(), held.index, near
@@ -87,14 +87,14 @@ def test_a_killed_build_changes_nothing(tmp_path, plain, build, before, moment):
     path = tmp_path / "s.osp"
     shutil.copytree(plain, path)
     if before is not None:
-        index_space(path, "a-crop", kind=before)
+        index_space(path, "a-crop", metric="euclidean", kind=before)
     held = told(path)
     child = build(path, moment)
     child.join()
     assert child.exitcode == -signal.SIGKILL
     assert told(path) == held
     # The next build undoes the half-made one, and is like any other.
-    assert index_space(path, "a-crop", kind="ivf-pq").recall.n == 200
+    assert index_space(path, "a-crop", metric="euclidean", kind="ivf-pq").recall.n == 200
     assert told(path)[0] == held[0]
 
 
@@ -104,7 +104,7 @@ def test_killed_after_the_manifest_the_index_and_its_recall_are_there(tmp_path, 
     child = build(path, "after the manifest")
     child.join()
     assert child.exitcode == -signal.SIGKILL
-    search = SpaceSearch(open_store(path), "a-crop", approximate=True)
+    search = SpaceSearch(open_store(path), "a-crop", metric="euclidean", approximate=True)
     assert search.approximate.index.recall.n == 200
     assert search.approximate.unindexed == 0
 

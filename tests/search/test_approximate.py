@@ -47,7 +47,7 @@ def indexed(tmp_path_factory, plain, kind):
     """The same with an index of this kind by euclidean distance."""
     path = tmp_path_factory.mktemp("store") / f"{kind}.osp"
     shutil.copytree(plain, path)
-    index_space(path, "a-crop", kind=kind)
+    index_space(path, "a-crop", metric="euclidean", kind=kind)
     return path
 
 
@@ -76,8 +76,8 @@ def test_the_recall_that_is_told_is_that_of_a_recount(tmp_path, plain, kind, mon
     # One candidate for each neighbor makes an index that misses much.
     monkeypatch.setattr(build_index, "_CANDIDATES", 1)
     shutil.copytree(plain, tmp_path / "s.osp")
-    told = index_space(tmp_path / "s.osp", "a-crop", kind=kind).recall
-    search = SpaceSearch(open_store(tmp_path / "s.osp"), "a-crop", approximate=True)
+    told = index_space(tmp_path / "s.osp", "a-crop", metric="euclidean", kind=kind).recall
+    search = SpaceSearch(open_store(tmp_path / "s.osp"), "a-crop", metric="euclidean", approximate=True)
     vectors = search.space.vectors[:]
     drawn = np.random.default_rng(0).choice(1000, 200, replace=False)
     hits = 0
@@ -165,7 +165,7 @@ def test_a_large_group_of_the_query_is_left_out_by_the_index(tmp_path, kind, noi
     vectors[:700] = vectors[:700] / 20 + vectors[0]
     clip = np.where(np.arange(1000) < 700, 0, np.arange(1000) // 10)
     with_clips(tmp_path / "s.osp", vectors, clip)
-    index_space(tmp_path / "s.osp", "a-crop", kind=kind)
+    index_space(tmp_path / "s.osp", "a-crop", metric="euclidean", kind=kind)
     nearly, exact = searches(tmp_path / "s.osp")
     counts, propose = [], StoredVectors.propose
 
@@ -232,7 +232,7 @@ def test_vectors_that_came_later_are_found_and_counted(tmp_path, indexed, add_ob
     assert nearly.approximate.index == before
     new = exact.stored(exact.space.object_id[-20:].tolist())
     check_same(nearly.nearest(new, k=5), exact.nearest(new, k=5))
-    after = index_space(path, "a-crop", kind=before.kind)
+    after = index_space(path, "a-crop", metric="euclidean", kind=before.kind)
     assert after.count == 1020
     assert open_store(path).info().spaces[0].unindexed == 0
 
@@ -260,8 +260,8 @@ def test_removed_objects_are_not_found(tmp_path, indexed, noise):
 def test_without_an_index_the_sentence_says_how_to_build_it(plain):
     store = open_store(plain)
     with pytest.raises(QueryError, match="no approximate index; build it with: objectspace index-space"):
-        SpaceSearch(store, "a-crop", approximate=True)
-    assert SpaceSearch(store, "a-crop").approximate is None
+        SpaceSearch(store, "a-crop", metric="euclidean", approximate=True)
+    assert SpaceSearch(store, "a-crop", metric="euclidean").approximate is None
 
 
 def test_an_index_of_another_metric_is_not_used(indexed):
@@ -271,16 +271,16 @@ def test_an_index_of_another_metric_is_not_used(indexed):
 
 def test_what_cannot_be_indexed_is_refused(tmp_path, plain, add_objects, noise):
     with pytest.raises(QueryError, match="kind 'flat' of index is unknown; expected ivf-hnsw-sq or ivf-pq"):
-        index_space(plain, "a-crop", kind="flat")
+        index_space(plain, "a-crop", metric="euclidean", kind="flat")
     with pytest.raises(QueryError, match="metric 'dot' is unknown"):
         index_space(plain, "a-crop", metric="dot")
     with pytest.raises(QueryError, match="no space other"):
         index_space(plain, "other")
     add_objects(tmp_path / "small.osp", noise[:250])
     with pytest.raises(InputError, match="has 250 vectors and an index needs 256; search it exactly"):
-        index_space(tmp_path / "small.osp", "a-crop")
+        index_space(tmp_path / "small.osp", "a-crop", metric="euclidean")
     with open_writer(plain), pytest.raises(StoreBusyError):
-        index_space(plain, "a-crop")
+        index_space(plain, "a-crop", metric="euclidean")
 
 
 @pytest.mark.parametrize("dimension", [1, 7, 512, 1000, 2048, 9216])

@@ -43,7 +43,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture
 def search(store):
-    return SpaceSearch(store, "color-crop")
+    return SpaceSearch(store, "color-crop", metric="euclidean")
 
 
 def by_hand(search, vector, *, metric, leave_out=(), k=10):
@@ -124,7 +124,8 @@ def test_k_beyond_the_space_gives_what_there_is(search):
 def test_json_of_an_answer(search):
     (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=1)
     document = json.loads(json.dumps(answer.to_json(), allow_nan=False))
-    assert list(document) == ["space", "metric", "query", "neighbors"]
+    assert list(document) == ["space", "metric", "default_space", "other_spaces", "query", "neighbors"]
+    assert (document["default_space"], document["other_spaces"]) == (None, ["a-window"])
     assert document["query"]["object_id"] == search.space.object_id[0]
     assert document["query"]["image"] == "photos/0.jpg"
     (row,) = document["neighbors"]

@@ -48,7 +48,7 @@ def store(tmp_path):
 
 
 def rows_of(store, space):
-    search = SpaceSearch(store, space)
+    search = SpaceSearch(store, space, metric="euclidean")
     ids = store.objects().object_id.tolist()
     return sheet_rows(store, search.nearest(search.stored(ids)))
 

@@ -25,7 +25,7 @@ def path(tmp_path_factory, add_objects, noise):
     """1000 objects of 100 images, with an index."""
     path = tmp_path_factory.mktemp("store") / "s.osp"
     add_objects(path, noise)
-    index_space(path, "a-crop")
+    index_space(path, "a-crop", metric="euclidean")
     return path
 
 
@@ -71,7 +71,7 @@ def some_ids(path):
 def test_an_answer_reads_the_objects_that_it_shows(path, approximate, request):
     ids = some_ids(path)
     read = request.getfixturevalue("read")
-    search = SpaceSearch(open_store(path), "a-crop", approximate=approximate)
+    search = SpaceSearch(open_store(path), "a-crop", metric="euclidean", approximate=approximate)
     assert read == []
     answers = search.nearest(search.stored(ids), k=5)
     shown = {name for answer in answers for name in answer.neighbors.object_id.tolist()}
@@ -83,7 +83,7 @@ def test_an_answer_reads_the_objects_that_it_shows(path, approximate, request):
 def test_approximate_search_reads_no_ids_but_those_shown(path, request):
     ids = some_ids(path)
     request.getfixturevalue("no_ids")
-    search = SpaceSearch(open_store(path), "a-crop", approximate=True)
+    search = SpaceSearch(open_store(path), "a-crop", metric="euclidean", approximate=True)
     for asked in ({}, {"label": "cat"}, {"exclude_same_image": True}):
         assert len(search.nearest(search.stored(ids), k=5, **asked)) == 3
 
@@ -97,7 +97,7 @@ def test_a_filter_reads_its_column(path, read, monkeypatch):
         return whole(self, names, space)
 
     monkeypatch.setattr(Store, "object_columns", told)
-    search = SpaceSearch(open_store(path), "a-crop")
+    search = SpaceSearch(open_store(path), "a-crop", metric="euclidean")
     query = search.stored(search.space.object_id[:1].tolist())
     for _ in range(2):
         search.nearest(query, label="owl", exclude_same="image")
@@ -119,7 +119,7 @@ def test_thumbnails_of_a_sheet_are_read_at_once(path, monkeypatch):
     Image.new("RGB", (8, 8)).save(stream, "JPEG")
     jpeg = stream.getvalue()
     monkeypatch.setattr(Store, "thumbnails", lambda self, ids: calls.append(len(ids)) or [jpeg] * len(ids))
-    search = SpaceSearch(open_store(path), "a-crop")
+    search = SpaceSearch(open_store(path), "a-crop", metric="euclidean")
     answers = search.nearest(search.stored(search.space.object_id[:4].tolist()), k=3)
     rows = sheet_rows(search.store, answers)
     assert [len(row.neighbors) for row in rows] == [3] * 4

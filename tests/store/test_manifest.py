@@ -16,6 +16,7 @@ from objectspace.errors import StoreError, StoreVersionError
 from objectspace.store import open_store, open_writer
 from objectspace.store.indexes import JointSpaceIndex, Recall, SpaceIndex
 from objectspace.store.manifest import Manifest, SpaceEntry, parse_manifest, read_manifest, write_manifest
+from objectspace.store.purity import LabelPurity
 
 RECIPE = Recipe("window", "yolo", "ab", "119", {"size": [320, 320]}, "float32", "0.1.0", 3, "own", 32)
 FILES = {
@@ -27,6 +28,7 @@ JOINT = joint_recipe(
     [JointPart("one", ("a",)), JointPart("other", ("b",), 2.0, 0.25)], {"a": RECIPE, "b": RECIPE}
 )
 INDEX = SpaceIndex("ivf-pq", "cosine", 300, {"probes": 20, "candidates": 10}, Recall(0.5, 0.25, 0.75, 200))
+PURITY = LabelPurity(0.5, 0.25, 0.375, 0.625, 12, 13).to_json()
 MANIFEST = Manifest(
     {"images": 2, "objects": 3, "spaces/a": 7},
     {"a": SpaceEntry(RECIPE, 9)},
@@ -34,6 +36,8 @@ MANIFEST = Manifest(
     files=FILES,
     joint_spaces={"both": JOINT},
     joint_indexes={"both": JointSpaceIndex(INDEX, JOINT.digest, {"a": INDEX, "b": None})},
+    default_space="both",
+    purities={"a": LabelPurity(0.5, 0.25, 0.375, 0.625, 12, 13)},
 )
 
 
@@ -103,6 +107,12 @@ def test_another_format_version(tmp_path):
         ({"joint_spaces": {}}, "it has an index of both, which is no joint space"),
         ({"joint_indexes": []}, "it has no joint_indexes"),
         ({"joint_indexes": {"both": {"parts": {}}}}, "the index of joint space both has no kind"),
+        ({"default_space": "none"}, "its default space 'none' is no space of it"),
+        ({"default_space": ["a"]}, "its default space .*is no space of it"),
+        ({"purities": []}, "it has no purities"),
+        ({"purities": {"a": []}}, "the purity of a space has no value"),
+        ({"purities": {"a": {**PURITY, "value": float("nan")}}}, "the purity of a space has no value"),
+        ({"purities": {"a": {**PURITY, "n": True}}}, "the purity of a space has no value"),
         ({"joint_indexes": {"both": []}}, "the index of joint space both has no kind"),
     ],
 )

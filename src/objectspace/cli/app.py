@@ -17,6 +17,7 @@ from objectspace.cli.audit import audit
 from objectspace.cli.check import check
 from objectspace.cli.compare import compare
 from objectspace.cli.context import context
+from objectspace.cli.default_space import default_space
 from objectspace.cli.demo import demo
 from objectspace.cli.erase import erase
 from objectspace.cli.exits import fail, with_options
@@ -72,6 +73,7 @@ app.command()(search)
 app.command()(sheet)
 app.command()(index_space)
 app.command()(join)
+app.command()(default_space)
 app.command()(measure)
 app.command()(compare)
 app.command()(audit)

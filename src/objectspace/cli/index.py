@@ -35,7 +35,7 @@ from objectspace.cli.options import (
     Scale,
     Windows,
 )
-from objectspace.cli.output import print_summary, progress_bars, warn
+from objectspace.cli.output import print_spaces, print_summary, progress_bars, warn
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
@@ -261,6 +261,7 @@ def index(
             MaskSpec,
             PromptSpec,
         )
+        from objectspace.store import open_store
 
         chosen = choose_device(device, precision)
         found = _find_images(photos, exclude or ())
@@ -292,13 +293,34 @@ def index(
             device=chosen,
             precision=precision.value,
         )
+        known_sources = _sources_of(store)
         loaded = read_files(job, found.images).load()
         with progress_bars({"photos": len(found.images)}, shown=not (quiet or as_json)) as advance:
             summary = run_index(found.images, store, loaded, progress=partial(advance, "photos"))
-    _check_usable(summary, store)
+    _check_usable(summary, store, annotated=annotated is not None)
+    info = open_store(store).info()
     print_summary(summary, store, as_json, passed_over=found.passed_over)
+    if not as_json:
+        print_spaces(info)
+    if len(info.sources) > 1 and len(known_sources) < 2:
+        found_by = ", ".join(f"{name} ({sum(labels.values())})" for name, labels in info.sources.items())
+        warn(
+            f"the store now holds objects of more than one finder, which search and measures mix: "
+            f"{found_by}; --source NAME takes one of them, another --store keeps them apart"
+        )
     if loaded.prompts is not None:
         _warn_of_words_not_found(loaded.prompts, store)
+
+
+def _sources_of(store: Path) -> list[str]:
+    """Return the names of what found the objects of a store; none where there is no store yet."""
+    from objectspace.errors import StoreError
+    from objectspace.store import open_store
+
+    try:
+        return list(open_store(store).info().sources)
+    except StoreError:
+        return []  # the job makes it, or says what is wrong
 
 
 def _find_images(paths: Sequence[Path], exclude: Sequence[str]) -> ImageSearch:
@@ -316,9 +338,17 @@ def _pools(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[
     return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
 
 
-def _check_usable(summary: IndexSummary, store: Path) -> None:
-    """Raise InputError, with the first reason, where a job could use none of its photos."""
+def _check_usable(summary: IndexSummary, store: Path, *, annotated: bool) -> None:
+    """Raise InputError, with the first reason, where a job could use none of its photos or annotations."""
     if not summary.nothing_usable:
+        # A photo of which no label line can be used is indexed, and holds nothing.
+        if annotated and summary.failures and not summary.objects and not summary.known:
+            path, reason = summary.failures[0]
+            problems = counted(len(summary.failures), "problem")
+            raise InputError(
+                f"no object was found: {problems}, the first {path}: {reason}; "
+                f"objectspace info {store} lists them"
+            )
         return
     path, reason = summary.failures[0]
     first = "" if summary.photos == 1 else f"; the first, {path}"

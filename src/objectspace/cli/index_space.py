@@ -27,7 +27,7 @@ def index_space(
     store: StorePath,
     space: Space = None,
     kind: KindOption = Kind.ivf_hnsw_sq,
-    metric: MetricOption = Metric.euclidean,
+    metric: MetricOption = Metric.cosine,
     as_json: Json = False,
 ) -> None:
     """Build the approximate index of a large space, for search --approximate, and measure its recall."""

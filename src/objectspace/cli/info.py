@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import LISTED, print_json, recall_text, shared_text
+from objectspace.cli.output import (
+    LISTED,
+    print_json,
+    print_sources,
+    print_spaces,
+    print_table,
+    recall_text,
+    shared_text,
+)
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
+    from objectspace.analyses.factor_columns import FactorColumn
     from objectspace.analyses.shared_vectors import SharedVectors
+    from objectspace.embeddings.spaces import Recipe
     from objectspace.store import Store, StoreInfo
 
 
 def info(store: StorePath, as_json: Json = False) -> None:
     """Show what a store holds: images, objects by label, spaces with their recipes, failures."""
+    from objectspace.analyses.factor_columns import describe_column
     from objectspace.store import open_store
 
     opened = open_store(store)
     held = opened.info()
     shared = _shared_in_windows(opened, held)
+    columns = opened.object_columns(opened.factor_names)
+    factors = [describe_column(name, column) for name, column in columns.items()]
     if as_json:
-        print_json(_info_json(held, shared))
+        print_json(_info_json(held, shared) | {"factors": [factor.to_json() for factor in factors]})
     else:
-        _print_info(store, held, shared)
+        _print_info(store, held, shared, factors)
 
 
 def _shared_in_windows(store: Store, held: StoreInfo) -> dict[str, SharedVectors]:
@@ -53,27 +66,27 @@ def _info_json(info: StoreInfo, shared: Mapping[str, SharedVectors]) -> dict[str
     return document
 
 
-def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors]) -> None:
+def _print_info(
+    store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors], factors: Sequence[FactorColumn]
+) -> None:
     """Print what a store holds, failures last."""
-    from objectspace.embeddings.joint import joint_parts
-
     typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")
     for name, count in list(info.labels.items())[:LISTED]:
         typer.echo(f"  {count:7d}  {name}")
     if len(info.labels) > LISTED:
         more = counted(len(info.labels) - LISTED, "more label")
         typer.echo(f"           and {more} (--json lists all)")
-    typer.echo("spaces" if info.spaces else "no spaces")
+    if factors:
+        rows = [[factor.name, factor.kind, factor.values, factor.unknown] for factor in factors]
+        print_table(["factor", "kind", "values", "unknown"], rows)
+    if len(info.sources) > 1:
+        print_sources(info)
+    print_spaces(info)
+    if info.spaces:
+        typer.echo("recipes, in short (--json has them whole)")
     for space in info.spaces:
-        typer.echo(f"  {space.name}: {space.problem or f'{space.count} x {space.dimension}'}")
-        recipe = {key: value for key, value in space.recipe.to_json().items() if value is not None}
-        for key, value in recipe.items():
-            plain = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
-            if key != "parts":
-                typer.echo(f"      {key:13s}  {plain}")
-        for part in joint_parts(space.recipe):
-            spaces = f"{', '.join(part.spaces)}; weight {part.weight:g}, {part.missing:g} where missing"
-            typer.echo(f"      {part.name:13s}  {spaces}")
+        problem = f": {space.problem}" if space.problem else ""
+        typer.echo(f"  {space.name}: {_recipe_text(space.recipe)}{problem}")
         if space.index is not None:
             typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
         if space.name in shared and shared[space.name].objects:
@@ -82,3 +95,23 @@ def _print_info(store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors
         typer.echo(counted(len(info.failures), "failure"))
         for failure in info.failures:
             typer.echo(f"  {failure.path}: {failure.reason}")
+
+
+def _recipe_text(recipe: Recipe) -> str:
+    """Return how vectors were made in a line; of a joint space, its parts."""
+    from objectspace.embeddings.joint import joint_parts
+
+    if parts := joint_parts(recipe):
+        spaces = [
+            f"{part.name} ({', '.join(part.spaces)}; weight {part.weight:g}, {part.missing:g} where missing)"
+            for part in parts
+        ]
+        return " and ".join(spaces)
+    told = [recipe.route, recipe.model, recipe.precision]
+    if recipe.window is not None:
+        told.append(f"{recipe.window} x {recipe.window} cells")
+    if recipe.crop is not None and "background" in recipe.crop:
+        told.append(f"background {recipe.crop['background']}")
+    if recipe.erasure is not None:
+        told.append("erased")
+    return ", ".join(told)

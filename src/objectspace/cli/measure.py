@@ -17,6 +17,7 @@ from objectspace.cli.options import (
     MetricOption,
     Neighbors,
     SelectionName,
+    Source,
     Space,
     StorePath,
 )
@@ -44,7 +45,14 @@ Factor = Annotated[
 ]
 Circular = Annotated[
     float | None,
-    typer.Option(metavar="PERIOD", help="the factor is an angle: 360, or 180 where half a turn is the same"),
+    typer.Option(
+        metavar="PERIOD",
+        help="the factor is an angle: 360, or 180 where half a turn is the same",
+        show_default="360 for numbers named yaw, azimuth or angle",
+    ),
+]
+Linear = Annotated[
+    bool, typer.Option("--linear", help="the factor's numbers are lengths, though it has an angle's name")
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 
@@ -54,9 +62,11 @@ def measure(
     factor: Factor,
     space: Space = None,
     circular: Circular = None,
+    linear: Linear = False,
     categorical: Categorical = False,
     group: Group = None,
     control: Control = None,
+    source: Source = None,
     k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
     selection: SelectionName = None,
@@ -64,28 +74,48 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure how much of a factor a space holds, with chance and 95 % intervals."""
+    import numpy as np
+
     from objectspace._version import __version__
+    from objectspace.analyses.factor_columns import angle_period
     from objectspace.analyses.factors import FactorSpec, measure_factor
     from objectspace.search import default_space
+    from objectspace.search.filters import of_source
     from objectspace.store import open_store
 
-    if circular is not None and categorical:
-        usage_error("a factor is --circular or --categorical, not both")
+    if (circular is not None) + linear + categorical > 1:
+        usage_error("a factor is --circular, --linear or --categorical, one of them")
     checked_figure(figure)
     opened = open_store(store)
     held = opened.space(space or default_space(opened))
-    if selection is not None:
-        import numpy as np
-
-        chosen = opened.selection(selection).object_ids
-        held = held.take(np.flatnonzero(np.isin(held.object_id, chosen)))
-    spec = FactorSpec(factor, circular, categorical, group, control)
     objects = opened.objects(held.object_id)
+    if selection is not None:
+        rows = np.flatnonzero(np.isin(held.object_id, opened.selection(selection).object_ids))
+        held, objects = held.take(rows), objects.take(rows)
+    if source is not None:
+        rows = np.flatnonzero(of_source(objects.source, source))
+        held, objects = held.take(rows), objects.take(rows)
+    by_name = None
+    if circular is None and not linear and not categorical and factor in objects.factors:
+        by_name = circular = angle_period(factor, objects.factors[factor])
+    spec = FactorSpec(factor, circular, categorical, group, control)
     warn_of_groups(objects, spec)
     measured = measure_factor(held, objects, spec, k=k, metric=metric.value)
     if as_json:
-        print_json({**measured.to_json(), "recipe": held.recipe.to_json(), "version": __version__})
+        print_json(
+            {
+                **measured.to_json(),
+                "period_by_name": by_name is not None,
+                "recipe": held.recipe.to_json(),
+                "version": __version__,
+            }
+        )
     else:
+        if by_name is not None:
+            typer.echo(
+                f"{factor} is taken as an angle of {by_name:g} degrees, by its name; --linear takes it as a "
+                "length, --circular 180 as one of half a turn"
+            )
         _print_measure(measured)
     if figure is not None:
         from objectspace.figures.factors import draw_factor

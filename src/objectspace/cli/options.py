@@ -173,11 +173,20 @@ Device = Annotated[
 # ------------------------------------------------------------------------------------- neighbors and measures
 
 Space = Annotated[
-    str | None, typer.Option("--space", metavar="SPACE", help="the space; by default the first crop space")
+    str | None,
+    typer.Option("--space", metavar="SPACE", help="the space; by default the store's default space"),
 ]
 MetricOption = Annotated[Metric, typer.Option("--metric", help="the distance")]
 Neighbors = Annotated[int, typer.Option("-k", help="how many neighbors", min=1)]
-Label = Annotated[str | None, typer.Option("--label", help="only objects of this label")]
+Label = Annotated[str | None, typer.Option("--label", help="only neighbors of this label")]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        metavar="NAME",
+        help="only objects of this finder (info lists them), a name or name@digest",
+    ),
+]
 ExcludeSameImage = Annotated[
     bool, typer.Option("--exclude-same-image", help="no neighbors from the target's photo")
 ]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from objectspace.report.claims import Judgment
     from objectspace.report.html_report import Report
     from objectspace.search import Answer
-    from objectspace.store import SpaceIndex, Store
+    from objectspace.store import SpaceIndex, Store, StoreInfo
 
 #: Labels and failures that are listed before the rest is only counted.
 LISTED = 20
@@ -84,6 +84,37 @@ def print_summary(
         warn(f"skipped {failure.path}: {failure.reason}")
     if len(summary.failures) > LISTED:
         warn(f"and {len(summary.failures) - LISTED} more, listed by: objectspace info {store}")
+
+
+def print_sources(info: StoreInfo) -> None:
+    """Print the objects of each source, and its most frequent labels."""
+    typer.echo("sources (search, measure and sheet take --source)")
+    for name, labels in info.sources.items():
+        first = ", ".join(f"{label} {count}" for label, count in list(labels.items())[:3])
+        more = f" and {counted(len(labels) - 3, 'more label')}" if len(labels) > 3 else ""
+        typer.echo(f"  {sum(labels.values()):7d}  {name}: {first}{more}")
+
+
+def print_spaces(info: StoreInfo) -> None:
+    """Print a line for each space: objects, dimensions, purity beside chance; and which is the default."""
+    if not info.spaces:
+        typer.echo("no spaces")
+        return
+    rows = [
+        [
+            f"{space.name} (default)" if space.name == info.default_space else space.name,
+            space.count,
+            space.dimension,
+            *(
+                ["-", "-"]
+                if space.purity is None
+                else map(number_text, (space.purity.value, space.purity.chance))
+            ),
+        ]
+        for space in info.spaces
+    ]
+    print_table(["space", "objects", "dimensions", "purity@5", "chance"], rows)
+    typer.echo("purity@5: labels of the five nearest of other photos, by cosine, of 2,000 objects at most")
 
 
 def shared_text(shared: SharedVectors) -> str:

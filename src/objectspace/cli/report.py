@@ -29,7 +29,10 @@ Orientation = Annotated[
         help="the column of the direction that an object faces; by default yaw, azimuth or angle",
     ),
 ]
-Period = Annotated[float, typer.Option(help="degrees of a full turn; 180 for things with two equal sides")]
+Circular = Annotated[
+    float,
+    typer.Option(metavar="PERIOD", help="degrees of a full turn; 180 for things with two equal sides"),
+]
 Style = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="the column of an object's style or sort; by default style or breed"),
@@ -42,7 +45,7 @@ def report(
     crop: Crop = None,
     window: Window = None,
     orientation: Orientation = None,
-    period: Period = 360.0,
+    circular: Circular = 360.0,
     style: Style = None,
     group: Group = None,
     device: Device = None,
@@ -52,9 +55,15 @@ def report(
     from objectspace.report.html_report import Choice, write_report
     from objectspace.store import open_store
 
-    choice = Choice(crop, window, orientation, period, style, group)
+    choice = Choice(crop, window, orientation, circular, style, group)
     made = write_report(open_store(store), out, choice, device=device or "cpu")
     if as_json:
         print_json(made.to_json())
     else:
         print_findings(made)
+        if made.choice.orientation is not None:
+            why = "by its name" if orientation is None else "as asked for"
+            typer.echo(
+                f"{made.choice.orientation} is taken as an angle of {made.choice.period:g} degrees, {why}; "
+                "--orientation and --circular take another"
+            )

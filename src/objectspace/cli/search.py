@@ -20,6 +20,7 @@ from objectspace.cli.options import (
     Metric,
     Neighbors,
     SelectionName,
+    Source,
     Space,
     StorePath,
     check_exclusion,
@@ -46,6 +47,12 @@ Point = Annotated[
     str | None,
     typer.Option(metavar="X,Y", help="a click on the photo, in pixels; the object there is searched for"),
 ]
+New = Annotated[
+    bool,
+    typer.Option(
+        "--new", help="the photo's pixels alone, also where a stored object lies at --point or --box"
+    ),
+]
 Texts = Annotated[
     list[str] | None,
     typer.Option(
@@ -59,7 +66,7 @@ Unlike = Annotated[
 ]
 QueryMetric = Annotated[
     Metric | None,
-    typer.Option("--metric", help="the distance", show_default="euclidean, for words cosine"),
+    typer.Option("--metric", help="the distance", show_default="cosine"),
 ]
 Within = Annotated[
     float | None,
@@ -79,6 +86,7 @@ class QueryOptions:
     image: Path | None
     box: tuple[float, float, float, float] | None
     point: tuple[float, float] | None
+    new: bool
     texts: list[str] | None
 
 
@@ -88,12 +96,14 @@ def search(
     image: ImagePath = None,
     box: Box = None,
     point: Point = None,
+    new: New = False,
     text: Texts = None,
     mean: Mean = False,
     unlike: Unlike = None,
     space: Space = None,
     k: Neighbors = 10,
     label: Label = None,
+    source: Source = None,
     metric: QueryMetric = None,
     exclude_same_image: ExcludeSameImage = False,
     exclude_same: ExcludeSame = None,
@@ -108,13 +118,13 @@ def search(
     from objectspace.search import SpaceSearch
     from objectspace.store import open_store
 
-    asked = _query_of(object_id, image, box, point, text, metric)
+    asked = _query_of(object_id, image, box, point, new, text, metric)
     check_exclusion(exclude_same_image, exclude_same)
     if within is not None and not (math.isfinite(within) and within >= 0):
         usage_error(f"--within is {within:g}, expected a distance of 0 or more")
     checked_figure(sheet)
     opened = open_store(store)
-    distance = metric or (Metric.cosine if text else Metric.euclidean)
+    distance = metric or Metric.cosine
     chosen = space or _default_space(opened, asked)
     ready = SpaceSearch(opened, chosen, metric=distance.value, approximate=approximate)
     queries = _queries(opened, ready, asked, device or "cpu")
@@ -126,6 +136,7 @@ def search(
         queries,
         k=k,
         label=label,
+        source=source,
         exclude_same_image=exclude_same_image,
         exclude_same=exclude_same,
         within=within,
@@ -140,6 +151,8 @@ def search(
     else:
         for answer in answers:
             _print_answer(answer)
+        if answers and answers[0].other_spaces:
+            typer.echo(_spaces_text(answers[0]))
     if sheet is not None:
         write_sheet(opened, answers, sheet)
 
@@ -149,6 +162,7 @@ def _query_of(
     image: Path | None,
     box: str | None,
     point: str | None,
+    new: bool,
     texts: list[str] | None,
     metric: Metric | None,
 ) -> QueryOptions:
@@ -158,6 +172,8 @@ def _query_of(
     for name, given in (("--box", box), ("--point", point)):
         if given is not None and image is None:
             usage_error(f"{name} needs --image FILE")
+    if new and image is None:
+        usage_error("--new needs --image FILE")
     if box is not None and point is not None:
         usage_error("give --box or --point, one of them")
     if texts is not None and metric is Metric.euclidean:
@@ -167,6 +183,7 @@ def _query_of(
         image,
         None if box is None else parsed_box(box),
         None if point is None else _parsed_point(point),
+        new,
         texts,
     )
 
@@ -175,10 +192,22 @@ def _default_space(store: Store, asked: QueryOptions) -> str:
     from objectspace.search import default_space
 
     if asked.texts is None:
-        return default_space(store, asked.object_ids[0] if asked.object_ids else None)
+        return default_space(store, _object_asked_for(store, asked))
     from objectspace.search.queries.texts import default_text_space
 
     return default_text_space(store)
+
+
+def _object_asked_for(store: Store, asked: QueryOptions) -> str | None:
+    """Return the id of the stored object that is searched for, the first of several, if any."""
+    if asked.object_ids:
+        return asked.object_ids[0]
+    if asked.image is None or asked.new or (asked.point is None and asked.box is None):
+        return None
+    from objectspace.search.queries.stored import objects_landed_on
+
+    landed = objects_landed_on(store, asked.image, point=asked.point, box=asked.box)
+    return str(landed.object_id[0]) if len(landed) else None
 
 
 def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str) -> Queries:
@@ -193,12 +222,12 @@ def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str)
     if asked.point is not None:
         from objectspace.search.queries.points import query_point
 
-        return query_point(store, asked.image, space, asked.point, device=device)
-    if asked.box is None and (stored := _stored_ids(store, space, asked.image)):
+        return query_point(store, asked.image, space, asked.point, new=asked.new, device=device)
+    if asked.box is None and not asked.new and (stored := _stored_ids(store, space, asked.image)):
         return ready.stored(stored)
     from objectspace.search.queries.images import query_image
 
-    return query_image(store, asked.image, space, box=asked.box, device=device)
+    return query_image(store, asked.image, space, box=asked.box, new=asked.new, device=device)
 
 
 def _stored_ids(store: Store, space: str, image: Path) -> list[str]:
@@ -243,6 +272,12 @@ def _print_answer(answer: Answer) -> None:
     print_table(header, rows)
 
 
+def _spaces_text(answer: Answer) -> str:
+    """Return which space answered, and which others could."""
+    default = ", the default" if answer.space == answer.default_space else ""
+    return f"searched in {answer.space}{default}; --space: {', '.join(answer.other_spaces)}"
+
+
 def _nothing_text(filters: SearchFilters) -> str:
     """Return ``no object of another clip within 3.2``."""
     column = "photo" if filters.exclude_same == "image" else filters.exclude_same
@@ -260,5 +295,7 @@ def _query_text(answer: Answer) -> str:
     if answer.stored:
         ids = answer.query.object_id.tolist()
         objects = [f"{text}, object {name}" for text, name in zip(objects, ids, strict=True)]
+        if (answer.point or answer.box) is not None:
+            objects.append("the stored object there; --new asks for the pixels alone")
     unlike = [f"unlike {label}" for label in answer.unlike.label.tolist()]
     return "; ".join([*(repr(text) for text in answer.texts), *objects, *unlike])

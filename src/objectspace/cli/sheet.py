@@ -10,16 +10,15 @@ import typer
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
     ExcludeSame,
-    ExcludeSameImage,
     Json,
     Label,
     Metric,
     MetricOption,
     Neighbors,
     SelectionName,
+    Source,
     Space,
     StorePath,
-    check_exclusion,
 )
 from objectspace.cli.output import checked_figure, print_json, write_sheet
 from objectspace.errors import QueryError, counted
@@ -31,6 +30,8 @@ Out = Annotated[
     Path, typer.Option(metavar="FILE", help="the picture: .png, .pdf or .svg", show_default=False)
 ]
 Rows = Annotated[int, typer.Option(help="how many targets", min=1)]
+TargetLabel = Annotated[str | None, typer.Option("--target-label", help="only targets of this label")]
+SameImage = Annotated[bool, typer.Option("--same-image", help="neighbors from the target's photo too")]
 
 
 def sheet(
@@ -39,39 +40,42 @@ def sheet(
     space: Space = None,
     rows: Rows = 12,
     k: Neighbors = 5,
+    target_label: TargetLabel = None,
     label: Label = None,
-    metric: MetricOption = Metric.euclidean,
-    exclude_same_image: ExcludeSameImage = False,
+    source: Source = None,
+    metric: MetricOption = Metric.cosine,
+    same_image: SameImage = False,
     exclude_same: ExcludeSame = None,
     selection: SelectionName = None,
     as_json: Json = False,
 ) -> None:
-    """Draw targets and their nearest neighbors as a grid: the paper's figures 2 and 5."""
-    from objectspace.search import SpaceSearch, choose_targets, default_space
+    """Draw targets and their nearest neighbors of other photos as a grid: the paper's figures 2 and 5."""
+    from objectspace.search import IMAGE, SpaceSearch, choose_targets, default_space
     from objectspace.store import open_store
 
-    check_exclusion(exclude_same_image, exclude_same)
-    if label is not None and selection is not None:
-        usage_error("give --label or --selection, one of them")
+    if target_label is not None and selection is not None:
+        usage_error("give --target-label or --selection, one of them")
+    if same_image and exclude_same == "image":
+        usage_error("give --same-image or --exclude-same image, one of them")
     checked_figure(out)
     opened = open_store(store)
     ready = SpaceSearch(opened, space or default_space(opened), metric=metric.value)
-    if label is not None:
-        ready.objects.labeled(label)  # raises for an unknown label, with a guess
+    if target_label is not None:
+        ready.objects.labeled(target_label)  # raises for an unknown label, with a guess
     if selection is None:
-        targets = choose_targets(ready, rows, label=label)
+        chosen = choose_targets(ready, rows, label=target_label, source=source)
     else:
-        targets = _chosen(ready, selection, rows)
-    answers = ready.nearest(
-        ready.stored(targets), k=k, exclude_same_image=exclude_same_image, exclude_same=exclude_same
-    )
+        chosen = _chosen(ready, selection, rows)
+    other = exclude_same or (None if same_image else IMAGE)
+    answers = ready.nearest(ready.stored(chosen), k=k, label=label, source=source, exclude_same=other)
     write_sheet(opened, answers, out)
     if as_json:
         print_json([answer.to_json() for answer in answers])
         return
     most = max(len(answer.neighbors) for answer in answers)
     each = f"{counted(most, 'neighbor')} each"
-    fewer = "" if most == k else ", as there are no more"
+    left = "" if same_image or exclude_same else " in other photos (--same-image takes the target's own too)"
+    fewer = "" if most == k else f", as there are no more{left}"
     at_most = "at most " if fewer else ""
     typer.echo(
         f"{out}: {counted(len(answers), 'target')} of space {ready.space.name}, {at_most}{each}{fewer}"

@@ -19,7 +19,7 @@ from objectspace.objects.boxes import letterbox_frame, stretch_frame
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
 from objectspace.search import Answer, default_space
-from objectspace.search.queries.points import object_at
+from objectspace.search.queries.stored import object_at
 from objectspace.store import ImageRow
 
 #: The longer side of a photo as it is sent to the page, in pixels.

@@ -97,11 +97,12 @@ def export_store(
     space: only the objects and vectors of this space. Without it all objects, with the vectors of all their
         spaces; formats that hold one space take the one that searches take by default.
     selection: only the objects of this named selection of the store
-    Images are named by their paths, not copied; thumbnails are. In memory are a few numbers for each object
+    A file that is there is replaced, as figures are; a folder never is. Images are named by their paths, not
+    copied; thumbnails are. In memory are a few numbers for each object
     and one block of objects; atlas holds the vectors, too.
 
-    Raises InputError for an unknown format, a path that exists or cannot be written and a store without
-    objects, QueryError for an unknown space.
+    Raises InputError for an unknown format, a folder that exists, a path that cannot be written and a store
+    without objects, QueryError for an unknown space.
 
     >>> osp.export_store(store, "photos.npz", "npz").objects
     39
@@ -111,7 +112,7 @@ def export_store(
     chosen, out = FORMATS[format], Path(path)
     if not out.name.endswith(chosen.suffix):
         raise InputError(f"{out} does not end in {chosen.suffix}, which readers of {format} expect")
-    with atomic_path(out) as temporary:
+    with atomic_path(out, replace=out.is_file()) as temporary:
         exported = select(store, space, vectors=chosen.vectors, named=selection)
         notes = chosen.writer(format)(exported, temporary)
     return Exported(

@@ -16,6 +16,7 @@ from objectspace.images import check_thumbnail
 from objectspace.objects.masks import object_runs
 from objectspace.objects.records import Objects
 from objectspace.search import default_space
+from objectspace.search.choices import first_spaces
 from objectspace.store import ImageRow, SpaceInfo, Store
 
 #: Objects and images that are read at once: 38 MB of the longest vectors of the paper (9216 numbers).
@@ -158,7 +159,9 @@ def select(store: Store, space: str | None, *, vectors: str, named: str | None =
     if not len(store):
         raise InputError(f"{store.path} holds no objects yet; index photos first")
     if space is None and vectors == "one":
-        space = default_space(store)
+        plain = [name for name in first_spaces(store) if store.recipe(name).route != JOINT]
+        default = default_space(store)
+        space = plain[0] if plain and store.recipe(default).route == JOINT else default
     known = store.info().spaces
     if space is None:
         stored = [info for info in known if info.recipe.route != JOINT]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import os
 import stat
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import PIL.Image
 
 from objectspace.errors import InputError
+from objectspace.files import guess_path
 from objectspace.images.decoding import readable_formats
 
 #: Suffixes of formats that are not read. A folder's files of these are reported, as their owner expects
@@ -131,10 +131,4 @@ def _pictures_in(folder: Path, exclude: Sequence[str]) -> Iterator[tuple[Path, b
 
 
 def _missing(path: Path) -> str:
-    try:
-        beside = [entry.name for entry in path.parent.iterdir()]
-    except (OSError, ValueError):
-        return f"{path}: there is no such file or folder"
-    near = difflib.get_close_matches(path.name, beside, n=3)
-    hint = f"; did you mean {' or '.join(str(path.with_name(name)) for name in near)}?" if near else ""
-    return f"{path}: there is no such file or folder{hint}"
+    return f"{path}: there is no such file or folder{guess_path(path)}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from objectspace._version import __version__
 from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError, RecipeError
+from objectspace.jobs.default_space import settle_default
 from objectspace.objects.records import no_objects
 from objectspace.store import Batch, Store, open_store, open_writer
 
@@ -48,6 +49,7 @@ def add_embeddings(path: Path | str, space: str, object_ids: Any, vectors: Any, 
         known = _known(store, space, rows) if space in store.space_names else 0
         writer.commit(batch)
         writer.finish()
+        settle_default(writer)
     return len(ids) - known
 
 

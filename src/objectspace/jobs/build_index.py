@@ -43,7 +43,7 @@ _CODE = 16
 
 
 def index_space(
-    path: Path | str, space: str, *, kind: str = "ivf-hnsw-sq", metric: str = "euclidean"
+    path: Path | str, space: str, *, kind: str = "ivf-hnsw-sq", metric: str = "cosine"
 ) -> SpaceIndex:
     """Build the approximate index of a space, measure its recall, and keep both in the store at ``path``.
 

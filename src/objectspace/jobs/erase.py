@@ -21,6 +21,7 @@ from objectspace.embeddings.spaces import Recipe, Space, SpaceRows
 from objectspace.errors import InputError, RecipeError
 from objectspace.files import content_id
 from objectspace.jobs.add_embeddings import EXTERNAL
+from objectspace.jobs.default_space import settle_default
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store import Batch, Store, open_store, open_writer
 from objectspace.store.store_records import check_space_name
@@ -198,6 +199,7 @@ def _write(store: Store, space: Space, origin: str) -> None:
     with open_writer(store.path) as writer:
         writer.commit(batch)
         writer.finish()
+        settle_default(writer)
 
 
 def _purities(objects: Objects, before: Space, after: Space, seed: int) -> tuple[Estimate, Estimate] | None:

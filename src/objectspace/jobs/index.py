@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+from objectspace.errors import InputError, check_type
+from objectspace.images import find_images
 from objectspace.jobs.commits import CommitBuffer, IndexSummary, Progress
+from objectspace.jobs.default_space import settle_default
 from objectspace.jobs.join import declare_both
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.job import Job
@@ -19,39 +24,54 @@ logger = logging.getLogger("objectspace")
 
 
 def index(
-    images: Sequence[Path],
+    images: Sequence[Path | str] | Path | str,
     store: Path | str,
-    job: Job | LoadedJob,
+    job: Job | LoadedJob | None = None,
     *,
     progress: Progress = lambda *_: None,
+    **options: Any,
 ) -> IndexSummary:
     """Find and embed the objects of images and keep them in the store, which is made if there is none.
 
-    job: a specification, or what it loads, where networks are to be loaded once for several stores
+    images: files; or one file or folder, whose images are found
+    job: a specification, or what it loads, where networks are to be loaded once for several stores; or in its
+        place the options of one, such as ``detector="yolov3", encoder="resnet50"``
     progress: called as ``progress(images, objects)`` after each image with what has come since the last call
 
     Images that this job has finished are skipped. One that cannot be read, or for which a network gives NaN
     or infinity, is kept with its reason in the store's failures until it can be used, and the job goes on. An
     image that was moved is known by its content, and the store gets its new path. Where both routes ran,
-    the joint space of both is declared at the end.
+    the joint space of both is declared at the end; the purity of labels in each space is measured, and the
+    default space is fixed where the store has none.
 
-    Raises StoreBusyError, RecipeError (a space of that name has another recipe), StoreError, ModelError,
-    InputError.
+    Raises InputError for an argument of another type, StoreBusyError, RecipeError (a space of that name has
+    another recipe), StoreError, ModelError.
 
     >>> job = osp.Job(detector="demo", encoder="demo")
     >>> osp.index(photos, "found.osp", job).indexed
     12
     >>> osp.index(photos, "found.osp", job).known
     12
+    >>> osp.index("world/images", "found.osp", detector="demo", encoder="demo").known
+    12
     """
+    check_type("store", store, (str, os.PathLike), "the path of a store")
+    paths = _paths(images)
+    if job is None:
+        job = Job(**options)
+    elif options:
+        raise InputError(
+            f"{next(iter(options))}= is an option of a job, and job= is given; give it to the Job"
+        )
+    check_type("job", job, (Job, LoadedJob), "a Job")
     started = time.monotonic()
-    loaded = job.load(images) if isinstance(job, Job) else job
+    loaded = job.load(paths) if isinstance(job, Job) else job
     with open_writer(store) as writer:
         writer.check_recipes(loaded.recipes())
-        logger.info("indexing %d images into %s", len(images), store)
+        logger.info("indexing %d images into %s", len(paths), store)
         buffer = CommitBuffer(loaded, writer, progress)
         try:
-            with closing(run(images, loaded, buffer.finished.has)) as outcomes:
+            with closing(run(paths, loaded, buffer.finished.has)) as outcomes:
                 for outcome in outcomes:
                     buffer.add(outcome)
         finally:
@@ -60,6 +80,17 @@ def index(
         buffer.finish()
         writer.finish()
         declare_both(writer, loaded)
-    summary = buffer.summary(len(images), time.monotonic() - started)
+        settle_default(writer)
+    summary = buffer.summary(len(paths), time.monotonic() - started)
     logger.info("%s", summary)
     return summary
+
+
+def _paths(images: Sequence[Path | str] | Path | str) -> list[Path]:
+    """Return the images of one file or folder, or of files. Raises InputError for what is no path."""
+    if isinstance(images, str | os.PathLike):
+        return find_images([Path(images)])
+    check_type("images", images, Sequence, "paths of images, or a folder of them")
+    for image in images:
+        check_type("images", image, (str, os.PathLike), "paths of images, or a folder of them")
+    return [Path(image) for image in images]

@@ -12,6 +12,7 @@ import numpy as np
 from objectspace.embeddings.joint import BOTH, JOINT, JointPart, joint_parts, joint_recipe
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError
+from objectspace.jobs.default_space import settle_default
 from objectspace.neighbors.distances import inverses, squared_lengths
 from objectspace.store import Store, Writer, open_store, open_writer
 
@@ -56,6 +57,7 @@ def join_spaces(
         names = _part_names(store, parts, spaces)
         recipe = _recipe(store, [(names[part], spaces[part], given.get(part, 1.0)) for part in parts])
         writer.declare_joint(name, recipe)
+        settle_default(writer)
     return recipe
 
 

@@ -39,6 +39,10 @@ _SPECS: Mapping[str, tuple[type, ...]] = {
 }
 
 
+# What no part of a job is, as it can do nothing.
+_PLAIN_TYPES = (bool, int, float, bytes, list, tuple, dict, set)
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Job(JobOptions):
     """A specification of a job: its parts by name, and the options of :class:`JobOptions`.
@@ -50,9 +54,9 @@ class Job(JobOptions):
         ``"yolov3"``, is a specification too
     encoder: embeds crops; None for no crop space; a name will do
     encoder_map: reads whole images, its map gives the vectors instead of the detector's; a name will do
-    annotations: where the objects are looked up instead of being detected
+    annotations: where the objects are looked up instead of being detected; a path is one of YOLO's labels
     prompts: the words that name the objects, instead of the detector; a text will do
-    factors: columns that are known of each image
+    factors: columns that are known of each image; a path is that of a table
     device, precision: of the networks that the job loads
 
     Raises InputError where nothing finds or nothing embeds the objects, and for options out of range.
@@ -62,17 +66,24 @@ class Job(JobOptions):
     True
     """
 
-    detector: DetectorSpec | Detector | str | None = None
-    encoder: EncoderSpec | Encoder | str | None = None
-    encoder_map: EncoderSpec | MapSource | str | None = None
-    annotations: AnnotationSpec | MaskSpec | AnnotationReader | None = None
+    detector: DetectorSpec | Detector | Path | str | None = None
+    encoder: EncoderSpec | Encoder | Path | str | None = None
+    encoder_map: EncoderSpec | MapSource | Path | str | None = None
+    annotations: AnnotationSpec | MaskSpec | AnnotationReader | Path | str | None = None
     prompts: PromptSpec | Prompter | str | None = None
-    factors: FactorTableSpec | FactorTable | None = None
+    factors: FactorTableSpec | FactorTable | Path | str | None = None
     device: str = "cpu"
     precision: str = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for part in _SPECS:
+            if isinstance(value := getattr(self, part), _PLAIN_TYPES):
+                kinds = " or ".join(kind.__name__ for kind in _SPECS[part])
+                raise InputError(
+                    f"{part} is {value!r} of type {type(value).__name__}, expected a name, a path, a {kinds} "
+                    "or an object that does the same"
+                )
         if self.detector is None and self.annotations is None and self.prompts is None:
             raise InputError("nothing finds the objects; give a detector, words or annotations")
         if self.annotations is not None and self.prompts is not None:
@@ -90,11 +101,15 @@ class Job(JobOptions):
         Raises AnnotationError and InputError for files that cannot be used.
         """
         factors, annotations = self.factors, self.annotations
+        if isinstance(annotations, str | os.PathLike):
+            annotations = AnnotationSpec(annotations)
+        if isinstance(factors, str | os.PathLike):
+            factors = FactorTableSpec(None, Path(factors))
         if isinstance(factors, FactorTableSpec):
             factors = factors.read(images)
         if isinstance(annotations, MaskSpec):
             annotations = annotations.read(factors)
-        elif factors is not None and LABEL in factors.columns and isinstance(self.factors, FactorTableSpec):
+        elif factors is not None and LABEL in factors.columns and not isinstance(self.factors, FactorTable):
             raise InputError(f"factors: column {LABEL!r} names the objects of mask images only; rename it")
         if isinstance(annotations, AnnotationSpec):
             annotations = annotations.read()
@@ -110,8 +125,8 @@ class Job(JobOptions):
         detector = _loaded(self.detector, DetectorSpec, lambda spec: spec.load(*where))
         encoder = _loaded(self.encoder, EncoderSpec, lambda spec: spec.load(*where))
         encoder_map = _loaded(self.encoder_map, EncoderSpec, lambda spec: spec.load_map(*where))
-        assert not isinstance(ready.annotations, AnnotationSpec | MaskSpec)
-        assert not isinstance(ready.factors, FactorTableSpec)
+        assert not isinstance(ready.annotations, AnnotationSpec | MaskSpec | Path | str)
+        assert not isinstance(ready.factors, FactorTableSpec | Path | str)
         return LoadedJob(
             detector=detector,
             encoder=encoder,
@@ -153,8 +168,8 @@ class Job(JobOptions):
 
 def _loaded(part: Any, kind: type, load: Callable[[Any], Any]) -> Any:
     """Return what a name or a specification loads to, and an object as it is."""
-    if isinstance(part, str):
-        return load(kind(part))
+    if isinstance(part, str | os.PathLike):
+        return load(kind(os.fspath(part)))
     return load(part) if isinstance(part, kind) else part
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.analyses.factor_columns import ANGLES
 from objectspace.analyses.grid_positions import grid_positions
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.projection import Projection, project
@@ -43,7 +44,7 @@ Value = TypeVar("Value")
 logger = logging.getLogger("objectspace")
 
 #: Patterns of the default columns of orientation and of style, the first that matches a column of the store.
-ORIENTATIONS = ("yaw", "azimuth", "angle")
+ORIENTATIONS = ANGLES
 STYLES = ("style", "breed", "colou?r")
 
 #: Photos whose windows are zeroed.

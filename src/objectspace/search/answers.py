@@ -33,7 +33,8 @@ class Queries:
     texts: (m) words that the vectors were made of, none where they were made of objects
     rows: (n) which of the objects (or texts) each vector was made of; None where it is one each
     unlike: stored objects that every vector was moved away from; None where it was not
-    point: the point of the image that the query was made at, x, y in its pixels; None for other queries
+    point, box: where in the image the query was made, x, y or x1, y1, x2, y2 in its pixels; None for others.
+        Where ``stored``, it is a stored object that lies there
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> queries = search.stored(osp.choose_targets(search, 2))
@@ -50,6 +51,7 @@ class Queries:
     rows: tuple[tuple[int, ...], ...] | None = None
     unlike: Objects | None = None
     point: tuple[float, float] | None = None
+    box: tuple[float, float, float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -106,16 +108,17 @@ class Answer:
     query_images: the paths of their images; query_image: the first of them, empty for a text
     stored: whether the objects are in the store; query_thumbnails: their JPEGs where they are not
     texts: the words searched for; unlike: the objects that the neighbors are to be unlike, mostly none
-    point: the point of the image that the query was made at, x, y in its pixels
+    point, box: where in the image the query was made, as in :class:`Queries`
     neighbors: (k) objects, ``images`` the paths of their images, ``distance`` (k,) float64
     approximate: the index that proposed them, None where they are the true ones
     filters: which neighbors were asked for
     parts: in a joint space, how much of each similarity came from which part; otherwise None
+    other_spaces: the other spaces of the store; default_space: that which is searched where none is named
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> (answer,) = search.nearest(search.stored(osp.choose_targets(search, 1)), k=3)
     >>> len(answer.neighbors), answer.metric, answer.approximate
-    (3, 'euclidean', None)
+    (3, 'cosine', None)
     """
 
     space: str
@@ -131,9 +134,12 @@ class Answer:
     unlike: Objects = field(default_factory=no_objects)
     unlike_images: tuple[str, ...] = ()
     point: tuple[float, float] | None = None
+    box: tuple[float, float, float, float] | None = None
     approximate: Approximation | None = None
     filters: SearchFilters = field(default_factory=SearchFilters)
     parts: AnswerParts | None = None
+    other_spaces: tuple[str, ...] = ()
+    default_space: str | None = None
 
     def __repr__(self) -> str:
         query = " · ".join(self.texts or map(str, self.query.label))
@@ -151,6 +157,8 @@ class Answer:
         return {
             "space": self.space,
             "metric": self.metric,
+            "default_space": self.default_space,
+            "other_spaces": list(self.other_spaces),
             **({} if self.approximate is None else {"approximate": self.approximate.to_json()}),
             **self.filters.to_json(),
             "query": self._query_json(),
@@ -179,8 +187,9 @@ class Answer:
             query["unlike"] = [
                 _row_json(self.unlike, row, image) for row, image in enumerate(self.unlike_images)
             ]
-        if self.point is not None:
-            query["point"] = list(self.point)
+        for name, place in (("point", self.point), ("box", self.box)):
+            if place is not None:
+                query |= {name: list(place), "stored": self.stored}
         return query
 
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from objectspace.embeddings.joint import JOINT
 from objectspace.errors import QueryError
+from objectspace.search.filters import of_source
+from objectspace.search.space_objects import spaces_of
 from objectspace.search.space_search import SpaceSearch
 from objectspace.store import Store
 
 
 def default_space(store: Store, object_id: str | None = None) -> str:
-    """Return the space to search where none is named: the first crop space, else the first by name.
+    """Return the space to search where none is named: the store's default, else the first crop space.
 
-    Joint spaces come last. A space from which something was erased must be named. With ``object_id`` only
-    spaces that hold that object count. Raises QueryError where there is none.
+    Without either it is the first by name, joint spaces last. A space from which something was erased must be
+    named, or made the default. With ``object_id`` only spaces that hold that object count. Raises QueryError
+    where there is none.
     """
-    recipes = {name: store.recipe(name) for name in store.space_names}
-    whole = [name for name in recipes if recipes[name].erasure is None]
-    spaces = sorted(
-        whole, key=lambda name: (recipes[name].route != "crop", recipes[name].route == JOINT, name)
-    )
+    spaces = first_spaces(store)
+    if store.default_space is not None:
+        spaces = list(dict.fromkeys([store.default_space, *spaces]))
+    held = spaces if object_id is None else spaces_of(store, object_id)
     for space in spaces:
-        if object_id is None or store.stored_space(space).vectors.rows([object_id])[0] >= 0:
+        if space in held:
             return space
     if object_id is not None and spaces:
         store.objects([object_id])  # raises for an unknown id
@@ -28,18 +30,31 @@ def default_space(store: Store, object_id: str | None = None) -> str:
     raise QueryError(f"no space in {store.path} yet; index photos first")
 
 
-def choose_targets(search: SpaceSearch, count: int, *, label: str | None = None) -> list[str]:
+def first_spaces(store: Store) -> list[str]:
+    """Return the spaces from which nothing was erased: crops first, joint ones last, by name."""
+    recipes = {name: store.recipe(name) for name in store.space_names}
+    whole = [name for name in recipes if recipes[name].erasure is None]
+    return sorted(whole, key=lambda name: (recipes[name].route != "crop", recipes[name].route == JOINT, name))
+
+
+def choose_targets(
+    search: SpaceSearch, count: int, *, label: str | None = None, source: str | None = None
+) -> list[str]:
     """Return ids of ``count`` objects for a sheet, a label after another, the most frequent first.
 
-    Within a label objects come in the order of their ids, which are hashes: a fixed but arbitrary choice.
+    ``label`` and ``source`` (a finder) keep only objects of these. Within a label
+    objects come in the order of their ids, which are hashes: a fixed but arbitrary choice.
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> store.objects(osp.choose_targets(search, 3)).label.tolist()
     ['person', 'potted plant', 'chair']
     """
     by_label: dict[str, list[str]] = {}
-    ids = search.space.object_id
-    for name, object_id in sorted(zip(search.objects.column("label").tolist(), ids.tolist(), strict=True)):
+    ids, labels = search.space.object_id, search.objects.column("label")
+    if source is not None:
+        mask = of_source(search.objects.column("source"), source)
+        ids, labels = ids[mask], labels[mask]
+    for name, object_id in sorted(zip(labels.tolist(), ids.tolist(), strict=True)):
         if label is None or name == label:
             by_label.setdefault(name, []).append(object_id)
     queues = sorted(by_label.values(), key=len, reverse=True)

@@ -21,7 +21,7 @@ class SearchFilters:
     """Filters on the neighbors of a query.
 
     k: at most so many, nearest first
-    label: only objects of this label
+    label: only objects of this label; source: only those of this finder
     exclude_same: none that shares the query's value of this column: ``image`` or a factor, such as a clip
     within: none that is farther away, in the metric of the search
     selection: only objects of this named selection of the store
@@ -36,6 +36,7 @@ class SearchFilters:
     label: str | None = None
     exclude_same: str | None = None
     within: float | None = None
+    source: str | None = None
     selection: str | None = None
 
     def __post_init__(self) -> None:
@@ -45,10 +46,11 @@ class SearchFilters:
             raise QueryError(f"within is {self.within:g}, expected a distance of 0 or more")
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values: those of the last three that were given."""
+        """Return plain JSON values: those of the last four that were given."""
         given = {
             "exclude_same": self.exclude_same,
             "within": self.within,
+            "source": self.source,
             "selection": self.selection,
         }
         return {name: value for name, value in given.items() if value is not None}
@@ -70,6 +72,22 @@ def value_groups(column: NDArray[Any]) -> NDArray[np.int64]:
     groups = len(column) + np.arange(len(column))
     groups[known] = np.unique(column[known], return_inverse=True)[1]
     return groups
+
+
+def of_source(column: NDArray[Any], source: str) -> NDArray[np.bool_]:
+    """Return which objects (n,) are of a finder, by their sources: ``name@digest``, or ``name`` alone.
+
+    Raises QueryError where none is, naming the sources.
+
+    >>> of_source(np.array(["yolo@1f", "yolov3-tiny@0a"]), "yolo")
+    array([ True, False])
+    """
+    texts = column.astype(str)
+    mask: NDArray[np.bool_] = (texts == source) | np.char.startswith(texts, f"{source}@")
+    if not mask.any():
+        known = sorted(set(texts.tolist()))
+        raise QueryError(f"no object is of source {source!r}, expected one of {', '.join(known)}")
+    return mask
 
 
 def common_value(column: NDArray[Any]) -> Any:

@@ -32,7 +32,7 @@ class SpaceObjects:
         rows = self._space.vectors.rows(unknown)
         if (rows < 0).any():
             missing = unknown[int(np.flatnonzero(rows < 0)[0])]
-            raise QueryError(f"object {missing} has no vector in space {self._space.name}")
+            raise QueryError(no_vector_text(self._store, missing, self._space.name))
         self._rows.update(zip(unknown, rows.tolist(), strict=True))
         return np.array([self._rows[name] for name in names], np.int64)
 
@@ -69,3 +69,15 @@ class SpaceObjects:
     def images(self, objects: Objects) -> tuple[str, ...]:
         """Return the path of each object's image."""
         return tuple(image.path for image in self._store.images_of(objects))
+
+
+def spaces_of(store: Store, object_id: str) -> list[str]:
+    """Return the names of the spaces that hold a vector of an object; none for an unknown id."""
+    return [name for name in store.space_names if store.stored_space(name).vectors.rows([object_id])[0] >= 0]
+
+
+def no_vector_text(store: Store, object_id: str, space: str) -> str:
+    """Return that an object has no vector in a space, and the spaces in which it has one."""
+    where = spaces_of(store, object_id)
+    there = f"; search in {', '.join(where)}" if where else ""
+    return f"object {object_id} has no vector in space {space}{there}"

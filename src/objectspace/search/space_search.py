@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError
+from objectspace.errors import QueryError, check_type
 from objectspace.neighbors import (
     METRICS,
     NO_NEIGHBOR,
@@ -25,7 +25,14 @@ from objectspace.objects.records import no_objects
 from objectspace.search.answers import Answer, AnswerParts, Approximation, Queries
 from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
-from objectspace.search.filters import IMAGE, SearchFilters, common_value, shared_values, value_groups
+from objectspace.search.filters import (
+    IMAGE,
+    SearchFilters,
+    common_value,
+    of_source,
+    shared_values,
+    value_groups,
+)
 from objectspace.search.space_objects import SpaceObjects
 from objectspace.store import Store, StoredJointVectors, StoredSpace
 
@@ -78,6 +85,8 @@ class _Hits:
 class SpaceSearch:
     """Search one space of a store; every answer is exact unless ``approximate``.
 
+    The metric is cosine by default, which is purer in every space that was measured (docs/search.md).
+
     Opening it reads the vectors and the ids of the space; vectors of more than IN_MEMORY bytes stay on disk,
     with the same answers. With ``approximate`` nothing is read before a search: the space's index proposes
     the neighbors, their distances are still the true ones, and each answer has the recall. What is known of
@@ -92,8 +101,10 @@ class SpaceSearch:
     """
 
     def __init__(
-        self, store: Store, space: str, *, metric: str = "euclidean", approximate: bool = False
+        self, store: Store, space: str, *, metric: str = "cosine", approximate: bool = False
     ) -> None:
+        check_type("store", store, Store, "a Store; open it with open_store")
+        check_type("space", space, str, "the name of a space")
         if metric not in METRICS:
             raise QueryError(f"metric {metric!r} is not known, expected {' or '.join(METRICS)}")
         self.store, self.metric = store, metric
@@ -122,8 +133,9 @@ class SpaceSearch:
             f"SpaceSearch({self.space.name!r}, {len(self)} x {self.space.dimension}, {self.metric}, {kind})"
         )
 
-    def stored(self, object_ids: Sequence[str]) -> Queries:
-        """Return objects of the space as queries. Raises QueryError for an id that is not in it."""
+    def stored(self, object_ids: Sequence[str] | str) -> Queries:
+        """Return objects of the space as queries, one or several. Raises QueryError for an id not in it."""
+        object_ids = [object_ids] if isinstance(object_ids, str) else object_ids
         rows = self.objects.rows_of(object_ids)
         objects = self.objects.take(rows)
         return Queries(objects, self.space.vectors[rows], self.objects.images(objects), stored=True)
@@ -145,7 +157,7 @@ class SpaceSearch:
         vector = self._directed(queries.vectors).mean(axis=0, keepdims=True)
         return replace(queries, vectors=vector.astype(np.float32), rows=rows)
 
-    def unlike(self, queries: Queries, object_ids: Sequence[str]) -> Queries:
+    def unlike(self, queries: Queries, object_ids: Sequence[str] | str) -> Queries:
         """Return the queries moved away from stored objects, which are no answers themselves.
 
         With a the query and b the mean of the objects to be unlike (for cosine: of their vectors of length
@@ -160,6 +172,7 @@ class SpaceSearch:
         """
         if queries.texts:
             raise QueryError("unlike moves the query of an object, not of a text; say it in the text itself")
+        object_ids = [object_ids] if isinstance(object_ids, str) else object_ids
         rows = self.objects.rows_of(object_ids)
         if both := set(object_ids) & set(queries.objects.object_id.tolist()):
             raise QueryError(f"object {min(both)} is to be like and unlike; name it once")
@@ -181,6 +194,7 @@ class SpaceSearch:
         *,
         k: int = 10,
         label: str | None = None,
+        source: str | None = None,
         exclude_same_image: bool = False,
         exclude_same: str | None = None,
         within: float | None = None,
@@ -189,8 +203,8 @@ class SpaceSearch:
         """Return the k nearest objects of each query, or as many as are left; equal distances by object id.
 
         A stored object is never its own neighbor, nor that of a query that it is a part of.
-        ``label`` keeps only answers of that label; ``within`` only those at most that far; ``selection`` only
-        those of a named selection of the store.
+        ``label`` keeps only answers of that label, ``source`` of that finder (``name@digest``, or ``name``
+        alone), ``selection`` of that named selection of the store, ``within`` only those at most that far.
 
         ``exclude_same`` names a factor, such as a clip or a burst: no neighbor shares the query's value of
         it. ``exclude_same="image"`` leaves the objects of the query's own images out, and
@@ -203,7 +217,9 @@ class SpaceSearch:
         """
         if exclude_same_image and exclude_same not in (None, IMAGE):
             raise QueryError(f"give exclude_same_image or exclude_same={exclude_same!r}, one of them")
-        filters = SearchFilters(k, label, IMAGE if exclude_same_image else exclude_same, within, selection)
+        check_type("queries", queries, Queries, "Queries, such as stored(object_ids) gives")
+        other = IMAGE if exclude_same_image else exclude_same
+        filters = SearchFilters(k, label, other, within, source, selection)
         if queries.texts and self.metric != "cosine":
             raise QueryError(
                 f"a text is compared with images by cosine, not by {self.metric}: only directions agree"
@@ -212,6 +228,9 @@ class SpaceSearch:
         if selection is not None:
             held = np.isin(self.space.object_id, self.store.selection(selection).object_ids)
             allowed = held if allowed is None else allowed & held
+        if source is not None:
+            found = of_source(self.objects.column("source"), source)
+            allowed = found if allowed is None else allowed & found
         excluded = None if filters.exclude_same is None else self._excluded(queries, filters.exclude_same)
         if queries.rows is None and queries.unlike is None:
             hits = self._hits_of_each(queries, filters, allowed, excluded)
@@ -220,6 +239,12 @@ class SpaceSearch:
                 self._hits_of_one(queries, row, filters, allowed, excluded) for row in range(len(queries))
             ]
         return self._answers(queries, filters, [_near_enough(one, filters) for one in hits])
+
+    def nearest_rows(self, queries: Queries, *, k: int, exclude_same: str) -> list[NDArray[np.int64]]:
+        """Return rows of the space alone, as :meth:`nearest`, of queries that are an object each."""
+        filters = SearchFilters(k, exclude_same=exclude_same)
+        hits = self._hits_of_each(queries, filters, None, self._excluded(queries, exclude_same))
+        return [_near_enough(one, filters).rows for one in hits]
 
     def _hits_of_each(
         self,
@@ -314,9 +339,12 @@ class SpaceSearch:
                     unlike=unlike,
                     unlike_images=unlike_images,
                     point=queries.point,
+                    box=queries.box,
                     approximate=self.approximate,
                     filters=filters,
                     parts=self._parts(queries, number, one.rows),
+                    other_spaces=tuple(name for name in self.store.space_names if name != self.space.name),
+                    default_space=self.store.default_space,
                 )
             )
         return answers

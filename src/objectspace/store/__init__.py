@@ -18,6 +18,7 @@ from __future__ import annotations
 from objectspace.embeddings.spaces import SpaceRows
 from objectspace.images import Failure
 from objectspace.store.indexes import Recall, SpaceIndex
+from objectspace.store.purity import LabelPurity
 from objectspace.store.reader import Store, open_store
 from objectspace.store.selections import NamedSelection
 from objectspace.store.store_records import (
@@ -34,6 +35,7 @@ __all__ = [
     "Batch",
     "Failure",
     "ImageRow",
+    "LabelPurity",
     "NamedSelection",
     "Recall",
     "SpaceIndex",

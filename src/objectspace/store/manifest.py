@@ -18,8 +18,9 @@ from objectspace._version import __version__
 from objectspace.embeddings.joint import joint_parts, part_recipes
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, StoreError, StoreVersionError
-from objectspace.files import flush_to_disk, open_regular
+from objectspace.files import flush_to_disk, guess_path, open_regular
 from objectspace.store.indexes import JointSpaceIndex, SpaceIndex
+from objectspace.store.purity import LabelPurity
 from objectspace.store.store_records import check_space_name
 
 MANIFEST = "manifest.json"
@@ -61,6 +62,8 @@ class Manifest:
     files: table -> the files of its version -> the first 16 hex digits of each one's sha256
     joint_spaces: joint space -> recipe; it has no table, as its parts have
     joint_indexes: joint space -> the index that was measured of it
+    default_space: the space that is searched where none is named; None until the store was first finished
+    purities: space -> its purity, as last measured
     """
 
     tables: Mapping[str, int] = field(default_factory=dict)
@@ -70,6 +73,8 @@ class Manifest:
     files: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     joint_spaces: Mapping[str, Recipe] = field(default_factory=dict)
     joint_indexes: Mapping[str, JointSpaceIndex] = field(default_factory=dict)
+    default_space: str | None = None
+    purities: Mapping[str, LabelPurity] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as in the file."""
@@ -84,6 +89,8 @@ class Manifest:
             "files": {name: dict(files) for name, files in self.files.items()},
             "joint_spaces": {name: recipe.to_json() for name, recipe in self.joint_spaces.items()},
             "joint_indexes": {name: index.to_json() for name, index in self.joint_indexes.items()},
+            "default_space": self.default_space,
+            "purities": {name: purity.to_json() for name, purity in self.purities.items()},
         }
 
 
@@ -107,7 +114,9 @@ def read_manifest(folder: Path) -> Manifest:
         with open_regular(folder / MANIFEST) as stream:
             data = stream.read()
     except (FileNotFoundError, NotADirectoryError):
-        raise StoreError(f"no store at {folder}; make one with objectspace index") from None
+        raise StoreError(
+            f"no store at {folder}{guess_path(folder)}; make one with objectspace index"
+        ) from None
     except OSError as error:
         raise StoreError(f"the store at {folder} cannot be read: {error.strerror}") from None
     try:
@@ -154,7 +163,11 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
     joint_indexes = {name: _joint_index(name, index, folder) for name, index in indexes.items()}
     if unknown := sorted(joint_indexes.keys() - joint_spaces.keys()):
         raise _damaged(folder, f"it has an index of {unknown[0]}, which is no joint space")
-    return Manifest(tables, spaces, sources, models, files, joint_spaces, joint_indexes)
+    default, names = value.get("default_space"), [*spaces, *joint_spaces]
+    if default is not None and default not in names:
+        raise _damaged(folder, f"its default space {default!r} is no space of it")
+    purities = _purities(value, names, folder)
+    return Manifest(tables, spaces, sources, models, files, joint_spaces, joint_indexes, default, purities)
 
 
 def _files(value: dict[str, Any], tables: Mapping[str, Any], folder: Path) -> dict[str, dict[str, str]]:
@@ -203,6 +216,14 @@ def _joint_space(name: str, value: Any, spaces: Mapping[str, SpaceEntry], folder
     if name in spaces:
         raise _damaged(folder, f"{name} is a space and a joint space")
     return recipe
+
+
+def _purities(value: dict[str, Any], names: list[str], folder: Path) -> dict[str, LabelPurity]:
+    held = _mapping(value, "purities", folder) if "purities" in value else {}
+    try:
+        return {name: LabelPurity.from_json(purity) for name, purity in held.items() if name in names}
+    except (TypeError, KeyError, ValueError, OverflowError):
+        raise _damaged(folder, "the purity of a space has no value, chance, interval or counts") from None
 
 
 def _joint_index(name: str, value: Any, folder: Path) -> JointSpaceIndex:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from objectspace.embeddings.joint import joint_parts
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
-from objectspace.errors import QueryError, RecipeError, counted
+from objectspace.errors import QueryError, RecipeError, check_type, counted
 from objectspace.files import recipe_digest
 from objectspace.images import Failure
 from objectspace.neighbors import JointVectors
@@ -25,6 +26,7 @@ from objectspace.store.indexes import SpaceIndex
 from objectspace.store.joint import check_parts, joint_vectors
 from objectspace.store.manifest import SPACES, Manifest, read_manifest
 from objectspace.store.pins import Pin
+from objectspace.store.purity import LabelPurity
 from objectspace.store.selections import NamedSelection, read_selection, save_selection, selection_names
 from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
@@ -40,6 +42,7 @@ def open_store(path: Path | str) -> Store:
     >>> osp.open_store("photos.osp").info()
     StoreInfo(12 images, 39 objects, 6 spaces, 0 failures)
     """
+    check_type("path", path, (str, os.PathLike), "the path of a store")
     folder = Path(path)
     return Store(folder, read_manifest(folder))
 
@@ -74,6 +77,16 @@ class Store:
         return sorted([*self._manifest.spaces, *self._manifest.joint_spaces])
 
     @property
+    def default_space(self) -> str | None:
+        """The space that is searched where none is named; None until the store was first finished."""
+        return self._manifest.default_space
+
+    @property
+    def purities(self) -> dict[str, LabelPurity]:
+        """The purity of labels in each space that was measured, as last measured."""
+        return dict(self._manifest.purities)
+
+    @property
     def sources(self) -> dict[str, dict[str, Any]]:
         """The sources of objects: ``objects.source`` -> the recipe behind that name."""
         return {name: dict(recipe) for name, recipe in self._manifest.sources.items()}
@@ -96,17 +109,22 @@ class Store:
     def info(self) -> StoreInfo:
         """Return counts, labels, spaces and failures; a joint space that cannot be read, with its problem."""
         images, objects = self._table("images"), self._table("objects")
-        labels = Counter[str]()
+        labels, sources = Counter[str](), dict[str, Counter[str]]()
         if objects is not None:
-            for batch in read_batches(objects, ["label"]):
+            for batch in read_batches(objects, ["label", "source"]):
                 rows = checked(self.path, "objects", pa.Table.from_batches([batch]))
-                labels.update(rows["label"].to_pylist())
+                for found in rows.group_by(["source", "label"]).aggregate([([], "count_all")]).to_pylist():
+                    sources.setdefault(found["source"], Counter())[found["label"]] += found["count_all"]
+            for counts in sources.values():
+                labels.update(counts)
         return StoreInfo(
             images=0 if images is None else images.count_rows(),
             objects=len(self),
-            labels=dict(sorted(labels.items(), key=lambda item: (-item[1], item[0]))),
+            labels=_by_frequency(labels),
+            sources={name: _by_frequency(counts) for name, counts in sorted(sources.items())},
             spaces=[self._space_info(name) for name in self.space_names],
             failures=self.failures(),
+            default_space=self.default_space,
         )
 
     def images(self) -> list[ImageRow]:
@@ -153,11 +171,13 @@ class Store:
                 finished.setdefault(row["job"], set()).add(row["image_id"])
         return finished
 
-    def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | None = None) -> Objects:
-        """Return all objects, or those of the given ids in their order; of a few, the others are not read.
+    def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | str | None = None) -> Objects:
+        """Return all objects, or those of given ids in their order, or of one; the others are not read.
 
         Raises QueryError for an unknown id.
         """
+        if isinstance(object_ids, str):
+            object_ids = [object_ids]
         if object_ids is not None:
             return objects_from_table(self._object_rows(object_ids, self._object_names))
         table = self._table("objects")
@@ -360,6 +380,7 @@ class Store:
         return [name for name in wanted if name not in held]
 
     def _space_info(self, name: str) -> SpaceInfo:
+        purity = self._manifest.purities.get(name)
         if name in self._manifest.joint_spaces:
             recipe = self._manifest.joint_spaces[name]
             try:
@@ -368,10 +389,11 @@ class Store:
                 return SpaceInfo(name, len(self), 0, recipe, problem=str(error))
             index = self._joint_index(name)
             unindexed = 0 if index is None else vectors.unindexed
-            return SpaceInfo(name, *vectors.shape, recipe, index, unindexed)
+            return SpaceInfo(name, *vectors.shape, recipe, index, unindexed, purity)
         entry, table = self._manifest.spaces[name], self._space_table(name)
         unindexed = 0 if entry.index is None else StoredVectors(table, entry.dimension, self._pin).unindexed
-        return SpaceInfo(name, table.count_rows(), entry.dimension, entry.recipe, entry.index, unindexed)
+        count = table.count_rows()
+        return SpaceInfo(name, count, entry.dimension, entry.recipe, entry.index, unindexed, purity)
 
     def _members_table(self, name: str) -> Any:
         """Return the table whose rows are those of a space: all objects for a joint one."""
@@ -445,6 +467,10 @@ class Store:
             raise damaged(self.path, table, _of_nothing(places.null_count))
         found: NDArray[np.int32] = places.to_numpy()
         return found
+
+
+def _by_frequency(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _of_nothing(rows: int) -> str:

@@ -65,7 +65,17 @@ def _without_losses(folder: Path, found: Examination) -> Manifest:
     }
     # Of no object there are no parts; joining them, or the index job, declares the space again.
     joints = before.joint_spaces if "objects" in versions else {}
-    return replace(before, tables=versions, files=files, spaces=spaces, joint_spaces=joints)
+    left = {*spaces, *joints}
+    default = before.default_space if before.default_space in left else None
+    return replace(
+        before,
+        tables=versions,
+        files=files,
+        spaces=spaces,
+        joint_spaces=joints,
+        default_space=default,
+        purities={name: purity for name, purity in before.purities.items() if name in left},
+    )
 
 
 def _repaired(folder: Path, name: str, version: int, losses: Losses) -> Any:

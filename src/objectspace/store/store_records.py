@@ -13,6 +13,7 @@ from objectspace.files import content_id
 from objectspace.images import Failure
 from objectspace.objects.records import Objects
 from objectspace.store.indexes import SpaceIndex
+from objectspace.store.purity import LabelPurity
 
 # Space names become file names: no separators, nothing hidden, nothing that a shell expands.
 _SPACE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}")
@@ -95,6 +96,7 @@ class SpaceInfo:
     """One space in a line: its name, vectors, numbers in a vector, recipe, and what index it has.
 
     index: its approximate index, None without one; unindexed: vectors that came after the index was built
+    purity: of labels among other photos, as last measured; None where it was not
     problem: why a joint space cannot be read, as one of its parts is gone or was made anew; else None
     """
 
@@ -104,6 +106,7 @@ class SpaceInfo:
     recipe: Recipe
     index: SpaceIndex | None = None
     unindexed: int = 0
+    purity: LabelPurity | None = None
     problem: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -114,19 +117,25 @@ class SpaceInfo:
             "dimension": self.dimension,
             "recipe": self.recipe.to_json(),
             "index": self.index and {**self.index.to_json(), "unindexed": self.unindexed},
+            "purity": self.purity and self.purity.to_json(),
             "problem": self.problem,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """The contents of a store; ``labels`` from the most frequent down, equal counts by name."""
+    """The contents of a store; ``labels`` from the most frequent down, equal counts by name.
+
+    sources: what found the objects, by name -> its labels, in that order
+    """
 
     images: int
     objects: int
     labels: Mapping[str, int]
     spaces: Sequence[SpaceInfo]
     failures: Sequence[Failure]
+    default_space: str | None = None
+    sources: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         held = [
@@ -142,6 +151,8 @@ class StoreInfo:
             "images": self.images,
             "objects": self.objects,
             "labels": dict(self.labels),
+            "sources": {name: dict(labels) for name, labels in self.sources.items()},
+            "default_space": self.default_space,
             "spaces": [space.to_json() for space in self.spaces],
             "failures": [failure._asdict() for failure in self.failures],
         }

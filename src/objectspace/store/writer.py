@@ -44,6 +44,7 @@ from objectspace.store.manifest import (
     write_manifest,
 )
 from objectspace.store.pins import READERS, pinned_versions
+from objectspace.store.purity import LabelPurity
 from objectspace.store.store_records import Batch, check_space_name, objects_digest
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
@@ -335,6 +336,18 @@ class Writer:
         with self._publishing(joint_spaces={name: recipe}):
             pass
 
+    def set_default_space(self, name: str) -> None:
+        """Make a space of this store the default one. Raises StoreError where writing failed."""
+        self._recover()
+        with self._publishing(default_space=name):
+            pass
+
+    def set_purities(self, purities: Mapping[str, LabelPurity]) -> None:
+        """Keep the measured purity of some spaces of this store. Raises StoreError where writing failed."""
+        self._recover()
+        with self._publishing(purities=purities):
+            pass
+
     def index_joint(self, name: str, index: JointSpaceIndex) -> None:
         """Publish the index of a joint space, which is those of its parts' spaces.
 
@@ -424,6 +437,8 @@ class Writer:
         models: Mapping[str, Mapping[str, Any]] | None = None,
         joint_spaces: Mapping[str, Recipe] | None = None,
         joint_indexes: Mapping[str, JointSpaceIndex] | None = None,
+        default_space: str | None = None,
+        purities: Mapping[str, LabelPurity] | None = None,
     ) -> Iterator[None]:
         """Publish what is written in the block in one step at its end; an exception leaves no trace."""
         self._whole = False
@@ -438,6 +453,8 @@ class Writer:
                 files=self._checked_files(before),
                 joint_spaces={**before.joint_spaces, **(joint_spaces or {})},
                 joint_indexes={**before.joint_indexes, **(joint_indexes or {})},
+                default_space=default_space or before.default_space,
+                purities={**before.purities, **(purities or {})},
             )
             if manifest != before:
                 write_manifest(self.path, manifest)

@@ -67,7 +67,7 @@ def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suff
         for row, path, box in boxes_without_mask(store):
             if objects.object_id[row] not in search.space.object_id:
                 continue
-            queries = query_image(store, path, name, box=box)
+            queries = query_image(store, path, name, box=box, new=True)
             stored = search.stored([str(objects.object_id[row])])
             np.testing.assert_array_equal(queries.vectors, stored.vectors)
             (answer,) = search.nearest(queries, k=1)
@@ -121,7 +121,7 @@ def test_threads_that_are_started_later_compute_with_as_many_cores(make_store, w
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
         assert (torch.get_num_threads(), in_a_new_thread()) == (3, 3)
     finally:
         torch.set_num_threads(before)
@@ -142,7 +142,7 @@ def test_a_photo_that_cannot_be_read(make_store, tmp_path):
     store = make_store()
     (tmp_path / "text.jpg").write_text("words")
     with pytest.raises(ImageError, match=r"text.jpg: is no photo in a known format"):
-        query_image(store, tmp_path / "text.jpg", "test_vit-crop", box=(0, 0, 1, 1))
+        query_image(store, tmp_path / "text.jpg", "test_vit-crop", box=(0, 0, 1, 1), new=True)
 
 
 def test_a_box_of_another_head_names_the_spaces_that_have_it(make_store, world):
@@ -151,7 +151,7 @@ def test_a_box_of_another_head_names_the_spaces_that_have_it(make_store, world):
     for name in ("tiny-window3-stride16", "tiny-window3-stride32"):
         for box in ((8, 8, 40, 40), (0, 0, 96, 64)):
             try:
-                query_image(store, world.photos / "red1.png", name, box=box)
+                query_image(store, world.photos / "red1.png", name, box=box, new=True)
             except QueryError as error:
                 told.add(str(error).rsplit(" ", 1)[1])
     assert told <= {"tiny-window3-stride16", "tiny-window3-stride32"}
@@ -179,11 +179,11 @@ def test_models_that_are_gone(make_store, models, world):
     with pytest.raises(
         ModelError, match=r"the encoder of space test_vit-crop cannot be loaded again: .*encoder.pth"
     ):
-        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
     with pytest.raises(
         ModelError, match=r"detector tiny of this store cannot be loaded again: .*tiny.weights"
     ):
-        query_image(store, world.photos / "red1.png", "tiny-window3-stride16", box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", "tiny-window3-stride16", box=(8, 8, 40, 40), new=True)
 
 
 def test_models_that_have_changed(make_store, models, world, other_encoder_weights):
@@ -192,7 +192,7 @@ def test_models_that_have_changed(make_store, models, world, other_encoder_weigh
     with pytest.raises(
         RecipeError, match=r"space test_vit-crop cannot be made any more \(weights: \w+, now \w+\)"
     ):
-        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
 
 
 def stored_arguments(store, change):
@@ -222,12 +222,12 @@ def test_arguments_that_no_loader_has(make_store, world, space, added):
 def test_a_network_without_a_name(make_store, world, space, name):
     store = stored_arguments(make_store(), lambda arguments: arguments.update({next(iter(arguments)): name}))
     with pytest.raises(ModelError, match=r"does not say what \S+ is loaded from \(name\w*\); index the"):
-        query_image(store, world.photos / "red1.png", space, box=(8, 8, 40, 40))
+        query_image(store, world.photos / "red1.png", space, box=(8, 8, 40, 40), new=True)
 
 
 def test_files_that_a_store_names_are_told_of_before_they_are_opened(make_store, models, world, caplog):
     store = stored_arguments(make_store(), lambda arguments: None)
-    query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40))
+    query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
     assert f"loading {models / 'encoder.pth'}, as the store at {store.path} names it" in caplog.text
 
 

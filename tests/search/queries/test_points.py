@@ -6,19 +6,23 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
+from objectspace.files import content_id
 from objectspace.images import find_images
 from objectspace.jobs.index import index
 from objectspace.models.detectors import load_detector
 from objectspace.objects.annotations import open_annotations
 from objectspace.objects.masks import encode
-from objectspace.objects.records import make_objects, no_objects
+from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.pipeline.job import Job
 from objectspace.search import SpaceSearch
 from objectspace.search.queries.images import query_image
-from objectspace.search.queries.points import object_at, query_point
-from objectspace.store import open_store
+from objectspace.search.queries.points import query_point
+from objectspace.search.queries.stored import object_at, objects_landed_on
+from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 CROPS = "test_vit-crop"
 
@@ -147,6 +151,76 @@ def test_a_click_on_a_new_photo_of_an_annotated_store(labeled, world):
         query_point(labeled, world.photos / "sub" / "green.jpg", CROPS, (20, 20))
 
 
+# ------------------------------------------------------------------- one object, one answer in every space
+
+
+def test_a_click_a_box_and_an_id_are_one_object_in_every_space(labeled, world):
+    photo = world.photos / "red1.png"
+    apple = objects_landed_on(labeled, photo, point=(20, 20)).object_id[0]
+    box = tuple((labeled.objects([apple]).xyxy[0] + np.float32([0, 0, 1, 1])).tolist())
+    spaces = 0
+    for name in labeled.space_names:
+        if apple not in labeled.members(name):
+            continue
+        search = SpaceSearch(labeled, name)
+        (expected,) = search.nearest(search.stored([apple]))
+        for asked in (
+            query_point(labeled, photo, name, (20, 20)),
+            query_image(labeled, photo, name, box=box),
+        ):
+            (answer,) = search.nearest(asked)
+            assert (answer.stored, answer.query.object_id.tolist()) == (True, [apple])
+            assert answer.neighbors.object_id.tolist() == expected.neighbors.object_id.tolist()
+            assert answer.distance.tolist() == expected.distance.tolist()
+        spaces += 1
+    assert spaces >= 4  # crops, a window and a region of one stride, both
+
+
+def test_the_pixels_alone(labeled, world):
+    photo = world.photos / "red1.png"
+    assert not query_image(labeled, photo, CROPS, box=(8, 8, 40, 40), new=True).stored
+    name = next(name for name in labeled.space_names if "window3" in name)
+    assert query_point(labeled, photo, name, (20, 20), new=True).objects.label.tolist() == ["query"]
+
+
+@pytest.mark.parametrize(("right", "landed"), [(43.5, True), (43.6, False)])  # 32 / 35.5, 32 / 35.6
+def test_how_much_a_box_overlaps(labeled, world, right, landed):
+    objects = objects_landed_on(labeled, world.photos / "red1.png", box=(8, 8, right, 40))
+    assert bool(len(objects)) == landed
+
+
+def test_the_same_thing_found_by_another(tmp_path):
+    """A point is the smallest object; where a space holds only another finder's box of it, that one."""
+    photo = tmp_path / "a.png"
+    Image.new("RGB", (100, 100)).save(photo)
+    row = ImageRow(content_id(photo.read_bytes()), str(photo), 100, 100)
+    boxes = np.float32([[10, 10, 60, 60], [10, 10, 60, 61], [0, 0, 90, 90]])
+    objects = [
+        make_objects(image_id=row.image_id, xyxy=box[None], label=[source], source=f"{source}@1")
+        for box, source in zip(boxes, ("ours", "theirs", "large"), strict=True)
+    ]
+    recipe = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
+    ours, theirs, large = (one.object_id for one in objects)
+    spaces = {
+        "all": SpaceRows(recipe, np.concatenate([ours, theirs, large]), np.eye(3, 2, dtype=np.float32)),
+        "theirs": SpaceRows(recipe, np.concatenate([theirs, large]), np.eye(2, dtype=np.float32)),
+        "large": SpaceRows(recipe, large, np.eye(1, 2, dtype=np.float32)),
+    }
+    with open_writer(tmp_path / "s.osp") as writer:
+        writer.commit(Batch([row], concatenate(objects), [b"jpeg"] * 3, "job", spaces))
+    store = open_store(tmp_path / "s.osp")
+    found = {
+        name: query_point(store, photo, name, (20, 20)).objects.label.tolist() for name in ("all", "theirs")
+    }
+    assert found == {"all": ["ours"], "theirs": ["theirs"]}
+    with pytest.raises(QueryError, match=r"is a stored ours: .*no vector in space large; search in all;"):
+        query_point(store, photo, "large", (20, 20))
+    with pytest.raises(
+        QueryError, match=r"the box of .* is a stored ours: .* in space large; search in all;"
+    ):
+        query_image(store, photo, "large", box=(10, 10, 60, 60))
+
+
 # -------------------------------------------------------------------------------------------------- cells
 
 
@@ -168,7 +242,7 @@ def test_the_middle_of_a_stored_cell_has_the_very_vector(detected, pool):
         for row, path, x, y in islice(stored_cells(detected, name), 3):
             # Photos of 96 x 64 are stretched onto an input of 64 x 64.
             point = ((x + 0.5) * stride * 96 / 64, (y + 0.5) * stride)
-            queries = query_point(detected, path, name, point)
+            queries = query_point(detected, path, name, point, new=True)
             np.testing.assert_array_equal(queries.vectors[0], vectors[row])
             assert (queries.objects.provenance.cell_x[0], queries.objects.provenance.cell_y[0]) == (x, y)
             asked += 1
@@ -177,7 +251,7 @@ def test_the_middle_of_a_stored_cell_has_the_very_vector(detected, pool):
 
 def test_a_cells_box_is_the_windows_part_of_the_photo(detected, world):
     name = next(name for name in detected.space_names if "window3-stride16" in name)
-    queries = query_point(detected, world.photos / "red1.png", name, (1, 1))
+    queries = query_point(detected, world.photos / "red1.png", name, (1, 1), new=True)
     # Cells of 24 x 16 pixels of the photo; the window's first column and row lie outside.
     assert queries.objects.xyxy.tolist() == [[0, 0, 48, 32]]
     assert (queries.stored, queries.objects.label.tolist()) == (False, ["query"])
@@ -186,7 +260,9 @@ def test_a_cells_box_is_the_windows_part_of_the_photo(detected, world):
 
 def test_the_far_corner_belongs_to_the_last_cell(detected, world):
     name = next(name for name in detected.space_names if "window1-stride32" in name)
-    cells = query_point(detected, world.photos / "red1.png", name, (95.99, 63.99)).objects.provenance
+    cells = query_point(
+        detected, world.photos / "red1.png", name, (95.99, 63.99), new=True
+    ).objects.provenance
     assert (cells.cell_x.tolist(), cells.cell_y.tolist()) == ([1], [1])
 
 

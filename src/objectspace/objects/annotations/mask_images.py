@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError, ImageError
-from objectspace.files import printable_path, recipe_digest
+from objectspace.files import guess_path, printable_path, recipe_digest
 from objectspace.images import Image, Pixels, read_image
 from objectspace.objects.annotations import Annotated, AnnotationSet, Problem
 from objectspace.objects.annotations.annotation_reader import (
@@ -49,7 +49,9 @@ def open_mask_images(
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise AnnotationError(str(folder), "is not a folder, expected the folder of the mask images")
+        raise AnnotationError(
+            str(folder), f"is not a folder, expected the folder of the mask images{guess_path(folder)}"
+        )
     if "{stem}" not in pattern and "{name}" not in pattern:
         raise AnnotationError(
             str(folder), f"mask pattern {pattern!r} has no {{stem}}; expected one such as '{{stem}}-map.png'"

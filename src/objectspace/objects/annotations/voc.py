@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import AnnotationError, counted
-from objectspace.files import printable_path, recipe_digest
+from objectspace.files import guess_path, printable_path, recipe_digest
 from objectspace.images import Image
 from objectspace.objects.annotations.annotation_reader import (
     Annotated,
@@ -195,7 +195,9 @@ def open_voc(folder: Path | str) -> VocAnnotations:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise AnnotationError(str(folder), "is not a folder, expected the folder of VOC's XML files")
+        raise AnnotationError(
+            str(folder), f"is not a folder, expected the folder of VOC's XML files{guess_path(folder)}"
+        )
     entries: dict[str, _Entry] = {}
     notes: list[str] = []
     for entry in (*_files(folder), *_masks_alone(folder)):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.errors import AnnotationError
-from objectspace.files import content_id, printable_path, read_text, recipe_digest
+from objectspace.files import content_id, guess_path, printable_path, read_text, recipe_digest
 from objectspace.images import Image
 from objectspace.objects.annotations.annotation_reader import (
     Annotated,
@@ -48,7 +48,9 @@ def open_yolo_folder(folder: Path | str, *, names: Sequence[str] | None = None) 
             "is a file and YOLO's labels are a folder or a data.yaml; a COCO file needs the format coco",
         )
     if not folder.is_dir():
-        raise AnnotationError(str(folder), "is not a folder, expected the folder of the label files")
+        raise AnnotationError(
+            str(folder), f"is not a folder, expected the folder of the label files{guess_path(folder)}"
+        )
     paths = sorted(label_files(folder))
     if not paths:
         raise AnnotationError(str(folder), "is a folder without label files, expected one .txt per photo")

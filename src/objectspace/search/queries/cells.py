@@ -18,7 +18,7 @@ from objectspace.pipeline.stages import cut_box, decode, read_image_file
 from objectspace.search import UNLABELED, Queries
 from objectspace.search.queries.images import BoxReader
 from objectspace.search.queries.networks import space_job
-from objectspace.search.queries.points import check_inside
+from objectspace.search.queries.stored import check_inside
 from objectspace.store import Store
 
 #: The source of a point: no detector and no annotator.

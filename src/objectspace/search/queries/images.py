@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from objectspace.pipeline.results import ImageResult
 from objectspace.search import UNLABELED, Queries
 from objectspace.search.queries.joint import joint_queries
 from objectspace.search.queries.networks import joint_job, space_job
+from objectspace.search.queries.stored import landed_queries
 from objectspace.store import Store
 
 
@@ -74,24 +75,34 @@ def query_image(
     space: str,
     *,
     box: tuple[float, float, float, float] | None = None,
+    new: bool = False,
     device: str = "cpu",
     confidence: float = 0.25,
 ) -> Queries:
     """Return the object in a box of a photo, or all that are detected in it, embedded as ``space`` was made.
 
+    A box that is a stored object's (IoU of .9 or more) is that object, with its mask; with ``new`` the pixels
+    in the box are embedded all the same.
+
     Networks are loaded from where the job that made the space found them. Raises ImageError for a photo that
-    cannot be read, QueryError where nothing is found, RecipeError where the networks' files have changed.
+    cannot be read, QueryError where nothing is found and for a stored object that has no vector in the
+    space, naming those that have; RecipeError where the networks' files have changed.
 
     >>> x1, y1, x2, y2 = store.objects_of_images([image.image_id]).xyxy[0]
     >>> osp.query_image(store, photos[0], "demo-crop", box=(x1, y1, x2, y2))
-    Queries(1 vector of 1 object, stored=False)
+    Queries(1 vector of 1 object, stored=True)
     """
+    store.recipe(space)  # raises for an unknown space
+    if box is not None and not new:
+        landed = landed_queries(store, image_path, space, box=box)
+        if landed is not None:
+            return landed
     annotations = None if box is None else BoxReader(box)
     if store.recipe(space).route == JOINT:
         job, names = joint_job(store, space, annotations=annotations, device=device, confidence=confidence)
-        return _joint_queries(_run(image_path, job), space, store, image_path, names)
+        return replace(_joint_queries(_run(image_path, job), space, store, image_path, names), box=box)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)
-    return _queries(_run(image_path, job), space, store, image_path)
+    return replace(_queries(_run(image_path, job), space, store, image_path), box=box)
 
 
 def _run(image_path: Path | str, job: LoadedJob) -> ImageResult:

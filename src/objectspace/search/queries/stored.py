@@ -1,12 +1,27 @@
-"""Images that the store holds, known by their content."""
+"""Images and objects that the store holds: a photo known by its content, an object by a point or a box."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.errors import QueryError
 from objectspace.files import content_id
 from objectspace.images import read_file
+from objectspace.objects.boxes import area, clip, iou
+from objectspace.objects.masks import decode_box, mask_area
+from objectspace.objects.records import Objects, no_objects
+from objectspace.search import Queries
+from objectspace.search.space_objects import no_vector_text
 from objectspace.store import ImageRow, Store
+
+#: Boxes that overlap at least so much (IoU) are boxes of one object.
+SAME_OBJECT = 0.9
+
+Point = tuple[float, float]
+Box = tuple[float, float, float, float]
 
 
 def stored_image(store: Store, image_path: Path | str) -> ImageRow | None:
@@ -19,3 +34,83 @@ def stored_objects_of(store: Store, image_path: Path | str) -> list[str]:
     """Return the ids of the stored objects of a photo; none where the store does not hold it."""
     image_id = content_id(read_file(Path(image_path)))
     return [str(name) for name in store.objects_of_images([image_id]).object_id]
+
+
+def objects_landed_on(
+    store: Store, image_path: Path | str, *, point: Point | None = None, box: Box | None = None
+) -> Objects:
+    """Return the stored object that a point or a box on a photo is, first; none where it is no stored one.
+
+    A point is the smallest object whose mask, or else box, holds it; a box the object whose box overlaps most
+    with it, by IoU of SAME_OBJECT at least. After it come the objects whose boxes overlap as much with its
+    own: the same thing, found by others. Raises ImageError, QueryError for a point outside a stored photo.
+    """
+    image = stored_image(store, image_path)
+    if image is None:
+        return no_objects()
+    objects = store.objects_of_images([image.image_id])
+    if point is not None:
+        check_inside(point, (image.width, image.height), image.path)
+        row = object_at(objects, point)
+        return no_objects() if row is None else _overlapping(objects, objects.xyxy[[row]], first=row)
+    return _overlapping(objects, clip(np.array([box], np.float32), (image.width, image.height)))
+
+
+def landed_queries(
+    store: Store, image_path: Path | str, space: str, *, point: Point | None = None, box: Box | None = None
+) -> Queries | None:
+    """Return the stored object that a point or a box on a photo is as one query; None where it is none.
+
+    Raises QueryError, which names the spaces that hold it, where ``space`` does not.
+    """
+    landed = objects_landed_on(store, image_path, point=point, box=box)
+    if not len(landed):
+        return None
+    vectors = store.stored_space(space).vectors
+    rows = vectors.rows(landed.object_id)
+    held = np.flatnonzero(rows >= 0)[:1]
+    if not len(held):
+        missing = no_vector_text(store, str(landed.object_id[0]), space)
+        place = "{:g},{:g}".format(*point) if point is not None else "the box"
+        raise QueryError(f"{place} of {image_path} is a stored {landed.label[0]}: {missing}; new= asks anew")
+    objects = landed.take(held)
+    images = tuple(image.path for image in store.images_of(objects))
+    return Queries(objects, vectors[rows[held]], images, stored=True, point=point, box=box)
+
+
+def _overlapping(objects: Objects, box: NDArray[np.float32], first: int | None = None) -> Objects:
+    """Return the objects whose boxes are the same as a box (1, 4), best first; row ``first`` before."""
+    overlap = iou(box, objects.xyxy)[0]
+    if first is not None:
+        overlap[first] = 2
+    order = np.argsort(-overlap, kind="stable")
+    return objects.take(order[overlap[order] >= SAME_OBJECT])
+
+
+def object_at(objects: Objects, point: Point) -> int | None:
+    """Return the row of the smallest of one image's objects whose mask, or else box, holds a point (x, y).
+
+    A mask's size is its pixels, a box's its area. A box holds its left and upper edges. None where no object
+    holds the point.
+    """
+    x, y = point
+    boxes = objects.xyxy
+    inside = (boxes[:, 0] <= x) & (x < boxes[:, 2]) & (boxes[:, 1] <= y) & (y < boxes[:, 3])
+    sizes = area(boxes).astype(np.float64)
+    for row in np.flatnonzero(inside):
+        mask = objects.mask[row]
+        if mask is not None:
+            left, top = int(x), int(y)
+            inside[row] = decode_box(mask, (left, top, left + 1, top + 1)).any()
+            sizes[row] = mask_area(mask)
+    holding = np.flatnonzero(inside)
+    return int(holding[np.argmin(sizes[holding])]) if len(holding) else None
+
+
+def check_inside(point: Point, image_wh: tuple[int, int], image_path: str) -> None:
+    """Raise QueryError for a point outside an image of some width and height."""
+    (x, y), (width, height) = point, image_wh
+    if not (0 <= x < width and 0 <= y < height):
+        raise QueryError(
+            f"point {x:g},{y:g} is outside {image_path}, which is {width} x {height}; give x,y in its pixels"
+        )

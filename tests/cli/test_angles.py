@@ -1,0 +1,40 @@
+"""An angle is an angle in every command, and each says why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+
+def test_an_angle_by_its_name(measured, command):
+    done = command("measure", measured, "--factor", "angle", "-k", "2")
+    told = "angle is taken as an angle of 360 degrees, by its name; --linear takes it as a length"
+    assert done.out.startswith(told)
+    document = json.loads(command("measure", measured, "--factor", "angle", "-k", "2", "--json").out)
+    assert (document["kind"], document["period"], document["period_by_name"]) == ("circular", 360, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "period"),
+    [(("--linear",), "linear", None), (("--circular", "180"), "circular", 180)],
+)
+def test_what_is_asked_for_goes_before_the_name(measured, command, options, kind, period):
+    asked = ("measure", measured, "--factor", "angle", "-k", "2", *options)
+    document = json.loads(command(*asked, "--json").out)
+    assert (document["kind"], document["period"], document["period_by_name"]) == (kind, period, False)
+    assert "by its name" not in command(*asked).out
+
+
+@pytest.mark.parametrize("options", [("--linear", "--circular", "360"), ("--linear", "--categorical")])
+def test_one_kind_alone(measured, command, options):
+    assert command("measure", measured, "--factor", "angle", *options).code == 2
+
+
+def test_info_lists_the_factor_columns(measured, command):
+    document = json.loads(command("info", measured, "--json").out)
+    assert document["factors"] == [
+        {"name": "angle", "kind": "circular", "values": 4, "unknown": 0},
+        {"name": "style", "kind": "categorical", "values": 2, "unknown": 2},
+    ]
+    assert "angle   circular          4        0\n" in command("info", measured).out
