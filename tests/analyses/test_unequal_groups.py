@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import t as student
 
 from objectspace.analyses import alignment, erasure, projection
-from objectspace.analyses.agreement import find_neighbors
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.comparison import compare_spaces
 from objectspace.analyses.factor_values import Factor
