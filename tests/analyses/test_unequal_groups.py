@@ -9,13 +9,13 @@ import pytest
 from scipy.stats import t as student
 
 from objectspace.analyses import alignment, erasure, projection
-from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.comparison import compare_spaces
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.factors import FactorSpec
 from objectspace.analyses.grid_positions import GridPositions
 from objectspace.analyses.groups import Groups, make_groups
+from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.ridge import PENALTIES, FoldedRidge
 from objectspace.analyses.statistics import _positions
