@@ -76,6 +76,18 @@ export interface PhotoInfo {
   objects: (Omit<ObjectInfo, "image" | "path"> & { mask: MaskRuns | null; grid: GridInfo | null })[];
 }
 
+/** How far the score of a prediction falls, on average over the zeroed windows that cover each cell. */
+export interface Heat {
+  score: number;
+  xyxy: [number, number, number, number];
+  columns: number;
+  rows: number;
+  fall: number[];
+  windows: number;
+  disappears: number;
+  smallest: number | null;
+}
+
 export interface Estimate {
   value: number;
   chance: number;
@@ -132,6 +144,9 @@ export const photoAddress = (image: number) => `/api/photo?image=${image}`;
 
 export const getNeighbors = (row: number, space: string, metric: string, k: number, sameImage: boolean) =>
   json<Answer>("neighbors", { row, space, metric, k, same_image: sameImage ? 1 : 0 });
+
+/** The heat of an object's prediction, or the share of the work that is done. */
+export const getOcclusion = (row: number) => json<Heat | { done: number }>("occlusion", { row });
 
 export const getObjectAt = (image: number, x: number, y: number) =>
   json<{ row: number | null }>("object-at", { image, x, y });

@@ -110,7 +110,7 @@ export function Sheet() {
         <span class="grow" />
         <span class="quiet">{exact.value}</span>
       </div>
-      {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>O</kbd> label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
+      {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
       {tiles.value.length === 0 && tab.value !== "doubtful" && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
       <Tiles tiles={tiles.value} pictures={pictures.value} own={own} />
     </section>
@@ -192,7 +192,7 @@ function Tiles({ tiles, pictures, own }: { tiles: Tile[]; pictures: Map<number, 
     else if (event.key === "Enter") focus.value = tiles[at.value].row;
     else if (summary.value?.read_only) return;
     else if (key === "w") keep("wrong");
-    else if (key === "o") keep("right");
+    else if (key === "k") keep("right");
     else if (key === "s") keep("skipped");
     else if (key === "r") relabel();
     else if (key === "z") takeBack();

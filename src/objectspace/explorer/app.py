@@ -86,6 +86,9 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
             views.photo_jpeg(state, _number(request, "image"), served.photos), 200, None, "image/jpeg"
         )
 
+    def occlusion(state: StoreState, request: Request, body: bytes) -> Any:
+        return views.occlusion_json(state, _number(request, "row"), served.photos)
+
     routes = [
         Route("/", _page),
         Route("/static/{name}", _static),
@@ -98,6 +101,7 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
         route("/api/image", lambda state, request, _: views.image_json(state, _number(request, "image"))),
         route("/api/photo", photo),
         route("/api/object-at", _object_at),
+        route("/api/occlusion", occlusion),
         route("/api/measure", _measure, method="POST"),
         route("/api/selections", lambda state, *_: curation.selections_json(state)),
         route(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import QueryError
 from objectspace.explorer.maps import StoredMaps
+from objectspace.explorer.occlusions import Occlusions
 from objectspace.explorer.selection_measures import SpaceAgreement, measure_space
 from objectspace.search import SpaceSearch
 from objectspace.search.audit import audit
@@ -58,6 +59,7 @@ class StoreState:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.maps = StoredMaps(store)
+        self.occlusions = Occlusions(store)
         self._lock = threading.Lock()
         self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._kept: dict[tuple[str, ...], Any] = {}
