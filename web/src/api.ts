@@ -138,6 +138,8 @@ const arrow = async (path: string, parameters?: Parameters) =>
 export const getSummary = () => json<Summary>("store");
 export const getColumns = () => arrow("columns");
 export const getPoints = (space: string, map: string) => arrow("points", { space, map });
+export const getValues = (name: string, space: string, metric: string, map: string) =>
+  arrow("values", { name, space, metric, map });
 export const getObjects = (rows: number[]) => json<ObjectInfo[]>("objects", { rows: rows.join(",") });
 export const getPhoto = (image: number) => json<PhotoInfo>("image", { image });
 export const photoAddress = (image: number) => `/api/photo?image=${image}`;
@@ -191,6 +193,8 @@ export const getSelections = () => json<string[]>("selections");
 export const getSelection = (name: string) => json<{ name: string; rows: number[] }>("selection", { name });
 export const saveSelection = (name: string, rows: number[]) =>
   post<{ name: string; objects: number }>("selection", { name }, rows);
+export const getTable = async (rows: number[]) =>
+  (await ask("rows.csv", {}, { method: "POST", body: JSON.stringify(rows) })).blob();
 export const getMarks = () => json<Marks>("marks");
 export const setMark = (row: number, verdict: Verdict | null, label?: string) =>
   post<Marks>("marks", {}, { row, verdict, label });

@@ -22,6 +22,8 @@ export function Dialog({ question, close }: { question: Question; close: () => v
   const typed = useSignal("");
   const keep = (answer: string) => {
     if (!answer) return;
+    // Nothing behind an open dialog can have the focus.
+    element.current!.close();
     close();
     question.done(answer);
   };
@@ -38,7 +40,7 @@ export function Dialog({ question, close }: { question: Question; close: () => v
         {offered.length > 0 && (
           <div class="bar choices">{offered.map((choice) => <button key={choice} type="button" onClick={() => keep(choice)}>{choice}</button>)}</div>
         )}
-        <div class="bar"><button type="submit">Keep</button><button type="button" onClick={close}>Cancel</button></div>
+        <div class="bar"><button type="submit">Keep</button><button type="button" onClick={() => element.current!.close()}>Cancel</button></div>
       </form>
     </dialog>
   );

@@ -114,7 +114,7 @@ async function occlude(row: number, heat: { value: Heated | null }): Promise<voi
 function HeatText({ heated }: { heated: Heated }) {
   const { shown, error, done } = heated;
   if (error) return <p class="heat" role="alert">No occlusion: {error}</p>;
-  if (!shown) return <p class="heat"><label>gray squares over the photo, one after the other <progress max={1} value={done} /></label></p>;
+  if (!shown) return <p class="heat"><label>black squares over the photo, one after the other <progress max={1} value={done} /></label></p>;
   const most = Math.max(...shown.fall);
   const gone = shown.disappears
     ? `it disappears under ${shown.disappears} of ${shown.windows} squares`
