@@ -346,7 +346,7 @@ def test_unknown_values_are_refused(page):
     assert "agreement or kept" in page.get("/api/values?space=demo-crop&name=beauty").json()["error"]
 
 
-# ----------------------------------------------------------------------------------------------------- occlusion
+# ------------------------------------------------------------------------------------------------- occlusion
 
 
 @pytest.mark.slow

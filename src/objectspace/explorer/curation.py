@@ -39,7 +39,7 @@ def save_rows(state: StoreState, name: str, rows: Any) -> dict[str, Any]:
 
 
 def rows_csv(state: StoreState, rows: Any) -> bytes:
-    """Return objects as a table: id, image, box, label, score, source. Raises InputError for no list of rows."""
+    """Return objects as a table, in the order of their rows. Raises InputError for no list of rows."""
     places = _checked_rows(state, rows)
     objects = state.store.objects_at(places)
     sink = io.StringIO(newline="")

@@ -40,9 +40,7 @@ class Occlusions:
         self._asked: OrderedDict[tuple[int, str], _Measured] = OrderedDict()
         self._detectors: dict[str, Detector] = {}
 
-    def of(
-        self, place: int, source: str, confidence: float, read: Callable[[], Image]
-    ) -> Occlusion | float:
+    def of(self, place: int, source: str, confidence: float, read: Callable[[], Image]) -> Occlusion | float:
         """Return the occlusion of a photo by the detector of a source, or the share that is done.
 
         place: the photo's number; confidence: from which score it predicts; read: returns the photo

@@ -75,9 +75,7 @@ def measure_space(store: Store, space: str, metric: str) -> SpaceAgreement:
     return SpaceAgreement(neighbors.mean(same), chance, labels, groups)
 
 
-def kept_neighbors(
-    store: Store, space: str, metric: str, points: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def kept_neighbors(store: Store, space: str, metric: str, points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the share of each object's 10 nearest in a space that are among its 10 nearest on a map (n,).
 
     points: (n, 2), the map. Raises QueryError for more objects than are compared while somebody waits.
