@@ -122,6 +122,9 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
     own = store.objects().label[row]
     expected = [f"{'=' if label == own else '≠'} {label}" for label in answer.neighbors.label.tolist()]
     assert tiles(page)[1:] == expected
+    command = page.get_by_role("button", name="Copy command").get_attribute("title")
+    assert f"--object {names[0]} --space 'demo-crop' --metric euclidean -k 47" in command
+    page.locator("[role=option]").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     second = answer.neighbors.object_id[0]
