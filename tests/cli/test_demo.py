@@ -20,6 +20,7 @@ def test_demo_says_what_it_made_and_what_to_try(few, command, tmp_path):
     assert "24 pictures" in done.out
     assert "report.html" in done.out
     assert "try next" in done.out
+    assert "objectspace serve" in done.out.splitlines()[-1]
     assert done.err == ""
 
 

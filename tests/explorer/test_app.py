@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 import objectspace as osp
 from objectspace.explorer.app import MOST_BYTES, make_app
 from objectspace.explorer.served_store import ServedStore
+from objectspace.objects.boxes import iou
 from tests.explorer.conftest import TOKEN
 
 
@@ -296,3 +298,79 @@ def test_a_store_that_is_gone_is_said(folder):
     answer = client.get("/api/store")
     assert answer.status_code == 503
     assert "photos.osp" in answer.json()["error"]
+
+
+def test_objects_are_exported_as_a_table_that_no_spreadsheet_computes(page, served):
+    state = served.state()
+    objects = state.store.objects_at(np.array([3, 1]))
+    lines = page.post("/api/rows.csv", content="[3, 1]").text.splitlines()
+    assert lines[0] == "object_id,image,x1,y1,x2,y2,label,score,source"
+    assert [line.split(",")[0] for line in lines[1:]] == objects.object_id.tolist()
+    assert [line.split(",")[6] for line in lines[1:]] == objects.label.tolist()
+
+
+@pytest.mark.parametrize("body", ["{}", "[1.5]", "[true]", "[99999]", "[-1]", "[1" + "0" * 30 + "]"])
+def test_what_is_no_list_of_rows_is_refused(page, body):
+    assert page.post("/api/rows.csv", content=body).status_code == 400
+
+
+# ------------------------------------------------------------------------------------------ values for colors
+
+
+def test_the_agreement_of_each_object_is_what_the_measure_is_the_mean_of(page, served):
+    agreement = served.state().agreement("demo-crop", "euclidean")
+    values = table(page.get("/api/values?space=demo-crop&map=pca&name=agreement"))["value"].to_numpy()
+    np.testing.assert_allclose(values, agreement.values, atol=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_kept_neighbors_are_those_near_in_the_space_and_on_the_map(page, served, metric):
+    state = served.state()
+    vectors = state.store.space("demo-crop").vectors.astype(np.float64)
+    points = state.maps.points("demo-crop", "pca").astype(np.float64)
+    if metric == "cosine":
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def ten_nearest(places):
+        far = np.linalg.norm(places[:, None] - places[None], axis=2)
+        np.fill_diagonal(far, np.inf)
+        return [set(row) for row in np.argsort(far, axis=1)[:, :10].tolist()]
+
+    shared = zip(ten_nearest(vectors), ten_nearest(points), strict=True)
+    expected = [len(near & on_map) / 10 for near, on_map in shared]
+    path = f"/api/values?space=demo-crop&map=pca&metric={metric}&name=kept"
+    np.testing.assert_allclose(table(page.get(path))["value"].to_numpy(), expected, atol=1e-6)
+
+
+def test_unknown_values_are_refused(page):
+    assert "agreement or kept" in page.get("/api/values?space=demo-crop&name=beauty").json()["error"]
+
+
+# ------------------------------------------------------------------------------------------------- occlusion
+
+
+@pytest.mark.slow
+def test_an_occlusion_is_that_of_the_prediction_of_the_object(page, served):
+    state = served.state()
+    detector = osp.load_detector("demo", precision="float32")
+    read = osp.read_image(state.images[0].path)
+    expected = osp.measure_occlusion(detector, read, tap="pixels", sizes=(2, 3))
+    asked = 0
+    for row in np.flatnonzero(state.image_rows == 0).tolist():
+        while "done" in (answer := page.get(f"/api/occlusion?row={row}").json()):
+            time.sleep(0.2)
+        box = state.store.objects_at(np.array([row]))
+        same = [
+            place
+            for place, label in enumerate(expected.objects.label)
+            if label == box.label[0] and iou(box.xyxy, expected.objects.xyxy)[0, place] >= 0.5
+        ]
+        if not same:
+            assert "the detector finds no" in answer["error"]
+            continue
+        best = max(same, key=lambda place: iou(box.xyxy, expected.objects.xyxy)[0, place])
+        fall = np.array(answer["fall"]).reshape(answer["rows"], answer["columns"])
+        np.testing.assert_allclose(fall, expected.importance(best), atol=1e-5)
+        assert answer["disappears"] == expected.disappeared[:, best].sum()
+        asked += 1
+    assert asked

@@ -5,6 +5,7 @@ Skipped where there is no Chromium (Debian: ``apt install chromium``) or no play
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import threading
@@ -121,6 +122,9 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
     own = store.objects().label[row]
     expected = [f"{'=' if label == own else '≠'} {label}" for label in answer.neighbors.label.tolist()]
     assert tiles(page)[1:] == expected
+    command = page.get_by_role("button", name="Copy command").get_attribute("title")
+    assert f"--object {names[0]} --space 'demo-crop' --metric euclidean -k 47" in command
+    page.locator("[role=option]").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     second = answer.neighbors.object_id[0]
@@ -150,6 +154,14 @@ def test_story_4_the_photo_shows_the_grid_and_the_responsible_cell(page: Any, fo
     page.wait_for_function("document.querySelectorAll('.photo svg rect').length === 0")
 
 
+def test_story_4_the_occlusion_of_a_prediction_is_measured_when_asked(page: Any) -> None:
+    page.locator("[role=option]").first.click()
+    page.keyboard.press("o")
+    page.get_by_text("black squares over the photo").wait_for()
+    # Whether the detector finds this drawn object is another test's question.
+    page.get_by_text(re.compile("Occlusion of a prediction|the detector finds no")).wait_for()
+
+
 def test_story_5_a_filter_leads_map_sheet_and_measure(page: Any, folder: Path) -> None:
     labels = osp.open_store(folder).info().labels
     first = next(iter(labels))
@@ -165,6 +177,14 @@ def test_story_6_color_by_an_angle_has_a_cycle(page: Any) -> None:
     page.locator(".legend.ramp").get_by_text("360°").wait_for()
 
 
+@pytest.mark.parametrize("name", ["agreement of neighbors", "neighbors kept by the map"])
+def test_story_6_color_by_what_is_computed_of_each_object(page: Any, name: str) -> None:
+    page.get_by_label("color").first.select_option(label=name)
+    page.locator(".legend.ramp").wait_for()
+    page.locator("[role=option]").first.click()
+    page.get_by_text("this one").wait_for()
+
+
 def test_story_8_a_selection_is_saved_under_a_name(page: Any, folder: Path) -> None:
     lasso_all(page)
     page.get_by_role("button", name="Save selection").click()
@@ -173,6 +193,15 @@ def test_story_8_a_selection_is_saved_under_a_name(page: Any, folder: Path) -> N
     page.get_by_label("open").wait_for()
     store = osp.open_store(folder)
     assert set(store.selection("all of them").object_ids) == set(store.objects().object_id)
+
+
+def test_story_8_a_selection_is_exported_as_a_table(page: Any, folder: Path) -> None:
+    lasso_all(page)
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Export CSV").click()
+    lines = Path(begun.value.path()).read_text().splitlines()
+    ids = [line.split(",")[0] for line in lines[1:]]
+    assert sorted(ids) == sorted(osp.open_store(folder).objects().object_id.tolist())
 
 
 def test_text_of_the_store_is_never_markup(browser: Any, folder: Path) -> None:

@@ -76,6 +76,18 @@ export interface PhotoInfo {
   objects: (Omit<ObjectInfo, "image" | "path"> & { mask: MaskRuns | null; grid: GridInfo | null })[];
 }
 
+/** How far the score of a prediction falls, on average over the zeroed windows that cover each cell. */
+export interface Heat {
+  score: number;
+  xyxy: [number, number, number, number];
+  columns: number;
+  rows: number;
+  fall: number[];
+  windows: number;
+  disappears: number;
+  smallest: number | null;
+}
+
 export interface Estimate {
   value: number;
   chance: number;
@@ -126,12 +138,17 @@ const arrow = async (path: string, parameters?: Parameters) =>
 export const getSummary = () => json<Summary>("store");
 export const getColumns = () => arrow("columns");
 export const getPoints = (space: string, map: string) => arrow("points", { space, map });
+export const getValues = (name: string, space: string, metric: string, map: string) =>
+  arrow("values", { name, space, metric, map });
 export const getObjects = (rows: number[]) => json<ObjectInfo[]>("objects", { rows: rows.join(",") });
 export const getPhoto = (image: number) => json<PhotoInfo>("image", { image });
 export const photoAddress = (image: number) => `/api/photo?image=${image}`;
 
 export const getNeighbors = (row: number, space: string, metric: string, k: number, sameImage: boolean) =>
   json<Answer>("neighbors", { row, space, metric, k, same_image: sameImage ? 1 : 0 });
+
+/** The heat of an object's prediction, or the share of the work that is done. */
+export const getOcclusion = (row: number) => json<Heat | { done: number }>("occlusion", { row });
 
 export const getObjectAt = (image: number, x: number, y: number) =>
   json<{ row: number | null }>("object-at", { image, x, y });
@@ -176,6 +193,8 @@ export const getSelections = () => json<string[]>("selections");
 export const getSelection = (name: string) => json<{ name: string; rows: number[] }>("selection", { name });
 export const saveSelection = (name: string, rows: number[]) =>
   post<{ name: string; objects: number }>("selection", { name }, rows);
+export const getTable = async (rows: number[]) =>
+  (await ask("rows.csv", {}, { method: "POST", body: JSON.stringify(rows) })).blob();
 export const getMarks = () => json<Marks>("marks");
 export const setMark = (row: number, verdict: Verdict | null, label?: string) =>
   post<Marks>("marks", {}, { row, verdict, label });

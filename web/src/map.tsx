@@ -7,7 +7,7 @@ import { pointAt, wholeView, type View } from "./draw";
 import { pointsInside } from "./lasso";
 import { css, cyclicColor, rampColor, type Rgb } from "./palette";
 import {
-  byFrequency, chosen, chosenCount, colorBy, columns, drawn, focus, guarded, isAngle, mapBusy, mapMethod, mutedColor, painter, points,
+  byFrequency, chosen, chosenCount, colorBy, COMPUTED, columns, drawn, focus, guarded, isAngle, mapBusy, mapMethod, mutedColor, painter, points,
   selection, selectionNames, summary,
 } from "./state";
 
@@ -150,10 +150,20 @@ export function MapPanel() {
     lassoing.value = false;
   };
 
+  const chosenRows = () => [...chosen.value.keys()].filter((row) => chosen.value[row]);
+
+  const exportTable = () =>
+    guarded(async () => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(await api.getTable(chosenRows()));
+      link.download = "objects.csv";
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+
   const save = (name: string) =>
     guarded(async () => {
-      const rows = [...chosen.value.keys()].filter((row) => chosen.value[row]);
-      await api.saveSelection(name, rows);
+      await api.saveSelection(name, chosenRows());
       selectionNames.value = await api.getSelections();
     });
 
@@ -222,7 +232,7 @@ export function MapPanel() {
     <section class="map panel" aria-label="Map">
       <div class="bar">
         <Choice label="map" value={mapMethod.value} options={["pca", "tsne"]} names={["PCA", "t-SNE"]} set={(v) => (mapMethod.value = v as "pca")} />
-        <Choice label="color" value={colorBy.value} options={[...columns.value.keys()].filter((name) => name !== "image")} set={(v) => (colorBy.value = v)} />
+        <Choice label="color" value={colorBy.value} options={[...new Set([...columns.value.keys(), ...COMPUTED.keys()])].filter((name) => name !== "image")} set={(v) => (colorBy.value = v)} />
         <button aria-pressed={lassoing.value} onClick={() => (lassoing.value = !lassoing.value)} title="or hold shift and drag">
           Lasso
         </button>
@@ -231,6 +241,7 @@ export function MapPanel() {
         <button aria-label="zoom out" onClick={() => scaleBy(1 / 1.5)}>−</button>
         <button disabled={!selection.value} onClick={() => (selection.value = null)}>Clear selection</button>
         <button disabled={!selection.value || summary.value?.read_only} onClick={() => (naming.value = true)}>Save selection</button>
+        <button disabled={!chosenCount.value} onClick={exportTable} title="ids, boxes and labels of what is selected, or shown">Export CSV</button>
         {selectionNames.value.length > 0 && <Choice label="open" value="" options={["", ...selectionNames.value]} names={["a selection …"]} set={open} />}
         <span class="grow" />
         <span>{chosenCount.value.toLocaleString("en")} of {summary.value?.objects.toLocaleString("en")} {selection.value ? "selected" : "shown"}</span>

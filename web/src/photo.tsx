@@ -8,7 +8,8 @@ import { columns, focus, guarded, painter } from "./state";
 export function Photo() {
   const shown = useSignal<api.PhotoInfo | null>(null);
   const missing = useSignal<string | null>(null);
-  const layers = useSignal({ boxes: true, masks: false, grid: false });
+  const layers = useSignal({ boxes: true, masks: false, grid: false, occlusion: false });
+  const heat = useSignal<Heated | null>(null);
 
   useSignalEffect(() => {
     const [row, image] = [focus.value, columns.value.get("image")];
@@ -21,10 +22,16 @@ export function Photo() {
     });
   });
 
+  useSignalEffect(() => {
+    const row = focus.value;
+    if (!layers.value.occlusion || row === null) heat.value = null;
+    else if (heat.peek()?.row !== row) occlude(row, heat);
+  });
+
   useEffect(() => {
     const toggle = (event: KeyboardEvent) => {
-      if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
-      const layer = { b: "boxes", m: "masks", g: "grid" }[event.key.toLowerCase()] as keyof typeof layers.value;
+      if (event.defaultPrevented || event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
+      const layer = { b: "boxes", m: "masks", g: "grid", o: "occlusion" }[event.key.toLowerCase()] as keyof typeof layers.value;
       if (layer && !event.ctrlKey && !event.metaKey) layers.value = { ...layers.value, [layer]: !layers.value[layer] };
     };
     addEventListener("keydown", toggle);
@@ -40,6 +47,7 @@ export function Photo() {
         <button aria-pressed={layers.value.boxes} onClick={toggled("boxes")}><u>B</u>oxes</button>
         <button aria-pressed={layers.value.masks} onClick={toggled("masks")}><u>M</u>asks</button>
         <button aria-pressed={layers.value.grid} onClick={toggled("grid")}><u>G</u>rid</button>
+        <button aria-pressed={layers.value.occlusion} onClick={toggled("occlusion")}><u>O</u>cclusion</button>
         <span class="grow" />
         <span class="quiet path" title={photo?.path}>{photo?.path.split(/[/\\]/).pop()}</span>
       </div>
@@ -48,10 +56,11 @@ export function Photo() {
         <div class="picture" style={{ aspectRatio: `${photo.width} / ${photo.height}` }}>
           <img src={api.photoAddress(photo.image)} alt={`photo ${photo.path}`}
             onError={async () => (missing.value = await reason(photo.image))} onLoad={() => (missing.value = null)} />
-          <Overlay photo={photo} layers={layers.value} />
+          <Overlay photo={photo} layers={layers.value} heat={heat.value?.row === focus.value ? heat.value.shown : null} />
           {missing.value && <p class="missing" role="alert">{missing.value}</p>}
         </div>
       )}
+      {heat.value && <HeatText heated={heat.value} />}
       {photo && (
         <ul class="objects" aria-label="objects of this photo">
           {photo.objects.map((one) => (
@@ -74,13 +83,62 @@ export function Photo() {
   );
 }
 
+/** The occlusion of one object: how far it is computed, then its heat, or a sentence. */
+interface Heated {
+  row: number;
+  done: number;
+  shown: api.Heat | null;
+  error: string | null;
+}
+
+async function occlude(row: number, heat: { value: Heated | null }): Promise<void> {
+  heat.value = { row, done: 0, shown: null, error: null };
+  const wanted = () => heat.value?.row === row;
+  while (wanted()) {
+    try {
+      const answer = await api.getOcclusion(row);
+      if (!wanted()) return;
+      if (!("done" in answer)) {
+        heat.value = { row, done: 1, shown: answer, error: null };
+        return;
+      }
+      heat.value = { row, done: answer.done, shown: null, error: null };
+    } catch (error) {
+      if (wanted()) heat.value = { row, done: 0, shown: null, error: (error as Error).message };
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 400));
+  }
+}
+
+function HeatText({ heated }: { heated: Heated }) {
+  const { shown, error, done } = heated;
+  if (error) return <p class="heat" role="alert">No occlusion: {error}</p>;
+  if (!shown) return <p class="heat"><label>black squares over the photo, one after the other <progress max={1} value={done} /></label></p>;
+  const most = Math.max(...shown.fall);
+  const gone = shown.disappears
+    ? `it disappears under ${shown.disappears} of ${shown.windows} squares`
+    : `it disappears under none of ${shown.windows} squares`;
+  return (
+    <p class="heat">
+      Occlusion of a prediction of score {shown.score.toFixed(2)}: {gone}. <i class="fall" /> covering costs score, on average at most {Math.max(most, 0).toFixed(2)}; <i class="gain" /> raises it.
+    </p>
+  );
+}
+
 async function reason(image: number): Promise<string> {
   const response = await fetch(api.photoAddress(image)).catch(() => null);
   if (!response || response.ok) return "the photo cannot be shown";
   return (await response.json()).error;
 }
 
-function Overlay({ photo, layers }: { photo: api.PhotoInfo; layers: { boxes: boolean; masks: boolean; grid: boolean } }) {
+interface Layers {
+  boxes: boolean;
+  masks: boolean;
+  grid: boolean;
+}
+
+function Overlay({ photo, layers, heat }: { photo: api.PhotoInfo; layers: Layers; heat: api.Heat | null }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const element = canvas.current!;
@@ -104,6 +162,7 @@ function Overlay({ photo, layers }: { photo: api.PhotoInfo; layers: { boxes: boo
     <>
       <canvas ref={canvas} aria-hidden="true" />
       <svg viewBox={`0 0 ${photo.width} ${photo.height}`} onClick={click} aria-hidden="true">
+        {heat && <HeatCells heat={heat} />}
         {layers.grid && own?.grid && <Grid grid={own.grid} cell={own.cell} />}
         {layers.boxes && photo.objects.map((one) => {
           const [x1, y1, x2, y2] = one.xyxy;
@@ -117,6 +176,21 @@ function Overlay({ photo, layers }: { photo: api.PhotoInfo; layers: { boxes: boo
         })}
       </svg>
     </>
+  );
+}
+
+/** Cells of which covering costs the prediction score, or (in the other color) raises it. */
+function HeatCells({ heat }: { heat: api.Heat }) {
+  const [x1, y1, x2, y2] = heat.xyxy;
+  const [across, down] = [(x2 - x1) / heat.columns, (y2 - y1) / heat.rows];
+  const most = Math.max(0.05, ...heat.fall.map(Math.abs));
+  return (
+    <g class="cells">
+      {heat.fall.map((fall, at) => (
+        <rect key={at} class={fall > 0 ? "fall" : "gain"} fill-opacity={0.8 * Math.abs(fall) / most} width={across} height={down}
+          x={x1 + (at % heat.columns) * across} y={y1 + Math.floor(at / heat.columns) * down} />
+      ))}
+    </g>
   );
 }
 

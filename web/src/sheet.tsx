@@ -21,6 +21,7 @@ export function Sheet() {
   const pictures = useSignal<Map<number, string>>(new Map());
   const exact = useSignal<string>("");
   const page = useSignal(0);
+  const command = useSignal("");
 
   useSignalEffect(() => {
     // In the queue of doubtful labels a click shows the photo, and the queue stays.
@@ -35,6 +36,7 @@ export function Sheet() {
       const answer = await api.getNeighbors(row, name, distance, PAGE - 1, same);
       if (focus.peek() !== row || space.peek() !== name) return;
       exact.value = answer.exact ? `exact, ${distance}${same ? "" : ", other photos only"}` : "approximate";
+      command.value = searchCommand(own.object_id, name, distance, same);
       tiles.value = [
         { row, label: own.label, note: "this one", title: own.path },
         ...answer.neighbors.map((near) => ({
@@ -109,12 +111,22 @@ export function Sheet() {
         )}
         <span class="grow" />
         <span class="quiet">{exact.value}</span>
+        {tab.value === "nearest" && command.value && (
+          <button title={command.value} onClick={() => guarded(() => navigator.clipboard.writeText(command.value))}>Copy command</button>
+        )}
       </div>
-      {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>O</kbd> label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
+      {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
       {tiles.value.length === 0 && tab.value !== "doubtful" && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
       <Tiles tiles={tiles.value} pictures={pictures.value} own={own} />
     </section>
   );
+}
+
+/** Return the command that gives the neighbors that are shown. */
+function searchCommand(object: string, name: string, distance: string, same: boolean): string {
+  const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
+  const other = same ? "" : " --exclude-same-image";
+  return `objectspace search ${quoted(summary.value!.name)} --object ${object} --space ${quoted(name)} --metric ${distance} -k ${PAGE - 1}${other}`;
 }
 
 function partsText(parts: Record<string, { similarity: number }>): string {
@@ -192,7 +204,7 @@ function Tiles({ tiles, pictures, own }: { tiles: Tile[]; pictures: Map<number, 
     else if (event.key === "Enter") focus.value = tiles[at.value].row;
     else if (summary.value?.read_only) return;
     else if (key === "w") keep("wrong");
-    else if (key === "o") keep("right");
+    else if (key === "k") keep("right");
     else if (key === "s") keep("skipped");
     else if (key === "r") relabel();
     else if (key === "z") takeBack();

@@ -61,6 +61,23 @@ export const chosen = computed(() => {
   return selected ? passed.map((one, row) => one & selected[row]) : passed;
 });
 
+/** Columns that are computed for the map that is shown: their names, and what the server calls them. */
+export const COMPUTED = new Map([["agreement of neighbors", "agreement"], ["neighbors kept by the map", "kept"]]);
+
+/** Compute the column that colors the map, where it is none of the store's. */
+effect(() => {
+  const [name, map, distance] = [colorBy.value, points.value, metric.value];
+  const asked = COMPUTED.get(name);
+  if (!asked || !map) return;
+  guarded(async () => {
+    const table = await api.getValues(asked, map.space, distance, map.method);
+    if (colorBy.peek() !== name || points.peek() !== map || metric.peek() !== distance) return;
+    const values = new Float32Array(summary.peek()!.objects).fill(NaN);
+    (table.getChild("value")!.toArray() as Float32Array).forEach((value, i) => (values[map.row[i]] = value));
+    columns.value = new Map(columns.peek()).set(name, { kind: "numbers", values, low: 0, high: 1 });
+  });
+});
+
 export const drawn = computed<Points | null>(() => {
   const map = points.value;
   if (!map) return null;
@@ -116,7 +133,7 @@ export async function start(): Promise<void> {
       columns.value = read;
       summary.value = loaded;
       metric.value = wanted.get("metric") === "cosine" ? "cosine" : "euclidean";
-      if (read.has(wanted.get("color") ?? "")) colorBy.value = wanted.get("color")!;
+      if (read.has(wanted.get("color") ?? "") || COMPUTED.has(wanted.get("color") ?? "")) colorBy.value = wanted.get("color")!;
       const known = loaded.spaces.map((one) => one.name);
       space.value = known.includes(wanted.get("space") ?? "") ? wanted.get("space")! : (loaded.default_space ?? "");
       const row = Number(wanted.get("object") ?? NaN);

@@ -58,5 +58,6 @@ def demo(out: Out = Path("objectspace-demo"), quiet: Quiet = False, as_json: Jso
         f"objectspace measure {made.true} --space {crop} --factor yaw --circular 360 --control label",
         f"objectspace occlude {picture} --detector demo --figure occluded.png",
         "objectspace index YOUR-PHOTOS --store photos.osp     # YOLOv3 and ResNet50, fetched once",
+        f"objectspace serve {made.found}     # look at it in the browser",
     ):
         typer.echo(f"  {line}")

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from objectspace.errors import ImageError, InputError, ObjectspaceError
 from objectspace.explorer import curation, views
-from objectspace.explorer.columns import map_points, object_columns
+from objectspace.explorer.columns import map_points, object_columns, space_values
 from objectspace.explorer.served_store import ServedStore, StoreState
 
 #: The name of the cookie that every request needs but the first, which brings the token itself.
@@ -86,24 +86,30 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
             views.photo_jpeg(state, _number(request, "image"), served.photos), 200, None, "image/jpeg"
         )
 
+    def occlusion(state: StoreState, request: Request, body: bytes) -> Any:
+        return views.occlusion_json(state, _number(request, "row"), served.photos)
+
     routes = [
         Route("/", _page),
         Route("/static/{name}", _static),
         route("/api/store", summary),
         route("/api/columns", lambda state, *_: Response(object_columns(state), media_type=_ARROW)),
         route("/api/points", _points),
+        route("/api/values", _values),
         route("/api/objects", _objects),
         route("/api/thumbnails", _thumbnails),
         route("/api/neighbors", _neighbors),
         route("/api/image", lambda state, request, _: views.image_json(state, _number(request, "image"))),
         route("/api/photo", photo),
         route("/api/object-at", _object_at),
+        route("/api/occlusion", occlusion),
         route("/api/measure", _measure, method="POST"),
         route("/api/selections", lambda state, *_: curation.selections_json(state)),
         route(
             "/api/selection", lambda state, request, _: curation.selected_rows(state, _text(request, "name"))
         ),
         route("/api/selection", writing(_save_selection), method="POST"),
+        route("/api/rows.csv", _rows_csv, method="POST"),
         route("/api/marks", lambda state, *_: curation.marks_json(state)),
         route("/api/marks", writing(_mark), method="POST"),
         route("/api/marks.csv", _marks_csv),
@@ -187,6 +193,19 @@ def _points(state: StoreState, request: Request, body: bytes) -> Response:
     return Response(map_points(state, space, points), media_type=_ARROW)
 
 
+def _values(state: StoreState, request: Request, body: bytes) -> Response:
+    """Return what a map can be colored by beside its columns: agreement, or the neighbors that it keeps."""
+    space, name = _text(request, "space"), _text(request, "name")
+    metric = request.query_params.get("metric", "euclidean")
+    if name == "agreement":
+        return Response(space_values(state.agreement(space, metric).values), media_type=_ARROW)
+    if name == "kept":
+        method = request.query_params.get("map", "pca")
+        kept = state.kept_neighbors(space, metric, method)  # type: ignore[arg-type]
+        return Response(space_values(kept), media_type=_ARROW)
+    raise InputError(f"values {name!r} are not known, expected agreement or kept")
+
+
 def _objects(state: StoreState, request: Request, body: bytes) -> Any:
     return views.objects_json(state, _rows(request))
 
@@ -226,6 +245,11 @@ def _measure(state: StoreState, request: Request, body: bytes) -> Any:
 def _save_selection(state: StoreState, request: Request, body: bytes) -> Any:
     """Keep the objects whose rows of the objects table the body lists, as a JSON list."""
     return curation.save_rows(state, _text(request, "name"), _json_body(body))
+
+
+def _rows_csv(state: StoreState, request: Request, body: bytes) -> Response:
+    """Return the objects whose rows the body lists, as a JSON list, as a table."""
+    return Response(curation.rows_csv(state, _json_body(body)), media_type="text/csv; charset=utf-8")
 
 
 def _mark(state: StoreState, request: Request, body: bytes) -> Any:

@@ -53,6 +53,11 @@ def map_points(state: StoreState, space: str, points: NDArray[np.float32]) -> by
     )
 
 
+def space_values(values: NDArray[np.floating[Any]]) -> bytes:
+    """Return one number for each vector of a space, row for row with its map, as an Arrow stream."""
+    return _stream(pa.table({"value": pa.array(np.asarray(values, np.float32))}))
+
+
 def _dictionary(values: NDArray[Any]) -> pa.DictionaryArray:
     return pa.array([None if value is None else str(value) for value in values]).dictionary_encode()
 

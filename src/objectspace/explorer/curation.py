@@ -7,6 +7,7 @@ import io
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.explorer.served_store import StoreState
@@ -31,13 +32,38 @@ def save_rows(state: StoreState, name: str, rows: Any) -> dict[str, Any]:
 
     Raises InputError for a name that no file can have and for what is no list of rows.
     """
-    if not isinstance(rows, list) or not all(type(row) is int for row in rows):
-        raise InputError("a selection is a list of rows")
-    places = np.array(rows, np.int64)
-    check_rows(state, places)
+    places = _checked_rows(state, rows)
     ids = state.store.object_columns(["object_id"])["object_id"][places]
     saved = state.store.save_selection(name, ids, how={"by": "explorer"})
     return {"name": name, "objects": len(saved)}
+
+
+def rows_csv(state: StoreState, rows: Any) -> bytes:
+    """Return objects as a table, in the order of their rows. Raises InputError for no list of rows."""
+    places = _checked_rows(state, rows)
+    objects = state.store.objects_at(places)
+    sink = io.StringIO(newline="")
+    writer = csv.writer(sink)
+    writer.writerow(["object_id", "image", "x1", "y1", "x2", "y2", "label", "score", "source"])
+    for number, place in enumerate(places):
+        path = state.images[state.image_rows[place]].path
+        box = [f"{side:g}" for side in objects.xyxy[number].tolist()]
+        score = "" if np.isnan(objects.score[number]) else f"{objects.score[number]:.6g}"
+        label, source = _cell(str(objects.label[number])), _cell(str(objects.source[number]))
+        writer.writerow([objects.object_id[number], _cell(path), *box, label, score, source])
+    return sink.getvalue().encode()
+
+
+def _checked_rows(state: StoreState, rows: Any) -> NDArray[np.int64]:
+    """Return rows of the objects table as they came in a request. Raises InputError, QueryError."""
+    if not isinstance(rows, list) or not all(type(row) is int for row in rows):
+        raise InputError("a selection is a list of rows")
+    try:
+        places = np.array(rows, np.int64)
+    except OverflowError:
+        raise InputError("a row is at most 64 bits") from None
+    check_rows(state, places)
+    return places
 
 
 def marks_json(state: StoreState) -> dict[str, Any]:

@@ -18,6 +18,10 @@ from objectspace.store import Store
 #: Neighbors that a purity is of.
 K = 5
 
+#: Neighbors of which a map should keep many, and how many objects are compared for it.
+KEPT_OF = 10
+_MOST_KEPT = 50_000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpaceAgreement:
@@ -69,3 +73,22 @@ def measure_space(store: Store, space: str, metric: str) -> SpaceAgreement:
     same = factor.compare(factor.values[neighbors.query], factor.values[neighbors.neighbor])
     chance = random_agreement(factor, factor.values, groups)
     return SpaceAgreement(neighbors.mean(same), chance, labels, groups)
+
+
+def kept_neighbors(store: Store, space: str, metric: str, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the share of each object's 10 nearest in a space that are among its 10 nearest on a map (n,).
+
+    points: (n, 2), the map. Raises QueryError for more objects than are compared while somebody waits.
+    """
+    held = store.space(space)
+    if len(points) > _MOST_KEPT:
+        raise QueryError(f"kept neighbors are for at most {_MOST_KEPT} objects, there are {len(points)}")
+    each = make_groups(held.object_id)
+    near, on_map = (
+        find_neighbors(vectors, held.object_id, each, k=KEPT_OF, metric=measured)
+        for vectors, measured in ((held.searched, metric), (points, "euclidean"))
+    )
+    pairs = near.query * len(points) + near.neighbor
+    shared = np.isin(pairs, on_map.query * len(points) + on_map.neighbor)
+    kept: NDArray[np.float32] = near.mean(shared.astype(np.float64)).astype(np.float32)
+    return kept

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import QueryError
-from objectspace.explorer.maps import StoredMaps
-from objectspace.explorer.selection_measures import SpaceAgreement, measure_space
+from objectspace.explorer.maps import MapMethod, StoredMaps
+from objectspace.explorer.occlusions import Occlusions
+from objectspace.explorer.selection_measures import SpaceAgreement, kept_neighbors, measure_space
 from objectspace.search import SpaceSearch
 from objectspace.search.audit import audit
 from objectspace.search.audit.lists import AuditList
@@ -58,6 +59,7 @@ class StoreState:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.maps = StoredMaps(store)
+        self.occlusions = Occlusions(store)
         self._lock = threading.Lock()
         self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._kept: dict[tuple[str, ...], Any] = {}
@@ -110,6 +112,13 @@ class StoreState:
     def agreement(self, space: str, metric: str) -> SpaceAgreement:
         """Return whether the nearest objects share their labels, of all objects of a space."""
         return self._once(("agreement", space, metric), lambda: measure_space(self.store, space, metric))
+
+    def kept_neighbors(self, space: str, metric: str, method: MapMethod) -> NDArray[np.float32]:
+        """Return the share of each object's nearest that a map keeps near, of all objects of a space."""
+        points = self.maps.points(space, method)
+        return self._once(
+            ("kept", space, metric, method), lambda: kept_neighbors(self.store, space, metric, points)
+        )
 
     def doubtful_labels(self, space: str) -> AuditList:
         """Return the labels of a space that are probably wrong, with what the list finds of planted ones."""

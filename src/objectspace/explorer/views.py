@@ -13,8 +13,9 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from objectspace.errors import ImageError, QueryError
+from objectspace.explorer.occlusions import heat_json
 from objectspace.explorer.served_store import StoreState
-from objectspace.images import read_image
+from objectspace.images import Image, read_image
 from objectspace.objects.boxes import letterbox_frame, stretch_frame
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
@@ -24,6 +25,9 @@ from objectspace.store import ImageRow
 
 #: The longer side of a photo as it is sent to the page, in pixels.
 PHOTO_SIDE = 1600
+
+#: The score from which an occluded detector predicts, or lower where the store holds lower ones.
+MOST_CONFIDENCE = 0.25
 
 #: Thumbnails that one request may ask for.
 MOST_THUMBNAILS = 500
@@ -142,16 +146,19 @@ def image_json(state: StoreState, place: int) -> dict[str, Any]:
 
 def photo_jpeg(state: StoreState, place: int, photos: Path | None) -> bytes:
     """Return an image's photo as JPEG, at most PHOTO_SIDE pixels a side. Raises ImageError."""
+    picture = PIL.Image.fromarray(find_photo(state, place, photos).pixels)
+    picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE), PIL.Image.Resampling.LANCZOS)
+    sink = io.BytesIO()
+    picture.save(sink, "JPEG", quality=88)
+    return sink.getvalue()
+
+
+def find_photo(state: StoreState, place: int, photos: Path | None) -> Image:
+    """Return the very photo of an image that was indexed. Raises ImageError where it is not found."""
     image = _image(state, place)
     for candidate in photo_candidates(state, image, photos):
-        if candidate.is_file():
-            read = read_image(candidate)
-            if read.image_id == image.image_id:
-                picture = PIL.Image.fromarray(read.pixels)
-                picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE), PIL.Image.Resampling.LANCZOS)
-                sink = io.BytesIO()
-                picture.save(sink, "JPEG", quality=88)
-                return sink.getvalue()
+        if candidate.is_file() and (read := read_image(candidate)).image_id == image.image_id:
+            return read
     raise ImageError(
         image.path, "the photo is not where it was; serve it with objectspace serve STORE --photos FOLDER"
     )
@@ -169,6 +176,22 @@ def photo_candidates(state: StoreState, image: ImageRow, photos: Path | None) ->
         ]
         places = [*(photos / tail for tail in tails), *places]
     return places
+
+
+def occlusion_json(state: StoreState, row: int, photos: Path | None) -> dict[str, Any]:
+    """Return where zeroing a detector's map costs an object its score, or how far that is computed.
+
+    Raises QueryError where the detector finds nothing at the object's box or there is no detector,
+    ModelError where it cannot be loaded or zeroed, ImageError where the photo is missing.
+    """
+    check_rows(state, np.array([row]))
+    objects = state.store.objects_at(np.array([row]))
+    place, source = int(state.image_rows[row]), str(objects.source[0])
+    scores = state.store.objects_at(np.flatnonzero(state.image_rows == place)).score
+    # Some stores hold predictions that the usual threshold would leave out.
+    confidence = float(np.min(scores, where=~np.isnan(scores), initial=MOST_CONFIDENCE))
+    result = state.occlusions.of(place, source, confidence, lambda: find_photo(state, place, photos))
+    return {"done": result} if isinstance(result, float) else heat_json(result, objects)
 
 
 def object_at_point(state: StoreState, place: int, x: float, y: float) -> int | None:

@@ -6,7 +6,7 @@ Source: M. Zeiler and R. Fergus, "Visualizing and Understanding Convolutional Ne
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ def measure_occlusion(
     heads: Collection[int] | None = None,
     confidence: float = 0.25,
     iou: float = 0.45,
+    progress: Callable[[int, int], None] = lambda done, windows: None,
 ) -> Occlusion:
     """Zero every window of a tap and measure the effect on every prediction of the unchanged image.
 
@@ -47,6 +48,7 @@ def measure_occlusion(
     sizes: cells a side, None for every size of the grid
     heads: the layer numbers of the heads whose predictions count, by default all
     confidence, iou: thresholds of detection and of suppression
+    progress: called with the windows that are done and all there are, as they are done
 
     Equal to running the rest of the network once for every window, to rounding; where the network allows,
     without running it at all (see :mod:`.closed_form`, :mod:`.by_linearity`).
@@ -76,6 +78,7 @@ def measure_occlusion(
         after = suppression.suppress(states, len(scores[portion]))
         disappeared[portion] = after.disappeared
         detections.append((portion.start, after))
+        progress(portion.start + len(after.disappeared), len(windows))
 
     return Occlusion(
         tap=baseline.tap_name,

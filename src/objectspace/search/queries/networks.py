@@ -47,6 +47,21 @@ def space_detector(
     return _detector_of(store, recipe.model, recipe.weights, precision or recipe.precision, device)
 
 
+def source_detector(
+    store: Store, source: str, *, device: str = "cpu", precision: str | None = None
+) -> Detector:
+    """Return the detector that found the objects of a source, loaded from where its job found it.
+
+    precision: another one than its own. Raises ModelError where that fails, QueryError for a source of
+    annotations or of words.
+    """
+    recipe = store.sources.get(source, {})
+    if "weights" not in recipe or _is_words(recipe):
+        raise QueryError(f"the objects of {source} were not found by a detector")
+    given = precision or _text_of(store, source, "precision")
+    return _detector_of(store, source.split("@")[0], _text_of(store, source, "weights"), given, device)
+
+
 def space_job(
     store: Store,
     space: str,
@@ -234,11 +249,7 @@ def _detecting_network(store: Store, device: str) -> dict[str, Any]:
         if _is_words(recipe):
             return {"prompts": _prompter_of(store, source, device)}
         if "weights" in recipe:
-            name = source.split("@")[0]
-            precision = _text_of(store, source, "precision")
-            return {
-                "detector": _detector_of(store, name, _text_of(store, source, "weights"), precision, device)
-            }
+            return {"detector": source_detector(store, source, device=device)}
     raise QueryError(
         "the objects of this store come from annotations; give the object's x1, y1, x2, y2 as box="
     )
