@@ -145,7 +145,8 @@ def test_the_deletion_check_passes_and_fails_for_shuffled_heat():
     for _ in range(60):
         views = [mean_color_view(rng), mean_color_view(rng)]
         heat, _ = explain_sums(views[0].cells, views[1].cells, "euclidean")
-        areas.append(_curve_areas(views, heat, "euclidean", rng))
+        other = views[1].cells.sum((0, 1))
+        areas.append(_curve_areas(views[0], other, heat, "euclidean", rng))
     checked = measure_deletion(np.array(areas), np.arange(60), space="s", metric="euclidean", method="sum")
     assert checked.passed
     for one in (checked.shuffled_apart, checked.shuffled_together):

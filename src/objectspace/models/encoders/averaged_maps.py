@@ -32,7 +32,9 @@ def averaged_cells(encoder: Encoder, crop: NDArray[np.uint8]) -> NDArray[np.floa
         return None
     with torch.inference_mode(), reproducible(encoder.device):
         output = last_map(encoder.normalized(crop[None]))
-    vector = encoder.embed(crop[None])[0].astype(np.float64)
+        # Not by embed, which fills a whole batch.
+        alone = torch.from_numpy(np.ascontiguousarray(crop[None])).to(encoder.device)
+        vector = encoder.embed_on_device(alone)[0].cpu().numpy().astype(np.float64)
     for cells in _grids(output[0].float().cpu().numpy().astype(np.float64), encoder.network):
         if cells.shape[2] == len(vector):
             rest = np.linalg.norm(cells.mean((0, 1)) - vector)

@@ -78,10 +78,11 @@ def check_explanations(
     methods: set[Method] = set()
     for first, other in zip(targets.objects.object_id, _strangers(search, targets, rng), strict=True):
         pair = [search.stored([str(one)]) for one in (first, other)]
-        views = [explainer.view(name, one, np.asarray(one.vectors)[0]) for one in pair]
+        ends = [np.asarray(one.vectors)[0] for one in pair]
+        views = [explainer.view(name, one, end) for one, end in zip(pair, ends, strict=True)]
         why = explainer.explain_views(name, views, search.metric)
         if why.total > 0:
-            areas.append(_curve_areas(views, why.cells[0].heat, search.metric, rng))
+            areas.append(_curve_areas(views[0], ends[1], why.cells[0].heat, search.metric, rng))
             images.append(str(pair[0].objects.image_id[0]))
             methods.add(why.method)
     return measure_deletion(
@@ -104,14 +105,20 @@ def _strangers(search: SpaceSearch, targets: Queries, rng: np.random.Generator) 
 
 
 def _curve_areas(
-    views: list[CellView], heat: NDArray[np.float64], metric: str, rng: np.random.Generator
+    view: CellView,
+    other: NDArray[np.float32],
+    heat: NDArray[np.float64],
+    metric: str,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Return the mean log of total / total uncovered, for each order in which the first is covered."""
-    first, second = views
-    covered = [covered_cells(order, first.shape) for order in cover_orders(heat, rng)]
-    vectors = first.embed(first.covered(np.concatenate(covered)))
-    whole = first.embed(first.pixels[None]), second.embed(second.pixels[None])[0]
-    totals = distance_total(vectors, whole[1], metric) / distance_total(*whole, metric)
+    """Return the mean log of total / total uncovered, for each order in which a view is covered.
+
+    other: (d,), the vector of the second object
+    """
+    covered = [covered_cells(order, view.shape) for order in cover_orders(heat, rng)]
+    inputs = np.concatenate([view.pixels[None], view.covered(np.concatenate(covered))])
+    totals = distance_total(view.embed(inputs), other, metric)
+    totals = totals[1:] / totals[0]
     # Two that become one have no logarithm: a floor that no other pair comes near.
     areas: NDArray[np.float64] = np.log(np.maximum(totals, 1e-6)).reshape(len(covered), -1).mean(1)
     return areas
