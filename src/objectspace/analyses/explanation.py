@@ -70,11 +70,6 @@ class Explanation:
         by = f"{len(self.parts)} parts" if self.parts else f"{self.metric}, by {self.method}"
         return f"Explanation({self.space!r}, {by}, distance {self.distance:.4g})"
 
-    def times(self, share: float) -> Explanation:
-        """Return the explanation of a share of ``total``, as a part of a joint space has it."""
-        cells = tuple(replace(one, heat=one.heat * share) for one in self.cells)
-        return replace(self, total=self.total * share, cells=cells)
-
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; ``heat`` is of the first and the second object, row by row."""
         parts = {name: part.to_json() for name, part in self.parts.items()}
@@ -182,6 +177,12 @@ def explain_occlusions(total: float, covered: Float64) -> Float64:
     """
     heat: Float64 = total - np.asarray(covered, np.float64)
     return heat
+
+
+def part_explanation(why: Explanation, share: float) -> Explanation:
+    """Return an explanation whose total and heat are times a share, as a part of a joint space has it."""
+    cells = tuple(replace(one, heat=one.heat * share) for one in why.cells)
+    return replace(why, total=why.total * share, cells=cells)
 
 
 def distance_total(first: NDArray[Any], second: NDArray[Any], metric: str) -> Float64:

@@ -20,6 +20,7 @@ from objectspace.analyses.explanation import (
     explain_occlusions,
     explain_sums,
     measure_deletion,
+    part_explanation,
 )
 from objectspace.embeddings.joint import joint_parts
 from objectspace.errors import QueryError
@@ -49,7 +50,8 @@ def explain(
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> first, second = (search.stored([name]) for name in osp.choose_targets(search, 2, label="chair"))
     >>> why = osp.explain(search, first, second)
-    >>> why.method, abs(sum(one.heat.sum() for one in why.cells) - why.distance**2) < 1e-5 * why.total
+    >>> heat = sum(one.heat.sum() for one in why.cells)
+    >>> why.method, bool(abs(heat - why.distance**2) < 1e-5 * heat)
     ('sum', True)
     """
     return _Explainer(search, device).explain(first, second, far)
@@ -189,7 +191,7 @@ class _Explainer:
             else:
                 # Two objects without vectors in one space of it: the part counts as its recipe says.
                 made = Explanation(part.spaces[0], "cosine", "sum", far, far, (), {})
-            parts[part.name] = made.times(share)
+            parts[part.name] = part_explanation(made, share)
         total = sum(part.total for part in parts.values())
         cosine = float(distances @ v.shares)
         distance = cosine if search.metric == "cosine" else float(np.sqrt(2 * max(cosine, 0.0)))
