@@ -27,7 +27,7 @@ def test_names_and_paths_are_enough(world, tmp_path):
     assert len(search.unlike(search.stored(one), str(space.object_id[-1]))) == 1
 
 
-@pytest.mark.parametrize("wrong", [3, 2.5, True, b"name", [1], {"a": 1}, None, pytest.param(object(), id="object")], ids=repr)
+@pytest.mark.parametrize("wrong", [3, 2.5, True, b"name", [1], {"a": 1}, None, ...], ids=repr)
 def test_a_wrong_type_is_named(wrong):
     job = osp.Job(encoder="demo", annotations="labels")
     for argument, call in {

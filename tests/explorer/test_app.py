@@ -199,7 +199,8 @@ def test_the_measure_of_all_is_that_of_measure(page, served):
     store = served.state().store
     space = store.space("demo-crop")
     objects = store.objects(space.object_id)
-    expected = osp.measure_factor(space, objects, osp.FactorSpec("label"), k=5).neighbors.overall
+    measured = osp.measure_factor(space, objects, osp.FactorSpec("label"), k=5, metric="cosine")
+    expected = measured.neighbors.overall
     answer = page.post("/api/measure?space=demo-crop", content=all_bits(len(space))).json()
     assert answer["all"]["value"] == pytest.approx(expected.value)
     assert answer["all"]["chance"] == pytest.approx(expected.chance)
@@ -318,7 +319,7 @@ def test_what_is_no_list_of_rows_is_refused(page, body):
 
 
 def test_the_agreement_of_each_object_is_what_the_measure_is_the_mean_of(page, served):
-    agreement = served.state().agreement("demo-crop", "euclidean")
+    agreement = served.state().agreement("demo-crop", "cosine")
     values = table(page.get("/api/values?space=demo-crop&map=pca&name=agreement"))["value"].to_numpy()
     np.testing.assert_allclose(values, agreement.values, atol=1e-6)
 

@@ -20,6 +20,7 @@ import uvicorn
 import objectspace as osp
 from objectspace.explorer.app import make_app
 from objectspace.explorer.served_store import ServedStore
+from objectspace.search import default_space
 from objectspace.store.marks import read_marks
 from tests.explorer.conftest import TOKEN
 
@@ -113,17 +114,18 @@ def test_story_1_a_lassoed_cloud_is_measured_at_once(page: Any, folder: Path) ->
 def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, folder: Path) -> None:
     store = osp.open_store(folder)
     page.locator("[role=option]").nth(4).click()
-    page.get_by_text("exact, euclidean, other photos only").wait_for()
+    page.get_by_text("exact, cosine, other photos only").wait_for()
     page.get_by_text("this one").wait_for()
-    row = store.object_rows("demo-crop")[4]
-    search = osp.SpaceSearch(store, "demo-crop")
+    space = default_space(store)
+    row = store.object_rows(space)[4]
+    search = osp.SpaceSearch(store, space)
     names = store.objects().object_id[[row]].tolist()
     (answer,) = search.nearest(search.stored(names), k=47, exclude_same_image=True)
     own = store.objects().label[row]
     expected = [f"{'=' if label == own else '≠'} {label}" for label in answer.neighbors.label.tolist()]
     assert tiles(page)[1:] == expected
     command = page.get_by_role("button", name="Copy command").get_attribute("title")
-    assert f"--object {names[0]} --space 'demo-crop' --metric euclidean -k 47" in command
+    assert f"--object {names[0]} --space '{space}' --metric cosine -k 47" in command
     page.locator("[role=option]").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")

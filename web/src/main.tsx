@@ -28,7 +28,7 @@ function App() {
         <span class="quiet">{store.images.toLocaleString("en")} images · {store.objects.toLocaleString("en")} objects</span>
         <span class="grow" />
         <Choice label="space" value={space.value} options={store.spaces.map((one) => one.name)} set={(name) => (space.value = name)} />
-        <Choice label="distance" value={metric.value} options={["euclidean", "cosine"]} set={(name) => (metric.value = name as "cosine")} />
+        <Choice label="distance" value={metric.value} options={["cosine", "euclidean"]} set={(name) => (metric.value = name as "cosine")} />
       </header>
       {failure.value && <p class="failure" role="alert">{failure.value} <button onClick={() => (failure.value = null)}>close</button></p>}
       <nav aria-label="panels">

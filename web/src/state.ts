@@ -21,7 +21,7 @@ export const summary = signal<api.Summary | null>(null);
 export const columns = signal<Map<string, Column>>(new Map());
 export const failure = signal<string | null>(null);
 export const space = signal<string>("");
-export const metric = signal<"euclidean" | "cosine">("euclidean");
+export const metric = signal<"euclidean" | "cosine">("cosine");
 export const mapMethod = signal<"pca" | "tsne">("pca");
 export const points = signal<MapPoints | null>(null);
 export const mapBusy = signal(false);
@@ -132,7 +132,7 @@ export async function start(): Promise<void> {
     batch(() => {
       columns.value = read;
       summary.value = loaded;
-      metric.value = wanted.get("metric") === "cosine" ? "cosine" : "euclidean";
+      metric.value = wanted.get("metric") === "euclidean" ? "euclidean" : "cosine";
       if (read.has(wanted.get("color") ?? "") || COMPUTED.has(wanted.get("color") ?? "")) colorBy.value = wanted.get("color")!;
       const known = loaded.spaces.map((one) => one.name);
       space.value = known.includes(wanted.get("space") ?? "") ? wanted.get("space")! : (loaded.default_space ?? "");

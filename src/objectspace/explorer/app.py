@@ -196,7 +196,7 @@ def _points(state: StoreState, request: Request, body: bytes) -> Response:
 def _values(state: StoreState, request: Request, body: bytes) -> Response:
     """Return what a map can be colored by beside its columns: agreement, or the neighbors that it keeps."""
     space, name = _text(request, "space"), _text(request, "name")
-    metric = request.query_params.get("metric", "euclidean")
+    metric = request.query_params.get("metric", "cosine")
     if name == "agreement":
         return Response(space_values(state.agreement(space, metric).values), media_type=_ARROW)
     if name == "kept":
@@ -219,7 +219,7 @@ def _neighbors(state: StoreState, request: Request, body: bytes) -> Any:
         state,
         _number(request, "row"),
         space=_text(request, "space"),
-        metric=request.query_params.get("metric", "euclidean"),
+        metric=request.query_params.get("metric", "cosine"),
         k=min(_number(request, "k", 24), 500),
         same_image=request.query_params.get("same_image") == "1",
         label=request.query_params.get("label"),
@@ -234,7 +234,7 @@ def _object_at(state: StoreState, request: Request, body: bytes) -> Any:
 def _measure(state: StoreState, request: Request, body: bytes) -> Any:
     """Measure a selection: the body is a bit for each vector of the space, the first the lowest of a byte."""
     space = _text(request, "space")
-    agreement = state.agreement(space, request.query_params.get("metric", "euclidean"))
+    agreement = state.agreement(space, request.query_params.get("metric", "cosine"))
     count = len(agreement.values)
     if len(body) != (count + 7) // 8:
         raise InputError(f"a selection of {len(body)} bytes, expected a bit for each of {count} objects")
