@@ -25,7 +25,7 @@ def test_an_index_is_followed(
 ) -> None:
     add_objects(tmp_path / "s.osp", noise[:300])
     index = index_space(tmp_path / "s.osp", "a-crop")
-    begun = f"indexing space a-crop of {tmp_path / 's.osp'}: 300 vectors, ivf-hnsw-sq, euclidean"
+    begun = f"indexing space a-crop of {tmp_path / 's.osp'}: 300 vectors, ivf-hnsw-sq, cosine"
     assert lines() == [begun, repr(index)]
 
 

@@ -63,4 +63,4 @@ def test_the_query_from_outside_finds_the_reddest(names: dict[str, Any]) -> None
 
 def test_a_new_photo_is_refused_with_a_reason(names: dict[str, Any]) -> None:
     with pytest.raises(ModelError, match="encoder of space mean-color-crop cannot be loaded again"):
-        query_image(names["store"], Path("photos/0.png"), "mean-color-crop", box=(0, 10, 20, 30))
+        query_image(names["store"], Path("photos/0.png"), "mean-color-crop", box=(0, 10, 20, 30), new=True)

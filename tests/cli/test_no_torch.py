@@ -12,6 +12,7 @@ from PIL import Image
 
 from objectspace.embeddings.spaces import Recipe
 from objectspace.files import content_id
+from objectspace.images import encode_thumbnail
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_writer
 
@@ -110,7 +111,7 @@ def ends(tmp_path_factory):
     window = Recipe(**{**window.to_json(), "window": 2, "scale": "own", "stride": 16})
     cells = {name: np.zeros(len(objects), np.int32) for name in ("cell_x", "cell_y")}
     spaces["window"] = SpaceRows(window, objects.object_id, vectors, cells)
-    thumbnails = [(folder / "photo.png").read_bytes()] * len(objects)
+    thumbnails = [encode_thumbnail(np.asarray(Image.open(photo)))] * len(objects)
     with open_writer(path) as writer:
         writer.commit(Batch(images, objects, thumbnails, "job", spaces))
     stand_for = {"STORE": path, "OUT": folder, "PHOTO": photo, "ID": objects.object_id[0]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -297,7 +298,7 @@ def test_info_goes_on_where_a_joint_space_cannot_be_read(path: Path, command) ->
     printed = command("info", path)
     assert (printed.code, printed.err) == (0, "")
     assert f"  both: {both.problem}\n" in printed.out
-    assert f"  fine: {COUNT} x {30 + 18}\n" in printed.out
+    assert re.search(rf"fine +{COUNT} +{30 + 18} ", printed.out)
 
 
 def test_a_joint_space_has_the_precisions_of_its_parts() -> None:

@@ -58,7 +58,7 @@ def search(request, store):
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "on disk":
             patch.setattr("objectspace.search.space_search.IN_MEMORY", 0)
-        yield SpaceSearch(store, "a-joint")
+        yield SpaceSearch(store, "a-joint", metric="euclidean")
 
 
 def cosines(store, one: str, other: str) -> dict[str, float]:

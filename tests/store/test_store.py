@@ -191,6 +191,8 @@ def test_an_empty_store_answers(path):
         "images": 0,
         "objects": 0,
         "labels": {},
+        "sources": {},
+        "default_space": None,
         "spaces": [],
         "failures": [],
     }

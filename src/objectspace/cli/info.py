@@ -85,8 +85,7 @@ def _print_info(
     if info.spaces:
         typer.echo("recipes, in short (--json has them whole)")
     for space in info.spaces:
-        problem = f": {space.problem}" if space.problem else ""
-        typer.echo(f"  {space.name}: {_recipe_text(space.recipe)}{problem}")
+        typer.echo(f"  {space.name}: {space.problem or _recipe_text(space.recipe)}")
         if space.index is not None:
             typer.echo(f"      {'index':13s}  {recall_text(space.index, space.unindexed)}")
         if space.name in shared and shared[space.name].objects:

@@ -128,7 +128,7 @@ def test_a_class_token_is_explained_by_occlusion_and_says_so(world, tmp_path):
 
 
 def pair_of_few(store):
-    search = osp.SpaceSearch(store, "test_vit-crop")
+    search = osp.SpaceSearch(store, "test_vit-crop", metric="euclidean")
     return search, *(search.stored([name]) for name in osp.choose_targets(search, 3))
 
 

@@ -51,7 +51,7 @@ def test_texts_are_ranked_by_cosine_with_the_very_weights(store, model):
 
 def test_a_text_is_not_compared_by_euclidean_distance(store):
     with pytest.raises(QueryError, match="compared with images by cosine, not by euclidean"):
-        SpaceSearch(store, SPACE).nearest(query_text(store, ["a"], SPACE))
+        SpaceSearch(store, SPACE, metric="euclidean").nearest(query_text(store, ["a"], SPACE))
 
 
 def test_the_space_is_found_that_has_a_text_tower(store):

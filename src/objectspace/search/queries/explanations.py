@@ -47,7 +47,7 @@ def explain(
     Raises QueryError for several objects or words as one, for a space whose vectors have no cells and for
     objects that it does not hold, ImageError for photos that are gone, and as :func:`query_image`.
 
-    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> search = osp.SpaceSearch(store, "demo-crop", metric="euclidean")
     >>> first, second = (search.stored([name]) for name in osp.choose_targets(search, 2, label="chair"))
     >>> why = osp.explain(search, first, second)
     >>> heat = sum(one.heat.sum() for one in why.cells)
