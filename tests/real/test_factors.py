@@ -39,15 +39,18 @@ def apples(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def show(name: str, found: dict[str, Any]) -> None:
-    value, low, high, chance = (found[key] for key in ("value", "low", "high", "chance"))
-    print(f"{name}: {value:.3f} ({low:.3f} to {high:.3f}), chance {chance:.3f}")
+    value, chance, low, high = (found[key] for key in ("value", "chance", "low", "high"))
+    interval = "no interval" if low is None else f"{low:.3f} to {high:.3f}"
+    print(f"{name}: {value:.3f} ({interval}), chance {chance:.3f}")
 
 
 def test_elevation_is_read_off_apples_never_seen(apples: Path) -> None:
     found = objectspace("measure", apples, "--factor", "elevation", "--group", "apple")
     show("elevation, neighbors", found["neighbors"])
     show("elevation, R2", found["probe"])
-    assert found["neighbors"]["high"] < 0.6 * found["neighbors"]["chance"]
+    # Four apples are too few for an interval of new ones, and the answer says so.
+    assert found["neighbors"]["value"] < 0.6 * found["neighbors"]["chance"]
+    assert (found["neighbors"]["high"], found["neighbors"]["direction"]) == (None, "below")
     assert found["probe"]["value"] > 0.7
 
 

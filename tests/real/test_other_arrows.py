@@ -93,7 +93,7 @@ def test_resnets_map_of_the_whole_photo_finds_the_dog_by_its_box(run, real, yolo
 def test_a_click_on_the_dog_finds_the_dog(run, real, yolo, tmp_path):
     store, photos = tmp_path / "s.osp", real / "photos" / "darknet"
     run("index", photos, "--store", store, *yolo, "--route", "window", "--scale", "deepest")
-    found = run("search", store, "--image", photos / "dog.jpg", "--point", "220,400", "-k", "1")
+    found = run("search", store, "--image", photos / "dog.jpg", "--point", "220,400", "--new", "-k", "1")
     assert found["neighbors"][0]["label"] == "dog"
 
 
