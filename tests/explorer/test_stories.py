@@ -54,6 +54,7 @@ def browser() -> Iterator[Any]:
 def _served(folder: Path) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()
         config = uvicorn.Config(
             make_app(ServedStore(folder), TOKEN), log_level="warning", lifespan="off", ws="none"
         )

@@ -67,6 +67,8 @@ def _listening(port: int | None) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, tried))
+            # Before the address is given: whoever is quicker than the server's start waits for it.
+            listener.listen()
         except (OSError, OverflowError):
             listener.close()
             continue

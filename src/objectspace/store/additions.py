@@ -42,10 +42,10 @@ class Stored:
 
     def unseen(self, table: str, keys: Iterable[str]) -> list[int]:
         """Return the positions of the keys that are neither in the table nor earlier in the list."""
-        first: dict[str, int] = {}
-        for place, key in enumerate(keys):
-            if not self.has(table, key):
-                first.setdefault(key, place)
+        wanted, first = list(keys), dict[str, int]()
+        for place, there in enumerate(self.keys.get(table, _NO_KEYS).holds(wanted)):
+            if not there:
+                first.setdefault(wanted[place], place)
         return list(first.values())
 
     def forget(self, objects: Collection[str], indexed: Collection[str]) -> None:

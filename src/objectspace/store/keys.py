@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class Keys:
         self._removed: set[str] = set()
 
     def __contains__(self, key: str) -> bool:
-        return key in self._added or (key not in self._removed and self._is_sorted_in(key))
+        return self.holds([key])[0]
 
     def __len__(self) -> int:
         return len(self._sorted) + len(self._added) - len(self._removed)
@@ -31,31 +31,41 @@ class Keys:
     def __repr__(self) -> str:
         return f"Keys({len(self)} keys)"
 
+    def holds(self, keys: Sequence[str]) -> list[bool]:
+        """Return whether each of some keys is there; many at once take a fraction of one by one."""
+        return [
+            key in self._added or (there and key not in self._removed)
+            for key, there in zip(keys, self._in_sorted(keys), strict=True)
+        ]
+
     def add(self, keys: Iterable[str]) -> None:
         """Add keys; those that are there already change nothing."""
-        for key in keys:
-            if key in self._removed:
-                self._removed.remove(key)
-            elif key not in self:
+        wanted = list(keys)
+        for key, there in zip(wanted, self._in_sorted(wanted), strict=True):
+            if there:
+                self._removed.discard(key)
+            else:
                 self._added.add(key)
         self._merge()
 
     def discard(self, keys: Iterable[str]) -> None:
         """Remove keys; those that are not there change nothing."""
-        for key in keys:
-            if key in self._added:
-                self._added.remove(key)
-            elif key in self:
+        wanted = list(keys)
+        for key, there in zip(wanted, self._in_sorted(wanted), strict=True):
+            self._added.discard(key)
+            if there:
                 self._removed.add(key)
         self._merge()
 
-    def _is_sorted_in(self, key: str) -> bool:
-        wanted = key.encode()
+    def _in_sorted(self, keys: Sequence[str]) -> list[bool]:
+        if not len(self._sorted):
+            return [False] * len(keys)
+        width, encoded = self._sorted.itemsize, [key.encode() for key in keys]
         # A longer key would have numpy copy the whole array to its width.
-        if len(wanted) > self._sorted.itemsize or not len(self._sorted):
-            return False
-        place = int(np.searchsorted(self._sorted, np.bytes_(wanted)))
-        return place < len(self._sorted) and bool(self._sorted[place] == wanted)
+        wanted = np.array([key if len(key) <= width else b"" for key in encoded], self._sorted.dtype)
+        places = np.minimum(np.searchsorted(self._sorted, wanted), len(self._sorted) - 1)
+        found = (self._sorted[places] == wanted).tolist()
+        return [there and len(key) <= width for key, there in zip(encoded, found, strict=True)]
 
     def _merge(self) -> None:
         """Merge the sets when they are a quarter of all, so that a key costs the same on average."""

@@ -412,7 +412,9 @@ class Writer:
             return []
         for name, table in self._tables.items():
             if name == "objects" or name.startswith(SPACES):
-                gone = [object_id for object_id in outdated if self._stored.has(name, object_id)]
+                wanted = list(outdated)
+                held = self._stored.keys[name].holds(wanted)
+                gone = [object_id for object_id, there in zip(wanted, held, strict=True) if there]
                 tables.delete_rows(table, "object_id", gone)
         images, indexed = sorted(set(outdated.values())), self._tables.get("indexed")
         if indexed is None:
