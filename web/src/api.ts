@@ -19,6 +19,8 @@ export interface Summary {
   labels: Record<string, number>;
   failures: number;
   factors: string[];
+  /** Names of factors whose numbers are angles, of 360 degrees. */
+  angles: string[];
   default_space: string | null;
   spaces: SpaceInfo[];
 }

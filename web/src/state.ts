@@ -106,7 +106,7 @@ export function painter(name: string): (row: number) => Rgb {
   return (row) => (Number.isNaN(values[row]) ? UNKNOWN : rampColor((values[row] - low) / (high - low || 1)));
 }
 
-export const isAngle = (name: string) => /azimuth|angle|yaw|heading|rotation/i.test(name);
+export const isAngle = (name: string) => summary.value?.angles.includes(name.replace("factor:", "")) ?? false;
 
 /** Return the codes of a column's names, the most frequent first. */
 export function byFrequency(column: Extract<Column, { kind: "names" }>): number[] {

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
+from objectspace.analyses.projection import principal_components
 from objectspace.errors import InputError, QueryError
 from objectspace.files import atomic_path, recipe_digest
 from objectspace.store import Store
@@ -96,29 +96,12 @@ def pca_points(vectors: Any, count: int) -> NDArray[np.float32]:
     drawn = np.sort(np.random.default_rng(0).permutation(total)[:_AXES_FROM])
     sample = np.asarray(vectors[drawn], np.float64)
     center = sample.mean(axis=0)
-    axes = _principal_axes(sample - center, count).astype(np.float32)
+    axes = principal_components(sample, count).axes.astype(np.float32)
     points = np.zeros((total, count), np.float32)
     for start in range(0, total, _BLOCK):
         block = np.asarray(vectors[start : start + _BLOCK], np.float32) - center.astype(np.float32)
         points[start : start + len(block), : len(axes)] = block @ axes.T
     return points
-
-
-def _principal_axes(centered: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Return at most ``count`` axes (c, d), by the smaller of the two matrices of products."""
-    rows, dimension = centered.shape
-    wide = dimension > rows
-    products = centered @ centered.T if wide else centered.T @ centered
-    size = len(products)
-    kept = min(count, size)
-    values, found = eigh(products, subset_by_index=(size - kept, size - 1))
-    values, found = values[::-1], found[:, ::-1]
-    found = found[:, values > 1e-12 * max(values[0], 1e-300)]
-    axes = (centered.T @ found if wide else found).T
-    axes /= np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), 1e-300)
-    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1, keepdims=True), axis=1)
-    signed: NDArray[np.float64] = axes * np.sign(largest)
-    return signed
 
 
 def _tsne_points(vectors: Any) -> NDArray[np.float32]:

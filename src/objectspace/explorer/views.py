@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from objectspace.analyses.factor_columns import ANGLES
 from objectspace.errors import ImageError, QueryError
 from objectspace.explorer.occlusions import heat_json
 from objectspace.explorer.served_store import StoreState
@@ -46,6 +47,7 @@ def store_summary(state: StoreState, *, name: str, read_only: bool) -> dict[str,
         "labels": info.labels,
         "failures": len(info.failures),
         "factors": list(store.factor_names),
+        "angles": sorted(ANGLES),
         "default_space": default_space(store) if info.spaces else None,
         "spaces": [
             {

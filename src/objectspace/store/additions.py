@@ -36,14 +36,14 @@ class Stored:
     keys: dict[str, Keys] = field(default_factory=dict)
     failures: dict[str, set[Failure]] = field(default_factory=dict)
 
-    def has(self, table: str, key: str) -> bool:
-        """Return whether a row of this key is in the table."""
-        return key in self.keys.get(table, _NO_KEYS)
+    def holds(self, table: str, keys: Sequence[str]) -> list[bool]:
+        """Return whether a row of each key is in the table."""
+        return self.keys.get(table, _NO_KEYS).holds(keys)
 
     def unseen(self, table: str, keys: Iterable[str]) -> list[int]:
         """Return the positions of the keys that are neither in the table nor earlier in the list."""
         wanted, first = list(keys), dict[str, int]()
-        for place, there in enumerate(self.keys.get(table, _NO_KEYS).holds(wanted)):
+        for place, there in enumerate(self.holds(table, wanted)):
             if not there:
                 first.setdefault(wanted[place], place)
         return list(first.values())
@@ -177,8 +177,9 @@ def _add_vectors(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> 
     if name not in stored.manifest.spaces:
         new.spaces[name] = SpaceEntry(rows.recipe, dimension)
     batched = set(new.keys.get("objects", ()))
-    for object_id in ids:
-        if object_id not in batched and not stored.has("objects", object_id):
+    others = [object_id for object_id in ids if object_id not in batched]
+    for object_id, there in zip(others, stored.holds("objects", others), strict=True):
+        if not there:
             raise InputError(f"space {name}: a vector of object {object_id}, which is not in the store")
     keep = np.array(stored.unseen(SPACES + name, ids), np.intp)
     new.add(SPACES + name, columns.space_table(name, rows, keep), [ids[row] for row in keep])
@@ -189,15 +190,16 @@ def known_factors(batch: Batch, stored: Stored) -> dict[str, dict[str, Any]]:
     factors = batch.objects.factors
     if not factors:
         return {}
-    ids = zip(batch.objects.object_id.tolist(), batch.objects.image_id.tolist(), strict=True)
+    ids = batch.objects.object_id.tolist()
+    objects = zip(ids, batch.objects.image_id.tolist(), stored.holds("objects", ids), strict=True)
     return {
         object_id: {
             name: column[row]
             for name, column in factors.items()
             if name not in batch.unnamed.get(image_id, ())
         }
-        for row, (object_id, image_id) in enumerate(ids)
-        if stored.has("objects", object_id)
+        for row, (object_id, image_id, there) in enumerate(objects)
+        if there
     }
 
 

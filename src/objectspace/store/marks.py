@@ -1,20 +1,19 @@
 """Marks: what a person says of stored objects, in one small JSON file beside the tables.
 
-Marks are no part of a commit and change no label: ``marks.json`` appears whole or not at all.
+They are the sidecar ``marks.json`` and change no label.
 ``docs/store-format.md`` has its keys.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from objectspace.errors import InputError, StoreError
-from objectspace.files import atomic_path, json_text, open_regular
+from objectspace.errors import InputError
+from objectspace.store.sidecars import damaged_sidecar, read_sidecar, write_sidecar
 
 MARKS = "marks.json"
 FORMAT = "objectspace-marks"
@@ -65,22 +64,16 @@ def new_mark(verdict: Verdict, label: str | None = None) -> ObjectMark:
 def read_marks(folder: Path) -> dict[str, ObjectMark]:
     """Return the marks of the store at ``folder``, by object id. Raises StoreError for a damaged file."""
     path = folder / MARKS
-    try:
-        with open_regular(path) as stream:
-            value = json.load(stream)
-    except FileNotFoundError:
+    value = read_sidecar(path, FORMAT)
+    if value is None:
         return {}
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError):
-        raise _damaged(path, "it is not JSON") from None
-    marks = value.get("marks") if isinstance(value, dict) and value.get("format") == FORMAT else None
+    marks = value.get("marks")
     if not isinstance(marks, dict):
-        raise _damaged(path, f'it does not say "format": "{FORMAT}"')
+        raise damaged_sidecar(path, "it has no marks")
     try:
         return {name: ObjectMark(**mark) for name, mark in marks.items()}
     except (TypeError, InputError) as error:
-        raise _damaged(path, str(error)) from None
+        raise damaged_sidecar(path, str(error)) from None
 
 
 def save_marks(folder: Path, changes: Mapping[str, ObjectMark | None]) -> dict[str, ObjectMark]:
@@ -99,10 +92,5 @@ def save_marks(folder: Path, changes: Mapping[str, ObjectMark | None]) -> dict[s
         "version": FORMAT_VERSION,
         "marks": {name: mark.to_json() for name, mark in sorted(marks.items())},
     }
-    with atomic_path(folder / MARKS, replace=True) as temporary:
-        temporary.write_text(json_text(document, "the marks", ensure_ascii=False, indent=1), "utf-8")
+    write_sidecar(folder / MARKS, document, "the marks")
     return marks
-
-
-def _damaged(path: Path, what: str) -> StoreError:
-    return StoreError(f"{path} is damaged: {what}; remove it and mark again")

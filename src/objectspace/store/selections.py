@@ -1,12 +1,11 @@
 """Selections: named sets of a store's objects, one small JSON file each beside the tables.
 
-They are no part of a commit: a file ``selections/NAME.json`` appears whole or not at all, needs no writer and
-no lock, and a copy of it is a copy of the selection. ``docs/store-format.md`` has its keys.
+Each is the sidecar ``selections/NAME.json``, and a copy of it is a copy of the selection.
+``docs/store-format.md`` has its keys.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import InputError, QueryError, StoreError, counted, guess
-from objectspace.files import atomic_path, json_text, names_in, open_regular, plain_json
+from objectspace.errors import InputError, QueryError, counted, guess
+from objectspace.files import names_in, plain_json
+from objectspace.store.sidecars import damaged_sidecar, read_sidecar, write_sidecar
 
 SELECTIONS = "selections"
 FORMAT = "objectspace-selection"
@@ -95,10 +95,7 @@ def save_selection(
     made = datetime.now(UTC).isoformat(timespec="seconds")
     how = plain_json(dict(how), f"the origin of selection {name}")
     selection = NamedSelection(check_selection_name(name), np.array(ids, np.str_), how, made)
-    with atomic_path(_path(folder, name), replace=True) as temporary:
-        temporary.write_text(
-            json_text(selection.to_json(), f"selection {name}", ensure_ascii=False, indent=1), "utf-8"
-        )
+    write_sidecar(_path(folder, name), selection.to_json(), f"selection {name}")
     return selection
 
 
@@ -108,30 +105,18 @@ def read_selection(folder: Path, name: str) -> NamedSelection:
     Raises QueryError for an unknown name, StoreError where its file is damaged.
     """
     path = _path(folder, check_selection_name(name))
-    try:
-        with open_regular(path) as stream:
-            value = json.load(stream)
-    except FileNotFoundError:
+    value = read_sidecar(path, FORMAT)
+    if value is None:
         known = selection_names(folder)
         named = f"; its selections: {', '.join(known)}" if known else "; it has none"
-        raise QueryError(f"no selection {name!r} in {folder}{guess(name, known, named)}") from None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (ValueError, RecursionError):
-        raise _damaged(path, "it is not JSON") from None
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise _damaged(path, f'it does not say "format": "{FORMAT}"')
+        raise QueryError(f"no selection {name!r} in {folder}{guess(name, known, named)}")
     ids, how = value.get("object_ids"), value.get("how")
     if not isinstance(ids, list) or not ids or not all(isinstance(one, str) for one in ids):
-        raise _damaged(path, "it lists no object_ids")
+        raise damaged_sidecar(path, "it lists no object_ids")
     if not isinstance(how, dict):
-        raise _damaged(path, "it has no how")
+        raise damaged_sidecar(path, "it has no how")
     return NamedSelection(name, np.array(ids, np.str_), how, str(value.get("made", "")))
 
 
 def _path(folder: Path, name: str) -> Path:
     return folder / SELECTIONS / f"{name}.json"
-
-
-def _damaged(path: Path, what: str) -> StoreError:
-    return StoreError(f"{path} is damaged: {what}; remove it and select again")

@@ -395,7 +395,9 @@ class Writer:
 
     def _outdated(self, batch: Batch) -> dict[str, str]:
         """Return the objects that the batch's sources found in its images and do not now: id -> image id."""
-        images = {image_id for image_id in batch.finished if self._stored.has("images", image_id)}
+        finished = list(batch.finished)
+        held = self._stored.holds("images", finished)
+        images = {image_id for image_id, there in zip(finished, held, strict=True) if there}
         if not images or "objects" not in self._tables:
             return {}
         found = set(batch.objects.object_id.tolist())
@@ -412,9 +414,8 @@ class Writer:
             return []
         for name, table in self._tables.items():
             if name == "objects" or name.startswith(SPACES):
-                wanted = list(outdated)
-                held = self._stored.keys[name].holds(wanted)
-                gone = [object_id for object_id, there in zip(wanted, held, strict=True) if there]
+                held = self._stored.holds(name, list(outdated))
+                gone = [object_id for object_id, there in zip(outdated, held, strict=True) if there]
                 tables.delete_rows(table, "object_id", gone)
         images, indexed = sorted(set(outdated.values())), self._tables.get("indexed")
         if indexed is None:
