@@ -17,6 +17,8 @@ from objectspace.objects.records import concatenate, make_objects
 from objectspace.search import SpaceSearch, approximate
 from objectspace.search.approximate import recall_of
 from objectspace.store import Batch, ImageRow, SpaceRows, StoredVectors, open_store, open_writer
+from objectspace.store.columns import OUTDATED
+from objectspace.store.tables import find_rows
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +247,7 @@ def test_removed_objects_are_not_found(tmp_path, indexed, noise):
         gone = held.object_id[100:200].tolist()
         vectors = held.vectors[100:200]
         with writer._publishing():
-            writer._remove(dict.fromkeys(gone, "no image"))
+            writer._remove(find_rows(writer._tables["objects"], "object_id", gone, OUTDATED.names))
         writer.finish()
     nearly, exact = searches(path)
     assert len(nearly) == 900

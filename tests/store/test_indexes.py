@@ -10,6 +10,8 @@ import pytest
 
 from objectspace.errors import QueryError, StoreError
 from objectspace.store import Recall, SpaceIndex, open_store, open_writer
+from objectspace.store.columns import OUTDATED
+from objectspace.store.tables import find_rows
 
 INDEX = SpaceIndex("ivf-pq", "cosine", 300, {"probes": 20, "candidates": 10}, Recall(0.9, 0.8, 0.95, 200))
 
@@ -26,7 +28,7 @@ def made(tmp_path_factory, make_batch):
             writer.commit(make_batch(number))
         gone = open_store(path).members("resnet50-crop")[3:9]
         with writer._publishing():
-            writer._remove(dict.fromkeys(gone, "no image"))
+            writer._remove(find_rows(writer._tables["objects"], "object_id", gone, OUTDATED.names))
     return path
 
 

@@ -45,8 +45,8 @@ def stepped(function):
         return value
     return call
 
-for name in ("create_table", "append_rows", "update_rows", "delete_rows", "compact", "index_keys", "clean_up",
-             "roll_back"):
+for name in ("create_table", "append_rows", "update_rows", "delete_rows", "delete_at", "compact",
+             "index_keys", "clean_up", "roll_back"):
     setattr(tables, name, stepped(getattr(tables, name)))
 writer.write_manifest = stepped(writer.write_manifest)
 Path.replace = stepped(Path.replace)

@@ -28,19 +28,20 @@ def file_checksum(path: Path) -> str:
     return file_sha256(path)[:16]
 
 
-def new_checksums(table: Any, known: Mapping[str, str]) -> dict[str, str]:
-    """Return the checksum of each file of the table's version that is not ``known``, after checking it.
+def checksums(table: Any, known: Mapping[str, str]) -> dict[str, str]:
+    """Return the checksum of each file of the table's version; those not ``known`` are checked first.
 
     Reads from the disk what the version's own metadata say: its rows, each file's size and footer, which rows
     are deleted. Raises OSError, ValueError or RuntimeError where something is not as it was written.
     """
     written = reopened(table)
     folder = Path(table.uri)
-    fresh = {path: facts for path, facts in files_of(written).items() if path not in known}
+    files = files_of(written)
+    fresh = {path: facts for path, facts in files.items() if path not in known}
     for path, facts in fresh.items():
         check_file(folder / path, facts)
     check_fragments(written, {facts.fragment for facts in fresh.values() if facts.is_deletion})
-    return {path: file_checksum(folder / path) for path in fresh}
+    return {path: known.get(path) or file_checksum(folder / path) for path in files}
 
 
 def check_file(path: Path, facts: FileFacts) -> None:

@@ -25,6 +25,8 @@ IMAGES = pa.schema(
     [("image_id", pa.string()), ("path", pa.string()), ("width", pa.int32()), ("height", pa.int32())]
 )
 INDEXED = pa.schema([("image_id", pa.string()), ("job", pa.string()), ("objects", pa.string())])
+#: What removing objects needs to know of them; Lance gives each row its id.
+OUTDATED = pa.schema([("object_id", pa.string()), ("image_id", pa.string()), ("_rowid", pa.uint64())])
 FAILURES = pa.schema([("path", pa.string()), ("reason", pa.string())])
 
 #: Columns of the objects table; a user's factors stand after them.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.store import tables
-from objectspace.store.checksums import flush_files, new_checksums
+from objectspace.store.checksums import checksums, flush_files
 from objectspace.store.examination import READ_ERRORS, Examination, Losses, examine_store
 from objectspace.store.manifest import SPACES, Manifest, SpaceEntry, read_manifest, write_manifest
 from objectspace.store.writer import write_lock
@@ -44,7 +44,7 @@ def _without_losses(folder: Path, found: Examination) -> Manifest:
     """Write versions of the damaged tables that lack what is lost; return the manifest that names them."""
     before = found.manifest
     versions, files = dict(before.tables), {name: dict(known) for name, known in before.files.items()}
-    fresh: dict[str, dict[str, str]] = {}
+    fresh: dict[str, set[str]] = {}
     for name, losses in found.losses.items():
         if name not in versions:
             continue
@@ -53,10 +53,9 @@ def _without_losses(folder: Path, found: Examination) -> Manifest:
             # The next writer removes what the manifest does not name.
             del versions[name], files[name]
             continue
-        present, known = tables.files_of(table), before.files[name]
-        fresh[name] = new_checksums(table, known)
-        versions[name] = int(table.version)
-        files[name] = {path: known.get(path) or fresh[name][path] for path in present}
+        known, versions[name] = before.files[name], int(table.version)
+        files[name] = checksums(table, known)
+        fresh[name] = files[name].keys() - known.keys()
     flush_files(folder, fresh)
     spaces = {
         name: _without_index(entry, found.losses.get(SPACES + name))

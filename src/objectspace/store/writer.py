@@ -30,7 +30,7 @@ from objectspace.store.additions import (
     known_factors,
 )
 from objectspace.store.border import check_schema, checked
-from objectspace.store.checksums import check_replaced, flush_files, new_checksums
+from objectspace.store.checksums import check_replaced, checksums, flush_files
 from objectspace.store.indexes import KINDS, JointSpaceIndex, Recall, SpaceIndex
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import (
@@ -195,20 +195,21 @@ class Writer:
         the store then keeps what it had.
         """
         self._recover()
-        outdated = self._outdated(batch) if batch.replaces else {}
-        new = additions(batch, self._stored, set(outdated.values()))
+        outdated = self._outdated(batch) if batch.replaces else columns.OUTDATED.empty_table()
+        new = additions(batch, self._stored, set(outdated["image_id"].to_pylist()))
         edited = self._changed("object_id", known_factors(batch, self._stored))
-        if not new and not outdated and not len(edited):
+        if not new and not len(outdated) and not len(edited):
             return
         with self._publishing(new.spaces, new.sources, new.models):
             if new.cleared:
                 tables.delete_rows(self._tables["failures"], "path", sorted(new.cleared))
+            # Before anything is updated, which moves rows: what is outdated goes by where it lies.
+            redone = self._remove(outdated)
             if len(edited):
                 self._update("objects", "object_id", edited)
-            redone = self._remove(outdated)
             for name, rows in new.rows.items():
                 self._append(name, rows)
-        self._stored.forget(outdated, redone)
+        self._stored.forget(outdated["object_id"].to_pylist(), redone)
         self._stored.remember(new)
         self._compact([name for name, count in self._added.items() if count > tables.MANY_FRAGMENTS])
 
@@ -393,35 +394,35 @@ class Writer:
         )
         self._whole = True
 
-    def _outdated(self, batch: Batch) -> dict[str, str]:
-        """Return the objects that the batch's sources found in its images and do not now: id -> image id."""
+    def _outdated(self, batch: Batch) -> pa.Table:
+        """Return the objects that the batch's sources found in its images and do not now."""
         finished = list(batch.finished)
         held = self._stored.holds("images", finished)
         images = {image_id for image_id, there in zip(finished, held, strict=True) if there}
         if not images or "objects" not in self._tables:
-            return {}
-        found = set(batch.objects.object_id.tolist())
-        wanted = ["object_id", "image_id", "source"]
-        return {
-            row["object_id"]: row["image_id"]
-            for row in tables.find_rows(self._tables["objects"], "image_id", images, wanted).to_pylist()
-            if row["source"] in batch.sources and row["object_id"] not in found
-        }
+            return columns.OUTDATED.empty_table()
+        wanted = [*columns.OUTDATED.names, "source"]
+        rows = tables.find_rows(self._tables["objects"], "image_id", images, wanted)
+        ours = pc.is_in(rows["source"], value_set=pa.array(batch.sources, pa.string()))
+        found = pc.is_in(rows["object_id"], value_set=pa.array(batch.objects.object_id.tolist(), pa.string()))
+        return rows.filter(pc.and_(ours, pc.invert(found))).select(columns.OUTDATED.names)
 
-    def _remove(self, outdated: Mapping[str, str]) -> list[str]:
+    def _remove(self, outdated: pa.Table) -> list[str]:
         """Remove objects and their vectors, and that their images are finished; return the keys of that."""
-        if not outdated:
+        if not len(outdated):
             return []
+        tables.delete_at(self._tables["objects"], outdated["_rowid"].to_pylist())
+        object_ids = outdated["object_id"].to_pylist()
         for name, table in self._tables.items():
-            if name == "objects" or name.startswith(SPACES):
-                held = self._stored.holds(name, list(outdated))
-                gone = [object_id for object_id, there in zip(outdated, held, strict=True) if there]
+            if name.startswith(SPACES):
+                held = self._stored.holds(name, object_ids)
+                gone = [object_id for object_id, there in zip(object_ids, held, strict=True) if there]
                 tables.delete_rows(table, "object_id", gone)
-        images, indexed = sorted(set(outdated.values())), self._tables.get("indexed")
-        if indexed is None:
+        if (indexed := self._tables.get("indexed")) is None:
             return []
-        redone = tables.find_rows(indexed, "image_id", images, columns.INDEXED.names)
-        tables.delete_rows(indexed, "image_id", images)
+        images = set(outdated["image_id"].to_pylist())
+        redone = tables.find_rows(indexed, "image_id", images, [*columns.INDEXED.names, "_rowid"])
+        tables.delete_at(indexed, redone["_rowid"].to_pylist())
         keys: list[str] = columns.indexed_keys(redone).to_pylist()
         return keys
 
@@ -474,10 +475,11 @@ class Writer:
         for name, table in self._tables.items():
             if before.tables.get(name) == int(table.version):
                 continue
-            known, present = before.files.get(name, {}), tables.files_of(table)
-            fresh[name] = new_checksums(table, known)
-            check_replaced(self.path, name, {path: known[path] for path in known.keys() - present.keys()})
-            files[name] = {path: known.get(path) or fresh[name][path] for path in present}
+            known = before.files.get(name, {})
+            files[name] = checksums(table, known)
+            fresh[name] = files[name].keys() - known.keys()
+            gone = known.keys() - files[name].keys()
+            check_replaced(self.path, name, {path: known[path] for path in gone})
         if fresh:
             flush_files(self.path, fresh)
         return files
