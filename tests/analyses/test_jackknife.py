@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 from objectspace.analyses.agreement import measure_agreement
@@ -64,6 +65,51 @@ def test_intervals_stay_inside_the_bounds() -> None:
     assert found.excess[1] == pytest.approx(found.high - 0.5)
     at_end = jackknifed(estimate(1.0), without, block, block, bounds=Range(0.0, 1.0))
     assert at_end.high == 1
+
+
+def varying(value: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return figures without each of nine blocks of ten objects, and these blocks."""
+    return np.stack([value, chance], axis=1), np.arange(90) // 10
+
+
+def test_the_excess_of_bounded_figures_ends_on_the_ellipse_of_both() -> None:
+    """The extremes among random points of the ellipse, moved on the scale of log odds."""
+    rng = np.random.default_rng(0)
+    chance = 0.86 + 0.01 * rng.normal(size=9)
+    without, block = varying(0.9 + 0.6 * (chance - 0.86) + 0.002 * rng.normal(size=9), chance)
+    found = jackknifed(estimate(0.9, 0.86), without, block, block, bounds=Range(0.0, 1.0))
+    assert found.excess is not None
+    deviations = without - without.mean(0)
+    covariance = deviations.T @ deviations * 8 / 9 * scipy.stats.t.ppf(0.975, 8) ** 2
+    circle = rng.normal(size=(20_000, 2))
+    points = circle / np.linalg.norm(circle, axis=1, keepdims=True) @ np.linalg.cholesky(covariance).T
+    value, chance = (
+        scipy.special.expit(scipy.special.logit(center) + step / (center * (1 - center)))
+        for center, step in zip((0.9, 0.86), points.T, strict=True)
+    )
+    assert found.excess == pytest.approx(((value - chance).min(), (value - chance).max()), abs=2e-4)
+    # The smaller the excess of a store, the smaller its error: the long side is away from 0.
+    assert found.excess[1] - 0.04 > 1.2 * (0.04 - found.excess[0])
+
+
+def test_the_excess_of_a_difference_without_an_upper_bound_is_made_of_the_limits_of_both() -> None:
+    """By hand: a value of 2 and a chance of 4 that vary in proportion, by 10 % without each of two blocks."""
+    scale = np.array([0.9, 1.1, *np.ones(7)])
+    without, block = varying(2 * scale, 4 * scale)
+    found = jackknifed(estimate(2.0, 4.0), without, block, block, bounds=Range(0.0))
+    assert found.excess is not None
+    reach = scipy.stats.t.ppf(0.975, 8) * np.sqrt(0.02 * 8 / 9)
+    low, high, least, most = (level * np.exp(side * reach) for level in (2, 4) for side in (-1, 1))
+    # Fully correlated, so the distances to the limits are subtracted.
+    expected = (-2 - abs((2 - low) - (most - 4)), -2 + abs((high - 2) - (4 - least)))
+    assert found.excess == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("bounds", [Range(0.0, 1.0), Range(0.0), Range()], ids=str)
+def test_where_chance_does_not_vary_the_excess_varies_as_the_value(bounds: Range) -> None:
+    without, block = varying(np.linspace(0.5, 0.7, 9), np.full(9, 0.5))
+    found = jackknifed(estimate(0.6, 0.5), without, block, block, bounds=bounds)
+    assert found.excess == pytest.approx((found.low - 0.5, found.high - 0.5))
 
 
 @pytest.mark.parametrize(

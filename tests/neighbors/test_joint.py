@@ -177,6 +177,13 @@ def test_a_weight_is_above_zero(weight):
         make_joint(weights=(weight, 1.0))
 
 
+@pytest.mark.parametrize("rows", [[0, 3, 9], [-1, 3, 5]], ids=["beyond", "before"])
+def test_rows_outside_the_space_are_refused(rows):
+    block = Block(np.ones((3, 4), np.float32), np.array(rows))
+    with pytest.raises(InputError, match="part crop: vectors of rows outside 0 to 8"):
+        JointVectors([Part("crop", 1.0, 0.0, (block,))], 9)
+
+
 def test_queries_of_other_parts_are_refused():
     joint = make_joint()
     other = JointVectors(joint.parts[:1], 60)

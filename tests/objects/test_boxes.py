@@ -46,6 +46,18 @@ def test_a_tall_photo_lies_between_bars_left_and_right() -> None:
     np.testing.assert_allclose(frame.to_input(boxes((0, 0, 480, 640))), [[52, 0, 364, 416]])
 
 
+@pytest.mark.parametrize(
+    ("image_wh", "inside"),
+    [((608, 176), (0, 88, 608, 264)), ((100, 352), (254, 0, 354, 352))],
+    ids=["wide", "tall"],
+)
+def test_the_bars_of_an_input_that_is_no_square_are_of_its_own_sides(
+    image_wh: tuple[int, int], inside: tuple[int, ...]
+) -> None:
+    frame = letterbox_frame(image_wh, (608, 352))
+    np.testing.assert_allclose(frame.to_input(boxes((0, 0, *image_wh))), [inside])
+
+
 def test_a_thread_of_a_photo_still_fills_one_pixel() -> None:
     frame = letterbox_frame((5000, 1), (320, 320))
     np.testing.assert_allclose(frame.to_input(boxes((0, 0, 5000, 1))), [[0, 159, 320, 160]])

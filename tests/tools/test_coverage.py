@@ -33,6 +33,14 @@ def test_intervals_of_new_photos_cover_and_those_of_a_fixed_store_do_not(coverag
     assert found.without_interval == 0
 
 
+@pytest.mark.parametrize("factor", ["rare", "skewed"])
+@pytest.mark.slow
+def test_the_excess_of_factors_whose_spread_varies_is_covered(coverage, factor: str) -> None:
+    """Chance, value and their errors vary with how frequent a label is, or how far values spread."""
+    found = coverage.cover(coverage.Scenario(factor, "geometric", 15, 1.0), "neighbors", 100)
+    assert found.excess >= 88 / 100
+
+
 @pytest.mark.slow
 def test_a_probe_covers(coverage) -> None:
     found = coverage.cover(coverage.Scenario("linear", "geometric", 15, 1.0), "probe", 30)

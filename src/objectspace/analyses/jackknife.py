@@ -33,6 +33,9 @@ LARGEST = 0.5
 #: Half the width beyond which an interval on the scale without bounds ends at these.
 FARTHEST = 50.0
 
+#: Points of an ellipse of value and chance among which the extremes of their difference are.
+DIRECTIONS = 180
+
 #: How far above the critical value a statistic is on average which is beyond it in 80 % of cases, in errors.
 POWER = 0.8416
 
@@ -146,16 +149,13 @@ def jackknifed(
     bounds = bounds or Range()
     least = 0.0 if null is None else float(np.nanstd(null)) * _stretch(estimate, bounds)
     of_value = jackknife(without[:, 0], block, least=least)
+    of_chance = jackknife(without[:, 1], block)
     of_excess = jackknife(without[:, 0] - without[:, 1], block, least=least)
-    over = estimate.value - estimate.chance
     low, high = _interval(estimate.value, of_value.reach, bounds)
-    # As skewed as the value's, as far as the error is the value's; what chance adds to it is symmetric.
-    share = min(1.0, of_excess.reach / of_value.reach) if of_value.reach > 0 else 1.0
-    added = math.sqrt(max(0.0, of_excess.reach**2 - of_value.reach**2))
-    below = over - math.hypot(share * (estimate.value - low), added)
-    above = over + math.hypot(share * (high - estimate.value), added)
+    reaches = of_value.reach, of_chance.reach, of_excess.reach
+    excess = _interval_of_excess(estimate.value, estimate.chance, reaches, bounds)
     detectable = None if null is None else _detectable(estimate, null, max(of_excess.error, of_excess.least))
-    return replace(estimate, low=low, high=high, excess=(below, above), detectable=detectable)
+    return replace(estimate, low=low, high=high, excess=excess, detectable=detectable)
 
 
 def no_interval(without: Float64, group: Codes) -> str:
@@ -180,10 +180,50 @@ def _stretch(estimate: Estimate, bounds: Range) -> float:
 
 def _interval(value: float, reach: float, bounds: Range) -> tuple[float, float]:
     """Return the interval of a value, symmetric on the scale without bounds where it is inside them."""
+    return _moved(value, -reach, bounds), _moved(value, reach, bounds)
+
+
+def _moved(value: float, step: float, bounds: Range) -> float:
+    """Return the value moved by a step, as long as it is at the value, on the scale without bounds."""
     if not bounds.inside(value):
-        return max(bounds.low, value - reach), min(bounds.high, value + reach)
-    middle, reach = bounds.scaled(value), min(FARTHEST, reach * bounds.slope(value))
-    return bounds.back(middle - reach), bounds.back(middle + reach)
+        return min(bounds.high, max(bounds.low, value + step))
+    scaled = step * bounds.slope(value)
+    return bounds.back(bounds.scaled(value) + min(FARTHEST, max(-FARTHEST, scaled)))
+
+
+def _interval_of_excess(
+    value: float, chance: float, reaches: tuple[float, float, float], bounds: Range
+) -> tuple[float, float]:
+    """Return the interval of value - chance, from half the widths of value, chance and their difference.
+
+    Chance varies with the groups as the value does, both with how frequent or how spread the values of the
+    factor are: so the smaller the excess of a store, the smaller its error. Therefore both are moved on the
+    scale without bounds, by their own error and correlation: to the extremes of their difference on the
+    ellipse of both. Only where they are bounded on both sides: of a difference without an upper bound a store
+    may lack the tail, and then shows value and chance closer together than they are. There each side is made
+    of the limits of both (MOVER: Zou and Donner, *Construction of confidence limits about effect measures*,
+    2008), which is wider.
+    """
+    first, second, apart = reaches
+    both = 2 * first * second
+    together = min(1.0, max(-1.0, (first**2 + second**2 - apart**2) / both)) if both > 0 else 0.0
+    if math.isfinite(bounds.low) == math.isfinite(bounds.high):
+        lag = math.acos(together)
+        excess = [
+            _moved(value, first * math.cos(turn), bounds)
+            - _moved(chance, second * math.cos(turn - lag), bounds)
+            for turn in np.linspace(0, 2 * math.pi, DIRECTIONS + 1).tolist()
+        ]
+        return min(excess), max(excess)
+    low, high = _interval(value, first, bounds)
+    least, most = _interval(chance, second, bounds)
+    below = _apart(value - low, most - chance, together)
+    return value - chance - below, value - chance + _apart(high - value, chance - least, together)
+
+
+def _apart(first: float, second: float, correlation: float) -> float:
+    """Return the error of the difference of two figures of this correlation, from the error of each."""
+    return math.sqrt(max(0.0, first**2 + second**2 - 2 * correlation * first * second))
 
 
 def _detectable(estimate: Estimate, null: Float64, error: float) -> float | None:
