@@ -53,7 +53,7 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
     opened = store.stored_space(space)
     image = store.object_columns(["image_id"], space)["image_id"].astype(np.str_)
     ids = np.asarray(opened.object_id, np.str_)
-    near, embedder = Neighborhood(opened, image), PlantEmbedder(store, space)
+    near, embedder = Neighborhood(opened, np.arange(len(ids)), image), PlantEmbedder(store, space)
     factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, ids, near)
     unplanted = {"copies": -copies.difference, "strangers": factor.factors(near.near)}
     print(f"{store.path.name}, {space}: {len(ids)} objects of {len(set(image.tolist()))} photos")

@@ -59,7 +59,7 @@ def _draw_part(grid: list[list[Axes]], part: Explanation | Contrast, name: str) 
     sign = -1 if isinstance(part, Contrast) else 1
     for pictured, heated, one in zip(*grid, part.cells, strict=True):
         pictured.imshow(one.picture, interpolation="antialiased")
-        heated.imshow(_heated(one, sign / strongest), interpolation="antialiased")
+        heated.imshow(heated_picture(one, sign / strongest), interpolation="antialiased")
         heated.set_xlabel(f"sum {one.heat.sum():.4g}", size=TEXT_SIZE)
         for axes in (pictured, heated):
             axes.set_xticks([])
@@ -70,8 +70,11 @@ def _draw_part(grid: list[list[Axes]], part: Explanation | Contrast, name: str) 
     grid[1][0].set_ylabel(f"shares\nstrongest {strongest:.3g}", size=TEXT_SIZE)
 
 
-def _heated(one: CellHeat, scale: float) -> NDArray[np.uint8]:
-    """Return a picture in light gray, each cell in its color as far as its share is strong (h, w, 3)."""
+def heated_picture(one: CellHeat, scale: float) -> NDArray[np.uint8]:
+    """Return a picture in light gray, each cell in its color as far as its share is strong (h, w, 3).
+
+    scale: what brings shares to -1 (blue) to 1 (orange)
+    """
     rows, columns = one.heat.shape
     height, width = one.picture.shape[:2]
     row = np.minimum((np.arange(height) + 0.5) * rows / height, rows - 1).astype(int)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +28,7 @@ from objectspace.errors import QueryError
 from objectspace.neighbors import JointVectors
 from objectspace.neighbors.distances import pair_distances
 from objectspace.neighbors.joint_vectors import part_distances
-from objectspace.search import Queries, SpaceSearch, choose_targets
+from objectspace.search import Answer, Queries, SpaceSearch, choose_targets
 from objectspace.search.queries.cell_views import CellView, Viewer, open_viewer
 from objectspace.store import StoredJointVectors
 
@@ -57,6 +58,44 @@ def explain(
     return _Explainer(search, device).explain(first, second, far)
 
 
+def explain_neighbors(
+    search: SpaceSearch, answers: Sequence[Answer], *, device: str = "cpu"
+) -> list[tuple[Explanation, ...]]:
+    """Return why each neighbor of some answers is as far as it is, as :func:`explain` of both does.
+
+    answers: to stored objects, one each, of this search. Each object runs through the network once.
+    Raises QueryError for other answers, for a joint space, and as :func:`explain`.
+
+    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> answers = search.nearest(search.stored(osp.choose_targets(search, 2)), k=3)
+    >>> [len(why) for why in osp.explain_neighbors(search, answers)]
+    [3, 3]
+    """
+    name = search.space.name
+    _refuse_joint(search, "explain neighbors in the space of one of its parts")
+    if any(not answer.stored or len(answer.query) != 1 for answer in answers):
+        raise QueryError("neighbors are explained of stored objects, one a target")
+    explainer, views = _Explainer(search, device), dict[str, CellView]()
+
+    def view(object_id: str) -> CellView:
+        if object_id not in views:
+            query = search.stored([object_id])
+            views[object_id] = explainer.view(name, query, np.asarray(query.vectors)[0])
+        return views[object_id]
+
+    found = []
+    for answer in answers:
+        target = view(str(answer.query.object_id[0]))
+        pairs = zip(answer.neighbors.object_id.tolist(), answer.distance.tolist(), strict=True)
+        found.append(
+            tuple(
+                replace(explainer.explain_views(name, [target, view(one)], search.metric), distance=distance)
+                for one, distance in pairs
+            )
+        )
+    return found
+
+
 def check_explanations(
     search: SpaceSearch, *, pairs: int = 40, seed: int = 0, device: str = "cpu"
 ) -> DeletionCheck:
@@ -71,8 +110,7 @@ def check_explanations(
     8
     """
     name = search.space.name
-    if isinstance(search.space.vectors, JointVectors | StoredJointVectors):
-        raise QueryError(f"{name} is a joint space; check the spaces of its parts")
+    _refuse_joint(search, "check the spaces of its parts")
     explainer, rng = _Explainer(search, device), np.random.default_rng(seed)
     targets = search.stored(choose_targets(search, pairs))
     areas: list[NDArray[np.float64]] = []
@@ -95,6 +133,14 @@ def check_explanations(
         method="occlusion" if "occlusion" in methods else "sum",
         seed=seed,
     )
+
+
+def _refuse_joint(search: SpaceSearch, instead: str) -> None:
+    """Raise QueryError for a joint space."""
+    name = search.space.name
+    if isinstance(search.space.vectors, JointVectors | StoredJointVectors):
+        spaces = [space for part in joint_parts(search.store.recipe(name)) for space in part.spaces]
+        raise QueryError(f"{name} is a joint space; {instead}: {', '.join(spaces)}")
 
 
 def _strangers(search: SpaceSearch, targets: Queries, rng: np.random.Generator) -> list[str]:
@@ -155,8 +201,10 @@ class _Explainer:
             heat, total = _by_occlusion(first, second, metric)
         else:
             method = "sum"
-            split = explain_layouts if first.layout else explain_sums
-            heat = split(first.cells, second.cells, metric)
+            if first.layout:
+                heat = explain_layouts(first.cells, second.cells, metric)
+            else:
+                heat = explain_sums(first.cells, second.cells, metric, (first.weights, second.weights))
             total = float(sum(one.sum() for one in heat))
         cells = tuple(CellHeat(one, view.picture()) for one, view in zip(heat, views, strict=True))
         distance = total if metric == "cosine" else float(np.sqrt(max(total, 0.0)))
