@@ -12,6 +12,7 @@ from objectspace.analyses.explanation import (
     cover_orders,
     covered_cells,
     distance_total,
+    empty_shares,
     explain_layouts,
     explain_sums,
     measure_deletion,
@@ -68,6 +69,19 @@ def test_a_vector_without_direction_is_at_distance_1_and_no_cell_says_why():
         assert len(np.unique(heat[0])) == 1
 
 
+def test_a_cell_that_adds_nothing_has_no_share_of_its_own():
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(size=(2, 2, 3, 5))
+    first[1, 2] = 0
+    weights = rng.dirichlet(np.ones(6)).reshape(2, 3)
+    v, w = (one.reshape(-1, 5).sum(0) for one in (first, second))
+    for metric, scale in (("euclidean", 1), ("cosine", 0.5 / (v @ v * (w @ w)) ** 0.5)):
+        heat, _ = explain_sums(first, second, metric, (weights, weights))
+        one = CellHeat(heat, PICTURE, empty_shares(first, metric, weights))
+        assert one.own[1, 2] == pytest.approx(0, abs=1e-12)
+        assert one.own[0, 1] == pytest.approx(-sum(first[0, 1] * w) * scale)
+
+
 def test_the_shares_of_an_object_and_itself_sum_to_nothing():
     cells, even = np.random.default_rng(2).normal(size=(3, 3, 4)), np.full((3, 3), 1 / 9)
     for metric in ("euclidean", "cosine"):
@@ -87,6 +101,7 @@ def test_a_contrast_sums_to_how_much_farther_the_third_is():
     contrast = Contrast(near, far)
     assert contrast.margin == 8
     assert [one.heat.tolist() for one in contrast.cells] == [[[3, -1]], [[-0.5], [0.5]], [[3, 3]]]
+    assert [one.own.tolist() for one in contrast.cells] == [[[3, -1]], [[-0.5], [0.5]], [[3, 3]]]
     assert sum(np.sum(heat) for heat in contrast.to_json()["heat"]) == 8
 
 

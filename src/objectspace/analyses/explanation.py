@@ -39,14 +39,22 @@ class CellHeat:
     """The shares of one object's cells in a distance.
 
     heat: (rows, columns) float64; picture: (h, w, 3) uint8, what the network saw, divided evenly by the cells
+    empty: (rows, columns) float64, the share of a cell that adds nothing to the vector, by its weight alone;
+        0 where each share is the cell's own
     """
 
     heat: Float64
     picture: NDArray[np.uint8]
+    empty: Float64 | float = 0.0
 
     def __repr__(self) -> str:
         rows, columns = self.heat.shape
         return f"CellHeat({rows} x {columns} cells, sum {self.heat.sum():.4g})"
+
+    @property
+    def own(self) -> Float64:
+        """What each cell adds to its weight's share (rows, columns): below 0 where it joins the two."""
+        return self.heat - self.empty
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -114,8 +122,8 @@ class Contrast:
             return ()
         (first, second), (again, third) = self.near.cells, self.far.cells
         return (
-            replace(first, heat=again.heat - first.heat),
-            replace(second, heat=-second.heat),
+            replace(first, heat=again.heat - first.heat, empty=again.empty - first.empty),
+            replace(second, heat=-second.heat, empty=-second.empty),
             third,
         )
 
@@ -155,6 +163,13 @@ def explain_sums(
     return (weights[0] * (v @ v) - cells[0] @ w) * half, (weights[1] * (w @ w) - cells[1] @ v) * half
 
 
+def empty_shares(cells: NDArray[Any], metric: str, weights: Float64) -> Float64:
+    """Return the shares (rows, columns) in :func:`explain_sums` of cells that would add nothing."""
+    v = cells.astype(np.float64).sum((0, 1))
+    shares: Float64 = weights * (0.5 if metric == "cosine" else float(v @ v))
+    return shares
+
+
 def explain_layouts(first: NDArray[Any], second: NDArray[Any], metric: str) -> tuple[Float64, Float64]:
     """Return the heat of both objects where a vector is laid out cell by cell; it sums to the distance.
 
@@ -187,7 +202,7 @@ def explain_occlusions(total: float, covered: Float64) -> Float64:
 
 def part_explanation(why: Explanation, share: float) -> Explanation:
     """Return an explanation whose total and heat are times a share, as a part of a joint space has it."""
-    cells = tuple(replace(one, heat=one.heat * share) for one in why.cells)
+    cells = tuple(replace(one, heat=one.heat * share, empty=one.empty * share) for one in why.cells)
     return replace(why, total=why.total * share, cells=cells)
 
 

@@ -101,7 +101,7 @@ def _heated(row: SheetRow, why: Sequence[Explanation]) -> SheetRow:
     """Return a row whose pictures have their cells' shares drawn over what the network saw."""
     if not why:
         return row
-    strongest = max(float(np.abs(cell.heat).max()) for one in why for cell in one.cells) or 1.0
+    strongest = max(float(np.abs(cell.own).max()) for one in why for cell in one.cells) or 1.0
     own = replace(why[0].cells[0], heat=np.mean([one.cells[0].heat for one in why], axis=0))
     seen = [heated_picture(one, 1 / strongest) for one in (own, *(one.cells[1] for one in why))]
     tiles = (row.target, *row.neighbors)

@@ -17,6 +17,7 @@ from objectspace.analyses.explanation import (
     cover_orders,
     covered_cells,
     distance_total,
+    empty_shares,
     explain_layouts,
     explain_occlusions,
     explain_sums,
@@ -101,8 +102,8 @@ def check_explanations(
 ) -> DeletionCheck:
     """Return whether covering the cells that explain most changes distances faster than random cells do.
 
-    A pair is an object and one of another image, drawn at random; the cells of the first are painted black
-    (or in the color of its crop's background). Intervals are over images.
+    A pair is an object and its nearest of another image; the cells of the first are painted black (or in the
+    color of its crop's background). Intervals are over images.
     Raises QueryError for a joint space, whose parts are checked one by one, and as :func:`explain`.
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
@@ -116,7 +117,7 @@ def check_explanations(
     areas: list[NDArray[np.float64]] = []
     images: list[str] = []
     methods: set[Method] = set()
-    for first, other in zip(targets.objects.object_id, _strangers(search, targets, rng), strict=True):
+    for first, other in zip(targets.objects.object_id, _nearest(search, targets), strict=True):
         pair = [search.stored([str(one)]) for one in (first, other)]
         ends = [np.asarray(one.vectors)[0] for one in pair]
         views = [explainer.view(name, one, end) for one, end in zip(pair, ends, strict=True)]
@@ -143,13 +144,12 @@ def _refuse_joint(search: SpaceSearch, instead: str) -> None:
         raise QueryError(f"{name} is a joint space; {instead}: {', '.join(spaces)}")
 
 
-def _strangers(search: SpaceSearch, targets: Queries, rng: np.random.Generator) -> list[str]:
-    """Return the id of a random object of another image for each target. Raises QueryError for one image."""
-    image = search.store.object_columns(["image_id"], search.space.name)["image_id"]
-    if len(set(image.tolist())) < 2:
+def _nearest(search: SpaceSearch, targets: Queries) -> list[str]:
+    """Return the id of each target's nearest of another image. Raises QueryError for one image."""
+    answers = search.nearest(targets, k=1, exclude_same_image=True)
+    if not all(len(answer.neighbors) for answer in answers):
         raise QueryError(f"space {search.space.name} has objects of one photo; a check needs two or more")
-    others = [np.flatnonzero(image != own) for own in targets.objects.image_id]
-    return [str(search.space.object_id[rng.choice(rows)]) for rows in others]
+    return [str(answer.neighbors.object_id[0]) for answer in answers]
 
 
 def _curve_areas(
@@ -206,7 +206,7 @@ class _Explainer:
             else:
                 heat = explain_sums(first.cells, second.cells, metric, (first.weights, second.weights))
             total = float(sum(one.sum() for one in heat))
-        cells = tuple(CellHeat(one, view.picture()) for one, view in zip(heat, views, strict=True))
+        cells = tuple(_cell_heat(one, view, metric) for one, view in zip(heat, views, strict=True))
         distance = total if metric == "cosine" else float(np.sqrt(max(total, 0.0)))
         return Explanation(space, metric, method, distance, total, cells, {})
 
@@ -247,6 +247,12 @@ class _Explainer:
         return Explanation(
             search.space.name, search.metric, "sum" if exact else "occlusion", distance, total, (), parts
         )
+
+
+def _cell_heat(heat: NDArray[np.float64], view: CellView, metric: str) -> CellHeat:
+    if view.cells is None or view.layout:
+        return CellHeat(heat, view.picture())
+    return CellHeat(heat, view.picture(), empty_shares(view.cells, metric, view.weights))
 
 
 def _by_occlusion(
