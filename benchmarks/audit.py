@@ -26,6 +26,9 @@ from objectspace.search.audit.planting import find_copies, find_strangers, plant
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.store import Store, open_store
 
+#: How often cases are planted in a store, each time anew.
+PLANTINGS = 4
+
 
 def main() -> None:
     """Print a table for each store, or the seconds of each step on random vectors."""
@@ -45,10 +48,10 @@ def main() -> None:
 
 
 def check(store: Store, space: str, count: int, repeats: int) -> None:
-    """Plant twice, independently, and print how often the first one's intervals hold what the second finds.
+    """Plant :data:`PLANTINGS` times, and print how often one's intervals hold what another one finds.
 
-    Objects, photos and changes of the second planting are drawn anew. Each repetition takes half of the
-    images of both: threshold and intervals are the first half's, and what it finds of the second is counted.
+    Each planting draws objects, photos and changes anew. Each repetition takes half of the images of two of
+    them: threshold and intervals are the first half's, and what it finds of the second is counted.
     """
     opened = store.stored_space(space)
     image = store.object_columns(["image_id"], space)["image_id"].astype(np.str_)
@@ -59,7 +62,7 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
     print(f"{store.path.name}, {space}: {len(ids)} objects of {len(set(image.tolist()))} photos")
     for name, make in (("copies", copies_of), ("strangers", strangers_of)):
         found = []
-        for seed in (101, 202):
+        for seed in range(101, 101 + PLANTINGS):
             sample = sample_objects(store, ids, image, count=count, seed=seed)
             planted = plant(embedder, sample, make, seed=seed, progress=lambda photos: None)
             found.append(
@@ -67,22 +70,22 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
                 if name == "copies"
                 else find_strangers(near, planted, factor)
             )
-        print_check(name, *found, unplanted[name], repeats)
+        print_check(name, found, unplanted[name], repeats)
 
 
-def print_check(name: str, first: Planted, second: Planted, unplanted: np.ndarray, repeats: int) -> None:
-    """Print predicted and second recall of each kind, and how often the two agree."""
+def print_check(name: str, found: list[Planted], unplanted: np.ndarray, repeats: int) -> None:
+    """Print what the first planting predicts and the second one finds, and how often intervals hold."""
     often_real = name == "copies"
-    threshold = best_threshold(first.suspicion, unplanted, often_real=often_real)
-    for kind in ("all", *dict.fromkeys(first.kind.tolist())):
-        figures = [shares(one, kind, threshold) for one in (first, second)]
-        held = repeated(first, second, unplanted, kind, repeats, often_real)
+    threshold = best_threshold(found[0].suspicion, unplanted, often_real=often_real)
+    for kind in ("all", *dict.fromkeys(found[0].kind.tolist())):
+        figures = [shares(one, kind, threshold) for one in found[:2]]
+        held = repeated(found, unplanted, kind, repeats, often_real)
         pairs = " | ".join(
             f"{predicted.value:.2f} ({predicted.low:.2f} to {predicted.high:.2f}) | {other.value:.2f} | "
             f"{share:.2f}"
             for predicted, other, share in zip(*figures, held, strict=True)
         )
-        print(f"| {kind} | {pairs} |", flush=True)
+        print(f"| {f'{name}: all' if kind == 'all' else kind} | {pairs} |", flush=True)
 
 
 def shares(planted: Planted, kind: str, threshold: float) -> list[Share]:
@@ -93,15 +96,16 @@ def shares(planted: Planted, kind: str, threshold: float) -> list[Share]:
 
 
 def repeated(
-    first: Planted, second: Planted, unplanted: np.ndarray, kind: str, repeats: int, often_real: bool
+    found: list[Planted], unplanted: np.ndarray, kind: str, repeats: int, often_real: bool
 ) -> np.ndarray:
-    """Return how often the interval of half of the first planting holds what half of the second finds."""
+    """Return how often the interval of half of a planting holds what half of another one finds."""
     random, held = np.random.default_rng(0), []
     for _ in range(repeats):
-        one, other = half_of(first, random), half_of(second, random)
+        first, second = random.choice(len(found), 2, replace=False)
+        one, other = half_of(found[first], random), half_of(found[second], random)
         threshold = best_threshold(one.suspicion, unplanted, often_real=often_real)
         pairs = zip(shares(one, kind, threshold), shares(other, kind, threshold), strict=True)
-        held.append([predicted.low <= found.value <= predicted.high for predicted, found in pairs])
+        held.append([predicted.low <= seen.value <= predicted.high for predicted, seen in pairs])
     return np.mean(held, axis=0)
 
 

@@ -73,6 +73,13 @@ def test_the_interval_of_another_planting_holds_what_that_one_finds() -> None:
     assert held[True] >= 0.94 * 400 > 0.9 * 400 > held[False]
 
 
+def test_another_planting_may_find_all() -> None:
+    """49 of 50: the bound is a share that 50 cases can have, and 50 of 50 is one."""
+    share = share_of(np.arange(50) > 0, np.arange(50), again=True)
+    assert share.high == 1.0
+    assert share.low * 50 == round(share.low * 50)
+
+
 def test_figures_of_planted_cases_are_of_another_planting() -> None:
     group = np.arange(40)
     cases = Planted(np.full(40, "x", object), np.where(group < 30, 2.0, 0.0), group, group / 100)

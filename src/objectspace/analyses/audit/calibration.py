@@ -189,7 +189,7 @@ def share_of(hit: NDArray[np.bool_], group: NDArray[Any], *, again: bool = False
 
     again: the interval is of what another sample of as many cases shows, not of what all would show on
         average. The two samples differ by twice the variance of one, so that it is the interval of half as
-        many cases.
+        many cases, out to the next shares that n cases can have.
 
     The interval is Korn and Graubard's (*Confidence intervals for proportions with small expected number of
     positive counts estimated from survey data*, 1998): Clopper and Pearson's for as many independent cases as
@@ -210,4 +210,6 @@ def share_of(hit: NDArray[np.bool_], group: NDArray[Any], *, again: bool = False
     hits = value * effective
     low = 0.0 if hits == 0 else float(betaincinv(hits, effective - hits + 1, 0.025))
     high = 1.0 if hits >= effective else float(betaincinv(hits + 1, effective - hits, 0.975))
+    if again:
+        low, high = math.floor(low * n) / n, math.ceil(high * n) / n
     return Share(value, low, high, n)
