@@ -13,7 +13,7 @@ from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
 from objectspace.store import StoredJointVectors, StoredSpace, StoredVectors
 
-#: Neighbors of each object that are found: those of the local outlier factor, and more than labels need.
+#: Neighbors of each object that are found: those that vote on labels, and among which copies are looked for.
 K = 20
 
 #: Vectors of fewer bytes are read into memory, larger spaces are searched on disk.
