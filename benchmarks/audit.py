@@ -26,6 +26,9 @@ from objectspace.search.audit.planting import find_copies, find_strangers, plant
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.store import Store, open_store
 
+#: How often cases are planted in a store, each time anew.
+PLANTINGS = 4
+
 
 def main() -> None:
     """Print a table for each store, or the seconds of each step on random vectors."""
@@ -45,77 +48,72 @@ def main() -> None:
 
 
 def check(store: Store, space: str, count: int, repeats: int) -> None:
-    """Plant twice, independently, and print how often the first one's figures agree with the second's.
+    """Plant :data:`PLANTINGS` times, and print how often one's intervals hold what another one finds.
 
-    Each repetition takes half of the first planting's images and is compared with the whole second one, whose
-    objects, photos and changes are drawn anew.
+    Each planting draws objects, photos and changes anew. Each repetition takes half of the images of two of
+    them: threshold and intervals are the first half's, and what it finds of the second is counted.
     """
     opened = store.stored_space(space)
     image = store.object_columns(["image_id"], space)["image_id"].astype(np.str_)
     ids = np.asarray(opened.object_id, np.str_)
-    near, embedder = Neighborhood(opened, image), PlantEmbedder(store, space)
+    near, embedder = Neighborhood(opened, np.arange(len(ids)), image), PlantEmbedder(store, space)
     factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, ids, near)
     unplanted = {"copies": -copies.difference, "strangers": factor.factors(near.near)}
     print(f"{store.path.name}, {space}: {len(ids)} objects of {len(set(image.tolist()))} photos")
     for name, make in (("copies", copies_of), ("strangers", strangers_of)):
         found = []
-        for seed, objects in ((101, count), (202, 2 * count)):
-            sample = sample_objects(store, ids, image, count=objects, seed=seed)
+        for seed in range(101, 101 + PLANTINGS):
+            sample = sample_objects(store, ids, image, count=count, seed=seed)
             planted = plant(embedder, sample, make, seed=seed, progress=lambda photos: None)
             found.append(
                 find_copies(near, copies, planted)
                 if name == "copies"
                 else find_strangers(near, planted, factor)
             )
-        print_check(name, *found, unplanted[name], repeats)
+        print_check(name, found, unplanted[name], repeats)
 
 
-def print_check(name: str, first: Planted, second: Planted, unplanted: np.ndarray, repeats: int) -> None:
-    """Print predicted and second recall of each kind, and how often the two agree."""
+def print_check(name: str, found: list[Planted], unplanted: np.ndarray, repeats: int) -> None:
+    """Print what the first planting predicts and the second one finds, and how often intervals hold."""
     often_real = name == "copies"
-    threshold = best_threshold(first.suspicion, unplanted, often_real=often_real)
-    for kind in ("all", *dict.fromkeys(first.kind.tolist())):
-        figures = [shares(one, kind, threshold) for one in (first, second)]
-        held = repeated(first, second, unplanted, kind, repeats, often_real)
-        pairs = "  ".join(
-            f"{predicted.value:.3f} ({predicted.low:.3f} to {predicted.high:.3f}) then {other.value:.3f}, "
-            f"agree {share:.2f}"
+    threshold = best_threshold(found[0].suspicion, unplanted, often_real=often_real)
+    for kind in ("all", *dict.fromkeys(found[0].kind.tolist())):
+        figures = [shares(one, kind, threshold) for one in found[:2]]
+        held = repeated(found, unplanted, kind, repeats, often_real)
+        pairs = " | ".join(
+            f"{predicted.value:.2f} ({predicted.low:.2f} to {predicted.high:.2f}) | {other.value:.2f} | "
+            f"{share:.2f}"
             for predicted, other, share in zip(*figures, held, strict=True)
         )
-        print(f"  {kind:12s} listed, first 10 %:  {pairs}", flush=True)
+        print(f"| {f'{name}: all' if kind == 'all' else kind} | {pairs} |", flush=True)
 
 
 def shares(planted: Planted, kind: str, threshold: float) -> list[Share]:
     """Return the share within the threshold and the share in the first tenth."""
     here = np.ones(len(planted), bool) if kind == "all" else planted.kind == kind
     hits = planted.suspicion[here] >= threshold, planted.place[here] < FIRST[-1]
-    return [share_of(hit, planted.group[here]) for hit in hits]
+    return [share_of(hit, planted.group[here], again=True) for hit in hits]
 
 
 def repeated(
-    first: Planted, second: Planted, unplanted: np.ndarray, kind: str, repeats: int, often_real: bool
+    found: list[Planted], unplanted: np.ndarray, kind: str, repeats: int, often_real: bool
 ) -> np.ndarray:
-    """Return how often half of the first planting's images agree with the second planting's figure."""
-    images, random, held = np.unique(first.group), np.random.default_rng(0), []
+    """Return how often the interval of half of a planting holds what half of another one finds."""
+    random, held = np.random.default_rng(0), []
     for _ in range(repeats):
-        rows = np.isin(first.group, random.choice(images, len(images) // 2, replace=False))
-        half = Planted(first.kind[rows], first.suspicion[rows], first.group[rows], first.place[rows])
-        threshold = best_threshold(half.suspicion, unplanted, often_real=often_real)
-        pairs = zip(shares(half, kind, threshold), shares(second, kind, threshold), strict=True)
-        held.append([agree(predicted, other) for predicted, other in pairs])
+        first, second = random.choice(len(found), 2, replace=False)
+        one, other = half_of(found[first], random), half_of(found[second], random)
+        threshold = best_threshold(one.suspicion, unplanted, often_real=often_real)
+        pairs = zip(shares(one, kind, threshold), shares(other, kind, threshold), strict=True)
+        held.append([predicted.low <= seen.value <= predicted.high for predicted, seen in pairs])
     return np.mean(held, axis=0)
 
 
-def agree(one: Share, other: Share) -> bool:
-    """Return whether the 95 % interval of the difference of two shares holds 0.
-
-    Newcombe's (*Interval estimation for the difference between independent proportions*, 1998, method 10):
-    the second planting is a sample too.
-    """
-    difference = one.value - other.value
-    below = np.hypot(one.value - one.low, other.high - other.value)
-    above = np.hypot(one.high - one.value, other.value - other.low)
-    return bool(difference - below <= 0 <= difference + above)
+def half_of(planted: Planted, random: np.random.Generator) -> Planted:
+    """Return the cases of a random half of the images."""
+    images = np.unique(planted.group)
+    rows = np.isin(planted.group, random.choice(images, len(images) // 2, replace=False))
+    return Planted(planted.kind[rows], planted.suspicion[rows], planted.group[rows], planted.place[rows])
 
 
 def time_steps(count: int, dimension: int) -> None:

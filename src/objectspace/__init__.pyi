@@ -117,6 +117,7 @@ from objectspace.search.audit.lists import Audit as Audit
 from objectspace.search.audit.lists import AuditList as AuditList
 from objectspace.search.queries.explanations import check_explanations as check_explanations
 from objectspace.search.queries.explanations import explain as explain
+from objectspace.search.queries.explanations import explain_neighbors as explain_neighbors
 from objectspace.search.queries.images import query_image as query_image
 from objectspace.search.queries.joint import joint_queries as joint_queries
 from objectspace.search.queries.points import query_point as query_point

@@ -12,6 +12,7 @@ from objectspace.analyses.explanation import (
     cover_orders,
     covered_cells,
     distance_total,
+    empty_shares,
     explain_layouts,
     explain_sums,
     measure_deletion,
@@ -28,17 +29,23 @@ def slow_distance(v, w, metric):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_shares_of_summed_cells_are_the_products_with_the_difference(metric):
+def test_shares_of_summed_cells_are_their_parts_of_the_product(metric):
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(2, 3, 5)), rng.normal(size=(4, 1, 5))
+    weights = tuple(
+        rng.dirichlet(np.ones(cells)).reshape(shape) for cells, shape in ((6, (2, 3)), (4, (4, 1)))
+    )
     v, w = (one.reshape(-1, 5).sum(0) for one in (first, second))
-    heat = explain_sums(first, second, metric)
-    scale = (1, 1) if metric == "euclidean" else ((v @ v) ** 0.5, (w @ w) ** 0.5)
-    difference = (v / scale[0] - w / scale[1]) / (1 if metric == "euclidean" else 2)
-    for of, (cells, own, sign) in enumerate(((first, scale[0], 1), (second, scale[1], -1))):
+    heat = explain_sums(first, second, metric, weights)
+    length = (1, 1) if metric == "euclidean" else ((v @ v) ** 0.5, (w @ w) ** 0.5)
+    half = 1 if metric == "euclidean" else 0.5
+    for of, (cells, own, other) in enumerate(((first, v, w), (second, w, v))):
         for row, column in np.ndindex(cells.shape[:2]):
-            share = sign * sum(cells[row, column, d] / own * difference[d] for d in range(5))
-            assert heat[of][row, column] == pytest.approx(share, abs=1e-12)
+            match = weights[of][row, column] * sum(number**2 for number in own) / length[of] ** 2
+            joined = (
+                sum(a * b for a, b in zip(cells[row, column], other, strict=True)) / length[0] / length[1]
+            )
+            assert heat[of][row, column] == pytest.approx(half * (match - joined), abs=1e-12)
     assert heat[0].sum() + heat[1].sum() == pytest.approx(slow_distance(v, w, metric), rel=1e-12)
 
 
@@ -56,15 +63,29 @@ def test_shares_of_a_layout_are_halves_of_squared_differences(metric):
 
 def test_a_vector_without_direction_is_at_distance_1_and_no_cell_says_why():
     zeros, other = np.zeros((2, 2, 3)), np.ones((1, 4, 3))
-    for heat in (explain_sums(zeros, other, "cosine"), explain_layouts(zeros, zeros, "cosine")):
+    weights = np.full((2, 2), 0.25), np.full((1, 4), 0.25)
+    for heat in (explain_sums(zeros, other, "cosine", weights), explain_layouts(zeros, zeros, "cosine")):
         assert sum(one.sum() for one in heat) == pytest.approx(1)
         assert len(np.unique(heat[0])) == 1
 
 
-def test_an_object_and_itself_have_no_shares():
-    cells = np.random.default_rng(2).normal(size=(3, 3, 4))
+def test_a_cell_that_adds_nothing_has_no_share_of_its_own():
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(size=(2, 2, 3, 5))
+    first[1, 2] = 0
+    weights = rng.dirichlet(np.ones(6)).reshape(2, 3)
+    v, w = (one.reshape(-1, 5).sum(0) for one in (first, second))
+    for metric, scale in (("euclidean", 1), ("cosine", 0.5 / (v @ v * (w @ w)) ** 0.5)):
+        heat, _ = explain_sums(first, second, metric, (weights, weights))
+        one = CellHeat(heat, PICTURE, empty_shares(first, metric, weights))
+        assert one.own[1, 2] == pytest.approx(0, abs=1e-12)
+        assert one.own[0, 1] == pytest.approx(-sum(first[0, 1] * w) * scale)
+
+
+def test_the_shares_of_an_object_and_itself_sum_to_nothing():
+    cells, even = np.random.default_rng(2).normal(size=(3, 3, 4)), np.full((3, 3), 1 / 9)
     for metric in ("euclidean", "cosine"):
-        assert not np.any(explain_sums(cells, cells, metric))
+        assert np.sum(explain_sums(cells, cells, metric, (even, even))) == pytest.approx(0, abs=1e-12)
         assert not np.any(explain_layouts(cells, cells, metric))
 
 
@@ -80,6 +101,7 @@ def test_a_contrast_sums_to_how_much_farther_the_third_is():
     contrast = Contrast(near, far)
     assert contrast.margin == 8
     assert [one.heat.tolist() for one in contrast.cells] == [[[3, -1]], [[-0.5], [0.5]], [[3, 3]]]
+    assert [one.own.tolist() for one in contrast.cells] == [[[3, -1]], [[-0.5], [0.5]], [[3, 3]]]
     assert sum(np.sum(heat) for heat in contrast.to_json()["heat"]) == 8
 
 

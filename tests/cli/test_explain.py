@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from objectspace.store import open_store
+from objectspace.store.selections import save_selection
 
 
 @pytest.fixture
@@ -92,3 +93,25 @@ def test_a_selection_that_is_not_there(annotated, command, tmp_path):
     done = command("export", annotated, "--selection", "tow", "--format", "npz", "--out", tmp_path / "t.npz")
     assert (done.code, done.out) == (1, "")
     assert "no selection 'tow'" in done.err
+
+
+def test_a_selection_of_objects_that_are_gone_is_one_sentence(annotated, sentence, ids, tmp_path):
+    save_selection(annotated, "gone", ["0" * 32], {})
+    out, given = tmp_path / "g", ("--selection", "gone")
+    for arguments in (
+        ("search", annotated, "--object", ids[0], *given),
+        ("measure", annotated, "--factor", "label", *given),
+        ("sheet", annotated, "--out", f"{out}.png", *given),
+        ("export", annotated, "--format", "npz", "--out", f"{out}.npz", *given),
+        ("audit", annotated, *given),
+        ("select", annotated, "-n", 2, "--name", "few", "--from", "gone"),
+        ("select", annotated, "-n", 2, "--name", "few", "--already", "gone"),
+    ):
+        assert "holds none of the 1 object of selection gone; they are in another" in sentence(*arguments)
+
+
+def test_the_objects_of_a_selection_alone_are_audited(annotated, command, ids):
+    open_store(annotated).save_selection("four", ids[:4])
+    given = ("--selection", "four", "--only", "outliers", "--uncalibrated", "--json")
+    document = json.loads(command("audit", annotated, *given).out)
+    assert (document["n"], document["from"]) == (4, "four")

@@ -87,3 +87,14 @@ def test_a_sheet_that_cannot_be_written_fails_before_the_work(
     monkeypatch.setattr("objectspace.store.open_store", None)
     assert told in sentence("sheet", annotated, "--out", tmp_path / name)
     assert told in sentence("search", annotated, "--object", "a", "--sheet", tmp_path / name)
+
+
+def test_a_sheet_with_explanations(annotated, command, sentence, tmp_path):
+    plain = ("--out", tmp_path / "plain.png", "--rows", 2, "-k", 1, "--space")
+    given = ("--out", tmp_path / "why.png", "--rows", 2, "-k", 1, "--explain", "--space")
+    for arguments in (plain, given):
+        assert command("sheet", annotated, *arguments, "tiny-window3-deepest").code == 0
+    assert (tmp_path / "plain.png").read_bytes() != (tmp_path / "why.png").read_bytes()
+    assert "both is a joint space; explain neighbors in the space of one" in sentence(
+        "sheet", annotated, *given, "both"
+    )

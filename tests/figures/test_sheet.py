@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
+from objectspace.analyses.explanation import CellHeat, Explanation
 from objectspace.errors import InputError
 from objectspace.figures.sheet import draw_sheet, is_dark, lightened
 from objectspace.figures.style import BLUE, GRAY, ORANGE, write_figure
@@ -167,3 +168,30 @@ def test_the_names_of_parts_have_room(k):
     for (one, a), (other, b) in itertools.combinations(extents, 2):
         apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 + 1 or b.y1 <= a.y0 + 1
         assert apart, (one, other)
+
+
+def explained(first, second):
+    seen = np.full((20, 20, 3), 90, np.uint8)
+    cells = tuple(CellHeat(np.array([heat], float), seen) for heat in (first, second))
+    return Explanation("s", "cosine", "sum", 0.5, 0.5, cells, {})
+
+
+def test_explained_neighbors_have_their_cells_in_color():
+    """Of the target the mean over its neighbors; the strongest share of the row has the full color."""
+    rows = [SheetRow(tile("dog"), (tile("cat", 0.1), tile("dog", 0.2)))]
+    why = [(explained([2, 0], [-4, 0]), explained([-2, 0], [0, 2]))]
+    (axes,) = draw_sheet(rows, caption=CAPTION, why=why).axes
+    target, first, second = (image.get_array().astype(int) for image in axes.images)
+    gray = second[10, 2]
+    assert (gray == gray[0]).all()
+    np.testing.assert_array_equal(target[10, [2, 17]], [gray, gray])
+    assert first[10, 2, 2] > first[10, 2, 0] + 50  # joins: blue
+    assert second[10, 17, 0] > second[10, 17, 2] + 50  # drives apart: orange
+    np.testing.assert_array_equal(first[10, 17], gray)
+    assert abs(first[10, 2] - gray).sum() > abs(second[10, 17] - gray).sum()
+
+
+def test_the_caption_of_explained_neighbors_says_what_the_colors_are():
+    rows = [SheetRow(tile("dog"), (tile("cat", 0.1),))]
+    written = dict(texts(draw_sheet(rows, caption="c", why=[(explained([1], [1]),)])))
+    assert "c · blue cells join the two, orange ones drive them apart" in written

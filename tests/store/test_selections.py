@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from objectspace.errors import InputError, QueryError, StoreError
-from objectspace.store import Batch, Store, open_store, open_writer
+from objectspace.store import Batch, Store, open_store, open_writer, selections
 
 
 @pytest.fixture
@@ -108,3 +108,13 @@ def test_a_damaged_file_is_named(store: Store, text: str, why: str) -> None:
     (store.path / "selections" / "one.json").write_text(text)
     with pytest.raises(StoreError, match=f"one.json is damaged: {why}"):
         store.selection("one")
+
+
+def test_rows_of_a_selection_come_in_the_order_of_the_objects(store: Store) -> None:
+    ids = store.objects().object_id
+    chosen = selections.save_selection(store.path, "some", [ids[3], "gone", ids[1]], {})
+    assert chosen.rows(ids[::-1], "it").tolist() == sorted([len(ids) - 2, len(ids) - 4])
+    with pytest.raises(
+        QueryError, match="space x holds none of the 3 objects of selection some; they are in"
+    ):
+        chosen.rows(ids[[0, 2]], "space x")

@@ -1,10 +1,13 @@
 """Why two objects are near or far: their distance as a sum over the cells of both.
 
-Where a vector is a sum over cells, ``v = sum of a_p`` and ``w = sum of b_q`` (a mean's cells are divided by
-their number), the squared distance splits over the cells of both without a rest::
+Where a vector is a sum over cells, ``v = sum of a_p`` and ``w = sum of b_q`` (a mean's cells times their
+weights s_p and t_q, which sum to 1), the squared distance splits over the cells of both without a rest::
 
-    |v - w|**2 = sum of a_p.(v - w) - sum of b_q.(v - w)
+    |v - w|**2 = sum of (s_p |v|**2 - a_p.w) + sum of (t_q |w|**2 - b_q.v)
 
+So a cell joins the two by its part of their product ``v.w``, beside what its weight alone would give in a
+perfect match; Stylianou, Souvenir and Pless (*Visualizing deep similarity networks*, 2019) split the product
+so. The other exact split, ``a_p.(v - w) - b_q.(v - w)``, fails the deletion check (``docs/explain.md``).
 For cosine the same holds of ``v / |v|`` and ``w / |w|``, and ``1 - cos`` is half of it. Where vectors are
 laid out cell by cell, as in windows and RoIs, a cell's share is the squared difference of its own numbers,
 of which each object gets half. A cell with a positive share drives the two apart, one with a negative share
@@ -36,14 +39,22 @@ class CellHeat:
     """The shares of one object's cells in a distance.
 
     heat: (rows, columns) float64; picture: (h, w, 3) uint8, what the network saw, divided evenly by the cells
+    empty: (rows, columns) float64, the share of a cell that adds nothing to the vector, by its weight alone;
+        0 where each share is the cell's own
     """
 
     heat: Float64
     picture: NDArray[np.uint8]
+    empty: Float64 | float = 0.0
 
     def __repr__(self) -> str:
         rows, columns = self.heat.shape
         return f"CellHeat({rows} x {columns} cells, sum {self.heat.sum():.4g})"
+
+    @property
+    def own(self) -> Float64:
+        """What each cell adds to its weight's share (rows, columns): below 0 where it joins the two."""
+        return self.heat - self.empty
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -111,8 +122,8 @@ class Contrast:
             return ()
         (first, second), (again, third) = self.near.cells, self.far.cells
         return (
-            replace(first, heat=again.heat - first.heat),
-            replace(second, heat=-second.heat),
+            replace(first, heat=again.heat - first.heat, empty=again.empty - first.empty),
+            replace(second, heat=-second.heat, empty=-second.empty),
             third,
         )
 
@@ -131,10 +142,13 @@ class Contrast:
         }
 
 
-def explain_sums(first: NDArray[Any], second: NDArray[Any], metric: str) -> tuple[Float64, Float64]:
+def explain_sums(
+    first: NDArray[Any], second: NDArray[Any], metric: str, weights: tuple[Float64, Float64]
+) -> tuple[Float64, Float64]:
     """Return the heat of both objects where a vector is the sum of its cells; it sums to the distance.
 
     first, second: (rows, columns, d), what each cell adds to the vector, on grids that may differ
+    weights: (rows, columns) of both, the cell's weight in the mean that the vector is; each sums to 1
     Returns heat (rows, columns) float64 of each; together it sums to ``|v - w|**2``, or to 1 - cos. The
     cosine of a vector of length zero is 0, as in a search, and no cell has a share in it.
     """
@@ -144,9 +158,16 @@ def explain_sums(first: NDArray[Any], second: NDArray[Any], metric: str) -> tupl
         if not all(lengths):
             return _evenly(cells[0]), _evenly(cells[1])
         cells = [one / length for one, length in zip(cells, lengths, strict=True)]
-    difference = cells[0].sum((0, 1)) - cells[1].sum((0, 1))
+    v, w = (one.sum((0, 1)) for one in cells)
     half = 0.5 if metric == "cosine" else 1.0
-    return cells[0] @ difference * half, -(cells[1] @ difference) * half
+    return (weights[0] * (v @ v) - cells[0] @ w) * half, (weights[1] * (w @ w) - cells[1] @ v) * half
+
+
+def empty_shares(cells: NDArray[Any], metric: str, weights: Float64) -> Float64:
+    """Return the shares (rows, columns) in :func:`explain_sums` of cells that would add nothing."""
+    v = cells.astype(np.float64).sum((0, 1))
+    shares: Float64 = weights * (0.5 if metric == "cosine" else float(v @ v))
+    return shares
 
 
 def explain_layouts(first: NDArray[Any], second: NDArray[Any], metric: str) -> tuple[Float64, Float64]:
@@ -181,7 +202,7 @@ def explain_occlusions(total: float, covered: Float64) -> Float64:
 
 def part_explanation(why: Explanation, share: float) -> Explanation:
     """Return an explanation whose total and heat are times a share, as a part of a joint space has it."""
-    cells = tuple(replace(one, heat=one.heat * share) for one in why.cells)
+    cells = tuple(replace(one, heat=one.heat * share, empty=one.empty * share) for one in why.cells)
     return replace(why, total=why.total * share, cells=cells)
 
 

@@ -11,8 +11,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from objectspace.cli.exits import usage_error
-from objectspace.cli.options import Device, Json, Quiet, Seed, Space, StorePath
-from objectspace.cli.output import LISTED, checked_figure, print_json, print_table, progress_bars
+from objectspace.cli.options import (
+    Approximate,
+    Device,
+    Json,
+    Quiet,
+    Seed,
+    SelectionName,
+    Space,
+    StorePath,
+)
+from objectspace.cli.output import (
+    LISTED,
+    checked_figure,
+    print_json,
+    print_table,
+    progress_bars,
+    recall_text,
+    warn,
+)
 from objectspace.errors import InputError, counted, number_text
 
 if TYPE_CHECKING:
@@ -55,6 +72,8 @@ def audit(
     space: Space = None,
     only: Only = None,
     split: Split = None,
+    selection: SelectionName = None,
+    approximate: Approximate = False,
     csv: Csv = None,
     sheet: Sheet = None,
     select: Select = None,
@@ -85,6 +104,8 @@ def audit(
             space=space,
             only=wanted,
             split=split,
+            selection=selection,
+            approximate=approximate,
             uncalibrated=uncalibrated,
             device=device or "cpu",
             seed=seed,
@@ -98,10 +119,13 @@ def audit(
 
         write_figure(draw_audit(opened, made), sheet)
     selected = None if select is None else _select(opened, made, select)
+    if made.approximate is not None:
+        recall = recall_text(made.approximate.index, made.approximate.unindexed)
+        warn(f"the nearest of each object are approximate: {recall}")
     if as_json:
-        print_json({**made.to_json(), "selection": selected})
+        print_json({**made.to_json(), "from": selection, "selection": selected})
     else:
-        _print_audit(made, split is None and only is None)
+        _print_audit(made, selection, split is None and only is None)
         if selected is not None:
             typer.echo(f"selection {selected['name']}: {counted(selected['objects'], 'object')}")
 
@@ -127,10 +151,11 @@ def _select(store: Store, made: Audit, name: str) -> dict[str, Any]:
     return {"name": name, "objects": len(saved)}
 
 
-def _print_audit(made: Audit, no_split: bool) -> None:
+def _print_audit(made: Audit, selection: str | None, no_split: bool) -> None:
     """Print each list with its figures, then its first objects."""
     typer.echo(
-        f"{counted(made.n, 'object')} of {counted(made.images, 'photo')} in {made.space}, cosine distance"
+        f"{counted(made.n, 'object')} of {counted(made.images, 'photo')} in {made.space}"
+        f"{'' if selection is None else f', selection {selection}'}, cosine distance"
     )
     for one in made.lists.values():
         typer.echo()

@@ -54,7 +54,7 @@ def explain(
     image: ImagePath = None,
     box: Box = None,
     space: Space = None,
-    metric: MetricOption = Metric.euclidean,
+    metric: MetricOption = Metric.cosine,
     figure: FigurePath = None,
     check: Check = False,
     pairs: Pairs = 40,

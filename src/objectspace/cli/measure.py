@@ -90,7 +90,7 @@ def measure(
     held = opened.space(space or default_space(opened))
     objects = opened.objects(held.object_id)
     if selection is not None:
-        rows = np.flatnonzero(np.isin(held.object_id, opened.selection(selection).object_ids))
+        rows = opened.selection(selection).rows(held.object_id, f"space {held.name}")
         held, objects = held.take(rows), objects.take(rows)
     if source is not None:
         rows = np.flatnonzero(of_source(objects.source, source))

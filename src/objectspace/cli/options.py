@@ -214,6 +214,9 @@ Control = Annotated[
 Box = Annotated[
     str | None, typer.Option("--box", metavar="X1,Y1,X2,Y2", help="the object in the photo, in pixels")
 ]
+Approximate = Annotated[
+    bool, typer.Option("--approximate", help="use the index built by index-space; prints its recall")
+]
 SelectionName = Annotated[
     str | None, typer.Option("--selection", metavar="NAME", help="only objects of this selection")
 ]

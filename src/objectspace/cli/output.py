@@ -14,6 +14,7 @@ import typer
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
+    from objectspace.analyses.explanation import Explanation
     from objectspace.analyses.factors import FactorSpec
     from objectspace.analyses.shared_vectors import SharedVectors
     from objectspace.analyses.statistics import Estimate
@@ -233,13 +234,16 @@ def checked_figure(path: Path | None) -> None:
         check_figure_path(path)
 
 
-def write_sheet(store: Store, answers: Sequence[Answer], path: Path) -> None:
-    """Draw answers as a sheet."""
+def write_sheet(
+    store: Store, answers: Sequence[Answer], path: Path, why: Sequence[Sequence[Explanation]] = ()
+) -> None:
+    """Draw answers as a sheet; with ``why`` an explanation of each neighbor over it."""
     from objectspace.figures.sheet import draw_sheet, sheet_caption
     from objectspace.figures.style import write_figure
     from objectspace.search.tiles import sheet_rows
 
-    write_figure(draw_sheet(sheet_rows(store, answers), caption=sheet_caption(answers)), path)
+    rows = sheet_rows(store, answers)
+    write_figure(draw_sheet(rows, caption=sheet_caption(answers), why=why), path)
 
 
 def print_json(value: Any) -> None:

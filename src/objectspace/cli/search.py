@@ -11,6 +11,7 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
+    Approximate,
     Box,
     Device,
     ExcludeSame,
@@ -73,9 +74,6 @@ Within = Annotated[
     typer.Option(metavar="DISTANCE", help="only neighbors at most that far, by the metric; -k at most"),
 ]
 Sheet = Annotated[Path | None, typer.Option(metavar="FILE", help="draw the answer: .png, .pdf or .svg")]
-Approximate = Annotated[
-    bool, typer.Option("--approximate", help="use the index built by index-space; prints its recall")
-]
 
 
 @dataclass(frozen=True, slots=True)

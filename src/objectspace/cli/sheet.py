@@ -9,6 +9,7 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
+    Device,
     ExcludeSame,
     Json,
     Label,
@@ -21,9 +22,10 @@ from objectspace.cli.options import (
     StorePath,
 )
 from objectspace.cli.output import checked_figure, print_json, write_sheet
-from objectspace.errors import QueryError, counted
+from objectspace.errors import counted
 
 if TYPE_CHECKING:
+    from objectspace.analyses.explanation import Explanation
     from objectspace.search import SpaceSearch
 
 Out = Annotated[
@@ -31,6 +33,9 @@ Out = Annotated[
 ]
 Rows = Annotated[int, typer.Option(help="how many targets", min=1)]
 TargetLabel = Annotated[str | None, typer.Option("--target-label", help="only targets of this label")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="draw over each picture which cells join target and neighbor")
+]
 SameImage = Annotated[bool, typer.Option("--same-image", help="neighbors from the target's photo too")]
 
 
@@ -47,6 +52,8 @@ def sheet(
     same_image: SameImage = False,
     exclude_same: ExcludeSame = None,
     selection: SelectionName = None,
+    explain: Explain = False,
+    device: Device = None,
     as_json: Json = False,
 ) -> None:
     """Draw targets and their nearest neighbors of other photos as a grid: the paper's figures 2 and 5."""
@@ -68,7 +75,12 @@ def sheet(
         chosen = _chosen(ready, selection, rows)
     other = exclude_same or (None if same_image else IMAGE)
     answers = ready.nearest(ready.stored(chosen), k=k, label=label, source=source, exclude_same=other)
-    write_sheet(opened, answers, out)
+    why: list[tuple[Explanation, ...]] = []
+    if explain:
+        from objectspace.search.queries.explanations import explain_neighbors
+
+        why = explain_neighbors(ready, answers, device=device or "cpu")
+    write_sheet(opened, answers, out, why)
     if as_json:
         print_json([answer.to_json() for answer in answers])
         return
@@ -84,9 +96,6 @@ def sheet(
 
 def _chosen(ready: SpaceSearch, selection: str, rows: int) -> list[str]:
     """Return the first objects of a named selection that the space holds, in its order."""
-    ids = ready.store.selection(selection).object_ids.tolist()
-    held = set(ready.space.object_id.tolist())
-    targets = [name for name in ids if name in held][:rows]
-    if not targets:
-        raise QueryError(f"space {ready.space.name} holds no object of selection {selection}")
-    return targets
+    chosen, ids = ready.store.selection(selection), ready.space.object_id
+    held = set(ids[chosen.rows(ids, f"space {ready.space.name}")].tolist())
+    return [name for name in chosen.object_ids.tolist() if name in held][:rows]

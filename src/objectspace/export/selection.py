@@ -165,24 +165,27 @@ def select(store: Store, space: str | None, *, vectors: str, named: str | None =
     known = store.info().spaces
     if space is None:
         stored = [info for info in known if info.recipe.route != JOINT]
-        return Selection(store, _named(store, named, None), stored if vectors == "all" else ())
+        return Selection(
+            store,
+            _named(store, named, None, f"the store at {store.path}"),
+            stored if vectors == "all" else (),
+        )
     rows = store.object_rows(space)
     if not len(rows):
         raise InputError(f"space {space} of {store.path} holds no vectors; index the photos again")
     chosen = [info for info in known if info.name == space and vectors != "none"]
-    return Selection(store, _named(store, named, rows), chosen)
+    return Selection(store, _named(store, named, rows, f"space {space}"), chosen)
 
 
-def _named(store: Store, named: str | None, rows: NDArray[np.int64] | None) -> NDArray[np.int64] | None:
+def _named(
+    store: Store, named: str | None, rows: NDArray[np.int64] | None, where: str
+) -> NDArray[np.int64] | None:
     """Return those rows of the objects table (None: all) that are in a named selection, if one is named."""
     if named is None:
         return rows
     ids = store.object_columns(["object_id"])["object_id"]
-    own = np.flatnonzero(np.isin(ids, store.selection(named).object_ids))
-    kept = own if rows is None else np.intersect1d(own, rows)
-    if not len(kept):
-        raise InputError(f"no object of selection {named} has a vector in this space; export another space")
-    return kept
+    selection = store.selection(named)
+    return selection.rows(ids, where) if rows is None else rows[selection.rows(ids[rows], where)]
 
 
 def _check_masks(objects: Objects) -> None:

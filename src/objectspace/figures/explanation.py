@@ -55,11 +55,11 @@ def draw_explanation(why: Explanation | Contrast, labels: Sequence[str] = ()) ->
 
 def _draw_part(grid: list[list[Axes]], part: Explanation | Contrast, name: str) -> None:
     """Draw the pictures of a part in the first row of axes, the shares in the second."""
-    strongest = max(float(np.abs(one.heat).max()) for one in part.cells) or 1.0
+    strongest = max(float(np.abs(one.own).max()) for one in part.cells) or 1.0
     sign = -1 if isinstance(part, Contrast) else 1
     for pictured, heated, one in zip(*grid, part.cells, strict=True):
         pictured.imshow(one.picture, interpolation="antialiased")
-        heated.imshow(_heated(one, sign / strongest), interpolation="antialiased")
+        heated.imshow(heated_picture(one, sign / strongest), interpolation="antialiased")
         heated.set_xlabel(f"sum {one.heat.sum():.4g}", size=TEXT_SIZE)
         for axes in (pictured, heated):
             axes.set_xticks([])
@@ -70,13 +70,16 @@ def _draw_part(grid: list[list[Axes]], part: Explanation | Contrast, name: str) 
     grid[1][0].set_ylabel(f"shares\nstrongest {strongest:.3g}", size=TEXT_SIZE)
 
 
-def _heated(one: CellHeat, scale: float) -> NDArray[np.uint8]:
-    """Return a picture in light gray, each cell in its color as far as its share is strong (h, w, 3)."""
+def heated_picture(one: CellHeat, scale: float) -> NDArray[np.uint8]:
+    """Return a picture in light gray, each cell in its color as far as its share is strong (h, w, 3).
+
+    scale: what brings the cells' own shares to -1 (blue) to 1 (orange); a cell that adds nothing is gray
+    """
     rows, columns = one.heat.shape
     height, width = one.picture.shape[:2]
     row = np.minimum((np.arange(height) + 0.5) * rows / height, rows - 1).astype(int)
     column = np.minimum((np.arange(width) + 0.5) * columns / width, columns - 1).astype(int)
-    share = (one.heat * scale)[np.ix_(row, column)]
+    share = (one.own * scale)[np.ix_(row, column)]
     color = _COLORS((np.sign(share) + 1) / 2)[..., :3] * 255
     gray = 150 + one.picture.mean(2, keepdims=True) * (105 / 255)
     weight = (1 - _SEEN) * np.abs(share)[..., None] ** 0.7

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import cycle
 from typing import Literal
 
@@ -14,7 +15,9 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
+from objectspace.analyses.explanation import Explanation
 from objectspace.errors import InputError
+from objectspace.figures.explanation import heated_picture
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 from objectspace.images import Pixels
 from objectspace.search import IMAGE, Answer, SpaceSearch, choose_targets, distance_text
@@ -42,14 +45,22 @@ SHADES = ("#3b3b3b", "#a6a6a6", "#d9d9d9", "#6e6e6e")
 BLACK, DARK, LIGHT = 8, 60, 100
 
 
-def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
+def draw_sheet(
+    rows: Sequence[SheetRow], *, caption: str = "", why: Sequence[Sequence[Explanation]] = ()
+) -> Figure:
     """Draw a row for each target: the target, then its neighbors with label and distance.
 
     A neighbor of the target's label has a solid blue frame, one of another label a dashed orange frame, which
     differ in black and white too. Where the target's label is not known, all frames are gray. Dark pictures
     are lightened, and the footer says so. In a joint space a bar under each neighbor has a shade for each
     part's contribution to the similarity; the full width of a frame is a similarity of 1. ``caption`` (the
-    space, the metric) is written under the grid. Raises InputError without rows.
+    space, the metric) is written under the grid.
+
+    why: an explanation of each neighbor of each row, as :func:`explain_neighbors` gives them. Pictures are
+        then what the network saw, with the shares of their cells in the distance: of the target the mean
+        over its neighbors; one scale a row
+
+    Raises InputError without rows.
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> answers = search.nearest(search.stored(osp.choose_targets(search, 2)), k=3)
@@ -57,6 +68,9 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     """
     if not rows:
         raise InputError("a sheet needs at least one target; the space holds no object that was asked for")
+    if why:
+        rows = [_heated(row, own) for row, own in zip(rows, why, strict=True)]
+        caption = " · ".join(filter(None, (caption, "blue cells join the two, orange ones drive them apart")))
     columns = max(len(row.neighbors) for row in rows)
     width = max(NARROWEST, 2 * MARGIN + COLUMN + TARGET_GAP + columns * COLUMN)
     parts = list(dict.fromkeys(name for row in rows for tile in row.neighbors for name in tile.parts))
@@ -81,6 +95,18 @@ def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     labels = any(row.target.label is not None for row in rows)
     _draw_footer(axes, HEADER + pitch * len(rows), caption, legend=labels, parts=parts)
     return figure
+
+
+def _heated(row: SheetRow, why: Sequence[Explanation]) -> SheetRow:
+    """Return a row whose pictures have their cells' shares drawn over what the network saw."""
+    if not why:
+        return row
+    strongest = max(float(np.abs(cell.own).max()) for one in why for cell in one.cells) or 1.0
+    own = replace(why[0].cells[0], heat=np.mean([one.cells[0].heat for one in why], axis=0))
+    seen = [heated_picture(one, 1 / strongest) for one in (own, *(one.cells[1] for one in why))]
+    tiles = (row.target, *row.neighbors)
+    target, *neighbors = (replace(tile, picture=one) for tile, one in zip(tiles, seen, strict=True))
+    return SheetRow(target, tuple(neighbors))
 
 
 def draw_space(store: Store, space: str, *, targets: int = 12, k: int = 5) -> Figure:

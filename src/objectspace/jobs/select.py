@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from objectspace.analyses.subsets import choose_subset
-from objectspace.errors import QueryError
 from objectspace.search import default_space
-from objectspace.store import NamedSelection, Store, open_store
+from objectspace.store import NamedSelection, open_store
 
 
 def select(
@@ -38,8 +36,9 @@ def select(
     opened = open_store(store)
     read = opened.space(space or default_space(opened))
     ids = read.object_id
-    before = _held(opened, already, ids)
-    wanted = np.arange(len(ids)) if among is None else _held(opened, among, ids)
+    where = f"space {read.name}"
+    before = np.empty(0, np.int64) if already is None else opened.selection(already).rows(ids, where)
+    wanted = np.arange(len(ids)) if among is None else opened.selection(among).rows(ids, where)
     rows = np.union1d(wanted, before)
     chosen = choose_subset(
         read.vectors[rows],
@@ -57,13 +56,3 @@ def select(
         "random": chosen.random,
     }
     return opened.save_selection(name, ids[rows[chosen.rows]], how=how)
-
-
-def _held(store: Store, selection: str | None, ids: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Return the rows of a space whose objects are in a selection; none without one."""
-    if selection is None:
-        return np.empty(0, np.int64)
-    rows = np.flatnonzero(np.isin(ids, store.selection(selection).object_ids))
-    if not len(rows):
-        raise QueryError(f"no object of selection {selection} is in this space; choose another space")
-    return rows

@@ -226,7 +226,10 @@ class SpaceSearch:
             )
         allowed = None if label is None else self.objects.labeled(label)
         if selection is not None:
-            held = np.isin(self.space.object_id, self.store.selection(selection).object_ids)
+            held = np.zeros(len(self), np.bool_)
+            held[self.store.selection(selection).rows(self.space.object_id, f"space {self.space.name}")] = (
+                True
+            )
             allowed = held if allowed is None else allowed & held
         if source is not None:
             found = of_source(self.objects.column("source"), source)

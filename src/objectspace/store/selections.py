@@ -52,6 +52,19 @@ class NamedSelection:
     def __repr__(self) -> str:
         return f"NamedSelection({self.name!r}, {counted(len(self), 'object')}, made {self.made})"
 
+    def rows(self, object_id: NDArray[np.str_], where: str) -> NDArray[np.int64]:
+        """Return the rows of objects (n,) that are in the selection, in the order of these rows.
+
+        where: what holds the objects, for the message. Raises QueryError where it holds none of them.
+        """
+        rows = np.flatnonzero(np.isin(object_id, self.object_ids))
+        if not len(rows):
+            raise QueryError(
+                f"{where} holds none of the {counted(len(self), 'object')} of selection {self.name}; they "
+                "are in another space, or gone from the store: choose another selection"
+            )
+        return rows
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, as in the file."""
         return {

@@ -57,6 +57,39 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     assert 0.93 <= np.mean(held) <= 0.99
 
 
+def test_the_interval_of_another_planting_holds_what_that_one_finds() -> None:
+    """Both samples vary: the interval of the truth holds the second one's share too seldom."""
+    random = np.random.default_rng(6)
+    held = {True: 0, False: 0}
+    for _ in range(400):
+        samples = []
+        for _ in range(2):
+            group = np.repeat(np.arange(40), random.integers(1, 6, 40))
+            samples.append((random.random(len(group)) < random.beta(4, 2, 40)[group], group))
+        (hit, group), (other, _) = samples
+        for again in held:
+            share = share_of(hit, group, again=again)
+            held[again] += share.low <= other.mean() <= share.high
+    assert held[True] >= 0.94 * 400 > 0.9 * 400 > held[False]
+
+
+def test_another_planting_may_find_all() -> None:
+    """49 of 50: the bound is a share that 50 cases can have, and 50 of 50 is one."""
+    share = share_of(np.arange(50) > 0, np.arange(50), again=True)
+    assert share.high == 1.0
+    assert share.low * 50 == round(share.low * 50)
+
+
+def test_figures_of_planted_cases_are_of_another_planting() -> None:
+    group = np.arange(40)
+    cases = Planted(np.full(40, "x", object), np.where(group < 30, 2.0, 0.0), group, group / 100)
+    made = calibrate(cases, group < 10, group, 1.0, how=("planted", "from"))
+    hit = group < 30
+    assert made.kind("x").found == share_of(hit, group, again=True) != share_of(hit, group)
+    assert made.kind("x").first[0.1] == share_of(group < 10, group, again=True)
+    assert made.false_alarms == share_of(group < 10, group)
+
+
 def test_the_threshold_errs_least_by_hand() -> None:
     """Every threshold tried one by one, at nine unplanted for each planted."""
     random = np.random.default_rng(3)

@@ -33,3 +33,14 @@ def test_factors_are_scikit_learns() -> None:
 def test_an_object_without_neighbors_has_none() -> None:
     line = Neighbors(np.array([[1], [0], [-1]]), np.array([[1.0], [1.0], [np.inf]]))
     assert np.isnan(LocalOutlierFactor(line).factors(line)).tolist() == [False, False, True]
+
+
+def test_the_ten_nearest_count() -> None:
+    random = np.random.default_rng(2)
+    vectors = random.normal(0, 1, (50, 4)).astype(np.float32)
+    ten, all_of_20 = (near_of(vectors, vectors, k, own=True) for k in (10, 20))
+    factors = LocalOutlierFactor(all_of_20).factors(all_of_20)
+    np.testing.assert_array_equal(factors, LocalOutlierFactor(ten).factors(ten))
+    np.testing.assert_allclose(
+        factors, -Reference(n_neighbors=10).fit(vectors).negative_outlier_factor_, rtol=1e-4
+    )

@@ -11,9 +11,10 @@ import pytest
 
 import objectspace as osp
 from objectspace.errors import InputError, QueryError
-from objectspace.search.audit import planting
+from objectspace.search.audit import copies, planting
 from objectspace.search.audit.lists import write_csv
 from objectspace.store import Store, open_store
+from objectspace.store.selections import save_selection
 
 #: Photos of ``train`` that are in ``test`` too, saved again; the fifth is also made smaller.
 COPIED = range(5)
@@ -239,3 +240,52 @@ def test_the_sheet_shows_all_lists(made: osp.Audit, store: Store, tmp_path: Path
     assert any(text.startswith("duplicates: ") for text in texts)
     assert any("in the first 10%" in text for text in texts)
     assert "kept" in texts
+
+
+def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> None:
+    """Brute force over the selection alone: of each object the least different of another image."""
+    objects = store.objects()
+    # Out of order, of several images, fewer than the neighbors that are looked at.
+    chosen = objects.object_id[[40, 3, 17, 25, 4, 61, 33, 50, 9, 2, 71]]
+    store.save_selection("some", chosen.tolist())
+    found = osp.audit(store, selection="some", only=["duplicates"], uncalibrated=True).duplicates
+    space = store.space("demo-crop").take(np.flatnonzero(np.isin(store.space("demo-crop").object_id, chosen)))
+    ids, image = space.object_id.tolist(), store.objects(space.object_id).image_id
+    pictures = copies.reduced(store.thumbnails(ids)).astype(np.float64)
+    mirrored = pictures.reshape(-1, 3, copies.SIDE, copies.SIDE)[..., ::-1].reshape(pictures.shape)
+    expected = {}
+    for one, name in enumerate(ids):
+        differences = {}
+        for other, twin in enumerate(ids):
+            if image[one] != image[other]:
+                v, w = (space.vectors[row].astype(np.float64) for row in (one, other))
+                cosine = float(v @ w / np.sqrt((v @ v) * (w @ w)))
+                alike = max(pictures[one] @ pictures[other], pictures[one] @ mirrored[other], 0)
+                differences[twin] = (1 - cosine) * (1 - min(alike, 1))
+        nearest = min(differences, key=lambda twin: differences[twin])
+        expected[name] = (nearest, differences[nearest])
+    rows = list(found.rows())
+    assert {row["object_id"]: row["nearest"] for row in rows} == {k: v[0] for k, v in expected.items()}
+    for row in rows:
+        assert row["difference"] == pytest.approx(expected[row["object_id"]][1], rel=1e-4, abs=1e-6)
+
+
+def test_a_selection_of_objects_that_are_gone(store: Store) -> None:
+    save_selection(store.path, "gone", ["0" * 32, "f" * 32], {})
+    with pytest.raises(QueryError, match="space demo-crop holds none of the 2 objects of selection gone"):
+        osp.audit(store, selection="gone")
+
+
+def test_a_selection_of_one_photo(store: Store) -> None:
+    objects = store.objects()
+    store.save_selection("one photo", objects.object_id[objects.image_id == objects.image_id[0]].tolist())
+    with pytest.raises(InputError, match=r"selection one photo in space demo-crop .* has objects of 1 photo"):
+        osp.audit(store, selection="one photo")
+
+
+def test_an_index_audits_no_selection(store: Store) -> None:
+    store.save_selection("two", store.objects().object_id[[0, 9]].tolist())
+    with pytest.raises(InputError, match="give approximate= or selection=, one of them"):
+        osp.audit(store, selection="two", approximate=True)
+    with pytest.raises(QueryError, match="space demo-crop has no approximate index; build it with"):
+        osp.audit(store, approximate=True)

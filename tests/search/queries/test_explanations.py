@@ -12,7 +12,7 @@ import objectspace as osp
 from objectspace.analyses.explanation import explain_sums, measure_deletion
 from objectspace.embeddings.crops import cut_crops
 from objectspace.errors import ImageError, QueryError, RecipeError
-from objectspace.search.queries.cell_views import CellView
+from objectspace.search.queries.cell_views import CellView, open_viewer
 from objectspace.search.queries.explanations import _curve_areas
 
 SPACES = ["demo-crop", "demo-window3-deepest", "demo-roi4-deepest", "demo-mask-deepest", "both"]
@@ -75,18 +75,32 @@ def test_heat_of_a_crop_is_what_each_cell_of_the_last_map_adds(store):
         crop = cut_crops(image, query.objects, osp.CropPolicy(), encoder.input_size)
         with torch.inference_mode():
             maps.append(encoder.network.maps(encoder.normalized(crop))[0].double().numpy())
-    difference = maps[0].mean((1, 2)) - maps[1].mean((1, 2))
+    means = [one.mean((1, 2)) for one in maps]
     why = osp.explain(search, first, second)
-    for number, sign in enumerate((1, -1)):
+    for number, (own, other) in enumerate((means, means[::-1])):
         channels, rows, columns = maps[number].shape
         slow = [
             [
-                sign * sum(maps[number][c, y, x] * difference[c] for c in range(channels)) / (rows * columns)
+                sum(own[c] ** 2 - maps[number][c, y, x] * other[c] for c in range(channels))
+                / (rows * columns)
                 for x in range(columns)
             ]
             for y in range(rows)
         ]
         np.testing.assert_allclose(why.cells[number].heat, slow, atol=1e-4 * why.total)
+
+
+def test_heat_of_a_mask_counts_each_cell_by_its_weight(store):
+    """A cell of which little is under the mask has a small share, whichever way it points."""
+    search, first, second, _ = pair_of(store, "demo-mask-deepest")
+    why = osp.explain(search, first, second)
+    v, w = (np.asarray(one.vectors)[0].astype(np.float64) for one in (first, second))
+    view = open_viewer(store, "demo-mask-deepest", "cpu").view(first.images[0], first.objects)
+    assert len(np.unique(view.weights.round(6))) > 2
+    for row, column in np.ndindex(view.weights.shape):
+        weight, cell = view.weights[row, column], view.cells[row, column]
+        expected = weight * (v @ v) - cell @ w
+        assert why.cells[0].heat[row, column] == pytest.approx(expected, abs=1e-4 * why.total)
 
 
 def test_heat_of_a_window_is_half_of_what_its_cells_differ_by(store):
@@ -132,11 +146,19 @@ def pair_of_few(store):
     return search, *(search.stored([name]) for name in osp.choose_targets(search, 3))
 
 
+EVEN = np.full((4, 4), 1 / 16)
+
+
 def mean_color_view(rng):
-    """A view of an encoder whose cells see nothing but themselves: its vector is the mean color."""
-    pixels = rng.integers(0, 255, (4, 4, 3)).repeat(8, 0).repeat(8, 1).astype(np.uint8)
+    """A view of an encoder whose cells see nothing but themselves: its vector is the mean color.
+
+    Each cell is red, green or blue, brighter or darker, one of the colors more often than the others.
+    """
+    colors = rng.choice(3, (4, 4), p=rng.permutation([0.6, 0.3, 0.1]))
+    pixels = (np.eye(3)[colors] * rng.integers(20, 255, (4, 4, 1))).astype(np.uint8)
+    pixels = pixels.repeat(8, 0).repeat(8, 1)
     cells = pixels.reshape(4, 8, 4, 8, 3).mean((1, 3)) / 16
-    return CellView(pixels, (0, 0, 32, 32), cells, False, lambda inputs: inputs.mean((1, 2)), (128, 128, 128))
+    return CellView(pixels, (0, 0, 32, 32), cells, False, EVEN, lambda inputs: inputs.mean((1, 2)), (0, 0, 0))
 
 
 def test_the_deletion_check_passes_and_fails_for_shuffled_heat():
@@ -144,10 +166,10 @@ def test_the_deletion_check_passes_and_fails_for_shuffled_heat():
     areas = []
     for _ in range(60):
         views = [mean_color_view(rng), mean_color_view(rng)]
-        heat, _ = explain_sums(views[0].cells, views[1].cells, "euclidean")
+        heat, _ = explain_sums(views[0].cells, views[1].cells, "cosine", (EVEN, EVEN))
         other = views[1].cells.sum((0, 1))
-        areas.append(_curve_areas(views[0], other, heat, "euclidean", rng))
-    checked = measure_deletion(np.array(areas), np.arange(60), space="s", metric="euclidean", method="sum")
+        areas.append(_curve_areas(views[0], other, heat, "cosine", rng))
+    checked = measure_deletion(np.array(areas), np.arange(60), space="s", metric="cosine", method="sum")
     assert checked.passed
     for one in (checked.shuffled_apart, checked.shuffled_together):
         low, high = one.interval_over_chance()
@@ -162,7 +184,7 @@ def test_a_check_takes_pairs_of_two_photos(store):
 def test_painted_cells_have_the_mean_color_and_the_others_stay():
     pixels = np.random.default_rng(0).integers(0, 255, (12, 8, 3), np.uint8)
     # An area that reaches beyond the left border by two pixels: columns of four.
-    view = CellView(pixels, (-2.0, 3.0, 6.0, 9.0), np.zeros((3, 2, 1)), False, lambda one: one)
+    view = CellView(pixels, (-2.0, 3.0, 6.0, 9.0), np.zeros((3, 2, 1)), False, EVEN, lambda one: one)
     covered = np.zeros((2, 3, 2), np.bool_)
     covered[0, 1, 0] = covered[1, 2, 1] = True
     painted = view.covered(covered)
@@ -180,7 +202,8 @@ def test_painted_cells_have_the_mean_color_and_the_others_stay():
 def test_rounding_goes_to_the_cells_and_more_is_refused(layout):
     cells = np.random.default_rng(1).normal(size=(2, 2, 3))
     vector = cells.transpose(2, 0, 1).reshape(-1) if layout else cells.sum((0, 1))
-    view = CellView(np.zeros((2, 2, 3), np.uint8), (0, 0, 2, 2), cells, layout, lambda one: one)
+    weights = np.array([[0.1, 0.2], [0.3, 0.4]])
+    view = CellView(np.zeros((2, 2, 3), np.uint8), (0, 0, 2, 2), cells, layout, weights, lambda one: one)
     stored = (vector * 1.001).astype(np.float32)
     made = view.made_to(stored, "s").cells
     again = made.transpose(2, 0, 1).reshape(-1) if layout else made.sum((0, 1))
@@ -208,8 +231,34 @@ def test_several_objects_as_one_query_are_refused(store):
 
 
 def test_a_joint_space_is_checked_by_its_parts(store):
-    with pytest.raises(QueryError, match="both is a joint space; check the spaces of its parts"):
+    with pytest.raises(QueryError, match="both is a joint space; check the spaces of its parts: demo-crop, "):
         osp.check_explanations(osp.SpaceSearch(store, "both"))
+
+
+@pytest.mark.parametrize("space", ["demo-crop", "demo-window3-deepest"])
+def test_neighbors_are_explained_as_two_objects_are(store, space):
+    search = osp.SpaceSearch(store, space)
+    targets = search.stored(osp.choose_targets(search, 3))
+    answers = search.nearest(targets, k=2, exclude_same_image=True)
+    found = osp.explain_neighbors(search, answers)
+    assert [len(one) for one in found] == [2, 2, 2]
+    for answer, explanations in zip(answers, found, strict=True):
+        first = search.stored(answer.query.object_id.tolist())
+        for name, why in zip(answer.neighbors.object_id.tolist(), explanations, strict=True):
+            alone = osp.explain(search, first, search.stored([name]))
+            assert why.distance == pytest.approx(alone.distance)
+            for ours, theirs in zip(why.cells, alone.cells, strict=True):
+                np.testing.assert_array_equal(ours.heat, theirs.heat)
+
+
+def test_neighbors_that_cannot_be_explained(store):
+    search = osp.SpaceSearch(store, "both")
+    with pytest.raises(QueryError, match="explain neighbors in the space of one of its parts: demo-crop, "):
+        osp.explain_neighbors(search, [])
+    search = osp.SpaceSearch(store, "demo-crop")
+    two = search.mean(search.stored(osp.choose_targets(search, 2)))
+    with pytest.raises(QueryError, match="neighbors are explained of stored objects, one a target"):
+        osp.explain_neighbors(search, search.nearest(two, k=1))
 
 
 def test_a_photo_that_was_replaced(store, tmp_path):

@@ -28,7 +28,7 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of ``n`` cases with its 95 % interval over groups.
+    """A share of ``n`` cases with a 95 % interval over groups.
 
     >>> share_of(np.array([True] * 9 + [False]), np.arange(10))
     Share(0.900, 95 % 0.530 to 0.998, n 10)
@@ -70,6 +70,7 @@ class PlantedKind:
     """What became of one kind of planted cases.
 
     found: the share within the threshold; first: the share in the first part of the list, by that part
+    Their intervals hold what another planting of as many cases finds, 19 times in 20.
     """
 
     kind: str
@@ -129,8 +130,8 @@ def calibrate(
     for name in (ALL, *dict.fromkeys(planted.kind.tolist())):
         here = np.ones(len(planted), bool) if name == ALL else planted.kind == name
         of = planted.group[here]
-        first = {part: share_of(planted.place[here] < part, of) for part in FIRST}
-        kinds.append(PlantedKind(name, share_of(found[here], of), first))
+        first = {part: share_of(planted.place[here] < part, of, again=True) for part in FIRST}
+        kinds.append(PlantedKind(name, share_of(found[here], of, again=True), first))
     return Calibration(tuple(kinds), share_of(alarms, group), *how)
 
 
@@ -183,8 +184,12 @@ def _shares_above(suspicion: Float64, thresholds: Float64) -> Float64:
     return 1 - below / max(1, len(suspicion))
 
 
-def share_of(hit: NDArray[np.bool_], group: NDArray[Any]) -> Share:
+def share_of(hit: NDArray[np.bool_], group: NDArray[Any], *, again: bool = False) -> Share:
     """Return the share of cases (m,) that are hit, whole groups (m,) varying together.
+
+    again: the interval is of what another sample of as many cases shows, not of what all would show on
+        average. The two samples differ by twice the variance of one, so that it is the interval of half as
+        many cases, out to the next shares that n cases can have.
 
     The interval is Korn and Graubard's (*Confidence intervals for proportions with small expected number of
     positive counts estimated from survey data*, 1998): Clopper and Pearson's for as many independent cases as
@@ -201,8 +206,10 @@ def share_of(hit: NDArray[np.bool_], group: NDArray[Any]) -> Share:
     effective = float(groups) if variance == 0 else value * (1 - value) / variance
     if variance > 0:
         effective *= float(stdtrit(n - 1, 0.975) / stdtrit(groups - 1, 0.975)) ** 2
-    effective = min(effective, float(n))
+    effective = min(effective, float(n)) / (2 if again else 1)
     hits = value * effective
     low = 0.0 if hits == 0 else float(betaincinv(hits, effective - hits + 1, 0.025))
     high = 1.0 if hits >= effective else float(betaincinv(hits + 1, effective - hits, 0.975))
+    if again:
+        low, high = math.floor(low * n) / n, math.ceil(high * n) / n
     return Share(value, low, high, n)

@@ -19,8 +19,8 @@ Float64 = NDArray[np.float64]
 #: The ridge penalty, as a multiple of the mean squared distance of a direction from their mean.
 PENALTY = 0.5
 
-#: Objects that a classifier is fitted to, at most, and that are read at once.
-FITTED, BLOCK = 100_000, 8192
+#: Objects that are read at once.
+BLOCK = 8192
 
 
 class HeldOutClassifier:
@@ -29,85 +29,112 @@ class HeldOutClassifier:
     Directions are vectors of unit length, centered by the training folds. The system is solved once for each
     fold, so that the same objects with other labels cost one product: a ridge classifier (indicators of the
     labels as targets) where logistic regression would be fitted anew. The smaller of the two equal systems is
-    kept: for the weights of the d numbers, or of the training rows.
+    kept: for the weights of the d numbers, or of the objects.
+
+    What all objects add up to is summed by fold, in one pass over the vectors, and a fold is fitted to the
+    sums of the others: five classifiers read and multiply no more than one.
 
     vectors: read in blocks; group: (n,) whole ones are in one fold
     """
 
     def __init__(self, vectors: Float32 | JointVectors, group: Codes, *, seed: int = 0) -> None:
-        self._vectors = vectors
-        fold = make_folds(group, FOLDS, seed=seed)
-        random = np.random.default_rng([seed, 14])
-        self._folds = []
-        for held in range(int(fold.max()) + 1):
-            training = np.flatnonzero(fold != held)
-            if len(training) > FITTED:
-                training = np.sort(random.choice(training, FITTED, replace=False))
-            self._folds.append((np.flatnonzero(fold == held), training))
-        self._systems = [self._system(training) for _, training in self._folds]
+        self._vectors, self._fold = vectors, make_folds(group, FOLDS, seed=seed)
+        self._dimension = vectors.shape[1]
+        self._count = np.bincount(self._fold)
+        self._wide = len(group) <= self._dimension
+        self._centers: list[Float64] = []
+        self._factors: list[Any] = []
+        self._solve_by_objects() if self._wide else self._solve_by_numbers()
 
     def scores(self, targets: NDArray[np.float32]) -> Float64:
         """Return the predictions (n, t) of targets (n, t), each by the folds that it is not in."""
+        means = [targets[self._fold != held].mean(0, dtype=np.float64) for held in self._folds]
+        weights = (self._weights_by_objects if self._wide else self._weights_by_numbers)(targets, means)
         predicted = np.empty(targets.shape)
-        for (held, training), system in zip(self._folds, self._systems, strict=True):
-            mean = targets[training].mean(0, dtype=np.float64)
-            weights = system.weights(targets[training] - mean, self._blocks(training))
-            for rows, block in self._blocks(held):
-                predicted[rows] = (block - system.mean) @ weights + mean
+        for held, rows, block in self._blocks():
+            center = self._centers[held].astype(np.float32)
+            predicted[rows] = (block - center) @ weights[held] + means[held]
         return predicted
 
-    def _system(self, training: Codes) -> _Primal | _Dual:
-        wide = len(training) <= self._vectors.shape[1]
-        return _Dual(self._blocks(training)) if wide else _Primal(self._blocks(training))
+    # ---------------------------------------------------------------------------- more objects than numbers
 
-    def _blocks(self, rows: Codes) -> Iterator[tuple[Codes, Float32]]:
-        """Yield rows and their directions, a block at a time."""
-        for start in range(0, len(rows), BLOCK):
-            part = rows[start : start + BLOCK]
-            block = np.asarray(self._vectors[part], np.float32)
+    def _solve_by_numbers(self) -> None:
+        """Factor the normal equations of the d weights of each fold."""
+        d = self._dimension
+        grams = np.zeros((len(self._count), d, d), np.float32)
+        totals = np.zeros((len(self._count), d))
+        for held, _, block in self._blocks():
+            grams[held] += block.T @ block
+            totals[held] += block.sum(0, dtype=np.float64)
+        for held in self._folds:
+            count, total, gram = (_of_others(sums, held) for sums in (self._count, totals, grams))
+            gram -= np.outer(total, total) / count
+            penalty = PENALTY * max(float(np.trace(gram)) / count, 1e-12)
+            gram[np.diag_indices(d)] += penalty
+            self._centers.append(total / count)
+            self._factors.append(cho_factor(gram, overwrite_a=True))
+
+    def _weights_by_numbers(self, targets: Float32, means: list[Float64]) -> list[Float32]:
+        moments = np.zeros((len(self._count), self._dimension, targets.shape[1]))
+        for held, rows, block in self._blocks():
+            moments[held] += block.T @ targets[rows]
+        found = []
+        for held in self._folds:
+            count = len(self._fold) - self._count[held]
+            moment = _of_others(moments, held) - count * np.outer(self._centers[held], means[held])
+            found.append(cho_solve(self._factors[held], moment).astype(np.float32))
+        return found
+
+    # ---------------------------------------------------------------------------- more numbers than objects
+
+    def _solve_by_objects(self) -> None:
+        """Factor the equations of the training objects' weights of each fold."""
+        self._directions = np.empty((len(self._fold), self._dimension), np.float32)
+        for _, rows, block in self._blocks():
+            self._directions[rows] = block
+        for held in self._folds:
+            center, rows = self._training(held)
+            kernel = (rows @ rows.T).astype(np.float64)
+            penalty = PENALTY * max(float(np.trace(kernel)) / len(kernel), 1e-12)
+            self._centers.append(center)
+            self._factors.append(cho_factor(kernel + penalty * np.eye(len(kernel))))
+
+    def _weights_by_objects(self, targets: Float32, means: list[Float64]) -> list[Float32]:
+        found = []
+        for held in self._folds:
+            centered = targets[self._fold != held] - means[held]
+            solved = cho_solve(self._factors[held], centered).astype(np.float32)
+            found.append(self._training(held)[1].T @ solved)
+        return found
+
+    def _training(self, held: int) -> tuple[Float64, Float32]:
+        """Return the mean direction of the other folds, and their directions from it."""
+        rows = self._directions[self._fold != held]
+        center = rows.mean(0, dtype=np.float64)
+        return center, rows - center.astype(np.float32)
+
+    # ------------------------------------------------------------------------------------------------ rows
+
+    @property
+    def _folds(self) -> range:
+        return range(len(self._count))
+
+    def _blocks(self) -> Iterator[tuple[int, Codes, Float32]]:
+        """Yield a fold, rows of it and their directions: all rows, read in their order, a block at a time."""
+        for start in range(0, len(self._fold), BLOCK):
+            block = np.asarray(self._vectors[start : start + BLOCK], np.float32)
             length = np.linalg.norm(block, axis=1, keepdims=True)
-            yield part, np.divide(block, length, out=np.zeros_like(block), where=length > 0)
+            block = np.divide(block, length, out=np.zeros_like(block), where=length > 0)
+            fold = self._fold[start : start + BLOCK]
+            for held in np.unique(fold).tolist():
+                own = np.flatnonzero(fold == held)
+                yield held, start + own, block[own]
 
 
-class _Primal:
-    """The normal equations of the d weights."""
-
-    def __init__(self, blocks: Iterator[tuple[Codes, Float32]]) -> None:
-        gram: Any = 0.0
-        total: Any = 0.0
-        count = 0
-        for _, block in blocks:
-            gram = gram + (block.T @ block).astype(np.float64)
-            total = total + block.sum(0, dtype=np.float64)
-            count += len(block)
-        self.mean = (total / count).astype(np.float32)
-        centered = gram - np.outer(total, total) / count
-        penalty = PENALTY * max(float(np.trace(centered)) / count, 1e-12)
-        self._factor = cho_factor(centered + penalty * np.eye(len(centered)))
-
-    def weights(self, targets: Float64, blocks: Iterator[tuple[Codes, Float32]]) -> Float32:
-        """Return the weights (d, t) for centered targets of the training rows."""
-        moment: Any = 0.0
-        start = 0
-        for _, block in blocks:
-            moment = moment + (block - self.mean).T @ targets[start : start + len(block)]
-            start += len(block)
-        solved: Float32 = cho_solve(self._factor, moment).astype(np.float32)
-        return solved
-
-
-class _Dual:
-    """The equations of the training rows' weights, for fewer rows than numbers in a vector."""
-
-    def __init__(self, blocks: Iterator[tuple[Codes, Float32]]) -> None:
-        rows = np.concatenate([block for _, block in blocks])
-        self.mean = rows.mean(0)
-        self._rows = rows - self.mean
-        kernel = (self._rows @ self._rows.T).astype(np.float64)
-        penalty = PENALTY * max(float(np.trace(kernel)) / len(kernel), 1e-12)
-        self._factor = cho_factor(kernel + penalty * np.eye(len(kernel)))
-
-    def weights(self, targets: Float64, blocks: Iterator[tuple[Codes, Float32]]) -> Float32:
-        """Return the weights (d, t) for centered targets of the training rows."""
-        solved: Float32 = self._rows.T @ cho_solve(self._factor, targets).astype(np.float32)
-        return solved
+def _of_others(sums: NDArray[Any], held: int) -> Any:
+    """Return the sum of all folds' sums (folds, ...) but one's, which has no part in it, not by rounding."""
+    total = np.zeros(sums.shape[1:])
+    for number, one in enumerate(sums):
+        if number != held:
+            total += one
+    return total

@@ -45,6 +45,8 @@ def audit(
     space: str | None = None,
     only: Collection[str] = LISTS,
     split: str | None = None,
+    selection: str | None = None,
+    approximate: bool = False,
     uncalibrated: bool = False,
     device: str = "cpu",
     seed: int = 0,
@@ -53,21 +55,27 @@ def audit(
     """List copies, outliers, suspicious labels and leaks in a space, each calibrated by planted cases.
 
     only: the lists that are wanted; split: the column whose values must share no object (for ``leaks``)
+    selection: audit the objects of this named selection among themselves, as if there were no others
+    approximate: find the nearest by the space's index, whose recall stands in the answer
     uncalibrated: plant nothing; lists have no threshold and no figure then
     progress: called with the photos in which cases were planted since; once for copies, once for strangers
 
     Copies and outliers are planted in the store's own photos and embedded by the space's own recipe; labels
     are swapped. Raises InputError where that cannot be done, for unknown lists, and for a column with fewer
-    than two values; QueryError for an unknown space or column.
+    than two values; QueryError for an unknown space or column, and for a selection of which the space holds
+    nothing.
 
     >>> found = osp.audit(store, space="demo-crop", only=["outliers"], uncalibrated=True)
     >>> len(found.outliers) == len(store.members("demo-crop"))
     True
     """
     _check_lists(only)
-    return _Auditor(store, space or default_space(store), split, device, seed, progress, uncalibrated).audit(
-        only
+    if approximate and selection is not None:
+        raise InputError("give approximate= or selection=, one of them: the index is of all objects")
+    auditor = _Auditor(
+        store, space or default_space(store), split, selection, device, seed, progress, uncalibrated
     )
+    return auditor.audit(only, approximate=approximate)
 
 
 def _check_lists(only: Collection[str]) -> None:
@@ -83,6 +91,7 @@ class _Auditor:
         store: Store,
         space: str,
         split: str | None,
+        selection: str | None,
         device: str,
         seed: int,
         progress: Callable[[int], None],
@@ -91,21 +100,26 @@ class _Auditor:
         self._store, self._space, self._seed, self._device = store, space, seed, device
         self._progress, self._uncalibrated = progress, uncalibrated
         opened = store.stored_space(space)
-        self._ids = np.asarray(opened.object_id, np.str_)
+        ids = np.asarray(opened.object_id, np.str_)
+        self._rows = np.arange(len(ids))
+        if selection is not None:
+            self._rows = store.selection(selection).rows(ids, f"space {space}")
+        self._ids = ids[self._rows]
         columns = store.object_columns(["image_id", "label"], space)
-        self._image, self._label = columns["image_id"].astype(np.str_), columns["label"]
-        self._split = None if split is None else _split_values(store, space, split)
-        self._split_name = split
+        self._image = columns["image_id"].astype(np.str_)[self._rows]
+        self._label = columns["label"][self._rows]
+        self._split = None if split is None else _split_values(store, space, split, self._rows)
         images = len(np.unique(self._image))
         if images < 2:
+            of = "" if selection is None else f"selection {selection} in "
             raise InputError(
-                f"space {space} of {store.path} has objects of {counted(images, 'photo')}; an audit compares "
-                "those of two photos or more"
+                f"{of}space {space} of {store.path} has objects of {counted(images, 'photo')}; an audit "
+                "compares those of two photos or more"
             )
         self._opened = opened
 
-    def audit(self, only: Collection[str]) -> Audit:
-        self._near = Neighborhood(self._opened, self._image)
+    def audit(self, only: Collection[str], *, approximate: bool) -> Audit:
+        self._near = Neighborhood(self._opened, self._rows, self._image, approximate=approximate)
         lists: dict[str, AuditList] = {}
         skipped: dict[str, str] = {}
         wanted = [name for name in LISTS if name in only]
@@ -126,7 +140,7 @@ class _Auditor:
                 skipped["labels"] = str(error)
         ordered = {name: lists[name] for name in LISTS if name in lists}
         images = len(np.unique(self._image))
-        return Audit(self._space, len(self._ids), images, ordered, skipped)
+        return Audit(self._space, len(self._ids), images, ordered, skipped, self._near.approximate)
 
     # ------------------------------------------------------------------------------------------- planting
 
@@ -301,15 +315,18 @@ class _Auditor:
         )
 
 
-def _split_values(store: Store, space: str, split: str) -> NDArray[np.object_]:
-    """Return the split of each object (n,). Raises InputError for a column with fewer than two values."""
+def _split_values(store: Store, space: str, split: str, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+    """Return the split of some rows (n,) of a space.
+
+    Raises InputError for a column that has fewer than two values there.
+    """
     if split not in store.factor_names:
         known = ", ".join(store.factor_names) or "none"
         raise InputError(
             f"no column {split!r} of your own in {store.path}, its columns: {known}"
             f"{guess(split, store.factor_names)}"
         )
-    column = store.object_columns([split], space)[split]
+    column = store.object_columns([split], space)[split][rows]
     values = sorted({str(value) for value in column[known_values(column)].tolist()})
     if len(values) < 2:
         raise InputError(

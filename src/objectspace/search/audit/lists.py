@@ -15,6 +15,7 @@ from objectspace.analyses.audit.calibration import Calibration
 from objectspace.analyses.statistics import finite
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path
+from objectspace.search.answers import Approximation
 
 #: The lists in the order in which they are made.
 LISTS = ("duplicates", "outliers", "labels", "leaks")
@@ -87,6 +88,7 @@ class Audit:
     """The lists of one space of a store.
 
     skipped: a list that was asked for and could not be made -> why, a sentence
+    approximate: the index that found the nearest, None where they are the true ones
     """
 
     space: str
@@ -94,6 +96,7 @@ class Audit:
     images: int
     lists: Mapping[str, AuditList]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    approximate: Approximation | None = None
 
     def __repr__(self) -> str:
         made = ", ".join(f"{name} {len(one.first)}" for name, one in self.lists.items()) or "no list"
@@ -133,6 +136,7 @@ class Audit:
             "metric": "cosine",
             "n": self.n,
             "images": self.images,
+            **({} if self.approximate is None else {"approximate": self.approximate.to_json()}),
             **{name: one.to_json() for name, one in self.lists.items()},
             "skipped": dict(self.skipped),
         }

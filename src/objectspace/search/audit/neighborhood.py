@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.neighbors import ExactIndex, JointIndex, JointVectors, Neighbors, StreamedIndex
-from objectspace.store import StoredSpace
+from objectspace.search.answers import Approximation
+from objectspace.search.approximate import ApproximateIndex, approximate_index
+from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
+from objectspace.store import StoredJointVectors, StoredSpace, StoredVectors
 
-#: Neighbors of each object that are found: those of the local outlier factor, and more than labels need.
+#: Neighbors of each object that are found: those that vote on labels, and among which copies are looked for.
 K = 20
 
 #: Vectors of fewer bytes are read into memory, larger spaces are searched on disk.
@@ -22,26 +25,38 @@ _QUERIES = 1 << 28
 METRIC = "cosine"
 
 
-class Neighborhood:
-    """The K nearest objects of other images of each of n objects, by cosine distance.
+Index = ExactIndex | StreamedIndex | JointIndex | ApproximateIndex | ApproximateJointIndex
 
+
+class Neighborhood:
+    """The K nearest objects of other images of each of n objects of a space, by cosine distance.
+
+    rows: (n,) of the space, sorted: the objects that are compared, with each other alone
     near: of all n; image: (n,) the image of each
+    approximate: the index of the space that proposes them, which takes all rows; None for the true nearest
+    Raises QueryError where the space has no index of cosine distances to search by.
     """
 
-    def __init__(self, space: StoredSpace, image: NDArray[np.str_]) -> None:
+    def __init__(
+        self,
+        space: StoredSpace,
+        rows: NDArray[np.int64],
+        image: NDArray[np.str_],
+        *,
+        approximate: bool = False,
+    ) -> None:
         self.image = image
-        vectors = space.vectors
-        ids = space.object_id
-        self.vectors: Any
-        self._index: ExactIndex | StreamedIndex | JointIndex
-        if isinstance(vectors, JointVectors):
-            read = vectors[:] if vectors.nbytes <= IN_MEMORY else vectors
-            self.vectors, self._index = read, JointIndex(read, ids, metric=METRIC, groups=image)
-        elif 4 * vectors.shape[0] * vectors.shape[1] <= IN_MEMORY:
-            self.vectors = np.asarray(vectors[:], np.float32)
-            self._index = ExactIndex(self.vectors, ids, metric=METRIC, groups=image)
+        self.vectors = _read(space.vectors, rows)
+        self._index: Index
+        self.approximate: Approximation | None = None
+        if approximate:
+            self._index = _approximate(space).grouped(image)
+            self.approximate = Approximation(self._index.index, self._index.unindexed)
+        elif isinstance(self.vectors, JointVectors):
+            self._index = JointIndex(self.vectors, space.object_id[rows], metric=METRIC, groups=image)
         else:
-            self.vectors, self._index = vectors, StreamedIndex(vectors, ids, metric=METRIC, groups=image)
+            kind = ExactIndex if isinstance(self.vectors, np.ndarray) else StreamedIndex
+            self._index = kind(self.vectors, space.object_id[rows], metric=METRIC, groups=image)
         self.near = self.nearest_of(np.arange(len(image)), K)
 
     def __len__(self) -> int:
@@ -65,3 +80,30 @@ class Neighborhood:
         return Neighbors(
             np.concatenate([one.index for one in parts]), np.concatenate([one.distance for one in parts])
         )
+
+
+def _read(vectors: StoredVectors | StoredJointVectors, rows: NDArray[np.int64]) -> Any:
+    """Return the vectors of some rows: in memory if there is room, else as they are read on demand."""
+    whole = len(rows) == len(vectors)
+    if isinstance(vectors, JointVectors):
+        return vectors if whole and vectors.nbytes > IN_MEMORY else vectors[rows]
+    if 4 * len(rows) * vectors.shape[1] > IN_MEMORY:
+        return vectors if whole else _StoredRows(vectors, rows)
+    return vectors[:] if whole else vectors[rows]
+
+
+class _StoredRows:
+    """Some rows (n,) of vectors on disk, read on demand."""
+
+    def __init__(self, vectors: StoredVectors, rows: NDArray[np.int64]) -> None:
+        self._vectors, self._rows = vectors, rows
+        self.shape = len(rows), vectors.shape[1]
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        return self._vectors[self._rows[rows]]
+
+
+def _approximate(space: StoredSpace) -> ApproximateIndex | ApproximateJointIndex:
+    if isinstance(space.vectors, StoredJointVectors):
+        return approximate_joint_index(space, space.vectors, metric=METRIC)
+    return approximate_index(space, metric=METRIC)

@@ -107,19 +107,23 @@ def plant(
 
     make: :func:`copies_of` or :func:`strangers_of`; drawn: objects of the drawn world beside them
     """
-
-    def pictures() -> Iterator[PlantedPicture]:
-        for number, (image_id, path) in enumerate(sample.paths.items()):
-            here = np.flatnonzero(sample.objects.image_id == image_id)
-            image = read_image(path, image_id=image_id)
-            random = np.random.default_rng([seed, 12, number])
-            yield from make(image, sample.objects.take(here), sample.rows[here], random)
-            progress(1)
-        if drawn:
-            yield from drawn_strangers(drawn, seed + 1)
-
-    kinds, rows, vectors, thumbnails = embedder.embed(pictures())
+    pictures = planted_pictures(sample, make, drawn=drawn, seed=seed, progress=progress)
+    kinds, rows, vectors, thumbnails = embedder.embed(pictures)
     return PlantedVectors(np.array([*kinds, None], object)[:-1], rows, vectors, reduced(thumbnails))
+
+
+def planted_pictures(
+    sample: Sample, make: Maker, *, drawn: int, seed: int, progress: Callable[[int], None]
+) -> Iterator[PlantedPicture]:
+    """Yield the pictures that :func:`plant` embeds."""
+    for number, (image_id, path) in enumerate(sample.paths.items()):
+        here = np.flatnonzero(sample.objects.image_id == image_id)
+        image = read_image(path, image_id=image_id)
+        random = np.random.default_rng([seed, 12, number])
+        yield from make(image, sample.objects.take(here), sample.rows[here], random)
+        progress(1)
+    if drawn:
+        yield from drawn_strangers(drawn, seed + 1)
 
 
 def find_copies(near: Neighborhood, copies: CopyDifferences, planted: PlantedVectors) -> Planted:

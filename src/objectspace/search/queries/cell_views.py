@@ -47,6 +47,7 @@ class CellView:
     area: x1, y1, x2, y2 in these pixels, which the cells divide evenly; may reach beyond them
     cells: (rows, columns, d) float64; summed they are the vector, or laid out cell by cell: ``layout``; None
         where the vector is neither
+    weights: (rows, columns) float64, what part of a mean each cell is; they sum to 1
     embed: inputs (n, h, w, 3) -> the object's vectors (n, d) in them
     blank: the color of a covered cell, what the network knows as no object; None for the area's mean color
     """
@@ -55,6 +56,7 @@ class CellView:
     area: tuple[float, float, float, float]
     cells: NDArray[np.float64] | None
     layout: bool
+    weights: NDArray[np.float64]
     embed: Callable[[Pixels], NDArray[np.float32]]
     blank: tuple[int, int, int] | None = None
 
@@ -68,8 +70,8 @@ class CellView:
     def made_to(self, vector: NDArray[np.float32], space: str) -> CellView:
         """Return the view with cells that make up a stored vector (d,) exactly.
 
-        What they were off by is rounding, of float32 or of the recipe's precision; it is spread evenly over
-        cells that are summed. Raises RecipeError where it is more than that.
+        What they were off by is rounding, of float32 or of the recipe's precision; it is spread by weight
+        over cells that are summed. Raises RecipeError where it is more than that.
         """
         if self.cells is None:
             return self
@@ -80,7 +82,7 @@ class CellView:
             rest = exact - self.cells
         else:
             rest = stored - self.cells.sum((0, 1))
-            exact = self.cells + rest / (rows * columns)
+            exact = self.cells + rest * self.weights[..., None]
         if np.linalg.norm(rest) > ROUNDING * np.linalg.norm(stored):
             raise RecipeError(
                 f"the network makes another vector of this object than space {space} holds; index again"
@@ -169,11 +171,13 @@ class _CropViewer:
             image, objects, self._job.crop, encoder.input_size, interpolation=encoder.interpolation
         )
         cells = averaged_cells(encoder, crop)
+        rows, columns = (OCCLUDED, OCCLUDED) if cells is None else cells.shape[:2]
+        weights = _even(rows, columns)
         if cells is not None:
-            cells = cells / (cells.shape[0] * cells.shape[1])
+            cells = cells * weights[..., None]
         size = float(encoder.input_size)
         blank = _BLANK.get(self._job.crop.background)
-        return CellView(crop, (0.0, 0.0, size, size), cells, False, encoder.embed, blank)
+        return CellView(crop, (0.0, 0.0, size, size), cells, False, weights, encoder.embed, blank)
 
 
 class _MapViewer:
@@ -199,12 +203,12 @@ class _MapViewer:
             return np.concatenate([self._pool(one, objects, cells, frame) for one in maps])
 
         if self._pooling.kind == "mask":
-            area, parts = self._under_mask(features, objects, frame)
-            return CellView(pixels, area, parts, False, embed)
+            area, parts, weights = self._under_mask(features, objects, frame)
+            return CellView(pixels, area, parts, False, weights, embed)
         size = self._pooling.size
         (vector,) = self._pool(features, objects, cells, frame)
         parts = vector.reshape(-1, size, size).transpose(1, 2, 0).astype(np.float64)
-        return CellView(pixels, self._area(objects, cells, frame), parts, True, embed)
+        return CellView(pixels, self._area(objects, cells, frame), parts, True, _even(size, size), embed)
 
     def _pool(self, features: Tensor, objects: Objects, cells: Cells, frame: Frame) -> NDArray[np.float32]:
         return pool(features, objects, cells, self._pooling, frame, self._head.stride)[0]
@@ -228,8 +232,8 @@ class _MapViewer:
 
     def _under_mask(
         self, features: Tensor, objects: Objects, frame: Frame
-    ) -> tuple[tuple[float, float, float, float], NDArray[np.float64]]:
-        """Return the area of the cells under the mask, and what each adds to the mean."""
+    ) -> tuple[tuple[float, float, float, float], NDArray[np.float64], NDArray[np.float64]]:
+        """Return the area of the cells under the mask, what each adds to the mean, and its weight in it."""
         _, height, width = features.shape
         stride = self._head.stride
         (shares,) = mask_shares(objects, frame, stride, (width, height))
@@ -237,7 +241,13 @@ class _MapViewer:
         top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
         own = features[:, top:bottom, left:right].cpu().numpy().transpose(1, 2, 0).astype(np.float64)
         area = _sides(np.array([left, top, right, bottom]) * stride)
-        return area, own * shares[top:bottom, left:right, None]
+        weights = shares[top:bottom, left:right].astype(np.float64)
+        weights /= weights.sum()
+        return area, own * weights[..., None], weights
+
+
+def _even(rows: int, columns: int) -> NDArray[np.float64]:
+    return np.full((rows, columns), 1 / (rows * columns))
 
 
 def _sides(box: NDArray[Any]) -> tuple[float, float, float, float]:

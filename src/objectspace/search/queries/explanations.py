@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from objectspace.analyses.explanation import (
     cover_orders,
     covered_cells,
     distance_total,
+    empty_shares,
     explain_layouts,
     explain_occlusions,
     explain_sums,
@@ -27,7 +29,7 @@ from objectspace.errors import QueryError
 from objectspace.neighbors import JointVectors
 from objectspace.neighbors.distances import pair_distances
 from objectspace.neighbors.joint_vectors import part_distances
-from objectspace.search import Queries, SpaceSearch, choose_targets
+from objectspace.search import Answer, Queries, SpaceSearch, choose_targets
 from objectspace.search.queries.cell_views import CellView, Viewer, open_viewer
 from objectspace.store import StoredJointVectors
 
@@ -57,13 +59,51 @@ def explain(
     return _Explainer(search, device).explain(first, second, far)
 
 
+def explain_neighbors(
+    search: SpaceSearch, answers: Sequence[Answer], *, device: str = "cpu"
+) -> list[tuple[Explanation, ...]]:
+    """Return why each neighbor of some answers is as far as it is, as :func:`explain` of both does.
+
+    answers: to stored objects, one each, of this search. Each object runs through the network once.
+    Raises QueryError for other answers, for a joint space, and as :func:`explain`.
+
+    >>> search = osp.SpaceSearch(store, "demo-crop")
+    >>> answers = search.nearest(search.stored(osp.choose_targets(search, 2)), k=3)
+    >>> [len(why) for why in osp.explain_neighbors(search, answers)]
+    [3, 3]
+    """
+    name = search.space.name
+    _refuse_joint(search, "explain neighbors in the space of one of its parts")
+    if any(not answer.stored or len(answer.query) != 1 for answer in answers):
+        raise QueryError("neighbors are explained of stored objects, one a target")
+    explainer, views = _Explainer(search, device), dict[str, CellView]()
+
+    def view(object_id: str) -> CellView:
+        if object_id not in views:
+            query = search.stored([object_id])
+            views[object_id] = explainer.view(name, query, np.asarray(query.vectors)[0])
+        return views[object_id]
+
+    found = []
+    for answer in answers:
+        target = view(str(answer.query.object_id[0]))
+        pairs = zip(answer.neighbors.object_id.tolist(), answer.distance.tolist(), strict=True)
+        found.append(
+            tuple(
+                replace(explainer.explain_views(name, [target, view(one)], search.metric), distance=distance)
+                for one, distance in pairs
+            )
+        )
+    return found
+
+
 def check_explanations(
     search: SpaceSearch, *, pairs: int = 40, seed: int = 0, device: str = "cpu"
 ) -> DeletionCheck:
     """Return whether covering the cells that explain most changes distances faster than random cells do.
 
-    A pair is an object and one of another image, drawn at random; the cells of the first are painted black
-    (or in the color of its crop's background). Intervals are over images.
+    A pair is an object and its nearest of another image; the cells of the first are painted black (or in the
+    color of its crop's background). Intervals are over images.
     Raises QueryError for a joint space, whose parts are checked one by one, and as :func:`explain`.
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
@@ -71,14 +111,13 @@ def check_explanations(
     8
     """
     name = search.space.name
-    if isinstance(search.space.vectors, JointVectors | StoredJointVectors):
-        raise QueryError(f"{name} is a joint space; check the spaces of its parts")
+    _refuse_joint(search, "check the spaces of its parts")
     explainer, rng = _Explainer(search, device), np.random.default_rng(seed)
     targets = search.stored(choose_targets(search, pairs))
     areas: list[NDArray[np.float64]] = []
     images: list[str] = []
     methods: set[Method] = set()
-    for first, other in zip(targets.objects.object_id, _strangers(search, targets, rng), strict=True):
+    for first, other in zip(targets.objects.object_id, _nearest(search, targets), strict=True):
         pair = [search.stored([str(one)]) for one in (first, other)]
         ends = [np.asarray(one.vectors)[0] for one in pair]
         views = [explainer.view(name, one, end) for one, end in zip(pair, ends, strict=True)]
@@ -97,13 +136,20 @@ def check_explanations(
     )
 
 
-def _strangers(search: SpaceSearch, targets: Queries, rng: np.random.Generator) -> list[str]:
-    """Return the id of a random object of another image for each target. Raises QueryError for one image."""
-    image = search.store.object_columns(["image_id"], search.space.name)["image_id"]
-    if len(set(image.tolist())) < 2:
+def _refuse_joint(search: SpaceSearch, instead: str) -> None:
+    """Raise QueryError for a joint space."""
+    name = search.space.name
+    if isinstance(search.space.vectors, JointVectors | StoredJointVectors):
+        spaces = [space for part in joint_parts(search.store.recipe(name)) for space in part.spaces]
+        raise QueryError(f"{name} is a joint space; {instead}: {', '.join(spaces)}")
+
+
+def _nearest(search: SpaceSearch, targets: Queries) -> list[str]:
+    """Return the id of each target's nearest of another image. Raises QueryError for one image."""
+    answers = search.nearest(targets, k=1, exclude_same_image=True)
+    if not all(len(answer.neighbors) for answer in answers):
         raise QueryError(f"space {search.space.name} has objects of one photo; a check needs two or more")
-    others = [np.flatnonzero(image != own) for own in targets.objects.image_id]
-    return [str(search.space.object_id[rng.choice(rows)]) for rows in others]
+    return [str(answer.neighbors.object_id[0]) for answer in answers]
 
 
 def _curve_areas(
@@ -155,10 +201,12 @@ class _Explainer:
             heat, total = _by_occlusion(first, second, metric)
         else:
             method = "sum"
-            split = explain_layouts if first.layout else explain_sums
-            heat = split(first.cells, second.cells, metric)
+            if first.layout:
+                heat = explain_layouts(first.cells, second.cells, metric)
+            else:
+                heat = explain_sums(first.cells, second.cells, metric, (first.weights, second.weights))
             total = float(sum(one.sum() for one in heat))
-        cells = tuple(CellHeat(one, view.picture()) for one, view in zip(heat, views, strict=True))
+        cells = tuple(_cell_heat(one, view, metric) for one, view in zip(heat, views, strict=True))
         distance = total if metric == "cosine" else float(np.sqrt(max(total, 0.0)))
         return Explanation(space, metric, method, distance, total, cells, {})
 
@@ -199,6 +247,12 @@ class _Explainer:
         return Explanation(
             search.space.name, search.metric, "sum" if exact else "occlusion", distance, total, (), parts
         )
+
+
+def _cell_heat(heat: NDArray[np.float64], view: CellView, metric: str) -> CellHeat:
+    if view.cells is None or view.layout:
+        return CellHeat(heat, view.picture())
+    return CellHeat(heat, view.picture(), empty_shares(view.cells, metric, view.weights))
 
 
 def _by_occlusion(

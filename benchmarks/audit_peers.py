@@ -1,0 +1,167 @@
+"""An audit's lists beside other tools' on the same store, with the same planted cases, in one run.
+
+python benchmarks/audit_peers.py STORE --space S [--objects 100]
+
+Wrong labels: cleanlab's Datalab with ``features=``. Copies: imagededup's hashes of the same thumbnails.
+Both tools are needed beside this package (pip install cleanlab imagededup).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.audit.calibration import best_threshold
+from objectspace.analyses.audit.labels import audit_labels
+from objectspace.images import decode_thumbnail
+from objectspace.search.audit.copies import CopyDifferences, reduced
+from objectspace.search.audit.embedding import PlantEmbedder
+from objectspace.search.audit.neighborhood import Neighborhood
+from objectspace.search.audit.planting import PlantedVectors, find_copies, planted_pictures, sample_objects
+from objectspace.search.audit.plants import copies_of
+from objectspace.store import Store, open_store
+
+#: Shares of the labels that are swapped, and how often each.
+SWAPPED, DRAWS = (0.02, 0.05, 0.10), 3
+
+#: Shares of a list in which swapped labels are counted.
+FIRST = (0.01, 0.05, 0.10)
+
+#: The share of unplanted objects that a list of copies may name.
+ALARMS = 0.01
+
+Columns = tuple[NDArray[np.str_], NDArray[np.str_], NDArray[np.str_]]
+
+
+def main() -> None:
+    """Print a table of wrong labels and a table of copies."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("store", type=Path)
+    parser.add_argument("--space", required=True)
+    parser.add_argument("--objects", type=int, default=100)
+    asked = parser.parse_args()
+    store = open_store(asked.store)
+    opened = store.stored_space(asked.space)
+    columns = store.object_columns(["image_id", "label"], asked.space)
+    image, label = (columns[name].astype(np.str_) for name in ("image_id", "label"))
+    ids = np.asarray(opened.object_id, np.str_)
+    near = Neighborhood(opened, np.arange(len(ids)), image)
+    if len(np.unique(label)) > 1:
+        compare_labels(near, label)
+    compare_copies(store, asked.space, near, ids, asked.objects)
+
+
+# --------------------------------------------------------------------------------------------- wrong labels
+
+
+def compare_labels(near: Neighborhood, label: NDArray[np.str_]) -> None:
+    """Print the share of swapped labels in the first parts of each tool's list, means of draws."""
+    names = np.unique(label)
+    for share in SWAPPED:
+        found: dict[str, list[list[float]]] = {"audit": [], "Datalab": []}
+        seconds = dict.fromkeys(found, 0.0)
+        for draw in range(DRAWS):
+            random = np.random.default_rng([draw, round(1000 * share)])
+            swapped = np.zeros(len(label), bool)
+            swapped[random.choice(len(label), round(share * len(label)), replace=False)] = True
+            own = np.searchsorted(names, label)
+            moved = (own + random.integers(1, len(names), len(own))) % len(names)
+            given = np.where(swapped, names[moved], label)
+            for tool, rank in (("audit", rank_by_audit), ("Datalab", rank_by_datalab)):
+                start = time.process_time()
+                order = rank(near, given)
+                seconds[tool] += time.process_time() - start
+                tops = [order[: round(part * len(label))] for part in FIRST]
+                found[tool].append([swapped[top].sum() / swapped.sum() for top in tops])
+        for tool, shares in found.items():
+            cells = " | ".join(f"{value:.2f}" for value in np.mean(shares, axis=0))
+            print(f"| {share:.0%} swapped | {tool} | {cells} | {seconds[tool] / DRAWS:.1f} s |", flush=True)
+
+
+def rank_by_audit(near: Neighborhood, label: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return the rows in the order of an audit's list, those that it leaves out at the end."""
+    made = audit_labels(near.vectors, near.near, label.astype(object), near.image)
+    suspicion = np.full(len(label), -np.inf)
+    suspicion[made.row] = made.probability
+    return np.argsort(-suspicion, kind="stable")
+
+
+def rank_by_datalab(near: Neighborhood, label: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return the rows in the order of Datalab's label score, the lowest first."""
+    from cleanlab import Datalab
+
+    lab = Datalab({"label": label.tolist()}, label_name="label", verbosity=0)
+    lab.find_issues(features=np.asarray(near.vectors), issue_types={"label": {}})
+    return np.argsort(lab.get_issues("label")["label_score"].to_numpy(), kind="stable")
+
+
+# --------------------------------------------------------------------------------------------------- copies
+
+
+def compare_copies(store: Store, space: str, near: Neighborhood, ids: NDArray[np.str_], count: int) -> None:
+    """Print the share of planted copies that each tool finds while it names 1 % of the unplanted at most."""
+    sample = sample_objects(store, ids, near.image, count=count, seed=7)
+    pictures = planted_pictures(sample, copies_of, drawn=0, seed=7, progress=lambda photos: None)
+    kinds, rows, vectors, thumbnails = PlantEmbedder(store, space).embed(pictures)
+    kind = np.array([*kinds, None], object)[:-1]
+    copies = CopyDifferences(store, ids, near)
+    found = find_copies(near, copies, PlantedVectors(kind, rows, vectors, reduced(thumbnails)))
+    results = {"audit": (found.suspicion, -copies.difference)}
+    threshold = best_threshold(found.suspicion, -copies.difference, often_real=True)
+    listed = {name: (found.suspicion[kind == name] >= threshold).mean() for name in dict.fromkeys(kinds)}
+    print_copies("audit, its own threshold", listed, (-copies.difference >= threshold).mean())
+    stored = store.thumbnails(ids)
+    for name, hashes in hashers():
+        start = time.process_time()
+        planted, unplanted = hashes(thumbnails), hashes(stored)
+        apart = np.array(
+            [distances(one, unplanted[row][None])[0] for one, row in zip(planted, rows, strict=True)]
+        )
+        nearest = [
+            distances(one, unplanted)[near.image != near.image[row]].min()
+            for row, one in enumerate(unplanted)
+        ]
+        results[f"imagededup {name}"] = -apart.astype(float), -np.array(nearest, float)
+        print(f"imagededup {name}: {time.process_time() - start:.1f} s")
+    for tool, (planted_suspicion, unplanted_suspicion) in results.items():
+        tried = np.unique(planted_suspicion[np.isfinite(planted_suspicion)])
+        allowed = [one for one in tried if (unplanted_suspicion >= one).mean() <= ALARMS]
+        at = min(allowed, default=np.inf)
+        shares = {name: (planted_suspicion[kind == name] >= at).mean() for name in dict.fromkeys(kinds)}
+        print_copies(tool, shares, (unplanted_suspicion >= at).mean())
+
+
+def print_copies(tool: str, shares: dict[str, float], alarms: float) -> None:
+    """Print a row: the share found of each kind, and of the unplanted."""
+    print(
+        f"| {tool} | "
+        + " | ".join(f"{name} {one:.2f}" for name, one in shares.items())
+        + f" | {alarms:.3f} |"
+    )
+
+
+def hashers() -> Iterator[tuple[str, object]]:
+    """Yield imagededup's hashes, as bits (m, 64) of JPEG thumbnails."""
+    from imagededup.methods import DHash, PHash
+
+    for method in (PHash(verbose=False), DHash(verbose=False)):
+
+        def hashes(thumbnails: list[bytes], method: object = method) -> NDArray[np.uint8]:
+            codes = [method.encode_image(image_array=decode_thumbnail(one)) for one in thumbnails]
+            return np.array([list(bytes.fromhex(code)) for code in codes], np.uint8)
+
+        yield type(method).__name__, hashes
+
+
+def distances(one: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the Hamming distances (m,) of a hash and others (m, bytes)."""
+    return np.unpackbits(one ^ others, axis=1).sum(1, dtype=np.int64)
+
+
+if __name__ == "__main__":
+    main()
