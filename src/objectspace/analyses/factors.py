@@ -37,7 +37,7 @@ from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vec
 from objectspace.analyses.statistics import PERMUTATIONS, PERMUTATIONS_OF_MANY
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
-from objectspace.neighbors import BlockSource, JointVectors, select_rows
+from objectspace.neighbors import BlockSource, JointVectors
 from objectspace.objects.records import Objects, known_values
 
 
@@ -195,7 +195,7 @@ class AlignedSample:
     """The n objects of a space for which a factor can be measured, row for row.
 
     rows: (n,) their rows in the space
-    searched: what neighbors are found by, (n, d) float32 vectors or a joint space's parts, in memory or on disk
+    searched: what neighbors are found by, (n, d) float32 vectors or a joint space's parts; may be on disk
     thing: (n,) the value by which two views are of one thing (the group, or else the label); same: its name
     """
 
@@ -264,12 +264,13 @@ def align(space: Space, objects: Objects, spec: FactorSpec) -> AlignedSample:
     factor = factor.take(own[rows])
     _check_varies(spec, factor, groups)
     same = spec.group or "label"
+    measured = space.take(rows)
     return AlignedSample(
         rows,
         factor,
         groups,
-        select_rows(space.searched, rows),
-        space.object_id[rows],
+        measured.searched,
+        measured.object_id,
         objects.image_id[rows],
         objects.label[rows],
         factor_column(objects, same)[rows] if spec.group else objects.label[rows],

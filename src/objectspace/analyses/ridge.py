@@ -20,8 +20,8 @@ Features = NDArray[np.float32] | JointVectors | BlockSource
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES = 10.0 ** np.arange(-2, 5)
 
-# Rows that are read at a time.
-_AT_ONCE = 4096
+# Rows that are read at a time, and numbers in them (16 MB in float64).
+_AT_ONCE, _NUMBERS = 4096, 1 << 21
 
 
 class FoldedRidge:
@@ -196,12 +196,12 @@ class Centered:
 
     def blocks(self) -> list[Codes]:
         """Return all rows in blocks of bounded memory."""
-        return _some(np.arange(len(self)))
+        return _some(np.arange(len(self)), len(self.mean))
 
     def gram(self, rows: Codes) -> Matrix:
         """Return the products of the features of some rows with each other (d, d)."""
         total = np.zeros((len(self.mean), len(self.mean)))
-        for part in _some(rows):
+        for part in _some(rows, len(self.mean)):
             x = self[part]
             total += x.T @ x
         return total
@@ -209,7 +209,8 @@ class Centered:
     def products(self, rows: Codes, columns: Matrix) -> Matrix:
         """Return the products of the features of some rows (r,) with columns (r, c): (d, c)."""
         total = np.zeros((len(self.mean), columns.shape[1]))
-        for place, part in zip(_some(np.arange(len(rows))), _some(rows), strict=True):
+        for place in _some(np.arange(len(rows)), len(self.mean)):
+            part = rows[place]
             total += self[part].T @ columns[place]
         return total
 
@@ -236,8 +237,8 @@ class _Standardized:
 
     def __matmul__(self, columns: Matrix) -> Matrix:
         out = np.empty((len(self), columns.shape[1]))
-        for start in range(0, len(self), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        for rows in _some(np.arange(len(self)), len(self.scale)):
+            part = slice(rows[0], rows[-1] + 1)
             out[part] = self[part] @ columns
         return out
 
@@ -246,9 +247,10 @@ def _in_memory(features: Features) -> bool:
     return features.in_memory if isinstance(features, JointVectors) else isinstance(features, np.ndarray)
 
 
-def _some(rows: Codes) -> list[Codes]:
-    """Split rows into blocks of bounded memory."""
-    return [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
+def _some(rows: Codes, width: int) -> list[Codes]:
+    """Split rows of so many numbers into blocks of bounded memory."""
+    size = min(_AT_ONCE, max(1, _NUMBERS // max(1, width)))
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 class _LevelMeans:
@@ -262,7 +264,8 @@ class _LevelMeans:
 
     def sums(self, columns: Matrix | Centered) -> Matrix:
         """Return the sums (folds, levels, c) of columns (n, c)."""
-        parts = _some(np.arange(len(columns)))
+        width = len(columns.mean) if isinstance(columns, Centered) else columns.shape[1]
+        parts = _some(np.arange(len(columns)), width)
         sums: Matrix = sum(self._member[:, part] @ columns[part] for part in parts)
         return sums.reshape(*self.counts.shape, -1)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.files import plain_json, recipe_digest
-from objectspace.neighbors import BlockSource, JointVectors
+from objectspace.neighbors import BlockSource, JointVectors, select_rows
 
 #: What a space knows of the window that each vector was cut from; null in the crop route.
 CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
@@ -153,8 +153,8 @@ class Space:
         return np.asarray(self.searched if isinstance(self.searched, JointVectors) else self.searched[:])
 
     def take(self, rows: NDArray[np.int64]) -> Space:
-        """Return the space of some rows (r,), in their order."""
-        return Space(self.name, self.recipe, self.object_id[rows], self.searched[rows])
+        """Return the space of some rows (r,), in their order; vectors on disk stay there."""
+        return Space(self.name, self.recipe, self.object_id[rows], select_rows(self.searched, rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

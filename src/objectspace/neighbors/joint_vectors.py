@@ -138,11 +138,11 @@ class JointVectors:
 def select_rows(
     vectors: NDArray[np.float32] | JointVectors | BlockSource, rows: NDArray[np.int64]
 ) -> NDArray[np.float32] | JointVectors | BlockSource:
-    """Return some rows, sorted, of vectors: the vectors themselves for all rows; what is on disk stays there.
+    """Return some rows of vectors, in any order; what is on disk stays there.
 
-    Rows of vectors in memory are copied.
+    Rows of vectors in memory are copied, but all of them in their order are the vectors themselves.
     """
-    if len(rows) == vectors.shape[0]:
+    if np.array_equal(rows, np.arange(vectors.shape[0])):
         return vectors
     if isinstance(vectors, np.ndarray) or (isinstance(vectors, JointVectors) and vectors.in_memory):
         some: NDArray[np.float32] | JointVectors = vectors[rows]

@@ -40,7 +40,7 @@ class BlockSource(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SomeRows:
-    """Some rows (m,) of vectors on disk, sorted, which are read as those of :class:`BlockSource` are."""
+    """Some rows (m,) of vectors on disk, in any order, read as those of a :class:`BlockSource` are."""
 
     source: BlockSource
     rows: NDArray[np.int64]
@@ -59,7 +59,9 @@ class SomeRows:
             return self.source[wanted]
         first, last = int(wanted.min()), int(wanted.max())
         if len(wanted) > _DENSE * (last + 1 - first):
-            return self.source[first : last + 1][wanted - first]
+            span = self.source[first : last + 1]
+            some: NDArray[np.float32] = span[wanted - first]
+            return some
         return self.source[wanted]
 
 
