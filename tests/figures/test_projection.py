@@ -15,7 +15,9 @@ def projection(*, phased: bool = True, method: str = "pca", count: int = 60) -> 
     explained = np.array([0.5, 0.3, 0.1]) if method == "pca" else np.empty(0)
     shares = Shares(0.6, 0.2, 0.8, np.tile([0.7, 0.2, 0.9], (3, 1))) if phased else None
     coordinates = rng.normal(size=(count, 3 if method == "pca" else 2))
-    return Projection("net$-window3", method, coordinates, explained, None, factors, {}, shares)
+    return Projection(
+        "net$-window3", method, coordinates, explained, None, factors, {}, shares, np.arange(len(coordinates))
+    )
 
 
 def axes_with_points(figure):

@@ -31,9 +31,9 @@ class Agreement:
         purity at k for a categorical factor, mean absolute difference for a linear one, mean arc for a
         circular one. ``chance`` is the same over all objects that could be neighbors: the mean for random
         neighbors.
-    values: (n,) float64, each object's own; ``group``: (n,) int64, its group
+    values: (q,) float64, each query's own; ``group``: (q,) int64, its group
     null: (p,) the mean less its chance in permutations
-    without: (b,) the mean without each block of groups, and ``block``: (n,) int64, each object's; None where
+    without: (b,) the mean without each block of groups, and ``block``: (q,) int64, each query's; None where
         neighbors were found without deletions
     """
 
@@ -63,29 +63,30 @@ def measure_agreement(
     Neighbors that are equally far, of which not all are among the k, count by their weight. Intervals are of
     stores of new groups where the neighbors were found with deletions; else they keep the neighbors fixed and
     cover the variation of the query objects alone. p compares the agreement minus its chance with the
-    same under :func:`~objectspace.analyses.statistics.permutations`.
+    same under :func:`~objectspace.analyses.statistics.permutations`. Where neighbors of some objects were
+    asked for, whole groups of them, all figures are of these; both kinds of interval cover their draw.
     """
-    values = _agreement(neighbors, factor, factor.values)
-    random = random_agreement(factor, factor.values, groups)
+    queries = neighbors.queries
+    values = _agreement(neighbors, factor, factor.values)[queries]
+    random = random_agreement(factor, factor.values, groups)[queries]
     shuffled = (
         factor.values[rows] for rows in permutations(groups, permuted, values=factor.values, seed=seed)
     )
     null = np.array([_gain(neighbors, factor, drawn, groups) for drawn in shuffled])
 
+    labels, group = labels[queries], groups.group[queries]
     names = sorted(set(labels.tolist()))
     subsets = [np.ones(len(values), np.bool_), *(labels == name for name in names)]
     observed = float((values - random).mean())
     without = block = None
     if neighbors.deletions is None:
-        estimates = [
-            estimate_mean(values[rows], random[rows], groups.group[rows], seed=seed) for rows in subsets
-        ]
+        estimates = [estimate_mean(values[rows], random[rows], group[rows], seed=seed) for rows in subsets]
         overall = estimates[0].tested(observed, null)
     else:
-        block = neighbors.deletions.block
-        parts = _without_each(neighbors, block, factor, groups, subsets)
-        plain = [_plain(values[rows], random[rows], groups.group[rows]) for rows in subsets]
-        of_rows = [(block[rows], groups.group[rows]) for rows in subsets]
+        parts = _without_each(neighbors, neighbors.deletions.block, factor, groups, subsets)
+        block = neighbors.deletions.block[queries]
+        plain = [_plain(values[rows], random[rows], group[rows]) for rows in subsets]
+        of_rows = [(block[rows], group[rows]) for rows in subsets]
         bounds, without = factor.bounds, parts[0, :, 0]
         overall = jackknifed(plain[0].tested(observed, null), parts[0], *of_rows[0], null, bounds=bounds)
         estimates = [
@@ -93,7 +94,7 @@ def measure_agreement(
             for one, part, own in zip(plain, parts, of_rows, strict=True)
         ]
     by_label = dict(zip(names, estimates[1:], strict=True))
-    return Agreement(overall, by_label, values, groups.group, null, without, block)
+    return Agreement(overall, by_label, values, group, null, without, block)
 
 
 def _plain(values: NDArray[np.float64], random: NDArray[np.float64], group: Codes) -> Estimate:
@@ -109,8 +110,8 @@ def _without_each(
     groups: Groups,
     subsets: Sequence[NDArray[np.bool_]],
 ) -> NDArray[np.float64]:
-    """Return value and chance (subsets, b, 2) of some of the objects without each block of groups."""
-    member = np.stack(subsets).astype(np.float64)
+    """Return value and chance (subsets, b, 2) of some of the queries (q,) without each block of groups."""
+    member, queries = np.stack(subsets), neighbors.queries
     means = []
     for one in range(int(block.max()) + 1):
         near = neighbors.without(one)
@@ -119,9 +120,11 @@ def _without_each(
         if not len(kept):  # of two groups, one is left
             means.append(np.full((len(subsets), 2), np.nan))
             continue
-        values = _agreement(near, factor, factor.values)[kept]
-        random = random_agreement(factor, factor.values[kept], groups.take(kept))
-        there = member[:, kept]
+        random = np.full(len(block), np.nan)
+        random[kept] = random_agreement(factor, factor.values[kept], groups.take(kept))
+        left = ~np.isnan(random[queries])
+        values, random = _agreement(near, factor, factor.values)[queries[left]], random[queries[left]]
+        there = member[:, left].astype(np.float64)
         means.append(ratio(there @ np.stack([values, random], axis=1), there.sum(1, keepdims=True)))
     return np.stack(means, axis=1)
 
@@ -145,5 +148,5 @@ def _agreement(
 
 def _gain(neighbors: NearestNeighbors, factor: Factor, values: NDArray[np.float64], groups: Groups) -> float:
     """Return the agreement of neighbors minus that of random ones."""
-    random = random_agreement(factor, values, groups)
-    return float((_agreement(neighbors, factor, values) - random).mean())
+    gain = _agreement(neighbors, factor, values) - random_agreement(factor, values, groups)
+    return float(gain[neighbors.queries].mean())

@@ -21,7 +21,7 @@ from objectspace.analyses.statistics import (
     permutations,
     ratio,
 )
-from objectspace.neighbors import JointVectors
+from objectspace.neighbors import BlockSource, JointVectors
 from objectspace.neighbors.joint_vectors import joint_distances
 
 #: Angles are gathered around 0, 1/16, 2/16 … 8/16 of the period: 0, 22.5 … 180 degrees.
@@ -78,7 +78,7 @@ class _Pairs:
 
 
 def measure_geometry(
-    vectors: NDArray[np.float32] | JointVectors,
+    vectors: NDArray[np.float32] | JointVectors | BlockSource,
     factor: Factor,
     groups: Groups,
     thing: NDArray[np.object_],
@@ -114,7 +114,11 @@ def measure_geometry(
 
 
 def _make_pairs(
-    vectors: NDArray[np.float32] | JointVectors, groups: Groups, thing: Codes, metric: str, seed: int
+    vectors: NDArray[np.float32] | JointVectors | BlockSource,
+    groups: Groups,
+    thing: Codes,
+    metric: str,
+    seed: int,
 ) -> _Pairs:
     """Return all pairs of one thing and level in different photos, or a sample of them."""
     stratum = codes(thing * (int(groups.level.max()) + 1) + groups.level)
@@ -150,7 +154,7 @@ def _sampled(size: Codes, rng: np.random.Generator) -> Codes:
 
 
 def _distances(
-    vectors: NDArray[np.float32] | JointVectors, first: Codes, second: Codes, metric: str
+    vectors: NDArray[np.float32] | JointVectors | BlockSource, first: Codes, second: Codes, metric: str
 ) -> NDArray[np.float64]:
     """Return the distances (p,) of pairs in float64, computed in blocks."""
     out = np.empty(len(first))

@@ -157,7 +157,9 @@ def random_agreement(factor: Factor, values: NDArray[np.float64], groups: Groups
 
 def _sum_equal(values: NDArray[np.float64], segment: Codes, period: float) -> NDArray[np.float64]:
     """Return the number (n,) of objects of the same segment with each object's value."""
-    pair = codes(segment * (int(values.max()) + 1) + values.astype(np.int64))
+    pair = segment * (int(values.max()) + 1) + values.astype(np.int64)
+    if pair.max() > 8 * len(pair):  # a table with a place for each pair would be far larger than the objects
+        pair = codes(pair)
     return np.bincount(pair)[pair].astype(np.float64)
 
 

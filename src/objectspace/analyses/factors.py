@@ -21,15 +21,23 @@ from objectspace.analyses.factor_values import (
     random_agreement,
     read_factor,
 )
-from objectspace.analyses.groups import Groups, codes, comparable, make_groups
+from objectspace.analyses.groups import (
+    MOST_OBJECTS,
+    Codes,
+    Groups,
+    codes,
+    comparable,
+    draw_groups,
+    make_groups,
+)
 from objectspace.analyses.jackknife import make_blocks
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
-from objectspace.analyses.statistics import PERMUTATIONS
+from objectspace.analyses.statistics import PERMUTATIONS, PERMUTATIONS_OF_MANY
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
-from objectspace.neighbors import JointVectors
+from objectspace.neighbors import BlockSource, JointVectors
 from objectspace.objects.records import Objects, known_values
 
 
@@ -64,7 +72,7 @@ class FactorMeasure:
     n, left_out: objects measured, and objects without a known factor, group or control, or without an object
         of another group at their level
     groups: number of groups, of images by default
-    object_id: (n,) the objects of ``neighbors.values``, row for row
+    object_id: the objects of ``neighbors.values``, row for row: all n, or those whose neighbors were searched
     shared: how many of the n share their vector with another object of their image
 
     >>> space = store.space("demo-crop")
@@ -129,9 +137,16 @@ def measure_factor(
     *,
     k: int = 5,
     metric: str = "euclidean",
+    queries: int | None = None,
+    most: int | None = MOST_OBJECTS,
     seed: int = 0,
 ) -> FactorMeasure:
     """Measure a factor in a space; ``objects`` are the space's, row for row.
+
+    Neighbors are exact and of all objects; with ``queries`` they are searched, among all, for at most so many
+    objects of whole groups drawn at random. Of more than ``most`` objects the probe is fitted on as many, of
+    groups drawn so, and 199 permutations test the neighbors; None fits all of them, and permutes 999 times.
+    Each estimate's n says how many it is of, and its interval covers the draw.
 
     The same seed gives the same figures. Raises InputError for columns that are not known, where rows do not
     match, and where there is nothing to measure: fewer than two groups, a factor of one value.
@@ -141,7 +156,8 @@ def measure_factor(
     39
     """
     sample = align(space, objects, spec)
-    near = sample.neighbors(k, metric)
+    near = sample.neighbors(k, metric, asked=sample.drawn(queries, seed))
+    permuted = PERMUTATIONS if most is None or len(sample.ids) <= most else PERMUTATIONS_OF_MANY
     return FactorMeasure(
         space=space.name,
         spec=spec,
@@ -151,11 +167,11 @@ def measure_factor(
         n=len(sample.ids),
         left_out=len(objects) - len(sample.ids),
         groups=sample.groups.count,
-        neighbors=sample.agreement(near, seed=seed),
-        probe=measure_probe(sample.searched, sample.factor, sample.groups, seed=seed),
+        neighbors=sample.agreement(near, permuted=permuted, seed=seed),
+        probe=measure_probe(sample.searched, sample.factor, sample.groups, most=most, seed=seed),
         geometry=sample.geometry(metric, seed) if sample.factor.kind == "circular" else None,
         hubness=hubness(near),
-        object_id=sample.ids,
+        object_id=sample.ids[near.queries],
         shared=sample.shared_vectors(),
     )
 
@@ -179,14 +195,14 @@ class AlignedSample:
     """The n objects of a space for which a factor can be measured, row for row.
 
     rows: (n,) their rows in the space
-    searched: what neighbors are found by, (n, d) float32 vectors or a joint space's parts
+    searched: what neighbors are found by, (n, d) float32 vectors or a joint space's parts; may be on disk
     thing: (n,) the value by which two views are of one thing (the group, or else the label); same: its name
     """
 
     rows: NDArray[np.int64]
     factor: Factor
     groups: Groups
-    searched: NDArray[np.float32] | JointVectors
+    searched: NDArray[np.float32] | JointVectors | BlockSource
     ids: NDArray[np.str_]
     images: NDArray[np.str_]
     labels: NDArray[np.object_]
@@ -196,10 +212,17 @@ class AlignedSample:
     def __repr__(self) -> str:
         return f"AlignedSample({self.factor.name}: {len(self.ids)} objects in {self.groups.count} groups)"
 
-    def neighbors(self, k: int, metric: str = "euclidean") -> NearestNeighbors:
-        """Return each object's nearest in other groups at its level."""
+    def drawn(self, queries: int | None, seed: int = 0) -> Codes | None:
+        """Return the objects of groups drawn at random, at most so many; None for all."""
+        if queries is None or queries >= len(self.ids):
+            return None
+        return draw_groups(self.groups.group, queries, seed=seed)
+
+    def neighbors(self, k: int, metric: str = "euclidean", *, asked: Codes | None = None) -> NearestNeighbors:
+        """Return each object's nearest in other groups at its level, or those of the objects asked for."""
+        block = make_blocks(self.groups.group)
         return find_neighbors(
-            self.searched, self.ids, self.groups, k=k, metric=metric, block=make_blocks(self.groups.group)
+            self.searched, self.ids, self.groups, k=k, metric=metric, block=block, asked=asked
         )
 
     def agreement(self, near: NearestNeighbors, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:

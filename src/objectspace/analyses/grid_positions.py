@@ -39,6 +39,10 @@ class GridPositions:
     def __repr__(self) -> str:
         return f"GridPositions({len(self.offset)} objects)"
 
+    def take(self, rows: NDArray[np.int64]) -> GridPositions:
+        """Return the positions of some of the objects."""
+        return GridPositions(self.offset[rows], self.position[rows])
+
 
 def grid_positions(
     space: Space,

@@ -19,6 +19,11 @@ from scipy.sparse.csgraph import connected_components
 
 Codes = NDArray[np.int64]
 
+#: Objects of which more are not fitted or searched for, where a sample says as much.
+MOST_OBJECTS = 20_000
+#: Groups of which fewer are never drawn, however large they are.
+FEWEST_DRAWN = 100
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
@@ -64,10 +69,29 @@ def make_groups(
 
 def comparable(groups: Groups) -> NDArray[np.bool_]:
     """Return which objects (n,) can have neighbors: those whose level is in another group as well."""
-    pairs = np.unique(np.stack([groups.level, groups.group]), axis=1)
-    in_groups = np.bincount(pairs[0], minlength=int(groups.level.max(initial=0)) + 1)
+    pairs = np.unique(groups.level * (groups.count + 1) + groups.group)
+    in_groups = np.bincount(pairs // (groups.count + 1), minlength=int(groups.level.max(initial=0)) + 1)
     there: NDArray[np.bool_] = in_groups[groups.level] >= 2
     return there
+
+
+def draw_groups(group: Codes, most: int | None, *, seed: int = 0) -> Codes:
+    """Return the objects, sorted, of whole groups (n,) drawn at random; all where they are no more than most.
+
+    Groups are drawn one after another, each as likely as any other, as long as their objects are at most
+    ``most`` together, but 100 groups at least. ``most`` is None for all objects.
+
+    >>> draw_groups(np.arange(2000) // 4, 500).shape, draw_groups(np.arange(4), 500).tolist()
+    ((500,), [0, 1, 2, 3])
+    """
+    if most is None or len(group) <= most:
+        return np.arange(len(group))
+    size = np.bincount(group)
+    order = np.random.default_rng([seed, 6]).permutation(len(size))
+    fitting = int(np.searchsorted(np.cumsum(size[order]), most, side="right"))
+    drawn = np.zeros(len(size), np.bool_)
+    drawn[order[: max(fitting, FEWEST_DRAWN)]] = True
+    return np.flatnonzero(drawn[group])
 
 
 def make_folds(group: Codes, folds: int, *, seed: int = 0) -> Codes:

@@ -12,10 +12,24 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.groups import Codes, Groups
 from objectspace.analyses.statistics import ratio
-from objectspace.neighbors import ExactIndex, JointIndex, JointVectors, Neighbors
+from objectspace.neighbors import (
+    BlockSource,
+    ExactIndex,
+    JointIndex,
+    JointVectors,
+    Neighbors,
+    StreamedIndex,
+    no_neighbors,
+    select_rows,
+)
+
+Vectors = NDArray[np.float32] | JointVectors | BlockSource
 
 #: Lists of so many times k neighbors answer who is next when some are deleted, for most queries.
 DEEPER = 4
+
+# Bytes of queries that are searched for at once; vectors on disk are read once for each such block.
+_QUERIES = 1 << 26
 
 
 class _Search(Protocol):
@@ -32,6 +46,7 @@ class NearestNeighbors:
     weight: (p,) float64: 1, but where more objects are as far as the k-th than fit among the k, the share of
         the room that each of them has; a query's weights sum to k, or to the number of its candidates
     deletions: what these become without some of the objects; None where not asked for
+    asked: (q,) the objects whose neighbors were searched, sorted; None for all
 
     So nothing depends on how equal distances are ordered.
     """
@@ -41,9 +56,15 @@ class NearestNeighbors:
     neighbor: Codes
     weight: NDArray[np.float64]
     deletions: Deletions | None = None
+    asked: Codes | None = None
 
     def __repr__(self) -> str:
         return f"NearestNeighbors({len(self.query)} pairs, {self.count} objects)"
+
+    @property
+    def queries(self) -> Codes:
+        """The objects (q,) whose neighbors these are, sorted."""
+        return np.arange(self.count) if self.asked is None else self.asked
 
     def mean(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the weighted mean (n,) of a value of each pair (p,) over each object's neighbors, or NaN."""
@@ -99,42 +120,55 @@ class Deletions:
             np.concatenate([near.query[kept], self.query[anew]]),
             np.concatenate([near.neighbor[kept], self.neighbor[anew]]),
             np.concatenate([near.weight[kept], self.weight[anew]]),
+            asked=near.asked,
         )
 
 
 def find_neighbors(
-    vectors: NDArray[np.float32] | JointVectors,
+    vectors: Vectors,
     ids: NDArray[np.str_],
     groups: Groups,
     *,
     k: int,
     metric: str,
     block: Codes | None = None,
+    asked: Codes | None = None,
 ) -> NearestNeighbors:
     """Return each object's exact k nearest in other groups at its level; all where there are fewer.
 
     block: (n,) blocks of whole groups, for the neighbors without each of them
+    asked: (q,) the objects whose neighbors are searched among all, sorted; None for all
     """
+    wanted = np.ones(len(ids), np.bool_)
+    if asked is not None:
+        wanted = np.isin(np.arange(len(ids)), asked)
     parts, anew = [np.empty((3, 0))], [np.empty((4, 0))]
     for level in range(int(groups.level.max(initial=-1)) + 1):
         rows = np.flatnonzero(groups.level == level)
-        nearest = _search(vectors[rows], ids[rows], groups.group[rows], metric)
-        found = _nearest_and_tied(partial(nearest, allowed=None), np.arange(len(rows)), k)
+        nearest = _search(select_rows(vectors, rows), ids[rows], groups.group[rows], metric)
+        queries = np.flatnonzero(wanted[rows])
+        if block is None:
+            parts.append(_of_rows(rows, _nearest_and_tied(partial(nearest, allowed=None), queries, k)))
+            continue
+        longer = nearest(queries, DEEPER * k + 1, allowed=None)
+        whole, found = _weighted(queries, longer, k)
+        rest = _nearest_and_tied(partial(nearest, allowed=None), queries[~whole], k, DEEPER * k + 1)
+        found = np.concatenate([found, rest], axis=1)
         parts.append(_of_rows(rows, found))
-        if block is not None:
-            anew.append(_of_rows(rows, _without_each(nearest, block[rows], found, k)))
+        anew.append(_of_rows(rows, _without_each(nearest, block[rows], found, queries, longer, k)))
     query, neighbor, weight = np.concatenate(parts, axis=1)
-    near = NearestNeighbors(len(vectors), query.astype(np.int64), neighbor.astype(np.int64), weight)
+    pairs = query.astype(np.int64), neighbor.astype(np.int64)
+    near = NearestNeighbors(len(ids), *pairs, weight, asked=asked)
     if block is None:
         return near
     query, neighbor, weight, deleted = np.concatenate(anew, axis=1)
     order = np.argsort(deleted, kind="stable")
-    pairs = [part[order].astype(np.int64) for part in (query, neighbor, deleted)]
-    return replace(near, deletions=Deletions(block, pairs[0], pairs[1], weight[order], pairs[2]))
+    changed = [part[order].astype(np.int64) for part in (query, neighbor, deleted)]
+    return replace(near, deletions=Deletions(block, changed[0], changed[1], weight[order], changed[2]))
 
 
 def find_in_other_classes(
-    vectors: NDArray[np.float32] | JointVectors,
+    vectors: Vectors,
     ids: NDArray[np.str_],
     groups: Groups,
     label: Codes,
@@ -150,7 +184,7 @@ def find_in_other_classes(
         if others.any():
             parts.append(_nearest_and_tied(partial(search, allowed=others), np.flatnonzero(~others), k))
     query, neighbor, weight = np.concatenate(parts, axis=1)
-    return NearestNeighbors(len(vectors), query.astype(np.int64), neighbor.astype(np.int64), weight)
+    return NearestNeighbors(len(ids), query.astype(np.int64), neighbor.astype(np.int64), weight)
 
 
 def _of_rows(rows: Codes, found: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -158,24 +192,37 @@ def _of_rows(rows: Codes, found: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([rows[found[:2].astype(np.int64)], found[2:]])
 
 
-def _search(
-    vectors: NDArray[np.float32] | JointVectors, ids: NDArray[np.str_], group: Codes, metric: str
-) -> _Search:
+def _search(vectors: Vectors, ids: NDArray[np.str_], group: Codes, metric: str) -> _Search:
     """Return the search for the k nearest in other groups of some of the rows, among those allowed."""
+    index: Any
     if isinstance(vectors, JointVectors):
-        joint = JointIndex(vectors, ids, metric=metric, groups=group)
-        return lambda rows, k, *, allowed: joint.nearest(
-            vectors[rows], k=k, allowed=allowed, query_groups=group[rows]
-        )
-    index = ExactIndex(vectors, ids, metric=metric, groups=group)
-    return lambda rows, k, *, allowed: index.nearest(
-        vectors[rows], k=k, allowed=allowed, query_groups=group[rows]
-    )
+        index = JointIndex(vectors, ids, metric=metric, groups=group)
+    elif isinstance(vectors, np.ndarray):
+        index = ExactIndex(vectors, ids, metric=metric, groups=group)
+    else:
+        index = StreamedIndex(vectors, ids, metric=metric, groups=group)
+    size = max(1, _QUERIES // (4 * vectors.shape[1]))
+
+    def search(rows: Codes, k: int, *, allowed: NDArray[np.bool_] | None) -> Neighbors:
+        found = no_neighbors(len(rows), k)
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            near = index.nearest(vectors[part], k=k, allowed=allowed, query_groups=group[part])
+            found.index[start : start + size] = near.index
+            found.distance[start : start + size] = near.distance
+        return found
+
+    return search
 
 
-def _nearest_and_tied(nearest: Callable[[Codes, int], Neighbors], rows: Codes, k: int) -> NDArray[np.float64]:
-    """Return query, neighbor and weight (3, p) of the k nearest of rows, and of all as far as the k-th."""
-    parts, pending, wanted = [np.empty((3, 0))], rows, k + 1
+def _nearest_and_tied(
+    nearest: Callable[[Codes, int], Neighbors], rows: Codes, k: int, looked: int = 0
+) -> NDArray[np.float64]:
+    """Return query, neighbor and weight (3, p) of the k nearest of rows, and of all as far as the k-th.
+
+    looked: the length of lists that were found too short
+    """
+    parts, pending, wanted = [np.empty((3, 0))], rows, max(k + 1, 2 * looked)
     while len(pending):
         whole, pairs = _weighted(pending, nearest(pending, wanted), k)
         parts.append(pairs)
@@ -206,19 +253,22 @@ def _weighted(
     return whole[:, 0], np.stack([rows[row], index[row, place], weight])
 
 
-def _without_each(nearest: _Search, block: Codes, found: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+def _without_each(
+    nearest: _Search, block: Codes, found: NDArray[np.float64], queries: Codes, longer: Neighbors, k: int
+) -> NDArray[np.float64]:
     """Return query, neighbor, weight and block (4, r): who comes in the place of a block that is deleted.
 
-    Of the queries that have a neighbor there. Most are answered from one longer list of each object.
+    Of the queries that have a neighbor there; ``longer`` are lists of the queries that answer most of them.
     """
-    longer = nearest(np.arange(len(block)), DEEPER * k + 1, allowed=None)
     query, neighbor = found[:2].astype(np.int64)
     lost = block[neighbor] != block[query]
-    cases = np.unique(np.stack([block[neighbor], query])[:, lost], axis=1)
+    cases = np.unique(block[neighbor[lost]] * len(block) + query[lost])
+    deleted, asked = np.divmod(cases, len(block))
     parts = [np.empty((4, 0))]
-    for one in np.unique(cases[0]):
-        rows = cases[1, cases[0] == one]
-        near = Neighbors(longer.index[rows], longer.distance[rows])
+    for one in np.unique(deleted):
+        rows = asked[deleted == one]
+        place = np.searchsorted(queries, rows)
+        near = Neighbors(longer.index[place], longer.distance[place])
         whole, pairs = _weighted(rows, near, k, (block[near.index] == one) & (near.index >= 0))
         rest = _nearest_and_tied(partial(nearest, allowed=block != one), rows[~whole], k)
         pairs = np.concatenate([pairs, rest], axis=1)

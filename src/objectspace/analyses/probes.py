@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.groups import Codes, Groups, make_folds
+from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, comparable, draw_groups, make_folds
 from objectspace.analyses.jackknife import FEWEST, Range, jackknifed, make_blocks
 from objectspace.analyses.ridge import FoldedRidge, Matrix
 from objectspace.analyses.statistics import Estimate, permutations, ratio
 from objectspace.errors import counted
-from objectspace.neighbors import JointVectors
+from objectspace.neighbors import BlockSource, JointVectors
 
 FOLDS = 5
 #: Permutations of a probe: p goes down to 2 / 200, for any number of values.
@@ -28,8 +28,8 @@ BLOCKS = 10
 #: Targets of one run beyond which its penalties are chosen by this many sums of them.
 GUIDES = 4
 
-#: Targets (objects x permutations x values) that are solved for at once: 64 MB a matrix of them.
-_AT_ONCE = 8_000_000
+#: Targets (objects x permutations x values) that are solved for at once: 16 MB a matrix of them.
+_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +39,9 @@ class Probe:
     metric: "R2" (linear factor), "accuracy" (categorical) or "angular error" (circular, in the factor's unit)
     score: its value; chance is that of ``permutations`` in which all is done again with exchanged values
     baseline: the score of a probe without vectors (the training folds' mean, commonest value or direction)
-    parts: (n, 2) each object's part of the score, a ratio of two sums (of R2: one less that ratio)
+    parts: (m, 2) each object's part of the score, a ratio of two sums (of R2: one less that ratio)
+    rows: (m,) the objects that it was fitted on, sorted: all n, or whole groups drawn at random
+    of: n
     """
 
     metric: str
@@ -47,13 +49,15 @@ class Probe:
     baseline: float
     permutations: int
     parts: Matrix
+    rows: Codes
+    of: int
 
     def __repr__(self) -> str:
         return f"Probe({self.metric}, {self.score!r}, baseline {self.baseline:.3f})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        figures = {"baseline": self.baseline, "permutations": self.permutations}
+        figures = {"baseline": self.baseline, "permutations": self.permutations, "drawn_of": self.of}
         return {"metric": self.metric, **self.score.to_json(), **figures}
 
 
@@ -85,14 +89,19 @@ _METRICS = {
 
 
 def measure_probe(
-    vectors: NDArray[np.float32] | JointVectors,
+    vectors: NDArray[np.float32] | JointVectors | BlockSource,
     factor: Factor,
     groups: Groups,
     *,
+    most: int | None = MOST_OBJECTS,
     permuted: int = PERMUTED,
     seed: int = 0,
 ) -> Probe | None:
     """Fit ridge regressions from standardized vectors (n, d) to a factor; None with fewer than three groups.
+
+    Of more than ``most`` objects whole groups are drawn, as :func:`~objectspace.analyses.groups.draw_groups`
+    does, and the score is that of as many objects: its interval and p rest on the groups that were drawn, so
+    they cover the draw. None fits all of them.
 
     Whole groups are held out, in five folds. Features are centered and scaled by the training folds alone;
     the penalty of a fold is the best on two of its training folds, each predicted from the other three.
@@ -112,10 +121,15 @@ def measure_probe(
     >>> probe.metric, probe.score.value < 1, probe.score.p <= 0.01
     ('angular error', True, True)
     """
+    count, rows = len(groups), draw_groups(groups.group, most, seed=seed)
+    groups = groups.take(rows)
+    kept = comparable(groups)
+    rows, groups = rows[kept], groups.take(kept)
     if groups.count < 3:
         return None
-    metric, targets = _METRICS[factor.kind], _targets(factor)
-    ridge = FoldedRidge(vectors, make_folds(groups.group, FOLDS, seed=seed), groups.level)
+    metric, factor = _METRICS[factor.kind], factor.take(rows)
+    targets = _targets(factor)
+    ridge = FoldedRidge(vectors, make_folds(groups.group, FOLDS, seed=seed), groups.level, rows=rows)
     drawn = permutations(groups, permuted, values=factor.values, seed=seed)
     # The values as they are, then as often exchanged.
     runs = np.stack([np.arange(len(groups)), *drawn], axis=1)
@@ -150,7 +164,7 @@ def measure_probe(
     if telling < FEWEST and not score.no_interval:
         where = counted(telling, "group")
         score = score.without_interval(f"vectors change predictions in {where}, {FEWEST} are needed")
-    return Probe(metric.name, score, baseline, permuted, own[:2].T)
+    return Probe(metric.name, score, baseline, permuted, own[:2].T, rows, count)
 
 
 def _without_each(ridge: FoldedRidge, factor: Factor, targets: Matrix, chosen: Codes, block: Codes) -> Matrix:

@@ -12,9 +12,9 @@ from scipy.linalg import eigh
 
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.grid_positions import PHASES, GridPositions
-from objectspace.analyses.groups import Codes, Groups, make_folds, make_groups
+from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, draw_groups, make_folds, make_groups
 from objectspace.analyses.probes import FOLDS, measure_probe
-from objectspace.analyses.ridge import FoldedRidge
+from objectspace.analyses.ridge import Centered, Features, FoldedRidge
 from objectspace.analyses.statistics import Estimate, finite
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
@@ -32,6 +32,9 @@ FIRST = (2, 10, 50)
 WAVES = 6
 
 PERPLEXITY = 30.0
+
+# Columns of vectors that are regressed on position at once.
+_COLUMNS = 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +60,7 @@ class Reading:
 
     components: (c,) of a line through each component alone
     first: number of components -> ridge regression on the first so many together
-    plane: (n, 2) squared errors of the regression on the first two, and of the training folds' mean
+    plane: (m, 2) squared errors of the regression on the first two, and of the training folds' mean
     """
 
     components: Float64
@@ -113,6 +116,7 @@ class Projection:
         vectors are not of windows, and for t-SNE
     factors: name -> (n,) float64, the factors of the readings
     shares: None where the vectors are not of windows
+    rows: (m,) the objects that readings and shares are of, sorted: all n, or whole images drawn at random
     """
 
     space: str
@@ -123,6 +127,7 @@ class Projection:
     factors: Mapping[str, Float64]
     readings: Mapping[str, Reading]
     shares: Shares | None
+    rows: Codes
 
     def __repr__(self) -> str:
         return f"Projection({self.space}, {self.method}, {self.coordinates.shape[0]} objects)"
@@ -133,6 +138,7 @@ class Projection:
             "space": self.space,
             "method": self.method,
             "n": len(self.coordinates),
+            "n_read": len(self.rows),
             "explained_variance": self.explained.tolist(),
             "r2": {name: reading.to_json() for name, reading in self.readings.items()},
             "variance": None if self.shares is None else self.shares.to_json(),
@@ -153,12 +159,14 @@ def project(
     positions: GridPositions | None = None,
     method: Method = "pca",
     components: Projection | None = None,
+    most: int | None = MOST_OBJECTS,
     seed: int = 0,
 ) -> Projection:
     """Project a space, and measure how much of numeric factors (name -> (n,)) and positions components hold.
 
     ``objects`` are the space's, row for row. Components are of all objects, which are what a map shows;
-    readings are regressions on them from which whole images were held out. t-SNE (van der Maaten and Hinton
+    readings are regressions on them from which whole images were held out, of more than ``most`` objects for
+    as many, of whole images drawn at random; None takes all. t-SNE (van der Maaten and Hinton
     2008) starts from the principal components: those in ``components``, the space's projection by PCA, or
     they are worked out anew. Both methods are the same on any number of cores.
     Raises InputError with fewer than ten objects or three images, for vectors that are all equal, and for a
@@ -171,22 +179,29 @@ def project(
     """
     _check(space, objects, factors, method)
     groups = make_groups(objects.image_id)
+    rows = draw_groups(groups.group, most, seed=seed)
+    groups = groups.take(rows)
     fold = make_folds(groups.group, FOLDS, seed=seed)
     read = {**factors, **_offsets(positions)}
 
     def readings(coordinates: Float64) -> dict[str, Reading]:
-        return {name: _reading(coordinates, name, read[name], groups, fold, seed) for name in read}
+        part = coordinates[rows]
+        return {name: _reading(part, name, read[name][rows], groups, fold, seed) for name in read}
 
     if method == "tsne":
-        pca = components or project(space, objects, {}, positions=positions, seed=seed)
+        pca = components or project(space, objects, {}, positions=positions, most=most, seed=seed)
         placed = tsne(pca.coordinates, seed=seed)
-        return Projection(space.name, method, placed, np.empty(0), None, read, readings(placed), pca.shares)
-    vectors = np.asarray(space.searched, np.float64)
-    if not np.ptp(vectors, axis=0).any():
+        empty, held = np.empty(0), readings(placed)
+        return Projection(space.name, method, placed, empty, None, read, held, pca.shares, rows)
+    if _all_equal(space.searched):
         raise InputError(f"the vectors of space {space.name} are all equal, so there is nothing to project")
     # t-SNE magnifies the last bits of what it starts from, which the number of threads decides.
     with BLAS_IN_ONE_THREAD.held():
-        found = principal_components(vectors, COMPONENTS)
+        found = principal_components(space.searched, COMPONENTS)
+    shares = None
+    if positions is not None:
+        drawn = space.take(rows).vectors
+        shares = measure_shares(drawn, found.coordinates[rows], positions.take(rows), fold)
     return Projection(
         space.name,
         method,
@@ -195,11 +210,14 @@ def project(
         _loadings(found.axes, space.recipe.window),
         read,
         readings(found.coordinates),
-        None if positions is None else measure_shares(vectors, found.coordinates, positions, fold),
+        shares,
+        rows,
     )
 
 
-def measure_shares(vectors: Float64, coordinates: Float64, positions: GridPositions, fold: Codes) -> Shares:
+def measure_shares(
+    vectors: NDArray[np.floating], coordinates: Float64, positions: GridPositions, fold: Codes
+) -> Shares:
     """Return the shares of position in the variance of vectors (n, d), and of each coordinate (n, c) alone.
 
     Predictions are for held-out folds (n,). Each column has a ridge penalty of its own, so vectors and all of
@@ -214,28 +232,36 @@ def measure_shares(vectors: Float64, coordinates: Float64, positions: GridPositi
     return Shares(phase_share, place_share, both, components)
 
 
-def principal_components(vectors: Float64, count: int) -> Components:
+def principal_components(vectors: Features, count: int) -> Components:
     """Return the first ``count`` principal components of vectors (n, d), or as many as there are; exact.
 
-    Solved in the smaller of the two equal forms, as eigenvectors of the d x d or the n x n products.
+    Solved in the smaller of the two equal forms, as eigenvectors of the d x d or the n x n products; of these
+    and of blocks of the vectors there are copies in float64, of all vectors only where they are fewer than d.
 
     >>> found = principal_components(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 2)
     >>> found.coordinates.round(6).tolist(), found.explained.round(6).tolist()
     ([[-5.0], [0.0], [5.0]], [1.0])
     """
-    centered = vectors - vectors.mean(0)
-    total = float((centered**2).sum())
-    wide = centered.shape[0] <= centered.shape[1]
-    products = centered @ centered.T if wide else centered.T @ centered
-    size = len(products)
-    values, found = eigh(products, subset_by_index=(max(0, size - count), size - 1), check_finite=False)
+    x = Centered.of(vectors)
+    rows, wide = np.arange(len(x)), len(x) <= len(x.mean)
+    if wide:
+        centered = x[rows]
+        products = centered @ centered.T
+    else:
+        products = x.gram(rows)
+    total, size = float(np.trace(products)), len(products)
+    chosen = (max(0, size - count), size - 1)
+    values, found = eigh(products, subset_by_index=chosen, overwrite_a=True, check_finite=False)
     # Directions without variance are rounding, not components.
     there = np.flatnonzero(values > total * 1e-12)[::-1]
     values, found = values[there], found[:, there]
     axes = (found.T @ centered) / np.sqrt(values)[:, None] if wide else found.T
     axes *= np.sign(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1))
     explained: Float64 = values / total
-    return Components(centered @ axes.T, explained, axes)
+    coordinates = np.empty((len(x), len(axes)))
+    for part in x.blocks():
+        coordinates[part] = x[part] @ axes.T
+    return Components(coordinates, explained, axes)
 
 
 def tsne(components: Float64, *, seed: int = 0) -> Float64:
@@ -248,6 +274,13 @@ def tsne(components: Float64, *, seed: int = 0) -> Float64:
     perplexity = min(PERPLEXITY, (len(components) - 1) / 3)
     embedding = TSNE(perplexity=perplexity, neighbors="exact", random_state=seed, n_jobs=1).fit(components)
     return np.asarray(embedding, np.float64)
+
+
+def _all_equal(vectors: Features) -> bool:
+    """Return whether all vectors are equal; reads no farther than to the first that is not."""
+    whole = Centered(vectors, np.zeros(vectors.shape[1]), np.arange(vectors.shape[0]))
+    first = whole[whole.at[:1]]
+    return all(bool((whole[part] == first).all()) for part in whole.blocks())
 
 
 def _check(space: Space, objects: Objects, factors: Mapping[str, Float64], method: str) -> None:
@@ -322,8 +355,13 @@ def _waves(points: Float64) -> Float64:
     return products[:, products.std(0) > 1e-9]
 
 
-def _explained(basis: Float64, targets: Float64, fold: Codes) -> tuple[Float64, Float64]:
+def _explained(basis: Float64, targets: NDArray[np.floating], fold: Codes) -> tuple[Float64, Float64]:
     """Return squared errors (t,) of targets (n, t): predicted for held-out folds, and by means."""
     ridge = FoldedRidge(basis.astype(np.float32), fold, np.zeros_like(fold))
-    predicted, means = ridge.predict(targets, ridge.choose_penalties(targets, targets.shape[1]))
-    return ((targets - predicted) ** 2).sum(0), ((targets - means) ** 2).sum(0)
+    errors, spread = np.empty((2, targets.shape[1]))
+    for start in range(0, targets.shape[1], _COLUMNS):
+        part = slice(start, start + _COLUMNS)
+        own = np.asarray(targets[:, part], np.float64)
+        predicted, means = ridge.predict(own, ridge.choose_penalties(own, own.shape[1]))
+        errors[part], spread[part] = ((own - predicted) ** 2).sum(0), ((own - means) ** 2).sum(0)
+    return errors, spread

@@ -12,15 +12,16 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
 from objectspace.analyses.groups import Codes
-from objectspace.neighbors import JointVectors
+from objectspace.neighbors import BlockSource, JointVectors
 
 Matrix = NDArray[np.float64]
+Features = NDArray[np.float32] | JointVectors | BlockSource
 
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES = 10.0 ** np.arange(-2, 5)
 
-# Rows that are read at a time.
-_AT_ONCE = 4096
+# Rows that are read at a time, and numbers in them (16 MB in float64).
+_AT_ONCE, _NUMBERS = 4096, 1 << 21
 
 
 class FoldedRidge:
@@ -39,13 +40,13 @@ class FoldedRidge:
     True
     """
 
-    def __init__(self, features: NDArray[np.float32] | JointVectors, fold: Codes, level: Codes) -> None:
-        self.x = _Centered.of(features)
+    def __init__(self, features: Features, fold: Codes, level: Codes, *, rows: Codes | None = None) -> None:
+        self.x = Centered.of(features, rows)
         self.level = level
         self.rows = [np.flatnonzero(fold == one) for one in range(int(fold.max()) + 1)]
         self.fold = fold
         self.penalties = PENALTIES * features.shape[1]
-        self.wide = features.shape[1] > len(features) * (len(self.rows) - 2) / len(self.rows)
+        self.wide = features.shape[1] > len(fold) * (len(self.rows) - 2) / len(self.rows)
         self._grams = [] if self.wide else [self.x.gram(rows) for rows in self.rows]
         self._means = _LevelMeans(fold, level)
         self._x_sums = self._means.sums(self.x)
@@ -159,23 +160,27 @@ class _System:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Centered:
+class Centered:
     """Rows of features around their mean, where sums of squares lose the fewest digits.
 
     ``[rows]`` reads some of them as float64, a joint space written out; all of them are never held.
     at: (n,) the row of the features of each row
     """
 
-    features: NDArray[np.float32] | JointVectors
+    features: Features
     mean: Matrix
     at: Codes
 
     @classmethod
-    def of(cls, features: NDArray[np.float32] | JointVectors) -> _Centered:
-        """Return all rows of features (n, d)."""
-        whole = cls(features, np.zeros(features.shape[1]), np.arange(len(features)))
-        total = sum((whole[part].sum(0) for part in _some(whole.at)), np.zeros(features.shape[1]))
-        return replace(whole, mean=total / len(features))
+    def of(cls, features: Features, rows: Codes | None = None) -> Centered:
+        """Return some rows (n,) of features, or all; of features on disk, some rows are read into memory."""
+        count = features.shape[0]
+        if rows is not None and len(rows) < count and not _in_memory(features):
+            features, rows = features[rows], None
+        at = np.arange(features.shape[0]) if rows is None else rows
+        whole = cls(features, np.zeros(features.shape[1]), at)
+        total = sum((whole[part].sum(0) for part in whole.blocks()), np.zeros(features.shape[1]))
+        return replace(whole, mean=total / len(at))
 
     def __len__(self) -> int:
         return len(self.at)
@@ -185,14 +190,18 @@ class _Centered:
         part -= self.mean
         return part
 
-    def take(self, kept: NDArray[np.bool_]) -> _Centered:
+    def take(self, kept: NDArray[np.bool_]) -> Centered:
         """Return some of the rows, around the same mean."""
         return replace(self, at=self.at[kept])
+
+    def blocks(self) -> list[Codes]:
+        """Return all rows in blocks of bounded memory."""
+        return _some(np.arange(len(self)), len(self.mean))
 
     def gram(self, rows: Codes) -> Matrix:
         """Return the products of the features of some rows with each other (d, d)."""
         total = np.zeros((len(self.mean), len(self.mean)))
-        for part in _some(rows):
+        for part in _some(rows, len(self.mean)):
             x = self[part]
             total += x.T @ x
         return total
@@ -200,7 +209,8 @@ class _Centered:
     def products(self, rows: Codes, columns: Matrix) -> Matrix:
         """Return the products of the features of some rows (r,) with columns (r, c): (d, c)."""
         total = np.zeros((len(self.mean), columns.shape[1]))
-        for place, part in zip(_some(np.arange(len(rows))), _some(rows), strict=True):
+        for place in _some(np.arange(len(rows)), len(self.mean)):
+            part = rows[place]
             total += self[part].T @ columns[place]
         return total
 
@@ -209,7 +219,7 @@ class _Centered:
 class _Standardized:
     """Features of some rows less the center (levels, d) of their level (n,), over a scale (d,)."""
 
-    x: _Centered
+    x: Centered
     rows: Codes
     level: Codes
     center: Matrix
@@ -227,15 +237,20 @@ class _Standardized:
 
     def __matmul__(self, columns: Matrix) -> Matrix:
         out = np.empty((len(self), columns.shape[1]))
-        for start in range(0, len(self), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
+        for rows in _some(np.arange(len(self)), len(self.scale)):
+            part = slice(rows[0], rows[-1] + 1)
             out[part] = self[part] @ columns
         return out
 
 
-def _some(rows: Codes) -> list[Codes]:
-    """Split rows into blocks of bounded memory."""
-    return [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
+def _in_memory(features: Features) -> bool:
+    return features.in_memory if isinstance(features, JointVectors) else isinstance(features, np.ndarray)
+
+
+def _some(rows: Codes, width: int) -> list[Codes]:
+    """Split rows of so many numbers into blocks of bounded memory."""
+    size = min(_AT_ONCE, max(1, _NUMBERS // max(1, width)))
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 class _LevelMeans:
@@ -247,9 +262,10 @@ class _LevelMeans:
         self._member = csr_array((np.ones(len(fold)), place), shape=(folds * levels, len(fold)))
         self.counts = self._member.sum(1).reshape(folds, levels)
 
-    def sums(self, columns: Matrix | _Centered) -> Matrix:
+    def sums(self, columns: Matrix | Centered) -> Matrix:
         """Return the sums (folds, levels, c) of columns (n, c)."""
-        parts = _some(np.arange(len(columns)))
+        width = len(columns.mean) if isinstance(columns, Centered) else columns.shape[1]
+        parts = _some(np.arange(len(columns)), width)
         sums: Matrix = sum(self._member[:, part] @ columns[part] for part in parts)
         return sums.reshape(*self.counts.shape, -1)
 

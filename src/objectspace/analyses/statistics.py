@@ -22,6 +22,8 @@ Float64 = NDArray[np.float64]
 #: Resamples of the bootstrap, and permutations of a quick statistic.
 RESAMPLES = 2000
 PERMUTATIONS = 999
+#: Permutations of a quick statistic of many objects, whose spread they give as well: p goes down to 2 / 200.
+PERMUTATIONS_OF_MANY = 199
 
 #: A p is significant where it is at most this.
 LEVEL = 0.05

@@ -9,6 +9,7 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
+    AllObjects,
     Control,
     FigurePath,
     Group,
@@ -20,10 +21,12 @@ from objectspace.cli.options import (
     Source,
     Space,
     StorePath,
+    most_objects,
 )
 from objectspace.cli.output import (
     LISTED,
     checked_figure,
+    drawn_text,
     print_estimates,
     print_json,
     print_table,
@@ -56,6 +59,17 @@ Linear = Annotated[
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 
+Queries = Annotated[
+    int | None,
+    typer.Option(
+        "--sample",
+        metavar="N",
+        help="neighbors, among all, of N objects at most, of whole photos or groups drawn at random",
+        show_default="all",
+        min=2,
+    ),
+]
+
 
 def measure(
     store: StorePath,
@@ -70,6 +84,8 @@ def measure(
     k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
     selection: SelectionName = None,
+    sample: Queries = None,
+    all_objects: AllObjects = False,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
@@ -87,7 +103,7 @@ def measure(
         usage_error("a factor is --circular, --linear or --categorical, one of them")
     checked_figure(figure)
     opened = open_store(store)
-    held = opened.space(space or default_space(opened))
+    held = opened.stored_space(space or default_space(opened)).to_space()
     objects = opened.objects(held.object_id)
     if selection is not None:
         rows = opened.selection(selection).rows(held.object_id, f"space {held.name}")
@@ -100,7 +116,9 @@ def measure(
         by_name = circular = angle_period(factor, objects.factors[factor])
     spec = FactorSpec(factor, circular, categorical, group, control)
     warn_of_groups(objects, spec)
-    measured = measure_factor(held, objects, spec, k=k, metric=metric.value)
+    measured = measure_factor(
+        held, objects, spec, k=k, metric=metric.value, queries=sample, most=most_objects(all_objects)
+    )
     if as_json:
         print_json(
             {
@@ -143,7 +161,17 @@ def _print_measure(measured: FactorMeasure) -> None:
     if measured.geometry is not None:
         estimates["the opposite view is the farthest"] = measured.geometry.opposite
     print_estimates([""], [([name], one) for name, one in estimates.items()], count="objects")
-    _print_reach(estimates, "photos" if spec.group is None else f"values of {spec.group}")
+    groups = "photos" if spec.group is None else f"values of {spec.group}"
+    _print_reach(estimates, groups)
+    if measured.probe is not None:
+        probe = measured.probe
+        if text := drawn_text("the probe is", len(probe.rows), probe.of, groups):
+            typer.echo(text)
+    if len(measured.object_id) < measured.n:
+        typer.echo(
+            f"neighbors, among all, of {len(measured.object_id):,} of {measured.n:,} objects, whole {groups} "
+            "drawn at random"
+        )
     if measured.geometry is not None:
         _print_curve(measured.geometry)
     labels = measured.neighbors.labels

@@ -220,7 +220,20 @@ Approximate = Annotated[
 SelectionName = Annotated[
     str | None, typer.Option("--selection", metavar="NAME", help="only objects of this selection")
 ]
+AllObjects = Annotated[
+    bool,
+    typer.Option(
+        "--all", help="regressions on all objects, not on 20,000 at most of whole photos or groups drawn"
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="seed of all that is random")]
+
+
+def most_objects(all_objects: bool) -> int | None:
+    """Return how many objects a regression is fitted on at most; None for ``--all``."""
+    from objectspace.analyses.groups import MOST_OBJECTS
+
+    return None if all_objects else MOST_OBJECTS
 
 
 def check_exclusion(exclude_same_image: bool, exclude_same: str | None) -> None:

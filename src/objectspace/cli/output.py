@@ -126,6 +126,13 @@ def shared_text(shared: SharedVectors) -> str:
     )
 
 
+def drawn_text(what: str, count: int, of: int, groups: str) -> str:
+    """Return that figures are of a sample; "" where they are of all objects."""
+    if count == of:
+        return ""
+    return f"{what} of {count:,} of {of:,} objects, whole {groups} drawn at random; --all takes all"
+
+
 def recall_text(index: SpaceIndex, unindexed: int = 0) -> str:
     """Return ``ivf-pq, euclidean, recall at 10 0.987 (95 % 0.960 to 0.996, 200 objects)``.
 

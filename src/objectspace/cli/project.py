@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from objectspace.cli.options import FigurePath, Json, Seed, StorePath
-from objectspace.cli.output import checked_figure, interval_text, print_json, print_table
+from objectspace.cli.options import AllObjects, FigurePath, Json, Seed, StorePath, most_objects
+from objectspace.cli.output import checked_figure, drawn_text, interval_text, print_json, print_table
 from objectspace.errors import QueryError, counted, number_text
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def project(
     red: Red = "x1",
     blue: Blue = "y1",
     figure: FigurePath = None,
+    all_objects: AllObjects = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +60,8 @@ def project(
     names = space or windows or opened.space_names
     if not names:
         raise QueryError(f"no space in {opened.path} yet; index photos first")
-    found = [_projected(opened, name, method, (red, blue), seed) for name in names]
+    most = most_objects(all_objects)
+    found = [_projected(opened, name, method, (red, blue), most, seed) for name in names]
     if as_json:
         documents = [one.to_json() for one in found]
         print_json(documents[0] if len(documents) == 1 else documents)
@@ -73,15 +75,19 @@ def project(
         write_figure(draw_projection(found, red=red, blue=blue), figure)
 
 
-def _projected(store: Store, name: str, method: Method, factors: tuple[str, str], seed: int) -> Projection:
+def _projected(
+    store: Store, name: str, method: Method, factors: tuple[str, str], most: int | None, seed: int
+) -> Projection:
     from objectspace.analyses.grid_positions import grid_positions, numeric_factor
     from objectspace.analyses.projection import project
 
-    space = store.space(name)
+    space = store.stored_space(name).to_space()
     objects = store.objects(space.object_id)
-    positions = grid_positions(space, objects, store.cells(name), store.image_wh())
+    positions = None
+    if space.recipe.route == "window":
+        positions = grid_positions(space, objects, store.cells(name), store.image_wh())
     values = {factor: numeric_factor(objects, positions, factor) for factor in factors}
-    return project(space, objects, values, positions=positions, method=method.value, seed=seed)
+    return project(space, objects, values, positions=positions, method=method.value, most=most, seed=seed)
 
 
 def _print_projection(one: Projection) -> None:
@@ -100,6 +106,8 @@ def _print_projection(one: Projection) -> None:
         for name, reading in one.readings.items()
     ]
     print_table(header, rows)
+    if text := drawn_text("R2 is", len(one.rows), len(one.coordinates), "photos"):
+        typer.echo(f"  {text}")
 
 
 def _counts(one: Projection) -> list[int]:

@@ -113,7 +113,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the nearest objects of a stored object, of what a photo shows, or of words; exactly by default."""
-    from objectspace.search import SpaceSearch
+    from objectspace.search import ONE_QUESTION, SpaceSearch
     from objectspace.store import open_store
 
     asked = _query_of(object_id, image, box, point, new, text, metric)
@@ -124,7 +124,9 @@ def search(
     opened = open_store(store)
     distance = metric or Metric.cosine
     chosen = space or _default_space(opened, asked)
-    ready = SpaceSearch(opened, chosen, metric=distance.value, approximate=approximate)
+    ready = SpaceSearch(
+        opened, chosen, metric=distance.value, approximate=approximate, in_memory=ONE_QUESTION
+    )
     queries = _queries(opened, ready, asked, device or "cpu")
     if mean:
         queries = ready.mean(queries)

@@ -57,7 +57,7 @@ def sheet(
     as_json: Json = False,
 ) -> None:
     """Draw targets and their nearest neighbors of other photos as a grid: the paper's figures 2 and 5."""
-    from objectspace.search import IMAGE, SpaceSearch, choose_targets, default_space
+    from objectspace.search import IMAGE, ONE_QUESTION, SpaceSearch, choose_targets, default_space
     from objectspace.store import open_store
 
     if target_label is not None and selection is not None:
@@ -66,7 +66,8 @@ def sheet(
         usage_error("give --same-image or --exclude-same image, one of them")
     checked_figure(out)
     opened = open_store(store)
-    ready = SpaceSearch(opened, space or default_space(opened), metric=metric.value)
+    chosen_space = space or default_space(opened)
+    ready = SpaceSearch(opened, chosen_space, metric=metric.value, in_memory=ONE_QUESTION)
     if target_label is not None:
         ready.objects.labeled(target_label)  # raises for an unknown label, with a guess
     if selection is None:

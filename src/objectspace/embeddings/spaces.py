@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.files import plain_json, recipe_digest
-from objectspace.neighbors import JointVectors
+from objectspace.neighbors import BlockSource, JointVectors, select_rows
 
 #: What a space knows of the window that each vector was cut from; null in the crop route.
 CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
@@ -115,7 +115,8 @@ class Recipe:
 class Space:
     """Vectors (n, d) float32 of the objects ``object_id`` (n,), all made by one recipe.
 
-    searched: the vectors, or the parts of a joint space, by which neighbors are found
+    searched: the vectors, or the parts of a joint space, by which neighbors are found; in memory, or on disk
+        where ``StoredSpace.to_space`` left them there
 
     >>> space = store.space("demo-crop")
     >>> space.vectors.shape == (len(space.object_id), space.dimension)
@@ -125,7 +126,7 @@ class Space:
     name: str
     recipe: Recipe
     object_id: NDArray[np.str_]
-    searched: NDArray[np.float32] | JointVectors
+    searched: NDArray[np.float32] | JointVectors | BlockSource
 
     def __post_init__(self) -> None:
         shape = self.searched.shape
@@ -145,12 +146,15 @@ class Space:
 
     @property
     def vectors(self) -> NDArray[np.float32]:
-        """The vectors (n, d); of a joint space its parts written out anew, zeros where a part is missing."""
-        return np.asarray(self.searched)
+        """The vectors (n, d); of a joint space its parts written out anew, zeros where a part is missing.
+
+        What is on disk is read at each use.
+        """
+        return np.asarray(self.searched if isinstance(self.searched, JointVectors) else self.searched[:])
 
     def take(self, rows: NDArray[np.int64]) -> Space:
-        """Return the space of some rows (r,), in their order."""
-        return Space(self.name, self.recipe, self.object_id[rows], self.searched[rows])
+        """Return the space of some rows (r,), in their order; vectors on disk stay there."""
+        return Space(self.name, self.recipe, self.object_id[rows], select_rows(self.searched, rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

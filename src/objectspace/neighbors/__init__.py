@@ -19,14 +19,15 @@ from __future__ import annotations
 from objectspace.neighbors.distances import METRICS
 from objectspace.neighbors.exact import ExactIndex, nearest
 from objectspace.neighbors.joint import JointIndex
-from objectspace.neighbors.joint_vectors import Block, JointVectors, Part
-from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors
-from objectspace.neighbors.streamed import StreamedIndex
+from objectspace.neighbors.joint_vectors import Block, JointVectors, Part, select_rows
+from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors, no_neighbors
+from objectspace.neighbors.streamed import BlockSource, StreamedIndex
 
 __all__ = [
     "METRICS",
     "NO_NEIGHBOR",
     "Block",
+    "BlockSource",
     "ExactIndex",
     "JointIndex",
     "JointVectors",
@@ -34,4 +35,6 @@ __all__ = [
     "Part",
     "StreamedIndex",
     "nearest",
+    "no_neighbors",
+    "select_rows",
 ]

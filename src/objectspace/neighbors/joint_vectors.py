@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.neighbors.distances import inverses, pair_distances, squared_lengths
-from objectspace.neighbors.streamed import BlockSource
+from objectspace.neighbors.streamed import BlockSource, SomeRows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +133,31 @@ class JointVectors:
                 written[read.rows, columns] = read.source[:] * factors[:, None]
                 column += block.dimension
         return written if dtype is None else written.astype(dtype)
+
+
+def select_rows(
+    vectors: NDArray[np.float32] | JointVectors | BlockSource, rows: NDArray[np.int64]
+) -> NDArray[np.float32] | JointVectors | BlockSource:
+    """Return some rows of vectors, in any order; what is on disk stays there.
+
+    Rows of vectors in memory are copied, but all of them in their order are the vectors themselves.
+    """
+    if np.array_equal(rows, np.arange(vectors.shape[0])):
+        return vectors
+    if isinstance(vectors, np.ndarray) or (isinstance(vectors, JointVectors) and vectors.in_memory):
+        some: NDArray[np.float32] | JointVectors = vectors[rows]
+        return some
+    if isinstance(vectors, JointVectors):
+        parts = [replace(p, blocks=tuple(_select(b, rows) for b in p.blocks)) for p in vectors.parts]
+        return JointVectors(parts, len(rows))
+    return SomeRows(vectors, rows)
+
+
+def _select(block: Block, rows: NDArray[np.int64]) -> Block:
+    """Return the block of some rows, by their position in ``rows``, where it is."""
+    place = block.places(rows)
+    held = np.flatnonzero(place >= 0)
+    return Block(SomeRows(block.source, place[held]), held)
 
 
 def _check_part(part: Part, count: int) -> None:

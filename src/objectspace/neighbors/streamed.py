@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,6 +36,33 @@ class BlockSource(Protocol):
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
         """Return the rows of a slice, or of a sorted (m,) int64 array."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SomeRows:
+    """Some rows (m,) of vectors on disk, in any order, read as those of a :class:`BlockSource` are."""
+
+    source: BlockSource
+    rows: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape (m, d)."""
+        return len(self.rows), *self.source.shape[1:]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        wanted = self.rows[rows]
+        if not len(wanted):
+            return self.source[wanted]
+        first, last = int(wanted.min()), int(wanted.max())
+        if len(wanted) > _DENSE * (last + 1 - first):
+            span = self.source[first : last + 1]
+            some: NDArray[np.float32] = span[wanted - first]
+            return some
+        return self.source[wanted]
 
 
 class StreamedIndex:

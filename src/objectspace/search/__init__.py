@@ -5,10 +5,11 @@ from __future__ import annotations
 from objectspace.search.answers import UNLABELED, Answer, AnswerParts, Approximation, Queries, distance_text
 from objectspace.search.choices import choose_targets, default_space
 from objectspace.search.filters import IMAGE, SearchFilters
-from objectspace.search.space_search import SpaceSearch
+from objectspace.search.space_search import ONE_QUESTION, SpaceSearch
 
 __all__ = [
     "IMAGE",
+    "ONE_QUESTION",
     "UNLABELED",
     "Answer",
     "AnswerParts",

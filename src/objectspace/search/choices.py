@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
+
+import numpy as np
+
 from objectspace.embeddings.joint import JOINT
 from objectspace.errors import QueryError
 from objectspace.search.filters import of_source
@@ -49,15 +53,16 @@ def choose_targets(
     >>> store.objects(osp.choose_targets(search, 3)).label.tolist()
     ['person', 'potted plant', 'chair']
     """
-    by_label: dict[str, list[str]] = {}
     ids, labels = search.space.object_id, search.objects.column("label")
+    kept = np.ones(len(ids), np.bool_) if label is None else labels == label
     if source is not None:
-        mask = of_source(search.objects.column("source"), source)
-        ids, labels = ids[mask], labels[mask]
-    for name, object_id in sorted(zip(labels.tolist(), ids.tolist(), strict=True)):
-        if label is None or name == label:
-            by_label.setdefault(name, []).append(object_id)
-    queues = sorted(by_label.values(), key=len, reverse=True)
+        kept &= of_source(search.objects.column("source"), source)
+    rows = np.flatnonzero(kept)
+    number = np.unique(labels[rows].astype(np.str_), return_inverse=True)[1]
+    size = np.bincount(number)
+    parts = np.split(rows[np.argsort(number, kind="stable")], np.cumsum(size)[:-1])
+    largest = np.argsort(-size, kind="stable")[:count]
+    queues = [heapq.nsmallest(count, ids[parts[one]].tolist()) for one in largest.tolist()]
     rounds = max(map(len, queues), default=0)
     chosen = [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]
     return chosen[:count]

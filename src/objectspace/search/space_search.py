@@ -59,6 +59,9 @@ class Index(Protocol):
 #: Vectors of more bytes than this (2 GiB) are not read into memory but searched on disk, block by block.
 IN_MEMORY = 1 << 31
 
+#: The same for one question (64 MiB), which reads all vectors once in any case.
+ONE_QUESTION = 1 << 26
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExcludedGroups:
@@ -87,10 +90,11 @@ class SpaceSearch:
 
     The metric is cosine by default, which is purer in every space that was measured (docs/search.md).
 
-    Opening it reads the vectors and the ids of the space; vectors of more than IN_MEMORY bytes stay on disk,
-    with the same answers. With ``approximate`` nothing is read before a search: the space's index proposes
-    the neighbors, their distances are still the true ones, and each answer has the recall. What is known of
-    the objects is read for those of an answer; a filter reads the column that it is of.
+    Opening it reads the vectors and the ids of the space; vectors of more bytes than ``in_memory`` (2 GiB by
+    default) stay on disk, with the same answers. With ``approximate`` nothing is read before a search: the
+    space's index proposes the neighbors, their distances are still the true ones, and each answer has the
+    recall. What is known of the objects is read for those of an answer; a filter reads the column that it is
+    of.
 
     Raises QueryError for an unknown space or metric, and where ``approximate`` finds no index of the metric.
 
@@ -101,7 +105,13 @@ class SpaceSearch:
     """
 
     def __init__(
-        self, store: Store, space: str, *, metric: str = "cosine", approximate: bool = False
+        self,
+        store: Store,
+        space: str,
+        *,
+        metric: str = "cosine",
+        approximate: bool = False,
+        in_memory: int | None = None,
     ) -> None:
         check_type("store", store, Store, "a Store; open it with open_store")
         check_type("space", space, str, "the name of a space")
@@ -110,11 +120,11 @@ class SpaceSearch:
         self.store, self.metric = store, metric
         stored = store.stored_space(space)
         self.space: Space | StoredSpace = stored
-        if isinstance(stored.vectors, StoredJointVectors):
-            if not approximate and stored.vectors.nbytes <= IN_MEMORY:
+        if not approximate and stored.vectors.nbytes <= (IN_MEMORY if in_memory is None else in_memory):
+            if isinstance(stored.vectors, StoredJointVectors):
                 self.space = replace(stored, vectors=stored.vectors.read())
-        elif not approximate and 4 * len(stored) * stored.dimension <= IN_MEMORY:
-            self.space = store.space(space)
+            else:
+                self.space = store.space(space)
         #: The objects of the space, row for row with its vectors.
         self.objects = SpaceObjects(store, stored)
         self._index = _open_index(self.space, metric, approximate)

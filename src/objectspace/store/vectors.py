@@ -12,13 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import StoreError
 from objectspace.neighbors import JointVectors, Part
 from objectspace.store import tables
 from objectspace.store.columns import text_array
 from objectspace.store.indexes import SpaceIndex
 from objectspace.store.pins import Pin
+
+#: Vectors of more bytes than this (512 MiB) are not read into memory to be measured, but block by block.
+MEASURED_IN_MEMORY = 1 << 29
 
 
 class StoredVectors:
@@ -60,6 +63,15 @@ class StoredVectors:
             vectors[start : start + len(block)] = block
             start += len(block)
         return vectors
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the vectors in memory."""
+        return 4 * self.shape[0] * self.shape[1]
+
+    def read(self) -> NDArray[np.float32]:
+        """Return the vectors in memory."""
+        return self[:]
 
     @property
     def unindexed(self) -> int:
@@ -222,3 +234,8 @@ class StoredSpace:
     def dimension(self) -> int:
         """Numbers in a vector."""
         return self.vectors.shape[1]
+
+    def to_space(self, most: int = MEASURED_IN_MEMORY) -> Space:
+        """Return the space with its vectors in memory, or, of more bytes than ``most``, where they are."""
+        vectors = self.vectors.read() if self.vectors.nbytes <= most else self.vectors
+        return Space(self.name, self.recipe, self.object_id, vectors)

@@ -22,7 +22,8 @@ def moved(seed: int, *, place: float = 0.0, phase: float = 0.0, noise: float = 1
     factors = dict(zip(("x1", "y1", "phase_x", "phase_y"), (*at.T, *within.T), strict=True))
     points = place * at / 300 + phase * within + noise * random.normal(size=(49, 2))
     pca, tsne = (
-        Projection("test", method, points, np.empty(0), None, factors, {}, None) for method in ("pca", "tsne")
+        Projection("test", method, points, np.empty(0), None, factors, {}, None, np.arange(len(points)))
+        for method in ("pca", "tsne")
     )
     return MovedObject("spoon", pca, tsne)
 
