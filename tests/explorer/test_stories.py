@@ -269,3 +269,102 @@ def test_the_page_says_that_the_server_is_gone(browser: Any, folder: Path) -> No
     opened.locator("[role=option]").first.click()
     opened.get_by_text("is objectspace serve still running?").wait_for()
     context.close()
+
+
+def test_story_7_a_box_in_an_uploaded_picture_is_searched_for(page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_label("a picture of your own").set_input_files(store.images()[0].path)
+    page.get_by_text("nearest to the picture").wait_for()
+    x1, y1, x2, y2 = store.objects_of_images([store.images()[0].image_id]).xyxy[0].tolist()
+    for name, value in zip(("left", "top", "right", "bottom"), (x1, y1, x2, y2), strict=True):
+        page.locator(".drop").get_by_label(name).fill(f"{value:g}")
+    page.get_by_role("button", name="Search the box").click()
+    page.get_by_text("nearest to the box").wait_for()
+    space = default_space(store)
+    queries = osp.query_image(store, store.images()[0].path, space, box=(x1, y1, x2, y2))
+    (answer,) = osp.SpaceSearch(store, space).nearest(queries, k=48)
+    page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
+    assert tiles(page) == answer.neighbors.label.tolist()
+
+
+def test_story_7_a_box_is_dragged_in_the_picture(page: Any, folder: Path) -> None:
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_label("a picture of your own").set_input_files(osp.open_store(folder).images()[0].path)
+    page.locator(".boxed svg").wait_for()
+    box = page.locator(".boxed svg").bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    page.get_by_text("nearest to the box").wait_for()
+
+
+def test_story_7_like_some_and_unlike_others(page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    page.locator("[role=option]").first.focus()
+    page.keyboard.press("l")
+    page.get_by_text("nearest to the examples").wait_for()
+    page.locator("[role=option]").nth(3).click()
+    page.get_by_role("button", name="Unlike this").click()
+    page.locator(".examples", has_text="unlike").wait_for()
+    page.get_by_text("nearest to the examples").wait_for()
+    space = default_space(store)
+    search = osp.SpaceSearch(store, space)
+    names = store.objects().object_id
+    first = names[store.object_rows(space)[0]]
+    (near,) = search.nearest(search.stored([first]), k=48, exclude_same_image=True)
+    unlike = near.neighbors.object_id[3]
+    queries = search.unlike(search.stored([first]), [unlike])
+    (answer,) = search.nearest(queries, k=48, exclude_same_image=True)
+    page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
+    assert tiles(page) == answer.neighbors.label.tolist()
+
+
+def test_story_9_two_spaces_stand_side_by_side_and_list_what_changed(page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    other = next(name for name in store.space_names if name != default_space(store))
+    page.get_by_role("combobox", name="beside").select_option(label=other)
+    page.locator(".maps figure").nth(1).locator("canvas").wait_for()
+    page.get_by_role("tab", name="Changed most").click()
+    page.get_by_text(f"those that {other} has too").wait_for()
+    notes = page.locator("[role=option] .note").all_inner_texts()
+    kept = [int(note.split(" ")[0]) for note in notes]
+    assert kept == sorted(kept)
+    page.get_by_label("color").first.select_option(label="neighbors in both spaces")
+    page.locator(".legend.ramp").wait_for()
+
+
+def test_story_10_heat_on_both_objects_says_why_they_are_near(page: Any, folder: Path) -> None:
+    page.locator("[role=option]").nth(4).click()
+    page.get_by_text("this one").wait_for()
+    page.locator("[role=option]").nth(1).click()
+    page.get_by_role("button", name="Why near the one before?").click()
+    why = page.get_by_label("Why near")
+    why.locator("svg .cells rect").first.wait_for()
+    # The space is a joint one: two pictures a part.
+    assert why.locator("svg").count() == 4
+    page.get_by_role("button", name="close").click()
+    why.wait_for(state="detached")
+
+
+def test_story_3_the_corrected_annotations_are_saved(page: Any) -> None:
+    page.get_by_role("tab", name="Doubtful labels").click()
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="COCO").click()
+    assert "annotations" in Path(begun.value.path()).read_text()
+
+
+def test_story_5_a_filter_by_a_factor_leads_too(page: Any, folder: Path) -> None:
+    yaw = osp.open_store(folder).object_columns(["yaw"])["yaw"].astype(float)
+    kept = int(((yaw >= 90) & (yaw <= 200)).sum())
+    page.locator("summary", has_text="yaw").click()
+    page.get_by_label("yaw from").fill("90")
+    page.get_by_label("yaw to").fill("200")
+    page.get_by_text(f"{kept} of {len(yaw)} shown").wait_for()
+
+
+def test_objects_show_themselves_where_the_view_is_close(page: Any) -> None:
+    for _ in range(6):
+        page.get_by_role("button", name="zoom in").click()
+    page.locator(".pictures img").first.wait_for()

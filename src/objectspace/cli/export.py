@@ -19,6 +19,7 @@ class Format(StrEnum):
     parquet = "parquet"
     npz = "npz"
     coco = "coco"
+    yolo = "yolo"
     projector = "projector"
     atlas = "atlas"
     fiftyone = "fiftyone"
@@ -31,7 +32,7 @@ Out = Annotated[
     Path,
     typer.Option(
         metavar="PATH",
-        help="a new file, or for projector and fiftyone a new folder",
+        help="a new file, or for yolo, projector and fiftyone a new folder",
         show_default=False,
     ),
 ]
@@ -45,19 +46,28 @@ OneSpace = Annotated[
 ]
 
 
+Corrected = Annotated[
+    bool,
+    typer.Option("--corrected", help="as marks in the explorer say: wrong ones left out, others relabeled"),
+]
+
+
 def export(
     store: StorePath,
     format: FormatOption,
     out: Out,
     space: OneSpace = None,
     selection: SelectionName = None,
+    corrected: Corrected = False,
     as_json: Json = False,
 ) -> None:
-    """Write objects and vectors for other tools: pandas, COCO, TensorBoard, Embedding Atlas, FiftyOne."""
+    """Write objects and vectors for other tools: pandas, COCO, YOLO, TensorBoard, FiftyOne and others."""
     from objectspace.export import export_store
     from objectspace.store import open_store
 
-    made = export_store(open_store(store), out, format.value, space=space, selection=selection)
+    made = export_store(
+        open_store(store), out, format.value, space=space, selection=selection, corrected=corrected
+    )
     if as_json:
         print_json(made.to_json())
         return

@@ -18,7 +18,7 @@ from objectspace.store import Store
 #: Neighbors that a purity is of.
 K = 5
 
-#: Neighbors of which a map should keep many, and how many objects are compared for it.
+#: Neighbors of which a map, or another space, should keep many, and how many objects are compared for it.
 KEPT_OF = 10
 _MOST_KEPT = 50_000
 
@@ -81,8 +81,9 @@ def kept_neighbors(store: Store, space: str, metric: str, points: NDArray[np.flo
     points: (n, 2), the map. Raises QueryError for more objects than are compared while somebody waits.
     """
     held = store.space(space)
-    if len(points) > _MOST_KEPT:
-        raise QueryError(f"kept neighbors are for at most {_MOST_KEPT} objects, there are {len(points)}")
+    _check_count(len(points))
+    if np.isnan(points).any():
+        raise QueryError("this map leaves objects out, so what it keeps of their neighbors cannot be told")
     each = make_groups(held.object_id)
     near, on_map = (
         find_neighbors(vectors, held.object_id, each, k=KEPT_OF, metric=measured)
@@ -92,3 +93,32 @@ def kept_neighbors(store: Store, space: str, metric: str, points: NDArray[np.flo
     shared = np.isin(pairs, on_map.query * len(points) + on_map.neighbor)
     kept: NDArray[np.float32] = near.mean(shared.astype(np.float64)).astype(np.float32)
     return kept
+
+
+def shared_neighbors(store: Store, space: str, other: str, metric: str) -> NDArray[np.float32]:
+    """Return the share (n,) of each object's 10 nearest in other images that another space has too.
+
+    Compared among the objects that both spaces hold; NaN for the rest.
+    Raises QueryError where both hold objects of fewer than two images, and for too many objects.
+    """
+    own, others = store.space(space), store.space(other)
+    names, rows, other_rows = np.intersect1d(
+        own.object_id, others.object_id, assume_unique=True, return_indices=True
+    )
+    _check_count(len(names))
+    images = store.object_columns(["image_id"], space)["image_id"][rows]
+    groups = make_groups(images)
+    if groups.count < 2:
+        raise QueryError(f"spaces {space} and {other} share objects of fewer than two images")
+    near, near_too = (
+        find_neighbors(vectors, names, groups, k=KEPT_OF, metric=metric)
+        for vectors in (own.searched[rows], others.searched[other_rows])
+    )
+    shared = np.full(len(own.object_id), np.nan, np.float32)
+    shared[rows] = near.overlap(near_too) / np.bincount(near.query, near.weight, near.count)
+    return shared
+
+
+def _check_count(count: int) -> None:
+    if count > _MOST_KEPT:
+        raise QueryError(f"neighbors are compared of at most {_MOST_KEPT} objects, there are {count}")
