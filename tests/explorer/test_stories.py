@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import uvicorn
 
@@ -368,3 +369,47 @@ def test_objects_show_themselves_where_the_view_is_close(page: Any) -> None:
     for _ in range(6):
         page.get_by_role("button", name="zoom in").click()
     page.locator(".pictures img").first.wait_for()
+
+
+@pytest.fixture
+def file_page(browser: Any, folder: Path, tmp_path: Path) -> Iterator[Any]:
+    """The one file of the drawn objects, opened from its folder; what it asks of elsewhere fails the test."""
+    osp.write_page(osp.open_store(folder), tmp_path / "page.html")
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True, bypass_csp=False)
+    context.set_default_timeout(PATIENCE)
+    opened, errors, asked = context.new_page(), [], []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.goto((tmp_path / "page.html").as_uri())
+    opened.get_by_text("purity at 5").wait_for()
+    yield opened
+    context.close()
+    assert errors == []
+    assert [url[:40] for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+
+
+def test_story_12_one_file_shows_the_objects_without_a_server(file_page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    space, count = default_space(store), len(store)
+    file_page.get_by_label("Measure").get_by_text(f"{count} objects, 12 photos").wait_for()
+    file_page.locator("[role=option]").nth(4).click()
+    file_page.get_by_text("this one").wait_for()
+    row = store.object_rows(space)[np.argsort(store.object_rows(space))][4]
+    search = osp.SpaceSearch(store, space)
+    (answer,) = search.nearest(search.stored([store.objects().object_id[row]]), k=24, exclude_same_image=True)
+    own = store.objects().label[row]
+    assert tiles(file_page)[1:] == [
+        f"{'=' if x == own else '≠'} {x}" for x in answer.neighbors.label.tolist()
+    ]
+    file_page.get_by_text("the photo is not in this file").wait_for()
+    lasso_all(file_page)
+    file_page.get_by_text(f"{count} of {count} selected").wait_for()
+    file_page.locator(".filters li").first.get_by_role("button", name="only").click()
+    file_page.get_by_text("its interval: objectspace serve").wait_for()
+
+
+def test_story_12_the_file_holds_no_folder_of_the_store(folder: Path, tmp_path: Path) -> None:
+    store = osp.open_store(folder)
+    osp.write_page(store, tmp_path / "page.html")
+    assert str(Path(store.images()[0].path).parent) not in (tmp_path / "page.html").read_text()

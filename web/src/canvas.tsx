@@ -102,8 +102,13 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
     redraw();
   };
 
+  /** Zoom about the object in focus, or else about the middle. */
   const scaleBy = (factor: number) => {
-    if (view.current) view.current = { ...view.current, scale: view.current.scale * factor };
+    const [at, points] = [view.current, map.peek()];
+    if (!at || !points) return;
+    const place = focus.peek() === null ? -1 : points.row.indexOf(focus.peek()!);
+    const center = place < 0 || Number.isNaN(points.x[place]) ? {} : { centerX: points.x[place], centerY: points.y[place] };
+    view.current = { ...at, ...center, scale: at.scale * factor };
     redraw();
   };
 

@@ -106,7 +106,7 @@ function ColumnFilter({ name, column }: { name: string; column: Column }) {
     else all.set(name, limit);
     limits.value = all;
   };
-  const title = name.replace("factor:", "");
+  const title = name === "size" ? "size in pixels" : name.replace("factor:", "");
   return (
     <details class="limit">
       <summary>{title}{limits.value.has(name) && " · filtered"}</summary>

@@ -69,7 +69,7 @@ export function MapPanel() {
         <Legend />
       </div>
       {store.spaces.find((one) => one.name === space.value)?.route === "joint" && mapMethod.value !== "own" && (
-        <p class="keys">Each part's windows are taken about their own mean, as windows of different strides have no cosine of their own.</p>
+        <p class="keys">Windows of different strides have no cosine of their own: each stride lies about its own mean here.</p>
       )}
       {naming.value && <Dialog question={{ title: "Save the selection as", answer: "", done: save }} close={() => (naming.value = false)} />}
     </section>

@@ -100,8 +100,8 @@ function BoxInPicture({ picture, done }: { picture: File; done: (box: Box | null
   return (
     <>
       <div class="boxed">
-        <img src={address.value} alt={`your picture ${picture.name}`} draggable={false} onError={() => (failed.value = true)}
-          onLoad={(event) => (size.value = [event.currentTarget.naturalWidth, event.currentTarget.naturalHeight])} />
+        {address.value && <img src={address.value} alt={`your picture ${picture.name}`} draggable={false} onError={() => (failed.value = true)}
+          onLoad={(event) => (size.value = [event.currentTarget.naturalWidth, event.currentTarget.naturalHeight])} />}
         {size.value && (
           <svg viewBox={`0 0 ${size.value[0]} ${size.value[1]}`} onPointerDown={down} aria-hidden="true">
             {box.value && <rect x={box.value[0]} y={box.value[1]} width={box.value[2] - box.value[0]} height={box.value[3] - box.value[1]} />}

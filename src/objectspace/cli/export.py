@@ -23,6 +23,7 @@ class Format(StrEnum):
     projector = "projector"
     atlas = "atlas"
     fiftyone = "fiftyone"
+    page = "page"
 
 
 FormatOption = Annotated[
@@ -65,6 +66,9 @@ def export(
     from objectspace.export import export_store
     from objectspace.store import open_store
 
+    if format is Format.page:
+        _write_page(store, out, space, selection, as_json=as_json)
+        return
     made = export_store(
         open_store(store), out, format.value, space=space, selection=selection, corrected=corrected
     )
@@ -76,3 +80,15 @@ def export(
     typer.echo(f"open with: {made.command}")
     for note in made.notes:
         warn(note)
+
+
+def _write_page(store: Path, out: Path, space: str | None, selection: str | None, *, as_json: bool) -> None:
+    from objectspace.explorer.one_file import write_page
+    from objectspace.store import open_store
+
+    count = write_page(open_store(store), out, space=space, selection=selection)
+    if as_json:
+        print_json({"path": str(out), "format": "page", "objects": count})
+        return
+    typer.echo(f"{out}: {counted(count, 'object')}")
+    typer.echo("open with: a browser; it needs nothing else")

@@ -233,7 +233,7 @@ def _read_static(name: str) -> bytes:
 def _points(state: StoreState, request: Request, body: bytes) -> Response:
     space = _text(request, "space")
     points = state.maps.points(space, request.query_params.get("map", "pca"))  # type: ignore[arg-type]
-    return Response(map_points(state, space, points), media_type=_ARROW)
+    return Response(map_points(state.object_rows(space), points), media_type=_ARROW)
 
 
 def _values(state: StoreState, request: Request, body: bytes) -> Response:

@@ -44,8 +44,8 @@ def _lines(block: Block, place: int, image: ImageRow, classes: dict[str, int]) -
     lines = []
     for row in (block.image_row == place).nonzero()[0].tolist():
         x1, y1, x2, y2 = (float(side) for side in block.objects.xyxy[row])
-        shares = (x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height
-        shares += (x2 - x1) / image.width, (y2 - y1) / image.height
-        numbers = " ".join(f"{share:.8g}" for share in shares)
+        center = (x1 + x2) / 2 / image.width, (y1 + y2) / 2 / image.height
+        size = (x2 - x1) / image.width, (y2 - y1) / image.height
+        numbers = " ".join(f"{share:.8g}" for share in (*center, *size))
         lines.append(f"{classes[block.objects.label[row]]} {numbers}\n")
     return lines
