@@ -5,6 +5,9 @@ Skipped where there is no Chromium (Debian: ``apt install chromium``) or no play
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 import re
 import shutil
 import socket
@@ -413,3 +416,59 @@ def test_story_12_the_file_holds_no_folder_of_the_store(folder: Path, tmp_path: 
     store = osp.open_store(folder)
     osp.write_page(store, tmp_path / "page.html")
     assert str(Path(store.images()[0].path).parent) not in (tmp_path / "page.html").read_text()
+
+
+#: A notebook's side of the widget: a model whose messages the test answers.
+_MODEL = """
+import widget from "data:text/javascript;base64,%SCRIPT%";
+const heard = {}, state = {page: %PAGE%, rows: null};
+window.model = {
+  get: (name) => state[name],
+  set: (name, value) => { state[name] = value; },
+  save_changes: () => {},
+  on: (name, act) => { heard[name] = act; },
+  off: () => {},
+  send: async (content, _, [body]) => {
+    const text = btoa(String.fromCharCode(...new Uint8Array(body)));
+    const [status, answer] = await window.respond(content.method, content.path, content.query, text);
+    const bytes = Uint8Array.from(atob(answer), (one) => one.charCodeAt(0));
+    heard["msg:custom"]({ view: content.view, id: content.id, status }, [new DataView(bytes.buffer)]);
+  },
+};
+window.setRows = (rows) => { state.rows = rows; heard["change:rows"](); };
+widget.render({ model: window.model, el: document.body });
+"""
+
+
+def test_the_notebook_shows_the_same_page_and_shares_the_selection(browser: Any, folder: Path) -> None:
+    pytest.importorskip("anywidget")
+    shown = osp.explore(folder)
+
+    def respond(method: str, path: str, query: str, text: str) -> list[Any]:
+        # A loop of its own: playwright's runs in this thread.
+        answers: list[Any] = []
+        work = shown.respond(method, path, query, base64.b64decode(text))
+        thread = threading.Thread(target=lambda: answers.append(asyncio.run(work)))
+        thread.start()
+        thread.join()
+        status, body = answers[0]
+        return [status, base64.b64encode(body).decode()]
+
+    script = base64.b64encode(shown.widget._esm.encode()).decode()
+    page_text = json.dumps(shown.widget.page).replace("<", "\\u003c")
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    opened = context.new_page()
+    opened.expose_function("respond", respond)
+    code = _MODEL.replace("%SCRIPT%", script).replace("%PAGE%", page_text)
+    opened.set_content(f'<!doctype html><body><script type="module">{code}</script>')
+    frame = opened.frame_locator("iframe")
+    frame.get_by_text("purity at 5").wait_for()
+    frame.locator("[role=option]").nth(4).click()
+    frame.get_by_text("exact, cosine, other photos only").wait_for()
+    frame.get_by_label("Photo").locator("img").wait_for()
+    opened.evaluate("window.setRows([1, 2, 3])")
+    frame.get_by_text("3 of 39 selected").wait_for()
+    frame.get_by_role("button", name="Clear selection").click()
+    opened.wait_for_function("window.model.get('rows') === null")
+    context.close()

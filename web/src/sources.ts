@@ -152,3 +152,6 @@ export function shareSelection(set: (rows: number[] | null) => void): void {
 }
 
 export const tellSelection = (rows: number[] | null) => parent.postMessage({ objectspace: "selected", rows }, "*");
+
+/** Tell that the store is read, so that a selection can be set. */
+export const tellReady = () => parent.postMessage({ objectspace: "ready" }, "*");

@@ -3,7 +3,7 @@ import { batch, computed, effect, signal } from "@preact/signals";
 import * as api from "./api";
 import { FILTERED, SELECTED, SHOWN, type Points } from "./draw";
 import { categoryColor, cyclicColor, MUTED, rampColor, UNKNOWN, type Rgb } from "./palette";
-import { shareSelection, SOURCE, tellSelection } from "./sources";
+import { shareSelection, SOURCE, tellReady, tellSelection } from "./sources";
 
 /** One column of all objects: numbers, or names with the place of each object's. */
 export type Column =
@@ -326,6 +326,9 @@ if (SOURCE === "notebook") {
     if (rows) selectRows(rows);
     else selection.value = null;
     told = selection.peek();
+  });
+  effect(() => {
+    if (summary.value) tellReady();
   });
   effect(() => {
     const selected = selection.value;

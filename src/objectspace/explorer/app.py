@@ -55,7 +55,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-_TYPES = {"app.css": "text/css"} | dict.fromkeys(("app.js", "worker.js", "draw.js"), "text/javascript")
+_TYPES = {"app.css": "text/css", "app.js": "text/javascript"}
 _ARROW = "application/vnd.apache.arrow.stream"
 
 View = Callable[[StoreState, Request, bytes], Any]
