@@ -18,7 +18,8 @@ LAYERS = (
     ("__main__",),
     ("cli",),
     ("report",),
-    ("jobs", "figures", "export", "explorer"),
+    ("explorer",),
+    ("jobs", "figures", "export"),
     ("search",),
     ("pipeline", "store", "analyses"),
     ("embeddings",),
@@ -26,7 +27,7 @@ LAYERS = (
     ("objects",),
     ("images",),
     ("neighbors", "files"),
-    ("errors", "threads", "_version"),
+    ("errors", "threads", "markup", "_version"),
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 MODULES = sorted(

@@ -1,6 +1,7 @@
 import { defineConfig } from "vite";
 
-// One script and one style sheet with fixed names: two builds of the same sources give the same bytes.
+// One script, its worker inside, and one style sheet with fixed names: the page can be a single file, and two builds
+// of the same sources give the same bytes.
 export default defineConfig({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
@@ -8,10 +9,9 @@ export default defineConfig({
     emptyOutDir: true,
     modulePreload: false,
     rollupOptions: {
-      input: { app: "src/main.tsx", worker: "src/worker.ts" },
+      input: { app: "src/main.tsx" },
       output: {
         entryFileNames: "[name].js",
-        chunkFileNames: "[name].js",
         assetFileNames: "app[extname]",
       },
     },

@@ -35,6 +35,9 @@ from objectspace.errors import StoreBusyError as StoreBusyError
 from objectspace.errors import StoreError as StoreError
 from objectspace.errors import StoreVersionError as StoreVersionError
 from objectspace.errors import WeightsError as WeightsError
+from objectspace.explorer.notebook import Explorer as Explorer
+from objectspace.explorer.notebook import explore as explore
+from objectspace.explorer.one_file import write_page as write_page
 from objectspace.explorer.server import serve as serve
 from objectspace.export import Exported as Exported
 from objectspace.export import export_store as export_store

@@ -305,7 +305,7 @@ def test_objects_are_exported_as_a_table_that_no_spreadsheet_computes(page, serv
     state = served.state()
     objects = state.store.objects_at(np.array([3, 1]))
     lines = page.post("/api/rows.csv", content="[3, 1]").text.splitlines()
-    assert lines[0] == "object_id,image,x1,y1,x2,y2,label,score,source"
+    assert lines[0] == "object_id,image,x1,y1,x2,y2,label,score,source,verdict,new_label,marked"
     assert [line.split(",")[0] for line in lines[1:]] == objects.object_id.tolist()
     assert [line.split(",")[6] for line in lines[1:]] == objects.label.tolist()
 
@@ -344,7 +344,7 @@ def test_kept_neighbors_are_those_near_in_the_space_and_on_the_map(page, served,
 
 
 def test_unknown_values_are_refused(page):
-    assert "agreement or kept" in page.get("/api/values?space=demo-crop&name=beauty").json()["error"]
+    assert "agreement, kept or shared" in page.get("/api/values?space=demo-crop&name=beauty").json()["error"]
 
 
 # ------------------------------------------------------------------------------------------------- occlusion

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import zipfile
 
 import pytest
 from starlette.testclient import TestClient
@@ -89,11 +91,36 @@ def test_the_table_has_each_marked_object_with_its_box(page, folder):
     objects = osp.open_store(folder).objects()
     page.post("/api/marks", json={"row": 2, "verdict": "relabeled", "label": "=cat"})
     page.post("/api/marks", json={"row": 5, "verdict": "wrong"})
-    rows = {row["object_id"]: row for row in csv.DictReader(page.get("/api/marks.csv").text.splitlines())}
+    rows = {
+        row["object_id"]: row
+        for row in csv.DictReader(page.get("/api/corrected?format=csv").text.splitlines())
+    }
     assert set(rows) == set(objects.object_id[[2, 5]].tolist())
     row = rows[objects.object_id[2]]
     assert float(row["x1"]) == pytest.approx(objects.xyxy[2, 0], rel=1e-5)
     assert (row["label"], row["new_label"]) == (objects.label[2], "'=cat")
+
+
+def test_corrected_annotations_leave_wrong_objects_out_and_relabel(page, folder, tmp_path):
+    objects = osp.open_store(folder).objects()
+    page.post("/api/marks", json={"row": 2, "verdict": "relabeled", "label": "zebra"})
+    page.post("/api/marks", json={"row": 5, "verdict": "wrong"})
+    page.post("/api/marks", json={"row": 6, "verdict": "right"})
+    coco = page.get("/api/corrected?format=coco").json()
+    names = {one["id"]: one["name"] for one in coco["categories"]}
+    labels = {one["object_id"]: names[one["category_id"]] for one in coco["annotations"]}
+    expected = dict(zip(objects.object_id.tolist(), objects.label.tolist(), strict=True))
+    expected[objects.object_id[2]] = "zebra"
+    del expected[objects.object_id[5]]
+    assert labels == expected
+    with zipfile.ZipFile(io.BytesIO(page.get("/api/corrected?format=yolo").content)) as archive:
+        lines = b"".join(archive.read(one) for one in archive.namelist() if one.endswith(".txt"))
+        assert "zebra" in archive.read("data.yaml").decode()
+    assert len(lines.splitlines()) == len(objects) - 1
+
+
+def test_an_unknown_form_of_corrected_annotations_is_refused(page):
+    assert "csv, coco or yolo" in page.get("/api/corrected?format=xml").json()["error"]
 
 
 @pytest.mark.parametrize(

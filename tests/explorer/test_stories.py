@@ -5,6 +5,9 @@ Skipped where there is no Chromium (Debian: ``apt install chromium``) or no play
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import json
 import re
 import shutil
 import socket
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import uvicorn
 
@@ -268,4 +272,203 @@ def test_the_page_says_that_the_server_is_gone(browser: Any, folder: Path) -> No
         opened.get_by_text("purity at 5").wait_for()
     opened.locator("[role=option]").first.click()
     opened.get_by_text("is objectspace serve still running?").wait_for()
+    context.close()
+
+
+def test_story_7_a_box_in_an_uploaded_picture_is_searched_for(page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_label("a picture of your own").set_input_files(store.images()[0].path)
+    page.get_by_text("nearest to the picture").wait_for()
+    x1, y1, x2, y2 = store.objects_of_images([store.images()[0].image_id]).xyxy[0].tolist()
+    for name, value in zip(("left", "top", "right", "bottom"), (x1, y1, x2, y2), strict=True):
+        page.locator(".drop").get_by_label(name).fill(f"{value:g}")
+    page.get_by_role("button", name="Search the box").click()
+    page.get_by_text("nearest to the box").wait_for()
+    space = default_space(store)
+    queries = osp.query_image(store, store.images()[0].path, space, box=(x1, y1, x2, y2))
+    (answer,) = osp.SpaceSearch(store, space).nearest(queries, k=48)
+    page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
+    assert tiles(page) == answer.neighbors.label.tolist()
+
+
+def test_story_7_a_box_is_dragged_in_the_picture(page: Any, folder: Path) -> None:
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_label("a picture of your own").set_input_files(osp.open_store(folder).images()[0].path)
+    page.locator(".boxed svg").wait_for()
+    box = page.locator(".boxed svg").bounding_box()
+    page.mouse.move(box["x"] + 10, box["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    page.get_by_text("nearest to the box").wait_for()
+
+
+def test_story_7_like_some_and_unlike_others(page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    page.locator("[role=option]").first.focus()
+    page.keyboard.press("l")
+    page.get_by_text("nearest to the examples").wait_for()
+    page.locator("[role=option]").nth(3).click()
+    page.get_by_role("button", name="Unlike this").click()
+    page.locator(".examples", has_text="unlike").wait_for()
+    page.get_by_text("nearest to the examples").wait_for()
+    space = default_space(store)
+    search = osp.SpaceSearch(store, space)
+    names = store.objects().object_id
+    first = names[store.object_rows(space)[0]]
+    (near,) = search.nearest(search.stored([first]), k=48, exclude_same_image=True)
+    unlike = near.neighbors.object_id[3]
+    queries = search.unlike(search.stored([first]), [unlike])
+    (answer,) = search.nearest(queries, k=48, exclude_same_image=True)
+    page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
+    assert tiles(page) == answer.neighbors.label.tolist()
+
+
+def test_story_9_two_spaces_stand_side_by_side_and_list_what_changed(page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    other = next(name for name in store.space_names if name != default_space(store))
+    page.get_by_role("combobox", name="beside").select_option(label=other)
+    page.locator(".maps figure").nth(1).locator("canvas").wait_for()
+    page.get_by_role("tab", name="Changed most").click()
+    page.get_by_text(f"those that {other} has too").wait_for()
+    notes = page.locator("[role=option] .note").all_inner_texts()
+    kept = [int(note.split(" ")[0]) for note in notes]
+    assert kept == sorted(kept)
+    page.get_by_label("color").first.select_option(label="neighbors in both spaces")
+    page.locator(".legend.ramp").wait_for()
+
+
+def test_story_10_heat_on_both_objects_says_why_they_are_near(page: Any, folder: Path) -> None:
+    page.locator("[role=option]").nth(4).click()
+    page.get_by_text("this one").wait_for()
+    page.locator("[role=option]").nth(1).click()
+    page.get_by_role("button", name="Why near the one before?").click()
+    why = page.get_by_label("Why near")
+    why.locator("svg .cells rect").first.wait_for()
+    # The space is a joint one: two pictures a part.
+    assert why.locator("svg").count() == 4
+    page.get_by_role("button", name="close").click()
+    why.wait_for(state="detached")
+
+
+def test_story_3_the_corrected_annotations_are_saved(page: Any) -> None:
+    page.get_by_role("tab", name="Doubtful labels").click()
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="COCO").click()
+    assert "annotations" in Path(begun.value.path()).read_text()
+
+
+def test_story_5_a_filter_by_a_factor_leads_too(page: Any, folder: Path) -> None:
+    yaw = osp.open_store(folder).object_columns(["yaw"])["yaw"].astype(float)
+    kept = int(((yaw >= 90) & (yaw <= 200)).sum())
+    page.locator("summary", has_text="yaw").click()
+    page.get_by_label("yaw from").fill("90")
+    page.get_by_label("yaw to").fill("200")
+    page.get_by_text(f"{kept} of {len(yaw)} shown").wait_for()
+
+
+def test_objects_show_themselves_where_the_view_is_close(page: Any) -> None:
+    for _ in range(6):
+        page.get_by_role("button", name="zoom in").click()
+    page.locator(".pictures img").first.wait_for()
+
+
+@pytest.fixture
+def file_page(browser: Any, folder: Path, tmp_path: Path) -> Iterator[Any]:
+    """The one file of the drawn objects, opened from its folder; what it asks of elsewhere fails the test."""
+    osp.write_page(osp.open_store(folder), tmp_path / "page.html")
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True, bypass_csp=False)
+    context.set_default_timeout(PATIENCE)
+    opened, errors, asked = context.new_page(), [], []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    opened.on("request", lambda request: asked.append(request.url))
+    opened.goto((tmp_path / "page.html").as_uri())
+    opened.get_by_text("purity at 5").wait_for()
+    yield opened
+    context.close()
+    assert errors == []
+    assert [url[:40] for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+
+
+def test_story_12_one_file_shows_the_objects_without_a_server(file_page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    space, count = default_space(store), len(store)
+    file_page.get_by_label("Measure").get_by_text(f"{count} objects, 12 photos").wait_for()
+    file_page.locator("[role=option]").nth(4).click()
+    file_page.get_by_text("this one").wait_for()
+    row = store.object_rows(space)[np.argsort(store.object_rows(space))][4]
+    search = osp.SpaceSearch(store, space)
+    (answer,) = search.nearest(search.stored([store.objects().object_id[row]]), k=24, exclude_same_image=True)
+    own = store.objects().label[row]
+    assert tiles(file_page)[1:] == [
+        f"{'=' if x == own else '≠'} {x}" for x in answer.neighbors.label.tolist()
+    ]
+    file_page.get_by_text("the photo is not in this file").wait_for()
+    lasso_all(file_page)
+    file_page.get_by_text(f"{count} of {count} selected").wait_for()
+    file_page.locator(".filters li").first.get_by_role("button", name="only").click()
+    file_page.get_by_text("its interval: objectspace serve").wait_for()
+
+
+def test_story_12_the_file_holds_no_folder_of_the_store(folder: Path, tmp_path: Path) -> None:
+    store = osp.open_store(folder)
+    osp.write_page(store, tmp_path / "page.html")
+    assert str(Path(store.images()[0].path).parent) not in (tmp_path / "page.html").read_text()
+
+
+#: A notebook's side of the widget: a model whose messages the test answers.
+_MODEL = """
+import widget from "data:text/javascript;base64,%SCRIPT%";
+const heard = {}, state = {page: %PAGE%, rows: null};
+window.model = {
+  get: (name) => state[name],
+  set: (name, value) => { state[name] = value; },
+  save_changes: () => {},
+  on: (name, act) => { heard[name] = act; },
+  off: () => {},
+  send: async (content, _, [body]) => {
+    const text = btoa(String.fromCharCode(...new Uint8Array(body)));
+    const [status, answer] = await window.respond(content.method, content.path, content.query, text);
+    const bytes = Uint8Array.from(atob(answer), (one) => one.charCodeAt(0));
+    heard["msg:custom"]({ view: content.view, id: content.id, status }, [new DataView(bytes.buffer)]);
+  },
+};
+window.setRows = (rows) => { state.rows = rows; heard["change:rows"](); };
+widget.render({ model: window.model, el: document.body });
+"""
+
+
+def test_the_notebook_shows_the_same_page_and_shares_the_selection(browser: Any, folder: Path) -> None:
+    pytest.importorskip("anywidget")
+    shown = osp.explore(folder)
+
+    def respond(method: str, path: str, query: str, text: str) -> list[Any]:
+        # A loop of its own: playwright's runs in this thread.
+        answers: list[Any] = []
+        work = shown.respond(method, path, query, base64.b64decode(text))
+        thread = threading.Thread(target=lambda: answers.append(asyncio.run(work)))
+        thread.start()
+        thread.join()
+        status, body = answers[0]
+        return [status, base64.b64encode(body).decode()]
+
+    script = base64.b64encode(shown.widget._esm.encode()).decode()
+    page_text = json.dumps(shown.widget.page).replace("<", "\\u003c")
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(PATIENCE)
+    opened = context.new_page()
+    opened.expose_function("respond", respond)
+    code = _MODEL.replace("%SCRIPT%", script).replace("%PAGE%", page_text)
+    opened.set_content(f'<!doctype html><body><script type="module">{code}</script>')
+    frame = opened.frame_locator("iframe")
+    frame.get_by_text("purity at 5").wait_for()
+    frame.locator("[role=option]").nth(4).click()
+    frame.get_by_text("exact, cosine, other photos only").wait_for()
+    frame.get_by_label("Photo").locator("img").wait_for()
+    opened.evaluate("window.setRows([1, 2, 3])")
+    frame.get_by_text("3 of 39 selected").wait_for()
+    frame.get_by_role("button", name="Clear selection").click()
+    opened.wait_for_function("window.model.get('rows') === null")
     context.close()

@@ -1,5 +1,6 @@
-/** What the page asks the server. Every answer that is no success is an error with the server's sentence. */
+/** What the page asks of its source. Every answer that is no success is an error with the source's sentence. */
 import { tableFromIPC } from "@uwdata/flechette";
+import { fromFile, fromNotebook, SOURCE } from "./sources";
 
 export interface SpaceInfo {
   name: string;
@@ -22,6 +23,9 @@ export interface Summary {
   /** Names of factors whose numbers are angles, of 360 degrees. */
   angles: string[];
   default_space: string | null;
+  /** Spaces that can be searched by words. */
+  text_spaces: string[];
+  maps: string[];
   spaces: SpaceInfo[];
 }
 
@@ -57,6 +61,9 @@ export interface Answer {
   exact: boolean;
   neighbors: Neighbor[];
 }
+
+/** Left, top, right, bottom in pixels of a picture. */
+export type Box = [number, number, number, number];
 
 export interface MaskRuns {
   box: [number, number, number, number];
@@ -108,12 +115,15 @@ export interface SelectionMeasure {
 
 type Parameters = Record<string, string | number | undefined>;
 
+const fromServer = (path: string, query: URLSearchParams, init?: RequestInit) => fetch(`/api/${path}?${query}`, init);
+const respond = SOURCE === "file" ? fromFile : SOURCE === "notebook" ? fromNotebook : fromServer;
+
 async function ask(path: string, parameters: Parameters = {}, init?: RequestInit): Promise<Response> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
   let response: Response;
   try {
-    response = await fetch(`/api/${path}?${query}`, init);
+    response = await respond(path, query, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new Error("the server does not answer; is objectspace serve still running?");
@@ -140,14 +150,46 @@ const arrow = async (path: string, parameters?: Parameters) =>
 export const getSummary = () => json<Summary>("store");
 export const getColumns = () => arrow("columns");
 export const getPoints = (space: string, map: string) => arrow("points", { space, map });
-export const getValues = (name: string, space: string, metric: string, map: string) =>
-  arrow("values", { name, space, metric, map });
+export const getMapDone = (space: string, map: string) => json<{ done: number }>("map-done", { space, map });
+export const getValues = (name: string, space: string, metric: string, map: string, other?: string) =>
+  arrow("values", { name, space, metric, map, other });
 export const getObjects = (rows: number[]) => json<ObjectInfo[]>("objects", { rows: rows.join(",") });
 export const getPhoto = (image: number) => json<PhotoInfo>("image", { image });
-export const photoAddress = (image: number) => `/api/photo?image=${image}`;
+/** The address of a photo that was fetched; who asks revokes it. */
+export const getPhotoPicture = async (image: number) =>
+  URL.createObjectURL(await (await ask("photo", { image })).blob());
 
 export const getNeighbors = (row: number, space: string, metric: string, k: number, sameImage: boolean) =>
   json<Answer>("neighbors", { row, space, metric, k, same_image: sameImage ? 1 : 0 });
+
+export const getExamples = (like: number[], unlike: number[], space: string, metric: string, k: number, sameImage: boolean) =>
+  post<Answer>("examples", { space, metric, k, same_image: sameImage ? 1 : 0 }, { like, unlike });
+export const getWords = (text: string, space: string, k: number) => json<Answer>("words", { text, space, k });
+export const getPicture = (picture: Blob, box: Box | null, space: string, metric: string, k: number) =>
+  json<Answer>("picture", { space, metric, k, box: box?.join(",") }, { method: "POST", body: picture });
+
+/** What the network saw of an object, and the share of each cell in a distance, row by row. */
+export interface CellHeat {
+  picture: string;
+  width: number;
+  height: number;
+  rows: number;
+  columns: number;
+  heat: number[];
+}
+
+export interface Explanation {
+  space: string;
+  metric: string;
+  method: "sum" | "occlusion";
+  distance: number;
+  total: number;
+  cells: CellHeat[];
+  parts: Record<string, Explanation>;
+}
+
+export const getExplanation = (first: number, second: number, space: string, metric: string) =>
+  json<Explanation>("explanation", { first, second, space, metric });
 
 /** The heat of an object's prediction, or the share of the work that is done. */
 export const getOcclusion = (row: number) => json<Heat | { done: number }>("occlusion", { row });
@@ -197,6 +239,16 @@ export const saveSelection = (name: string, rows: number[]) =>
   post<{ name: string; objects: number }>("selection", { name }, rows);
 export const getTable = async (rows: number[]) =>
   (await ask("rows.csv", {}, { method: "POST", body: JSON.stringify(rows) })).blob();
+export const getCorrected = async (format: string) => (await ask("corrected", { format })).blob();
+
+/** Hand a file to the browser to be saved. */
+export function download(file: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
 export const getMarks = () => json<Marks>("marks");
 export const setMark = (row: number, verdict: Verdict | null, label?: string) =>
   post<Marks>("marks", {}, { row, verdict, label });

@@ -31,7 +31,8 @@ export function draw(points: Points, view: View, muted: number, ring: number): U
       if (points.state[i] !== pass) continue;
       const x = Math.round((points.x[i] - view.centerX) * view.scale + view.width / 2);
       const y = Math.round((view.centerY - points.y[i]) * view.scale + view.height / 2);
-      if (x < -radius || y < -radius || x >= view.width + radius || y >= view.height + radius) continue;
+      // Also false for a point that has no place.
+      if (!(x >= -radius && y >= -radius && x < view.width + radius && y < view.height + radius)) continue;
       if (pass === SELECTED) disc(pixels, view, x, y, radius + 1, ring);
       disc(pixels, view, x, y, radius, 0xff000000 | (pass === FILTERED ? muted : points.color[i]));
     }
@@ -75,6 +76,7 @@ export function pointAt(points: Points, view: View, px: number, py: number, reac
 export function wholeView(x: Float32Array, y: Float32Array, width: number, height: number): View {
   let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i < x.length; i++) {
+    if (Number.isNaN(x[i])) continue;
     left = Math.min(left, x[i]);
     right = Math.max(right, x[i]);
     low = Math.min(low, y[i]);

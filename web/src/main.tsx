@@ -6,10 +6,11 @@ import { css } from "./palette";
 import { Photo } from "./photo";
 import { Sheet } from "./sheet";
 import {
-  byFrequency, columns, failure, leastScore, measured, measureError, metric, painter, selection, shownLabels, space,
-  start, summary,
+  byFrequency, columns, failure, leastScore, limits, measured, measureError, metric, nameColors, selection, shownLabels, space,
+  start, summary, type Column, type Limit,
 } from "./state";
 import type { Estimate } from "./api";
+import { SOURCE } from "./sources";
 import "./style.css";
 
 const PANELS = ["filters", "map", "sheet", "photo"] as const;
@@ -28,7 +29,7 @@ function App() {
         <span class="quiet">{store.images.toLocaleString("en")} images · {store.objects.toLocaleString("en")} objects</span>
         <span class="grow" />
         <Choice label="space" value={space.value} options={store.spaces.map((one) => one.name)} set={(name) => (space.value = name)} />
-        <Choice label="distance" value={metric.value} options={["cosine", "euclidean"]} set={(name) => (metric.value = name as "cosine")} />
+        {SOURCE !== "file" && <Choice label="distance" value={metric.value} options={["cosine", "euclidean"]} set={(name) => (metric.value = name as "cosine")} />}
       </header>
       {failure.value && <p class="failure" role="alert">{failure.value} <button onClick={() => (failure.value = null)}>close</button></p>}
       <nav aria-label="panels">
@@ -50,7 +51,7 @@ function Filters() {
   const score = columns.value.get("score");
   const wanted = useSignal("");
   if (label?.kind !== "names") return null;
-  const paint = painter("label");
+  const colors = nameColors(label);
   const chosen = shownLabels.value;
   const toggle = (code: number) => {
     const all = new Set(chosen ?? label.names.keys());
@@ -71,7 +72,7 @@ function Filters() {
           <li key={code}>
             <label>
               <input type="checkbox" checked={!chosen || chosen.has(code)} onChange={() => toggle(code)} />
-              <i style={{ background: css(paint(label.codes.indexOf(code))) }} />
+              <i style={{ background: css(colors[code]) }} />
               <span class="name">{label.names[code]}</span>
               <span class="quiet">{label.counts[code].toLocaleString("en")}</span>
             </label>
@@ -84,7 +85,58 @@ function Filters() {
           <input type="range" min="0" max="1" step="0.01" value={leastScore.value} onInput={(event) => (leastScore.value = Number(event.currentTarget.value))} />
         </label>
       )}
+      {[...columns.value].filter(([name, column]) => filtered(name, column)).map(([name, column]) => <ColumnFilter key={name} name={name} column={column} />)}
     </section>
+  );
+}
+
+/** Names of a column that a filter lists. */
+const LISTED = 100;
+
+/** Whether a column has a filter of its own, beside those of labels and scores. */
+const filtered = (name: string, column: Column) =>
+  (name === "source" || name === "size" || name.startsWith("factor:")) &&
+  (column.kind === "names" ? column.names.length > 1 && column.names.length <= LISTED : column.low < column.high);
+
+function ColumnFilter({ name, column }: { name: string; column: Column }) {
+  const own = limits.value.get(name) ?? {};
+  const set = (limit: Limit) => {
+    const all = new Map(limits.value);
+    if (Object.values(limit).every((bound) => bound === undefined)) all.delete(name);
+    else all.set(name, limit);
+    limits.value = all;
+  };
+  const title = name === "size" ? "size in pixels" : name.replace("factor:", "");
+  return (
+    <details class="limit">
+      <summary>{title}{limits.value.has(name) && " · filtered"}</summary>
+      {column.kind === "names" ? (
+        <ul>
+          {byFrequency(column).map((code) => (
+            <li key={code}>
+              <label>
+                <input type="checkbox" checked={!own.shown || own.shown.has(code)} onChange={() => {
+                  const shown = new Set(own.shown ?? column.names.keys());
+                  if (!shown.delete(code)) shown.add(code);
+                  set({ shown: shown.size === column.names.length ? undefined : shown });
+                }} />
+                <span class="name">{column.names[code]}</span>
+                <span class="quiet">{column.counts[code].toLocaleString("en")}</span>
+              </label>
+            </li>
+          ))}
+        </ul>
+      ) : (
+        <div class="bar">
+          {(["low", "high"] as const).map((side) => (
+            <label key={side}>{side === "low" ? "from" : "to"}{" "}
+              <input type="number" step="any" aria-label={`${title} ${side === "low" ? "from" : "to"}`} placeholder={column[side].toPrecision(4)} value={own[side] ?? ""}
+                onInput={(event) => set({ ...own, [side]: event.currentTarget.value === "" ? undefined : Number(event.currentTarget.value) })} />
+            </label>
+          ))}
+        </div>
+      )}
+    </details>
   );
 }
 
@@ -115,7 +167,7 @@ function Measure() {
   );
 }
 
-const interval = (one: Estimate) => (one.low === null || one.high === null ? "(one photo: no interval)" : `(${one.low.toFixed(3)} to ${one.high.toFixed(3)})`);
+const interval = (one: Estimate) => (one.low === null || one.high === null ? (SOURCE === "file" ? "(its interval: objectspace serve)" : "(one photo: no interval)") : `(${one.low.toFixed(3)} to ${one.high.toFixed(3)})`);
 
 render(<App />, document.getElementById("app")!);
 start();

@@ -3,13 +3,17 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { css } from "./palette";
-import { columns, focus, guarded, painter } from "./state";
+import { addExample } from "./sheet";
+import { SOURCE } from "./sources";
+import { before, columns, focus, guarded, like, metric, pair, painter, space, unlike } from "./state";
+import { Why } from "./why";
 
 export function Photo() {
   const shown = useSignal<api.PhotoInfo | null>(null);
   const missing = useSignal<string | null>(null);
   const layers = useSignal({ boxes: true, masks: false, grid: false, occlusion: false });
   const heat = useSignal<Heated | null>(null);
+  const picture = useSignal("");
 
   useSignalEffect(() => {
     const [row, image] = [focus.value, columns.value.get("image")];
@@ -19,6 +23,14 @@ export function Photo() {
     missing.value = null;
     guarded(async () => {
       shown.value = await api.getPhoto(place);
+      URL.revokeObjectURL(picture.peek());
+      picture.value = "";
+      try {
+        const loaded = await api.getPhotoPicture(place);
+        if (shown.peek()?.image === place) picture.value = loaded;
+      } catch (error) {
+        if (shown.peek()?.image === place) missing.value = (error as Error).message;
+      }
     });
   });
 
@@ -32,6 +44,7 @@ export function Photo() {
     const toggle = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
       const layer = { b: "boxes", m: "masks", g: "grid", o: "occlusion" }[event.key.toLowerCase()] as keyof typeof layers.value;
+      if (layer && SOURCE === "file" && layer === "occlusion") return;
       if (layer && !event.ctrlKey && !event.metaKey) layers.value = { ...layers.value, [layer]: !layers.value[layer] };
     };
     addEventListener("keydown", toggle);
@@ -47,19 +60,26 @@ export function Photo() {
         <button aria-pressed={layers.value.boxes} onClick={toggled("boxes")}><u>B</u>oxes</button>
         <button aria-pressed={layers.value.masks} onClick={toggled("masks")}><u>M</u>asks</button>
         <button aria-pressed={layers.value.grid} onClick={toggled("grid")}><u>G</u>rid</button>
-        <button aria-pressed={layers.value.occlusion} onClick={toggled("occlusion")}><u>O</u>cclusion</button>
+        {SOURCE !== "file" && <button aria-pressed={layers.value.occlusion} onClick={toggled("occlusion")}><u>O</u>cclusion</button>}
         <span class="grow" />
         <span class="quiet path" title={photo?.path}>{photo?.path.split(/[/\\]/).pop()}</span>
       </div>
       {!photo && <p class="empty">The photo of the object that you choose.</p>}
       {photo && (
         <div class="picture" style={{ aspectRatio: `${photo.width} / ${photo.height}` }}>
-          <img src={api.photoAddress(photo.image)} alt={`photo ${photo.path}`}
-            onError={async () => (missing.value = await reason(photo.image))} onLoad={() => (missing.value = null)} />
+          {picture.value && <img src={picture.value} alt={`photo ${photo.path}`} />}
           <Overlay photo={photo} layers={layers.value} heat={heat.value?.row === focus.value ? heat.value.shown : null} />
           {missing.value && <p class="missing" role="alert">{missing.value}</p>}
         </div>
       )}
+      {own && SOURCE !== "file" && (
+        <div class="bar">
+          <button onClick={() => addExample(like, own.row)}>Like this</button>
+          <button onClick={() => addExample(unlike, own.row)}>Unlike this</button>
+          {before.value !== null && <button onClick={() => (pair.value = [before.value!, own.row])}>Why near the one before?</button>}
+        </div>
+      )}
+      {pair.value && <Why first={pair.value[0]} second={pair.value[1]} space={space.value} metric={metric.value} close={() => (pair.value = null)} />}
       {heat.value && <HeatText heated={heat.value} />}
       {photo && (
         <ul class="objects" aria-label="objects of this photo">
@@ -124,12 +144,6 @@ function HeatText({ heated }: { heated: Heated }) {
       Occlusion of a prediction of score {shown.score.toFixed(2)}: {gone}. <i class="fall" /> covering costs score, on average at most {Math.max(most, 0).toFixed(2)}; <i class="gain" /> raises it.
     </p>
   );
-}
-
-async function reason(image: number): Promise<string> {
-  const response = await fetch(api.photoAddress(image)).catch(() => null);
-  if (!response || response.ok) return "the photo cannot be shown";
-  return (await response.json()).error;
 }
 
 interface Layers {

@@ -3,7 +3,11 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { Dialog, type Question } from "./dialog";
-import { byFrequency, chosen, columns, focus, guarded, mark, marks, metric, points, sameImage, space, summary } from "./state";
+import { SearchForm, type Asked } from "./search";
+import { SOURCE } from "./sources";
+import {
+  byFrequency, chosen, columns, computedColumn, focus, guarded, like, mark, marks, metric, otherSpace, pair, points, sameImage, space, summary, unlike,
+} from "./state";
 
 interface Tile {
   row: number;
@@ -16,7 +20,8 @@ interface Tile {
 const PAGE = 48;
 
 export function Sheet() {
-  const tab = useSignal<"nearest" | "chosen" | "doubtful">("chosen");
+  const tab = useSignal<"nearest" | "chosen" | "search" | "doubtful" | "changed">("chosen");
+  const asked = useSignal<Asked | null>(null);
   const tiles = useSignal<Tile[]>([]);
   const pictures = useSignal<Map<number, string>>(new Map());
   const exact = useSignal<string>("");
@@ -24,8 +29,57 @@ export function Sheet() {
   const command = useSignal("");
 
   useSignalEffect(() => {
-    // In the queue of doubtful labels a click shows the photo, and the queue stays.
-    if (focus.value !== null && tab.peek() !== "doubtful") tab.value = "nearest";
+    // In a queue, and in the answer of a search, a click shows the photo, and the list stays.
+    if (focus.value !== null && !["doubtful", "search", "changed"].includes(tab.peek())) tab.value = "nearest";
+  });
+
+  useSignalEffect(() => {
+    if (!like.value.length && !unlike.value.length) return;
+    asked.value = { kind: "examples" };
+    tab.value = "search";
+  });
+
+  useSignalEffect(() => {
+    const [question, name, distance, same] = [asked.value, space.value, metric.value, sameImage.value];
+    if (tab.value !== "search" || !name) return;
+    const examples = [[...like.value], [...unlike.value]];
+    tiles.value = [];
+    exact.value = "";
+    if (!question || (question.kind === "examples" && !examples[0].length)) return;
+    exact.value = "searching …";
+    guarded(async () => {
+      try {
+        const answer =
+          question.kind === "words" ? await api.getWords(question.text, name, PAGE)
+          : question.kind === "picture" ? await api.getPicture(question.picture, question.box, name, distance, PAGE)
+          : await api.getExamples(examples[0], examples[1], name, distance, PAGE, same);
+        if (asked.peek() !== question || tab.peek() !== "search" || space.peek() !== name) return;
+        exact.value = `${answer.exact ? "exact" : "approximate"}, ${answer.metric}, nearest to ${nearestTo(question)}`;
+        tiles.value = answer.neighbors.map(neighborTile);
+      } catch (error) {
+        if (asked.peek() === question) exact.value = "";
+        throw error;
+      }
+    });
+  });
+
+  useSignalEffect(() => {
+    const [map, other, distance] = [points.value, otherSpace.value, metric.value];
+    if (tab.value !== "changed" || !map) return;
+    if (!other) {
+      tab.value = "chosen";
+      return;
+    }
+    tiles.value = [];
+    exact.value = "comparing neighbors …";
+    guarded(async () => {
+      const shared = await computedColumn("neighbors in both spaces", map, distance, other);
+      const label = columns.peek().get("label");
+      if (tab.peek() !== "changed" || points.peek() !== map || otherSpace.peek() !== other || label?.kind !== "names") return;
+      const rows = [...map.row].filter((row) => !Number.isNaN(shared[row])).sort((a, b) => shared[a] - shared[b] || a - b);
+      exact.value = `of the 10 nearest in ${map.space}, those that ${other} has too`;
+      tiles.value = rows.slice(0, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: `${Math.round(10 * shared[row])} of 10 kept`, title: "" }));
+    });
   });
 
   useSignalEffect(() => {
@@ -39,12 +93,7 @@ export function Sheet() {
       command.value = searchCommand(own.object_id, name, distance, same);
       tiles.value = [
         { row, label: own.label, note: "this one", title: own.path },
-        ...answer.neighbors.map((near) => ({
-          row: near.row,
-          label: near.label,
-          note: near.parts ? partsText(near.parts) : near.distance.toPrecision(4),
-          title: `${near.path}, distance ${near.distance.toPrecision(4)}`,
-        })),
+        ...answer.neighbors.map(neighborTile),
       ];
     });
   });
@@ -100,25 +149,51 @@ export function Sheet() {
         <div class="bar" role="tablist" aria-label="what the sheet shows">
         <button role="tab" aria-selected={tab.value === "nearest"} disabled={focus.value === null} onClick={() => (tab.value = "nearest")}>Nearest</button>
         <button role="tab" aria-selected={tab.value === "chosen"} onClick={() => (tab.value = "chosen")}>Chosen</button>
-        <button role="tab" aria-selected={tab.value === "doubtful"} onClick={() => (tab.value = "doubtful")}>Doubtful labels</button>
+        {SOURCE !== "file" && <button role="tab" aria-selected={tab.value === "search"} onClick={() => (tab.value = "search")}>Search</button>}
+        {SOURCE !== "file" && <button role="tab" aria-selected={tab.value === "doubtful"} onClick={() => (tab.value = "doubtful")}>Doubtful labels</button>}
+        {otherSpace.value && <button role="tab" aria-selected={tab.value === "changed"} onClick={() => (tab.value = "changed")}>Changed most</button>}
         </div>
-        {tab.value === "nearest" ? (
+        {tab.value === "nearest" || (tab.value === "search" && asked.value?.kind === "examples") ? (
           <label><input type="checkbox" checked={sameImage.value} onChange={(event) => (sameImage.value = event.currentTarget.checked)} /> same photo too</label>
         ) : tab.value === "chosen" ? (
           <Pages page={page} />
-        ) : (
-          <a href="/api/marks.csv" download>marks as CSV</a>
-        )}
+        ) : tab.value === "doubtful" ? (
+          <Corrected />
+        ) : null}
         <span class="grow" />
         <span class="quiet">{exact.value}</span>
-        {tab.value === "nearest" && command.value && (
+        {tab.value === "nearest" && command.value && SOURCE !== "file" && (
           <button title={command.value} onClick={() => guarded(() => navigator.clipboard.writeText(command.value))}>Copy command</button>
         )}
       </div>
       {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
-      {tiles.value.length === 0 && tab.value !== "doubtful" && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
+      {tab.value === "nearest" && SOURCE !== "file" && <p class="keys"><kbd>Enter</kbd> walk on <kbd>E</kbd> explain why it is near <kbd>L</kbd> like this <kbd>U</kbd> unlike this</p>}
+      {tab.value === "search" && <SearchForm ask={(question) => (asked.value = question)} />}
+      {tiles.value.length === 0 && (tab.value === "chosen" || tab.value === "nearest") && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
       <Tiles tiles={tiles.value} pictures={pictures.value} own={own} />
     </section>
+  );
+}
+
+const neighborTile = (near: api.Neighbor): Tile => ({
+  row: near.row,
+  label: near.label,
+  note: near.parts ? partsText(near.parts) : near.distance.toPrecision(4),
+  title: `${near.path}, distance ${near.distance.toPrecision(4)}`,
+});
+
+const nearestTo = (question: Asked) =>
+  question.kind === "words" ? `“${question.text}”` : question.kind === "examples" ? "the examples" : question.box ? "the box" : "the picture";
+
+/** The annotations as the marks correct them. */
+function Corrected() {
+  const save = (format: string) =>
+    guarded(async () => api.download(await api.getCorrected(format), { csv: "marks.csv", coco: "corrected.json", yolo: "corrected-yolo.zip" }[format]!));
+  return (
+    <span class="bar">
+      corrected as
+      {["csv", "coco", "yolo"].map((format) => <button key={format} onClick={() => save(format)}>{format.toUpperCase()}</button>)}
+    </span>
   );
 }
 
@@ -202,6 +277,10 @@ function Tiles({ tiles, pictures, own }: { tiles: Tile[]; pictures: Map<number, 
     const key = event.key.toLowerCase();
     if (step !== undefined) go(at.value + step);
     else if (event.key === "Enter") focus.value = tiles[at.value].row;
+    else if (SOURCE === "file") return;
+    else if (key === "e" && focus.value !== null && focus.value !== tiles[at.value].row) pair.value = [focus.value, tiles[at.value].row];
+    else if (key === "l") addExample(like, tiles[at.value].row);
+    else if (key === "u") addExample(unlike, tiles[at.value].row);
     else if (summary.value?.read_only) return;
     else if (key === "w") keep("wrong");
     else if (key === "k") keep("right");
@@ -231,6 +310,13 @@ function Tiles({ tiles, pictures, own }: { tiles: Tile[]; pictures: Map<number, 
       {question.value && <Dialog question={question.value} close={() => { question.value = null; (list.current!.children[at.value] as HTMLElement)?.focus(); }} />}
     </>
   );
+}
+
+/** Add an object to those that a search is like or unlike, and take it from the others. */
+export function addExample(to: typeof like, row: number): void {
+  const from = to === like ? unlike : like;
+  if (from.value.includes(row)) from.value = from.value.filter((one) => one !== row);
+  if (!to.value.includes(row)) to.value = [...to.value, row];
 }
 
 const markText = (one: api.Mark) =>

@@ -3,11 +3,18 @@ import { batch, computed, effect, signal } from "@preact/signals";
 import * as api from "./api";
 import { FILTERED, SELECTED, SHOWN, type Points } from "./draw";
 import { categoryColor, cyclicColor, MUTED, rampColor, UNKNOWN, type Rgb } from "./palette";
+import { shareSelection, SOURCE, tellReady, tellSelection } from "./sources";
 
 /** One column of all objects: numbers, or names with the place of each object's. */
 export type Column =
   | { kind: "numbers"; values: Float32Array; low: number; high: number }
   | { kind: "names"; codes: Int32Array; names: string[]; counts: Int32Array };
+
+export interface Limit {
+  shown?: ReadonlySet<number>;
+  low?: number;
+  high?: number;
+}
 
 export interface MapPoints {
   space: string;
@@ -22,17 +29,31 @@ export const columns = signal<Map<string, Column>>(new Map());
 export const failure = signal<string | null>(null);
 export const space = signal<string>("");
 export const metric = signal<"euclidean" | "cosine">("cosine");
-export const mapMethod = signal<"pca" | "tsne">("pca");
+export const mapMethod = signal("pca");
 export const points = signal<MapPoints | null>(null);
+/** A second space whose map is shown beside the first; empty for none. */
+export const otherSpace = signal("");
+export const otherPoints = signal<MapPoints | null>(null);
 export const mapBusy = signal(false);
+/** The share of the map that is computed. */
+export const mapDone = signal(0);
 export const colorBy = signal("label");
 /** Labels that are shown; null for all. */
 export const shownLabels = signal<ReadonlySet<number> | null>(null);
 export const leastScore = signal(0);
+/** Filters of other columns, by name: the codes that are shown, or the bounds of numbers. */
+export const limits = signal<ReadonlyMap<string, Limit>>(new Map());
 /** 1 for each selected object of the objects table; null for none. */
 export const selection = signal<Uint8Array | null>(null);
 /** The object whose neighbors and photo are shown, by its row of the objects table. */
 export const focus = signal<number | null>(null);
+/** The object that was in focus before. */
+export const before = signal<number | null>(null);
+/** Two objects whose distance is explained; null for none. */
+export const pair = signal<readonly [number, number] | null>(null);
+/** Objects that a search is to be like, and unlike. */
+export const like = signal<readonly number[]>([]);
+export const unlike = signal<readonly number[]>([]);
 export const sameImage = signal(false);
 export const measured = signal<api.SelectionMeasure | null>(null);
 export const marks = signal<api.Marks>({});
@@ -51,8 +72,18 @@ export const passes = computed(() => {
     // What has no score, an annotation, is not filtered by it.
     if (score?.kind === "numbers" && score.values[row] < leastScore.value) passed[row] = 0;
   }
+  for (const [name, limit] of limits.value) {
+    const column = columns.value.get(name);
+    if (column) for (let row = 0; row < count; row++) if (!within(column, row, limit)) passed[row] = 0;
+  }
   return passed;
 });
+
+function within(column: Column, row: number, { shown, low, high }: Limit): boolean {
+  if (column.kind === "names") return !shown || shown.has(column.codes[row]);
+  // What is not known is in no range.
+  return (low === undefined || column.values[row] >= low) && (high === undefined || column.values[row] <= high);
+}
 
 /** The selected objects that pass the filters, or all that pass. */
 export const chosen = computed(() => {
@@ -62,48 +93,93 @@ export const chosen = computed(() => {
 });
 
 /** Columns that are computed for the map that is shown: their names, and what the server calls them. */
-export const COMPUTED = new Map([["agreement of neighbors", "agreement"], ["neighbors kept by the map", "kept"]]);
+export const COMPUTED = new Map([["agreement of neighbors", "agreement"], ["neighbors kept by the map", "kept"], ["neighbors in both spaces", "shared"]]);
 
 /** Compute the column that colors the map, where it is none of the store's. */
 effect(() => {
-  const [name, map, distance] = [colorBy.value, points.value, metric.value];
+  const [name, map, distance, other] = [colorBy.value, points.value, metric.value, otherSpace.value];
   const asked = COMPUTED.get(name);
-  if (!asked || !map) return;
+  if (!asked || !map || (asked === "shared" && !other)) return;
   guarded(async () => {
-    const table = await api.getValues(asked, map.space, distance, map.method);
-    if (colorBy.peek() !== name || points.peek() !== map || metric.peek() !== distance) return;
-    const values = new Float32Array(summary.peek()!.objects).fill(NaN);
-    (table.getChild("value")!.toArray() as Float32Array).forEach((value, i) => (values[map.row[i]] = value));
+    const values = await computedColumn(name, map, distance, other);
+    if (colorBy.peek() !== name || points.peek() !== map || metric.peek() !== distance || otherSpace.peek() !== other) return;
     columns.value = new Map(columns.peek()).set(name, { kind: "numbers", values, low: 0, high: 1 });
   });
 });
 
-export const drawn = computed<Points | null>(() => {
-  const map = points.value;
+/** Return a computed column, a number for each object of the table, NaN for what is not in the space. */
+export async function computedColumn(name: string, map: MapPoints, distance: string, other: string): Promise<Float32Array> {
+  const asked = COMPUTED.get(name)!;
+  const table = await api.getValues(asked, map.space, distance, map.method, asked === "shared" ? other : undefined);
+  const values = new Float32Array(summary.peek()!.objects).fill(NaN);
+  (table.getChild("value")!.toArray() as Float32Array).forEach((value, i) => (values[map.row[i]] = value));
+  return values;
+}
+
+/** The color of each object, as the canvas orders its bytes. */
+const colors = computed<Uint32Array>(() => {
+  const column = columns.value.get(colorBy.value);
+  const count = summary.value?.objects ?? 0;
+  const made = new Uint32Array(count).fill(packed(UNKNOWN));
+  if (column?.kind === "names") {
+    const table = nameColors(column).map(packed);
+    for (let row = 0; row < count; row++) if (column.codes[row] >= 0) made[row] = table[column.codes[row]];
+  } else if (column) {
+    const paint = numberPainter(colorBy.value);
+    const table = Uint32Array.from({ length: STEPS + 1 }, (_, step) => packed(paint(step / STEPS)));
+    const share = numberShare(colorBy.value, column);
+    for (let row = 0; row < count; row++) {
+      const at = share(column.values[row]);
+      if (!Number.isNaN(at)) made[row] = table[Math.round(at * STEPS)];
+    }
+  }
+  return made;
+});
+
+/** Colors of a ramp or a cycle that are told apart. */
+const STEPS = 255;
+
+function paintedPoints(map: MapPoints | null): Points | null {
   if (!map) return null;
-  const [passed, selected] = [passes.value, selection.value];
-  const paint = painter(colorBy.value);
+  const [passed, selected, painted] = [passes.value, selection.value, colors.value];
   const color = new Uint32Array(map.row.length);
   const state = new Uint8Array(map.row.length);
-  map.row.forEach((row, i) => {
-    color[i] = packed(paint(row));
+  for (let i = 0; i < map.row.length; i++) {
+    const row = map.row[i];
+    color[i] = painted[row];
     state[i] = !passed[row] ? FILTERED : selected?.[row] ? SELECTED : SHOWN;
-  });
+  }
   return { x: map.x, y: map.y, color, state };
-});
+}
+
+export const drawn = computed(() => paintedPoints(points.value));
+export const otherDrawn = computed(() => paintedPoints(otherPoints.value));
 
 /** Return the color of each object by a column. Angles, whose name says so, have a cycle of colors. */
 export function painter(name: string): (row: number) => Rgb {
   const column = columns.value.get(name);
   if (!column) return () => UNKNOWN;
   if (column.kind === "names") {
-    const order = byFrequency(column);
-    const colors = column.names.map((_, code) => categoryColor(order.indexOf(code)));
+    const colors = nameColors(column);
     return (row) => colors[column.codes[row]] ?? UNKNOWN;
   }
-  const { values, low, high } = column;
-  if (isAngle(name)) return (row) => (Number.isNaN(values[row]) ? UNKNOWN : cyclicColor(values[row] / 360));
-  return (row) => (Number.isNaN(values[row]) ? UNKNOWN : rampColor((values[row] - low) / (high - low || 1)));
+  const [paint, share] = [numberPainter(name), numberShare(name, column)];
+  return (row) => (Number.isNaN(column.values[row]) ? UNKNOWN : paint(share(column.values[row])));
+}
+
+/** Return the color of each name, the most frequent first on the palette. */
+export function nameColors(column: Extract<Column, { kind: "names" }>): Rgb[] {
+  const colors: Rgb[] = [];
+  byFrequency(column).forEach((code, place) => (colors[code] = categoryColor(place)));
+  return colors;
+}
+
+const numberPainter = (name: string) => (isAngle(name) ? cyclicColor : rampColor);
+
+/** Return where a number is on its ramp or cycle, 0 to 1. */
+function numberShare(name: string, { low, high }: Extract<Column, { kind: "numbers" }>): (value: number) => number {
+  if (isAngle(name)) return (value) => (((value / 360) % 1) + 1) % 1;
+  return (value) => (value - low) / (high - low || 1);
 }
 
 export const isAngle = (name: string) => summary.value?.angles.includes(name.replace("factor:", "")) ?? false;
@@ -135,6 +211,7 @@ export async function start(): Promise<void> {
       metric.value = wanted.get("metric") === "euclidean" ? "euclidean" : "cosine";
       if (read.has(wanted.get("color") ?? "") || COMPUTED.has(wanted.get("color") ?? "")) colorBy.value = wanted.get("color")!;
       const known = loaded.spaces.map((one) => one.name);
+      mapMethod.value = loaded.maps.includes("own") ? "own" : "pca";
       space.value = known.includes(wanted.get("space") ?? "") ? wanted.get("space")! : (loaded.default_space ?? "");
       const row = Number(wanted.get("object") ?? NaN);
       if (row >= 0 && row < loaded.objects) focus.value = row;
@@ -192,19 +269,74 @@ effect(() => {
   const [name, method] = [space.value, mapMethod.value];
   if (!name) return;
   mapBusy.value = true;
+  mapDone.value = 0;
+  const asking = setInterval(() => method === "tsne" && api.getMapDone(name, method).then(({ done }) => (mapDone.value = done), () => {}), 500);
   guarded(async () => {
-    const table = await api.getPoints(name, method);
-    if (space.peek() !== name || mapMethod.peek() !== method) return;
-    const column = (of: string) => table.getChild(of)!.toArray();
-    points.value = {
-      space: name,
-      method,
-      row: Int32Array.from(column("row") as Int32Array),
-      x: Float32Array.from(column("x") as Float32Array),
-      y: Float32Array.from(column("y") as Float32Array),
-    };
-  }).finally(() => (mapBusy.value = false));
+    const map = await loadedMap(name, method);
+    if (space.peek() === name && mapMethod.peek() === method) points.value = map;
+  }).finally(() => {
+    clearInterval(asking);
+    mapBusy.value = false;
+  });
 });
+
+effect(() => {
+  const [name, method] = [otherSpace.value, mapMethod.value];
+  if (!name || name === space.value) {
+    otherSpace.value = "";
+    otherPoints.value = null;
+    if (COMPUTED.get(colorBy.peek()) === "shared") colorBy.value = "label";
+    return;
+  }
+  guarded(async () => {
+    const map = await loadedMap(name, method);
+    if (otherSpace.peek() === name && mapMethod.peek() === method) otherPoints.value = map;
+  });
+});
+
+async function loadedMap(name: string, method: string): Promise<MapPoints> {
+  const table = await api.getPoints(name, method);
+  const column = (of: string) => table.getChild(of)!.toArray();
+  return {
+    space: name,
+    method,
+    row: Int32Array.from(column("row") as Int32Array),
+    x: Float32Array.from(column("x") as Float32Array),
+    y: Float32Array.from(column("y") as Float32Array),
+  };
+}
+
+/** Select some rows of the objects table. */
+export function selectRows(rows: number[]): void {
+  const marked = new Uint8Array(summary.value!.objects);
+  for (const row of rows) marked[row] = 1;
+  selection.value = marked;
+}
+
+/** Remember the object from which one walked on. */
+let last: number | null = null;
+effect(() => {
+  before.value = last;
+  last = focus.value;
+});
+
+if (SOURCE === "notebook") {
+  let told: Uint8Array | null = null;
+  shareSelection((rows) => {
+    if (rows) selectRows(rows);
+    else selection.value = null;
+    told = selection.peek();
+  });
+  effect(() => {
+    if (summary.value) tellReady();
+  });
+  effect(() => {
+    const selected = selection.value;
+    if (!summary.value || selected === told) return;
+    told = selected;
+    tellSelection(selected && [...selected.keys()].filter((row) => selected[row]));
+  });
+}
 
 let measuring: AbortController | null = null;
 
@@ -216,12 +348,12 @@ effect(() => {
   const controller = (measuring = new AbortController());
   const bits = new Uint8Array(Math.ceil(map.row.length / 8));
   let any = false;
-  map.row.forEach((row, i) => {
-    if (marked[row]) {
+  for (let i = 0; i < map.row.length; i++) {
+    if (marked[map.row[i]]) {
       bits[i >> 3] |= 1 << (i & 7);
       any = true;
     }
-  });
+  }
   if (!any) {
     measured.value = null;
     measureError.value = "nothing is selected";
@@ -242,7 +374,7 @@ effect(() => {
 
 /** Keep what is seen in the address, so that it can be bookmarked. */
 effect(() => {
-  if (!summary.value) return;
+  if (!summary.value || SOURCE !== "server") return;
   const seen = new URLSearchParams({ space: space.value, metric: metric.value, color: colorBy.value });
   if (focus.value !== null) seen.set("object", String(focus.value));
   history.replaceState(null, "", `#${seen}`);

@@ -34,9 +34,10 @@ from objectspace.analyses.jackknife import make_blocks
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
-from objectspace.analyses.statistics import PERMUTATIONS, PERMUTATIONS_OF_MANY
+from objectspace.analyses.statistics import PERMUTATIONS, PERMUTATIONS_OF_MANY, finite
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
+from objectspace.markup import html_table
 from objectspace.neighbors import BlockSource, JointVectors
 from objectspace.objects.records import Objects, known_values
 
@@ -98,6 +99,15 @@ class FactorMeasure:
     def __repr__(self) -> str:
         return (
             f"FactorMeasure({self.spec.factor} in {self.space}: {self.agreement} {self.neighbors.overall!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        per_label = list(self.neighbors.labels.items())
+        rows = [("all", self.neighbors.overall), *per_label]
+        return html_table(
+            f"{self.spec.factor} in {self.space}: {self.agreement}, {self.metric}",
+            ("", "value", "by chance", "low", "high", "n", "groups"),
+            [(name, e.value, e.chance, finite(e.low), finite(e.high), e.n, e.groups) for name, e in rows],
         )
 
     @property

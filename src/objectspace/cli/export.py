@@ -19,9 +19,11 @@ class Format(StrEnum):
     parquet = "parquet"
     npz = "npz"
     coco = "coco"
+    yolo = "yolo"
     projector = "projector"
     atlas = "atlas"
     fiftyone = "fiftyone"
+    page = "page"
 
 
 FormatOption = Annotated[
@@ -31,7 +33,7 @@ Out = Annotated[
     Path,
     typer.Option(
         metavar="PATH",
-        help="a new file, or for projector and fiftyone a new folder",
+        help="a new file, or for yolo, projector and fiftyone a new folder",
         show_default=False,
     ),
 ]
@@ -45,19 +47,31 @@ OneSpace = Annotated[
 ]
 
 
+Corrected = Annotated[
+    bool,
+    typer.Option("--corrected", help="as marks in the explorer say: wrong ones left out, others relabeled"),
+]
+
+
 def export(
     store: StorePath,
     format: FormatOption,
     out: Out,
     space: OneSpace = None,
     selection: SelectionName = None,
+    corrected: Corrected = False,
     as_json: Json = False,
 ) -> None:
-    """Write objects and vectors for other tools: pandas, COCO, TensorBoard, Embedding Atlas, FiftyOne."""
+    """Write objects and vectors for other tools: pandas, COCO, YOLO, TensorBoard, FiftyOne and others."""
     from objectspace.export import export_store
     from objectspace.store import open_store
 
-    made = export_store(open_store(store), out, format.value, space=space, selection=selection)
+    if format is Format.page:
+        _write_page(store, out, space, selection, as_json=as_json)
+        return
+    made = export_store(
+        open_store(store), out, format.value, space=space, selection=selection, corrected=corrected
+    )
     if as_json:
         print_json(made.to_json())
         return
@@ -66,3 +80,15 @@ def export(
     typer.echo(f"open with: {made.command}")
     for note in made.notes:
         warn(note)
+
+
+def _write_page(store: Path, out: Path, space: str | None, selection: str | None, *, as_json: bool) -> None:
+    from objectspace.explorer.one_file import write_page
+    from objectspace.store import open_store
+
+    count = write_page(open_store(store), out, space=space, selection=selection)
+    if as_json:
+        print_json({"path": str(out), "format": "page", "objects": count})
+        return
+    typer.echo(f"{out}: {counted(count, 'object')}")
+    typer.echo("open with: a browser; it needs nothing else")

@@ -18,6 +18,16 @@ Photos = Annotated[
         file_okay=False,
     ),
 ]
+OwnMap = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        metavar="FILE",
+        help="a map of your own: a parquet file with columns object_id, x, y",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 Port = Annotated[
     int | None,
     typer.Option(metavar="N", help="the port", show_default="the first free one from 8765", min=0, max=65535),
@@ -29,6 +39,7 @@ ReadOnly = Annotated[bool, typer.Option("--read-only", help="refuse marks and se
 def serve(
     store: StorePath,
     photos: Photos = None,
+    own_map: OwnMap = None,
     port: Port = None,
     browser: Browser = True,
     read_only: ReadOnly = False,
@@ -36,7 +47,15 @@ def serve(
     """Explore a store in the browser: its map, its objects and their neighbors. Ctrl-C ends it."""
     from objectspace.explorer.server import serve as serve_store
 
-    serve_store(store, photos=photos, port=port, browser=browser, read_only=read_only, started=_print_address)
+    serve_store(
+        store,
+        photos=photos,
+        own_map=own_map,
+        port=port,
+        browser=browser,
+        read_only=read_only,
+        started=_print_address,
+    )
 
 
 def _print_address(address: str) -> None:

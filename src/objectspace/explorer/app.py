@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 from collections.abc import Awaitable, Callable
@@ -20,8 +21,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from objectspace.errors import ImageError, InputError, ObjectspaceError
-from objectspace.explorer import curation, views
+from objectspace.explorer import curation, searches, views
 from objectspace.explorer.columns import map_points, object_columns, space_values
+from objectspace.explorer.explanations import explanation_json
 from objectspace.explorer.served_store import ServedStore, StoreState
 
 #: The name of the cookie that every request needs but the first, which brings the token itself.
@@ -32,6 +34,15 @@ HOSTS = ("127.0.0.1", "localhost")
 
 #: Largest request in bytes: the mask of a selection among 16 million objects.
 MOST_BYTES = 2 << 20
+
+#: Largest picture that is uploaded for a search, in bytes.
+MOST_UPLOADED = 32 << 20
+
+#: Neighbors that one request may ask for.
+MOST_NEIGHBORS = 500
+
+#: Seconds in which a request has come whole.
+_ARRIVAL = 30
 
 _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; worker-src 'self' blob:; "
@@ -44,7 +55,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-_TYPES = {"app.css": "text/css"} | dict.fromkeys(("app.js", "worker.js", "draw.js"), "text/javascript")
+_TYPES = {"app.css": "text/css", "app.js": "text/javascript"}
 _ARROW = "application/vnd.apache.arrow.stream"
 
 View = Callable[[StoreState, Request, bytes], Any]
@@ -53,9 +64,11 @@ View = Callable[[StoreState, Request, bytes], Any]
 def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Starlette:
     """Return the explorer of one store as an ASGI application; ``token`` is what opens it."""
 
-    def route(path: str, view: View, *, method: str = "GET") -> Route:
+    def route(path: str, view: View, *, method: str = "GET", most: int = MOST_BYTES) -> Route:
         async def answer(request: Request) -> Response:
-            body = await request.body()
+            body = await _read_body(request, most)
+            if isinstance(body, Response):
+                return body
             return await run_in_threadpool(_answered, view, request, body)
 
         def _answered(view: View, request: Request, body: bytes) -> Response:
@@ -89,6 +102,13 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
     def occlusion(state: StoreState, request: Request, body: bytes) -> Any:
         return views.occlusion_json(state, _number(request, "row"), served.photos)
 
+    def explanation(state: StoreState, request: Request, body: bytes) -> Any:
+        first, second = (_number(request, name) for name in ("first", "second"))
+        asked = _search_arguments(request)
+        return explanation_json(
+            state, first, second, space=asked["space"], metric=asked["metric"], photos=served.photos
+        )
+
     routes = [
         Route("/", _page),
         Route("/static/{name}", _static),
@@ -98,7 +118,12 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
         route("/api/values", _values),
         route("/api/objects", _objects),
         route("/api/thumbnails", _thumbnails),
+        route("/api/map-done", _map_done),
         route("/api/neighbors", _neighbors),
+        route("/api/examples", _examples, method="POST"),
+        route("/api/words", _words),
+        route("/api/picture", _picture, method="POST", most=MOST_UPLOADED),
+        route("/api/explanation", explanation),
         route("/api/image", lambda state, request, _: views.image_json(state, _number(request, "image"))),
         route("/api/photo", photo),
         route("/api/object-at", _object_at),
@@ -112,7 +137,7 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
         route("/api/rows.csv", _rows_csv, method="POST"),
         route("/api/marks", lambda state, *_: curation.marks_json(state)),
         route("/api/marks", writing(_mark), method="POST"),
-        route("/api/marks.csv", _marks_csv),
+        route("/api/corrected", _corrected),
         route(
             "/api/doubtful", lambda state, request, _: curation.doubtful_json(state, _text(request, "space"))
         ),
@@ -127,7 +152,7 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
 
 
 class Guard:
-    """Let through who brings the token, or the cookie that it became; bound requests, set the headers.
+    """Let through who brings the token, or the cookie that it became; set the headers.
 
     Requests that change something must come from the page itself: their ``Origin`` is the server's.
     """
@@ -155,9 +180,6 @@ class Guard:
         origin = request.headers.get("origin")
         if origin is not None and origin != f"{request.url.scheme}://{request.url.netloc}":
             return Response("requests come from the page itself\n", 403)
-        length = request.headers.get("content-length", "0")
-        if request.method == "POST" and not (length.isdecimal() and int(length) <= MOST_BYTES):
-            return Response(f"a request has at most {MOST_BYTES} bytes\n", 413)
         return None
 
 
@@ -170,6 +192,27 @@ def _with_headers(send: Send) -> Callable[[Message], Awaitable[None]]:
         await send(message)
 
     return sent
+
+
+async def _read_body(request: Request, most: int) -> bytes | Response:
+    """Return a request's body, or the refusal of one that is larger or slower than is served."""
+    length = request.headers.get("content-length", "0")
+    if not (length.isdecimal() and int(length) <= most):
+        return _too_large(most)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_ARRIVAL):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    return _too_large(most)
+    except TimeoutError:
+        return JSONResponse({"error": f"the request did not arrive within {_ARRIVAL} s"}, 408)
+    return bytes(body)
+
+
+def _too_large(most: int) -> Response:
+    return JSONResponse({"error": f"the request is too large, expected at most {most >> 20} MB"}, 413)
 
 
 async def _page(request: Request) -> Response:
@@ -190,11 +233,11 @@ def _read_static(name: str) -> bytes:
 def _points(state: StoreState, request: Request, body: bytes) -> Response:
     space = _text(request, "space")
     points = state.maps.points(space, request.query_params.get("map", "pca"))  # type: ignore[arg-type]
-    return Response(map_points(state, space, points), media_type=_ARROW)
+    return Response(map_points(state.object_rows(space), points), media_type=_ARROW)
 
 
 def _values(state: StoreState, request: Request, body: bytes) -> Response:
-    """Return what a map can be colored by beside its columns: agreement, or the neighbors that it keeps."""
+    """Return what a map can be colored by beside its columns: one number for each vector of the space."""
     space, name = _text(request, "space"), _text(request, "name")
     metric = request.query_params.get("metric", "cosine")
     if name == "agreement":
@@ -203,7 +246,11 @@ def _values(state: StoreState, request: Request, body: bytes) -> Response:
         method = request.query_params.get("map", "pca")
         kept = state.kept_neighbors(space, metric, method)  # type: ignore[arg-type]
         return Response(space_values(kept), media_type=_ARROW)
-    raise InputError(f"values {name!r} are not known, expected agreement or kept")
+    if name == "shared":
+        return Response(
+            space_values(state.shared_neighbors(space, _text(request, "other"), metric)), media_type=_ARROW
+        )
+    raise InputError(f"values {name!r} are not known, expected agreement, kept or shared")
 
 
 def _objects(state: StoreState, request: Request, body: bytes) -> Any:
@@ -214,16 +261,46 @@ def _thumbnails(state: StoreState, request: Request, body: bytes) -> Response:
     return Response(views.thumbnails(state, _rows(request)), media_type="application/octet-stream")
 
 
+def _map_done(state: StoreState, request: Request, body: bytes) -> Any:
+    method = request.query_params.get("map", "pca")
+    return {"done": state.maps.done(_text(request, "space"), method)}  # type: ignore[arg-type]
+
+
+def _search_arguments(request: Request) -> dict[str, Any]:
+    return {
+        "space": _text(request, "space"),
+        "metric": request.query_params.get("metric", "cosine"),
+        "k": min(_number(request, "k", 24), MOST_NEIGHBORS),
+    }
+
+
 def _neighbors(state: StoreState, request: Request, body: bytes) -> Any:
-    return views.neighbors_json(
-        state,
-        _number(request, "row"),
-        space=_text(request, "space"),
-        metric=request.query_params.get("metric", "cosine"),
-        k=min(_number(request, "k", 24), 500),
-        same_image=request.query_params.get("same_image") == "1",
-        label=request.query_params.get("label"),
+    same = request.query_params.get("same_image") == "1"
+    return searches.neighbors_json(
+        state, _number(request, "row"), same_image=same, **_search_arguments(request)
     )
+
+
+def _examples(state: StoreState, request: Request, body: bytes) -> Any:
+    same = request.query_params.get("same_image") == "1"
+    return searches.examples_json(state, _json_body(body), same_image=same, **_search_arguments(request))
+
+
+def _words(state: StoreState, request: Request, body: bytes) -> Any:
+    asked = _search_arguments(request)
+    return searches.words_json(state, _text(request, "text"), space=asked["space"], k=asked["k"])
+
+
+def _picture(state: StoreState, request: Request, body: bytes) -> Any:
+    """Search by the uploaded picture that is the body, in ``box=x1,y1,x2,y2`` or all of it."""
+    box = None
+    if text := request.query_params.get("box"):
+        try:
+            x1, y1, x2, y2 = (float(side) for side in text.split(","))
+        except ValueError:
+            raise InputError("box is four numbers x1,y1,x2,y2") from None
+        box = x1, y1, x2, y2
+    return searches.picture_json(state, body, box, **_search_arguments(request))
 
 
 def _object_at(state: StoreState, request: Request, body: bytes) -> Any:
@@ -257,9 +334,9 @@ def _mark(state: StoreState, request: Request, body: bytes) -> Any:
     return curation.set_mark(state, _json_body(body))
 
 
-def _marks_csv(state: StoreState, request: Request, body: bytes) -> Response:
-    headers = {"content-disposition": 'attachment; filename="marks.csv"'}
-    return Response(curation.marks_csv(state), 200, headers, "text/csv; charset=utf-8")
+def _corrected(state: StoreState, request: Request, body: bytes) -> Response:
+    content, media_type = curation.corrected(state, _text(request, "format"))
+    return Response(content, media_type=media_type)
 
 
 def _json_body(body: bytes) -> Any:

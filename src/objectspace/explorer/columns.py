@@ -15,22 +15,29 @@ from objectspace.explorer.served_store import StoreState
 _OWN = ("label", "score", "source", "xyxy")
 
 
-def object_columns(state: StoreState) -> bytes:
+def object_columns(
+    state: StoreState,
+    rows: NDArray[np.int64] | None = None,
+    image: NDArray[np.int64] | None = None,
+) -> bytes:
     """Return the columns of all objects, in the order of the objects table, as an Arrow stream.
 
+    rows: only some rows of that table; image: the image of each of them, by another numbering
     label, source, and factors that are text: dictionaries; score and numeric factors: float32;
     image: int32, its place among the images; x, y: the box's center, size: the root of its area, in pixels
     """
     store = state.store
     factors = list(store.factor_names)
     read = store.object_columns([*_OWN, *factors])
+    if rows is not None:
+        read = {name: column[rows] for name, column in read.items()}
     boxes = np.asarray(read["xyxy"], np.float32).reshape(-1, 4)
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     columns = {
         "label": _dictionary(read["label"]),
         "source": _dictionary(read["source"]),
         "score": pa.array(np.asarray(read["score"], np.float32)),
-        "image": pa.array(state.image_rows.astype(np.int32)),
+        "image": pa.array((state.image_rows if image is None else image).astype(np.int32)),
         "x": pa.array((boxes[:, 0] + boxes[:, 2]) / 2),
         "y": pa.array((boxes[:, 1] + boxes[:, 3]) / 2),
         "size": pa.array(np.sqrt(width * height)),
@@ -39,9 +46,8 @@ def object_columns(state: StoreState) -> bytes:
     return _stream(pa.table(columns))
 
 
-def map_points(state: StoreState, space: str, points: NDArray[np.float32]) -> bytes:
-    """Return a space's map as an Arrow stream: row (int32) of the objects table, x and y (float32)."""
-    rows = state.object_rows(space)
+def map_points(rows: NDArray[np.int64], points: NDArray[np.float32]) -> bytes:
+    """Return a space's map (n, 2) as an Arrow stream: row (int32) of the objects table, x and y (float32)."""
     return _stream(
         pa.table(
             {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
+import tempfile
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -11,8 +14,15 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.explorer.served_store import StoreState
-from objectspace.explorer.views import check_rows
+from objectspace.explorer.views import check_rows, checked_rows
+from objectspace.export import export_store
 from objectspace.store.marks import Verdict, new_mark, read_marks, save_marks
+
+_CSV = "text/csv; charset=utf-8"
+_COLUMNS = (
+    *("object_id", "image", "x1", "y1", "x2", "y2", "label", "score", "source"),
+    *("verdict", "new_label", "marked"),
+)
 
 
 def selections_json(state: StoreState) -> list[str]:
@@ -32,7 +42,7 @@ def save_rows(state: StoreState, name: str, rows: Any) -> dict[str, Any]:
 
     Raises InputError for a name that no file can have and for what is no list of rows.
     """
-    places = _checked_rows(state, rows)
+    places = checked_rows(state, rows)
     ids = state.store.object_columns(["object_id"])["object_id"][places]
     saved = state.store.save_selection(name, ids, how={"by": "explorer"})
     return {"name": name, "objects": len(saved)}
@@ -40,30 +50,7 @@ def save_rows(state: StoreState, name: str, rows: Any) -> dict[str, Any]:
 
 def rows_csv(state: StoreState, rows: Any) -> bytes:
     """Return objects as a table, in the order of their rows. Raises InputError for no list of rows."""
-    places = _checked_rows(state, rows)
-    objects = state.store.objects_at(places)
-    sink = io.StringIO(newline="")
-    writer = csv.writer(sink)
-    writer.writerow(["object_id", "image", "x1", "y1", "x2", "y2", "label", "score", "source"])
-    for number, place in enumerate(places):
-        path = state.images[state.image_rows[place]].path
-        box = [f"{side:g}" for side in objects.xyxy[number].tolist()]
-        score = "" if np.isnan(objects.score[number]) else f"{objects.score[number]:.6g}"
-        label, source = _cell(str(objects.label[number])), _cell(str(objects.source[number]))
-        writer.writerow([objects.object_id[number], _cell(path), *box, label, score, source])
-    return sink.getvalue().encode()
-
-
-def _checked_rows(state: StoreState, rows: Any) -> NDArray[np.int64]:
-    """Return rows of the objects table as they came in a request. Raises InputError, QueryError."""
-    if not isinstance(rows, list) or not all(type(row) is int for row in rows):
-        raise InputError("a selection is a list of rows")
-    try:
-        places = np.array(rows, np.int64)
-    except OverflowError:
-        raise InputError("a row is at most 64 bits") from None
-    check_rows(state, places)
-    return places
+    return _table(state, checked_rows(state, rows))
 
 
 def marks_json(state: StoreState) -> dict[str, Any]:
@@ -91,19 +78,39 @@ def set_mark(state: StoreState, document: Any) -> dict[str, Any]:
     return marks_json(state)
 
 
-def marks_csv(state: StoreState) -> bytes:
-    """Return the marked objects as a table: image, box, the label that they have and the one they should."""
-    marks = read_marks(state.store.path)
-    rows = np.array([state.rows_by_id[name] for name in marks if name in state.rows_by_id], np.int64)
-    objects = state.store.objects_at(rows)
+def corrected(state: StoreState, format: str) -> tuple[bytes, str]:
+    """Return the annotations as the marks correct them, and the type of the file.
+
+    csv: the marked objects, each with its label and what the mark says; coco, yolo (a zip): all objects, as
+    ``objectspace export --corrected`` writes them. Raises InputError for another format.
+    """
+    if format == "csv":
+        names = (name for name in read_marks(state.store.path) if name in state.rows_by_id)
+        return _table(state, np.array([state.rows_by_id[name] for name in names], np.int64)), _CSV
+    if format not in ("coco", "yolo"):
+        raise InputError(f"format {format!r} is not known, expected csv, coco or yolo")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "corrected"
+        export_store(state.store, out, format, corrected=True)
+        if format == "coco":
+            return out.read_bytes(), "application/json"
+        return Path(shutil.make_archive(str(out), "zip", out)).read_bytes(), "application/zip"
+
+
+def _table(state: StoreState, rows: NDArray[np.int64]) -> bytes:
+    """Return objects, with what their marks say, as a table that no spreadsheet computes."""
+    objects, marks = state.store.objects_at(rows), read_marks(state.store.path)
     sink = io.StringIO(newline="")
     writer = csv.writer(sink)
-    writer.writerow(["object_id", "image", "x1", "y1", "x2", "y2", "label", "verdict", "new_label", "made"])
+    writer.writerow(_COLUMNS)
     for place, name in enumerate(objects.object_id.tolist()):
-        mark, path = marks[name], state.images[state.image_rows[rows[place]]].path
         box = [f"{side:g}" for side in objects.xyxy[place].tolist()]
-        texts = [objects.label[place], mark.verdict, mark.label or "", mark.made]
-        writer.writerow([name, _cell(path), *box, *map(_cell, texts)])
+        score = "" if np.isnan(objects.score[place]) else f"{objects.score[place]:.6g}"
+        mark = marks.get(name)
+        said = ["", "", ""] if mark is None else [mark.verdict, mark.label or "", mark.made]
+        path = state.images[state.image_rows[rows[place]]].path
+        label, source = str(objects.label[place]), str(objects.source[place])
+        writer.writerow([name, _cell(path), *box, _cell(label), score, _cell(source), *map(_cell, said)])
     return sink.getvalue().encode()
 
 

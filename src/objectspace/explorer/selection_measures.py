@@ -12,15 +12,20 @@ from objectspace.analyses.factor_values import Factor, random_agreement
 from objectspace.analyses.groups import Groups, codes, make_groups
 from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.statistics import Estimate, estimate_mean
+from objectspace.embeddings.spaces import Space
 from objectspace.errors import QueryError
+from objectspace.neighbors import ExactIndex, JointIndex, JointVectors
 from objectspace.store import Store
 
 #: Neighbors that a purity is of.
 K = 5
 
-#: Neighbors of which a map should keep many, and how many objects are compared for it.
+#: Neighbors of which a map, or another space, should keep many, and how many objects are compared for it.
 KEPT_OF = 10
 _MOST_KEPT = 50_000
+
+#: Objects of which agreement is measured: beyond it a page would wait for minutes.
+_MOST_MEASURED = 200_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,15 +65,54 @@ class SpaceAgreement:
         return estimate_mean(self.values[chosen], self.chance[chosen], self.groups.group[chosen])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SubsetMeasure:
+    """The neighbors of n objects among each other, of other images, by cosine.
+
+    nearest: (n, k) int64 rows, -1 where there are fewer; distance: (n, k) float64
+    """
+
+    agreement: SpaceAgreement
+    nearest: NDArray[np.int64]
+    distance: NDArray[np.float64]
+
+
 def measure_space(store: Store, space: str, metric: str) -> SpaceAgreement:
-    """Return the agreement of all objects of a space. Raises QueryError where no image is another's."""
-    columns = store.object_columns(["object_id", "image_id", "label"], space)
-    groups = make_groups(columns["image_id"])
+    """Return the agreement of all objects of a space.
+
+    Raises QueryError where no image is another's, and for more objects than are compared while one waits.
+    """
+    columns = store.object_columns(["image_id", "label"], space)
+    if len(columns["label"]) > _MOST_MEASURED:
+        raise QueryError(
+            f"purity is measured here of at most {_MOST_MEASURED:,} objects, this space has "
+            f"{len(columns['label']):,}; objectspace measure takes its time for it"
+        )
+    return _agreement(store.space(space), columns["image_id"], columns["label"], metric)
+
+
+def measure_subset(store: Store, space: str, rows: NDArray[np.int64], *, count: int) -> SubsetMeasure:
+    """Return the ``count`` nearest of some rows of a space among them. Raises QueryError for one image."""
+    columns = store.object_columns(["image_id", "label"], space)
+    images, held = columns["image_id"][rows], store.space(space).take(rows)
+    agreement = _agreement(held, images, columns["label"][rows], "cosine")
+    group = agreement.groups.group
+    vectors = held.searched
+    if isinstance(vectors, JointVectors):
+        joint = JointIndex(vectors, held.object_id, metric="cosine", groups=group)
+        found = joint.nearest(vectors, k=count, query_groups=group)
+    else:
+        index = ExactIndex(vectors, held.object_id, metric="cosine", groups=group)
+        found = index.nearest(vectors, k=count, query_groups=group)
+    return SubsetMeasure(agreement, found.index, found.distance)
+
+
+def _agreement(held: Space, image_id: NDArray[Any], label: NDArray[Any], metric: str) -> SpaceAgreement:
+    groups = make_groups(image_id)
     if groups.count < 2:
-        raise QueryError(f"space {space} has objects of one image, neighbors are those of other images")
-    held = store.space(space)
+        raise QueryError(f"space {held.name} has objects of one image, neighbors are those of other images")
     neighbors = find_neighbors(held.searched, held.object_id, groups, k=K, metric=metric)
-    labels = columns["label"].astype(object)
+    labels = label.astype(object)
     factor = Factor("label", "categorical", codes(labels.astype(str)).astype(np.float64))
     same = factor.compare(factor.values[neighbors.query], factor.values[neighbors.neighbor])
     chance = random_agreement(factor, factor.values, groups)
@@ -81,8 +125,9 @@ def kept_neighbors(store: Store, space: str, metric: str, points: NDArray[np.flo
     points: (n, 2), the map. Raises QueryError for more objects than are compared while somebody waits.
     """
     held = store.space(space)
-    if len(points) > _MOST_KEPT:
-        raise QueryError(f"kept neighbors are for at most {_MOST_KEPT} objects, there are {len(points)}")
+    _check_count(len(points))
+    if np.isnan(points).any():
+        raise QueryError("this map leaves objects out, so what it keeps of their neighbors cannot be told")
     each = make_groups(held.object_id)
     near, on_map = (
         find_neighbors(vectors, held.object_id, each, k=KEPT_OF, metric=measured)
@@ -92,3 +137,32 @@ def kept_neighbors(store: Store, space: str, metric: str, points: NDArray[np.flo
     shared = np.isin(pairs, on_map.query * len(points) + on_map.neighbor)
     kept: NDArray[np.float32] = near.mean(shared.astype(np.float64)).astype(np.float32)
     return kept
+
+
+def shared_neighbors(store: Store, space: str, other: str, metric: str) -> NDArray[np.float32]:
+    """Return the share (n,) of each object's 10 nearest in other images that another space has too.
+
+    Compared among the objects that both spaces hold; NaN for the rest.
+    Raises QueryError where both hold objects of fewer than two images, and for too many objects.
+    """
+    own, others = store.space(space), store.space(other)
+    names, rows, other_rows = np.intersect1d(
+        own.object_id, others.object_id, assume_unique=True, return_indices=True
+    )
+    _check_count(len(names))
+    images = store.object_columns(["image_id"], space)["image_id"][rows]
+    groups = make_groups(images)
+    if groups.count < 2:
+        raise QueryError(f"spaces {space} and {other} share objects of fewer than two images")
+    near, near_too = (
+        find_neighbors(vectors, names, groups, k=KEPT_OF, metric=metric)
+        for vectors in (own.searched[rows], others.searched[other_rows])
+    )
+    shared = np.full(len(own.object_id), np.nan, np.float32)
+    shared[rows] = near.overlap(near_too) / np.bincount(near.query, near.weight, near.count)
+    return shared
+
+
+def _check_count(count: int) -> None:
+    if count > _MOST_KEPT:
+        raise QueryError(f"neighbors are compared of at most {_MOST_KEPT} objects, there are {count}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,12 @@ from numpy.typing import NDArray
 from objectspace.errors import QueryError
 from objectspace.explorer.maps import MapMethod, StoredMaps
 from objectspace.explorer.occlusions import Occlusions
-from objectspace.explorer.selection_measures import SpaceAgreement, kept_neighbors, measure_space
+from objectspace.explorer.selection_measures import (
+    SpaceAgreement,
+    kept_neighbors,
+    measure_space,
+    shared_neighbors,
+)
 from objectspace.search import SpaceSearch
 from objectspace.search.audit import audit
 from objectspace.search.audit.lists import AuditList
@@ -23,26 +29,30 @@ from objectspace.store.manifest import MANIFEST
 
 Value = TypeVar("Value")
 
+#: Seconds for which a request waits for its turn to run networks.
+PATIENCE = 30
+
 
 class ServedStore:
     """A store's folder; :meth:`state` is its last commit.
 
     photos: folder in which image files are looked for first, as a store holds the paths that it was given
+    own_map: a parquet file of a map of the user's own
     """
 
-    def __init__(self, path: Path, *, photos: Path | None = None) -> None:
-        self.path, self.photos = path, photos
+    def __init__(self, path: Path, *, photos: Path | None = None, own_map: Path | None = None) -> None:
+        self.path, self.photos, self._own_map = path, photos, own_map
         self._lock = threading.Lock()
         #: Held while marks or selections are written, so that two pages lose none.
         self.writing = threading.Lock()
-        self._state = StoreState(open_store(path))
+        self._state = StoreState(open_store(path), own_map)
         self._seen = self._stamp()
 
     def state(self) -> StoreState:
         """Return the store's last commit. Raises StoreError where the store is gone or damaged."""
         with self._lock:
             if (stamp := self._stamp()) != self._seen:
-                self._state, self._seen = StoreState(open_store(self.path)), stamp
+                self._state, self._seen = StoreState(open_store(self.path), self._own_map), stamp
             return self._state
 
     def _stamp(self) -> tuple[int, int] | None:
@@ -56,11 +66,11 @@ class ServedStore:
 class StoreState:
     """One commit of a store; columns, searches, maps and neighbors are read or computed once each."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, own_map: Path | None = None) -> None:
         self.store = store
-        self.maps = StoredMaps(store)
+        self.maps = StoredMaps(store, own_map)
         self.occlusions = Occlusions(store)
-        self._lock = threading.Lock()
+        self._lock, self._networks = threading.Lock(), threading.Lock()
         self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._kept: dict[tuple[str, ...], Any] = {}
 
@@ -109,6 +119,16 @@ class StoreState:
         with self._lock:
             return self._locks.setdefault(("searching", space), threading.Lock())
 
+    @contextmanager
+    def networks(self) -> Iterator[None]:
+        """Hold the only turn to load and run networks. Raises QueryError where others take too long."""
+        if not self._networks.acquire(timeout=PATIENCE):
+            raise QueryError(f"other requests have kept the networks busy for {PATIENCE} s; try again")
+        try:
+            yield
+        finally:
+            self._networks.release()
+
     def agreement(self, space: str, metric: str) -> SpaceAgreement:
         """Return whether the nearest objects share their labels, of all objects of a space."""
         return self._once(("agreement", space, metric), lambda: measure_space(self.store, space, metric))
@@ -118,6 +138,12 @@ class StoreState:
         points = self.maps.points(space, method)
         return self._once(
             ("kept", space, metric, method), lambda: kept_neighbors(self.store, space, metric, points)
+        )
+
+    def shared_neighbors(self, space: str, other: str, metric: str) -> NDArray[np.float32]:
+        """Return the share of each object's nearest that another space has too, of all objects of a space."""
+        return self._once(
+            ("shared", space, other, metric), lambda: shared_neighbors(self.store, space, other, metric)
         )
 
     def doubtful_labels(self, space: str) -> AuditList:

@@ -22,6 +22,7 @@ def serve(
     store: Path | str,
     *,
     photos: Path | str | None = None,
+    own_map: Path | str | None = None,
     port: int | None = None,
     browser: bool = True,
     read_only: bool = False,
@@ -30,6 +31,7 @@ def serve(
     """Serve a store on 127.0.0.1 until the process is interrupted.
 
     photos: the folder of the photos, where they are not where they were when the store was made
+    own_map: a parquet file of a map of your own: columns object_id, x, y
     port: None for the first free one from 8765
     browser: whether a browser is opened
     read_only: whether marks and selections are refused
@@ -47,7 +49,11 @@ def serve(
         raise InputError(
             f"the explorer needs {error.name}; install it with: pip install 'objectspace[serve]'"
         ) from None
-    served = ServedStore(Path(store), photos=None if photos is None else Path(photos))
+    served = ServedStore(
+        Path(store),
+        photos=None if photos is None else Path(photos),
+        own_map=None if own_map is None else Path(own_map),
+    )
     token = secrets.token_urlsafe(24)
     with _listening(port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/?token={token}"

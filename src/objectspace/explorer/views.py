@@ -13,15 +13,16 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_columns import ANGLES
-from objectspace.errors import ImageError, QueryError
+from objectspace.errors import ImageError, InputError, QueryError
 from objectspace.explorer.occlusions import heat_json
 from objectspace.explorer.served_store import StoreState
 from objectspace.images import Image, read_image
 from objectspace.objects.boxes import letterbox_frame, stretch_frame
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
-from objectspace.search import Answer, default_space
+from objectspace.search import default_space
 from objectspace.search.queries.stored import object_at
+from objectspace.search.queries.texts import text_spaces
 from objectspace.store import ImageRow
 
 #: The longer side of a photo as it is sent to the page, in pixels.
@@ -49,6 +50,8 @@ def store_summary(state: StoreState, *, name: str, read_only: bool) -> dict[str,
         "factors": list(store.factor_names),
         "angles": sorted(ANGLES),
         "default_space": default_space(store) if info.spaces else None,
+        "text_spaces": text_spaces(store),
+        "maps": list(state.maps.methods),
         "spaces": [
             {
                 "name": space.name,
@@ -88,40 +91,6 @@ def thumbnails(state: StoreState, rows: NDArray[np.int64]) -> bytes:
         raise QueryError(f"{len(rows)} thumbnails at once, expected at most {MOST_THUMBNAILS}")
     check_rows(state, rows)
     return b"".join(struct.pack("<I", len(jpeg)) + jpeg for jpeg in state.store.thumbnails_at(rows))
-
-
-def neighbors_json(
-    state: StoreState, row: int, *, space: str, metric: str, k: int, same_image: bool, label: str | None
-) -> dict[str, Any]:
-    """Return the exact nearest objects of one, by its row of the objects table.
-
-    Raises QueryError where the space has no vector of it, and names those that have one.
-    """
-    check_rows(state, np.array([row]))
-    state.row_of(space, row)
-    search = state.search(space, metric)
-    with state.searching(space):
-        (name,) = state.store.objects_at(np.array([row])).object_id
-        (answer,) = search.nearest(search.stored([name]), k=k, exclude_same_image=not same_image, label=label)
-    return answer_json(state, answer, exact=search.approximate is None)
-
-
-def answer_json(state: StoreState, answer: Answer, *, exact: bool) -> dict[str, Any]:
-    """Return an answer with the rows of its neighbors in the objects table."""
-    document = answer.to_json()
-    names = [one["object_id"] for one in document["neighbors"]]
-    rows = table_rows(state, names)
-    for one, row in zip(document["neighbors"], rows, strict=True):
-        one |= {"row": row, "image": int(state.image_rows[row]), "path": one["image"]}
-    return document | {"exact": exact}
-
-
-def table_rows(state: StoreState, names: list[str]) -> list[int]:
-    """Return the rows of the objects table of some ids. Raises QueryError for an unknown one."""
-    known = state.rows_by_id
-    if unknown := [name for name in names if name not in known]:
-        raise QueryError(f"no object {unknown[0]} in {state.store.path}")
-    return [known[name] for name in names]
 
 
 def image_json(state: StoreState, place: int) -> dict[str, Any]:
@@ -209,6 +178,18 @@ def check_rows(state: StoreState, rows: NDArray[np.int64]) -> None:
     count = len(state.image_rows)
     if ((rows < 0) | (rows >= count)).any():
         raise QueryError(f"no object in row {int(rows[(rows < 0) | (rows >= count)][0])} of {count}")
+
+
+def checked_rows(state: StoreState, rows: Any) -> NDArray[np.int64]:
+    """Return rows of the objects table as they came in a request. Raises InputError, QueryError."""
+    if not isinstance(rows, list) or not all(type(row) is int for row in rows):
+        raise InputError("a selection is a list of rows")
+    try:
+        places = np.array(rows, np.int64)
+    except OverflowError:
+        raise InputError("a row is at most 64 bits") from None
+    check_rows(state, places)
+    return places
 
 
 def _image(state: StoreState, place: int) -> ImageRow:

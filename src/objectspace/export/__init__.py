@@ -46,6 +46,7 @@ FORMATS = {
     "parquet": Format("all", "", "pandas.read_parquet({path!r})"),
     "npz": Format("all", "", "numpy.load({path!r})"),
     "coco": Format("none", "", "pycocotools.coco.COCO({path!r})"),
+    "yolo": Format("none", "", "ultralytics.YOLO('yolo11n.pt').train(data='{path}/data.yaml')"),
     "projector": Format("one", "", "tensorboard --logdir {path}"),
     "atlas": Format(
         "one",
@@ -90,13 +91,20 @@ class Exported:
 
 
 def export_store(
-    store: Store, path: Path | str, format: str, *, space: str | None = None, selection: str | None = None
+    store: Store,
+    path: Path | str,
+    format: str,
+    *,
+    space: str | None = None,
+    selection: str | None = None,
+    corrected: bool = False,
 ) -> Exported:
     """Write the objects of a store to ``path`` in one of :data:`FORMATS`; it appears whole or not at all.
 
     space: only the objects and vectors of this space. Without it all objects, with the vectors of all their
         spaces; formats that hold one space take the one that searches take by default.
     selection: only the objects of this named selection of the store
+    corrected: as the store's marks say: without objects marked wrong, relabeled ones with their label
     A file that is there is replaced, as figures are; a folder never is. Images are named by their paths, not
     copied; thumbnails are. In memory are a few numbers for each object
     and one block of objects; atlas holds the vectors, too.
@@ -113,7 +121,7 @@ def export_store(
     if not out.name.endswith(chosen.suffix):
         raise InputError(f"{out} does not end in {chosen.suffix}, which readers of {format} expect")
     with atomic_path(out, replace=out.is_file()) as temporary:
-        exported = select(store, space, vectors=chosen.vectors, named=selection)
+        exported = select(store, space, vectors=chosen.vectors, named=selection, corrected=corrected)
         notes = chosen.writer(format)(exported, temporary)
     return Exported(
         path=out,

@@ -16,11 +16,12 @@ from typing import Any, TextIO
 from objectspace._version import __version__
 from objectspace.export.selection import Block, Selection
 from objectspace.objects.masks import mask_area
+from objectspace.store import ImageRow
 
 
 def write(selection: Selection, path: Path) -> list[str]:
     """Write all images of the store, categories by name, and an annotation per object."""
-    folder = _common_folder(selection)
+    folder = common_folder(selection)
     categories = {label: number for number, label in enumerate(selection.labels(), start=1)}
     info = {
         "description": f"objects of {selection.store.path.name}, objectspace {__version__}",
@@ -47,7 +48,7 @@ def write_list(stream: TextIO, entries: Iterable[Mapping[str, Any]]) -> None:
     stream.write("]")
 
 
-def _common_folder(selection: Selection) -> Path:
+def common_folder(selection: Selection) -> Path:
     """Return the folder of all images. Their names start from it, so that it can be moved or renamed."""
     folders = {os.path.abspath(Path(image.path).parent) for image in selection.images}  # noqa: PTH100
     try:
@@ -56,13 +57,17 @@ def _common_folder(selection: Selection) -> Path:
         return Path()
 
 
+def name_in(folder: Path, image: ImageRow) -> Path:
+    """Return an image's path from the folder of all images, where it is in it."""
+    name = Path(os.path.abspath(image.path))  # noqa: PTH100
+    return name.relative_to(folder) if name.is_relative_to(folder) else name
+
+
 def _images(selection: Selection, folder: Path) -> Iterator[dict[str, Any]]:
     for number, image in enumerate(selection.images, start=1):
-        name = Path(os.path.abspath(image.path))  # noqa: PTH100
-        relative = name.relative_to(folder) if name.is_relative_to(folder) else name
         yield {
             "id": number,
-            "file_name": relative.as_posix(),
+            "file_name": name_in(folder, image).as_posix(),
             "width": image.width,
             "height": image.height,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,7 @@ from objectspace.objects.records import Objects
 from objectspace.search import default_space
 from objectspace.search.choices import first_spaces
 from objectspace.store import ImageRow, SpaceInfo, Store
+from objectspace.store.marks import read_marks
 
 #: Objects and images that are read at once: 38 MB of the longest vectors of the paper (9216 numbers).
 BLOCK = 1024
@@ -69,8 +70,16 @@ class Selection:
     spaces: those whose vectors are exported; ``len`` is the number of objects
     """
 
-    def __init__(self, store: Store, rows: NDArray[np.int64] | None, spaces: Sequence[SpaceInfo]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        rows: NDArray[np.int64] | None,
+        spaces: Sequence[SpaceInfo],
+        relabeled: Mapping[str, str] | None = None,
+    ) -> None:
         self.store = store
+        #: The labels of objects that have others than the store's, by object id.
+        self._relabeled = relabeled or {}
         self.spaces = tuple(spaces)
         self._images = store.images()
         image = store.image_rows()
@@ -94,8 +103,15 @@ class Selection:
 
     def labels(self) -> list[str]:
         """Return the labels of the objects, each once, by name."""
-        labels = self.store.object_columns(["label"])["label"]
-        return sorted(set(labels[self._rows].tolist()))
+        read = self.store.object_columns(["object_id", "label"])
+        return sorted(set(self._labels(read["object_id"][self._rows], read["label"][self._rows]).tolist()))
+
+    def _labels(self, object_id: NDArray[Any], label: NDArray[Any]) -> NDArray[Any]:
+        """Return the labels (n,) of some objects, those of the store or others."""
+        if not self._relabeled:
+            return label
+        pairs = zip(object_id.tolist(), label.tolist(), strict=True)
+        return np.array([self._relabeled.get(name, own) for name, own in pairs], object)
 
     def blocks(self) -> Iterator[Block]:
         """Yield all images with their objects, some :data:`BLOCK` at a time; an image is never split.
@@ -112,6 +128,8 @@ class Selection:
             rows = self._rows[part]
             objects = self.store.objects_at(rows)
             _check_masks(objects)
+            if self._relabeled:
+                objects = replace(objects, label=self._labels(objects.object_id, objects.label))
             yield Block(
                 store=self.store,
                 images=self._images[first:last],
@@ -144,10 +162,13 @@ class Selection:
         return row[self._rows]
 
 
-def select(store: Store, space: str | None, *, vectors: str, named: str | None = None) -> Selection:
+def select(
+    store: Store, space: str | None, *, vectors: str, named: str | None = None, corrected: bool = False
+) -> Selection:
     """Return the objects of a space, or all; with the vectors of "all" spaces, of "one" or of "none".
 
     named: a named selection of the store; only its objects
+    corrected: without objects that are marked wrong, and with the labels that marks give
 
     A joint space is written out where it is named; among all spaces its parts are enough.
 
@@ -165,16 +186,28 @@ def select(store: Store, space: str | None, *, vectors: str, named: str | None =
     known = store.info().spaces
     if space is None:
         stored = [info for info in known if info.recipe.route != JOINT]
-        return Selection(
-            store,
-            _named(store, named, None, f"the store at {store.path}"),
-            stored if vectors == "all" else (),
-        )
+        rows = _named(store, named, None, f"the store at {store.path}")
+        return _selected(store, rows, stored if vectors == "all" else (), corrected)
     rows = store.object_rows(space)
     if not len(rows):
         raise InputError(f"space {space} of {store.path} holds no vectors; index the photos again")
     chosen = [info for info in known if info.name == space and vectors != "none"]
-    return Selection(store, _named(store, named, rows, f"space {space}"), chosen)
+    return _selected(store, _named(store, named, rows, f"space {space}"), chosen, corrected)
+
+
+def _selected(
+    store: Store, rows: NDArray[np.int64] | None, spaces: Sequence[SpaceInfo], corrected: bool
+) -> Selection:
+    if not corrected:
+        return Selection(store, rows, spaces)
+    marks = read_marks(store.path)
+    ids = store.object_columns(["object_id"])["object_id"]
+    wrong = [name for name, mark in marks.items() if mark.verdict == "wrong"]
+    kept = np.flatnonzero(~np.isin(ids, wrong))
+    kept = kept if rows is None else np.intersect1d(kept, rows)
+    if not len(kept):
+        raise InputError("every object is marked wrong, none is left to export")
+    return Selection(store, kept, spaces, {name: mark.label for name, mark in marks.items() if mark.label})
 
 
 def _named(

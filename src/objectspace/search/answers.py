@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import counted
+from objectspace.errors import ImageError, counted
+from objectspace.images import encode_thumbnail, read_image
+from objectspace.markup import html_pictures, html_table
 from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, no_objects
 from objectspace.search.filters import SearchFilters
@@ -17,6 +20,9 @@ from objectspace.store import SpaceIndex
 
 #: The label of a query that is only a box in an image.
 UNLABELED = "query"
+
+#: Neighbors whose photos are read to show an answer in a notebook.
+SHOWN = 12
 
 #: The keys of an object in JSON.
 _ROW_KEYS = ("object_id", "image", "label", "score", "xyxy")
@@ -147,6 +153,20 @@ class Answer:
         found = counted(len(self.images), "neighbor")
         return f"Answer({query!r} in {self.space!r}, {self.metric}: {found}{near})"
 
+    def _repr_html_(self) -> str:
+        query = " · ".join(self.texts or map(str, self.query.label))
+        shown = [(_crop(self.query, self.query_images, row), "query") for row in range(len(self.query))]
+        for row in range(min(SHOWN, len(self.images))):
+            text = f"{self.neighbors.label[row]} {distance_text(self.distance[row])}"
+            shown.append((_crop(self.neighbors, self.images, row), text))
+        exact = "exact" if self.approximate is None else "approximate"
+        about = html_table(
+            f"nearest to {query}",
+            ("space", "metric", "", "neighbors"),
+            [(self.space, self.metric, exact, len(self.images))],
+        )
+        return about + html_pictures(shown)
+
     @property
     def query_image(self) -> str:
         """The path of the query's image, of the first where there are several; empty for a text."""
@@ -211,3 +231,14 @@ def _row_json(objects: Objects, row: int, image: str) -> dict[str, Any]:
         "score": None if math.isnan(score) else score,
         "xyxy": [float(side) for side in objects.xyxy[row]],
     }
+
+
+def _crop(objects: Objects, images: Sequence[str], row: int) -> bytes | None:
+    """Return an object's box of its photo as a JPEG, None where the photo is not there any more."""
+    try:
+        image = read_image(images[row], image_id=str(objects.image_id[row]))
+    except (ImageError, IndexError):
+        return None
+    x1, y1, x2, y2 = (round(float(side)) for side in objects.xyxy[row])
+    left, top = max(x1, 0), max(y1, 0)
+    return encode_thumbnail(image.pixels[top : max(y2, top + 1), left : max(x2, left + 1)])

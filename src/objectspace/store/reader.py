@@ -18,6 +18,7 @@ from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
 from objectspace.errors import QueryError, RecipeError, check_type, counted
 from objectspace.files import recipe_digest
 from objectspace.images import Failure
+from objectspace.markup import html_pictures, html_table
 from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, no_objects
 from objectspace.store.border import check_schema, checked, damaged
@@ -70,6 +71,16 @@ class Store:
         first, rest = self.space_names[:3], len(self.space_names) - 3
         spaces = ", ".join([*first, f"{rest} more"] if rest > 0 else first) or "none"
         return f"Store({str(self.path)!r}, spaces: {spaces})"
+
+    def _repr_html_(self) -> str:
+        info = self.info()
+        rows = [(one.name, one.count, one.dimension, one.recipe.route) for one in info.spaces]
+        labels = ", ".join(f"{count} {label}" for label, count in list(info.labels.items())[:12])
+        caption = f"{self.path}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}: {labels}"
+        first = np.arange(min(12, len(self)))
+        names = self.object_columns(["label"])["label"][first].tolist() if len(first) else []
+        pictures = zip(self.thumbnails_at(first), map(str, names), strict=True)
+        return html_table(caption, ("space", "objects", "numbers", "route"), rows) + html_pictures(pictures)
 
     @property
     def space_names(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from objectspace.analyses.audit.calibration import Calibration
 from objectspace.analyses.statistics import finite
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path
+from objectspace.markup import html_table
 from objectspace.search.answers import Approximation
 
 #: The lists in the order in which they are made.
@@ -101,6 +103,18 @@ class Audit:
     def __repr__(self) -> str:
         made = ", ".join(f"{name} {len(one.first)}" for name, one in self.lists.items()) or "no list"
         return f"Audit({self.space!r}, {counted(self.n, 'object')}: {made})"
+
+    def _repr_html_(self) -> str:
+        tables = [
+            html_table(
+                f"{name}: {'no figure' if one.listed is None else f'{one.listed} of {len(one)} listed'}",
+                ["object_id", one.score_name, *one.columns],
+                [list(row.values()) for row, _ in zip(one.rows(), one.first[:8], strict=False)],
+            )
+            for name, one in self.lists.items()
+        ]
+        skipped = html_table("not made", ("list", "why"), self.skipped.items()) if self.skipped else ""
+        return f"<p>{escape(repr(self))}</p>" + "".join(tables) + skipped
 
     @property
     def duplicates(self) -> AuditList:

@@ -1,1 +1,0 @@
-import{t as e}from"./draw.js";var t=null;self.onmessage=({data:n})=>{if(n.points&&(t=n.points),!n.view||!t)return;let r=e(t,n.view,n.muted,n.ring);self.postMessage({view:n.view,pixels:r},{transfer:[r.buffer]})};

@@ -1,0 +1,86 @@
+/** Why two objects are near: what the network saw of each, and which cells join them or drive them apart. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import * as api from "./api";
+import { columns } from "./state";
+
+interface Pair {
+  first: number;
+  second: number;
+  space: string;
+  metric: string;
+  close: () => void;
+}
+
+export function Why({ first, second, space, metric, close }: Pair) {
+  const made = useSignal<api.Explanation | null>(null);
+  const error = useSignal("");
+  useEffect(() => {
+    let wanted = true;
+    made.value = null;
+    error.value = "";
+    api.getExplanation(first, second, space, metric).then(
+      (answer) => wanted && (made.value = answer),
+      (reason: Error) => wanted && (error.value = reason.message),
+    );
+    return () => {
+      wanted = false;
+    };
+  }, [first, second, space, metric]);
+  const label = columns.value.get("label");
+  const name = (row: number) => (label?.kind === "names" ? label.names[label.codes[row]] : "");
+  return (
+    <section class="why" aria-label="Why near">
+      <div class="bar"><h2>Why near? {name(first)} and {name(second)}</h2><span class="grow" /><button onClick={close}>close</button></div>
+      {error.value && <p role="alert">No explanation: {error.value}</p>}
+      {!made.value && !error.value && <p role="status">asking the network of {space} …</p>}
+      {made.value && <Explained made={made.value} />}
+    </section>
+  );
+}
+
+function Explained({ made }: { made: api.Explanation }) {
+  const parts = Object.entries(made.parts);
+  if (parts.length) {
+    return (
+      <>
+        <p>{made.metric} distance {made.distance.toPrecision(3)}, the sum of its parts.</p>
+        {parts.map(([name, part]) => <div key={name}><h3>{name}: {part.total.toPrecision(3)} of {made.total.toPrecision(3)}</h3><Heats made={part} /></div>)}
+      </>
+    );
+  }
+  return (
+    <>
+      <p>
+        {made.metric} distance {made.distance.toPrecision(3)}. {made.method === "sum"
+          ? <><i class="fall" /> cells drive the two apart, <i class="gain" /> cells join them; together they are exactly {made.total.toPrecision(3)}, {made.metric === "cosine" ? "the distance" : "its square"}.</>
+          : <><i class="fall" /> covering a cell brings the two nearer, <i class="gain" /> drives them apart (by occlusion: this network does not average its cells).</>}
+      </p>
+      <Heats made={made} />
+    </>
+  );
+}
+
+function Heats({ made }: { made: api.Explanation }) {
+  const most = Math.max(1e-12, ...made.cells.flatMap((one) => one.heat.map(Math.abs)));
+  if (!made.cells.length) return <p class="keys">One of the two has no vector here, or of another stride; the part counts as its recipe says.</p>;
+  return (
+    <div class="heats">
+      {made.cells.map((one, place) => {
+        const [across, down] = [one.width / one.columns, one.height / one.rows];
+        const sum = one.heat.reduce((total, cell) => total + cell, 0);
+        return (
+          <svg key={place} viewBox={`0 0 ${one.width} ${one.height}`} role="img" aria-label={`${place ? "second" : "first"} object, its cells sum to ${sum.toPrecision(3)}`}>
+            <image href={one.picture} width={one.width} height={one.height} preserveAspectRatio="none" />
+            <g class="cells">
+              {one.heat.map((share, at) => (
+                <rect key={at} class={share > 0 ? "fall" : "gain"} fill-opacity={(0.75 * Math.abs(share)) / most} width={across} height={down}
+                  x={(at % one.columns) * across} y={Math.floor(at / one.columns) * down} />
+              ))}
+            </g>
+          </svg>
+        );
+      })}
+    </div>
+  );
+}
