@@ -26,6 +26,7 @@ LAYERS = (
     ("objects",),
     ("images",),
     ("neighbors", "files"),
+    ("places",),
     ("errors", "threads", "_version"),
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
@@ -45,6 +46,8 @@ HEAVY = (
     "numpy",
     "starlette",
     "uvicorn",
+    "obstore",
+    "ray",
 )
 
 

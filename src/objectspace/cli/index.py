@@ -15,6 +15,7 @@ from objectspace.cli.exits import resumable, usage_error
 from objectspace.cli.job_networks import choose_device, choose_networks
 from objectspace.cli.options import (
     EMBEDDINGS,
+    AnyPlace,
     Confidence,
     DetectorName,
     DetectorWeights,
@@ -37,6 +38,7 @@ from objectspace.cli.options import (
 )
 from objectspace.cli.output import print_spaces, print_summary, progress_bars, warn
 from objectspace.errors import InputError, counted
+from objectspace.places import Place, as_place
 
 if TYPE_CHECKING:
     from objectspace.images import ImageSearch
@@ -67,8 +69,13 @@ class Fit(StrEnum):
 
 
 Photos = Annotated[
-    list[Path],
-    typer.Argument(metavar="PHOTOS", help="photos, and folders of photos", show_default=False),
+    list[AnyPlace],
+    typer.Argument(
+        metavar="PHOTOS",
+        help="photos, and folders of photos; or s3://, gs:// or az://BUCKET/FOLDER",
+        show_default=False,
+        parser=as_place,
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,
@@ -312,7 +319,7 @@ def index(
         _warn_of_words_not_found(loaded.prompts, store)
 
 
-def _sources_of(store: Path) -> list[str]:
+def _sources_of(store: Place) -> list[str]:
     """Return the names of what found the objects of a store; none where there is no store yet."""
     from objectspace.errors import StoreError
     from objectspace.store import open_store
@@ -323,7 +330,7 @@ def _sources_of(store: Path) -> list[str]:
         return []  # the job makes it, or says what is wrong
 
 
-def _find_images(paths: Sequence[Path], exclude: Sequence[str]) -> ImageSearch:
+def _find_images(paths: Sequence[Place], exclude: Sequence[str]) -> ImageSearch:
     """Return the photos that files and folders name; warn of pictures that cannot be read."""
     from objectspace.images import passed_over_text, search_images
 
@@ -338,7 +345,7 @@ def _pools(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[
     return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
 
 
-def _check_usable(summary: IndexSummary, store: Path, *, annotated: bool) -> None:
+def _check_usable(summary: IndexSummary, store: Place, *, annotated: bool) -> None:
     """Raise InputError, with the first reason, where a job could use none of its photos or annotations."""
     if not summary.nothing_usable:
         # A photo of which no label line can be used is indexed, and holds nothing.
@@ -358,7 +365,7 @@ def _check_usable(summary: IndexSummary, store: Path, *, annotated: bool) -> Non
     )
 
 
-def _warn_of_words_not_found(prompter: Prompter, store: Path) -> None:
+def _warn_of_words_not_found(prompter: Prompter, store: Place) -> None:
     """Warn of the words of a prompt that no object of a store is labeled with."""
     from objectspace.store import open_store
 

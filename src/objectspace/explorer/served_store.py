@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from objectspace.errors import QueryError
 from objectspace.explorer.maps import MapMethod, StoredMaps
 from objectspace.explorer.occlusions import Occlusions
 from objectspace.explorer.selection_measures import SpaceAgreement, kept_neighbors, measure_space
+from objectspace.places import Place, RemotePath
 from objectspace.search import SpaceSearch
 from objectspace.search.audit import audit
 from objectspace.search.audit.lists import AuditList
@@ -30,7 +30,7 @@ class ServedStore:
     photos: folder in which image files are looked for first, as a store holds the paths that it was given
     """
 
-    def __init__(self, path: Path, *, photos: Path | None = None) -> None:
+    def __init__(self, path: Place, *, photos: Place | None = None) -> None:
         self.path, self.photos = path, photos
         self._lock = threading.Lock()
         #: Held while marks or selections are written, so that two pages lose none.
@@ -45,9 +45,12 @@ class ServedStore:
                 self._state, self._seen = StoreState(open_store(self.path)), stamp
             return self._state
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def _stamp(self) -> tuple[int, int] | str | None:
+        manifest = self.path / MANIFEST
         try:
-            status = (self.path / MANIFEST).stat()
+            if isinstance(manifest, RemotePath):
+                return manifest.tag()
+            status = manifest.stat()
         except OSError:
             return None
         return status.st_mtime_ns, status.st_ino

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from objectspace.errors import InputError, check_type
@@ -18,14 +17,15 @@ from objectspace.jobs.join import declare_both
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.places import Place, as_place
 from objectspace.store import open_writer
 
 logger = logging.getLogger("objectspace")
 
 
 def index(
-    images: Sequence[Path | str] | Path | str,
-    store: Path | str,
+    images: Sequence[Place | str] | Place | str,
+    store: Place | str,
     job: Job | LoadedJob | None = None,
     *,
     progress: Progress = lambda *_: None,
@@ -86,11 +86,11 @@ def index(
     return summary
 
 
-def _paths(images: Sequence[Path | str] | Path | str) -> list[Path]:
+def _paths(images: Sequence[Place | str] | Place | str) -> list[Place]:
     """Return the images of one file or folder, or of files. Raises InputError for what is no path."""
     if isinstance(images, str | os.PathLike):
-        return find_images([Path(images)])
+        return find_images([as_place(images)])
     check_type("images", images, Sequence, "paths of images, or a folder of them")
     for image in images:
         check_type("images", image, (str, os.PathLike), "paths of images, or a folder of them")
-    return [Path(image) for image in images]
+    return [as_place(image) for image in images]

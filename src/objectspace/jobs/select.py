@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.subsets import choose_subset
 from objectspace.errors import QueryError
+from objectspace.places import Place
 from objectspace.search import default_space
 from objectspace.store import NamedSelection, Store, open_store
 
 
 def select(
-    store: Path | str,
+    store: Place | str,
     count: int,
     *,
     name: str,
