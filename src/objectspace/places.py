@@ -30,7 +30,10 @@ _ADDRESS = re.compile(rf"({'|'.join((*SCHEMES, 'file'))}):/+(.*)", re.DOTALL)
 _NO_BUCKET = ("NoSuchBucket", "bucket does not exist", "ContainerNotFound", "container does not exist")
 
 #: Where credentials are asked for on machines of the services, when nothing else gives any.
-_NO_CREDENTIALS = ("169.254.169.254", "169.254.170.2", "metadata.google", "redential")
+_NO_CREDENTIALS = (
+    *("/latest/api/token", "/latest/meta-data", "computeMetadata", "metadata/identity"),
+    *("redentials", "AccountName"),
+)
 
 
 class RemotePath(PurePosixPath):

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 ANNOTATIONS = "Annotations"
 WORDS = "Words"
 FACTORS = "Factors"
+MACHINES = "Many machines"
 
 
 class Background(StrEnum):
@@ -66,6 +67,13 @@ class Fit(StrEnum):
 
     pad = "pad"
     stretch = "stretch"
+
+
+class Engine(StrEnum):
+    """What runs the job."""
+
+    threads = "threads"
+    ray = "ray"
 
 
 Photos = Annotated[
@@ -198,6 +206,32 @@ Suffix = Annotated[
     str,
     typer.Option(metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS),
 ]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(help="threads of this machine, or workers on many machines", rich_help_panel=MACHINES),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="of Ray's head; auto: the cluster that this machine is part of",
+        show_default="one is started on this machine",
+        rich_help_panel=MACHINES,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="COUNT",
+        min=1,
+        help="processes",
+        show_default="one a machine, or a GPU",
+        rich_help_panel=MACHINES,
+    ),
+]
+GpusPerWorker = Annotated[
+    int, typer.Option(metavar="COUNT", min=0, help="GPUs of each worker", rich_help_panel=MACHINES)
+]
 
 
 def index(
@@ -233,6 +267,10 @@ def index(
     pool: Pools = None,
     scale: Scale = HeadScale.own,
     suffix: Suffix = "",
+    engine: EngineOption = Engine.threads,
+    address: Address = None,
+    workers: Workers = None,
+    gpus_per_worker: GpusPerWorker = 0,
     precision: PrecisionOption = Precision.auto,
     device: Device = None,
     quiet: Quiet = False,
@@ -251,6 +289,8 @@ def index(
     prompting = (prompt_model, prompt_weights, box_threshold, text_threshold)
     if prompt is None and any(option is not None for option in prompting):
         usage_error("a prompt model, its weights and thresholds need words to find: give --prompt")
+    if engine is Engine.threads and (address is not None or workers is not None or gpus_per_worker):
+        usage_error("--address, --workers and --gpus-per-worker are of --engine ray")
     from objectspace.store.store_records import check_space_name
 
     ending = f"-{suffix}" if suffix else ""
@@ -259,7 +299,9 @@ def index(
         # Imports take seconds, in which Ctrl-C may come.
         from objectspace.embeddings.crops import CropPolicy
         from objectspace.jobs.index import index as run_index
+        from objectspace.pipeline.engine_ray import RayEngine
         from objectspace.pipeline.job import Job
+        from objectspace.pipeline.loaded_job import LoadedJob
         from objectspace.pipeline.specs import (
             AnnotationSpec,
             DetectorSpec,
@@ -301,9 +343,15 @@ def index(
             precision=precision.value,
         )
         known_sources = _sources_of(store)
-        loaded = read_files(job, found.images).load()
+        ready = read_files(job, found.images)
+        cluster = None
+        if engine is Engine.ray:
+            cluster = RayEngine(address=address, workers=workers, gpus_per_worker=gpus_per_worker)
+        given = job if cluster else ready.load()
         with progress_bars({"photos": len(found.images)}, shown=not (quiet or as_json)) as advance:
-            summary = run_index(found.images, store, loaded, progress=partial(advance, "photos"))
+            summary = run_index(
+                found.images, store, given, engine=cluster, progress=partial(advance, "photos")
+            )
     _check_usable(summary, store, annotated=annotated is not None)
     info = open_store(store).info()
     print_summary(summary, store, as_json, passed_over=found.passed_over)
@@ -315,8 +363,8 @@ def index(
             f"the store now holds objects of more than one finder, which search and measures mix: "
             f"{found_by}; --source NAME takes one of them, another --store keeps them apart"
         )
-    if loaded.prompts is not None:
-        _warn_of_words_not_found(loaded.prompts, store)
+    if isinstance(given, LoadedJob) and given.prompts is not None:
+        _warn_of_words_not_found(given.prompts, store)
 
 
 def _sources_of(store: Place) -> list[str]:

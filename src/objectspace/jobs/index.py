@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -14,9 +14,11 @@ from objectspace.images import find_images
 from objectspace.jobs.commits import CommitBuffer, IndexSummary, Progress
 from objectspace.jobs.default_space import settle_default
 from objectspace.jobs.join import declare_both
-from objectspace.pipeline.engine_threads import run
+from objectspace.pipeline.engine_ray import RayEngine
+from objectspace.pipeline.engine_threads import IsFinished, run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.pipeline.results import Outcome
 from objectspace.places import Place, as_place
 from objectspace.store import open_writer
 
@@ -28,6 +30,7 @@ def index(
     store: Place | str,
     job: Job | LoadedJob | None = None,
     *,
+    engine: RayEngine | None = None,
     progress: Progress = lambda *_: None,
     **options: Any,
 ) -> IndexSummary:
@@ -36,6 +39,7 @@ def index(
     images: files; or one file or folder, whose images are found
     job: a specification, or what it loads, where networks are to be loaded once for several stores; or in its
         place the options of one, such as ``detector="yolov3", encoder="resnet50"``
+    engine: runs the job on many machines, which load it from its specification; None for threads of this one
     progress: called as ``progress(images, objects)`` after each image with what has come since the last call
 
     Images that this job has finished are skipped. One that cannot be read, or for which a network gives NaN
@@ -64,6 +68,8 @@ def index(
             f"{next(iter(options))}= is an option of a job, and job= is given; give it to the Job"
         )
     check_type("job", job, (Job, LoadedJob), "a Job")
+    if engine is not None and not isinstance(job, Job):
+        raise InputError("job is loaded, and other machines load it themselves; give the engine a Job")
     started = time.monotonic()
     loaded = job.load(paths) if isinstance(job, Job) else job
     with open_writer(store) as writer:
@@ -71,7 +77,7 @@ def index(
         logger.info("indexing %d images into %s", len(paths), store)
         buffer = CommitBuffer(loaded, writer, progress)
         try:
-            with closing(run(paths, loaded, buffer.finished.has)) as outcomes:
+            with closing(_outcomes(paths, job, loaded, buffer.finished.has, engine)) as outcomes:
                 for outcome in outcomes:
                     buffer.add(outcome)
         finally:
@@ -84,6 +90,19 @@ def index(
     summary = buffer.summary(len(paths), time.monotonic() - started)
     logger.info("%s", summary)
     return summary
+
+
+def _outcomes(
+    paths: Sequence[Place],
+    job: Job | LoadedJob,
+    loaded: LoadedJob,
+    is_finished: IsFinished,
+    engine: RayEngine | None,
+) -> Generator[Outcome, None, None]:
+    if engine is None:
+        return run(paths, loaded, is_finished)
+    assert isinstance(job, Job)
+    return engine.run(paths, job, loaded, is_finished)
 
 
 def _paths(images: Sequence[Place | str] | Place | str) -> list[Place]:
