@@ -27,6 +27,7 @@ LAYERS = (
     ("objects",),
     ("images",),
     ("neighbors", "files"),
+    ("places",),
     ("errors", "threads", "markup", "_version"),
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
@@ -46,6 +47,8 @@ HEAVY = (
     "numpy",
     "starlette",
     "uvicorn",
+    "obstore",
+    "ray",
 )
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.errors import AnnotationError, InputError
+from objectspace.places import Place, RemotePath
 
 #: How the name of a temporary folder begins; one that is left over is of a process that was killed.
 TEMPORARY_PREFIX = ".objectspace-tmp-"
@@ -33,7 +34,7 @@ _OTHER_KINDS = (
 )
 
 
-def printable_path(path: Path | str) -> str:
+def printable_path(path: Place | str) -> str:
     """Return a path as printable text: bytes that are not UTF-8 become ``\\xff`` escapes."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
@@ -46,7 +47,7 @@ def content_id(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def file_sha256(path: Path) -> str:
+def file_sha256(path: Place) -> str:
     """Return the 64 hex digits of a file's sha256, read in blocks."""
     with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -98,11 +99,14 @@ def _is_list(value: Any) -> bool:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[io.BufferedReader]:
-    """Open a regular file to read its bytes.
+def open_regular(path: Place) -> Iterator[io.BufferedReader]:
+    """Open a regular file, or an object in object storage, to read its bytes.
 
     Raises OSError, also for a folder, FIFO, socket or device: reading one may wait forever or never end.
     """
+    if isinstance(path, RemotePath):
+        yield io.BufferedReader(io.BytesIO(path.read_bytes()))
+        return
     check_regular(path)
     with path.open("rb") as stream:
         yield stream
@@ -160,8 +164,10 @@ def _annotation_errors(path: Path) -> Iterator[None]:
         raise AnnotationError(printable_path(path), f"cannot be read: {error}") from error
 
 
-def guess_path(path: Path) -> str:
+def guess_path(path: Place) -> str:
     """Return ``; did you mean dogs.osp?`` for a missing path, of the names beside it, or nothing."""
+    if isinstance(path, RemotePath):
+        return ""
     try:
         if path.exists():
             return ""
@@ -176,14 +182,20 @@ def guess_path(path: Path) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path, *, replace: bool = False) -> Iterator[Path]:
+def atomic_path(path: Place, *, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary path on the same disk to write a file or a folder at; rename it when the block ends.
+
+    A file for object storage is written on this machine and sent there whole.
 
     Missing parent folders are made, and the permissions are those that the user's umask gives. Where the
     block raises, nothing is left over and what was at ``path`` stays as it was.
 
     Raises InputError for a ``path`` that exists, unless ``replace``, and for one that cannot be written.
     """
+    if isinstance(path, RemotePath):
+        with _sent(path) as temporary:
+            yield temporary
+        return
     check_writable(path)
     if not replace and os.path.lexists(path):
         raise InputError(f"{path} exists already; give a new path, or remove it first")
@@ -197,6 +209,17 @@ def atomic_path(path: Path, *, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+@contextmanager
+def _sent(path: RemotePath) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX) as scratch:
+        temporary = Path(scratch, path.name)
+        yield temporary
+        try:
+            path.write_bytes(temporary.read_bytes())
+        except OSError as error:
+            raise _unwritable(path, error) from None
 
 
 def check_writable(path: Path) -> None:
@@ -215,12 +238,14 @@ def check_writable(path: Path) -> None:
         raise InputError(f"{path} cannot be written: nothing may be added to {above} (permission denied)")
 
 
-def names_in(folder: Path) -> set[str]:
+def names_in(folder: Place) -> set[str]:
     """Return the names in a folder, without temporary ones; none for a missing folder.
 
     Raises InputError where it is no folder, or cannot be read.
     """
     try:
+        if isinstance(folder, RemotePath):
+            return folder.names()
         return {path.name for path in folder.iterdir() if not path.name.startswith(TEMPORARY_PREFIX)}
     except FileNotFoundError:
         return set()
@@ -254,5 +279,5 @@ def _move(temporary: Path, path: Path) -> None:
         raise
 
 
-def _unwritable(path: Path, error: OSError) -> InputError:
+def _unwritable(path: Place, error: OSError) -> InputError:
     return InputError(f"{path} cannot be written: {error.strerror or error}")

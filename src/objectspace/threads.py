@@ -14,9 +14,19 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+_LIMIT: int | None = None
+
+
 def core_count() -> int:
-    """Return how many cores this process may use: all of them where the system does not limit it."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many cores this process may use: all of them where nothing limits it."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return there if _LIMIT is None else min(there, _LIMIT)
+
+
+def limit_cores(count: int) -> None:
+    """Let this process use so many cores at most, as it shares the machine with others of its kind."""
+    global _LIMIT
+    _LIMIT = count
 
 
 def worker_count() -> int:

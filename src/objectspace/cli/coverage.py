@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectspace.cli.output import warn
 from objectspace.errors import InputError, counted
+from objectspace.places import Place
 
 if TYPE_CHECKING:
     from objectspace.objects.annotations import Coverage
     from objectspace.pipeline.job import Job
 
 
-def read_files(job: Job, photos: Sequence[Path]) -> Job:
+def read_files(job: Job, photos: Sequence[Place]) -> Job:
     """Read a job's annotations and factor table, and warn of what they and the photos do not share.
 
     Raises InputError where annotations and photos share nothing.
@@ -30,11 +32,11 @@ def read_files(job: Job, photos: Sequence[Path]) -> Job:
     if isinstance(spec := job.annotations, AnnotationSpec | MaskSpec):
         reader: Any = ready.annotations
         place = spec.folder if isinstance(spec, MaskSpec) else spec.path
-        _warn_of_coverage(place, reader.coverage(photos), photos)
+        _warn_of_coverage(place, reader.coverage(list(map(os.fspath, photos))), photos)
     return ready
 
 
-def _warn_of_coverage(path: Path | str, coverage: Coverage, photos: Sequence[Path]) -> None:
+def _warn_of_coverage(path: Path | str, coverage: Coverage, photos: Sequence[Place]) -> None:
     """Warn of what annotations and photos do not share. Raises InputError where that is everything."""
     if len(coverage.unnamed) == len(photos):
         first = f", such as {coverage.missing[0]}" if coverage.missing else ""

@@ -15,6 +15,7 @@ from objectspace.cli.exits import resumable, usage_error
 from objectspace.cli.job_networks import choose_device, choose_networks
 from objectspace.cli.options import (
     EMBEDDINGS,
+    AnyPlace,
     Confidence,
     DetectorName,
     DetectorWeights,
@@ -37,6 +38,7 @@ from objectspace.cli.options import (
 )
 from objectspace.cli.output import print_spaces, print_summary, progress_bars, warn
 from objectspace.errors import InputError, counted
+from objectspace.places import Place, as_place
 
 if TYPE_CHECKING:
     from objectspace.images import ImageSearch
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 ANNOTATIONS = "Annotations"
 WORDS = "Words"
 FACTORS = "Factors"
+MACHINES = "Many machines"
 
 
 class Background(StrEnum):
@@ -66,9 +69,21 @@ class Fit(StrEnum):
     stretch = "stretch"
 
 
+class Engine(StrEnum):
+    """What runs the job."""
+
+    threads = "threads"
+    ray = "ray"
+
+
 Photos = Annotated[
-    list[Path],
-    typer.Argument(metavar="PHOTOS", help="photos, and folders of photos", show_default=False),
+    list[AnyPlace],
+    typer.Argument(
+        metavar="PHOTOS",
+        help="photos, and folders of photos; or s3://, gs:// or az://BUCKET/FOLDER",
+        show_default=False,
+        parser=as_place,
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,
@@ -191,6 +206,32 @@ Suffix = Annotated[
     str,
     typer.Option(metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS),
 ]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(help="threads of this machine, or workers on many machines", rich_help_panel=MACHINES),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="of Ray's head; auto: the cluster that this machine is part of",
+        show_default="one is started on this machine",
+        rich_help_panel=MACHINES,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="COUNT",
+        min=1,
+        help="processes",
+        show_default="one a machine, or a GPU",
+        rich_help_panel=MACHINES,
+    ),
+]
+GpusPerWorker = Annotated[
+    int, typer.Option(metavar="COUNT", min=0, help="GPUs of each worker", rich_help_panel=MACHINES)
+]
 
 
 def index(
@@ -226,6 +267,10 @@ def index(
     pool: Pools = None,
     scale: Scale = HeadScale.own,
     suffix: Suffix = "",
+    engine: EngineOption = Engine.threads,
+    address: Address = None,
+    workers: Workers = None,
+    gpus_per_worker: GpusPerWorker = 0,
     precision: PrecisionOption = Precision.auto,
     device: Device = None,
     quiet: Quiet = False,
@@ -244,6 +289,8 @@ def index(
     prompting = (prompt_model, prompt_weights, box_threshold, text_threshold)
     if prompt is None and any(option is not None for option in prompting):
         usage_error("a prompt model, its weights and thresholds need words to find: give --prompt")
+    if engine is Engine.threads and (address is not None or workers is not None or gpus_per_worker):
+        usage_error("--address, --workers and --gpus-per-worker are of --engine ray")
     from objectspace.store.store_records import check_space_name
 
     ending = f"-{suffix}" if suffix else ""
@@ -252,7 +299,9 @@ def index(
         # Imports take seconds, in which Ctrl-C may come.
         from objectspace.embeddings.crops import CropPolicy
         from objectspace.jobs.index import index as run_index
+        from objectspace.pipeline.engine_ray import RayEngine
         from objectspace.pipeline.job import Job
+        from objectspace.pipeline.loaded_job import LoadedJob
         from objectspace.pipeline.specs import (
             AnnotationSpec,
             DetectorSpec,
@@ -294,9 +343,15 @@ def index(
             precision=precision.value,
         )
         known_sources = _sources_of(store)
-        loaded = read_files(job, found.images).load()
+        ready = read_files(job, found.images)
+        cluster = None
+        if engine is Engine.ray:
+            cluster = RayEngine(address=address, workers=workers, gpus_per_worker=gpus_per_worker)
+        given = job if cluster else ready.load()
         with progress_bars({"photos": len(found.images)}, shown=not (quiet or as_json)) as advance:
-            summary = run_index(found.images, store, loaded, progress=partial(advance, "photos"))
+            summary = run_index(
+                found.images, store, given, engine=cluster, progress=partial(advance, "photos")
+            )
     _check_usable(summary, store, annotated=annotated is not None)
     info = open_store(store).info()
     print_summary(summary, store, as_json, passed_over=found.passed_over)
@@ -308,11 +363,11 @@ def index(
             f"the store now holds objects of more than one finder, which search and measures mix: "
             f"{found_by}; --source NAME takes one of them, another --store keeps them apart"
         )
-    if loaded.prompts is not None:
-        _warn_of_words_not_found(loaded.prompts, store)
+    if isinstance(given, LoadedJob) and given.prompts is not None:
+        _warn_of_words_not_found(given.prompts, store)
 
 
-def _sources_of(store: Path) -> list[str]:
+def _sources_of(store: Place) -> list[str]:
     """Return the names of what found the objects of a store; none where there is no store yet."""
     from objectspace.errors import StoreError
     from objectspace.store import open_store
@@ -323,7 +378,7 @@ def _sources_of(store: Path) -> list[str]:
         return []  # the job makes it, or says what is wrong
 
 
-def _find_images(paths: Sequence[Path], exclude: Sequence[str]) -> ImageSearch:
+def _find_images(paths: Sequence[Place], exclude: Sequence[str]) -> ImageSearch:
     """Return the photos that files and folders name; warn of pictures that cannot be read."""
     from objectspace.images import passed_over_text, search_images
 
@@ -338,7 +393,7 @@ def _pools(windows: Sequence[int] | None, pools: Sequence[str] | None) -> tuple[
     return (*(f"window{size}" for size in windows or ()), *(pools or ())) or ("window3",)
 
 
-def _check_usable(summary: IndexSummary, store: Path, *, annotated: bool) -> None:
+def _check_usable(summary: IndexSummary, store: Place, *, annotated: bool) -> None:
     """Raise InputError, with the first reason, where a job could use none of its photos or annotations."""
     if not summary.nothing_usable:
         # A photo of which no label line can be used is indexed, and holds nothing.
@@ -358,7 +413,7 @@ def _check_usable(summary: IndexSummary, store: Path, *, annotated: bool) -> Non
     )
 
 
-def _warn_of_words_not_found(prompter: Prompter, store: Path) -> None:
+def _warn_of_words_not_found(prompter: Prompter, store: Place) -> None:
     """Warn of the words of a prompt that no object of a store is labeled with."""
     from objectspace.store import open_store
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,6 +18,7 @@ from objectspace.cli.output import (
     shared_text,
 )
 from objectspace.errors import counted
+from objectspace.places import Place
 
 if TYPE_CHECKING:
     from objectspace.analyses.factor_columns import FactorColumn
@@ -67,7 +67,7 @@ def _info_json(info: StoreInfo, shared: Mapping[str, SharedVectors]) -> dict[str
 
 
 def _print_info(
-    store: Path, info: StoreInfo, shared: Mapping[str, SharedVectors], factors: Sequence[FactorColumn]
+    store: Place, info: StoreInfo, shared: Mapping[str, SharedVectors], factors: Sequence[FactorColumn]
 ) -> None:
     """Print what a store holds, failures last."""
     typer.echo(f"{store}: {counted(info.images, 'image')}, {counted(info.objects, 'object')}")

@@ -7,12 +7,19 @@ that stands there.
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from objectspace.cli.exits import usage_error
+from objectspace.places import Place, as_place
+
+if TYPE_CHECKING:
+    AnyPlace: TypeAlias = Place
+else:
+    # Typer takes no unions; as_place makes one or the other.
+    AnyPlace = PurePath
 
 #: Groups of options in the help.
 DETECTOR = "Detector"
@@ -59,11 +66,20 @@ class Metric(StrEnum):
 
 # ------------------------------------------------------------------------------- what goes in, what comes out
 
-StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="the store's folder", show_default=False)]
+StorePath = Annotated[
+    AnyPlace,
+    typer.Argument(
+        metavar="STORE", help="the store's folder, or its address", show_default=False, parser=as_place
+    ),
+]
 NewStore = Annotated[
-    Path,
+    AnyPlace,
     typer.Option(
-        "--store", metavar="FOLDER", help="the store's folder; made if there is none", show_default=False
+        "--store",
+        metavar="FOLDER",
+        help="the store's folder, or s3://, gs:// or az://BUCKET/NAME; made if there is none",
+        show_default=False,
+        parser=as_place,
     ),
 ]
 FigurePath = Annotated[

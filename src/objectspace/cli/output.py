@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from objectspace.errors import counted, number_text
+from objectspace.places import Place
 
 if TYPE_CHECKING:
     from objectspace.analyses.explanation import Explanation
@@ -67,7 +68,7 @@ def progress_bars(stages: Mapping[str, int], *, shown: bool) -> Iterator[Callabl
 
 
 def print_summary(
-    summary: IndexSummary, store: Path, as_json: bool, *, passed_over: Mapping[str, int] | None = None
+    summary: IndexSummary, store: Place, as_json: bool, *, passed_over: Mapping[str, int] | None = None
 ) -> None:
     """Print what a job did, and each file that it skipped.
 

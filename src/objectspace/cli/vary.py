@@ -35,6 +35,7 @@ from objectspace.cli.options import (
 )
 from objectspace.cli.output import print_summary, progress_bars
 from objectspace.errors import QueryError
+from objectspace.places import RemotePath
 
 if TYPE_CHECKING:
     from objectspace.images import Image
@@ -110,6 +111,8 @@ def vary(
 
     if (object_id is None) == (box is None) or (object_id is None) != (from_store is None):
         usage_error("give --box X1,Y1,X2,Y2, or --object ID and the store that has it as --from STORE")
+    if isinstance(store, RemotePath):
+        usage_error(f"the pictures are drawn beside the store, on disk; --store is {store}")
     image = read_image(photo)
     one = (
         _stored(image, object_id, from_store) if object_id and from_store else _boxed(image, box or "", label)

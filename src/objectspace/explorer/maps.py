@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.projection import principal_components
 from objectspace.errors import InputError, QueryError
-from objectspace.files import atomic_path, recipe_digest
+from objectspace.files import atomic_path, open_regular, recipe_digest
 from objectspace.neighbors import JointVectors
+from objectspace.places import Place
 from objectspace.store import Store
 
 MapMethod = Literal["pca", "tsne", "own"]
@@ -96,13 +97,14 @@ class StoredMaps:
         self._keep(space, method, points)
         return points
 
-    def _file(self, space: str, method: MapMethod) -> Path:
+    def _file(self, space: str, method: MapMethod) -> Place:
         made_of = {"space": space, "version": self._store.version, "method": method, "made": _METHOD_NUMBER}
         return self._store.path / MAPS / f"{recipe_digest(made_of)}.npy"
 
     def _read(self, space: str, method: MapMethod) -> NDArray[np.float32] | None:
         try:
-            points: NDArray[np.float32] = np.load(self._file(space, method), allow_pickle=False)
+            with open_regular(self._file(space, method)) as stream:
+                points: NDArray[np.float32] = np.load(stream, allow_pickle=False)
         except (OSError, ValueError, EOFError):
             return None
         count = len(self._store.stored_space(space).vectors)
@@ -112,7 +114,6 @@ class StoredMaps:
         """Write a map beside the store; a store that cannot be written is served all the same."""
         file = self._file(space, method)
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(file, replace=True) as temporary, temporary.open("wb") as stream:
                 np.save(stream, points, allow_pickle=False)
         except (OSError, InputError):

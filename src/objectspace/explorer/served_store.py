@@ -21,6 +21,7 @@ from objectspace.explorer.selection_measures import (
     measure_space,
     shared_neighbors,
 )
+from objectspace.places import Place, RemotePath
 from objectspace.search import SpaceSearch
 from objectspace.search.audit import audit
 from objectspace.search.audit.lists import AuditList
@@ -40,7 +41,7 @@ class ServedStore:
     own_map: a parquet file of a map of the user's own
     """
 
-    def __init__(self, path: Path, *, photos: Path | None = None, own_map: Path | None = None) -> None:
+    def __init__(self, path: Place, *, photos: Place | None = None, own_map: Path | None = None) -> None:
         self.path, self.photos, self._own_map = path, photos, own_map
         self._lock = threading.Lock()
         #: Held while marks or selections are written, so that two pages lose none.
@@ -55,9 +56,12 @@ class ServedStore:
                 self._state, self._seen = StoreState(open_store(self.path), self._own_map), stamp
             return self._state
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def _stamp(self) -> tuple[int, int] | str | None:
+        manifest = self.path / MANIFEST
         try:
-            status = (self.path / MANIFEST).stat()
+            if isinstance(manifest, RemotePath):
+                return manifest.tag()
+            status = manifest.stat()
         except OSError:
             return None
         return status.st_mtime_ns, status.st_ino

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from objectspace.errors import InputError
 from objectspace.explorer.served_store import ServedStore
+from objectspace.places import Place, as_place
 
 #: The only address that is listened on: this machine's own.
 HOST = "127.0.0.1"
@@ -19,7 +20,7 @@ _PORTS = range(8765, 8785)
 
 
 def serve(
-    store: Path | str,
+    store: Place | str,
     *,
     photos: Path | str | None = None,
     own_map: Path | str | None = None,
@@ -50,7 +51,7 @@ def serve(
             f"the explorer needs {error.name}; install it with: pip install 'objectspace[serve]'"
         ) from None
     served = ServedStore(
-        Path(store),
+        as_place(store),
         photos=None if photos is None else Path(photos),
         own_map=None if own_map is None else Path(own_map),
     )

@@ -20,6 +20,7 @@ from objectspace.images import Image, read_image
 from objectspace.objects.boxes import letterbox_frame, stretch_frame
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
+from objectspace.places import Place, RemotePath, as_place
 from objectspace.search import default_space
 from objectspace.search.queries.stored import object_at
 from objectspace.search.queries.texts import text_spaces
@@ -115,7 +116,7 @@ def image_json(state: StoreState, place: int) -> dict[str, Any]:
     }
 
 
-def photo_jpeg(state: StoreState, place: int, photos: Path | None) -> bytes:
+def photo_jpeg(state: StoreState, place: int, photos: Place | None) -> bytes:
     """Return an image's photo as JPEG, at most PHOTO_SIDE pixels a side. Raises ImageError."""
     picture = PIL.Image.fromarray(find_photo(state, place, photos).pixels)
     picture.thumbnail((PHOTO_SIDE, PHOTO_SIDE), PIL.Image.Resampling.LANCZOS)
@@ -124,7 +125,7 @@ def photo_jpeg(state: StoreState, place: int, photos: Path | None) -> bytes:
     return sink.getvalue()
 
 
-def find_photo(state: StoreState, place: int, photos: Path | None) -> Image:
+def find_photo(state: StoreState, place: int, photos: Place | None) -> Image:
     """Return the very photo of an image that was indexed. Raises ImageError where it is not found."""
     image = _image(state, place)
     for candidate in photo_candidates(state, image, photos):
@@ -135,9 +136,11 @@ def find_photo(state: StoreState, place: int, photos: Path | None) -> Image:
     )
 
 
-def photo_candidates(state: StoreState, image: ImageRow, photos: Path | None) -> list[Path]:
+def photo_candidates(state: StoreState, image: ImageRow, photos: Place | None) -> list[Place]:
     """Return where a photo may be: as it was given, beside the store, or in the folder of photos."""
-    stored = Path(image.path)
+    stored = as_place(image.path)
+    if isinstance(stored, RemotePath):
+        return [stored] if photos is None else [photos / stored.name, stored]
     beside = state.store.path.parent
     places = [stored, beside / stored, beside / stored.name]
     if photos is not None:
@@ -149,7 +152,7 @@ def photo_candidates(state: StoreState, image: ImageRow, photos: Path | None) ->
     return places
 
 
-def occlusion_json(state: StoreState, row: int, photos: Path | None) -> dict[str, Any]:
+def occlusion_json(state: StoreState, row: int, photos: Place | None) -> dict[str, Any]:
     """Return where zeroing a detector's map costs an object its score, or how far that is computed.
 
     Raises QueryError where the detector finds nothing at the object's box or there is no detector,

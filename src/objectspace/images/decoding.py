@@ -22,6 +22,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from objectspace.errors import ImageError, InputError
 from objectspace.files import content_id, printable_path
 from objectspace.images.profiles import in_srgb
+from objectspace.places import Place, RemotePath, as_place
 
 Pixels = NDArray[np.uint8]
 
@@ -91,7 +92,7 @@ class Image:
 
 
 def read_image(
-    path: Path | str, *, at_least: tuple[int, int] | None = None, image_id: str | None = None
+    path: Place | str, *, at_least: tuple[int, int] | None = None, image_id: str | None = None
 ) -> Image:
     """Return the image in a file; see :func:`decode_image`. Raises ImageError.
 
@@ -100,7 +101,7 @@ def read_image(
     >>> osp.read_image("world/images/000000.png")
     Image('world/images/000000.png', 416 x 416 pixels)
     """
-    image = decode_image(read_file(Path(path)), path=str(path), at_least=at_least)
+    image = decode_image(read_file(as_place(path)), path=str(path), at_least=at_least)
     if image_id is not None and image.image_id != image_id:
         raise ImageError(
             printable_path(str(path)),
@@ -199,9 +200,11 @@ def check_thumbnail(data: bytes) -> None:
         raise ImageError("thumbnail", f"{reason}; objectspace check lists it")
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Place) -> bytes:
     """Return the bytes of an ordinary file within the size limit of an image. Raises ImageError."""
     try:
+        if isinstance(path, RemotePath):
+            return _read_remote(path)
         reason = _unfit(path, path.stat())
         if reason is None:
             return path.read_bytes()
@@ -214,6 +217,12 @@ def read_file(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = f"cannot be read: {error}"
     raise ImageError(printable_path(path), reason)
+
+
+def _read_remote(path: RemotePath) -> bytes:
+    if path.size() > FILE_LIMIT:
+        raise ValueError(f"is larger than {FILE_LIMIT >> 30} GiB, the limit for a photo")
+    return path.read_bytes()
 
 
 def _unfit(path: Path, status: os.stat_result) -> str | None:

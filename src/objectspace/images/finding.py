@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import PIL.Image
@@ -17,6 +17,7 @@ import PIL.Image
 from objectspace.errors import InputError
 from objectspace.files import guess_path
 from objectspace.images.decoding import readable_formats
+from objectspace.places import Place, RemotePath, as_place
 
 #: Suffixes of formats that are not read. A folder's files of these are reported, as their owner expects
 #: them to be found; a camera's raw file beside its own JPEG is not missed.
@@ -45,11 +46,11 @@ class ImageSearch:
     passed_over: pictures of folders that cannot be read, suffix -> how many, the most frequent first
     """
 
-    images: list[Path]
+    images: list[Place]
     passed_over: Mapping[str, int]
 
 
-def find_images(paths: Sequence[Path | str], *, exclude: Sequence[str] = ()) -> list[Path]:
+def find_images(paths: Sequence[Place | str], *, exclude: Sequence[str] = ()) -> list[Place]:
     """Return the images that files and folders name, sorted by path, each once: see :func:`search_images`.
 
     >>> [path.name for path in osp.find_images(["world"])][:2]
@@ -58,7 +59,7 @@ def find_images(paths: Sequence[Path | str], *, exclude: Sequence[str] = ()) -> 
     return search_images(paths, exclude=exclude).images
 
 
-def search_images(paths: Sequence[Path | str], *, exclude: Sequence[str] = ()) -> ImageSearch:
+def search_images(paths: Sequence[Place | str], *, exclude: Sequence[str] = ()) -> ImageSearch:
     """Return the images that files and folders name, and the counts of files in unsupported formats.
 
     A folder is searched with its subfolders for the suffixes of :data:`FORMATS`; hidden files and folders
@@ -70,14 +71,15 @@ def search_images(paths: Sequence[Path | str], *, exclude: Sequence[str] = ()) -
     exclude: patterns (``thumbs``, ``*_small.jpg``, ``val/*``) of files and subfolders of the folders that are
         passed over; one with a ``/`` is of the path below the folder, one without of any name in it
     """
-    found: dict[str, Path] = {}
-    unread: dict[str, Path] = {}
-    for path in map(Path, paths):
+    found: dict[str, Place] = {}
+    unread: dict[str, Place] = {}
+    for path in map(as_place, paths):
         for picture, readable in _pictures_in(path, exclude) if _is_folder(path) else [(path, True)]:
-            place = os.path.abspath(picture)  # noqa: PTH100 - links stay links
+            remote = isinstance(picture, RemotePath)
+            place = str(picture) if remote else os.path.abspath(picture)  # noqa: PTH100 - links stay links
             (found if readable else unread).setdefault(place, picture)
-    there = {Path(place).with_suffix("") for place in found} if unread else set()
-    missed = (Path(place) for place in unread if Path(place).with_suffix("") not in there)
+    there = {PurePath(place).with_suffix("") for place in found} if unread else set()
+    missed = (PurePath(place) for place in unread if PurePath(place).with_suffix("") not in there)
     passed_over = dict(Counter(path.suffix.lower() for path in missed).most_common())
     if not found:
         names = ", ".join(map(str, paths)) or "no path"
@@ -102,7 +104,9 @@ def _suffixes() -> frozenset[str]:
     return frozenset(suffix for suffix, name in PIL.Image.EXTENSION.items() if name in readable_formats())
 
 
-def _is_folder(path: Path) -> bool:
+def _is_folder(path: Place) -> bool:
+    if isinstance(path, RemotePath):
+        return not path.key or not path.is_file()
     try:
         return stat.S_ISDIR(path.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
@@ -111,15 +115,15 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _pictures_in(folder: Path, exclude: Sequence[str]) -> Iterator[tuple[Path, bool]]:
+def _pictures_in(folder: Place, exclude: Sequence[str]) -> Iterator[tuple[Place, bool]]:
     """Yield the image files below a folder, and whether their formats are read."""
+    if isinstance(folder, RemotePath):
+        yield from _remote_pictures_in(folder, exclude)
+        return
     unreadable: list[OSError] = []
 
     def wanted(parent: str, name: str) -> bool:
-        if name.startswith(".") or name in NOT_PHOTOS:
-            return False
-        below = Path(parent, name).relative_to(folder).as_posix()
-        return not any(fnmatchcase(below if "/" in pattern else name, pattern) for pattern in exclude)
+        return _is_wanted(Path(parent, name).relative_to(folder), exclude)
 
     for parent, folders, files in os.walk(folder, onerror=unreadable.append):
         folders[:] = [name for name in folders if wanted(parent, name)]
@@ -130,5 +134,26 @@ def _pictures_in(folder: Path, exclude: Sequence[str]) -> Iterator[tuple[Path, b
     yield from ((Path(error.filename), True) for error in unreadable)
 
 
-def _missing(path: Path) -> str:
+def _remote_pictures_in(folder: RemotePath, exclude: Sequence[str]) -> Iterator[tuple[Place, bool]]:
+    empty = True
+    for path in folder.objects_below():
+        empty, suffix, below = False, path.suffix.lower(), path.relative_to(folder)
+        if suffix not in _suffixes() and suffix not in UNREAD:
+            continue
+        if all(_is_wanted(part, exclude) for part in (below, *below.parents[:-1])):
+            yield path, suffix in _suffixes()
+    if empty:
+        raise InputError(_missing(folder))
+
+
+def _is_wanted(below: PurePath, exclude: Sequence[str]) -> bool:
+    """Return whether a file or a folder, by its path below the one that is searched, is not passed over."""
+    if below.name.startswith(".") or below.name in NOT_PHOTOS:
+        return False
+    return not any(
+        fnmatchcase(below.as_posix() if "/" in pattern else below.name, pattern) for pattern in exclude
+    )
+
+
+def _missing(path: Place) -> str:
     return f"{path}: there is no such file or folder{guess_path(path)}"

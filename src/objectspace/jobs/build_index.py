@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import replace
-from pathlib import Path
 
 from objectspace.embeddings.joint import JOINT, joint_parts
 from objectspace.errors import InputError, QueryError, counted
 from objectspace.neighbors import METRICS
+from objectspace.places import Place
 from objectspace.search.approximate import ApproximateIndex, measure_recall
 from objectspace.search.approximate_joint import ApproximateJointIndex
 from objectspace.store import (
@@ -43,7 +43,7 @@ _CODE = 16
 
 
 def index_space(
-    path: Path | str, space: str, *, kind: str = "ivf-hnsw-sq", metric: str = "cosine"
+    path: Place | str, space: str, *, kind: str = "ivf-hnsw-sq", metric: str = "cosine"
 ) -> SpaceIndex:
     """Build the approximate index of a space, measure its recall, and keep both in the store at ``path``.
 

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from objectspace.jobs.finished import Finished
 from objectspace.objects.records import concatenate
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import ImageResult, Outcome, SkippedImage
+from objectspace.places import as_place
 from objectspace.store import Batch, ImageRow, Writer
 
 logger = logging.getLogger("objectspace")
@@ -203,7 +203,7 @@ class CommitBuffer:
 def _is_at(path: str, image_id: str) -> bool:
     """Return whether an image is still at a path, and not another one."""
     try:
-        return content_id(read_file(Path(path))) == image_id
+        return content_id(read_file(as_place(path))) == image_id
     except ImageError:
         return False
 

@@ -23,6 +23,7 @@ from objectspace.files import content_id
 from objectspace.jobs.add_embeddings import EXTERNAL
 from objectspace.jobs.default_space import settle_default
 from objectspace.objects.records import Objects, no_objects
+from objectspace.places import Place
 from objectspace.store import Batch, Store, open_store, open_writer
 from objectspace.store.store_records import check_space_name
 
@@ -76,7 +77,7 @@ def _pair_json(pair: tuple[Estimate, Estimate]) -> dict[str, Any]:
 
 
 def erase_space(
-    store: Path | str, space: str, *, fit: Path | str, factors: tuple[str, ...], name: str, seed: int = 0
+    store: Place | str, space: str, *, fit: Path | str, factors: tuple[str, ...], name: str, seed: int = 0
 ) -> ErasedSpace:
     """Write the vectors of ``space`` without ``factors`` as the space ``name`` of the same store (LEACE).
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 from objectspace.errors import InputError, check_type
@@ -15,19 +14,23 @@ from objectspace.images import find_images
 from objectspace.jobs.commits import CommitBuffer, IndexSummary, Progress
 from objectspace.jobs.default_space import settle_default
 from objectspace.jobs.join import declare_both
-from objectspace.pipeline.engine_threads import run
+from objectspace.pipeline.engine_ray import RayEngine
+from objectspace.pipeline.engine_threads import IsFinished, run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.pipeline.results import Outcome
+from objectspace.places import Place, as_place
 from objectspace.store import open_writer
 
 logger = logging.getLogger("objectspace")
 
 
 def index(
-    images: Sequence[Path | str] | Path | str,
-    store: Path | str,
+    images: Sequence[Place | str] | Place | str,
+    store: Place | str,
     job: Job | LoadedJob | None = None,
     *,
+    engine: RayEngine | None = None,
     progress: Progress = lambda *_: None,
     **options: Any,
 ) -> IndexSummary:
@@ -36,6 +39,7 @@ def index(
     images: files; or one file or folder, whose images are found
     job: a specification, or what it loads, where networks are to be loaded once for several stores; or in its
         place the options of one, such as ``detector="yolov3", encoder="resnet50"``
+    engine: runs the job on many machines, which load it from its specification; None for threads of this one
     progress: called as ``progress(images, objects)`` after each image with what has come since the last call
 
     Images that this job has finished are skipped. One that cannot be read, or for which a network gives NaN
@@ -64,6 +68,8 @@ def index(
             f"{next(iter(options))}= is an option of a job, and job= is given; give it to the Job"
         )
     check_type("job", job, (Job, LoadedJob), "a Job")
+    if engine is not None and not isinstance(job, Job):
+        raise InputError("job is loaded, and other machines load it themselves; give the engine a Job")
     started = time.monotonic()
     loaded = job.load(paths) if isinstance(job, Job) else job
     with open_writer(store) as writer:
@@ -71,7 +77,7 @@ def index(
         logger.info("indexing %d images into %s", len(paths), store)
         buffer = CommitBuffer(loaded, writer, progress)
         try:
-            with closing(run(paths, loaded, buffer.finished.has)) as outcomes:
+            with closing(_outcomes(paths, job, loaded, buffer.finished.has, engine)) as outcomes:
                 for outcome in outcomes:
                     buffer.add(outcome)
         finally:
@@ -86,11 +92,24 @@ def index(
     return summary
 
 
-def _paths(images: Sequence[Path | str] | Path | str) -> list[Path]:
+def _outcomes(
+    paths: Sequence[Place],
+    job: Job | LoadedJob,
+    loaded: LoadedJob,
+    is_finished: IsFinished,
+    engine: RayEngine | None,
+) -> Generator[Outcome, None, None]:
+    if engine is None:
+        return run(paths, loaded, is_finished)
+    assert isinstance(job, Job)
+    return engine.run(paths, job, loaded, is_finished)
+
+
+def _paths(images: Sequence[Place | str] | Place | str) -> list[Place]:
     """Return the images of one file or folder, or of files. Raises InputError for what is no path."""
     if isinstance(images, str | os.PathLike):
-        return find_images([Path(images)])
+        return find_images([as_place(images)])
     check_type("images", images, Sequence, "paths of images, or a folder of them")
     for image in images:
         check_type("images", image, (str, os.PathLike), "paths of images, or a folder of them")
-    return [Path(image) for image in images]
+    return [as_place(image) for image in images]

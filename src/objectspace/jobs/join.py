@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError
 from objectspace.jobs.default_space import settle_default
 from objectspace.neighbors.distances import inverses, squared_lengths
+from objectspace.places import Place
 from objectspace.store import Store, Writer, open_store, open_writer
 
 if TYPE_CHECKING:  # a job loads networks, and joining spaces needs none
@@ -27,7 +27,7 @@ _DIGITS = 4
 
 
 def join_spaces(
-    path: Path | str, parts: Sequence[str], *, name: str, weights: Mapping[str, float] | None = None
+    path: Place | str, parts: Sequence[str], *, name: str, weights: Mapping[str, float] | None = None
 ) -> Recipe:
     """Declare the joint space ``name`` of some parts of the store at ``path``; return its recipe.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from objectspace.analyses.subsets import choose_subset
+from objectspace.places import Place
 from objectspace.search import default_space
 from objectspace.store import NamedSelection, open_store
 
 
 def select(
-    store: Path | str,
+    store: Place | str,
     count: int,
     *,
     name: str,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from threading import Lock
 
 from objectspace.errors import ImageError
@@ -20,6 +19,7 @@ from objectspace.images import Failure
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import DecodedImage, DetectedImage, ImageResult, Outcome, SkippedImage
 from objectspace.pipeline.stages import cut, decode, encode, find, read_image_file
+from objectspace.places import Place
 from objectspace.threads import compute_ahead
 
 #: Results that wait for each thread, without decoded pixels but for a photo that a GPU cuts.
@@ -34,7 +34,7 @@ _Content = tuple[str, str | None]
 IsFinished = Callable[[str, str | None], bool]
 
 
-def run(images: Sequence[Path], job: LoadedJob, is_finished: IsFinished) -> Generator[Outcome, None, None]:
+def run(images: Sequence[Place], job: LoadedJob, is_finished: IsFinished) -> Generator[Outcome, None, None]:
     """Yield what becomes of each image, in their order: a result, a failure, or that it is skipped.
 
     An image that ``is_finished`` is skipped, and so is a copy of an earlier one with the same annotations.
@@ -57,7 +57,7 @@ class _Opener:
         self._first: dict[_Content, int] = {}
         self._lock = Lock()
 
-    def open(self, numbered: tuple[int, Path]) -> DecodedImage | SkippedImage | Failure:
+    def open(self, numbered: tuple[int, Place]) -> DecodedImage | SkippedImage | Failure:
         """Decode an image, given its place in the job's order; safe to call from many threads."""
         place, path = numbered
         try:
@@ -90,7 +90,7 @@ class _Opener:
                 yield outcome
 
 
-def _process(numbered: tuple[int, Path], opener: _Opener, job: LoadedJob) -> Outcome:
+def _process(numbered: tuple[int, Place], opener: _Opener, job: LoadedJob) -> Outcome:
     """Run one image through all stages but the encoder's."""
     opened = opener.open(numbered)
     if not isinstance(opened, DecodedImage):
@@ -103,7 +103,7 @@ def _process(numbered: tuple[int, Path], opener: _Opener, job: LoadedJob) -> Out
 
 
 def _in_passes(
-    images: Sequence[Path], opener: _Opener, job: LoadedJob, size: int, side_by_side: bool
+    images: Sequence[Place], opener: _Opener, job: LoadedJob, size: int, side_by_side: bool
 ) -> Iterator[Outcome]:
     """Yield the outcomes of all images in order, ``size`` images to a pass."""
     opened = compute_ahead(enumerate(images), opener.open, ahead=1)

@@ -27,6 +27,7 @@ from objectspace.pipeline.specs import (
     PromptSpec,
     Spec,
 )
+from objectspace.places import Place
 
 #: What each part of a job may be, in JSON the first kind whose fields fit.
 _SPECS: Mapping[str, tuple[type, ...]] = {
@@ -94,7 +95,7 @@ class Job(JobOptions):
         if self.replaces and self.annotations is None:
             raise InputError("only annotations say that an object is gone, a detector may have missed it")
 
-    def read(self, images: Sequence[Path] = ()) -> Job:
+    def read(self, images: Sequence[Place] = ()) -> Job:
         """Return the job with its factor table and annotations read, its networks as they are.
 
         images: those of the job, which a factor table is joined to
@@ -115,7 +116,7 @@ class Job(JobOptions):
             annotations = annotations.read()
         return replace(self, factors=factors, annotations=annotations)
 
-    def load(self, images: Sequence[Path] = ()) -> LoadedJob:
+    def load(self, images: Sequence[Place] = ()) -> LoadedJob:
         """Return the job with everything in memory: files read as by :meth:`read`, networks loaded.
 
         Raises InputError, AnnotationError, ModelError and its subclasses.

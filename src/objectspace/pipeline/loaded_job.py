@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from objectspace.embeddings.crops import crop_space_name
@@ -20,6 +19,7 @@ from objectspace.models.prompts import Prompter
 from objectspace.objects.annotations import AnnotationReader
 from objectspace.objects.annotations.image_factors import FactorTable
 from objectspace.pipeline.job_options import JobOptions
+from objectspace.places import Place, RemotePath
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -111,6 +111,9 @@ class LoadedJob(JobOptions):
         spaces = {name: recipe.digest for name, recipe in self.recipes().items()}
         return recipe_digest({**thresholds, "sources": self.sources(), "spaces": spaces})
 
-    def contents(self, image: Path | str) -> str | None:
+    def contents(self, image: Place | str) -> str | None:
         """Return a digest of an image's annotations; None where its objects are found otherwise."""
-        return None if self.annotations is None else self.annotations.contents(image)
+        if self.annotations is None:
+            return None
+        # Annotations know photos by their names, whatever place they name.
+        return self.annotations.contents(str(image) if isinstance(image, RemotePath) else image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from objectspace.objects.annotations.image_factors import (
 )
 from objectspace.objects.annotations.mask_images import open_mask_images
 from objectspace.objects.labels import read_names
+from objectspace.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +152,13 @@ class FactorTableSpec:
     pattern: str | None = None
     table: Path | str | None = None
 
-    def read(self, images: Sequence[Path]) -> FactorTable:
+    def read(self, images: Sequence[Place]) -> FactorTable:
         """Return the factors of these images. Raises AnnotationError and InputError as the two readers do."""
-        parts = []
+        parts, paths = [], list(map(os.fspath, images))
         if self.pattern is not None:
-            parts.append(factors_from_pattern(self.pattern, images))
+            parts.append(factors_from_pattern(self.pattern, paths))
         if self.table is not None:
-            parts.append(factors_from_csv(self.table, images))
+            parts.append(factors_from_csv(self.table, paths))
         if not parts:
             raise InputError("factors come from a pattern or from a table; give one of them")
         return parts[0] if len(parts) == 1 else merge_factors(*parts)

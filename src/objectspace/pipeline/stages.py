@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -52,11 +51,12 @@ from objectspace.pipeline.results import (
     Outcome,
     ReadImage,
 )
+from objectspace.places import Place
 
 # ------------------------------------------------------------------------------------------ read, decode
 
 
-def read_image_file(path: Path, job: LoadedJob) -> ReadImage:
+def read_image_file(path: Place, job: LoadedJob) -> ReadImage:
     """Return the bytes of an image's file, its id and a digest of its annotations. Raises ImageError."""
     data = read_file(path)
     with named_errors(f"annotation reader {type(job.annotations).__name__}", f"contents of {path}"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError, RecipeError
 from objectspace.files import plain_json
 from objectspace.images import Failure
+from objectspace.places import Place
 from objectspace.store import columns
 from objectspace.store.border import check_new
 from objectspace.store.keys import Keys
@@ -30,7 +30,7 @@ class Stored:
     keys: those of each table's rows; failures: the files that could not be used, by path
     """
 
-    path: Path
+    path: Place
     manifest: Manifest
     factors: Mapping[str, pa.DataType]
     keys: dict[str, Keys] = field(default_factory=dict)

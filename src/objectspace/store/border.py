@@ -7,7 +7,6 @@ checks them again. Each check raises one StoreError that names the table, what w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from objectspace.embeddings.spaces import CELL_COLUMNS
 from objectspace.errors import InputError, StoreError
 from objectspace.objects.records import can_be_column
+from objectspace.places import Place
 from objectspace.store.columns import FAILURES, IMAGES, INDEXED, OBJECTS
 from objectspace.store.manifest import SPACES
 
@@ -33,7 +33,7 @@ _FACTORS = (pa.float64(), pa.string())
 Test = Callable[[pa.Array], pa.Array]
 
 
-def damaged(folder: Path, table: str, what: str) -> StoreError:
+def damaged(folder: Place, table: str, what: str) -> StoreError:
     """Return the error for a table that does not hold what a store holds."""
     return StoreError(
         f"the store at {folder} is damaged: table {table} {what}; objectspace check {folder} lists what is "
@@ -72,7 +72,7 @@ def _type_text(kind: pa.DataType) -> str:
     return str(kind).replace(" not null", "")[:60]
 
 
-def check_schema(folder: Path, table: str, schema: pa.Schema, dimension: int | None = None) -> None:
+def check_schema(folder: Place, table: str, schema: pa.Schema, dimension: int | None = None) -> None:
     """Raise StoreError where a table has other columns than those of docs/store-format.md."""
     if (problem := schema_problem(table, schema, dimension)) is not None:
         raise damaged(folder, table, problem)
@@ -94,7 +94,7 @@ def bad_rows(table: str, rows: pa.Table) -> dict[str, NDArray[np.bool_]]:
     return found
 
 
-def checked(folder: Path, table: str, rows: pa.Table, *, key: str | None = None) -> pa.Table:
+def checked(folder: Place, table: str, rows: pa.Table, *, key: str | None = None) -> pa.Table:
     """Return rows of a table as they are. Raises StoreError where some are such that no store holds them.
 
     key: a column no value of which may come twice, where the rows are all of the table

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from objectspace.errors import ImageError, InputError, StoreError, counted
 from objectspace.images import decode_thumbnail
 from objectspace.objects.masks import mask_from_counts
+from objectspace.places import Place, as_place
 from objectspace.store import tables
 from objectspace.store.border import bad_rows, schema_problem
 from objectspace.store.checksums import check_file, file_checksum
@@ -81,7 +82,7 @@ class Examination:
     handed_in: spaces that have lost vectors which no ``index`` makes -> how many
     """
 
-    path: Path
+    path: Place
     manifest: Manifest
     damages: tuple[Damage, ...]
     losses: Mapping[str, Losses]
@@ -105,19 +106,19 @@ class Examination:
         }
 
 
-def examine_store(path: Path | str) -> Examination:
+def examine_store(path: os.PathLike[str] | str) -> Examination:
     """Read every file, row and value of a store once, and return what is wrong; nothing is changed.
 
     Raises StoreError where there is no store, or its manifest is damaged, StoreVersionError for another
     version of the format.
     """
-    folder = Path(path)
+    folder = as_place(path)
     manifest = read_manifest(folder)
     return _Examiner(folder, manifest).examine()
 
 
 class _Examiner:
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Place, manifest: Manifest) -> None:
         self._folder, self._manifest = folder, manifest
         self._damages: list[Damage] = []
         self._losses = {name: Losses() for name in manifest.tables}
@@ -334,7 +335,7 @@ def _rows_of(table: Any, fragment: int) -> int:
     return sum(part.count_rows() for part in table.get_fragments() if part.fragment_id == fragment)
 
 
-def _file_problem(path: Path, checksum: str | None, facts: tables.FileFacts | None) -> str | None:
+def _file_problem(path: Place, checksum: str | None, facts: tables.FileFacts | None) -> str | None:
     """Return what is wrong with a file of a table; None for nothing."""
     if facts is None:
         return "is in the manifest, and the table does not know it"

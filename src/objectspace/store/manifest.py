@@ -11,14 +11,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from objectspace._version import __version__
 from objectspace.embeddings.joint import joint_parts, part_recipes
 from objectspace.embeddings.spaces import Recipe
-from objectspace.errors import InputError, StoreError, StoreVersionError
+from objectspace.errors import InputError, StoreBusyError, StoreError, StoreVersionError
 from objectspace.files import flush_to_disk, guess_path, open_regular
+from objectspace.places import Place, RemotePath
 from objectspace.store.indexes import JointSpaceIndex, SpaceIndex
 from objectspace.store.purity import LabelPurity
 from objectspace.store.store_records import check_space_name
@@ -94,8 +94,15 @@ class Manifest:
         }
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace the manifest in one step; it reaches the disk before its name does."""
+def write_manifest(folder: Place, manifest: Manifest, tag: str | None = None) -> str | None:
+    """Replace the manifest in one step; it reaches the disk before its name does.
+
+    tag: in object storage that of the manifest which is replaced, None for the first one. Returns the tag of
+    the new one, None on disk, where a lock keeps others away.
+    Raises StoreBusyError where another process has replaced it meanwhile.
+    """
+    if isinstance(folder, RemotePath):
+        return _replace_remote(folder, json.dumps(manifest.to_json(), indent=1).encode(), tag)
     temporary = folder / f"{MANIFEST}.new"
     with temporary.open("w", encoding="utf-8") as stream:
         json.dump(manifest.to_json(), stream, indent=1)
@@ -103,16 +110,41 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         os.fsync(stream.fileno())
     temporary.replace(folder / MANIFEST)
     flush_to_disk(folder)
+    return None
 
 
-def read_manifest(folder: Path) -> Manifest:
+def _replace_remote(folder: RemotePath, data: bytes, tag: str | None) -> str:
+    file = folder / MANIFEST
+    try:
+        return file.create(data) if tag is None else file.replace_tagged(data, tag)
+    except FileExistsError:
+        # Storage that was asked again, as its first answer was lost, refuses what it has written itself.
+        held, now = file.read_tagged()
+        if held == data:
+            return now
+    raise StoreBusyError(
+        f"another process has written to {folder} meanwhile, which keeps what that one wrote; wait until "
+        f"it has ended and run the same command again"
+    )
+
+
+def read_manifest(folder: Place) -> Manifest:
     """Return the manifest of the store at ``folder``.
 
     Raises StoreError where there is none or it is damaged, StoreVersionError for another format version.
     """
+    return read_tagged_manifest(folder)[0]
+
+
+def read_tagged_manifest(folder: Place) -> tuple[Manifest, str | None]:
+    """Return the manifest of a store, and its tag in object storage, else None. Raises as read_manifest."""
+    tag: str | None = None
     try:
-        with open_regular(folder / MANIFEST) as stream:
-            data = stream.read()
+        if isinstance(folder, RemotePath):
+            data, tag = (folder / MANIFEST).read_tagged()
+        else:
+            with open_regular(folder / MANIFEST) as stream:
+                data = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
             f"no store at {folder}{guess_path(folder)}; make one with objectspace index"
@@ -123,10 +155,10 @@ def read_manifest(folder: Path) -> Manifest:
         value = json.loads(data)
     except (ValueError, RecursionError):
         raise _damaged(folder, "it is not JSON") from None
-    return parse_manifest(value, folder)
+    return parse_manifest(value, folder), tag
 
 
-def parse_manifest(value: Any, folder: Path) -> Manifest:
+def parse_manifest(value: Any, folder: Place) -> Manifest:
     """Return the manifest that a JSON value holds; ``folder`` is for messages. Raises as read_manifest."""
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise _damaged(folder, f'it does not say "format": "{FORMAT}"')
@@ -170,7 +202,7 @@ def parse_manifest(value: Any, folder: Path) -> Manifest:
     return Manifest(tables, spaces, sources, models, files, joint_spaces, joint_indexes, default, purities)
 
 
-def _files(value: dict[str, Any], tables: Mapping[str, Any], folder: Path) -> dict[str, dict[str, str]]:
+def _files(value: dict[str, Any], tables: Mapping[str, Any], folder: Place) -> dict[str, dict[str, str]]:
     files = _mapping(value, "files", folder)
     if set(files) != set(tables):
         raise _damaged(folder, "its tables and its files disagree")
@@ -182,7 +214,7 @@ def _files(value: dict[str, Any], tables: Mapping[str, Any], folder: Path) -> di
     return files
 
 
-def _space(name: str, entry: Any, folder: Path) -> SpaceEntry:
+def _space(name: str, entry: Any, folder: Place) -> SpaceEntry:
     try:
         check_space_name(name)
         recipe, dimension = Recipe.from_json(entry["recipe"]), entry["dimension"]
@@ -200,7 +232,7 @@ def _space(name: str, entry: Any, folder: Path) -> SpaceEntry:
         raise _damaged(folder, f"the index of space {name} has no kind, settings or recall") from None
 
 
-def _joint_space(name: str, value: Any, spaces: Mapping[str, SpaceEntry], folder: Path) -> Recipe:
+def _joint_space(name: str, value: Any, spaces: Mapping[str, SpaceEntry], folder: Place) -> Recipe:
     try:
         check_space_name(name)
         recipe = Recipe.from_json(value)
@@ -218,7 +250,7 @@ def _joint_space(name: str, value: Any, spaces: Mapping[str, SpaceEntry], folder
     return recipe
 
 
-def _purities(value: dict[str, Any], names: list[str], folder: Path) -> dict[str, LabelPurity]:
+def _purities(value: dict[str, Any], names: list[str], folder: Place) -> dict[str, LabelPurity]:
     held = _mapping(value, "purities", folder) if "purities" in value else {}
     try:
         return {name: LabelPurity.from_json(purity) for name, purity in held.items() if name in names}
@@ -226,21 +258,21 @@ def _purities(value: dict[str, Any], names: list[str], folder: Path) -> dict[str
         raise _damaged(folder, "the purity of a space has no value, chance, interval or counts") from None
 
 
-def _joint_index(name: str, value: Any, folder: Path) -> JointSpaceIndex:
+def _joint_index(name: str, value: Any, folder: Place) -> JointSpaceIndex:
     try:
         return JointSpaceIndex.from_json(value)
     except (AttributeError, TypeError, KeyError, ValueError):
         raise _damaged(folder, f"the index of joint space {name} has no kind, parts or recall") from None
 
 
-def _mapping(value: dict[str, Any], key: str, folder: Path) -> dict[str, Any]:
+def _mapping(value: dict[str, Any], key: str, folder: Place) -> dict[str, Any]:
     mapping = value.get(key)
     if not isinstance(mapping, dict):
         raise _damaged(folder, f"it has no {key}")
     return mapping
 
 
-def _damaged(folder: Path, what: str) -> StoreError:
+def _damaged(folder: Place, what: str) -> StoreError:
     return StoreError(
         f"{folder / MANIFEST} is damaged: {what}; restore it from a copy, or index the photos "
         f"into a new store"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from objectspace.errors import InputError
+from objectspace.places import Place
 from objectspace.store.sidecars import damaged_sidecar, read_sidecar, write_sidecar
 
 MARKS = "marks.json"
@@ -61,7 +61,7 @@ def new_mark(verdict: Verdict, label: str | None = None) -> ObjectMark:
     return ObjectMark(verdict, label, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def read_marks(folder: Path) -> dict[str, ObjectMark]:
+def read_marks(folder: Place) -> dict[str, ObjectMark]:
     """Return the marks of the store at ``folder``, by object id. Raises StoreError for a damaged file."""
     path = folder / MARKS
     value = read_sidecar(path, FORMAT)
@@ -76,7 +76,7 @@ def read_marks(folder: Path) -> dict[str, ObjectMark]:
         raise damaged_sidecar(path, str(error)) from None
 
 
-def save_marks(folder: Path, changes: Mapping[str, ObjectMark | None]) -> dict[str, ObjectMark]:
+def save_marks(folder: Place, changes: Mapping[str, ObjectMark | None]) -> dict[str, ObjectMark]:
     """Add, replace or (None) take away marks of the store at ``folder``; return all that there are then.
 
     Two processes that save at the same moment may lose the changes of one.

@@ -11,12 +11,12 @@ import os
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from uuid import uuid4
 
 import filelock
 
 from objectspace.files import open_regular
+from objectspace.places import Place, RemotePath
 
 READERS = "readers"
 
@@ -24,10 +24,13 @@ READERS = "readers"
 class Pin:
     """Keeps versions of a store's tables until it is garbage collected or its process ends.
 
-    Where nothing can be written, as on a disk that is mounted read-only, nothing is pinned.
+    Where nothing can be written, as on a disk that is mounted read-only, nothing is pinned; nor in object
+    storage, which has no locks.
     """
 
-    def __init__(self, folder: Path, versions: Mapping[str, int]) -> None:
+    def __init__(self, folder: Place, versions: Mapping[str, int]) -> None:
+        if isinstance(folder, RemotePath):
+            return
         path = folder / READERS / f"{uuid4().hex}.json"
         lock = _lock_of(path)
         try:
@@ -39,9 +42,11 @@ class Pin:
         weakref.finalize(self, _release, path, lock, os.getpid())
 
 
-def pinned_versions(folder: Path) -> dict[str, set[int]]:
+def pinned_versions(folder: Place) -> dict[str, set[int]]:
     """Return the versions of each table that open readers have pinned, and remove pins of ended processes."""
     pinned: dict[str, set[int]] = {}
+    if isinstance(folder, RemotePath):
+        return pinned
     for path in (folder / READERS).glob("*.json"):
         lock = _lock_of(path)
         try:
@@ -54,7 +59,7 @@ def pinned_versions(folder: Path) -> dict[str, set[int]]:
     return pinned
 
 
-def _versions_in(path: Path) -> dict[str, int]:
+def _versions_in(path: Place) -> dict[str, int]:
     try:
         with open_regular(path) as stream:
             versions: dict[str, int] = json.load(stream)
@@ -64,11 +69,11 @@ def _versions_in(path: Path) -> dict[str, int]:
     return versions
 
 
-def _lock_of(path: Path) -> filelock.BaseFileLock:
+def _lock_of(path: Place) -> filelock.BaseFileLock:
     return filelock.FileLock(path.with_suffix(".lock"), timeout=0, thread_local=False)
 
 
-def _release(path: Path, lock: filelock.BaseFileLock, process: int) -> None:
+def _release(path: Place, lock: filelock.BaseFileLock, process: int) -> None:
     # A forked child shares the lock and must not release its parent's.
     if os.getpid() != process:
         return

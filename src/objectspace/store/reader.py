@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from objectspace.images import Failure
 from objectspace.markup import html_pictures, html_table
 from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, no_objects
+from objectspace.places import Place, as_place
 from objectspace.store.border import check_schema, checked, damaged
 from objectspace.store.columns import OBJECTS, factor_names, object_column, objects_from_table, stored_names
 from objectspace.store.indexes import SpaceIndex
@@ -34,7 +34,7 @@ from objectspace.store.tables import find_rows, open_table, read_batches, read_r
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, vector_block
 
 
-def open_store(path: Path | str) -> Store:
+def open_store(path: os.PathLike[str] | str) -> Store:
     """Return the store at ``path``, as its last commit left it.
 
     Raises StoreError where there is no store or it is damaged, StoreVersionError where it was written in
@@ -44,7 +44,7 @@ def open_store(path: Path | str) -> Store:
     StoreInfo(12 images, 39 objects, 6 spaces, 0 failures)
     """
     check_type("path", path, (str, os.PathLike), "the path of a store")
-    folder = Path(path)
+    folder = as_place(path)
     return Store(folder, read_manifest(folder))
 
 
@@ -61,7 +61,7 @@ class Store:
     True
     """
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Place, manifest: Manifest) -> None:
         self.path = path
         self._manifest = manifest
         self._pin = Pin(path, manifest.tables)

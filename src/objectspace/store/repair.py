@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from objectspace.places import Place, as_place
 from objectspace.store import tables
 from objectspace.store.checksums import checksums, flush_files
 from objectspace.store.examination import READ_ERRORS, Examination, Losses, examine_store
-from objectspace.store.manifest import SPACES, Manifest, SpaceEntry, read_manifest, write_manifest
+from objectspace.store.manifest import (
+    SPACES,
+    Manifest,
+    SpaceEntry,
+    read_manifest,
+    read_tagged_manifest,
+    write_manifest,
+)
 from objectspace.store.writer import write_lock
 
 #: Keys that one deletion names.
@@ -19,7 +27,7 @@ _AT_ONCE = 4096
 _KEYS = {"images": "image_id", "objects": "object_id", "indexed": "image_id", "failures": "path"}
 
 
-def repair_store(path: Path | str) -> Examination:
+def repair_store(path: os.PathLike[str] | str) -> Examination:
     """Drop what is damaged, with all that belongs to it; return what was wrong.
 
     What is lost is then as if it had never been made: its images are not finished, and the ``index`` command
@@ -27,20 +35,21 @@ def repair_store(path: Path | str) -> Examination:
     changes in one step, as by a commit. Raises StoreBusyError where another process writes, and as
     :func:`objectspace.store.examination.examine_store`.
     """
-    folder = Path(path)
+    folder = as_place(path)
     read_manifest(folder)  # no lock is left in a folder that is no store
     lock = write_lock(folder)
     try:
+        _, tag = read_tagged_manifest(folder)
         found = examine_store(folder)
         if not found.whole:
             with tables.plain_errors(folder):
-                write_manifest(folder, _without_losses(folder, found))
+                write_manifest(folder, _without_losses(folder, found), tag)
     finally:
         lock.release()
     return found
 
 
-def _without_losses(folder: Path, found: Examination) -> Manifest:
+def _without_losses(folder: Place, found: Examination) -> Manifest:
     """Write versions of the damaged tables that lack what is lost; return the manifest that names them."""
     before = found.manifest
     versions, files = dict(before.tables), {name: dict(known) for name, known in before.files.items()}
@@ -77,7 +86,7 @@ def _without_losses(folder: Path, found: Examination) -> Manifest:
     )
 
 
-def _repaired(folder: Path, name: str, version: int, losses: Losses) -> Any:
+def _repaired(folder: Place, name: str, version: int, losses: Losses) -> Any:
     """Return a table without what is lost; None where that cannot be written."""
     try:
         table = tables.open_table(folder, name, version)

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError, QueryError, counted, guess
 from objectspace.files import names_in, plain_json
+from objectspace.places import Place
 from objectspace.store.sidecars import damaged_sidecar, read_sidecar, write_sidecar
 
 SELECTIONS = "selections"
@@ -87,7 +87,7 @@ def check_selection_name(name: str) -> str:
     return name
 
 
-def selection_names(folder: Path) -> list[str]:
+def selection_names(folder: Place) -> list[str]:
     """Return the names of a store's selections, in order."""
     return sorted(
         name.removesuffix(".json") for name in names_in(folder / SELECTIONS) if name.endswith(".json")
@@ -95,7 +95,7 @@ def selection_names(folder: Path) -> list[str]:
 
 
 def save_selection(
-    folder: Path, name: str, object_ids: Sequence[str] | NDArray[np.str_], how: Mapping[str, Any]
+    folder: Place, name: str, object_ids: Sequence[str] | NDArray[np.str_], how: Mapping[str, Any]
 ) -> NamedSelection:
     """Write a selection beside the tables of the store at ``folder``; one of the same name is replaced.
 
@@ -112,7 +112,7 @@ def save_selection(
     return selection
 
 
-def read_selection(folder: Path, name: str) -> NamedSelection:
+def read_selection(folder: Place, name: str) -> NamedSelection:
     """Return a selection of the store at ``folder``.
 
     Raises QueryError for an unknown name, StoreError where its file is damaged.
@@ -131,5 +131,5 @@ def read_selection(folder: Path, name: str) -> NamedSelection:
     return NamedSelection(name, np.array(ids, np.str_), how, str(value.get("made", "")))
 
 
-def _path(folder: Path, name: str) -> Path:
+def _path(folder: Place, name: str) -> Place:
     return folder / SELECTIONS / f"{name}.json"

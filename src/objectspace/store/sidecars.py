@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from objectspace.errors import StoreError
 from objectspace.files import atomic_path, json_text, open_regular
+from objectspace.places import Place
 
 
-def read_sidecar(path: Path, format_name: str) -> dict[str, Any] | None:
+def read_sidecar(path: Place, format_name: str) -> dict[str, Any] | None:
     """Return what a sidecar holds; None where there is none. Raises StoreError for a damaged one."""
     try:
         with open_regular(path) as stream:
@@ -30,12 +30,12 @@ def read_sidecar(path: Path, format_name: str) -> dict[str, Any] | None:
     return value
 
 
-def write_sidecar(path: Path, document: Mapping[str, Any], whose: str) -> None:
+def write_sidecar(path: Place, document: Mapping[str, Any], whose: str) -> None:
     """Write a sidecar; one that is there is replaced. ``whose``: what an error calls it."""
     with atomic_path(path, replace=True) as temporary:
         temporary.write_text(json_text(document, whose, ensure_ascii=False, indent=1), "utf-8")
 
 
-def damaged_sidecar(path: Path, what: str) -> StoreError:
+def damaged_sidecar(path: Place, what: str) -> StoreError:
     """Return the error of a sidecar that is not as it was written."""
     return StoreError(f"{path} is damaged: {what}; remove it and make it again")

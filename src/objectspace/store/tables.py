@@ -20,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from objectspace.errors import StoreError
-from objectspace.files import check_regular
+from objectspace.errors import StoreBusyError, StoreError
+from objectspace.files import check_regular, names_in
+from objectspace.places import Place, RemotePath, address_of, as_place
 from objectspace.store.manifest import BASE_TABLES, SPACES, read_manifest
 
 # Every commit adds a fragment (one file) to a table, and every version lists all fragments; past this many
@@ -57,20 +58,24 @@ _LAST_VERSION = 2**64 - 1
 # A version stays this long after a newer one was written, for readers that have pinned nothing (yet).
 UNPINNED_KEEP = timedelta(minutes=10)
 
+# In object storage no reader can pin a version.
+REMOTE_KEEP = timedelta(days=1)
 
-def table_path(folder: Path, name: str) -> Path:
+
+def table_path(folder: Place, name: str) -> Place:
     """Return the folder of a Lance table, such as ``spaces/a.lance`` of the table ``spaces/a``."""
     return folder / f"{name}.lance"
 
 
-def open_table(folder: Path, name: str, version: int) -> Any:
+def open_table(folder: Place, name: str, version: int) -> Any:
     """Return the Lance dataset of a table at one version. Raises StoreError where it is not there."""
     import lance
 
-    path = table_path(folder, name).absolute()
-    _check_files(folder, path)
+    path = table_path(folder, name)
+    if isinstance(path, Path):
+        _check_files(folder, path.absolute())
     try:
-        return lance.dataset(str(path), version=version)
+        return lance.dataset(address_of(path), version=version)
     except (OSError, ValueError, RuntimeError):
         if read_manifest(folder).tables.get(name) != version:
             raise StoreError(
@@ -83,7 +88,7 @@ def open_table(folder: Path, name: str, version: int) -> Any:
         ) from None
 
 
-def _check_files(folder: Path, table: Path) -> None:
+def _check_files(folder: Place, table: Path) -> None:
     """Raise StoreError where a FIFO or device is in the place of a table's file: reading it may never end."""
     for place, _, names in os.walk(table):
         for name in names:
@@ -93,7 +98,7 @@ def _check_files(folder: Path, table: Path) -> None:
                 except OSError as error:
                     if isinstance(error, FileNotFoundError):
                         raise
-                    file = Path(place, name).relative_to(folder.absolute())
+                    file = Path(place, name).relative_to(address_of(folder))
                     raise StoreError(
                         f"the store at {folder} is damaged: {file}: {error.strerror}; objectspace check "
                         f"{folder} lists what is lost"
@@ -121,8 +126,8 @@ def files_of(table: Any) -> dict[str, FileFacts]:
             files[known.deletion_file.path(number)] = FileFacts(number, is_deletion=True)
     for index in table.describe_indices():
         for segment in index.segments:
-            folder = Path(table.uri, "_indices", str(segment.uuid))
-            names = sorted(path.name for path in folder.iterdir())
+            folder = as_place(table.uri) / "_indices" / str(segment.uuid)
+            names = sorted(names_in(folder))
             files |= {f"_indices/{folder.name}/{name}": FileFacts() for name in names}
     return files
 
@@ -143,7 +148,7 @@ def check_fragments(table: Any, fragments: Collection[int | None]) -> None:
                 raise ValueError(f"fragment {fragment.fragment_id} has {rows} rows, expected {expected}")
 
 
-def file_rows(path: Path) -> int:
+def file_rows(path: Place) -> int:
     """Return the rows of a data file, as its footer says."""
     from lance.file import LanceFileReader
 
@@ -252,39 +257,67 @@ def _read_errors(table: Any) -> Iterator[None]:
         ) from error
 
 
-def create_table(folder: Path, name: str, rows: pa.Table) -> Any:
+def create_table(folder: Place, name: str, rows: pa.Table) -> Any:
     """Return a new Lance table that holds ``rows``."""
     import lance
 
     path = table_path(folder, name)
+    if isinstance(path, RemotePath):
+        # What a killed writer left there is never removed, as it may be what another has just committed.
+        return lance.write_dataset(rows, str(path), mode="overwrite" if path.names() else "create")
     path.parent.mkdir(exist_ok=True)
     return lance.write_dataset(rows, str(path.absolute()), mode="create")
+
+
+@contextmanager
+def _alone(table: Any) -> Iterator[None]:
+    """Raise StoreBusyError where a block that makes one version of a table finds another one in between.
+
+    Lance joins the writes of two processes, and what the other one wrote was never checked.
+    """
+    before = int(table.version)
+    yield
+    if int(table.version) > before + 1:
+        raise _busy(table)
+
+
+def _busy(table: Any) -> StoreBusyError:
+    return StoreBusyError(
+        f"another process writes to {table.uri} at the same time; wait until it has ended and run the "
+        f"same command again"
+    )
 
 
 def append_rows(table: Any, rows: pa.Table) -> None:
     """Add rows as one more fragment; columns that ``rows`` has and the table lacks become null above them."""
     known = set(table.schema.names)
     if new := [field for field in rows.schema if field.name not in known]:
-        table.add_columns(new)
-    table.insert(rows.select(table.schema.names))
+        with _alone(table):
+            table.add_columns(new)
+    with _alone(table):
+        table.insert(rows.select(table.schema.names))
 
 
 def update_rows(table: Any, key: str, rows: pa.Table) -> None:
     """Set the other columns of ``rows`` in the rows that have the same ``key``, and new columns likewise."""
     known = set(table.schema.names)
     if new := [field for field in rows.schema if field.name not in known]:
-        table.add_columns(new)
-    table.merge_insert(key).when_matched_update_all().execute(rows)
+        with _alone(table):
+            table.add_columns(new)
+    with _alone(table):
+        table.merge_insert(key).when_matched_update_all().execute(rows)
 
 
 def delete_rows(table: Any, column: str, values: Sequence[str]) -> None:
     """Remove the rows whose text ``column`` is one of ``values``."""
-    table.delete(_is_one_of(column, values))
+    with _alone(table):
+        table.delete(_is_one_of(column, values))
 
 
 def delete_at(table: Any, row_ids: Sequence[int]) -> None:
     """Remove the rows of these ids (``_rowid``): nothing is looked up, so it costs the same in any table."""
-    table.delete(f"_rowid IN ({', '.join(map(str, row_ids))})" if row_ids else "false")
+    with _alone(table):
+        table.delete(f"_rowid IN ({', '.join(map(str, row_ids))})" if row_ids else "false")
 
 
 def drop_fragments(table: Any, fragments: Collection[int]) -> Any:
@@ -307,16 +340,18 @@ def _is_one_of(column: str, values: Collection[str]) -> str:
     return f"{column} IN ({quoted})"
 
 
-def roll_back(folder: Path, versions: Mapping[str, int]) -> dict[str, int]:
+def roll_back(folder: Place, versions: Mapping[str, int]) -> dict[str, int]:
     """Undo what a killed writer wrote past its last commit; return the versions that hold its state now.
 
     A table whose newest version is ahead of ``versions`` gets one more that equals the committed one (Lance
-    appends to the newest). A table that ``versions`` does not know is removed.
+    appends to the newest). A table that ``versions`` does not know is removed from a disk, and written over
+    in object storage.
     """
     now = dict(versions)
-    for name in _tables_on_disk(folder):
-        if name not in versions:
-            shutil.rmtree(table_path(folder, name))
+    if isinstance(folder, Path):
+        for name in _tables_on_disk(folder):
+            if name not in versions:
+                shutil.rmtree(folder / f"{name}.lance")
     for name, version in versions.items():
         table = open_table(folder, name, version)
         if table.latest_version != version:
@@ -326,7 +361,7 @@ def roll_back(folder: Path, versions: Mapping[str, int]) -> dict[str, int]:
 
 
 def _tables_on_disk(folder: Path) -> Iterator[str]:
-    yield from (name for name in BASE_TABLES if table_path(folder, name).exists())
+    yield from (name for name in BASE_TABLES if (folder / f"{name}.lance").exists())
     yield from (SPACES + path.stem for path in (folder / SPACES).glob("*.lance"))
 
 
@@ -342,10 +377,13 @@ def compact(table: Any, *, everything: bool = False) -> None:
     Fragments that an index covers are left alone unless ``everything`` is to be joined: rewriting them
     rewrites the whole index, which takes as long as the table is.
     """
+    before = table.count_rows()
     covered = set[int]().union(*(part for parts in _index_parts(table).values() for part in parts))
     table.optimize.compact_files(
         target_rows_per_fragment=FULL_FRAGMENT, excluded_fragment_ids=[] if everything else sorted(covered)
     )
+    if table.count_rows() != before:
+        raise _busy(table)
 
 
 def index_keys(table: Any, columns: Sequence[str]) -> None:
@@ -383,16 +421,18 @@ def clean_up(table: Any, keep: Collection[int]) -> None:
     """Delete versions that no reader can still hold: those whose successor is older than UNPINNED_KEEP.
 
     The newest version always stays, and so do those to ``keep``. Files of writers that were killed go too:
-    the caller holds the lock, so no writer's file can be in the making.
+    the caller holds the lock, so no writer's file can be in the making. In object storage no lock and no pin
+    says so: versions stay for REMOTE_KEEP there, and such files for a week, as Lance has it.
     """
-    horizon = datetime.now(UTC) - UNPINNED_KEEP
+    remote = isinstance(as_place(table.uri), RemotePath)
+    horizon = datetime.now(UTC) - (REMOTE_KEEP if remote else UNPINNED_KEEP)
     superseded = [
         old["version"]
         for old, new in pairwise(table.versions())
         if old["version"] not in keep and _in_utc(new["timestamp"]) < horizon
     ]
     if superseded:
-        table.cleanup_old_versions(versions=superseded, delete_unverified=True)
+        table.cleanup_old_versions(versions=superseded, delete_unverified=not remote)
 
 
 def _in_utc(local: datetime) -> datetime:
@@ -401,7 +441,7 @@ def _in_utc(local: datetime) -> datetime:
 
 
 @contextmanager
-def plain_errors(folder: Path) -> Iterator[None]:
+def plain_errors(folder: Place) -> Iterator[None]:
     """Turn what Lance and the system raise while writing into one clear StoreError."""
     try:
         yield

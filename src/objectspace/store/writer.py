@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +20,7 @@ from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, RecipeError, StoreBusyError, StoreError
 from objectspace.files import flush_to_disk
 from objectspace.images import Failure
+from objectspace.places import Place, RemotePath, as_place
 from objectspace.store import columns, tables
 from objectspace.store.additions import (
     Stored,
@@ -33,6 +34,7 @@ from objectspace.store.border import check_schema, checked
 from objectspace.store.checksums import check_replaced, checksums, flush_files
 from objectspace.store.indexes import KINDS, JointSpaceIndex, Recall, SpaceIndex
 from objectspace.store.keys import Keys
+from objectspace.store.lease import Lease
 from objectspace.store.manifest import (
     KEYS,
     KEYS_OF_A_SPACE,
@@ -40,7 +42,7 @@ from objectspace.store.manifest import (
     SPACES,
     Manifest,
     SpaceEntry,
-    read_manifest,
+    read_tagged_manifest,
     write_manifest,
 )
 from objectspace.store.pins import READERS, pinned_versions
@@ -52,7 +54,7 @@ from objectspace.store.vectors import StoredVectors
 LOCK = "write.lock"
 
 
-def open_writer(path: Path | str) -> Writer:
+def open_writer(path: os.PathLike[str] | str) -> Writer:
     """Return the writer of the store at ``path``, which is made if there is none; use it in ``with``.
 
     What a killed writer left half-written is undone first. Raises StoreBusyError at once where another
@@ -63,7 +65,7 @@ def open_writer(path: Path | str) -> Writer:
     ...     writer.failures()
     set()
     """
-    folder = Path(path)
+    folder = as_place(path)
     _check_folder(folder)
     lock = write_lock(folder)
     try:
@@ -73,12 +75,15 @@ def open_writer(path: Path | str) -> Writer:
         raise
 
 
-def write_lock(folder: Path) -> filelock.BaseFileLock:
+def write_lock(folder: Place) -> filelock.BaseFileLock | Lease:
     """Return the lock of a store's writer, held; the folder is made if there is none.
 
-    The system releases it when the process ends, however it ends. Raises StoreBusyError where another process
-    holds it, StoreError where the folder cannot be written.
+    The system releases it when the process ends, however it ends; in object storage it is a lease. Raises
+    StoreBusyError where another process holds it, StoreError where the folder cannot be written.
     """
+    if isinstance(folder, RemotePath):
+        with plain_errors(folder):
+            return Lease(folder / LOCK)
     lock = filelock.FileLock(folder / LOCK, timeout=0, thread_local=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,18 +98,27 @@ def write_lock(folder: Path) -> filelock.BaseFileLock:
     return lock
 
 
-def _check_folder(folder: Path) -> None:
+def _check_folder(folder: Place) -> None:
     """Raise StoreError for a folder that holds something else, or that Lance cannot name."""
+    if isinstance(folder, RemotePath):
+        _check_names(folder, folder.names())
+        return
     try:
         str(folder.absolute()).encode()
     except UnicodeEncodeError:
         raise StoreError(f"{folder} can be no store, as its path is not UTF-8 text; choose another") from None
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file and a store is a folder; give the store another name")
-    if not folder.exists() or (folder / MANIFEST).exists():
+    if folder.exists():
+        _check_names(folder, {path.name for path in folder.iterdir()})
+
+
+def _check_names(folder: Place, names: Collection[str]) -> None:
+    if MANIFEST in names:
         return
     # A writer that was killed while it made the store leaves these.
-    if foreign := sorted({p.name for p in folder.iterdir()} - {LOCK, READERS, f"{MANIFEST}.new"}):
+    own = {LOCK, READERS, f"{MANIFEST}.new"}
+    if foreign := sorted(name for name in names if name not in own and not name.startswith("write.probe-")):
         raise StoreError(
             f"{folder} is not a store (it has no {MANIFEST}) and is not empty (it holds {foreign[0]}); "
             f"give the store a folder of its own"
@@ -121,14 +135,17 @@ class Writer:
     12
     """
 
-    def __init__(self, path: Path, lock: filelock.BaseFileLock) -> None:
+    def __init__(self, path: Place, lock: filelock.BaseFileLock | Lease) -> None:
         self.path = path
         self._lock = lock
         self._tables: dict[str, Any] = {}
         self._added = Counter[str]()
         self._cleaned = time.monotonic()
         with plain_errors(path):
-            if not (path / MANIFEST).exists():
+            if isinstance(path, RemotePath):
+                if not (path / MANIFEST).is_file():
+                    write_manifest(path, Manifest())
+            elif not (path / MANIFEST).exists():
                 write_manifest(path, Manifest())
                 flush_to_disk(path.absolute().parent)
         self._load()
@@ -372,7 +389,7 @@ class Writer:
     def _load(self) -> None:
         """Load the state of the last commit, undoing what was written past it."""
         self._whole = False
-        manifest = read_manifest(self.path)
+        manifest, self._tag = read_tagged_manifest(self.path)
         with plain_errors(self.path):
             versions = tables.roll_back(self.path, manifest.tables)
         self._tables = {name: tables.open_table(self.path, name, at) for name, at in versions.items()}
@@ -429,7 +446,10 @@ class Writer:
     def _recover(self) -> None:
         """Undo what a commit wrote before it failed."""
         if not self._lock.is_locked:
-            raise StoreError(f"the writer of {self.path} is closed; open another one")
+            raise StoreError(
+                f"the writer of {self.path} is closed, or another process has taken the store over; open "
+                f"another one"
+            )
         if not self._whole:
             self._load()
 
@@ -461,7 +481,7 @@ class Writer:
                 purities={**before.purities, **(purities or {})},
             )
             if manifest != before:
-                write_manifest(self.path, manifest)
+                self._tag = write_manifest(self.path, manifest, self._tag)
         self._stored.manifest = manifest
         self._stored.factors = self._factors()
         self._whole = True
@@ -515,7 +535,7 @@ class Writer:
         with plain_errors(self.path):
             pinned = pinned_versions(self.path)
             for name, table in self._tables.items():
-                tables.clean_up(table, pinned.get(name, set()))
+                tables.clean_up(table, {int(table.version), *pinned.get(name, set())})
         self._cleaned = time.monotonic()
 
     def _factors(self) -> dict[str, pa.DataType]:

@@ -1,0 +1,310 @@
+"""The engine of many machines: workers, actors of Ray, run the engine of one machine on chunks of images.
+
+::
+
+    driver (one): chunks of images in order ──▶ workers (many): read, decode, find, cut, encode
+                  outcomes in order         ◀──          an outcome of each image
+
+A worker writes nothing: whoever takes the driver's outcomes commits them, so that a chunk may be run any
+number of times and its rows come once. A chunk whose worker dies is run again. One that has seen :data:`DEATHS`
+workers die is split, so that a photo which ends every process that reads it is found, and becomes a failure.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from objectspace.errors import InputError, ModelError, ObjectspaceError, counted
+from objectspace.files import printable_path
+from objectspace.images import Failure
+from objectspace.pipeline.engine_threads import IsFinished, run
+from objectspace.pipeline.job import Job
+from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.pipeline.results import ImageResult, Outcome, SkippedImage
+from objectspace.places import Place
+from objectspace.threads import core_count, limit_cores
+
+logger = logging.getLogger("objectspace")
+
+#: Images that a worker is given at a time. Ray takes some 27 ms of a processor for each chunk.
+CHUNK = 64
+#: Workers that may die over a chunk before it is split, or over a photo before it is a failure.
+DEATHS = 3
+#: Workers that may fail to start, one after another.
+_STARTS = 3
+#: Chunks that are run or wait for an earlier one, for each worker.
+_AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RayEngine:
+    """Runs a job on a cluster of Ray, whose machines have this package and reach photos and weights alike.
+
+    address: of the cluster, ``auto`` for the one that this machine is part of; None starts one here
+    workers: processes that run the job; by default one for each GPU that is asked for, or each machine
+    gpus_per_worker: GPUs of each
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    gpus_per_worker: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.workers is not None and self.workers < 1) or self.gpus_per_worker < 0:
+            raise InputError(
+                f"workers={self.workers} and gpus_per_worker={self.gpus_per_worker}, expected 1 or more "
+                f"workers and no negative number of GPUs"
+            )
+
+    def run(
+        self, images: Sequence[Place], job: Job, loaded: LoadedJob, is_finished: IsFinished
+    ) -> Generator[Outcome, None, None]:
+        """Yield what becomes of each image, in their order, as the engine of one machine does.
+
+        loaded: the same job in the memory of this process; is_finished: pickles
+        Raises InputError where there is no cluster, no worker with this package or an object in the job.
+        """
+        with _cluster(self.address) as ray:
+            workers, cores = _shares(ray.nodes(), self.workers, self.gpus_per_worker)
+            logger.info("%s of %s on Ray", counted(workers, "worker"), counted(cores, "core"))
+            named = images if job.factors is not None else ()
+            start = _Start(
+                ray.remote(_Worker).options(num_cpus=cores, num_gpus=self.gpus_per_worker),
+                (ray.put(job), ray.put(list(named)), ray.put(is_finished), cores),
+                loaded.digest(),
+            )
+            with closing(_Pool(ray, start, workers).outcomes(images)) as outcomes:
+                yield from _without_copies(outcomes)
+
+
+def _without_copies(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Yield the outcomes, but those of copies of an earlier image as skipped."""
+    seen: set[tuple[str, str | None]] = set()
+    for outcome in outcomes:
+        if isinstance(outcome, ImageResult):
+            content = (outcome.image_id, outcome.contents)
+            if content in seen:
+                yield SkippedImage(outcome.path, outcome.image_id)
+                continue
+            seen.add(content)
+        yield outcome
+
+
+class _Worker:
+    """Runs chunks of images in a process of its own."""
+
+    def __init__(self, job: Job, images: Sequence[Place], is_finished: IsFinished, cores: int) -> None:
+        self._spec, self._images, self._is_finished, self._cores = job, images, is_finished, cores
+        self._job: LoadedJob | None = None
+
+    def load(self) -> str:
+        """Load the job's networks; return the job's digest."""
+        limit_cores(self._cores)
+        self._job = self._spec.load(self._images)
+        return self._job.digest()
+
+    def run(self, images: Sequence[Place]) -> list[Outcome]:
+        """Return what becomes of each image."""
+        assert self._job is not None
+        with closing(run(images, self._job, self._is_finished)) as outcomes:
+            return list(outcomes)
+
+
+# ------------------------------------------------------------------------------------------------ the driver
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Images from a place in the job's order on, and how many workers died over them."""
+
+    place: int
+    images: Sequence[Place]
+    deaths: int = 0
+
+    def halves(self) -> list[_Chunk]:
+        middle = len(self.images) // 2
+        return [
+            _Chunk(self.place, self.images[:middle]),
+            _Chunk(self.place + middle, self.images[middle:]),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """How a worker is made, and the digest of the job that it must find."""
+
+    actor: Any
+    arguments: tuple[Any, ...]
+    digest: str
+
+
+@dataclass
+class _Pool:
+    """Workers, what each is doing, and the outcomes that wait for those of earlier chunks.
+
+    running: a promise of Ray -> the worker and its chunk; None while it loads the job
+    """
+
+    ray: Any
+    start: _Start
+    size: int
+    idle: list[Any] = field(default_factory=list)
+    running: dict[Any, tuple[Any, _Chunk | None]] = field(default_factory=dict)
+    done: dict[int, list[Outcome]] = field(default_factory=dict)
+    failed_starts: int = 0
+
+    def outcomes(self, images: Sequence[Place]) -> Generator[Outcome, None, None]:
+        """Yield the outcome of each image, in order."""
+        waiting = deque(_Chunk(at, images[at : at + CHUNK]) for at in range(0, len(images), CHUNK))
+        place = 0
+        try:
+            for _ in range(min(self.size, len(waiting))):
+                self._add_worker()
+            while place < len(images):
+                while self.idle and waiting and len(self.done) < _AHEAD * self.size:
+                    self._give(self.idle.pop(), waiting.popleft())
+                waiting.extendleft(reversed(self._next_finished()))
+                while (found := self.done.pop(place, None)) is not None:
+                    place += len(found)
+                    yield from found
+        finally:
+            for worker in [*self.idle, *(worker for worker, _ in self.running.values())]:
+                self.ray.kill(worker)
+
+    def _add_worker(self) -> None:
+        worker = self.start.actor.remote(*self.start.arguments)
+        self.running[worker.load.remote()] = (worker, None)
+
+    def _give(self, worker: Any, chunk: _Chunk) -> None:
+        self.running[worker.run.remote(chunk.images)] = (worker, chunk)
+
+    def _next_finished(self) -> list[_Chunk]:
+        """Wait for one worker; return the chunks that are to be run again."""
+        ready, _ = self.ray.wait(list(self.running), num_returns=1)
+        worker, chunk = self.running.pop(ready[0])
+        try:
+            result = self.ray.get(ready[0])
+        except self.ray.exceptions.RayTaskError as error:
+            raise _cause(error) from error
+        except self.ray.exceptions.RayError as error:
+            self.ray.kill(worker)
+            if chunk is None:
+                self._count_failed_start(error)
+            self._add_worker()
+            return [] if chunk is None else self._again(replace(chunk, deaths=chunk.deaths + 1))
+        if chunk is None:
+            self._check(result)
+        else:
+            self.done[chunk.place] = result
+        self.idle.append(worker)
+        return []
+
+    def _again(self, chunk: _Chunk) -> list[_Chunk]:
+        """Return what is to be run of a chunk over which a worker died; a photo alone becomes a failure."""
+        first = printable_path(chunk.images[0])
+        logger.warning("a worker died over %s from %s on", counted(len(chunk.images), "photo"), first)
+        if chunk.deaths < DEATHS:
+            return [chunk]
+        if len(chunk.images) > 1:
+            return chunk.halves()
+        reason = f"ended the process that read it, {DEATHS} times; is memory short, or the photo broken?"
+        self.done[chunk.place] = [Failure(first, reason)]
+        return []
+
+    def _count_failed_start(self, error: Exception) -> None:
+        if "No module named 'objectspace'" in str(error):
+            raise InputError(
+                "a worker of the cluster cannot import objectspace; install it on every machine, in "
+                "the Python that runs Ray there"
+            ) from None
+        self.failed_starts += 1
+        if self.failed_starts >= _STARTS:
+            raise ModelError(f"workers end before they have loaded the job: {_last_line(error)}") from None
+
+    def _check(self, digest: str) -> None:
+        self.failed_starts = 0
+        if digest != self.start.digest:
+            raise InputError(
+                "a worker's job is not the same as here: its networks, weights, annotations or precision "
+                "differ; give it the same files and package, and name precision and device"
+            )
+
+
+def _cause(error: Any) -> Exception:
+    """Return what a worker raised, of our own errors without Ray's traceback."""
+    cause = error.cause
+    if isinstance(cause, ObjectspaceError):
+        return cause
+    return ModelError(f"a worker failed: {type(cause).__name__}: {_last_line(cause)}")
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1].strip()[:200]
+
+
+# ---------------------------------------------------------------------------------------------- the cluster
+
+
+def _shares(nodes: Sequence[Any], workers: int | None, gpus: int) -> tuple[int, int]:
+    """Return how many workers to start, and the cores of each: as many as let all of them be placed.
+
+    nodes: as Ray lists them
+    """
+    machines = [node["Resources"] for node in nodes if node["Alive"]]
+
+    def places(cores: int) -> int:
+        fitting = [int(machine.get("CPU", 0)) // cores for machine in machines]
+        if gpus:
+            cards = [int(machine.get("GPU", 0)) // gpus for machine in machines]
+            fitting = [min(pair) for pair in zip(fitting, cards, strict=True)]
+        return sum(fitting)
+
+    if not (most := places(1)):
+        raise InputError(
+            f"no machine of the cluster has room for a worker of {counted(gpus, 'GPU')} and a core; its "
+            f"machines: {counted(len(machines), 'machine')}"
+        )
+    if workers is None:
+        able = [machine for machine in machines if machine.get("CPU", 0) >= 1]
+        workers = most if gpus else len(able)
+    if workers > most:
+        raise InputError(
+            f"workers={workers}, and the cluster has room for {most}; give fewer, or add machines"
+        )
+    largest = max(int(machine.get("CPU", 0)) for machine in machines)
+    return workers, max(cores for cores in range(1, largest + 1) if places(cores) >= workers)
+
+
+@contextmanager
+def _cluster(address: str | None) -> Iterator[Any]:
+    """Connect to a cluster, or start one on this machine, which ends with the block."""
+    # No figures on its use are sent.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise InputError(
+            "the engine ray needs the package ray; install it with pip install 'objectspace[cluster]'"
+        ) from None
+    if ray.is_initialized():
+        yield ray
+        return
+    size = {"num_cpus": core_count(), "include_dashboard": False} if address is None else {}
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **size)
+    except Exception as error:
+        raise InputError(
+            f"no Ray cluster can be used at {address or 'this machine'}: {_last_line(error)}; start one with "
+            f"ray start --head, and give every machine the same RAY_AUTH_TOKEN"
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()

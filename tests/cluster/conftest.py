@@ -1,0 +1,147 @@
+"""Object storage and a cluster on this machine: moto's server as S3, Ray with small object stores."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+
+import objectspace as osp
+from objectspace.places import Place
+
+SECRET = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": "us-east-1",
+    "AWS_ALLOW_HTTP": "true",
+}
+Serve = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[Serve]:
+    """Start an S3 server; headers that are named are dropped from requests. Returns its address."""
+    pytest.importorskip("obstore", reason="object storage needs obstore: make cluster-test")
+    pytest.importorskip("moto.server", reason="these tests need moto's server as S3: make cluster-test")
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    servers = []
+
+    def serve(*, without: tuple[str, ...] = ()) -> str:
+        app = DomainDispatcherApplication(create_backend_app)
+
+        def filtered(environ: dict[str, Any], start_response: Any) -> Any:
+            for header in without:
+                environ.pop(f"HTTP_{header.upper().replace('-', '_')}", None)
+            return app(environ, start_response)
+
+        server = make_server("127.0.0.1", 0, filtered, threaded=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def s3(s3_server: Serve) -> str:
+    """The address of a server that honors conditional writes."""
+    return s3_server()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new bucket, ``s3://…``, with the credentials for it in the environment."""
+    return make_bucket(s3, monkeypatch)
+
+
+def make_bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    import boto3
+
+    for name, value in {**SECRET, "AWS_ENDPOINT_URL": endpoint}.items():
+        monkeypatch.setenv(name, value)
+    # Buckets are opened once a process, so that each has a name of its own.
+    name = f"test-{uuid4().hex[:12]}"
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=name)
+    return f"s3://{name}"
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 drawn photos, and a copy of one."""
+    folder = tmp_path_factory.mktemp("drawn") / "world"
+    osp.write_world(folder, count=48, seed=3)
+    images = folder / "images"
+    (images / "zz-copy.png").write_bytes((images / "000007.png").read_bytes())
+    (images / "broken.png").write_bytes(b"no picture")
+    return images
+
+
+@pytest.fixture(scope="session")
+def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The contents of a store that the threads of this machine made in one go."""
+    store = tmp_path_factory.mktemp("undisturbed") / "local.osp"
+    osp.index(photos, store, osp.Job(**NETWORKS))
+    return contents(store)
+
+
+NETWORKS = {"detector": "demo", "encoder": "demo"}
+
+
+def contents(store: Place | str) -> dict[str, Any]:
+    """Everything in a store, in an order of its own: rows once each, vectors as their bytes."""
+    opened = osp.open_store(store)
+    objects = opened.objects()
+    rows = {name: [str(value) for value in column] for name, column in objects.columns().items()}
+    held: dict[str, Any] = {
+        "images": sorted((row.image_id, Path(row.path).name, row.width) for row in opened.images()),
+        "objects": sorted(zip(*rows.values(), strict=True)),
+        "thumbnails": sorted(zip(rows["object_id"], opened.thumbnails(objects.object_id), strict=True)),
+        "indexed": {job: sorted(images) for job, images in opened.indexed().items()},
+        "failures": sorted((Path(one.path).name, one.reason) for one in opened.failures()),
+        "default": opened.default_space,
+    }
+    for name in opened.space_names:
+        space = opened.space(name)
+        if isinstance(space.vectors, np.ndarray):
+            pairs = zip(space.object_id.tolist(), space.vectors, strict=True)
+            held[name] = sorted((object_id, vector.tobytes()) for object_id, vector in pairs)
+    return held
+
+
+def descendants(process: int) -> list[tuple[int, str]]:
+    """The processes below one, by number, and their command lines."""
+    found, parents = [], {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+    for number in parents:
+        above = number
+        while above in parents and above != process:
+            above = parents[above]
+        if above == process and number != process:
+            try:
+                line = Path(f"/proc/{number}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            found.append((number, line))
+    return found
+
+
+def workers_of(process: int | None = None) -> list[int]:
+    """The processes of our workers below one."""
+    return [number for number, line in descendants(process or os.getpid()) if "_Worker" in line]
