@@ -59,9 +59,15 @@ class RemotePath(PurePosixPath):
     def _bucket(self) -> Any:
         return _open_bucket(self.parts[0], self.parts[1] if len(self.parts) > 1 else "")
 
-    def read_bytes(self) -> bytes:
-        """Return the bytes of the object."""
-        return self.read_tagged()[0]
+    def read_bytes(self, limit: int | None = None) -> bytes:
+        """Return the bytes of the object. Raises ValueError where there are more than ``limit``."""
+        with _plain_errors(self):
+            got = self._bucket.get(self.key)
+            small = limit is None or got.meta["size"] <= limit
+            data = bytes(got.bytes()) if small else b""
+        if not small:
+            raise ValueError(f"is larger than {limit} bytes")
+        return data
 
     def read_tagged(self) -> tuple[bytes, str]:
         """Return the bytes of the object, and its tag, which changes when it is replaced."""
