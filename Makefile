@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+CLUSTER_VENV ?= .venv-cluster
 
 PHOTOS ?= photos
 STORE ?= photos.osp
@@ -14,7 +15,7 @@ ROOM ?=
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
-.PHONY: setup demo explore index quick test web real check mutants bench clean
+.PHONY: setup demo explore index quick test cluster-test web real check mutants bench clean
 
 setup: $(VENV)/.installed
 
@@ -45,6 +46,15 @@ quick: setup  ## the rules of the whole and the rooms whose tests are quick: bef
 test: setup  ## the tests that need nothing but this repository
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
 
+$(CLUSTER_VENV)/.installed: $(VENV)/.installed tests/cluster/constraints.txt
+	$(BIN)/python -m venv $(CLUSTER_VENV)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$($(CLUSTER_VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/others.pth"
+	$(CLUSTER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint tests/cluster/constraints.txt obstore ray 'moto[s3,server]'
+	touch $@
+
+cluster-test: $(CLUSTER_VENV)/.installed  ## buckets and a Ray cluster on this machine; takes minutes
+	PYTHONPATH=src OMP_NUM_THREADS=1 $(CLUSTER_VENV)/bin/python -m pytest tests/cluster
+
 web:  ## the explorer's page: checked, tested and built into the package; needs Node.js
 	cd web && npm install --no-audit --no-fund && npm test && npm run build
 
@@ -64,4 +74,4 @@ bench: setup  ## one JSON line a figure; needs the real photos and weights
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(CLUSTER_VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

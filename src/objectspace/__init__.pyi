@@ -96,6 +96,7 @@ from objectspace.objects.records import Mask as Mask
 from objectspace.objects.records import Objects as Objects
 from objectspace.objects.records import Provenance as Provenance
 from objectspace.objects.records import make_objects as make_objects
+from objectspace.pipeline.engine_ray import RayEngine as RayEngine
 from objectspace.pipeline.job import Job as Job
 from objectspace.pipeline.loaded_job import LoadedJob as LoadedJob
 from objectspace.pipeline.specs import AnnotationSpec as AnnotationSpec

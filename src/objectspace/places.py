@@ -59,15 +59,21 @@ class RemotePath(PurePosixPath):
     def _bucket(self) -> Any:
         return _open_bucket(self.parts[0], self.parts[1] if len(self.parts) > 1 else "")
 
-    def read_bytes(self) -> bytes:
-        """Return the bytes of the object."""
-        return self.read_tagged()[0]
+    def read_bytes(self, limit: int | None = None) -> bytes:
+        """Return the bytes of the object. Raises ValueError where there are more than ``limit``."""
+        with _plain_errors(self):
+            got = self._bucket.get(self.key)
+            small = limit is None or got.meta["size"] <= limit
+            data = bytes(got.bytes()) if small else b""
+        if not small:
+            raise ValueError(f"is larger than {limit} bytes")
+        return data
 
     def read_tagged(self) -> tuple[bytes, str]:
         """Return the bytes of the object, and its tag, which changes when it is replaced."""
         with _plain_errors(self):
             got = self._bucket.get(self.key)
-            return bytes(got.bytes()), str(got.meta["e_tag"])
+            return bytes(got.bytes()), _tag(got.meta)
 
     def tail(self, count: int) -> bytes:
         """Return the last ``count`` bytes of the object, or all of them."""
@@ -81,7 +87,7 @@ class RemotePath(PurePosixPath):
 
     def tag(self) -> str:
         """Return the tag of the object, which changes when it is replaced."""
-        return str(self._head()["e_tag"])
+        return _tag(self._head())
 
     def age_beside(self, other: RemotePath) -> timedelta:
         """Return by how much the object was written before another one, by the service's clock."""
@@ -99,17 +105,17 @@ class RemotePath(PurePosixPath):
     def write_bytes(self, data: bytes) -> str:
         """Write the object, over any that is there; return its tag."""
         with _plain_errors(self):
-            return str(self._bucket.put(self.key, data)["e_tag"])
+            return _tag(self._bucket.put(self.key, data))
 
     def create(self, data: bytes) -> str:
         """Write the object and return its tag. Raises FileExistsError where there is one."""
         with _plain_errors(self):
-            return str(self._bucket.put(self.key, data, mode="create")["e_tag"])
+            return _tag(self._bucket.put(self.key, data, mode="create"))
 
     def replace_tagged(self, data: bytes, tag: str) -> str:
         """Replace the object and return its tag. Raises FileExistsError where it has another one by now."""
         with _plain_errors(self):
-            return str(self._bucket.put(self.key, data, mode={"e_tag": tag})["e_tag"])
+            return _tag(self._bucket.put(self.key, data, mode=_written(tag)))
 
     def unlink(self) -> None:
         """Remove the object; one that is not there is fine."""
@@ -133,6 +139,18 @@ class RemotePath(PurePosixPath):
     def _head(self) -> Any:
         with _plain_errors(self):
             return self._bucket.head(self.key)
+
+
+def _tag(written: Any) -> str:
+    """Return the tag of what was written: Google's services compare versions, the others ETags."""
+    version = written.get("version")
+    return str(written["e_tag"]) if version is None else f"{written['e_tag']} {version}"
+
+
+def _written(tag: str) -> dict[str, str]:
+    """Return what :func:`_tag` made the tag of."""
+    e_tag, _, version = tag.partition(" ")
+    return {"e_tag": e_tag, "version": version} if version else {"e_tag": e_tag}
 
 
 #: Where photos and stores lie.

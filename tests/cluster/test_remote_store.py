@@ -84,7 +84,13 @@ def test_a_writer_that_slept_loses_nothing_of_its_successor(
         with pytest.raises(StoreBusyError, match="another process writes to"):
             successor.commit(batch_of("d"))
         successor.commit(batch_of("d"))
-    assert {row.path for row in osp.open_store(place).images()} == {"a.png", "b.png", "d.png"}
+        # The sleeper undoes nothing any more, which would fail its successor's next commit.
+        with pytest.raises(StoreError, match="has taken"):
+            sleeper.commit(batch_of("e"))
+        with pytest.raises(StoreError, match="has taken the store over"):
+            sleeper.commit(batch_of("e"))
+        successor.commit(batch_of("f"))
+    assert {row.path for row in osp.open_store(place).images()} == {"a.png", "b.png", "d.png", "f.png"}
 
 
 def test_the_manifest_alone_keeps_the_loser_out(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

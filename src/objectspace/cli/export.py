@@ -11,6 +11,7 @@ import typer
 from objectspace.cli.options import Json, SelectionName, StorePath
 from objectspace.cli.output import print_json, warn
 from objectspace.errors import counted
+from objectspace.places import Place
 
 
 class Format(StrEnum):
@@ -82,7 +83,7 @@ def export(
         warn(note)
 
 
-def _write_page(store: Path, out: Path, space: str | None, selection: str | None, *, as_json: bool) -> None:
+def _write_page(store: Place, out: Path, space: str | None, selection: str | None, *, as_json: bool) -> None:
     from objectspace.explorer.one_file import write_page
     from objectspace.store import open_store
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,13 @@ import PIL.Image
 from objectspace.analyses.explanation import CellHeat, Explanation
 from objectspace.explorer.served_store import StoreState
 from objectspace.explorer.views import check_rows, find_photo
+from objectspace.places import Place
 from objectspace.search import Queries, SpaceSearch
 from objectspace.search.queries.explanations import explain
 
 
 def explanation_json(
-    state: StoreState, first: int, second: int, *, space: str, metric: str, photos: Path | None
+    state: StoreState, first: int, second: int, *, space: str, metric: str, photos: Place | None
 ) -> dict[str, Any]:
     """Return why two objects are as far apart as they are in a space, by their rows of the objects table.
 
@@ -37,7 +37,7 @@ def explanation_json(
     return _explanation(made)
 
 
-def _query(state: StoreState, search: SpaceSearch, row: int, photos: Path | None) -> Queries:
+def _query(state: StoreState, search: SpaceSearch, row: int, photos: Place | None) -> Queries:
     """Return an object as a query whose photo is where it is now."""
     (name,) = state.store.objects_at(np.array([row])).object_id.tolist()
     photo = find_photo(state, int(state.image_rows[row]), photos)

@@ -97,11 +97,11 @@ def measure_subset(store: Store, space: str, rows: NDArray[np.int64], *, count: 
     images, held = columns["image_id"][rows], store.space(space).take(rows)
     agreement = _agreement(held, images, columns["label"][rows], "cosine")
     group = agreement.groups.group
-    vectors = held.searched
-    if isinstance(vectors, JointVectors):
-        joint = JointIndex(vectors, held.object_id, metric="cosine", groups=group)
-        found = joint.nearest(vectors, k=count, query_groups=group)
+    if isinstance(held.searched, JointVectors):
+        joint = JointIndex(held.searched, held.object_id, metric="cosine", groups=group)
+        found = joint.nearest(held.searched, k=count, query_groups=group)
     else:
+        vectors = held.vectors
         index = ExactIndex(vectors, held.object_id, metric="cosine", groups=group)
         found = index.nearest(vectors, k=count, query_groups=group)
     return SubsetMeasure(agreement, found.index, found.distance)

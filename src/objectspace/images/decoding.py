@@ -204,7 +204,7 @@ def read_file(path: Place) -> bytes:
     """Return the bytes of an ordinary file within the size limit of an image. Raises ImageError."""
     try:
         if isinstance(path, RemotePath):
-            return _read_remote(path)
+            return path.read_bytes(FILE_LIMIT)
         reason = _unfit(path, path.stat())
         if reason is None:
             return path.read_bytes()
@@ -217,12 +217,6 @@ def read_file(path: Place) -> bytes:
     except (OSError, ValueError) as error:
         reason = f"cannot be read: {error}"
     raise ImageError(printable_path(path), reason)
-
-
-def _read_remote(path: RemotePath) -> bytes:
-    if path.size() > FILE_LIMIT:
-        raise ValueError(f"is larger than {FILE_LIMIT >> 30} GiB, the limit for a photo")
-    return path.read_bytes()
 
 
 def _unfit(path: Path, status: os.stat_result) -> str | None:

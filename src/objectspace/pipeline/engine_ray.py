@@ -6,8 +6,9 @@
                   outcomes in order         ◀──          an outcome of each image
 
 A worker writes nothing: whoever takes the driver's outcomes commits them, so that a chunk may be run any
-number of times and its rows come once. A chunk whose worker dies is run again. One that has seen :data:`DEATHS`
-workers die is split, so that a photo which ends every process that reads it is found, and becomes a failure.
+number of times and its rows come once. A chunk whose worker dies is run again. One over which
+:data:`DEATHS` workers died is split, so that a photo which ends every process that reads it is found, and
+becomes a failure.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ class RayEngine:
     address: of the cluster, ``auto`` for the one that this machine is part of; None starts one here
     workers: processes that run the job; by default one for each GPU that is asked for, or each machine
     gpus_per_worker: GPUs of each
+
+    >>> osp.RayEngine(address="auto", workers=8, gpus_per_worker=1)
+    RayEngine(address='auto', workers=8, gpus_per_worker=1)
     """
 
     address: str | None = None

@@ -451,6 +451,12 @@ class Writer:
                 f"another one"
             )
         if not self._whole:
+            if isinstance(self.path, RemotePath) and (self.path / MANIFEST).tag() != self._tag:
+                self._lose()
+                raise StoreBusyError(
+                    f"another process has taken over {self.path}; wait until it has ended and run the same "
+                    f"command again"
+                )
             self._load()
 
     @contextmanager
@@ -481,10 +487,22 @@ class Writer:
                 purities={**before.purities, **(purities or {})},
             )
             if manifest != before:
-                self._tag = write_manifest(self.path, manifest, self._tag)
+                self._tag = self._replaced(manifest)
         self._stored.manifest = manifest
         self._stored.factors = self._factors()
         self._whole = True
+
+    def _replaced(self, manifest: Manifest) -> str | None:
+        try:
+            return write_manifest(self.path, manifest, self._tag)
+        except StoreBusyError:
+            self._lose()
+            raise
+
+    def _lose(self) -> None:
+        """Leave the store as it is: undoing here what was written would disturb who has taken it over."""
+        if isinstance(self._lock, Lease):
+            self._lock.lose()
 
     def _checked_files(self, before: Manifest) -> dict[str, Mapping[str, str]]:
         """Return the checksums of all files, after checking and flushing those that are new.
