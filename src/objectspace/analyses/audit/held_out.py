@@ -93,8 +93,8 @@ class HeldOutClassifier:
         for _, rows, block in self._blocks():
             self._directions[rows] = block
         for held in self._folds:
-            center, rows = self._training(held)
-            kernel = (rows @ rows.T).astype(np.float64)
+            center, training = self._training(held)
+            kernel = (training @ training.T).astype(np.float64)
             penalty = PENALTY * max(float(np.trace(kernel)) / len(kernel), 1e-12)
             self._centers.append(center)
             self._factors.append(cho_factor(kernel + penalty * np.eye(len(kernel))))
