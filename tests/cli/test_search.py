@@ -63,6 +63,7 @@ def test_label_metric_space_and_other_photos(annotated, search):
         "--label",
         "apple",
         "--exclude-same-image",
+        *("-k", 2),
     )
     answer = search(annotated, "--object", plum, *arguments)
     assert (answer["metric"], answer["space"]) == ("cosine", "tiny-window3-deepest")
@@ -245,3 +246,14 @@ def test_wrong_usage_is_exit_2(annotated, command, arguments):
     done = command("search", annotated, *arguments)
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err
+
+
+def test_more_neighbors_than_a_label_has_is_a_sentence(annotated, command):
+    target = open_store(annotated).objects()
+    plums = int((target.label == "plum").sum())
+    first = target.object_id[target.label != "plum"][0]
+    done = command("search", annotated, "--object", first, "--label", "plum", "-k", plums + 3)
+    assert done.code == 0
+    assert f"{plums} neighbor" in done.err
+    assert f"and not {plums + 3}, as plum has no more that were asked for" in done.err
+    assert command("search", annotated, "--object", first, "--label", "plum", "-k", plums).err == ""

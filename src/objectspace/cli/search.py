@@ -35,6 +35,7 @@ from objectspace.cli.output import (
     warn,
     write_sheet,
 )
+from objectspace.errors import counted
 
 if TYPE_CHECKING:
     from objectspace.search import Answer, Queries, SearchFilters, SpaceSearch
@@ -145,6 +146,9 @@ def search(
     if ready.approximate is not None:
         recall = recall_text(ready.approximate.index, ready.approximate.unindexed)
         warn(f"the answer is approximate: {recall}")
+    most = max((len(answer.neighbors) for answer in answers), default=k)
+    if label is not None and most < k and within is None:
+        warn(f"{counted(most, 'neighbor')} and not {k}, as {label} has no more that were asked for")
     if as_json:
         documents = [answer.to_json() for answer in answers]
         print_json(documents[0] if len(documents) == 1 else documents)

@@ -60,8 +60,8 @@ class NamedSelection:
         rows = np.flatnonzero(np.isin(object_id, self.object_ids))
         if not len(rows):
             raise QueryError(
-                f"{where} holds none of the {counted(len(self), 'object')} of selection {self.name}; they "
-                "are in another space, or gone from the store: choose another selection"
+                f"{where} holds none of the {counted(len(self), 'object')} of selection {self.name}; choose "
+                "a space that does, or another selection"
             )
         return rows
 
