@@ -208,16 +208,17 @@ def test_no_measure_copies_all_vectors() -> None:
     sample = align(space, objects, FactorSpec("label"))
     assert sample.searched is vectors
     assert len(vectors) > 2 * groups_module.MOST_OBJECTS
-    for work in (
-        lambda: project(space, objects, {}),
-        lambda: measure_probe(sample.searched, sample.factor, sample.groups, permuted=99),
-    ):
+    bounds = {
+        "project": (lambda: project(space, objects, {}), 1.0),
+        # Of the drawn objects: 99 permutations of three values at once would be 48 MB alone.
+        "probe": (lambda: measure_probe(vectors, sample.factor, sample.groups, permuted=99), 2.2),
+    }
+    for name, (work, times) in bounds.items():
         tracemalloc.start()
         work()
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        # float64 copies of all vectors alone would be twice their bytes.
-        assert peak < 1.6 * vectors.nbytes
+        assert peak < times * vectors.nbytes, name
 
 
 def test_a_joint_space_on_disk_is_measured_as_in_memory() -> None:
