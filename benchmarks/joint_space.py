@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.factors import FactorSpec, align, measure_neighbors
+from objectspace.analyses.factors import FactorSpec, align, measure_factor, measure_neighbors
 from objectspace.analyses.probes import measure_probe
 from objectspace.embeddings.joint import JointPart, joint_recipe
 from objectspace.embeddings.spaces import Recipe, Space
@@ -89,6 +89,7 @@ def print_memory(count: int) -> None:
         (search_many, DIMENSIONS),
         (probe_label, FEWER),
         (measure_neighbors, FEWER),
+        (measure_factor, FEWER),
     ):
         context = multiprocessing.get_context("spawn")
         queue = context.SimpleQueue()

@@ -91,3 +91,30 @@ def test_a_control_without_groups_is_warned_of_where_photos_share_values(
     assert "share a value of apple, tray" in warned
     assert "such as --group apple" in warned
     assert "--group" not in command(*asked).err
+
+
+def test_a_sample_is_said_in_the_answer(
+    command: Callable, measured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectspace.analyses.groups.MOST_OBJECTS", 4)
+    monkeypatch.setattr("objectspace.analyses.groups.FEWEST_DRAWN", 3)
+    asked = ("measure", measured, "--factor", "label")
+    whole = json.loads(command(*asked, "--all", "--json").out)
+    drawn = json.loads(command(*asked, "--json").out)
+    assert whole["probe"]["n"] == whole["probe"]["drawn_of"] == drawn["probe"]["drawn_of"] == whole["n"]
+    assert drawn["probe"]["n"] < whole["n"]
+    assert drawn["neighbors"]["value"] == whole["neighbors"]["value"]
+    line = f"the probe is of {drawn['probe']['n']} of {whole['n']} objects, whole photos drawn at random"
+    assert line in command(*asked).out
+    assert line not in command(*asked, "--all").out
+
+
+def test_neighbors_of_a_sample_are_said_to_be(
+    command: Callable, measured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectspace.analyses.groups.FEWEST_DRAWN", 1)
+    asked = ("measure", measured, "--factor", "label", "--sample", "3")
+    document = json.loads(command(*asked, "--json").out)
+    assert 0 < document["neighbors"]["n"] <= 3 < document["n"]
+    text = f"neighbors, among all, of {document['neighbors']['n']} of {document['n']} objects"
+    assert text in command(*asked).out

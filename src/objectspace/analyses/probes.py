@@ -28,8 +28,8 @@ BLOCKS = 10
 #: Targets of one run beyond which its penalties are chosen by this many sums of them.
 GUIDES = 4
 
-#: Targets (objects x permutations x values) that are solved for at once: 16 MB a matrix of them.
-_AT_ONCE = 2_000_000
+#: Targets (objects x permutations x values) that are solved for at once: 8 MB a matrix of them.
+_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
