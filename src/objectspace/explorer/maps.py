@@ -157,7 +157,8 @@ def pca_points(vectors: Any, count: int) -> NDArray[np.float32]:
     drawn = np.sort(np.random.default_rng(0).permutation(total)[:_AXES_FROM])
     sample, held = _written(vectors[drawn])
     sums = np.add.reduce(np.where(held, sample, 0.0), axis=0, dtype=np.float64)
-    center = (sums / np.maximum(held.sum(axis=0), 1)).astype(np.float32)
+    counts = np.broadcast_to(held, sample.shape).sum(axis=0)
+    center = (sums / np.maximum(counts, 1)).astype(np.float32)
     axes = principal_components(np.where(held, sample - center, 0.0).astype(np.float64), count).axes
     points = np.zeros((total, count), np.float32)
     for start in range(0, total, _BLOCK):
