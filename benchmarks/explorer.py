@@ -168,9 +168,11 @@ def measure_page(address: str, count: int, chromium: str) -> None:
         for x, y in ((middle, top + 2), (middle, bottom), (left + 2, bottom), (left + 2, top + 2)):
             page.mouse.move(x, y, steps=3)
         page.evaluate(f"() => {{ window.lassoed = ({_UNTIL})([' selected']) }}")
+        before = chromium_seconds()
         page.mouse.up()
         taken = page.evaluate("window.lassoed")
         figure("a lasso until it is drawn", taken, 300, "ms")
+        figure("CPU of it", 1000 * (chromium_seconds() - before), 300, "ms")
         selected = page.locator(".map").get_by_text(" selected").last.inner_text()
         print(json.dumps({"figure": "lassoed", "value": selected, "of": count}))
         browser.close()

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -128,13 +129,13 @@ def own_points(path: Path, object_id: NDArray[np.str_]) -> NDArray[np.float32]:
     try:
         table = pq.read_table(path, columns=list(_OWN_COLUMNS))
         x, y = (table[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in "xy")
-        names = table["object_id"].to_pylist()
+        names = table["object_id"].cast(pa.string()).combine_chunks()
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise InputError(
             f"{path} is no map: {error}; expected a parquet file with columns {', '.join(_OWN_COLUMNS)}"
         ) from None
-    places = {str(name): row for row, name in enumerate(names)}
-    rows = np.array([places.get(name, -1) for name in object_id.tolist()], np.int64)
+    found = pc.index_in(pa.array(object_id), value_set=names)
+    rows = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     if not (rows >= 0).any():
         raise InputError(f"{path} has none of the {len(object_id)} objects; expected their object_id")
     points = np.where((rows >= 0)[:, None], np.stack([x, y], axis=1)[rows], np.nan)
