@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from objectspace.errors import ImageError, InputError, ObjectspaceError
 from objectspace.explorer import curation, searches, views
-from objectspace.explorer.columns import map_points, object_columns, space_values
+from objectspace.explorer.columns import map_points, space_values
 from objectspace.explorer.explanations import explanation_json
 from objectspace.explorer.served_store import ServedStore, StoreState
 
@@ -113,7 +113,7 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
         Route("/", _page),
         Route("/static/{name}", _static),
         route("/api/store", summary),
-        route("/api/columns", lambda state, *_: Response(object_columns(state), media_type=_ARROW)),
+        route("/api/columns", lambda state, *_: Response(state.columns(), media_type=_ARROW)),
         route("/api/points", _points),
         route("/api/values", _values),
         route("/api/objects", _objects),

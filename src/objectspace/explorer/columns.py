@@ -9,24 +9,19 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from objectspace.explorer.served_store import StoreState
+from objectspace.store import Store
 
 #: Columns that every store has; the user's factors follow them.
 _OWN = ("label", "score", "source", "xyxy")
 
 
-def object_columns(
-    state: StoreState,
-    rows: NDArray[np.int64] | None = None,
-    image: NDArray[np.int64] | None = None,
-) -> bytes:
+def object_columns(store: Store, image: NDArray[np.int64], rows: NDArray[np.int64] | None = None) -> bytes:
     """Return the columns of all objects, in the order of the objects table, as an Arrow stream.
 
-    rows: only some rows of that table; image: the image of each of them, by another numbering
+    image: (n,) the number of each object's image; rows: only some rows of that table
     label, source, and factors that are text: dictionaries; score and numeric factors: float32;
     image: int32, its place among the images; x, y: the box's center, size: the root of its area, in pixels
     """
-    store = state.store
     factors = list(store.factor_names)
     read = store.object_columns([*_OWN, *factors])
     if rows is not None:
@@ -37,7 +32,7 @@ def object_columns(
         "label": _dictionary(read["label"]),
         "source": _dictionary(read["source"]),
         "score": pa.array(np.asarray(read["score"], np.float32)),
-        "image": pa.array((state.image_rows if image is None else image).astype(np.int32)),
+        "image": pa.array(image.astype(np.int32)),
         "x": pa.array((boxes[:, 0] + boxes[:, 2]) / 2),
         "y": pa.array((boxes[:, 1] + boxes[:, 3]) / 2),
         "size": pa.array(np.sqrt(width * height)),
@@ -65,7 +60,7 @@ def space_values(values: NDArray[np.floating[Any]]) -> bytes:
 
 
 def _dictionary(values: NDArray[Any]) -> pa.DictionaryArray:
-    return pa.array([None if value is None else str(value) for value in values]).dictionary_encode()
+    return pa.array(values, pa.string()).dictionary_encode()
 
 
 def _factor(values: NDArray[Any]) -> pa.Array:

@@ -56,6 +56,8 @@ def rows_csv(state: StoreState, rows: Any) -> bytes:
 def marks_json(state: StoreState) -> dict[str, Any]:
     """Return the marks by the row of their object in the objects table, but for objects that are gone."""
     marks = read_marks(state.store.path)
+    if not marks:
+        return {}
     known = state.rows_by_id
     return {str(known[name]): mark.to_json() for name, mark in marks.items() if name in known}
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -129,13 +130,13 @@ def own_points(path: Path, object_id: NDArray[np.str_]) -> NDArray[np.float32]:
     try:
         table = pq.read_table(path, columns=list(_OWN_COLUMNS))
         x, y = (table[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in "xy")
-        names = table["object_id"].to_pylist()
+        names = table["object_id"].cast(pa.string()).combine_chunks()
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise InputError(
             f"{path} is no map: {error}; expected a parquet file with columns {', '.join(_OWN_COLUMNS)}"
         ) from None
-    places = {str(name): row for row, name in enumerate(names)}
-    rows = np.array([places.get(name, -1) for name in object_id.tolist()], np.int64)
+    found = pc.index_in(pa.array(object_id), value_set=names)
+    rows = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     if not (rows >= 0).any():
         raise InputError(f"{path} has none of the {len(object_id)} objects; expected their object_id")
     points = np.where((rows >= 0)[:, None], np.stack([x, y], axis=1)[rows], np.nan)
@@ -158,7 +159,8 @@ def pca_points(vectors: Any, count: int) -> NDArray[np.float32]:
     drawn = np.sort(np.random.default_rng(0).permutation(total)[:_AXES_FROM])
     sample, held = _written(vectors[drawn])
     sums = np.add.reduce(np.where(held, sample, 0.0), axis=0, dtype=np.float64)
-    center = (sums / np.maximum(held.sum(axis=0), 1)).astype(np.float32)
+    counts = np.broadcast_to(held, sample.shape).sum(axis=0)
+    center = (sums / np.maximum(counts, 1)).astype(np.float32)
     axes = principal_components(np.where(held, sample - center, 0.0).astype(np.float64), count).axes
     points = np.zeros((total, count), np.float32)
     for start in range(0, total, _BLOCK):

@@ -123,7 +123,7 @@ def _document(state: StoreState, space: str, method: MapMethod, places: NDArray[
     points = points - points.mean(axis=0)
     numbers = np.arange(len(rows))
     content = {
-        "columns": object_columns(state, rows, np.searchsorted(known, state.image_rows[rows])),
+        "columns": object_columns(state.store, np.searchsorted(known, state.image_rows[rows]), rows),
         "points": map_points(numbers, points),
         "agreement": space_values(measured.agreement.values),
         "rows": _bytes(numbers, np.int32),

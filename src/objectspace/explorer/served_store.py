@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import QueryError
+from objectspace.explorer.columns import object_columns
 from objectspace.explorer.maps import MapMethod, StoredMaps
 from objectspace.explorer.occlusions import Occlusions
 from objectspace.explorer.selection_measures import (
@@ -22,7 +23,7 @@ from objectspace.explorer.selection_measures import (
     shared_neighbors,
 )
 from objectspace.places import Place, RemotePath
-from objectspace.search import SpaceSearch
+from objectspace.search import SpaceSearch, default_space
 from objectspace.search.audit import audit
 from objectspace.search.audit.lists import AuditList
 from objectspace.store import ImageRow, Store, open_store
@@ -102,6 +103,18 @@ class StoreState:
     def object_rows(self, space: str) -> NDArray[np.int64]:
         """Return the row of the objects table of each vector of a space (m,). Raises QueryError."""
         return self._once(("rows", space), lambda: self.store.object_rows(space))
+
+    def columns(self) -> bytes:
+        """Return the columns of all objects as an Arrow stream, made once."""
+        return self._once(("columns",), lambda: object_columns(self.store, self.image_rows))
+
+    def prepare(self) -> None:
+        """Read what the page asks for first, so that it need not wait for it."""
+        self.columns()
+        if self.store.space_names:
+            space = default_space(self.store)
+            self.object_rows(space)
+            self.maps.points(space, self.maps.methods[-1] if self.maps.methods[-1] == "own" else "pca")
 
     def row_of(self, space: str, table_row: int) -> int:
         """Return an object's row in a space. Raises QueryError where the space has no vector of it."""

@@ -6,9 +6,10 @@ import secrets
 import socket
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from objectspace.errors import InputError
+from objectspace.errors import InputError, QueryError, StoreError
 from objectspace.explorer.served_store import ServedStore
 from objectspace.places import Place, as_place
 
@@ -55,6 +56,9 @@ def serve(
         photos=None if photos is None else Path(photos),
         own_map=None if own_map is None else Path(own_map),
     )
+    # What cannot be read is said in the page.
+    with suppress(QueryError, StoreError):
+        served.state().prepare()
     token = secrets.token_urlsafe(24)
     with _listening(port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/?token={token}"
