@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Event, current_thread
+from time import sleep
 
 import numpy as np
 import pytest
@@ -82,6 +83,17 @@ def test_passes_of_our_encoders_run_side_by_side_and_their_vectors_stay_in_order
     np.testing.assert_allclose(vectors[:, 0] * 255, [1, 1, 2, 2, 3, 3], rtol=1e-6)
     assert network.second.is_set()
     assert all(name.startswith("one core") for name in network.names)
+
+
+def test_the_end_waits_for_the_last_pass() -> None:
+    class Slow(nn.Module):
+        def forward(self, crops: Tensor) -> Tensor:
+            if round(float(crops[0, 0, 0, 0]) * 255) == 2:
+                sleep(0.3)
+            return crops.mean((2, 3))
+
+    parts = encoded(mean_color_network(2, Slow(), device="cpu"), (crops_of(level, 2) for level in (1, 2)))
+    np.testing.assert_allclose(np.concatenate(parts)[:, 0] * 255, [1, 1, 2, 2], rtol=1e-6)
 
 
 def test_an_encoder_of_somebody_elses_is_called_in_the_callers_thread() -> None:

@@ -152,10 +152,11 @@ def test_crops_are_the_processors_but_for_a_gray_level_here_and_there(
 @needs_kernel
 def test_a_canvas_beyond_all_bounds_is_cut_as_the_processor_does(monkeypatch: pytest.MonkeyPatch) -> None:
     image, objects = scene(2, 12, 16)
+    side = 40  # three by three tiles of the kernel
     for module in ("crops", "device_crops"):
         monkeypatch.setattr(f"objectspace.embeddings.{module}.LARGEST_CANVAS", 200)
-    expected = cut_crops(image, objects, CropPolicy(), 8)
-    crops = on_device([device_photo(image, objects, planar=True)], CropPolicy(), 8, "bilinear")
+    expected = cut_crops(image, objects, CropPolicy(), side)
+    crops = on_device([device_photo(image, objects, planar=True)], CropPolicy(), side, "bilinear")
     assert np.abs(crops.astype(int) - expected).max() <= 1
     assert np.array_equal(crops[2], expected[2])
 

@@ -136,12 +136,14 @@ def jackknifed(
     null: Float64 | None = None,
     *,
     bounds: Range | None = None,
+    chance_bounds: Range | None = None,
 ) -> Estimate:
     """Return the estimate with the intervals of a store of new groups, or with the reason why there are none.
 
     without: (b, 2) value and chance without each block; NaN where nothing is left
     block, group: (n,) of each object of the figure
     null: (p,) value - chance in permutations, as far as they go; ``detectable`` follows from them
+    bounds, chance_bounds: of the value, and of chance where its error is on another scale
     """
     estimate = replace(estimate, population="groups")
     if reason := no_interval(without[:, 0], group):
@@ -153,7 +155,7 @@ def jackknifed(
     of_excess = jackknife(without[:, 0] - without[:, 1], block, least=least)
     low, high = _interval(estimate.value, of_value.reach, bounds)
     reaches = of_value.reach, of_chance.reach, of_excess.reach
-    excess = _interval_of_excess(estimate.value, estimate.chance, reaches, bounds)
+    excess = _interval_of_excess(estimate.value, estimate.chance, reaches, (bounds, chance_bounds or bounds))
     detectable = None if null is None else _detectable(estimate, null, max(of_excess.error, of_excess.least))
     return replace(estimate, low=low, high=high, excess=excess, detectable=detectable)
 
@@ -192,7 +194,7 @@ def _moved(value: float, step: float, bounds: Range) -> float:
 
 
 def _interval_of_excess(
-    value: float, chance: float, reaches: tuple[float, float, float], bounds: Range
+    value: float, chance: float, reaches: tuple[float, float, float], bounds: tuple[Range, Range]
 ) -> tuple[float, float]:
     """Return the interval of value - chance, from half the widths of value, chance and their difference.
 
@@ -207,16 +209,17 @@ def _interval_of_excess(
     first, second, apart = reaches
     both = 2 * first * second
     together = min(1.0, max(-1.0, (first**2 + second**2 - apart**2) / both)) if both > 0 else 0.0
-    if math.isfinite(bounds.low) == math.isfinite(bounds.high):
+    of_value, of_chance = bounds
+    if math.isfinite(of_value.low) == math.isfinite(of_value.high):
         lag = math.acos(together)
         excess = [
-            _moved(value, first * math.cos(turn), bounds)
-            - _moved(chance, second * math.cos(turn - lag), bounds)
+            _moved(value, first * math.cos(turn), of_value)
+            - _moved(chance, second * math.cos(turn - lag), of_chance)
             for turn in np.linspace(0, 2 * math.pi, DIRECTIONS + 1).tolist()
         ]
         return min(excess), max(excess)
-    low, high = _interval(value, first, bounds)
-    least, most = _interval(chance, second, bounds)
+    low, high = _interval(value, first, of_value)
+    least, most = _interval(chance, second, of_chance)
     below = _apart(value - low, most - chance, together)
     return value - chance - below, value - chance + _apart(high - value, chance - least, together)
 

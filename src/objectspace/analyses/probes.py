@@ -159,6 +159,8 @@ def measure_probe(
         groups.group,
         null=np.array(null),
         bounds=factor.bounds if factor.kind != "linear" else Range(high=1.0),
+        # The score of the commonest value jumps where that changes, which log odds near 0 would magnify.
+        chance_bounds=Range(),
     )
     telling = len(np.unique(groups.group[own[0] != own[2]]))
     if telling < FEWEST and not score.no_interval:
