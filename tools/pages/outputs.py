@@ -19,7 +19,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import PIL.Image
+
 from objectspace.cli.app import app
+
+PICTURE = 1100  # pixels, the longer side
 
 BLOCK = re.compile(
     r"^```console\n(?P<console>.*?)^```$"
@@ -80,6 +84,14 @@ def run_in(demo: Path, folder: Path, page: Path) -> str:
         return run_page(text)
 
 
+def shrink(picture: Path, page_picture: Path) -> None:
+    """Write a picture as large as a page shows it, in 256 colors."""
+    with PIL.Image.open(picture) as opened:
+        small = opened.convert("RGB")
+    small.thumbnail((PICTURE, PICTURE))
+    small.quantize(256).save(page_picture, optimize=True)
+
+
 def main() -> None:
     """Rewrite pages."""
     parser = argparse.ArgumentParser(
@@ -97,7 +109,7 @@ def main() -> None:
             folder = Path(scratch, page.stem)
             page.write_text(run_in(demo, folder, page), encoding="utf-8")
             for picture in folder.glob("*.png") if arguments.pictures else ():
-                shutil.copy(picture, arguments.pictures)
+                shrink(picture, arguments.pictures / picture.name)
             print(page)
 
 
