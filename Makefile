@@ -14,7 +14,7 @@ ROOM ?=
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
-.PHONY: setup demo explore index quick test web real check docs pages dist mutants bench clean
+.PHONY: setup demo explore index quick test web real check docs pages dist try-wheel mutants bench clean
 
 setup: $(VENV)/.installed
 
@@ -65,11 +65,13 @@ pages: setup  ## what the commands on the pages print now, written into them, wi
 	$(BIN)/python -m tools.pages.outputs docs/gallery.md --pictures docs/pictures/gallery
 	$(BIN)/python -m tools.pages.notebooks examples/tutorial.ipynb
 
-dist: setup  ## wheel and sdist, checked, and the wheel tried in a new environment
+dist: setup  ## wheel and sdist, checked; version, changelog, citation, pins and docs held against one another
 	rm -rf dist
 	$(BIN)/python tools/check_release.py
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/python -m twine check --strict dist/*
+
+try-wheel: dist  ## the wheel installed in a new environment, and the quick demo run there; fetches all of torch again
 	$(BIN)/python tools/try_wheel.py
 
 mutants: setup  ## changes at random in the source, and how many of them the tests notice: make mutants SAMPLE=60 SEED=1 ROOM=store

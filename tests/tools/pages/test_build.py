@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import re
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +24,9 @@ pytest.importorskip("zensical")
 
 from tools.pages.commands import commands_page
 from tools.pages.reference import ROOMS, names_of_rooms
+
+# The site is built once, into one folder.
+pytestmark = pytest.mark.xdist_group("site")
 
 ROOT = Path(__file__).parents[3]
 MADE = {
@@ -122,3 +129,34 @@ def test_no_link_and_no_picture_is_dead(site: dict[Path, Addresses]) -> None:
             if not target.exists() or (parts.fragment and parts.fragment not in anchors):
                 dead.append(f"{path.name}: {address}")
     assert dead == []
+
+
+@pytest.mark.slow
+def test_search_finds_a_page_and_asks_nobody_else(site: dict[Path, Addresses]) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    handler = functools.partial(Quiet, directory=str(ROOT / "build" / "site"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        own = f"http://127.0.0.1:{server.server_port}/"
+        asked: list[str] = []
+        with playwright.sync_playwright() as running:
+            browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.set_default_timeout(60_000)
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(own)
+            page.keyboard.press("Control+k")
+            page.keyboard.type("hubness")
+            page.get_by_role("link", name=re.compile("Measures")).first.wait_for()
+            browser.close()
+        server.shutdown()
+    assert asked
+    assert [address for address in asked if not address.startswith((own, "data:", "blob:"))] == []
