@@ -15,14 +15,14 @@ ROOM ?=
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
-.PHONY: setup demo explore index quick test cluster-test web real check mutants bench clean
+.PHONY: setup demo explore index quick test cluster-test web real check docs pages dist try-wheel mutants bench clean
 
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "objectspace needs Python 3.11 or later, this is " + sys.version.split()[0] + "; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,test,check,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,test,check,bench,docs,release]'
 	touch $@
 
 demo: setup  ## the whole job on drawn pictures, into the folder $(DEMO)
@@ -66,6 +66,23 @@ check: setup  ## format, lint, types, and which way the imports point
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+docs: setup  ## the site, into build/site: strict, offline, its tutorial run; to read it: python3 -m http.server -d build/site
+	$(BIN)/python -m tools.pages.build
+
+pages: setup  ## what the commands on the pages print now, written into them, with the gallery's figures and the tutorial
+	$(BIN)/python -m tools.pages.outputs docs/start.md docs/how-to/*.md
+	$(BIN)/python -m tools.pages.outputs docs/gallery.md --pictures docs/pictures/gallery
+	$(BIN)/python -m tools.pages.notebooks examples/tutorial.ipynb
+
+dist: setup  ## wheel and sdist, checked; version, changelog, citation, pins and docs held against one another
+	rm -rf dist
+	$(BIN)/python tools/check_release.py
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
+
+try-wheel: dist  ## the wheel installed in a new environment, and the quick demo run there; fetches all of torch again
+	$(BIN)/python tools/try_wheel.py
 
 mutants: setup  ## changes at random in the source, and how many of them the tests notice: make mutants SAMPLE=60 SEED=1 ROOM=store
 	$(BIN)/python tools/mutants.py --sample $(SAMPLE) --seed $(SEED) $(addprefix --room ,$(ROOM))

@@ -13,7 +13,10 @@ import objectspace
 from objectspace.cli.app import app
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+#: Pages of the site that are made when it is built.
+MADE = {"tutorial.md", "tutorial-photos.md", "commands.md", "reference/index.md"}
 
 
 def commands_of(text: str) -> list[str]:
@@ -30,7 +33,7 @@ def options_of(command: str) -> set[str]:
     return {name for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_have_the_options_that_a_page_gives_them(page: Path) -> None:
     unknown = []
     for line in commands_of(page.read_text()):
@@ -40,13 +43,14 @@ def test_commands_have_the_options_that_a_page_gives_them(page: Path) -> None:
     assert not unknown
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_linked_files_are_there(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    missing = [link for link in links if not (page.parent / link).exists()]
+    assert [link for link in missing if link.removeprefix("../") not in MADE] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_names_what_is_public(page: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
     nodes = [node for block in blocks for node in ast.walk(ast.parse(block))]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from objectspace.report import demo
 @pytest.fixture
 def few(small_demo: demo.Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds a demo already made."""
-    monkeypatch.setattr(demo, "make_demo", lambda out, progress: small_demo)
+    monkeypatch.setattr(demo, "make_demo", lambda out, count, quick, progress: small_demo)
 
 
 def test_demo_says_what_it_made_and_what_to_try(few, command, tmp_path):
@@ -22,6 +23,22 @@ def test_demo_says_what_it_made_and_what_to_try(few, command, tmp_path):
     assert "try next" in done.out
     assert "objectspace serve" in done.out.splitlines()[-1]
     assert done.err == ""
+
+
+def test_a_quick_demo_says_what_it_made(small_demo, command, tmp_path, monkeypatch):
+    asked = {}
+
+    def make(out, progress, **options):
+        asked.update(options)
+        return replace(small_demo, report=None)
+
+    monkeypatch.setattr(demo, "make_demo", make)
+    done = command("demo", "--quick", "--out", tmp_path / "d")
+
+    assert done.code == 0, done.err
+    assert asked == {"count": 60, "quick": True}
+    assert "24 pictures" in done.out
+    assert "claims" not in done.out
 
 
 def test_demo_as_json(few, command, tmp_path):

@@ -65,6 +65,28 @@ def test_once_more_keeps_what_is_there(small_demo: Demo, monkeypatch: pytest.Mon
     assert len(open_store(again.true)) == len(open_store(small_demo.true))
 
 
+@pytest.mark.slow
+def test_a_quick_demo_has_one_sheet_and_no_report(tmp_path: Path) -> None:
+    made = make_demo(tmp_path / "demo", count=6, quick=True)
+
+    assert list(made.sheets) == [open_store(made.found).default_space]
+    assert made.report is None
+    assert len(open_store(made.true)) > 6
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == {
+        "world",
+        "found.osp",
+        "true.osp",
+        f"sheet-{next(iter(made.sheets))}.png",
+    }
+
+
+def test_a_demo_of_another_number_of_pictures_is_refused(small_demo: Demo) -> None:
+    with pytest.raises(
+        InputError, match="holds a demo of 24 pictures, expected 60; give a new folder as out="
+    ):
+        make_demo(small_demo.world.parent, count=60, quick=True)
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
 

@@ -13,9 +13,12 @@ from objectspace.cli.output import print_findings, print_json, progress_bars
 from objectspace.errors import counted
 
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="where everything goes")]
+Quick = Annotated[bool, typer.Option("--quick", help="60 pictures, one sheet and no report: half a minute")]
 
 
-def demo(out: Out = Path("objectspace-demo"), quiet: Quiet = False, as_json: Json = False) -> None:
+def demo(
+    out: Out = Path("objectspace-demo"), quick: Quick = False, quiet: Quiet = False, as_json: Json = False
+) -> None:
     """Do the whole job on 400 drawn pictures with the shipped models; nothing is fetched.
 
     The same command again resumes where it stopped.
@@ -24,11 +27,12 @@ def demo(out: Out = Path("objectspace-demo"), quiet: Quiet = False, as_json: Jso
 
     with resumable("the same command goes on"):
         # Imports take seconds, in which Ctrl-C may come.
-        from objectspace.report.demo import COUNT, make_demo
+        from objectspace.report.demo import COUNT, QUICK_COUNT, make_demo
 
-        stages = dict.fromkeys(("draw", "find", "look up"), COUNT)
+        count = QUICK_COUNT if quick else COUNT
+        stages = dict.fromkeys(("draw", "find", "look up"), count)
         with progress_bars(stages, shown=not (quiet or as_json)) as advance:
-            made = make_demo(out, progress=advance)
+            made = make_demo(out, count=count, quick=quick, progress=advance)
     if as_json:
         print_json(
             {
@@ -36,7 +40,7 @@ def demo(out: Out = Path("objectspace-demo"), quiet: Quiet = False, as_json: Jso
                 "found": str(made.found),
                 "true": str(made.true),
                 "sheets": {space: str(path) for space, path in made.sheets.items()},
-                **made.report.to_json(),
+                **(made.report.to_json() if made.report else {}),
             }
         )
         return
@@ -48,8 +52,10 @@ def demo(out: Out = Path("objectspace-demo"), quiet: Quiet = False, as_json: Jso
     )
     for space, path in made.sheets.items():
         typer.echo(f"  {path}: targets of {space} and their five nearest in other pictures")
-    typer.echo(f"{made.true}: the drawn objects with their masks and factors; the paper's claims on them:")
-    print_findings(made.report)
+    typer.echo(f"{made.true}: the drawn objects with their masks and factors")
+    if made.report:
+        typer.echo("the paper's claims on them:")
+        print_findings(made.report)
     crop, picture = next(iter(made.sheets)), made.world / "images" / "000000.png"
     typer.echo("try next")
     for line in (
