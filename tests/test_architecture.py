@@ -26,6 +26,7 @@ LAYERS = (
     ("objects",),
     ("images",),
     ("neighbors", "files"),
+    ("arguments",),
     ("errors", "threads", "_version"),
 )
 LAYER = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}

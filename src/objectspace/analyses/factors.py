@@ -27,12 +27,14 @@ from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighb
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
 from objectspace.analyses.statistics import PERMUTATIONS
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.neighbors import JointVectors
 from objectspace.objects.records import Objects, known_values
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class FactorSpec:
     """A factor to measure, and how.
@@ -122,6 +124,7 @@ class FactorMeasure:
         }
 
 
+@typed
 def measure_factor(
     space: Space,
     objects: Objects,

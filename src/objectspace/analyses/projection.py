@@ -16,6 +16,7 @@ from objectspace.analyses.groups import Codes, Groups, make_folds, make_groups
 from objectspace.analyses.probes import FOLDS, measure_probe
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import Estimate, finite
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects
@@ -145,6 +146,7 @@ def finite_value(estimate: Estimate | None) -> float | None:
     return None if estimate is None else finite(estimate.value)
 
 
+@typed
 def project(
     space: Space,
     objects: Objects,

@@ -8,6 +8,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.explorer.served_store import ServedStore
 
@@ -18,6 +19,7 @@ HOST = "127.0.0.1"
 _PORTS = range(8765, 8785)
 
 
+@typed
 def serve(
     store: Path | str,
     *,

@@ -14,6 +14,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 from objectspace.images import Pixels
@@ -42,6 +43,7 @@ SHADES = ("#3b3b3b", "#a6a6a6", "#d9d9d9", "#6e6e6e")
 BLACK, DARK, LIGHT = 8, 60, 100
 
 
+@typed
 def draw_sheet(rows: Sequence[SheetRow], *, caption: str = "") -> Figure:
     """Draw a row for each target: the target, then its neighbors with label and distance.
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import JOINT, joint_parts
 from objectspace.errors import InputError, QueryError, counted
 from objectspace.neighbors import METRICS
@@ -42,6 +43,7 @@ _UNKNOWN = Recall(0, 0, 1, 0)
 _CODE = 16
 
 
+@typed
 def index_space(
     path: Path | str, space: str, *, kind: str = "ivf-hnsw-sq", metric: str = "cosine"
 ) -> SpaceIndex:

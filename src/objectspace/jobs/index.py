@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from objectspace.errors import InputError, check_type
+from objectspace.arguments import typed
+from objectspace.errors import InputError
 from objectspace.images import find_images
 from objectspace.jobs.commits import CommitBuffer, IndexSummary, Progress
 from objectspace.jobs.default_space import settle_default
@@ -23,6 +24,7 @@ from objectspace.store import open_writer
 logger = logging.getLogger("objectspace")
 
 
+@typed
 def index(
     images: Sequence[Path | str] | Path | str,
     store: Path | str,
@@ -55,7 +57,6 @@ def index(
     >>> osp.index("world/images", "found.osp", detector="demo", encoder="demo").known
     12
     """
-    check_type("store", store, (str, os.PathLike), "the path of a store")
     paths = _paths(images)
     if job is None:
         job = Job(**options)
@@ -63,7 +64,6 @@ def index(
         raise InputError(
             f"{next(iter(options))}= is an option of a job, and job= is given; give it to the Job"
         )
-    check_type("job", job, (Job, LoadedJob), "a Job")
     started = time.monotonic()
     loaded = job.load(paths) if isinstance(job, Job) else job
     with open_writer(store) as writer:
@@ -87,10 +87,7 @@ def index(
 
 
 def _paths(images: Sequence[Path | str] | Path | str) -> list[Path]:
-    """Return the images of one file or folder, or of files. Raises InputError for what is no path."""
+    """Return the images of one file or folder, or of files."""
     if isinstance(images, str | os.PathLike):
         return find_images([Path(images)])
-    check_type("images", images, Sequence, "paths of images, or a folder of them")
-    for image in images:
-        check_type("images", image, (str, os.PathLike), "paths of images, or a folder of them")
     return [Path(image) for image in images]

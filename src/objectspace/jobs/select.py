@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.subsets import choose_subset
+from objectspace.arguments import typed
 from objectspace.errors import QueryError
 from objectspace.search import default_space
 from objectspace.store import NamedSelection, Store, open_store
 
 
+@typed
 def select(
     store: Path | str,
     count: int,

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, RecipeError, StoreBusyError, StoreError
 from objectspace.files import flush_to_disk
@@ -52,6 +53,7 @@ from objectspace.store.vectors import StoredVectors
 LOCK = "write.lock"
 
 
+@typed
 def open_writer(path: Path | str) -> Writer:
     """Return the writer of the store at ``path``, which is made if there is none; use it in ``with``.
 

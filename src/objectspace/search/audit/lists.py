@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ from objectspace.analyses.audit.calibration import Calibration
 from objectspace.analyses.statistics import finite
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path
+from objectspace.objects.data_frames import data_frame
+
+if TYPE_CHECKING:
+    import pandas
 
 #: The lists in the order in which they are made.
 LISTS = ("duplicates", "outliers", "labels", "leaks")
@@ -66,6 +70,10 @@ class AuditList:
         values += [column.tolist() for column in self.columns.values()]
         for row in zip(*values, strict=True):
             yield dict(zip(names, row, strict=True))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a row for each object of :meth:`rows`. Raises InputError without pandas."""
+        return data_frame({"object_id": self.object_id, self.score_name: self.score, **self.columns})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, with the objects of :attr:`first`."""
