@@ -14,14 +14,15 @@ ROOM ?=
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
-.PHONY: setup demo explore index quick test web real check mutants bench clean
+.PHONY: setup demo explore index quick test test-lowest web real check mutants bench clean
 
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "objectspace needs Python 3.11 or later, this is " + sys.version.split()[0] + "; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,test,check,bench]'
+	@echo "pip fetches what takes 6.8 GB in $(VENV), most of it torch's CUDA libraries (the CPU build: docs/dependencies.md)"
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,test,check,bench]'
 	touch $@
 
 demo: setup  ## the whole job on drawn pictures, into the folder $(DEMO)
@@ -45,6 +46,12 @@ quick: setup  ## the rules of the whole and the rooms whose tests are quick: bef
 test: setup  ## the tests that need nothing but this repository
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
 
+test-lowest:  ## the same tests with every dependency at its declared lowest, in .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[light,serve,test]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
+
 web:  ## the explorer's page: checked, tested and built into the package; needs Node.js
 	cd web && npm install --no-audit --no-fund && npm test && npm run build
 
@@ -64,4 +71,4 @@ bench: setup  ## one JSON line a figure; needs the real photos and weights
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
