@@ -15,14 +15,15 @@ ROOM ?=
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
-.PHONY: setup demo explore index quick test cluster-test web real check docs pages dist try-wheel mutants bench clean
+.PHONY: setup demo explore index quick test test-lowest cluster-test web real check docs pages dist try-wheel mutants bench clean
 
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "objectspace needs Python 3.11 or later, this is " + sys.version.split()[0] + "; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,test,check,bench,docs,release]'
+	@echo "pip fetches what takes 6.8 GB in $(VENV), most of it torch's CUDA libraries (the CPU build: docs/dependencies.md)"
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,test,check,bench,docs,release]'
 	touch $@
 
 demo: setup  ## the whole job on drawn pictures, into the folder $(DEMO)
@@ -54,6 +55,12 @@ $(CLUSTER_VENV)/.installed: $(VENV)/.installed tests/cluster/constraints.txt
 
 cluster-test: $(CLUSTER_VENV)/.installed  ## buckets and a Ray cluster on this machine; takes minutes
 	PYTHONPATH=src OMP_NUM_THREADS=1 $(CLUSTER_VENV)/bin/python -m pytest tests/cluster
+
+test-lowest:  ## the same tests with every dependency at its declared lowest, in .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[light,serve,test]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
 
 web:  ## the explorer's page: checked, tested and built into the package; needs Node.js
 	cd web && npm install --no-audit --no-fund && npm test && npm run build
@@ -91,4 +98,4 @@ bench: setup  ## one JSON line a figure; needs the real photos and weights
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) $(CLUSTER_VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(CLUSTER_VENV) .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -27,6 +27,7 @@ LAYERS = (
     ("objects",),
     ("images",),
     ("neighbors", "files"),
+    ("arguments",),
     ("places",),
     ("errors", "threads", "markup", "_version"),
 )

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import objectspace as osp
 from objectspace.errors import InputError
@@ -37,7 +45,7 @@ def test_a_wrong_type_is_named(wrong):
     }.items():
         with pytest.raises(InputError, match=f"^{argument} is .* of type .*, expected "):
             call()
-    with pytest.raises(InputError, match=r"^store is .*, expected a Store; open it with open_store"):
+    with pytest.raises(InputError, match=r"^store is .*, expected a Store, which open_store gives"):
         osp.SpaceSearch(wrong, "a")
 
 
@@ -55,3 +63,119 @@ def test_a_job_or_its_options(tmp_path):
         osp.index([], tmp_path / "s.osp", osp.Job(detector="demo", encoder="demo"), encoder="demo")
     with pytest.raises(InputError, match=r"^job is 'demo' of type str, expected a Job"):
         osp.index([], tmp_path / "s.osp", "demo")
+
+
+def test_one_id_is_a_query_and_the_default_space_is_searched(world, tmp_path):
+    weights = osp.EncoderSpec("test_vit", world.encoder_weights)
+    osp.index(str(world.photos), tmp_path / "s.osp", encoder=weights, annotations=world.labels)
+    store = osp.open_store(tmp_path / "s.osp")
+    one, other = store.objects().object_id[:2].tolist()
+    search = osp.SpaceSearch(store)
+    assert search.space.name == store.default_space == "test_vit-crop"
+    (asked,) = search.nearest(one, k=2)
+    (as_before,) = search.nearest(search.stored([one]), k=2)
+    assert asked.neighbors.object_id.tolist() == as_before.neighbors.object_id.tolist()
+    assert [answer.query.object_id[0] for answer in search.nearest([other, one], k=1)] == [other, one]
+
+
+def test_what_is_a_table_becomes_a_data_frame(world, tmp_path):
+    pytest.importorskip("pandas", reason="the extra test has pandas")
+    weights = osp.EncoderSpec("test_vit", world.encoder_weights)
+    osp.index(str(world.photos), tmp_path / "s.osp", encoder=weights, annotations=world.labels)
+    store = osp.open_store(tmp_path / "s.osp")
+    objects = store.objects()
+    frame = objects.to_pandas()
+    assert frame[["x1", "y1", "x2", "y2"]].to_numpy().tolist() == objects.xyxy.tolist()
+    assert frame.label.tolist() == objects.label.tolist()
+    (answer,) = osp.SpaceSearch(store).nearest(str(objects.object_id[0]), k=3)
+    rows = answer.to_pandas().to_dict("records")
+    assert [(row["rank"], row["object_id"], row["image"], row["distance"]) for row in rows] == [
+        (row["rank"], row["object_id"], row["image"], row["distance"])
+        for row in answer.to_json()["neighbors"]
+    ]
+
+
+def test_without_pandas_a_sentence_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(InputError, match=r"^to_pandas needs the package pandas, .*: pip install pandas$"):
+        osp.make_objects(
+            image_id="a", xyxy=np.array([[0, 0, 1, 1]], np.float32), label=["a"], source="x"
+        ).to_pandas()
+
+
+def handed_in() -> list[Any]:
+    """Every argument of every public function, of the methods of handles and of what a user writes down."""
+    made = [getattr(osp, name) for name in osp.__all__]
+    doors = [(one.__name__, one, False) for one in made if inspect.isfunction(one)]
+    for kind in (osp.FactorSpec, osp.CropPolicy, osp.Choice, *SPECS):
+        doors.append((kind.__name__, kind, False))
+    for kind in (osp.Store, osp.SpaceSearch, osp.ExactIndex, osp.StreamedIndex):
+        for name, method in vars(kind).items():
+            own = name == "__init__" and kind is not osp.Store  # open_store makes a Store
+            if inspect.isfunction(method) and (own or not name.startswith("_")):
+                doors.append((f"{kind.__name__}.{name}", method, True))
+    return [
+        pytest.param(door, is_method, argument, id=f"{name}-{argument.name}")
+        for name, door, is_method in doors
+        for argument in list(inspect.signature(door).parameters.values())[is_method:]
+        if argument.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+
+
+SPECS = (
+    osp.DetectorSpec,
+    osp.EncoderSpec,
+    osp.PromptSpec,
+    osp.AnnotationSpec,
+    osp.MaskSpec,
+    osp.FactorTableSpec,
+)
+#: What is wrong wherever the annotation has none of these words, aliases of the source among them.
+WRONG = (
+    (b"x", ("Any",)),
+    (3, ("int", "float", "Any")),
+    ("words", ("str", "Path", "Any", "Method", "Factor", "Scale", "Background", "Fit")),
+    (None, ("None", "Any")),
+    ({3: 4}, ("Mapping", "Any")),
+    ([...], ("NDArray", "Rows", "Float", "Sequence[Any]", "Pixels", "tuple[float", "Any")),
+)
+
+
+def right(argument: inspect.Parameter) -> Any:
+    """Return a value of an argument's type: what is asked is whether another one's is refused."""
+    text = str(argument.annotation)
+    plain = {"str": "a", "int": 1, "float": 1.0, "bool": True, "Path": Path("p"), "None": None}
+    for word, value in plain.items():
+        if re.match(rf"'?{word}\b", text):
+            return value
+    if text.startswith(("Sequence", "Collection", "tuple", "Iterable")):
+        return []
+    if text.startswith("Mapping"):
+        return {}
+    if text.startswith(("NDArray", "Float", "Pixels")):
+        return np.zeros(2)
+    if text == "Factor":
+        return "position"
+    if text == "Figure":
+        return Figure()
+    kind = getattr(osp, text.partition(" ")[0], None)
+    if inspect.isclass(kind) and not getattr(kind, "_is_protocol", False):
+        return object.__new__(kind)
+    return type(text.partition(" ")[0], (), {})()
+
+
+@pytest.mark.parametrize(("door", "is_method", "argument"), handed_in())
+def test_every_wrong_type_is_named(door, is_method, argument):
+    others = {
+        name: right(one)
+        for name, one in list(inspect.signature(door).parameters.items())[is_method:]
+        if one.default is inspect.Parameter.empty and name != argument.name
+    }
+    text, tried = re.sub(r"\bAny\]", "]", str(argument.annotation)), 0
+    for wrong, allowed in WRONG:
+        if any(word in text for word in allowed):
+            continue
+        tried += 1
+        with pytest.raises(InputError, match=rf"^{argument.name} is .* of type .*, expected ['\w]"):
+            door(*[object()] * is_method, **others, **{argument.name: wrong})
+    assert tried

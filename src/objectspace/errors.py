@@ -138,23 +138,6 @@ def named_errors(who: str, what: str) -> Iterator[None]:
         raise ModelError(f"{who}: {what} raised {type(error).__name__}: {reason}") from error
 
 
-#: Characters of a wrong value that a message shows.
-_SHOWN = 60
-
-
-def check_type(argument: str, value: object, kinds: type | tuple[type, ...], expected: str) -> None:
-    """Raise InputError, which names the argument, where a value is of none of some types.
-
-    >>> check_type("store", 3, str, "a path")
-    Traceback (most recent call last):
-    objectspace.errors.InputError: store is 3 of type int, expected a path
-    """
-    if not isinstance(value, kinds):
-        text = repr(value)
-        text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-        raise InputError(f"{argument} is {text} of type {type(value).__name__}, expected {expected}")
-
-
 def guess(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """Return ``; did you mean dog?`` for a name that is nearly a known one, else ``otherwise``."""
     near = difflib.get_close_matches(name, list(known), n=1)

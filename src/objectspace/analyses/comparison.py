@@ -25,6 +25,7 @@ from objectspace.analyses.statistics import (
     permutations,
     ratio,
 )
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects, known_values
@@ -143,6 +144,7 @@ def shared_objects(spaces: Sequence[Space]) -> list[str]:
     return sorted(shared)
 
 
+@typed
 def compare_spaces(
     spaces: Sequence[Space],
     objects: Objects,

@@ -35,6 +35,7 @@ from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighb
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
 from objectspace.analyses.statistics import PERMUTATIONS, PERMUTATIONS_OF_MANY, finite
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.markup import html_table
@@ -42,6 +43,7 @@ from objectspace.neighbors import BlockSource, JointVectors
 from objectspace.objects.records import Objects, known_values
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class FactorSpec:
     """A factor to measure, and how.
@@ -140,6 +142,7 @@ class FactorMeasure:
         }
 
 
+@typed
 def measure_factor(
     space: Space,
     objects: Objects,

@@ -16,6 +16,7 @@ from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, draw_groups
 from objectspace.analyses.probes import FOLDS, measure_probe
 from objectspace.analyses.ridge import Centered, Features, FoldedRidge
 from objectspace.analyses.statistics import Estimate, finite
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects
@@ -151,6 +152,7 @@ def finite_value(estimate: Estimate | None) -> float | None:
     return None if estimate is None else finite(estimate.value)
 
 
+@typed
 def project(
     space: Space,
     objects: Objects,

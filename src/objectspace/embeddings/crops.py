@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate, max_pool2d
 
+from objectspace.arguments import typed
 from objectspace.embeddings.filling import fill_smoothly
 from objectspace.errors import InputError
 from objectspace.images import Image
@@ -44,6 +45,7 @@ HOLE_RIM = 1 / 48
 LARGEST_CANVAS = 100_000_000
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class CropPolicy:
     """The options of making an encoder's input from an object.

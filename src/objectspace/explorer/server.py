@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, QueryError, StoreError
 from objectspace.explorer.served_store import ServedStore
 from objectspace.places import Place, as_place
@@ -20,6 +21,7 @@ HOST = "127.0.0.1"
 _PORTS = range(8765, 8785)
 
 
+@typed
 def serve(
     store: Place | str,
     *,

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted
 from objectspace.export.selection import Selection, select
 from objectspace.files import atomic_path
@@ -90,6 +91,7 @@ class Exported:
         }
 
 
+@typed
 def export_store(
     store: Store,
     path: Path | str,

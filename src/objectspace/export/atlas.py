@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from objectspace._version import __version__
 from objectspace.analyses.projection import COMPONENTS, principal_components, tsne
-from objectspace.export.parquet import object_columns, vector_array
+from objectspace.export.parquet import object_columns
 from objectspace.export.selection import BLOCK, Block, Selection
 from objectspace.neighbors import ExactIndex, Neighbors
 
@@ -54,7 +54,7 @@ def write(selection: Selection, path: Path) -> list[str]:
                 "projection_x": pa.array(coordinates[rows, 0]),
                 "projection_y": pa.array(coordinates[rows, 1]),
                 "neighbors": _neighbors(index, vectors, block),
-                "vector": vector_array(vectors[rows]),
+                "vector": pa.FixedSizeListArray.from_arrays(vectors[rows].ravel(), vectors.shape[1]),
             }
             table = pa.table(columns).replace_schema_metadata(metadata)
             writer = writer or pq.ParquetWriter(path, table.schema)

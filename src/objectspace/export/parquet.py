@@ -42,7 +42,7 @@ def write(selection: Selection, path: Path) -> list[str]:
 
 def _columns(selection: Selection, block: Block) -> dict[str, pa.Array]:
     vectors = {
-        f"vector/{space.name}": vector_array(selection.vectors(space, block)) for space in selection.spaces
+        f"vector/{space.name}": _vector_array(selection.vectors(space, block)) for space in selection.spaces
     }
     return {
         **object_columns(block, taken=["thumbnail"]),
@@ -76,12 +76,17 @@ def object_columns(block: Block, *, taken: list[str]) -> dict[str, pa.Array]:
     return {**own, **factors}
 
 
-def vector_array(vectors: NDArray[np.float32]) -> pa.FixedSizeListArray:
-    """Return vectors (n, d) as a column; null where a row is NaN."""
-    dimension = vectors.shape[1]
+def _vector_array(vectors: NDArray[np.float32]) -> pa.ListArray:
+    """Return vectors (n, d) as a column; null where a row is NaN.
+
+    Its lists have no fixed size: with nulls among those, pyarrow before 26 neither writes nor reads the file.
+    """
     absent = np.isnan(vectors[:, 0])
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(vectors.ravel()), dimension, mask=pa.array(absent) if absent.any() else None
+    ends = np.cumsum(np.where(absent, 0, vectors.shape[1]), dtype=np.int32)
+    return pa.ListArray.from_arrays(
+        pa.array(np.concatenate([np.zeros(1, np.int32), ends])),
+        pa.array(vectors[~absent].ravel()),
+        mask=pa.array(absent),
     )
 
 

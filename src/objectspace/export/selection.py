@@ -16,7 +16,7 @@ from objectspace.images import check_thumbnail
 from objectspace.objects.masks import object_runs
 from objectspace.objects.records import Objects
 from objectspace.search import default_space
-from objectspace.search.choices import first_spaces
+from objectspace.search.default_space import first_spaces
 from objectspace.store import ImageRow, SpaceInfo, Store
 from objectspace.store.marks import read_marks
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from objectspace.analyses.audit.calibration import Calibration
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted, number_text
 from objectspace.figures.sheet import lightened
 from objectspace.figures.style import BLUE, GRAY, ORANGE
@@ -25,6 +26,7 @@ TEXT_SIZE = 6.5
 COLUMNS, ROWS = 10, 3
 
 
+@typed
 def draw_audit(store: Store, audit: Audit) -> Figure:
     """Draw the first objects of each list, most suspicious first, under what the list finds.
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from objectspace.analyses.comparison import Comparison, FactorInSpaces
+from objectspace.arguments import typed
 from objectspace.errors import counted
 from objectspace.figures.factors import (
     PANEL,
@@ -26,6 +27,7 @@ ROW = 0.24
 AROUND = 1.6
 
 
+@typed
 def draw_comparison(compared: Comparison) -> Figure:
     """Draw neighbor overlap (below the diagonal) and unbiased CKA (above it) of each pair of spaces.
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from objectspace.analyses.context import Context
+from objectspace.arguments import typed
 from objectspace.errors import counted
 from objectspace.figures.context_crops import ViewedObject
 from objectspace.figures.factors import Rows, add_heading, add_key, draw_estimates
@@ -21,6 +22,7 @@ TEXT_SIZE = 7.5
 _VIEWS = {"alone": "object alone", "both": "both", "around": "surroundings\nalone"}
 
 
+@typed
 def draw_context(measured: Context, pictures: Sequence[ViewedObject] = (), people: Rows = ()) -> Figure:
     """Draw as many objects in the three crops as fit; below them shares, pairs and people on chairs.
 

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from objectspace.analyses.explanation import CellHeat, Contrast, Explanation
+from objectspace.arguments import typed
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 
 # Inches.
@@ -25,6 +26,7 @@ _COLORS = LinearSegmentedColormap.from_list("shares", [BLUE, "#FFFFFF", ORANGE])
 _SEEN = 0.25
 
 
+@typed
 def draw_explanation(why: Explanation | Contrast, labels: Sequence[str] = ()) -> Figure:
     """Draw each object as the network saw it, and below it the shares of its cells.
 

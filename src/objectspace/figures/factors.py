@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from objectspace.analyses.circular_geometry import Geometry
 from objectspace.analyses.factors import FactorMeasure
 from objectspace.analyses.statistics import Estimate
+from objectspace.arguments import typed
 from objectspace.errors import counted
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 
@@ -30,6 +31,7 @@ LONGEST = 22
 Rows = Sequence[tuple[str, Estimate]]
 
 
+@typed
 def draw_factor(measured: FactorMeasure) -> Figure:
     """Draw panels from left to right: neighbors (all objects, then each label), probe, geometry of an angle.
 

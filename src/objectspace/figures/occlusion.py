@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion import Occlusion
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 from objectspace.images import Pixels, halved
@@ -58,6 +59,7 @@ SCALE = Normalize(-1, 1, clip=True)
 _HALO: list[patheffects.AbstractPathEffect] = [patheffects.withStroke(linewidth=2.6, foreground="white")]
 
 
+@typed
 def draw_occlusion(result: Occlusion, pixels: Pixels) -> Figure:
     """Draw the predictions, the windows that cost most, and an importance map for each prediction.
 

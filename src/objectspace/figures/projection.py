@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.grid_positions import PHASES
 from objectspace.analyses.projection import Projection
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.figures.style import BLUE, GRAY, ORANGE
 
@@ -36,6 +37,7 @@ _KEYS = {
 }
 
 
+@typed
 def draw_projection(projections: Sequence[Projection], *, red: str, blue: str) -> Figure:
     """Draw a column for each projection, all by the same method.
 

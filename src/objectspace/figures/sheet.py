@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import TextToPath
 
 from objectspace.analyses.explanation import Explanation
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.figures.explanation import heated_picture
 from objectspace.figures.style import BLUE, GRAY, ORANGE
@@ -45,6 +46,7 @@ SHADES = ("#3b3b3b", "#a6a6a6", "#d9d9d9", "#6e6e6e")
 BLACK, DARK, LIGHT = 8, 60, 100
 
 
+@typed
 def draw_sheet(
     rows: Sequence[SheetRow], *, caption: str = "", why: Sequence[Sequence[Explanation]] = ()
 ) -> Figure:

@@ -12,6 +12,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.files import atomic_path, check_writable
 
@@ -56,17 +57,19 @@ def check_figure_path(path: Path) -> Path:
     return path
 
 
-def write_figure(figure: Figure, path: Path) -> None:
+@typed
+def write_figure(figure: Figure, path: Path | str) -> None:
     """Write the figure in the form that the path's suffix names; the file appears whole or not at all.
 
     A figure that is there is replaced, and missing folders are made. Raises InputError where it cannot be
     written, and as :func:`check_figure_path` does.
 
     >>> from matplotlib.figure import Figure
-    >>> osp.write_figure(Figure(), Path("figures/empty.pdf"))
+    >>> osp.write_figure(Figure(), "figures/empty.pdf")
     >>> Path("figures/empty.pdf").exists()
     True
     """
+    path = Path(path)
     check_figure_path(path)
     missing = _add_fonts(figure)
     with (

@@ -19,6 +19,7 @@ import PIL.Image
 from numpy.typing import NDArray
 from PIL.JpegImagePlugin import JpegImageFile
 
+from objectspace.arguments import typed
 from objectspace.errors import ImageError, InputError
 from objectspace.files import content_id, printable_path
 from objectspace.images.profiles import in_srgb
@@ -91,6 +92,7 @@ class Image:
         return f"Image({self.path!r}, {self.width} x {self.height} pixels)"
 
 
+@typed
 def read_image(
     path: Place | str, *, at_least: tuple[int, int] | None = None, image_id: str | None = None
 ) -> Image:

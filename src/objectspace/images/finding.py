@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import PIL.Image
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.files import guess_path
 from objectspace.images.decoding import readable_formats
@@ -50,6 +51,7 @@ class ImageSearch:
     passed_over: Mapping[str, int]
 
 
+@typed
 def find_images(paths: Sequence[Place | str], *, exclude: Sequence[str] = ()) -> list[Place]:
     """Return the images that files and folders name, sorted by path, each once: see :func:`search_images`.
 

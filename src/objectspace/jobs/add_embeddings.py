@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace._version import __version__
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Recipe, SpaceRows
 from objectspace.errors import InputError, RecipeError
 from objectspace.jobs.default_space import settle_default
@@ -20,7 +22,15 @@ from objectspace.store import Batch, Store, open_store, open_writer
 EXTERNAL = "external"
 
 
-def add_embeddings(path: Path | str, space: str, object_ids: Any, vectors: Any, *, model: str) -> int:
+@typed
+def add_embeddings(
+    path: Path | str,
+    space: str,
+    object_ids: Sequence[str] | NDArray[np.str_],
+    vectors: NDArray[Any],
+    *,
+    model: str,
+) -> int:
     """Add vectors of stored objects to a space of the store at ``path``; return how many were new.
 
     object_ids: (n,) ids of objects in the store, in any order, each once

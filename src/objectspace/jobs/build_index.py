@@ -6,6 +6,7 @@ import logging
 import math
 from dataclasses import replace
 
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import JOINT, joint_parts
 from objectspace.errors import InputError, QueryError, counted
 from objectspace.neighbors import METRICS
@@ -42,6 +43,7 @@ _UNKNOWN = Recall(0, 0, 1, 0)
 _CODE = 16
 
 
+@typed
 def index_space(
     path: Place | str, space: str, *, kind: str = "ivf-hnsw-sq", metric: str = "cosine"
 ) -> SpaceIndex:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import JOINT
 from objectspace.errors import QueryError, RecipeError
 from objectspace.places import Place
-from objectspace.search.choices import first_spaces
+from objectspace.search.default_space import first_spaces
 from objectspace.search.purity import ObjectPurities, object_purities
 from objectspace.store import Store, Writer, open_store, open_writer
 
@@ -18,6 +19,7 @@ _SHARE = 0.9
 _CHANGED = 0.1
 
 
+@typed
 def set_default_space(path: Place | str, space: str) -> None:
     """Make ``space`` the one that is searched in the store at ``path`` where none is named.
 

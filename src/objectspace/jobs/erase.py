@@ -16,6 +16,7 @@ from objectspace.analyses.grid_positions import GridPositions, grid_positions, n
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.statistics import Estimate
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import JOINT
 from objectspace.embeddings.spaces import Recipe, Space, SpaceRows
 from objectspace.errors import InputError, RecipeError
@@ -76,6 +77,7 @@ def _pair_json(pair: tuple[Estimate, Estimate]) -> dict[str, Any]:
     return {"before": pair[0].to_json(), "after": pair[1].to_json()}
 
 
+@typed
 def erase_space(
     store: Place | str, space: str, *, fit: Path | str, factors: tuple[str, ...], name: str, seed: int = 0
 ) -> ErasedSpace:

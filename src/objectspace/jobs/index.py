@@ -9,7 +9,8 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Any
 
-from objectspace.errors import InputError, check_type
+from objectspace.arguments import typed
+from objectspace.errors import InputError
 from objectspace.images import find_images
 from objectspace.jobs.commits import CommitBuffer, IndexSummary, Progress
 from objectspace.jobs.default_space import settle_default
@@ -25,6 +26,7 @@ from objectspace.store import open_writer
 logger = logging.getLogger("objectspace")
 
 
+@typed
 def index(
     images: Sequence[Place | str] | Place | str,
     store: Place | str,
@@ -59,7 +61,6 @@ def index(
     >>> osp.index("world/images", "found.osp", detector="demo", encoder="demo").known
     12
     """
-    check_type("store", store, (str, os.PathLike), "the path of a store")
     paths = _paths(images)
     if job is None:
         job = Job(**options)
@@ -67,7 +68,6 @@ def index(
         raise InputError(
             f"{next(iter(options))}= is an option of a job, and job= is given; give it to the Job"
         )
-    check_type("job", job, (Job, LoadedJob), "a Job")
     if engine is not None and not isinstance(job, Job):
         raise InputError("job is loaded, and other machines load it themselves; give the engine a Job")
     started = time.monotonic()
@@ -106,10 +106,7 @@ def _outcomes(
 
 
 def _paths(images: Sequence[Place | str] | Place | str) -> list[Place]:
-    """Return the images of one file or folder, or of files. Raises InputError for what is no path."""
+    """Return the images of one file or folder, or of files."""
     if isinstance(images, str | os.PathLike):
         return find_images([as_place(images)])
-    check_type("images", images, Sequence, "paths of images, or a folder of them")
-    for image in images:
-        check_type("images", image, (str, os.PathLike), "paths of images, or a folder of them")
     return [as_place(image) for image in images]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import BOTH, JOINT, JointPart, joint_parts, joint_recipe
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, QueryError
@@ -26,6 +27,7 @@ _AT_ONCE = 1024
 _DIGITS = 4
 
 
+@typed
 def join_spaces(
     path: Place | str, parts: Sequence[str], *, name: str, weights: Mapping[str, float] | None = None
 ) -> Recipe:

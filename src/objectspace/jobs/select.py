@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from objectspace.analyses.subsets import choose_subset
+from objectspace.arguments import typed
 from objectspace.places import Place
 from objectspace.search import default_space
 from objectspace.store import NamedSelection, open_store
 
 
+@typed
 def select(
     store: Place | str,
     count: int,

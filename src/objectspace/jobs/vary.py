@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from objectspace.arguments import typed
 from objectspace.embeddings.windows import Scale
 from objectspace.errors import InputError, counted
 from objectspace.images import Image
@@ -33,11 +34,12 @@ class VariedObject:
         return f"VariedObject({counted(len(self.pictures), 'picture')} in {str(self.store)!r})"
 
 
+@typed
 def vary_object(
     image: Image,
     objects: Objects,
     factor: Factor,
-    store: Path,
+    store: Path | str,
     *,
     detector: DetectorSpec | Detector | str | None = None,
     encoder: EncoderSpec | Encoder | str | None = None,
@@ -68,11 +70,12 @@ def vary_object(
     and for a folder that cannot be written.
 
     >>> objects = store.objects_of_images([image.image_id])
-    >>> osp.vary_object(image, objects, "position", Path("moved.osp"), encoder="demo", steps=3)
+    >>> osp.vary_object(image, objects, "position", "moved.osp", encoder="demo", steps=3)
     VariedObject(9 pictures in 'moved.osp')
     """
     if len(objects) != 1:
         raise InputError(f"{len(objects)} objects were given, expected one; take a row with objects.take")
+    store = Path(store)
     folder = store.with_name(f"{store.name}-pictures")
     pictures = draw_variation(
         image,

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.neighbors.candidates import QUERIES, Search
 from objectspace.neighbors.normalization import NormalizedVectors
 from objectspace.neighbors.ranking import Neighbors, no_neighbors
 from objectspace.neighbors.rows import Rows, check_queries
 
 
+@typed
 def nearest(
     queries: NDArray[np.float32],
     vectors: NDArray[np.float32],
@@ -53,6 +55,7 @@ class ExactIndex:
     array([[0, 1]])
     """
 
+    @typed
     def __init__(
         self,
         vectors: NDArray[np.float32],
@@ -70,12 +73,14 @@ class ExactIndex:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @typed
     def grouped(self, groups: Sequence[str] | NDArray[Any]) -> ExactIndex:
         """Return an index of the same vectors in other groups (n,), at no cost."""
         other = copy.copy(self)
         other._rows = self._rows.grouped(groups)
         return other
 
+    @typed
     def nearest(
         self,
         queries: NDArray[np.float32],

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.neighbors.distances import check_metric
 from objectspace.neighbors.exact import ExactIndex
@@ -84,6 +85,7 @@ class StreamedIndex:
     Neighbors(2 queries, 3 each)
     """
 
+    @typed
     def __init__(
         self,
         vectors: BlockSource,
@@ -104,12 +106,14 @@ class StreamedIndex:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @typed
     def grouped(self, groups: Sequence[str] | NDArray[Any]) -> StreamedIndex:
         """Return an index of the same vectors in other groups (n,), at no cost."""
         other = copy.copy(self)
         other._rows = self._rows.grouped(groups)
         return other
 
+    @typed
     def nearest(
         self,
         queries: NDArray[np.float32],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from objectspace.arguments import typed
 from objectspace.errors import AnnotationError
 from objectspace.files import read_text
 
@@ -82,6 +83,7 @@ def check_names(path: Path | str, names: Sequence[str], place: str, *, first: in
     return tuple(spelled[name] for name in written)
 
 
+@typed
 def read_names(path: Path | str) -> tuple[str, ...]:
     r"""Read the class names of a file, one a line, numbered from 0, as COCO spells them.
 

@@ -6,13 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted
 from objectspace.files import content_id
+from objectspace.objects.data_frames import data_frame
+
+if TYPE_CHECKING:
+    import pandas
 
 #: Provenance of an object that no detector made, or no known cell of it.
 UNKNOWN = -1
@@ -141,6 +146,10 @@ class Objects:
         factors = {name: column[rows] for name, column in self.factors.items()}
         return Objects(**own, provenance=self.provenance.take(rows), factors=factors)
 
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a row for each object, its box as x1, y1, x2 and y2. Raises InputError without pandas."""
+        return data_frame(self.columns())
+
     def with_factors(self, factors: Mapping[str, NDArray[Any]]) -> Objects:
         """Return the same objects with more factor columns, which replace those of the same name."""
         return replace(self, factors={**self.factors, **factors})
@@ -172,6 +181,7 @@ def known_values(column: NDArray[Any]) -> NDArray[np.bool_]:
     return np.array([value is not None and value != "" for value in column], bool)
 
 
+@typed
 def make_objects(
     *,
     image_id: str,

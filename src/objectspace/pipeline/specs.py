@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.encoders import Encoder, load_encoder
@@ -25,6 +26,7 @@ from objectspace.objects.labels import read_names
 from objectspace.places import Place
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class DetectorSpec:
     """A detector by the arguments of :func:`objectspace.load_detector`, except device and precision.
@@ -50,6 +52,7 @@ class DetectorSpec:
         )
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
     """An encoder by the arguments of :func:`objectspace.load_encoder`, except device and precision.
@@ -70,6 +73,7 @@ class EncoderSpec:
         return load_encoder_map(self.name, weights=self.weights, device=device, precision=precision)
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class PromptSpec:
     """Words, and the networks that find them, by the arguments of :func:`objectspace.load_prompter`.
@@ -100,6 +104,7 @@ class PromptSpec:
         )
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class AnnotationSpec:
     """Annotations by their place and format, see :func:`objectspace.open_annotations`.
@@ -121,6 +126,7 @@ class AnnotationSpec:
         return open_annotations(self.path, names=names, format=self.format)
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class MaskSpec:
     """Mask images, one object an image, see :func:`objectspace.open_mask_images`.
@@ -139,6 +145,7 @@ class MaskSpec:
         return open_mask_images(self.folder, pattern=self.pattern, label=self.label, factors=factors)
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class FactorTableSpec:
     """Factors of each image from a pattern of file names, a table, or both.

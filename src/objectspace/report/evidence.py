@@ -18,6 +18,7 @@ from objectspace.analyses.factor_columns import ANGLES
 from objectspace.analyses.grid_positions import grid_positions
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.projection import Projection, project
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import JOINT, joint_parts
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import ImageError, InputError, ObjectspaceError, QueryError
@@ -58,6 +59,7 @@ SECONDS = 300.0
 ENOUGH = 4
 
 
+@typed
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Spaces and columns of a report; :func:`choose` fills those that are None."""

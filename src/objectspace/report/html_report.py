@@ -11,6 +11,7 @@ from typing import Any
 
 from objectspace._version import __version__
 from objectspace.analyses.factors import FactorSpec, likely_groups
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path, check_writable
@@ -118,7 +119,10 @@ def _judgment_json(judged: Judgment) -> dict[str, Any]:
     }
 
 
-def write_report(store: Store, out: Path, choice: Choice | None = None, *, device: str = "cpu") -> Report:
+@typed
+def write_report(
+    store: Store, out: Path | str, choice: Choice | None = None, *, device: str = "cpu"
+) -> Report:
     """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
 
     A part that fails (photos that are gone, a network that cannot be loaded, no object with room to move) is
@@ -126,7 +130,7 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     Raises InputError for a folder that cannot be written or a store without objects, QueryError for an
     unknown space or one of another route.
 
-    >>> report = osp.write_report(store, Path("report"))
+    >>> report = osp.write_report(store, "report")
     >>> report.path.name, len(report.findings)
     ('report.html', 12)
     """
@@ -135,7 +139,7 @@ def write_report(store: Store, out: Path, choice: Choice | None = None, *, devic
     chosen = choose(store, choice or Choice())
     names = (chosen.crop, chosen.window, chosen.both)
     recipes = {name: store.recipe(name) for name in names if name is not None}
-    path = out / PAGE
+    path = Path(out) / PAGE
     check_writable(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
         logger.info("report on %s: zeroing windows, moving objects", store.path)

@@ -12,6 +12,7 @@ import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.files import atomic_path, names_in
 from objectspace.images import Image, Pixels
@@ -33,13 +34,14 @@ ANNOTATIONS = "annotations.json"
 _PICTURE = re.compile(r"\d{5,}\.png")
 
 
+@typed
 def draw_variation(
     image: Image,
     xyxy: NDArray[np.float32],
     mask: Mask | None,
     label: str,
     factor: Factor,
-    folder: Path,
+    folder: Path | str,
     *,
     backgrounds: Sequence[str] = ("black",),
     steps: int = 16,
@@ -55,7 +57,7 @@ def draw_variation(
 
     >>> one = store.objects_of_images([image.image_id])
     >>> box, mask = one.xyxy[0], one.mask[0]
-    >>> written = osp.draw_variation(image, box, mask, "couch", "angle", Path("turned"), steps=2)
+    >>> written = osp.draw_variation(image, box, mask, "couch", "angle", "turned", steps=2)
     >>> [path.name for path in written]
     ['00001.png', '00002.png']
     """
@@ -71,7 +73,7 @@ def draw_variation(
         if short in grounds:
             raise InputError(f"background {name}: another background is called {short}, too; rename one")
         grounds[short] = draw_background(image, hole, name)
-    return write_scenes(folder, vary(cutout, grounds, factor, steps=steps))
+    return write_scenes(Path(folder), vary(cutout, grounds, factor, steps=steps))
 
 
 def _scale(cutout: Cutout, size: float, shorter: int) -> float:

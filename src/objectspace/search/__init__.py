@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from objectspace.search.answers import UNLABELED, Answer, AnswerParts, Approximation, Queries, distance_text
-from objectspace.search.choices import choose_targets, default_space
+from objectspace.search.choices import choose_targets
+from objectspace.search.default_space import default_space
 from objectspace.search.filters import IMAGE, SearchFilters
 from objectspace.search.space_search import ONE_QUESTION, SpaceSearch
 

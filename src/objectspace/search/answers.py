@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,13 @@ from objectspace.errors import ImageError, counted
 from objectspace.images import encode_thumbnail, read_image
 from objectspace.markup import html_pictures, html_table
 from objectspace.neighbors import JointVectors
+from objectspace.objects.data_frames import data_frame
 from objectspace.objects.records import Objects, no_objects
 from objectspace.search.filters import SearchFilters
 from objectspace.store import SpaceIndex
+
+if TYPE_CHECKING:
+    import pandas
 
 #: The label of a query that is only a box in an image.
 UNLABELED = "query"
@@ -192,6 +196,24 @@ class Answer:
                 for row, image in enumerate(self.images)
             ],
         }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a row for each neighbor: rank, object_id, image, label, score, x1 to y2, distance.
+
+        Raises InputError without pandas.
+        """
+        objects = self.neighbors
+        return data_frame(
+            {
+                "rank": np.arange(1, len(objects) + 1),
+                "object_id": objects.object_id,
+                "image": np.array([*self.images, None], object)[:-1],
+                "label": objects.label,
+                "score": objects.score,
+                "xyxy": objects.xyxy,
+                "distance": self.distance,
+            }
+        )
 
     def _query_json(self) -> dict[str, Any]:
         """Return one object as in the neighbors; for a text, and for several as one, those keys are null."""

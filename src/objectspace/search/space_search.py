@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError, check_type
+from objectspace.errors import QueryError
 from objectspace.neighbors import (
     METRICS,
     NO_NEIGHBOR,
@@ -25,6 +26,7 @@ from objectspace.objects.records import no_objects
 from objectspace.search.answers import Answer, AnswerParts, Approximation, Queries
 from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
+from objectspace.search.default_space import default_space
 from objectspace.search.filters import (
     IMAGE,
     SearchFilters,
@@ -88,7 +90,8 @@ class _Hits:
 class SpaceSearch:
     """Search one space of a store; every answer is exact unless ``approximate``.
 
-    The metric is cosine by default, which is purer in every space that was measured (docs/search.md).
+    The space is the store's default one where none is named. The metric is cosine by default, which is purer
+    in every space that was measured (docs/search.md).
 
     Opening it reads the vectors and the ids of the space; vectors of more bytes than ``in_memory`` (2 GiB by
     default) stay on disk, with the same answers. With ``approximate`` nothing is read before a search: the
@@ -104,27 +107,26 @@ class SpaceSearch:
     ['chair', 'chair']
     """
 
+    @typed
     def __init__(
         self,
         store: Store,
-        space: str,
+        space: str | None = None,
         *,
         metric: str = "cosine",
         approximate: bool = False,
         in_memory: int | None = None,
     ) -> None:
-        check_type("store", store, Store, "a Store; open it with open_store")
-        check_type("space", space, str, "the name of a space")
         if metric not in METRICS:
             raise QueryError(f"metric {metric!r} is not known, expected {' or '.join(METRICS)}")
         self.store, self.metric = store, metric
-        stored = store.stored_space(space)
+        stored = store.stored_space(default_space(store) if space is None else space)
         self.space: Space | StoredSpace = stored
         if not approximate and stored.vectors.nbytes <= (IN_MEMORY if in_memory is None else in_memory):
             if isinstance(stored.vectors, StoredJointVectors):
                 self.space = replace(stored, vectors=stored.vectors.read())
             else:
-                self.space = store.space(space)
+                self.space = store.space(stored.name)
         #: The objects of the space, row for row with its vectors.
         self.objects = SpaceObjects(store, stored)
         self._index = _open_index(self.space, metric, approximate)
@@ -143,6 +145,7 @@ class SpaceSearch:
             f"SpaceSearch({self.space.name!r}, {len(self)} x {self.space.dimension}, {self.metric}, {kind})"
         )
 
+    @typed
     def stored(self, object_ids: Sequence[str] | str) -> Queries:
         """Return objects of the space as queries, one or several. Raises QueryError for an id not in it."""
         object_ids = [object_ids] if isinstance(object_ids, str) else object_ids
@@ -150,6 +153,7 @@ class SpaceSearch:
         objects = self.objects.take(rows)
         return Queries(objects, self.space.vectors[rows], self.objects.images(objects), stored=True)
 
+    @typed
     def mean(self, queries: Queries) -> Queries:
         """Return all queries as one: the mean of their vectors; for cosine of their vectors of length one.
 
@@ -167,6 +171,7 @@ class SpaceSearch:
         vector = self._directed(queries.vectors).mean(axis=0, keepdims=True)
         return replace(queries, vectors=vector.astype(np.float32), rows=rows)
 
+    @typed
     def unlike(self, queries: Queries, object_ids: Sequence[str] | str) -> Queries:
         """Return the queries moved away from stored objects, which are no answers themselves.
 
@@ -198,9 +203,10 @@ class SpaceSearch:
         moved = 2 * self._directed(queries.vectors) - away
         return replace(queries, vectors=moved.astype(np.float32), unlike=others)
 
+    @typed
     def nearest(
         self,
-        queries: Queries,
+        queries: Queries | Sequence[str] | str,
         *,
         k: int = 10,
         label: str | None = None,
@@ -211,6 +217,8 @@ class SpaceSearch:
         selection: str | None = None,
     ) -> list[Answer]:
         """Return the k nearest objects of each query, or as many as are left; equal distances by object id.
+
+        queries: as :meth:`stored` and the queries from outside give them, or ids of stored objects
 
         A stored object is never its own neighbor, nor that of a query that it is a part of.
         ``label`` keeps only answers of that label, ``source`` of that finder (``name@digest``, or ``name``
@@ -227,7 +235,8 @@ class SpaceSearch:
         """
         if exclude_same_image and exclude_same not in (None, IMAGE):
             raise QueryError(f"give exclude_same_image or exclude_same={exclude_same!r}, one of them")
-        check_type("queries", queries, Queries, "Queries, such as stored(object_ids) gives")
+        if not isinstance(queries, Queries):
+            queries = self.stored(queries)
         other = IMAGE if exclude_same_image else exclude_same
         filters = SearchFilters(k, label, other, within, source, selection)
         if queries.texts and self.metric != "cosine":
@@ -253,6 +262,7 @@ class SpaceSearch:
             ]
         return self._answers(queries, filters, [_near_enough(one, filters) for one in hits])
 
+    @typed
     def nearest_rows(self, queries: Queries, *, k: int, exclude_same: str) -> list[NDArray[np.int64]]:
         """Return rows of the space alone, as :meth:`nearest`, of queries that are an object each."""
         filters = SearchFilters(k, exclude_same=exclude_same)

@@ -10,6 +10,7 @@ import PIL.Image
 import PIL.ImageOps
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.images import decode_thumbnail
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
@@ -50,6 +51,7 @@ class SheetRow:
     neighbors: tuple[Tile, ...]
 
 
+@typed
 def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
     """Return a row of tiles for each answer, with the pixels that its space was made from.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import joint_parts
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
-from objectspace.errors import QueryError, RecipeError, check_type, counted
+from objectspace.errors import QueryError, RecipeError, counted
 from objectspace.files import recipe_digest
 from objectspace.images import Failure
 from objectspace.markup import html_pictures, html_table
@@ -34,7 +34,8 @@ from objectspace.store.tables import find_rows, open_table, read_batches, read_r
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, vector_block
 
 
-def open_store(path: os.PathLike[str] | str) -> Store:
+@typed
+def open_store(path: Place | str) -> Store:
     """Return the store at ``path``, as its last commit left it.
 
     Raises StoreError where there is no store or it is damaged, StoreVersionError where it was written in
@@ -43,7 +44,6 @@ def open_store(path: os.PathLike[str] | str) -> Store:
     >>> osp.open_store("photos.osp").info()
     StoreInfo(12 images, 39 objects, 6 spaces, 0 failures)
     """
-    check_type("path", path, (str, os.PathLike), "the path of a store")
     folder = as_place(path)
     return Store(folder, read_manifest(folder))
 
@@ -146,6 +146,7 @@ class Store:
         rows = checked(self.path, "images", read_rows(table, ImageRow._fields), key="image_id")
         return [ImageRow(**row) for row in rows.to_pylist()]
 
+    @typed
     def images_by_id(self, image_ids: Iterable[str]) -> dict[str, ImageRow]:
         """Return those of some images that the store holds, by id; the others are not read."""
         table, wanted = self._table("images"), set(map(str, image_ids))
@@ -155,6 +156,7 @@ class Store:
         rows = checked(self.path, "images", rows, key="image_id")
         return {row["image_id"]: ImageRow(**row) for row in rows.to_pylist()}
 
+    @typed
     def images_of(self, objects: Objects) -> list[ImageRow]:
         """Return the image of each object, in their order; the other images are not read."""
         found = self.images_by_id(objects.image_id.tolist())
@@ -182,6 +184,7 @@ class Store:
                 finished.setdefault(row["job"], set()).add(row["image_id"])
         return finished
 
+    @typed
     def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | str | None = None) -> Objects:
         """Return all objects, or those of given ids in their order, or of one; the others are not read.
 
@@ -194,6 +197,7 @@ class Store:
         table = self._table("objects")
         return no_objects() if table is None else objects_from_table(self._all_objects(self._object_names))
 
+    @typed
     def objects_of_images(self, image_ids: Iterable[str]) -> Objects:
         """Return all objects of some images; the other images' objects are not read."""
         table = self._table("objects")
@@ -202,6 +206,7 @@ class Store:
         rows = find_rows(table, "image_id", set(map(str, image_ids)), self._object_names)
         return objects_from_table(checked(self.path, "objects", rows))
 
+    @typed
     def object_columns(self, names: Sequence[str], space: str | None = None) -> dict[str, NDArray[Any]]:
         """Return some columns of :class:`Objects` without the others: of all objects, or of a space's.
 
@@ -225,6 +230,7 @@ class Store:
             rows = rows.take(self._places(members, rows["object_id"], SPACES + str(space)))
         return {name: object_column(rows, name) for name in names}
 
+    @typed
     def thumbnails(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[bytes]:
         """Return the JPEG of each object, in the order of the ids. Raises QueryError for an unknown id."""
         jpegs: list[bytes] = self._object_rows(object_ids, ["object_id", "thumbnail"])[
@@ -232,6 +238,7 @@ class Store:
         ].to_pylist()
         return jpegs
 
+    @typed
     def objects_at(self, rows: NDArray[np.int64]) -> Objects:
         """Return the objects at some rows of the objects table, in their order; the others are not read."""
         if not len(rows):
@@ -239,6 +246,7 @@ class Store:
         taken = take_rows(self._table("objects"), rows.tolist(), self._object_names)
         return objects_from_table(checked(self.path, "objects", taken))
 
+    @typed
     def thumbnails_at(self, rows: NDArray[np.int64]) -> list[bytes]:
         """Return the JPEG of each object at some rows of the objects table."""
         if not len(rows):
@@ -255,6 +263,7 @@ class Store:
         ids = checked(self.path, "images", read_rows(images, ["image_id"]), key="image_id")[0]
         return self._places(self._all_objects(["object_id", "image_id"])[1], ids, "objects").astype(np.int64)
 
+    @typed
     def object_rows(self, space: str) -> NDArray[np.int64]:
         """Return the row of the objects table of each vector of a space (m,).
 
@@ -263,6 +272,7 @@ class Store:
         places = self._places(self._member_rows(space), self._all_objects(["object_id"])[0], SPACES + space)
         return places.astype(np.int64)
 
+    @typed
     def space(self, name: str) -> Space:
         """Return the vectors of a space, (n, d) float32 in memory; of a joint one its parts.
 
@@ -280,6 +290,7 @@ class Store:
             ids += batch["object_id"].to_pylist()
         return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
 
+    @typed
     def recipe(self, name: str) -> Recipe:
         """Return the recipe of a space. Raises QueryError for an unknown space."""
         self._members_table(name)
@@ -287,6 +298,7 @@ class Store:
             return self._manifest.joint_spaces[name]
         return self._manifest.spaces[name].recipe
 
+    @typed
     def members(self, name: str) -> list[str]:
         """Return the ids of the objects of a space, row for row with :meth:`space`.
 
@@ -295,6 +307,7 @@ class Store:
         ids: list[str] = self._member_rows(name).to_pylist()
         return ids
 
+    @typed
     def vectors(self, name: str, rows: Sequence[int]) -> NDArray[np.float32]:
         """Return some vectors of a space, (r, d) float32; only these are read from the disk.
 
@@ -306,6 +319,7 @@ class Store:
         table = self._space_table(name)
         return StoredVectors(table, self._manifest.spaces[name].dimension, self._pin)[rows]
 
+    @typed
     def stored_space(self, name: str) -> StoredSpace:
         """Return a space that stays on disk, with its index. Raises QueryError for an unknown space."""
         if name in self._manifest.joint_spaces:
@@ -313,6 +327,7 @@ class Store:
         table, entry = self._space_table(name), self._manifest.spaces[name]
         return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension, self._pin), entry.index)
 
+    @typed
     def joint_vectors(self, name: str) -> JointVectors:
         """Return the parts of a joint space, which stay on disk.
 
@@ -336,6 +351,7 @@ class Store:
         now = {one: spaces[one].index for part in joint_parts(recipe) for one in part.spaces}
         return held.index if held and (held.recipe, held.parts) == (recipe.digest, now) else None
 
+    @typed
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
         """Return the cell around which each vector of a space was cut, row for row with :meth:`space`.
 
@@ -355,6 +371,7 @@ class Store:
         """The named selections beside the tables, also those of other processes since it was opened."""
         return selection_names(self.path)
 
+    @typed
     def selection(self, name: str) -> NamedSelection:
         """Return the objects that were chosen under a name.
 
@@ -368,6 +385,7 @@ class Store:
             )
         return selection
 
+    @typed
     def save_selection(
         self, name: str, object_ids: Sequence[str] | NDArray[np.str_], *, how: Mapping[str, Any] | None = None
     ) -> NamedSelection:

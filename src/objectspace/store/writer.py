@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, RecipeError, StoreBusyError, StoreError
 from objectspace.files import flush_to_disk
@@ -54,7 +54,8 @@ from objectspace.store.vectors import StoredVectors
 LOCK = "write.lock"
 
 
-def open_writer(path: os.PathLike[str] | str) -> Writer:
+@typed
+def open_writer(path: Place | str) -> Writer:
     """Return the writer of the store at ``path``, which is made if there is none; use it in ``with``.
 
     What a killed writer left half-written is undone first. Raises StoreBusyError at once where another

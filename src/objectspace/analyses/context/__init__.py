@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.context.pairs import PairShares, measure_pairs
 from objectspace.analyses.context.shares import VarianceShares, measure_shares
 from objectspace.analyses.groups import make_groups
+from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
 from objectspace.objects.records import Objects
@@ -116,6 +117,7 @@ class Context:
         }
 
 
+@typed
 def view_objects(alone: Space, both: Space, around: Space, objects: Objects) -> Views:
     """Return three spaces as views of the same objects; ``objects`` are those of ``alone``, row for row.
 
@@ -147,6 +149,7 @@ def view_objects(alone: Space, both: Space, around: Space, objects: Objects) -> 
     return Views(alone, ordered[0], ordered[1], objects)
 
 
+@typed
 def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed: int = 0) -> Context:
     """Return the context shares of the embedding and of each neighbor pair.
 

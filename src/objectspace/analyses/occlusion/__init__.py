@@ -19,6 +19,7 @@ from objectspace.analyses.occlusion.run_on import run_on_states
 from objectspace.analyses.occlusion.states import HeadStates
 from objectspace.analyses.occlusion.suppression import Suppression, WindowDetections
 from objectspace.analyses.occlusion.zeroed_windows import Windows, every_window, parse_sizes
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.images import Image
 from objectspace.models.detectors import Detector
@@ -30,6 +31,7 @@ __all__ = ["Appeared", "Occlusion", "Windows", "every_window", "measure_occlusio
 SIZES = (1, 2, 3, 4, 5)
 
 
+@typed
 def measure_occlusion(
     detector: Detector,
     image: Image,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, guess
 from objectspace.images import Image
 from objectspace.models.catalogue import TORCHVISION, is_detr, located, safe_name
@@ -48,6 +49,7 @@ class Detector(MapSource, Protocol):
         return found
 
 
+@typed
 def load_detector(
     name_or_cfg: str | Path,
     *,

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.models.inputs import Interpolation
 from objectspace.models.model_folders import absolute_name
 
@@ -70,6 +71,7 @@ def has_text_tower(name: str) -> bool:
     return name.startswith(OPEN_CLIP)
 
 
+@typed
 def load_encoder(
     name: str = "resnet50",
     *,

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import ResNet
 
+from objectspace.arguments import typed
 from objectspace.errors import ModelError
 from objectspace.files import recipe_digest
 from objectspace.images import Pixels
@@ -88,6 +89,7 @@ class EncoderMap(MapSource):
         return Head(0, tap, SIDE // shape[2], shape[1], (shape[3], shape[2]), none, ())
 
 
+@typed
 def load_encoder_map(
     name: str = "resnet50",
     *,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.images import Image
 from objectspace.models.catalogue import PROMPT_MODELS
@@ -44,6 +45,7 @@ class Prompter(Protocol):
         """
 
 
+@typed
 def load_prompter(
     prompt: str | Sequence[str],
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from objectspace.arguments import typed
 from objectspace.errors import AnnotationError
 from objectspace.objects.annotations.annotation_reader import (
     Annotated,
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 
+@typed
 def open_annotations(
     path: Path | str, *, names: Sequence[str] | None = None, format: str = "yolo"
 ) -> AnnotationSet:

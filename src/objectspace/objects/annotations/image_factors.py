@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import AnnotationError, InputError, counted
 from objectspace.files import printable_path, read_text
 from objectspace.objects.annotations.matching import ImageNames, plain_name
@@ -91,6 +92,7 @@ class FactorTable:
             raise InputError(f"factors: {path} is not among the photos they were read for") from None
 
 
+@typed
 def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTable:
     r"""Read factors from each image's file name, by the named groups of a regular expression.
 
@@ -115,6 +117,7 @@ def factors_from_pattern(pattern: str, paths: Sequence[Path | str]) -> FactorTab
     return _table(names, paths, values)
 
 
+@typed
 def factors_from_csv(path: Path | str, paths: Sequence[Path | str]) -> FactorTable:
     r"""Read factors from the columns of a comma-separated table with a header, joined by file name.
 

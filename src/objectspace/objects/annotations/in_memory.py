@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted
 from objectspace.files import printable_path, recipe_digest
 from objectspace.images import Image
@@ -27,6 +28,7 @@ from objectspace.objects.masks import mask_from_counts
 from objectspace.objects.records import Mask, Objects, can_be_column, concatenate, no_objects
 
 
+@typed
 def objects_reader(objects: Mapping[Path | str, Objects]) -> AnnotationSet:
     """Return a reader of objects by the images' paths, for a job to embed.
 

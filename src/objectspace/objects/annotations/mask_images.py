@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import AnnotationError, ImageError
 from objectspace.files import guess_path, printable_path, recipe_digest
 from objectspace.images import Image, Pixels, read_image
@@ -31,6 +32,7 @@ from objectspace.objects.records import make_objects, no_objects
 _MOST_NUMBERS = 64
 
 
+@typed
 def open_mask_images(
     folder: Path | str,
     *,

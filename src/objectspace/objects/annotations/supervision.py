@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.images import Image
 from objectspace.objects.annotations.annotation_reader import ShapeError, inside
@@ -29,6 +30,7 @@ UNCLASSIFIED = "object"
 _CLASS_NAME, _TRACK, _CORNERS = "class_name", "tracker_id", "xyxyxyxy"
 
 
+@typed
 def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> Detections:
     """Convert the objects of one image to detections, in their order.
 
@@ -75,6 +77,7 @@ def to_supervision(objects: Objects, *, names: Sequence[str] | None = None) -> D
     )
 
 
+@typed
 def from_supervision(
     detections: Detections,
     image: Image,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.scenes.scene import Scene
 from objectspace.scenes.world.backgrounds import BACKGROUNDS, draw_background
 from objectspace.scenes.world.kinds import SEAT_HEIGHT, crate, model_of
@@ -66,6 +67,7 @@ class Plan:
         return tuple(placed for group in self.groups for placed in group if placed.kind)
 
 
+@typed
 def draw_scene(seed: int, index: int) -> Scene:
     """Draw picture number ``index`` of the world with this seed; the same two numbers give the same bytes.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import PIL.Image
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.files import atomic_path, names_in
 from objectspace.scenes.coco_entries import coco_annotation
@@ -23,8 +24,9 @@ PICTURES, ANNOTATIONS = "images", "annotations.json"
 CATEGORY_IDS = dict(zip(KINDS, (1, 62, 63, 64, 17, 18, 5, 53), strict=True))
 
 
+@typed
 def write_world(
-    folder: Path, *, count: int, seed: int, progress: Callable[[int], None] = lambda pictures: None
+    folder: Path | str, *, count: int, seed: int, progress: Callable[[int], None] = lambda pictures: None
 ) -> int:
     """Draw pictures into ``folder``/images and the truth about them into ``folder``/annotations.json.
 
@@ -33,13 +35,14 @@ def write_world(
     Returns how many objects there are. Raises InputError for a count or seed that is no such number, for
     a folder that exists and holds something, and for one that cannot be written.
 
-    >>> osp.write_world(Path("two"), count=2, seed=7)
+    >>> osp.write_world("two", count=2, seed=7)
     5
     """
     if count < 1:
         raise InputError(f"a world of {count} pictures cannot be drawn; ask for one at least")
     if seed < 0:
         raise InputError(f"seed {seed} is negative; give a number from 0 upwards")
+    folder = Path(folder)
     if names_in(folder):
         raise InputError(f"{folder} exists already; give a new folder, or remove it first")
     with atomic_path(folder, replace=True) as temporary:

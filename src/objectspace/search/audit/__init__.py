@@ -12,6 +12,7 @@ from objectspace.analyses.audit.calibration import Calibration, Planted, best_th
 from objectspace.analyses.audit.duplicates import CopyGroups, Pairs, group_copies
 from objectspace.analyses.audit.labels import LabelErrors, audit_labels
 from objectspace.analyses.audit.outliers import LocalOutlierFactor
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted, guess
 from objectspace.neighbors import NO_NEIGHBOR
 from objectspace.objects.boxes import area
@@ -31,7 +32,7 @@ from objectspace.search.audit.planting import (
     sample_objects,
 )
 from objectspace.search.audit.plants import copies_of, strangers_of
-from objectspace.search.choices import default_space
+from objectspace.search.default_space import default_space
 from objectspace.store import Store
 
 _BY_ERRORS = (
@@ -39,6 +40,7 @@ _BY_ERRORS = (
 )
 
 
+@typed
 def audit(
     store: Store,
     *,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,11 @@ from objectspace.analyses.statistics import finite
 from objectspace.errors import InputError, counted
 from objectspace.files import atomic_path
 from objectspace.markup import html_table
+from objectspace.objects.data_frames import data_frame
 from objectspace.search.answers import Approximation
+
+if TYPE_CHECKING:
+    import pandas
 
 #: The lists in the order in which they are made.
 LISTS = ("duplicates", "outliers", "labels", "leaks")
@@ -69,6 +73,10 @@ class AuditList:
         values += [column.tolist() for column in self.columns.values()]
         for row in zip(*values, strict=True):
             yield dict(zip(names, row, strict=True))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a row for each object of :meth:`rows`. Raises InputError without pandas."""
+        return data_frame({"object_id": self.object_id, self.score_name: self.score, **self.columns})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, with the objects of :attr:`first`."""

@@ -24,6 +24,7 @@ from objectspace.analyses.explanation import (
     measure_deletion,
     part_explanation,
 )
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import joint_parts
 from objectspace.errors import QueryError
 from objectspace.neighbors import JointVectors
@@ -36,6 +37,7 @@ from objectspace.store import StoredJointVectors
 _PAIR = np.zeros(1, np.int64)
 
 
+@typed
 def explain(
     search: SpaceSearch, first: Queries, second: Queries, *, far: Queries | None = None, device: str = "cpu"
 ) -> Explanation | Contrast:
@@ -59,6 +61,7 @@ def explain(
     return _Explainer(search, device).explain(first, second, far)
 
 
+@typed
 def explain_neighbors(
     search: SpaceSearch, answers: Sequence[Answer], *, device: str = "cpu"
 ) -> list[tuple[Explanation, ...]]:
@@ -97,6 +100,7 @@ def explain_neighbors(
     return found
 
 
+@typed
 def check_explanations(
     search: SpaceSearch, *, pairs: int = 40, seed: int = 0, device: str = "cpu"
 ) -> DeletionCheck:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import JOINT
 from objectspace.errors import ImageError, QueryError
 from objectspace.files import content_id, recipe_digest
@@ -69,6 +70,7 @@ class BoxReader:
         return Annotated(objects)
 
 
+@typed
 def query_image(
     store: Store,
     image_path: Path | str,

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.embeddings.joint import joint_parts
 from objectspace.errors import QueryError
 from objectspace.neighbors import Block, JointVectors
 from objectspace.store import Store
 
 
+@typed
 def joint_queries(store: Store, space: str, vectors: Mapping[str, NDArray[Any]]) -> JointVectors:
     """Return vectors of n objects as queries of a joint space.
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from objectspace.arguments import typed
 from objectspace.errors import QueryError
 from objectspace.search import Queries
 from objectspace.search.queries.stored import landed_queries, object_at, stored_image
 from objectspace.store import Store
 
 
+@typed
 def query_point(
     store: Store,
     image_path: Path | str,

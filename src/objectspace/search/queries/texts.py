@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from objectspace.arguments import typed
 from objectspace.errors import QueryError
 from objectspace.models.encoders import TextEncoder, has_text_tower
 from objectspace.objects.records import no_objects
@@ -16,6 +17,7 @@ from objectspace.store import Store
 _RECIPE = "objectspace index PHOTOS --store STORE --encoder open_clip:ViT-B-32/laion2b_s34b_b79k"
 
 
+@typed
 def query_text(store: Store, texts: Sequence[str], space: str, *, device: str = "cpu") -> Queries:
     """Return texts as queries of a space, a vector each, to be searched with ``metric="cosine"``.
 
