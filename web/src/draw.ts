@@ -27,12 +27,18 @@ export function draw(points: Points, view: View, muted: number, ring: number): U
   const pixels = new Uint32Array(view.width * view.height);
   const radius = pointRadius(view, points.x.length);
   for (let pass = FILTERED; pass <= SELECTED; pass++) {
+    if (!points.state.includes(pass)) continue;
     for (let i = 0; i < points.x.length; i++) {
       if (points.state[i] !== pass) continue;
       const x = Math.round((points.x[i] - view.centerX) * view.scale + view.width / 2);
       const y = Math.round((view.centerY - points.y[i]) * view.scale + view.height / 2);
       // Also false for a point that has no place.
       if (!(x >= -radius && y >= -radius && x < view.width + radius && y < view.height + radius)) continue;
+      if (radius === 0 && pass !== SELECTED) {
+        // A million points are a pixel each, without a call.
+        pixels[y * view.width + x] = (0xff000000 | (pass === FILTERED ? muted : points.color[i])) >>> 0;
+        continue;
+      }
       if (pass === SELECTED) disc(pixels, view, x, y, radius + 1, ring);
       disc(pixels, view, x, y, radius, 0xff000000 | (pass === FILTERED ? muted : points.color[i]));
     }

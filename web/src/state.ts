@@ -89,7 +89,10 @@ function within(column: Column, row: number, { shown, low, high }: Limit): boole
 export const chosen = computed(() => {
   const passed = passes.value;
   const selected = selection.value;
-  return selected ? passed.map((one, row) => one & selected[row]) : passed;
+  if (!selected) return passed;
+  const both = new Uint8Array(passed.length);
+  for (let row = 0; row < both.length; row++) both[row] = passed[row] & selected[row];
+  return both;
 });
 
 /** Columns that are computed for the map that is shown: their names, and what the server calls them. */
@@ -192,7 +195,11 @@ export function byFrequency(column: Extract<Column, { kind: "names" }>): number[
 export const packed = ([red, green, blue]: Rgb) => ((blue << 16) | (green << 8) | red) >>> 0;
 export const mutedColor = packed(MUTED);
 
-export const chosenCount = computed(() => chosen.value.reduce((sum, one) => sum + one, 0));
+export const chosenCount = computed(() => {
+  let count = 0;
+  for (const one of chosen.value) count += one;
+  return count;
+});
 
 /** Load the store, then its columns. */
 export async function start(): Promise<void> {

@@ -94,7 +94,7 @@ class Explorer:
     def respond(
         self, method: str, path: str, query: str, body: bytes = b""
     ) -> Coroutine[Any, Any, tuple[int, bytes]]:
-        """Return the status and the bytes that a server would answer at ``/api/PATH?QUERY``, awaited."""
+        """Return the status and bytes that a server answers at ``/api/PATH?QUERY``, to be awaited."""
         headers = {"host": "localhost", "cookie": self._cookie}
         scope = {
             "type": "http",
