@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads which tests go together
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the small demo are slow and go to one process, as it takes long to make."""
+    """Tests that share what takes long to make go to one process: of one file, or of the small demo."""
     for item in items:
         if "small_demo" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("small_demo"))
             item.add_marker(pytest.mark.slow)
+        else:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
 
 
 @pytest.fixture(scope="session")

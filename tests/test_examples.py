@@ -25,9 +25,6 @@ WITH_EXAMPLES = [
     for name in [str(path.relative_to(PACKAGE))]
 ]
 
-# The folder below is made once: one process runs all that use it.
-pytestmark = pytest.mark.xdist_group("examples")
-
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory, add_objects: Callable[..., None]) -> Path:
@@ -60,8 +57,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, add_objects: Callable[..., 
 @pytest.fixture
 def names(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names that examples may use without making them, in a working folder of their own."""
-    # A report of the twelve pictures, without half a minute of moving an object about.
+    # A report of the twelve pictures, without half a minute of moving objects about.
     monkeypatch.setattr(evidence, "STEPS", 4)
+    monkeypatch.setattr(evidence, "MOVED", 2)
     monkeypatch.setattr(evidence, "OCCLUDED", 2)
     shutil.copytree(folder, tmp_path / "folder")
     monkeypatch.chdir(tmp_path / "folder")

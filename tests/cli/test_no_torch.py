@@ -16,8 +16,8 @@ from objectspace.images import encode_thumbnail
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_writer
 
-# All commands run in one process, once: the tests stay together.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("no torch")]
+# All commands run in one process, once.
+pytestmark = pytest.mark.slow
 
 IMAGES, EACH = 52, 5
 BACKGROUNDS = {"alone": "black", "both": "keep", "around": "only"}

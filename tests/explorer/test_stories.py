@@ -24,7 +24,7 @@ from objectspace.search import default_space
 from objectspace.store.marks import read_marks
 from tests.explorer.conftest import TOKEN
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [

@@ -60,7 +60,7 @@ def attempt(number, half):
 seen, undisturbed = attempt(0, 0)
 print(json.dumps(undisturbed))
 for half in (0, 1):
-    for number in range(1, seen + 1, 1 + 2 * half):
+    for number in range(1 + half, seen + 1, 2 + half):
         print(json.dumps(attempt(number, half)[1]))
 """
 
@@ -102,7 +102,7 @@ def test_any_write_that_fails(shim, tmp_path, make_batch):
 
 
 def test_any_flush_that_fails(tmp_path, make_batch, read_all, monkeypatch):
-    """Each fsync of a commit, refused once: the commit fails, and the store is that before or after it."""
+    """An fsync of a commit, refused once: the commit fails, and the store is that before or after it."""
     first, second = make_batch(1), make_batch(2)
     with open_writer(tmp_path / "first.osp") as writer:
         writer.commit(first)
@@ -140,7 +140,8 @@ def test_any_flush_that_fails(tmp_path, make_batch, read_all, monkeypatch):
     assert told == ""
     after, flushes = read_all(path), seen
     assert flushes > 5
-    for number in range(1, flushes + 1):
+    # The first and the last, which is the manifest's folder, and every third between them.
+    for number in {*range(1, flushes + 1, 3), flushes}:
         told, path = commit(number)
         assert "Input/output error" in told
         assert read_all(path) == after
