@@ -39,6 +39,24 @@ def test_a_store_in_a_bucket_holds_what_one_on_disk_holds(
     assert contents(f"{bucket}/a.osp") == undisturbed
 
 
+def test_the_explorer_shows_photos_of_a_bucket_and_its_next_commit(bucket: str, photos: Path) -> None:
+    from objectspace.explorer.served_store import ServedStore
+    from objectspace.explorer.views import photo_jpeg
+
+    for path in sorted(photos.glob("0*.png"))[:3]:
+        (RemotePath(bucket) / "photos" / path.name).write_bytes(path.read_bytes())
+    place = RemotePath(bucket) / "a.osp"
+    first, *rest = osp.find_images([f"{bucket}/photos"])
+    osp.index([first], place, osp.Job(**NETWORKS))
+    served = ServedStore(place)
+    assert photo_jpeg(served.state(), 0, None)[:2] == b"\xff\xd8"
+    points = served.state().maps.points("demo-crop")
+    assert len(points) == len(osp.open_store(place))
+    assert (place / "explorer" / "maps").names()
+    osp.index(rest, place, osp.Job(**NETWORKS))
+    assert len(served.state().images) == 3
+
+
 def test_selections_and_checks_work_in_a_bucket(bucket: str, photos: Path) -> None:
     place = f"{bucket}/a.osp"
     osp.index(sorted(photos.iterdir())[:6], place, osp.Job(**NETWORKS))

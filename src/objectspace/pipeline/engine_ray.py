@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -286,6 +287,13 @@ def _shares(nodes: Sequence[Any], workers: int | None, gpus: int) -> tuple[int, 
     return workers, max(cores for cores in range(1, largest + 1) if places(cores) >= workers)
 
 
+def _check_address(address: str) -> None:
+    """Raise OSError where nobody listens at HOST:PORT; Ray itself tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
 @contextmanager
 def _cluster(address: str | None) -> Iterator[Any]:
     """Connect to a cluster, or start one on this machine, which ends with the block."""
@@ -302,6 +310,8 @@ def _cluster(address: str | None) -> Iterator[Any]:
         return
     size = {"num_cpus": core_count(), "include_dashboard": False} if address is None else {}
     try:
+        if address is not None:
+            _check_address(address)
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **size)
     except Exception as error:
         raise InputError(
