@@ -158,8 +158,8 @@ def compare_spaces(
     """Compare spaces on ``objects``, which all of them hold (:func:`shared_objects`).
 
     Neighbors are of other groups: images, or those of the column ``group``, which each of the ``specs`` names
-    too. Probes are fitted on ``most`` objects at most, as :func:`~objectspace.analyses.factors.measure_factor`
-    does. Raises InputError for fewer than two groups and as it does.
+    too. Probes are fitted on ``most`` objects at most. Raises InputError for fewer than two groups and as
+    :func:`~objectspace.analyses.factors.measure_factor` does.
 
     >>> spaces = [store.space(name) for name in ("demo-crop", "demo-window3-deepest")]
     >>> osp.compare_spaces(spaces, store.objects())
@@ -176,8 +176,8 @@ def compare_spaces(
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
-        vectors = [select_rows(space.searched, kept) for space in (first, second)]
-        cka, biased = measure_cka(*vectors, groups, seed=seed)
+        one_vectors, other_vectors = (select_rows(space.searched, kept) for space in (first, second))
+        cka, biased = measure_cka(one_vectors, other_vectors, groups, seed=seed)
         overlap = _overlap(near[one], near[other], block, groups, seed)
         pairs.append(PairOfSpaces(first.name, second.name, overlap, cka, biased))
     factors = [_side_by_side(aligned, objects, one, k, metric, most, seed) for one in specs]
