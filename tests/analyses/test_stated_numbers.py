@@ -11,6 +11,7 @@ from objectspace.analyses import (
     context,
     erasure,
     factor_values,
+    groups,
     probes,
     projection,
     ridge,
@@ -27,6 +28,9 @@ from objectspace.analyses.occlusion import SIZES, suppression
     [
         (statistics.RESAMPLES, 2000),
         (statistics.PERMUTATIONS, 999),
+        (statistics.PERMUTATIONS_OF_MANY, 199),
+        (groups.MOST_OBJECTS, 20_000),
+        (groups.FEWEST_DRAWN, 100),
         (probes.PERMUTED, 199),
         (probes.FOLDS, 5),
         (circular_geometry.PERMUTED, 399),

@@ -11,7 +11,7 @@ from scipy.special import stdtr, stdtrit
 
 from objectspace.analyses.groups import Groups
 from objectspace.analyses.statistics import Estimate
-from objectspace.neighbors import JointVectors
+from objectspace.neighbors import BlockSource, JointVectors
 
 Matrix = NDArray[np.float64]
 
@@ -22,8 +22,8 @@ PARTS = 20
 
 
 def measure_cka(
-    first: NDArray[np.float32] | JointVectors,
-    second: NDArray[np.float32] | JointVectors,
+    first: NDArray[np.float32] | JointVectors | BlockSource,
+    second: NDArray[np.float32] | JointVectors | BlockSource,
     groups: Groups,
     *,
     seed: int = 0,
@@ -36,7 +36,7 @@ def measure_cka(
     objects or without variance.
     """
     rng = np.random.default_rng([seed, 4])
-    rows = np.arange(len(first))
+    rows = np.arange(first.shape[0])
     if len(rows) > MOST_OBJECTS:
         rows = np.sort(rng.choice(len(rows), MOST_OBJECTS, replace=False))
     kept = groups.take(rows)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
-from objectspace.analyses.groups import Codes, Groups, comparable, make_groups
+from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, comparable, make_groups
 from objectspace.analyses.jackknife import Range, jackknife, jackknifed, make_blocks, no_interval
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.statistics import (
@@ -28,6 +28,7 @@ from objectspace.analyses.statistics import (
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
+from objectspace.neighbors import select_rows
 from objectspace.objects.records import Objects, known_values
 
 
@@ -153,12 +154,13 @@ def compare_spaces(
     group: str | None = None,
     k: int = 5,
     metric: str = "euclidean",
+    most: int | None = MOST_OBJECTS,
     seed: int = 0,
 ) -> Comparison:
     """Compare spaces on ``objects``, which all of them hold (:func:`shared_objects`).
 
     Neighbors are of other groups: images, or those of the column ``group``, which each of the ``specs`` names
-    too. Raises InputError for fewer than two groups and as
+    too. Probes are fitted on ``most`` objects at most. Raises InputError for fewer than two groups and as
     :func:`~objectspace.analyses.factors.measure_factor` does.
 
     >>> spaces = [store.space(name) for name in ("demo-crop", "demo-window3-deepest")]
@@ -170,16 +172,17 @@ def compare_spaces(
     ids = objects.object_id[kept]
     block = make_blocks(groups.group)
     near = [
-        find_neighbors(space.searched[kept], ids, groups, k=k, metric=metric, block=block)
+        find_neighbors(select_rows(space.searched, kept), ids, groups, k=k, metric=metric, block=block)
         for space in aligned
     ]
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
-        cka, biased = measure_cka(first.searched[kept], second.searched[kept], groups, seed=seed)
+        one_vectors, other_vectors = (select_rows(space.searched, kept) for space in (first, second))
+        cka, biased = measure_cka(one_vectors, other_vectors, groups, seed=seed)
         overlap = _overlap(near[one], near[other], block, groups, seed)
         pairs.append(PairOfSpaces(first.name, second.name, overlap, cka, biased))
-    factors = [_side_by_side(aligned, objects, one, k, metric, seed) for one in specs]
+    factors = [_side_by_side(aligned, objects, one, k, metric, most, seed) for one in specs]
     names = tuple(space.name for space in spaces)
     return Comparison(names, k, metric, group, len(ids), groups.count, tuple(pairs), tuple(factors))
 
@@ -237,9 +240,17 @@ def _overlap_without(
 
 
 def _side_by_side(
-    spaces: Sequence[Space], objects: Objects, spec: FactorSpec, k: int, metric: str, seed: int
+    spaces: Sequence[Space],
+    objects: Objects,
+    spec: FactorSpec,
+    k: int,
+    metric: str,
+    most: int | None,
+    seed: int,
 ) -> FactorInSpaces:
-    measures = [measure_factor(one, objects, spec, k=k, metric=metric, seed=seed) for one in spaces]
+    measures = [
+        measure_factor(one, objects, spec, k=k, metric=metric, most=most, seed=seed) for one in spaces
+    ]
     return FactorInSpaces(tuple(measures), tuple(_difference(*two) for two in combinations(measures, 2)))
 
 

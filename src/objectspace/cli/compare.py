@@ -9,6 +9,7 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
+    AllObjects,
     Control,
     FigurePath,
     Group,
@@ -17,8 +18,16 @@ from objectspace.cli.options import (
     MetricOption,
     Neighbors,
     StorePath,
+    most_objects,
 )
-from objectspace.cli.output import checked_figure, print_estimates, print_json, print_table, warn_of_groups
+from objectspace.cli.output import (
+    checked_figure,
+    drawn_text,
+    print_estimates,
+    print_json,
+    print_table,
+    warn_of_groups,
+)
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
@@ -57,6 +66,7 @@ def compare(
     control: Control = None,
     k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
+    all_objects: AllObjects = False,
     figure: FigurePath = None,
     as_json: Json = False,
 ) -> None:
@@ -70,11 +80,12 @@ def compare(
     specs = _specs(factor or [], circular or [], categorical or [], group, control)
     checked_figure(figure)
     opened = open_store(store)
-    held = [opened.space(name) for name in names]
+    held = [opened.stored_space(name).to_space() for name in names]
     objects = opened.objects(shared_objects(held))
     for spec in specs[:1]:
         warn_of_groups(objects, spec)
-    compared = compare_spaces(held, objects, specs, group=group, k=k, metric=metric.value)
+    most = most_objects(all_objects)
+    compared = compare_spaces(held, objects, specs, group=group, k=k, metric=metric.value, most=most)
     if as_json:
         print_json(compared.to_json())
     else:
@@ -130,6 +141,10 @@ def _print_comparison(compared: Comparison) -> None:
             if one.probe is not None:
                 rows.append(([one.space, f"probe: {one.probe.metric}"], one.probe.score))
         print_estimates(["space", ""], rows)
+        groups = "photos" if compared.group is None else f"values of {compared.group}"
+        probe = first.probe
+        if probe and (text := drawn_text("probes are", len(probe.rows), probe.of, groups)):
+            typer.echo(text)
         print_table(
             ["difference of neighbors (positive: the second is better)", "value", "low", "high", "p"],
             [
