@@ -127,7 +127,6 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
         redraw();
       }
     };
-    if (drawn.peek()) worker.current.postMessage({ points: drawn.peek() });
     const observer = new ResizeObserver(fit);
     observer.observe(canvas.current!);
     const own = { fit, scaleBy };
@@ -143,11 +142,14 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
   useSignalEffect(() => {
     const shown = drawn.value;
     if (!shown || !worker.current) return;
-    worker.current.postMessage({ points: shown });
     if (seen.current !== map.peek()) {
+      worker.current.postMessage({ points: shown });
       seen.current = map.peek();
       fit();
-    } else redraw();
+    } else {
+      worker.current.postMessage({ points: { color: shown.color, state: shown.state } });
+      redraw();
+    }
   });
 
   useSignalEffect(() => {

@@ -1,5 +1,5 @@
 /** What the page shows: signals, and what follows from them. */
-import { batch, computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import * as api from "./api";
 import { FILTERED, SELECTED, SHOWN, type Points } from "./draw";
 import { categoryColor, cyclicColor, MUTED, rampColor, UNKNOWN, type Rgb } from "./palette";
@@ -142,21 +142,27 @@ const colors = computed<Uint32Array>(() => {
 /** Colors of a ramp or a cycle that are told apart. */
 const STEPS = 255;
 
-function paintedPoints(map: MapPoints | null): Points | null {
-  if (!map) return null;
-  const [passed, selected, painted] = [passes.value, selection.value, colors.value];
-  const color = new Uint32Array(map.row.length);
-  const state = new Uint8Array(map.row.length);
-  for (let i = 0; i < map.row.length; i++) {
-    const row = map.row[i];
-    color[i] = painted[row];
-    state[i] = !passed[row] ? FILTERED : selected?.[row] ? SELECTED : SHOWN;
-  }
-  return { x: map.x, y: map.y, color, state };
+/** Return the points of a map as they are drawn; a selection computes no color anew. */
+function drawnPoints(map: ReadonlySignal<MapPoints | null>): ReadonlySignal<Points | null> {
+  const color = computed(() => {
+    const painted = colors.value;
+    return map.value && Uint32Array.from(map.value.row, (row) => painted[row]);
+  });
+  return computed(() => {
+    const shown = map.value;
+    if (!shown) return null;
+    const [passed, selected] = [passes.value, selection.value];
+    const state = new Uint8Array(shown.row.length);
+    for (let i = 0; i < state.length; i++) {
+      const row = shown.row[i];
+      state[i] = !passed[row] ? FILTERED : selected?.[row] ? SELECTED : SHOWN;
+    }
+    return { x: shown.x, y: shown.y, color: color.value!, state };
+  });
 }
 
-export const drawn = computed(() => paintedPoints(points.value));
-export const otherDrawn = computed(() => paintedPoints(otherPoints.value));
+export const drawn = drawnPoints(points);
+export const otherDrawn = drawnPoints(otherPoints);
 
 /** Return the color of each object by a column. Angles, whose name says so, have a cycle of colors. */
 export function painter(name: string): (row: number) => Rgb {
