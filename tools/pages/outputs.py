@@ -76,6 +76,13 @@ def _run_python(code: str, names: dict[str, object]) -> str:
     return out.getvalue()
 
 
+def make_demo(folder: Path) -> Path:
+    """Make a quick demo in ``folder``/demo, with paths as a page's reader has them; return where it is."""
+    with contextlib.chdir(folder):
+        run_command(["demo", "--quick", "--out", "demo", "--quiet"])
+    return folder / "demo"
+
+
 def run_in(demo: Path, folder: Path, page: Path) -> str:
     """Return a page as it runs in a new folder, with a copy of a demo."""
     text = page.read_text(encoding="utf-8")
@@ -102,9 +109,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, help="a folder for the pictures that the commands draw")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        demo = (arguments.demo or Path(scratch, "demo")).resolve()
-        if not arguments.demo:
-            run_command(["demo", "--quick", "--out", str(demo), "--quiet"])
+        demo = arguments.demo or make_demo(Path(scratch))
         for page in arguments.page:
             folder = Path(scratch, page.stem)
             page.write_text(run_in(demo, folder, page), encoding="utf-8")

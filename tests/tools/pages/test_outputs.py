@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.pages.outputs import run_command, run_in, run_page
+from tools.pages.outputs import make_demo, run_command, run_in, run_page
 
 ROOT = Path(__file__).parents[3]
 PAGES = [
@@ -30,9 +30,7 @@ def masked(text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the pages start from."""
-    folder = tmp_path_factory.mktemp("pages") / "demo"
-    run_command(["demo", "--quick", "--out", str(folder), "--quiet"])
-    return folder
+    return make_demo(tmp_path_factory.mktemp("pages"))
 
 
 @pytest.mark.slow
