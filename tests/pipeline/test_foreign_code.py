@@ -118,7 +118,7 @@ def whole(image, **changed):
         (lambda image: 1 / 0, "annotation reader Reader: objects_of .* raised ZeroDivisionError: division"),
         (
             lambda image: Annotated(whole(image, label=[None])),
-            "annotation reader Reader: objects_of .* raised TypeError",
+            r"label is \[None\] of type list, expected a list \(each a text\)",
         ),
         (
             lambda image: Annotated(whole(image, score=np.float32([np.inf]))),

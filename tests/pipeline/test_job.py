@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from objectspace.embeddings.crops import CropPolicy
-from objectspace.errors import InputError
+from objectspace.errors import DownloadError, InputError
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import AnnotationSet, objects_reader, open_annotations
@@ -175,3 +175,19 @@ def test_a_column_of_labels_needs_mask_images(tmp_path: Path) -> None:
         job.read([Path("cat.jpg")])
     masks = replace(job, annotations=MaskSpec(tmp_path))
     assert masks.read([Path("cat.jpg")]).annotations is not None
+
+
+def test_all_weights_that_are_missing_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(spec: DetectorSpec | EncoderSpec, *_: str) -> None:
+        raise DownloadError(f"no weights of {type(spec).__name__}")
+
+    for kind in (DetectorSpec, EncoderSpec):
+        monkeypatch.setattr(kind, "load", refuse)
+    with pytest.raises(DownloadError) as caught:
+        Job(detector="yolov3", encoder="resnet50").load()
+    both = "no weights of DetectorSpec. no weights of EncoderSpec"
+    assert (
+        str(caught.value) == f"{both}. Objects that are annotated already need no detector: give annotations="
+    )
+    with pytest.raises(DownloadError, match=r"^no weights of EncoderSpec$"):
+        Job(encoder="resnet50", annotations=objects_reader({})).load()

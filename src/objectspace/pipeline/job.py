@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.embeddings.crops import CropPolicy
-from objectspace.errors import InputError
+from objectspace.errors import DownloadError, InputError
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders import Encoder
 from objectspace.models.maps import MapSource
@@ -122,18 +122,17 @@ class Job(JobOptions):
         Raises InputError, AnnotationError, ModelError and its subclasses.
         """
         ready, where = self.read(images), (self.device, self.precision)
-        prompts = _loaded(self.prompts, PromptSpec, lambda spec: spec.load(self.device))
-        detector = _loaded(self.detector, DetectorSpec, lambda spec: spec.load(*where))
-        encoder = _loaded(self.encoder, EncoderSpec, lambda spec: spec.load(*where))
-        encoder_map = _loaded(self.encoder_map, EncoderSpec, lambda spec: spec.load_map(*where))
+        networks = _load_all(
+            prompts=lambda: _loaded(self.prompts, PromptSpec, lambda spec: spec.load(self.device)),
+            detector=lambda: _loaded(self.detector, DetectorSpec, lambda spec: spec.load(*where)),
+            encoder=lambda: _loaded(self.encoder, EncoderSpec, lambda spec: spec.load(*where)),
+            encoder_map=lambda: _loaded(self.encoder_map, EncoderSpec, lambda spec: spec.load_map(*where)),
+        )
         assert not isinstance(ready.annotations, AnnotationSpec | MaskSpec | Path | str)
         assert not isinstance(ready.factors, FactorTableSpec | Path | str)
         return LoadedJob(
-            detector=detector,
-            encoder=encoder,
-            encoder_map=encoder_map,
+            **networks,
             annotations=ready.annotations,
-            prompts=prompts,
             factors=ready.factors,
             **{option.name: getattr(self, option.name) for option in fields(JobOptions)},
         )
@@ -165,6 +164,23 @@ class Job(JobOptions):
     def __reduce__(self) -> tuple[Callable[[Mapping[str, Any]], Job], tuple[dict[str, Any]]]:
         # Through JSON, so that what cannot be pickled is refused by name, and networks are never copied.
         return Job.from_json, (self.to_json(),)
+
+
+def _load_all(**parts: Callable[[], Any]) -> dict[str, Any]:
+    """Return what each part loads; all weights that cannot be had are named in one DownloadError."""
+    networks: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for name, load in parts.items():
+        try:
+            networks[name] = load()
+        except DownloadError as error:
+            missing[name] = str(error)
+    if missing:
+        told = list(missing.values())
+        if "detector" in missing:
+            told.append("Objects that are annotated already need no detector: give annotations=")
+        raise DownloadError(". ".join(told))
+    return networks
 
 
 def _loaded(part: Any, kind: type, load: Callable[[Any], Any]) -> Any:
