@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -289,3 +290,19 @@ def test_an_index_audits_no_selection(store: Store) -> None:
         osp.audit(store, selection="two", approximate=True)
     with pytest.raises(QueryError, match="space demo-crop has no approximate index; build it with"):
         osp.audit(store, approximate=True)
+
+
+def test_an_index_finds_nearly_the_same_and_says_how_nearly(tmp_path: Path, add_objects: Callable) -> None:
+    vectors = np.random.default_rng(3).standard_normal((400, 16)).astype(np.float32)
+    add_objects(tmp_path / "s.osp", vectors)
+    osp.index_space(tmp_path / "s.osp", "a-crop")
+    store = open_store(tmp_path / "s.osp")
+    exact, found = (
+        osp.audit(store, only=["outliers"], uncalibrated=True, approximate=asked) for asked in (False, True)
+    )
+    assert exact.approximate is None
+    assert "approximate" not in exact.to_json()
+    assert found.approximate is not None
+    assert found.to_json()["approximate"]["recall_at_10"] == found.approximate.index.recall.recall_at_10
+    first = len(store) // 5
+    assert len(set(found.outliers.object_id[:first]) & set(exact.outliers.object_id[:first])) > 0.8 * first
