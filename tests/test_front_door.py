@@ -134,7 +134,7 @@ SPECS = (
 WRONG = (
     (b"x", ("Any",)),
     (3, ("int", "float", "Any")),
-    ("words", ("str", "Path", "Any", "Method", "Factor", "Scale", "Background", "Fit")),
+    ("words", ("str", "Path", "Place", "Any", "Method", "Factor", "Scale", "Background", "Fit")),
     (None, ("None", "Any")),
     ({3: 4}, ("Mapping", "Any")),
     ([...], ("NDArray", "Rows", "Float", "Sequence[Any]", "Pixels", "tuple[float", "Any")),
@@ -144,7 +144,15 @@ WRONG = (
 def right(argument: inspect.Parameter) -> Any:
     """Return a value of an argument's type: what is asked is whether another one's is refused."""
     text = str(argument.annotation)
-    plain = {"str": "a", "int": 1, "float": 1.0, "bool": True, "Path": Path("p"), "None": None}
+    plain = {
+        "str": "a",
+        "int": 1,
+        "float": 1.0,
+        "bool": True,
+        "Path": Path("p"),
+        "Place": Path("p"),
+        "None": None,
+    }
     for word, value in plain.items():
         if re.match(rf"'?{word}\b", text):
             return value

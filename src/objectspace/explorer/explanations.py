@@ -67,5 +67,5 @@ def _cells(one: CellHeat) -> dict[str, Any]:
         "height": height,
         "rows": rows,
         "columns": columns,
-        "heat": one.heat.reshape(-1).tolist(),
+        "heat": one.own.reshape(-1).tolist(),
     }

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, QueryError, counted
 from objectspace.explorer.one_file import page_html
 from objectspace.explorer.served_store import ServedStore
+from objectspace.places import Place, as_place
 from objectspace.store import Store
 
 
@@ -44,7 +46,7 @@ class Explorer:
         class Widget(anywidget.AnyWidget):  # type: ignore[misc]
             _esm = files("objectspace.explorer").joinpath("static", "notebook.js").read_text("utf-8")
             page = traitlets.Unicode().tag(sync=True)
-            rows = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
+            rows: Any = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
 
         self.widget = Widget(page=page_html("notebook", served.path.name))
         self.widget.on_msg(self._asked)
@@ -129,7 +131,8 @@ async def _called(app: Any, scope: dict[str, Any], body: bytes) -> tuple[int, by
     return status, b"".join(parts)
 
 
-def explore(store: Store | Path | str, *, photos: Path | str | None = None) -> Explorer:
+@typed
+def explore(store: Store | Place | str, *, photos: Path | str | None = None) -> Explorer:
     """Return the explorer of a store as a widget of Jupyter, which the last line of a cell shows.
 
     photos: the folder of the photos, where they are not where they were when the store was made
@@ -140,5 +143,5 @@ def explore(store: Store | Path | str, *, photos: Path | str | None = None) -> E
     >>> osp.explore("photos.osp")  # doctest: +SKIP
     Explorer('photos.osp', nothing selected)
     """
-    path = store.path if isinstance(store, Store) else Path(store)
+    path = store.path if isinstance(store, Store) else as_place(store)
     return Explorer(ServedStore(path, photos=None if photos is None else Path(photos)))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted
 from objectspace.explorer.columns import map_points, object_columns, space_values
 from objectspace.explorer.maps import MapMethod
@@ -36,6 +37,7 @@ _POLICY = (
 )
 
 
+@typed
 def write_page(
     store: Store,
     path: Path | str,
