@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import factor_column
 from objectspace.embeddings.spaces import Recipe, Space
-from objectspace.errors import InputError
+from objectspace.errors import InputError, counted
 from objectspace.objects.boxes import Frame, centers, first_cells, recipe_frame
 from objectspace.objects.records import Objects
 
@@ -31,13 +31,17 @@ class GridPositions:
     offset: the sub-cell offset, of the box's center from the window's: from -0.5 to 0.5; farther only where a
         detector found the object from another cell than the one that holds its center
     position: the grid position, of the window's center; 0 at the map's left (upper) edge
+
+    >>> two = osp.GridPositions(np.array([[0.25, -0.5], [0, 0]]), np.array([[3.5, 4.5], [0.5, 0.5]]))
+    >>> two.take(np.array([0]))
+    GridPositions(1 object)
     """
 
     offset: Float64
     position: Float64
 
     def __repr__(self) -> str:
-        return f"GridPositions({len(self.offset)} objects)"
+        return f"GridPositions({counted(len(self.offset), 'object')})"
 
     def take(self, rows: NDArray[np.int64]) -> GridPositions:
         """Return the positions of some of the objects."""

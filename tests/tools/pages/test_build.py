@@ -25,9 +25,6 @@ pytest.importorskip("zensical")
 from tools.pages.commands import commands_page
 from tools.pages.reference import ROOMS, names_of_rooms
 
-# The site is built once, into one folder.
-pytestmark = pytest.mark.xdist_group("site")
-
 ROOT = Path(__file__).parents[3]
 MADE = {
     "commands.md",
