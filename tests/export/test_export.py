@@ -17,7 +17,7 @@ from objectspace.store import Store, open_writer
 
 
 def test_the_command_offers_every_format():
-    assert {format.value for format in Format} == set(FORMATS)
+    assert {format.value for format in Format} == {*FORMATS, "page"}
 
 
 def test_the_command_says_what_it_wrote_and_what_opens_it(store, command, tmp_path):
