@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "objectspace needs Python 3.11 or later, this is " + sys.version.split()[0] + "; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	@echo "pip fetches what takes 6.8 GB in $(VENV), most of it torch's CUDA libraries (the CPU build: docs/dependencies.md)"
-	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,test,check,bench,docs,release]'
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check --constraint constraints.txt --editable '.[light,serve,notebook,test,check,bench,docs,release]'
 	touch $@
 
 demo: setup  ## the whole job on drawn pictures, into the folder $(DEMO)

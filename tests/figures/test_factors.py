@@ -38,7 +38,7 @@ def measured(labels: int = 3, *, kind: str = "categorical", space: str = "crop")
         left_out=0,
         groups=10,
         neighbors=Agreement(estimate(0.6), by_label, np.zeros(40), np.zeros(40, np.int64), np.zeros(0)),
-        probe=Probe("accuracy", estimate(0.9), 0.2, 99, np.empty((0, 2))),
+        probe=Probe("accuracy", estimate(0.9), 0.2, 99, np.empty((0, 2)), np.arange(40), 40),
         geometry=curve if kind == "circular" else None,
         hubness=1.0,
         object_id=np.array([f"{row:032x}" for row in range(40)]),
