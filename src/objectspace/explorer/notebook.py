@@ -43,7 +43,7 @@ class Explorer:
         self._cookie = f"{COOKIE}={token}"
         self._tasks: set[asyncio.Task[None]] = set()
 
-        class Widget(anywidget.AnyWidget):  # type: ignore[misc]
+        class Widget(anywidget.AnyWidget):
             _esm = files("objectspace.explorer").joinpath("static", "notebook.js").read_text("utf-8")
             page = traitlets.Unicode().tag(sync=True)
             rows: Any = traitlets.List(traitlets.Int(), None, allow_none=True).tag(sync=True)
