@@ -96,7 +96,7 @@ export function Photo() {
         <dl>
           <dt>object</dt><dd><code>{own.object_id}</code></dd>
           <dt>source</dt><dd>{own.source}{own.stride !== null && `, stride ${own.stride}`}{own.cell && `, cell ${own.cell.join(", ")}`}</dd>
-          {Object.entries(own.factors).map(([name, value]) => [<dt key={`${name}-name`}>{name}</dt>, <dd key={name}>{value}</dd>])}
+          {Object.entries(own.factors).map(([name, value]) => [<dt key={`${name}-name`}>{name}</dt>, <dd key={name}>{typeof value === "number" ? Number(value.toPrecision(5)) : value}</dd>])}
         </dl>
       )}
     </section>
