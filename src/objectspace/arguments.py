@@ -134,6 +134,8 @@ def _fits(value: Any, kind: Any) -> bool:
         return callable(value)
     if inspect.isclass(origin) and issubclass(origin, Mapping):
         return isinstance(value, Mapping)
+    if origin is tuple and inside[-1:] != (...,):
+        return _is_list(value, tuple) and _are_each(value, inside)
     if inspect.isclass(origin) and issubclass(origin, Iterable):
         return _is_list(value, origin) and _are_all(value, inside[0] if inside else Any)
     return _is_one(value, kind)
@@ -155,6 +157,11 @@ def _is_list(value: Any, kind: type) -> bool:
 
 def _are_all(value: Any, kind: Any) -> bool:
     return not isinstance(value, list | tuple) or all(_fits(one, kind) for one in value)
+
+
+def _are_each(value: Any, kinds: tuple[Any, ...]) -> bool:
+    """Return whether the values of a tuple are of a type each; how many is the function's to check."""
+    return not isinstance(value, list | tuple) or all(map(_fits, value, kinds))
 
 
 def _is_one(value: Any, kind: Any) -> bool:
@@ -187,6 +194,8 @@ def _told(kind: Any) -> str:
         return "a function"
     if inspect.isclass(origin) and issubclass(origin, Mapping):
         return "a dict"
+    if origin is tuple and inside[-1:] != (...,):
+        return f"a tuple ({', '.join(map(_told, inside))})"
     if inspect.isclass(origin) and issubclass(origin, Iterable):
         return f"a list (each {_told(inside[0]).partition(', which')[0]})" if inside else "a list"
     name = getattr(kind, "__name__", str(kind))

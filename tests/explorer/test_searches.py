@@ -143,7 +143,7 @@ def test_an_explanation_is_that_of_explain(page, served):
     assert answer["total"] == pytest.approx(expected.total)
     for one, cells in zip(expected.cells, answer["cells"], strict=True):
         assert (cells["rows"], cells["columns"]) == one.heat.shape
-        np.testing.assert_allclose(cells["heat"], one.heat.reshape(-1), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(cells["heat"], one.own.reshape(-1), rtol=1e-6, atol=1e-9)
 
 
 def test_neighbors_in_two_spaces_are_counted_object_by_object(page, served):
