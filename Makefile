@@ -12,6 +12,9 @@ SAMPLE ?= 60
 SEED ?= 0
 ROOM ?=
 
+# Tests of one file stay together; the order is that of tests/conftest.py.
+PARALLEL := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
@@ -42,10 +45,10 @@ index: setup  ## the main job on a folder of photos: make index PHOTOS=folder ST
 	$(BIN)/objectspace info $(STORE)
 
 quick: setup  ## the rules of the whole and the rooms whose tests are quick: before every commit
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m 'not slow' -n auto --maxprocesses 4 --dist loadgroup $(QUICK)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m 'not slow' $(PARALLEL) $(QUICK)
 
 test: setup  ## the tests that need nothing but this repository
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real $(PARALLEL)
 
 $(CLUSTER_VENV)/.installed: $(VENV)/.installed tests/cluster/constraints.txt
 	$(BIN)/python -m venv $(CLUSTER_VENV)
@@ -60,7 +63,7 @@ test-lowest:  ## the same tests with every dependency at its declared lowest, in
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[light,serve,test]'
-	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --ignore=tests/real -n auto --maxprocesses 4 --dist loadgroup
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --ignore=tests/real $(PARALLEL)
 
 web:  ## the explorer's page: checked, tested and built into the package; needs Node.js
 	cd web && npm install --no-audit --no-fund && npm test && npm run build
