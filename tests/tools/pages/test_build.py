@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.server
 import re
@@ -150,9 +151,14 @@ def test_search_finds_a_page_and_asks_nobody_else(site: dict[Path, Addresses]) -
             page.set_default_timeout(60_000)
             page.on("request", lambda request: asked.append(request.url))
             page.goto(own)
-            page.keyboard.press("Control+k")
-            # Before the field is there, keys are the page's: n goes to the next one.
-            page.get_by_role("combobox").or_(page.get_by_role("textbox")).first.wait_for()
+            page.wait_for_load_state("networkidle")
+            field = page.get_by_role("combobox").or_(page.get_by_role("textbox")).first
+            # The page listens once its script runs. Before the field is there, n goes to the next page.
+            for _ in range(30):
+                page.keyboard.press("Control+k")
+                with contextlib.suppress(playwright.TimeoutError):
+                    field.wait_for(timeout=2000)
+                    break
             page.keyboard.type("hubness")
             page.get_by_role("link", name=re.compile("Measures")).first.wait_for()
             browser.close()
