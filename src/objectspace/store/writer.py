@@ -421,7 +421,7 @@ class Writer:
             return columns.OUTDATED.empty_table()
         wanted = [*columns.OUTDATED.names, "source"]
         rows = tables.find_rows(self._tables["objects"], "image_id", images, wanted)
-        ours = pc.is_in(rows["source"], value_set=pa.array(batch.sources, pa.string()))
+        ours = pc.is_in(rows["source"], value_set=pa.array(list(batch.sources), pa.string()))
         found = pc.is_in(rows["object_id"], value_set=pa.array(batch.objects.object_id.tolist(), pa.string()))
         return rows.filter(pc.and_(ours, pc.invert(found))).select(columns.OUTDATED.names)
 
