@@ -27,6 +27,14 @@ _LEAST = 1e-6
 
 KINDS = ("uniform", "confusions")
 
+#: What was planted, and where the threshold came from.
+HOW = (
+    f"{SWAPPED:.0%} of the labels swapped, {DRAWS} times evenly and {DRAWS} times along the store's "
+    "confusions",
+    "where the errors would be fewest if one object in ten were such a case, by the planted and the "
+    "unplanted",
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelErrors:
@@ -81,35 +89,11 @@ def audit_labels(
     if not calibrated:
         score = sum(_ranks(column) for column in margins[row].T) / margins.shape[1]
         return LabelErrors(row, score, names[proposed[row]].astype(object), "mean_rank", None, None, None)
-    draws = [
-        _Draw(kind, *_swap(own, judged, judge.confusions(own), kind, seed, number))
-        for number in range(DRAWS)
-        for kind in KINDS
-    ]
-    judgments = [(judge.margins(draw.label)[0][row], draw) for draw in draws]
-    truth = [draw.swapped[row] for draw in draws]
-    models = [
-        _fit(
-            [m for m, d in judgments if d is not draw],
-            [t for t, d in zip(truth, draws, strict=True) if d is not draw],
-        )
-        for draw in draws
-    ]
-    probability = _fit([m for m, _ in judgments], truth).probability(margins[row])
-    planted = _planted(
-        [model.probability(m) for model, (m, _) in zip(models, judgments, strict=True)],
-        truth,
-        draws,
-        group[row],
-    )
+    draws = _draw_swaps(judge, own, judged, seed)
+    probability = _fit(draws).probability(margins[row])
+    planted = _planted(draws, group[row])
     threshold = best_threshold(planted.suspicion, probability)
     alarms = probability >= threshold
-    how = (
-        f"{SWAPPED:.0%} of the labels swapped, {DRAWS} times evenly and {DRAWS} times along the store's "
-        "confusions",
-        "where the errors would be fewest if one object in ten were such a case, by the planted and the "
-        "unplanted",
-    )
     return LabelErrors(
         row,
         probability,
@@ -117,16 +101,16 @@ def audit_labels(
         "probability",
         threshold,
         int(alarms.sum()),
-        calibrate(planted, alarms, group[row], threshold, how=how),
+        calibrate(planted, alarms, group[row], threshold, how=HOW),
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Draw:
-    """Labels (n,) of which some were swapped (n,)."""
+    """The margins (m, 2) of the judged objects where the labels of some (m,) are swapped."""
 
     kind: str
-    label: Codes
+    margins: Float64
     swapped: NDArray[np.bool_]
 
 
@@ -188,6 +172,16 @@ def _in_two_groups(own: Codes, group: Codes) -> NDArray[np.bool_]:
     return there
 
 
+def _draw_swaps(judge: _Judge, own: Codes, judged: NDArray[np.bool_], seed: int) -> list[_Draw]:
+    """Swap labels :data:`DRAWS` times in each way, and return the margins of the judged objects each time."""
+    confusions, draws = judge.confusions(own), []
+    for number in range(DRAWS):
+        for kind in KINDS:
+            label, swapped = _swap(own, judged, confusions, kind, seed, number)
+            draws.append(_Draw(kind, judge.margins(label)[0][judged], swapped[judged]))
+    return draws
+
+
 def _swap(
     own: Codes, judged: NDArray[np.bool_], confusions: Float64, kind: str, seed: int, number: int
 ) -> tuple[Codes, NDArray[np.bool_]]:
@@ -211,27 +205,28 @@ def _swap(
 # --------------------------------------------------------------------------------------- the probability
 
 
-def _fit(margins: list[Float64], swapped: list[NDArray[np.bool_]]) -> LogisticModel:
+def _fit(draws: list[_Draw]) -> LogisticModel:
     """Return the logistic regression of margins on swaps, all draws together."""
-    return fit_logistic(np.concatenate(margins), np.concatenate(swapped))
+    return fit_logistic(
+        np.concatenate([draw.margins for draw in draws]), np.concatenate([draw.swapped for draw in draws])
+    )
 
 
-def _planted(
-    probability: list[Float64],
-    truth: list[NDArray[np.bool_]],
-    draws: list[_Draw],
-    group: NDArray[np.str_],
-) -> Planted:
-    """Return the swapped labels of all draws; their places are those in the whole list of their draw."""
+def _planted(draws: list[_Draw], group: NDArray[np.str_]) -> Planted:
+    """Return the swapped labels of all draws, each judged by what was fitted to the other draws.
+
+    Their places are those in the whole list of their draw.
+    """
     kinds: list[str] = []
     suspicion, place, of = [], [], []
-    for one, swapped, draw in zip(probability, truth, draws, strict=True):
-        rank = np.empty(len(one))
-        rank[np.argsort(-one, kind="stable")] = np.arange(len(one))
-        kinds += [draw.kind] * int(swapped.sum())
-        suspicion.append(one[swapped])
-        place.append(rank[swapped] / len(one))
-        of.append(group[swapped])
+    for draw in draws:
+        probability = _fit([other for other in draws if other is not draw]).probability(draw.margins)
+        rank = np.empty(len(probability))
+        rank[np.argsort(-probability, kind="stable")] = np.arange(len(probability))
+        kinds += [draw.kind] * int(draw.swapped.sum())
+        suspicion.append(probability[draw.swapped])
+        place.append(rank[draw.swapped] / len(probability))
+        of.append(group[draw.swapped])
     return Planted(
         np.array(kinds, object), np.concatenate(suspicion), np.concatenate(of), np.concatenate(place)
     )
