@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from objectspace.analyses.audit.calibration import Calibration, Planted, best_threshold, calibrate
 from objectspace.analyses.audit.held_out import HeldOutClassifier
-from objectspace.analyses.audit.logistic import LogisticModel, fit_logistic
 from objectspace.analyses.groups import Codes, codes
 from objectspace.errors import InputError
 from objectspace.neighbors import NO_NEIGHBOR, JointVectors, Neighbors
@@ -90,7 +92,7 @@ def audit_labels(
         score = sum(_ranks(column) for column in margins[row].T) / margins.shape[1]
         return LabelErrors(row, score, names[proposed[row]].astype(object), "mean_rank", None, None, None)
     draws = _draw_swaps(judge, own, judged, seed)
-    probability = _fit(draws).probability(margins[row])
+    probability = _probability(_fit(draws), margins[row])
     planted = _planted(draws, group[row])
     threshold = best_threshold(planted.suspicion, probability)
     alarms = probability >= threshold
@@ -205,11 +207,19 @@ def _swap(
 # --------------------------------------------------------------------------------------- the probability
 
 
-def _fit(draws: list[_Draw]) -> LogisticModel:
-    """Return the logistic regression of margins on swaps, all draws together."""
-    return fit_logistic(
+def _fit(draws: list[_Draw]) -> Pipeline:
+    """Return the logistic regression of standardized margins on swaps, all draws together."""
+    model: Pipeline = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky", tol=1e-8))
+    model.fit(
         np.concatenate([draw.margins for draw in draws]), np.concatenate([draw.swapped for draw in draws])
     )
+    return model
+
+
+def _probability(model: Pipeline, margins: Float64) -> Float64:
+    """Return the probability (m,) that the label of each object with these margins (m, 2) is wrong."""
+    probability: Float64 = model.predict_proba(margins)[:, 1]
+    return probability
 
 
 def _planted(draws: list[_Draw], group: NDArray[np.str_]) -> Planted:
@@ -220,7 +230,7 @@ def _planted(draws: list[_Draw], group: NDArray[np.str_]) -> Planted:
     kinds: list[str] = []
     suspicion, place, of = [], [], []
     for draw in draws:
-        probability = _fit([other for other in draws if other is not draw]).probability(draw.margins)
+        probability = _probability(_fit([other for other in draws if other is not draw]), draw.margins)
         rank = np.empty(len(probability))
         rank[np.argsort(-probability, kind="stable")] = np.arange(len(probability))
         kinds += [draw.kind] * int(draw.swapped.sum())
