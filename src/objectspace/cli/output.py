@@ -81,7 +81,9 @@ def print_summary(
     there = "was" if summary.known == 1 else "were"
     known = f", {summary.known} {there} there already" if summary.known else ""
     done = f"{counted(summary.indexed, 'photo')} and {counted(summary.objects, 'object')} indexed"
-    typer.echo(f"{store}: {done}{known}")
+    gone = counted(len(summary.forgotten), "photo", "photos")
+    forgotten = f", {gone} forgotten that {'is' if len(summary.forgotten) == 1 else 'are'} gone"
+    typer.echo(f"{store}: {done}{known}{forgotten if summary.forgotten else ''}")
     for failure in summary.failures[:LISTED]:
         warn(f"skipped {failure.path}: {failure.reason}")
     if len(summary.failures) > LISTED:
