@@ -10,10 +10,12 @@ import typer
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
     AllObjects,
+    Circular,
     Control,
     FigurePath,
     Group,
     Json,
+    Linear,
     Metric,
     MetricOption,
     Neighbors,
@@ -25,6 +27,7 @@ from objectspace.cli.options import (
 )
 from objectspace.cli.output import (
     LISTED,
+    angle_text,
     checked_figure,
     drawn_text,
     print_estimates,
@@ -45,17 +48,6 @@ Factor = Annotated[
     typer.Option(
         metavar="NAME", help="label, x, y, x1, y1, size or a column of your own", show_default=False
     ),
-]
-Circular = Annotated[
-    float | None,
-    typer.Option(
-        metavar="PERIOD",
-        help="the factor is an angle: 360, or 180 where half a turn is the same",
-        show_default="360 for numbers named yaw, azimuth or angle",
-    ),
-]
-Linear = Annotated[
-    bool, typer.Option("--linear", help="the factor's numbers are lengths, though it has an angle's name")
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 
@@ -130,10 +122,7 @@ def measure(
         )
     else:
         if by_name is not None:
-            typer.echo(
-                f"{factor} is taken as an angle of {by_name:g} degrees, by its name; --linear takes it as a "
-                "length, --circular 180 as one of half a turn"
-            )
+            typer.echo(angle_text(factor, by_name, by_name=True))
         _print_measure(measured)
     if figure is not None:
         from objectspace.figures.factors import draw_factor

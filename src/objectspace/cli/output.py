@@ -129,6 +129,15 @@ def shared_text(shared: SharedVectors) -> str:
     )
 
 
+def angle_text(column: str, period: float | None, *, by_name: bool) -> str:
+    """Return what a column is taken as, an angle or a length, why, and which option takes it otherwise."""
+    why = "by its name" if by_name else "as asked for"
+    if period is None:
+        return f"{column} is taken as a length, {why}; --circular 360 takes it as an angle"
+    others = "--linear takes it as a length, --circular 180 as one of half a turn"
+    return f"{column} is taken as an angle of {period:g} degrees, {why}; {others}"
+
+
 def drawn_text(what: str, count: int, of: int, groups: str) -> str:
     """Return that figures are of a sample; "" where they are of all objects."""
     if count == of:
