@@ -47,7 +47,11 @@ def test_info_lists_the_factor_columns(measured, command):
     [
         ((), "angle is taken as an angle of 360 degrees, by its name; --linear takes it as a length", 360.0),
         (("--circular", "180"), "angle is taken as an angle of 180 degrees, as asked for", 180.0),
-        (("--linear",), "angle is taken as a length, as asked for; --circular 360 takes it as an angle", None),
+        (
+            ("--linear",),
+            "angle is taken as a length, as asked for; --circular 360 takes it as an angle",
+            None,
+        ),
         (("--orientation", "x"), "x is taken as a length, by its name", None),
     ],
 )

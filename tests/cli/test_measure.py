@@ -34,12 +34,16 @@ def test_neighbors_are_measured_by_both_metrics(command: Callable, measured: Pat
     asked = ("measure", measured, "--space", "tiny-window1-deepest", "--factor", "label", "-k", "2")
     document = json.loads(command(*asked, "--metric", metric, "--json").out)
     by_metric = document["neighbors_by_metric"]
-    assert list(by_metric)[0] == document["metric"] == metric
+    assert next(iter(by_metric)) == document["metric"] == metric
     assert by_metric[metric] == document["neighbors"]
     other = "cosine" if metric == "euclidean" else "euclidean"
     alone = json.loads(command(*asked, "--metric", other, "--json").out)
     assert by_metric[other] == alone["neighbors"] != document["neighbors"]
-    rows = [line for line in command(*asked, "--metric", metric).out.splitlines() if line.startswith("purity at 2, ")]
+    rows = [
+        line
+        for line in command(*asked, "--metric", metric).out.splitlines()
+        if line.startswith("purity at 2, ")
+    ]
     assert [row.split()[3] for row in rows] == [metric, other]
 
 

@@ -192,7 +192,7 @@ class CommitBuffer:
         )
 
     def finish(self) -> None:
-        """Write what has changed of images that were finished before: factors, paths, failures, gone images."""
+        """Write what has changed of images that were finished before, and forget those that are gone."""
         if self._unlike:
             copies = counted(len(self._unlike), "photo is a copy", "photos are copies")
             first = printable_path(self._unlike[0])

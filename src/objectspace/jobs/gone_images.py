@@ -15,12 +15,12 @@ def gone_images(
 ) -> tuple[dict[str, str], str]:
     """Return the stored images (id -> path) that are gone from some folders, and why others are kept, or "".
 
-    stored: the images of the store before a job over the folders, id -> path; read: what the job read, path ->
-        id; paths as the store has them
+    stored: the images of the store before a job over the folders, id -> path; read: what the job read,
+        path -> id; paths as the store has them
 
-    An image is gone where the job did not meet it, and nothing or another image is at its path. A disk that is
-    not mounted, or a folder of the same name elsewhere, must not empty a store: an image whose folder is empty
-    stays, and all stay where one of the folders holds no image, or none of those stored for it.
+    An image is gone where the job did not meet it, and nothing or another image is at its path. A disk that
+    is not mounted, or a folder of the same name elsewhere, must not empty a store: an image whose folder is
+    empty stays, and all stay where one of the folders holds no image, or none of those stored for it.
     """
     met, places = set(read.values()), set(map(_located, read))
     located = {image_id: _located(path) for image_id, path in stored.items()}

@@ -44,8 +44,8 @@ def index(
     job: a specification, or what it loads, where networks are to be loaded once for several stores; or in its
         place the options of one, such as ``detector="yolov3", encoder="resnet50"``
     engine: runs the job on many machines, which load it from its specification; None for threads of this one
-    prune: folders, searched for the images, whose images that are gone the store forgets; none where one of the
-        folders holds no image, or none that was stored for it, as of a disk that is not mounted
+    prune: folders, searched for the images, whose images that are gone the store forgets; none where one of
+        the folders holds no image, or none that was stored for it, as of a disk that is not mounted
     progress: called as ``progress(images, objects)`` after each image with what has come since the last call
 
     Images that this job has finished are skipped. One that cannot be read, or for which a network gives NaN

@@ -158,7 +158,9 @@ def choose(store: Store, choice: Choice) -> Choice:
             factor_column(objects, name)  # raises for an unknown one
     numbers = [name for name in columns if objects.factors[name].dtype.kind == "f"]
     orientation = choice.orientation or _first_match(ORIENTATIONS, numbers)
-    period = None if orientation is None else _period(choice, orientation, factor_column(objects, orientation))
+    period = (
+        None if orientation is None else _period(choice, orientation, factor_column(objects, orientation))
+    )
     crop = _of_route(store, choice.crop, "crop") or next(iter(crops), None)
     window = _of_route(store, choice.window, "window") or next(iter(windows), None)
     return Choice(

@@ -161,8 +161,8 @@ def _judged(claim: Claim, evidence: Evidence, seed: int) -> Judgment:
 def _worth(claim: Claim, evidence: Evidence) -> float:
     """Return the size that makes a claim worth saying; degrees are of a turn of 360.
 
-    Of a length as much of what evenly spread values give by chance, which is a quarter of a turn and a third of
-    an extent.
+    Of a length as much of what evenly spread values give by chance, which is a quarter of a turn and a third
+    of an extent.
     """
     if claim.unit != "degrees" or evidence.orientation is None:
         return claim.worth

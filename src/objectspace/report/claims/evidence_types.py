@@ -116,7 +116,9 @@ class Evidence:
 def within_labels(held: SpaceWithObjects, column: Column, group: str | None) -> AlignedSample:
     """Return the sample for a column, compared only among objects of one label."""
     categorical = column.period is None and column.extent is None
-    spec = FactorSpec(column.name, circular=column.period, categorical=categorical, group=group, control="label")
+    spec = FactorSpec(
+        column.name, circular=column.period, categorical=categorical, group=group, control="label"
+    )
     return align(held.space, held.objects, spec)
 
 
