@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from objectspace.errors import ModelError
+
 
 def test_an_angle_by_its_name(measured, command):
     done = command("measure", measured, "--factor", "angle", "-k", "2")
@@ -38,3 +40,33 @@ def test_info_lists_the_factor_columns(measured, command):
         {"name": "style", "kind": "categorical", "values": 2, "unknown": 2},
     ]
     assert "angle   circular          4        0\n" in command("info", measured).out
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "period"),
+    [
+        ((), "angle is taken as an angle of 360 degrees, by its name; --linear takes it as a length", 360.0),
+        (("--circular", "180"), "angle is taken as an angle of 180 degrees, as asked for", 180.0),
+        (
+            ("--linear",),
+            "angle is taken as a length, as asked for; --circular 360 takes it as an angle",
+            None,
+        ),
+        (("--orientation", "x"), "x is taken as a length, by its name", None),
+    ],
+)
+def test_a_report_takes_angles_by_the_same_rule(
+    measured, command, tmp_path, monkeypatch, options, told, period
+):
+    def nothing(*_):
+        raise ModelError("not in this test")
+
+    monkeypatch.setattr("objectspace.report.html_report._detector", nothing)
+    monkeypatch.setattr("objectspace.report.html_report.draw_pictures", lambda _: ([], []))
+    asked = ("report", measured, "--out", tmp_path / "r", *options)
+    assert told in command(*asked).out
+    assert json.loads(command(*asked, "--json").out)["period"] == period
+
+
+def test_a_report_takes_one_kind_alone(measured, command, tmp_path):
+    assert command("report", measured, "--out", tmp_path, "--linear", "--circular", "360").code == 2

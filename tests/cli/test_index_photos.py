@@ -177,3 +177,37 @@ def test_pictures_of_formats_that_are_not_read_are_told(picture, photo_folder, i
     told = "objectspace: 2 .heic files passed over: convert them to JPEG first"
     assert [line for line in done.err.splitlines() if "passed over" in line] == [told]
     assert json.loads(done.out)["passed_over"] == {".heic": 2}
+
+
+def test_photos_that_are_gone_are_forgotten_when_that_is_asked_for(picture, photo_folder, index, tmp_path):
+    for number in range(3):
+        picture.putpixel((0, 0), (number, 0, 0))
+        picture.save(photo_folder / f"{number}.png")
+    index()
+    (photo_folder / "1.png").unlink()
+    again = "0 photos and 0 objects indexed, 2 were there already"
+    assert index().out.splitlines()[0] == f"{tmp_path / 's.osp'}: {again}"
+    told = index("--prune").out.splitlines()[0]
+    assert told == f"{tmp_path / 's.osp'}: {again}, 1 photo forgotten that is gone"
+    (photo_folder / "2.png").unlink()
+    assert json.loads(index("--prune", "--json").out)["forgotten"] == [str(photo_folder / "2.png")]
+
+
+def test_photos_whose_disk_is_not_there_are_kept_and_that_is_said(picture, photo_folder, index, tmp_path):
+    picture.save(photo_folder / "one.png")
+    index()
+    (photo_folder / "one.png").unlink()
+    picture.putpixel((0, 0), (9, 9, 9))
+    picture.save(photo_folder / "another.png")
+    assert index("--prune").err == (
+        f"objectspace: 1 photo seems gone, but {photo_folder} holds none of the 1 photo that the store knows "
+        "from there; nothing was forgotten: is the disk there?\n"
+    )
+
+
+def test_only_a_folder_is_pruned(picture, photo_folder, world, command, tmp_path):
+    picture.save(photo_folder / "one.png")
+    arguments = (photo_folder / "one.png", "--store", tmp_path / "s.osp", *world.network, "--prune")
+    done = command("index", *arguments, "--route", "window")
+    assert done.code == 2
+    assert "--prune forgets what is gone from a folder" in " ".join(done.err.replace("│", "").split())

@@ -29,6 +29,24 @@ def test_json_says_what_made_it(command: Callable, measured: Path) -> None:
     assert document["recipe"] == next(one["recipe"] for one in spaces if one["name"] == document["space"])
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_neighbors_are_measured_by_both_metrics(command: Callable, measured: Path, metric: str) -> None:
+    asked = ("measure", measured, "--space", "tiny-window1-deepest", "--factor", "label", "-k", "2")
+    document = json.loads(command(*asked, "--metric", metric, "--json").out)
+    by_metric = document["neighbors_by_metric"]
+    assert next(iter(by_metric)) == document["metric"] == metric
+    assert by_metric[metric] == document["neighbors"]
+    other = "cosine" if metric == "euclidean" else "euclidean"
+    alone = json.loads(command(*asked, "--metric", other, "--json").out)
+    assert by_metric[other] == alone["neighbors"] != document["neighbors"]
+    rows = [
+        line
+        for line in command(*asked, "--metric", metric).out.splitlines()
+        if line.startswith("purity at 2, ")
+    ]
+    assert [row.split()[3] for row in rows] == [metric, other]
+
+
 def test_the_answer_comes_before_a_figure_that_fails(
     command: Callable, measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,34 @@ def test_the_style_is_a_column_of_a_usual_name(
     assert choose(open_store(store.path), Choice()).style == expected
 
 
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (Choice(), ("azimuth", 360.0, False)),
+        (Choice(period=180.0), ("azimuth", 180.0, False)),
+        (Choice(linear=True), ("azimuth", None, True)),
+        (Choice(orientation="elevation"), ("elevation", None, True)),
+        (Choice(orientation="elevation", period=360.0), ("elevation", 360.0, False)),
+    ],
+)
+def test_an_orientation_is_an_angle_or_a_length_as_its_name_says_unless_it_is_chosen(
+    indexed: Callable[..., Store], choice: Choice, expected: tuple[str, float | None, bool]
+) -> None:
+    store = indexed()
+    with open_writer(store.path) as writer:
+        writer.set_factors(
+            {row.image_id: {"azimuth": 90.0, "elevation": 5.0, "angle": "left"} for row in store.images()}
+        )
+    store = open_store(store.path)
+    chosen = choose(store, choice)
+    assert (chosen.orientation, chosen.period, chosen.linear) == expected
+
+    with pytest.raises(InputError, match="orientation angle holds texts"):
+        choose(store, Choice(orientation="angle"))
+    with pytest.raises(InputError, match="linear= takes it as a length, period= as an angle; give one"):
+        choose(store, Choice(linear=True, period=90.0))
+
+
 @pytest.fixture
 def photos(world, tmp_path: Path) -> Path:
     """The photos in a folder of their own, where they may be changed."""

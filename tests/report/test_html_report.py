@@ -115,18 +115,13 @@ def test_an_unknown_space_is_refused_before_anything_is_written(store: Store, tm
     assert not (tmp_path / "out" / "report.html").exists()
 
 
-def test_an_unknown_column_shows_nothing_and_says_so(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("column", ["orientation", "style", "group"])
+def test_an_unknown_column_is_refused_before_any_photo_is_read(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str
 ) -> None:
-    def none(*arguments):
-        raise ModelError("not in this test")
-
-    monkeypatch.setattr(html_report, "_detector", none)
-
-    made = write_report(store, tmp_path / "out", Choice(orientation="azimth"))
-
-    reasons = {finding.key: finding.reason for finding in made.findings}
-    assert "no factor 'azimth'" in reasons["orientation"]
+    monkeypatch.setattr(html_report, "_material", lambda *_: pytest.fail("the work began"))
+    with pytest.raises(InputError, match="no factor 'azimth'"):
+        write_report(store, tmp_path / "out", Choice(**{column: "azimth"}))
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(store: Store, tmp_path: Path) -> None:

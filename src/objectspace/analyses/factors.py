@@ -170,7 +170,6 @@ def measure_factor(
     """
     sample = align(space, objects, spec)
     near = sample.neighbors(k, metric, asked=sample.drawn(queries, seed))
-    permuted = PERMUTATIONS if most is None or len(sample.ids) <= most else PERMUTATIONS_OF_MANY
     return FactorMeasure(
         space=space.name,
         spec=spec,
@@ -180,7 +179,7 @@ def measure_factor(
         n=len(sample.ids),
         left_out=len(objects) - len(sample.ids),
         groups=sample.groups.count,
-        neighbors=sample.agreement(near, permuted=permuted, seed=seed),
+        neighbors=sample.agreement(near, permuted=sample.permuted(most), seed=seed),
         probe=measure_probe(sample.searched, sample.factor, sample.groups, most=most, seed=seed),
         geometry=sample.geometry(metric, seed) if sample.factor.kind == "circular" else None,
         hubness=hubness(near),
@@ -196,11 +195,14 @@ def measure_neighbors(
     *,
     k: int = 5,
     metric: str = "euclidean",
+    queries: int | None = None,
+    most: int | None = MOST_OBJECTS,
     seed: int = 0,
 ) -> Agreement:
-    """Measure the neighbors' agreement alone, in a fraction of the time of :func:`measure_factor`."""
+    """Measure the neighbors' agreement alone, that of :func:`measure_factor`, in a part of its time."""
     sample = align(space, objects, spec)
-    return sample.agreement(sample.neighbors(k, metric), seed=seed)
+    near = sample.neighbors(k, metric, asked=sample.drawn(queries, seed))
+    return sample.agreement(near, permuted=sample.permuted(most), seed=seed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,6 +232,10 @@ class AlignedSample:
         if queries is None or queries >= len(self.ids):
             return None
         return draw_groups(self.groups.group, queries, seed=seed)
+
+    def permuted(self, most: int | None) -> int:
+        """Return how often a quick statistic is permuted: less where the objects are more than ``most``."""
+        return PERMUTATIONS if most is None or len(self.ids) <= most else PERMUTATIONS_OF_MANY
 
     def neighbors(self, k: int, metric: str = "euclidean", *, asked: Codes | None = None) -> NearestNeighbors:
         """Return each object's nearest in other groups at its level, or those of the objects asked for."""

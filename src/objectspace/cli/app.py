@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 import os
 import sys
 import warnings
@@ -112,6 +113,7 @@ def main() -> None:
     # Pillow warns of huge and odd files; what cannot be read is reported by name anyway.
     warnings.filterwarnings("ignore", module="PIL")
     _print_own_warnings()
+    _print_own_log()
     _print_any_path()
     try:
         app()
@@ -135,6 +137,21 @@ def _print_own_warnings() -> None:
             usual(message, category, *rest, **named)
 
     warnings.showwarning = show
+
+
+class _WarnLine(logging.Handler):
+    """Prints what the library logs as a warning, as the command line's own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        warn(record.getMessage())
+
+
+def _print_own_log() -> None:
+    """Print the library's log from level WARNING on as one line each."""
+    logger = logging.getLogger("objectspace")
+    if not any(isinstance(handler, _WarnLine) for handler in logger.handlers):
+        logger.addHandler(_WarnLine(logging.WARNING))
 
 
 def _print_any_path() -> None:

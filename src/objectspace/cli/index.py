@@ -94,6 +94,14 @@ Exclude = Annotated[
         show_default=False,
     ),
 ]
+Prune = Annotated[
+    bool,
+    typer.Option(
+        "--prune",
+        help="forget stored photos that are gone from the folders of PHOTOS; none where a folder holds no "
+        "photo, or none that was stored: a disk that is not mounted",
+    ),
+]
 Prompt = Annotated[
     str | None,
     typer.Option(
@@ -238,6 +246,7 @@ def index(
     photos: Photos,
     store: NewStore,
     exclude: Exclude = None,
+    prune: Prune = False,
     detector: DetectorName = None,
     detector_weights: DetectorWeights = None,
     names: Names = None,
@@ -314,6 +323,8 @@ def index(
 
         chosen = choose_device(device, precision)
         found = _find_images(photos, exclude or ())
+        if prune and not found.folders:
+            usage_error("--prune forgets what is gone from a folder; give the folder of the photos")
         annotated: AnnotationSpec | MaskSpec | None = None
         if annotations is not None:
             annotated = AnnotationSpec(annotations, annotation_format, names)
@@ -350,7 +361,12 @@ def index(
         given = job if cluster else ready.load()
         with progress_bars({"photos": len(found.images)}, shown=not (quiet or as_json)) as advance:
             summary = run_index(
-                found.images, store, given, engine=cluster, progress=partial(advance, "photos")
+                found.images,
+                store,
+                given,
+                engine=cluster,
+                prune=found.folders if prune else (),
+                progress=partial(advance, "photos"),
             )
     _check_usable(summary, store, annotated=annotated is not None)
     info = open_store(store).info()

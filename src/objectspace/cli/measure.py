@@ -10,10 +10,12 @@ import typer
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
     AllObjects,
+    Circular,
     Control,
     FigurePath,
     Group,
     Json,
+    Linear,
     Metric,
     MetricOption,
     Neighbors,
@@ -25,6 +27,7 @@ from objectspace.cli.options import (
 )
 from objectspace.cli.output import (
     LISTED,
+    angle_text,
     checked_figure,
     drawn_text,
     print_estimates,
@@ -45,17 +48,6 @@ Factor = Annotated[
     typer.Option(
         metavar="NAME", help="label, x, y, x1, y1, size or a column of your own", show_default=False
     ),
-]
-Circular = Annotated[
-    float | None,
-    typer.Option(
-        metavar="PERIOD",
-        help="the factor is an angle: 360, or 180 where half a turn is the same",
-        show_default="360 for numbers named yaw, azimuth or angle",
-    ),
-]
-Linear = Annotated[
-    bool, typer.Option("--linear", help="the factor's numbers are lengths, though it has an angle's name")
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 
@@ -94,7 +86,7 @@ def measure(
 
     from objectspace._version import __version__
     from objectspace.analyses.factor_columns import angle_period
-    from objectspace.analyses.factors import FactorSpec, measure_factor
+    from objectspace.analyses.factors import FactorSpec, measure_factor, measure_neighbors
     from objectspace.search import default_space
     from objectspace.search.filters import of_source
     from objectspace.store import open_store
@@ -116,13 +108,16 @@ def measure(
         by_name = circular = angle_period(factor, objects.factors[factor])
     spec = FactorSpec(factor, circular, categorical, group, control)
     warn_of_groups(objects, spec)
-    measured = measure_factor(
-        held, objects, spec, k=k, metric=metric.value, queries=sample, most=most_objects(all_objects)
-    )
+    most = most_objects(all_objects)
+    measured = measure_factor(held, objects, spec, k=k, metric=metric.value, queries=sample, most=most)
+    (other,) = (one.value for one in Metric if one is not metric)
+    by_other = measure_neighbors(held, objects, spec, k=k, metric=other, queries=sample, most=most).overall
+    by_metric = {metric.value: measured.neighbors.overall, other: by_other}
     if as_json:
         print_json(
             {
                 **measured.to_json(),
+                "neighbors_by_metric": {name: one.to_json() for name, one in by_metric.items()},
                 "period_by_name": by_name is not None,
                 "recipe": held.recipe.to_json(),
                 "version": __version__,
@@ -130,11 +125,8 @@ def measure(
         )
     else:
         if by_name is not None:
-            typer.echo(
-                f"{factor} is taken as an angle of {by_name:g} degrees, by its name; --linear takes it as a "
-                "length, --circular 180 as one of half a turn"
-            )
-        _print_measure(measured)
+            typer.echo(angle_text(factor, by_name, by_name=True))
+        _print_measure(measured, by_metric)
     if figure is not None:
         from objectspace.figures.factors import draw_factor
         from objectspace.figures.style import write_figure
@@ -142,8 +134,8 @@ def measure(
         write_figure(draw_factor(measured), figure)
 
 
-def _print_measure(measured: FactorMeasure) -> None:
-    """Print what was measured, a line for each figure."""
+def _print_measure(measured: FactorMeasure, by_metric: Mapping[str, Estimate]) -> None:
+    """Print what was measured, a line for each figure; that of the neighbors by each metric."""
     spec = measured.spec
     company = counted(measured.groups, "photo" if spec.group is None else "group")
     by = "" if spec.group is None else f" by {spec.group}"
@@ -155,7 +147,7 @@ def _print_measure(measured: FactorMeasure) -> None:
     if measured.left_out:
         out = counted(measured.left_out, "object")
         typer.echo(f"{out} left out: unknown, or nothing to compare with")
-    estimates = {measured.agreement: measured.neighbors.overall}
+    estimates = {f"{measured.agreement}, {metric}": one for metric, one in by_metric.items()}
     if measured.probe is not None:
         estimates[f"probe: {measured.probe.metric}"] = measured.probe.score
     if measured.geometry is not None:
@@ -176,7 +168,7 @@ def _print_measure(measured: FactorMeasure) -> None:
         _print_curve(measured.geometry)
     labels = measured.neighbors.labels
     if len(labels) > 1:
-        typer.echo("neighbors by label")
+        typer.echo(f"neighbors by label, {measured.metric}")
         ordered = sorted(labels.items(), key=lambda item: (-item[1].n, item[0]))
         print_estimates(["label"], [([name], one) for name, one in ordered[:LISTED]], count="objects")
         if len(labels) > LISTED:

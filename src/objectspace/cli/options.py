@@ -230,6 +230,18 @@ Control = Annotated[
 Box = Annotated[
     str | None, typer.Option("--box", metavar="X1,Y1,X2,Y2", help="the object in the photo, in pixels")
 ]
+Circular = Annotated[
+    float | None,
+    typer.Option(
+        "--circular",
+        metavar="PERIOD",
+        help="the column holds angles: of 360, or 180 where half a turn is the same",
+        show_default="360 for numbers named yaw, azimuth or angle",
+    ),
+]
+Linear = Annotated[
+    bool, typer.Option("--linear", help="the column's numbers are lengths, though it has an angle's name")
+]
 Approximate = Annotated[
     bool, typer.Option("--approximate", help="use the index built by index-space; prints its recall")
 ]

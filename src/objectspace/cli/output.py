@@ -81,7 +81,9 @@ def print_summary(
     there = "was" if summary.known == 1 else "were"
     known = f", {summary.known} {there} there already" if summary.known else ""
     done = f"{counted(summary.indexed, 'photo')} and {counted(summary.objects, 'object')} indexed"
-    typer.echo(f"{store}: {done}{known}")
+    gone = counted(len(summary.forgotten), "photo", "photos")
+    forgotten = f", {gone} forgotten that {'is' if len(summary.forgotten) == 1 else 'are'} gone"
+    typer.echo(f"{store}: {done}{known}{forgotten if summary.forgotten else ''}")
     for failure in summary.failures[:LISTED]:
         warn(f"skipped {failure.path}: {failure.reason}")
     if len(summary.failures) > LISTED:
@@ -125,6 +127,15 @@ def shared_text(shared: SharedVectors) -> str:
         f"{shared.objects} objects have the vector of another object of their photo, {shared.labels} of one "
         "of another label; where their centers share a cell, --pool roi3 tells them apart, --scale own some"
     )
+
+
+def angle_text(column: str, period: float | None, *, by_name: bool) -> str:
+    """Return what a column is taken as, an angle or a length, why, and which option takes it otherwise."""
+    why = "by its name" if by_name else "as asked for"
+    if period is None:
+        return f"{column} is taken as a length, {why}; --circular 360 takes it as an angle"
+    others = "--linear takes it as a length, --circular 180 as one of half a turn"
+    return f"{column} is taken as an angle of {period:g} degrees, {why}; {others}"
 
 
 def drawn_text(what: str, count: int, of: int, groups: str) -> str:

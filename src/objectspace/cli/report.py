@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from objectspace.cli.options import Device, Group, Json, StorePath
-from objectspace.cli.output import print_findings, print_json
+from objectspace.cli.exits import usage_error
+from objectspace.cli.options import Circular, Device, Group, Json, Linear, StorePath
+from objectspace.cli.output import angle_text, print_findings, print_json
 
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="where report.html goes", show_default=False)
@@ -29,10 +30,6 @@ Orientation = Annotated[
         help="the column of the direction that an object faces; by default yaw, azimuth or angle",
     ),
 ]
-Circular = Annotated[
-    float,
-    typer.Option(metavar="PERIOD", help="degrees of a full turn; 180 for things with two equal sides"),
-]
 Style = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="the column of an object's style or sort; by default style or breed"),
@@ -45,7 +42,8 @@ def report(
     crop: Crop = None,
     window: Window = None,
     orientation: Orientation = None,
-    circular: Circular = 360.0,
+    circular: Circular = None,
+    linear: Linear = False,
     style: Style = None,
     group: Group = None,
     device: Device = None,
@@ -55,15 +53,14 @@ def report(
     from objectspace.report.html_report import Choice, write_report
     from objectspace.store import open_store
 
-    choice = Choice(crop, window, orientation, circular, style, group)
+    if circular is not None and linear:
+        usage_error("the orientation is --circular or --linear, one of them")
+    choice = Choice(crop, window, orientation, circular, style, group, linear=linear)
     made = write_report(open_store(store), out, choice, device=device or "cpu")
     if as_json:
         print_json(made.to_json())
     else:
         print_findings(made)
         if made.choice.orientation is not None:
-            why = "by its name" if orientation is None else "as asked for"
-            typer.echo(
-                f"{made.choice.orientation} is taken as an angle of {made.choice.period:g} degrees, {why}; "
-                "--orientation and --circular take another"
-            )
+            by_name = circular is None and not linear
+            typer.echo(angle_text(made.choice.orientation, made.choice.period, by_name=by_name))

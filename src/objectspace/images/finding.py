@@ -45,10 +45,12 @@ class ImageSearch:
 
     photos: the photos, sorted by path, each once
     passed_over: pictures of folders that cannot be read, suffix -> how many, the most frequent first
+    folders: those of the paths that are folders
     """
 
     images: list[Place]
     passed_over: Mapping[str, int]
+    folders: list[Place]
 
 
 @typed
@@ -75,8 +77,10 @@ def search_images(paths: Sequence[Place | str], *, exclude: Sequence[str] = ()) 
     """
     found: dict[str, Place] = {}
     unread: dict[str, Place] = {}
+    folders: list[Place] = []
     for path in map(as_place, paths):
-        for picture, readable in _pictures_in(path, exclude) if _is_folder(path) else [(path, True)]:
+        folders += [path] if (is_folder := _is_folder(path)) else []
+        for picture, readable in _pictures_in(path, exclude) if is_folder else [(path, True)]:
             remote = isinstance(picture, RemotePath)
             place = str(picture) if remote else os.path.abspath(picture)  # noqa: PTH100 - links stay links
             (found if readable else unread).setdefault(place, picture)
@@ -89,7 +93,7 @@ def search_images(paths: Sequence[Place | str], *, exclude: Sequence[str] = ()) 
             passed_over_text(passed_over) if passed_over else "expected files such as .jpg, .png or .webp"
         )
         raise InputError(f"{names}: a folder without photos, {reason}")
-    return ImageSearch(sorted(found.values()), passed_over)
+    return ImageSearch(sorted(found.values()), passed_over, folders)
 
 
 def passed_over_text(counts: Mapping[str, int]) -> str:

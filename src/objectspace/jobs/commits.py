@@ -15,10 +15,11 @@ from objectspace.errors import ImageError, counted
 from objectspace.files import content_id, printable_path
 from objectspace.images import Failure, read_file
 from objectspace.jobs.finished import Finished
+from objectspace.jobs.gone_images import gone_images
 from objectspace.objects.records import concatenate
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import ImageResult, Outcome, SkippedImage
-from objectspace.places import as_place
+from objectspace.places import Place, as_place
 from objectspace.store import Batch, ImageRow, Writer
 
 logger = logging.getLogger("objectspace")
@@ -37,7 +38,8 @@ class IndexSummary:
 
     photos: files that were named; indexed: images that were processed; known: images that this job had
     finished before, and copies; objects: found in the images that were processed; failures: files that could
-    not be used, or a part of them; seconds: that it took
+    not be used, or a part of them; seconds: that it took; forgotten: the paths of images that were gone and
+    were removed
     """
 
     photos: int
@@ -46,6 +48,7 @@ class IndexSummary:
     objects: int
     failures: tuple[Failure, ...] = field(repr=False)
     seconds: float
+    forgotten: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def nothing_usable(self) -> bool:
@@ -61,17 +64,24 @@ class IndexSummary:
             "objects": self.objects,
             "failures": [failure._asdict() for failure in self.failures],
             "seconds": round(self.seconds, 3),
+            "forgotten": list(self.forgotten),
         }
 
 
 class CommitBuffer:
     """Collects the outcomes of a running job, and commits them when enough have come together.
 
+    prune: the folders whose images that are gone are forgotten at the end
     finished: which images the job finished before it began
     """
 
-    def __init__(self, job: LoadedJob, writer: Writer, progress: Progress) -> None:
-        self._job, self._writer, self._progress = job, writer, progress
+    def __init__(
+        self, job: LoadedJob, writer: Writer, progress: Progress, prune: Sequence[Place] = ()
+    ) -> None:
+        self._job, self._writer, self._progress, self._prune = job, writer, progress, prune
+        self._stored = writer.paths() if prune else {}
+        self._read: dict[str, str] = {}
+        self._forgotten: tuple[str, ...] = ()
         self.finished = Finished(job, writer)
         self._seen: set[str] = set()
         self._kept: set[str] = set()
@@ -138,6 +148,8 @@ class CommitBuffer:
         self._seen.add(image_id)
         self._first.setdefault(image_id, path)
         self._paths.setdefault(image_id, printable_path(path))
+        if self._prune:
+            self._read[printable_path(path)] = image_id
         if self._failed_before:
             annotations = self._job.annotations
             self._used.add(printable_path(path))
@@ -180,7 +192,7 @@ class CommitBuffer:
         )
 
     def finish(self) -> None:
-        """Write what has changed of images that were finished before: factors, paths, failures."""
+        """Write what has changed of images that were finished before, and forget those that are gone."""
         if self._unlike:
             copies = counted(len(self._unlike), "photo is a copy", "photos are copies")
             first = printable_path(self._unlike[0])
@@ -194,10 +206,27 @@ class CommitBuffer:
         }
         self._writer.set_paths(moved)
         self._writer.clear_failures(self._used, self._failures)
+        self._forget_gone()
+
+    def _forget_gone(self) -> None:
+        """Remove the images that are gone, and failures of files that are."""
+        if not self._prune:
+            return
+        # A file that failed has no id, its path stands for one; what failed again is no old failure.
+        failed = {f.path: f.path for f in self._writer.failures() - set(self._failures)}
+        gone, kept = gone_images(self._stored | failed, self._read, self._prune)
+        if kept:
+            logger.warning("%s; nothing was forgotten: is the disk there?", kept)
+        self._writer.remove_images(gone.keys() - failed.keys())
+        self._writer.clear_failures(gone.values(), self._failures)
+        self._forgotten = tuple(sorted(gone[image_id] for image_id in gone.keys() & self._stored.keys()))
 
     def summary(self, photos: int, seconds: float) -> IndexSummary:
         """Return what the job did, of so many files in so many seconds."""
-        return IndexSummary(photos, self._indexed, self._known, self._objects, tuple(self._failures), seconds)
+        failures = tuple(self._failures)
+        return IndexSummary(
+            photos, self._indexed, self._known, self._objects, failures, seconds, self._forgotten
+        )
 
 
 def _is_at(path: str, image_id: str) -> bool:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from objectspace.arguments import typed
@@ -33,6 +34,7 @@ def index(
     job: Job | LoadedJob | None = None,
     *,
     engine: RayEngine | None = None,
+    prune: Sequence[Place | str] | Place | str = (),
     progress: Progress = lambda *_: None,
     **options: Any,
 ) -> IndexSummary:
@@ -42,6 +44,8 @@ def index(
     job: a specification, or what it loads, where networks are to be loaded once for several stores; or in its
         place the options of one, such as ``detector="yolov3", encoder="resnet50"``
     engine: runs the job on many machines, which load it from its specification; None for threads of this one
+    prune: folders, searched for the images, whose images that are gone the store forgets; none where one of
+        the folders holds no image, or none that was stored for it, as of a disk that is not mounted
     progress: called as ``progress(images, objects)`` after each image with what has come since the last call
 
     Images that this job has finished are skipped. One that cannot be read, or for which a network gives NaN
@@ -61,7 +65,7 @@ def index(
     >>> osp.index("world/images", "found.osp", detector="demo", encoder="demo").known
     12
     """
-    paths = _paths(images)
+    paths, folders = _paths(images), _folders(prune)
     if job is None:
         job = Job(**options)
     elif options:
@@ -75,7 +79,7 @@ def index(
     with open_writer(store) as writer:
         writer.check_recipes(loaded.recipes())
         logger.info("indexing %d images into %s", len(paths), store)
-        buffer = CommitBuffer(loaded, writer, progress)
+        buffer = CommitBuffer(loaded, writer, progress, folders)
         try:
             with closing(_outcomes(paths, job, loaded, buffer.finished.has, engine)) as outcomes:
                 for outcome in outcomes:
@@ -110,3 +114,12 @@ def _paths(images: Sequence[Place | str] | Place | str) -> list[Place]:
     if isinstance(images, str | os.PathLike):
         return find_images([as_place(images)])
     return [as_place(image) for image in images]
+
+
+def _folders(folders: Sequence[Place | str] | Place | str) -> list[Place]:
+    """Return folders as places. Raises InputError for a file, of which nothing can be gone."""
+    several = [folders] if isinstance(folders, str | os.PathLike) else folders
+    places = [as_place(folder) for folder in several]
+    if wrong := [place for place in places if isinstance(place, Path) and not place.is_dir()]:
+        raise InputError(f"{wrong[0]} is no folder; prune= takes the folders that were searched for photos")
+    return places

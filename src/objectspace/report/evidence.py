@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.factor_columns import ANGLES
+from objectspace.analyses.factor_columns import ANGLES, angle_period
+from objectspace.analyses.factor_values import factor_column
 from objectspace.analyses.grid_positions import grid_positions
 from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.analyses.projection import Projection, project
@@ -26,7 +27,7 @@ from objectspace.images import Image, read_image
 from objectspace.jobs.vary import vary_object
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders.encoder_maps import ENCODER_MAP
-from objectspace.objects.records import Objects
+from objectspace.objects.records import Objects, known_values
 from objectspace.report.claims import (
     WINDOW,
     Column,
@@ -62,15 +63,20 @@ ENOUGH = 4
 @typed
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Spaces and columns of a report; :func:`choose` fills those that are None."""
+    """Spaces and columns of a report; :func:`choose` fills those that are None.
+
+    orientation: the column of the direction that an object faces, an angle of ``period`` or, ``linear``, a
+        length; by default as its name says
+    """
 
     crop: str | None = None
     window: str | None = None
     orientation: str | None = None
-    period: float = 360.0
+    period: float | None = None
     style: str | None = None
     group: str | None = None
     both: str | None = None
+    linear: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,8 +139,10 @@ def choose(store: Store, choice: Choice) -> Choice:
 
     The crop space is the first by name; the window space is, of a detector's map, the one of 3 x 3 cells with
     the most objects; the joint space is one of these two, if there is one; columns are found by their names.
-    An erased space is used only if it is named.
-    Raises QueryError for an unknown space and for one of another route.
+    An erased space is used only if it is named. The orientation is an angle or a length as its name says
+    (:func:`~objectspace.analyses.factor_columns.angle_period`), unless that is chosen.
+    Raises QueryError for an unknown space and for one of another route, InputError for an unknown column, and
+    for an orientation of texts.
     """
     info = {space.name: space for space in store.info().spaces if space.problem is None}
     whole = [name for name, space in info.items() if space.recipe.erasure is None]
@@ -143,18 +151,37 @@ def choose(store: Store, choice: Choice) -> Choice:
         key=lambda name: (info[name].recipe.window != WINDOW, -info[name].count, name),
     )
     crops = sorted(name for name in whole if info[name].recipe.route == "crop")
-    columns = sorted(store.objects().factors)
+    objects = store.objects()
+    columns = sorted(objects.factors)
+    for name in (choice.orientation, choice.style, choice.group):
+        if name is not None:
+            factor_column(objects, name)  # raises for an unknown one
+    numbers = [name for name in columns if objects.factors[name].dtype.kind == "f"]
+    orientation = choice.orientation or _first_match(ORIENTATIONS, numbers)
+    period = (
+        None if orientation is None else _period(choice, orientation, factor_column(objects, orientation))
+    )
     crop = _of_route(store, choice.crop, "crop") or next(iter(crops), None)
     window = _of_route(store, choice.window, "window") or next(iter(windows), None)
     return Choice(
         crop=crop,
         window=window,
-        orientation=choice.orientation or _first_match(ORIENTATIONS, columns),
-        period=choice.period,
+        orientation=orientation,
+        period=period,
         style=choice.style or _first_match(STYLES, columns),
         group=choice.group,
         both=_of_route(store, choice.both, JOINT) or _joint_space(info, crop, window),
+        linear=orientation is not None and period is None,
     )
+
+
+def _period(choice: Choice, name: str, column: NDArray[Any]) -> float | None:
+    """Return the period of the orientation that is an angle, None of a length: as chosen, or by its name."""
+    if choice.linear and choice.period is not None:
+        raise InputError(f"orientation {name}: linear= takes it as a length, period= as an angle; give one")
+    if column.dtype.kind != "f":
+        raise InputError(f"orientation {name} holds texts, expected numbers: angles or lengths")
+    return None if choice.linear else choice.period or angle_period(name, column)
 
 
 def _joint_space(info: Mapping[str, SpaceInfo], crop: str | None, window: str | None) -> str | None:
@@ -189,12 +216,20 @@ def gather(store: Store, choice: Choice, zeroed: ZeroedImages | Missing, moved: 
         crop=held(store, choice.crop),
         window=held(store, choice.window),
         both=held(store, choice.both),
-        orientation=None if choice.orientation is None else Column(choice.orientation, choice.period),
+        orientation=_orientation(store, choice),
         style=None if choice.style is None else Column(choice.style),
         group=choice.group,
         occlusions=zeroed if isinstance(zeroed, Missing) else zeroed.photos,
         moved=moved if isinstance(moved, Missing) else moved.objects,
     )
+
+
+def _orientation(store: Store, choice: Choice) -> Column | None:
+    if choice.orientation is None or choice.period is not None:
+        return None if choice.orientation is None else Column(choice.orientation, choice.period)
+    values = factor_column(store.objects(), choice.orientation)
+    known = values[known_values(values)]
+    return Column(choice.orientation, extent=float(np.ptp(known)) if len(known) else 0.0)
 
 
 def held(store: Store, name: str | None) -> SpaceWithObjects | None:

@@ -88,6 +88,7 @@ class Report:
                 route: self.recipes[name].to_json() if name else None for route, name in spaces.items()
             },
             "orientation": self.choice.orientation,
+            "period": self.choice.period,
             "style": self.choice.style,
             "group": self.choice.group,
             "claims": [_finding_json(finding) for finding in self.findings],
@@ -127,8 +128,8 @@ def write_report(
 
     A part that fails (photos that are gone, a network that cannot be loaded, no object with room to move) is
     left out, and the report gives the reason. StoredImages are decoded one at a time.
-    Raises InputError for a folder that cannot be written or a store without objects, QueryError for an
-    unknown space or one of another route.
+    Raises InputError for a folder that cannot be written, a store without objects or an unknown column,
+    QueryError for an unknown space or one of another route.
 
     >>> report = osp.write_report(store, "report")
     >>> report.path.name, len(report.findings)
@@ -264,6 +265,13 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def _orientation_text(choice: Choice) -> str:
+    if choice.orientation is None:
+        return "not known"
+    kind = "a length" if choice.period is None else f"an angle of {choice.period:g} degrees"
+    return f"{choice.orientation}, taken as {kind}"
+
+
 def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
     info = store.info()
     labels = ", ".join(f"{count} {label}" for label, count in list(info.labels.items())[:12])
@@ -276,7 +284,7 @@ def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
         ("both", choice.both or "no joint space of these two"),
         (
             "orientation",
-            f"{choice.orientation}, period {choice.period:g}" if choice.orientation else "not known",
+            _orientation_text(choice),
         ),
         ("style", choice.style or "not known"),
     ]

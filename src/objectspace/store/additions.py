@@ -48,12 +48,15 @@ class Stored:
                 first.setdefault(wanted[place], place)
         return list(first.values())
 
-    def forget(self, objects: Collection[str], indexed: Collection[str]) -> None:
-        """Forget objects that were removed with their vectors, and rows of ``indexed``."""
+    def forget(
+        self, objects: Collection[str], indexed: Collection[str], images: Collection[str] = ()
+    ) -> None:
+        """Forget objects that were removed with their vectors, rows of ``indexed``, and images."""
         for table, keys in self.keys.items():
             if table == "objects" or table.startswith(SPACES):
                 keys.discard(objects)
         self.keys["indexed"].discard(indexed)
+        self.keys["images"].discard(images)
 
     def remember(self, new: Additions) -> None:
         """Record what a commit has added."""

@@ -27,6 +27,8 @@ IMAGES = pa.schema(
 INDEXED = pa.schema([("image_id", pa.string()), ("job", pa.string()), ("objects", pa.string())])
 #: What removing objects needs to know of them; Lance gives each row its id.
 OUTDATED = pa.schema([("object_id", pa.string()), ("image_id", pa.string()), ("_rowid", pa.uint64())])
+#: The same of the finished images.
+FINISHED = INDEXED.append(pa.field("_rowid", pa.uint64()))
 FAILURES = pa.schema([("path", pa.string()), ("reason", pa.string())])
 
 #: Columns of the objects table; a user's factors stand after them.

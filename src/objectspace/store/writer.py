@@ -260,6 +260,24 @@ class Writer:
         with self._publishing():
             self._update("images", "image_id", rows)
 
+    def remove_images(self, image_ids: Collection[str]) -> None:
+        """Remove images with their objects and vectors; ids that the store does not hold change nothing.
+
+        Raises StoreError where writing failed.
+        """
+        self._recover()
+        wanted = list(image_ids)
+        held = self._stored.holds("images", wanted)
+        images = [image_id for image_id, there in zip(wanted, held, strict=True) if there]
+        if not images:
+            return
+        objects = self._find("objects", "image_id", images, columns.OUTDATED)
+        with self._publishing():
+            tables.delete_rows(self._tables["images"], "image_id", images)
+            self._remove_objects(objects)
+            finished = self._remove_finished(images)
+        self._stored.forget(objects["object_id"].to_pylist(), finished, images)
+
     def failures(self) -> set[Failure]:
         """Return the files that could not be used, and why."""
         return set[Failure]().union(*self._stored.failures.values())
@@ -427,22 +445,34 @@ class Writer:
 
     def _remove(self, outdated: pa.Table) -> list[str]:
         """Remove objects and their vectors, and that their images are finished; return the keys of that."""
-        if not len(outdated):
-            return []
-        tables.delete_at(self._tables["objects"], outdated["_rowid"].to_pylist())
-        object_ids = outdated["object_id"].to_pylist()
+        self._remove_objects(outdated)
+        return self._remove_finished(set(outdated["image_id"].to_pylist()))
+
+    def _remove_objects(self, rows: pa.Table) -> None:
+        """Remove objects, rows of :data:`columns.OUTDATED`, and their vectors."""
+        if not len(rows):
+            return
+        tables.delete_at(self._tables["objects"], rows["_rowid"].to_pylist())
+        object_ids = rows["object_id"].to_pylist()
         for name, table in self._tables.items():
             if name.startswith(SPACES):
                 held = self._stored.holds(name, object_ids)
                 gone = [object_id for object_id, there in zip(object_ids, held, strict=True) if there]
                 tables.delete_rows(table, "object_id", gone)
-        if (indexed := self._tables.get("indexed")) is None:
-            return []
-        images = set(outdated["image_id"].to_pylist())
-        redone = tables.find_rows(indexed, "image_id", images, [*columns.INDEXED.names, "_rowid"])
-        tables.delete_at(indexed, redone["_rowid"].to_pylist())
-        keys: list[str] = columns.indexed_keys(redone).to_pylist()
+
+    def _remove_finished(self, images: Collection[str]) -> list[str]:
+        """Remove that images are finished, under any name; return the keys of that."""
+        rows = self._find("indexed", "image_id", images, columns.FINISHED)
+        if len(rows):
+            tables.delete_at(self._tables["indexed"], rows["_rowid"].to_pylist())
+        keys: list[str] = columns.indexed_keys(rows).to_pylist()
         return keys
+
+    def _find(self, name: str, column: str, values: Collection[str], schema: pa.Schema) -> pa.Table:
+        """Return the rows of a table whose ``column`` is one of ``values``; none where there is no table."""
+        if not values or name not in self._tables:
+            return schema.empty_table()
+        return tables.find_rows(self._tables[name], column, values, schema.names)
 
     def _recover(self) -> None:
         """Undo what a commit wrote before it failed."""

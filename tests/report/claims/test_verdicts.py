@@ -280,6 +280,22 @@ def test_degrees_worth_saying_are_of_a_full_turn(objects) -> None:
     assert (full, of_half) == (15, 7.5)
 
 
+def test_an_orientation_that_is_a_length_has_neighbors_and_no_opposite(objects) -> None:
+    """Of angles that are lengths 359 and 1 are far apart; of evenly spread ones a third of all is chance."""
+    yaw = objects.factors["yaw"]
+    crop = held(objects, np.stack([yaw, np.zeros(len(yaw))], axis=1) / 360)
+    told = found(Evidence(crop, None, None, Column("yaw", extent=float(np.ptp(yaw))), Column("style")))
+
+    facing = told["orientation"]
+    assert facing.verdict == "holds"
+    assert facing.worth == pytest.approx(np.ptp(yaw) / 18)
+    assert (facing.unit, "mean difference" in facing.measure) == ("the column's unit", True)
+    apart = np.abs(yaw[:, None] - yaw)[objects.label[:, None] == objects.label]
+    assert facing.estimate.chance == pytest.approx(apart.mean(), rel=0.1)
+    assert told["opposite"].reason == "yaw is taken as a length, of which no two views are opposite"
+    assert told["color first"].verdict == "does not hold"
+
+
 def test_claims_about_a_space_are_judged_in_the_joint_one_too(objects) -> None:
     noise, label = (held(objects, part, noise=0.5) for part in (0 * around(objects), around(objects)))
     told = found(Evidence(noise, noise, label, Column("yaw", 360.0), Column("style")))

@@ -57,7 +57,7 @@ __all__ = [
     "weigh_claims",
 ]
 
-Unit = Literal["degrees", "share", "R²"]
+Unit = Literal["degrees", "the column's unit", "share", "R²"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class Claim:
     """A claim and its measure, which raises InputError where the evidence does not allow it.
 
     space: the route whose space it is about, if any; by_label: whether each label has a row of its own
+    of_length: the measure in words where the orientation is a length, of one in degrees
     by_construction: returns why the evidence makes the claim true, empty where it does not
     """
 
@@ -122,6 +123,7 @@ class Claim:
     estimate: Callable[[Evidence, int], Estimate]
     space: Literal["crop", "window"] | None = None
     by_label: bool = False
+    of_length: str = ""
     by_construction: Callable[[Evidence], str] = lambda evidence: ""
 
 
@@ -138,10 +140,7 @@ def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
             claim.key,
             claim.claim,
             claim.section,
-            claim.measure,
-            claim.better,
-            _worth(claim, evidence),
-            claim.unit,
+            *_in_words(claim, evidence),
             judged,
             joint.get(claim.key),
             _of_labels(claim, evidence, seed) if claim.by_label else {},
@@ -160,9 +159,25 @@ def _judged(claim: Claim, evidence: Evidence, seed: int) -> Judgment:
 
 
 def _worth(claim: Claim, evidence: Evidence) -> float:
-    """Return the size that makes a claim worth saying; degrees are of a turn of 360."""
-    period = evidence.orientation.period if evidence.orientation is not None else None
-    return claim.worth * (period or 360) / 360 if claim.unit == "degrees" else claim.worth
+    """Return the size that makes a claim worth saying; degrees are of a turn of 360.
+
+    Of a length as much of what evenly spread values give by chance, which is a quarter of a turn and a third
+    of an extent.
+    """
+    if claim.unit != "degrees" or evidence.orientation is None:
+        return claim.worth
+    if (extent := evidence.orientation.extent) is not None:
+        return claim.worth / 90 * extent / 3
+    return claim.worth * (evidence.orientation.period or 360) / 360
+
+
+def _in_words(claim: Claim, evidence: Evidence) -> tuple[str, int, float, Unit]:
+    """Return a finding's measure, which side of chance is better, what is worth saying, and its unit."""
+    length = evidence.orientation is not None and evidence.orientation.extent is not None
+    told: tuple[str, Unit] = (claim.measure, claim.unit)
+    if claim.of_length and length:
+        told = (claim.of_length, "the column's unit")
+    return told[0], claim.better, _worth(claim, evidence), told[1]
 
 
 def _in_joint_space(evidence: Evidence, seed: int) -> dict[str, Judgment]:
@@ -233,6 +248,8 @@ CLAIMS = (
         orientation_agrees,
         space="crop",
         by_label=True,
+        of_length=f"mean difference of an object and its {K} nearest of the same label, crop space, in the "
+        "column's unit",
     ),
     Claim(
         "opposite",

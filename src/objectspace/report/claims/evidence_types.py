@@ -80,10 +80,14 @@ class MovedObject:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A factor column for a concept of the paper; ``period`` of a circular one, in its own unit."""
+    """A factor column for a concept of the paper, of names unless one of these is given.
+
+    period: of an angle, in its own unit; extent: of a length, from its smallest to its largest value
+    """
 
     name: str
     period: float | None = None
+    extent: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +95,7 @@ class Evidence:
     """The evidence that claims are tested with; None or Missing for a part that is not there.
 
     crop, window: a space of each route; both: the joint space of the two routes
-    orientation: the column of the direction an object faces, with its period
+    orientation: the column of the direction an object faces, an angle or a length
     style: the column of an object's sort within its label (its color, its breed)
     group: the column whose equal values are never neighbors (one apple in many images); objects of one image
         never are either
@@ -111,8 +115,9 @@ class Evidence:
 
 def within_labels(held: SpaceWithObjects, column: Column, group: str | None) -> AlignedSample:
     """Return the sample for a column, compared only among objects of one label."""
+    categorical = column.period is None and column.extent is None
     spec = FactorSpec(
-        column.name, circular=column.period, categorical=column.period is None, group=group, control="label"
+        column.name, circular=column.period, categorical=categorical, group=group, control="label"
     )
     return align(held.space, held.objects, spec)
 

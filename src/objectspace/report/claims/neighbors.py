@@ -65,7 +65,10 @@ def style_agrees(evidence: Evidence, seed: int) -> Estimate:
 
 def opposite_is_farthest(evidence: Evidence, seed: int) -> Estimate:
     """Return the share of views whose farthest view of the same thing is an opposite one."""
-    sample = within_labels(_crop(evidence), _orientation(evidence), evidence.group)
+    held, orientation = _crop(evidence), _orientation(evidence)
+    if orientation.period is None:
+        raise InputError(f"{orientation.name} is taken as a length, of which no two views are opposite")
+    sample = within_labels(held, orientation, evidence.group)
     geometry = sample.geometry(seed=seed)
     if geometry is None:
         raise InputError("no two views of one thing are opposite")
