@@ -9,103 +9,40 @@ import asyncio
 import base64
 import json
 import re
-import shutil
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 
 import objectspace as osp
-from objectspace.explorer.app import make_app
-from objectspace.explorer.served_store import ServedStore
 from objectspace.search import default_space
 from objectspace.store.marks import read_marks
-from tests.explorer.conftest import TOKEN
+from tests.explorer.browser import PATIENCE, lasso_all, launched, opened_page, served_at, tiles
 
 pytestmark = pytest.mark.slow
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-#: A busy machine draws slowly.
-PATIENCE = 60_000
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched() as opened:
         yield opened
-        opened.close()
-
-
-@contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        config = uvicorn.Config(
-            make_app(ServedStore(folder), TOKEN), log_level="warning", lifespan="off", ws="none"
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/?token={TOKEN}"
-        server.should_exit = True
-        thread.join(timeout=30)
 
 
 @pytest.fixture
 def address(folder: Path) -> Iterator[str]:
     """The address of a server of a copy of the drawn store."""
-    with _served(folder) as one:
+    with served_at(folder) as one:
         yield one
 
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
     """The explorer in a window of 1440 x 900; anything that the page logs as an error fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(PATIENCE)
-    opened, errors = context.new_page(), []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    opened.goto(address)
-    opened.get_by_text("purity at 5").wait_for()
-    yield opened
-    context.close()
-    assert errors == []
-
-
-def lasso_all(page: Any) -> None:
-    box = page.locator(".canvas canvas").bounding_box()
-    left, top = box["x"] + 2, box["y"] + 2
-    right, bottom = box["x"] + box["width"] - 2, box["y"] + box["height"] - 2
-    page.get_by_role("button", name="Lasso").click()
-    page.mouse.move(left, top)
-    page.mouse.down()
-    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
-        page.mouse.move(x, y, steps=4)
-    page.mouse.up()
-
-
-def tiles(page: Any) -> list[str]:
-    return page.locator("[role=option] .name").all_inner_texts()
+    with opened_page(browser, address) as opened:
+        yield opened
 
 
 def test_story_1_a_lassoed_cloud_is_measured_at_once(page: Any, folder: Path) -> None:
@@ -227,7 +164,7 @@ def test_text_of_the_store_is_never_markup(browser: Any, folder: Path) -> None:
     context.set_default_timeout(PATIENCE)
     opened, alarms = context.new_page(), []
     opened.on("dialog", lambda dialog: (alarms.append(dialog.message), dialog.dismiss()))
-    with _served(folder) as address:
+    with served_at(folder) as address:
         opened.goto(address)
         opened.get_by_text("purity at 5").wait_for()
         opened.get_by_label("color").first.select_option(label="note")
@@ -267,7 +204,7 @@ def test_the_page_says_that_the_server_is_gone(browser: Any, folder: Path) -> No
     context = browser.new_context()
     context.set_default_timeout(PATIENCE)
     opened = context.new_page()
-    with _served(folder) as address:
+    with served_at(folder) as address:
         opened.goto(address)
         opened.get_by_text("purity at 5").wait_for()
     opened.locator("[role=option]").first.click()
