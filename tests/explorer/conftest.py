@@ -27,6 +27,14 @@ def drawn(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def found(drawn) -> Path:
+    """A store of what the detector finds in the same pictures: objects with cells."""
+    job = osp.Job(detector=osp.DetectorSpec("demo"), encoder=osp.EncoderSpec("demo"))
+    osp.index(osp.find_images([drawn / "world" / "images"]), drawn / "found.osp", job)
+    return drawn / "found.osp"
+
+
 @pytest.fixture
 def folder(drawn, tmp_path) -> Path:
     """A copy of the drawn store that a test may change."""

@@ -91,11 +91,25 @@ def test_story_3_doubtful_labels_are_marked_by_keyboard_and_undone(page: Any, fo
     assert mark.verdict == "wrong"
 
 
-def test_story_4_the_photo_shows_the_grid_and_the_responsible_cell(page: Any, folder: Path) -> None:
+def test_story_4_the_photo_shows_the_grid_and_the_responsible_cell(browser: Any, found: Path) -> None:
+    with served_at(found) as address, opened_page(browser, address) as page:
+        page.locator("[role=option]").first.click()
+        page.get_by_label("Photo").locator("svg rect").first.wait_for()
+        page.keyboard.press("g")
+        page.locator(".photo .grid .cell").wait_for()
+        assert page.locator(".photo .grid line").count() > 20
+        page.keyboard.press("b")
+        page.wait_for_function("document.querySelectorAll('.photo svg rect').length === 1")
+
+
+def test_story_4_an_annotated_object_has_no_grid_and_the_page_says_what_to_do(page: Any) -> None:
     page.locator("[role=option]").first.click()
     page.get_by_label("Photo").locator("svg rect").first.wait_for()
-    page.keyboard.press("b")
-    page.wait_for_function("document.querySelectorAll('.photo svg rect').length === 0")
+    page.keyboard.press("g")
+    page.get_by_text("No grid: this object was annotated").wait_for()
+    page.get_by_text("without --annotations").wait_for()
+    page.keyboard.press("g")
+    page.get_by_text("No grid").wait_for(state="detached")
 
 
 def test_story_4_the_occlusion_of_a_prediction_is_measured_when_asked(page: Any) -> None:
