@@ -303,6 +303,14 @@ def test_story_10_heat_on_both_objects_says_why_they_are_near(page: Any, folder:
     why.wait_for(state="detached")
 
 
+def test_story_10_e_explains_the_neighbor_that_has_the_keyboard(page: Any) -> None:
+    page.locator("[role=option]").nth(4).click()
+    page.get_by_text("this one").wait_for()
+    page.locator("[role=option]").nth(2).focus()
+    page.keyboard.press("e")
+    page.get_by_label("Why near").locator("svg .cells rect").first.wait_for()
+
+
 def test_story_3_the_corrected_annotations_are_saved(page: Any) -> None:
     page.get_by_role("tab", name="Doubtful labels").click()
     with page.expect_download() as begun:
