@@ -46,13 +46,16 @@ def launched() -> Iterator[Any]:
 
 
 @contextmanager
-def served_at(folder: Path) -> Iterator[str]:
+def served_at(folder: Path, *, own_map: Path | None = None) -> Iterator[str]:
     """The address, with its token, at which a store is served."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         config = uvicorn.Config(
-            make_app(ServedStore(folder), TOKEN), log_level="warning", lifespan="off", ws="none"
+            make_app(ServedStore(folder, own_map=own_map), TOKEN),
+            log_level="warning",
+            lifespan="off",
+            ws="none",
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -192,28 +192,6 @@ def test_text_of_the_store_is_never_markup(browser: Any, folder: Path) -> None:
     assert (alarms, width) == ([], 1440)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 420])
-def test_axe_finds_nothing(browser: Any, address: str, scheme: str, width: int) -> None:
-    axe = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.is_file():
-        pytest.skip("axe-core is not there: make web")
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
-    )
-    context.set_default_timeout(PATIENCE)
-    opened = context.new_page()
-    opened.goto(address)
-    opened.get_by_text("purity at 5").wait_for()
-    if width == 1440:
-        opened.locator("[role=option]").first.click()
-        opened.get_by_text("this one").wait_for()
-    opened.evaluate(axe.read_text())
-    found = opened.evaluate("axe.run()")["violations"]
-    context.close()
-    assert [(one["id"], [node["html"][:90] for node in one["nodes"]]) for one in found] == []
-
-
 def test_the_page_says_that_the_server_is_gone(browser: Any, folder: Path) -> None:
     context = browser.new_context()
     context.set_default_timeout(PATIENCE)
@@ -274,6 +252,27 @@ def test_story_7_like_some_and_unlike_others(page: Any, folder: Path) -> None:
     (answer,) = search.nearest(queries, k=48, exclude_same_image=True)
     page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
     assert tiles(page) == answer.neighbors.label.tolist()
+
+
+def test_story_7_words_are_searched_for(browser: Any, worded: Path) -> None:
+    store = osp.open_store(worded)
+    with served_at(worded) as address, opened_page(browser, address) as page:
+        page.get_by_role("tab", name="Search").click()
+        page.get_by_label("words").fill("a yellow plum")
+        page.keyboard.press("Enter")
+        page.get_by_text("exact, cosine, nearest to “a yellow plum”").wait_for()
+        page.locator("[role=option]").first.wait_for()
+        space = default_space(store)
+        (answer,) = osp.SpaceSearch(store, space).nearest(
+            osp.query_text(store, ["a yellow plum"], space), k=48
+        )
+        assert tiles(page) == answer.neighbors.label.tolist()
+
+
+def test_story_7_without_a_text_tower_the_page_offers_no_words(page: Any) -> None:
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_label("a picture of your own").wait_for()
+    assert page.get_by_label("words").count() == 0
 
 
 def test_story_9_two_spaces_stand_side_by_side_and_list_what_changed(page: Any, folder: Path) -> None:
