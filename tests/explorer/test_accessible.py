@@ -31,6 +31,7 @@ CUT_OFF = """() => {
     const text = range.getBoundingClientRect();
     let cut = text.left < -1 || text.right > innerWidth + 1;
     for (let part = own; part !== document.body && !cut; part = part.parentElement) {
+      if (part.tagName === "DIALOG") break; // It is above all others.
       const style = getComputedStyle(part), box = part.getBoundingClientRect();
       if (style.textOverflow === "ellipsis") break;
       const hides = (kind) => kind === "hidden" || kind === "clip";
