@@ -27,6 +27,27 @@ def drawn(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def found(drawn) -> Path:
+    """A store of what the detector finds in the same pictures: objects with cells."""
+    job = osp.Job(detector=osp.DetectorSpec("demo"), encoder=osp.EncoderSpec("demo"))
+    osp.index(osp.find_images([drawn / "world" / "images"]), drawn / "found.osp", job)
+    return drawn / "found.osp"
+
+
+@pytest.fixture(scope="session")
+def worded(world, clip_folder, tmp_path_factory) -> Path:
+    """A store of annotated objects in the space of a small CLIP, which has a text tower."""
+    folder = tmp_path_factory.mktemp("worded")
+    model = shutil.copytree(clip_folder, folder / "tiny-clip")
+    job = osp.Job(
+        encoder=osp.load_encoder(f"open_clip:local-dir:{model}"),
+        annotations=osp.open_annotations(world.labels, names=("apple", "pear", "plum")),
+    )
+    osp.index(osp.find_images([world.photos]), folder / "s.osp", job)
+    return folder / "s.osp"
+
+
 @pytest.fixture
 def folder(drawn, tmp_path) -> Path:
     """A copy of the drawn store that a test may change."""

@@ -13,7 +13,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import objectspace as osp
-from objectspace.explorer.app import MOST_BYTES, make_app
+from objectspace.explorer.app import COOKIE, MOST_BYTES, make_app
 from objectspace.explorer.served_store import ServedStore
 from objectspace.objects.boxes import iou
 from tests.explorer.conftest import TOKEN
@@ -105,6 +105,32 @@ def test_the_points_belong_to_the_rows_of_the_objects(page, served):
     store = served.state().store
     points = table(page.get("/api/points?space=demo-crop"))
     assert store.objects_at(points["row"].to_numpy()).object_id.tolist() == store.members("demo-crop")
+
+
+def test_the_grid_is_the_detector_s_and_its_cell_holds_the_object_s_center(found):
+    client = TestClient(make_app(ServedStore(found), TOKEN), base_url="http://127.0.0.1")
+    client.cookies.set(COOKIE, TOKEN)
+    seen = 0
+    for one in client.get("/api/image?image=1").json()["objects"]:
+        grid, (cell_x, cell_y) = one["grid"], one["cell"]
+        assert one["no_grid"] is None
+        assert (grid["columns"], grid["rows"]) == (416 // one["stride"], 416 // one["stride"])
+        x1, y1, x2, y2 = one["xyxy"]
+        across = (grid["xyxy"][2] - grid["xyxy"][0]) / grid["columns"]
+        assert cell_x == int(((x1 + x2) / 2 - grid["xyxy"][0]) / across)
+        assert cell_y == int(((y1 + y2) / 2 - grid["xyxy"][1]) / across)
+        seen += 1
+    assert seen
+
+
+def test_why_there_is_no_grid_is_said(page, served, monkeypatch):
+    (one, *_) = page.get("/api/image?image=0").json()["objects"]
+    assert (one["grid"], "without --annotations" in one["no_grid"]) == (None, True)
+    (source,) = served.state().store.sources
+    recipes = property(lambda store: {source: {"weights": "0"}})
+    monkeypatch.setattr(type(served.state().store), "sources", recipes)
+    (one, *_) = page.get("/api/image?image=0").json()["objects"]
+    assert (one["grid"], "names no cell" in one["no_grid"]) == (None, True)
 
 
 def test_the_neighbors_are_those_of_a_search(page, served):

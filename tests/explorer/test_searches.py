@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 
 import numpy as np
 import pytest
@@ -114,14 +113,8 @@ def test_one_request_at_a_time_has_the_networks(page, served, monkeypatch):
         assert page.get("/api/neighbors?row=0&space=demo-crop&k=2").status_code == 200
 
 
-def test_words_are_searched_where_a_space_has_a_text_tower(world, clip_folder, tmp_path):
-    model = shutil.copytree(clip_folder, tmp_path / "tiny-clip")
-    job = osp.Job(
-        encoder=osp.load_encoder(f"open_clip:local-dir:{model}"),
-        annotations=osp.open_annotations(world.labels, names=("apple", "pear", "plum")),
-    )
-    osp.index(osp.find_images([world.photos]), tmp_path / "s.osp", job)
-    client, store = client_of(tmp_path / "s.osp"), osp.open_store(tmp_path / "s.osp")
+def test_words_are_searched_where_a_space_has_a_text_tower(worded):
+    client, store = client_of(worded), osp.open_store(worded)
     (space,) = client.get("/api/store").json()["text_spaces"]
     (expected,) = osp.SpaceSearch(store, space).nearest(osp.query_text(store, ["a plum"], space), k=5)
     answer = client.get("/api/words", params={"text": "a plum", "space": space, "k": 5})

@@ -9,103 +9,40 @@ import asyncio
 import base64
 import json
 import re
-import shutil
-import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 
 import objectspace as osp
-from objectspace.explorer.app import make_app
-from objectspace.explorer.served_store import ServedStore
 from objectspace.search import default_space
 from objectspace.store.marks import read_marks
-from tests.explorer.conftest import TOKEN
+from tests.explorer.browser import PATIENCE, lasso_all, launched, opened_page, served_at, tiles
 
 pytestmark = pytest.mark.slow
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-#: A busy machine draws slowly.
-PATIENCE = 60_000
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as running:
-        opened = running.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with launched() as opened:
         yield opened
-        opened.close()
-
-
-@contextmanager
-def _served(folder: Path) -> Iterator[str]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        config = uvicorn.Config(
-            make_app(ServedStore(folder), TOKEN), log_level="warning", lifespan="off", ws="none"
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/?token={TOKEN}"
-        server.should_exit = True
-        thread.join(timeout=30)
 
 
 @pytest.fixture
 def address(folder: Path) -> Iterator[str]:
     """The address of a server of a copy of the drawn store."""
-    with _served(folder) as one:
+    with served_at(folder) as one:
         yield one
 
 
 @pytest.fixture
 def page(browser: Any, address: str) -> Iterator[Any]:
     """The explorer in a window of 1440 x 900; anything that the page logs as an error fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(PATIENCE)
-    opened, errors = context.new_page(), []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    opened.goto(address)
-    opened.get_by_text("purity at 5").wait_for()
-    yield opened
-    context.close()
-    assert errors == []
-
-
-def lasso_all(page: Any) -> None:
-    box = page.locator(".canvas canvas").bounding_box()
-    left, top = box["x"] + 2, box["y"] + 2
-    right, bottom = box["x"] + box["width"] - 2, box["y"] + box["height"] - 2
-    page.get_by_role("button", name="Lasso").click()
-    page.mouse.move(left, top)
-    page.mouse.down()
-    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
-        page.mouse.move(x, y, steps=4)
-    page.mouse.up()
-
-
-def tiles(page: Any) -> list[str]:
-    return page.locator("[role=option] .name").all_inner_texts()
+    with opened_page(browser, address) as opened:
+        yield opened
 
 
 def test_story_1_a_lassoed_cloud_is_measured_at_once(page: Any, folder: Path) -> None:
@@ -154,11 +91,25 @@ def test_story_3_doubtful_labels_are_marked_by_keyboard_and_undone(page: Any, fo
     assert mark.verdict == "wrong"
 
 
-def test_story_4_the_photo_shows_the_grid_and_the_responsible_cell(page: Any, folder: Path) -> None:
+def test_story_4_the_photo_shows_the_grid_and_the_responsible_cell(browser: Any, found: Path) -> None:
+    with served_at(found) as address, opened_page(browser, address) as page:
+        page.locator("[role=option]").first.click()
+        page.get_by_label("Photo").locator("svg rect").first.wait_for()
+        page.keyboard.press("g")
+        page.locator(".photo .grid .cell").wait_for()
+        assert page.locator(".photo .grid line").count() > 20
+        page.keyboard.press("b")
+        page.wait_for_function("document.querySelectorAll('.photo svg rect').length === 1")
+
+
+def test_story_4_an_annotated_object_has_no_grid_and_the_page_says_what_to_do(page: Any) -> None:
     page.locator("[role=option]").first.click()
     page.get_by_label("Photo").locator("svg rect").first.wait_for()
-    page.keyboard.press("b")
-    page.wait_for_function("document.querySelectorAll('.photo svg rect').length === 0")
+    page.keyboard.press("g")
+    page.get_by_text("No grid: this object was annotated").wait_for()
+    page.get_by_text("without --annotations").wait_for()
+    page.keyboard.press("g")
+    page.get_by_text("No grid").wait_for(state="detached")
 
 
 def test_story_4_the_occlusion_of_a_prediction_is_measured_when_asked(page: Any) -> None:
@@ -227,7 +178,7 @@ def test_text_of_the_store_is_never_markup(browser: Any, folder: Path) -> None:
     context.set_default_timeout(PATIENCE)
     opened, alarms = context.new_page(), []
     opened.on("dialog", lambda dialog: (alarms.append(dialog.message), dialog.dismiss()))
-    with _served(folder) as address:
+    with served_at(folder) as address:
         opened.goto(address)
         opened.get_by_text("purity at 5").wait_for()
         opened.get_by_label("color").first.select_option(label="note")
@@ -241,33 +192,11 @@ def test_text_of_the_store_is_never_markup(browser: Any, folder: Path) -> None:
     assert (alarms, width) == ([], 1440)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 420])
-def test_axe_finds_nothing(browser: Any, address: str, scheme: str, width: int) -> None:
-    axe = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-    if not axe.is_file():
-        pytest.skip("axe-core is not there: make web")
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
-    )
-    context.set_default_timeout(PATIENCE)
-    opened = context.new_page()
-    opened.goto(address)
-    opened.get_by_text("purity at 5").wait_for()
-    if width == 1440:
-        opened.locator("[role=option]").first.click()
-        opened.get_by_text("this one").wait_for()
-    opened.evaluate(axe.read_text())
-    found = opened.evaluate("axe.run()")["violations"]
-    context.close()
-    assert [(one["id"], [node["html"][:90] for node in one["nodes"]]) for one in found] == []
-
-
 def test_the_page_says_that_the_server_is_gone(browser: Any, folder: Path) -> None:
     context = browser.new_context()
     context.set_default_timeout(PATIENCE)
     opened = context.new_page()
-    with _served(folder) as address:
+    with served_at(folder) as address:
         opened.goto(address)
         opened.get_by_text("purity at 5").wait_for()
     opened.locator("[role=option]").first.click()
@@ -325,6 +254,27 @@ def test_story_7_like_some_and_unlike_others(page: Any, folder: Path) -> None:
     assert tiles(page) == answer.neighbors.label.tolist()
 
 
+def test_story_7_words_are_searched_for(browser: Any, worded: Path) -> None:
+    store = osp.open_store(worded)
+    with served_at(worded) as address, opened_page(browser, address) as page:
+        page.get_by_role("tab", name="Search").click()
+        page.get_by_label("words").fill("a yellow plum")
+        page.keyboard.press("Enter")
+        page.get_by_text("exact, cosine, nearest to “a yellow plum”").wait_for()
+        page.locator("[role=option]").first.wait_for()
+        space = default_space(store)
+        (answer,) = osp.SpaceSearch(store, space).nearest(
+            osp.query_text(store, ["a yellow plum"], space), k=48
+        )
+        assert tiles(page) == answer.neighbors.label.tolist()
+
+
+def test_story_7_without_a_text_tower_the_page_offers_no_words(page: Any) -> None:
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_label("a picture of your own").wait_for()
+    assert page.get_by_label("words").count() == 0
+
+
 def test_story_9_two_spaces_stand_side_by_side_and_list_what_changed(page: Any, folder: Path) -> None:
     store = osp.open_store(folder)
     other = next(name for name in store.space_names if name != default_space(store))
@@ -350,6 +300,14 @@ def test_story_10_heat_on_both_objects_says_why_they_are_near(page: Any, folder:
     assert why.locator("svg").count() == 4
     page.get_by_role("button", name="close").click()
     why.wait_for(state="detached")
+
+
+def test_story_10_e_explains_the_neighbor_that_has_the_keyboard(page: Any) -> None:
+    page.locator("[role=option]").nth(4).click()
+    page.get_by_text("this one").wait_for()
+    page.locator("[role=option]").nth(2).focus()
+    page.keyboard.press("e")
+    page.get_by_label("Why near").locator("svg .cells rect").first.wait_for()
 
 
 def test_story_3_the_corrected_annotations_are_saved(page: Any) -> None:

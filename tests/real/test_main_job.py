@@ -16,26 +16,6 @@ from tests.real.commands import OBJECTSPACE, objectspace
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture(scope="module")
-def networks(real: Path) -> list[str | Path]:
-    weights = real / "weights"
-    return [
-        *("--detector", weights / "yolo-fastest-1.1-xl.cfg"),
-        *("--detector-weights", weights / "yolo-fastest-1.1-xl.weights"),
-        *("--names", weights / "coco.names"),
-        *("--encoder", "resnet50", "--encoder-weights", weights / "resnet50-imagenet.pth"),
-    ]
-
-
-@pytest.fixture(scope="module")
-def dogs(real: Path, networks: list[str | Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of Darknet's seven photos, by both routes."""
-    store = tmp_path_factory.mktemp("dogs") / "dogs.osp"
-    report = objectspace("index", real / "photos" / "darknet", "--store", store, *networks)
-    assert report["indexed"] == 7
-    return store
-
-
 def test_the_dog_is_found_where_it_is(dogs: Path) -> None:
     store = open_store(dogs)
     paths = {row.image_id: Path(row.path).name for row in store.images()}

@@ -82,7 +82,7 @@ export interface PhotoInfo {
   path: string;
   width: number;
   height: number;
-  objects: (Omit<ObjectInfo, "image" | "path"> & { mask: MaskRuns | null; grid: GridInfo | null })[];
+  objects: (Omit<ObjectInfo, "image" | "path"> & { mask: MaskRuns | null; grid: GridInfo | null; /** Why there is no grid. */ no_grid: string | null })[];
 }
 
 /** How far the score of a prediction falls, on average over the zeroed windows that cover each cell. */

@@ -66,8 +66,8 @@ export function MapPanel() {
           </figure>
         )}
         {mapBusy.value && <p class="busy" role="status">computing the map … {mapDone.value > 0 && <progress aria-label="share of the map that is computed" max={1} value={mapDone.value} />}</p>}
-        <Legend />
       </div>
+      <Legend />
       {store.spaces.find((one) => one.name === space.value)?.route === "joint" && mapMethod.value !== "own" && (
         <p class="keys">Windows of different strides have no cosine of their own: each stride lies about its own mean here.</p>
       )}

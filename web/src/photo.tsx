@@ -44,7 +44,7 @@ export function Photo() {
     const toggle = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
       const layer = { b: "boxes", m: "masks", g: "grid", o: "occlusion" }[event.key.toLowerCase()] as keyof typeof layers.value;
-      if (layer && SOURCE === "file" && layer === "occlusion") return;
+      if (layer && SOURCE === "file" && layer !== "boxes") return;
       if (layer && !event.ctrlKey && !event.metaKey) layers.value = { ...layers.value, [layer]: !layers.value[layer] };
     };
     addEventListener("keydown", toggle);
@@ -58,9 +58,13 @@ export function Photo() {
     <section class="photo panel" aria-label="Photo">
       <div class="bar">
         <button aria-pressed={layers.value.boxes} onClick={toggled("boxes")}><u>B</u>oxes</button>
-        <button aria-pressed={layers.value.masks} onClick={toggled("masks")}><u>M</u>asks</button>
-        <button aria-pressed={layers.value.grid} onClick={toggled("grid")}><u>G</u>rid</button>
-        {SOURCE !== "file" && <button aria-pressed={layers.value.occlusion} onClick={toggled("occlusion")}><u>O</u>cclusion</button>}
+        {SOURCE !== "file" && (
+          <>
+            <button aria-pressed={layers.value.masks} onClick={toggled("masks")}><u>M</u>asks</button>
+            <button aria-pressed={layers.value.grid} onClick={toggled("grid")}><u>G</u>rid</button>
+            <button aria-pressed={layers.value.occlusion} onClick={toggled("occlusion")}><u>O</u>cclusion</button>
+          </>
+        )}
         <span class="grow" />
         <span class="quiet path" title={photo?.path}>{photo?.path.split(/[/\\]/).pop()}</span>
       </div>
@@ -72,8 +76,10 @@ export function Photo() {
           {missing.value && <p class="missing" role="alert">{missing.value}</p>}
         </div>
       )}
+      {layers.value.masks && photo && !photo.objects.some((one) => one.mask) && <p class="missing-layer" role="status">No masks: the objects of this photo have boxes alone.</p>}
+      {layers.value.grid && own?.no_grid && <p class="missing-layer" role="status">No grid: {own.no_grid}.</p>}
       {own && SOURCE !== "file" && (
-        <div class="bar">
+        <div class="bar actions">
           <button onClick={() => addExample(like, own.row)}>Like this</button>
           <button onClick={() => addExample(unlike, own.row)}>Unlike this</button>
           {before.value !== null && <button onClick={() => (pair.value = [before.value!, own.row])}>Why near the one before?</button>}

@@ -298,7 +298,7 @@ function Tiles({ tiles, pictures, own }: { tiles: Tile[]; pictures: Map<number, 
           return (
             <li key={tile.row} role="option" tabIndex={place === at.value ? 0 : -1} aria-selected={tile.row === focus.value}
               title={tile.title} class={own === null ? "" : tile.label === own ? "same" : "other"}
-              onClick={() => { at.value = place; focus.value = tile.row; }}>
+              onFocus={() => (at.value = place)} onClick={() => (focus.value = tile.row)}>
               {pictures.get(tile.row) ? <img src={pictures.get(tile.row)} alt="" /> : <span class="blank" />}
               <span class="name">{own !== null && place > 0 ? (tile.label === own ? "= " : "≠ ") : ""}{tile.label}</span>
               <span class="note">{tile.note}</span>

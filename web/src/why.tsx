@@ -53,12 +53,20 @@ function Explained({ made }: { made: api.Explanation }) {
     <>
       <p>
         {made.metric} distance {made.distance.toPrecision(3)}. {made.method === "sum"
-          ? <><i class="fall" /> cells drive the two apart, <i class="gain" /> cells join them; together they are exactly {made.total.toPrecision(3)}, {made.metric === "cosine" ? "the distance" : "its square"}.</>
+          ? <><i class="fall" /> cells drive the two apart, <i class="gain" /> cells join them; {sumText(made)}.</>
           : <><i class="fall" /> covering a cell brings the two nearer, <i class="gain" /> drives them apart (by occlusion: this network does not average its cells).</>}
       </p>
       <Heats made={made} />
     </>
   );
+}
+
+/** Return what the shares that are shown sum to. Of a cosine each is what a cell takes from the 1 of two that share nothing. */
+function sumText({ cells, total, metric }: api.Explanation): string {
+  const sum = cells.flatMap((one) => one.heat).reduce((all, share) => all + share, 0);
+  const from = total - sum;
+  const exactly = `exactly ${total.toPrecision(3)}, ${metric === "cosine" ? "the distance" : "its square"}`;
+  return Math.abs(from) < 1e-6 ? `together they are ${exactly}` : `together they are ${sum.toPrecision(3)}, which with ${from.toPrecision(3)} for two that have nothing in common is ${exactly}`;
 }
 
 function Heats({ made }: { made: api.Explanation }) {

@@ -114,7 +114,7 @@ def _document(state: StoreState, space: str, method: MapMethod, places: NDArray[
     objects = [
         one
         | {"row": number, "image": image[one["image"]], "path": Path(one["path"]).name}
-        | {"mask": None, "grid": None}
+        | {"mask": None, "grid": None, "no_grid": None}
         for number, one in enumerate(objects_json(state, rows))
     ]
     measured = measure_subset(state.store, space, places, count=_NEAREST)

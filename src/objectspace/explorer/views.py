@@ -35,6 +35,12 @@ MOST_CONFIDENCE = 0.25
 #: Thumbnails that one request may ask for.
 MOST_THUMBNAILS = 500
 
+#: Why an annotated object has no grid, and what to do.
+_ANNOTATED = (
+    "this object was annotated, so no cell of a detector found it; index the photos with a detector and "
+    "without --annotations, into a store of their own, to see its grid"
+)
+
 
 def store_summary(state: StoreState, *, name: str, read_only: bool) -> dict[str, Any]:
     """Return what the page shows first."""
@@ -109,7 +115,7 @@ def image_json(state: StoreState, place: int) -> dict[str, Any]:
                 "row": int(row),
                 **_object_json(objects, number),
                 "mask": _mask_json(objects, number),
-                "grid": _grid_json(state, objects, number, image),
+                **_grid_json(state, objects, number, image),
             }
             for number, row in enumerate(rows)
         ],
@@ -218,24 +224,33 @@ def _object_json(objects: Objects, place: int) -> dict[str, Any]:
     }
 
 
-def _grid_json(state: StoreState, objects: Objects, place: int, image: ImageRow) -> dict[str, Any] | None:
-    """Return the grid of the head that found an object, in pixels of the image; None where none is known.
+def _grid_json(state: StoreState, objects: Objects, place: int, image: ImageRow) -> dict[str, Any]:
+    """Return the grid of the head that found an object, in pixels of the image, or why there is none.
 
-    xyxy: all of the detector's input, which a letterbox makes larger than the image; columns, rows: its cells
+    grid: xyxy: all of the detector's input, which a letterbox makes larger than the image; columns, rows: its
+    cells; no_grid: a sentence, where grid is None
     """
-    stride = int(objects.provenance.stride[place])
-    recipe = state.store.sources.get(str(objects.source[place]), {})
+    stride, source = int(objects.provenance.stride[place]), str(objects.source[place])
+    recipe = state.store.sources.get(source, {})
     frames = {"letterbox": letterbox_frame, "stretch": stretch_frame}
-    if stride < 1 or recipe.get("resize") not in frames or "input_wh" not in recipe:
-        return None
+    if "weights" not in recipe:
+        return {"grid": None, "no_grid": _ANNOTATED}
+    if stride < 1:
+        return {"grid": None, "no_grid": f"detector {source} names no cell for what it finds"}
+    if recipe.get("resize") not in frames or "input_wh" not in recipe:
+        return {
+            "grid": None,
+            "no_grid": f"the input of detector {source} has no fixed size, so its cells are not drawn",
+        }
     width, height = (int(side) for side in recipe["input_wh"])
     frame = frames[recipe["resize"]]((image.width, image.height), (width, height))
     corners = frame.to_image(np.array([[0, 0, width, height]], np.float32))[0]
-    return {
+    grid = {
         "xyxy": [float(side) for side in corners],
         "columns": math.ceil(width / stride),
         "rows": math.ceil(height / stride),
     }
+    return {"grid": grid, "no_grid": None}
 
 
 def _plain(value: Any) -> str | float | None:

@@ -1,0 +1,187 @@
+"""The explorer's main stories on coco128, by ResNet50 and YOLOv3-tiny, and on Darknet's own photos.
+
+Numbers that the page shows are those of the library's own functions on the same store.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import objectspace as osp
+from objectspace.analyses.factors import measure_neighbors
+from objectspace.store.marks import read_marks
+from tests.explorer.browser import lasso_all, launched, opened_page, served_at, tiles
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with launched() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def folder(coco: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the store, whose marks are these tests' own."""
+    return Path(shutil.copytree(coco, tmp_path_factory.mktemp("served") / "coco.osp"))
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    with served_at(folder) as one:
+        yield one
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    with opened_page(browser, address) as opened:
+        yield opened
+
+
+def show(page: Any, space: str) -> None:
+    """Choose a space, and wait for its map."""
+    page.locator("header").get_by_label("space").select_option(label=space)
+    page.locator(f".canvas canvas[aria-label*='in space {space};']").wait_for()
+
+
+def test_story_1_what_is_lassoed_has_the_purity_that_measure_gives(page: Any, folder: Path) -> None:
+    lasso_all(page)
+    measure = page.get_by_label("Measure")
+    measure.get_by_text("Selection").wait_for()
+    measure.get_by_text("929 objects, 126 photos").wait_for()
+    space = osp.open_store(folder).space("both")
+    objects = osp.open_store(folder).objects(space.object_id)
+    purity = measure_neighbors(space, objects, osp.FactorSpec("label"), k=5).overall
+    shown = measure.inner_text()
+    assert f"purity at 5 {purity.value:.3f} (" in shown
+    assert f"by chance {purity.chance:.3f}" in shown
+
+
+def test_story_2_the_nearest_of_an_object_are_those_of_a_search(page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    show(page, "resnet50-crop")
+    page.locator("[role=option]").nth(7).click()
+    page.get_by_text("exact, cosine, other photos only").wait_for()
+    page.get_by_text("this one").wait_for()
+    chosen = page.get_by_label("Photo").locator("dl code").inner_text()
+    search = osp.SpaceSearch(store, "resnet50-crop")
+    (answer,) = search.nearest(search.stored([chosen]), k=47, exclude_same_image=True)
+    assert [name[2:] for name in tiles(page)[1:]] == answer.neighbors.label.tolist()
+    page.locator("[role=option]").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.get_by_label("Photo").get_by_text(str(answer.neighbors.object_id[0])).wait_for()
+
+
+def test_story_3_doubtful_labels_are_calibrated_and_corrected(page: Any, folder: Path) -> None:
+    page.get_by_role("tab", name="Doubtful labels").click()
+    page.get_by_text("of planted errors").wait_for()
+    page.locator("[role=option]").first.click()
+    page.keyboard.press("r")
+    page.get_by_role("textbox").fill("cactus")
+    page.keyboard.press("Enter")
+    page.get_by_text("→ cactus").wait_for()
+    ((name, mark),) = read_marks(folder).items()
+    assert mark.label == "cactus"
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="COCO").click()
+    document = json.loads(Path(begun.value.path()).read_text())
+    kinds = {one["id"]: one["name"] for one in document["categories"]}
+    (row,) = (row for row, one in enumerate(osp.open_store(folder).objects().object_id) if one == name)
+    labels = [kinds[one["category_id"]] for one in document["annotations"]]
+    assert (len(labels), labels.count("cactus"), labels[row]) == (929, 1, "cactus")
+
+
+def test_story_4_the_dog_s_cell_and_the_squares_that_cost_its_score(browser: Any, dogs: Path) -> None:
+    with served_at(dogs) as address, opened_page(browser, address) as page:
+        page.locator(".filters li").filter(has_text="dog").get_by_role("button", name="only").click()
+        page.wait_for_function("document.querySelectorAll('[role=option]').length < 5")
+        page.locator("[role=option]").first.click()
+        page.get_by_label("Photo").locator("img").wait_for()
+        page.keyboard.press("g")
+        page.locator(".photo .grid .cell").wait_for()
+        page.keyboard.press("o")
+        page.get_by_text("Occlusion of a prediction").wait_for()
+        falls = page.locator(".photo .cells rect.fall").count()
+        assert 0 < falls < page.locator(".photo .cells rect").count()
+
+
+def test_story_4_an_annotated_object_has_its_mask_and_a_sentence_for_its_grid(page: Any) -> None:
+    page.locator("[role=option]").first.click()
+    page.get_by_label("Photo").locator("img").wait_for()
+    page.keyboard.press("m")
+    drawn = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
+    assert page.locator(".photo canvas").evaluate(f"{drawn}.some(Boolean)")
+    page.keyboard.press("g")
+    page.get_by_text("No grid: this object was annotated").wait_for()
+
+
+def test_story_5_a_filter_leads_map_sheet_and_measure(page: Any, folder: Path) -> None:
+    people = osp.open_store(folder).info().labels["person"]
+    page.get_by_label("find a label").fill("person")
+    page.locator(".filters li").get_by_role("button", name="only").click()
+    page.get_by_text(f"{people} of 929 shown").wait_for()
+    page.get_by_label("Measure").get_by_text(f"{people} objects").wait_for()
+    assert set(tiles(page)) == {"person"}
+
+
+def test_story_7_a_picture_from_elsewhere_is_searched_for(page: Any, folder: Path, real: Path) -> None:
+    photo = real / "photos" / "darknet" / "dog.jpg"
+    show(page, "resnet50-crop")
+    page.get_by_role("tab", name="Search").click()
+    page.get_by_label("a picture of your own").set_input_files(photo)
+    page.get_by_text("nearest to the picture").wait_for()
+    box = (131, 220, 310, 540)
+    for name, value in zip(("left", "top", "right", "bottom"), box, strict=True):
+        page.locator(".drop").get_by_label(name).fill(str(value))
+    page.get_by_role("button", name="Search the box").click()
+    page.get_by_text("nearest to the box").wait_for()
+    store = osp.open_store(folder)
+    queries = osp.query_image(store, photo, "resnet50-crop", box=box)
+    (answer,) = osp.SpaceSearch(store, "resnet50-crop").nearest(queries, k=48)
+    page.locator("[role=option]").nth(47).wait_for()
+    assert tiles(page) == answer.neighbors.label.tolist()
+    assert tiles(page)[:5].count("dog") >= 3
+
+
+def test_story_9_two_spaces_side_by_side_and_what_changed_most(page: Any) -> None:
+    show(page, "resnet50-crop")
+    page.get_by_role("combobox", name="beside").select_option(label="both")
+    page.locator(".maps figure").nth(1).locator("canvas").wait_for()
+    page.get_by_role("tab", name="Changed most").click()
+    page.get_by_text("of 10 kept").first.wait_for()
+    kept = [int(note.split(" ")[0]) for note in page.locator("[role=option] .note").all_inner_texts()]
+    assert (len(kept), kept) == (48, sorted(kept))
+
+
+def test_story_10_heat_on_both_photos_sums_to_the_distance(page: Any) -> None:
+    show(page, "resnet50-crop")
+    page.locator("[role=option]").nth(7).click()
+    page.get_by_text("this one").wait_for()
+    page.locator("[role=option]").nth(1).focus()
+    distance = page.locator("[role=option] .note").nth(1).inner_text()
+    page.keyboard.press("e")
+    why = page.get_by_label("Why near")
+    why.locator("svg").nth(1).wait_for()
+    why.get_by_text(f"is exactly {float(distance):.3g}").wait_for()
+    sums = [
+        float(text.split()[-1])
+        for text in [one.get_attribute("aria-label") for one in why.locator("svg").all()]
+    ]
+    assert 1 + sum(sums) == pytest.approx(float(distance), abs=2e-3)
+
+
+def test_story_12_one_file_shows_the_same_purity(browser: Any, folder: Path, tmp_path: Path) -> None:
+    osp.write_page(osp.open_store(folder), tmp_path / "page.html", space="resnet50-crop")
+    with opened_page(browser, (tmp_path / "page.html").as_uri(), offline=True) as page:
+        page.get_by_label("Measure").get_by_text("929 objects, 126 photos").wait_for()
+        page.locator("[role=option]").nth(7).click()
+        page.get_by_text("this one").wait_for()
+        assert len(tiles(page)) == 25
