@@ -34,6 +34,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def coarse_figures() -> Iterator[None]:
+    """Draw figures of an eighth of their dots an inch: most of their time goes into dots, which no test counts."""
+    from matplotlib.figure import Figure
+
+    save = Figure.savefig
+
+    def coarse(figure: Figure, *arguments: Any, dpi: float, **options: Any) -> None:
+        save(figure, *arguments, dpi=dpi / 8, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", coarse)
+        yield
+
+
 @pytest.fixture(scope="session")
 def real() -> Path:
     """The folder of real photos and weights; tests that need it are skipped where it is missing."""
