@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 # The commands tell of a GPU that they do not use; the tests count the lines.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("objectspace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("objectspace")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads which tests go together
