@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def coarse_figures() -> Iterator[None]:
-    """Draw figures with an eighth of their dots an inch: dots take most of the time, and no test counts them."""
+    """Draw an eighth of the dots an inch: dots take most of a figure's time, and no test counts them."""
     from matplotlib.figure import Figure
 
     save = Figure.savefig
