@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 # The commands tell of a GPU that they do not use; the tests count the lines.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("objectspace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("objectspace")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads which tests go together
@@ -32,6 +37,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.location[0]))
     # The slow ones first: no process is left with a long file at the end, while the others wait.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def coarse_figures() -> Iterator[None]:
+    """Draw an eighth of the dots an inch: dots take most of a figure's time, and no test counts them."""
+    from matplotlib.figure import Figure
+
+    save = Figure.savefig
+
+    def coarse(figure: Figure, *arguments: Any, dpi: float, **options: Any) -> None:
+        save(figure, *arguments, dpi=dpi / 8, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", coarse)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -31,17 +31,17 @@ needs_kernel = pytest.mark.skipif(
 
 
 def in_interpreter(test):  # type: ignore[no-untyped-def]
-    """Mark a test that runs those that need the kernel by :func:`run_in_interpreter`."""
+    """Mark the test that runs those that need the kernel by :func:`run_in_interpreter`."""
     test = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton")(test)
     skip = INTERPRETED or DEVICE.type == "cuda"
     return pytest.mark.slow(pytest.mark.skipif(skip, reason="the kernel has run already")(test))
 
 
-def run_in_interpreter(file: str, words: str = "") -> None:
-    """Run the quick tests of a file, those with ``words`` in their names, where Triton interprets kernels."""
+def run_in_interpreter(*files: str, words: str = "") -> None:
+    """Run the quick tests of files, those with ``words`` in their names, where Triton interprets kernels."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow"]
     run = subprocess.run(
-        [*command, "-k", words, file],
+        [*command, "-k", words, *files],
         env={**os.environ, "TRITON_INTERPRET": "1"},
         capture_output=True,
         text=True,

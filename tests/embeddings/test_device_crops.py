@@ -138,7 +138,7 @@ def test_a_processor_cuts_its_crops_itself(monkeypatch: pytest.MonkeyPatch) -> N
 def test_crops_are_the_processors_but_for_a_gray_level_here_and_there(
     policy: CropPolicy, interpolation: str
 ) -> None:
-    scenes = [scene(0, 12, 16), scene(1, 15, 11)]
+    scenes = [scene(0, 11, 13), scene(1, 12, 10)]
     expected = np.concatenate(
         [cut_crops(*one, policy, 8, interpolation=interpolation) for one in scenes]  # type: ignore[arg-type]
     )
@@ -152,7 +152,7 @@ def test_crops_are_the_processors_but_for_a_gray_level_here_and_there(
 @needs_kernel
 def test_a_canvas_beyond_all_bounds_is_cut_as_the_processor_does(monkeypatch: pytest.MonkeyPatch) -> None:
     image, objects = scene(2, 12, 16)
-    side = 40  # three by three tiles of the kernel
+    side = 20  # two by two tiles of the kernel
     for module in ("crops", "device_crops"):
         monkeypatch.setattr(f"objectspace.embeddings.{module}.LARGEST_CANVAS", 200)
     expected = cut_crops(image, objects, CropPolicy(), side)
@@ -163,7 +163,7 @@ def test_a_canvas_beyond_all_bounds_is_cut_as_the_processor_does(monkeypatch: py
 
 @in_interpreter
 def test_the_kernel_in_tritons_interpreter() -> None:
-    run_in_interpreter(__file__, "processor")
+    run_in_interpreter(__file__, "tests/pipeline/test_device_jobs.py", words="processor")
 
 
 # On a GPU alone.

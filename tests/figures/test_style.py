@@ -29,6 +29,18 @@ def test_the_suffix_names_the_form(figure, tmp_path, suffix, start):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_picture_has_the_dots_of_print(figure, tmp_path, monkeypatch):
+    asked = {}
+
+    def save(figure, path, **options):
+        asked.update(options)
+        path.touch()
+
+    monkeypatch.setattr(Figure, "savefig", save)
+    write_figure(figure, tmp_path / "f.png")
+    assert asked == {"dpi": 320, "facecolor": "white"}
+
+
 def test_a_figure_replaces_the_one_before(figure, tmp_path):
     (tmp_path / "f.png").write_text("old")
     write_figure(figure, tmp_path / "f.png")

@@ -17,10 +17,8 @@ from tests.embeddings.kernels import (
     DEVICE,
     WatchedPhotos,
     cut_first_pixels,
-    in_interpreter,
     mean_color_network,
     needs_kernel,
-    run_in_interpreter,
 )
 from tests.jobs.fakes import SMALL, FakeDetector
 
@@ -89,11 +87,6 @@ def test_the_device_makes_of_photos_what_the_processor_makes(
                 assert np.abs(rows.vectors - other.vectors[name].vectors).max() <= 2 / 255
     last = [one.vectors["mean color-crop"].vectors for one in (outcomes[-1], expected[-1])]  # type: ignore[union-attr]
     assert np.allclose(*last, rtol=0, atol=1e-6)
-
-
-@in_interpreter
-def test_the_device_in_tritons_interpreter() -> None:
-    run_in_interpreter(__file__, "processor")
 
 
 @pytest.mark.skipif(DEVICE.type == "cuda", reason="counts photos in the processor's memory")

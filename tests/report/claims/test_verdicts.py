@@ -29,10 +29,10 @@ LABELS, STYLES = ("cat", "dog"), ("red", "blue", "green")
 
 @pytest.fixture(scope="module")
 def objects():
-    """240 objects, one a photo: label, style and yaw drawn independently of each other."""
+    """160 objects, one a photo: label, style and yaw drawn independently of each other."""
     random = np.random.default_rng(0)
     parts = []
-    for number in range(240):
+    for number in range(160):
         factors = {
             "style": np.array([random.choice(STYLES)], object),
             "yaw": np.array([random.uniform(0, 360)]),
@@ -350,7 +350,7 @@ def test_look_alikes_that_are_equally_near_count_by_half() -> None:
 
 def test_two_groups_are_too_few_and_no_error(objects) -> None:
     """Without one of two groups nothing is left to compare with."""
-    halves = replace(objects, factors={**objects.factors, "half": np.array(["a", "b"] * 120, object)})
+    halves = replace(objects, factors={**objects.factors, "half": np.array(["a", "b"] * 80, object)})
     window = held(halves, one_hot(LABELS, halves.label))
 
     finding = found(Evidence(None, window, group="half"))["classes"]
