@@ -194,7 +194,8 @@ def _add_written(name: str, parts: Sequence[WrittenRows], stored: Stored, new: A
     by_fragment: dict[WrittenFragment, list[WrittenRows]] = {}
     for part in parts:
         by_fragment.setdefault(part.fragment, []).append(part)
-    for fragment, held in by_fragment.items():
+    for fragment, unsorted in by_fragment.items():
+        held = sorted(unsorted, key=lambda part: part.start)
         ids = [object_id for part in held for object_id in part.object_id.tolist()]
         rows = [part.start + row for part in held for row in range(len(part.object_id))]
         places = _unseen_vectors(name, ids, held[0].recipe, held[0].dimension, stored, new)
