@@ -30,8 +30,7 @@ class InThisProcess(RayEngine):
         self, images: Any, job: Any, loaded: Any, is_finished: Any, in_worker: Any
     ) -> Generator[list[Outcome], None, None]:
         chunks = (
-            in_worker(list(run(images[at : at + 5], loaded, is_finished)))
-            for at in range(0, len(images), 5)
+            in_worker(list(run(images[at : at + 5], loaded, is_finished))) for at in range(0, len(images), 5)
         )
         yield from _without_copies(chunks)
 

@@ -44,7 +44,7 @@ CHUNK = 64
 DEATHS = 3
 #: Workers that may fail to start, one after another.
 _STARTS = 3
-#: Chunks that are run or wait for an earlier one, for each worker.
+#: How many chunks, for each worker, are begun before the first that is not done.
 _AHEAD = 4
 
 
@@ -187,12 +187,14 @@ class _Pool:
             for _ in range(min(self.size, len(waiting))):
                 self._add_worker()
             while place < len(images):
-                while self.idle and waiting and len(self.done) < _AHEAD * self.size:
-                    self._give(self.idle.pop(), waiting.popleft())
                 waiting.extendleft(reversed(self._next_finished()))
+                ready = []
                 while (found := self.done.pop(place, None)) is not None:
+                    ready.append(found)
                     place += len(found)
-                    yield found
+                # First, as the caller commits what it is given, and workers would wait.
+                self._give_out(waiting, place)
+                yield from ready
         finally:
             for worker in [*self.idle, *(worker for worker, _ in self.running.values())]:
                 self.ray.kill(worker)
@@ -201,8 +203,12 @@ class _Pool:
         worker = self.start.actor.remote(*self.start.arguments)
         self.running[worker.load.remote()] = (worker, None)
 
-    def _give(self, worker: Any, chunk: _Chunk) -> None:
-        self.running[worker.run.remote(chunk.images)] = (worker, chunk)
+    def _give_out(self, waiting: deque[_Chunk], place: int) -> None:
+        """Give chunks to the idle workers; ``place``: the first image that is not done."""
+        end = place + _AHEAD * self.size * CHUNK
+        while self.idle and waiting and waiting[0].place < end:
+            worker, chunk = self.idle.pop(), waiting.popleft()
+            self.running[worker.run.remote(chunk.images)] = (worker, chunk)
 
     def _next_finished(self) -> list[_Chunk]:
         """Wait for one worker; return the chunks that are to be run again."""

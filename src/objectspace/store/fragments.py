@@ -1,8 +1,8 @@
 """Fragments: files of vectors that workers write into a store's place, part of it once a commit names them.
 
-A worker holds no lock. It checks and flushes what it has written and tells its checksum; the one writer of the
-store checks each file's size and rows and names it, or never does: then it is left over, and goes when the
-store is cleaned up.
+A worker holds no lock. It checks and flushes what it has written and tells its checksum; the one writer of
+the store checks each file's size and rows and names it, or never does: then it is left over, and goes when
+the store is cleaned up.
 """
 
 from __future__ import annotations
