@@ -204,7 +204,8 @@ def _add_written(name: str, parts: Sequence[WrittenRows], stored: Stored, new: A
             new.add_fragment(SPACES + name, fragment, keys)
         elif places:
             kept = [rows[place] for place in places]
-            read = tables.read_fragment(stored.path, SPACES + name, fragment.metadata, kept)
+            with tables.plain_errors(stored.path):
+                read = tables.read_fragment(stored.path, SPACES + name, fragment.metadata, kept)
             new.add(SPACES + name, read, keys)
 
 
