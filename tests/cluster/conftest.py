@@ -142,6 +142,6 @@ def descendants(process: int) -> list[tuple[int, str]]:
     return found
 
 
-def workers_of(process: int | None = None) -> list[int]:
-    """The processes of our workers below one."""
-    return [number for number, line in descendants(process or os.getpid()) if "_Worker" in line]
+def workers_of(process: int | None = None, doing: str = "") -> list[int]:
+    """The processes of our workers below one, which run a method of theirs."""
+    return [number for number, line in descendants(process or os.getpid()) if f"_Worker.{doing}" in line]

@@ -187,3 +187,29 @@ class SpaceRows:
     def __repr__(self) -> str:
         count, dimension = self.vectors.shape
         return f"SpaceRows({count} x {dimension} vectors of {self.recipe.model}, {self.recipe.route} route)"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFragment:
+    """A file of vectors that a worker has written for a space's table, whose versions do not name it yet.
+
+    metadata: Lance's own of the file, as JSON; rows: in the file; checksum: of it, as the store keeps it
+    """
+
+    metadata: str = field(repr=False)
+    rows: int
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WrittenRows:
+    """New vectors of the objects ``object_id`` (n,) that are in a file already, from its row ``start`` on."""
+
+    recipe: Recipe
+    object_id: NDArray[np.str_]
+    dimension: int
+    fragment: WrittenFragment
+    start: int
+
+    def __repr__(self) -> str:
+        return f"WrittenRows({len(self.object_id)} x {self.dimension} vectors in {self.fragment})"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -97,8 +97,14 @@ class CommitBuffer:
         self._failures: list[Failure] = []
         self._indexed = self._known = self._objects = 0
 
-    def add(self, outcome: Outcome) -> None:
-        """Add the outcome of the next image, and commit if that is due."""
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Add the outcomes of the next images, and commit if that is due."""
+        for outcome in outcomes:
+            self._add(outcome)
+        if self._due():
+            self.commit()
+
+    def _add(self, outcome: Outcome) -> None:
         objects = 0
         if isinstance(outcome, Failure):
             self._fail(outcome)
@@ -108,8 +114,6 @@ class CommitBuffer:
             objects = len(outcome.objects)
             self._keep(outcome)
         self._progress(1, objects)
-        if self._due():
-            self.commit()
 
     def _fail(self, failure: Failure) -> None:
         logger.info("failed: %s: %s", *failure)
@@ -174,7 +178,8 @@ class CommitBuffer:
             thumbnails=[thumbnail for result in results for thumbnail in result.thumbnails],
             # Labels that could not be read are no evidence about the objects: they are read again next time.
             job={r.image_id: self.finished.name(r.contents) for r in results if not r.problems},
-            vectors=_joined([result.vectors for result in results]),
+            vectors=joined_rows(result.vectors for result in results),
+            written=_by_space(result.written for result in results),
             failures=failures,
             sources=self._job.sources(),
             models=self._job.models(),
@@ -237,12 +242,20 @@ def _is_at(path: str, image_id: str) -> bool:
         return False
 
 
-def _joined(parts: Sequence[Mapping[str, SpaceRows]]) -> dict[str, SpaceRows]:
-    """Return the rows of each space over all images."""
-    by_space: dict[str, list[SpaceRows]] = {}
+_Rows = TypeVar("_Rows")
+
+
+def _by_space(parts: Iterable[Mapping[str, _Rows]]) -> dict[str, list[_Rows]]:
+    """Return the rows of each space, image by image."""
+    by_space: dict[str, list[_Rows]] = {}
     for part in parts:
         for name, rows in part.items():
             by_space.setdefault(name, []).append(rows)
+    return by_space
+
+
+def joined_rows(parts: Iterable[Mapping[str, SpaceRows]]) -> dict[str, SpaceRows]:
+    """Return the rows of each space over all images."""
     return {
         name: SpaceRows(
             rows[0].recipe,
@@ -250,5 +263,5 @@ def _joined(parts: Sequence[Mapping[str, SpaceRows]]) -> dict[str, SpaceRows]:
             np.concatenate([row.vectors for row in rows]),
             {column: np.concatenate([row.cells[column] for row in rows]) for column in rows[0].cells},
         )
-        for name, rows in by_space.items()
+        for name, rows in _by_space(parts).items()
     }

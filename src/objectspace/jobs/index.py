@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from objectspace.images import find_images
 from objectspace.jobs.commits import CommitBuffer, IndexSummary, Progress
 from objectspace.jobs.default_space import settle_default
 from objectspace.jobs.join import declare_both
+from objectspace.jobs.written_vectors import write_vectors
 from objectspace.pipeline.engine_ray import RayEngine
 from objectspace.pipeline.engine_threads import IsFinished, run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import Outcome
 from objectspace.places import Place, as_place
-from objectspace.store import open_writer
+from objectspace.store import Writer, open_writer
 
 logger = logging.getLogger("objectspace")
 
@@ -80,10 +82,11 @@ def index(
         writer.check_recipes(loaded.recipes())
         logger.info("indexing %d images into %s", len(paths), store)
         buffer = CommitBuffer(loaded, writer, progress, folders)
+        is_finished = buffer.finished.has
         try:
-            with closing(_outcomes(paths, job, loaded, buffer.finished.has, engine)) as outcomes:
-                for outcome in outcomes:
-                    buffer.add(outcome)
+            with closing(_outcomes(paths, job, loaded, is_finished, writer, engine)) as outcomes:
+                for some in outcomes:
+                    buffer.add(some)
         finally:
             # A job that is stopped keeps the images it has finished.
             buffer.commit()
@@ -101,12 +104,17 @@ def _outcomes(
     job: Job | LoadedJob,
     loaded: LoadedJob,
     is_finished: IsFinished,
+    writer: Writer,
     engine: RayEngine | None,
-) -> Generator[Outcome, None, None]:
+) -> Generator[Sequence[Outcome], None, None]:
+    """Yield what becomes of the images, in order, those together between which no commit should come."""
     if engine is None:
-        return run(paths, loaded, is_finished)
+        with closing(run(paths, loaded, is_finished)) as outcomes:
+            yield from ([outcome] for outcome in outcomes)
+        return
     assert isinstance(job, Job)
-    return engine.run(paths, job, loaded, is_finished)
+    in_worker = partial(write_vectors, writer=writer.fragments())
+    yield from engine.run(paths, job, loaded, is_finished, in_worker)
 
 
 def _paths(images: Sequence[Place | str] | Place | str) -> list[Place]:

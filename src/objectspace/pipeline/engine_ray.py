@@ -3,10 +3,11 @@
 ::
 
     driver (one): chunks of images in order ──▶ workers (many): read, decode, find, cut, encode
+                                                         write the chunk's vectors
                   outcomes in order         ◀──          an outcome of each image
 
-A worker writes nothing: whoever takes the driver's outcomes commits them, so that a chunk may be run any
-number of times and its rows come once. A chunk whose worker dies is run again. One over which
+What a worker writes is nothing until whoever takes the driver's outcomes commits it, so that a chunk may be
+run any number of times and its rows come once. A chunk whose worker dies is run again. One over which
 :data:`DEATHS` workers died is split, so that a photo which ends every process that reads it is found, and
 becomes a failure.
 """
@@ -17,7 +18,7 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,9 @@ from objectspace.pipeline.results import ImageResult, Outcome, SkippedImage
 from objectspace.places import Place
 from objectspace.threads import core_count, limit_cores
 
+#: Called in a worker with the outcomes of a chunk; returns them as they are to be sent. Pickles.
+InWorker = Callable[[Sequence[Outcome]], list[Outcome]]
+
 logger = logging.getLogger("objectspace")
 
 #: Images that a worker is given at a time. Ray takes some 27 ms of a processor for each chunk.
@@ -40,7 +44,7 @@ CHUNK = 64
 DEATHS = 3
 #: Workers that may fail to start, one after another.
 _STARTS = 3
-#: Chunks that are run or wait for an earlier one, for each worker.
+#: How many chunks, for each worker, are begun before the first that is not done.
 _AHEAD = 4
 
 
@@ -68,11 +72,16 @@ class RayEngine:
             )
 
     def run(
-        self, images: Sequence[Place], job: Job, loaded: LoadedJob, is_finished: IsFinished
-    ) -> Generator[Outcome, None, None]:
-        """Yield what becomes of each image, in their order, as the engine of one machine does.
+        self,
+        images: Sequence[Place],
+        job: Job,
+        loaded: LoadedJob,
+        is_finished: IsFinished,
+        in_worker: InWorker,
+    ) -> Generator[list[Outcome], None, None]:
+        """Yield what becomes of each image, in their order, as the engine of one machine does; by chunks.
 
-        loaded: the same job in the memory of this process; is_finished: pickles
+        loaded: the same job in the memory of this process; is_finished, in_worker: pickle
         Raises InputError where there is no cluster, no worker with this package or an object in the job.
         """
         with _cluster(self.address) as ray:
@@ -81,31 +90,37 @@ class RayEngine:
             named = images if job.factors is not None else ()
             start = _Start(
                 ray.remote(_Worker).options(num_cpus=cores, num_gpus=self.gpus_per_worker),
-                (ray.put(job), ray.put(list(named)), ray.put(is_finished), cores),
+                (ray.put(job), ray.put(list(named)), ray.put(is_finished), in_worker, cores),
                 loaded.digest(),
             )
-            with closing(_Pool(ray, start, workers).outcomes(images)) as outcomes:
-                yield from _without_copies(outcomes)
+            with closing(_Pool(ray, start, workers).outcomes(images)) as chunks:
+                yield from _without_copies(chunks)
 
 
-def _without_copies(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _without_copies(chunks: Iterable[Sequence[Outcome]]) -> Iterator[list[Outcome]]:
     """Yield the outcomes, but those of copies of an earlier image as skipped."""
     seen: set[tuple[str, str | None]] = set()
-    for outcome in outcomes:
+
+    def told(outcome: Outcome) -> Outcome:
         if isinstance(outcome, ImageResult):
             content = (outcome.image_id, outcome.contents)
             if content in seen:
-                yield SkippedImage(outcome.path, outcome.image_id)
-                continue
+                return SkippedImage(outcome.path, outcome.image_id)
             seen.add(content)
-        yield outcome
+        return outcome
+
+    for outcomes in chunks:
+        yield [told(outcome) for outcome in outcomes]
 
 
 class _Worker:
     """Runs chunks of images in a process of its own."""
 
-    def __init__(self, job: Job, images: Sequence[Place], is_finished: IsFinished, cores: int) -> None:
+    def __init__(
+        self, job: Job, images: Sequence[Place], is_finished: IsFinished, in_worker: InWorker, cores: int
+    ) -> None:
         self._spec, self._images, self._is_finished, self._cores = job, images, is_finished, cores
+        self._in_worker = in_worker
         self._job: LoadedJob | None = None
 
     def load(self) -> str:
@@ -115,10 +130,10 @@ class _Worker:
         return self._job.digest()
 
     def run(self, images: Sequence[Place]) -> list[Outcome]:
-        """Return what becomes of each image."""
+        """Return what becomes of each image, and what was made of that here."""
         assert self._job is not None
         with closing(run(images, self._job, self._is_finished)) as outcomes:
-            return list(outcomes)
+            return self._in_worker(list(outcomes))
 
 
 # ------------------------------------------------------------------------------------------------ the driver
@@ -164,20 +179,22 @@ class _Pool:
     done: dict[int, list[Outcome]] = field(default_factory=dict)
     failed_starts: int = 0
 
-    def outcomes(self, images: Sequence[Place]) -> Generator[Outcome, None, None]:
-        """Yield the outcome of each image, in order."""
+    def outcomes(self, images: Sequence[Place]) -> Generator[list[Outcome], None, None]:
+        """Yield the outcomes of each chunk, in order."""
         waiting = deque(_Chunk(at, images[at : at + CHUNK]) for at in range(0, len(images), CHUNK))
         place = 0
         try:
             for _ in range(min(self.size, len(waiting))):
                 self._add_worker()
             while place < len(images):
-                while self.idle and waiting and len(self.done) < _AHEAD * self.size:
-                    self._give(self.idle.pop(), waiting.popleft())
                 waiting.extendleft(reversed(self._next_finished()))
+                ready = []
                 while (found := self.done.pop(place, None)) is not None:
+                    ready.append(found)
                     place += len(found)
-                    yield from found
+                # First, as the caller commits what it is given, and workers would wait.
+                self._give_out(waiting, place)
+                yield from ready
         finally:
             for worker in [*self.idle, *(worker for worker, _ in self.running.values())]:
                 self.ray.kill(worker)
@@ -186,8 +203,12 @@ class _Pool:
         worker = self.start.actor.remote(*self.start.arguments)
         self.running[worker.load.remote()] = (worker, None)
 
-    def _give(self, worker: Any, chunk: _Chunk) -> None:
-        self.running[worker.run.remote(chunk.images)] = (worker, chunk)
+    def _give_out(self, waiting: deque[_Chunk], place: int) -> None:
+        """Give chunks to the idle workers; ``place``: the first image that is not done."""
+        end = place + _AHEAD * self.size * CHUNK
+        while self.idle and waiting and waiting[0].place < end:
+            worker, chunk = self.idle.pop(), waiting.popleft()
+            self.running[worker.run.remote(chunk.images)] = (worker, chunk)
 
     def _next_finished(self) -> list[_Chunk]:
         """Wait for one worker; return the chunks that are to be run again."""

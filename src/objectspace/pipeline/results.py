@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from objectspace.embeddings.spaces import SpaceRows
+from objectspace.embeddings.spaces import SpaceRows, WrittenRows
 from objectspace.images import Failure, Image, Pixels
 from objectspace.objects.records import Objects
 
@@ -60,6 +60,7 @@ class ImageResult:
     thumbnails: a JPEG of each object
     crops: (n, size, size, 3) of the objects, or the photo for the device that cuts them, until they are
         encoded; None after, and without an encoder
+    written: by space, vectors that a worker has written into the store's place, instead of ``vectors``
     """
 
     image_id: str
@@ -72,6 +73,7 @@ class ImageResult:
     vectors: Mapping[str, SpaceRows]
     thumbnails: tuple[bytes, ...]
     crops: Crops | None = None
+    written: Mapping[str, WrittenRows] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

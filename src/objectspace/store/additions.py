@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from objectspace.embeddings.spaces import Recipe, SpaceRows
+from objectspace.embeddings.spaces import Recipe, SpaceRows, WrittenFragment, WrittenRows
 from objectspace.errors import InputError, RecipeError
 from objectspace.files import plain_json
 from objectspace.images import Failure
 from objectspace.places import Place
-from objectspace.store import columns
+from objectspace.store import columns, tables
 from objectspace.store.border import check_new
 from objectspace.store.keys import Keys
 from objectspace.store.manifest import SPACES, Manifest, SpaceEntry
@@ -79,9 +79,13 @@ class Stored:
 
 @dataclass
 class Additions:
-    """New rows by table with their keys, new spaces, sources and models, new and cleared failures."""
+    """New rows by table with their keys, new spaces, sources and models, new and cleared failures.
+
+    fragments: by table, files all of whose rows are new
+    """
 
     rows: dict[str, pa.Table] = field(default_factory=dict)
+    fragments: dict[str, list[WrittenFragment]] = field(default_factory=dict)
     keys: dict[str, list[str]] = field(default_factory=dict)
     spaces: dict[str, SpaceEntry] = field(default_factory=dict)
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -90,14 +94,20 @@ class Additions:
     cleared: set[str] = field(default_factory=set)
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.sources or self.models or self.cleared)
+        return bool(self.rows or self.fragments or self.sources or self.models or self.cleared)
 
     def add(self, table: str, rows: pa.Table, keys: list[str]) -> None:
         """Add rows to a table unless there are none. Raises InputError for values that no store holds."""
         if len(rows):
             check_new(table, rows)
-            self.rows[table] = rows
-            self.keys[table] = keys
+            before = [self.rows[table]] if table in self.rows else []
+            self.rows[table] = pa.concat_tables([*before, rows])
+            self.keys.setdefault(table, []).extend(keys)
+
+    def add_fragment(self, table: str, fragment: WrittenFragment, keys: list[str]) -> None:
+        """Add all rows of a file, which whoever wrote it has checked."""
+        self.fragments.setdefault(table, []).append(fragment)
+        self.keys.setdefault(table, []).extend(keys)
 
 
 def additions(batch: Batch, stored: Stored, redone: Collection[str]) -> Additions:
@@ -111,6 +121,8 @@ def additions(batch: Batch, stored: Stored, redone: Collection[str]) -> Addition
     _add_objects(batch, stored, new)
     for name, rows in batch.vectors.items():
         _add_vectors(name, rows, stored, new)
+    for name, parts in batch.written.items():
+        _add_written(name, parts, stored, new)
     _add_failures(batch, stored, new)
     _add_sources(batch, stored, new)
     _add_models(batch, stored, new)
@@ -175,17 +187,48 @@ def _add_vectors(name: str, rows: SpaceRows, stored: Stored, new: Additions) -> 
     ids = [str(object_id) for object_id in rows.object_id]
     if not ids:
         return
-    dimension = rows.vectors.shape[1]
-    check_recipe(name, rows.recipe, stored, dimension)
+    places = _unseen_vectors(name, ids, rows.recipe, rows.vectors.shape[1], stored, new)
+    keep = np.array(places, np.intp)
+    new.add(SPACES + name, columns.space_table(name, rows, keep), [ids[row] for row in keep])
+
+
+def _add_written(name: str, parts: Sequence[WrittenRows], stored: Stored, new: Additions) -> None:
+    """Add rows of files: the files in which all rows are new as they are, of the others the new rows."""
+    by_fragment: dict[WrittenFragment, list[WrittenRows]] = {}
+    for part in parts:
+        by_fragment.setdefault(part.fragment, []).append(part)
+    for fragment, unsorted in by_fragment.items():
+        held = sorted(unsorted, key=lambda part: part.start)
+        ids = [object_id for part in held for object_id in part.object_id.tolist()]
+        rows = [part.start + row for part in held for row in range(len(part.object_id))]
+        places = _unseen_vectors(name, ids, held[0].recipe, held[0].dimension, stored, new)
+        keys = [ids[place] for place in places]
+        if len(places) == fragment.rows:
+            new.add_fragment(SPACES + name, fragment, keys)
+        elif places:
+            kept = [rows[place] for place in places]
+            with tables.plain_errors(stored.path):
+                read = tables.read_fragment(stored.path, SPACES + name, fragment.metadata, kept)
+            new.add(SPACES + name, read, keys)
+
+
+def _unseen_vectors(
+    name: str, ids: list[str], recipe: Recipe, dimension: int, stored: Stored, new: Additions
+) -> list[int]:
+    """Return the positions of the objects that have no vector in a space yet, which is new itself perhaps.
+
+    Raises RecipeError for another recipe than the space's, InputError for an object that is unknown.
+    """
+    check_recipe(name, recipe, stored, dimension)
     if name not in stored.manifest.spaces:
-        new.spaces[name] = SpaceEntry(rows.recipe, dimension)
+        new.spaces[name] = SpaceEntry(recipe, dimension)
     batched = set(new.keys.get("objects", ()))
     others = [object_id for object_id in ids if object_id not in batched]
     for object_id, there in zip(others, stored.holds("objects", others), strict=True):
         if not there:
             raise InputError(f"space {name}: a vector of object {object_id}, which is not in the store")
-    keep = np.array(stored.unseen(SPACES + name, ids), np.intp)
-    new.add(SPACES + name, columns.space_table(name, rows, keep), [ids[row] for row in keep])
+    added = set(new.keys.get(SPACES + name, ()))
+    return [place for place in stored.unseen(SPACES + name, ids) if ids[place] not in added]
 
 
 def known_factors(batch: Batch, stored: Stored) -> dict[str, dict[str, Any]]:

@@ -28,9 +28,10 @@ def file_checksum(path: Place) -> str:
     return file_sha256(path)[:16]
 
 
-def checksums(table: Any, known: Mapping[str, str]) -> dict[str, str]:
+def checksums(table: Any, known: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
     """Return the checksum of each file of the table's version; those not ``known`` are checked first.
 
+    told: checksums of new files by who wrote them, which are checked and need not be read
     Reads from the disk what the version's own metadata say: its rows, each file's size and footer, which rows
     are deleted. Raises OSError, ValueError or RuntimeError where something is not as it was written.
     """
@@ -41,7 +42,8 @@ def checksums(table: Any, known: Mapping[str, str]) -> dict[str, str]:
     for path, facts in fresh.items():
         check_file(folder / path, facts)
     check_fragments(written, {facts.fragment for facts in fresh.values() if facts.is_deletion})
-    return {path: known.get(path) or file_checksum(folder / path) for path in files}
+    given = {**known, **told}
+    return {path: given.get(path) or file_checksum(folder / path) for path in files}
 
 
 def check_file(path: Place, facts: FileFacts) -> None:

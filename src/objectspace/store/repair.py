@@ -63,7 +63,7 @@ def _without_losses(folder: Place, found: Examination) -> Manifest:
             del versions[name], files[name]
             continue
         known, versions[name] = before.files[name], int(table.version)
-        files[name] = checksums(table, known)
+        files[name] = checksums(table, known, {})
         fresh[name] = files[name].keys() - known.keys()
     flush_files(folder, fresh)
     spaces = {

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from objectspace.embeddings.spaces import Recipe, SpaceRows
+from objectspace.embeddings.spaces import Recipe, SpaceRows, WrittenRows
 from objectspace.errors import InputError, counted
 from objectspace.files import content_id
 from objectspace.images import Failure
@@ -42,6 +42,7 @@ class Batch:
     replaces: whether the batch holds all that its sources find in the finished images, so that what they
         found there before and do not find now (labels were edited) is removed with its vectors
     models: how to load a network again, its ``model_key`` (embeddings/recipes.py) -> the arguments that did
+    written: space name -> new rows that workers have written already (``Writer.fragments``)
     """
 
     images: Sequence[ImageRow]
@@ -54,9 +55,10 @@ class Batch:
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     replaces: bool = False
     unnamed: Mapping[str, Collection[str]] = field(default_factory=dict)
+    written: Mapping[str, Sequence[WrittenRows]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        spaces = ", ".join(self.vectors) or "none"
+        spaces = ", ".join({**self.vectors, **self.written}) or "none"
         return f"Batch({len(self.images)} images, {len(self.objects)} objects, spaces: {spaces})"
 
     @property
@@ -69,7 +71,7 @@ class Batch:
     def __post_init__(self) -> None:
         if len(self.thumbnails) != len(self.objects):
             raise InputError(f"{len(self.thumbnails)} thumbnails for {len(self.objects)} objects")
-        for name in self.vectors:
+        for name in (*self.vectors, *self.written):
             check_space_name(name)
 
 

@@ -6,6 +6,7 @@ The only module that imports Lance.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -120,8 +121,7 @@ def files_of(table: Any) -> dict[str, FileFacts]:
     files = {f"_versions/{_LAST_VERSION - int(table.version):020}.manifest": FileFacts()}
     for fragment in table.get_fragments():
         known, number = fragment.metadata, fragment.fragment_id
-        for data in known.files:
-            files[f"data/{data.path}"] = FileFacts(number, data.file_size_bytes, known.physical_rows)
+        files |= _data_files(known, number)
         if known.deletion_file is not None:
             files[known.deletion_file.path(number)] = FileFacts(number, is_deletion=True)
     for index in table.describe_indices():
@@ -130,6 +130,19 @@ def files_of(table: Any) -> dict[str, FileFacts]:
             names = sorted(names_in(folder))
             files |= {f"_indices/{folder.name}/{name}": FileFacts() for name in names}
     return files
+
+
+def _data_files(fragment: Any, number: int | None = None) -> dict[str, FileFacts]:
+    """Return the files of a fragment's rows, by their path within the table."""
+    return {
+        f"data/{data.path}": FileFacts(number, data.file_size_bytes, fragment.physical_rows)
+        for data in fragment.files
+    }
+
+
+def fragment_files(metadata: str) -> dict[str, FileFacts]:
+    """Return the files of a fragment that no version names yet, by their path within the table."""
+    return _data_files(_fragment(metadata))
 
 
 def reopened(table: Any) -> Any:
@@ -298,6 +311,40 @@ def append_rows(table: Any, rows: pa.Table) -> None:
         table.insert(rows.select(table.schema.names))
 
 
+def write_fragment(folder: Place, name: str, rows: pa.Table) -> str:
+    """Write rows as a file of a table, which need not be there and stays as it is; return its metadata."""
+    from lance.fragment import write_fragments
+
+    address = address_of(table_path(folder, name))
+    (fragment,) = write_fragments(rows, address, rows.schema, max_rows_per_file=len(rows))
+    return json.dumps(fragment.to_json())
+
+
+def append_fragments(table: Any, fragments: Sequence[str]) -> None:
+    """Add fragments that were written before, as one more version."""
+    import lance
+
+    added = lance.LanceOperation.Append([_fragment(metadata) for metadata in fragments])
+    with _alone(table):
+        lance.LanceDataset.commit(table.uri, added, read_version=table.version)
+        table.checkout_latest()
+
+
+def read_fragment(folder: Place, name: str, metadata: str, rows: Sequence[int]) -> pa.Table:
+    """Return some rows of a fragment that no version names yet, in ascending order."""
+    from lance.file import LanceFileReader
+
+    (path,) = fragment_files(metadata)
+    reader = LanceFileReader(address_of(table_path(folder, name) / path))
+    return reader.take_rows(list(rows)).to_table()
+
+
+def _fragment(metadata: str) -> Any:
+    from lance.fragment import FragmentMetadata
+
+    return FragmentMetadata.from_json(metadata)
+
+
 def update_rows(table: Any, key: str, rows: pa.Table) -> None:
     """Set the other columns of ``rows`` in the rows that have the same ``key``, and new columns likewise."""
     known = set(table.schema.names)
@@ -417,12 +464,13 @@ def _index_parts(table: Any) -> dict[str, list[set[int]]]:
         }
 
 
-def clean_up(table: Any, keep: Collection[int]) -> None:
+def clean_up(table: Any, keep: Collection[int], *, others_write: bool) -> None:
     """Delete versions that no reader can still hold: those whose successor is older than UNPINNED_KEEP.
 
     The newest version always stays, and so do those to ``keep``. Files of writers that were killed go too:
-    the caller holds the lock, so no writer's file can be in the making. In object storage no lock and no pin
-    says so: versions stay for REMOTE_KEEP there, and such files for a week, as Lance has it.
+    the caller holds the lock, so no writer's file can be in the making unless ``others_write`` fragments. In
+    object storage no lock and no pin says so: versions stay for REMOTE_KEEP there, and such files for a week,
+    as Lance has it.
     """
     remote = isinstance(as_place(table.uri), RemotePath)
     horizon = datetime.now(UTC) - (REMOTE_KEEP if remote else UNPINNED_KEEP)
@@ -432,7 +480,7 @@ def clean_up(table: Any, keep: Collection[int]) -> None:
         if old["version"] not in keep and _in_utc(new["timestamp"]) < horizon
     ]
     if superseded:
-        table.cleanup_old_versions(versions=superseded, delete_unverified=not remote)
+        table.cleanup_old_versions(versions=superseded, delete_unverified=not (remote or others_write))
 
 
 def _in_utc(local: datetime) -> datetime:

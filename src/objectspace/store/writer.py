@@ -32,6 +32,7 @@ from objectspace.store.additions import (
 )
 from objectspace.store.border import check_schema, checked
 from objectspace.store.checksums import check_replaced, checksums, flush_files
+from objectspace.store.fragments import FragmentWriter, told_checksums
 from objectspace.store.indexes import KINDS, JointSpaceIndex, Recall, SpaceIndex
 from objectspace.store.keys import Keys
 from objectspace.store.lease import Lease
@@ -142,6 +143,7 @@ class Writer:
         self._tables: dict[str, Any] = {}
         self._added = Counter[str]()
         self._cleaned = time.monotonic()
+        self._others_write = False
         with plain_errors(path):
             if isinstance(path, RemotePath):
                 if not (path / MANIFEST).is_file():
@@ -200,6 +202,14 @@ class Writer:
         for name, recipe in recipes.items():
             check_recipe(name, recipe, self._stored)
 
+    def fragments(self) -> FragmentWriter:
+        """Return what writes vectors in other processes, which ``Batch.written`` then names.
+
+        Until :meth:`finish`, files that no version names are left alone, as one may be in the making.
+        """
+        self._others_write = True
+        return FragmentWriter.of(self.path)
+
     def commit(self, batch: Batch) -> None:
         """Add a batch, all of it or none.
 
@@ -218,7 +228,7 @@ class Writer:
         edited = self._changed("object_id", known_factors(batch, self._stored))
         if not new and not len(outdated) and not len(edited):
             return
-        with self._publishing(new.spaces, new.sources, new.models):
+        with self._publishing(new.spaces, new.sources, new.models, told=told_checksums(new.fragments)):
             if new.cleared:
                 tables.delete_rows(self._tables["failures"], "path", sorted(new.cleared))
             # Before anything is updated, which moves rows: what is outdated goes by where it lies.
@@ -227,6 +237,8 @@ class Writer:
                 self._update("objects", "object_id", edited)
             for name, rows in new.rows.items():
                 self._append(name, rows)
+            for name, fragments in new.fragments.items():
+                self._append_fragments(name, [fragment.metadata for fragment in fragments], new.spaces)
         self._stored.forget(outdated["object_id"].to_pylist(), redone)
         self._stored.remember(new)
         self._compact([name for name, count in self._added.items() if count > tables.MANY_FRAGMENTS])
@@ -397,6 +409,7 @@ class Writer:
     def finish(self) -> None:
         """Join small fragments, bring the indices up to date and delete old versions; no row changes."""
         self._recover()
+        self._others_write = False
         many = [name for name, table in self._tables.items() if tables.has_many_fragments(table)]
         with self._publishing():
             for name in many:
@@ -500,8 +513,12 @@ class Writer:
         joint_indexes: Mapping[str, JointSpaceIndex] | None = None,
         default_space: str | None = None,
         purities: Mapping[str, LabelPurity] | None = None,
+        told: Mapping[str, Mapping[str, str]] | None = None,
     ) -> Iterator[None]:
-        """Publish what is written in the block in one step at its end; an exception leaves no trace."""
+        """Publish what is written in the block in one step at its end; an exception leaves no trace.
+
+        told: table -> files that others wrote -> their checksums
+        """
         self._whole = False
         before = self._stored.manifest
         with plain_errors(self.path):
@@ -511,7 +528,7 @@ class Writer:
                 spaces={**before.spaces, **(spaces or {})},
                 sources={**before.sources, **(sources or {})},
                 models={**before.models, **(models or {})},
-                files=self._checked_files(before),
+                files=self._checked_files(before, told or {}),
                 joint_spaces={**before.joint_spaces, **(joint_spaces or {})},
                 joint_indexes={**before.joint_indexes, **(joint_indexes or {})},
                 default_space=default_space or before.default_space,
@@ -535,7 +552,9 @@ class Writer:
         if isinstance(self._lock, Lease):
             self._lock.lose()
 
-    def _checked_files(self, before: Manifest) -> dict[str, Mapping[str, str]]:
+    def _checked_files(
+        self, before: Manifest, told: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, Mapping[str, str]]:
         """Return the checksums of all files, after checking and flushing those that are new.
 
         Raises StoreError where a file that is replaced has changed since it was written.
@@ -545,7 +564,7 @@ class Writer:
             if before.tables.get(name) == int(table.version):
                 continue
             known = before.files.get(name, {})
-            files[name] = checksums(table, known)
+            files[name] = checksums(table, known, told.get(name, {}))
             fresh[name] = files[name].keys() - known.keys()
             gone = known.keys() - files[name].keys()
             check_replaced(self.path, name, {path: known[path] for path in gone})
@@ -559,6 +578,17 @@ class Writer:
         else:
             self._tables[name] = tables.create_table(self.path, name, rows)
         self._added[name] += 1
+
+    def _append_fragments(
+        self, name: str, fragments: Sequence[str], spaces: Mapping[str, SpaceEntry]
+    ) -> None:
+        if name not in self._tables:
+            space = name.removeprefix(SPACES)
+            entry = spaces[space]
+            empty = columns.space_schema(space, entry.recipe, entry.dimension).empty_table()
+            self._tables[name] = tables.create_table(self.path, name, empty)
+        tables.append_fragments(self._tables[name], fragments)
+        self._added[name] += len(fragments)
 
     def _update(self, name: str, key: str, rows: pa.Table) -> None:
         tables.update_rows(self._tables[name], key, rows)
@@ -584,7 +614,8 @@ class Writer:
         with plain_errors(self.path):
             pinned = pinned_versions(self.path)
             for name, table in self._tables.items():
-                tables.clean_up(table, {int(table.version), *pinned.get(name, set())})
+                keep = {int(table.version), *pinned.get(name, set())}
+                tables.clean_up(table, keep, others_write=self._others_write)
         self._cleaned = time.monotonic()
 
     def _factors(self) -> dict[str, pa.DataType]:
