@@ -380,6 +380,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capsys.readouterr()
+        # Weights outside the cache are named before they are opened (tests/search/queries/test_images.py).
+        err = "".join(line for line in err.splitlines(True) if not line.startswith("objectspace: loading "))
         return Done(int(ended.value.code or 0), out, err)
 
     return run
