@@ -47,6 +47,11 @@ def test_neighbors_are_measured_by_both_metrics(command: Callable, measured: Pat
     assert [row.split()[3] for row in rows] == [metric, other]
 
 
+def test_a_joint_space_is_measured_once_as_both_metrics_rank_alike(command: Callable, measured: Path) -> None:
+    done = command("measure", measured, "--space", "both", "--factor", "label", "-k", "2", "--json")
+    assert list(json.loads(done.out)["neighbors_by_metric"]) == ["euclidean"]
+
+
 def test_the_answer_comes_before_a_figure_that_fails(
     command: Callable, measured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,9 +110,13 @@ def measure(
     warn_of_groups(objects, spec)
     most = most_objects(all_objects)
     measured = measure_factor(held, objects, spec, k=k, metric=metric.value, queries=sample, most=most)
-    (other,) = (one.value for one in Metric if one is not metric)
-    by_other = measure_neighbors(held, objects, spec, k=k, metric=other, queries=sample, most=most).overall
-    by_metric = {metric.value: measured.neighbors.overall, other: by_other}
+    by_metric = {metric.value: measured.neighbors.overall}
+    if held.recipe.parts is None:  # a joint space ranks alike by either
+        (other,) = (one.value for one in Metric if one is not metric)
+        # Of as many objects as the probe, so that a large space is not compared with itself twice.
+        queries = most if sample is None else sample
+        found = measure_neighbors(held, objects, spec, k=k, metric=other, queries=queries, most=most)
+        by_metric[other] = found.overall
     if as_json:
         print_json(
             {
