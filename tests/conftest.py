@@ -400,6 +400,15 @@ def sentence(command: Callable[..., Done]) -> Callable[..., str]:
     return run
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without windows, for the tests of one file: while it runs, no other event loop can."""
+    from tests.explorer.browser import launched
+
+    with launched() as opened:
+        yield opened
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 4 MB; skipped where none can be mounted."""

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import objectspace as osp
-from tests.explorer.browser import launched, opened_page, served_at
+from tests.explorer.browser import opened_page, served_at
 
 pytestmark = pytest.mark.slow
 
@@ -42,12 +42,6 @@ CUT_OFF = """() => {
   }
   return found;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -20,15 +20,9 @@ import pytest
 import objectspace as osp
 from objectspace.search import default_space
 from objectspace.store.marks import read_marks
-from tests.explorer.browser import PATIENCE, lasso_all, launched, opened_page, served_at, tiles
+from tests.explorer.browser import PATIENCE, lasso_all, opened_page, served_at, tiles
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture

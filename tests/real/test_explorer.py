@@ -16,15 +16,9 @@ import pytest
 import objectspace as osp
 from objectspace.analyses.factors import measure_neighbors
 from objectspace.store.marks import read_marks
-from tests.explorer.browser import lasso_all, launched, opened_page, served_at, tiles
+from tests.explorer.browser import lasso_all, opened_page, served_at, tiles
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with launched() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -225,8 +225,11 @@ def gather(store: Store, choice: Choice, zeroed: ZeroedImages | Missing, moved: 
 
 
 def _orientation(store: Store, choice: Choice) -> Column | None:
-    if choice.orientation is None or choice.period is not None:
-        return None if choice.orientation is None else Column(choice.orientation, choice.period)
+    """Return the column of orientations: an angle by its period, a length by its extent."""
+    if choice.orientation is None:
+        return None
+    if choice.period is not None:
+        return Column(choice.orientation, choice.period)
     values = factor_column(store.objects(), choice.orientation)
     known = values[known_values(values)]
     return Column(choice.orientation, extent=float(np.ptp(known)) if len(known) else 0.0)

@@ -282,10 +282,7 @@ def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
         ("crop space", choice.crop or "none"),
         ("window space", choice.window or "none"),
         ("both", choice.both or "no joint space of these two"),
-        (
-            "orientation",
-            _orientation_text(choice),
-        ),
+        ("orientation", _orientation_text(choice)),
         ("style", choice.style or "not known"),
     ]
     return [*rows, ("group", choice.group or "none: each photo is its own")]
