@@ -49,7 +49,7 @@ def job() -> Job:
 def rows_of(store: Store) -> dict[str, Any]:
     """Everything in a store, to be compared whole."""
     objects = store.objects()
-    columns = {name: column.tolist() for name, column in objects.columns().items() if name != "objectness"}
+    columns = {name: column.tolist() for name, column in objects.columns.items() if name != "objectness"}
     spaces = {}
     for name in store.space_names:
         space = store.space(name)

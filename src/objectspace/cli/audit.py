@@ -142,7 +142,7 @@ def _select(store: Store, made: Audit, name: str) -> dict[str, Any]:
     """Keep what the lists say is to go or to be looked at: of copies all but those that are kept."""
     chosen: list[str] = []
     for one in made.lists.values():
-        rows = [row for row, _ in zip(one.rows(), one.first, strict=False)]
+        rows = [row for row, _ in zip(one.iter_rows(), one.first, strict=False)]
         chosen += [row["object_id"] for row in rows if row.get("kept") is not True]
     if not chosen:
         raise InputError(f"the lists name no object, so that there is nothing to keep as selection {name}")
@@ -175,7 +175,7 @@ def _print_list(one: AuditList) -> None:
         _print_calibration(one.calibration)
     if one.left_out:
         typer.echo(f"{counted(one.left_out, 'object')} left out: {one.note}")
-    shown = [row for row, _ in zip(one.rows(), one.first[:LISTED], strict=False)]
+    shown = [row for row, _ in zip(one.iter_rows(), one.first[:LISTED], strict=False)]
     if shown:
         names = list(shown[0])
         print_table(

@@ -64,7 +64,7 @@ def draw_audit(store: Store, audit: Audit) -> Figure:
 
 def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
     """Yield what is drawn of each object of a list: its id, lines of text, color and style of the frame."""
-    rows = list(islice(one.rows(), len(one.first) or COLUMNS))
+    rows = list(islice(one.iter_rows(), len(one.first) or COLUMNS))
     if one.name == "duplicates" and one.listed:
         yield from _copies(rows)
         return

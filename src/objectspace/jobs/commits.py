@@ -181,8 +181,8 @@ class CommitBuffer:
             vectors=joined_rows(result.vectors for result in results),
             written=_by_space(result.written for result in results),
             failures=failures,
-            sources=self._job.sources(),
-            models=self._job.models(),
+            sources=self._job.sources,
+            models=self._job.models,
             replaces=self._job.replaces and replaces,
             unnamed={} if table is None else {r.image_id: table.silent_on(r.path) for r in results},
         )

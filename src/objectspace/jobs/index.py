@@ -79,7 +79,7 @@ def index(
     started = time.monotonic()
     loaded = job.load(paths) if isinstance(job, Job) else job
     with open_writer(store) as writer:
-        writer.check_recipes(loaded.recipes())
+        writer.check_recipes(loaded.recipes)
         logger.info("indexing %d images into %s", len(paths), store)
         buffer = CommitBuffer(loaded, writer, progress, folders)
         is_finished = buffer.finished.has

@@ -91,7 +91,7 @@ class RayEngine:
             start = _Start(
                 ray.remote(_Worker).options(num_cpus=cores, num_gpus=self.gpus_per_worker),
                 (ray.put(job), ray.put(list(named)), ray.put(is_finished), in_worker, cores),
-                loaded.digest(),
+                loaded.digest,
             )
             with closing(_Pool(ray, start, workers).outcomes(images)) as chunks:
                 yield from _without_copies(chunks)
@@ -127,7 +127,7 @@ class _Worker:
         """Load the job's networks; return the job's digest."""
         limit_cores(self._cores)
         self._job = self._spec.load(self._images)
-        return self._job.digest()
+        return self._job.digest
 
     def run(self, images: Sequence[Place]) -> list[Outcome]:
         """Return what becomes of each image, and what was made of that here."""

@@ -210,19 +210,19 @@ class Store:
     def object_columns(self, names: Sequence[str], space: str | None = None) -> dict[str, NDArray[Any]]:
         """Return some columns of :class:`Objects` without the others: of all objects, or of a space's.
 
-        names: of ``Objects.columns()``, factors among them; not ``mask``
+        names: of ``Objects.columns``, factors among them; not ``mask``
         space: whose objects, row for row with :meth:`space`; None for all, as in :meth:`objects`
         Raises QueryError for an unknown space or column.
         """
         table = self._table("objects")
-        known = [name for name in no_objects().columns() if name != "mask"] + self.factor_names
+        known = [name for name in no_objects().columns if name != "mask"] + self.factor_names
         if unknown := [name for name in names if name not in known]:
             raise QueryError(f"objects have no column {unknown[0]}; their columns: {', '.join(known)}")
         members = None if space is None else self._member_rows(space)
         if table is None:
             if members is not None and len(members):
                 raise damaged(self.path, SPACES + str(space), _of_nothing(len(members)))
-            return {name: no_objects().columns()[name] for name in names}
+            return {name: no_objects().columns[name] for name in names}
         wanted = dict.fromkeys(["object_id", *(stored for name in names for stored in stored_names(name))])
         rows = self._all_objects(list(wanted))
         # One commit writes objects and their vectors in one order, so that most spaces need no join.

@@ -78,7 +78,7 @@ def split_of(store: Store) -> dict[str, str]:
 def test_saved_again_is_a_copy_of_the_larger_one(made: osp.Audit, store: Store) -> None:
     split, rows = (
         split_of(store),
-        [row for row, _ in zip(made.duplicates.rows(), made.duplicates.first, strict=False)],
+        [row for row, _ in zip(made.duplicates.iter_rows(), made.duplicates.first, strict=False)],
     )
     copies = [row for row in rows if row["copy_of"]]
     in_test = [name for name, value in split.items() if value == "test"]
@@ -96,12 +96,12 @@ def size(box: np.ndarray) -> float:
 
 def test_leaks_are_the_copies_across_splits(made: osp.Audit, store: Store) -> None:
     split = split_of(store)
-    rows = list(made.leaks.rows())
+    rows = list(made.leaks.iter_rows())
     assert made.leaks.listed == len(rows) > 0
     for row in rows:
         assert (split[row["object_id"]], split[row["leaks_to"]]) == (row["split"], row["other_split"])
         assert row["split"] != row["other_split"]
-    copied = {row["object_id"] for row in made.duplicates.rows() if row["group"] is not None}
+    copied = {row["object_id"] for row in made.duplicates.iter_rows() if row["group"] is not None}
     assert {row["object_id"] for row in rows if row["split"] == "test"} <= copied
 
 
@@ -265,7 +265,7 @@ def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> No
                 differences[twin] = (1 - cosine) * (1 - min(alike, 1))
         nearest = min(differences, key=lambda twin: differences[twin])
         expected[name] = (nearest, differences[nearest])
-    rows = list(found.rows())
+    rows = list(found.iter_rows())
     assert {row["object_id"]: row["nearest"] for row in rows} == {k: v[0] for k, v in expected.items()}
     for row in rows:
         assert row["difference"] == pytest.approx(expected[row["object_id"]][1], rel=1e-4, abs=1e-6)

@@ -81,6 +81,7 @@ class Occlusion:
         change: NDArray[np.float32] = self.scores - self.objects.score
         return change
 
+    @property
     def smallest(self) -> NDArray[np.int64]:
         """Return the first of the smallest windows under which each object disappears (p,), -1 for none."""
         if not len(self.windows):
@@ -107,6 +108,7 @@ class Occlusion:
         importance: NDArray[np.float32] = mean.astype(np.float32)
         return importance
 
+    @property
     def cell_xyxy(self) -> NDArray[np.float32]:
         """Return each cell as a box in pixels of the image: (rows, columns, 4), not clipped to it."""
         columns, rows = self.grid_wh

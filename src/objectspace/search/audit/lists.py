@@ -39,7 +39,7 @@ class AuditList:
     calibration: how good the list is; None in a list without a figure
 
     >>> labels = osp.audit(store, space="demo-crop", only=["labels"]).labels
-    >>> list(next(labels.rows()))
+    >>> list(next(labels.iter_rows()))
     ['object_id', 'probability', 'label', 'proposed']
     """
 
@@ -66,7 +66,7 @@ class AuditList:
         """The objects (l,) within the threshold; without one, the first tenth."""
         return self.object_id[: -(-len(self) // 10) if self.listed is None else self.listed]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def iter_rows(self) -> Iterator[dict[str, Any]]:
         """Yield each object as a row of plain values: object_id, the score, the columns."""
         names = ["object_id", self.score_name, *self.columns]
         values = [self.object_id.tolist(), map(finite, self.score.tolist())]
@@ -75,12 +75,12 @@ class AuditList:
             yield dict(zip(names, row, strict=True))
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return a row for each object of :meth:`rows`. Raises InputError without pandas."""
+        """Return a row for each object of :meth:`iter_rows`. Raises InputError without pandas."""
         return data_frame({"object_id": self.object_id, self.score_name: self.score, **self.columns})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, with the objects of :attr:`first`."""
-        rows = [row for row, _ in zip(self.rows(), self.first, strict=False)]
+        rows = [row for row, _ in zip(self.iter_rows(), self.first, strict=False)]
         return {
             "n": len(self),
             "listed": self.listed,
@@ -117,7 +117,7 @@ class Audit:
             html_table(
                 f"{name}: {'no figure' if one.listed is None else f'{one.listed} of {len(one)} listed'}",
                 ["object_id", one.score_name, *one.columns],
-                [list(row.values()) for row, _ in zip(one.rows(), one.first[:8], strict=False)],
+                [list(row.values()) for row, _ in zip(one.iter_rows(), one.first[:8], strict=False)],
             )
             for name, one in self.lists.items()
         ]
@@ -169,7 +169,7 @@ def write_csv(audit: Audit, path: Path) -> None:
     rows = [
         {"list": name, "rank": rank, "listed": one.listed is not None and rank <= one.listed, **row}
         for name, one in audit.lists.items()
-        for rank, row in enumerate(one.rows(), start=1)
+        for rank, row in enumerate(one.iter_rows(), start=1)
     ]
     names = dict.fromkeys(key for row in rows for key in row)
     with (
