@@ -155,7 +155,7 @@ def _annotation_errors(path: Path) -> Iterator[None]:
             printable_path(path), f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
         ) from error
     except FileNotFoundError as error:
-        raise AnnotationError(printable_path(path), "there is no such file") from error
+        raise AnnotationError(printable_path(path), f"there is no such file{guess_path(path)}") from error
     except IsADirectoryError as error:
         raise AnnotationError(printable_path(path), "is a folder, expected a text file") from error
     except OSError as error:

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Recipe
-from objectspace.errors import QueryError, RecipeError, StoreBusyError, StoreError
-from objectspace.files import flush_to_disk
+from objectspace.errors import InputError, QueryError, RecipeError, StoreBusyError, StoreError
+from objectspace.files import check_writable, flush_to_disk
 from objectspace.images import Failure
 from objectspace.places import Place, RemotePath, as_place
 from objectspace.store import columns, tables
@@ -43,6 +43,7 @@ from objectspace.store.manifest import (
     SPACES,
     Manifest,
     SpaceEntry,
+    read_manifest,
     read_tagged_manifest,
     write_manifest,
 )
@@ -75,6 +76,23 @@ def open_writer(path: Place | str) -> Writer:
     except BaseException:
         lock.release()
         raise
+
+
+def check_store_place(path: Place | str) -> None:
+    """Raise StoreError where :func:`open_writer` could open or make no store; before the work, not after it.
+
+    Nothing is written. A store of another version raises StoreVersionError.
+    """
+    folder = as_place(path)
+    _check_folder(folder)
+    if isinstance(folder, RemotePath):
+        return
+    try:
+        check_writable(folder / LOCK if folder.exists() else folder)
+    except InputError as problem:
+        raise StoreError(f"no store can be made or written here: {problem}") from None
+    if (folder / MANIFEST).exists():
+        read_manifest(folder)
 
 
 def write_lock(folder: Place) -> filelock.BaseFileLock | Lease:
