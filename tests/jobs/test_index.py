@@ -296,7 +296,10 @@ def test_copies_of_a_photo_are_one_image(photos: list[Path], job: Job, tmp_path:
     copy.write_bytes(photos[0].read_bytes())
     report = index([*photos, copy], tmp_path / "s.osp", job)
     assert (report.indexed, report.known) == (5, 1)
+    assert report.copies == ((str(copy), str(photos[0])),)
     assert len(open_store(tmp_path / "s.osp").images()) == 5
+    again = index([*photos, copy], tmp_path / "s.osp", job)
+    assert (again.known, again.copies) == (6, report.copies)
 
 
 @pytest.mark.parametrize(

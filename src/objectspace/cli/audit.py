@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from objectspace.analyses.audit.calibration import Calibration, Share
     from objectspace.search.audit.lists import Audit, AuditList
     from objectspace.store import Store
+
+#: Columns that --csv and --json have beside those that are printed.
+_IN_FILES = {"nearest", "copy_of", "leaks_to", "x1", "y1", "x2", "y2"}
 
 Only = Annotated[
     str | None,
@@ -172,18 +175,19 @@ def _print_list(one: AuditList) -> None:
         )
     else:
         typer.echo(f"{one.name}: {counted(one.listed, 'object')}, {_threshold_text(one)}")
-        _print_calibration(one.calibration)
-    if one.left_out:
-        typer.echo(f"{counted(one.left_out, 'object')} left out: {one.note}")
     shown = [row for row, _ in zip(one.iter_rows(), one.first[:LISTED], strict=False)]
     if shown:
-        names = list(shown[0])
+        names = [name for name in shown[0] if name not in _IN_FILES]
         print_table(
             [name.replace("_", " ") for name in names],
-            [[_cell(row[name]) for name in names] for row in shown],
+            [[_cell(name, row[name]) for name in names] for row in shown],
         )
     if len(one.first) > len(shown):
         typer.echo(f"and {len(one.first) - len(shown)} more (--csv lists all)")
+    if one.left_out:
+        typer.echo(f"{counted(one.left_out, 'object')} left out: {one.note}")
+    if one.calibration is not None:
+        _print_calibration(one.calibration)
 
 
 def _threshold_text(one: AuditList) -> str:
@@ -210,7 +214,9 @@ def _share(share: Share) -> str:
     return f"{number_text(share.value)} ({number_text(share.low)} to {number_text(share.high)})"
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
+    if name in ("image", "other_image") and value is not None:
+        return PurePath(value).name
     if isinstance(value, float):
         return number_text(value)
     return "" if value is None else str(value)

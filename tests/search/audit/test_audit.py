@@ -134,6 +134,27 @@ def test_the_csv_holds_all_lists_whole(made: osp.Audit, tmp_path: Path) -> None:
     assert [row["object_id"] for row in listed] == made.outliers.first.tolist()
 
 
+def test_every_row_says_where_its_object_is(made: osp.Audit, store: Store) -> None:
+    objects, paths = store.objects(), {row.image_id: row.path for row in store.images()}
+    place = {one: row for row, one in enumerate(objects.object_id.tolist())}
+
+    def path(object_id: str) -> str:
+        return paths[objects.image_id[place[object_id]]]
+
+    assert set(made.lists) == {"duplicates", "outliers", "labels", "leaks"}
+    for name, one in made.lists.items():
+        for row in one.iter_rows():
+            assert row["image"] == path(row["object_id"])
+            box = objects.xyxy[place[row["object_id"]]]
+            assert [row["x1"], row["y1"], row["x2"], row["y2"]] == box.tolist()
+            other = row.get("leaks_to") or row.get("copy_of") or row.get("nearest")
+            if name in ("duplicates", "leaks"):
+                assert row["other_image"] == (None if other is None else path(other))
+            else:
+                assert "other_image" not in row
+    assert any(row["other_image"] != row["image"] for row in made.duplicates.iter_rows())
+
+
 def test_equal_pixels_are_exact_copies(store: Store) -> None:
     from objectspace.search.audit.equal_pixels import equal_boxes
 

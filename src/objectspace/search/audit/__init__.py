@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -140,9 +141,29 @@ class _Auditor:
                 if len(wanted) == 1:
                     raise
                 skipped["labels"] = str(error)
-        ordered = {name: lists[name] for name in LISTS if name in lists}
+        ordered = self._located({name: lists[name] for name in LISTS if name in lists})
         images = len(np.unique(self._image))
         return Audit(self._space, len(self._ids), images, ordered, skipped, self._near.approximate)
+
+    def _located(self, lists: dict[str, AuditList]) -> dict[str, AuditList]:
+        """Return lists with the photo and the box of each object, and the photo of the one that it copies."""
+        images = self._store.images_by_id(np.unique(self._image).tolist())
+        paths = np.array([images[image_id].path for image_id in self._image.tolist()], object)
+        xyxy = self._store.object_columns(["xyxy"], self._space)["xyxy"][self._rows]
+        row_of = {object_id: row for row, object_id in enumerate(self._ids.tolist())}
+        located = {}
+        for name, one in lists.items():
+            rows = np.array([row_of[object_id] for object_id in one.object_id.tolist()], np.int64)
+            columns = {**one.columns, "image": paths[rows]}
+            columns |= {side: xyxy[rows, place] for place, side in enumerate(("x1", "y1", "x2", "y2"))}
+            if others := [
+                one.columns[key] for key in ("leaks_to", "copy_of", "nearest") if key in one.columns
+            ]:
+                nearest = [next(filter(None, row), None) for row in zip(*others, strict=True)]
+                found = [None if other is None else paths[row_of[other]] for other in nearest]
+                columns["other_image"] = np.array(found, object)
+            located[name] = replace(one, columns=columns)
+        return located
 
     # ------------------------------------------------------------------------------------------- planting
 

@@ -34,7 +34,8 @@ class AuditList:
     object_id: (m,) str, all that can be judged; score: (m,) float64, of the kind that ``score_name`` names
     listed: how many of the first are within the threshold; None in a list without a figure
     threshold: on the score; None in a list without a figure
-    columns: more about each object (m,), by name
+    columns: more about each object (m,), by name; of every list image, the photo's path, and the box in it as
+        x1, y1, x2 and y2; of copies and leaks also other_image, the photo of the other object
     left_out: objects that cannot be judged; note: why, a sentence
     calibration: how good the list is; None in a list without a figure
 
