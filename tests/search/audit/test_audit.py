@@ -14,7 +14,7 @@ import objectspace as osp
 from objectspace.errors import InputError, QueryError
 from objectspace.search.audit import copies, planting
 from objectspace.search.audit.lists import write_csv
-from objectspace.store import Store, open_store
+from objectspace.store import ImageRow, Store, open_store
 from objectspace.store.selections import save_selection
 
 #: Photos of ``train`` that are in ``test`` too, saved again; the fifth is also made smaller.
@@ -88,6 +88,17 @@ def test_saved_again_is_a_copy_of_the_larger_one(made: osp.Audit, store: Store) 
     area = dict(zip(objects.object_id.tolist(), objects.xyxy, strict=True))
     for row in copies:
         assert size(area[row["copy_of"]]) >= size(area[row["object_id"]])
+
+
+def test_of_two_copied_photos_one_keeps_all_its_objects() -> None:
+    from objectspace.search.audit import _by_photo
+
+    boxes = np.array([[0, 0, 9, 9], [0, 0, 8, 9], [0, 0, 8, 8], [0, 0, 9, 8], [0, 0, 5, 5]], np.float32)
+    objects = osp.make_objects(image_id="a", xyxy=boxes, label=["x"] * 5, source="s")
+    small, large = ImageRow("a", "1.png", 20, 10), ImageRow("c", "9.png", 20, 20)
+    images = [small, ImageRow("b", "0.png", 20, 10), ImageRow("b", "0.png", 20, 10), small, large]
+    order = _by_photo(objects, images).argsort().tolist()
+    assert [order[0], order[1:3], order[3:]] == [4, [1, 2], [0, 3]]
 
 
 def size(box: np.ndarray) -> float:

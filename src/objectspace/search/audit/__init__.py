@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -34,7 +34,7 @@ from objectspace.search.audit.planting import (
 )
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.search.default_space import default_space
-from objectspace.store import Store
+from objectspace.store import ImageRow, Store
 
 _BY_ERRORS = (
     "where the errors would be fewest if one object in ten were such a case, by the planted and the unplanted"
@@ -210,7 +210,7 @@ class _Auditor:
         if pairs is None or found is None:
             return AuditList("duplicates", self._ids[order], -suspicion[order], "difference", columns)
         objects = self._store.objects(self._ids)
-        groups = group_copies(pairs, _by_size(objects))
+        groups = group_copies(pairs, _by_photo(objects, self._store.images_of(objects)))
         columns |= {name: column[order] for name, column in self._group_columns(groups, objects).items()}
         alarms = suspicion >= threshold
         return AuditList(
@@ -370,8 +370,14 @@ def _named(ids: NDArray[np.str_], rows: NDArray[np.int64]) -> NDArray[np.object_
     return names
 
 
-def _by_size(objects: Objects) -> NDArray[np.int64]:
-    """Return the place (n,) of each object in the order in which copies are kept: the most pixels first."""
+def _by_photo(objects: Objects, images: Sequence[ImageRow]) -> NDArray[np.int64]:
+    """Return the place (n,) of each object in the order in which copies are kept.
+
+    The largest photo comes first, of equals the first by path, so that of two copied photos one keeps all its
+    objects; within a photo the largest object.
+    """
+    pixels = np.array([image.width * image.height for image in images])
+    path = np.array([image.path for image in images], np.str_)
     rank = np.empty(len(objects), np.int64)
-    rank[np.lexsort((objects.object_id, -area(objects.xyxy)))] = np.arange(len(objects))
+    rank[np.lexsort((objects.object_id, -area(objects.xyxy), path, -pixels))] = np.arange(len(objects))
     return rank
