@@ -31,6 +31,7 @@ from objectspace.cli.output import (
     warn,
 )
 from objectspace.errors import InputError, counted, number_text
+from objectspace.files import check_writable
 
 if TYPE_CHECKING:
     from objectspace.analyses.audit.calibration import Calibration, Share
@@ -96,6 +97,8 @@ def audit(
     if "leaks" in wanted and only is not None and split is None:
         usage_error("leaks are copies across splits; name the column of the splits with --split")
     checked_figure(sheet)
+    if csv is not None:
+        check_writable(csv)
     if select is not None:
         check_selection_name(select)
     opened = open_store(store)

@@ -174,7 +174,7 @@ def write_csv(audit: Audit, path: Path) -> None:
     ]
     names = dict.fromkeys(key for row in rows for key in row)
     with (
-        atomic_path(path, replace=True) as temporary,
+        atomic_path(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.DictWriter(stream, list(names))
