@@ -163,7 +163,7 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     extent = (middle_x - half_w, middle_x + half_w, middle_y + half_h, middle_y - half_h)
     if tile.words is None:
         axes.imshow(
-            lightened(tile.picture), extent=extent, aspect="auto", interpolation="antialiased", zorder=1
+            lightened(tile.picture), extent=extent, aspect="auto", interpolation="bicubic", zorder=1
         )
     else:
         _write(axes, middle_x, middle_y, _wrapped(tile.words), va="center")
