@@ -35,8 +35,8 @@ def draw_audit(store: Store, audit: Audit) -> Figure:
 
     Copies stand beside the one that is kept (solid blue frame; a copy's is dashed orange), leaks beside the
     object of the other split; under an outlier is its label, under a suspicious label the one proposed
-    instead, and under each tile the name of its photo. Of a list that names no object the first of the ranking are drawn, in gray frames. Raises
-    InputError for an audit without any list.
+    instead, and under each tile the name of its photo. Of a list that names no object the first of the
+    ranking are drawn, in gray frames. Raises InputError for an audit without any list.
 
     >>> found = osp.audit(store, space="demo-crop", only=["outliers", "labels"], uncalibrated=True)
     >>> osp.write_figure(osp.draw_audit(store, found), Path("audit.png"))
@@ -85,7 +85,11 @@ def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
             lines = [str(row["other_split"]), _file_name(row["other_image"])]
             yield {"object_id": row["leaks_to"], "lines": lines, "frame": (BLUE, "-")}
         if one.name == "duplicates" and row["nearest"] is not None:
-            yield {"object_id": row["nearest"], "lines": ["nearest", _file_name(row["other_image"])], "frame": (BLUE, "-")}
+            yield {
+                "object_id": row["nearest"],
+                "lines": ["nearest", _file_name(row["other_image"])],
+                "frame": (BLUE, "-"),
+            }
 
 
 def _copies(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
