@@ -22,11 +22,11 @@ STUB = Path(osp.__file__).with_suffix(".pyi")
 
 #: What reads rows of a store, anew at each call, and is therefore called though it takes no argument.
 READS = {
-    "Store": {"failures", "image_rows", "image_wh", "images", "indexed", "info", "objects"},
+    "Store": {"failures", "image_rows", "image_wh", "images", "indexed", "info", "objects", "space"},
     "Writer": {"failures", "finished", "fragments", "paths"},
 }
 #: How the name of every other method begins that takes no argument.
-VERBS = ("to_", "iter_", "read", "load", "finish", "close")
+VERBS = ("to_", "iter_", "read", "load", "finish", "close", "check")
 
 #: Classes whose methods a user calls; what those return is public as what functions take and return is.
 HANDLES = ("Store", "SpaceSearch", "ExactIndex", "StreamedIndex")

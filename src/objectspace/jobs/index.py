@@ -67,7 +67,6 @@ def index(
     >>> osp.index("world/images", "found.osp", detector="demo", encoder="demo").known
     12
     """
-    paths, folders = _paths(images), _folders(prune)
     if job is None:
         job = Job(**options)
     elif options:
@@ -76,6 +75,7 @@ def index(
         )
     if engine is not None and not isinstance(job, Job):
         raise InputError("job is loaded, and other machines load it themselves; give the engine a Job")
+    paths, folders = _paths(images), _folders(prune)
     started = time.monotonic()
     check_store_place(store)  # before the networks, which take long
     loaded = job.load(paths) if isinstance(job, Job) else job

@@ -151,6 +151,7 @@ class Objects:
         """Return a row for each object, its box as x1, y1, x2 and y2. Raises InputError without pandas."""
         return data_frame(self.columns)
 
+    @typed
     def with_factors(self, factors: Mapping[str, NDArray[Any]]) -> Objects:
         """Return the same objects with more factor columns, which replace those of the same name."""
         return replace(self, factors={**self.factors, **factors})

@@ -23,6 +23,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, ModelError, ObjectspaceError, counted
 from objectspace.files import printable_path
 from objectspace.images import Failure
@@ -48,6 +49,7 @@ _STARTS = 3
 _AHEAD = 4
 
 
+@typed
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayEngine:
     """Runs a job on a cluster of Ray, whose machines have this package and reach photos and weights alike.

@@ -273,11 +273,13 @@ class Store:
         return places.astype(np.int64)
 
     @typed
-    def space(self, name: str) -> Space:
+    def space(self, name: str | None = None) -> Space:
         """Return the vectors of a space, (n, d) float32 in memory; of a joint one its parts.
 
+        name: of the space; None for the one that is searched where none is named
         Raises QueryError for an unknown space.
         """
+        name = self._named(name)
         if name in self._manifest.joint_spaces:
             joint = self._joint_vectors(name).read()
             return Space(name, self.recipe(name), joint.object_ids(), joint)
@@ -289,6 +291,13 @@ class Store:
             vectors[len(ids) : len(ids) + len(block)] = block
             ids += batch["object_id"].to_pylist()
         return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
+
+    def _named(self, name: str | None) -> str:
+        """Return the name of a space, that of the default one for None."""
+        if name is None and self.default_space is None:
+            known = ", ".join(self.space_names) or "none yet"
+            raise QueryError(f"{self.path} has no default space; name one of its spaces: {known}")
+        return self.default_space or "" if name is None else name
 
     @typed
     def recipe(self, name: str) -> Recipe:

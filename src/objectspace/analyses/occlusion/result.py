@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion.zeroed_windows import Windows
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted
 from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects, Provenance
@@ -89,6 +90,7 @@ class Occlusion:
         first = self.disappeared.argmax(0)  # windows are sorted by size
         return np.where(self.disappeared.any(0), first, -1)
 
+    @typed
     def importance(self, prediction: int, sizes: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the mean fall of one object's score over the windows that cover each cell: (rows, columns).
 

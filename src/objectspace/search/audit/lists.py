@@ -41,7 +41,7 @@ class AuditList:
 
     >>> labels = osp.audit(store, space="demo-crop", only=["labels"]).labels
     >>> list(next(labels.iter_rows()))
-    ['object_id', 'probability', 'label', 'proposed']
+    ['object_id', 'probability', 'label', 'proposed', 'image', 'x1', 'y1', 'x2', 'y2']
     """
 
     name: str
