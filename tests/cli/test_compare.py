@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
 
 import pytest
 
+from objectspace.analyses.comparison import Difference
+from objectspace.cli.compare import _better
 from objectspace.errors import InputError
+from objectspace.store import open_writer
 
 
 def test_compare_takes_spaces_one_after_another(
@@ -46,6 +50,36 @@ def test_the_answer_comes_before_a_figure_that_fails(
     done = command("compare", measured, "--spaces", *measured_spaces, "--figure", tmp_path / "f.png")
     assert (done.code, done.err) == (1, "objectspace: no room\n")
     assert done.out
+
+
+def test_without_names_both_routes_and_their_joint_space_are_compared(
+    command: Callable, measured: Path, measured_spaces: list[str]
+) -> None:
+    done = command("compare", measured, "--json")
+    assert sorted(json.loads(done.out)["spaces"][:2]) == sorted(measured_spaces)
+    assert json.loads(done.out)["spaces"][2] == "both"
+    assert [one["factor"] for one in json.loads(done.out)["factors"]] == ["label"]
+
+
+def test_without_names_and_without_two_spaces_it_lists_them(command: Callable, tmp_path: Path) -> None:
+    with open_writer(tmp_path / "s"):
+        pass
+    done = command("compare", tmp_path / "s")
+    assert done.code == 2
+    assert "name two spaces or more: --spaces A B; those of" in " ".join(done.err.replace("│", "").split())
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "no_interval", "told"),
+    [
+        (0.2, 0.1, 0.3, "", "b is better than a"),
+        (-0.2, -0.3, -0.1, "", "a is better than b"),
+        (0.2, -0.1, 0.5, "", "these photos do not decide between a and b"),
+        (0.2, nan, nan, "4 groups, 5 are needed", "no interval of the difference: 4 groups, 5 are needed"),
+    ],
+)
+def test_the_answer_in_words(value: float, low: float, high: float, no_interval: str, told: str) -> None:
+    assert _better(Difference("a", "b", value, low, high, 0.5, no_interval), "photos") == told
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from objectspace.embeddings.joint import JointPart, joint_recipe
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError
 from objectspace.files import content_id
+from objectspace.jobs.build_index import index_space
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.search import Queries, SpaceSearch, default_space
 from objectspace.search.queries.joint import joint_queries
@@ -92,6 +93,24 @@ def test_neighbors_and_their_parts_are_those_of_a_loop(store, search):
                 told = document[row]["parts"][part]
                 assert told["cosine"] == pytest.approx(cosine, abs=1e-6)
                 assert told["similarity"] == pytest.approx(cosine * WEIGHTS[part] / 4, abs=1e-6)
+
+
+def test_a_part_is_a_space_of_all_objects_whatever_their_stride(store):
+    search = SpaceSearch(store, "a-joint/map")
+    ids = store.objects().object_id.tolist()
+    for name, answer in zip(ids, search.nearest(search.stored(ids), k=20), strict=True):
+        expected = sorted((1 - cosines(store, name, other)["map"], other) for other in ids if other != name)
+        np.testing.assert_allclose(answer.distance, [far for far, _ in expected], atol=1e-6)
+        assert answer.parts.names == ("map",)
+
+
+def test_a_part_that_a_joint_space_lacks_is_no_space(store):
+    with pytest.raises(
+        QueryError, match=r"no space a-joint/sky .*its spaces: a-joint, .*, a-joint/cut, a-joint/map"
+    ):
+        store.stored_space("a-joint/sky")
+    with pytest.raises(QueryError, match="a-joint/map is a part of joint space a-joint; index a-joint"):
+        index_space(store.path, "a-joint/map")
 
 
 def test_a_mean_and_what_it_is_unlike_rank_part_by_part(store, search):

@@ -31,19 +31,26 @@ from objectspace.cli.output import (
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:
-    from objectspace.analyses.comparison import Comparison
+    from objectspace.analyses.comparison import Comparison, Difference, FactorInSpaces
     from objectspace.analyses.factors import FactorSpec
+    from objectspace.store import Store
 
 FirstSpaces = Annotated[
-    list[str],
-    typer.Option("--spaces", metavar="SPACE", help="the spaces: --spaces A B C", show_default=False),
+    list[str] | None,
+    typer.Option(
+        "--spaces",
+        metavar="SPACE",
+        help="the spaces: --spaces A B C; both/window is a part of a joint space, of all strides",
+        show_default="both routes and their joint space",
+    ),
 ]
 MoreSpaces = Annotated[
     list[str] | None,
     typer.Argument(metavar="[SPACE]...", help="the spaces after the first", show_default=False),
 ]
 Factors = Annotated[
-    list[str] | None, typer.Option("--factor", metavar="NAME", help="measured in each space; repeatable")
+    list[str] | None,
+    typer.Option("--factor", metavar="NAME", help="measured in each space; repeatable", show_default="label"),
 ]
 Circular = Annotated[
     list[str] | None,
@@ -57,7 +64,7 @@ Categorical = Annotated[
 
 def compare(
     store: StorePath,
-    spaces: FirstSpaces,
+    spaces: FirstSpaces = None,
     more: MoreSpaces = None,
     factor: Factors = None,
     circular: Circular = None,
@@ -72,16 +79,19 @@ def compare(
 ) -> None:
     """Compare spaces on the objects that all of them hold: shared neighbors, alignment, factors."""
     from objectspace.analyses.comparison import compare_spaces, shared_objects
+    from objectspace.analyses.factors import FactorSpec
     from objectspace.store import open_store
 
-    names = [*spaces, *(more or [])]
-    if len(names) < 2:
+    names = [*(spaces or []), *(more or [])]
+    if len(names) == 1:
         usage_error("give two spaces or more: --spaces A B")
     specs = _specs(factor or [], circular or [], categorical or [], group, control)
     checked_figure(figure)
     opened = open_store(store)
-    held = [opened.stored_space(name).to_space() for name in names]
+    held = [opened.stored_space(name).to_space() for name in names or _both_routes(opened)]
     objects = opened.objects(shared_objects(held))
+    if not specs and len(set(objects.label.tolist())) > 1:
+        specs = [FactorSpec("label", group=group, control=control)]
     for spec in specs[:1]:
         warn_of_groups(objects, spec)
     most = most_objects(all_objects)
@@ -95,6 +105,20 @@ def compare(
         from objectspace.figures.style import write_figure
 
         write_figure(draw_comparison(compared), figure)
+
+
+def _both_routes(store: Store) -> list[str]:
+    """Return the parts of the store's joint space and that space, or its two spaces; wrong usage without."""
+    from objectspace.embeddings.joint import joint_parts
+
+    for name in store.space_names:
+        if parts := joint_parts(store.recipe(name)):
+            alone = [part.spaces[0] if len(part.spaces) == 1 else f"{name}/{part.name}" for part in parts]
+            return [*alone, name]
+    if len(store.space_names) != 2:
+        known = ", ".join(store.space_names) or "none yet"
+        usage_error(f"name two spaces or more: --spaces A B; those of {store.path}: {known}")
+    return store.space_names
 
 
 def _specs(
@@ -123,37 +147,50 @@ def _specs(
 
 
 def _print_comparison(compared: Comparison) -> None:
-    """Print each two spaces, then each factor in each space."""
+    """Print each factor, its differences first, then how alike each two spaces are."""
     groups = counted(compared.groups, "group")
     typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {groups}")
+    spoken_of = "photos" if compared.group is None else f"values of {compared.group}"
+    for factor in compared.factors:
+        _print_factor(factor, spoken_of)
     pairs = []
     for pair in compared.pairs:
         name = f"{pair.first}, {pair.second}"
         pairs.append(([name, f"overlap at {compared.k}"], pair.overlap))
         pairs.append(([name, "linear CKA, unbiased"], pair.cka))
-    print_estimates(["spaces", ""], pairs)
-    for factor in compared.factors:
-        first = factor.measures[0]
-        typer.echo(f"{first.spec.factor} ({first.kind}), {counted(first.n, 'object')}")
-        rows = []
-        for one in factor.measures:
-            rows.append(([one.space, one.agreement], one.neighbors.overall))
-            if one.probe is not None:
-                rows.append(([one.space, f"probe: {one.probe.metric}"], one.probe.score))
-        print_estimates(["space", ""], rows)
-        groups = "photos" if compared.group is None else f"values of {compared.group}"
-        probe = first.probe
-        if probe and (text := drawn_text("probes are", len(probe.rows), probe.of, groups)):
-            typer.echo(text)
-        print_table(
-            ["difference of neighbors (positive: the second is better)", "value", "low", "high", "p"],
-            [
-                [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high, one.p))]
-                for one in factor.differences
-            ],
-        )
-        if unknown := factor.differences[0].no_interval:
-            typer.echo(f"no interval of the difference: {unknown}")
-    typer.echo(
-        f"intervals speak of new {'photos' if compared.group is None else f'values of {compared.group}'}"
+    print_estimates(["how alike two spaces are", ""], pairs)
+    typer.echo(f"intervals speak of new {spoken_of}")
+
+
+def _print_factor(factor: FactorInSpaces, spoken_of: str) -> None:
+    """Print which space is better for a factor, then its measures in each."""
+    first = factor.measures[0]
+    typer.echo(f"{first.spec.factor} ({first.kind}), {counted(first.n, 'object')}")
+    print_table(
+        ["difference of neighbors (positive: the second is better)", "value", "low", "high", "p"],
+        [
+            [f"{one.first}, {one.second}", *map(number_text, (one.value, one.low, one.high, one.p))]
+            for one in factor.differences
+        ],
     )
+    for line in dict.fromkeys(_better(one, spoken_of) for one in factor.differences):
+        typer.echo(line)
+    rows = []
+    for measure in factor.measures:
+        rows.append(([measure.space, measure.agreement], measure.neighbors.overall))
+        if measure.probe is not None:
+            rows.append(([measure.space, f"probe: {measure.probe.metric}"], measure.probe.score))
+    print_estimates(["space", ""], rows)
+    probe = first.probe
+    if probe and (text := drawn_text("probes are", len(probe.rows), probe.of, spoken_of)):
+        typer.echo(text)
+
+
+def _better(one: Difference, spoken_of: str) -> str:
+    """Return which of two spaces is better, as far as its interval says."""
+    if one.no_interval:
+        return f"no interval of the difference: {one.no_interval}"
+    if one.low <= 0 <= one.high:
+        return f"these {spoken_of} do not decide between {one.first} and {one.second}"
+    better, worse = (one.second, one.first) if one.value > 0 else (one.first, one.second)
+    return f"{better} is better than {worse}"

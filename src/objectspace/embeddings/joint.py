@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from objectspace._version import __version__
@@ -85,6 +85,12 @@ def joint_parts(recipe: Recipe) -> list[JointPart]:
         JointPart(part["name"], tuple(part["spaces"]), part["weight"], part["missing"])
         for part in recipe.parts or ()
     ]
+
+
+def only_part(recipe: Recipe, name: str) -> Recipe | None:
+    """Return the recipe of one part of a joint space, as a joint space of that part; None if it has none."""
+    parts = tuple(part for part in recipe.parts or () if part["name"] == name)
+    return replace(recipe, parts=parts) if parts else None
 
 
 def part_recipes(recipe: Recipe) -> dict[str, Recipe]:

@@ -64,6 +64,9 @@ def index_space(
     if metric not in METRICS:
         raise QueryError(f"metric {metric!r} is unknown; expected {' or '.join(METRICS)}")
     # A store that is missing and a space that is too small are refused before anything is locked.
+    joint, _, part = space.partition("/")
+    if part:
+        raise QueryError(f"{space} is a part of joint space {joint}; index {joint}, which its parts share")
     _check_size(open_store(path).stored_space(space))
     with open_writer(path) as writer:
         if open_store(path).recipe(space).route == JOINT:

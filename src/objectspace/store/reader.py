@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from objectspace.arguments import typed
-from objectspace.embeddings.joint import joint_parts
+from objectspace.embeddings.joint import joint_parts, only_part
 from objectspace.embeddings.spaces import CELL_COLUMNS, Recipe, Space
 from objectspace.errors import QueryError, RecipeError, counted
 from objectspace.files import recipe_digest
@@ -280,7 +280,7 @@ class Store:
         Raises QueryError for an unknown space.
         """
         name = self._named(name)
-        if name in self._manifest.joint_spaces:
+        if self._joint_recipe(name) is not None:
             joint = self._joint_vectors(name).read()
             return Space(name, self.recipe(name), joint.object_ids(), joint)
         table, entry = self._space_table(name), self._manifest.spaces[name]
@@ -303,9 +303,7 @@ class Store:
     def recipe(self, name: str) -> Recipe:
         """Return the recipe of a space. Raises QueryError for an unknown space."""
         self._members_table(name)
-        if name in self._manifest.joint_spaces:
-            return self._manifest.joint_spaces[name]
-        return self._manifest.spaces[name].recipe
+        return self._joint_recipe(name) or self._manifest.spaces[name].recipe
 
     @typed
     def members(self, name: str) -> list[str]:
@@ -323,15 +321,18 @@ class Store:
         rows: positions in :meth:`members`, in any order
         Raises QueryError for an unknown space.
         """
-        if name in self._manifest.joint_spaces:
+        if self._joint_recipe(name) is not None:
             return np.asarray(self._joint_vectors(name)[rows])
         table = self._space_table(name)
         return StoredVectors(table, self._manifest.spaces[name].dimension, self._pin)[rows]
 
     @typed
     def stored_space(self, name: str) -> StoredSpace:
-        """Return a space that stays on disk, with its index. Raises QueryError for an unknown space."""
-        if name in self._manifest.joint_spaces:
+        """Return a space that stays on disk, with its index. Raises QueryError for an unknown space.
+
+        ``JOINT/PART`` is one part of a joint space, whose vectors may lie in several spaces, for all objects.
+        """
+        if self._joint_recipe(name) is not None:
             return StoredSpace(name, self.recipe(name), self._joint_vectors(name), self._joint_index(name))
         table, entry = self._space_table(name), self._manifest.spaces[name]
         return StoredSpace(name, entry.recipe, StoredVectors(table, entry.dimension, self._pin), entry.index)
@@ -346,7 +347,7 @@ class Store:
 
     def _joint_vectors(self, name: str) -> StoredJointVectors:
         objects = self._members_table(name)
-        recipe = self._manifest.joint_spaces.get(name)
+        recipe = self._joint_recipe(name)
         if recipe is None:
             raise QueryError(f"space {name} of {self.path} is no joint space, it has no parts")
         check_parts(name, recipe, list(self._manifest.spaces))
@@ -355,10 +356,17 @@ class Store:
 
     def _joint_index(self, name: str) -> SpaceIndex | None:
         """Return the index of a joint space; None where it or an index of its parts was made anew since."""
-        held = self._manifest.joint_indexes.get(name)
+        if (held := self._manifest.joint_indexes.get(name)) is None:
+            return None
         spaces, recipe = self._manifest.spaces, self._manifest.joint_spaces[name]
         now = {one: spaces[one].index for part in joint_parts(recipe) for one in part.spaces}
-        return held.index if held and (held.recipe, held.parts) == (recipe.digest, now) else None
+        return held.index if (held.recipe, held.parts) == (recipe.digest, now) else None
+
+    def _joint_recipe(self, name: str) -> Recipe | None:
+        """Return the recipe of a joint space, or of ``JOINT/PART``, one part of it; None for another name."""
+        joint, _, part = name.partition("/")
+        recipe = self._manifest.joint_spaces.get(joint)
+        return recipe if recipe is None or not part else only_part(recipe, part)
 
     @typed
     def cells(self, name: str) -> dict[str, NDArray[np.int32]]:
@@ -367,7 +375,7 @@ class Store:
         head, cell_x, cell_y, anchor, cells_outside: each (n,) int32, -1 where there is none
         Raises QueryError for an unknown space.
         """
-        if name in self._manifest.joint_spaces:
+        if self._joint_recipe(name) is not None:
             return {column: np.full(len(self), -1, np.int32) for column in CELL_COLUMNS}
         rows = read_rows(self._space_table(name), CELL_COLUMNS)
         return {
@@ -435,13 +443,19 @@ class Store:
 
     def _members_table(self, name: str) -> Any:
         """Return the table whose rows are those of a space: all objects for a joint one."""
-        return self._table("objects") if name in self._manifest.joint_spaces else self._space_table(name)
+        joint = self._joint_recipe(name) is not None
+        return self._table("objects") if joint else self._space_table(name)
 
     def _space_table(self, name: str) -> Any:
-        if name in self._manifest.joint_spaces:
+        if self._joint_recipe(name) is not None:
             raise QueryError(f"{name} of {self.path} is a joint space; name one of its parts' spaces")
         if name not in self._manifest.spaces:
-            known = ", ".join(self.space_names) or "none yet"
+            parts = [
+                f"{joint}/{part.name}"
+                for joint, recipe in self._manifest.joint_spaces.items()
+                for part in joint_parts(recipe)
+            ]
+            known = ", ".join([*self.space_names, *parts]) or "none yet"
             raise QueryError(f"no space {name} in {self.path}; its spaces: {known}")
         return self._table(SPACES + name)
 
@@ -493,7 +507,7 @@ class Store:
 
     def _member_rows(self, space: str) -> pa.ChunkedArray:
         rows = read_rows(self._members_table(space), ["object_id"])
-        table = "objects" if space in self._manifest.joint_spaces else SPACES + space
+        table = SPACES + space if self._joint_recipe(space) is None else "objects"
         return checked(self.path, table, rows, key="object_id")["object_id"]
 
     def _places(self, keys: pa.ChunkedArray, among: pa.ChunkedArray, table: str) -> NDArray[np.int32]:
