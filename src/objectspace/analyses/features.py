@@ -14,8 +14,8 @@ from objectspace.neighbors import BlockSource, JointVectors
 Matrix = NDArray[np.float64]
 Features = NDArray[np.float32] | JointVectors | BlockSource
 
-# Rows that are read at a time, and numbers in them (16 MB in float64).
-_AT_ONCE, _NUMBERS = 4096, 1 << 21
+# Rows that are read at a time, numbers in them (16 MB in float64), and numbers that are computed from them.
+_AT_ONCE, _NUMBERS, _RESULTS = 4096, 1 << 21, 1 << 19
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +41,9 @@ class Centered:
             features, rows = features[slice(None) if rows is None else rows], None
         at = np.arange(features.shape[0]) if rows is None else rows
         whole = cls(features, np.zeros(features.shape[1]), at)
-        total = sum((whole[part].sum(0) for part in whole.blocks()), np.zeros(features.shape[1]))
+        # Small blocks, as they are all the memory that this takes.
+        parts = in_blocks(np.arange(len(at)), 4 * features.shape[1])
+        total = sum((whole[part].sum(0) for part in parts), np.zeros(features.shape[1]))
         return replace(whole, mean=total / len(at))
 
     def __len__(self) -> int:
@@ -70,7 +72,7 @@ class Centered:
         Which of the rows (m,) have numbers other than 0 there, sorted, and these (m, c); a joint space's
         parts are never written out together. The features are in memory.
         """
-        width = max(1, _NUMBERS // (4 * max(1, len(rows))))
+        width = max(1, _NUMBERS // (8 * max(1, len(rows))))
         at = self.at[rows]
         if isinstance(self.features, JointVectors):
             for there, part in self.features.columns(at, width):
@@ -82,9 +84,9 @@ class Centered:
             yield every, part[at].astype(np.float64)
 
 
-def in_blocks(rows: Codes, width: int) -> list[Codes]:
-    """Split rows of so many numbers into blocks of bounded memory."""
-    size = min(_AT_ONCE, max(1, _NUMBERS // max(1, width)))
+def in_blocks(rows: Codes, width: int, results: int = 0) -> list[Codes]:
+    """Split rows, of so many numbers and results each, into blocks of bounded memory."""
+    size = max(1, min(_AT_ONCE, _NUMBERS // max(1, width), _RESULTS // max(1, results)))
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 

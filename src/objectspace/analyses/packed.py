@@ -57,8 +57,8 @@ class Packed:
             raise LinAlgError(f"the matrix is not positive definite at its row {info}")
 
     def solve(self, right: Matrix) -> Matrix:
-        """Return ``inverse(matrix) @ right`` of a matrix that was factored, in place of ``right`` (d, t)."""
-        solved, _ = lapack.dpftrs(self.size, self.numbers, right, uplo="L", overwrite_b=1)
+        """Return ``inverse(matrix) @ right`` of a matrix that was factored, for ``right`` (d, t)."""
+        solved, _ = lapack.dpftrs(self.size, self.numbers, right, uplo="L")
         found: Matrix = solved
         return found
 

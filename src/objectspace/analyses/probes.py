@@ -189,7 +189,8 @@ def _without_each(
 def _losses_of(factor: Factor, targets: Permuted, held: Held) -> Matrix:
     """Return the losses (3, m, r) of the predictions of some rows in some runs."""
     values = factor.values[targets.order[np.ix_(held.rows, held.runs)]]
-    predicted, baseline = (part.reshape(*values.shape, -1) for part in (held.predicted, held.baseline))
+    runs = len(held.runs)
+    predicted, baseline = (part.reshape(len(part), runs, -1) for part in (held.predicted, held.baseline))
     return _losses(factor, values, predicted, baseline)
 
 
@@ -225,7 +226,7 @@ def _standardized(factor: Factor, values: Matrix) -> Matrix:
 def _losses(factor: Factor, values: Matrix, predicted: Matrix, baseline: Matrix) -> Matrix:
     """Return numerator, denominator and the baseline's numerator of each object's score: (3, n, r).
 
-    Of values (n, r), predictions and baselines (n, r, t).
+    Of values (n, r), predictions (n, r, t) and baselines of as many or of one row.
     """
     if factor.kind == "linear":
         target = _standardized(factor, values)

@@ -16,13 +16,14 @@ from objectspace.analyses.ridge_systems import (
     Solver,
     System,
     Targets,
+    at_level,
 )
 
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES = 10.0 ** np.arange(-2, 5)
 
-# Numbers in right-hand sides that are solved for at once (8 MB), and as a share of those of the system.
-_NUMBERS, _SHARE = 1 << 20, 4
+# Numbers in right-hand sides that are solved for at once (4 MB), and as a share of those of the system.
+_NUMBERS, _SHARE = 1 << 19, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,9 +68,9 @@ class Permuted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Held:
-    """Predictions and baselines (m, r * width) of some rows (m,) in some runs (r,).
+    """Predictions (m, r * width) of some rows (m,) in some runs (r,).
 
-    The baseline is the mean of the training rows at the row's level.
+    baseline: the mean of the training rows at the row's level, (1, r * width) where there is one level only
     """
 
     rows: Codes
@@ -87,7 +88,7 @@ class FoldedRidge:
     columns that share a penalty.
 
     It holds the products of features, three times at most and half of them as they are symmetric
-    (12 d² bytes), or those of rows, where these are fewer; and right-hand sides of a quarter of a system or 8 MB.
+    (12 d² bytes), or those of rows, where these are fewer; and right-hand sides of an eighth of a system or 4 MB.
 
     >>> features = np.random.default_rng(0).normal(size=(50, 3))
     >>> ridge = FoldedRidge(features, np.arange(50) % 5, np.zeros(50, int))
@@ -134,21 +135,14 @@ class FoldedRidge:
         errors = [np.zeros((count, len(PENALTIES), targets.runs)) for targets in asked]
         for one in range(count):
             other = (one + 1) % count
-            queries = np.concatenate([self.rows[one], self.rows[other]])
-            system = self._system([one, other], queries)
-            sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
-            width = sum(side.values.shape[1] for side in sides)
-            for number, penalty in enumerate(self.penalties):
-                solver = system.at(penalty, width)
-                for targets, side, error in zip(asked, sides, errors, strict=True):
-                    for fold, squares in self._squares(solver, targets, side, queries):
-                        error[other if fold == one else one, number] += squares
+            for place, number, fold, squares in self._errors(asked, one, other):
+                errors[place][other if fold == one else one, number] += squares
         return [error.argmin(1) for error in errors]
 
     def predictions(self, targets: Targets, chosen: Codes) -> Iterator[Held]:
         """Yield the predictions of all rows in all runs, each from the folds that it is not in."""
         for held, rows in enumerate(self.rows):
-            system = self._system([held], rows)
+            system = self._systems.system(np.flatnonzero(self.fold != held), rows)
             for number in np.unique(chosen[held]):
                 runs = np.flatnonzero(chosen[held] == number)
                 solver = system.at(self.penalties[number], len(runs) * targets.width)
@@ -162,21 +156,38 @@ class FoldedRidge:
 
         With each the block, None for none. ``chosen`` are the numbers of the penalties (folds, 1).
         """
-        run = np.zeros(1, np.int64)
         for held, rows in enumerate(self.rows):
             penalty, train = self.penalties[chosen[held, 0]], np.flatnonzero(self.fold != held)
             whole = self._systems.system(train, rows)
-            for each in self._held(whole, whole.at(penalty, targets.width), targets, rows, run):
-                yield None, each
             for one in range(int(block.max()) + 1):
                 queries = rows[block[rows] != one]
                 system = whole.without(train[block[train] == one], queries)
-                solver = system.at(penalty, targets.width, last=True)
-                for each in self._held(system, solver, targets, queries, run):
+                for each in self._alone(system, targets, queries, penalty):
                     yield one, each
+            for each in self._alone(whole, targets, rows, penalty):
+                yield None, each
 
-    def _system(self, held: Sequence[int], queries: Codes) -> System:
-        return self._systems.system(np.flatnonzero(~np.isin(self.fold, held)), queries)
+    def _alone(self, system: System, targets: Targets, queries: Codes, penalty: float) -> Iterator[Held]:
+        """Yield the predictions of a single run by a system that is not used again."""
+        solver = system.at(penalty, targets.width, last=True)
+        return self._held(system, solver, targets, queries, np.zeros(1, np.int64))
+
+    def _errors(
+        self, asked: Sequence[Targets], one: int, other: int
+    ) -> Iterator[tuple[int, int, int, Matrix]]:
+        """Yield squared errors (runs,) of the rows of two folds, predicted from all others.
+
+        With each the number of the targets, of the penalty and of the fold.
+        """
+        queries = np.concatenate([self.rows[one], self.rows[other]])
+        system = self._systems.system(np.flatnonzero((self.fold != one) & (self.fold != other)), queries)
+        sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
+        width = sum(side.values.shape[1] for side in sides)
+        for number, penalty in enumerate(self.penalties):
+            solver = system.at(penalty, width)
+            for place, (targets, side) in enumerate(zip(asked, sides, strict=True)):
+                for fold, squares in self._squares(solver, targets, side, queries):
+                    yield place, number, fold, squares
 
     def _held(
         self, system: System, solver: Solver, targets: Targets, queries: Codes, runs: Codes
@@ -184,7 +195,7 @@ class FoldedRidge:
         side = system.right(targets, runs)
         for part, predicted in solver.predict(side):
             rows = queries[part]
-            baseline = side.mean[self._level[rows]]
+            baseline = at_level(side.mean, self._level[rows])
             predicted += baseline
             yield Held(rows, runs, predicted, baseline)
 
@@ -192,11 +203,10 @@ class FoldedRidge:
         self, solver: Solver, targets: Targets, side: RightSide, queries: Codes
     ) -> Iterator[tuple[int, Matrix]]:
         """Yield folds and squared errors (runs,) of the predictions of their rows."""
-        side = RightSide(side.values.copy(order="K"), side.mean)
         every = np.arange(targets.runs)
         for part, errors in solver.predict(side):
             rows = queries[part]
-            errors += side.mean[self._level[rows]]
+            errors += at_level(side.mean, self._level[rows])
             errors -= targets.of(rows, every)
             errors *= errors
             for fold in np.unique(self.fold[rows]):

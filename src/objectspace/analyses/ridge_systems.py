@@ -19,6 +19,8 @@ Matrix = NDArray[np.float64]
 
 # Variance that is given to a feature which is constant in training, so that its weight is 0.
 _UNUSED = 1e100
+# Rows of a triangle that are copied at a time.
+_TRIANGLE = 128
 
 
 class Targets(Protocol):
@@ -51,10 +53,7 @@ class Solver(Protocol):
     """A system at one penalty."""
 
     def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
-        """Yield parts of the query rows and their predictions (rows, t) less the mean of the level.
-
-        May overwrite the right-hand sides.
-        """
+        """Yield parts of the query rows and their predictions (rows, t) less the mean of the level."""
         ...
 
 
@@ -140,7 +139,7 @@ class FeatureSystem:
     def right(self, targets: Targets, runs: Codes) -> RightSide:
         level, width = self._of.level, targets.width * len(runs)
         sums, products = np.zeros((len(self._counts), width)), np.zeros((self.size, width), order="F")
-        for part in in_blocks(self._train, max(width, self.size)):
+        for part in in_blocks(self._train, self.size, width):
             y = targets.of(part, runs)
             sums += level_sums(y, level[part], len(sums))
             products = _add_product(self._of.x[part], y, products)
@@ -175,9 +174,9 @@ class FeatureSolver:
         weights = self.factor.solve(side.values)
         offset = self.center @ weights
         start = 0
-        for rows in in_blocks(self.queries, max(weights.shape)):
+        for rows in in_blocks(self.queries, len(weights), weights.shape[1]):
             predicted = self.of.x[rows] @ weights
-            predicted -= offset[self.of.level[rows]]
+            predicted -= at_level(offset, self.of.level[rows])
             yield slice(start, start + len(rows)), predicted
             start += len(rows)
 
@@ -221,25 +220,24 @@ class RowSystems:
             own = blas.dsyrk(1.0, x.T, 1.0, own, trans=1, lower=1, overwrite_c=1)
             if len(there) < len(rows):
                 products[np.ix_(there, there)] += own
-        products += np.tril(products, -1).T
+        _mirror(products)
         of_means = mean @ products
-        products -= of_means[level]
-        products -= of_means.T[:, level]
-        products += (of_means @ mean.T)[np.ix_(level, level)]
+        products -= at_level(of_means, level)
+        products -= at_level(of_means, level).T
+        products += at_level(at_level(of_means @ mean.T, level).T, level)
         return products
 
 
 class RowSystem:
-    """A system of the training rows' weights."""
+    """A system of the training rows' weights, made when it is first needed."""
 
     def __init__(self, of: RowSystems, train: Codes, queries: Codes) -> None:
         self._of, self._train, self._queries = of, train, queries
-        products, count = of.products(train, queries), len(train)
-        self._gram, self._cross = products[:count, :count].copy(), products[count:, :count].copy()
+        self._products: Matrix | None = None
 
     @property
     def size(self) -> int:
-        return len(self._gram)
+        return len(self._train)
 
     def without(self, dropped: Codes, queries: Codes) -> RowSystem:
         return RowSystem(self._of, np.setdiff1d(self._train, dropped, assume_unique=True), queries)
@@ -249,17 +247,22 @@ class RowSystem:
         y = targets.of(self._train, runs)
         counts = np.bincount(level[self._train], minlength=int(level.max()) + 1)
         mean = level_means(level_sums(y, level[self._train], len(counts)), counts)
-        y -= mean[level[self._train]]
+        y -= at_level(mean, level[self._train])
         return RightSide(y, mean)
 
     def at(self, penalty: float, targets: int, *, last: bool = False) -> RowSolver:
-        gram = self._gram if last else self._gram.copy()
+        if self._products is None:
+            self._products = self._of.products(self._train, self._queries)
+        count = len(self._train)
+        gram, cross = self._products[:count, :count].copy(order="F"), self._products[count:, :count]
+        if last:
+            self._products = None
         np.einsum("ii->i", gram)[:] += penalty
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         # The hat matrix costs as much as there are queries, the weights as much as there are targets.
-        if len(self._cross) < targets:
-            return RowSolver(cho_solve(factor, self._cross.T, check_finite=False).T, None)
-        return RowSolver(self._cross, factor)
+        if len(cross) < targets:
+            return RowSolver(cho_solve(factor, cross.T, check_finite=False).T, None)
+        return RowSolver(cross, factor)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,9 +277,18 @@ class RowSolver:
         weights = side.values
         if self.factor is not None:
             weights = cho_solve(self.factor, weights, check_finite=False)
-        for rows in in_blocks(np.arange(len(self.left)), weights.shape[1]):
+        for rows in in_blocks(np.arange(len(self.left)), 1, weights.shape[1]):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
             yield part, self.left[part] @ weights
+
+
+def _mirror(products: Matrix) -> None:
+    """Write the lower triangle of a matrix to the upper one, which is zero, in place."""
+    for start in range(0, len(products), _TRIANGLE):
+        rows = slice(start, start + _TRIANGLE)
+        products[:start, rows] = products[rows, :start].T
+        own = products[rows, rows]
+        own += np.tril(own, -1).T
 
 
 def _scale(x: Matrix, mean: Matrix, counts: Codes, train: np.intp) -> Matrix:
@@ -308,3 +320,8 @@ def level_means(sums: Matrix, counts: Codes) -> Matrix:
     own = counts[:, None]
     means: Matrix = np.where(own > 0, sums / np.maximum(own, 1), sums.sum(0) / counts.sum())
     return means
+
+
+def at_level(means: Matrix, level: Codes) -> Matrix:
+    """Return the row (m, c) of each level (m,), or (1, c) where there is one level only."""
+    return means if len(means) == 1 else means[level]
