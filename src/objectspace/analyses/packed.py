@@ -15,8 +15,8 @@ Matrix = NDArray[np.float64]
 class Packed:
     """A symmetric matrix (d, d) float64 in d (d + 1) / 2 numbers, which its methods change in place.
 
-    LAPACK's rectangular full packed form, as fast as a full matrix (Gustavson et al., *Rectangular full packed
-    format for Cholesky's algorithm*, 2010).
+    LAPACK's rectangular full packed form, as fast as a full matrix (Gustavson et al., *Rectangular full
+    packed format for Cholesky's algorithm*, 2010).
 
     >>> matrix = Packed.zeros(2)
     >>> matrix.add_products(np.array([[1.0, 2.0], [3.0, 4.0]]))
@@ -63,7 +63,7 @@ class Packed:
         return found
 
     def _diagonal(self) -> NDArray[np.int64]:
-        """Return the places (d,) of the diagonal: half of it lies in the lower triangle, half in the upper."""
+        """Return the places (d,) of the diagonal, of which half is in each of two triangles."""
         one, odd = np.arange(self.size), self.size % 2
         half, column = (self.size + 1) // 2, self.size + 1 - odd
         places: NDArray[np.int64] = np.where(

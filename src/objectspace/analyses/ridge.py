@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objectspace.analyses.features import Centered, Features, Matrix
 from objectspace.analyses.groups import Codes
@@ -36,12 +37,13 @@ class Columns:
     @property
     def width(self) -> int:
         """Columns of a run."""
-        return self.matrix.shape[1] // self.runs
+        return int(self.matrix.shape[1]) // self.runs
 
     def of(self, rows: Codes, runs: Codes) -> Matrix:
         """Return the targets (m, r * width) of some rows in some runs."""
         columns = (runs[:, None] * self.width + np.arange(self.width)).reshape(-1)
-        return self.matrix[np.ix_(rows, columns)]
+        targets: Matrix = self.matrix[np.ix_(rows, columns)]
+        return targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,21 +51,22 @@ class Permuted:
     """Targets (n, width) of rows in permutations (n, runs), never written out together."""
 
     values: Matrix
-    order: Codes
+    order: NDArray[np.integer]
 
     @property
     def runs(self) -> int:
         """Permutations."""
-        return self.order.shape[1]
+        return int(self.order.shape[1])
 
     @property
     def width(self) -> int:
         """Targets of a run."""
-        return self.values.shape[1]
+        return int(self.values.shape[1])
 
     def of(self, rows: Codes, runs: Codes) -> Matrix:
         """Return the targets (m, r * width) of some rows in some runs."""
-        return self.values[self.order[np.ix_(rows, runs)]].reshape(len(rows), -1)
+        targets: Matrix = self.values[self.order[np.ix_(rows, runs)]].reshape(len(rows), -1)
+        return targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +90,8 @@ class FoldedRidge:
     solved: for the features' weights, or for the rows' own. Targets come in runs: t / runs neighboring
     columns that share a penalty.
 
-    It holds the products of features, three times at most and half of them as they are symmetric
-    (12 d² bytes), or those of rows, where these are fewer; and right-hand sides of an eighth of a system or 4 MB.
+    It holds the products of features, three times at most and each half as they are symmetric (12 d² bytes),
+    or those of rows, where these are fewer; and right-hand sides of an eighth of a system or 4 MB.
 
     >>> features = np.random.default_rng(0).normal(size=(50, 3))
     >>> ridge = FoldedRidge(features, np.arange(50) % 5, np.zeros(50, int))

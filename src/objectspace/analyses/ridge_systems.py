@@ -130,13 +130,16 @@ class FeatureSystem:
 
     @property
     def size(self) -> int:
+        """Numbers in a right-hand side."""
         return self._gram.size
 
     def without(self, dropped: Codes, queries: Codes) -> FeatureSystem:
+        """Return the system without some of the training rows, for other queries."""
         train = np.setdiff1d(self._train, dropped, assume_unique=True)
         return FeatureSystem(self._of, train, queries, self._gram, self._sums, self._counts, dropped)
 
     def right(self, targets: Targets, runs: Codes) -> RightSide:
+        """Return the right-hand sides of the targets of some runs."""
         level, width = self._of.level, targets.width * len(runs)
         sums, products = np.zeros((len(self._counts), width)), np.zeros((self.size, width), order="F")
         for part in in_blocks(self._train, self.size, width):
@@ -148,6 +151,7 @@ class FeatureSystem:
         return RightSide(products, mean)
 
     def at(self, penalty: float, targets: int, *, last: bool = False) -> FeatureSolver:
+        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
         gram = self._gram if last else self._gram.copy()
         gram.add_products(np.sqrt(self._counts)[:, None] * self._center, -1.0)
         gram.add_to_diagonal(penalty * self._variance(gram.diagonal()))
@@ -237,12 +241,15 @@ class RowSystem:
 
     @property
     def size(self) -> int:
+        """Numbers in a right-hand side."""
         return len(self._train)
 
     def without(self, dropped: Codes, queries: Codes) -> RowSystem:
+        """Return the system without some of the training rows, for other queries."""
         return RowSystem(self._of, np.setdiff1d(self._train, dropped, assume_unique=True), queries)
 
     def right(self, targets: Targets, runs: Codes) -> RightSide:
+        """Return the right-hand sides of the targets of some runs."""
         level = self._of.level
         y = targets.of(self._train, runs)
         counts = np.bincount(level[self._train], minlength=int(level.max()) + 1)
@@ -251,6 +258,7 @@ class RowSystem:
         return RightSide(y, mean)
 
     def at(self, penalty: float, targets: int, *, last: bool = False) -> RowSolver:
+        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
         if self._products is None:
             self._products = self._of.products(self._train, self._queries)
         count = len(self._train)
@@ -309,7 +317,8 @@ def _scale(x: Matrix, mean: Matrix, counts: Codes, train: np.intp) -> Matrix:
 def level_sums(columns: Matrix, level: Codes, levels: int) -> Matrix:
     """Return the sums (levels, c) of columns (m, c) at each level (m,)."""
     if levels == 1:
-        return columns.sum(0, keepdims=True)
+        total: Matrix = columns.sum(0, keepdims=True)
+        return total
     member = csr_array((np.ones(len(level)), (level, np.arange(len(level)))), shape=(levels, len(level)))
     sums: Matrix = member @ columns
     return sums

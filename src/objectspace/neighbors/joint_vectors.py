@@ -124,7 +124,7 @@ class JointVectors:
     def columns(
         self, rows: NDArray[np.int64], width: int
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield the vectors of some rows (r,) as ``np.asarray`` writes them, at most so many columns at a time.
+        """Yield the vectors of some rows (r,) as ``np.asarray`` writes them, a block of columns at a time.
 
         Which of the rows (m,) have a vector there, sorted, and its numbers (m, c). They are in memory.
         """
