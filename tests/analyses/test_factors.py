@@ -323,8 +323,9 @@ def test_permutations_in_blocks_are_those_at_once_in_less_memory(monkeypatch: py
     kind = Factor("f", "categorical", rng.integers(0, 40, 2000) * 1.0, categories=tuple(map(str, range(40))))
     vectors, groups = noise(5, 2000, 3).astype(np.float32), make_groups(np.arange(2000) % 50)
     probes, peaks = [], []
-    for at_once in (8_000_000, 160_000):
-        monkeypatch.setattr("objectspace.analyses.probes._AT_ONCE", at_once)
+    for at_once in (1 << 23, 1 << 15):
+        monkeypatch.setattr("objectspace.analyses.features._RESULTS", at_once)
+        monkeypatch.setattr("objectspace.analyses.ridge._NUMBERS", at_once)
         tracemalloc.start()
         probes.append(measure_probe(vectors, kind, groups))
         peaks.append(tracemalloc.get_traced_memory()[1])

@@ -15,7 +15,7 @@ from objectspace.analyses.groups import make_folds, make_groups
 from objectspace.analyses.jackknife import Range, Spread, jackknife, jackknifed, make_blocks
 from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.probes import measure_probe
-from objectspace.analyses.ridge import FoldedRidge
+from objectspace.analyses.ridge import Columns, FoldedRidge
 from objectspace.analyses.statistics import Estimate
 
 
@@ -202,13 +202,18 @@ def test_regressions_without_rows_are_those_of_the_other_rows(dimension: int) ->
     features = rng.normal(size=(50, dimension)).astype(np.float32)
     targets = rng.normal(size=(50, 2)) + features[:, :2]
     chosen = np.full((5, 1), 3)
-    for dropped in (group == 4, fold == 4):
-        kept = ~dropped
-        found, baseline = FoldedRidge(features, fold, level).without(dropped).predict(targets[kept], chosen)
-        anew = FoldedRidge(features[kept], fold[kept], level[kept])
-        expected, of_baseline = anew.predict(targets[kept], chosen)
-        assert found == pytest.approx(expected, abs=1e-8)
-        assert baseline == pytest.approx(of_baseline)
+    for block in (group, fold):
+        found = np.full((block.max() + 1, 50, 4), np.nan)
+        ridge = FoldedRidge(features, fold, level)
+        for dropped, held in ridge.predictions_without(Columns(targets, 1), chosen, block):
+            if dropped is not None:
+                found[dropped, held.rows] = np.hstack([held.predicted, held.baseline])
+        for dropped in range(block.max() + 1):
+            kept = block != dropped
+            anew = FoldedRidge(features[kept], fold[kept], level[kept])
+            expected = np.hstack(anew.predict(targets[kept], chosen[: fold[kept].max() + 1]))
+            assert found[dropped, kept] == pytest.approx(expected, abs=1e-8)
+            assert np.isnan(found[dropped, ~kept]).all()
 
 
 @pytest.mark.parametrize("kind", ["categorical", "linear", "circular"])

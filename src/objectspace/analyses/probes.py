@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.features import Matrix
 from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, comparable, draw_groups, make_folds
 from objectspace.analyses.jackknife import FEWEST, Range, jackknifed, make_blocks
-from objectspace.analyses.ridge import FoldedRidge, Matrix
+from objectspace.analyses.ridge import FoldedRidge, Held, Permuted
 from objectspace.analyses.statistics import Estimate, permutations, ratio
 from objectspace.errors import counted
 from objectspace.neighbors import BlockSource, JointVectors
@@ -27,9 +27,6 @@ BLOCKS = 10
 
 #: Targets of one run beyond which its penalties are chosen by this many sums of them.
 GUIDES = 4
-
-#: Targets (objects x permutations x values) that are solved for at once: 8 MB a matrix of them.
-_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +68,8 @@ class _Metric:
     def score(self, over: Matrix, under: Matrix) -> Matrix:
         return 1 - ratio(over, under) if self.complement else ratio(over, under)
 
-    def score_and_baseline(self, losses: Matrix) -> tuple[float, float]:
-        """Return the score and the baseline's, from losses (3, n) as of :func:`_losses`."""
-        sums = losses.sum(1)
+    def score_and_baseline(self, sums: Matrix) -> tuple[float, float]:
+        """Return the score and the baseline's, from sums (3,) of the parts of :func:`_losses`."""
         return float(self.score(sums[0], sums[1])), float(self.score(sums[2], sums[1]))
 
     def above_baseline(self, sums: Matrix) -> Matrix:
@@ -128,36 +124,31 @@ def measure_probe(
     if groups.count < 3:
         return None
     metric, factor = _METRICS[factor.kind], factor.take(rows)
-    targets = _targets(factor)
     ridge = FoldedRidge(vectors, make_folds(groups.group, FOLDS, seed=seed), groups.level, rows=rows)
     drawn = permutations(groups, permuted, values=factor.values, seed=seed)
     # The values as they are, then as often exchanged.
-    runs = np.stack([np.arange(len(groups)), *drawn], axis=1)
-    guides = _guides(targets, seed)
-    gains: list[Matrix] = []
-    pooled, own = np.zeros((3, len(groups))), np.empty(0)
-    chosen = _choose(ridge, guides, runs)
-    for losses in _losses_of_runs(ridge, factor, targets, chosen, runs):
-        if not gains:
-            own, pooled = losses[:, :, 0], pooled - losses[:, :, 0]
-        pooled += losses.sum(2)
-        gains.append(metric.above_baseline(losses.sum(1)))
-    if guides is not targets:
-        chosen = _choose(ridge, targets, runs[:, :1])
-        own = next(_losses_of_runs(ridge, factor, targets, chosen, runs[:, :1]))[:, :, 0]
-    observed, *null = np.concatenate(gains).tolist()
-    value, baseline = metric.score_and_baseline(own)
-    chance = baseline + float(metric.above_baseline(pooled.sum(1)))
-    score = Estimate(value, chance, math.nan, math.nan, len(groups), groups.count)
+    order = np.empty((len(groups), 1 + permuted), np.int32)
+    order[:, 0] = np.arange(len(groups))
+    for run, exchanged in enumerate(drawn, start=1):
+        order[:, run] = exchanged
+    targets, guides = Permuted(_targets(factor), order), Permuted(_guides(_targets(factor), seed), order)
+    observed = Permuted(targets.values, order[:, :1])
+    guided, chosen = ridge.choose([guides, observed])
+    sums = _sums_of_runs(ridge, factor, targets, guided)
     block = make_blocks(groups.group, most=BLOCKS, seed=seed)
-    without = _without_each(ridge, factor, targets, chosen[:, :1], block)
+    own, without = _without_each(ridge, factor, observed, chosen, block)
+    gains = metric.above_baseline(sums)
+    null = gains[1:]
+    value, baseline = metric.score_and_baseline(own.sum(1))
+    chance = baseline + float(metric.above_baseline(sums[:, 1:].sum(1)))
+    score = Estimate(value, chance, math.nan, math.nan, len(groups), groups.count)
     without[:, 1] += chance - baseline
     score = jackknifed(
-        score.tested(observed, np.array(null)),
+        score.tested(float(gains[0]), null),
         without,
         block,
         groups.group,
-        null=np.array(null),
+        null=null,
         bounds=factor.bounds if factor.kind != "linear" else Range(high=1.0),
         # The score of the commonest value jumps where that changes, which log odds near 0 would magnify.
         chance_bounds=Range(),
@@ -169,45 +160,38 @@ def measure_probe(
     return Probe(metric.name, score, baseline, permuted, own[:2].T, rows, count)
 
 
-def _without_each(ridge: FoldedRidge, factor: Factor, targets: Matrix, chosen: Codes, block: Codes) -> Matrix:
-    """Return score and baseline (b, 2) of regressions without each block of groups, at the same penalties."""
-    metric, figures = _METRICS[factor.kind], []
-    for one in range(int(block.max()) + 1):
-        kept = block != one
-        found = ridge.without(~kept).predict(targets[kept], chosen)
-        predicted, baseline = (part[:, None] for part in found)
-        losses = _losses(factor, factor.values[kept, None], predicted, baseline)
-        figures.append(metric.score_and_baseline(losses[:, :, 0]))
-    return np.array(figures)
+def _sums_of_runs(ridge: FoldedRidge, factor: Factor, targets: Permuted, chosen: Codes) -> Matrix:
+    """Return the sums (3, r) over all objects of the losses of permutations."""
+    sums = np.zeros((3, targets.runs))
+    for held in ridge.predictions(targets, chosen):
+        sums[:, held.runs] += _losses_of(factor, targets, held).sum(1)
+    return sums
 
 
-def _choose(ridge: FoldedRidge, guides: Matrix, runs: Codes) -> Codes:
-    """Return the numbers of the penalties (folds, r) of permutations (n, r)."""
-    chosen = [
-        ridge.choose_penalties(guides[block].reshape(len(block), -1), block.shape[1])
-        for block in _blocks(runs, guides.size)
-    ]
-    numbers: Codes = np.concatenate(chosen, axis=1)
-    return numbers
+def _without_each(
+    ridge: FoldedRidge, factor: Factor, targets: Permuted, chosen: Codes, block: Codes
+) -> tuple[Matrix, Matrix]:
+    """Return the losses (3, n), and score and baseline (b, 2) without each block of groups (n,).
 
-
-def _losses_of_runs(
-    ridge: FoldedRidge, factor: Factor, targets: Matrix, chosen: Codes, runs: Codes
-) -> Iterator[Matrix]:
-    """Yield the losses (3, n, r) of permutations (n, r), as many at once as :data:`_AT_ONCE` allows, or one.
-
-    Blocks change a score by rounding at most.
+    The regressions without a block have the same penalties.
     """
-    for block, own in zip(_blocks(runs, targets.size), _blocks(chosen, targets.size), strict=True):
-        found = ridge.predict(targets[block].reshape(len(block), -1), own)
-        predicted, baseline = (part.reshape(*block.shape, -1) for part in found)
-        yield _losses(factor, factor.values[block], predicted, baseline)
+    metric = _METRICS[factor.kind]
+    own, sums = np.zeros((3, len(block))), np.zeros((int(block.max()) + 1, 3))
+    for one, held in ridge.predictions_without(targets, chosen, block):
+        losses = _losses_of(factor, targets, held)[:, :, 0]
+        if one is None:
+            own[:, held.rows] = losses
+        else:
+            sums[one] += losses.sum(1)
+    return own, np.array([metric.score_and_baseline(one) for one in sums])
 
 
-def _blocks(runs: Codes, numbers: int) -> list[Codes]:
-    """Split runs (:, r) into blocks of bounded memory, given the numbers that each run takes."""
-    count = max(1, _AT_ONCE // numbers)
-    return [runs[:, start : start + count] for start in range(0, runs.shape[1], count)]
+def _losses_of(factor: Factor, targets: Permuted, held: Held) -> Matrix:
+    """Return the losses (3, m, r) of the predictions of some rows in some runs."""
+    values = factor.values[targets.order[np.ix_(held.rows, held.runs)]]
+    runs = len(held.runs)
+    predicted, baseline = (part.reshape(len(part), runs, -1) for part in (held.predicted, held.baseline))
+    return _losses(factor, values, predicted, baseline)
 
 
 def _guides(targets: Matrix, seed: int) -> Matrix:
@@ -242,7 +226,7 @@ def _standardized(factor: Factor, values: Matrix) -> Matrix:
 def _losses(factor: Factor, values: Matrix, predicted: Matrix, baseline: Matrix) -> Matrix:
     """Return numerator, denominator and the baseline's numerator of each object's score: (3, n, r).
 
-    Of values (n, r), predictions and baselines (n, r, t).
+    Of values (n, r), predictions (n, r, t) and baselines of as many or of one row.
     """
     if factor.kind == "linear":
         target = _standardized(factor, values)

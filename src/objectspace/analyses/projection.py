@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.features import Centered, Features
 from objectspace.analyses.grid_positions import PHASES, GridPositions
 from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, draw_groups, make_folds, make_groups
 from objectspace.analyses.probes import FOLDS, measure_probe
-from objectspace.analyses.ridge import Centered, Features, FoldedRidge
+from objectspace.analyses.ridge import FoldedRidge
 from objectspace.analyses.statistics import Estimate, finite
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space

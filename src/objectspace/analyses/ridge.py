@@ -2,26 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array
 
+from objectspace.analyses.features import Centered, Features, Matrix
 from objectspace.analyses.groups import Codes
-from objectspace.neighbors import BlockSource, JointVectors
-
-Matrix = NDArray[np.float64]
-Features = NDArray[np.float32] | JointVectors | BlockSource
+from objectspace.analyses.ridge_systems import (
+    FeatureSystems,
+    RightSide,
+    RowSystems,
+    Solver,
+    System,
+    Targets,
+    at_level,
+)
 
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES = 10.0 ** np.arange(-2, 5)
 
-# Rows that are read at a time, and numbers in them (16 MB in float64).
-_AT_ONCE, _NUMBERS = 4096, 1 << 21
+# Numbers in right-hand sides that are solved for at once (4 MB), and as a share of those of the system.
+_NUMBERS, _SHARE = 1 << 19, 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Targets that are neighboring columns of a matrix (n, runs * width)."""
+
+    matrix: Matrix
+    runs: int
+
+    @property
+    def width(self) -> int:
+        """Columns of a run."""
+        return int(self.matrix.shape[1]) // self.runs
+
+    def of(self, rows: Codes, runs: Codes) -> Matrix:
+        """Return the targets (m, r * width) of some rows in some runs."""
+        columns = (runs[:, None] * self.width + np.arange(self.width)).reshape(-1)
+        targets: Matrix = self.matrix[np.ix_(rows, columns)]
+        return targets
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Permuted:
+    """Targets (n, width) of rows in permutations (n, runs), never written out together."""
+
+    values: Matrix
+    order: NDArray[np.integer]
+
+    @property
+    def runs(self) -> int:
+        """Permutations."""
+        return int(self.order.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Targets of a run."""
+        return int(self.values.shape[1])
+
+    def of(self, rows: Codes, runs: Codes) -> Matrix:
+        """Return the targets (m, r * width) of some rows in some runs."""
+        targets: Matrix = self.values[self.order[np.ix_(rows, runs)]].reshape(len(rows), -1)
+        return targets
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """Predictions (m, r * width) of some rows (m,) in some runs (r,).
+
+    baseline: the mean of the training rows at the row's level, (1, r * width) where there is one level only
+    """
+
+    rows: Codes
+    runs: Codes
+    predicted: Matrix
+    baseline: Matrix
 
 
 class FoldedRidge:
@@ -29,8 +87,11 @@ class FoldedRidge:
 
     Features are centered and scaled, and targets centered, by the training rows alone, at each level (n,)
     apart; a level without training rows takes the mean of all. The smaller of the two equal systems is
-    solved: for the features' weights, from sums that are kept for each fold, or for the training rows' own
-    weights. Targets come in runs: t / runs neighboring columns that share a penalty.
+    solved: for the features' weights, or for the rows' own. Targets come in runs: t / runs neighboring
+    columns that share a penalty.
+
+    It holds the products of features, three times at most and each half as they are symmetric (12 d² bytes),
+    or those of rows, where these are fewer; and right-hand sides of an eighth of a system or 4 MB.
 
     >>> features = np.random.default_rng(0).normal(size=(50, 3))
     >>> ridge = FoldedRidge(features, np.arange(50) % 5, np.zeros(50, int))
@@ -41,50 +102,17 @@ class FoldedRidge:
     """
 
     def __init__(self, features: Features, fold: Codes, level: Codes, *, rows: Codes | None = None) -> None:
-        self.x = Centered.of(features, rows)
-        self.level = level
+        x = Centered.of(features, rows)
         self.rows = [np.flatnonzero(fold == one) for one in range(int(fold.max()) + 1)]
         self.fold = fold
         self.penalties = PENALTIES * features.shape[1]
-        self.wide = features.shape[1] > len(fold) * (len(self.rows) - 2) / len(self.rows)
-        self._grams = [] if self.wide else [self.x.gram(rows) for rows in self.rows]
-        self._means = _LevelMeans(fold, level)
-        self._x_sums = self._means.sums(self.x)
-
-    def without(self, dropped: NDArray[np.bool_]) -> FoldedRidge:
-        """Return the same regressions without some of the rows (n,): folds and levels keep their numbers."""
-        left = copy(self)
-        kept = ~dropped
-        left.x, left.fold, left.level = self.x.take(kept), self.fold[kept], self.level[kept]
-        left.rows = [np.flatnonzero(left.fold == one) for one in range(len(self.rows))]
-        gone = [rows[dropped[rows]] for rows in self.rows]
-        left._grams = [gram - self.x.gram(rows) for gram, rows in zip(self._grams, gone, strict=False)]
-        left._means = _LevelMeans(left.fold, left.level, shape=self._means.counts.shape)
-        left._x_sums = left._means.sums(left.x)
-        return left
+        wide = features.shape[1] > len(fold)
+        self._systems: FeatureSystems | RowSystems = (RowSystems if wide else FeatureSystems)(x, level)
+        self._level = level
 
     def choose_penalties(self, targets: Matrix, runs: int) -> Codes:
-        """Return the number of the best penalty (folds, runs) for each fold when it is held out.
-
-        The best has the smallest squared error over the targets of a run, on two of the training folds, each
-        predicted from the other three. A model without two neighboring folds of a ring serves both: it
-        predicts the one for the other's choice.
-        """
-        count = len(self.rows)
-        errors = np.zeros((count, len(PENALTIES), runs))
-        sums = self._sums(targets)
-        for one in range(count):
-            other = (one + 1) % count
-            rows = np.concatenate([self.rows[one], self.rows[other]])
-            first = len(self.rows[one])
-            system, start = self._without([one, other], rows, targets, sums)
-            actual = targets[rows] - start
-            for number, penalty in enumerate(self.penalties):
-                squares = (system.solve(penalty) - actual) ** 2
-                for fold, part in ((other, squares[:first]), (one, squares[first:])):
-                    errors[fold, number] += part.sum(0).reshape(runs, -1).sum(1)
-        best: Codes = errors.argmin(1)
-        return best
+        """Return the number of the best penalty (folds, runs) for each fold when it is held out."""
+        return self.choose([Columns(targets, runs)])[0]
 
     def predict(self, targets: Matrix, chosen: Codes) -> tuple[Matrix, Matrix]:
         """Return predictions and baselines (n, t): every row from the folds that it is not in.
@@ -93,189 +121,107 @@ class FoldedRidge:
         rows at the row's level.
         """
         predicted, baseline = np.empty_like(targets), np.empty_like(targets)
-        sums = self._sums(targets)
-        for held, rows in enumerate(self.rows):
-            system, baseline[rows] = self._without([held], rows, targets, sums)
-            numbers = np.repeat(chosen[held], targets.shape[1] // chosen.shape[1])
-            for number in np.unique(numbers):
-                columns = np.flatnonzero(numbers == number)
-                predicted[np.ix_(rows, columns)] = system.solve(self.penalties[number], columns)
-        predicted += baseline
+        runs = np.arange(targets.shape[1]).reshape(chosen.shape[1], -1)
+        for held in self.predictions(Columns(targets, chosen.shape[1]), chosen):
+            own = np.ix_(held.rows, runs[held.runs].reshape(-1))
+            predicted[own], baseline[own] = held.predicted, held.baseline
         return predicted, baseline
 
-    def _sums(self, targets: Matrix) -> tuple[Matrix, list[Matrix]]:
-        """Return sums of targets in each fold, by level, and of their products with the features (d, t)."""
-        products = [] if self.wide else [self.x.products(rows, targets[rows]) for rows in self.rows]
-        return self._means.sums(targets), products
+    def choose(self, asked: Sequence[Targets]) -> list[Codes]:
+        """Return the number of the best penalty (folds, runs) of each of several kinds of targets.
 
-    def _without(
-        self, held: Sequence[int], rows: Codes, targets: Matrix, sums: tuple[Matrix, list[Matrix]]
-    ) -> tuple[_System, Matrix]:
-        """Return the system of all folds but ``held`` for predicting ``rows``, and the starting means."""
-        kept = [one for one in range(len(self.rows)) if one not in held]
-        train = np.concatenate([self.rows[one] for one in kept])
-        center, mean = (self._means.of(part, kept) for part in (self._x_sums, sums[0]))
-        start = mean[self.level[rows]]
-        if self.wide:
-            fitted = self.x[train]
-            before = (fitted**2).sum(0)
-            fitted -= center[self.level[train]]
-            scale = _scale((fitted**2).sum(0), before, len(train))
-            fitted /= scale
-            right = targets[train] - mean[self.level[train]]
-            queries = _Standardized(self.x, rows, self.level, center, scale)
-            return _System(fitted @ fitted.T, right, queries @ fitted.T), start
-        weighted = self._means.counts[kept].sum(0)[:, None] * center
-        gram = sum(self._grams[one] for one in kept)
-        squares = np.diag(gram).copy()
-        gram -= weighted.T @ center
-        scale = _scale(np.diag(gram), squares, len(train))
-        right = sum(sums[1][one] for one in kept) - weighted.T @ mean
-        queries = _Standardized(self.x, rows, self.level, center, scale)
-        gram /= scale
-        gram /= scale[:, None]
-        return _System(gram, right / scale[:, None], queries), start
+        The best has the smallest squared error over the targets of a run, on two of the training folds, each
+        predicted from the other three. A model without two neighboring folds of a ring serves both: it
+        predicts the one for the other's choice.
+        """
+        count = len(self.rows)
+        errors = [np.zeros((count, len(PENALTIES), targets.runs)) for targets in asked]
+        for one in range(count):
+            other = (one + 1) % count
+            for place, number, fold, squares in self._errors(asked, one, other):
+                errors[place][other if fold == one else one, number] += squares
+        return [error.argmin(1) for error in errors]
 
+    def predictions(self, targets: Targets, chosen: Codes) -> Iterator[Held]:
+        """Yield the predictions of all rows in all runs, each from the folds that it is not in."""
+        for held, rows in enumerate(self.rows):
+            system = self._systems.system(np.flatnonzero(self.fold != held), rows)
+            for number in np.unique(chosen[held]):
+                runs = np.flatnonzero(chosen[held] == number)
+                solver = system.at(self.penalties[number], len(runs) * targets.width)
+                for part in _blocks(runs, system.size * targets.width, _numbers(system)):
+                    yield from self._held(system, solver, targets, rows, part)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _System:
-    """``left @ inverse(gram + penalty) @ right`` is the prediction (rows, t) less the mean of the level."""
+    def predictions_without(
+        self, targets: Targets, chosen: Codes, block: Codes
+    ) -> Iterator[tuple[int | None, Held]]:
+        """Yield the predictions of a single run, and what they are without each block (n,) of the rows.
 
-    gram: Matrix
-    right: Matrix
-    left: Matrix | _Standardized
+        With each the block, None for none. ``chosen`` are the numbers of the penalties (folds, 1).
+        """
+        for held, rows in enumerate(self.rows):
+            penalty, train = self.penalties[chosen[held, 0]], np.flatnonzero(self.fold != held)
+            whole = self._systems.system(train, rows)
+            for one in range(int(block.max()) + 1):
+                queries = rows[block[rows] != one]
+                system = whole.without(train[block[train] == one], queries)
+                for each in self._alone(system, targets, queries, penalty):
+                    yield one, each
+            for each in self._alone(whole, targets, rows, penalty):
+                yield None, each
 
-    def solve(self, penalty: float, columns: Codes | slice = slice(None)) -> Matrix:
-        """Return the predictions (rows, t) of the chosen targets."""
-        gram = self.gram.copy()
-        np.einsum("ii->i", gram)[:] += penalty
-        factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-        right = self.right[:, columns]
-        # The hat matrix costs as much as there are rows, the weights as much as there are targets.
-        if len(self.left) < right.shape[1]:
-            hat: Matrix = cho_solve(factor, self.left[:].T, check_finite=False).T
-            return hat @ right
-        predicted: Matrix = self.left @ cho_solve(factor, right, check_finite=False)
-        return predicted
+    def _alone(self, system: System, targets: Targets, queries: Codes, penalty: float) -> Iterator[Held]:
+        """Yield the predictions of a single run by a system that is not used again."""
+        solver = system.at(penalty, targets.width, last=True)
+        return self._held(system, solver, targets, queries, np.zeros(1, np.int64))
 
+    def _errors(
+        self, asked: Sequence[Targets], one: int, other: int
+    ) -> Iterator[tuple[int, int, int, Matrix]]:
+        """Yield squared errors (runs,) of the rows of two folds, predicted from all others.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Centered:
-    """Rows of features around their mean, where sums of squares lose the fewest digits.
+        With each the number of the targets, of the penalty and of the fold.
+        """
+        queries = np.concatenate([self.rows[one], self.rows[other]])
+        system = self._systems.system(np.flatnonzero((self.fold != one) & (self.fold != other)), queries)
+        sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
+        width = sum(side.values.shape[1] for side in sides)
+        for number, penalty in enumerate(self.penalties):
+            solver = system.at(penalty, width)
+            for place, (targets, side) in enumerate(zip(asked, sides, strict=True)):
+                for fold, squares in self._squares(solver, targets, side, queries):
+                    yield place, number, fold, squares
 
-    ``[rows]`` reads some of them as float64, a joint space written out; all of them are never held.
-    at: (n,) the row of the features of each row
-    """
+    def _held(
+        self, system: System, solver: Solver, targets: Targets, queries: Codes, runs: Codes
+    ) -> Iterator[Held]:
+        side = system.right(targets, runs)
+        for part, predicted in solver.predict(side):
+            rows = queries[part]
+            baseline = at_level(side.mean, self._level[rows])
+            predicted += baseline
+            yield Held(rows, runs, predicted, baseline)
 
-    features: Features
-    mean: Matrix
-    at: Codes
-
-    @classmethod
-    def of(cls, features: Features, rows: Codes | None = None) -> Centered:
-        """Return some rows (n,) of features, or all; of features on disk, some rows are read into memory."""
-        count = features.shape[0]
-        if rows is not None and len(rows) < count and not _in_memory(features):
-            features, rows = features[rows], None
-        at = np.arange(features.shape[0]) if rows is None else rows
-        whole = cls(features, np.zeros(features.shape[1]), at)
-        total = sum((whole[part].sum(0) for part in whole.blocks()), np.zeros(features.shape[1]))
-        return replace(whole, mean=total / len(at))
-
-    def __len__(self) -> int:
-        return len(self.at)
-
-    def __getitem__(self, rows: Codes) -> Matrix:
-        part = np.array(self.features[self.at[rows]], np.float64)
-        part -= self.mean
-        return part
-
-    def take(self, kept: NDArray[np.bool_]) -> Centered:
-        """Return some of the rows, around the same mean."""
-        return replace(self, at=self.at[kept])
-
-    def blocks(self) -> list[Codes]:
-        """Return all rows in blocks of bounded memory."""
-        return _some(np.arange(len(self)), len(self.mean))
-
-    def gram(self, rows: Codes) -> Matrix:
-        """Return the products of the features of some rows with each other (d, d)."""
-        total = np.zeros((len(self.mean), len(self.mean)))
-        for part in _some(rows, len(self.mean)):
-            x = self[part]
-            total += x.T @ x
-        return total
-
-    def products(self, rows: Codes, columns: Matrix) -> Matrix:
-        """Return the products of the features of some rows (r,) with columns (r, c): (d, c)."""
-        total = np.zeros((len(self.mean), columns.shape[1]))
-        for place in _some(np.arange(len(rows)), len(self.mean)):
-            part = rows[place]
-            total += self[part].T @ columns[place]
-        return total
+    def _squares(
+        self, solver: Solver, targets: Targets, side: RightSide, queries: Codes
+    ) -> Iterator[tuple[int, Matrix]]:
+        """Yield folds and squared errors (runs,) of the predictions of their rows."""
+        every = np.arange(targets.runs)
+        for part, errors in solver.predict(side):
+            rows = queries[part]
+            errors += at_level(side.mean, self._level[rows])
+            errors -= targets.of(rows, every)
+            errors *= errors
+            for fold in np.unique(self.fold[rows]):
+                yield int(fold), errors[self.fold[rows] == fold].sum(0).reshape(targets.runs, -1).sum(1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Standardized:
-    """Features of some rows less the center (levels, d) of their level (n,), over a scale (d,)."""
-
-    x: Centered
-    rows: Codes
-    level: Codes
-    center: Matrix
-    scale: Matrix
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, part: slice) -> Matrix:
-        rows = self.rows[part]
-        read = self.x[rows]
-        read -= self.center[self.level[rows]]
-        read /= self.scale
-        return read
-
-    def __matmul__(self, columns: Matrix) -> Matrix:
-        out = np.empty((len(self), columns.shape[1]))
-        for rows in _some(np.arange(len(self)), len(self.scale)):
-            part = slice(rows[0], rows[-1] + 1)
-            out[part] = self[part] @ columns
-        return out
+def _numbers(system: System) -> int:
+    """Return how many numbers right-hand sides may have at once."""
+    return max(_NUMBERS, system.size**2 // _SHARE)
 
 
-def _in_memory(features: Features) -> bool:
-    return features.in_memory if isinstance(features, JointVectors) else isinstance(features, np.ndarray)
-
-
-def _some(rows: Codes, width: int) -> list[Codes]:
-    """Split rows of so many numbers into blocks of bounded memory."""
-    size = min(_AT_ONCE, max(1, _NUMBERS // max(1, width)))
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-class _LevelMeans:
-    """Means at each level (n,) over some of the folds (n,)."""
-
-    def __init__(self, fold: Codes, level: Codes, shape: tuple[int, ...] | None = None) -> None:
-        folds, levels = shape or (int(fold.max()) + 1, int(level.max()) + 1)
-        place = (fold * levels + level, np.arange(len(fold)))
-        self._member = csr_array((np.ones(len(fold)), place), shape=(folds * levels, len(fold)))
-        self.counts = self._member.sum(1).reshape(folds, levels)
-
-    def sums(self, columns: Matrix | Centered) -> Matrix:
-        """Return the sums (folds, levels, c) of columns (n, c)."""
-        width = len(columns.mean) if isinstance(columns, Centered) else columns.shape[1]
-        parts = _some(np.arange(len(columns)), width)
-        sums: Matrix = sum(self._member[:, part] @ columns[part] for part in parts)
-        return sums.reshape(*self.counts.shape, -1)
-
-    def of(self, sums: Matrix, kept: Sequence[int]) -> Matrix:
-        """Return means (levels, c) in the folds ``kept``, overall means for a level without rows there."""
-        total, count = sums[kept].sum(0), self.counts[kept].sum(0)[:, None]
-        means: Matrix = np.where(count > 0, total / np.maximum(count, 1), total.sum(0) / count.sum())
-        return means
-
-
-def _scale(squares: Matrix, before: Matrix, count: int) -> Matrix:
-    """Return standard deviations; infinite for a feature that is constant in training, and so unused."""
-    return np.where(squares > 1e-12 * before, np.sqrt(np.maximum(squares, 0) / count), np.inf)
+def _blocks(runs: Codes, numbers: int, most: int) -> list[Codes]:
+    """Split runs (r,) of so many numbers each into blocks of ``most`` numbers, or of one run."""
+    count = max(1, most // max(1, numbers))
+    return [runs[start : start + count] for start in range(0, len(runs), count)]

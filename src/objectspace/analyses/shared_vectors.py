@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from objectspace.files import content_id
 from objectspace.neighbors import BlockSource, JointVectors
 
-# Vectors of a joint space that are written out at a time.
-_AT_ONCE = 1024
+# Numbers in the vectors that are read, or of a joint space written out, at a time (4 MB).
+_NUMBERS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ def count_shared(keys: Iterable[Hashable], image_id: NDArray[Any], label: NDArra
 
 def vector_keys(vectors: NDArray[np.float32] | JointVectors | BlockSource) -> Iterator[str]:
     """Yield a digest of each vector (n, d), the same for equal ones."""
-    for start in range(0, vectors.shape[0], _AT_ONCE):
-        for vector in np.asarray(vectors[start : start + _AT_ONCE]):
+    size = max(1, _NUMBERS // max(1, vectors.shape[1]))
+    for start in range(0, vectors.shape[0], size):
+        for vector in np.asarray(vectors[start : start + size]):
             # Adding 0 makes -0 the same as 0.
             yield content_id((vector + 0.0).tobytes())

@@ -27,8 +27,9 @@ from objectspace.neighbors.rows import Rows
 _UNIT = 2.0**-24
 # Products of vectors whose lengths are between these neither overflow nor vanish in float32.
 _SHORTEST, _LONGEST = 2.0**-40, 2.0**50
-# Similarities in one table (4 MB), and bytes of vectors that are read from the disk at once.
-_TABLE, _READ = 1 << 20, 1 << 26
+# Similarities in one table (4 MB), bytes of vectors that are read from the disk at once, and bytes of queries
+# that share a pass over vectors in memory.
+_TABLE, _READ, _QUERIES = 1 << 20, 1 << 26, 1 << 24
 
 
 class JointIndex:
@@ -86,8 +87,11 @@ class JointIndex:
         check_joint_queries(queries, self._vectors, k)
         rows, own = self._rows.allowed(allowed), self._rows.own_groups(query_groups, len(queries))
         found = no_neighbors(len(queries), k)
-        for start in range(0, len(queries), QUERIES):
-            part = slice(start, start + QUERIES)
+        size = QUERIES
+        if self._vectors.in_memory:
+            size = max(1, min(QUERIES, _QUERIES // (4 * self._vectors.shape[1])))
+        for start in range(0, len(queries), size):
+            part = slice(start, start + size)
             asked = _prepare(queries[part])
             answer = Neighbors(found.index[part], found.distance[part])
             for here in self._blocks(rows, len(asked.queries)):
@@ -180,7 +184,10 @@ def _prepare(queries: JointVectors) -> _Prepared:
         of_blocks, held = [], []
         for block in part.blocks:
             vectors = np.zeros((len(queries), block.dimension), np.float32)
-            vectors[block.rows] = block.source[:] * (share * inverses(lengths[block.rows]))[:, None]
+            factors = (share * inverses(lengths[block.rows])).tolist()
+            # Row by row: in float64, rounded once, and never all at once.
+            for row, vector, factor in zip(block.rows.tolist(), block.source[:], factors, strict=True):
+                np.multiply(vector, factor, out=vectors[row], dtype=np.float64, casting="same_kind")
             of_blocks.append(vectors)
             held.append(np.isin(np.arange(len(queries)), block.rows))
         directions.append(tuple(of_blocks))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -120,6 +120,23 @@ class JointVectors:
         wanted = np.arange(self.count)[rows]
         taken = [replace(part, blocks=tuple(b.take(wanted) for b in part.blocks)) for part in self.parts]
         return JointVectors(taken, len(wanted))
+
+    def columns(
+        self, rows: NDArray[np.int64], width: int
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield the vectors of some rows (r,) as ``np.asarray`` writes them, a block of columns at a time.
+
+        Which of the rows (m,) have a vector there, sorted, and its numbers (m, c). They are in memory.
+        """
+        for part, share in zip(self.parts, self.shares.tolist(), strict=True):
+            lengths = part_lengths(part, self.count)
+            for block in part.blocks:
+                place = block.places(rows)
+                there = np.flatnonzero(place >= 0)
+                factors = np.sqrt(share) * inverses(lengths[rows[there]])
+                for start in range(0, block.dimension, width):
+                    numbers = np.asarray(block.source)[:, start : start + width][place[there]]
+                    yield there, (numbers * factors[:, None]).astype(np.float32)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         written = np.zeros(self.shape, np.float32)

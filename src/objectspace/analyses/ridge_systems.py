@@ -1,0 +1,336 @@
+"""The two equal systems of a ridge regression, whichever is smaller, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import blas, cho_factor, cho_solve
+from scipy.sparse import csr_array
+
+from objectspace.analyses.features import Centered, in_blocks
+from objectspace.analyses.groups import Codes
+from objectspace.analyses.packed import Packed
+
+Matrix = NDArray[np.float64]
+
+# Variance that is given to a feature which is constant in training, so that its weight is 0.
+_UNUSED = 1e100
+# Rows of a triangle that are copied at a time.
+_TRIANGLE = 128
+
+
+class Targets(Protocol):
+    """Targets of n rows in several runs, of ``width`` columns each."""
+
+    @property
+    def runs(self) -> int:
+        """How many runs there are."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Targets of a run."""
+        ...
+
+    def of(self, rows: Codes, runs: Codes) -> Matrix:
+        """Return the targets of some rows (m,) in some runs (r,): (m, r * width)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RightSide:
+    """Right-hand sides (m, t) of a system, and the means (levels, t) that their targets have in training."""
+
+    values: Matrix
+    mean: Matrix
+
+
+class Solver(Protocol):
+    """A system at one penalty."""
+
+    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
+        """Yield parts of the query rows and their predictions (rows, t) less the mean of the level."""
+        ...
+
+
+class System(Protocol):
+    """A regression of training rows for predictions of query rows."""
+
+    @property
+    def size(self) -> int:
+        """Numbers in a right-hand side."""
+        ...
+
+    def right(self, targets: Targets, runs: Codes) -> RightSide:
+        """Return the right-hand sides of the targets of some runs."""
+        ...
+
+    def at(self, penalty: float, targets: int, *, last: bool = False) -> Solver:
+        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
+        ...
+
+    def without(self, dropped: Codes, queries: Codes) -> System:
+        """Return the system without some of the training rows, for other queries."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------- by the features
+
+
+class FeatureSystems:
+    """Systems (d, d) of the features' weights: products of all rows, less those of the rows left out."""
+
+    def __init__(self, x: Centered, level: Codes) -> None:
+        self.x, self.level = x, level
+        every = np.arange(len(x))
+        self.gram, self.sums = Packed.zeros(len(x.mean)), np.zeros((int(level.max()) + 1, len(x.mean)))
+        self.counts = np.bincount(level)
+        self.add(self.gram, self.sums, every, 1.0)
+        self.squares = self.gram.diagonal()
+
+    def add(self, gram: Packed, sums: Matrix, rows: Codes, factor: float) -> None:
+        """Add the products and sums of some rows, times a factor, in place."""
+        for part in in_blocks(rows, gram.size):
+            x = self.x[part]
+            gram.add_products(x, factor)
+            sums += factor * level_sums(x, self.level[part], len(sums))
+
+    def system(self, train: Codes, queries: Codes) -> FeatureSystem:
+        """Return the system of some rows for predictions of others."""
+        left_out = np.setdiff1d(np.arange(len(self.x)), train, assume_unique=True)
+        return FeatureSystem(self, train, queries, self.gram, self.sums, self.counts, left_out)
+
+
+class FeatureSystem:
+    """A system of the features' weights: ``gram``, ``sums`` and ``counts`` less those of rows left out.
+
+    Features are not scaled: a penalty times a feature's variance is that of the scaled feature.
+    """
+
+    def __init__(
+        self,
+        of: FeatureSystems,
+        train: Codes,
+        queries: Codes,
+        gram: Packed,
+        sums: Matrix,
+        counts: Codes,
+        left_out: Codes,
+    ) -> None:
+        self._of, self._train, self._queries = of, train, queries
+        self._gram, self._sums = gram.copy(), sums.copy()
+        self._counts = counts - np.bincount(of.level[left_out], minlength=len(counts))
+        of.add(self._gram, self._sums, left_out, -1.0)
+        self._center = level_means(self._sums, self._counts)
+        self._weighted = self._counts[:, None] * self._center
+
+    @property
+    def size(self) -> int:
+        """Numbers in a right-hand side."""
+        return self._gram.size
+
+    def without(self, dropped: Codes, queries: Codes) -> FeatureSystem:
+        """Return the system without some of the training rows, for other queries."""
+        train = np.setdiff1d(self._train, dropped, assume_unique=True)
+        return FeatureSystem(self._of, train, queries, self._gram, self._sums, self._counts, dropped)
+
+    def right(self, targets: Targets, runs: Codes) -> RightSide:
+        """Return the right-hand sides of the targets of some runs."""
+        level, width = self._of.level, targets.width * len(runs)
+        sums, products = np.zeros((len(self._counts), width)), np.zeros((self.size, width), order="F")
+        for part in in_blocks(self._train, self.size, width):
+            y = targets.of(part, runs)
+            sums += level_sums(y, level[part], len(sums))
+            products = _add_product(self._of.x[part], y, products)
+        mean = level_means(sums, self._counts)
+        products -= self._weighted.T @ mean
+        return RightSide(products, mean)
+
+    def at(self, penalty: float, targets: int, *, last: bool = False) -> FeatureSolver:
+        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
+        gram = self._gram if last else self._gram.copy()
+        gram.add_products(np.sqrt(self._counts)[:, None] * self._center, -1.0)
+        gram.add_to_diagonal(penalty * self._variance(gram.diagonal()))
+        gram.factor()
+        return FeatureSolver(self._of, self._queries, gram, self._center)
+
+    def _variance(self, squares: Matrix) -> Matrix:
+        # Beside the squares of all rows, as what is left of them by subtraction may be rounding.
+        used = squares > 1e-12 * self._of.squares
+        return np.where(used, np.maximum(squares, 0) / len(self._train), _UNUSED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureSolver:
+    """The Cholesky factor of a system of the features' weights; center: (levels, d)."""
+
+    of: FeatureSystems
+    queries: Codes
+    factor: Packed
+    center: Matrix
+
+    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
+        """Yield predictions, as :meth:`Solver.predict`."""
+        weights = self.factor.solve(side.values)
+        offset = self.center @ weights
+        start = 0
+        for rows in in_blocks(self.queries, len(weights), weights.shape[1]):
+            predicted = self.of.x[rows] @ weights
+            predicted -= at_level(offset, self.of.level[rows])
+            yield slice(start, start + len(rows)), predicted
+            start += len(rows)
+
+
+def _add_product(x: Matrix, y: Matrix, products: Matrix) -> Matrix:
+    """Return ``products + x.T @ y``, in the place of products, which are in Fortran's order."""
+    added: Matrix = blas.dgemm(1.0, x.T, y.T, 1.0, products, trans_b=1, overwrite_c=1)
+    return added
+
+
+# -------------------------------------------------------------------------------------------- by the rows
+
+
+class RowSystems:
+    """Systems (m, m) of the m training rows' weights, from products of rows summed over blocks of columns.
+
+    A block in which only some of the rows have numbers costs what these rows do.
+    """
+
+    def __init__(self, x: Centered, level: Codes) -> None:
+        self.x, self.level = x, level
+
+    def system(self, train: Codes, queries: Codes) -> RowSystem:
+        """Return the system of some rows for predictions of others."""
+        return RowSystem(self, train, queries)
+
+    def products(self, train: Codes, queries: Codes) -> Matrix:
+        """Return the products (m + q, m + q) of training rows, then queries, centered and scaled."""
+        rows, count = np.concatenate([train, queries]), len(train)
+        level = self.level[rows]
+        counts = np.bincount(level[:count], minlength=int(self.level.max()) + 1)
+        # (levels, m): each level's mean of the training rows, of all where it has none.
+        mean = np.zeros((len(counts), len(rows)))
+        mean[:, :count] = level_means(level[:count] == np.arange(len(counts))[:, None], counts)
+        products = np.zeros((len(rows), len(rows)), order="F")
+        for there, x in self.x.columns(rows):
+            if len(there) == len(rows):
+                x -= x.mean(0)  # Which loses the fewest digits.
+            x /= _scale(x, mean[:, there], counts, np.searchsorted(there, count))
+            own = products if len(there) == len(rows) else np.zeros((len(there), len(there)), order="F")
+            own = blas.dsyrk(1.0, x.T, 1.0, own, trans=1, lower=1, overwrite_c=1)
+            if len(there) < len(rows):
+                products[np.ix_(there, there)] += own
+        _mirror(products)
+        of_means = mean @ products
+        products -= at_level(of_means, level)
+        products -= at_level(of_means, level).T
+        products += at_level(at_level(of_means @ mean.T, level).T, level)
+        return products
+
+
+class RowSystem:
+    """A system of the training rows' weights, made when it is first needed."""
+
+    def __init__(self, of: RowSystems, train: Codes, queries: Codes) -> None:
+        self._of, self._train, self._queries = of, train, queries
+        self._products: Matrix | None = None
+
+    @property
+    def size(self) -> int:
+        """Numbers in a right-hand side."""
+        return len(self._train)
+
+    def without(self, dropped: Codes, queries: Codes) -> RowSystem:
+        """Return the system without some of the training rows, for other queries."""
+        return RowSystem(self._of, np.setdiff1d(self._train, dropped, assume_unique=True), queries)
+
+    def right(self, targets: Targets, runs: Codes) -> RightSide:
+        """Return the right-hand sides of the targets of some runs."""
+        level = self._of.level
+        y = targets.of(self._train, runs)
+        counts = np.bincount(level[self._train], minlength=int(level.max()) + 1)
+        mean = level_means(level_sums(y, level[self._train], len(counts)), counts)
+        y -= at_level(mean, level[self._train])
+        return RightSide(y, mean)
+
+    def at(self, penalty: float, targets: int, *, last: bool = False) -> RowSolver:
+        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
+        if self._products is None:
+            self._products = self._of.products(self._train, self._queries)
+        count = len(self._train)
+        gram, cross = self._products[:count, :count].copy(order="F"), self._products[count:, :count]
+        if last:
+            self._products = None
+        np.einsum("ii->i", gram)[:] += penalty
+        factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        # The hat matrix costs as much as there are queries, the weights as much as there are targets.
+        if len(cross) < targets:
+            return RowSolver(cho_solve(factor, cross.T, check_finite=False).T, None)
+        return RowSolver(cross, factor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowSolver:
+    """The hat matrix (queries, m) of a system of the rows' weights, or what is left of it and the factor."""
+
+    left: Matrix
+    factor: tuple[Matrix, bool] | None
+
+    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
+        """Yield predictions, as :meth:`Solver.predict`."""
+        weights = side.values
+        if self.factor is not None:
+            weights = cho_solve(self.factor, weights, check_finite=False)
+        for rows in in_blocks(np.arange(len(self.left)), 1, weights.shape[1]):
+            part = slice(int(rows[0]), int(rows[-1]) + 1)
+            yield part, self.left[part] @ weights
+
+
+def _mirror(products: Matrix) -> None:
+    """Write the lower triangle of a matrix to the upper one, which is zero, in place."""
+    for start in range(0, len(products), _TRIANGLE):
+        rows = slice(start, start + _TRIANGLE)
+        products[:start, rows] = products[rows, :start].T
+        own = products[rows, rows]
+        own += np.tril(own, -1).T
+
+
+def _scale(x: Matrix, mean: Matrix, counts: Codes, train: np.intp) -> Matrix:
+    """Return the standard deviation (c,) around the level in training of columns (m, c) of some rows.
+
+    mean: (levels, m); the first ``train`` of the m are of training, which has ``counts`` rows at each level.
+    Infinite for a feature that is constant in training, and so unused.
+    """
+    before = (x[:train] ** 2).sum(0)
+    squares = before - (counts[:, None] * (mean @ x) ** 2).sum(0)
+    used = squares > 1e-12 * before
+    return np.where(used, np.sqrt(np.maximum(squares, 0) / counts.sum()), np.inf)
+
+
+# ------------------------------------------------------------------------------------------------- levels
+
+
+def level_sums(columns: Matrix, level: Codes, levels: int) -> Matrix:
+    """Return the sums (levels, c) of columns (m, c) at each level (m,)."""
+    if levels == 1:
+        total: Matrix = columns.sum(0, keepdims=True)
+        return total
+    member = csr_array((np.ones(len(level)), (level, np.arange(len(level)))), shape=(levels, len(level)))
+    sums: Matrix = member @ columns
+    return sums
+
+
+def level_means(sums: Matrix, counts: Codes) -> Matrix:
+    """Return means (levels, c) from sums; the mean of all for a level without rows."""
+    own = counts[:, None]
+    means: Matrix = np.where(own > 0, sums / np.maximum(own, 1), sums.sum(0) / counts.sum())
+    return means
+
+
+def at_level(means: Matrix, level: Codes) -> Matrix:
+    """Return the row (m, c) of each level (m,), or (1, c) where there is one level only."""
+    return means if len(means) == 1 else means[level]

@@ -1,0 +1,166 @@
+"""Probes against scikit-learn's ridge, fold by fold and permutation by permutation, and their memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from objectspace.analyses.factor_values import Factor
+from objectspace.analyses.groups import make_folds, make_groups
+from objectspace.analyses.jackknife import make_blocks
+from objectspace.analyses.probes import measure_probe
+from objectspace.analyses.ridge import PENALTIES, Columns, FoldedRidge
+from objectspace.analyses.statistics import permutations
+from objectspace.neighbors import Block, JointVectors, Part
+
+RNG = np.random.default_rng
+
+
+def joint(count: int, dimensions: tuple[int, ...], signal: np.ndarray, seed: int = 0) -> JointVectors:
+    """A crop of every row and windows of one of two strides, in which a row has numbers or none."""
+    rng, rows = RNG(seed), np.arange(count)
+    stride = rng.random(count) < 0.6
+    blocks = []
+    for own, size in zip((rows, rows[stride], rows[~stride]), dimensions, strict=True):
+        vectors = np.maximum(rng.standard_normal((len(own), size), np.float32) + 0.3, 0)
+        vectors[:, 1] = 0.7
+        vectors[:, 2] += signal[own]
+        blocks.append(Block(Block(vectors, np.arange(len(own))).take(np.arange(len(own))).source, own))
+    blocks = [Block(one.source, one.rows, np.linalg.norm(one.source.astype(float), axis=1)) for one in blocks]
+    return JointVectors(
+        [Part("crop", 1.0, 0.4, (blocks[0],)), Part("window", 2.0, 0.3, tuple(blocks[1:]))], count
+    )
+
+
+def slow_predictions(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Held-out predictions and baselines (n, t); penalties by the next and the last fold of the ring."""
+    predicted, baseline = np.empty((2, *y.shape))
+    count = int(fold.max()) + 1
+    for held in range(count):
+        errors = np.zeros(len(PENALTIES))
+        for tried in ((held + 1) % count, (held - 1) % count):
+            for number in range(len(PENALTIES)):
+                found = fitted(x, y, (fold != held) & (fold != tried), number)[fold == tried]
+                errors[number] += ((found - y[fold == tried]) ** 2).sum()
+        own, train = fold == held, fold != held
+        predicted[own] = fitted(x, y, train, int(errors.argmin()))[own]
+        baseline[own] = y[train].mean(0)
+    return predicted, baseline
+
+
+def fitted(x: np.ndarray, y: np.ndarray, train: np.ndarray, number: int) -> np.ndarray:
+    """Predictions of all rows by scikit-learn, of features that vary in training."""
+    used = x[train].std(0) > 1e-9
+    scaler = StandardScaler().fit(x[train][:, used])
+    model = Ridge(alpha=PENALTIES[number] * x.shape[1], solver="svd").fit(
+        scaler.transform(x[train][:, used]), y[train]
+    )
+    return model.predict(scaler.transform(x[:, used])).reshape(y.shape)
+
+
+def slow_score(x: np.ndarray, kind: str, values: np.ndarray, fold: np.ndarray) -> tuple[float, float]:
+    """The score and the baseline's."""
+    if kind == "linear":
+        y = values[:, None]
+    elif kind == "circular":
+        y = np.stack([np.cos(np.radians(values)), np.sin(np.radians(values))], axis=1)
+    else:
+        y = (values[:, None] == np.arange(3)) * 1.0
+    both = slow_predictions(x, y, fold)
+    if kind == "linear":
+        errors, spread = (((one - y) ** 2).sum() for one in both)
+        return 1 - errors / spread, 0.0
+    if kind == "categorical":
+        return tuple(float((one.argmax(1) == values).mean()) for one in both)
+    angles = [np.degrees(np.arctan2(one[:, 1], one[:, 0])) for one in both]
+    return tuple(float(np.abs((angle - values + 180) % 360 - 180).mean()) for angle in angles)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "linear", "circular"])
+@pytest.mark.parametrize("dimensions", [(6, 9, 5), (40, 90, 70)], ids=["narrow", "wide"])
+def test_a_probe_of_a_joint_space_is_that_of_scikit_learn(kind: str, dimensions: tuple[int, ...]) -> None:
+    rng = RNG(3)
+    photo = np.sort(rng.integers(0, 22, 90))
+    values = {
+        "categorical": rng.integers(0, 3, 90) * 1.0,
+        "linear": rng.normal(size=90),
+        "circular": rng.uniform(0, 360, 90),
+    }[kind]
+    vectors = joint(90, dimensions, values / np.ptp(values))
+    categories = ("a", "b", "c") if kind == "categorical" else ()
+    factor = Factor("f", kind, values, 360.0 if kind == "circular" else 0.0, categories)
+    groups = make_groups(photo)
+    found = measure_probe(vectors, factor, groups, permuted=4)
+    assert found is not None
+    x, fold = np.asarray(vectors, np.float64), make_folds(groups.group, 5)
+    value, baseline = slow_score(x, kind, values, fold)
+    assert found.score.value == pytest.approx(value, abs=1e-7)
+    assert found.baseline == pytest.approx(baseline, abs=1e-7)
+    drawn = permutations(groups, 4, values=values)
+    null = np.array([np.subtract(*slow_score(x, kind, values[rows], fold)) for rows in drawn])
+    extreme = min(sum(null >= value - baseline - 1e-9), sum(null <= value - baseline + 1e-9))
+    assert found.score.p == pytest.approx(min(1.0, 2 * (1 + extreme) / 5))
+    block = make_blocks(groups.group, most=10)
+    found_without = [without_block(vectors, factor, fold, block, one) for one in range(int(block.max()) + 1)]
+    np.testing.assert_allclose(*zip(*found_without, strict=True), atol=1e-7)
+
+
+def without_block(
+    vectors: JointVectors, factor: Factor, fold: np.ndarray, block: np.ndarray, one: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions without a block at penalties that go with the fold, by the package and by scikit-learn."""
+    kept = block != one
+    y, x = np.sin(factor.values)[:, None], np.asarray(vectors, np.float64)[kept]
+    found = np.full((len(fold), 1), np.nan)
+    ridge, chosen = FoldedRidge(vectors, fold, np.zeros(len(fold), np.int64)), np.arange(5)[:, None]
+    for dropped, held in ridge.predictions_without(Columns(y, 1), chosen, block):
+        if dropped == one:
+            found[held.rows] = held.predicted
+    expected = np.full_like(found, np.nan)
+    for held in range(5):
+        rows = np.flatnonzero(kept & (fold == held))
+        expected[rows] = fitted(x, y[kept], fold[kept] != held, held)[fold[kept] == held]
+    return found, expected
+
+
+@pytest.mark.slow
+def test_the_probe_of_many_labels_in_a_joint_space_takes_less_than_its_parts() -> None:
+    """As many objects, labels and numbers as 128 photos of COCO have with ResNet50 and YOLOv3-tiny."""
+    rng = RNG(5)
+    label = np.sort(rng.integers(0, 70, 929)) * 1.0
+    vectors = joint(929, (2048, 2304, 4608), rng.permutation(label) / 70)
+    factor = Factor("label", "categorical", rng.permutation(label), categories=tuple(map(str, range(70))))
+    tracemalloc.start()
+    measure_probe(vectors, factor, make_groups(np.arange(929) // 7), permuted=49)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < vectors.nbytes
+
+
+def test_a_regression_of_many_features_holds_three_halves_of_their_products() -> None:
+    features, target = RNG(6).standard_normal((1700, 1600), np.float32), RNG(7).normal(size=(1700, 1))
+    fold = np.arange(1700) % 5
+    tracemalloc.start()
+    ridge = FoldedRidge(features, fold, np.zeros_like(fold))
+    ridge.predict(target, ridge.choose_penalties(target, 1))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Blocks of features that are read take 16 MB, twice while they are converted.
+    assert peak < 12 * 1600**2 + 40_000_000
+
+
+def test_a_feature_that_varies_in_the_held_out_fold_alone_is_not_used() -> None:
+    """What subtraction leaves of its products in the other folds is rounding."""
+    rng, fold = RNG(8), np.arange(60) % 5
+    features = rng.normal(size=(60, 4))
+    features[:, 3] = np.where(fold == 2, rng.normal(size=60) * 1e3, 1 / 3)
+    target = features[:, :1] + rng.normal(size=(60, 1))
+    ridge = FoldedRidge(features.astype(np.float32), fold, np.zeros(60, np.int64))
+    predicted, _ = ridge.predict(target, np.full((5, 1), 2))
+    expected = fitted(features[:, :3], target, fold != 2, 2)
+    assert predicted[fold == 2] == pytest.approx(expected[fold == 2], abs=0.05)
+    assert np.abs(predicted[fold == 2]).max() < 10
