@@ -9,8 +9,9 @@ import asyncio
 import base64
 import json
 import re
+import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,20 @@ def page(browser: Any, address: str) -> Iterator[Any]:
         yield opened
 
 
-def test_story_1_a_lassoed_cloud_is_measured_at_once(page: Any, folder: Path) -> None:
+def test_story_1_a_lassoed_cloud_is_measured_as_the_copied_command_does(
+    page: Any, folder: Path, command: Callable[..., Any]
+) -> None:
     lasso_all(page)
     page.get_by_label("Measure").get_by_text("Selection").wait_for()
     count = len(osp.open_store(folder))
     page.get_by_text(f"{count} of {count} selected").wait_for()
-    page.get_by_label("Measure").get_by_text(f"{count} objects, 12 photos").wait_for()
+    measure = page.get_by_label("Measure")
+    measure.get_by_text(f"{count} objects, 12 photos").wait_for()
+    copied = shlex.split(measure.get_by_role("button", name="Copy command").get_attribute("title"))
+    assert copied[:3] == ["objectspace", "measure", folder.name]
+    found = json.loads(command("measure", folder, *copied[3:], "--json").out)["neighbors"]
+    interval = f"95 %: {found['low']:.3f} to {found['high']:.3f}"
+    measure.get_by_text(f"purity at 5 {found['value']:.3f} ({interval})").wait_for()
 
 
 def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, folder: Path) -> None:
@@ -60,7 +69,7 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
     own = store.objects().label[row]
     expected = [f"{'=' if label == own else '≠'} {label}" for label in answer.neighbors.label.tolist()]
     assert tiles(page)[1:] == expected
-    command = page.get_by_role("button", name="Copy command").get_attribute("title")
+    command = page.get_by_label("Sheet").get_by_role("button", name="Copy command").get_attribute("title")
     assert f"--object {names[0]} --space '{space}' --metric cosine -k 47" in command
     page.locator("[role=option]").first.focus()
     page.keyboard.press("ArrowRight")
@@ -361,7 +370,7 @@ def test_story_12_one_file_shows_the_objects_without_a_server(file_page: Any, fo
     lasso_all(file_page)
     file_page.get_by_text(f"{count} of {count} selected").wait_for()
     file_page.locator(".filters li").first.get_by_role("button", name="only").click()
-    file_page.get_by_text("its interval: objectspace serve").wait_for()
+    file_page.get_by_text("no interval: objectspace serve has it").wait_for()
 
 
 def test_story_12_the_file_holds_no_folder_of_the_store(folder: Path, tmp_path: Path) -> None:

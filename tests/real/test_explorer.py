@@ -52,9 +52,9 @@ def test_story_1_what_is_lassoed_has_the_purity_that_measure_gives(page: Any, fo
     measure.get_by_text("929 objects, 126 photos").wait_for()
     space = osp.open_store(folder).space("both")
     objects = osp.open_store(folder).objects(space.object_id)
-    purity = measure_neighbors(space, objects, osp.FactorSpec("label"), k=5).overall
+    purity = measure_neighbors(space, objects, osp.FactorSpec("label"), k=5, metric="cosine").overall
     shown = measure.inner_text()
-    assert f"purity at 5 {purity.value:.3f} (" in shown
+    assert f"purity at 5 {purity.value:.3f} (95 %: {purity.low:.3f} to {purity.high:.3f})" in shown
     assert f"by chance {purity.chance:.3f}" in shown
 
 

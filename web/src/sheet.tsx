@@ -2,6 +2,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
+import { CopyCommand, searchCommand } from "./commands";
 import { Dialog, type Question } from "./dialog";
 import { SearchForm, type Asked } from "./search";
 import { SOURCE } from "./sources";
@@ -90,7 +91,7 @@ export function Sheet() {
       const answer = await api.getNeighbors(row, name, distance, PAGE - 1, same);
       if (focus.peek() !== row || space.peek() !== name) return;
       exact.value = answer.exact ? `exact, ${distance}${same ? "" : ", other photos only"}` : "approximate";
-      command.value = searchCommand(own.object_id, name, distance, same);
+      command.value = searchCommand(own.object_id, name, distance, PAGE - 1, same);
       tiles.value = [
         { row, label: own.label, note: "this one", title: own.path },
         ...answer.neighbors.map(neighborTile),
@@ -162,9 +163,7 @@ export function Sheet() {
         ) : null}
         <span class="grow" />
         <span class="quiet">{exact.value}</span>
-        {tab.value === "nearest" && command.value && SOURCE !== "file" && (
-          <button title={command.value} onClick={() => guarded(() => navigator.clipboard.writeText(command.value))}>Copy command</button>
-        )}
+        {tab.value === "nearest" && command.value && SOURCE !== "file" && <CopyCommand command={command.value} />}
       </div>
       {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
       {tab.value === "nearest" && SOURCE !== "file" && <p class="keys"><kbd>Enter</kbd> walk on <kbd>E</kbd> explain why it is near <kbd>L</kbd> like this <kbd>U</kbd> unlike this</p>}
@@ -195,13 +194,6 @@ function Corrected() {
       {["csv", "coco", "yolo"].map((format) => <button key={format} onClick={() => save(format)}>{format.toUpperCase()}</button>)}
     </span>
   );
-}
-
-/** Return the command that gives the neighbors that are shown. */
-function searchCommand(object: string, name: string, distance: string, same: boolean): string {
-  const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-  const other = same ? "" : " --exclude-same-image";
-  return `objectspace search ${quoted(summary.value!.name)} --object ${object} --space ${quoted(name)} --metric ${distance} -k ${PAGE - 1}${other}`;
 }
 
 function partsText(parts: Record<string, { similarity: number }>): string {
