@@ -37,7 +37,7 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
   const ring = useRef<SVGCircleElement>(null);
   const overlay = useRef<SVGPolygonElement>(null);
   const view = useRef<View | null>(null);
-  const seen = useRef<unknown>(null);
+  const sent = useRef<Points | null>(null);
   const worker = useRef<Worker | null>(null);
   const busy = useRef(false);
   const again = useRef(false);
@@ -142,12 +142,15 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
   useSignalEffect(() => {
     const shown = drawn.value;
     if (!shown || !worker.current) return;
-    if (seen.current !== map.peek()) {
+    const before = sent.current;
+    sent.current = shown;
+    if (before?.x !== shown.x) {
       worker.current.postMessage({ points: shown });
-      seen.current = map.peek();
       fit();
     } else {
-      worker.current.postMessage({ points: { color: shown.color, state: shown.state } });
+      // Only what has changed is copied to the worker.
+      const { state, color } = shown;
+      worker.current.postMessage({ points: color === before.color ? { state } : { state, color } });
       redraw();
     }
   });
@@ -208,7 +211,8 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
     const points = map.value!;
     const inside = pointsInside(points.x, points.y, path.map(([x, y]) => toMap(x, y)));
     const marked = new Uint8Array(summary.value!.objects);
-    for (let i = 0; i < inside.length; i++) marked[points.row[i]] = inside[i];
+    const { row } = points;
+    for (let i = 0; i < row.length; i++) marked[row[i]] = inside[i];
     selection.value = marked;
     lassoing.value = false;
   };

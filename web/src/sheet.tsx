@@ -7,7 +7,7 @@ import { Dialog, type Question } from "./dialog";
 import { SearchForm, type Asked } from "./search";
 import { SOURCE } from "./sources";
 import {
-  byFrequency, chosen, columns, computedColumn, focus, guarded, like, mark, marks, metric, otherSpace, pair, points, sameImage, space, summary, unlike,
+  byFrequency, chosenOnMap, chosenOnMapCount, columns, computedColumn, focus, guarded, like, mark, marks, metric, otherSpace, pair, points, sameImage, space, summary, unlike,
 } from "./state";
 
 interface Tile {
@@ -101,12 +101,11 @@ export function Sheet() {
 
   useSignalEffect(() => {
     if (tab.value !== "chosen") return;
-    const [map, marked, from] = [points.value, chosen.value, page.value * PAGE];
+    const [map, from] = [points.value, page.value * PAGE];
     const label = columns.value.get("label");
     if (!map || label?.kind !== "names") return;
-    const rows = map.row.filter((row) => marked[row]).slice(from, from + PAGE);
     exact.value = "";
-    tiles.value = Array.from(rows, (row) => ({ row, label: label.names[label.codes[row]], note: "", title: "" }));
+    tiles.value = chosenOnMap(map, from, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: "", title: "" }));
   });
 
   useSignalEffect(() => {
@@ -212,9 +211,7 @@ function quality(found: api.Doubtful): string {
 const percent = (share: api.Share) => `${(100 * share.value).toFixed(0)} %`;
 
 function Pages({ page }: { page: { value: number } }) {
-  const map = points.value;
-  const count = map ? map.row.reduce((sum, row) => sum + chosen.value[row], 0) : 0;
-  const last = Math.max(0, Math.ceil(count / PAGE) - 1);
+  const last = Math.max(0, Math.ceil(chosenOnMapCount.value / PAGE) - 1);
   if (page.value > last) page.value = last;
   return (
     <span>
