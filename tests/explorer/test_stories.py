@@ -81,7 +81,7 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
 def test_story_3_doubtful_labels_are_marked_by_keyboard_and_undone(page: Any, folder: Path) -> None:
     page.get_by_role("tab", name="Doubtful labels").click()
     page.get_by_text("planted errors").wait_for()
-    page.locator("[role=option]").first.click()
+    page.wait_for_function("document.activeElement === document.querySelector('[role=option]')")
     page.keyboard.press("w")
     page.get_by_text("✗ wrong").wait_for()
     page.keyboard.press("r")
@@ -186,7 +186,7 @@ def test_text_of_the_store_is_never_markup(browser: Any, folder: Path) -> None:
         opened.get_by_text("purity at 5").wait_for()
         opened.get_by_label("color").first.select_option(label="note")
         for place in range(4):
-            opened.get_by_role("tab", name="Chosen").click()
+            opened.get_by_role("tab", name="Shown").click()
             opened.locator("[role=option]").nth(place * 3).click()
             opened.get_by_label("Photo").locator("dl").wait_for()
         assert opened.locator(".photo dl img, .legend img, .photo .path script").count() == 0
@@ -329,10 +329,38 @@ def test_story_5_a_filter_by_a_factor_leads_too(page: Any, folder: Path) -> None
     page.get_by_text(f"{kept} of {len(yaw)} shown").wait_for()
 
 
-def test_objects_show_themselves_where_the_view_is_close(page: Any) -> None:
+def test_objects_show_themselves_where_the_view_is_close_and_a_new_size_keeps_it(page: Any) -> None:
     for _ in range(6):
         page.get_by_role("button", name="zoom in").click()
     page.locator(".pictures img").first.wait_for()
+    drawn = page.locator(".canvas canvas").get_attribute("data-drawn")
+    page.set_viewport_size({"width": 1400, "height": 820})
+    page.wait_for_function(f"document.querySelector('.canvas canvas').dataset.drawn !== '{drawn}'")
+    page.locator(".pictures img").first.wait_for()
+
+
+def test_a_lasso_lists_what_it_selects_whatever_the_sheet_showed(page: Any) -> None:
+    page.get_by_role("tab", name="Search").click()
+    lasso_all(page)
+    page.get_by_role("tab", name="Selected", selected=True).wait_for()
+    page.locator("[role=option]").first.wait_for()
+
+
+def test_the_tools_of_the_map_are_two_rows_with_a_selection_saved(page: Any) -> None:
+    lasso_all(page)
+    page.get_by_role("button", name="Save selection").click()
+    page.get_by_role("textbox").fill("all of them")
+    page.keyboard.press("Enter")
+    page.get_by_role("combobox", name="open").wait_for()
+    groups = page.locator(".map > [role=group]").all()
+    middles = [
+        {
+            round(box["y"] + box["height"] / 2) // 10
+            for box in [one.bounding_box() for one in row.locator("> *").all()]
+        }
+        for row in groups
+    ]
+    assert [len(rows) for rows in middles] == [1, 1]
 
 
 @pytest.fixture

@@ -9,6 +9,9 @@ import DrawWorker from "./worker?worker&inline";
 
 const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
 
+/** Pixels from a point within which it is hovered or clicked. */
+const REACH = 15;
+
 /** Points in view from which their pictures are shown in place of nothing, and the side of a picture in pixels. */
 const MOST_PICTURES = 60;
 const SIDE = 44;
@@ -91,14 +94,30 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
     else loaded?.forEach(URL.revokeObjectURL);
   };
 
-  const fit = () => {
-    const [shown, element] = [drawn.peek(), canvas.current];
-    if (!shown || !element) return;
+  /** Give the canvas a pixel for each of the screen's. */
+  const measure = () => {
+    const element = canvas.current!;
     const box = element.getBoundingClientRect();
     const device = Math.min(devicePixelRatio, 2);
     element.width = Math.max(1, Math.round(box.width * device));
     element.height = Math.max(1, Math.round(box.height * device));
-    view.current = wholeView(shown.x, shown.y, element.width, element.height);
+    return { width: element.width, height: element.height };
+  };
+
+  const fit = () => {
+    const shown = drawn.peek();
+    if (!shown || !canvas.current) return;
+    const { width, height } = measure();
+    view.current = wholeView(shown.x, shown.y, width, height);
+    redraw();
+  };
+
+  /** Keep what is seen in the middle when the window, or a panel beside the map, changes its size. */
+  const resize = () => {
+    const at = view.current;
+    if (!at || !canvas.current) return fit();
+    const { width, height } = measure();
+    view.current = { ...at, width, height, scale: at.scale * Math.min(width / at.width, height / at.height) };
     redraw();
   };
 
@@ -127,7 +146,7 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
         redraw();
       }
     };
-    const observer = new ResizeObserver(fit);
+    const observer = new ResizeObserver(resize);
     observer.observe(canvas.current!);
     const own = { fit, scaleBy };
     controls.add(own);
@@ -219,7 +238,7 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
 
   const found = (x: number, y: number) => {
     const shown = drawn.value;
-    const at = shown && view.current ? pointAt(shown, view.current, x, y, 10) : -1;
+    const at = shown && view.current ? pointAt(shown, view.current, x, y, REACH * ratio()) : -1;
     return at < 0 ? null : map.value!.row[at];
   };
 
