@@ -40,6 +40,13 @@ def page(browser: Any, address: str) -> Iterator[Any]:
         yield opened
 
 
+def said(estimate: dict[str, Any]) -> str:
+    """An estimate as the page says it."""
+    if estimate["low"] is None:
+        return f"{estimate['value']:.3f} (no interval: {estimate['no_interval']})"
+    return f"{estimate['value']:.3f} (95 %: {estimate['low']:.3f} to {estimate['high']:.3f})"
+
+
 def test_story_1_a_lassoed_cloud_is_measured_as_the_copied_command_does(
     page: Any, folder: Path, command: Callable[..., Any]
 ) -> None:
@@ -51,9 +58,10 @@ def test_story_1_a_lassoed_cloud_is_measured_as_the_copied_command_does(
     measure.get_by_text(f"{count} objects, 12 photos").wait_for()
     copied = shlex.split(measure.get_by_role("button", name="Copy command").get_attribute("title"))
     assert copied[:3] == ["objectspace", "measure", folder.name]
-    found = json.loads(command("measure", folder, *copied[3:], "--json").out)["neighbors"]
-    interval = f"95 %: {found['low']:.3f} to {found['high']:.3f}"
-    measure.get_by_text(f"purity at 5 {found['value']:.3f} ({interval})").wait_for()
+    document = json.loads(command("measure", folder, *copied[3:], "--json").out)
+    measure.get_by_text(f"purity at 5 {said(document['neighbors'])}").wait_for()
+    titles = [one.get_attribute("title").split(", by chance")[0] for one in measure.locator("li").all()]
+    assert sorted(titles) == [f"{name}: {said(one)}" for name, one in sorted(document["labels"].items())]
 
 
 def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, folder: Path) -> None:
