@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { FILTERED, pointAt, wholeView, type Points, type View } from "./draw";
 import { pointsInside } from "./lasso";
-import { colorBy, columns, focus, mutedColor, selection, summary, type MapPoints } from "./state";
+import { colorBy, columns, focus, labelOf, mutedColor, selection, summary, type MapPoints } from "./state";
 import DrawWorker from "./worker?worker&inline";
 
 const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
@@ -292,15 +292,13 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
 }
 
 function Hover({ row, x, y, picture }: { row: number; x: number; y: number; picture: string }) {
-  const label = columns.value.get("label");
   const score = columns.value.get("score");
-  const name = label?.kind === "names" ? label.names[label.codes[row]] : "";
   const sure = score?.kind === "numbers" ? score.values[row] : NaN;
   const own = colorBy.value === "label" ? "" : ` · ${colorBy.value.replace("factor:", "")} ${valueText(colorBy.value, row)}`;
   return (
     <figure class="hover" style={{ left: `${x + 14}px`, top: `${y + 14}px` }}>
       {picture && <img src={picture} alt="" />}
-      <figcaption>{name}{Number.isNaN(sure) ? "" : ` ${sure.toFixed(2)}`}{own}</figcaption>
+      <figcaption>{labelOf(row)}{Number.isNaN(sure) ? "" : ` ${sure.toFixed(2)}`}{own}</figcaption>
     </figure>
   );
 }

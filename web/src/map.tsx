@@ -7,7 +7,7 @@ import { Dialog } from "./dialog";
 import { css, cyclicColor, rampColor, type Rgb } from "./palette";
 import { SOURCE } from "./sources";
 import {
-  byFrequency, chosen, chosenCount, colorBy, COMPUTED, columns, drawn, focus, guarded, isAngle, mapBusy, mapDone, mapMethod, nameColors,
+  byFrequency, chosen, chosenCount, colorBy, COMPUTED, columns, drawn, focus, guarded, isAngle, labelOf, mapBusy, mapDone, mapMethod, nameColors,
   otherDrawn, otherPoints, otherSpace, points, selectRows, selection, selectionNames, space, summary, type MapPoints,
 } from "./state";
 
@@ -59,7 +59,7 @@ export function MapPanel() {
       </div>
       <p class="keys">
         <span>{chosenCount.value.toLocaleString("en")} of {store.objects.toLocaleString("en")} {selection.value ? "selected" : "shown"}</span>
-        {!selection.value && focus.value === null && <> · near points have near vectors: click one for its nearest and its photo</>}
+        {!selection.value && (focus.value === null ? " · click a point for its nearest and its photo" : ` · ${labelOf(focus.value)}: see sheet and photo`)}
       </p>
       <div class="maps">
         <figure>

@@ -215,8 +215,8 @@ function quality(found: api.Doubtful): string {
   const all = found.calibration?.kinds[0];
   if (!all || found.listed === null) return "not calibrated";
   const tenth = all.first["0.1"];
-  const share = tenth ? `, ${percent(tenth)} in the first tenth` : "";
-  return `${found.listed} of ${found.n} are probably wrong, the others follow; of planted errors it finds ${percent(all.found)}${share}, and takes ${percent(found.calibration!.false_alarms)} of the rest for wrong`;
+  const share = tenth ? ` (${percent(tenth)} are in the first tenth)` : "";
+  return `${found.listed} of ${found.n} are above the threshold, the others follow; so are ${percent(all.found)} of planted errors${share}, and ${percent(found.calibration!.false_alarms)} of the other labels`;
 }
 
 const percent = (share: api.Share) => `${(100 * share.value).toFixed(0)} %`;

@@ -201,6 +201,12 @@ function numberShare(name: string, { low, high }: Extract<Column, { kind: "numbe
 
 export const isAngle = (name: string) => summary.value?.angles.includes(name.replace("factor:", "")) ?? false;
 
+/** Return the label of an object, by its row of the objects table. */
+export function labelOf(row: number): string {
+  const label = columns.value.get("label");
+  return label?.kind === "names" ? label.names[label.codes[row]] : "";
+}
+
 /** Return the codes of a column's names, the most frequent first. */
 export function byFrequency(column: Extract<Column, { kind: "names" }>): number[] {
   return column.names.map((_, code) => code).sort((a, b) => column.counts[b] - column.counts[a] || a - b);
