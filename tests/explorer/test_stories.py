@@ -9,8 +9,9 @@ import asyncio
 import base64
 import json
 import re
+import shlex
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,28 @@ def page(browser: Any, address: str) -> Iterator[Any]:
         yield opened
 
 
-def test_story_1_a_lassoed_cloud_is_measured_at_once(page: Any, folder: Path) -> None:
+def said(estimate: dict[str, Any]) -> str:
+    """An estimate as the page says it."""
+    if estimate["low"] is None:
+        return f"{estimate['value']:.3f} (no interval: {estimate['no_interval']})"
+    return f"{estimate['value']:.3f} (95 %: {estimate['low']:.3f} to {estimate['high']:.3f})"
+
+
+def test_story_1_a_lassoed_cloud_is_measured_as_the_copied_command_does(
+    page: Any, folder: Path, command: Callable[..., Any]
+) -> None:
     lasso_all(page)
     page.get_by_label("Measure").get_by_text("Selection").wait_for()
     count = len(osp.open_store(folder))
     page.get_by_text(f"{count} of {count} selected").wait_for()
-    page.get_by_label("Measure").get_by_text(f"{count} objects, 12 photos").wait_for()
+    measure = page.get_by_label("Measure")
+    measure.get_by_text(f"{count} objects, 12 photos").wait_for()
+    copied = shlex.split(measure.get_by_role("button", name="Copy command").get_attribute("title"))
+    assert copied[:3] == ["objectspace", "measure", folder.name]
+    document = json.loads(command("measure", folder, *copied[3:], "--json").out)
+    measure.get_by_text(f"purity at 5 {said(document['neighbors'])}").wait_for()
+    titles = [one.get_attribute("title").split(", by chance")[0] for one in measure.locator("li").all()]
+    assert sorted(titles) == [f"{name}: {said(one)}" for name, one in sorted(document["labels"].items())]
 
 
 def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, folder: Path) -> None:
@@ -60,7 +77,7 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
     own = store.objects().label[row]
     expected = [f"{'=' if label == own else '≠'} {label}" for label in answer.neighbors.label.tolist()]
     assert tiles(page)[1:] == expected
-    command = page.get_by_role("button", name="Copy command").get_attribute("title")
+    command = page.get_by_label("Sheet").get_by_role("button", name="Copy command").get_attribute("title")
     assert f"--object {names[0]} --space '{space}' --metric cosine -k 47" in command
     page.locator("[role=option]").first.focus()
     page.keyboard.press("ArrowRight")
@@ -72,7 +89,7 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
 def test_story_3_doubtful_labels_are_marked_by_keyboard_and_undone(page: Any, folder: Path) -> None:
     page.get_by_role("tab", name="Doubtful labels").click()
     page.get_by_text("planted errors").wait_for()
-    page.locator("[role=option]").first.click()
+    page.wait_for_function("document.activeElement === document.querySelector('[role=option]')")
     page.keyboard.press("w")
     page.get_by_text("✗ wrong").wait_for()
     page.keyboard.press("r")
@@ -177,7 +194,7 @@ def test_text_of_the_store_is_never_markup(browser: Any, folder: Path) -> None:
         opened.get_by_text("purity at 5").wait_for()
         opened.get_by_label("color").first.select_option(label="note")
         for place in range(4):
-            opened.get_by_role("tab", name="Chosen").click()
+            opened.get_by_role("tab", name="Shown").click()
             opened.locator("[role=option]").nth(place * 3).click()
             opened.get_by_label("Photo").locator("dl").wait_for()
         assert opened.locator(".photo dl img, .legend img, .photo .path script").count() == 0
@@ -320,10 +337,38 @@ def test_story_5_a_filter_by_a_factor_leads_too(page: Any, folder: Path) -> None
     page.get_by_text(f"{kept} of {len(yaw)} shown").wait_for()
 
 
-def test_objects_show_themselves_where_the_view_is_close(page: Any) -> None:
+def test_objects_show_themselves_where_the_view_is_close_and_a_new_size_keeps_it(page: Any) -> None:
     for _ in range(6):
         page.get_by_role("button", name="zoom in").click()
     page.locator(".pictures img").first.wait_for()
+    drawn = page.locator(".canvas canvas").get_attribute("data-drawn")
+    page.set_viewport_size({"width": 1400, "height": 820})
+    page.wait_for_function(f"document.querySelector('.canvas canvas').dataset.drawn !== '{drawn}'")
+    page.locator(".pictures img").first.wait_for()
+
+
+def test_a_lasso_lists_what_it_selects_whatever_the_sheet_showed(page: Any) -> None:
+    page.get_by_role("tab", name="Search").click()
+    lasso_all(page)
+    page.get_by_role("tab", name="Selected", selected=True).wait_for()
+    page.locator("[role=option]").first.wait_for()
+
+
+def test_the_tools_of_the_map_are_two_rows_with_a_selection_saved(page: Any) -> None:
+    lasso_all(page)
+    page.get_by_role("button", name="Save selection").click()
+    page.get_by_role("textbox").fill("all of them")
+    page.keyboard.press("Enter")
+    page.get_by_role("combobox", name="open").wait_for()
+    groups = page.locator(".map > [role=group]").all()
+    middles = [
+        {
+            round(box["y"] + box["height"] / 2) // 10
+            for box in [one.bounding_box() for one in row.locator("> *").all()]
+        }
+        for row in groups
+    ]
+    assert [len(rows) for rows in middles] == [1, 1]
 
 
 @pytest.fixture
@@ -361,7 +406,7 @@ def test_story_12_one_file_shows_the_objects_without_a_server(file_page: Any, fo
     lasso_all(file_page)
     file_page.get_by_text(f"{count} of {count} selected").wait_for()
     file_page.locator(".filters li").first.get_by_role("button", name="only").click()
-    file_page.get_by_text("its interval: objectspace serve").wait_for()
+    file_page.get_by_text("no interval: objectspace serve has it").wait_for()
 
 
 def test_story_12_the_file_holds_no_folder_of_the_store(folder: Path, tmp_path: Path) -> None:

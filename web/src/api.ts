@@ -104,6 +104,8 @@ export interface Estimate {
   high: number | null;
   n: number;
   groups: number;
+  /** Why there is no interval. */
+  no_interval: string | null;
 }
 
 export interface SelectionMeasure {

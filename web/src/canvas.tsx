@@ -4,10 +4,13 @@ import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { FILTERED, pointAt, wholeView, type Points, type View } from "./draw";
 import { pointsInside } from "./lasso";
-import { colorBy, columns, focus, mutedColor, selection, summary, type MapPoints } from "./state";
+import { colorBy, columns, focus, labelOf, mutedColor, selection, summary, type MapPoints } from "./state";
 import DrawWorker from "./worker?worker&inline";
 
 const dark = () => matchMedia("(prefers-color-scheme: dark)").matches;
+
+/** Pixels from a point within which it is hovered or clicked. */
+const REACH = 15;
 
 /** Points in view from which their pictures are shown in place of nothing, and the side of a picture in pixels. */
 const MOST_PICTURES = 60;
@@ -37,7 +40,7 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
   const ring = useRef<SVGCircleElement>(null);
   const overlay = useRef<SVGPolygonElement>(null);
   const view = useRef<View | null>(null);
-  const seen = useRef<unknown>(null);
+  const sent = useRef<Points | null>(null);
   const worker = useRef<Worker | null>(null);
   const busy = useRef(false);
   const again = useRef(false);
@@ -91,14 +94,30 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
     else loaded?.forEach(URL.revokeObjectURL);
   };
 
-  const fit = () => {
-    const [shown, element] = [drawn.peek(), canvas.current];
-    if (!shown || !element) return;
+  /** Give the canvas a pixel for each of the screen's. */
+  const measure = () => {
+    const element = canvas.current!;
     const box = element.getBoundingClientRect();
     const device = Math.min(devicePixelRatio, 2);
     element.width = Math.max(1, Math.round(box.width * device));
     element.height = Math.max(1, Math.round(box.height * device));
-    view.current = wholeView(shown.x, shown.y, element.width, element.height);
+    return { width: element.width, height: element.height };
+  };
+
+  const fit = () => {
+    const shown = drawn.peek();
+    if (!shown || !canvas.current) return;
+    const { width, height } = measure();
+    view.current = wholeView(shown.x, shown.y, width, height);
+    redraw();
+  };
+
+  /** Keep what is seen in the middle when the window, or a panel beside the map, changes its size. */
+  const resize = () => {
+    const at = view.current;
+    if (!at || !canvas.current) return fit();
+    const { width, height } = measure();
+    view.current = { ...at, width, height, scale: at.scale * Math.min(width / at.width, height / at.height) };
     redraw();
   };
 
@@ -127,7 +146,7 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
         redraw();
       }
     };
-    const observer = new ResizeObserver(fit);
+    const observer = new ResizeObserver(resize);
     observer.observe(canvas.current!);
     const own = { fit, scaleBy };
     controls.add(own);
@@ -142,12 +161,15 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
   useSignalEffect(() => {
     const shown = drawn.value;
     if (!shown || !worker.current) return;
-    if (seen.current !== map.peek()) {
+    const before = sent.current;
+    sent.current = shown;
+    if (before?.x !== shown.x) {
       worker.current.postMessage({ points: shown });
-      seen.current = map.peek();
       fit();
     } else {
-      worker.current.postMessage({ points: { color: shown.color, state: shown.state } });
+      // Only what has changed is copied to the worker.
+      const { state, color } = shown;
+      worker.current.postMessage({ points: color === before.color ? { state } : { state, color } });
       redraw();
     }
   });
@@ -208,14 +230,15 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
     const points = map.value!;
     const inside = pointsInside(points.x, points.y, path.map(([x, y]) => toMap(x, y)));
     const marked = new Uint8Array(summary.value!.objects);
-    for (let i = 0; i < inside.length; i++) marked[points.row[i]] = inside[i];
+    const { row } = points;
+    for (let i = 0; i < row.length; i++) marked[row[i]] = inside[i];
     selection.value = marked;
     lassoing.value = false;
   };
 
   const found = (x: number, y: number) => {
     const shown = drawn.value;
-    const at = shown && view.current ? pointAt(shown, view.current, x, y, 10) : -1;
+    const at = shown && view.current ? pointAt(shown, view.current, x, y, REACH * ratio()) : -1;
     return at < 0 ? null : map.value!.row[at];
   };
 
@@ -269,15 +292,13 @@ export function Canvas({ map, drawn, lassoing, text, controls }: {
 }
 
 function Hover({ row, x, y, picture }: { row: number; x: number; y: number; picture: string }) {
-  const label = columns.value.get("label");
   const score = columns.value.get("score");
-  const name = label?.kind === "names" ? label.names[label.codes[row]] : "";
   const sure = score?.kind === "numbers" ? score.values[row] : NaN;
   const own = colorBy.value === "label" ? "" : ` · ${colorBy.value.replace("factor:", "")} ${valueText(colorBy.value, row)}`;
   return (
     <figure class="hover" style={{ left: `${x + 14}px`, top: `${y + 14}px` }}>
       {picture && <img src={picture} alt="" />}
-      <figcaption>{name}{Number.isNaN(sure) ? "" : ` ${sure.toFixed(2)}`}{own}</figcaption>
+      <figcaption>{labelOf(row)}{Number.isNaN(sure) ? "" : ` ${sure.toFixed(2)}`}{own}</figcaption>
     </figure>
   );
 }

@@ -24,26 +24,57 @@ export const SELECTED = 2;
 
 /** Return the map as RGBA pixels, row by row; what no point covers is transparent. */
 export function draw(points: Points, view: View, muted: number, ring: number): Uint32Array {
-  const pixels = new Uint32Array(view.width * view.height);
   const radius = pointRadius(view, points.x.length);
+  if (radius === 0) return stacked(pixelLayers(points, view), view, OPAQUE | muted, ring);
+  const pixels = new Uint32Array(view.width * view.height);
   for (let pass = FILTERED; pass <= SELECTED; pass++) {
-    if (!points.state.includes(pass)) continue;
-    for (let i = 0; i < points.x.length; i++) {
-      if (points.state[i] !== pass) continue;
-      const x = Math.round((points.x[i] - view.centerX) * view.scale + view.width / 2);
-      const y = Math.round((view.centerY - points.y[i]) * view.scale + view.height / 2);
-      // Also false for a point that has no place.
-      if (!(x >= -radius && y >= -radius && x < view.width + radius && y < view.height + radius)) continue;
-      if (radius === 0 && pass !== SELECTED) {
-        // A million points are a pixel each, without a call.
-        pixels[y * view.width + x] = (0xff000000 | (pass === FILTERED ? muted : points.color[i])) >>> 0;
-        continue;
-      }
-      if (pass === SELECTED) disc(pixels, view, x, y, radius + 1, ring);
-      disc(pixels, view, x, y, radius, 0xff000000 | (pass === FILTERED ? muted : points.color[i]));
-    }
+    if (points.state.includes(pass)) drawDiscs(pixels, points, view, pass, radius, muted, ring);
   }
   return pixels;
+}
+
+const OPAQUE = 0xff000000;
+
+/** Return the pixels of each state's points, a pixel a point: a million of them in one walk, whatever their order. */
+function pixelLayers({ x, y, color, state }: Points, { width, height, centerX, centerY, scale }: View): Uint32Array[] {
+  const layers = [FILTERED, SHOWN, SELECTED].map(() => new Uint32Array(width * height));
+  const across = width / 2 - centerX * scale + 0.5;
+  const down = height / 2 + centerY * scale + 0.5;
+  for (let i = 0; i < x.length; i++) {
+    const column = x[i] * scale + across;
+    const row = down - y[i] * scale;
+    // Also false for a point that has no place.
+    if (column >= 0 && row >= 0 && column < width && row < height) {
+      layers[state[i]][(row | 0) * width + (column | 0)] = OPAQUE | color[i];
+    }
+  }
+  return layers;
+}
+
+/** Return layers on one another: what is filtered out in gray, and a ring around what is selected. */
+function stacked([filtered, shown, selected]: Uint32Array[], { width, height }: View, gray: number, ring: number): Uint32Array {
+  for (let row = 0, at = 0; row < height; row++) {
+    for (let column = 0; column < width; column++, at++) {
+      if (selected[at]) shown[at] = selected[at];
+      else if (
+        (column > 0 && selected[at - 1]) || (column < width - 1 && selected[at + 1]) ||
+        (row > 0 && selected[at - width]) || (row < height - 1 && selected[at + width])
+      ) shown[at] = ring;
+      else if (filtered[at] && !shown[at]) shown[at] = gray;
+    }
+  }
+  return shown;
+}
+
+function drawDiscs(pixels: Uint32Array, points: Points, view: View, pass: number, radius: number, muted: number, ring: number): void {
+  for (let i = 0; i < points.x.length; i++) {
+    if (points.state[i] !== pass) continue;
+    const x = Math.round((points.x[i] - view.centerX) * view.scale + view.width / 2);
+    const y = Math.round((view.centerY - points.y[i]) * view.scale + view.height / 2);
+    if (!(x >= -radius && y >= -radius && x < view.width + radius && y < view.height + radius)) continue;
+    if (pass === SELECTED) disc(pixels, view, x, y, radius + 1, ring);
+    disc(pixels, view, x, y, radius, OPAQUE | (pass === FILTERED ? muted : points.color[i]));
+  }
 }
 
 /** Return how large a point is drawn, in pixels: larger where there are few or the view is close. */
@@ -81,12 +112,12 @@ export function pointAt(points: Points, view: View, px: number, py: number, reac
 /** Return the view in which all points are seen, with a margin. */
 export function wholeView(x: Float32Array, y: Float32Array, width: number, height: number): View {
   let [left, right, low, high] = [Infinity, -Infinity, Infinity, -Infinity];
+  // A point that has no place is beyond nothing.
   for (let i = 0; i < x.length; i++) {
-    if (Number.isNaN(x[i])) continue;
-    left = Math.min(left, x[i]);
-    right = Math.max(right, x[i]);
-    low = Math.min(low, y[i]);
-    high = Math.max(high, y[i]);
+    if (x[i] < left) left = x[i];
+    if (x[i] > right) right = x[i];
+    if (y[i] < low) low = y[i];
+    if (y[i] > high) high = y[i];
   }
   if (!(left <= right)) return { width, height, centerX: 0, centerY: 0, scale: 1 };
   const scale = 0.9 * Math.min(width / Math.max(right - left, 1e-6), height / Math.max(high - low, 1e-6));

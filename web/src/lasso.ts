@@ -15,10 +15,12 @@ export function pointsInside(x: Float32Array, y: Float32Array, polygon: Polygon)
   const cells = rasterized(polygon, box);
   const acrossScale = CELLS / Math.max(box.right - box.left, 1e-12);
   const downScale = CELLS / Math.max(box.high - box.low, 1e-12);
+  const { left, right, low, high } = box;
   for (let i = 0; i < x.length; i++) {
-    if (x[i] < box.left || x[i] > box.right || y[i] < box.low || y[i] > box.high) continue;
-    const column = Math.min(CELLS - 1, Math.floor((x[i] - box.left) * acrossScale));
-    const row = Math.min(CELLS - 1, Math.floor((y[i] - box.low) * downScale));
+    // Also false for a point that has no place.
+    if (!(x[i] >= left && x[i] <= right && y[i] >= low && y[i] <= high)) continue;
+    const column = Math.min(CELLS - 1, ((x[i] - left) * acrossScale) | 0);
+    const row = Math.min(CELLS - 1, ((y[i] - low) * downScale) | 0);
     const cell = cells[row * CELLS + column];
     inside[i] = cell === BORDER ? Number(holds(polygon, x[i], y[i])) : cell;
   }
@@ -28,10 +30,13 @@ export function pointsInside(x: Float32Array, y: Float32Array, polygon: Polygon)
 /** Return whether a polygon holds a point, by the even-odd rule. */
 export function holds(polygon: Polygon, x: number, y: number): boolean {
   let odd = false;
-  for (let i = 0, before = polygon.length - 1; i < polygon.length; before = i++) {
-    const [ax, ay] = polygon[i];
-    const [bx, by] = polygon[before];
+  let [bx, by] = polygon[polygon.length - 1];
+  for (let i = 0; i < polygon.length; i++) {
+    const ax = polygon[i][0];
+    const ay = polygon[i][1];
     if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) odd = !odd;
+    bx = ax;
+    by = ay;
   }
   return odd;
 }

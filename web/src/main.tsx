@@ -1,12 +1,13 @@
 /** The page: header, filters, map, sheet, photo, measure. */
 import { useSignal } from "@preact/signals";
 import { render } from "preact";
+import { CopyCommand, measureCommand } from "./commands";
 import { Choice, MapPanel } from "./map";
 import { css } from "./palette";
 import { Photo } from "./photo";
 import { Sheet } from "./sheet";
 import {
-  byFrequency, columns, failure, leastScore, limits, measured, measureError, metric, nameColors, selection, shownLabels, space,
+  byFrequency, columns, failure, leastScore, limits, measured, measureError, metric, nameColors, points, selection, shownLabels, space,
   start, summary, type Column, type Limit,
 } from "./state";
 import type { Estimate } from "./api";
@@ -28,8 +29,8 @@ function App() {
         <span class="store">{store.name}</span>
         <span class="quiet">{store.images.toLocaleString("en")} images · {store.objects.toLocaleString("en")} objects</span>
         <span class="grow" />
-        <Choice label="space" value={space.value} options={store.spaces.map((one) => one.name)} set={(name) => (space.value = name)} />
-        {SOURCE !== "file" && <Choice label="distance" value={metric.value} options={["cosine", "euclidean"]} set={(name) => (metric.value = name as "cosine")} />}
+        <Choice label="space" title="the vectors whose neighbors are shown: by which network, of crops or of the detector's windows" value={space.value} options={store.spaces.map((one) => one.name)} set={(name) => (space.value = name)} />
+        {SOURCE !== "file" && <Choice label="distance" title="how two vectors are compared" value={metric.value} options={["cosine", "euclidean"]} set={(name) => (metric.value = name as "cosine")} />}
       </header>
       {failure.value && <p class="failure" role="alert">{failure.value} <button onClick={() => (failure.value = null)}>close</button></p>}
       <nav aria-label="panels">
@@ -73,7 +74,7 @@ function Filters() {
             <label>
               <input type="checkbox" checked={!chosen || chosen.has(code)} onChange={() => toggle(code)} />
               <i style={{ background: css(colors[code]) }} />
-              <span class="name">{label.names[code]}</span>
+              <span class="name" title={label.names[code]}>{label.names[code]}</span>
               <span class="quiet">{label.counts[code].toLocaleString("en")}</span>
             </label>
             <button class="only" onClick={() => (shownLabels.value = new Set([code]))}>only</button>
@@ -120,7 +121,7 @@ function ColumnFilter({ name, column }: { name: string; column: Column }) {
                   if (!shown.delete(code)) shown.add(code);
                   set({ shown: shown.size === column.names.length ? undefined : shown });
                 }} />
-                <span class="name">{column.names[code]}</span>
+                <span class="name" title={column.names[code]}>{column.names[code]}</span>
                 <span class="quiet">{column.counts[code].toLocaleString("en")}</span>
               </label>
             </li>
@@ -149,9 +150,12 @@ function Measure() {
       {!result && !measureError.value && <span role="status">comparing neighbors …</span>}
       {result && (
         <>
-          <span>purity at {result.k} <b>{result.all.value.toFixed(3)}</b> {interval(result.all)}</span>
-          <span>by chance {result.all.chance.toFixed(3)}</span>
+          <span title="how often the nearest objects of other photos share the label; 95 % interval of as many new photos">
+            purity at {result.k} <b>{result.all.value.toFixed(3)}</b> {interval(result.all)}
+          </span>
+          <span title="what neighbors drawn at random would have">by chance {result.all.chance.toFixed(3)}</span>
           <span>{result.all.n.toLocaleString("en")} objects, {result.images.toLocaleString("en")} photos</span>
+          {SOURCE !== "file" && result.all.n === points.value?.row.length && <CopyCommand command={measureCommand(space.value, metric.value, result.k)} />}
           <ul aria-label="purity by label">
             {Object.entries(result.labels).map(([name, one]) => (
               <li key={name} title={`${name}: ${one.value.toFixed(3)} ${interval(one)}, by chance ${one.chance.toFixed(3)}, n ${one.n}`}>
@@ -167,7 +171,8 @@ function Measure() {
   );
 }
 
-const interval = (one: Estimate) => (one.low === null || one.high === null ? (SOURCE === "file" ? "(its interval: objectspace serve)" : "(one photo: no interval)") : `(${one.low.toFixed(3)} to ${one.high.toFixed(3)})`);
+const interval = (one: Estimate) =>
+  one.low === null || one.high === null ? `(no interval: ${one.no_interval})` : `(95 %: ${one.low.toFixed(3)} to ${one.high.toFixed(3)})`;
 
 render(<App />, document.getElementById("app")!);
 start();

@@ -7,9 +7,16 @@ import { Dialog } from "./dialog";
 import { css, cyclicColor, rampColor, type Rgb } from "./palette";
 import { SOURCE } from "./sources";
 import {
-  byFrequency, chosen, chosenCount, colorBy, COMPUTED, columns, drawn, guarded, isAngle, mapBusy, mapDone, mapMethod, nameColors,
+  byFrequency, chosen, chosenCount, colorBy, COMPUTED, columns, drawn, focus, guarded, isAngle, labelOf, mapBusy, mapDone, mapMethod, nameColors,
   otherDrawn, otherPoints, otherSpace, points, selectRows, selection, selectionNames, space, summary, type MapPoints,
 } from "./state";
+
+/** What the colors that are computed say. */
+const COLOR_TITLES: Record<string, string> = {
+  "agreement of neighbors": "the share of an object's 5 nearest in other photos that have its label",
+  "neighbors kept by the map": "the share of an object's 10 nearest in the space that are among its 10 nearest on this map: where it is low, do not trust what looks near",
+  "neighbors in both spaces": "the share of an object's 10 nearest in this space that are among its 10 nearest in the other",
+};
 
 const MAP_NAMES: Record<string, string> = { pca: "PCA", tsne: "t-SNE", own: "own" };
 
@@ -33,27 +40,27 @@ export function MapPanel() {
   const colors = [...new Set([...columns.value.keys(), ...COMPUTED.keys()])].filter((name) => name !== "image" && (name !== "neighbors in both spaces" || otherSpace.value));
   return (
     <section class="map panel" aria-label="Map">
-      <div class="bar">
-        <Choice label="map" value={mapMethod.value} options={store.maps} names={store.maps.map((name) => MAP_NAMES[name])} set={(v) => (mapMethod.value = v)} />
-        <Choice label="color" value={colorBy.value} options={colors} set={(v) => (colorBy.value = v)} />
-        {others.length > 0 && <Choice label="beside" value={otherSpace.value} options={["", ...others]} names={["no other space"]} set={(v) => (otherSpace.value = v)} />}
-        <button aria-pressed={lassoing.value} onClick={() => (lassoing.value = !lassoing.value)} title="or hold shift and drag">
-          Lasso
-        </button>
-        <button onClick={each((one) => one.fit())}>Whole map</button>
-        <button aria-label="zoom in" onClick={each((one) => one.scaleBy(1.5))}>+</button>
-        <button aria-label="zoom out" onClick={each((one) => one.scaleBy(1 / 1.5))}>−</button>
-        <button disabled={!selection.value} onClick={() => (selection.value = null)}>Clear selection</button>
+      <div class="bar" role="group" aria-label="what is drawn">
+        <Choice label="map" title="how the vectors are laid on a plane: near points have near vectors, as far as two numbers can say" value={mapMethod.value} options={store.maps} names={store.maps.map((name) => MAP_NAMES[name])} set={(v) => (mapMethod.value = v)} />
+        <Choice label="color" title={COLOR_TITLES[colorBy.value]} value={colorBy.value} options={colors} set={(v) => (colorBy.value = v)} />
+        {others.length > 0 && <Choice label="beside" title="the map of another space, linked to this one" value={otherSpace.value} options={["", ...others]} names={["no other space"]} set={(v) => (otherSpace.value = v)} />}
+      </div>
+      <div class="bar" role="group" aria-labelledby="selecting">
+        <span id="selecting">selection</span>
+        <button aria-pressed={lassoing.value} onClick={() => (lassoing.value = !lassoing.value)} title="draw around objects; or hold shift and drag">Lasso</button>
+        <button aria-label="Clear selection" disabled={!selection.value} onClick={() => (selection.value = null)}>Clear</button>
         {SOURCE !== "file" && (
           <>
-            <button disabled={!selection.value || store.read_only} onClick={() => (naming.value = true)}>Save selection</button>
-            <button disabled={!chosenCount.value} onClick={exportTable} title="ids, boxes and labels of what is selected, or shown">Export CSV</button>
-            {selectionNames.value.length > 0 && <Choice label="open" value="" options={["", ...selectionNames.value]} names={["a selection …"]} set={open} />}
+            <button aria-label="Save selection" disabled={!selection.value || store.read_only} onClick={() => (naming.value = true)} title="under a name">Save</button>
+            <button aria-label="Export CSV" disabled={!chosenCount.value} onClick={exportTable} title="ids, boxes and labels of what is selected, or shown, as a table">CSV</button>
+            {selectionNames.value.length > 0 && <Choice label="open" value="" options={["", ...selectionNames.value]} names={["saved …"]} set={open} />}
           </>
         )}
-        <span class="grow" />
-        <span>{chosenCount.value.toLocaleString("en")} of {store.objects.toLocaleString("en")} {selection.value ? "selected" : "shown"}</span>
       </div>
+      <p class="keys">
+        <span>{chosenCount.value.toLocaleString("en")} of {store.objects.toLocaleString("en")} {selection.value ? "selected" : "shown"}</span>
+        {!selection.value && (focus.value === null ? " · click a point for its nearest and its photo" : ` · ${labelOf(focus.value)}: see sheet and photo`)}
+      </p>
       <div class="maps">
         <figure>
           {otherSpace.value && <figcaption>{space.value}</figcaption>}
@@ -65,12 +72,14 @@ export function MapPanel() {
             <Canvas map={otherPoints} drawn={otherDrawn} lassoing={lassoing} text={mapText(otherPoints.value)} controls={controls} />
           </figure>
         )}
+        <div class="zoom" role="group" aria-label="zoom">
+          <button aria-label="zoom in" title="zoom in; or turn the wheel" onClick={each((one) => one.scaleBy(1.5))}>+</button>
+          <button aria-label="zoom out" title="zoom out" onClick={each((one) => one.scaleBy(1 / 1.5))}>−</button>
+          <button aria-label="Whole map" title="whole map" onClick={each((one) => one.fit())}>⤢</button>
+        </div>
         {mapBusy.value && <p class="busy" role="status">computing the map … {mapDone.value > 0 && <progress aria-label="share of the map that is computed" max={1} value={mapDone.value} />}</p>}
       </div>
       <Legend />
-      {store.spaces.find((one) => one.name === space.value)?.route === "joint" && mapMethod.value !== "own" && (
-        <p class="keys">Windows of different strides have no cosine of their own: each stride lies about its own mean here.</p>
-      )}
       {naming.value && <Dialog question={{ title: "Save the selection as", answer: "", done: save }} close={() => (naming.value = false)} />}
     </section>
   );
@@ -112,9 +121,9 @@ const Entry = ({ color, text }: { color: Rgb; text: string }) => (
   <li><i style={{ background: css(color) }} />{text}</li>
 );
 
-export function Choice(props: { label: string; value: string; options: string[]; names?: string[]; set: (value: string) => void }) {
+export function Choice(props: { label: string; title?: string; value: string; options: string[]; names?: string[]; set: (value: string) => void }) {
   return (
-    <label>
+    <label title={props.title}>
       {props.label}{" "}
       <select value={props.value} onChange={(event) => props.set(event.currentTarget.value)}>
         {props.options.map((option, i) => (

@@ -68,7 +68,7 @@ export function Photo() {
         <span class="grow" />
         <span class="quiet path" title={photo?.path}>{photo?.path.split(/[/\\]/).pop()}</span>
       </div>
-      {!photo && <p class="empty">The photo of the object that you choose.</p>}
+      {!photo && <p class="empty">Choose an object, by a click on the map or in the sheet: its photo comes here.</p>}
       {photo && (
         <div class="picture" style={{ aspectRatio: `${photo.width} / ${photo.height}` }}>
           {picture.value && <img src={picture.value} alt={`photo ${photo.path}`} />}

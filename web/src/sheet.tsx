@@ -2,11 +2,12 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
+import { CopyCommand, searchCommand } from "./commands";
 import { Dialog, type Question } from "./dialog";
 import { SearchForm, type Asked } from "./search";
 import { SOURCE } from "./sources";
 import {
-  byFrequency, chosen, columns, computedColumn, focus, guarded, like, mark, marks, metric, otherSpace, pair, points, sameImage, space, summary, unlike,
+  byFrequency, chosenOnMap, chosenOnMapCount, columns, computedColumn, focus, guarded, like, mark, marks, metric, otherSpace, pair, points, sameImage, selection, space, summary, unlike,
 } from "./state";
 
 interface Tile {
@@ -31,6 +32,10 @@ export function Sheet() {
   useSignalEffect(() => {
     // In a queue, and in the answer of a search, a click shows the photo, and the list stays.
     if (focus.value !== null && !["doubtful", "search", "changed"].includes(tab.peek())) tab.value = "nearest";
+  });
+
+  useSignalEffect(() => {
+    if (selection.value) tab.value = "chosen";
   });
 
   useSignalEffect(() => {
@@ -89,8 +94,8 @@ export function Sheet() {
       const [own] = await api.getObjects([row]);
       const answer = await api.getNeighbors(row, name, distance, PAGE - 1, same);
       if (focus.peek() !== row || space.peek() !== name) return;
-      exact.value = answer.exact ? `exact, ${distance}${same ? "" : ", other photos only"}` : "approximate";
-      command.value = searchCommand(own.object_id, name, distance, same);
+      exact.value = answer.exact ? `exact, ${distance}${same ? "" : ", other photos only"}${partsNamed(answer.neighbors[0])}` : "approximate";
+      command.value = searchCommand(own.object_id, name, distance, PAGE - 1, same);
       tiles.value = [
         { row, label: own.label, note: "this one", title: own.path },
         ...answer.neighbors.map(neighborTile),
@@ -100,19 +105,18 @@ export function Sheet() {
 
   useSignalEffect(() => {
     if (tab.value !== "chosen") return;
-    const [map, marked, from] = [points.value, chosen.value, page.value * PAGE];
+    const [map, from] = [points.value, page.value * PAGE];
     const label = columns.value.get("label");
     if (!map || label?.kind !== "names") return;
-    const rows = map.row.filter((row) => marked[row]).slice(from, from + PAGE);
     exact.value = "";
-    tiles.value = Array.from(rows, (row) => ({ row, label: label.names[label.codes[row]], note: "", title: "" }));
+    tiles.value = chosenOnMap(map, from, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: "", title: "" }));
   });
 
   useSignalEffect(() => {
     const name = space.value;
     if (tab.value !== "doubtful" || !name) return;
     tiles.value = [];
-    exact.value = "judging the labels …";
+    exact.value = "judging each label by its neighbors, once while the server runs: seconds for hundreds of objects, minutes for many thousands …";
     guarded(async () => {
       try {
         const found = await api.getDoubtful(name);
@@ -147,8 +151,8 @@ export function Sheet() {
     <section class="sheet panel" aria-label="Sheet">
       <div class="bar">
         <div class="bar" role="tablist" aria-label="what the sheet shows">
-        <button role="tab" aria-selected={tab.value === "nearest"} disabled={focus.value === null} onClick={() => (tab.value = "nearest")}>Nearest</button>
-        <button role="tab" aria-selected={tab.value === "chosen"} onClick={() => (tab.value = "chosen")}>Chosen</button>
+        <button role="tab" aria-selected={tab.value === "nearest"} disabled={focus.value === null} title="of the object that was clicked" onClick={() => (tab.value = "nearest")}>Nearest</button>
+        <button role="tab" aria-selected={tab.value === "chosen"} onClick={() => (tab.value = "chosen")}>{selection.value ? "Selected" : "Shown"}</button>
         {SOURCE !== "file" && <button role="tab" aria-selected={tab.value === "search"} onClick={() => (tab.value = "search")}>Search</button>}
         {SOURCE !== "file" && <button role="tab" aria-selected={tab.value === "doubtful"} onClick={() => (tab.value = "doubtful")}>Doubtful labels</button>}
         {otherSpace.value && <button role="tab" aria-selected={tab.value === "changed"} onClick={() => (tab.value = "changed")}>Changed most</button>}
@@ -161,16 +165,15 @@ export function Sheet() {
           <Corrected />
         ) : null}
         <span class="grow" />
-        <span class="quiet">{exact.value}</span>
-        {tab.value === "nearest" && command.value && SOURCE !== "file" && (
-          <button title={command.value} onClick={() => guarded(() => navigator.clipboard.writeText(command.value))}>Copy command</button>
-        )}
+        {tab.value === "nearest" && command.value && SOURCE !== "file" && <CopyCommand command={command.value} />}
       </div>
+      {exact.value && <p class="keys" role="status">{exact.value}</p>}
+      {exact.value.endsWith("…") && <progress aria-label="working" />}
       {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
-      {tab.value === "nearest" && SOURCE !== "file" && <p class="keys"><kbd>Enter</kbd> walk on <kbd>E</kbd> explain why it is near <kbd>L</kbd> like this <kbd>U</kbd> unlike this</p>}
+      {tab.value === "nearest" && SOURCE !== "file" && <p class="keys"><kbd>Enter</kbd> walk on <kbd>E</kbd> why near <kbd>L</kbd> like this <kbd>U</kbd> unlike this</p>}
       {tab.value === "search" && <SearchForm ask={(question) => (asked.value = question)} />}
       {tiles.value.length === 0 && (tab.value === "chosen" || tab.value === "nearest") && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
-      <Tiles tiles={tiles.value} pictures={pictures.value} own={own} />
+      <Tiles tiles={tiles.value} pictures={pictures.value} own={own} queue={tab.value === "doubtful"} />
     </section>
   );
 }
@@ -179,7 +182,7 @@ const neighborTile = (near: api.Neighbor): Tile => ({
   row: near.row,
   label: near.label,
   note: near.parts ? partsText(near.parts) : near.distance.toPrecision(4),
-  title: `${near.path}, distance ${near.distance.toPrecision(4)}`,
+  title: `${near.path}, distance ${near.distance.toPrecision(4)}${near.parts ? `; similarity by ${Object.keys(near.parts).join(" + ")}` : ""}`,
 });
 
 const nearestTo = (question: Asked) =>
@@ -197,11 +200,10 @@ function Corrected() {
   );
 }
 
-/** Return the command that gives the neighbors that are shown. */
-function searchCommand(object: string, name: string, distance: string, same: boolean): string {
-  const quoted = (text: string) => `'${text.replaceAll("'", "'\\''")}'`;
-  const other = same ? "" : " --exclude-same-image";
-  return `objectspace search ${quoted(summary.value!.name)} --object ${object} --space ${quoted(name)} --metric ${distance} -k ${PAGE - 1}${other}`;
+/** Return what the parts of a similarity in a joint space are of, in the order in which they are added. */
+function partsNamed(near: api.Neighbor | undefined): string {
+  const route = (name: string) => summary.value!.spaces.find((one) => one.name === name)?.route ?? name;
+  return near?.parts ? `; similarity: ${Object.keys(near.parts).map(route).join(" + ")}` : "";
 }
 
 function partsText(parts: Record<string, { similarity: number }>): string {
@@ -213,16 +215,14 @@ function quality(found: api.Doubtful): string {
   const all = found.calibration?.kinds[0];
   if (!all || found.listed === null) return "not calibrated";
   const tenth = all.first["0.1"];
-  const share = tenth ? `, ${percent(tenth)} in the first tenth` : "";
-  return `${found.listed} of ${found.n} listed; finds ${percent(all.found)} of planted errors${share}; false alarms ${percent(found.calibration!.false_alarms)}`;
+  const share = tenth ? ` (${percent(tenth)} are in the first tenth)` : "";
+  return `${found.listed} of ${found.n} are above the threshold, the others follow; so are ${percent(all.found)} of planted errors${share}, and ${percent(found.calibration!.false_alarms)} of the other labels`;
 }
 
 const percent = (share: api.Share) => `${(100 * share.value).toFixed(0)} %`;
 
 function Pages({ page }: { page: { value: number } }) {
-  const map = points.value;
-  const count = map ? map.row.reduce((sum, row) => sum + chosen.value[row], 0) : 0;
-  const last = Math.max(0, Math.ceil(count / PAGE) - 1);
+  const last = Math.max(0, Math.ceil(chosenOnMapCount.value / PAGE) - 1);
   if (page.value > last) page.value = last;
   return (
     <span>
@@ -233,13 +233,16 @@ function Pages({ page }: { page: { value: number } }) {
   );
 }
 
-function Tiles({ tiles, pictures, own }: { tiles: Tile[]; pictures: Map<number, string>; own: string | null }) {
+/** The tiles of the sheet. In a queue the first has the keyboard at once, where nothing but a tab or a button has it. */
+function Tiles({ tiles, pictures, own, queue }: { tiles: Tile[]; pictures: Map<number, string>; own: string | null; queue: boolean }) {
   const list = useRef<HTMLUListElement>(null);
   const at = useSignal(0);
   const question = useSignal<Question | null>(null);
   const undo = useRef<{ row: number; before: api.Mark | undefined; place: number }[]>([]);
   useEffect(() => {
     at.value = 0;
+    const elsewhere = document.activeElement?.closest("input, select, dialog");
+    if (queue && tiles.length && !elsewhere) (list.current!.children[0] as HTMLElement).focus({ preventScroll: true });
   }, [tiles]);
 
   const go = (place: number) => {

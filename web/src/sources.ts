@@ -107,7 +107,7 @@ function measured(json: Held["json"], bytes: Held["bytes"], bits: Uint8Array): u
   const estimate = (places: number[]) => ({
     value: places.reduce((sum, i) => sum + shares[i], 0) / places.length,
     chance: places.reduce((sum, i) => sum + chance[i], 0) / places.length,
-    low: null, high: null, n: places.length,
+    low: null, high: null, no_interval: "objectspace serve has it", n: places.length,
     groups: new Set(places.map((i) => objects[rows[i]].image)).size,
   });
   const byLabel = new Map<string, number[]>();

@@ -66,23 +66,28 @@ export const passes = computed(() => {
   const score = columns.value.get("score");
   const count = label?.kind === "names" ? label.codes.length : 0;
   const passed = new Uint8Array(count).fill(1);
-  const chosen = shownLabels.value;
-  for (let row = 0; row < count; row++) {
-    if (chosen && label?.kind === "names" && !chosen.has(label.codes[row])) passed[row] = 0;
-    // What has no score, an annotation, is not filtered by it.
-    if (score?.kind === "numbers" && score.values[row] < leastScore.value) passed[row] = 0;
-  }
+  const [shown, least] = [shownLabels.value, leastScore.value];
+  if (shown && label?.kind === "names") keepWithin(passed, label, { shown });
+  // What has no score, an annotation, is not filtered by it.
+  if (least > 0 && score?.kind === "numbers") for (let row = 0; row < count; row++) if (score.values[row] < least) passed[row] = 0;
   for (const [name, limit] of limits.value) {
     const column = columns.value.get(name);
-    if (column) for (let row = 0; row < count; row++) if (!within(column, row, limit)) passed[row] = 0;
+    if (column) keepWithin(passed, column, limit);
   }
   return passed;
 });
 
-function within(column: Column, row: number, { shown, low, high }: Limit): boolean {
-  if (column.kind === "names") return !shown || shown.has(column.codes[row]);
-  // What is not known is in no range.
-  return (low === undefined || column.values[row] >= low) && (high === undefined || column.values[row] <= high);
+/** Take out what a column's limit does not let pass; what is not known is in no range. */
+function keepWithin(passed: Uint8Array, column: Column, { shown, low, high }: Limit): void {
+  if (column.kind === "names") {
+    if (!shown) return;
+    const kept = Uint8Array.from(column.names, (_, code) => Number(shown.has(code)));
+    for (let row = 0; row < passed.length; row++) passed[row] &= kept[column.codes[row]];
+    return;
+  }
+  const { values } = column;
+  if (low !== undefined) for (let row = 0; row < passed.length; row++) if (!(values[row] >= low)) passed[row] = 0;
+  if (high !== undefined) for (let row = 0; row < passed.length; row++) if (!(values[row] <= high)) passed[row] = 0;
 }
 
 /** The selected objects that pass the filters, or all that pass. */
@@ -146,17 +151,20 @@ const STEPS = 255;
 function drawnPoints(map: ReadonlySignal<MapPoints | null>): ReadonlySignal<Points | null> {
   const color = computed(() => {
     const painted = colors.value;
-    return map.value && Uint32Array.from(map.value.row, (row) => painted[row]);
+    if (!map.value) return null;
+    const { row } = map.value;
+    const made = new Uint32Array(row.length);
+    for (let i = 0; i < row.length; i++) made[i] = painted[row[i]];
+    return made;
   });
   return computed(() => {
     const shown = map.value;
     if (!shown) return null;
+    const { row } = shown;
     const [passed, selected] = [passes.value, selection.value];
-    const state = new Uint8Array(shown.row.length);
-    for (let i = 0; i < state.length; i++) {
-      const row = shown.row[i];
-      state[i] = !passed[row] ? FILTERED : selected?.[row] ? SELECTED : SHOWN;
-    }
+    const state = new Uint8Array(row.length);
+    if (selected) for (let i = 0; i < row.length; i++) state[i] = passed[row[i]] ? (selected[row[i]] ? SELECTED : SHOWN) : FILTERED;
+    else for (let i = 0; i < row.length; i++) state[i] = passed[row[i]] ? SHOWN : FILTERED;
     return { x: shown.x, y: shown.y, color: color.value!, state };
   });
 }
@@ -193,6 +201,12 @@ function numberShare(name: string, { low, high }: Extract<Column, { kind: "numbe
 
 export const isAngle = (name: string) => summary.value?.angles.includes(name.replace("factor:", "")) ?? false;
 
+/** Return the label of an object, by its row of the objects table. */
+export function labelOf(row: number): string {
+  const label = columns.value.get("label");
+  return label?.kind === "names" ? label.names[label.codes[row]] : "";
+}
+
 /** Return the codes of a column's names, the most frequent first. */
 export function byFrequency(column: Extract<Column, { kind: "names" }>): number[] {
   return column.names.map((_, code) => code).sort((a, b) => column.counts[b] - column.counts[a] || a - b);
@@ -202,19 +216,36 @@ export const packed = ([red, green, blue]: Rgb) => ((blue << 16) | (green << 8) 
 export const mutedColor = packed(MUTED);
 
 export const chosenCount = computed(() => {
+  const all = chosen.value;
   let count = 0;
-  for (const one of chosen.value) count += one;
+  for (let row = 0; row < all.length; row++) count += all[row];
+  return count;
+});
+
+/** Return the chosen objects of a map, by their rows of the objects table: `most` of them after `from`. */
+export function chosenOnMap({ row }: MapPoints, from: number, most: number): number[] {
+  const all = chosen.value;
+  const found: number[] = [];
+  for (let i = 0; i < row.length && found.length < most; i++) if (all[row[i]] && from-- <= 0) found.push(row[i]);
+  return found;
+}
+
+/** How many of the chosen objects the map has. */
+export const chosenOnMapCount = computed(() => {
+  const [map, all] = [points.value, chosen.value];
+  if (!map) return 0;
+  const { row } = map;
+  let count = 0;
+  for (let i = 0; i < row.length; i++) count += all[row[i]];
   return count;
 });
 
 /** Load the store, then its columns. */
 export async function start(): Promise<void> {
   await guarded(async () => {
-    const loaded = await api.getSummary();
-    const table = await api.getColumns();
+    const [loaded, table, kept, names] = await Promise.all([api.getSummary(), api.getColumns(), api.getMarks(), api.getSelections()]);
     const read = new Map<string, Column>();
     for (const name of table.names as string[]) read.set(name, readColumn(table.getChild(name)));
-    const [kept, names] = await Promise.all([api.getMarks(), api.getSelections()]);
     marks.value = kept;
     selectionNames.value = names;
     const wanted = new URLSearchParams(location.hash.slice(1));
@@ -250,30 +281,25 @@ export async function guarded(work: () => Promise<void>): Promise<void> {
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- flechette's columns have no narrower type
 function readColumn(column: any): Column {
-  const values = column.toArray();
-  if (values instanceof Float32Array || values instanceof Int32Array) {
-    const numbers = Float32Array.from(values);
-    let [low, high] = [Infinity, -Infinity];
-    for (const one of numbers) {
-      if (one < low) low = one;
-      if (one > high) high = one;
-    }
-    return { kind: "numbers", values: numbers, low, high };
+  if (column.type.dictionary) return readNames(column);
+  const values = new Float32Array(column.toArray());
+  let [low, high] = [Infinity, -Infinity];
+  for (let row = 0; row < values.length; row++) {
+    if (values[row] < low) low = values[row];
+    if (values[row] > high) high = values[row];
   }
-  const names: string[] = [];
-  const places = new Map<string, number>();
-  const codes = new Int32Array(values.length).fill(-1);
-  (values as (string | null)[]).forEach((name, row) => {
-    if (name === null) return;
-    let code = places.get(name);
-    if (code === undefined) {
-      code = names.push(name) - 1;
-      places.set(name, code);
-    }
-    codes[row] = code;
-  });
+  return { kind: "numbers", values, low, high };
+}
+
+/** Read a dictionary: its keys are the codes, and nothing is made of each row. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+function readNames(column: any): Column {
+  const [batch] = column.data;
+  const names: string[] = batch ? batch.dictionary.toArray() : [];
+  const codes = new Int32Array(batch ? batch.values : 0);
+  if (batch?.nullCount) for (let row = 0; row < codes.length; row++) if (batch.at(row) === null) codes[row] = -1;
   const counts = new Int32Array(names.length);
-  for (const code of codes) if (code >= 0) counts[code]++;
+  for (let row = 0; row < codes.length; row++) if (codes[row] >= 0) counts[codes[row]]++;
   return { kind: "names", codes, names, counts };
 }
 
@@ -313,9 +339,9 @@ async function loadedMap(name: string, method: string): Promise<MapPoints> {
   return {
     space: name,
     method,
-    row: Int32Array.from(column("row") as Int32Array),
-    x: Float32Array.from(column("x") as Float32Array),
-    y: Float32Array.from(column("y") as Float32Array),
+    row: new Int32Array(column("row") as Int32Array),
+    x: new Float32Array(column("x") as Float32Array),
+    y: new Float32Array(column("y") as Float32Array),
   };
 }
 
@@ -352,22 +378,22 @@ if (SOURCE === "notebook") {
 }
 
 let measuring: AbortController | null = null;
+let soon = 0;
 
-/** Measure what is chosen, whenever it changes. */
+/** Measure what is chosen, whenever it changes: after the map is drawn, and not at each step of a slider. */
 effect(() => {
-  const [map, marked, name, distance] = [points.value, chosen.value, space.value, metric.value];
-  if (!map || map.space !== name) return;
+  const [map, marked, distance] = [points.value, chosen.value, metric.value];
+  if (!map || map.space !== space.value) return;
   measuring?.abort();
+  clearTimeout(soon);
+  soon = setTimeout(() => measureChosen(map, marked, distance), 50);
+});
+
+function measureChosen({ space: name, row }: MapPoints, marked: Uint8Array, distance: string): void {
   const controller = (measuring = new AbortController());
-  const bits = new Uint8Array(Math.ceil(map.row.length / 8));
-  let any = false;
-  for (let i = 0; i < map.row.length; i++) {
-    if (marked[map.row[i]]) {
-      bits[i >> 3] |= 1 << (i & 7);
-      any = true;
-    }
-  }
-  if (!any) {
+  const bits = new Uint8Array(Math.ceil(row.length / 8));
+  for (let i = 0; i < row.length; i++) bits[i >> 3] |= marked[row[i]] << (i & 7);
+  if (!bits.some(Boolean)) {
     measured.value = null;
     measureError.value = "nothing is selected";
     return;
@@ -383,7 +409,7 @@ effect(() => {
       measureError.value = error.message;
     },
   );
-});
+}
 
 /** Keep what is seen in the address, so that it can be bookmarked. */
 effect(() => {

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import * as api from "./api";
-import { columns } from "./state";
+import { labelOf } from "./state";
 
 interface Pair {
   first: number;
@@ -27,11 +27,9 @@ export function Why({ first, second, space, metric, close }: Pair) {
       wanted = false;
     };
   }, [first, second, space, metric]);
-  const label = columns.value.get("label");
-  const name = (row: number) => (label?.kind === "names" ? label.names[label.codes[row]] : "");
   return (
     <section class="why" aria-label="Why near">
-      <div class="bar"><h2>Why near? {name(first)} and {name(second)}</h2><span class="grow" /><button onClick={close}>close</button></div>
+      <div class="bar"><h2>Why near? {labelOf(first)} and {labelOf(second)}</h2><span class="grow" /><button onClick={close}>close</button></div>
       {error.value && <p role="alert">No explanation: {error.value}</p>}
       {!made.value && !error.value && <p role="status">asking the network of {space} …</p>}
       {made.value && <Explained made={made.value} />}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,9 +83,9 @@ def measure_agreement(
         estimates = [estimate_mean(values[rows], random[rows], group[rows], seed=seed) for rows in subsets]
         overall = estimates[0].tested(observed, null)
     else:
-        parts = _without_each(neighbors, neighbors.deletions.block, factor, groups, subsets)
+        parts = _without_each(neighbors, factor, groups, subsets)
         block = neighbors.deletions.block[queries]
-        plain = [_plain(values[rows], random[rows], group[rows]) for rows in subsets]
+        plain = [plain_mean(values[rows], random[rows], group[rows]) for rows in subsets]
         of_rows = [(block[rows], group[rows]) for rows in subsets]
         bounds, without = factor.bounds, parts[0, :, 0]
         overall = jackknifed(plain[0].tested(observed, null), parts[0], *of_rows[0], null, bounds=bounds)
@@ -97,35 +97,45 @@ def measure_agreement(
     return Agreement(overall, by_label, values, group, null, without, block)
 
 
-def _plain(values: NDArray[np.float64], random: NDArray[np.float64], group: Codes) -> Estimate:
-    """Return the mean beside that of chance, without interval."""
+def plain_mean(values: NDArray[np.float64], random: NDArray[np.float64], group: Codes) -> Estimate:
+    """Return the mean of ``values`` (n,) beside that of ``random`` (n,), without interval."""
     value, chance = float(values.mean()), float(random.mean())
     return Estimate(value, chance, math.nan, math.nan, len(values), len(np.unique(group)))
 
 
-def _without_each(
-    neighbors: NearestNeighbors,
-    block: Codes,
-    factor: Factor,
-    groups: Groups,
-    subsets: Sequence[NDArray[np.bool_]],
-) -> NDArray[np.float64]:
-    """Return value and chance (subsets, b, 2) of some of the queries (q,) without each block of groups."""
-    member, queries = np.stack(subsets), neighbors.queries
-    means = []
+def agreement_without(
+    neighbors: NearestNeighbors, factor: Factor, groups: Groups
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield the agreement of each query (q,) and its chance, without each block of groups in turn.
+
+    NaN for the queries of the block, and for those that have nobody left to be compared with. The neighbors
+    are those of :func:`~objectspace.analyses.nearest_neighbors.find_neighbors` with blocks.
+    """
+    if neighbors.deletions is None:
+        raise ValueError("these neighbors were found without deletions")
+    block, queries = neighbors.deletions.block, neighbors.queries
     for one in range(int(block.max()) + 1):
-        near = neighbors.without(one)
         kept = np.flatnonzero(block != one)
         kept = kept[comparable(groups.take(kept))]
-        if not len(kept):  # of two groups, one is left
-            means.append(np.full((len(subsets), 2), np.nan))
-            continue
         random = np.full(len(block), np.nan)
-        random[kept] = random_agreement(factor, factor.values[kept], groups.take(kept))
-        left = ~np.isnan(random[queries])
-        values, random = _agreement(near, factor, factor.values)[queries[left]], random[queries[left]]
+        if len(kept):  # of two groups, one is left
+            random[kept] = random_agreement(factor, factor.values[kept], groups.take(kept))
+        random = random[queries]
+        values = _agreement(neighbors.without(one), factor, factor.values)[queries]
+        yield np.where(np.isnan(random), np.nan, values), random
+
+
+def _without_each(
+    neighbors: NearestNeighbors, factor: Factor, groups: Groups, subsets: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.float64]:
+    """Return value and chance (subsets, b, 2) of some of the queries (q,) without each block of groups."""
+    member = np.stack(subsets)
+    means = []
+    for values, random in agreement_without(neighbors, factor, groups):
+        left = ~np.isnan(random)
         there = member[:, left].astype(np.float64)
-        means.append(ratio(there @ np.stack([values, random], axis=1), there.sum(1, keepdims=True)))
+        sums = there @ np.stack([values[left], random[left]], axis=1)
+        means.append(ratio(sums, there.sum(1, keepdims=True)))
     return np.stack(means, axis=1)
 
 

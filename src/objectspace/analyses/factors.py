@@ -34,7 +34,7 @@ from objectspace.analyses.jackknife import make_blocks
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
-from objectspace.analyses.statistics import PERMUTATIONS, PERMUTATIONS_OF_MANY, finite
+from objectspace.analyses.statistics import PERMUTATIONS, finite, permutation_count
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
@@ -235,7 +235,7 @@ class AlignedSample:
 
     def permuted(self, most: int | None) -> int:
         """Return how often a quick statistic is permuted: less where the objects are more than ``most``."""
-        return PERMUTATIONS if most is None or len(self.ids) <= most else PERMUTATIONS_OF_MANY
+        return permutation_count(len(self.ids), most)
 
     def neighbors(self, k: int, metric: str = "euclidean", *, asked: Codes | None = None) -> NearestNeighbors:
         """Return each object's nearest in other groups at its level, or those of the objects asked for."""

@@ -261,6 +261,15 @@ def expanded_percentiles(count: int) -> tuple[float, float]:
     return tail, 1 - tail
 
 
+def permutation_count(objects: int, most: int | None) -> int:
+    """Return how often a quick statistic of so many objects is permuted: less where they are more than most.
+
+    >>> permutation_count(500, 20_000), permutation_count(50_000, 20_000), permutation_count(50_000, None)
+    (999, 199, 999)
+    """
+    return PERMUTATIONS if most is None or objects <= most else PERMUTATIONS_OF_MANY
+
+
 def permutations(
     groups: Groups, count: int, *, values: Float64 | None = None, seed: int = 0
 ) -> Iterator[Codes]:

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from objectspace.analyses.agreement import agreement_without, measure_agreement, plain_mean
 from objectspace.analyses.factor_values import Factor, random_agreement
-from objectspace.analyses.groups import Groups, codes, make_groups
+from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, codes, make_groups
+from objectspace.analyses.jackknife import Range, jackknifed, make_blocks
 from objectspace.analyses.nearest_neighbors import find_neighbors
-from objectspace.analyses.statistics import Estimate, estimate_mean
+from objectspace.analyses.statistics import Estimate, permutation_count, ratio
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import QueryError
 from objectspace.neighbors import ExactIndex, JointIndex, JointVectors
@@ -19,6 +22,9 @@ from objectspace.store import Store
 
 #: Neighbors that a purity is of.
 K = 5
+
+#: Between which a purity is.
+_BOUNDS = Range(0.0, 1.0)
 
 #: Neighbors of which a map, or another space, should keep many, and how many objects are compared for it.
 KEPT_OF = 10
@@ -32,12 +38,19 @@ _MOST_MEASURED = 200_000
 class SpaceAgreement:
     """Of each object of a space (n,): the share of its nearest in other images that have its label.
 
-    values: (n,) float64; chance: (n,) float64, the same of random objects of other images; labels: (n,)
+    whole: of all objects, as ``measure`` gives it
+    values: (n,) float64; chance: (n,) float64, the same of random objects of other images
+    without: (n, 2 b) float64, values and chance without each block of images; 0 for the block's own objects
+    block: (n,) the block of each object; label: (n,) the place of its label among ``names``
     """
 
+    whole: Estimate
     values: NDArray[np.float64]
     chance: NDArray[np.float64]
-    labels: NDArray[np.object_]
+    without: NDArray[np.float64]
+    block: Codes
+    label: Codes
+    names: tuple[str, ...]
     groups: Groups
 
     def __repr__(self) -> str:
@@ -46,23 +59,46 @@ class SpaceAgreement:
     def of(self, chosen: NDArray[np.bool_], *, most_labels: int = 12) -> dict[str, Any]:
         """Return the purity at K of the chosen objects (n,), of all and of the most frequent labels.
 
+        Intervals are of stores of new images, as those that ``measure`` gives for the objects of one label.
         Raises QueryError where none is chosen.
         """
         if not chosen.any():
             raise QueryError("nothing is selected, expected one object or more")
-        labels, counts = np.unique(self.labels[chosen], return_counts=True)
-        frequent = labels[np.argsort(-counts, kind="stable")][:most_labels].tolist()
+        rows = np.flatnonzero(chosen)
+        counts = np.bincount(self.label[rows], minlength=len(self.names))
+        frequent = np.argsort(-counts, kind="stable")[: min(most_labels, np.count_nonzero(counts))]
+        subsets = [rows, *(rows[self.label[rows] == one] for one in frequent)]
+        overall, *by_label = self._estimates(subsets)
         return {
             "k": K,
-            "images": len(np.unique(self.groups.image[chosen])),
-            "all": self._estimate(chosen).to_json(),
+            "images": len(np.unique(self.groups.image[rows])),
+            "all": (self.whole if chosen.all() else overall).to_json(),
             "labels": {
-                str(name): self._estimate(chosen & (self.labels == name)).to_json() for name in frequent
+                self.names[one]: estimate.to_json() for one, estimate in zip(frequent, by_label, strict=True)
             },
         }
 
-    def _estimate(self, chosen: NDArray[np.bool_]) -> Estimate:
-        return estimate_mean(self.values[chosen], self.chance[chosen], self.groups.group[chosen])
+    def _estimates(self, subsets: list[Codes]) -> list[Estimate]:
+        """Return the purity of some of the rows, each with its interval by deleting blocks of images."""
+        blocks, size = int(self.block.max()) + 1, [len(rows) for rows in subsets]
+        every = np.concatenate(subsets)
+        member = csr_array(
+            (np.ones(len(every)), every, np.cumsum([0, *size])), (len(subsets), len(self.values))
+        )
+        sums = (member @ self.without).reshape(len(subsets), 2, blocks).transpose(0, 2, 1)
+        own = np.stack([np.bincount(self.block[rows], minlength=blocks) for rows in subsets])
+        left = (np.array(size)[:, None] - own).astype(np.float64)
+        without = ratio(sums, left[:, :, None])
+        return [
+            jackknifed(
+                plain_mean(self.values[rows], self.chance[rows], self.groups.group[rows]),
+                part,
+                self.block[rows],
+                self.groups.group[rows],
+                bounds=_BOUNDS,
+            )
+            for rows, part in zip(subsets, without, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,12 +147,26 @@ def _agreement(held: Space, image_id: NDArray[Any], label: NDArray[Any], metric:
     groups = make_groups(image_id)
     if groups.count < 2:
         raise QueryError(f"space {held.name} has objects of one image, neighbors are those of other images")
-    neighbors = find_neighbors(held.searched, held.object_id, groups, k=K, metric=metric)
-    labels = label.astype(object)
-    factor = Factor("label", "categorical", codes(labels.astype(str)).astype(np.float64))
-    same = factor.compare(factor.values[neighbors.query], factor.values[neighbors.neighbor])
+    names, numbers = np.unique(label.astype(str), return_inverse=True)
+    factor = Factor("label", "categorical", numbers.astype(np.float64), categories=tuple(names.tolist()))
+    block = make_blocks(groups.group)
+    near = find_neighbors(held.searched, held.object_id, groups, k=K, metric=metric, block=block)
+    permuted = permutation_count(len(label), MOST_OBJECTS)
+    measured = measure_agreement(near, factor, groups, label.astype(object), permuted=permuted)
+    parts = np.array(list(agreement_without(near, factor, groups)))  # (b, 2, n)
+    deleted = block == np.arange(len(parts))[:, None]
+    without = np.where(deleted[:, None], 0.0, parts).transpose(2, 1, 0).reshape(len(label), -1)
     chance = random_agreement(factor, factor.values, groups)
-    return SpaceAgreement(neighbors.mean(same), chance, labels, groups)
+    return SpaceAgreement(
+        measured.overall,
+        measured.values,
+        chance,
+        np.ascontiguousarray(without),
+        block,
+        codes(factor.values),
+        factor.categories,
+        groups,
+    )
 
 
 def kept_neighbors(store: Store, space: str, metric: str, points: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ from objectspace.places import Place, RemotePath
 from objectspace.search import SpaceSearch, default_space
 from objectspace.search.audit import audit
 from objectspace.search.audit.lists import AuditList
-from objectspace.store import ImageRow, Store, open_store
+from objectspace.store import ImageRow, Store, StoreInfo, open_store
 from objectspace.store.manifest import MANIFEST
 
 Value = TypeVar("Value")
@@ -108,9 +108,14 @@ class StoreState:
         """Return the columns of all objects as an Arrow stream, made once."""
         return self._once(("columns",), lambda: object_columns(self.store, self.image_rows))
 
+    def info(self) -> StoreInfo:
+        """Return what is in the store: counts, labels and spaces, read once."""
+        return self._once(("info",), self.store.info)
+
     def prepare(self) -> None:
         """Read what the page asks for first, so that it need not wait for it."""
         self.columns()
+        self.info()
         if self.store.space_names:
             space = default_space(self.store)
             self.object_rows(space)

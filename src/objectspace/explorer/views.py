@@ -45,7 +45,7 @@ _ANNOTATED = (
 def store_summary(state: StoreState, *, name: str, read_only: bool) -> dict[str, Any]:
     """Return what the page shows first."""
     store = state.store
-    info = store.info()
+    info = state.info()
     return {
         "name": name,
         "version": state.version,
