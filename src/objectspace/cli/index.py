@@ -69,6 +69,13 @@ class Fit(StrEnum):
     stretch = "stretch"
 
 
+class Vectors(StrEnum):
+    """The numbers in which the store keeps vectors."""
+
+    float32 = "float32"
+    float16 = "float16"
+
+
 class Engine(StrEnum):
     """What runs the job."""
 
@@ -210,6 +217,13 @@ Pools = Annotated[
         rich_help_panel=EMBEDDINGS,
     ),
 ]
+VectorsOption = Annotated[
+    Vectors,
+    typer.Option(
+        help="the numbers in which vectors are kept; float16 takes half the room, and rounds them",
+        rich_help_panel=EMBEDDINGS,
+    ),
+]
 Suffix = Annotated[
     str,
     typer.Option(metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS),
@@ -276,6 +290,7 @@ def index(
     pool: Pools = None,
     scale: Scale = HeadScale.own,
     suffix: Suffix = "",
+    vectors: VectorsOption = Vectors.float32,
     engine: EngineOption = Engine.threads,
     address: Address = None,
     workers: Workers = None,
@@ -349,6 +364,7 @@ def index(
             confidence=confidence,
             iou=iou,
             suffix=ending,
+            vectors=vectors.value,
             replaces=replace,
             device=chosen,
             precision=precision.value,

@@ -31,7 +31,7 @@ from objectspace.store.purity import LabelPurity
 from objectspace.store.selections import NamedSelection, read_selection, save_selection, selection_names
 from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
-from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, vector_block
+from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, read_vectors
 
 
 @typed
@@ -285,8 +285,7 @@ class Store:
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
         for batch in read_batches(table, ["object_id", "vector"]):
-            block = vector_block(batch, entry.dimension, self.path)
-            vectors[len(ids) : len(ids) + len(block)] = block
+            read_vectors(batch, vectors[len(ids) : len(ids) + len(batch)], self.path)
             ids += batch["object_id"].to_pylist()
         return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
 
@@ -443,7 +442,7 @@ class Store:
         if name not in self._tables:
             table = open_table(self.path, name, self._manifest.tables[name])
             entry = self._manifest.spaces.get(name.removeprefix(SPACES))
-            check_schema(self.path, name, table.schema, None if entry is None else entry.dimension)
+            check_schema(self.path, name, table.schema, entry)
             self._tables[name] = table
         return self._tables[name]
 

@@ -205,13 +205,14 @@ def read_slice(table: Any, column: str, start: int, stop: int) -> Iterator[pa.Re
     """Yield the rows of one column of vectors from ``start`` up to ``stop``, 8 MB at a time, two ahead."""
     if stop <= start:
         return
-    numbers = max(1, table.schema.field(column).type.list_size)
+    vector = table.schema.field(column).type
+    row = max(1, vector.list_size * vector.value_type.bit_width // 8)
     with _read_errors(table):
         yield from table.to_batches(
             columns=[column],
             offset=start,
             limit=stop - start,
-            batch_size=max(1, _BATCH // (4 * numbers)),
+            batch_size=max(1, _BATCH // row),
             batch_readahead=2,
             fragment_readahead=1,
         )

@@ -17,6 +17,7 @@ from objectspace.errors import StoreError
 from objectspace.neighbors import JointVectors, Part
 from objectspace.store import tables
 from objectspace.store.columns import text_array
+from objectspace.store.float16 import widen
 from objectspace.store.indexes import SpaceIndex
 from objectspace.store.pins import Pin
 
@@ -59,9 +60,8 @@ class StoredVectors:
         vectors = np.empty((count, self.shape[1]), np.float32)
         start = 0
         for batch in batches:
-            block = vector_block(batch, self.shape[1], self._table.uri)
-            vectors[start : start + len(block)] = block
-            start += len(block)
+            read_vectors(batch, vectors[start : start + len(batch)], self._table.uri)
+            start += len(batch)
         return vectors
 
     @property
@@ -144,20 +144,27 @@ class StoredVectors:
         return order, self._row_ids[order]
 
 
-def vector_block(batch: Any, dimension: int, place: Any) -> NDArray[np.float32]:
-    """Return the vectors (n, d) of a batch of rows. Raises StoreError where one is missing or not finite."""
+def read_vectors(batch: Any, vectors: NDArray[np.float32], place: Any) -> None:
+    """Write the vectors of a batch of rows into ``vectors`` (n, d), which is contiguous.
+
+    Raises StoreError where one is missing or not finite.
+    """
     if batch["vector"].null_count:
         raise StoreError(
             f"the store at {place} is damaged: it has rows without a vector; objectspace check lists them"
         )
     numbers = batch["vector"].flatten()
-    block: NDArray[np.float32] = numbers.to_numpy(zero_copy_only=False).reshape(-1, dimension)
-    if numbers.null_count or not np.isfinite(block).all():
+    block = numbers.to_numpy(zero_copy_only=False).reshape(vectors.shape)
+    if block.dtype == np.float16:
+        finite = widen(block, vectors)
+    else:
+        vectors[:] = block
+        finite = bool(np.isfinite(block).all())
+    if numbers.null_count or not finite:
         raise StoreError(
             f"the store at {place} is damaged: it has vectors with a NaN or an infinity; objectspace check "
             f"lists them"
         )
-    return block
 
 
 class StoredJointVectors(JointVectors):

@@ -427,7 +427,7 @@ class Writer:
         self._tables = {name: tables.open_table(self.path, name, at) for name, at in versions.items()}
         for name, table in self._tables.items():
             entry = manifest.spaces.get(name.removeprefix(SPACES))
-            check_schema(self.path, name, table.schema, None if entry is None else entry.dimension)
+            check_schema(self.path, name, table.schema, entry)
         self._stored = Stored(self.path, manifest, self._factors())
         if versions != manifest.tables:
             with self._publishing():
