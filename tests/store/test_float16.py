@@ -157,8 +157,9 @@ def test_a_joint_space_of_both_kinds(many):
     join_spaces(path, ["resnet50-crop", "yolo-window"], name="joint")
     store = open_store(path)
     recorded = {
-        name: recipe.get("vectors") for part in store.recipe("joint").parts for name, recipe in
-        part["recipes"].items()
+        name: recipe.get("vectors")
+        for part in store.recipe("joint").parts
+        for name, recipe in part["recipes"].items()
     }
     assert recorded == {"resnet50-crop": "float16", "yolo-window": None}
     in_memory, on_disk = (SpaceSearch(store, "joint", in_memory=size) for size in (1 << 30, 0))
