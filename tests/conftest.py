@@ -324,7 +324,7 @@ def _write_clip(folder: Path, config: dict[str, Any], make: Callable[..., Any]) 
 
 @pytest.fixture(scope="session")
 def add_objects() -> Callable[..., None]:
-    """A function (path, vectors (n, d), first photo, kind kept): adds ten objects a photo with these vectors."""
+    """A function (path, vectors (n, d), first photo, kept as): adds ten objects a photo, of these vectors."""
 
     from objectspace.embeddings.spaces import Recipe, VectorType
     from objectspace.files import content_id
