@@ -8,10 +8,12 @@ from dataclasses import replace
 import lance
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import objectspace as osp
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import Float16Error, InputError, RecipeError, StoreError
 from objectspace.images import encode_thumbnail
@@ -166,6 +168,57 @@ def test_a_joint_space_of_both_kinds(many):
     ids = store.members("joint")[:9]
     for one, other in zip(in_memory.nearest(ids, k=5), on_disk.nearest(ids, k=5), strict=True):
         assert one.to_json() == other.to_json()
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory, add_objects, noise):
+    """Stores of the same 300 vectors: kept as float16, and as float32 after they were rounded."""
+    folder = tmp_path_factory.mktemp("twins")
+    add_objects(folder / "half.osp", noise[:300] * 3, kept="float16")
+    add_objects(folder / "whole.osp", (noise[:300] * 3).astype(np.float16).astype(np.float32))
+    return folder / "half.osp", folder / "whole.osp"
+
+
+def measured(path):
+    store = open_store(path)
+    space = store.space("a-crop")
+    label = osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label"))
+    return label.to_json()
+
+
+def projected(path):
+    store = open_store(path)
+    space, objects = store.space("a-crop"), store.objects()
+    return osp.project(space, objects, {"x": objects.xyxy[:, 0].astype(float)}).to_json()
+
+
+def chosen(path):
+    return list(osp.select(path, 20, space="a-crop", name="few").object_ids)
+
+
+def exported(path, name):
+    out = path.with_name(f"{path.stem}.{name}")
+    osp.export_store(open_store(path), out, name)
+    if name == "parquet":
+        return pq.read_table(out)["vector_a-crop"].to_pylist()
+    return np.load(out)["vector/a-crop"].tolist()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        measured,
+        projected,
+        chosen,
+        lambda path: exported(path, "npz"),
+        lambda path: exported(path, "parquet"),
+        lambda path: open_store(path).stored_space("a-crop").vectors[::7].tolist(),
+    ],
+    ids=["measure", "project", "select", "npz", "parquet", "every seventh"],
+)
+def test_readers_find_the_rounded_vectors(twins, read):
+    half, whole = map(read, twins)
+    assert half == whole
 
 
 # ------------------------------------------------------------------------------------------- what is refused
