@@ -10,7 +10,7 @@ that are the true ones. Besides Gaussian noise there are data on which float32 p
 neighbors apart: tight clusters, and a common offset.
 
 With ``--store``, the first space of a store on disk (tools/big_store.py makes one of any size): one query and
-several together, by ours from the disk, from a memory map of the same numbers and in memory, by faiss in
+several together, by ours from the disk, from a plain copy on the disk (cache=) and in memory, by faiss in
 memory and by Lance's own scan; seconds of the processor and on the clock, the best of the rounds.
 
 With ``--rounding``, for each space of a store: how many of the ten nearest stay the ten nearest when vectors
@@ -35,7 +35,6 @@ from numpy.typing import NDArray
 
 from objectspace.neighbors import ExactIndex, StreamedIndex
 from objectspace.store import Store, open_store
-from objectspace.store.float16 import widen
 
 Vectors = NDArray[np.float32]
 K = 10
@@ -109,31 +108,14 @@ def compare(name: str, vectors: Vectors, queries: Vectors, rounds: int) -> dict[
     }
 
 
-class Mapped:
-    """The vectors of a space in a memory map, float16 or float32, read as a space on disk is."""
-
-    def __init__(self, vectors: NDArray[Any]) -> None:
-        self._vectors, self.shape = vectors, vectors.shape
-
-    def __getitem__(self, rows: Any) -> Vectors:
-        part = self._vectors[rows]
-        if part.dtype == np.float32:
-            return part
-        numbers = np.empty(part.shape, np.float32)
-        assert widen(np.ascontiguousarray(part), numbers)
-        return numbers
-
-
-def on_disk(store: Store, count: int, rounds: int, folder: Path) -> Iterator[dict[str, Any]]:
+def on_disk(path: Path, count: int, rounds: int, folder: Path) -> Iterator[dict[str, Any]]:
     """Figures of one query and of ``count`` together, by each way to search the first space of a store."""
+    store, cached = open_store(path), open_store(path, cache=folder)
     space = store.stored_space(store.space_names[0])
-    ids, halves = space.object_id, space.recipe.vectors == "float16"
-    mapped = np.memmap(folder / "vectors", "f2" if halves else "f4", "w+", shape=space.vectors.shape)
-    for start in range(0, len(space), 2048):
-        mapped[start : start + 2048] = space.vectors[start : start + 2048]
+    ids = space.object_id
     queries = space.vectors[np.random.default_rng(1).integers(0, len(space), count)]
     queries += np.random.default_rng(2).normal(0, 0.1, queries.shape).astype(np.float32)
-    table = lance.dataset(str(store.path / "spaces" / f"{space.name}.lance"))
+    table = lance.dataset(str(path / "spaces" / f"{space.name}.lance"))
 
     def by_lance(asked: Vectors) -> None:
         for query in asked:
@@ -142,8 +124,8 @@ def on_disk(store: Store, count: int, rounds: int, folder: Path) -> Iterator[dic
     def ways() -> Iterator[tuple[str, Callable[[Vectors], Any], int]]:
         disk = StreamedIndex(space.vectors, ids)
         yield "ours, Lance's table", lambda asked: disk.nearest(asked, k=K), count
-        over_map = StreamedIndex(Mapped(mapped), ids)
-        yield "ours, memory map", lambda asked: over_map.nearest(asked, k=K), count
+        over_map = StreamedIndex(cached.stored_space(space.name).vectors, ids)
+        yield "ours, a copy (cache=)", lambda asked: over_map.nearest(asked, k=K), count
         yield "Lance's own scan", by_lance, min(count, 4)
         whole = space.vectors.read()
         memory = ExactIndex(whole, ids)
@@ -225,7 +207,7 @@ def main() -> None:
     if options.store or options.rounding:
         with tempfile.TemporaryDirectory(dir=(options.store or options.rounding).parent) as folder:
             figures = (
-                on_disk(open_store(options.store), options.queries, options.rounds, Path(folder))
+                on_disk(options.store, options.queries, options.rounds, Path(folder))
                 if options.store
                 else rounding(open_store(options.rounding))
             )

@@ -10,6 +10,7 @@ import typer
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
     AllObjects,
+    Cache,
     Control,
     FigurePath,
     Group,
@@ -68,6 +69,7 @@ def compare(
     metric: MetricOption = Metric.euclidean,
     all_objects: AllObjects = False,
     figure: FigurePath = None,
+    cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Compare spaces on the objects that all of them hold: shared neighbors, alignment, factors."""
@@ -79,7 +81,7 @@ def compare(
         usage_error("give two spaces or more: --spaces A B")
     specs = _specs(factor or [], circular or [], categorical or [], group, control)
     checked_figure(figure)
-    opened = open_store(store)
+    opened = open_store(store, cache=cache)
     held = [opened.stored_space(name).to_space() for name in names]
     objects = opened.objects(shared_objects(held))
     for spec in specs[:1]:

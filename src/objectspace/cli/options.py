@@ -94,6 +94,16 @@ FigurePath = Annotated[
     Path | None,
     typer.Option("--figure", metavar="FILE", help="draw it: .png, .pdf or .svg", show_default=False),
 ]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="read vectors from a plain copy there, several times as fast; it is made first, and made anew "
+        "when the store has changed",
+        show_default=False,
+        file_okay=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar")]
 

@@ -20,6 +20,7 @@ from objectspace.store.columns import text_array
 from objectspace.store.float16 import widen
 from objectspace.store.indexes import SpaceIndex
 from objectspace.store.pins import Pin
+from objectspace.store.vector_cache import VectorCache
 
 #: Vectors of more bytes than this (512 MiB) are not read into memory to be measured, but block by block.
 MEASURED_IN_MEMORY = 1 << 29
@@ -31,10 +32,13 @@ class StoredVectors:
     ``vectors[slice]`` and ``vectors[rows]`` read rows, in any order.
 
     pin: what keeps the table's version on disk, as long as the vectors are held
+    cache: a copy that is read in the table's place, and made by the first reading
     """
 
-    def __init__(self, table: Any, dimension: int, pin: Pin | None = None) -> None:
-        self._table, self._pin = table, pin
+    def __init__(
+        self, table: Any, dimension: int, pin: Pin | None = None, cache: VectorCache | None = None
+    ) -> None:
+        self._table, self._pin, self._cache = table, pin, cache
         self.shape: tuple[int, int] = (int(table.count_rows()), dimension)
 
     def __len__(self) -> int:
@@ -44,6 +48,8 @@ class StoredVectors:
         return f"StoredVectors({self.shape[0]} x {self.shape[1]}, on disk)"
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        if self._cache is not None:
+            return self._of_copy(self._copy[rows if isinstance(rows, slice) else np.asarray(rows, np.int64)])
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             if step == 1:
@@ -55,6 +61,19 @@ class StoredVectors:
             return np.empty((0, self.shape[1]), np.float32)
         taken = tables.take_rows(self._table, np.asarray(rows, np.int64).tolist(), ["vector"])
         return self._filled(taken.to_batches(), len(rows))
+
+    @cached_property
+    def _copy(self) -> NDArray[Any]:
+        """The cached vectors (n, d), as they are kept."""
+        assert self._cache is not None
+        return self._cache.mapped(StoredVectors(self._table, self.shape[1]))
+
+    def _of_copy(self, kept: NDArray[Any]) -> NDArray[np.float32]:
+        if kept.dtype == np.float32:
+            return np.asarray(kept)
+        vectors = np.empty(kept.shape, np.float32)
+        widen(np.ascontiguousarray(kept), vectors)
+        return vectors
 
     def _filled(self, batches: Any, count: int) -> NDArray[np.float32]:
         vectors = np.empty((count, self.shape[1]), np.float32)
