@@ -227,7 +227,13 @@ Suffix = Annotated[
     typer.Option(metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS),
 ]
 GpusPerWorker = Annotated[
-    int, typer.Option(metavar="COUNT", min=0, help="GPUs of each worker", rich_help_panel=MACHINES)
+    float,
+    typer.Option(
+        metavar="COUNT",
+        min=0,
+        help="GPUs of each worker; a share, such as 0.125, for several workers to a GPU",
+        rich_help_panel=MACHINES,
+    ),
 ]
 
 

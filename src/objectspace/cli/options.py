@@ -301,7 +301,7 @@ Workers = Annotated[
 
 
 def check_engine(
-    engine: Engine, *, address: str | None, workers: int | None, gpus_per_worker: int = 0
+    engine: Engine, *, address: str | None, workers: int | None, gpus_per_worker: float = 0
 ) -> None:
     """End with a usage error where options of a cluster are given to the threads of this machine."""
     given = {"--address": address, "--workers": workers, "--gpus-per-worker": gpus_per_worker or None}

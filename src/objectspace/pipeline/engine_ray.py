@@ -59,7 +59,8 @@ class RayEngine:
 
     address: of the cluster, ``auto`` for the one that this machine is part of; None starts one here
     workers: processes that run the job; by default one for each GPU that is asked for, or each machine
-    gpus_per_worker: GPUs of each
+    gpus_per_worker: GPUs of each, a whole number, or a share below 1: several workers to a GPU keep it busier
+        than one, which prepares photos under one interpreter's lock
 
     >>> osp.RayEngine(address="auto", workers=8, gpus_per_worker=1)
     RayEngine(address='auto', workers=8, gpus_per_worker=1)
@@ -67,13 +68,14 @@ class RayEngine:
 
     address: str | None = None
     workers: int | None = None
-    gpus_per_worker: int = 0
+    gpus_per_worker: float = 0
 
     def __post_init__(self) -> None:
-        if (self.workers is not None and self.workers < 1) or self.gpus_per_worker < 0:
+        whole_or_share = 0 <= self.gpus_per_worker < 1 or float(self.gpus_per_worker).is_integer()
+        if (self.workers is not None and self.workers < 1) or self.gpus_per_worker < 0 or not whole_or_share:
             raise InputError(
                 f"workers={self.workers} and gpus_per_worker={self.gpus_per_worker}, expected 1 or more "
-                f"workers and no negative number of GPUs"
+                f"workers, and a whole number of GPUs for each or a share below 1"
             )
 
     def run(

@@ -71,7 +71,7 @@ def _apply(shared: tuple[Callable[[Any], Any], int], argument: Any) -> Any:
     return work(argument)
 
 
-def shares(nodes: Sequence[Any], workers: int | None, gpus: int) -> tuple[int, int]:
+def shares(nodes: Sequence[Any], workers: int | None, gpus: float) -> tuple[int, int]:
     """Return how many workers to start, and the cores of each: as many as let all of them be placed.
 
     nodes: as Ray lists them
@@ -81,13 +81,13 @@ def shares(nodes: Sequence[Any], workers: int | None, gpus: int) -> tuple[int, i
     def places(cores: int) -> int:
         fitting = [int(machine.get("CPU", 0)) // cores for machine in machines]
         if gpus:
-            cards = [int(machine.get("GPU", 0)) // gpus for machine in machines]
+            cards = [_workers_on(int(machine.get("GPU", 0)), gpus) for machine in machines]
             fitting = [min(pair) for pair in zip(fitting, cards, strict=True)]
         return sum(fitting)
 
     if not (most := places(1)):
         raise InputError(
-            f"no machine of the cluster has room for a worker of {counted(gpus, 'GPU')} and a core; its "
+            f"no machine of the cluster has room for a worker of a core and gpus_per_worker={gpus:g}; its "
             f"machines: {counted(len(machines), 'machine')}"
         )
     if workers is None:
@@ -99,6 +99,11 @@ def shares(nodes: Sequence[Any], workers: int | None, gpus: int) -> tuple[int, i
         )
     largest = max(int(machine.get("CPU", 0)) for machine in machines)
     return workers, max(cores for cores in range(1, largest + 1) if places(cores) >= workers)
+
+
+def _workers_on(cards: int, gpus: float) -> int:
+    """Return for how many workers a machine has cards: with .3 of one for each, six on two cards."""
+    return cards // int(gpus) if gpus >= 1 else cards * int(1 / gpus)
 
 
 def _check_address(address: str) -> None:
