@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -324,16 +324,16 @@ def _write_clip(folder: Path, config: dict[str, Any], make: Callable[..., Any]) 
 
 @pytest.fixture(scope="session")
 def add_objects() -> Callable[..., None]:
-    """A function (path, vectors (n, d), first photo): adds ten objects a photo with these vectors."""
+    """A function (path, vectors (n, d), first photo, kept as): adds ten objects a photo, of these vectors."""
 
-    from objectspace.embeddings.spaces import Recipe
+    from objectspace.embeddings.spaces import Recipe, VectorType
     from objectspace.files import content_id
     from objectspace.objects.records import concatenate, make_objects
     from objectspace.store import Batch, ImageRow, SpaceRows, open_writer
 
     recipe = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
 
-    def add(path: Path, vectors: np.ndarray, first: int = 0) -> None:
+    def add(path: Path, vectors: np.ndarray, first: int = 0, kept: VectorType = "float32") -> None:
         photos = range(first, first + len(vectors) // 10)
         images = [ImageRow(content_id(b"%d" % n), f"photos/{n}.jpg", 100, 100) for n in photos]
         boxes = np.float32([[10 * n, 5, 10 * n + 9, 60] for n in range(10)])
@@ -343,7 +343,7 @@ def add_objects() -> Callable[..., None]:
                 for i in images
             ]
         )
-        rows = {"a-crop": SpaceRows(recipe, objects.object_id, vectors)}
+        rows = {"a-crop": SpaceRows(replace(recipe, vectors=kept), objects.object_id, vectors)}
         with open_writer(path) as writer:
             writer.commit(
                 Batch(images, objects, [b"jpeg"] * len(objects), "job", rows, sources={"hand@1": {}})

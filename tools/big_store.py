@@ -1,6 +1,6 @@
 """A store of any size without networks: random vectors of boxes in photos that are not there.
 
-    python tools/big_store.py big.osp [--objects 20000] [--dimension 2048 [64 …]]
+    python tools/big_store.py big.osp [--objects 20000] [--dimension 2048 [64 …]] [--vectors float16]
 
 For what grows with a store (docs/export.md, docs/scale.md). Five objects a photo, of ten labels, the same
 picture as every thumbnail. A vector is its label's center and noise; each dimension is a space of its own:
@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import VECTOR_TYPES, Recipe, VectorType
 from objectspace.files import content_id
 from objectspace.objects.records import Objects, Provenance, object_id
 from objectspace.store import Batch, ImageRow, SpaceRows, open_writer
@@ -41,20 +42,22 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("--objects", type=int, default=20_000)
     parser.add_argument("--dimension", type=int, nargs="+", default=[2048])
+    parser.add_argument("--vectors", choices=VECTOR_TYPES, default="float32")
     options = parser.parse_args()
-    write_store(options.store, options.objects, options.dimension)
+    write_store(options.store, options.objects, options.dimension, options.vectors)
 
 
-def write_store(path: Path, objects: int, dimensions: Sequence[int]) -> None:
+def write_store(path: Path, objects: int, dimensions: Sequence[int], vectors: VectorType = "float32") -> None:
     """Write a store of so many objects, with a space of each dimension."""
     with open_writer(path) as writer:
-        for batch in batches(objects // PER_PHOTO, dimensions):
+        for batch in batches(objects // PER_PHOTO, dimensions, vectors):
             writer.commit(batch)
         writer.finish()
 
 
-def batches(photos: int, dimensions: Sequence[int]) -> Iterator[Batch]:
+def batches(photos: int, dimensions: Sequence[int], kept: VectorType = "float32") -> Iterator[Batch]:
     """Yield photos with their objects and vectors, a commit's worth at a time."""
+    recipe = replace(RECIPE, vectors=kept)
     random = np.random.default_rng(0)
     centers = [SIGNAL * random.standard_normal((LABELS, size), np.float32) for size in dimensions]
     jpeg = thumbnail()
@@ -71,7 +74,7 @@ def batches(photos: int, dimensions: Sequence[int]) -> Iterator[Batch]:
             noise = random.standard_normal((len(objects), center.shape[1]), np.float32)
             noise += center[number]
             name = f"random-crop-{place + 1}" if place else "random-crop"
-            vectors[name] = SpaceRows(RECIPE, objects.object_id, noise)
+            vectors[name] = SpaceRows(recipe, objects.object_id, noise)
         yield Batch(images, objects, [jpeg] * len(objects), "random", vectors)
 
 

@@ -24,6 +24,7 @@ from objectspace.embeddings.spaces import Space as Space
 from objectspace.errors import AnnotationError as AnnotationError
 from objectspace.errors import CfgError as CfgError
 from objectspace.errors import DownloadError as DownloadError
+from objectspace.errors import Float16Error as Float16Error
 from objectspace.errors import ImageError as ImageError
 from objectspace.errors import InputError as InputError
 from objectspace.errors import ModelError as ModelError

@@ -6,7 +6,8 @@
     ├── InputError            an argument, option or file of the user's that cannot be used
     │   ├── ImageError        a photo that cannot be read; the job skips it and keeps the reason
     │   ├── AnnotationError   a label, mask or factor file that cannot be read
-    │   └── QueryError        a search that cannot be answered (unknown id, space, label ...)
+    │   ├── QueryError        a search that cannot be answered (unknown id, space, label ...)
+    │   └── Float16Error      a number that float16 cannot hold; a job skips the image and keeps the reason
     ├── ModelError            a network that cannot be built or run
     │   ├── NonFiniteError    NaN or infinity for one image; the job skips it and keeps the reason
     │   ├── CfgError          the Darknet cfg file
@@ -62,6 +63,10 @@ class AnnotationError(InputError):
 
 class QueryError(InputError):
     """A search that cannot be answered: an unknown object, space, label or metric."""
+
+
+class Float16Error(InputError):
+    """A vector with a number beyond the range of float16, offered to a space that keeps float16."""
 
 
 class ModelError(ObjectspaceError):

@@ -154,6 +154,15 @@ def test_a_suffix_keeps_two_recipes_apart(world, index):
     assert any(name.endswith("-gray") for name in names)
 
 
+def test_vectors_are_kept_as_float16(world, index, command, sentence):
+    _, store = index(world.photos, *world.model, "--route", "crop", "--vectors", "float16")
+    (space,) = store.info().spaces
+    assert space.recipe.vectors == "float16"
+    told = sentence("index", world.photos, "--store", store.path, *world.model, "--route", "crop")
+    assert "(vectors 'float16', now 'float32'); use another store" in told
+    assert "background black, kept as float16" in command("info", store.path).out
+
+
 def test_the_same_command_twice_adds_nothing(world, index):
     _, store = index(world.photos, *world.model)
     before = store.info().to_json()

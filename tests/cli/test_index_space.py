@@ -113,3 +113,10 @@ def test_a_small_space_is_not_indexed(sentence, tmp_path):
 
 def test_a_kind_that_is_unknown_is_wrong_usage(command, plain):
     assert command("index-space", plain, "--kind", "flat").code == 2
+
+
+@pytest.mark.parametrize("option", ["--address=auto", "--workers=2"])
+def test_options_of_a_cluster_need_the_engine(command, plain, option):
+    done = command("index-space", plain, option)
+    assert done.code == 2
+    assert f"{option.split('=')[0]} needs --engine ray" in done.err

@@ -42,6 +42,19 @@ def test_a_stored_object(annotated, search):
     assert apple not in [row["object_id"] for row in answer["neighbors"]]
 
 
+def test_a_copy_of_the_vectors_gives_the_same_answer(annotated, search, command, tmp_path):
+    apple = ids(annotated, "apple")[0]
+    plain = search(annotated, "--object", apple)
+    for _ in range(2):
+        assert search(annotated, "--object", apple, "--cache", tmp_path / "copies") == plain
+    names = {path.name.split("@")[0] for path in (tmp_path / "copies").iterdir()}
+    assert names == {"test_vit-crop", "tiny-window3-deepest"}
+    for line in ("measure --factor label --space test_vit-crop --json", "project --json"):
+        name, *options = line.split()
+        done = command(name, annotated, *options, "--cache", tmp_path / "copies")
+        assert done == command(name, annotated, *options)
+
+
 def test_k_larger_than_the_space(annotated, search):
     answer = search(annotated, "--object", ids(annotated, "plum")[0], "-k", 1000)
     assert len(answer["neighbors"]) == 5

@@ -20,7 +20,8 @@ import objectspace as osp
 from objectspace.errors import InputError, StoreBusyError
 from objectspace.images import Failure
 from objectspace.pipeline import engine_ray
-from objectspace.pipeline.engine_ray import RayEngine, _shares, _without_copies
+from objectspace.pipeline.engine_ray import RayEngine, _without_copies
+from objectspace.pipeline.ray_cluster import shares
 from objectspace.pipeline.results import SkippedImage
 from objectspace.places import RemotePath
 from tests.cluster.conftest import NETWORKS, contents, descendants, workers_of
@@ -76,16 +77,16 @@ def node(cpus: float, gpus: float = 0, *, alive: bool = True) -> dict[str, Any]:
 def test_workers_share_all_cores(
     nodes: list[Any], workers: int | None, gpus: float, expected: tuple[int, int]
 ) -> None:
-    assert _shares(nodes, workers, gpus) == expected
+    assert shares(nodes, workers, gpus) == expected
 
 
 def test_a_cluster_without_room_is_named() -> None:
     with pytest.raises(InputError, match="workers=9, and the cluster has room for 4"):
-        _shares([node(4)], 9, 0)
+        shares([node(4)], 9, 0)
     with pytest.raises(
         InputError, match="no machine of the cluster has room for a worker of a core and gpus_per_worker=1"
     ):
-        _shares([node(4)], None, 1)
+        shares([node(4)], None, 1)
 
 
 @pytest.mark.parametrize("gpus", [-1, 1.5, -0.5])

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectspace.errors import ImageError, ModelError, RecipeError
+from objectspace.errors import ImageError, InputError, ModelError, RecipeError
 from objectspace.images import Image, find_images
 from objectspace.jobs.index import index
 from objectspace.models.maps import MapRun
@@ -587,6 +587,83 @@ def test_an_image_on_which_the_encoder_gives_infinity_fails_alone(
     assert "color gave NaN or infinity" in summary.failures[0].reason
     store = open_store(tmp_path / "s.osp")
     assert {len(store.space(name)) for name in store.space_names} == {4, 8}
+
+
+# ---------------------------------------------------------------------------------------------- float16
+
+
+def test_float16_vectors_are_those_of_float32_rounded_once(
+    photos: list[Path], job: Job, tmp_path: Path
+) -> None:
+    index(photos, tmp_path / "whole.osp", job)
+    index(photos, tmp_path / "half.osp", replace(job, vectors="float16"))
+    whole, half = open_store(tmp_path / "whole.osp"), open_store(tmp_path / "half.osp")
+    assert half.space_names == whole.space_names
+    for name in ("color-crop", "fake-window3-stride16", "fake-window3-stride32"):
+        assert whole.recipe(name).differences(half.recipe(name)) == {"vectors": ("float32", "float16")}
+        assert half.members(name) == whole.members(name)
+        rounded = whole.space(name).vectors.astype(np.float16)
+        assert half.space(name).vectors.tobytes() == rounded.astype(np.float32).tobytes()
+    # The same job has nothing left to do; what is queried is made by the same networks.
+    again = index(photos, tmp_path / "half.osp", replace(job, vectors="float16"))
+    assert (again.indexed, again.known) == (0, 5)
+
+
+class Bright(MeanColor):
+    """Gives a number beyond float16 for crops of one color."""
+
+    def embed(self, crops: np.ndarray) -> np.ndarray:
+        vectors = super().embed(crops)
+        return np.where((vectors == (0, 0, 200)).all(1, keepdims=True), np.float32(-70000), vectors)
+
+
+class BrightMap(FakeDetector):
+    """Gives a number beyond float16 in the map of image 2."""
+
+    def prepare(self, image: Image) -> np.ndarray:
+        return np.full((64, 64, 3), image.pixels[0, 63, 0], np.uint8)
+
+    def run(self, inputs: Sequence[np.ndarray]) -> MapRun:
+        bright = torch.tensor([pixels[0, 0, 0] == 2 for pixels in inputs])[:, None, None, None]
+        maps = {
+            layer: torch.where(bright, 1e5, features) for layer, features in super().run(inputs).maps.items()
+        }
+        return MapRun((), maps)
+
+
+@pytest.mark.parametrize("part", ["encoder", "detector"])
+def test_an_image_whose_vectors_float16_cannot_hold_fails_alone(
+    photos: list[Path], job: Job, tmp_path: Path, part: str
+) -> None:
+    save(photos[2], 2, small=(0, 0, 200))
+    bright = {"encoder": Bright(), "detector": BrightMap()}[part]
+    half = replace(job, **{part: bright}, vectors="float16")
+    summary = index(photos, tmp_path / "s.osp", half)
+    assert (summary.indexed, [failure.path for failure in summary.failures]) == (4, [str(photos[2])])
+    number = {"encoder": "70000", "detector": "100000"}[part]
+    told = f'has {number} in it, and float16 holds numbers up to 65504; give vectors="float32"'
+    assert told in summary.failures[0].reason
+    # As float32 they are kept.
+    assert index(photos, tmp_path / "whole.osp", replace(half, vectors="float32")).indexed == 5
+
+
+@pytest.mark.parametrize(("first", "second"), [("float32", "float16"), ("float16", "float32")])
+def test_one_space_is_never_of_both_kinds(
+    photos: list[Path], job: Job, tmp_path: Path, first: Any, second: Any
+) -> None:
+    index(photos[:2], tmp_path / "s.osp", replace(job, vectors=first))
+    before = rows_of(open_store(tmp_path / "s.osp"))
+    told = rf"was made by another recipe \(vectors '{first}', now '{second}'\); use another store"
+    with pytest.raises(RecipeError, match=told):
+        index(photos, tmp_path / "s.osp", replace(job, vectors=second))
+    assert rows_of(open_store(tmp_path / "s.osp")) == before
+    index(photos, tmp_path / "s.osp", replace(job, vectors=second, suffix="-b"))
+    assert len(open_store(tmp_path / "s.osp").space("color-crop-b")) == 10
+
+
+def test_numbers_of_another_kind_are_refused(job: Job) -> None:
+    with pytest.raises(InputError, match="vectors is 'int8', expected float32 or float16"):
+        replace(job, vectors="int8")
 
 
 def test_a_job_can_be_followed_in_the_log(

@@ -16,7 +16,7 @@ from objectspace.jobs.written_vectors import write_vectors
 from objectspace.pipeline.engine_ray import RayEngine, _without_copies
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.results import ImageResult, Outcome, SkippedImage
-from objectspace.store import open_writer
+from objectspace.store import open_store, open_writer
 from objectspace.store.fragments import FragmentWriter
 from tests.cluster.conftest import contents
 
@@ -58,6 +58,14 @@ def test_the_store_is_that_of_a_plain_run(
     assert contents(tmp_path / "written.osp") == contents(tmp_path / "plain.osp")
     assert (written.indexed, written.known, len(written.failures)) == (12, 2, 1)
     assert (plain.indexed, plain.known, len(plain.failures)) == (12, 2, 1)
+
+
+def test_vectors_that_are_kept_as_float16(photos: Path, tmp_path: Path) -> None:
+    job = osp.Job(**NETWORKS, vectors="float16")
+    osp.index(photos, tmp_path / "plain.osp", job)
+    osp.index(photos, tmp_path / "written.osp", job, engine=InThisProcess())
+    assert contents(tmp_path / "written.osp") == contents(tmp_path / "plain.osp")
+    assert open_store(tmp_path / "written.osp").recipe("demo-crop").vectors == "float16"
 
 
 def test_a_job_that_finds_some_vectors_in_the_store_adds_the_others(photos: Path, tmp_path: Path) -> None:

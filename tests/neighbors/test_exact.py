@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, candidates, nearest, ranking
+from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, candidates, nearest, normalization, ranking
 from objectspace.neighbors.distances import pair_distances
 
 
@@ -190,6 +190,57 @@ def test_products_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metri
     monkeypatch.setattr(np, "matmul", worst)
     found = index.nearest(queries, k=5)
     assert found.index.tolist() == expected.index.tolist()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("dimension", [40, 700])
+def test_lengths_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metric, dimension):
+    vectors, queries = gaussian(2000, dimension, seed=35), gaussian(20, dimension, seed=36)
+    # Neighbors that lengths decide: the same directions, a little longer or shorter.
+    vectors[1000:] = vectors[:1000] * (1 + np.float32(1e-6) * gaussian(1000, 1, seed=37))
+    ids = ids_of(2000)
+    expected = ExactIndex(vectors, ids, metric=metric).nearest(queries, k=8)
+    random, units = np.random.default_rng(38), (min(dimension, 512) + 1) * 2.0**-24
+
+    def worst(vectors):
+        exact = (vectors.astype(float) ** 2).sum(axis=1)
+        return exact * (1 + units * random.choice([-1, 1], len(vectors)))
+
+    monkeypatch.setattr(normalization, "_float32_sums", worst)
+    found = ExactIndex(vectors, ids, metric=metric).nearest(queries, k=8)
+    assert found.index.tolist() == expected.index.tolist()
+    assert found.distance.tolist() == expected.distance.tolist()
+
+
+def test_sums_in_float32_are_as_wrong_as_stated_at_most():
+    vectors = np.float32([0, 1e-30, 1, 1e20])[:, None] * gaussian(4, 5000, seed=39)
+    sums, exact = normalization._float32_sums(vectors), [math.fsum(float(x) ** 2 for x in v) for v in vectors]
+    np.testing.assert_allclose(sums, exact, rtol=normalization._sum_error(5000), atol=0)
+    # What could vanish or overflow is summed in float64 alone.
+    np.testing.assert_allclose(sums[[0, 1, 3]], np.take(exact, [0, 1, 3]), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_vectors_that_need_no_scale_are_not_copied(metric):
+    vectors = gaussian(50, 8, seed=40)
+    assert ExactIndex(vectors, ids_of(50), metric=metric)._vectors.values is vectors
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [0, 50])
+def test_what_is_within_reach_is_found(metric, offset):
+    vectors, queries = gaussian(900, 12, seed=41, offset=offset), gaussian(15, 12, seed=42, offset=offset)
+    vectors[:3], queries[0] = 0, 0
+    index = ExactIndex(vectors, ids_of(900), metric=metric)
+    whole = index.nearest(queries, k=9)
+    for place in (0, 4, 8):
+        reach = whole.distance[:, place].copy()
+        reach[1] = np.inf
+        found = index.nearest(queries, k=9, reach=reach)
+        for row in range(len(queries)):
+            count = int((whole.distance[row] <= reach[row]).sum())
+            assert found.index[row, :count].tolist() == whole.index[row, :count].tolist()
+            assert found.distance[row, :count].tolist() == whole.distance[row, :count].tolist()
 
 
 def kinds_of_data() -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbors import ExactIndex, StreamedIndex, streamed
+from objectspace.neighbors import ExactIndex, StreamedIndex, candidates, streamed
 
 IDS = np.array([f"{number:06d}" for number in np.random.default_rng(0).permutation(1500)])
 
@@ -57,6 +57,23 @@ def test_a_filter_leaves_the_same_answers(small_blocks, mapped, share):
     allowed = np.random.default_rng(1).random(1500) < share
     in_memory = ExactIndex(np.array(mapped), IDS).nearest(mapped[:9], k=5, allowed=allowed)
     check_same(StreamedIndex(mapped, IDS).nearest(mapped[:9], k=5, allowed=allowed), in_memory)
+
+
+def test_a_block_is_searched_no_farther_than_the_blocks_before(small_blocks, monkeypatch):
+    """Of fifteen blocks the first alone has the neighbors: hardly a row of the others is measured."""
+    random = np.random.default_rng(2)
+    vectors = random.standard_normal((1500, 16)).astype(np.float32) + 3
+    vectors[:100] -= 3
+    measured, pair_distances = [], candidates.pair_distances
+
+    def counted(queries, query, *others):
+        measured.append(len(query))
+        return pair_distances(queries, query, *others)
+
+    monkeypatch.setattr(candidates, "pair_distances", counted)
+    found = StreamedIndex(vectors, IDS).nearest(vectors[:20], k=5)
+    assert (found.index < 100).all()
+    assert sum(measured) < 20 * 5 * 4
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,6 +8,7 @@ import random
 import runpy
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,13 @@ Path(STORE, "..", "steps").resolve().write_text(str(steps))
 """
 
 
+def halved(batch: Batch) -> Batch:
+    """The batch with its crops kept as float16."""
+    crops = batch.vectors["resnet50-crop"]
+    kept = replace(crops, recipe=replace(crops.recipe, vectors="float16"))
+    return replace(batch, vectors={**batch.vectors, "resnet50-crop": kept})
+
+
 def joint_of(batch: Batch) -> Recipe:
     """The recipe of a joint space of all spaces of a batch."""
     parts = [JointPart(name, (name,), missing=0.25) for name in batch.vectors]
@@ -85,7 +93,7 @@ def start(server, tmp_path, make_batch):
     (tmp_path / "job.py").write_text(JOB)
 
     def run(store: Path, count: int, step: int | None = None) -> multiprocessing.Process:
-        batches = [make_batch(number) for number in range(count)]
+        batches = [halved(make_batch(number)) for number in range(count)]
         factors = {batches[0].images[0].image_id: {"angle": 99.0, "late": "yes"}}
         paths = {batches[1].images[1].image_id: "moved.jpg"}
         (tmp_path / "batches").write_bytes(pickle.dumps((batches, factors, paths, joint_of(batches[0]))))

@@ -10,6 +10,7 @@ import typer
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
     AllObjects,
+    Cache,
     Control,
     FigurePath,
     Group,
@@ -75,6 +76,7 @@ def compare(
     metric: MetricOption = Metric.euclidean,
     all_objects: AllObjects = False,
     figure: FigurePath = None,
+    cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Compare spaces on the objects that all of them hold: shared neighbors, alignment, factors."""
@@ -87,7 +89,7 @@ def compare(
         usage_error("give two spaces or more: --spaces A B")
     specs = _specs(factor or [], circular or [], categorical or [], group, control)
     checked_figure(figure)
-    opened = open_store(store)
+    opened = open_store(store, cache=cache)
     held = [opened.stored_space(name).to_space() for name in names or _both_routes(opened)]
     objects = opened.objects(shared_objects(held))
     if not specs and len(set(objects.label.tolist())) > 1:

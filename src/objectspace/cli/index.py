@@ -15,6 +15,8 @@ from objectspace.cli.exits import resumable, usage_error
 from objectspace.cli.job_networks import choose_device, choose_networks
 from objectspace.cli.options import (
     EMBEDDINGS,
+    MACHINES,
+    Address,
     AnyPlace,
     Confidence,
     DetectorName,
@@ -22,6 +24,8 @@ from objectspace.cli.options import (
     Device,
     EncoderName,
     EncoderWeights,
+    Engine,
+    EngineOption,
     HeadScale,
     Iou,
     Json,
@@ -35,6 +39,8 @@ from objectspace.cli.options import (
     RouteOption,
     Scale,
     Windows,
+    Workers,
+    check_engine,
 )
 from objectspace.cli.output import print_spaces, print_summary, progress_bars, warn
 from objectspace.errors import InputError, counted
@@ -49,7 +55,6 @@ if TYPE_CHECKING:
 ANNOTATIONS = "Annotations"
 WORDS = "Words"
 FACTORS = "Factors"
-MACHINES = "Many machines"
 
 
 class Background(StrEnum):
@@ -69,11 +74,11 @@ class Fit(StrEnum):
     stretch = "stretch"
 
 
-class Engine(StrEnum):
-    """What runs the job."""
+class Vectors(StrEnum):
+    """The numbers in which the store keeps vectors."""
 
-    threads = "threads"
-    ray = "ray"
+    float32 = "float32"
+    float16 = "float16"
 
 
 Photos = Annotated[
@@ -210,32 +215,16 @@ Pools = Annotated[
         rich_help_panel=EMBEDDINGS,
     ),
 ]
+VectorsOption = Annotated[
+    Vectors,
+    typer.Option(
+        help="the numbers in which vectors are kept; float16 takes half the room, and rounds them",
+        rich_help_panel=EMBEDDINGS,
+    ),
+]
 Suffix = Annotated[
     str,
     typer.Option(metavar="NAME", help="append -NAME to the spaces' names", rich_help_panel=EMBEDDINGS),
-]
-EngineOption = Annotated[
-    Engine,
-    typer.Option(help="threads of this machine, or workers on many machines", rich_help_panel=MACHINES),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT",
-        help="of Ray's head; auto: the cluster that this machine is part of",
-        show_default="one is started on this machine",
-        rich_help_panel=MACHINES,
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        metavar="COUNT",
-        min=1,
-        help="processes",
-        show_default="one a machine, or a GPU",
-        rich_help_panel=MACHINES,
-    ),
 ]
 GpusPerWorker = Annotated[
     float,
@@ -282,6 +271,7 @@ def index(
     pool: Pools = None,
     scale: Scale = HeadScale.own,
     suffix: Suffix = "",
+    vectors: VectorsOption = Vectors.float32,
     engine: EngineOption = Engine.threads,
     address: Address = None,
     workers: Workers = None,
@@ -304,8 +294,7 @@ def index(
     prompting = (prompt_model, prompt_weights, box_threshold, text_threshold)
     if prompt is None and any(option is not None for option in prompting):
         usage_error("a prompt model, its weights and thresholds need words to find: give --prompt")
-    if engine is Engine.threads and (address is not None or workers is not None or gpus_per_worker):
-        usage_error("--address, --workers and --gpus-per-worker are of --engine ray")
+    check_engine(engine, address=address, workers=workers, gpus_per_worker=gpus_per_worker)
     from objectspace.store.store_records import check_space_name
 
     ending = f"-{suffix}" if suffix else ""
@@ -356,6 +345,7 @@ def index(
             confidence=confidence,
             iou=iou,
             suffix=ending,
+            vectors=vectors.value,
             replaces=replace,
             device=chosen,
             precision=precision.value,

@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from objectspace.cli.options import Json, Metric, MetricOption, Space, StorePath
+from objectspace.cli.options import (
+    Address,
+    Engine,
+    EngineOption,
+    Json,
+    Metric,
+    MetricOption,
+    Space,
+    StorePath,
+    Workers,
+    check_engine,
+)
 from objectspace.cli.output import print_json, recall_text
 from objectspace.errors import counted
 
@@ -28,16 +39,25 @@ def index_space(
     space: Space = None,
     kind: KindOption = Kind.ivf_hnsw_sq,
     metric: MetricOption = Metric.cosine,
+    engine: EngineOption = Engine.threads,
+    address: Address = None,
+    workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Build the approximate index of a large space, for search --approximate, and measure its recall."""
+    check_engine(engine, address=address, workers=workers)
     from objectspace.jobs.build_index import index_space as build
     from objectspace.search import default_space
     from objectspace.store import open_store
 
     chosen = space or default_space(open_store(store))
     start = time.perf_counter()
-    built = build(store, chosen, kind=kind.value, metric=metric.value)
+    cluster = None
+    if engine is Engine.ray:
+        from objectspace.pipeline.engine_ray import RayEngine
+
+        cluster = RayEngine(address=address, workers=workers)
+    built = build(store, chosen, kind=kind.value, metric=metric.value, engine=cluster)
     if as_json:
         print_json({"space": chosen, **built.to_json()})
     else:

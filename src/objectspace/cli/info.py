@@ -111,6 +111,8 @@ def _recipe_text(recipe: Recipe) -> str:
         told.append(f"{recipe.window} x {recipe.window} cells")
     if recipe.crop is not None and "background" in recipe.crop:
         told.append(f"background {recipe.crop['background']}")
+    if recipe.vectors != "float32":
+        told.append(f"kept as {recipe.vectors}")
     if recipe.erasure is not None:
         told.append("erased")
     return ", ".join(told)

@@ -10,6 +10,7 @@ import typer
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
     AllObjects,
+    Cache,
     Circular,
     Control,
     FigurePath,
@@ -77,6 +78,7 @@ def measure(
     sample: Queries = None,
     all_objects: AllObjects = False,
     figure: FigurePath = None,
+    cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Measure how much of a factor a space holds, with chance and 95 % intervals."""
@@ -92,7 +94,7 @@ def measure(
     if (circular is not None) + linear + categorical > 1:
         usage_error("a factor is --circular, --linear or --categorical, one of them")
     checked_figure(figure)
-    opened = open_store(store)
+    opened = open_store(store, cache=cache)
     held = opened.stored_space(space or default_space(opened)).to_space()
     objects = opened.objects(held.object_id)
     if selection is not None:

@@ -24,6 +24,7 @@ else:
 #: Groups of options in the help.
 DETECTOR = "Detector"
 EMBEDDINGS = "Embeddings"
+MACHINES = "Many machines"
 
 
 class Route(StrEnum):
@@ -57,6 +58,13 @@ class Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
+class Engine(StrEnum):
+    """What runs the job."""
+
+    threads = "threads"
+    ray = "ray"
+
+
 class Metric(StrEnum):
     """How far apart two vectors are."""
 
@@ -85,6 +93,16 @@ NewStore = Annotated[
 FigurePath = Annotated[
     Path | None,
     typer.Option("--figure", metavar="FILE", help="draw it: .png, .pdf or .svg", show_default=False),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="read vectors from a plain copy there, several times as fast; it is made first, and made anew "
+        "when the store has changed",
+        show_default=False,
+        file_okay=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document and nothing else")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress bar")]
@@ -257,6 +275,41 @@ AllObjects = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="seed of all that is random")]
+
+
+EngineOption = Annotated[
+    Engine,
+    typer.Option(help="threads of this machine, or workers on many machines", rich_help_panel=MACHINES),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="of Ray's head; auto: the cluster that this machine is part of",
+        show_default="one is started on this machine",
+        rich_help_panel=MACHINES,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        metavar="COUNT",
+        min=1,
+        help="processes",
+        show_default="one a machine, or a GPU",
+        rich_help_panel=MACHINES,
+    ),
+]
+
+
+def check_engine(
+    engine: Engine, *, address: str | None, workers: int | None, gpus_per_worker: float = 0
+) -> None:
+    """End with a usage error where options of a cluster are given to the threads of this machine."""
+    given = {"--address": address, "--workers": workers, "--gpus-per-worker": gpus_per_worker or None}
+    for option, value in given.items():
+        if engine is Engine.threads and value is not None:
+            usage_error(f"{option} needs --engine ray")
 
 
 def most_objects(all_objects: bool) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from objectspace.cli.options import AllObjects, FigurePath, Json, Seed, StorePath, most_objects
+from objectspace.cli.options import AllObjects, Cache, FigurePath, Json, Seed, StorePath, most_objects
 from objectspace.cli.output import checked_figure, drawn_text, interval_text, print_json, print_table
 from objectspace.errors import QueryError, counted, number_text
 
@@ -46,6 +46,7 @@ def project(
     figure: FigurePath = None,
     all_objects: AllObjects = False,
     seed: Seed = 0,
+    cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Map spaces to their first components, and show what each holds of two factors (figure 7).
@@ -55,7 +56,7 @@ def project(
     from objectspace.store import open_store
 
     checked_figure(figure)
-    opened = open_store(store)
+    opened = open_store(store, cache=cache)
     windows = [name for name in opened.space_names if opened.recipe(name).route == "window"]
     names = space or windows or opened.space_names
     if not names:

@@ -13,6 +13,7 @@ from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
     Approximate,
     Box,
+    Cache,
     Device,
     ExcludeSame,
     ExcludeSameImage,
@@ -111,6 +112,7 @@ def search(
     approximate: Approximate = False,
     sheet: Sheet = None,
     device: Device = None,
+    cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Find the nearest objects of a stored object, of what a photo shows, or of words; exactly by default."""
@@ -122,7 +124,7 @@ def search(
     if within is not None and not (math.isfinite(within) and within >= 0):
         usage_error(f"--within is {within:g}, expected a distance of 0 or more")
     checked_figure(sheet)
-    opened = open_store(store)
+    opened = open_store(store, cache=cache)
     distance = metric or Metric.cosine
     chosen = space or _default_space(opened, asked)
     ready = SpaceSearch(

@@ -9,6 +9,7 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import (
+    Cache,
     Device,
     ExcludeSame,
     Json,
@@ -54,6 +55,7 @@ def sheet(
     selection: SelectionName = None,
     explain: Explain = False,
     device: Device = None,
+    cache: Cache = None,
     as_json: Json = False,
 ) -> None:
     """Draw targets and their nearest neighbors of other photos as a grid: the paper's figures 2 and 5."""
@@ -65,7 +67,7 @@ def sheet(
     if same_image and exclude_same == "image":
         usage_error("give --same-image or --exclude-same image, one of them")
     checked_figure(out)
-    opened = open_store(store)
+    opened = open_store(store, cache=cache)
     chosen_space = space or default_space(opened)
     ready = SpaceSearch(opened, chosen_space, metric=metric.value, in_memory=ONE_QUESTION)
     if label is not None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from objectspace._version import __version__
 from objectspace.embeddings.crops import CROP_METHOD, CropPolicy
 from objectspace.embeddings.pooling import MAP_METHODS, Pooling
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import Recipe, VectorType
 from objectspace.embeddings.windows import Scale
 from objectspace.errors import InputError
 from objectspace.models.encoders import Encoder
 from objectspace.models.maps import QUERY_METHOD, Head, MapSource
 
 
-def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
+def crop_recipe(encoder: Encoder, policy: CropPolicy, vectors: VectorType = "float32") -> Recipe:
     """Return the recipe of the crop route through an encoder."""
     return Recipe(
         route="crop",
@@ -24,6 +24,7 @@ def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
         version=__version__,
         crop=policy.to_json(),
         method=CROP_METHOD,
+        vectors=vectors,
     )
 
 
@@ -31,7 +32,9 @@ def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
 MOST_NUMBERS = 1 << 18
 
 
-def map_recipe(source: MapSource, head: Head, pooling: Pooling, scale: Scale) -> Recipe:
+def map_recipe(
+    source: MapSource, head: Head, pooling: Pooling, scale: Scale, vectors: VectorType = "float32"
+) -> Recipe:
     """Return the recipe of one pooling of the maps of one head of a network.
 
     Raises InputError where its vectors would have more than MOST_NUMBERS.
@@ -54,10 +57,11 @@ def map_recipe(source: MapSource, head: Head, pooling: Pooling, scale: Scale) ->
         scale=scale,
         stride=head.stride,
         method=MAP_METHODS[pooling.kind],
+        vectors=vectors,
     )
 
 
-def query_recipe(source: MapSource) -> Recipe:
+def query_recipe(source: MapSource, vectors: VectorType = "float32") -> Recipe:
     """Return the recipe of the vectors of a network's object queries."""
     return Recipe(
         route="query",
@@ -68,6 +72,7 @@ def query_recipe(source: MapSource) -> Recipe:
         precision=source.precision,
         version=__version__,
         method=QUERY_METHOD,
+        vectors=vectors,
     )
 
 

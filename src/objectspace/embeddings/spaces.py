@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.errors import InputError
+from objectspace.errors import Float16Error, InputError
 from objectspace.files import plain_json, recipe_digest
 from objectspace.neighbors import BlockSource, JointVectors, select_rows
 
 #: What a space knows of the window that each vector was cut from; null in the crop route.
 CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
+
+#: The numbers in which a space keeps its vectors; they are read as float32, and computed with, either way.
+VectorType = Literal["float32", "float16"]
+VECTOR_TYPES: tuple[VectorType, ...] = ("float32", "float16")
+
+#: The largest number that float16 holds.
+FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 _NEEDED = ("route", "model", "weights", "tap", "preprocessing", "precision", "version")
@@ -47,6 +54,7 @@ class Recipe:
     version: the objectspace release that began the space, for information: releases that make the same
         vectors go on with it
     method: of the route's code, raised only where it makes other vectors of the same network
+    vectors: the numbers in which they are kept, "float32" or "float16"
     parts: of a joint space (embeddings/joint.py), else None
 
     >>> tight, wide = store.recipe("demo-crop"), store.recipe("demo-crop-margin0.5")
@@ -67,14 +75,21 @@ class Recipe:
     crop: Mapping[str, Any] | None = None
     erasure: Mapping[str, Any] | None = None
     method: int = 1
+    vectors: VectorType = "float32"
     parts: Sequence[Mapping[str, Any]] | None = None
 
     def __repr__(self) -> str:
         return f"Recipe({self.route} of {self.model}, tap {self.tap}, {self.precision}, digest {self.digest})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as plain JSON values. Raises InputError where it holds others."""
+        """Return the recipe as plain JSON values. Raises InputError where it holds others.
+
+        ``vectors`` stands there only if it is not "float32", so that digests are those from before there was
+        a choice.
+        """
         plain: dict[str, Any] = plain_json(asdict(self), f"the recipe of {self.model}")
+        if self.vectors == "float32":
+            del plain["vectors"]
         return plain
 
     @classmethod
@@ -90,6 +105,8 @@ class Recipe:
                 raise InputError(
                     f"recipe: {name} is {str(value.get(name))[:40]!r}, expected {kinds[0].__name__}"
                 )
+        if (kept := value.get("vectors", "float32")) not in VECTOR_TYPES:
+            raise InputError(f"recipe: vectors is {str(kept)[:40]!r}, expected {' or '.join(VECTOR_TYPES)}")
         for name in ("window", "stride", "method"):
             if (number := value.get(name)) is not None and not 0 < number < 2**16:
                 raise InputError(f"recipe: {name} is {str(number)[:40]}, expected a number above zero")
@@ -99,7 +116,11 @@ class Recipe:
     @property
     def digest(self) -> str:
         """Twelve hex digits that name the recipe, the same in any release."""
-        return recipe_digest(self._compared())
+        return recipe_digest({key: value for key, value in self.to_json().items() if key != "version"})
+
+    def as_computed(self) -> Recipe:
+        """Return the recipe of the vectors before they are rounded to be kept."""
+        return replace(self, vectors="float32")
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
         """Return the keys in which two recipes differ, except the release, with both values."""
@@ -108,7 +129,9 @@ class Recipe:
 
     def _compared(self) -> dict[str, Any]:
         """Return what distinguishes recipes: all but the release."""
-        return {key: value for key, value in self.to_json().items() if key != "version"}
+        plain = {**self.to_json(), "vectors": self.vectors}
+        del plain["version"]
+        return plain
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,7 +185,8 @@ class SpaceRows:
     """New vectors (n, d) float32 of the objects ``object_id`` (n,), made by ``recipe``.
 
     ``cells`` has some of the columns head, cell_x, cell_y, anchor and cells_outside, each (n,) integers
-    (window route). Raises InputError where shapes disagree or a vector is not finite.
+    (window route). Raises InputError where shapes disagree or a vector is not finite, Float16Error for a
+    number beyond 65504 where the recipe keeps float16, which rounds to an infinity there.
     """
 
     recipe: Recipe
@@ -178,11 +202,22 @@ class SpaceRows:
         if not np.isfinite(self.vectors).all():
             row = int(np.flatnonzero(~np.isfinite(self.vectors).all(1))[0])
             raise InputError(f"the vector of object {self.object_id[row]} has a NaN or an infinity in it")
+        if self.recipe.vectors == "float16":
+            self._check_range()
         for name, column in self.cells.items():
             if name not in CELL_COLUMNS:
                 raise InputError(f"cells: unknown column {name}; expected {', '.join(CELL_COLUMNS)}")
             if len(column) != count:
                 raise InputError(f"cells: column {name} has {len(column)} rows, expected {count}")
+
+    def _check_range(self) -> None:
+        largest = np.abs(self.vectors).max(axis=1, initial=0)
+        if len(beyond := np.flatnonzero(largest > FLOAT16_MAX)):
+            row = int(beyond[0])
+            raise Float16Error(
+                f"the vector of object {self.object_id[row]} has {largest[row]:g} in it, and float16 holds "
+                f'numbers up to {FLOAT16_MAX:g}; give vectors="float32"'
+            )
 
     def __repr__(self) -> str:
         count, dimension = self.vectors.shape

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from objectspace.arguments import typed
 from objectspace.embeddings.joint import JOINT, joint_parts
@@ -23,6 +25,10 @@ from objectspace.store import (
     open_writer,
 )
 from objectspace.store.indexes import KINDS, JointSpaceIndex, Recall
+from objectspace.store.segments import Workers
+
+if TYPE_CHECKING:  # the engine of jobs imports networks, and an index needs none
+    from objectspace.pipeline.engine_ray import RayEngine
 
 logger = logging.getLogger("objectspace")
 
@@ -45,9 +51,16 @@ _CODE = 16
 
 @typed
 def index_space(
-    path: Place | str, space: str, *, kind: str = "ivf-hnsw-sq", metric: str = "cosine"
+    path: Place | str,
+    space: str,
+    *,
+    kind: str = "ivf-hnsw-sq",
+    metric: str = "cosine",
+    engine: RayEngine | None = None,
 ) -> SpaceIndex:
     """Build the approximate index of a space, measure its recall, and keep both in the store at ``path``.
+
+    engine: its workers build it, each of some files of vectors; None for the threads of this machine
 
     An earlier index of the space is replaced. A process that is killed meanwhile leaves the store as it was.
     A joint space has the cosine indexes of its parts' spaces, which are built as far as they are missing,
@@ -68,16 +81,16 @@ def index_space(
     if part:
         raise QueryError(f"{space} is a part of joint space {joint}; index {joint}, which its parts share")
     _check_size(open_store(path).stored_space(space))
-    with open_writer(path) as writer:
+    with nullcontext() if engine is None else engine.connected() as workers, open_writer(path) as writer:
         if open_store(path).recipe(space).route == JOINT:
-            index = _index_joint(writer, space, kind)
+            index = _index_joint(writer, space, kind, workers)
         else:
-            index = _index_plain(writer, space, kind, metric)
+            index = _index_plain(writer, space, kind, metric, workers)
     logger.info("%s", index)
     return index
 
 
-def _index_plain(writer: Writer, space: str, kind: str, metric: str) -> SpaceIndex:
+def _index_plain(writer: Writer, space: str, kind: str, metric: str, workers: Workers | None) -> SpaceIndex:
     # Another process may have written since it was checked.
     stored = open_store(writer.path).stored_space(space)
     settings = choose_settings(kind, *stored.vectors.shape)
@@ -87,10 +100,12 @@ def _index_plain(writer: Writer, space: str, kind: str, metric: str) -> SpaceInd
         return measure_recall(ApproximateIndex(vectors, index))
 
     logger.info("indexing space %s of %s: %d vectors, %s, %s", space, writer.path, len(stored), kind, metric)
-    return writer.index_space(space, kind=kind, metric=metric, settings=settings, measure=measure)
+    return writer.index_space(
+        space, kind=kind, metric=metric, settings=settings, measure=measure, workers=workers
+    )
 
 
-def _index_joint(writer: Writer, space: str, kind: str) -> SpaceIndex:
+def _index_joint(writer: Writer, space: str, kind: str, workers: Workers | None) -> SpaceIndex:
     """Index the parts' spaces that lack an index, each in a commit of its own, and measure all together."""
     recipe = open_store(writer.path).recipe(space)
     names = [name for part in joint_parts(recipe) for name in part.spaces]
@@ -100,7 +115,7 @@ def _index_joint(writer: Writer, space: str, kind: str) -> SpaceIndex:
     for name, part in parts.items():
         assert isinstance(part.vectors, StoredVectors)
         if len(part) >= FEWEST and (part.index is None or part.vectors.unindexed):
-            _index_plain(writer, name, kind, JOINT_METRIC)
+            _index_plain(writer, name, kind, JOINT_METRIC, workers)
     store = open_store(writer.path)
     vectors = store.stored_space(space).vectors
     assert isinstance(vectors, StoredJointVectors)

@@ -33,6 +33,7 @@ class Search:
     """One search of up to QUERIES queries (m, d), in blocks of rows that are filtered side by side.
 
     own: (m,) the number of each query's own group, whose rows are no candidates
+    reach: (m,) float64, the distance of each query beyond which no row needs to be an answer
     """
 
     def __init__(
@@ -42,13 +43,15 @@ class Search:
         queries: NDArray[np.float32],
         own: NDArray[np.int64],
         k: int,
+        reach: NDArray[np.float64],
     ) -> None:
         self._vectors, self._rows, self._queries, self._own = vectors, rows, queries, own
         self._values, self._squares, self._error = vectors.normalize(queries)
         # The k smallest upper bounds of each query's keys so far. A row whose key is above the largest of
         # them, even where both err as much as they may, is not among the k nearest.
         self._bounds = np.full((len(queries), k), np.inf)
-        self._limit = np.full(len(queries), np.inf, np.float32)
+        self._reach = vectors.keys_at(reach, self._squares)
+        self._limit = self._limits()
         self._pending: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
         self._found = no_neighbors(len(queries), k)
         self._lock = Lock()
@@ -73,7 +76,7 @@ class Search:
         # Rows without a gap are a view; others are copied.
         gapless = block[-1] - block[0] + 1 == len(block)
         part: Any = slice(block[0], block[-1] + 1) if gapless else block
-        keys = np.matmul(self._vectors.values[part], self._values.T)
+        keys = self._vectors.products(part, self._values)
         np.subtract(self._vectors.low[part, None], keys, out=keys)
         near = np.flatnonzero(keys <= self._limit)
         place, query = np.divmod(near, keys.shape[1])
@@ -82,7 +85,7 @@ class Search:
             others = self._rows.group[rows] != self._own[query]
             rows, query, key = rows[others], query[others], key[others]
         with self._lock:
-            self._tighten(query, key + 2 * self._vectors.error(self._vectors.squares[rows]))
+            self._tighten(query, key + 2 * self._vectors.row_error(self._vectors.squares[rows]))
             self._pending.append((rows, query, key))
             if sum(len(rows) for rows, _, _ in self._pending) > max(_PENDING, 4 * self._bounds.size):
                 self._rank_pending()
@@ -92,8 +95,14 @@ class Search:
         if not len(query):
             return
         self._bounds = smallest(self._bounds, query, upper)
-        limit = self._bounds[:, -1] + 2 * self._error
-        self._limit = np.nextafter(limit.astype(np.float32), np.float32(np.inf))
+        self._limit = self._limits()
+
+    def _limits(self) -> NDArray[np.float32]:
+        """Return the key of each query (m,) above which no row is a candidate."""
+        limit = np.minimum(self._bounds[:, -1], self._reach) + 2 * self._error
+        with np.errstate(over="ignore"):
+            rounded: NDArray[np.float32] = np.nextafter(limit.astype(np.float32), np.float32(np.inf))
+        return rounded
 
     def _rank_pending(self) -> None:
         """Compute the distances of the pending candidates and merge them into the answer."""
@@ -124,7 +133,10 @@ class Search:
         """
         vectors = self._vectors
         squares = self._measure(
-            lambda pairs: float32_squares(self._values, query[pairs], vectors.values, rows[pairs]), len(rows)
+            lambda pairs: float32_squares(
+                self._values, query[pairs], vectors.values, rows[pairs], vectors.factors
+            ),
+            len(rows),
         )
         distances, error = vectors.difference_error(squares, rows, self._squares[query])
         reach = smallest(np.full_like(self._bounds, np.inf), query, distances + error)[query, -1]

@@ -44,12 +44,18 @@ def float32_squares(
     query: NDArray[np.int64],
     vectors: NDArray[np.float32],
     rows: NDArray[np.int64],
+    factors: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
-    """Return the squared Euclidean distances (p,) of pairs by float32 differences, inf beyond float32."""
+    """Return the squared Euclidean distances (p,) of pairs by float32 differences, inf beyond float32.
+
+    factors: (n,) by which the vectors are multiplied first
+    """
     squares = np.empty(len(rows), np.float32)
     with np.errstate(over="ignore"):
         for part in slices(len(rows), queries.shape[1]):
             difference = vectors[rows[part]]
+            if factors is not None:
+                difference *= factors[rows[part], None]
             difference -= queries[query[part]]
             squares[part] = np.einsum("ij,ij->i", difference, difference)
     return squares

@@ -88,20 +88,23 @@ class ExactIndex:
         k: int,
         allowed: NDArray[np.bool_] | None = None,
         query_groups: Sequence[str] | NDArray[Any] | None = None,
+        reach: NDArray[np.float64] | None = None,
     ) -> Neighbors:
         """Return the k nearest of each query (q, d) float32.
 
         allowed: (n,) bool, the rows that may be answers; None for all
         query_groups: (q,), each query's own group, of which no row is an answer
+        reach: (q,) float64, how far an answer matters: rows that are farther may be missing
 
         Raises QueryError for a query that is not finite or has another dimension than the vectors.
         """
         queries = check_queries(queries, self._vectors.vectors.shape[1], k)
         rows, own = self._rows.allowed(allowed), self._rows.own_groups(query_groups, len(queries))
+        reach = np.full(len(queries), np.inf) if reach is None else reach
         found = no_neighbors(len(queries), k)
         for start in range(0, len(queries), QUERIES):
             part = slice(start, start + QUERIES)
-            search = Search(self._vectors, self._rows, queries[part], own[part], k)
+            search = Search(self._vectors, self._rows, queries[part], own[part], k, reach[part])
             near = search.run(rows)
             found.index[part], found.distance[part] = near.index, near.distance
         return found

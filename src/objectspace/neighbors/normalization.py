@@ -16,8 +16,11 @@ _UNIT = 2.0**-24
 # Float32 products of vectors whose lengths are between these neither overflow nor vanish. A query may be
 # longer than the vectors, up to the last one.
 _SHORTEST, _LONGEST, _LONGEST_QUERY = 2.0**-40, 2.0**50, 2.0**60
-# Vectors from which a center is taken, at most.
-_SAMPLE = 2048
+# Vectors from which a center is taken, at most; of long ones on disk more cost as much as reading a block.
+_SAMPLE = 128
+# Numbers of a vector whose squares are added in float32 before float64 takes over, and vectors at a time, of
+# which so many numbers are in a core's own cache.
+_RUN, _ROWS = 512, 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +85,13 @@ class NormalizedVectors:
     Numerical Algorithms, 3.1), and ``|q| |x| <= (|q|**2 + |x|**2) / 2``. The 16 are for rounding the
     normalized vectors (4), halves(x), the difference, and the float64 distances themselves.
 
-    values: (n, d) float32, the normalized vectors: a copy, unless they stay as they are
-    squares: (n,) float64, their squared lengths, twice ``halves``
+    Lengths are summed in float32 first, as float64 costs several times what the product with one query does;
+    where a vector's squares could overflow or vanish, and where vectors are copied, float64 sums them alone.
+    How much such lengths are wrong is part of the error of the rows.
+
+    values: (n, d) float32, the normalized vectors, but for ``factors``: a copy if they are scaled or centered
+    factors: (n,) float32, by which their products are multiplied to be those of unit vectors; None for 1
+    squares: (n,) float64, the squared lengths of the normalized vectors, twice ``halves``
     low: (n,) float32, ``halves - error``, so that ``low - q.x`` is a lower bound but for the query's error
     """
 
@@ -92,18 +100,39 @@ class NormalizedVectors:
         self.vectors = np.asarray(vectors, np.float32)
         if self.vectors.ndim != 2:
             raise InputError(f"vectors have shape {self.vectors.shape}, expected (objects, numbers)")
-        lengths = np.sqrt(squared_lengths(self.vectors))
-        if not np.isfinite(lengths).all():
-            name = ids[np.flatnonzero(~np.isfinite(lengths))[0]]
+        squares = _float32_sums(self.vectors)
+        if not np.isfinite(squares).all():
+            name = ids[np.flatnonzero(~np.isfinite(squares))[0]]
             raise InputError(f"the vector of {name} has a NaN or an infinity in it")
         self.metric = metric
-        self._normalization = choose_normalization(self.vectors, lengths, metric)
-        self.values = self._normalization.apply(self.vectors, lengths)
-        self.squares = lengths**2 if self.values is self.vectors else squared_lengths(self.values)
+        self._normalization = choose_normalization(self.vectors, np.sqrt(squares), metric)
+        self.values, self._inexact = self.vectors, _sum_error(self.vectors.shape[1])
+        self.factors: NDArray[np.float32] | None = None
         # Zero-norm rows are at distance 1; half the squared distance of the origin from unit vectors is 1/2.
-        self._zero_norm = (lengths == 0) & (metric == "cosine")
-        self.squares[self._zero_norm] += 1
-        self.low = (self.squares / 2 - self.error(self.squares)).astype(np.float32)
+        self._zero_norm = (squares == 0) & (metric == "cosine")
+        if self._normalization.is_identity:
+            self.squares = squares
+        elif self._normalization.center is None and metric == "cosine" and _are_moderate(squares):
+            self.factors = inverses(np.sqrt(squares)).astype(np.float32)
+            self.squares = np.ones(len(squares))
+        else:
+            lengths = np.sqrt(squared_lengths(self.vectors))
+            self.values, self._inexact = self._normalization.apply(self.vectors, lengths), 0.0
+            self.squares = squared_lengths(self.values)
+            self.squares[self._zero_norm] += 1
+        self.low = (self.squares / 2 - self.row_error(self.squares)).astype(np.float32)
+
+    def products(self, rows: Any, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the products (r, m) of some normalized rows and normalized queries."""
+        products: NDArray[np.float32] = np.matmul(self.values[rows], queries.T)
+        if self.factors is not None:
+            products *= self.factors[rows, None]
+        return products
+
+    def row_error(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what rows of these squared lengths contribute to the error of a key."""
+        # A length is half as wrong as its square; what it divides errs by as much, and halves(x) is half.
+        return self.error(squares) + self._inexact * squares / 2
 
     def error(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what normalized vectors of these squared lengths contribute to the error of a key."""
@@ -131,6 +160,18 @@ class NormalizedVectors:
         squares[beyond] = np.inf
         return values, squares, self.error(squares) + tiny
 
+    def keys_at(
+        self, distances: NDArray[np.float64], query_squares: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return the key (m,) of a row at each query's distance, wrong by the errors of both; inf for any.
+
+        query_squares: (m,) the squared lengths of the normalized queries
+        """
+        halves = distances if self.metric == "cosine" else (distances * self._normalization.scale) ** 2 / 2
+        # Of a query without a direction, or too long to be compared, a key says nothing.
+        known = np.isfinite(halves + query_squares) & ((query_squares > 0) | (self.metric == "euclidean"))
+        return np.where(known, halves * (1 + 2.0**-40) - np.where(known, query_squares, 0) / 2, np.inf)
+
     def difference_error(
         self, squares: NDArray[np.float64], rows: NDArray[np.int64], query_squares: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -141,9 +182,43 @@ class NormalizedVectors:
         distances = np.sqrt(squares + self._zero_norm[rows])
         dimension = self.values.shape[1]
         error = (dimension + 16) * _UNIT * distances + np.sqrt(dimension) * 2.0**-62
-        if self.values is not self.vectors:
+        if not self._normalization.is_identity:
             lengths = np.sqrt(query_squares) + np.sqrt(self.squares[rows])
-            error += 2 * _UNIT * lengths + 2 * self._normalization.rounding
+            error += (4 * _UNIT + self._inexact) * lengths + 2 * self._normalization.rounding
         # There is no bound for values that overflowed.
         known = np.isfinite(squares + query_squares)
         return np.where(known, distances, 0), np.where(known, error, np.inf)
+
+
+def _float32_sums(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the squared length of each vector (n,), wrong by a share of :func:`_sum_error` at most.
+
+    A vector that is very short or very long, or not finite, has its exact one.
+    """
+    count, dimension = vectors.shape
+    sums = np.zeros(count)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, count, _ROWS):
+            rows = slice(start, start + _ROWS)
+            for first in range(0, dimension, _RUN):
+                part = vectors[rows, first : first + _RUN]
+                sums[rows] += np.einsum("ij,ij->i", part, part)
+    if len(odd := np.flatnonzero(~((sums > _SHORTEST**2) & (sums < _LONGEST**2)))):
+        sums[odd] = squared_lengths(vectors[odd])
+    return sums
+
+
+def _sum_error(dimension: int) -> float:
+    """Return the share of a squared length by which :func:`_float32_sums` is wrong at most.
+
+    Any order of adding n squares errs by at most ``n u / (1 - n u)`` (Higham, as above); one more is for what
+    vanishes below float32's smallest number, and for float64's sums.
+    """
+    units = (min(dimension, _RUN) + 1) * _UNIT
+    return units / (1 - units)
+
+
+def _are_moderate(squares: NDArray[np.float64]) -> bool:
+    """Return whether all vectors but those of length zero can be multiplied as they are."""
+    known = squares[squares > 0]
+    return not len(known) or bool(known.min() > _SHORTEST**2 and known.max() < _LONGEST**2)

@@ -130,7 +130,9 @@ class StreamedIndex:
         own = self._rows.own_groups(query_groups, len(queries))
         found = no_neighbors(len(queries), k)
         for rows, vectors in self._blocks(self._rows.allowed(allowed)):
-            block = self._search(rows, vectors, queries, min(k, len(rows)), own)
+            # What is farther than the k nearest so far is no answer.
+            reach = found.distance[:, -1].copy()
+            block = self._search(rows, vectors, queries, min(k, len(rows)), own, reach)
             query, place = np.nonzero(block.index != NO_NEIGHBOR)
             near, distances = rows[block.index[query, place]], block.distance[query, place]
             merge(found.index, found.distance, query, near, distances, self._rows.rank)
@@ -143,8 +145,9 @@ class StreamedIndex:
         queries: NDArray[np.float32],
         k: int,
         own: NDArray[np.int64],
+        reach: NDArray[np.float64],
     ) -> Neighbors:
-        """Return the k nearest within one block, by their row in it."""
+        """Return the k nearest within one block, by their row in it, as far as they are within reach."""
         group = self._rows.group
         try:
             block = ExactIndex(
@@ -157,7 +160,7 @@ class StreamedIndex:
             # The block knows its rows by their rank.
             name = self._rows.ids[rows[np.flatnonzero(~np.isfinite(vectors).all(1))[0]]]
             raise InputError(f"the vector of {name} has a NaN or an infinity in it") from None
-        return block.nearest(queries, k=k, query_groups=None if group is None else own)
+        return block.nearest(queries, k=k, query_groups=None if group is None else own, reach=reach)
 
     def _blocks(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield rows, sorted, and their vectors, a block at a time."""

@@ -15,8 +15,6 @@ becomes a failure.
 from __future__ import annotations
 
 import logging
-import os
-import socket
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -24,15 +22,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from objectspace.arguments import typed
-from objectspace.errors import InputError, ModelError, ObjectspaceError, counted
+from objectspace.errors import InputError, ModelError, counted
 from objectspace.files import printable_path
 from objectspace.images import Failure
 from objectspace.pipeline.engine_threads import IsFinished, run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.pipeline.ray_cluster import (
+    DEATHS,
+    RayWorkers,
+    cause,
+    check_package,
+    connect,
+    last_line,
+    shares,
+)
 from objectspace.pipeline.results import ImageResult, Outcome, SkippedImage
 from objectspace.places import Place
-from objectspace.threads import core_count, limit_cores
+from objectspace.threads import limit_cores
 
 #: Called in a worker with the outcomes of a chunk; returns them as they are to be sent. Pickles.
 InWorker = Callable[[Sequence[Outcome]], list[Outcome]]
@@ -41,8 +48,6 @@ logger = logging.getLogger("objectspace")
 
 #: Images that a worker is given at a time. Ray takes some 27 ms of a processor for each chunk.
 CHUNK = 64
-#: Workers that may die over a chunk before it is split, or over a photo before it is a failure.
-DEATHS = 3
 #: Workers that may fail to start, one after another.
 _STARTS = 3
 #: How many chunks, for each worker, are begun before the first that is not done.
@@ -88,17 +93,24 @@ class RayEngine:
         loaded: the same job in the memory of this process; is_finished, in_worker: pickle
         Raises InputError where there is no cluster, no worker with this package or an object in the job.
         """
-        with _cluster(self.address) as ray:
-            workers, cores = _shares(ray.nodes(), self.workers, self.gpus_per_worker)
-            logger.info("%s of %s on Ray", counted(workers, "worker"), counted(cores, "core"))
+        with self.connected() as workers:
+            ray, cores = workers.ray, workers.cores
             named = images if job.factors is not None else ()
             start = _Start(
                 ray.remote(_Worker).options(num_cpus=cores, num_gpus=self.gpus_per_worker),
                 (ray.put(job), ray.put(list(named)), ray.put(is_finished), in_worker, cores),
                 loaded.digest,
             )
-            with closing(_Pool(ray, start, workers).outcomes(images)) as chunks:
+            with closing(_Pool(ray, start, workers.size).outcomes(images)) as chunks:
                 yield from _without_copies(chunks)
+
+    @contextmanager
+    def connected(self) -> Iterator[RayWorkers]:
+        """Connect to the cluster, for work of any kind. Raises InputError where there is none or no room."""
+        with connect(self.address) as ray:
+            workers, cores = shares(ray.nodes(), self.workers, self.gpus_per_worker)
+            logger.info("%s of %s on Ray", counted(workers, "worker"), counted(cores, "core"))
+            yield RayWorkers(ray, workers, cores)
 
 
 def _without_copies(chunks: Iterable[Sequence[Outcome]]) -> Iterator[list[Outcome]]:
@@ -221,7 +233,7 @@ class _Pool:
         try:
             result = self.ray.get(ready[0])
         except self.ray.exceptions.RayTaskError as error:
-            raise _cause(error) from error
+            raise cause(error) from error
         except self.ray.exceptions.RayError as error:
             self.ray.kill(worker)
             if chunk is None:
@@ -248,14 +260,10 @@ class _Pool:
         return []
 
     def _count_failed_start(self, error: Exception) -> None:
-        if "No module named 'objectspace'" in str(error):
-            raise InputError(
-                "a worker of the cluster cannot import objectspace; install it on every machine, in "
-                "the Python that runs Ray there"
-            ) from None
+        check_package(error)
         self.failed_starts += 1
         if self.failed_starts >= _STARTS:
-            raise ModelError(f"workers end before they have loaded the job: {_last_line(error)}") from None
+            raise ModelError(f"workers end before they have loaded the job: {last_line(error)}") from None
 
     def _check(self, digest: str) -> None:
         self.failed_starts = 0
@@ -264,91 +272,3 @@ class _Pool:
                 "a worker's job is not the same as here: its networks, weights, annotations or precision "
                 "differ; give it the same files and package, and name precision and device"
             )
-
-
-def _cause(error: Any) -> Exception:
-    """Return what a worker raised, of our own errors without Ray's traceback."""
-    cause = error.cause
-    if isinstance(cause, ObjectspaceError):
-        return cause
-    return ModelError(f"a worker failed: {type(cause).__name__}: {_last_line(cause)}")
-
-
-def _last_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[-1].strip()[:200]
-
-
-# ---------------------------------------------------------------------------------------------- the cluster
-
-
-def _shares(nodes: Sequence[Any], workers: int | None, gpus: float) -> tuple[int, int]:
-    """Return how many workers to start, and the cores of each: as many as let all of them be placed.
-
-    nodes: as Ray lists them
-    """
-    machines = [node["Resources"] for node in nodes if node["Alive"]]
-
-    def places(cores: int) -> int:
-        fitting = [int(machine.get("CPU", 0)) // cores for machine in machines]
-        if gpus:
-            cards = [_workers_on(int(machine.get("GPU", 0)), gpus) for machine in machines]
-            fitting = [min(pair) for pair in zip(fitting, cards, strict=True)]
-        return sum(fitting)
-
-    if not (most := places(1)):
-        raise InputError(
-            f"no machine of the cluster has room for a worker of a core and gpus_per_worker={gpus:g}; its "
-            f"machines: {counted(len(machines), 'machine')}"
-        )
-    if workers is None:
-        able = [machine for machine in machines if machine.get("CPU", 0) >= 1]
-        workers = most if gpus else len(able)
-    if workers > most:
-        raise InputError(
-            f"workers={workers}, and the cluster has room for {most}; give fewer, or add machines"
-        )
-    largest = max(int(machine.get("CPU", 0)) for machine in machines)
-    return workers, max(cores for cores in range(1, largest + 1) if places(cores) >= workers)
-
-
-def _workers_on(cards: int, gpus: float) -> int:
-    """Return for how many workers a machine has cards: with .3 of one for each, six on two cards."""
-    return cards // int(gpus) if gpus >= 1 else cards * int(1 / gpus)
-
-
-def _check_address(address: str) -> None:
-    """Raise OSError where nobody listens at HOST:PORT; Ray itself tries for minutes."""
-    host, _, port = address.rpartition(":")
-    if host and port.isdigit() and "/" not in host:
-        socket.create_connection((host, int(port)), timeout=10).close()
-
-
-@contextmanager
-def _cluster(address: str | None) -> Iterator[Any]:
-    """Connect to a cluster, or start one on this machine, which ends with the block."""
-    # No figures on its use are sent.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise InputError(
-            "the engine ray needs the package ray; install it with pip install 'objectspace[cluster]'"
-        ) from None
-    if ray.is_initialized():
-        yield ray
-        return
-    size = {"num_cpus": core_count(), "include_dashboard": False} if address is None else {}
-    try:
-        if address is not None:
-            _check_address(address)
-        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **size)
-    except Exception as error:
-        raise InputError(
-            f"no Ray cluster can be used at {address or 'this machine'}: {_last_line(error)}; start one with "
-            f"ray start --head, and give every machine the same RAY_AUTH_TOKEN"
-        ) from None
-    try:
-        yield ray
-    finally:
-        ray.shutdown()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from objectspace.arguments import check_fields
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.pooling import Pooling, parse_pooling
+from objectspace.embeddings.spaces import VECTOR_TYPES, VectorType
 from objectspace.embeddings.windows import Scale
 from objectspace.errors import InputError
 
@@ -20,6 +21,7 @@ class JobOptions:
     crop: how objects are cut out for the encoder
     confidence, iou: the detector's thresholds, in [0, 1]
     suffix: ends the names of the job's spaces
+    vectors: the numbers in which the store keeps vectors: "float16" takes half the room, and rounds them
     replaces: objects of these images that the annotations do not hold any more are removed
     """
 
@@ -29,6 +31,7 @@ class JobOptions:
     confidence: float = 0.25
     iou: float = 0.45
     suffix: str = ""
+    vectors: VectorType = "float32"
     replaces: bool = False
 
     def __repr__(self) -> str:
@@ -43,6 +46,8 @@ class JobOptions:
         for name in ("confidence", "iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")
+        if self.vectors not in VECTOR_TYPES:
+            raise InputError(f"vectors is {self.vectors!r}, expected {' or '.join(VECTOR_TYPES)}")
 
     @property
     def poolings(self) -> tuple[Pooling, ...]:

@@ -65,14 +65,15 @@ class LoadedJob(JobOptions):
         """Return the recipe of every space that the job can make, by the space's name."""
         spaces: dict[str, Recipe] = {}
         if self.encoder is not None:
-            spaces[self.crop_name(self.encoder)] = crop_recipe(self.encoder, self.crop)
+            spaces[self.crop_name(self.encoder)] = crop_recipe(self.encoder, self.crop, self.vectors)
         if (source := self.map_source) is None:
             return spaces
         if source.query_dimension:
-            spaces[self.query_name(source)] = query_recipe(source)
+            spaces[self.query_name(source)] = query_recipe(source, self.vectors)
         for pooling in self.poolings:
             for head in used_heads(source, self.scale):
-                spaces[self.map_name(source, pooling, head)] = map_recipe(source, head, pooling, self.scale)
+                recipe = map_recipe(source, head, pooling, self.scale, self.vectors)
+                spaces[self.map_name(source, pooling, head)] = recipe
         return spaces
 
     def crop_name(self, encoder: Encoder) -> str:

@@ -26,7 +26,7 @@ from objectspace.embeddings.pooling import pool
 from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
 from objectspace.embeddings.spaces import SpaceRows
 from objectspace.embeddings.windows import responsible_cells
-from objectspace.errors import InputError, ModelError, NonFiniteError, counted, named_errors
+from objectspace.errors import Float16Error, InputError, ModelError, NonFiniteError, counted, named_errors
 from objectspace.files import content_id, printable_path
 from objectspace.images import (
     Failure,
@@ -99,7 +99,8 @@ def _reduced(image: Image) -> bool:
 def find(batch: Sequence[DecodedImage], job: LoadedJob) -> list[DetectedImage | Failure]:
     """Return the objects of each image with their vectors from maps, by one pass of each network.
 
-    A failure takes the place of an image on which a network gave numbers that are not finite.
+    A failure takes the place of an image on which a network gave numbers that are not finite, or that the
+    job's vectors cannot hold.
     """
     runs = {}
     for network in _networks(job):
@@ -113,7 +114,7 @@ def find(batch: Sequence[DecodedImage], job: LoadedJob) -> list[DetectedImage | 
         try:
             vectors = _pooled(decoded.image, objects[0], job, runs, row) if len(objects[0]) else {}
             found.append(DetectedImage(decoded.image, *objects, decoded.contents, vectors))
-        except NonFiniteError as error:
+        except (NonFiniteError, Float16Error) as error:
             found.append(_failure(decoded.image.path, error))
     return found
 
@@ -201,7 +202,7 @@ def _pooled(
             vectors, outside = pool(maps[head.layer], objects.take(here), own, pooling, frame, head.stride)
             check_finite(source.name, image.image_id, vectors)
             columns = {"head": own.head, "cell_x": own.cell_x, "cell_y": own.cell_y, "anchor": own.anchor}
-            recipe = map_recipe(source, head, pooling, job.scale)
+            recipe = map_recipe(source, head, pooling, job.scale, job.vectors)
             spaces[job.map_name(source, pooling, head)] = SpaceRows(
                 recipe, objects.object_id[here], vectors, {**columns, "cells_outside": outside}
             )
@@ -223,7 +224,7 @@ def _queried(
         return {}
     vectors = run.queries[row].float().cpu().numpy()[objects.provenance.anchor[made]]
     check_finite(source.name, image_id, vectors)
-    rows = SpaceRows(query_recipe(source), objects.object_id[made], vectors)
+    rows = SpaceRows(query_recipe(source, job.vectors), objects.object_id[made], vectors)
     return {job.query_name(source): rows}
 
 
@@ -272,7 +273,7 @@ def cut_box(image: Image, box: NDArray[np.float32]) -> Pixels:
 def encode(outcomes: Iterable[Outcome], job: LoadedJob) -> Iterator[Outcome]:
     """Yield each outcome, in order, with the vectors of its crops, whose batches run on from image to image.
 
-    A failure takes the place of an image one of whose vectors is not finite.
+    A failure takes the place of an image one of whose vectors is not finite, or cannot be held.
     """
     if job.encoder is None:
         yield from outcomes
@@ -291,7 +292,8 @@ class _EmbeddedOutcomes:
 
     def __init__(self, encoder: Encoder, batches: CropBatches, job: LoadedJob) -> None:
         self._encoder, self._batches = encoder, batches
-        self._name, self._recipe = job.crop_name(encoder), crop_recipe(encoder, job.crop)
+        self._name = job.crop_name(encoder)
+        self._recipe = crop_recipe(encoder, job.crop, job.vectors)
         self._waiting: deque[Outcome] = deque()
         self._vectors = np.empty((0, encoder.dimension), np.float32)
 
@@ -330,7 +332,7 @@ class _EmbeddedOutcomes:
             return result
         try:
             check_finite(self._encoder.name, result.image_id, vectors)
-        except NonFiniteError as error:
+            rows = SpaceRows(self._recipe, result.objects.object_id, vectors.copy())
+        except (NonFiniteError, Float16Error) as error:
             return _failure(result.path, error)
-        rows = SpaceRows(self._recipe, result.objects.object_id, vectors.copy())
         return replace(result, vectors={**result.vectors, self._name: rows})

@@ -17,8 +17,8 @@ from objectspace.embeddings.spaces import CELL_COLUMNS
 from objectspace.errors import InputError, StoreError
 from objectspace.objects.records import can_be_column
 from objectspace.places import Place
-from objectspace.store.columns import FAILURES, IMAGES, INDEXED, OBJECTS
-from objectspace.store.manifest import SPACES
+from objectspace.store.columns import FAILURES, IMAGES, INDEXED, OBJECTS, vector_type
+from objectspace.store.manifest import SPACES, SpaceEntry
 
 #: Bytes of a thumbnail: an uncompressed picture of 128 x 128 pixels has fewer.
 THUMBNAIL_LIMIT = 1 << 16
@@ -41,13 +41,13 @@ def damaged(folder: Place, table: str, what: str) -> StoreError:
     )
 
 
-def schema_problem(table: str, schema: pa.Schema, dimension: int | None) -> str | None:
-    """Return what is wrong with the columns of a table, ``dimension`` that of a space; None for nothing."""
+def schema_problem(table: str, schema: pa.Schema, entry: SpaceEntry | None) -> str | None:
+    """Return what is wrong with the columns of a table, ``entry`` that of a space; None for nothing."""
     expected = {field.name: field.type for field in _SCHEMAS.get(table, ())}
-    if table.startswith(SPACES):
+    if entry is not None and table.startswith(SPACES):
         expected = {
             "object_id": pa.string(),
-            "vector": pa.list_(pa.float32(), dimension),
+            "vector": vector_type(entry.recipe, entry.dimension),
             **dict.fromkeys(CELL_COLUMNS, pa.int32()),
         }
     for name, kind in expected.items():
@@ -72,9 +72,9 @@ def _type_text(kind: pa.DataType) -> str:
     return str(kind).replace(" not null", "")[:60]
 
 
-def check_schema(folder: Place, table: str, schema: pa.Schema, dimension: int | None = None) -> None:
+def check_schema(folder: Place, table: str, schema: pa.Schema, entry: SpaceEntry | None) -> None:
     """Raise StoreError where a table has other columns than those of docs/store-format.md."""
-    if (problem := schema_problem(table, schema, dimension)) is not None:
+    if (problem := schema_problem(table, schema, entry)) is not None:
         raise damaged(folder, table, problem)
 
 

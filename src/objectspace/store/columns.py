@@ -158,12 +158,17 @@ def factor_column(column: pa.ChunkedArray) -> NDArray[Any]:
     return text
 
 
+def vector_type(recipe: Recipe, dimension: int) -> pa.DataType:
+    """Return the type of the column ``vector`` of a space."""
+    return pa.list_(pa.float16() if recipe.vectors == "float16" else pa.float32(), dimension)
+
+
 def space_schema(name: str, recipe: Recipe, dimension: int) -> pa.Schema:
     """Return the schema of one space; its metadata describe the vectors to a reader without this package."""
     return pa.schema(
         [
             ("object_id", pa.string()),
-            ("vector", pa.list_(pa.float32(), dimension)),
+            ("vector", vector_type(recipe, dimension)),
             *((column, pa.int32()) for column in CELL_COLUMNS),
         ],
         metadata={"space": name, "recipe": json.dumps(recipe.to_json(), sort_keys=True)},
@@ -171,8 +176,8 @@ def space_schema(name: str, recipe: Recipe, dimension: int) -> pa.Schema:
 
 
 def space_table(name: str, rows: SpaceRows, keep: NDArray[np.intp]) -> pa.Table:
-    """Return the vectors at the positions ``keep`` as rows of ``spaces/name``."""
-    vectors = np.ascontiguousarray(np.asarray(rows.vectors, np.float32)[keep])
+    """Return the vectors at the positions ``keep`` as rows of ``spaces/name``, rounded if it is float16."""
+    vectors = np.ascontiguousarray(np.asarray(rows.vectors, np.float32)[keep], rows.recipe.vectors)
     dimension = vectors.shape[1]
     columns = {
         "object_id": np.asarray(rows.object_id)[keep].tolist(),

@@ -152,7 +152,6 @@ class _Examiner:
 
     def _examine_table(self, name: str) -> None:
         entry = self._manifest.spaces.get(name.removeprefix(SPACES))
-        dimension = None if entry is None else entry.dimension
         columns = _kept_columns(name)
         self._kept[name] = pa.table({column: pa.array([], pa.string()) for column in columns})
         try:
@@ -161,7 +160,7 @@ class _Examiner:
         except READ_ERRORS as error:
             self._lose_table(name, f"cannot be opened: {_brief(error)}")
             return
-        if (problem := schema_problem(name, table.schema, dimension)) is not None:
+        if (problem := schema_problem(name, table.schema, entry)) is not None:
             self._lose_table(name, problem)
             return
         self._examine_files(name, table, facts)

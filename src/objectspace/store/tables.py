@@ -205,13 +205,14 @@ def read_slice(table: Any, column: str, start: int, stop: int) -> Iterator[pa.Re
     """Yield the rows of one column of vectors from ``start`` up to ``stop``, 8 MB at a time, two ahead."""
     if stop <= start:
         return
-    numbers = max(1, table.schema.field(column).type.list_size)
+    vector = table.schema.field(column).type
+    row = max(1, vector.list_size * vector.value_type.bit_width // 8)
     with _read_errors(table):
         yield from table.to_batches(
             columns=[column],
             offset=start,
             limit=stop - start,
-            batch_size=max(1, _BATCH // (4 * numbers)),
+            batch_size=max(1, _BATCH // row),
             batch_readahead=2,
             fragment_readahead=1,
         )
@@ -229,6 +230,62 @@ def build_index(table: Any, kind: str, *, metric: str, partition_size: int, sub_
         target_partition_size=partition_size,
         **options,
     )
+
+
+def train_codes(table: Any, metric: str, partition_size: int, sub_vectors: int | None) -> dict[str, Any]:
+    """Return the partitions and codes that segments of one index share; nothing for graphs. It pickles."""
+    from lance.indices import IndicesBuilder
+
+    if sub_vectors is None:
+        return {}
+    count = int(table.count_rows())
+    builder, partitions = IndicesBuilder(table, "vector"), max(1, count // partition_size)
+    ivf = builder.train_ivf(partitions, distance_type=_METRICS[metric])
+    # Lance asks for so many vectors of a sample for each of 256 codes.
+    pq = builder.train_pq(ivf, sub_vectors, sample_rate=max(1, min(256, count // 256)))
+    return {
+        "ivf_centroids": ivf.centroids,
+        "pq_codebook": pq.codebook,
+        "num_partitions": partitions,
+        "num_sub_vectors": sub_vectors,
+    }
+
+
+def rows_by_fragment(table: Any) -> dict[int, int]:
+    """Return the rows of each fragment, by its number."""
+    return {fragment.fragment_id: fragment.count_rows() for fragment in table.get_fragments()}
+
+
+def index_segment(
+    table: Any,
+    kind: str,
+    fragments: Sequence[int],
+    *,
+    metric: str,
+    partition_size: int,
+    codes: Mapping[str, Any],
+) -> Any:
+    """Index the vectors of some fragments, which makes no version; return Lance's record of it, to pickle."""
+    return table.create_index_uncommitted(
+        "vector",
+        kind,
+        name=_INDEX,
+        metric=_METRICS[metric],
+        replace=True,
+        fragment_ids=list(fragments),
+        **(codes or {"target_partition_size": partition_size}),
+    )
+
+
+def commit_segments(table: Any, segments: Sequence[Any], *, merged: bool) -> None:
+    """Make segments the index of the column ``vector``, which makes one more version.
+
+    merged: joined into one first, which those of the same codes can be
+    """
+    if merged:
+        segments = [table.merge_existing_index_segments(list(segments))]
+    with _alone(table):
+        table.commit_existing_index_segments(_INDEX, "vector", list(segments))
 
 
 def indexed_rows(table: Any) -> int:

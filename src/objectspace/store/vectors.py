@@ -17,8 +17,10 @@ from objectspace.errors import StoreError
 from objectspace.neighbors import JointVectors, Part
 from objectspace.store import tables
 from objectspace.store.columns import text_array
+from objectspace.store.float16 import widen
 from objectspace.store.indexes import SpaceIndex
 from objectspace.store.pins import Pin
+from objectspace.store.vector_cache import VectorCache
 
 #: Vectors of more bytes than this (512 MiB) are not read into memory to be measured, but block by block.
 MEASURED_IN_MEMORY = 1 << 29
@@ -30,10 +32,13 @@ class StoredVectors:
     ``vectors[slice]`` and ``vectors[rows]`` read rows, in any order.
 
     pin: what keeps the table's version on disk, as long as the vectors are held
+    cache: a copy that is read in the table's place, and made by the first reading
     """
 
-    def __init__(self, table: Any, dimension: int, pin: Pin | None = None) -> None:
-        self._table, self._pin = table, pin
+    def __init__(
+        self, table: Any, dimension: int, pin: Pin | None = None, cache: VectorCache | None = None
+    ) -> None:
+        self._table, self._pin, self._cache = table, pin, cache
         self.shape: tuple[int, int] = (int(table.count_rows()), dimension)
 
     def __len__(self) -> int:
@@ -43,6 +48,8 @@ class StoredVectors:
         return f"StoredVectors({self.shape[0]} x {self.shape[1]}, on disk)"
 
     def __getitem__(self, rows: Any) -> NDArray[np.float32]:
+        if self._cache is not None:
+            return self._of_copy(self._copy[rows if isinstance(rows, slice) else np.asarray(rows, np.int64)])
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
             if step == 1:
@@ -55,13 +62,25 @@ class StoredVectors:
         taken = tables.take_rows(self._table, np.asarray(rows, np.int64).tolist(), ["vector"])
         return self._filled(taken.to_batches(), len(rows))
 
+    @cached_property
+    def _copy(self) -> NDArray[Any]:
+        """The cached vectors (n, d), as they are kept."""
+        assert self._cache is not None
+        return self._cache.mapped(StoredVectors(self._table, self.shape[1]))
+
+    def _of_copy(self, kept: NDArray[Any]) -> NDArray[np.float32]:
+        if kept.dtype == np.float32:
+            return np.asarray(kept)
+        vectors = np.empty(kept.shape, np.float32)
+        widen(np.ascontiguousarray(kept), vectors)
+        return vectors
+
     def _filled(self, batches: Any, count: int) -> NDArray[np.float32]:
         vectors = np.empty((count, self.shape[1]), np.float32)
         start = 0
         for batch in batches:
-            block = vector_block(batch, self.shape[1], self._table.uri)
-            vectors[start : start + len(block)] = block
-            start += len(block)
+            read_vectors(batch, vectors[start : start + len(batch)], self._table.uri)
+            start += len(batch)
         return vectors
 
     @property
@@ -144,20 +163,27 @@ class StoredVectors:
         return order, self._row_ids[order]
 
 
-def vector_block(batch: Any, dimension: int, place: Any) -> NDArray[np.float32]:
-    """Return the vectors (n, d) of a batch of rows. Raises StoreError where one is missing or not finite."""
+def read_vectors(batch: Any, vectors: NDArray[np.float32], place: Any) -> None:
+    """Write the vectors of a batch of rows into ``vectors`` (n, d), which is contiguous.
+
+    Raises StoreError where one is missing or not finite.
+    """
     if batch["vector"].null_count:
         raise StoreError(
             f"the store at {place} is damaged: it has rows without a vector; objectspace check lists them"
         )
     numbers = batch["vector"].flatten()
-    block: NDArray[np.float32] = numbers.to_numpy(zero_copy_only=False).reshape(-1, dimension)
-    if numbers.null_count or not np.isfinite(block).all():
+    block = numbers.to_numpy(zero_copy_only=False).reshape(vectors.shape)
+    if block.dtype == np.float16:
+        finite = widen(block, vectors)
+    else:
+        vectors[:] = block
+        finite = bool(np.isfinite(block).all())
+    if numbers.null_count or not finite:
         raise StoreError(
             f"the store at {place} is damaged: it has vectors with a NaN or an infinity; objectspace check "
             f"lists them"
         )
-    return block
 
 
 class StoredJointVectors(JointVectors):

@@ -49,6 +49,7 @@ from objectspace.store.manifest import (
 )
 from objectspace.store.pins import READERS, pinned_versions
 from objectspace.store.purity import LabelPurity
+from objectspace.store.segments import FEWEST, Workers, build_segments
 from objectspace.store.store_records import Batch, check_space_name, objects_digest
 from objectspace.store.tables import plain_errors
 from objectspace.store.vectors import StoredVectors
@@ -358,11 +359,13 @@ class Writer:
         metric: str,
         settings: Mapping[str, int],
         measure: Callable[[StoredVectors], Recall],
+        workers: Workers | None = None,
     ) -> SpaceIndex:
         """Build the approximate index of a space anew, and publish it together with its recall.
 
         kind, metric, settings: as in :class:`SpaceIndex`
         measure: returns the recall of the new index, given the vectors
+        workers: build it, each of some fragments; None for this process
         Raises QueryError for an unknown space, StoreError where writing failed, and whatever ``measure``
         raises: the store then keeps the index that it had.
         """
@@ -374,13 +377,17 @@ class Writer:
         published: dict[str, SpaceEntry] = {}
         with self._publishing(published):
             table = self._tables[SPACES + name]
-            tables.build_index(
-                table,
-                KINDS[kind],
-                metric=metric,
-                partition_size=settings["partition_size"],
-                sub_vectors=settings.get("sub_vectors"),
-            )
+            if workers is None or table.count_rows() < FEWEST:
+                tables.build_index(
+                    table,
+                    KINDS[kind],
+                    metric=metric,
+                    partition_size=settings["partition_size"],
+                    sub_vectors=settings.get("sub_vectors"),
+                )
+            else:
+                where = self.path, SPACES + name
+                build_segments(*where, table, KINDS[kind], workers, metric=metric, settings=settings)
             vectors = StoredVectors(table, entry.dimension)
             index = SpaceIndex(kind, metric, len(vectors), dict(settings), measure(vectors))
             published[name] = replace(entry, index=index)
@@ -457,7 +464,7 @@ class Writer:
         self._tables = {name: tables.open_table(self.path, name, at) for name, at in versions.items()}
         for name, table in self._tables.items():
             entry = manifest.spaces.get(name.removeprefix(SPACES))
-            check_schema(self.path, name, table.schema, None if entry is None else entry.dimension)
+            check_schema(self.path, name, table.schema, entry)
         self._stored = Stored(self.path, manifest, self._factors())
         if versions != manifest.tables:
             with self._publishing():
