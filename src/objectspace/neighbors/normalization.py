@@ -20,6 +20,10 @@ _SHORTEST, _LONGEST, _LONGEST_QUERY = 2.0**-40, 2.0**50, 2.0**60
 _SAMPLE = 2048
 
 
+#: Normalized queries (m, d), their squared lengths (m,) and their error (m,).
+NormalizedQueries = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalization:
     """An affine map that changes no order of distances: to unit length, or by a power of two, less a center.
@@ -111,9 +115,7 @@ class NormalizedVectors:
         error: NDArray[np.float64] = units / (1 - units) * squares / 2
         return error
 
-    def normalize(
-        self, queries: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    def normalize(self, queries: NDArray[np.float32]) -> NormalizedQueries:
         """Return normalized queries (m, d), their squared lengths (m,) and their error (m,).
 
         The error is infinite for queries so long that their products would overflow.
@@ -123,12 +125,19 @@ class NormalizedVectors:
         beyond = (lengths * normalization.scale > _LONGEST_QUERY) & (not normalization.unit)
         if beyond.any():
             queries = np.where(beyond[:, None], np.float32(0), queries)
-        values = normalization.apply(queries, lengths)
+        values, squares, error = self._with_error(normalization.apply(queries, lengths))
+        squares[beyond], error[beyond] = np.inf, np.inf
+        return values, squares, error
+
+    def rows(self, part: slice) -> NormalizedQueries:
+        """Return some of the vectors as :meth:`normalize` returns them, the values not copied."""
+        return self._with_error(self.values[part])
+
+    def _with_error(self, values: NDArray[np.float32]) -> NormalizedQueries:
         squares = squared_lengths(values)
         # Beside what a share of the length bounds: what vanishes below float32's smallest number, and what
         # float64 rounds before a center is subtracted.
-        tiny = (values.shape[1] + 4) * 2.0**-125 + normalization.rounding**2 / (2 * _UNIT)
-        squares[beyond] = np.inf
+        tiny = (values.shape[1] + 4) * 2.0**-125 + self._normalization.rounding**2 / (2 * _UNIT)
         return values, squares, self.error(squares) + tiny
 
     def difference_error(
