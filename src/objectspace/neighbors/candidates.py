@@ -25,8 +25,11 @@ QUERIES = 1024
 _PRODUCT = 1 << 20
 # The first blocks are small, because nothing is known yet that could filter them.
 _FIRST_ROWS = (128, 640)
-# Candidates that may be pending (20 bytes each), and pairs that are re-ranked by one core at a time.
+# Candidates that may be pending (10 bytes each), and pairs that are re-ranked by one core at a time.
 _PENDING, _PAIRS = 1 << 21, 1 << 10
+
+# Rows, queries of a search, and keys (p,) of pairs.
+_Candidates = tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.float32]]
 
 
 class Search:
@@ -54,7 +57,7 @@ class Search:
         # them, even where both err as much as they may, is not among the k nearest.
         self._bounds = np.full((len(queries), k), np.inf)
         self._limit = np.full(len(queries), np.inf, np.float32)
-        self._pending: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
+        self._pending: list[_Candidates] = []
         self._found = no_neighbors(len(queries), k)
         self._lock = Lock()
         self._each_on_a_core = False
@@ -110,7 +113,7 @@ class Search:
             rows, query, key = rows[others], query[others], key[others]
         with self._lock:
             self._tighten(query, key + 2 * self._vectors.error(self._vectors.squares[rows]))
-            self._pending.append((rows, query, key))
+            self._pending.append((rows.astype(np.int32), query.astype(np.uint16), key))
             if sum(len(rows) for rows, _, _ in self._pending) > self._most:
                 self._pending = [self._take_pending()]
                 if len(self._pending[0][0]) > self._most // 2:
@@ -128,7 +131,7 @@ class Search:
         """Compute the distances of the pending candidates and merge them into the answer."""
         if not self._pending:
             return
-        rows, query, _ = self._take_pending()
+        rows, query = (column.astype(np.int64) for column in self._take_pending()[:2])
         crowded = np.bincount(query, minlength=len(self._queries))[query] > 2 * self._bounds.shape[1]
         near = ~crowded
         near[crowded] = self._near_by_differences(query[crowded], rows[crowded])
@@ -142,7 +145,7 @@ class Search:
         )
         merge(self._found.index, self._found.distance, query, rows, distances, self._rows.rank)
 
-    def _take_pending(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    def _take_pending(self) -> _Candidates:
         """Return the candidates that are still within the limits; none are pending then."""
         rows, query, key = (np.concatenate(column) for column in zip(*self._pending, strict=True))
         self._pending = []
