@@ -116,7 +116,7 @@ class Search:
             self._pending.append((rows.astype(np.int32), query.astype(np.uint16), key))
             if sum(len(rows) for rows, _, _ in self._pending) > self._most:
                 self._pending = [self._take_pending()]
-                if len(self._pending[0][0]) > self._most // 2:
+                if len(self._pending[0][0]) > 3 * self._most // 4:
                     self._rank_pending()
 
     def _tighten(self, query: NDArray[np.int64], upper: NDArray[np.float64]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+import threading
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +29,23 @@ def search_mutually(vectors: NormalizedVectors, rows: Rows, own: NDArray[np.int6
         normalized = vectors.rows(part)
         searches.append(Search(vectors, rows, queries, own[part], k, normalized=normalized, pending=0))
 
-    def filter_both(second: int, first: int) -> None:
-        one, other = blocks[first], blocks[second]
+    own_buffers = threading.local()
+
+    def filter_both(pair: tuple[int, int]) -> None:
+        one, other = (blocks[number] for number in pair)
         of_one, of_other = slice(one[0], one[-1] + 1), slice(other[0], other[-1] + 1)
-        products = np.matmul(vectors.values[of_one], vectors.values[of_other].T)
-        searches[first].keep_near(vectors.low[of_other] - products, other, queries_first=True)
-        searches[second].keep_near(vectors.low[of_one, None] - products, one)
+        if not hasattr(own_buffers, "tables"):
+            own_buffers.tables = np.empty((2, QUERIES * QUERIES), np.float32)
+        size = len(one) * len(other)
+        products, keys = (table[:size].reshape(len(one), -1) for table in own_buffers.tables)
+        np.matmul(vectors.values[of_one], vectors.values[of_other].T, out=products)
+        np.subtract(vectors.low[of_one, None], products, out=keys)
+        searches[pair[1]].keep_near(keys, one)
+        np.subtract(vectors.low[of_other], products, out=keys)
+        searches[pair[0]].keep_near(keys, other, queries_first=True)
 
     run_side_by_side(lambda number: searches[number].start(blocks[number]), range(len(blocks)))
-    for second in range(1, len(blocks)):
-        run_side_by_side(partial(filter_both, second), range(second))
-    run_side_by_side(Search.finish, searches)
+    run_side_by_side(filter_both, list(combinations(range(len(blocks)), 2)))
     found = no_neighbors(len(rows), k)
     for block, search in zip(blocks, searches, strict=True):
         near = search.finish()
