@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from objectspace.errors import QueryError
 from objectspace.neighbors import ExactIndex, mutual
+from objectspace.threads import worker_count
 from tests.neighbors.test_exact import check_answer, double_loop, gaussian, ids_of
 
 
@@ -53,10 +56,14 @@ def test_products_as_wrong_as_float32_may_be_lose_none(
     expected = index.nearest(vectors, k=5)
     random, matmul = np.random.default_rng(27), np.matmul
 
-    def worst(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def worst(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=0)
         signs = random.choice([-1, 1], lengths.shape)
-        return (matmul(a.astype(float), b) + 64 * 2.0**-24 * signs * lengths).astype(np.float32)
+        wrong = (matmul(a.astype(float), b) + 64 * 2.0**-24 * signs * lengths).astype(np.float32)
+        if out is None:
+            return wrong
+        out[:] = wrong
+        return out
 
     monkeypatch.setattr(np, "matmul", worst)
     assert index.nearest_of_all(k=5).index.tolist() == expected.index.tolist()
@@ -66,9 +73,9 @@ def test_half_as_many_products_are_made(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(mutual, "QUERIES", 100)
     vectors, matmul, made = gaussian(2000, 8, seed=4), np.matmul, []
 
-    def counted(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def counted(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         made.append(a.shape[0] * b.shape[1])
-        return matmul(a, b)
+        return matmul(a, b, out=out)
 
     monkeypatch.setattr(np, "matmul", counted)
     ExactIndex(vectors, ids_of(2000)).nearest_of_all(k=3)
@@ -80,3 +87,14 @@ def test_nobody_is_near_where_there_is_nobody() -> None:
     assert empty.nearest_of_all(k=2).index.shape == (0, 2)
     with pytest.raises(QueryError, match="k is 0"):
         empty.nearest_of_all(k=0)
+
+
+def test_a_search_for_all_keeps_no_more_than_what_it_finds_seven_times() -> None:
+    vectors = gaussian(20_000, 8, seed=5)
+    index = ExactIndex(vectors, ids_of(20_000))
+    tracemalloc.start()
+    found = index.nearest_of_all(k=21)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Beside 8 MB of tables for each of two threads or more.
+    assert peak < 7 * (found.index.nbytes + found.distance.nbytes) + 8 * 2**20 * worker_count()

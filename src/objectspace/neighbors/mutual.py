@@ -21,32 +21,31 @@ def search_mutually(vectors: NormalizedVectors, rows: Rows, own: NDArray[np.int6
     Blocks of queries are searched beside each other, so that the product of two blocks is made once: its rows
     are candidates of its columns, and its columns of its rows.
     """
-    blocks = [np.arange(start, min(start + QUERIES, len(rows))) for start in range(0, len(rows), QUERIES)]
-    searches, values = [], []
-    for block in blocks:
-        part = slice(int(block[0]), int(block[-1]) + 1)
-        queries = vectors.vectors[part]
-        normalized = vectors.rows(part)
-        values.append(normalized[0])
-        searches.append(Search(vectors, rows, queries, own[part], k, normalized=normalized, pending=0))
-
-    own_buffers = threading.local()
+    every = np.arange(len(rows))
+    blocks = [slice(start, min(start + QUERIES, len(rows))) for start in range(0, len(rows), QUERIES)]
+    normalized = [vectors.rows(part) for part in blocks]
+    searches = [
+        Search(vectors, rows, vectors.vectors[part], own[part], k, normalized=queries, pending=0)
+        for part, queries in zip(blocks, normalized, strict=True)
+    ]
+    # Memory of each thread's own, as fresh blocks among what searches keep would leave gaps.
+    tables = threading.local()
 
     def filter_both(pair: tuple[int, int]) -> None:
         one, other = (blocks[number] for number in pair)
-        of_one, of_other = slice(one[0], one[-1] + 1), slice(other[0], other[-1] + 1)
-        if not hasattr(own_buffers, "tables"):
-            own_buffers.tables = np.empty((2, QUERIES * QUERIES), np.float32)
-        size = len(one) * len(other)
-        products, keys = (table[:size].reshape(len(one), -1) for table in own_buffers.tables)
-        vectors.products(of_one, values[pair[1]], out=products)
-        np.subtract(vectors.low[of_one, None], products, out=keys)
-        searches[pair[1]].keep_near(keys, one)
-        np.subtract(vectors.low[of_other], products, out=keys)
-        searches[pair[0]].keep_near(keys, other, queries_first=True)
+        shape = one.stop - one.start, other.stop - other.start
+        if not hasattr(tables, "both"):
+            tables.both = np.empty((2, QUERIES * QUERIES), np.float32)
+        products, keys = (table[: shape[0] * shape[1]].reshape(shape) for table in tables.both)
+        vectors.products(one, normalized[pair[1]][0], out=products)
+        np.subtract(vectors.low[one, None], products, out=keys)
+        searches[pair[1]].keep_near(keys, every[one])
+        np.subtract(vectors.low[other], products, out=keys)
+        searches[pair[0]].keep_near(keys, every[other], queries_first=True)
 
-    run_side_by_side(lambda number: searches[number].start(blocks[number]), range(len(blocks)))
+    run_side_by_side(lambda number: searches[number].start(every[blocks[number]]), range(len(blocks)))
     run_side_by_side(filter_both, list(combinations(range(len(blocks)), 2)))
+    run_side_by_side(Search.finish, searches)
     found = no_neighbors(len(rows), k)
     for block, search in zip(blocks, searches, strict=True):
         near = search.finish()
