@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -280,6 +281,25 @@ def print_json(value: Any) -> None:
 def json_text(value: Any) -> str:
     """Return a JSON document on one line."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+@contextmanager
+def steps_shown(shown: bool) -> Iterator[None]:
+    """Print on stderr what the library logs as its steps, of a command that takes minutes and has no bar."""
+    if not shown:
+        yield
+        return
+    logger, steps = logging.getLogger("objectspace"), logging.Handler(logging.INFO)
+    steps.addFilter(lambda record: record.levelno == logging.INFO)  # warnings are printed anyway
+    steps.emit = lambda record: warn(record.getMessage())  # type: ignore[method-assign]
+    before = logger.level
+    logger.addHandler(steps)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(steps)
+        logger.setLevel(before)
 
 
 def warn(text: str) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import Circular, Device, Group, Json, Linear, StorePath
-from objectspace.cli.output import angle_text, print_findings, print_json
+from objectspace.cli.output import angle_text, print_findings, print_json, steps_shown
 
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="where report.html goes", show_default=False)
@@ -56,7 +56,8 @@ def report(
     if circular is not None and linear:
         usage_error("the orientation is --circular or --linear, one of them")
     choice = Choice(crop, window, orientation, circular, style, group, linear=linear)
-    made = write_report(open_store(store), out, choice, device=device or "cpu")
+    with steps_shown(not as_json):
+        made = write_report(open_store(store), out, choice, device=device or "cpu")
     if as_json:
         print_json(made.to_json())
     else:

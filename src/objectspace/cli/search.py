@@ -161,6 +161,8 @@ def search(
             typer.echo(_spaces_text(answers[0]))
     if sheet is not None:
         write_sheet(opened, answers, sheet)
+        if not as_json:
+            typer.echo(f"{sheet}: the answer as a sheet")
 
 
 def _query_of(
