@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,9 @@ import objectspace as osp
 from objectspace.errors import InputError, ModelError, StoreError
 from objectspace.places import Place
 from objectspace.store import open_store, tables
-from tests.cluster.test_engine_ray import MEMORY
+from tests.cluster.conftest import MEMORY
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    ray = pytest.importorskip("ray", reason="the engine of many machines needs ray: make cluster-test")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    yield ray
-    ray.shutdown()
-
-
-@pytest.fixture
-def one_machine(ray: Any) -> Any:
-    ray.init(num_cpus=2, object_store_memory=MEMORY, include_dashboard=False, log_to_driver=False)
-    return ray
 
 
 def check_index(store: Place | str, built: osp.SpaceIndex, count: int) -> None:
