@@ -128,16 +128,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo with 24 pictures, and 64 places of each of the two objects that its report moves about."""
+    """The demo with 24 pictures, 25 places of each of the two objects that its report moves about, and few
+    permutations.
+    """
     import torch
 
-    from objectspace.report import evidence
+    from objectspace.report.claims import chairs, neighbors
+    from objectspace.report import evidence, html_report
     from objectspace.report.demo import make_demo
 
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evidence, "STEPS", 8)
+        patch.setattr(evidence, "STEPS", 5)
         patch.setattr(evidence, "MOVED", 2)
+        patch.setattr(html_report, "OCCLUDED", 6)
+        patch.setattr(neighbors, "PERMUTED", 99)
+        patch.setattr(chairs, "PERMUTATIONS", 99)
         yield make_demo(tmp_path_factory.mktemp("demo") / "out", count=24)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import objectspace as osp
-from objectspace.report import evidence
+from objectspace.report import evidence, html_report
+from objectspace.report.claims import chairs, neighbors
 
 PACKAGE = Path(osp.__file__).parent
 SLOW = ("analyses/context/__init__.py", "figures/context.py", "report/html_report.py")
@@ -60,7 +61,9 @@ def names(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     # A report of the twelve pictures, without half a minute of moving objects about.
     monkeypatch.setattr(evidence, "STEPS", 4)
     monkeypatch.setattr(evidence, "MOVED", 2)
-    monkeypatch.setattr(evidence, "OCCLUDED", 2)
+    monkeypatch.setattr(html_report, "OCCLUDED", 2)
+    monkeypatch.setattr(neighbors, "PERMUTED", 99)
+    monkeypatch.setattr(chairs, "PERMUTATIONS", 99)
     shutil.copytree(folder, tmp_path / "folder")
     monkeypatch.chdir(tmp_path / "folder")
     photos = osp.find_images(["world/images"])

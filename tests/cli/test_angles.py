@@ -63,6 +63,7 @@ def test_a_report_takes_angles_by_the_same_rule(
 
     monkeypatch.setattr("objectspace.report.html_report._detector", nothing)
     monkeypatch.setattr("objectspace.report.html_report.draw_pictures", lambda _: ([], []))
+    monkeypatch.setattr("objectspace.report.html_report.weigh_claims", lambda _: [])
     asked = ("report", measured, "--out", tmp_path / "r", *options)
     assert told in command(*asked).out
     assert json.loads(command(*asked, "--json").out)["period"] == period

@@ -155,7 +155,7 @@ def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, start, tmp_pa
     photos, store = tmp_path / "many", tmp_path / "s.osp"
     manifest = store / "manifest.json"
     photos.mkdir()
-    for number in range(400):
+    for number in range(150):
         Image.new("RGB", (40, 30), (number % 256, number // 256, 90)).save(photos / f"{number}.bmp")
     job = ("index", photos, "--store", store, *world.network, "--route", "window", "--json")
     process = start(*job)
@@ -170,6 +170,6 @@ def test_ctrl_c_leaves_a_store_that_can_be_resumed(world, command, start, tmp_pa
         == f"objectspace: stopped; the same command goes on from the photos that are finished in {store}\n"
     )
     kept = open_store(store).info().images
-    assert 0 < kept < 400
+    assert 0 < kept < 150
     report = json.loads(command(*job).out)
-    assert (report["known"], report["indexed"]) == (kept, 400 - kept)
+    assert (report["known"], report["indexed"]) == (kept, 150 - kept)

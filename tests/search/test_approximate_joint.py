@@ -81,6 +81,12 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(approximate_joint, "FEW", 250)
 
 
+@pytest.fixture
+def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recall, which takes longer than the index, of 20 objects, where it is not what is tested."""
+    monkeypatch.setattr(approximate, "_SAMPLE", 20)
+
+
 def searches(path: Path, metric: str = "cosine") -> tuple[SpaceSearch, SpaceSearch]:
     nearly = SpaceSearch(open_store(path), "both", metric=metric, approximate=True)
     return nearly, SpaceSearch(open_store(path), "both", metric=metric)
@@ -127,6 +133,7 @@ def test_a_poor_index_has_a_poor_recall(path: Path, monkeypatch: pytest.MonkeyPa
     assert told.recall_at_10 < 1
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_a_space_too_small_for_an_index_proposes_all(tmp_path: Path) -> None:
     path = tmp_path / "small.osp"
     add(path, 0, 100)  # 120 fine windows, 240 coarse ones, 400 crops
@@ -142,13 +149,15 @@ def test_a_space_too_small_for_an_index_proposes_all(tmp_path: Path) -> None:
         assert one.neighbors.object_id.tolist() == other.neighbors.object_id.tolist()
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_objects_that_came_later_are_found_and_counted(indexed: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(indexed, tmp_path / "later.osp"))
     add(path, IMAGES, 5)
     nearly, exact = searches(path)
     assert nearly.approximate is not None
     assert nearly.approximate.unindexed == 20
-    ids = [name for name in exact.space.object_id.tolist() if name not in open_store(indexed).members("both")]
+    before = set(open_store(indexed).members("both"))
+    ids = [name for name in exact.space.object_id.tolist() if name not in before]
     for one, other in zip(
         nearly.nearest(nearly.stored(ids), k=5), exact.nearest(exact.stored(ids), k=5), strict=True
     ):
@@ -159,6 +168,7 @@ def test_objects_that_came_later_are_found_and_counted(indexed: Path, tmp_path: 
     assert again.unindexed == 0
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_a_part_that_was_indexed_anew_needs_a_new_recall(indexed: Path, tmp_path: Path) -> None:
     path = Path(shutil.copytree(indexed, tmp_path / "anew.osp"))
     index_space(path, "resnet50-crop", kind="ivf-pq", metric="cosine")
@@ -167,6 +177,7 @@ def test_a_part_that_was_indexed_anew_needs_a_new_recall(indexed: Path, tmp_path
     assert next(s for s in open_store(path).info().spaces if s.name == "both").index is None
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_an_index_of_a_part_is_not_replaced_unasked(path: Path) -> None:
     index_space(path, "resnet50-crop", metric="euclidean")
     before = (path / MANIFEST).read_bytes()
@@ -175,6 +186,7 @@ def test_an_index_of_a_part_is_not_replaced_unasked(path: Path) -> None:
     assert (path / MANIFEST).read_bytes() == before
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_the_index_of_a_part_that_fits_is_taken(path: Path) -> None:
     index_space(path, "resnet50-crop", metric="cosine")
     before = json.loads((path / MANIFEST).read_text())["tables"]["spaces/resnet50-crop"]
@@ -182,6 +194,7 @@ def test_the_index_of_a_part_that_fits_is_taken(path: Path) -> None:
     assert json.loads((path / MANIFEST).read_text())["tables"]["spaces/resnet50-crop"] == before
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_a_build_that_is_cut_short_leaves_a_whole_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(*_: object) -> None:
         raise KeyboardInterrupt

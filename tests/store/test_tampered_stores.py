@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from objectspace.analyses import factors, probes, projection
 from objectspace.analyses.factors import FactorSpec, measure_neighbors
 from objectspace.analyses.projection import project
 from objectspace.embeddings.joint import JOINT
@@ -118,6 +119,14 @@ def search_on_disk(store: Store, folder: Path) -> None:
 
 
 def measure(store: Store, folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # What the values are is tested elsewhere.
+        patch.setattr(factors, "permutation_count", lambda objects, most: 19)
+        patch.setattr(projection, "measure_probe", partial(probes.measure_probe, permuted=19))
+        measure_all(store)
+
+
+def measure_all(store: Store) -> None:
     for name in store.space_names:
         space = store.space(name)
         objects = store.objects(space.object_id)
