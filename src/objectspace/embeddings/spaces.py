@@ -118,8 +118,9 @@ class Recipe:
         """Twelve hex digits that name the recipe, the same in any release."""
         return recipe_digest({key: value for key, value in self.to_json().items() if key != "version"})
 
-    def as_computed(self) -> Recipe:
-        """Return the recipe of the vectors before they are rounded to be kept."""
+    @property
+    def computed(self) -> Recipe:
+        """The recipe of the vectors before they are rounded to be kept."""
         return replace(self, vectors="float32")
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
