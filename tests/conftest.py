@@ -140,8 +140,8 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """
     import torch
 
-    from objectspace.report.claims import chairs, neighbors
     from objectspace.report import evidence, html_report
+    from objectspace.report.claims import chairs, neighbors
     from objectspace.report.demo import make_demo
 
     torch.set_num_threads(1)

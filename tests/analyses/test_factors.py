@@ -179,7 +179,9 @@ def test_a_probe_of_many_values_keeps_its_level() -> None:
     p = []
     for seed in range(60):
         vectors, factor = classes(seed, 90, 40, 0.0)
-        p.append(measure_probe(vectors, factor, make_groups(np.arange(90) // 2), permuted=39, seed=seed).score.p)
+        p.append(
+            measure_probe(vectors, factor, make_groups(np.arange(90) // 2), permuted=39, seed=seed).score.p
+        )
     for level in (0.05, 0.25, 0.5):
         # Outside these bounds comes once in 300 times, if that: equal accuracies make p larger.
         _, high = scipy.stats.binom.interval(1 - 1 / 300, 60, level)
