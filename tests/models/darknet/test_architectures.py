@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from objectspace.models.darknet.architectures import ARCHITECTURES
+from objectspace.models.darknet.cfg import read_cfg
 from objectspace.models.darknet.layers import Convolution, Yolo, read_layers
 from objectspace.models.darknet.network import DarknetNetwork, load_network, write_weights
 
@@ -65,13 +67,16 @@ def test_with_random_weights_it_agrees_with_opencv(
 ) -> None:
     architecture = ARCHITECTURES[name]
     cfg, weights = tmp_path / f"{name}.cfg", tmp_path / f"{name}.weights"
-    cfg.write_text(architecture.cfg_text())
-    write_weights(randomized(load_network(architecture.cfg(), None), 3), weights)
+    # A quarter of the pixels: 7 x 7 cells of the deepest map, as odd as its 13 x 13.
+    text, resized = re.subn(r"^(width|height)=416$", r"\1=224", architecture.cfg_text(), flags=re.MULTILINE)
+    assert resized == 2
+    cfg.write_text(text)
+    write_weights(randomized(load_network(read_cfg(cfg), None), 3), weights)
     assert weights.stat().st_size == architecture.weights.size
-    batch = np.random.default_rng(4).random((1, 3, 416, 416), np.float32)
+    batch = np.random.default_rng(4).random((1, 3, 224, 224), np.float32)
     expected = opencv(cfg, weights, batch, [*taps, *heads])
 
-    network = load_network(architecture.cfg(), weights)
+    network = load_network(read_cfg(cfg), weights)
     network.fold()
     run = network.run(torch.from_numpy(batch), taps)
     outputs = {**run.taps, **dict(zip(heads, run.heads, strict=True))}
