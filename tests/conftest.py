@@ -46,6 +46,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let extensions find at the end that nothing of theirs is left."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def coarse_figures() -> Iterator[None]:
     """Draw an eighth of the dots an inch: dots take most of a figure's time, and no test counts them."""

@@ -29,6 +29,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+WINDOW = {"width": 1440, "height": 900}
 #: A busy machine draws slowly.
 PATIENCE = 60_000
 
@@ -71,15 +72,39 @@ def opened_page(browser: Any, address: str, **context: Any) -> Iterator[Any]:
 
     context: options of the browser's context beside a window of 1440 x 900
     """
-    made = browser.new_context(**{"viewport": {"width": 1440, "height": 900}} | context)
+    with opened_tab(browser, **context) as tab, visited(tab, address) as page:
+        yield page
+
+
+@contextmanager
+def opened_tab(browser: Any, **context: Any) -> Iterator[Any]:
+    """An empty tab in a context of its own; options as those of :func:`opened_page`."""
+    made = browser.new_context(**{"viewport": WINDOW} | context)
     made.set_default_timeout(PATIENCE)
-    page, errors = made.new_page(), []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
-    page.goto(address)
-    page.get_by_text("purity at 5").wait_for()
-    yield page
+    yield made.new_page()
     made.close()
+
+
+@contextmanager
+def visited(tab: Any, address: str) -> Iterator[Any]:
+    """The explorer at an address in a tab, which is empty again afterwards; errors as in :func:`opened_page`.
+
+    A second visit takes a quarter of the first one's time: the tab's process has compiled the page's script.
+    """
+    errors: list[str] = []
+    heard = {
+        "pageerror": lambda error: errors.append(str(error)),
+        "console": lambda said: errors.append(said.text) if said.type == "error" else None,
+    }
+    for name, hear in heard.items():
+        tab.on(name, hear)
+    tab.goto(address)
+    tab.get_by_text("purity at 5").wait_for()
+    yield tab
+    tab.evaluate("0")  # what was logged before has arrived
+    for name, hear in heard.items():
+        tab.remove_listener(name, hear)
+    tab.goto("about:blank")
     assert errors == []
 
 

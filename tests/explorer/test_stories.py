@@ -21,7 +21,15 @@ import pytest
 import objectspace as osp
 from objectspace.search import default_space
 from objectspace.store.marks import read_marks
-from tests.explorer.browser import PATIENCE, lasso_all, opened_page, served_at, tiles
+from tests.explorer.browser import (
+    PATIENCE,
+    WINDOW,
+    lasso_all,
+    opened_tab,
+    served_at,
+    tiles,
+    visited,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -33,10 +41,19 @@ def address(folder: Path) -> Iterator[str]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def tab(browser: Any) -> Iterator[Any]:
+    """A tab that stories share, one after another; each has a server, and so storage, of its own."""
+    with opened_tab(browser) as opened:
+        yield opened
+
+
 @pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
+def page(tab: Any, address: str) -> Iterator[Any]:
     """The explorer in a window of 1440 x 900; anything that the page logs as an error fails the test."""
-    with opened_page(browser, address) as opened:
+    tab.set_viewport_size(WINDOW)
+    tab.mouse.move(0, 0)
+    with visited(tab, address) as opened:
         yield opened
 
 
@@ -102,8 +119,8 @@ def test_story_3_doubtful_labels_are_marked_by_keyboard_and_undone(page: Any, fo
     assert mark.verdict == "wrong"
 
 
-def test_story_4_the_photo_shows_the_grid_and_the_responsible_cell(browser: Any, found: Path) -> None:
-    with served_at(found) as address, opened_page(browser, address) as page:
+def test_story_4_the_photo_shows_the_grid_and_the_responsible_cell(tab: Any, found: Path) -> None:
+    with served_at(found) as address, visited(tab, address) as page:
         page.locator("[role=option]").first.click()
         page.get_by_label("Photo").locator("svg rect").first.wait_for()
         page.keyboard.press("g")
@@ -265,9 +282,9 @@ def test_story_7_like_some_and_unlike_others(page: Any, folder: Path) -> None:
     assert tiles(page) == answer.neighbors.label.tolist()
 
 
-def test_story_7_words_are_searched_for(browser: Any, worded: Path) -> None:
+def test_story_7_words_are_searched_for(tab: Any, worded: Path) -> None:
     store = osp.open_store(worded)
-    with served_at(worded) as address, opened_page(browser, address) as page:
+    with served_at(worded) as address, visited(tab, address) as page:
         page.get_by_role("tab", name="Search").click()
         page.get_by_label("words").fill("a yellow plum")
         page.keyboard.press("Enter")
