@@ -160,6 +160,10 @@ class Space:
     def __len__(self) -> int:
         return len(self.object_id)
 
+    def __getattr__(self, name: str) -> Any:
+        hint = "; store.objects(space.object_id) gives them, row for row" if name == "objects" else ""
+        raise AttributeError(f"'Space' object has no attribute {name!r}{hint}", name=name, obj=self)
+
     def __repr__(self) -> str:
         return f"Space({self.name!r}, {len(self)} vectors of {self.dimension} numbers)"
 
