@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,9 +160,11 @@ class Space:
     def __len__(self) -> int:
         return len(self.object_id)
 
-    def __getattr__(self, name: str) -> Any:
-        hint = "; store.objects(space.object_id) gives them, row for row" if name == "objects" else ""
-        raise AttributeError(f"'Space' object has no attribute {name!r}{hint}", name=name, obj=self)
+    if not TYPE_CHECKING:  # to a type checker what is not there is an error anyway
+
+        def __getattr__(self, name):
+            hint = "; store.objects(space.object_id) gives them, row for row" if name == "objects" else ""
+            raise AttributeError(f"'Space' object has no attribute {name!r}{hint}", name=name, obj=self)
 
     def __repr__(self) -> str:
         return f"Space({self.name!r}, {len(self)} vectors of {self.dimension} numbers)"

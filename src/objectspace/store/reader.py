@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -94,10 +94,11 @@ class Store:
         pictures = zip(self.thumbnails_at(first), map(str, names), strict=True)
         return html_table(caption, ("space", "objects", "numbers", "route"), rows) + html_pictures(pictures)
 
-    def __getattr__(self, name: str) -> Any:
-        hint = f"; {_INSTEAD[name]}" if name in _INSTEAD else ""
-        message = f"{type(self).__name__!r} object has no attribute {name!r}{hint}"
-        raise AttributeError(message, name=name, obj=self)
+    if not TYPE_CHECKING:  # to a type checker what is not there is an error anyway
+
+        def __getattr__(self, name):
+            hint = f"; {_INSTEAD[name]}" if name in _INSTEAD else ""
+            raise AttributeError(f"'Store' object has no attribute {name!r}{hint}", name=name, obj=self)
 
     @property
     def space_names(self) -> list[str]:
