@@ -185,6 +185,8 @@ def right(argument: inspect.Parameter) -> Any:
         return "position"
     if text == "Figure":
         return Figure()
+    if text.startswith("Callable"):
+        return len
     kind = getattr(osp, text.partition(" ")[0], None)
     if inspect.isclass(kind) and not getattr(kind, "_is_protocol", False):
         return object.__new__(kind)

@@ -111,6 +111,7 @@ class ExactIndex:
             found.index[part], found.distance[part] = near.index, near.distance
         return found
 
+    @typed
     def nearest_of_all(self, *, k: int) -> Neighbors:
         """Return the k nearest of each of the index's own vectors, in other groups if there are groups.
 
