@@ -158,7 +158,7 @@ def build_encoder(name: str, device: str, precision: str, batch_size: int | None
         network.fc = nn.Identity()
         network, preprocessing = fold_batch_norms(network), IMAGENET
     else:
-        network, preprocessing = timm.create_model(name, num_classes=0), LITE
+        network, preprocessing = fold_batch_norms(timm.create_model(name, num_classes=0)), LITE
     return NetworkEncoder(
         network,
         preprocessing,

@@ -66,11 +66,15 @@ def node(cpus: float, gpus: float = 0, *, alive: bool = True) -> dict[str, Any]:
         ([node(32, 4), node(8, 0)], None, 1, (4, 8)),
         ([node(32, 4), node(8, 1)], None, 1, (5, 8)),
         ([node(32, 4)], None, 2, (2, 16)),
+        ([node(32, 2)], None, 0.25, (8, 4)),
+        ([node(32, 2), node(8, 0)], None, 0.3, (6, 5)),
+        ([node(4, 1)], None, 0.1, (4, 1)),
+        ([node(16, 1)], 5, 0.125, (5, 3)),
         ([node(0), node(2), node(2)], None, 0, (2, 2)),
     ],
 )
 def test_workers_share_all_cores(
-    nodes: list[Any], workers: int | None, gpus: int, expected: tuple[int, int]
+    nodes: list[Any], workers: int | None, gpus: float, expected: tuple[int, int]
 ) -> None:
     assert _shares(nodes, workers, gpus) == expected
 
@@ -78,8 +82,16 @@ def test_workers_share_all_cores(
 def test_a_cluster_without_room_is_named() -> None:
     with pytest.raises(InputError, match="workers=9, and the cluster has room for 4"):
         _shares([node(4)], 9, 0)
-    with pytest.raises(InputError, match="no machine of the cluster has room for a worker of 1 GPU"):
+    with pytest.raises(
+        InputError, match="no machine of the cluster has room for a worker of a core and gpus_per_worker=1"
+    ):
         _shares([node(4)], None, 1)
+
+
+@pytest.mark.parametrize("gpus", [-1, 1.5, -0.5])
+def test_gpus_are_whole_or_a_share_of_one(gpus: float) -> None:
+    with pytest.raises(InputError, match=f"gpus_per_worker={gpus}, expected 1 or more workers, and a whole"):
+        RayEngine(gpus_per_worker=gpus)
 
 
 def test_a_failure_twice_is_no_copy() -> None:

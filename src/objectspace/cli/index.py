@@ -238,7 +238,13 @@ Workers = Annotated[
     ),
 ]
 GpusPerWorker = Annotated[
-    int, typer.Option(metavar="COUNT", min=0, help="GPUs of each worker", rich_help_panel=MACHINES)
+    float,
+    typer.Option(
+        metavar="COUNT",
+        min=0,
+        help="GPUs of each worker; a share, such as 0.125, for several workers to a GPU",
+        rich_help_panel=MACHINES,
+    ),
 ]
 
 

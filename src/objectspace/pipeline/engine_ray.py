@@ -54,7 +54,8 @@ class RayEngine:
 
     address: of the cluster, ``auto`` for the one that this machine is part of; None starts one here
     workers: processes that run the job; by default one for each GPU that is asked for, or each machine
-    gpus_per_worker: GPUs of each
+    gpus_per_worker: GPUs of each, a whole number, or a share below 1: several workers to a GPU keep it busier
+        than one, which prepares photos under one interpreter's lock
 
     >>> osp.RayEngine(address="auto", workers=8, gpus_per_worker=1)
     RayEngine(address='auto', workers=8, gpus_per_worker=1)
@@ -62,13 +63,14 @@ class RayEngine:
 
     address: str | None = None
     workers: int | None = None
-    gpus_per_worker: int = 0
+    gpus_per_worker: float = 0
 
     def __post_init__(self) -> None:
-        if (self.workers is not None and self.workers < 1) or self.gpus_per_worker < 0:
+        whole_or_share = 0 <= self.gpus_per_worker < 1 or float(self.gpus_per_worker).is_integer()
+        if (self.workers is not None and self.workers < 1) or self.gpus_per_worker < 0 or not whole_or_share:
             raise InputError(
                 f"workers={self.workers} and gpus_per_worker={self.gpus_per_worker}, expected 1 or more "
-                f"workers and no negative number of GPUs"
+                f"workers, and a whole number of GPUs for each or a share below 1"
             )
 
     def run(
@@ -278,7 +280,7 @@ def _last_line(error: Exception) -> str:
 # ---------------------------------------------------------------------------------------------- the cluster
 
 
-def _shares(nodes: Sequence[Any], workers: int | None, gpus: int) -> tuple[int, int]:
+def _shares(nodes: Sequence[Any], workers: int | None, gpus: float) -> tuple[int, int]:
     """Return how many workers to start, and the cores of each: as many as let all of them be placed.
 
     nodes: as Ray lists them
@@ -288,13 +290,13 @@ def _shares(nodes: Sequence[Any], workers: int | None, gpus: int) -> tuple[int, 
     def places(cores: int) -> int:
         fitting = [int(machine.get("CPU", 0)) // cores for machine in machines]
         if gpus:
-            cards = [int(machine.get("GPU", 0)) // gpus for machine in machines]
+            cards = [_workers_on(int(machine.get("GPU", 0)), gpus) for machine in machines]
             fitting = [min(pair) for pair in zip(fitting, cards, strict=True)]
         return sum(fitting)
 
     if not (most := places(1)):
         raise InputError(
-            f"no machine of the cluster has room for a worker of {counted(gpus, 'GPU')} and a core; its "
+            f"no machine of the cluster has room for a worker of a core and gpus_per_worker={gpus:g}; its "
             f"machines: {counted(len(machines), 'machine')}"
         )
     if workers is None:
@@ -306,6 +308,11 @@ def _shares(nodes: Sequence[Any], workers: int | None, gpus: int) -> tuple[int, 
         )
     largest = max(int(machine.get("CPU", 0)) for machine in machines)
     return workers, max(cores for cores in range(1, largest + 1) if places(cores) >= workers)
+
+
+def _workers_on(cards: int, gpus: float) -> int:
+    """Return for how many workers a machine has cards: with .3 of one for each, six on two cards."""
+    return cards // int(gpus) if gpus >= 1 else cards * int(1 / gpus)
 
 
 def _check_address(address: str) -> None:
