@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -29,13 +30,24 @@ def test_nothing_appears_before_the_block_ends(tmp_path):
         assert names_in(tmp_path) == set()
 
 
-def test_what_is_there_is_kept_unless_it_is_to_be_replaced(tmp_path):
+def test_a_file_is_replaced_a_folder_and_a_device_are_not(tmp_path):
     (tmp_path / "c.txt").write_text("old")
-    with pytest.raises(InputError, match="exists already"), atomic_path(tmp_path / "c.txt"):
-        pass
-    with atomic_path(tmp_path / "c.txt", replace=True) as temporary:
+    with atomic_path(tmp_path / "c.txt") as temporary:
         temporary.write_text("new")
     assert (tmp_path / "c.txt").read_text() == "new"
+    (tmp_path / "link").symlink_to("c.txt")
+    check_writable(tmp_path / "link")
+    write_folder(tmp_path / "f", "old")
+    os.mkfifo(tmp_path / "pipe")
+    for path, told in (
+        (tmp_path / "f", "f is a folder, which is not overwritten; give another path, or remove it first"),
+        (tmp_path / "pipe", "pipe is no file that could be overwritten; give the path of a file"),
+        (Path(os.devnull), f"{os.devnull} is no file that could be overwritten"),
+    ):
+        for call in (check_writable, lambda path: atomic_path(path).__enter__()):
+            with pytest.raises(InputError, match=told):
+                call(path)
+    assert names_in(tmp_path / "f") == {"old"}
 
 
 @pytest.mark.parametrize("error", [InputError("no room"), KeyboardInterrupt()])
@@ -46,7 +58,7 @@ def test_a_failure_keeps_the_folder_before(tmp_path, error):
         write_folder(temporary, "new")
         raise error
 
-    with pytest.raises(type(error)), atomic_path(tmp_path / "f", replace=True) as temporary:
+    with pytest.raises(type(error)), atomic_path(tmp_path / "f", replaces_folder=True) as temporary:
         fail(temporary)
     assert names_in(tmp_path / "f") == {"old"}
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
@@ -54,7 +66,7 @@ def test_a_failure_keeps_the_folder_before(tmp_path, error):
 
 def test_a_folder_replaces_a_full_one(tmp_path):
     write_folder(tmp_path / "f", "old")
-    with atomic_path(tmp_path / "f", replace=True) as temporary:
+    with atomic_path(tmp_path / "f", replaces_folder=True) as temporary:
         write_folder(temporary, "new")
     assert names_in(tmp_path / "f") == {"new"}
     assert [path.name for path in tmp_path.iterdir()] == ["f"]

@@ -58,7 +58,7 @@ def main(real: Path, folder: Path) -> None:
         for job in jobs:
             report = index(find_images([photos]), store, job)
             print(f"{photos}: {report.objects} objects, {report.seconds:.0f} s", file=sys.stderr)
-        print_table(open_store(store), [name for job in jobs for name in job.recipes()], asked)
+        print_table(open_store(store), [name for job in jobs for name in job.recipes], asked)
 
 
 def routes(weights: Path, given: dict[str, Any]) -> list[Job]:

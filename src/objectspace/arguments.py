@@ -6,6 +6,7 @@ checked twice.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import os
@@ -94,14 +95,27 @@ def _checking(function: Callable[P, R], module: str) -> Callable[P, R]:
 
     @functools.wraps(function)
     def check_and_call(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name, value in signature.bind(*args, **kwargs).arguments.items():
-            if not _fits(value, kind := kinds().get(name, Any)):
-                raise InputError(
-                    f"{name} is {_shown(value)} of type {type(value).__name__}, expected {_told(kind)}"
-                )
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError:
+            return function(*args, **kwargs)  # Python says it with the function's name
+        for name, value in given.items():
+            _check(name, value, kinds().get(name, Any))
         return function(*args, **kwargs)
 
     return check_and_call
+
+
+def check_fields(record: Any, kind: type) -> None:
+    """Raise InputError, as :func:`typed`, where a record has another type in a field of ``kind``."""
+    hints = get_type_hints(kind, {}, _Names(vars(sys.modules[kind.__module__])))
+    for one in dataclasses.fields(kind):
+        _check(one.name, getattr(record, one.name), hints[one.name])
+
+
+def _check(name: str, value: Any, kind: Any) -> None:
+    if not _fits(value, kind):
+        raise InputError(f"{name} is {_shown(value)} of type {type(value).__name__}, expected {_told(kind)}")
 
 
 class _NamedType(type):

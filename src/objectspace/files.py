@@ -155,7 +155,7 @@ def _annotation_errors(path: Path) -> Iterator[None]:
             printable_path(path), f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
         ) from error
     except FileNotFoundError as error:
-        raise AnnotationError(printable_path(path), "there is no such file") from error
+        raise AnnotationError(printable_path(path), f"there is no such file{guess_path(path)}") from error
     except IsADirectoryError as error:
         raise AnnotationError(printable_path(path), "is a folder, expected a text file") from error
     except OSError as error:
@@ -182,23 +182,20 @@ def guess_path(path: Place) -> str:
 
 
 @contextmanager
-def atomic_path(path: Place, *, replace: bool = False) -> Iterator[Path]:
+def atomic_path(path: Place, *, replaces_folder: bool = False) -> Iterator[Path]:
     """Yield a temporary path on the same disk to write a file or a folder at; rename it when the block ends.
 
     A file for object storage is written on this machine and sent there whole.
 
     Missing parent folders are made, and the permissions are those that the user's umask gives. Where the
-    block raises, nothing is left over and what was at ``path`` stays as it was.
-
-    Raises InputError for a ``path`` that exists, unless ``replace``, and for one that cannot be written.
+    block raises, nothing is left over and what was at ``path`` stays as it was. What may be there before is
+    what :func:`check_writable` lets pass, which raises InputError; in object storage an object is replaced.
     """
     if isinstance(path, RemotePath):
         with _sent(path) as temporary:
             yield temporary
         return
-    check_writable(path)
-    if not replace and os.path.lexists(path):
-        raise InputError(f"{path} exists already; give a new path, or remove it first")
+    check_writable(path, replaces_folder=replaces_folder)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY_PREFIX))
@@ -222,13 +219,20 @@ def _sent(path: RemotePath) -> Iterator[Path]:
             raise _unwritable(path, error) from None
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, *, replaces_folder: bool = False) -> None:
     """Raise InputError where nothing can be written at ``path``; to be called before the work, not after it.
 
-    Missing folders above it are fine, as they can be made.
+    A file that is there is replaced; a folder is not, unless the caller has seen that it is empty or its own
+    (``replaces_folder``), nor is a device. Missing folders above are fine, as they can be made.
     """
     try:
         path.lstat()  # also finds a name that is too long, and a folder that may not be entered
+        if path.is_dir() and not replaces_folder:
+            raise InputError(
+                f"{path} is a folder, which is not overwritten; give another path, or remove it first"
+            )
+        if path.exists() and not (path.is_dir() or path.is_file()):
+            raise InputError(f"{path} is no file that could be overwritten; give the path of a file")
     except FileNotFoundError:
         pass
     except OSError as error:

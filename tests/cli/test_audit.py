@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,24 @@ def test_text_says_how_good_a_list_is(command: Callable, annotated: Path) -> Non
     assert "first 10%" in out
     assert "listed of the unplanted" in out
     assert "1 object left out: their label is in no other photo" in out
+
+
+def test_what_is_listed_comes_before_how_good_it_is_and_names_its_photo(
+    command: Callable, annotated: Path
+) -> None:
+    lines = command("audit", annotated, "--only", "outliers,duplicates", "--uncalibrated").out.splitlines()
+    headers = [line.split() for line in lines if line.startswith("object id")]
+    assert headers == [
+        ["object", "id", "difference", "image", "other", "image"],
+        ["object", "id", "local", "outlier", "factor", "label", "image"],
+    ]
+    photos = {Path(row.path).name for row in open_store(annotated).images()}
+    rows = [line.split() for line in lines if re.match(r"[0-9a-f]{32} ", line)]
+    assert rows
+    assert {row[-1] for row in rows} <= photos
+    lines = command("audit", annotated, "--only", "labels").out.splitlines()
+    starts = [line.split()[:2] for line in lines]
+    assert starts.index(["found", "of"]) == len(lines) - 5
 
 
 def test_uncalibrated_lists_say_so(command: Callable, annotated: Path) -> None:

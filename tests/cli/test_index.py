@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -169,3 +170,18 @@ def test_the_summary_in_words(world, command, tmp_path):
     assert lines[0] == f"{tmp_path}/s.osp: 0 photos and 0 objects indexed, 4 were there already"
     assert lines[1].split() == ["space", "objects", "dimensions", "purity@5", "chance"]
     assert again.err == ""
+
+
+def test_copies_byte_for_byte_are_named(world, command, tmp_path):
+    shutil.copytree(world.photos, tmp_path / "photos")
+    first, *others = sorted((tmp_path / "photos").rglob("*.png"))
+    shutil.copy(first, tmp_path / "photos" / "zz.png")
+    shutil.copy(others[0], tmp_path / "photos" / "zy.png")
+    job = ("--store", tmp_path / "s.osp", *world.network, "--route", "window")
+    told = f"2 photos are copies of another, byte for byte: {tmp_path / 'photos' / 'zy.png'} of {others[0]}; "
+    lines = command("index", tmp_path / "photos", *job).out.splitlines()
+    assert "already" not in lines[0]
+    assert lines[1] == f"{told}{tmp_path / 'photos' / 'zz.png'} of {first}"
+    lines = command("index", tmp_path / "photos", *job).out.splitlines()
+    assert lines[0].endswith("indexed, 4 were there already")
+    assert lines[1].startswith(told)

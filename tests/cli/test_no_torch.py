@@ -28,7 +28,7 @@ COMMANDS = {
     "models": "models",
     "models taps": "models --taps yolov3-tiny",
     "search": "search STORE --object ID",
-    "search filtered": "search STORE --object ID --label cat --exclude-same clip",
+    "search filtered": "search STORE --object ID --neighbor-label cat --exclude-same clip",
     "search image": "search STORE --image PHOTO",
     "search point": "search STORE --image PHOTO --point 7,4",
     "search sheet": "search STORE --object ID --sheet OUT/search.svg",

@@ -60,7 +60,7 @@ def test_label_metric_space_and_other_photos(annotated, search):
         "cosine",
         "--space",
         "tiny-window3-deepest",
-        "--label",
+        "--neighbor-label",
         "apple",
         "--exclude-same-image",
         *("-k", 2),
@@ -206,7 +206,7 @@ def test_wrong_words_and_points_are_one_sentence(world, annotated, worded, sente
 
 def test_wrong_searches_are_one_sentence(world, annotated, sentence, tmp_path):
     apple = ids(annotated, "apple")[0]
-    told = sentence("search", annotated, "--object", apple, "--label", "aple")
+    told = sentence("search", annotated, "--object", apple, "--neighbor-label", "aple")
     assert told == "no object of space both has the label 'aple'; did you mean apple?"
     assert "no space nope" in sentence("search", annotated, "--object", apple, "--space", "nope")
     assert "no object zzz" in sentence("search", annotated, "--object", "zzz")
@@ -252,8 +252,8 @@ def test_more_neighbors_than_a_label_has_is_a_sentence(annotated, command):
     target = open_store(annotated).objects()
     plums = int((target.label == "plum").sum())
     first = target.object_id[target.label != "plum"][0]
-    done = command("search", annotated, "--object", first, "--label", "plum", "-k", plums + 3)
+    done = command("search", annotated, "--object", first, "--neighbor-label", "plum", "-k", plums + 3)
     assert done.code == 0
     assert f"{plums} neighbor" in done.err
     assert f"and not {plums + 3}, as plum has no more that were asked for" in done.err
-    assert command("search", annotated, "--object", first, "--label", "plum", "-k", plums).err == ""
+    assert command("search", annotated, "--object", first, "--neighbor-label", "plum", "-k", plums).err == ""

@@ -43,17 +43,17 @@ def test_a_sheet_tells_of_fewer_neighbors_than_asked_for(annotated, command, tmp
 
 
 def test_a_label_that_is_not_there_is_guessed(annotated, sentence, tmp_path):
-    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--target-label", "aple")
+    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "aple")
     assert told == "no object of space both has the label 'aple'; did you mean apple?"
-    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "zebra")
+    told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--neighbor-label", "zebra")
     assert told.endswith("has the label 'zebra'; objectspace info lists the labels")
 
 
 def test_a_sheet_of_one_label(annotated, command, tmp_path):
     out = tmp_path / "s.svg"
-    told = command("sheet", annotated, "--out", out, "--target-label", "plum").out
+    told = command("sheet", annotated, "--out", out, "--label", "plum").out
     assert told.startswith(f"{out}: 1 target of ")
-    answers = json.loads(command("sheet", annotated, "--out", out, "--label", "plum", "--json").out)
+    answers = json.loads(command("sheet", annotated, "--out", out, "--neighbor-label", "plum", "--json").out)
     assert len(answers) == 6
     assert {row["label"] for answer in answers for row in answer["neighbors"]} == {"plum"}
 

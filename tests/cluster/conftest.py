@@ -103,7 +103,7 @@ def contents(store: Place | str) -> dict[str, Any]:
     """Everything in a store, in an order of its own: rows once each, vectors as their bytes."""
     opened = osp.open_store(store)
     objects = opened.objects()
-    rows = {name: [str(value) for value in column] for name, column in objects.columns().items()}
+    rows = {name: [str(value) for value in column] for name, column in objects.columns.items()}
     held: dict[str, Any] = {
         "images": sorted((row.image_id, Path(row.path).name, row.width) for row in opened.images()),
         "objects": sorted(zip(*rows.values(), strict=True)),

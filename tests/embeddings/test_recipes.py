@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import objectspace as osp
 from objectspace import __version__
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.pooling import Pooling
 from objectspace.embeddings.recipes import crop_recipe, map_recipe, model_key, query_recipe, used_heads
+from objectspace.errors import InputError
 from objectspace.models.maps import Head
 
 ENCODER = SimpleNamespace(
@@ -73,3 +75,11 @@ def test_the_deepest_map_has_the_longest_stride() -> None:
 
 def test_a_model_is_named_by_the_start_of_its_weights() -> None:
     assert model_key("yolov3", "0123456789abcdef") == "yolov3@0123456789ab"
+
+
+def test_windows_of_more_numbers_than_a_vector_may_have(world):
+    job = osp.Job(
+        detector=osp.DetectorSpec(world.cfg, world.weights, world.names), pools=("window3", "window999")
+    )
+    with pytest.raises(InputError, match=r"^window999 at stride \d+ of .* makes vectors of [\d,]+ numbers, "):
+        _ = job.load().recipes

@@ -56,7 +56,7 @@ def test_a_file_is_replaced_and_a_folder_never(store, sentence, command, tmp_pat
     out = tmp_path / "o.parquet"
     out.mkdir()
     told = sentence("export", store.path, "--format", format, "--out", out)
-    assert told == f"{out} exists already; give a new path, or remove it first"
+    assert told == f"{out} is a folder, which is not overwritten; give another path, or remove it first"
     out.rmdir()
     if format in ("npz", "parquet", "coco", "atlas"):
         out.write_text("mine")

@@ -78,7 +78,7 @@ def test_a_figure_is_as_private_as_the_umask_says(figure, tmp_path):
 
 def test_a_folder_is_no_figure(tmp_path):
     (tmp_path / "f.png").mkdir()
-    with pytest.raises(InputError, match=r"f.png is a folder; give the figure another name"):
+    with pytest.raises(InputError, match=r"f.png is a folder, which is not overwritten"):
         check_figure_path(tmp_path / "f.png")
 
 

@@ -49,7 +49,7 @@ def job() -> Job:
 def rows_of(store: Store) -> dict[str, Any]:
     """Everything in a store, to be compared whole."""
     objects = store.objects()
-    columns = {name: column.tolist() for name, column in objects.columns().items() if name != "objectness"}
+    columns = {name: column.tolist() for name, column in objects.columns.items() if name != "objectness"}
     spaces = {}
     for name in store.space_names:
         space = store.space(name)
@@ -296,7 +296,10 @@ def test_copies_of_a_photo_are_one_image(photos: list[Path], job: Job, tmp_path:
     copy.write_bytes(photos[0].read_bytes())
     report = index([*photos, copy], tmp_path / "s.osp", job)
     assert (report.indexed, report.known) == (5, 1)
+    assert report.copies == ((str(copy), str(photos[0])),)
     assert len(open_store(tmp_path / "s.osp").images()) == 5
+    again = index([*photos, copy], tmp_path / "s.osp", job)
+    assert (again.known, again.copies) == (6, report.copies)
 
 
 @pytest.mark.parametrize(

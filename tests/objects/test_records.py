@@ -78,7 +78,7 @@ def test_an_object_that_stands_twice_is_kept_once_at_its_first_place() -> None:
 def test_no_objects_have_every_column() -> None:
     empty = no_objects()
     assert len(empty) == 0
-    assert empty.columns().keys() == three().columns().keys()
+    assert empty.columns.keys() == three().columns.keys()
     assert empty.xyxy.shape == (0, 4)
 
 
@@ -130,8 +130,8 @@ def test_joining_what_was_taken_apart_gives_the_whole(cuts: list[int]) -> None:
     bounds = [0, *sorted(cuts), 3]
     parts = [objects.take(np.arange(first, last)) for first, last in pairwise(bounds)]
     joined = concatenate(parts)
-    for name, column in objects.columns().items():
-        np.testing.assert_array_equal(joined.columns()[name], column, err_msg=name)
+    for name, column in objects.columns.items():
+        np.testing.assert_array_equal(joined.columns[name], column, err_msg=name)
 
 
 def test_joining_nothing() -> None:
@@ -157,7 +157,7 @@ def test_joining_keeps_provenance() -> None:
 def test_new_factors_leave_the_old_objects_as_they_were() -> None:
     objects = three()
     objects.with_factors({"angle": np.arange(3.0)})
-    assert "angle" not in objects.columns()
+    assert "angle" not in objects.columns
 
 
 def test_replacing_a_column_checks_again() -> None:

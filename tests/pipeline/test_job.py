@@ -90,8 +90,8 @@ def test_impossible_jobs_are_refused(make: Callable[[], Job], message: str) -> N
 def test_policy_is_part_of_the_recipe() -> None:
     job = Job(detector=FakeDetector(), encoder=MeanColor())
     blurred = replace(job, crop=CropPolicy(background="blur"))
-    assert job.load().digest() != blurred.load().digest()
-    assert "color-crop-blur" in blurred.load().recipes()
+    assert job.load().digest != blurred.load().digest
+    assert "color-crop-blur" in blurred.load().recipes
 
 
 def test_a_job_goes_through_json_and_pickle() -> None:
@@ -154,7 +154,7 @@ def test_names_and_objects_load_the_same_job() -> None:
     detector = load_detector("demo", precision="float32")
     handed_in = Job(detector=detector, encoder=load_encoder("demo", precision="float32")).load()
     assert handed_in.detector is detector
-    assert named.digest() == handed_in.digest()
+    assert named.digest == handed_in.digest
 
 
 def test_files_are_read_with_the_images_of_the_job(tmp_path: Path) -> None:

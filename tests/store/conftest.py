@@ -80,7 +80,7 @@ def read_all() -> Callable[[Path], dict[str, Any]]:
         store = open_store(path)
         objects = store.objects()
         objects = objects.take(np.argsort(objects.object_id))
-        columns = {name: repr(column.tolist()) for name, column in objects.columns().items()}
+        columns = {name: repr(column.tolist()) for name, column in objects.columns.items()}
         spaces = {}
         for name in store.space_names:
             space, cells = store.space(name), store.cells(name)

@@ -45,7 +45,7 @@ def everything(store):
     stored = store.stored_space("resnet50-crop")
     return (
         store.info().to_json(),
-        {name: repr(column.tolist()) for name, column in store.objects().columns().items()},
+        {name: repr(column.tolist()) for name, column in store.objects().columns.items()},
         store.thumbnails(ids[::-1]),
         store.images(),
         store.failures(),

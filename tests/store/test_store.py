@@ -42,10 +42,10 @@ def test_objects_come_back_column_by_column(path, make_batch):
     batch = make_batch(1)
     write(path, batch)
     stored = open_store(path).objects()
-    for name, column in batch.objects.columns().items():
-        assert repr(stored.columns()[name].tolist()) == repr(column.tolist()), name
+    for name, column in batch.objects.columns.items():
+        assert repr(stored.columns[name].tolist()) == repr(column.tolist()), name
     for name in ("xyxy", "score", "head", "objectness", "angle"):
-        assert stored.columns()[name].dtype == batch.objects.columns()[name].dtype, name
+        assert stored.columns[name].dtype == batch.objects.columns[name].dtype, name
 
 
 def test_photos_thumbnails_and_failures_come_back(path, make_batch):
@@ -277,7 +277,7 @@ def test_factors_of_stored_objects_can_be_set(path):
     assert after.factors["color"].tolist() == ["red", None, None]
     assert after.factors["size"].tolist() == ["big", None, None]
     for name in ("label", "xyxy", "image_id", "source"):
-        assert after.columns()[name].tolist() == before.columns()[name].tolist()
+        assert after.columns[name].tolist() == before.columns[name].tolist()
     assert open_store(path).thumbnails(before.object_id) == [b""] * 3
 
 
@@ -456,11 +456,11 @@ def test_columns_of_objects_are_those_of_the_records(path, make_batch, space):
     write(path, replace(batches[0], vectors={}), *batches[1:], late)
     store = open_store(path)
     objects = store.objects(None if space is None else store.members(space))
-    names = [name for name in objects.columns() if name != "mask"]
+    names = [name for name in objects.columns if name != "mask"]
     columns = store.object_columns(names, space)
     for name in names:
-        assert columns[name].dtype == objects.columns()[name].dtype, name
-        assert repr(columns[name].tolist()) == repr(objects.columns()[name].tolist()), name
+        assert columns[name].dtype == objects.columns[name].dtype, name
+        assert repr(columns[name].tolist()) == repr(objects.columns[name].tolist()), name
 
 
 def test_columns_that_objects_do_not_have(path, make_batch):

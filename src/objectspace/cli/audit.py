@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,11 +31,15 @@ from objectspace.cli.output import (
     warn,
 )
 from objectspace.errors import InputError, counted, number_text
+from objectspace.files import check_writable
 
 if TYPE_CHECKING:
     from objectspace.analyses.audit.calibration import Calibration, Share
     from objectspace.search.audit.lists import Audit, AuditList
     from objectspace.store import Store
+
+#: Columns that --csv and --json have beside those that are printed.
+_IN_FILES = {"nearest", "copy_of", "leaks_to", "x1", "y1", "x2", "y2"}
 
 Only = Annotated[
     str | None,
@@ -93,6 +97,8 @@ def audit(
     if "leaks" in wanted and only is not None and split is None:
         usage_error("leaks are copies across splits; name the column of the splits with --split")
     checked_figure(sheet)
+    if csv is not None:
+        check_writable(csv)
     if select is not None:
         check_selection_name(select)
     opened = open_store(store)
@@ -142,7 +148,7 @@ def _select(store: Store, made: Audit, name: str) -> dict[str, Any]:
     """Keep what the lists say is to go or to be looked at: of copies all but those that are kept."""
     chosen: list[str] = []
     for one in made.lists.values():
-        rows = [row for row, _ in zip(one.rows(), one.first, strict=False)]
+        rows = [row for row, _ in zip(one.iter_rows(), one.first, strict=False)]
         chosen += [row["object_id"] for row in rows if row.get("kept") is not True]
     if not chosen:
         raise InputError(f"the lists name no object, so that there is nothing to keep as selection {name}")
@@ -172,18 +178,19 @@ def _print_list(one: AuditList) -> None:
         )
     else:
         typer.echo(f"{one.name}: {counted(one.listed, 'object')}, {_threshold_text(one)}")
-        _print_calibration(one.calibration)
-    if one.left_out:
-        typer.echo(f"{counted(one.left_out, 'object')} left out: {one.note}")
-    shown = [row for row, _ in zip(one.rows(), one.first[:LISTED], strict=False)]
+    shown = [row for row, _ in zip(one.iter_rows(), one.first[:LISTED], strict=False)]
     if shown:
-        names = list(shown[0])
+        names = [name for name in shown[0] if name not in _IN_FILES]
         print_table(
             [name.replace("_", " ") for name in names],
-            [[_cell(row[name]) for name in names] for row in shown],
+            [[_cell(name, row[name]) for name in names] for row in shown],
         )
     if len(one.first) > len(shown):
         typer.echo(f"and {len(one.first) - len(shown)} more (--csv lists all)")
+    if one.left_out:
+        typer.echo(f"{counted(one.left_out, 'object')} left out: {one.note}")
+    if one.calibration is not None:
+        _print_calibration(one.calibration)
 
 
 def _threshold_text(one: AuditList) -> str:
@@ -210,7 +217,9 @@ def _share(share: Share) -> str:
     return f"{number_text(share.value)} ({number_text(share.low)} to {number_text(share.high)})"
 
 
-def _cell(value: Any) -> str:
+def _cell(name: str, value: Any) -> str:
+    if name in ("image", "other_image") and value is not None:
+        return PurePath(value).name
     if isinstance(value, float):
         return number_text(value)
     return "" if value is None else str(value)

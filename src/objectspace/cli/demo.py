@@ -16,9 +16,7 @@ Out = Annotated[Path, typer.Option(metavar="FOLDER", help="where everything goes
 Quick = Annotated[bool, typer.Option("--quick", help="60 pictures, one sheet and no report: half a minute")]
 
 
-def demo(
-    out: Out = Path("objectspace-demo"), quick: Quick = False, quiet: Quiet = False, as_json: Json = False
-) -> None:
+def demo(out: Out = Path("demo"), quick: Quick = False, quiet: Quiet = False, as_json: Json = False) -> None:
     """Do the whole job on 400 drawn pictures with the shipped models; nothing is fetched.
 
     The same command again resumes where it stopped.

@@ -325,8 +325,9 @@ def index(
             MaskSpec,
             PromptSpec,
         )
-        from objectspace.store import open_store
+        from objectspace.store import check_store_place, open_store
 
+        check_store_place(store)
         chosen = choose_device(device, precision)
         found = _find_images(photos, exclude or ())
         if prune and not found.folders:
@@ -397,7 +398,7 @@ def _sources_of(store: Place) -> list[str]:
     try:
         return list(open_store(store).info().sources)
     except StoreError:
-        return []  # the job makes it, or says what is wrong
+        return []  # the job makes it
 
 
 def _find_images(paths: Sequence[Place], exclude: Sequence[str]) -> ImageSearch:

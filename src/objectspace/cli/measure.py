@@ -45,9 +45,7 @@ if TYPE_CHECKING:
 
 Factor = Annotated[
     str,
-    typer.Option(
-        metavar="NAME", help="label, x, y, x1, y1, size or a column of your own", show_default=False
-    ),
+    typer.Option(metavar="NAME", help="label, x, y, x1, y1, size or a column of your own"),
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 
@@ -65,7 +63,7 @@ Queries = Annotated[
 
 def measure(
     store: StorePath,
-    factor: Factor,
+    factor: Factor = "label",
     space: Space = None,
     circular: Circular = None,
     linear: Linear = False,
@@ -111,8 +109,10 @@ def measure(
     most = most_objects(all_objects)
     measured = measure_factor(held, objects, spec, k=k, metric=metric.value, queries=sample, most=most)
     by_metric = {metric.value: measured.neighbors.overall}
-    if held.recipe.parts is None:  # a joint space ranks alike by either
-        (other,) = (one.value for one in Metric if one is not metric)
+    (other,) = (one.value for one in Metric if one is not metric)
+    if held.recipe.parts is not None:  # a joint space ranks alike by either
+        by_metric[other] = measured.neighbors.overall
+    else:
         # Of as many objects as the probe, so that a large space is not compared with itself twice.
         queries = most if sample is None else sample
         found = measure_neighbors(held, objects, spec, k=k, metric=other, queries=queries, most=most)
@@ -151,7 +151,10 @@ def _print_measure(measured: FactorMeasure, by_metric: Mapping[str, Estimate]) -
     if measured.left_out:
         out = counted(measured.left_out, "object")
         typer.echo(f"{out} left out: unknown, or nothing to compare with")
-    estimates = {f"{measured.agreement}, {metric}": one for metric, one in by_metric.items()}
+    alike = len({id(one) for one in by_metric.values()}) == 1  # those of a joint space, measured once
+    metric = "either metric" if alike else measured.metric
+    named = {metric: measured.neighbors.overall} if alike else by_metric
+    estimates = {f"{measured.agreement}, {name}": one for name, one in named.items()}
     if measured.probe is not None:
         estimates[f"probe: {measured.probe.metric}"] = measured.probe.score
     if measured.geometry is not None:
@@ -172,7 +175,7 @@ def _print_measure(measured: FactorMeasure, by_metric: Mapping[str, Estimate]) -
         _print_curve(measured.geometry)
     labels = measured.neighbors.labels
     if len(labels) > 1:
-        typer.echo(f"neighbors by label, {measured.metric}")
+        typer.echo(f"neighbors by label, {metric}")
         ordered = sorted(labels.items(), key=lambda item: (-item[1].n, item[0]))
         print_estimates(["label"], [([name], one) for name, one in ordered[:LISTED]], count="objects")
         if len(labels) > LISTED:

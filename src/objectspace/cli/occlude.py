@@ -160,7 +160,7 @@ def _rows(result: Occlusion) -> tuple[list[str], list[list[Any]]]:
         "lowest score",
         "under window",
     ]
-    smallest = result.smallest()
+    smallest = result.smallest
     rows = []
     for index, label in enumerate(result.objects.label.tolist()):
         cells = result.objects.provenance

@@ -194,7 +194,9 @@ Space = Annotated[
 ]
 MetricOption = Annotated[Metric, typer.Option("--metric", help="the distance")]
 Neighbors = Annotated[int, typer.Option("-k", help="how many neighbors", min=1)]
-Label = Annotated[str | None, typer.Option("--label", help="only neighbors of this label")]
+NeighborLabel = Annotated[
+    str | None, typer.Option("--neighbor-label", metavar="LABEL", help="only neighbors of this label")
+]
 Source = Annotated[
     str | None,
     typer.Option(

@@ -78,12 +78,19 @@ def print_summary(
         extra = {} if passed_over is None else {"passed_over": dict(passed_over)}
         print_json({**summary.to_json(), **extra})
         return
-    there = "was" if summary.known == 1 else "were"
-    known = f", {summary.known} {there} there already" if summary.known else ""
+    before = max(0, summary.known - len(summary.copies))
+    known = f", {before} {'was' if before == 1 else 'were'} there already" if before else ""
     done = f"{counted(summary.indexed, 'photo')} and {counted(summary.objects, 'object')} indexed"
     gone = counted(len(summary.forgotten), "photo", "photos")
     forgotten = f", {gone} forgotten that {'is' if len(summary.forgotten) == 1 else 'are'} gone"
     typer.echo(f"{store}: {done}{known}{forgotten if summary.forgotten else ''}")
+    if summary.copies:
+        are = counted(len(summary.copies), "photo is a copy", "photos are copies")
+        listed = "; ".join(f"{path} of {first}" for path, first in summary.copies[:LISTED])
+        more = len(summary.copies) - LISTED
+        typer.echo(
+            f"{are} of another, byte for byte: {listed}{f'; and {more} more (--json)' if more > 0 else ''}"
+        )
     for failure in summary.failures[:LISTED]:
         warn(f"skipped {failure.path}: {failure.reason}")
     if len(summary.failures) > LISTED:

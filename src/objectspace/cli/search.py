@@ -17,8 +17,8 @@ from objectspace.cli.options import (
     ExcludeSame,
     ExcludeSameImage,
     Json,
-    Label,
     Metric,
+    NeighborLabel,
     Neighbors,
     SelectionName,
     Source,
@@ -101,7 +101,7 @@ def search(
     unlike: Unlike = None,
     space: Space = None,
     k: Neighbors = 10,
-    label: Label = None,
+    neighbor_label: NeighborLabel = None,
     source: Source = None,
     metric: QueryMetric = None,
     exclude_same_image: ExcludeSameImage = False,
@@ -136,7 +136,7 @@ def search(
     answers = ready.nearest(
         queries,
         k=k,
-        label=label,
+        label=neighbor_label,
         source=source,
         exclude_same_image=exclude_same_image,
         exclude_same=exclude_same,
@@ -147,8 +147,8 @@ def search(
         recall = recall_text(ready.approximate.index, ready.approximate.unindexed)
         warn(f"the answer is approximate: {recall}")
     most = max((len(answer.neighbors) for answer in answers), default=k)
-    if label is not None and most < k and within is None:
-        warn(f"{counted(most, 'neighbor')} and not {k}, as {label} has no more that were asked for")
+    if neighbor_label is not None and most < k and within is None:
+        warn(f"{counted(most, 'neighbor')} and not {k}, as {neighbor_label} has no more that were asked for")
     if as_json:
         documents = [answer.to_json() for answer in answers]
         print_json(documents[0] if len(documents) == 1 else documents)

@@ -12,9 +12,9 @@ from objectspace.cli.options import (
     Device,
     ExcludeSame,
     Json,
-    Label,
     Metric,
     MetricOption,
+    NeighborLabel,
     Neighbors,
     SelectionName,
     Source,
@@ -32,7 +32,7 @@ Out = Annotated[
     Path, typer.Option(metavar="FILE", help="the picture: .png, .pdf or .svg", show_default=False)
 ]
 Rows = Annotated[int, typer.Option(help="how many targets", min=1)]
-TargetLabel = Annotated[str | None, typer.Option("--target-label", help="only targets of this label")]
+Label = Annotated[str | None, typer.Option("--label", help="only targets of this label")]
 Explain = Annotated[
     bool, typer.Option("--explain", help="draw over each picture which cells join target and neighbor")
 ]
@@ -45,8 +45,8 @@ def sheet(
     space: Space = None,
     rows: Rows = 12,
     k: Neighbors = 5,
-    target_label: TargetLabel = None,
     label: Label = None,
+    neighbor_label: NeighborLabel = None,
     source: Source = None,
     metric: MetricOption = Metric.cosine,
     same_image: SameImage = False,
@@ -60,22 +60,24 @@ def sheet(
     from objectspace.search import IMAGE, ONE_QUESTION, SpaceSearch, choose_targets, default_space
     from objectspace.store import open_store
 
-    if target_label is not None and selection is not None:
-        usage_error("give --target-label or --selection, one of them")
+    if label is not None and selection is not None:
+        usage_error("give --label or --selection, one of them")
     if same_image and exclude_same == "image":
         usage_error("give --same-image or --exclude-same image, one of them")
     checked_figure(out)
     opened = open_store(store)
     chosen_space = space or default_space(opened)
     ready = SpaceSearch(opened, chosen_space, metric=metric.value, in_memory=ONE_QUESTION)
-    if target_label is not None:
-        ready.objects.labeled(target_label)  # raises for an unknown label, with a guess
+    if label is not None:
+        ready.objects.labeled(label)  # raises for an unknown label, with a guess
     if selection is None:
-        chosen = choose_targets(ready, rows, label=target_label, source=source)
+        chosen = choose_targets(ready, rows, label=label, source=source)
     else:
         chosen = _chosen(ready, selection, rows)
     other = exclude_same or (None if same_image else IMAGE)
-    answers = ready.nearest(ready.stored(chosen), k=k, label=label, source=source, exclude_same=other)
+    answers = ready.nearest(
+        ready.stored(chosen), k=k, label=neighbor_label, source=source, exclude_same=other
+    )
     why: list[tuple[Explanation, ...]] = []
     if explain:
         from objectspace.search.queries.explanations import explain_neighbors

@@ -7,6 +7,7 @@ from objectspace.embeddings.crops import CROP_METHOD, CropPolicy
 from objectspace.embeddings.pooling import MAP_METHODS, Pooling
 from objectspace.embeddings.spaces import Recipe
 from objectspace.embeddings.windows import Scale
+from objectspace.errors import InputError
 from objectspace.models.encoders import Encoder
 from objectspace.models.maps import QUERY_METHOD, Head, MapSource
 
@@ -26,8 +27,21 @@ def crop_recipe(encoder: Encoder, policy: CropPolicy) -> Recipe:
     )
 
 
+#: The most numbers of a vector from a map, a megabyte of them; the paper's have 9,216.
+MOST_NUMBERS = 1 << 18
+
+
 def map_recipe(source: MapSource, head: Head, pooling: Pooling, scale: Scale) -> Recipe:
-    """Return the recipe of one pooling of the maps of one head of a network."""
+    """Return the recipe of one pooling of the maps of one head of a network.
+
+    Raises InputError where its vectors would have more than MOST_NUMBERS.
+    """
+    numbers = head.channels * (1 if pooling.kind == "mask" else pooling.size**2)
+    if numbers > MOST_NUMBERS:
+        raise InputError(
+            f"{pooling.name} at stride {head.stride} of {source.name} makes vectors of {numbers:,} numbers, "
+            f"expected {MOST_NUMBERS:,} at most; give fewer cells a side"
+        )
     return Recipe(
         route=pooling.kind,
         model=source.name,

@@ -122,7 +122,7 @@ def doubtful_json(state: StoreState, space: str, *, count: int = 500) -> dict[st
     Raises InputError where labels cannot be judged, and says why.
     """
     found = state.doubtful_labels(space)
-    listed = [row for row, _ in zip(found.rows(), range(count), strict=False)]
+    listed = [row for row, _ in zip(found.iter_rows(), range(count), strict=False)]
     known = state.rows_by_id
     calibration = found.calibration
     return {

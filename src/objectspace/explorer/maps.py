@@ -115,7 +115,7 @@ class StoredMaps:
         """Write a map beside the store; a store that cannot be written is served all the same."""
         file = self._file(space, method)
         try:
-            with atomic_path(file, replace=True) as temporary, temporary.open("wb") as stream:
+            with atomic_path(file) as temporary, temporary.open("wb") as stream:
                 np.save(stream, points, allow_pickle=False)
         except (OSError, InputError):
             return

@@ -113,8 +113,8 @@ def heat_json(result: Occlusion, objects: Objects) -> dict[str, Any]:
     if not overlap.size or overlap.max() < _SAME_IOU:
         raise QueryError(f"the detector finds no {objects.label[0]} at this box, so no score can fall")
     prediction = int(overlap.argmax())
-    cells = result.cell_xyxy()
-    smallest = int(result.smallest()[prediction])
+    cells = result.cell_xyxy
+    smallest = int(result.smallest[prediction])
     return {
         "score": float(result.objects.score[prediction]),
         "xyxy": [*cells[0, 0, :2].tolist(), *cells[-1, -1, 2:].tolist()],

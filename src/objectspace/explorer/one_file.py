@@ -66,7 +66,7 @@ def write_page(
             "save a selection and name it with selection="
         )
     document = _document(state, name, map, places)
-    with atomic_path(out, replace=out.is_file()) as temporary:
+    with atomic_path(out) as temporary:
         title = f"{store.path.name}: {counted(len(places), 'object')}"
         temporary.write_text(page_html("file", title, document), "utf-8")
     return len(places)

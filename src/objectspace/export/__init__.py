@@ -107,11 +107,11 @@ def export_store(
         spaces; formats that hold one space take the one that searches take by default.
     selection: only the objects of this named selection of the store
     corrected: as the store's marks say: without objects marked wrong, relabeled ones with their label
-    A file that is there is replaced, as figures are; a folder never is. Images are named by their paths, not
+    A file that is there is replaced, a folder never is. Images are named by their paths, not
     copied; thumbnails are. In memory are a few numbers for each object
     and one block of objects; atlas holds the vectors, too.
 
-    Raises InputError for an unknown format, a folder that exists, a path that cannot be written and a store
+    Raises InputError for an unknown format, a path that cannot be written and a store
     without objects, QueryError for an unknown space.
 
     >>> osp.export_store(store, "photos.npz", "npz").objects
@@ -122,7 +122,7 @@ def export_store(
     chosen, out = FORMATS[format], Path(path)
     if not out.name.endswith(chosen.suffix):
         raise InputError(f"{out} does not end in {chosen.suffix}, which readers of {format} expect")
-    with atomic_path(out, replace=out.is_file()) as temporary:
+    with atomic_path(out) as temporary:
         exported = select(store, space, vectors=chosen.vectors, named=selection, corrected=corrected)
         notes = chosen.writer(format)(exported, temporary)
     return Exported(

@@ -79,7 +79,7 @@ def _write_columns(selection: Selection, archive: zipfile.ZipFile, folder: Path)
 def _columns(block: Block) -> dict[str, NDArray[Any]]:
     """Return the columns of a block's objects under the names of their arrays, the path of the image too."""
     objects = block.objects
-    own = {name: column for name, column in objects.columns().items() if name not in objects.factors}
+    own = {name: column for name, column in objects.columns.items() if name not in objects.factors}
     own = {name: column for name, column in own.items() if name not in _NO_ARRAYS}
     own |= {"path": np.array(block.paths, np.str_)}
     names = factor_names(objects.factors, [*own, "recipes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ from objectspace.search.audit.lists import Audit, AuditList
 from objectspace.store import Store
 
 # Inches.
-PICTURE, COLUMN, ROW, MARGIN, HEADING, LINE = 0.8, 0.98, 1.22, 0.14, 0.42, 0.12
+PICTURE, COLUMN, ROW, MARGIN, HEADING, LINE = 0.8, 0.98, 1.34, 0.14, 0.42, 0.12
 TEXT_SIZE = 6.5
 COLUMNS, ROWS = 10, 3
+#: Letters of a line under a tile.
+_LETTERS = 22
 
 
 @typed
@@ -32,8 +35,8 @@ def draw_audit(store: Store, audit: Audit) -> Figure:
 
     Copies stand beside the one that is kept (solid blue frame; a copy's is dashed orange), leaks beside the
     object of the other split; under an outlier is its label, under a suspicious label the one proposed
-    instead. Of a list that names no object the first of the ranking are drawn, in gray frames. Raises
-    InputError for an audit without any list.
+    instead, and under each tile the name of its photo. Of a list that names no object the first of the
+    ranking are drawn, in gray frames. Raises InputError for an audit without any list.
 
     >>> found = osp.audit(store, space="demo-crop", only=["outliers", "labels"], uncalibrated=True)
     >>> osp.write_figure(osp.draw_audit(store, found), Path("audit.png"))
@@ -64,7 +67,7 @@ def draw_audit(store: Store, audit: Audit) -> Figure:
 
 def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
     """Yield what is drawn of each object of a list: its id, lines of text, color and style of the frame."""
-    rows = list(islice(one.rows(), len(one.first) or COLUMNS))
+    rows = list(islice(one.iter_rows(), len(one.first) or COLUMNS))
     if one.name == "duplicates" and one.listed:
         yield from _copies(rows)
         return
@@ -76,12 +79,17 @@ def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
         if other is not None and (other, row["object_id"]) in shown:
             continue
         shown.add((row["object_id"], other))
-        yield {"object_id": row["object_id"], "lines": _lines(one, row), "frame": frame}
+        lines = [*_lines(one, row), _file_name(row["image"])]
+        yield {"object_id": row["object_id"], "lines": lines, "frame": frame}
         if one.name == "leaks":
-            lines = [str(row["other_split"])]
+            lines = [str(row["other_split"]), _file_name(row["other_image"])]
             yield {"object_id": row["leaks_to"], "lines": lines, "frame": (BLUE, "-")}
         if one.name == "duplicates" and row["nearest"] is not None:
-            yield {"object_id": row["nearest"], "lines": ["nearest"], "frame": (BLUE, "-")}
+            yield {
+                "object_id": row["nearest"],
+                "lines": ["nearest", _file_name(row["other_image"])],
+                "frame": (BLUE, "-"),
+            }
 
 
 def _copies(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -91,19 +99,25 @@ def _copies(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if row["copy_of"] is not None:
             by_keeper.setdefault(row["copy_of"], []).append(row)
     for keeper, copies in by_keeper.items():
-        yield {"object_id": keeper, "lines": ["kept"], "frame": (BLUE, "-")}
+        kept = ["kept", _file_name(copies[0]["other_image"])]
+        yield {"object_id": keeper, "lines": kept, "frame": (BLUE, "-")}
         for row in copies:
-            lines = [str(row["kind"]), number_text(row["difference"])]
+            lines = [str(row["kind"]), number_text(row["difference"]), _file_name(row["image"])]
             yield {"object_id": row["object_id"], "lines": lines, "frame": (ORANGE, "--")}
 
 
 def _lines(one: AuditList, row: dict[str, Any]) -> list[str]:
     score = number_text(row[one.score_name])
     if one.name == "labels":
-        return [f"{row['label']}?", f"{row['proposed']} · {score}"]
+        return [str(row["label"]), f"→ {row['proposed']}? {score}"]
     if one.name == "leaks":
         return [str(row["split"]), score]
     return [str(row.get("label", "")), score] if "label" in row else [score]
+
+
+def _file_name(path: str) -> str:
+    """Return the end of a photo's name, as much of it as a tile has room for."""
+    return PurePath(path).name[-_LETTERS:]
 
 
 def _heading(one: AuditList) -> str:
@@ -142,7 +156,7 @@ def _draw_tile(axes: Axes, picture: Pixels, tile: dict[str, Any], left: float, t
         lightened(picture),
         extent=(x - half[0], x + half[0], y + half[1], y - half[1]),
         aspect="auto",
-        interpolation="antialiased",
+        interpolation="bicubic",
         zorder=1,
     )
     color, style = tile["frame"]
@@ -152,7 +166,7 @@ def _draw_tile(axes: Axes, picture: Pixels, tile: dict[str, Any], left: float, t
         Rectangle(corner, side, side, fill=False, edgecolor=color, linestyle=style, linewidth=1.3, zorder=2)
     )
     for number, line in enumerate(tile["lines"]):
-        _write(axes, x, y + side / 2 + 0.09 + number * LINE, line[:22], ha="center")
+        _write(axes, x, y + side / 2 + 0.09 + number * LINE, line[:_LETTERS], ha="center")
 
 
 def _write(axes: Axes, x: float, y: float, text: str, **style: Any) -> None:

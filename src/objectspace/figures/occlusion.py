@@ -248,7 +248,7 @@ def _draw_strength(axes: Axes, result: Occlusion) -> None:
 
 
 def _draw_grid(axes: Axes, result: Occlusion, *, alpha: float) -> None:
-    cells = result.cell_xyxy()
+    cells = result.cell_xyxy
     for x in [*cells[0, :, 0], cells[0, -1, 2]]:
         axes.axvline(x, color="white", linewidth=0.4, alpha=alpha, zorder=3)
     for y in [*cells[:, 0, 1], cells[-1, 0, 3]]:
@@ -256,7 +256,7 @@ def _draw_grid(axes: Axes, result: Occlusion, *, alpha: float) -> None:
 
 
 def _draw_crosses(axes: Axes, result: Occlusion, window: int) -> None:
-    cells = result.cell_xyxy()
+    cells = result.cell_xyxy
     x, y, size = (int(column[window]) for column in (result.windows.x, result.windows.y, result.windows.size))
     for left, top, right, bottom in cells[y : y + size, x : x + size].reshape(-1, 4):
         for ends in ((top, bottom), (bottom, top)):
@@ -391,7 +391,7 @@ def _mark_cell(axes: Axes, result: Occlusion, index: int) -> None:
 
 
 def _extent(result: Occlusion) -> tuple[float, float, float, float]:
-    cells = result.cell_xyxy()
+    cells = result.cell_xyxy
     return float(cells[0, 0, 0]), float(cells[-1, -1, 2]), float(cells[-1, -1, 3]), float(cells[0, 0, 1])
 
 

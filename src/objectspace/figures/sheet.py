@@ -162,9 +162,7 @@ def _draw_tile(axes: Axes, tile: Tile, left: float, top: float, *, color: str, s
     half_w, half_h = width * scale / 2, height * scale / 2
     extent = (middle_x - half_w, middle_x + half_w, middle_y + half_h, middle_y - half_h)
     if tile.words is None:
-        axes.imshow(
-            lightened(tile.picture), extent=extent, aspect="auto", interpolation="antialiased", zorder=1
-        )
+        axes.imshow(lightened(tile.picture), extent=extent, aspect="auto", interpolation="bicubic", zorder=1)
     else:
         _write(axes, middle_x, middle_y, _wrapped(tile.words), va="center")
     corner = (middle_x - PICTURE / 2 - 0.02, middle_y - PICTURE / 2 - 0.02)

@@ -52,8 +52,6 @@ def check_figure_path(path: Path) -> Path:
             f"{path}: a figure is written as {', '.join(SUFFIXES)}; give a name that ends in one"
         )
     check_writable(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the figure another name")
     return path
 
 
@@ -73,7 +71,7 @@ def write_figure(figure: Figure, path: Path | str) -> None:
     check_figure_path(path)
     missing = _add_fonts(figure)
     with (
-        atomic_path(path, replace=True) as temporary,
+        atomic_path(path) as temporary,
         matplotlib.rc_context(FILE_STYLE),
         warnings.catch_warnings(),
     ):

@@ -21,7 +21,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from objectspace.arguments import typed
 from objectspace.errors import ImageError, InputError
-from objectspace.files import content_id, printable_path
+from objectspace.files import content_id, guess_path, printable_path
 from objectspace.images.profiles import in_srgb
 from objectspace.places import Place, RemotePath, as_place
 
@@ -211,7 +211,7 @@ def read_file(path: Place) -> bytes:
         if reason is None:
             return path.read_bytes()
     except FileNotFoundError:
-        reason = "there is no such file"
+        reason = f"there is no such file{guess_path(path)}"
     except PermissionError:
         reason = "may not be read (permission denied)"
     except MemoryError as error:

@@ -39,7 +39,7 @@ class IndexSummary:
     photos: files that were named; indexed: images that were processed; known: images that this job had
     finished before, and copies; objects: found in the images that were processed; failures: files that could
     not be used, or a part of them; seconds: that it took; forgotten: the paths of images that were gone and
-    were removed
+    were removed; copies: of files that are alike byte for byte all but the first, each with that first one
     """
 
     photos: int
@@ -49,6 +49,7 @@ class IndexSummary:
     failures: tuple[Failure, ...] = field(repr=False)
     seconds: float
     forgotten: tuple[str, ...] = field(default=(), repr=False)
+    copies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def nothing_usable(self) -> bool:
@@ -65,6 +66,7 @@ class IndexSummary:
             "failures": [failure._asdict() for failure in self.failures],
             "seconds": round(self.seconds, 3),
             "forgotten": list(self.forgotten),
+            "copies": [{"path": path, "of": first} for path, first in self.copies],
         }
 
 
@@ -86,6 +88,7 @@ class CommitBuffer:
         self._seen: set[str] = set()
         self._kept: set[str] = set()
         self._first: dict[str, str] = {}
+        self._copies: list[tuple[str, str]] = []
         self._unlike: list[str] = []
         self._pending: list[ImageResult] = []
         self._unwritten: list[Failure] = []
@@ -150,7 +153,8 @@ class CommitBuffer:
     def _use(self, path: str, image_id: str) -> None:
         """Record that an image was read, its path, and its label files."""
         self._seen.add(image_id)
-        self._first.setdefault(image_id, path)
+        if (first := self._first.setdefault(image_id, path)) != path:
+            self._copies.append((printable_path(path), printable_path(first)))
         self._paths.setdefault(image_id, printable_path(path))
         if self._prune:
             self._read[printable_path(path)] = image_id
@@ -181,8 +185,8 @@ class CommitBuffer:
             vectors=joined_rows(result.vectors for result in results),
             written=_by_space(result.written for result in results),
             failures=failures,
-            sources=self._job.sources(),
-            models=self._job.models(),
+            sources=self._job.sources,
+            models=self._job.models,
             replaces=self._job.replaces and replaces,
             unnamed={} if table is None else {r.image_id: table.silent_on(r.path) for r in results},
         )
@@ -230,7 +234,14 @@ class CommitBuffer:
         """Return what the job did, of so many files in so many seconds."""
         failures = tuple(self._failures)
         return IndexSummary(
-            photos, self._indexed, self._known, self._objects, failures, seconds, self._forgotten
+            photos=photos,
+            indexed=self._indexed,
+            known=self._known,
+            objects=self._objects,
+            failures=failures,
+            seconds=seconds,
+            forgotten=self._forgotten,
+            copies=tuple(self._copies),
         )
 
 

@@ -24,7 +24,7 @@ from objectspace.pipeline.job import Job
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import Outcome
 from objectspace.places import Place, as_place
-from objectspace.store import Writer, open_writer
+from objectspace.store import Writer, check_store_place, open_writer
 
 logger = logging.getLogger("objectspace")
 
@@ -67,7 +67,6 @@ def index(
     >>> osp.index("world/images", "found.osp", detector="demo", encoder="demo").known
     12
     """
-    paths, folders = _paths(images), _folders(prune)
     if job is None:
         job = Job(**options)
     elif options:
@@ -76,10 +75,12 @@ def index(
         )
     if engine is not None and not isinstance(job, Job):
         raise InputError("job is loaded, and other machines load it themselves; give the engine a Job")
+    paths, folders = _paths(images), _folders(prune)
     started = time.monotonic()
+    check_store_place(store)  # before the networks, which take long
     loaded = job.load(paths) if isinstance(job, Job) else job
     with open_writer(store) as writer:
-        writer.check_recipes(loaded.recipes())
+        writer.check_recipes(loaded.recipes)
         logger.info("indexing %d images into %s", len(paths), store)
         buffer = CommitBuffer(loaded, writer, progress, folders)
         is_finished = buffer.finished.has

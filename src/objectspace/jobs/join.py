@@ -70,7 +70,7 @@ def declare_both(writer: Writer, job: LoadedJob) -> None:
     """
     if job.encoder is None or job.map_source is None:
         return
-    store, made = open_store(writer.path), job.recipes()
+    store, made = open_store(writer.path), job.recipes
     crop = job.crop_name(job.encoder)
     window = tuple(sorted(name for name in _first_pooling(job) if name in store.space_names))
     name = BOTH + job.suffix
@@ -90,7 +90,7 @@ def declare_both(writer: Writer, job: LoadedJob) -> None:
 def _first_pooling(job: LoadedJob) -> list[str]:
     """Return the spaces of the first pooling of a job's maps, one for each stride."""
     first = job.poolings[0]
-    return [name for name, recipe in job.recipes().items() if _is_of(recipe, first.kind, first.size)]
+    return [name for name, recipe in job.recipes.items() if _is_of(recipe, first.kind, first.size)]
 
 
 def _is_of(recipe: Recipe, kind: str, size: int) -> bool:

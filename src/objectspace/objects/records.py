@@ -109,7 +109,7 @@ class Objects:
 
     def __post_init__(self) -> None:
         count = len(self.object_id)
-        for name, column in self.columns().items():
+        for name, column in self.columns.items():
             if len(column) != count:
                 raise InputError(f"objects: column {name} has {len(column)} rows, expected {count}")
         if self.xyxy.shape != (count, 4):
@@ -131,6 +131,7 @@ class Objects:
             else "Objects(0)"
         )
 
+    @property
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return every column by name: the object's own, its provenance's, then the factors."""
         own = {name: getattr(self, name) for name in _OWN}
@@ -148,8 +149,9 @@ class Objects:
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a row for each object, its box as x1, y1, x2 and y2. Raises InputError without pandas."""
-        return data_frame(self.columns())
+        return data_frame(self.columns)
 
+    @typed
     def with_factors(self, factors: Mapping[str, NDArray[Any]]) -> Objects:
         """Return the same objects with more factor columns, which replace those of the same name."""
         return replace(self, factors={**self.factors, **factors})

@@ -23,6 +23,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from objectspace.arguments import typed
 from objectspace.errors import InputError, ModelError, ObjectspaceError, counted
 from objectspace.files import printable_path
 from objectspace.images import Failure
@@ -48,6 +49,7 @@ _STARTS = 3
 _AHEAD = 4
 
 
+@typed
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RayEngine:
     """Runs a job on a cluster of Ray, whose machines have this package and reach photos and weights alike.
@@ -93,7 +95,7 @@ class RayEngine:
             start = _Start(
                 ray.remote(_Worker).options(num_cpus=cores, num_gpus=self.gpus_per_worker),
                 (ray.put(job), ray.put(list(named)), ray.put(is_finished), in_worker, cores),
-                loaded.digest(),
+                loaded.digest,
             )
             with closing(_Pool(ray, start, workers).outcomes(images)) as chunks:
                 yield from _without_copies(chunks)
@@ -129,7 +131,7 @@ class _Worker:
         """Load the job's networks; return the job's digest."""
         limit_cores(self._cores)
         self._job = self._spec.load(self._images)
-        return self._job.digest()
+        return self._job.digest
 
     def run(self, images: Sequence[Place]) -> list[Outcome]:
         """Return what becomes of each image, and what was made of that here."""

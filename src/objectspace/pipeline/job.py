@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from objectspace.embeddings.crops import CropPolicy
-from objectspace.errors import DownloadError, InputError
+from objectspace.errors import DownloadError, InputError, ObjectspaceError
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders import Encoder
 from objectspace.models.maps import MapSource
@@ -122,6 +122,11 @@ class Job(JobOptions):
         Raises InputError, AnnotationError, ModelError and its subclasses.
         """
         ready, where = self.read(images), (self.device, self.precision)
+        _check_all(
+            _named(self.detector, DetectorSpec),
+            _named(self.encoder, EncoderSpec),
+            _named(self.encoder_map, EncoderSpec),
+        )
         networks = _load_all(
             prompts=lambda: _loaded(self.prompts, PromptSpec, lambda spec: spec.load(self.device)),
             detector=lambda: _loaded(self.detector, DetectorSpec, lambda spec: spec.load(*where)),
@@ -166,6 +171,21 @@ class Job(JobOptions):
         return Job.from_json, (self.to_json(),)
 
 
+def _check_all(*parts: Any) -> None:
+    """Raise for networks that cannot be, before one is fetched or loaded; several are named in one error."""
+    problems: list[ObjectspaceError] = []
+    for part in parts:
+        if isinstance(part, DetectorSpec | EncoderSpec):
+            try:
+                part.check()
+            except ObjectspaceError as problem:
+                problems.append(problem)
+    if len(problems) > 1:
+        raise InputError("; ".join(map(str, problems)))
+    if problems:
+        raise problems[0]
+
+
 def _load_all(**parts: Callable[[], Any]) -> dict[str, Any]:
     """Return what each part loads; all weights that cannot be had are named in one DownloadError."""
     networks: dict[str, Any] = {}
@@ -185,9 +205,13 @@ def _load_all(**parts: Callable[[], Any]) -> dict[str, Any]:
 
 def _loaded(part: Any, kind: type, load: Callable[[Any], Any]) -> Any:
     """Return what a name or a specification loads to, and an object as it is."""
-    if isinstance(part, str | os.PathLike):
-        return load(kind(os.fspath(part)))
+    part = _named(part, kind)
     return load(part) if isinstance(part, kind) else part
+
+
+def _named(part: Any, kind: type) -> Any:
+    """Return the specification of a name, and anything else as it is."""
+    return kind(os.fspath(part)) if isinstance(part, str | os.PathLike) else part
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+from objectspace.arguments import check_fields
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.pooling import Pooling, parse_pooling
 from objectspace.embeddings.windows import Scale
@@ -38,6 +39,7 @@ class JobOptions:
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __post_init__(self) -> None:
+        check_fields(self, JobOptions)
         for name in ("confidence", "iou"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}, expected a number from 0 to 1")

@@ -29,7 +29,7 @@ class LoadedJob(JobOptions):
     The parts are those of :class:`Job`. Raises InputError where annotations and factor table share a column.
 
     >>> loaded = osp.Job(detector="demo", encoder="demo", pools=("window1",)).load()
-    >>> sorted(loaded.recipes())
+    >>> sorted(loaded.recipes)
     ['demo-crop', 'demo-window1-stride16', 'demo-window1-stride32']
     """
 
@@ -60,6 +60,7 @@ class LoadedJob(JobOptions):
         """Return whether the detector finds the objects."""
         return self.annotations is None and self.prompts is None
 
+    @property
     def recipes(self) -> dict[str, Recipe]:
         """Return the recipe of every space that the job can make, by the space's name."""
         spaces: dict[str, Recipe] = {}
@@ -90,11 +91,13 @@ class LoadedJob(JobOptions):
         """Return the name of the space of a detector's object queries."""
         return f"{source.name}-query{self.suffix}"
 
+    @property
     def sources(self) -> dict[str, Mapping[str, Any]]:
         """Return what finds the objects, ``objects.source`` -> its recipe."""
         finder = self.annotations or self.prompts or self.detector
         return {} if finder is None else {finder.source: finder.recipe}
 
+    @property
     def models(self) -> dict[str, Mapping[str, Any]]:
         """Return how to load the job's networks again: :func:`model_key` -> the arguments that did."""
         models: dict[str, Mapping[str, Any]] = {}
@@ -105,11 +108,12 @@ class LoadedJob(JobOptions):
             models[model_key(self.encoder.name, self.encoder.weights)] = self.encoder.loaded_from
         return models
 
+    @property
     def digest(self) -> str:
         """Return a digest of everything that determines the job's result for an image, except annotations."""
         thresholds = {"confidence": self.confidence, "iou": self.iou} if self.detects else {}
-        spaces = {name: recipe.digest for name, recipe in self.recipes().items()}
-        return recipe_digest({**thresholds, "sources": self.sources(), "spaces": spaces})
+        spaces = {name: recipe.digest for name, recipe in self.recipes.items()}
+        return recipe_digest({**thresholds, "sources": self.sources, "spaces": spaces})
 
     def contents(self, image: Place | str) -> str | None:
         """Return a digest of an image's annotations; None where its objects are found otherwise."""

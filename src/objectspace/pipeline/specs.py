@@ -9,8 +9,8 @@ from pathlib import Path
 
 from objectspace.arguments import typed
 from objectspace.errors import InputError
-from objectspace.models.detectors import Detector, load_detector
-from objectspace.models.encoders import Encoder, load_encoder
+from objectspace.models.detectors import Detector, check_detector, load_detector
+from objectspace.models.encoders import Encoder, check_encoder, load_encoder
 from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.models.maps import MapSource
 from objectspace.models.prompts import Prompter, load_prompter
@@ -40,6 +40,10 @@ class DetectorSpec:
     names: Path | str | None = None
     resize: str | None = None
 
+    def check(self) -> None:
+        """Raise InputError or a ModelError for a name or a file that cannot be; nothing is loaded."""
+        check_detector(self.name_or_cfg, self.weights, self.names)
+
     def load(self, device: str, precision: str) -> Detector:
         """Return the detector. Raises as :func:`objectspace.load_detector` does."""
         return load_detector(
@@ -63,6 +67,10 @@ class EncoderSpec:
 
     name: str
     weights: Path | str | None = None
+
+    def check(self) -> None:
+        """Raise InputError or a ModelError for a name or a file that cannot be; nothing is loaded."""
+        check_encoder(self.name, self.weights)
 
     def load(self, device: str, precision: str) -> Encoder:
         """Return the encoder of crops. Raises as :func:`objectspace.load_encoder` does."""

@@ -164,7 +164,7 @@ def write_report(
             *((name, _recipe_rows(recipe)) for name, recipe in recipes.items()),
         ],
     )
-    with atomic_path(path, replace=True) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     report = Report(path, findings, chosen, recipes, notes, missing, warnings)
     logger.info("%s", report)

@@ -174,16 +174,22 @@ _DRAWERS = (
     _Drawer(
         "figure2",
         "Figure 2. Nearest neighbors of crops",
-        "Targets on the left, then their nearest objects of other photos, with label and distance.",
+        "Targets on the left, then their nearest objects of other photos, with label and distance; the frame "
+        "is solid blue where the label is the target's. Dark crops are lightened for display, and the line "
+        "under the grid says so; vectors are of the crops as they are.",
         "A grid of objects and their nearest neighbors in the crop space",
         lambda material: draw_space(material.store, _crop(material)),
     ),
     _Drawer(
         "figure3",
         "Figure 3. Which prediction disappears when a window of the map is zeroed",
-        "Every window of the layer before the head is zeroed in turn. Where that layer feeds a 1 x 1 "
-        "convolution, as in YOLOv3, a score can only change where its own cell is covered; earlier layers "
-        "show the effect of the surroundings: objectspace occlude --tap.",
+        "Windows of 1, 2 and 3 cells a side of the layer before the head are zeroed in turn. a: the "
+        "predictions before. b and d: the map as heat, bright where its numbers are large, and a crossed "
+        "window that is zeroed; c and e: the predictions then, dashed orange where one disappeared. The "
+        "numbered maps, one for each prediction: orange where zeroing a cell lowers its score, a ring on the "
+        "cell that made it. Where the layer feeds a 1 x 1 convolution, as in YOLOv3, a score can only change "
+        "where its own cell is covered; earlier layers show the effect of the surroundings: objectspace "
+        "occlude --tap.",
         "A photo with the map as a heat overlay, predictions before and after, and importance maps",
         _occlusion,
     ),
@@ -197,7 +203,7 @@ _DRAWERS = (
     _Drawer(
         "figure5",
         "Figure 5. Nearest neighbors of windows",
-        "As in figure 2, in the window space.",
+        "As in figure 2, in the window space: pictures of the objects, vectors of windows of the map.",
         "A grid of objects and their nearest neighbors in the window space",
         lambda material: draw_space(material.store, _window(material)),
     ),

@@ -94,7 +94,7 @@ def write_scenes(folder: Path, scenes: Iterable[Scene]) -> list[Path]:
     # Only what this function wrote is replaced, so that nothing else is lost with it.
     if names and not (ANNOTATIONS in names and all(map(_PICTURE.fullmatch, names - {ANNOTATIONS}))):
         raise InputError(f"{folder} exists and holds no varied pictures; give the store another name")
-    with atomic_path(folder, replace=True) as temporary:
+    with atomic_path(folder, replaces_folder=True) as temporary:
         temporary.mkdir()
         written = _write_files(temporary, scenes)
     return [folder / name for name in written]

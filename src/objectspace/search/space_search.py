@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
-from objectspace.errors import QueryError
+from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import (
     METRICS,
     NO_NEIGHBOR,
@@ -149,6 +149,12 @@ class SpaceSearch:
     def stored(self, object_ids: Sequence[str] | str) -> Queries:
         """Return objects of the space as queries, one or several. Raises QueryError for an id not in it."""
         object_ids = [object_ids] if isinstance(object_ids, str) else object_ids
+        dtype: Any = getattr(object_ids, "dtype", None)  # an array is a sequence, too
+        if dtype is not None and dtype.kind not in "UO":
+            raise InputError(
+                f"object_ids is an array of {dtype}, expected ids; for the neighbors of vectors "
+                "give them to ExactIndex(space.vectors, space.object_id).nearest"
+            )
         rows = self.objects.rows_of(object_ids)
         objects = self.objects.take(rows)
         return Queries(objects, self.space.vectors[rows], self.objects.images(objects), stored=True)

@@ -29,7 +29,7 @@ from objectspace.store.store_records import (
     indexed_key,
 )
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors
-from objectspace.store.writer import Writer, open_writer
+from objectspace.store.writer import Writer, check_store_place, open_writer
 
 __all__ = [
     "Batch",
@@ -47,6 +47,7 @@ __all__ = [
     "StoredSpace",
     "StoredVectors",
     "Writer",
+    "check_store_place",
     "indexed_key",
     "open_store",
     "open_writer",

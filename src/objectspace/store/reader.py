@@ -210,19 +210,19 @@ class Store:
     def object_columns(self, names: Sequence[str], space: str | None = None) -> dict[str, NDArray[Any]]:
         """Return some columns of :class:`Objects` without the others: of all objects, or of a space's.
 
-        names: of ``Objects.columns()``, factors among them; not ``mask``
+        names: of ``Objects.columns``, factors among them; not ``mask``
         space: whose objects, row for row with :meth:`space`; None for all, as in :meth:`objects`
         Raises QueryError for an unknown space or column.
         """
         table = self._table("objects")
-        known = [name for name in no_objects().columns() if name != "mask"] + self.factor_names
+        known = [name for name in no_objects().columns if name != "mask"] + self.factor_names
         if unknown := [name for name in names if name not in known]:
             raise QueryError(f"objects have no column {unknown[0]}; their columns: {', '.join(known)}")
         members = None if space is None else self._member_rows(space)
         if table is None:
             if members is not None and len(members):
                 raise damaged(self.path, SPACES + str(space), _of_nothing(len(members)))
-            return {name: no_objects().columns()[name] for name in names}
+            return {name: no_objects().columns[name] for name in names}
         wanted = dict.fromkeys(["object_id", *(stored for name in names for stored in stored_names(name))])
         rows = self._all_objects(list(wanted))
         # One commit writes objects and their vectors in one order, so that most spaces need no join.
@@ -273,11 +273,13 @@ class Store:
         return places.astype(np.int64)
 
     @typed
-    def space(self, name: str) -> Space:
+    def space(self, name: str | None = None) -> Space:
         """Return the vectors of a space, (n, d) float32 in memory; of a joint one its parts.
 
+        name: of the space; None for the one that is searched where none is named
         Raises QueryError for an unknown space.
         """
+        name = self._named(name)
         if name in self._manifest.joint_spaces:
             joint = self._joint_vectors(name).read()
             return Space(name, self.recipe(name), joint.object_ids(), joint)
@@ -289,6 +291,13 @@ class Store:
             vectors[len(ids) : len(ids) + len(block)] = block
             ids += batch["object_id"].to_pylist()
         return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
+
+    def _named(self, name: str | None) -> str:
+        """Return the name of a space, that of the default one for None."""
+        if name is None and self.default_space is None:
+            known = ", ".join(self.space_names) or "none yet"
+            raise QueryError(f"{self.path} has no default space; name one of its spaces: {known}")
+        return self.default_space or "" if name is None else name
 
     @typed
     def recipe(self, name: str) -> Recipe:

@@ -32,7 +32,7 @@ def read_sidecar(path: Place, format_name: str) -> dict[str, Any] | None:
 
 def write_sidecar(path: Place, document: Mapping[str, Any], whose: str) -> None:
     """Write a sidecar; one that is there is replaced. ``whose``: what an error calls it."""
-    with atomic_path(path, replace=True) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_text(json_text(document, whose, ensure_ascii=False, indent=1), "utf-8")
 
 

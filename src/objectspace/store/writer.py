@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Recipe
-from objectspace.errors import QueryError, RecipeError, StoreBusyError, StoreError
-from objectspace.files import flush_to_disk
+from objectspace.errors import InputError, QueryError, RecipeError, StoreBusyError, StoreError
+from objectspace.files import check_writable, flush_to_disk
 from objectspace.images import Failure
 from objectspace.places import Place, RemotePath, as_place
 from objectspace.store import columns, tables
@@ -43,6 +43,7 @@ from objectspace.store.manifest import (
     SPACES,
     Manifest,
     SpaceEntry,
+    read_manifest,
     read_tagged_manifest,
     write_manifest,
 )
@@ -75,6 +76,23 @@ def open_writer(path: Place | str) -> Writer:
     except BaseException:
         lock.release()
         raise
+
+
+def check_store_place(path: Place | str) -> None:
+    """Raise StoreError where :func:`open_writer` could open or make no store; before the work, not after it.
+
+    Nothing is written. A store of another version raises StoreVersionError.
+    """
+    folder = as_place(path)
+    _check_folder(folder)
+    if isinstance(folder, RemotePath):
+        return
+    try:
+        check_writable(folder / LOCK if folder.exists() else folder)
+    except InputError as problem:
+        raise StoreError(f"no store can be made or written here: {problem}") from None
+    if (folder / MANIFEST).exists():
+        read_manifest(folder)
 
 
 def write_lock(folder: Place) -> filelock.BaseFileLock | Lease:
@@ -168,6 +186,7 @@ class Writer:
         """Release the store to other writers."""
         self._lock.release()
 
+    @typed
     def finished(self, sources: Collection[str] = ()) -> Keys:
         """Return the images that are finished, those without an object too, each under its names.
 
@@ -197,6 +216,7 @@ class Writer:
         parts = zip(images.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True)
         return {image: objects_digest(ids[start:end]) for image, start, end in parts}
 
+    @typed
     def check_recipes(self, recipes: Mapping[str, Recipe]) -> None:
         """Raise RecipeError for a space that holds vectors of another recipe, before any are made."""
         for name, recipe in recipes.items():
@@ -210,6 +230,7 @@ class Writer:
         self._others_write = True
         return FragmentWriter.of(self.path)
 
+    @typed
     def commit(self, batch: Batch) -> None:
         """Add a batch, all of it or none.
 
@@ -243,6 +264,7 @@ class Writer:
         self._stored.remember(new)
         self._compact([name for name, count in self._added.items() if count > tables.MANY_FRAGMENTS])
 
+    @typed
     def set_factors(self, by_image: Mapping[str, Mapping[str, float | str | None]]) -> None:
         """Set factors of all stored objects of the given images: image id -> factor -> value.
 
@@ -261,6 +283,7 @@ class Writer:
         rows = self._read("images", ["image_id", "path"])
         return dict(zip(rows["image_id"].to_pylist(), rows["path"].to_pylist(), strict=True))
 
+    @typed
     def set_paths(self, paths: Mapping[str, str]) -> None:
         """Set the paths of images: image id -> path. Raises StoreError where writing failed."""
         self._recover()
@@ -272,6 +295,7 @@ class Writer:
         with self._publishing():
             self._update("images", "image_id", rows)
 
+    @typed
     def remove_images(self, image_ids: Collection[str]) -> None:
         """Remove images with their objects and vectors; ids that the store does not hold change nothing.
 
@@ -294,6 +318,7 @@ class Writer:
         """Return the files that could not be used, and why."""
         return set[Failure]().union(*self._stored.failures.values())
 
+    @typed
     def clear_failures(self, paths: Iterable[str], failures: Iterable[Failure]) -> None:
         """Remove the failures of files that have been used since, except ``failures``, which came again.
 
@@ -324,6 +349,7 @@ class Writer:
         rows = tables.find_rows(self._tables["objects"], key, by_key, wanted)
         return changed_factors(rows, key, by_key, types)
 
+    @typed
     def index_space(
         self,
         name: str,
@@ -360,6 +386,7 @@ class Writer:
             published[name] = replace(entry, index=index)
         return index
 
+    @typed
     def declare_joint(self, name: str, recipe: Recipe, *, replaces: bool = False) -> None:
         """Declare a joint space of spaces of this store, in one step; one that is there already stays.
 
@@ -385,18 +412,21 @@ class Writer:
         with self._publishing(joint_spaces={name: recipe}):
             pass
 
+    @typed
     def set_default_space(self, name: str) -> None:
         """Make a space of this store the default one. Raises StoreError where writing failed."""
         self._recover()
         with self._publishing(default_space=name):
             pass
 
+    @typed
     def set_purities(self, purities: Mapping[str, LabelPurity]) -> None:
         """Keep the measured purity of some spaces of this store. Raises StoreError where writing failed."""
         self._recover()
         with self._publishing(purities=purities):
             pass
 
+    @typed
     def index_joint(self, name: str, index: JointSpaceIndex) -> None:
         """Publish the index of a joint space, which is those of its parts' spaces.
 

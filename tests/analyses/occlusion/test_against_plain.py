@@ -82,7 +82,7 @@ def test_the_default_tap_lies_before_the_head_with_the_most_predictions(ladder, 
 def test_without_predictions_there_is_nothing_to_lose(ladder, picture) -> None:
     result = measure_occlusion(ladder, picture, tap="7", confidence=1.0)
     assert result.scores.shape == (len(result.windows), 0)
-    assert result.smallest().shape == (0,)
+    assert result.smallest.shape == (0,)
     assert len(result.appeared) == 0
 
 

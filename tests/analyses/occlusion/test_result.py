@@ -36,7 +36,7 @@ def test_importance_of_what_is_not_there(result) -> None:
 
 
 def test_the_smallest_window_that_fells_each(result) -> None:
-    for index, window in enumerate(result.smallest()):
+    for index, window in enumerate(result.smallest):
         felled = np.flatnonzero(result.disappeared[:, index])
         if not len(felled):
             assert window == -1
@@ -47,7 +47,7 @@ def test_the_smallest_window_that_fells_each(result) -> None:
 
 def test_cells_lie_on_the_picture_as_the_letterbox_says(result) -> None:
     # 80 x 72 on 96 x 64: scaled by 8/9 to 71 x 64, bars of 12 pixels to the left; cells of 8 pixels.
-    cells = result.cell_xyxy()
+    cells = result.cell_xyxy
     assert cells.shape == (8, 12, 4)
     np.testing.assert_allclose(cells[2, 3], [12 * 80 / 71, 18, 20 * 80 / 71, 27], rtol=1e-5)
 
@@ -67,7 +67,7 @@ def test_the_json_document(result) -> None:
 
 def test_cells_may_be_wider_than_high(result) -> None:
     """Cells of 8 x 2.5 pixels of the input, on which the image is 71 x 64 with 12 pixels to the left."""
-    cells = replace(result, cell_px=(8.0, 2.5)).cell_xyxy()
+    cells = replace(result, cell_px=(8.0, 2.5)).cell_xyxy
     for y, x in ((0, 0), (2, 3), (7, 11)):
         box = [(8 * x - 12) * 80 / 71, 2.5 * y * 72 / 64, (8 * x - 4) * 80 / 71, 2.5 * (y + 1) * 72 / 64]
         np.testing.assert_allclose(cells[y, x], box, rtol=1e-5)
@@ -119,8 +119,8 @@ def test_the_json_document_holds_every_number_of_the_result(result) -> None:
 def test_nothing_disappears_where_there_are_no_windows(result) -> None:
     none = np.zeros(len(result.windows), bool)
     empty = replace(result, windows=result.windows.take(none), disappeared=result.disappeared[none])
-    assert empty.smallest().tolist() == [-1] * len(result.objects)
+    assert empty.smallest.tolist() == [-1] * len(result.objects)
     # Windows are in order, so the first of the smallest is the first of all.
-    for index, window in enumerate(result.smallest().tolist()):
+    for index, window in enumerate(result.smallest.tolist()):
         felled = np.flatnonzero(result.disappeared[:, index]).tolist()
         assert window == (felled[0] if felled else -1)

@@ -96,7 +96,7 @@ def test_patterns_that_cannot_be_used(pattern: str, reason: str) -> None:
         factors_from_pattern(pattern, PATHS)
 
 
-@pytest.mark.parametrize("name", sorted({*no_objects().columns()} - {"label"}))
+@pytest.mark.parametrize("name", sorted({*no_objects().columns} - {"label"}))
 def test_no_column_of_the_objects_can_be_a_factor(name: str) -> None:
     with pytest.raises(InputError, match="one of the objects' own"):
         factors_from_pattern(f"(?P<{name}>.)", PATHS)

@@ -14,7 +14,7 @@ import objectspace as osp
 from objectspace.errors import InputError, QueryError
 from objectspace.search.audit import copies, planting
 from objectspace.search.audit.lists import write_csv
-from objectspace.store import Store, open_store
+from objectspace.store import ImageRow, Store, open_store
 from objectspace.store.selections import save_selection
 
 #: Photos of ``train`` that are in ``test`` too, saved again; the fifth is also made smaller.
@@ -78,7 +78,7 @@ def split_of(store: Store) -> dict[str, str]:
 def test_saved_again_is_a_copy_of_the_larger_one(made: osp.Audit, store: Store) -> None:
     split, rows = (
         split_of(store),
-        [row for row, _ in zip(made.duplicates.rows(), made.duplicates.first, strict=False)],
+        [row for row, _ in zip(made.duplicates.iter_rows(), made.duplicates.first, strict=False)],
     )
     copies = [row for row in rows if row["copy_of"]]
     in_test = [name for name, value in split.items() if value == "test"]
@@ -90,18 +90,29 @@ def test_saved_again_is_a_copy_of_the_larger_one(made: osp.Audit, store: Store) 
         assert size(area[row["copy_of"]]) >= size(area[row["object_id"]])
 
 
+def test_of_two_copied_photos_one_keeps_all_its_objects() -> None:
+    from objectspace.search.audit import _by_photo
+
+    boxes = np.array([[0, 0, 9, 9], [0, 0, 8, 9], [0, 0, 8, 8], [0, 0, 9, 8], [0, 0, 5, 5]], np.float32)
+    objects = osp.make_objects(image_id="a", xyxy=boxes, label=["x"] * 5, source="s")
+    small, large = ImageRow("a", "1.png", 20, 10), ImageRow("c", "9.png", 20, 20)
+    images = [small, ImageRow("b", "0.png", 20, 10), ImageRow("b", "0.png", 20, 10), small, large]
+    order = _by_photo(objects, images).argsort().tolist()
+    assert [order[0], order[1:3], order[3:]] == [4, [1, 2], [0, 3]]
+
+
 def size(box: np.ndarray) -> float:
     return float((box[2:] - box[:2]).prod())
 
 
 def test_leaks_are_the_copies_across_splits(made: osp.Audit, store: Store) -> None:
     split = split_of(store)
-    rows = list(made.leaks.rows())
+    rows = list(made.leaks.iter_rows())
     assert made.leaks.listed == len(rows) > 0
     for row in rows:
         assert (split[row["object_id"]], split[row["leaks_to"]]) == (row["split"], row["other_split"])
         assert row["split"] != row["other_split"]
-    copied = {row["object_id"] for row in made.duplicates.rows() if row["group"] is not None}
+    copied = {row["object_id"] for row in made.duplicates.iter_rows() if row["group"] is not None}
     assert {row["object_id"] for row in rows if row["split"] == "test"} <= copied
 
 
@@ -132,6 +143,27 @@ def test_the_csv_holds_all_lists_whole(made: osp.Audit, tmp_path: Path) -> None:
     assert len(rows) == sum(map(len, made.lists.values()))
     listed = [row for row in rows if row["list"] == "outliers" and row["listed"] == "True"]
     assert [row["object_id"] for row in listed] == made.outliers.first.tolist()
+
+
+def test_every_row_says_where_its_object_is(made: osp.Audit, store: Store) -> None:
+    objects, paths = store.objects(), {row.image_id: row.path for row in store.images()}
+    place = {one: row for row, one in enumerate(objects.object_id.tolist())}
+
+    def path(object_id: str) -> str:
+        return paths[objects.image_id[place[object_id]]]
+
+    assert set(made.lists) == {"duplicates", "outliers", "labels", "leaks"}
+    for name, one in made.lists.items():
+        for row in one.iter_rows():
+            assert row["image"] == path(row["object_id"])
+            box = objects.xyxy[place[row["object_id"]]]
+            assert [row["x1"], row["y1"], row["x2"], row["y2"]] == box.tolist()
+            other = row.get("leaks_to") or row.get("copy_of") or row.get("nearest")
+            if name in ("duplicates", "leaks"):
+                assert row["other_image"] == (None if other is None else path(other))
+            else:
+                assert "other_image" not in row
+    assert any(row["other_image"] != row["image"] for row in made.duplicates.iter_rows())
 
 
 def test_equal_pixels_are_exact_copies(store: Store) -> None:
@@ -265,7 +297,7 @@ def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> No
                 differences[twin] = (1 - cosine) * (1 - min(alike, 1))
         nearest = min(differences, key=lambda twin: differences[twin])
         expected[name] = (nearest, differences[nearest])
-    rows = list(found.rows())
+    rows = list(found.iter_rows())
     assert {row["object_id"]: row["nearest"] for row in rows} == {k: v[0] for k, v in expected.items()}
     for row in rows:
         assert row["difference"] == pytest.approx(expected[row["object_id"]][1], rel=1e-4, abs=1e-6)

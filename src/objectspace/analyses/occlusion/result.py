@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.occlusion.zeroed_windows import Windows
+from objectspace.arguments import typed
 from objectspace.errors import InputError, counted
 from objectspace.objects.boxes import Frame
 from objectspace.objects.records import Objects, Provenance
@@ -81,6 +82,7 @@ class Occlusion:
         change: NDArray[np.float32] = self.scores - self.objects.score
         return change
 
+    @property
     def smallest(self) -> NDArray[np.int64]:
         """Return the first of the smallest windows under which each object disappears (p,), -1 for none."""
         if not len(self.windows):
@@ -88,6 +90,7 @@ class Occlusion:
         first = self.disappeared.argmax(0)  # windows are sorted by size
         return np.where(self.disappeared.any(0), first, -1)
 
+    @typed
     def importance(self, prediction: int, sizes: Sequence[int] | None = None) -> NDArray[np.float32]:
         """Return the mean fall of one object's score over the windows that cover each cell: (rows, columns).
 
@@ -107,6 +110,7 @@ class Occlusion:
         importance: NDArray[np.float32] = mean.astype(np.float32)
         return importance
 
+    @property
     def cell_xyxy(self) -> NDArray[np.float32]:
         """Return each cell as a box in pixels of the image: (rows, columns, 4), not clipped to it."""
         columns, rows = self.grid_wh

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from objectspace.errors import CfgError
-from objectspace.files import open_regular
+from objectspace.files import guess_path, open_regular
 
 #: A cfg of a thousand layers has about 100 kB; what is much longer is no cfg.
 _LARGEST_FILE = 4_000_000
@@ -113,7 +113,9 @@ def read_cfg(path: Path | str) -> Cfg:
             data = stream.read(_LARGEST_FILE + 1)
     except (OSError, ValueError) as problem:  # ValueError: a zero byte in the path
         reason = getattr(problem, "strerror", None) or str(problem)
-        raise CfgError(f"{path}: expected a Darknet cfg file, but: {reason}") from None
+        raise CfgError(
+            f"{path}: expected a Darknet cfg file, but: {reason}{guess_path(Path(path))}"
+        ) from None
     if len(data) > _LARGEST_FILE:
         raise CfgError(f"{path}: longer than {_LARGEST_FILE:,} bytes, expected a Darknet cfg file")
     return parse_cfg(data.decode("utf-8-sig", errors="replace"), path=str(path))

@@ -11,7 +11,9 @@ from objectspace.errors import InputError, guess
 from objectspace.images import Image
 from objectspace.models.catalogue import TORCHVISION, is_detr, located, safe_name
 from objectspace.models.maps import MapRun, MapSource
+from objectspace.models.weights import check_weight_file
 from objectspace.objects.boxes import Frame
+from objectspace.objects.labels import read_names
 from objectspace.objects.records import Objects
 
 #: How an image is resized to the network's input: sides scaled independently, or aspect kept, with gray bars.
@@ -47,6 +49,26 @@ class Detector(MapSource, Protocol):
                     self.find_objects(run, row, image.image_id, frame, confidence=confidence, iou=iou)
                 )
         return found
+
+
+def check_detector(name_or_cfg: str | Path, weights: Path | str | None, names: Path | str | None) -> None:
+    """Raise what :func:`load_detector` would for an unknown name and files that cannot be read.
+
+    Nothing is loaded, and nothing fetched; a weight file is not read.
+    """
+    from objectspace.models.darknet.architectures import ARCHITECTURES
+    from objectspace.models.darknet.cfg import read_cfg
+
+    name = str(name_or_cfg)
+    check_weight_file(weights)
+    if Path(name).suffix.lower() == ".cfg":
+        read_cfg(name_or_cfg)
+        if weights is None:
+            raise _needs_weights(name)
+    elif not (name in ARCHITECTURES or name in TORCHVISION or is_detr(name)):
+        raise InputError(_unknown(name, sorted([*ARCHITECTURES, *TORCHVISION])))
+    if names is not None:
+        read_names(names)
 
 
 @typed
@@ -132,7 +154,7 @@ def _load_darknet(
         name = safe_name(Path(name_or_cfg).stem, otherwise="darknet")
         cfg, default = read_cfg(name_or_cfg), "stretch"
     if weights is None:
-        raise InputError(f"{name_or_cfg} needs its weight file: give the detector's as weights=")
+        raise _needs_weights(str(name_or_cfg))
     detector = load_darknet(
         name,
         cfg,
@@ -149,6 +171,10 @@ def _load_darknet(
         "resize": resize or default,
     }
     return detector
+
+
+def _needs_weights(cfg: str) -> InputError:
+    return InputError(f"{cfg} needs its weight file: give the detector's as weights=")
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from objectspace.arguments import typed
 from objectspace.models.inputs import Interpolation
 from objectspace.models.model_folders import absolute_name
+from objectspace.models.weights import check_weight_file
 
 #: What the names of encoders begin with that embed texts too: open_clip's models (clip.py).
 OPEN_CLIP = "open_clip:"
@@ -69,6 +70,20 @@ class TextEncoder(Encoder, Protocol):
 def has_text_tower(name: str) -> bool:
     """Return whether the encoder that :func:`load_encoder` makes of this name is a :class:`TextEncoder`."""
     return name.startswith(OPEN_CLIP)
+
+
+def check_encoder(name: str, weights: Path | str | None) -> None:
+    """Raise what :func:`load_encoder` would for an unknown name and a missing file; nothing is loaded."""
+    name = absolute_name(name)
+    check_weight_file(weights)
+    if has_text_tower(name):
+        from objectspace.models.encoders.clip import check_name
+
+        check_name(name)
+    elif name not in ("resnet50", "efficientnet-lite0", "demo"):
+        from objectspace.models.encoders import timm_models
+
+        timm_models.check_name(name)
 
 
 @typed

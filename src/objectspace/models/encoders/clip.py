@@ -27,6 +27,7 @@ from objectspace.models.encoders import OPEN_CLIP
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.model_folders import LOCAL_DIR, check_files, weights_in
 from objectspace.models.precision import reproducible
+from objectspace.models.weights import check_weight_file
 
 HF_HUB = "hf-hub:"
 
@@ -172,6 +173,11 @@ class _Chosen:
         return safe_name(own if self.tag is None else f"{own}-{self.tag}", otherwise="encoder")
 
 
+def check_name(name: str) -> None:
+    """Raise InputError for a name that open_clip does not know, ModelError where it is not installed."""
+    _parsed(name.removeprefix(OPEN_CLIP))
+
+
 def _parsed(name: str) -> _Chosen:
     if name.startswith((LOCAL_DIR, HF_HUB)):
         return _Chosen(name)
@@ -206,8 +212,7 @@ def _file(chosen: _Chosen, weights: Path | str | None) -> Path:
             raise InputError(f"{chosen.folder} is no folder with an open_clip_config.json")
         check_files(chosen.folder)
     if weights is not None:
-        if not Path(weights).is_file():
-            raise WeightsError(f"no weight file at {weights}")
+        check_weight_file(weights)
         return Path(weights)
     if chosen.folder is not None:
         return weights_in(chosen.folder, _WEIGHT_NAMES)

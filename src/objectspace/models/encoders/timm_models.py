@@ -44,6 +44,14 @@ def load_timm(name: str, weights: Path | str | None, device: str, precision: str
     )
 
 
+def check_name(name: str) -> None:
+    """Raise InputError for a name that timm does not know, and a folder that is not one of its own."""
+    if name.startswith(LOCAL_DIR):
+        _folder(name)
+    elif not timm.is_model(name):
+        raise InputError(_unknown(name))
+
+
 def near_names(name: str) -> list[str]:
     """Return up to three of timm's names that are spelled like this one."""
     return difflib.get_close_matches(name, {*timm.list_models(), *timm.list_pretrained()}, n=3)
@@ -59,10 +67,9 @@ def _folder(name: str) -> Path:
 
 
 def _network(name: str, *, pretrained: bool) -> nn.Module:
+    check_name(name)
     if name.startswith(LOCAL_DIR):
         return _network_of_folder(_folder(name))
-    if not timm.is_model(name):
-        raise InputError(_unknown(name))
     try:
         network: nn.Module = timm.create_model(name, num_classes=0, pretrained=pretrained)
     except OSError as problem:

@@ -80,7 +80,7 @@ class ObjectsInMemory:
         """Return a digest of the stored fields of the image's objects."""
         found = self.objects.get(absolute(image_path), no_objects())
         # An object's id covers its image, box, label and mask.
-        columns = {k: v for k, v in found.columns().items() if k not in ("mask", "xyxy", "label")}
+        columns = {k: v for k, v in found.columns.items() if k not in ("mask", "xyxy", "label")}
         return recipe_digest({name: column.tolist() for name, column in columns.items()})
 
     def files(self, image_path: Path | str) -> Sequence[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import glob
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from objectspace.objects.records import make_objects, no_objects
 
 #: Numbers of objects in one mask; a smoothed shape has more levels.
 _MOST_NUMBERS = 64
+
+#: Images, and names in the folder, that a pattern is looked for with where the given one fits none.
+_TRIED, _MOST_NAMES = 20, 20_000
 
 
 @typed
@@ -104,12 +108,29 @@ class MaskImages(AnnotationSet):
         return (self.folder / name,) if path is None else (path, self.folder / name)
 
     def coverage(self, image_paths: Sequence[Path | str]) -> Coverage:
-        """Return the masks without an image; an image without a mask is a problem of its own."""
+        """Return the masks without an image; an image without a mask is a problem of its own, unless all are.
+
+        Then the notes say what the pattern expects, and which one would fit.
+        """
         shape = glob.escape(Path(self.pattern).name).replace("{stem}", "*").replace("{name}", "*")
         masks = self.folder.rglob(f"*{Path(self.pattern).suffix}")
         files = (path for path in masks if fnmatch.fnmatchcase(path.name, shape))
         claims = {str(image_path): self._mask(image_path) for image_path in image_paths}
-        return coverage_by_files(files, claims)._replace(unnamed=())
+        coverage = coverage_by_files(files, claims)
+        if any(claims.values()) or not claims:
+            return coverage._replace(unnamed=())
+        first = Path(image_paths[0]).name
+        expected = f"by the mask pattern {self.pattern!r} the mask of {first} is {self._name(first)}"
+        fitting = self._fitting_pattern(image_paths)
+        note = f"{expected}; {fitting!r} would fit" if fitting else expected
+        return coverage._replace(notes=(note,))
+
+    def _fitting_pattern(self, image_paths: Sequence[Path | str]) -> str | None:
+        """Return the pattern by which most of some images have a mask in the folder; None where none has."""
+        names = [path.name for path, _ in zip(self.folder.rglob("*.*"), range(_MOST_NAMES), strict=False)]
+        stems = [Path(path).stem for path in image_paths[:_TRIED]]
+        fitting = Counter(name.replace(stem, "{stem}") for stem in stems for name in names if stem in name)
+        return fitting.most_common(1)[0][0] if fitting else None
 
     def objects_of(self, image: Image) -> Annotated:
         """Return the image's objects, or the problem with its mask."""

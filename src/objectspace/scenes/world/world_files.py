@@ -43,9 +43,9 @@ def write_world(
     if seed < 0:
         raise InputError(f"seed {seed} is negative; give a number from 0 upwards")
     folder = Path(folder)
-    if names_in(folder):
+    if names_in(folder):  # raises for a file
         raise InputError(f"{folder} exists already; give a new folder, or remove it first")
-    with atomic_path(folder, replace=True) as temporary:
+    with atomic_path(folder, replaces_folder=True) as temporary:
         return _write_files(temporary, count, seed, progress)
 
 

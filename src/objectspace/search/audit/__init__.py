@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -33,7 +34,7 @@ from objectspace.search.audit.planting import (
 )
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.search.default_space import default_space
-from objectspace.store import Store
+from objectspace.store import ImageRow, Store
 
 _BY_ERRORS = (
     "where the errors would be fewest if one object in ten were such a case, by the planted and the unplanted"
@@ -140,9 +141,29 @@ class _Auditor:
                 if len(wanted) == 1:
                     raise
                 skipped["labels"] = str(error)
-        ordered = {name: lists[name] for name in LISTS if name in lists}
+        ordered = self._located({name: lists[name] for name in LISTS if name in lists})
         images = len(np.unique(self._image))
         return Audit(self._space, len(self._ids), images, ordered, skipped, self._near.approximate)
+
+    def _located(self, lists: dict[str, AuditList]) -> dict[str, AuditList]:
+        """Return lists with the photo and the box of each object, and the photo of the one that it copies."""
+        images = self._store.images_by_id(np.unique(self._image).tolist())
+        paths = np.array([images[image_id].path for image_id in self._image.tolist()], object)
+        xyxy = self._store.object_columns(["xyxy"], self._space)["xyxy"][self._rows]
+        row_of = {object_id: row for row, object_id in enumerate(self._ids.tolist())}
+        located = {}
+        for name, one in lists.items():
+            rows = np.array([row_of[object_id] for object_id in one.object_id.tolist()], np.int64)
+            columns = {**one.columns, "image": paths[rows]}
+            columns |= {side: xyxy[rows, place] for place, side in enumerate(("x1", "y1", "x2", "y2"))}
+            if others := [
+                one.columns[key] for key in ("leaks_to", "copy_of", "nearest") if key in one.columns
+            ]:
+                nearest = [next(filter(None, row), None) for row in zip(*others, strict=True)]
+                found = [None if other is None else paths[row_of[other]] for other in nearest]
+                columns["other_image"] = np.array(found, object)
+            located[name] = replace(one, columns=columns)
+        return located
 
     # ------------------------------------------------------------------------------------------- planting
 
@@ -189,7 +210,7 @@ class _Auditor:
         if pairs is None or found is None:
             return AuditList("duplicates", self._ids[order], -suspicion[order], "difference", columns)
         objects = self._store.objects(self._ids)
-        groups = group_copies(pairs, _by_size(objects))
+        groups = group_copies(pairs, _by_photo(objects, self._store.images_of(objects)))
         columns |= {name: column[order] for name, column in self._group_columns(groups, objects).items()}
         alarms = suspicion >= threshold
         return AuditList(
@@ -349,8 +370,14 @@ def _named(ids: NDArray[np.str_], rows: NDArray[np.int64]) -> NDArray[np.object_
     return names
 
 
-def _by_size(objects: Objects) -> NDArray[np.int64]:
-    """Return the place (n,) of each object in the order in which copies are kept: the most pixels first."""
+def _by_photo(objects: Objects, images: Sequence[ImageRow]) -> NDArray[np.int64]:
+    """Return the place (n,) of each object in the order in which copies are kept.
+
+    The largest photo comes first, of equals the first by path, so that of two copied photos one keeps all its
+    objects; within a photo the largest object.
+    """
+    pixels = np.array([image.width * image.height for image in images])
+    path = np.array([image.path for image in images], np.str_)
     rank = np.empty(len(objects), np.int64)
-    rank[np.lexsort((objects.object_id, -area(objects.xyxy)))] = np.arange(len(objects))
+    rank[np.lexsort((objects.object_id, -area(objects.xyxy), path, -pixels))] = np.arange(len(objects))
     return rank

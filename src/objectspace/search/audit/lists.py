@@ -34,13 +34,14 @@ class AuditList:
     object_id: (m,) str, all that can be judged; score: (m,) float64, of the kind that ``score_name`` names
     listed: how many of the first are within the threshold; None in a list without a figure
     threshold: on the score; None in a list without a figure
-    columns: more about each object (m,), by name
+    columns: more about each object (m,), by name; of every list image, the photo's path, and the box in it as
+        x1, y1, x2 and y2; of copies and leaks also other_image, the photo of the other object
     left_out: objects that cannot be judged; note: why, a sentence
     calibration: how good the list is; None in a list without a figure
 
     >>> labels = osp.audit(store, space="demo-crop", only=["labels"]).labels
-    >>> list(next(labels.rows()))
-    ['object_id', 'probability', 'label', 'proposed']
+    >>> list(next(labels.iter_rows()))
+    ['object_id', 'probability', 'label', 'proposed', 'image', 'x1', 'y1', 'x2', 'y2']
     """
 
     name: str
@@ -66,7 +67,7 @@ class AuditList:
         """The objects (l,) within the threshold; without one, the first tenth."""
         return self.object_id[: -(-len(self) // 10) if self.listed is None else self.listed]
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def iter_rows(self) -> Iterator[dict[str, Any]]:
         """Yield each object as a row of plain values: object_id, the score, the columns."""
         names = ["object_id", self.score_name, *self.columns]
         values = [self.object_id.tolist(), map(finite, self.score.tolist())]
@@ -75,12 +76,12 @@ class AuditList:
             yield dict(zip(names, row, strict=True))
 
     def to_pandas(self) -> pandas.DataFrame:
-        """Return a row for each object of :meth:`rows`. Raises InputError without pandas."""
+        """Return a row for each object of :meth:`iter_rows`. Raises InputError without pandas."""
         return data_frame({"object_id": self.object_id, self.score_name: self.score, **self.columns})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, with the objects of :attr:`first`."""
-        rows = [row for row, _ in zip(self.rows(), self.first, strict=False)]
+        rows = [row for row, _ in zip(self.iter_rows(), self.first, strict=False)]
         return {
             "n": len(self),
             "listed": self.listed,
@@ -117,7 +118,7 @@ class Audit:
             html_table(
                 f"{name}: {'no figure' if one.listed is None else f'{one.listed} of {len(one)} listed'}",
                 ["object_id", one.score_name, *one.columns],
-                [list(row.values()) for row, _ in zip(one.rows(), one.first[:8], strict=False)],
+                [list(row.values()) for row, _ in zip(one.iter_rows(), one.first[:8], strict=False)],
             )
             for name, one in self.lists.items()
         ]
@@ -169,11 +170,11 @@ def write_csv(audit: Audit, path: Path) -> None:
     rows = [
         {"list": name, "rank": rank, "listed": one.listed is not None and rank <= one.listed, **row}
         for name, one in audit.lists.items()
-        for rank, row in enumerate(one.rows(), start=1)
+        for rank, row in enumerate(one.iter_rows(), start=1)
     ]
     names = dict.fromkeys(key for row in rows for key in row)
     with (
-        atomic_path(path, replace=True) as temporary,
+        atomic_path(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.DictWriter(stream, list(names))
