@@ -21,6 +21,7 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
+        sys.stderr.write("objectspace: stopped; nothing was written\n")
         raise SystemExit(130) from None
     except MemoryError:
         _fail(

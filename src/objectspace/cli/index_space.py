@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from objectspace.cli.exits import resumable
 from objectspace.cli.options import Json, Metric, MetricOption, Space, StorePath
-from objectspace.cli.output import print_json, recall_text
+from objectspace.cli.output import end_steps, print_json, recall_text, show_steps
 from objectspace.errors import counted
 
 
@@ -31,13 +32,16 @@ def index_space(
     as_json: Json = False,
 ) -> None:
     """Build the approximate index of a large space, for search --approximate, and measure its recall."""
+    show_steps("indexing the space, and measuring its recall", shown=not as_json)
     from objectspace.jobs.build_index import index_space as build
     from objectspace.search import default_space
     from objectspace.store import open_store
 
     chosen = space or default_space(open_store(store))
     start = time.perf_counter()
-    built = build(store, chosen, kind=kind.value, metric=metric.value)
+    with resumable("the same command goes on"):
+        built = build(store, chosen, kind=kind.value, metric=metric.value)
+    end_steps()
     if as_json:
         print_json({"space": chosen, **built.to_json()})
     else:

@@ -30,10 +30,12 @@ from objectspace.cli.output import (
     angle_text,
     checked_figure,
     drawn_text,
+    end_steps,
     print_estimates,
     print_json,
     print_table,
     shared_text,
+    show_steps,
     warn_of_groups,
 )
 from objectspace.errors import counted, number_text
@@ -80,6 +82,7 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure how much of a factor a space holds, with chance and 95 % intervals."""
+    show_steps(f"opening {store}", shown=not as_json)
     import numpy as np
 
     from objectspace._version import __version__
@@ -117,6 +120,7 @@ def measure(
         queries = most if sample is None else sample
         found = measure_neighbors(held, objects, spec, k=k, metric=other, queries=queries, most=most)
         by_metric[other] = found.overall
+    end_steps()
     if as_json:
         print_json(
             {

@@ -19,7 +19,6 @@ from objectspace.models.detectors import Detector
 from objectspace.report.claims import Finding, Judgment, Missing, require, weigh_claims
 from objectspace.report.evidence import (
     OCCLUDED,
-    SECONDS,
     Choice,
     Moved,
     StoredImages,
@@ -38,6 +37,7 @@ from objectspace.store import Store
 __all__ = ["Choice", "Report", "write_report"]
 
 logger = logging.getLogger("objectspace")
+steps = logging.getLogger("objectspace.steps")
 
 PAGE = "report.html"
 
@@ -143,11 +143,9 @@ def write_report(
     path = Path(out) / PAGE
     check_writable(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
-        logger.info("report on %s: zeroing windows, moving objects", store.path)
+        steps.info("report on %s: loading the detector", store.path)
         material = _material(store, chosen, Path(scratch), device)
-        logger.info("report on %s: weighing the claims", store.path)
         findings = weigh_claims(gather(store, chosen, material.zeroed, material.moved))
-        logger.info("report on %s: drawing the figures", store.path)
         pictures, missing = draw_pictures(material)
     notes, warnings = _notes(material), _warnings(store, chosen)
     text = page(
@@ -225,8 +223,7 @@ def _moved_notes(moved: Moved) -> list[str]:
     ]
     if len(moved.objects) < moved.wanted:
         notes.append(
-            f"{moved.wanted} objects were to be moved: no more have room and keep their window in the space, "
-            f"or no more could be begun within {SECONDS:g} seconds."
+            f"{moved.wanted} objects were to be moved: no more have room and keep their window in the space."
         )
     return notes
 
