@@ -30,9 +30,11 @@ from objectspace.cli.options import (
 )
 from objectspace.cli.output import (
     checked_figure,
+    end_steps,
     print_json,
     print_table,
     recall_text,
+    show_steps,
     warn,
     write_sheet,
 )
@@ -116,6 +118,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the nearest objects of a stored object, of what a photo shows, or of words; exactly by default."""
+    show_steps(f"searching {store}", shown=not as_json)
     from objectspace.search import ONE_QUESTION, SpaceSearch
     from objectspace.store import open_store
 
@@ -145,6 +148,7 @@ def search(
         within=within,
         selection=selection,
     )
+    end_steps()
     if ready.approximate is not None:
         recall = recall_text(ready.approximate.index, ready.approximate.unindexed)
         warn(f"the answer is approximate: {recall}")
