@@ -53,7 +53,6 @@ def demo(out: Out = Path("demo"), quick: Quick = False, quiet: Quiet = False, as
         typer.echo(f"  {path}: targets of {space} and their five nearest in other pictures")
     typer.echo(f"{made.true}: the drawn objects with their masks and factors")
     if made.report:
-        typer.echo("the paper's claims on them:")
         print_findings(made.report)
     crop, picture = next(iter(made.sheets)), made.world / "images" / "000000.png"
     typer.echo("try next")

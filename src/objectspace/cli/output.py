@@ -329,12 +329,16 @@ def _is_number(text: str) -> bool:
 
 def print_findings(made: Report) -> None:
     """Print the claims as a table, what is missing, and the path of the page."""
+    typer.echo("the paper's findings, measured anew here; 'does not hold' is a result and not an error")
     joint = any(finding.both is not None for finding in made.findings)
     rows = []
     for finding in made.findings:
         both = finding.both
         in_both = "" if both is None or both.estimate is None else f"{_finding_cells(both)[0]} {both.verdict}"
-        rows.append([finding.verdict, *_finding_cells(finding.judged), *[in_both] * joint, finding.claim])
+        claim = finding.claim
+        if finding.estimate is None:
+            claim = f"{claim.removesuffix('.')}: {finding.reason}"
+        rows.append([finding.verdict, *_finding_cells(finding.judged), *[in_both] * joint, claim])
     print_table(["verdict", "value", "chance", "interval", *["both"] * joint, "claim"], rows)
     for line in (*made.warnings, *made.notes):
         typer.echo(line)

@@ -159,7 +159,7 @@ def _judged(claim: Claim, evidence: Evidence, seed: int, where: str) -> Judgment
     try:
         estimate = claim.estimate(evidence, seed)
     except InputError as error:
-        return Judgment(None, "not shown here", str(error))
+        return Judgment(None, "not tested", str(error))
     return judge(estimate, claim.better, _worth(claim, evidence))
 
 
