@@ -164,6 +164,7 @@ def test_a_slow_machine_moves_as_many_objects(both: Store, tmp_path: Path, monke
     image = stored_images(both, WINDOWS, 1).read[0]
     minutes = iter(range(0, 10**9, 600))
     monkeypatch.setattr("time.monotonic", lambda: float(next(minutes)))
+    monkeypatch.setattr(evidence, "MOVED", 12)
     monkeypatch.setattr(evidence, "_objects_to_move", lambda images: [(image, 0)] * 14)
     varied = SimpleNamespace(store=both.path, pictures=[Path("one.png")])
     monkeypatch.setattr(evidence, "vary_object", lambda *_, **__: varied)

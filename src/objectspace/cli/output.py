@@ -105,11 +105,12 @@ def progress_bars(
 
     def show(text: str) -> None:
         step.update(line, description=text, visible=True)
+        live.refresh()
 
     # The status line goes away; bars stay. What is written to stdout may be piped, and is not redirected.
     shown_now = Group(bar, step) if stages else step
-    console = Console(stderr=True)
-    with Live(shown_now, console=console, redirect_stdout=False, transient=not stages), _steps_to(show):
+    live = Live(shown_now, console=Console(stderr=True), redirect_stdout=False, transient=not stages)
+    with live, _steps_to(show):
         try:
             yield advance
         finally:
