@@ -192,9 +192,7 @@ def _print_measure(measured: FactorMeasure, by_metric: Mapping[str, Estimate]) -
 def _print_reach(estimates: Mapping[str, Estimate], groups: str) -> None:
     """Print what the intervals speak of, and how small an effect would be found."""
     for population, meaning in (("groups", f"new {groups}"), ("queries", "the queries, the store fixed")):
-        names = [
-            name for name, one in estimates.items() if one.population == population and not one.no_interval
-        ]
+        names = [name for name, one in estimates.items() if one.population == population]
         if names:
             typer.echo(f"intervals speak of {meaning}: {', '.join(names)}")
     found = [
