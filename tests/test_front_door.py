@@ -111,10 +111,8 @@ def handed_in() -> list[Any]:
         doors.append((kind.__name__, kind, False))
     for kind in HANDLES:
         for name, method in vars(kind).items():
-            own = name == "__init__" and kind not in (
-                osp.Store,
-                osp.Writer,
-            )  # open_store and open_writer make these
+            # open_store and open_writer make the first and the last of these.
+            own = name == "__init__" and kind not in (osp.Store, osp.Writer)
             if inspect.isfunction(method) and (own or not name.startswith("_")):
                 doors.append((f"{kind.__name__}.{name}", method, True))
     return [

@@ -305,14 +305,14 @@ def print_estimates(
 
 
 def warn_of_groups(objects: Objects, spec: FactorSpec) -> None:
-    """Warn where a control is asked for without groups, and a column says that photos belong together."""
+    """Warn where no group is named, and a column says that photos belong together."""
     from objectspace.analyses.factors import likely_groups
 
-    if spec.control is None or spec.group is not None:
+    if spec.group is not None:
         return
     if columns := likely_groups(objects, spec):
         warn(
-            "--control without --group takes every photo for a group of its own, and intervals and p rely on "
+            "without --group every photo is a group of its own, and intervals and p rely on "
             f"it; sets of photos share a value of {', '.join(columns)}: where these show one thing, name it, "
             f"such as --group {columns[0]}"
         )

@@ -163,6 +163,8 @@ def search(
             typer.echo(_spaces_text(answers[0]))
     if sheet is not None:
         write_sheet(opened, answers, sheet)
+        if not as_json:
+            typer.echo(f"{sheet}: the answer as a sheet")
 
 
 def _query_of(
@@ -231,6 +233,12 @@ def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str)
         from objectspace.search.queries.points import query_point
 
         return query_point(store, asked.image, space, asked.point, new=asked.new, device=device)
+    if asked.box is not None and not asked.new:
+        from objectspace.search.queries.stored import landed_queries
+
+        # Before the networks are imported, which takes seconds.
+        if (landed := landed_queries(store, asked.image, space, box=asked.box)) is not None:
+            return landed
     if asked.box is None and not asked.new and (stored := _stored_ids(store, space, asked.image)):
         return ready.stored(stored)
     from objectspace.search.queries.images import query_image

@@ -89,11 +89,14 @@ def sheet(
     if as_json:
         print_json([answer.to_json() for answer in answers])
         return
-    most = max(len(answer.neighbors) for answer in answers)
-    each = f"{counted(most, 'neighbor')} each"
+    counts = [len(answer.neighbors) for answer in answers]
+    each = f"{counted(max(counts), 'neighbor')} each"
     left = "" if same_image or exclude_same else " in other photos (--same-image takes the target's own too)"
-    fewer = "" if most == k else f", as there are no more{left}"
-    at_most = "at most " if fewer else ""
+    short = sum(count < k for count in counts)
+    fewer = f", as there are no more{left}" if short else ""
+    if 0 < short < len(counts):
+        fewer = f"; {counted(short, 'target has', 'targets have')} fewer{fewer}"
+    at_most = "at most " if max(counts) < k else ""
     typer.echo(
         f"{out}: {counted(len(answers), 'target')} of space {ready.space.name}, {at_most}{each}{fewer}"
     )
