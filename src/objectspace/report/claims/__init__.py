@@ -136,7 +136,7 @@ def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
     p is corrected by Holm's method over the claims, apart from these over those in the joint space, and over
     the labels of a claim.
     """
-    alone = correct([_judged(claim, evidence, seed, "") for claim in CLAIMS])
+    alone = correct([_judged(claim, evidence, seed) for claim in CLAIMS])
     joint = _in_joint_space(evidence, seed)
     return [
         Finding(
@@ -153,9 +153,10 @@ def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
     ]
 
 
-def _judged(claim: Claim, evidence: Evidence, seed: int, where: str) -> Judgment:
-    """Return the judgment on a claim; ``where`` says in which space or on which objects, as a step."""
-    steps.info("claim %d of %d%s: %s", CLAIMS.index(claim) + 1, len(CLAIMS), where, claim.claim)
+def _judged(claim: Claim, evidence: Evidence, seed: int, where: str | None = "") -> Judgment:
+    """Return the judgment on a claim; ``where`` is added to the step that is logged, None logs none."""
+    if where is not None:
+        steps.info("claim %d of %d%s: %s", CLAIMS.index(claim) + 1, len(CLAIMS), where, claim.claim)
     try:
         estimate = claim.estimate(evidence, seed)
     except InputError as error:
@@ -200,9 +201,10 @@ def _of_labels(claim: Claim, evidence: Evidence, seed: int) -> dict[str, Judgmen
     held = evidence.crop
     if held is None:
         return {}
+    steps.info("claim %d of %d, for each label", CLAIMS.index(claim) + 1, len(CLAIMS))
     names, judged = [], []
     for name, one in _by_label(held):
-        of_label = _judged(claim, replace(evidence, crop=one), seed, f", {name} alone")
+        of_label = _judged(claim, replace(evidence, crop=one), seed, None)
         if of_label.estimate is not None and of_label.estimate.groups >= FEWEST:
             names.append(name)
             judged.append(of_label)
