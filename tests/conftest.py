@@ -392,6 +392,9 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     """Runs a command line in this process, as the console script does: arguments → code, stdout, stderr."""
     from objectspace.cli import main
 
+    # A busy machine would add lines on what a command is doing.
+    monkeypatch.setattr("objectspace.cli.output.SILENT", 3600.0)
+
     def run(*arguments: object) -> Done:
         monkeypatch.setattr("sys.argv", ["objectspace", *map(str, arguments)])
         capsys.readouterr()

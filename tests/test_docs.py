@@ -56,3 +56,11 @@ def test_python_names_what_is_public(page: Path) -> None:
     nodes = [node for block in blocks for node in ast.walk(ast.parse(block))]
     used = {n.attr for n in nodes if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") == "osp"}
     assert used <= set(objectspace.__all__)
+
+
+def test_what_differs_in_silence_between_versions_has_its_test() -> None:
+    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page)
+    assert len(named) == 5
+    for file, test in named:
+        assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test

@@ -78,6 +78,23 @@ def test_one_id_is_a_query_and_the_default_space_is_searched(world, tmp_path):
     assert [answer.query.object_id[0] for answer in search.nearest([other, one], k=1)] == [other, one]
 
 
+@pytest.mark.parametrize(
+    ("owner", "name", "told"),
+    [
+        ("package", "measure", "module 'objectspace' has no attribute 'measure'; it is measure_factor"),
+        ("store", "spaces", "no attribute 'spaces'; space_names lists the spaces, and space"),
+        ("store", "search", "no attribute 'search'; objectspace.SpaceSearch"),
+        ("space", "objects", "no attribute 'objects'; store.objects"),
+    ],
+)
+def test_what_is_tried_first_says_what_there_is(world, tmp_path, owner, name, told):
+    weights = osp.EncoderSpec("test_vit", world.encoder_weights)
+    osp.index(str(world.photos), tmp_path / "s.osp", encoder=weights, annotations=world.labels)
+    store = osp.open_store(tmp_path / "s.osp")
+    with pytest.raises(AttributeError, match=re.escape(told)):
+        getattr({"package": osp, "store": store, "space": store.space()}[owner], name)
+
+
 def test_what_is_a_table_becomes_a_data_frame(world, tmp_path):
     pytest.importorskip("pandas", reason="the extra test has pandas")
     weights = osp.EncoderSpec("test_vit", world.encoder_weights)
@@ -111,10 +128,8 @@ def handed_in() -> list[Any]:
         doors.append((kind.__name__, kind, False))
     for kind in HANDLES:
         for name, method in vars(kind).items():
-            own = name == "__init__" and kind not in (
-                osp.Store,
-                osp.Writer,
-            )  # open_store and open_writer make these
+            # open_store and open_writer make the first and the last of these.
+            own = name == "__init__" and kind not in (osp.Store, osp.Writer)
             if inspect.isfunction(method) and (own or not name.startswith("_")):
                 doors.append((f"{kind.__name__}.{name}", method, True))
     return [
@@ -170,6 +185,8 @@ def right(argument: inspect.Parameter) -> Any:
         return "position"
     if text == "Figure":
         return Figure()
+    if text.startswith("Callable"):
+        return len
     kind = getattr(osp, text.partition(" ")[0], None)
     if inspect.isclass(kind) and not getattr(kind, "_is_protocol", False):
         return object.__new__(kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import socket
 import subprocess
@@ -230,3 +231,37 @@ def test_too_little_memory_to_import(tmp_path, world):
     )
     assert (run.returncode, run.stdout, run.stderr.count("\n")) == (1, "", 1), run.stderr
     assert "ulimit -v" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        'RuntimeError("operator torchvision::nms does not exist")',
+        'OSError("/lib/libc10.so: undefined symbol: _ZN3c105ErrorC2E")',
+        'ImportError("/lib/torchvision/_C.so: undefined symbol: _ZN5torch3jit17parse")',
+    ],
+)
+def test_a_torchvision_of_another_build_is_one_sentence(raised, tmp_path, monkeypatch, capsys):
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(f"raise {raised}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchvision", raising=False)
+    monkeypatch.setattr("objectspace.cli.main", lambda: importlib.import_module("torchvision"))
+    monkeypatch.setattr("importlib.metadata.version", {"torch": "2.9.0+cpu", "torchvision": "0.24.0"}.get)
+    with pytest.raises(SystemExit) as ended:
+        objectspace.__main__.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "objectspace: torch 2.9.0+cpu and torchvision 0.24.0 are not of one build; install both from one "
+        "index: docs/dependencies.md\n"
+    )
+
+
+def test_a_symbol_that_another_package_misses_is_not_put_down_to_torchvision(monkeypatch, capsys):
+    def run():
+        raise ImportError("/lib/other.so: undefined symbol: _ZN5other")
+
+    monkeypatch.setattr("objectspace.cli.main", run)
+    with pytest.raises(SystemExit):
+        objectspace.__main__.main()
+    assert "torchvision" not in capsys.readouterr().err

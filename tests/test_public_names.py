@@ -26,7 +26,7 @@ READS = {
     "Writer": {"failures", "finished", "fragments", "paths"},
 }
 #: How the name of every other method begins that takes no argument.
-VERBS = ("to_", "iter_", "read", "load", "finish", "close", "check")
+VERBS = ("to_", "iter_", "read", "load", "finish", "close", "check", "connect")
 
 #: Classes whose methods a user calls; what those return is public as what functions take and return is.
 HANDLES = ("Store", "SpaceSearch", "ExactIndex", "StreamedIndex")

@@ -55,7 +55,7 @@ def main() -> None:
     for module in (neighbors, zeroed_cells, location, circular_geometry):
         module.PERMUTED = PERMUTED  # type: ignore[attr-defined]
     chairs.PERMUTATIONS = PERMUTED  # type: ignore[attr-defined]
-    print("| claim | design | stores | holds or above chance | does not hold |")
+    print("| claim | design | stores | holds or better than chance | does not hold |")
     print("| --- | --- | ---: | ---: | ---: |")
     for design in given.designs:
         verdicts = {claim.key: Counter[str]() for claim in CLAIMS}
@@ -67,7 +67,7 @@ def main() -> None:
         for key, count in verdicts.items():
             # Where vectors hold style and orientation, the null hypothesis is true of their order alone.
             if (stores := count.total()) and (design != "both alike" or key == "color first"):
-                better = count["holds"] + count["above chance"]
+                better = count["holds"] + count["better than chance"]
                 shares = (f"{number / stores:.3f}" for number in (better, count["does not hold"]))
                 print(f"| {key} | {design} | {stores} | {' | '.join(shares)} |", flush=True)
 

@@ -50,9 +50,23 @@ _MODULES = _read_modules()
 __all__ = sorted(_MODULES)
 
 
+#: Names of commands that are tried first, and the functions of these commands.
+_INSTEAD = {
+    "compare": "compare_spaces",
+    "context": "measure_context",
+    "load": "open_store",
+    "measure": "measure_factor",
+    "occlude": "measure_occlusion",
+    "open": "open_store",
+    "sheet": "draw_sheet",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         message = f"module 'objectspace' has no attribute {name!r}"
+        if name in _INSTEAD:
+            message += f"; it is {_INSTEAD[name]}"
         # With these two Python suggests the public name that is spelled most alike.
         raise AttributeError(message, name=name, obj=sys.modules[__name__])
     return getattr(import_module(_MODULES[name]), name)

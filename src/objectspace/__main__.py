@@ -21,12 +21,15 @@ def main() -> None:
 
         run()
     except KeyboardInterrupt:
+        sys.stderr.write("objectspace: stopped; nothing was written\n")
         raise SystemExit(130) from None
     except MemoryError:
         _fail(
             "memory ran out; raise its limit (ulimit -v), close other programs, or index fewer photos at once"
         )
     except ImportError as error:
+        if _is_torch_mismatch(error):
+            _fail(_torch_text())
         if (package := _package(error)) == "objectspace":
             raise
         _fail(
@@ -34,6 +37,8 @@ def main() -> None:
             f"memory (ulimit -v) and open files (ulimit -n)"
         )
     except Exception as error:
+        if _is_torch_mismatch(error):
+            _fail(_torch_text())
         if not _is_limit(error):
             raise
         _fail(_limit_text(error))
@@ -48,12 +53,45 @@ def _package(error: ImportError) -> str:
     """Return the package whose code could not import something, or that is missing itself."""
     if isinstance(error, ModuleNotFoundError):
         return (error.name or "").partition(".")[0]
-    frame, package = error.__traceback__, "objectspace"
+    others = [name for name in _packages_of(error) if not name.startswith(("importlib", "_frozen"))]
+    return others[-1] if others else "objectspace"
+
+
+def _is_torch_mismatch(error: Exception) -> bool:
+    """Return whether torchvision could not be loaded beside this torch.
+
+    Its operators are then unknown to torch, or its library asks torch's for what that does not have.
+    """
+    text = str(error)
+    if "torchvision::" in text and "does not exist" in text:
+        return True
+    unknown = any(sign in text for sign in ("undefined symbol", "Symbol not found", "procedure could not be"))
+    return unknown and ("torchvision" in text or "torchvision" in _packages_of(error))
+
+
+def _torch_text() -> str:
+    """Return which torch and torchvision do not fit together, and what to do."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("torch", "torchvision"):
+        try:
+            found[name] = f"{name} {version(name)}"
+        except PackageNotFoundError:
+            found[name] = f"{name} of unknown version"
+    return (
+        f"{found['torch']} and {found['torchvision']} are not of one build; install both from one index: "
+        f"docs/dependencies.md"
+    )
+
+
+def _packages_of(error: BaseException) -> list[str]:
+    """Return the packages whose code an error came through, outermost first."""
+    frame, packages = error.__traceback__, []
     while frame is not None:
-        name = str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-        package = package if name.startswith(("importlib", "_frozen")) else name
+        packages.append(str(frame.tb_frame.f_globals.get("__name__", "")).partition(".")[0])
         frame = frame.tb_next
-    return package
+    return packages
 
 
 def _is_limit(error: Exception) -> bool:

@@ -247,3 +247,39 @@ def test_a_perfect_value_differs_from_a_chance_that_varies() -> None:
     found = jackknifed(estimate(5e-9, 91.0), without, group, group, bounds=Range(0.0, 180.0))
     assert found.excess is not None
     assert found.excess[1] < -80
+
+
+@pytest.mark.parametrize("bounds", [Range(high=1.0), Range(0.0)], ids=str)
+def test_a_figure_that_rests_on_single_groups_has_no_interval(bounds: Range) -> None:
+    """R2 as of ten apples: 0.77 with all, and far below chance without one of them."""
+    side = 1 if bounds.high == 1 else -1
+    value = np.array([-1.343, 0.793, 0.798, 0.79, 0.778, 0.75, 0.791, 0.787, 0.589])
+    value = value if side == 1 else 1 - value
+    without, block = varying(value, np.full(9, -0.647 if side == 1 else 1.647))
+    found = jackknifed(estimate(0.5 + side * 0.275, without[0, 1]), without, block, block, bounds=bounds)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    told = "-1.343" if side == 1 else "2.343"
+    assert found.no_interval == f"it rests on single groups, {told} without some"
+    # What is as far from the bound as it is near without one group, or nearer, has one.
+    near, _ = varying(0.5 + side * np.linspace(0.2, 0.3, 9), without[:, 1])
+    kept = jackknifed(estimate(0.5 + side * 0.25, without[0, 1]), near, block, block, bounds=bounds)
+    assert kept.low < 0.5 + side * 0.25 < kept.high
+
+
+def test_wild_permutations_allow_no_interval_of_a_figure_with_one_bound() -> None:
+    without, block = varying(np.full(9, 0.775), np.full(9, -0.647))
+    null = np.random.default_rng(0).normal(size=199) * 40
+    found = jackknifed(estimate(0.775, -0.647), without, block, block, null, bounds=Range(high=1.0))
+    assert found.no_interval.startswith("permutations vary too much, by ")
+
+
+def test_no_effect_beyond_the_bounds_is_called_detectable() -> None:
+    """A distance of 0.56 (2.8 errors of 0.2): 0.66 from a chance of 0.1, beyond 1 from one of 0.5."""
+    null = np.random.default_rng(0).normal(size=20_000) * 0.2
+    group = np.arange(9)
+    for chance, known in ((0.1, True), (0.5, False)):
+        without = np.full((9, 2), chance)
+        tested = estimate(chance + 0.1, chance).tested(0.1, null)
+        found = jackknifed(tested, without, group, group, null, bounds=Range(0.0, 1.0))
+        assert (found.detectable is not None) is known

@@ -137,6 +137,26 @@ def test_permutations_are_the_same_for_the_same_seed() -> None:
     assert (one != other).any()
 
 
+@pytest.mark.parametrize(
+    ("grouped", "leveled", "expected"),
+    [
+        (False, False, [[7, 6, 9, 5, 4, 0, 9, 10, 8, 7, 3], [10, 8, 7, 4, 2, 7, 7, 9, 6, 10, 1]]),
+        (True, False, [[7, 2, 8, 6, 1, 4, 8, 10, 3, 7, 9], [3, 8, 10, 4, 6, 10, 10, 0, 5, 1, 7]]),
+        (False, True, [[10, 1, 0, 6, 5, 4, 0, 7, 8, 9, 3], [10, 5, 0, 8, 1, 9, 0, 4, 2, 7, 3]]),
+        (True, True, [[8, 5, 8, 2, 1, 4, 8, 1, 3, 7, 0], [3, 4, 10, 8, 5, 1, 10, 9, 6, 1, 8]]),
+    ],
+)
+def test_permutations_of_a_seed_are_the_same_with_every_numpy(
+    grouped: bool, leveled: bool, expected: list[list[int]]
+) -> None:
+    """Written down with numpy 2.4.6, and equal with 1.26.0: another order of equals would show here."""
+    photo = np.array([3, 0, 1, 0, 2, 1, 1, 4, 2, 3, 5])
+    group = np.array([0, 1, 0, 1, 2, 0, 0, 2, 2, 0, 1]) if grouped else None
+    level = np.array([0, 1, 0, 0, 1, 1, 0, 1, 0, 1, 0]) if leveled else None
+    groups = make_groups(photo, group=group, level=level)
+    assert [rows.tolist() for rows in permutations(groups, 2, seed=7)] == expected
+
+
 @pytest.mark.parametrize(("observed", "p"), [(10.0, 0.2), (8.0, 0.6), (5.0, 1.0), (2.0, 0.6), (-1.0, 0.2)])
 def test_p_counts_the_value_itself_on_both_sides(observed: float, p: float) -> None:
     assert p_value(observed, np.arange(1.0, 10.0)) == pytest.approx(p)

@@ -57,7 +57,7 @@ def slow_ridge(
     return x @ weights + means, means
 
 
-@pytest.fixture(params=[4, 33], ids=["narrow", "wide"])
+@pytest.fixture(params=[4, 33, 60], ids=["narrow", "nearly wide", "wide"])
 def regression(request: pytest.FixtureRequest) -> tuple[np.ndarray, ...]:
     """Features with a constant one among them, six targets, folds of unequal size, levels that some lack."""
     rng = np.random.default_rng(request.param)

@@ -71,3 +71,14 @@ def test_a_report_takes_angles_by_the_same_rule(
 
 def test_a_report_takes_one_kind_alone(measured, command, tmp_path):
     assert command("report", measured, "--out", tmp_path, "--linear", "--circular", "360").code == 2
+
+
+def test_a_report_says_what_it_is_doing(measured, command, tmp_path):
+    done = command("report", measured, "--out", tmp_path / "r")
+    lines = [line for line in done.err.splitlines() if line.startswith("objectspace: report on ")]
+    assert [line.rpartition(": ")[2] for line in lines] == [
+        "zeroing windows, moving objects",
+        "weighing the claims",
+        "drawing the figures",
+    ]
+    assert not any(line.startswith("objectspace: ") for line in done.out.splitlines())

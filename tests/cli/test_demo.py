@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from objectspace.cli.output import print_findings
 from objectspace.report import demo
+from objectspace.report.claims import Judgment
 
 
 @pytest.fixture
@@ -62,3 +64,15 @@ def test_a_folder_of_something_else_is_one_sentence(sentence, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
 
     assert "no demo" in sentence("demo", "--out", tmp_path)
+
+
+def test_the_findings_say_what_they_are_and_what_a_claim_needs(small_demo, capsys):
+    finding = small_demo.report.findings[0]
+    needs = replace(finding, judged=Judgment(None, "not tested", "needs a column of x"))
+    print_findings(replace(small_demo.report, findings=[needs, *small_demo.report.findings[1:]]))
+
+    first, _, untested, *_ = capsys.readouterr().out.splitlines()
+    told = "the paper's findings, measured anew here; 'does not hold' is a result and not an error"
+    assert first == told
+    assert untested.startswith("not tested ")
+    assert untested.endswith(f"{finding.claim[:-1]}: needs a column of x")

@@ -112,16 +112,17 @@ def test_a_line_says_what_intervals_speak_of_and_why_there_is_none(command: Call
     assert row.endswith("no interval: 4 groups, 5 are needed")
 
 
-def test_a_control_without_groups_is_warned_of_where_photos_share_values(
+def test_a_measure_without_groups_is_warned_of_where_photos_share_values(
     command: Callable, measured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("objectspace.analyses.factors.likely_groups", lambda *_: ["apple", "tray"])
     asked = ("measure", measured, "--factor", "x")
-    warned = command(*asked, "--control", "label").err
-    assert "--control without --group takes every photo for a group of its own" in warned
+    warned = command(*asked).err
+    assert "without --group every photo is a group of its own" in warned
     assert "share a value of apple, tray" in warned
     assert "such as --group apple" in warned
-    assert "--group" not in command(*asked).err
+    assert command(*asked, "--control", "label").err == warned
+    assert "without --group" not in command(*asked, "--group", "label").err
 
 
 def test_a_sample_is_said_in_the_answer(

@@ -31,6 +31,7 @@ COMMANDS = {
     "search filtered": "search STORE --object ID --neighbor-label cat --exclude-same clip",
     "search image": "search STORE --image PHOTO",
     "search point": "search STORE --image PHOTO --point 7,4",
+    "search box": "search STORE --image PHOTO --box BOX",
     "search sheet": "search STORE --object ID --sheet OUT/search.svg",
     "sheet": "sheet STORE --out OUT/sheet.svg --label cat",
     "index-space": "index-space STORE --space alone",
@@ -118,6 +119,7 @@ def ends(tmp_path_factory):
     with open_writer(path) as writer:
         writer.commit(Batch(images, objects, thumbnails, "job", spaces))
     stand_for = {"STORE": path, "OUT": folder, "PHOTO": photo, "ID": objects.object_id[0]}
+    stand_for["BOX"] = ",".join(map(str, objects.xyxy[0].tolist()))
     lines = {}
     for name, line in COMMANDS.items():
         for word, value in stand_for.items():

@@ -119,6 +119,7 @@ def test_a_table_for_people(annotated, command):
 def test_search_draws_its_answer(world, detected, command, tmp_path):
     box = ("--image", world.photos / "sub" / "blue.jpg", "--box", "30,16,70,56")
     done = command("search", detected, *box, "-k", 2, "--sheet", tmp_path / "q.png")
+    assert done.out.endswith(f"{tmp_path / 'q.png'}: the answer as a sheet\n")
     assert (done.code, done.err) == (0, "")
     with Image.open(tmp_path / "q.png") as picture:
         # The query's own picture is blue; nothing else on the sheet is as blue as that.

@@ -42,6 +42,17 @@ def test_a_sheet_tells_of_fewer_neighbors_than_asked_for(annotated, command, tmp
     assert told.endswith(f" at most {held - 1} neighbors each, as there are no more\n")
 
 
+def test_a_sheet_counts_the_targets_that_have_fewer(annotated, command, tmp_path):
+    objects = open_store(annotated).objects()
+    elsewhere = [int((objects.image_id != image).sum()) for image in objects.image_id]
+    k = max(elsewhere)
+    short = sum(count < k for count in elsewhere)
+    assert 0 < short < len(elsewhere)
+    told = command("sheet", annotated, "--out", tmp_path / "s.svg", "-k", k).out
+    have = f"{short} targets have" if short > 1 else "1 target has"
+    assert f", {k} neighbors each; {have} fewer, as there are no more in other photos (" in told
+
+
 def test_a_label_that_is_not_there_is_guessed(annotated, sentence, tmp_path):
     told = sentence("sheet", annotated, "--out", tmp_path / "s.svg", "--label", "aple")
     assert told == "no object of space both has the label 'aple'; did you mean apple?"
@@ -76,7 +87,7 @@ def test_neighbors_come_from_other_photos_unless_asked_for(annotated, command, t
     [
         ("sheet.gif", "a figure is written as .png, .pdf, .svg"),
         ("file/sheet.png", "cannot be written: Not a directory"),
-        ("folder.png", "is a folder; give the figure another name"),
+        ("folder.png", "is a folder, which is not overwritten"),
     ],
 )
 def test_a_sheet_that_cannot_be_written_fails_before_the_work(

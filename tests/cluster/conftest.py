@@ -22,6 +22,9 @@ SECRET = {
     "AWS_REGION": "us-east-1",
     "AWS_ALLOW_HTTP": "true",
 }
+#: Bytes of each node's object store.
+MEMORY = 100 << 20
+
 Serve = Callable[..., str]
 
 
@@ -94,6 +97,22 @@ def undisturbed(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     store = tmp_path_factory.mktemp("undisturbed") / "local.osp"
     osp.index(photos, store, osp.Job(**NETWORKS))
     return contents(store)
+
+
+@pytest.fixture
+def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Ray; what a test starts is ended."""
+    ray = pytest.importorskip("ray", reason="the engine of many machines needs ray: make cluster-test")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def one_machine(ray: Any) -> Any:
+    """Ray on two cores of this machine."""
+    ray.init(num_cpus=2, object_store_memory=MEMORY, include_dashboard=False, log_to_driver=False)
+    return ray
 
 
 NETWORKS = {"detector": "demo", "encoder": "demo"}

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +23,18 @@ from objectspace.pipeline.engine_ray import RayEngine, _without_copies
 from objectspace.pipeline.ray_cluster import shares
 from objectspace.pipeline.results import SkippedImage
 from objectspace.places import RemotePath
-from tests.cluster.conftest import NETWORKS, contents, descendants, workers_of
+from tests.cluster.conftest import MEMORY, NETWORKS, contents, descendants, workers_of
 
 pytestmark = pytest.mark.slow
-
-MEMORY = 100 << 20
 
 #: Workers that are killed in one run.
 KILLS = int(os.environ.get("OBJECTSPACE_TEST_KILLS", "3"))
 
 
-@pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Ray with small chunks; what a test starts is ended."""
-    ray = pytest.importorskip("ray", reason="the engine of many machines needs ray: make cluster-test")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four images at a time."""
     monkeypatch.setattr(engine_ray, "CHUNK", 4)
-    yield ray
-    ray.shutdown()
-
-
-@pytest.fixture
-def one_machine(ray: Any) -> Any:
-    ray.init(num_cpus=2, object_store_memory=MEMORY, include_dashboard=False, log_to_driver=False)
-    return ray
 
 
 # ------------------------------------------------------------------------------------------ without a cluster

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,9 @@ import objectspace as osp
 from objectspace.errors import InputError, ModelError, StoreError
 from objectspace.places import Place
 from objectspace.store import open_store, tables
-from tests.cluster.test_engine_ray import MEMORY
+from tests.cluster.conftest import MEMORY
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    ray = pytest.importorskip("ray", reason="the engine of many machines needs ray: make cluster-test")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    yield ray
-    ray.shutdown()
-
-
-@pytest.fixture
-def one_machine(ray: Any) -> Any:
-    ray.init(num_cpus=2, object_store_memory=MEMORY, include_dashboard=False, log_to_driver=False)
-    return ray
 
 
 def check_index(store: Place | str, built: osp.SpaceIndex, count: int) -> None:
@@ -108,7 +93,7 @@ def test_two_machines_of_which_one_is_lost_at_work(
 
 
 def test_results_come_in_the_order_of_the_arguments(one_machine: Any) -> None:
-    with osp.RayEngine(workers=2).connected() as workers:
+    with osp.RayEngine(workers=2).connect() as workers:
         assert (workers.size, workers.cores) == (2, 1)
         assert workers.map(lambda number: number**2, range(7)) == [0, 1, 4, 9, 16, 25, 36]
         assert workers.map(lambda number: number, []) == []
@@ -122,7 +107,7 @@ def test_what_a_dead_worker_did_is_done_by_another(one_machine: Any, tmp_path: P
             os.kill(os.getpid(), signal.SIGKILL)
         return number
 
-    with osp.RayEngine(workers=2).connected() as workers:
+    with osp.RayEngine(workers=2).connect() as workers:
         assert workers.map(work, range(4)) == [0, 1, 2, 3]
     assert (tmp_path / "1").read_text() == "xxx"
 
@@ -132,7 +117,7 @@ def test_work_that_ends_every_worker_is_one_sentence(one_machine: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with (
-        osp.RayEngine(workers=1).connected() as workers,
+        osp.RayEngine(workers=1).connect() as workers,
         pytest.raises(
             ModelError, match=r"3 workers ended over the same part of the work: .*give fewer worker"
         ),
@@ -144,7 +129,7 @@ def test_what_work_raises_is_raised_here(one_machine: Any) -> None:
     def work(number: int) -> None:
         raise StoreError("the store is on fire") if number else KeyError("oh")
 
-    with osp.RayEngine(workers=1).connected() as workers:
+    with osp.RayEngine(workers=1).connect() as workers:
         with pytest.raises(StoreError, match="the store is on fire"):
             workers.map(work, [1])
         with pytest.raises(ModelError, match="a worker failed: KeyError: 'oh'"):

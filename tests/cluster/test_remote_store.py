@@ -39,6 +39,28 @@ def test_a_store_in_a_bucket_holds_what_one_on_disk_holds(
     assert contents(f"{bucket}/a.osp") == undisturbed
 
 
+@pytest.mark.parametrize("kept", ["float32", "float16"])
+def test_search_in_a_bucket_is_search_on_disk_also_by_a_copy(
+    bucket: str, tmp_path: Path, add_objects: Any, noise: Any, kept: str
+) -> None:
+    for store in (f"{bucket}/s.osp", tmp_path / "s.osp"):
+        for start in (0, 60):
+            add_objects(store, noise[start : start + 60], first=start // 10, kept=kept)
+    opened = [
+        osp.open_store(tmp_path / "s.osp"),
+        osp.open_store(f"{bucket}/s.osp"),
+        osp.open_store(f"{bucket}/s.osp", cache=tmp_path / "copies"),
+    ]
+    ids = opened[0].members("a-crop")[::9]
+    told = [
+        [answer.to_json() for answer in osp.SpaceSearch(store, in_memory=size).nearest(ids, k=7)]
+        for store in opened
+        for size in (0, 1 << 30)
+    ]
+    assert all(answers == told[0] for answers in told)
+    assert len(list((tmp_path / "copies").iterdir())) == 1
+
+
 def test_the_explorer_shows_photos_of_a_bucket_and_its_next_commit(bucket: str, photos: Path) -> None:
     from objectspace.explorer.served_store import ServedStore
     from objectspace.explorer.views import photo_jpeg

@@ -182,7 +182,7 @@ def test_products_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metri
     expected = index.nearest(queries, k=5)
     random, matmul = np.random.default_rng(27), np.matmul
 
-    def worst(a, b):
+    def worst(a, b, out=None):
         lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=0)
         signs = random.choice([-1, 1], lengths.shape)
         return (matmul(a.astype(float), b) + 64 * 2.0**-24 * signs * lengths).astype(np.float32)
@@ -496,7 +496,7 @@ def test_no_neighbor_is_lost_where_the_nearest_is_the_longest(monkeypatch):
     assert (directions[expected.index[:, 0], 0] > 0.99).all()
     matmul = np.matmul
 
-    def worst(a, b):
+    def worst(a, b, out=None):
         lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=0)
         signs = random.choice([-1, 1], lengths.shape)
         return (matmul(a.astype(float), b) + 64 * 2.0**-24 * signs * lengths).astype(np.float32)

@@ -230,9 +230,11 @@ def test_story_11_the_processor_draws_the_map_and_a_drag_moves_it(page: Any) -> 
     page.mouse.up()
     page.wait_for_function(f"document.querySelector('.canvas canvas').dataset.drawn !== '{drawn}'")
     after = np.array(canvas.evaluate(_PIXELS)[1]).reshape(-1, width)
-    assert np.count_nonzero(before) > 1000
-    # A point on the edge between two pixels may be rounded to the other one.
-    assert np.mean(after[30:, 40:] == before[:-30, :-40]) > 0.999
+    was, now = before[:-30, :-40], after[30:, 40:]
+    assert np.count_nonzero(was) > 1000
+    # A pixel of the canvas is not quite one of the page, so that some points are rounded to the next.
+    assert np.mean(now[was > 0] == was[was > 0]) > 0.9
+    assert np.mean(after[before > 0] == before[before > 0]) < 0.5
 
 
 def test_story_12_one_file_shows_the_same_purity(browser: Any, folder: Path, tmp_path: Path) -> None:

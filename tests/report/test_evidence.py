@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import PIL.Image
 import pytest
@@ -15,6 +16,7 @@ from objectspace.errors import InputError, QueryError
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.records import no_objects
+from objectspace.report import evidence
 from objectspace.report.evidence import Choice, choose, occlude, stored_images
 from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
 
@@ -155,3 +157,20 @@ def test_photos_of_phone_size_are_decoded_one_at_a_time(
     assert len(photos.read) == 6
     assert len(zeroed.photos) == 6
     assert peak < 150e6
+
+
+def test_a_slow_machine_moves_as_many_objects(both: Store, tmp_path: Path, monkeypatch) -> None:
+    """Each look at the clock is ten minutes after the one before; objects and pictures are stand-ins."""
+    image = stored_images(both, WINDOWS, 1).read[0]
+    minutes = iter(range(0, 10**9, 600))
+    monkeypatch.setattr("time.monotonic", lambda: float(next(minutes)))
+    monkeypatch.setattr(evidence, "MOVED", 12)
+    monkeypatch.setattr(evidence, "_objects_to_move", lambda images: [(image, 0)] * 14)
+    varied = SimpleNamespace(store=both.path, pictures=[Path("one.png")])
+    monkeypatch.setattr(evidence, "vary_object", lambda *_, **__: varied)
+    monkeypatch.setattr(evidence, "_space_like", lambda *_: SimpleNamespace(name=WINDOWS, count=1))
+    monkeypatch.setattr(evidence, "_projections", lambda *_: (None, None))
+
+    moved = evidence.move(None, [image], both.recipe(WINDOWS), tmp_path)
+
+    assert len(moved.objects) == moved.wanted == 12

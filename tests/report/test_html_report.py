@@ -173,7 +173,7 @@ def test_without_a_group_columns_that_could_be_one_come_first(
     assert "a value of street." in warning
     assert "number" not in warning
     text = warned.path.read_text()
-    assert text.index("a value of street") < text.index("<h2>Claims")
+    assert text.index("a value of street") < text.index("the paper’s claim</th>")
     assert warned.to_json()["warnings"] == [warning]
     assert grouped.warnings == []
 

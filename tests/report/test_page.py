@@ -25,6 +25,8 @@ def made(**changes) -> str:
     estimate = Estimate(0.5, 0.25, 0.4, 0.6, 100, 20, 0.001)
     arguments = {
         "title": NASTY,
+        "summary": [(NASTY, NASTY)],
+        "spaces": [(NASTY, NASTY, "3", "0.5", "0.1")],
         "facts": [(NASTY, NASTY)],
         "findings": [finding("one", estimate=estimate), finding("two", reason=NASTY)],
         "pictures": [Picture("figure1", NASTY, b"\x89PNG", NASTY, NASTY)],
@@ -102,19 +104,20 @@ def test_the_figures_of_a_finding_stand_in_its_row() -> None:
 
 def test_a_joint_space_is_a_column_and_labels_are_rows() -> None:
     one, other = (
-        Judgment(Estimate(value, 0.2, 0.1, 0.5, 9, 9, 0.04), "above chance") for value in (0.3, 0.4)
+        Judgment(Estimate(value, 0.2, 0.1, 0.5, 9, 9, 0.04), "better than chance") for value in (0.3, 0.4)
     )
     claim = replace(finding("one", estimate=one.estimate), both=other, labels={NASTY: one})
     text = made(findings=[claim, finding("two")])
 
     assert "both routes" in text
     assert "both routes" not in made()
-    row, label = re.findall(r"<tr.*?</tr>", text.split("<tbody>")[1], re.DOTALL)[:2]
-    assert "0.400<br>~ above chance<small>chance 0.200, p 0.040</small>" in row
+    row, label = re.findall(r"<tr.*?</tr>", text.split("<tbody>")[2], re.DOTALL)[:2]
+    assert "0.400<br>~ better than chance<small>chance 0.200, p 0.040</small>" in row
     assert 'class="label"' in label
     assert "0.300" in label
-    rows = re.findall(r"<tr.*?</tr>", text, re.DOTALL)
-    assert [len(re.findall("<t[hd]", line)) + line.count("colspan") for line in rows] == [10] * 4
+    rows = re.findall(r"<tr.*?</tr>", text.split("<thead>")[2], re.DOTALL)
+    cells = [re.findall(r"<t[hd](?:[^>]*colspan=.(\d+))?", line) for line in rows]
+    assert [sum(int(span or 1) for span in line) for line in cells] == [10] * 4
 
 
 def test_what_is_true_by_construction_is_said() -> None:
@@ -124,10 +127,22 @@ def test_what_is_true_by_construction_is_said() -> None:
 
 
 def test_a_finding_that_was_not_measured_says_why_and_shows_no_number() -> None:
-    text = made(findings=[finding("two", reason="no column")])
+    text = made(findings=[finding("two", reason="needs a column")]).split("<h2>The paper’s claims</h2>")[1]
 
-    assert "no column" in text
+    assert text.count("needs a column") == 1
+    assert '<td colspan="6">needs a column</td><td class="verdict' in text
     assert not re.search(r'<td class="number">\d', text)
+
+
+def test_the_store_comes_before_the_claims() -> None:
+    spaces = [("a-crop", "1,505", "48", "0.427", "0.101"), ("external", "3", "2", "-", "-")]
+    text = made(title="t", summary=[("photos", "400")], spaces=spaces, warnings=["a warning"])
+    before, after = text.split("<h2>The paper’s claims</h2>")
+
+    assert "<dt>photos</dt><dd>400</dd>" in before
+    rows = re.findall(r"<tr><td>.*?</tr>", before)
+    assert [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in rows] == [list(one) for one in spaces]
+    assert after.index("a warning") < after.index("<thead>")
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def test_float16_is_of_the_recipe():
     assert Recipe.from_json(HALF.to_json()) == HALF
     assert HALF.digest != CROP.digest
     assert CROP.differences(HALF) == {"vectors": ("float32", "float16")}
-    assert HALF.as_computed() == CROP
+    assert HALF.computed == CROP
 
 
 # ------------------------------------------------------------------------------------------ a damaged store

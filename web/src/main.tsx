@@ -1,6 +1,7 @@
 /** The page: header, filters, map, sheet, photo, measure. */
 import { useSignal } from "@preact/signals";
 import { render } from "preact";
+import type { Column } from "./columns";
 import { CopyCommand, measureCommand } from "./commands";
 import { Choice, MapPanel } from "./map";
 import { css } from "./palette";
@@ -8,7 +9,7 @@ import { Photo } from "./photo";
 import { Sheet } from "./sheet";
 import {
   byFrequency, columns, failure, leastScore, limits, measured, measureError, metric, nameColors, points, selection, shownLabels, space,
-  start, summary, type Column, type Limit,
+  start, summary, type Limit,
 } from "./state";
 import type { Estimate } from "./api";
 import { SOURCE } from "./sources";

@@ -1,14 +1,10 @@
 /** What the page shows: signals, and what follows from them. */
 import { batch, computed, effect, signal, type ReadonlySignal } from "@preact/signals";
 import * as api from "./api";
+import { readColumn, type Column } from "./columns";
 import { FILTERED, SELECTED, SHOWN, type Points } from "./draw";
 import { categoryColor, cyclicColor, MUTED, rampColor, UNKNOWN, type Rgb } from "./palette";
 import { shareSelection, SOURCE, tellReady, tellSelection } from "./sources";
-
-/** One column of all objects: numbers, or names with the place of each object's. */
-export type Column =
-  | { kind: "numbers"; values: Float32Array; low: number; high: number }
-  | { kind: "names"; codes: Int32Array; names: string[]; counts: Int32Array };
 
 export interface Limit {
   shown?: ReadonlySet<number>;
@@ -277,30 +273,6 @@ export async function guarded(work: () => Promise<void>): Promise<void> {
   } catch (error) {
     failure.value = error instanceof Error ? error.message : String(error);
   }
-}
-
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- flechette's columns have no narrower type
-function readColumn(column: any): Column {
-  if (column.type.dictionary) return readNames(column);
-  const values = new Float32Array(column.toArray());
-  let [low, high] = [Infinity, -Infinity];
-  for (let row = 0; row < values.length; row++) {
-    if (values[row] < low) low = values[row];
-    if (values[row] > high) high = values[row];
-  }
-  return { kind: "numbers", values, low, high };
-}
-
-/** Read a dictionary: its keys are the codes, and nothing is made of each row. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
-function readNames(column: any): Column {
-  const [batch] = column.data;
-  const names: string[] = batch ? batch.dictionary.toArray() : [];
-  const codes = new Int32Array(batch ? batch.values : 0);
-  if (batch?.nullCount) for (let row = 0; row < codes.length; row++) if (batch.at(row) === null) codes[row] = -1;
-  const counts = new Int32Array(names.length);
-  for (let row = 0; row < codes.length; row++) if (codes[row] >= 0) counts[codes[row]]++;
-  return { kind: "names", codes, names, counts };
 }
 
 /** Load the map whenever its space or method changes. */

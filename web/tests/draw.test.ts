@@ -44,6 +44,33 @@ describe("draw", () => {
     expect(at(pixels, 4, 4)).toBe(RING);
   });
 
+  it("draws many points as one would by hand, a layer on another", () => {
+    const states = [FILTERED, SHOWN, SELECTED];
+    const rows = Array.from({ length: 400 }, (_, i): [number, number, number, number] => [
+      i % 7 === 0 ? NaN : ((i * 37) % 97) / 16 - 3, ((i * 53) % 89) / 16 - 3, 1 + i, states[(i + (i >> 3)) % 3],
+    ]);
+    const seen = { ...view, width: 12, height: 10, scale: 1.5 };
+    const expected = new Array<number>(120).fill(0);
+    const own = new Map<number, number>();
+    for (const state of states) {
+      for (const [x, y, color, of] of rows) {
+        const [column, row] = [Math.round(x * 1.5 + 6), Math.round(5 - y * 1.5)];
+        if (of !== state || !(column >= 0 && column < 12 && row >= 0 && row < 10)) continue;
+        if (state === SELECTED) own.set(row * 12 + column, 0xff000000 + color);
+        else expected[row * 12 + column] = 0xff000000 + (state === FILTERED ? MUTED : color);
+      }
+    }
+    for (const at of own.keys()) {
+      for (const [right, down] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+        const [column, row] = [(at % 12) + right, Math.floor(at / 12) + down];
+        if (column >= 0 && column < 12 && row >= 0 && row < 10) expected[row * 12 + column] = RING;
+      }
+    }
+    for (const [at, color] of own) expected[at] = color;
+    expect([...draw(points(...rows), seen, MUTED, RING)]).toEqual(expected);
+    expect(own.size).toBeGreaterThan(20);
+  });
+
   it("stays inside the view at its borders", () => {
     const corners = points([-5, 4, 1, SHOWN], [5, -4, 1, SHOWN], [-1e9, 0, 1, SHOWN]);
     expect(draw(corners, view, MUTED, RING)).toHaveLength(63);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError, counted
 from objectspace.neighbors import select_rows
 from objectspace.objects.records import Objects, known_values
+
+steps = logging.getLogger("objectspace.steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,13 +174,15 @@ def compare_spaces(
     kept, groups = _groups(objects, group)
     ids = objects.object_id[kept]
     block = make_blocks(groups.group)
-    near = [
-        find_neighbors(select_rows(space.searched, kept), ids, groups, k=k, metric=metric, block=block)
-        for space in aligned
-    ]
+    near = []
+    for space in aligned:
+        steps.info("%s: neighbors", space.name)
+        searched = select_rows(space.searched, kept)
+        near.append(find_neighbors(searched, ids, groups, k=k, metric=metric, block=block))
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
+        steps.info("%s beside %s: overlap and alignment", first.name, second.name)
         one_vectors, other_vectors = (select_rows(space.searched, kept) for space in (first, second))
         cka, biased = measure_cka(one_vectors, other_vectors, groups, seed=seed)
         overlap = _overlap(near[one], near[other], block, groups, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,7 @@ from objectspace.analyses.groups import (
 )
 from objectspace.analyses.jackknife import make_blocks
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
-from objectspace.analyses.probes import Probe, measure_probe
+from objectspace.analyses.probes import PERMUTED, Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
 from objectspace.analyses.statistics import PERMUTATIONS, finite, permutation_count
 from objectspace.arguments import typed
@@ -41,6 +42,8 @@ from objectspace.errors import InputError
 from objectspace.markup import html_table
 from objectspace.neighbors import BlockSource, JointVectors
 from objectspace.objects.records import Objects, known_values
+
+steps = logging.getLogger("objectspace.steps")
 
 
 @typed
@@ -168,8 +171,15 @@ def measure_factor(
     >>> osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label")).neighbors.overall.n
     39
     """
+    of = f"{spec.factor} in {space.name}"
+    steps.info("%s: neighbors", of)
     sample = align(space, objects, spec)
     near = sample.neighbors(k, metric, asked=sample.drawn(queries, seed))
+    agreement = sample.agreement(near, permuted=sample.permuted(most), seed=seed)
+    steps.info("%s: linear probe, %d permutations", of, PERMUTED)
+    probe = measure_probe(sample.searched, sample.factor, sample.groups, most=most, seed=seed)
+    if sample.factor.kind == "circular":
+        steps.info("%s: distances by angle", of)
     return FactorMeasure(
         space=space.name,
         spec=spec,
@@ -179,8 +189,8 @@ def measure_factor(
         n=len(sample.ids),
         left_out=len(objects) - len(sample.ids),
         groups=sample.groups.count,
-        neighbors=sample.agreement(near, permuted=sample.permuted(most), seed=seed),
-        probe=measure_probe(sample.searched, sample.factor, sample.groups, most=most, seed=seed),
+        neighbors=agreement,
+        probe=probe,
         geometry=sample.geometry(metric, seed) if sample.factor.kind == "circular" else None,
         hubness=hubness(near),
         object_id=sample.ids[near.queries],
@@ -200,6 +210,7 @@ def measure_neighbors(
     seed: int = 0,
 ) -> Agreement:
     """Measure the neighbors' agreement alone, that of :func:`measure_factor`, in a part of its time."""
+    steps.info("%s in %s: neighbors by %s", spec.factor, space.name, metric)
     sample = align(space, objects, spec)
     near = sample.neighbors(k, metric, asked=sample.drawn(queries, seed))
     return sample.agreement(near, permuted=sample.permuted(most), seed=seed)

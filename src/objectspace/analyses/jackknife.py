@@ -20,7 +20,7 @@ from scipy.special import expit, ndtr, ndtri, stdtr, stdtrit
 
 from objectspace.analyses.groups import Codes, make_folds
 from objectspace.analyses.statistics import LEVEL, Estimate
-from objectspace.errors import counted
+from objectspace.errors import counted, number_text
 
 Float64 = NDArray[np.float64]
 
@@ -32,6 +32,9 @@ LARGEST = 0.5
 
 #: Half the width beyond which an interval on the scale without bounds ends at these.
 FARTHEST = 50.0
+#: Half the width there beyond which a figure with one bound has no interval: its end would be twenty times as
+#: far from the bound as the value is, which an error at the value cannot say.
+WIDEST = 3.0
 
 #: Points of an ellipse of value and chance among which the extremes of their difference are.
 DIRECTIONS = 180
@@ -151,12 +154,15 @@ def jackknifed(
     bounds = bounds or Range()
     least = 0.0 if null is None else float(np.nanstd(null)) * _stretch(estimate, bounds)
     of_value = jackknife(without[:, 0], block, least=least)
+    if reason := _too_wide(estimate.value, without[:, 0], of_value, bounds):
+        return estimate.without_interval(reason)
     of_chance = jackknife(without[:, 1], block)
     of_excess = jackknife(without[:, 0] - without[:, 1], block, least=least)
     low, high = _interval(estimate.value, of_value.reach, bounds)
     reaches = of_value.reach, of_chance.reach, of_excess.reach
     excess = _interval_of_excess(estimate.value, estimate.chance, reaches, (bounds, chance_bounds or bounds))
-    detectable = None if null is None else _detectable(estimate, null, max(of_excess.error, of_excess.least))
+    error = max(of_excess.error, of_excess.least)
+    detectable = None if null is None else _detectable(estimate, null, error, bounds)
     return replace(estimate, low=low, high=high, excess=excess, detectable=detectable)
 
 
@@ -171,6 +177,21 @@ def no_interval(without: Float64, group: Codes) -> str:
     if np.isnan(without).any():
         return "without some groups nothing is left to compare with"
     return ""
+
+
+def _too_wide(value: float, without: Float64, spread: Spread, bounds: Range) -> str:
+    """Return why a figure with one bound varies too much for an interval; "" where it does not.
+
+    Without the bound's other side nothing keeps such an interval from ending at any number.
+    """
+    if math.isfinite(bounds.low) == math.isfinite(bounds.high) or not bounds.inside(value):
+        return ""
+    if spread.reach * bounds.slope(value) <= WIDEST:
+        return ""
+    if spread.reach > -float(ndtri(0.025)) * spread.least:
+        farthest = float(without[np.abs(without - value).argmax()])
+        return f"it rests on single groups, {number_text(farthest)} without some"
+    return f"permutations vary too much, by {number_text(spread.least)} at this value"
 
 
 def _stretch(estimate: Estimate, bounds: Range) -> float:
@@ -229,10 +250,15 @@ def _apart(first: float, second: float, correlation: float) -> float:
     return math.sqrt(max(0.0, first**2 + second**2 - 2 * correlation * first * second))
 
 
-def _detectable(estimate: Estimate, null: Float64, error: float) -> float | None:
-    """Return the smallest distance from chance that the test finds in 80 % of stores like this one."""
+def _detectable(estimate: Estimate, null: Float64, error: float, bounds: Range) -> float | None:
+    """Return the smallest distance from chance that the test finds in 80 % of stores like this one.
+
+    None where the test finds nothing, or no bound of the figure is as far from chance.
+    """
     if estimate.least_p is None or estimate.least_p > LEVEL:
         return None
     known = null[~np.isnan(null)]
     critical = float(np.quantile(np.abs(known - known.mean()), 1 - LEVEL))
-    return critical + POWER * error
+    distance = critical + POWER * error
+    room = [abs(bound - estimate.chance) for bound in (bounds.low, bounds.high) if math.isfinite(bound)]
+    return None if room and distance > max(room) else distance

@@ -204,6 +204,8 @@ def _search(vectors: Vectors, ids: NDArray[np.str_], group: Codes, metric: str) 
     size = max(1, _QUERIES // (4 * vectors.shape[1]))
 
     def search(rows: Codes, k: int, *, allowed: NDArray[np.bool_] | None) -> Neighbors:
+        if isinstance(index, ExactIndex) and allowed is None and len(rows) == len(index):
+            return index.nearest_of_all(k=k)
         found = no_neighbors(len(rows), k)
         for start in range(0, len(rows), size):
             part = rows[start : start + size]

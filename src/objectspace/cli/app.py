@@ -21,7 +21,7 @@ from objectspace.cli.context import context
 from objectspace.cli.default_space import default_space
 from objectspace.cli.demo import demo
 from objectspace.cli.erase import erase
-from objectspace.cli.exits import fail, with_options
+from objectspace.cli.exits import fail, stopped, with_options
 from objectspace.cli.explain import explain
 from objectspace.cli.export import export
 from objectspace.cli.index import index
@@ -31,7 +31,7 @@ from objectspace.cli.join import join
 from objectspace.cli.measure import measure
 from objectspace.cli.models import models
 from objectspace.cli.occlude import occlude
-from objectspace.cli.output import warn
+from objectspace.cli.output import end_steps, warn
 from objectspace.cli.project import project
 from objectspace.cli.report import report
 from objectspace.cli.search import search
@@ -44,7 +44,11 @@ from objectspace.errors import ModelWarning, ObjectspaceError
 
 
 class Commands(TyperGroup):
-    """All commands; an error of the library ends them with exit 1 and its message, in words of options."""
+    """All commands; an error of the library ends them with exit 1 and its message, in words of options.
+
+    Ctrl-C ends them with 130 and a sentence on what was kept: files and spaces are written whole or not at
+    all, and commands that keep a part say so themselves (``resumable``).
+    """
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command that was named."""
@@ -53,6 +57,10 @@ class Commands(TyperGroup):
         except ObjectspaceError as error:
             command = self.commands[ctx.invoked_subcommand or ""]
             fail(with_options(str(error), [name for option in command.params for name in option.opts]))
+        except KeyboardInterrupt:
+            stopped()
+        finally:
+            end_steps()
 
 
 app = typer.Typer(

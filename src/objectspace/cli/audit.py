@@ -24,10 +24,12 @@ from objectspace.cli.options import (
 from objectspace.cli.output import (
     LISTED,
     checked_figure,
+    end_steps,
     print_json,
     print_table,
     progress_bars,
     recall_text,
+    show_steps,
     warn,
 )
 from objectspace.errors import InputError, counted, number_text
@@ -88,6 +90,7 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """List copies, outliers, suspicious labels and leaks, with the share of planted cases that each finds."""
+    show_steps(f"opening {store}", shown=not (quiet or as_json))
     from objectspace.search.audit import audit as make_audit
     from objectspace.search.audit.lists import LISTS, write_csv
     from objectspace.store import open_store
@@ -117,13 +120,15 @@ def audit(
             seed=seed,
             progress=partial(advance, "plant"),
         )
-    if csv is not None:
-        write_csv(made, csv)
     if sheet is not None:
+        show_steps(f"drawing {sheet}", shown=not (quiet or as_json))
         from objectspace.figures.audit import draw_audit
         from objectspace.figures.style import write_figure
 
         write_figure(draw_audit(opened, made), sheet)
+        end_steps()
+    if csv is not None:
+        write_csv(made, csv)
     selected = None if select is None else _select(opened, made, select)
     if made.approximate is not None:
         recall = recall_text(made.approximate.index, made.approximate.unindexed)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import LISTED, print_json, warn
+from objectspace.cli.output import LISTED, end_steps, print_json, show_steps, warn
 from objectspace.errors import counted
 
 Repair = Annotated[
@@ -20,10 +20,12 @@ def check(store: StorePath, repair: Repair = False, as_json: Json = False) -> No
 
     Files are compared with the checksums of what was written, rows with what a store may hold.
     """
+    show_steps(f"reading all of {store}", shown=not as_json)
     from objectspace.store.examination import examine_store
     from objectspace.store.repair import repair_store
 
     found = repair_store(store) if repair else examine_store(store)
+    end_steps()
     if as_json:
         print_json({**found.to_json(), "repaired": repair and not found.whole})
     elif found.whole:

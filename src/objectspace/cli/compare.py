@@ -24,9 +24,11 @@ from objectspace.cli.options import (
 from objectspace.cli.output import (
     checked_figure,
     drawn_text,
+    end_steps,
     print_estimates,
     print_json,
     print_table,
+    show_steps,
     warn_of_groups,
 )
 from objectspace.errors import counted, number_text
@@ -80,6 +82,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare spaces on the objects that all of them hold: shared neighbors, alignment, factors."""
+    show_steps(f"opening {store}", shown=not as_json)
     from objectspace.analyses.comparison import compare_spaces, shared_objects
     from objectspace.analyses.factors import FactorSpec
     from objectspace.store import open_store
@@ -98,6 +101,7 @@ def compare(
         warn_of_groups(objects, spec)
     most = most_objects(all_objects)
     compared = compare_spaces(held, objects, specs, group=group, k=k, metric=metric.value, most=most)
+    end_steps()
     if as_json:
         print_json(compared.to_json())
     else:

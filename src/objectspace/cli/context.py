@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, Neighbors, StorePath
-from objectspace.cli.output import checked_figure, print_estimates, print_json, warn
+from objectspace.cli.output import checked_figure, end_steps, print_estimates, print_json, show_steps, warn
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def context(
 
     Needs three crop spaces of the same objects: index with --background black, keep and only, --margin 0.5.
     """
+    show_steps(f"opening {store}", shown=not as_json)
     from objectspace.analyses.context import measure_context, view_objects
     from objectspace.store import open_store
 
@@ -53,6 +54,7 @@ def context(
     views = view_objects(first, opened.space(both), opened.space(around), opened.objects(first.object_id))
     measured = measure_context(views, k=k, metric=metric.value)
     chairs, no_chairs = _measure_chairs(views, k, metric)
+    end_steps()
     if as_json:
         tests = {view: test.to_json() for view, test in chairs.items()}
         print_json({**measured.to_json(), "chairs": tests, "no_chairs": no_chairs or None})

@@ -9,7 +9,7 @@ import typer
 
 from objectspace.cli.exits import resumable
 from objectspace.cli.options import Json, Quiet
-from objectspace.cli.output import print_findings, print_json, progress_bars
+from objectspace.cli.output import print_findings, print_json, progress_bars, show_steps
 from objectspace.errors import counted
 
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="where everything goes")]
@@ -25,6 +25,7 @@ def demo(out: Out = Path("demo"), quick: Quick = False, quiet: Quiet = False, as
 
     with resumable("the same command goes on"):
         # Imports take seconds, in which Ctrl-C may come.
+        show_steps("loading the shipped models", shown=not (quiet or as_json))
         from objectspace.report.demo import COUNT, QUICK_COUNT, make_demo
 
         count = QUICK_COUNT if quick else COUNT
@@ -52,7 +53,6 @@ def demo(out: Out = Path("demo"), quick: Quick = False, quiet: Quiet = False, as
         typer.echo(f"  {path}: targets of {space} and their five nearest in other pictures")
     typer.echo(f"{made.true}: the drawn objects with their masks and factors")
     if made.report:
-        typer.echo("the paper's claims on them:")
         print_findings(made.report)
     crop, picture = next(iter(made.sheets)), made.world / "images" / "000000.png"
     typer.echo("try next")

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from objectspace.cli.exits import resumable
 from objectspace.cli.options import Json, Seed, StorePath
-from objectspace.cli.output import interval_text, print_json, print_table
+from objectspace.cli.output import end_steps, interval_text, print_json, print_table, show_steps
 from objectspace.errors import counted
 
 SpaceToErase = Annotated[
@@ -41,9 +42,13 @@ def erase(
 
     Shows probes of each factor before and after, on held-out varied pictures, and the neighbors' purity.
     """
+    show_steps("fitting an eraser, and probes before and after", shown=not as_json)
     from objectspace.jobs.erase import erase_space
 
-    erased = erase_space(store, space, fit=fit, factors=tuple(dict.fromkeys(factor)), name=name, seed=seed)
+    factors = tuple(dict.fromkeys(factor))
+    with resumable(f"space {name} may be written; the same command goes on"):
+        erased = erase_space(store, space, fit=fit, factors=factors, name=name, seed=seed)
+    end_steps()
     if as_json:
         print_json(erased.to_json())
         return

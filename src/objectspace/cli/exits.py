@@ -28,12 +28,17 @@ def fail(text: str) -> NoReturn:
 
 @contextmanager
 def resumable(how: str) -> Iterator[None]:
-    """End with exit 130 on Ctrl-C and say how to go on; typer ends other commands so without a word."""
+    """End with exit 130 on Ctrl-C and say how to go on; other commands end with :func:`stopped`."""
     try:
         yield
     except KeyboardInterrupt:
-        warn(f"stopped; {how}")
-        raise SystemExit(130) from None
+        stopped(how)
+
+
+def stopped(kept: str = "nothing was written") -> NoReturn:
+    """End with exit 130 on Ctrl-C, and say what was kept."""
+    warn(f"stopped; {kept}")
+    raise SystemExit(130) from None
 
 
 def with_options(text: str, options: Collection[str]) -> str:

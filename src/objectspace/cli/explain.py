@@ -20,7 +20,14 @@ from objectspace.cli.options import (
     StorePath,
     parsed_box,
 )
-from objectspace.cli.output import checked_figure, print_estimates, print_json, print_table
+from objectspace.cli.output import (
+    checked_figure,
+    end_steps,
+    print_estimates,
+    print_json,
+    print_table,
+    show_steps,
+)
 
 if TYPE_CHECKING:
     from objectspace.analyses.explanation import Contrast, DeletionCheck, Explanation
@@ -62,6 +69,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Explain a distance: the cells of both objects that it is a sum of, drawn over what the network saw."""
+    show_steps(f"opening {store}", shown=not as_json)
     from objectspace.search import SpaceSearch, default_space
     from objectspace.store import open_store
 
@@ -76,6 +84,7 @@ def explain(
         from objectspace.search.queries.explanations import check_explanations
 
         checked = check_explanations(ready, pairs=pairs, device=run_on)
+        end_steps()
         _print_check(checked, as_json)
         return
     objects = _objects(ready, given, image, box, run_on)
@@ -83,6 +92,7 @@ def explain(
 
     far = objects[2] if len(objects) > 2 else None
     why = explain_objects(ready, objects[0], objects[1], far=far, device=run_on)
+    end_steps()
     if as_json:
         print_json({**why.to_json(), "objects": [_object_json(one) for one in objects]})
     else:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from objectspace.cli.options import Json, SelectionName, StorePath
-from objectspace.cli.output import print_json, warn
+from objectspace.cli.output import end_steps, print_json, show_steps, warn
 from objectspace.errors import counted
 from objectspace.places import Place
 
@@ -64,6 +64,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write objects and vectors for other tools: pandas, COCO, YOLO, TensorBoard, FiftyOne and others."""
+    show_steps(f"writing {out}", shown=not as_json)
     from objectspace.export import export_store
     from objectspace.store import open_store
 
@@ -73,6 +74,7 @@ def export(
     made = export_store(
         open_store(store), out, format.value, space=space, selection=selection, corrected=corrected
     )
+    end_steps()
     if as_json:
         print_json(made.to_json())
         return

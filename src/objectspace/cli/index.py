@@ -42,7 +42,7 @@ from objectspace.cli.options import (
     Workers,
     check_engine,
 )
-from objectspace.cli.output import print_spaces, print_summary, progress_bars, warn
+from objectspace.cli.output import print_spaces, print_summary, progress_bars, show_steps, warn
 from objectspace.errors import InputError, counted
 from objectspace.places import Place, as_place
 
@@ -301,6 +301,7 @@ def index(
     check_space_name(f"space{ending}")
     with resumable(f"the same command goes on from the photos that are finished in {store}"):
         # Imports take seconds, in which Ctrl-C may come.
+        show_steps("looking at photos and store", shown=not (quiet or as_json))
         from objectspace.embeddings.crops import CropPolicy
         from objectspace.jobs.index import index as run_index
         from objectspace.pipeline.engine_ray import RayEngine
@@ -355,6 +356,7 @@ def index(
         cluster = None
         if engine is Engine.ray:
             cluster = RayEngine(address=address, workers=workers, gpus_per_worker=gpus_per_worker)
+        show_steps("loading the networks", shown=not (quiet or as_json))
         given = job if cluster else ready.load()
         with progress_bars({"photos": len(found.images)}, shown=not (quiet or as_json)) as advance:
             summary = run_index(

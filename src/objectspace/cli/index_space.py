@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from objectspace.cli.exits import resumable
 from objectspace.cli.options import (
     Address,
     Engine,
@@ -20,7 +21,7 @@ from objectspace.cli.options import (
     Workers,
     check_engine,
 )
-from objectspace.cli.output import print_json, recall_text
+from objectspace.cli.output import end_steps, print_json, recall_text, show_steps
 from objectspace.errors import counted
 
 
@@ -46,6 +47,7 @@ def index_space(
 ) -> None:
     """Build the approximate index of a large space, for search --approximate, and measure its recall."""
     check_engine(engine, address=address, workers=workers)
+    show_steps("indexing the space, and measuring its recall", shown=not as_json)
     from objectspace.jobs.build_index import index_space as build
     from objectspace.search import default_space
     from objectspace.store import open_store
@@ -57,7 +59,9 @@ def index_space(
         from objectspace.pipeline.engine_ray import RayEngine
 
         cluster = RayEngine(address=address, workers=workers)
-    built = build(store, chosen, kind=kind.value, metric=metric.value, engine=cluster)
+    with resumable("the same command goes on"):
+        built = build(store, chosen, kind=kind.value, metric=metric.value, engine=cluster)
+    end_steps()
     if as_json:
         print_json({"space": chosen, **built.to_json()})
     else:

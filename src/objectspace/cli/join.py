@@ -8,7 +8,7 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import print_json
+from objectspace.cli.output import end_steps, print_json, show_steps
 
 JoinedParts = Annotated[
     list[str],
@@ -38,10 +38,12 @@ def join(
 
     Two objects that have no vectors in one space of a part are counted at that part's mean between photos.
     """
+    show_steps(f"joining spaces of {store}", shown=not as_json)
     from objectspace.embeddings.joint import joint_parts
     from objectspace.jobs.join import join_spaces
 
     recipe = join_spaces(store, parts, name=name, weights=_weights(weight or []))
+    end_steps()
     if as_json:
         print_json({"space": name, "recipe": recipe.to_json()})
         return

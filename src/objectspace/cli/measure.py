@@ -31,10 +31,12 @@ from objectspace.cli.output import (
     angle_text,
     checked_figure,
     drawn_text,
+    end_steps,
     print_estimates,
     print_json,
     print_table,
     shared_text,
+    show_steps,
     warn_of_groups,
 )
 from objectspace.errors import counted, number_text
@@ -82,6 +84,7 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure how much of a factor a space holds, with chance and 95 % intervals."""
+    show_steps(f"opening {store}", shown=not as_json)
     import numpy as np
 
     from objectspace._version import __version__
@@ -119,6 +122,7 @@ def measure(
         queries = most if sample is None else sample
         found = measure_neighbors(held, objects, spec, k=k, metric=other, queries=queries, most=most)
         by_metric[other] = found.overall
+    end_steps()
     if as_json:
         print_json(
             {
@@ -190,7 +194,9 @@ def _print_measure(measured: FactorMeasure, by_metric: Mapping[str, Estimate]) -
 def _print_reach(estimates: Mapping[str, Estimate], groups: str) -> None:
     """Print what the intervals speak of, and how small an effect would be found."""
     for population, meaning in (("groups", f"new {groups}"), ("queries", "the queries, the store fixed")):
-        names = [name for name, one in estimates.items() if one.population == population]
+        names = [
+            name for name, one in estimates.items() if one.population == population and not one.no_interval
+        ]
         if names:
             typer.echo(f"intervals speak of {meaning}: {', '.join(names)}")
     found = [

@@ -22,7 +22,7 @@ from objectspace.cli.options import (
     Names,
     ResizeOption,
 )
-from objectspace.cli.output import checked_figure, json_text, print_json, print_table
+from objectspace.cli.output import checked_figure, end_steps, json_text, print_json, print_table, show_steps
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def occlude(
     if figure is not None and len(photos) > 1:
         usage_error("--figure draws one photo; give one")
     checked_figure(figure)
+    show_steps(f"loading {detector}", shown=not as_json)
     from objectspace.analyses.occlusion import measure_occlusion, parse_sizes
     from objectspace.images import read_image
     from objectspace.models.detectors import load_detector
@@ -84,10 +85,12 @@ def occlude(
 
     def one(photo: Path) -> Occlusion:
         """Measure one photo and draw it; its pixels are not kept."""
+        show_steps(f"zeroing windows of {photo}", shown=not as_json)
         image = read_image(photo)
         result = measure_occlusion(found, image, tap=tap, sizes=sizes, confidence=confidence, iou=iou)
         if figure is not None:
             _draw(image, result, figure)
+        end_steps()
         return result
 
     if as_json and len(photos) == 1:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,42 +31,143 @@ if TYPE_CHECKING:
 #: Labels and failures that are listed before the rest is only counted.
 LISTED = 20
 
+#: Seconds in which a command says nothing of its steps where no terminal shows a line that goes away.
+SILENT = 1.5
+
+
+#: What :func:`show_steps` shows.
+_SHOWN = ExitStack()
+
+
+def show_steps(first: str, *, shown: bool) -> None:
+    """Show what is being done as :func:`progress_bars` does, until :func:`end_steps` or the command's end."""
+    _SHOWN.enter_context(progress_bars({}, shown=shown, doing=first))
+
+
+def end_steps() -> None:
+    """End what :func:`show_steps` shows; called before an answer is printed."""
+    _SHOWN.close()
+
 
 @contextmanager
-def progress_bars(stages: Mapping[str, int], *, shown: bool) -> Iterator[Callable[..., None]]:
-    """Show a bar on stderr for each stage, of so many pictures; nothing where it is not wanted.
+def progress_bars(
+    stages: Mapping[str, int], *, shown: bool, doing: str = ""
+) -> Iterator[Callable[..., None]]:
+    """Show on stderr a bar for each stage, of so many pictures, and what is being done: ``doing``, then each
+    step that the library logs.
 
+    Without a terminal there are no bars, and a line for each step that comes, or still lasts, after
+    :data:`SILENT` seconds. Nothing is shown where it is not wanted.
     Gives a function that is called with a stage and how many pictures (and objects in them) were finished
     since.
     """
-    if not shown or not sys.stderr.isatty():
+    end_steps()
+    if not shown:
         yield lambda stage, pictures, objects=0: None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    if not sys.stderr.isatty():
+        with _step_lines(doing):
+            yield lambda stage, pictures, objects=0: None
+        return
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (
+    bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rates]}"),
         TimeRemainingColumn(compact=True),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks = {stage: bar.add_task(stage, total=total, rates="") for stage, total in stages.items()}
-        found = dict.fromkeys(stages, 0)
+    step = Progress(SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    line = step.add_task(doing, total=None, visible=bool(doing))
+    tasks = {stage: bar.add_task(stage, total=total, rates="") for stage, total in stages.items()}
+    found = dict.fromkeys(stages, 0)
 
-        def advance(stage: str, pictures: int, objects: int = 0) -> None:
-            task = tasks[stage]
-            found[stage] += objects
-            bar.advance(task, pictures)
-            if found[stage]:
-                seconds = max(bar.tasks[task].elapsed or 0, 1e-3)
-                speeds = f"{bar.tasks[task].completed / seconds:.1f} photos/s  "
-                speeds += f"{found[stage] / seconds:.1f} objects/s"
-                bar.update(task, rates=f"{counted(found[stage], 'object')}  {speeds}")
+    def advance(stage: str, pictures: int, objects: int = 0) -> None:
+        task = tasks[stage]
+        found[stage] += objects
+        bar.advance(task, pictures)
+        if found[stage]:
+            seconds = max(bar.tasks[task].elapsed or 0, 1e-3)
+            speeds = f"{bar.tasks[task].completed / seconds:.1f} photos/s  "
+            speeds += f"{found[stage] / seconds:.1f} objects/s"
+            bar.update(task, rates=f"{counted(found[stage], 'object')}  {speeds}")
 
-        yield advance
+    def show(text: str) -> None:
+        step.update(line, description=text, visible=True)
+        live.refresh()
+
+    # The status line goes away; bars stay. What is written to stdout may be piped, and is not redirected.
+    shown_now = Group(bar, step) if stages else step
+    live = Live(shown_now, console=Console(stderr=True), redirect_stdout=False, transient=not stages)
+    with live, _steps_to(show):
+        try:
+            yield advance
+        finally:
+            step.update(line, visible=False)
+
+
+@contextmanager
+def _step_lines(first: str) -> Iterator[None]:
+    """Print a line for each step after :data:`SILENT` seconds, and then for the one that lasts."""
+    lock, waiting, late = threading.Lock(), [first], threading.Event()
+
+    def show(text: str) -> None:
+        with lock:
+            waiting[:] = [text]
+            if late.is_set():
+                warn(text)
+
+    def begin() -> None:
+        with lock:
+            late.set()
+            if waiting[0]:
+                warn(waiting[0])
+
+    timer = threading.Timer(SILENT, begin)
+    timer.daemon = True
+    timer.start()
+    try:
+        with _steps_to(show):
+            yield
+    finally:
+        timer.cancel()
+
+
+class _Steps(logging.Handler):
+    """Gives the text of each record to a function."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self.show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Give the text of one record."""
+        self.show(record.getMessage())
+
+
+@contextmanager
+def _steps_to(show: Callable[[str], None]) -> Iterator[None]:
+    """Give each step that the library logs to a function."""
+    logger, handler = logging.getLogger("objectspace.steps"), _Steps(show)
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def print_summary(
@@ -202,14 +305,14 @@ def print_estimates(
 
 
 def warn_of_groups(objects: Objects, spec: FactorSpec) -> None:
-    """Warn where a control is asked for without groups, and a column says that photos belong together."""
+    """Warn where no group is named, and a column says that photos belong together."""
     from objectspace.analyses.factors import likely_groups
 
-    if spec.control is None or spec.group is not None:
+    if spec.group is not None:
         return
     if columns := likely_groups(objects, spec):
         warn(
-            "--control without --group takes every photo for a group of its own, and intervals and p rely on "
+            "without --group every photo is a group of its own, and intervals and p rely on "
             f"it; sets of photos share a value of {', '.join(columns)}: where these show one thing, name it, "
             f"such as --group {columns[0]}"
         )
@@ -227,12 +330,16 @@ def _is_number(text: str) -> bool:
 
 def print_findings(made: Report) -> None:
     """Print the claims as a table, what is missing, and the path of the page."""
+    typer.echo("the paper's findings, measured anew here; 'does not hold' is a result and not an error")
     joint = any(finding.both is not None for finding in made.findings)
     rows = []
     for finding in made.findings:
         both = finding.both
         in_both = "" if both is None or both.estimate is None else f"{_finding_cells(both)[0]} {both.verdict}"
-        rows.append([finding.verdict, *_finding_cells(finding.judged), *[in_both] * joint, finding.claim])
+        claim = finding.claim
+        if finding.estimate is None:
+            claim = f"{claim.removesuffix('.')}: {finding.reason}"
+        rows.append([finding.verdict, *_finding_cells(finding.judged), *[in_both] * joint, claim])
     print_table(["verdict", "value", "chance", "interval", *["both"] * joint, "claim"], rows)
     for line in (*made.warnings, *made.notes):
         typer.echo(line)

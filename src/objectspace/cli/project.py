@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.options import AllObjects, Cache, FigurePath, Json, Seed, StorePath, most_objects
-from objectspace.cli.output import checked_figure, drawn_text, interval_text, print_json, print_table
+from objectspace.cli.output import (
+    checked_figure,
+    drawn_text,
+    end_steps,
+    interval_text,
+    print_json,
+    print_table,
+    show_steps,
+)
 from objectspace.errors import QueryError, counted, number_text
 
 if TYPE_CHECKING:
@@ -53,6 +61,7 @@ def project(
 
     For windows also the phase: the position of the box's center in its window. R2 is on held-out photos.
     """
+    show_steps(f"opening {store}", shown=not as_json)
     from objectspace.store import open_store
 
     checked_figure(figure)
@@ -62,7 +71,11 @@ def project(
     if not names:
         raise QueryError(f"no space in {opened.path} yet; index photos first")
     most = most_objects(all_objects)
-    found = [_projected(opened, name, method, (red, blue), most, seed) for name in names]
+    found = []
+    for name in names:
+        show_steps(f"{name}: components, and R2 of {red} and {blue}", shown=not as_json)
+        found.append(_projected(opened, name, method, (red, blue), most, seed))
+    end_steps()
     if as_json:
         documents = [one.to_json() for one in found]
         print_json(documents[0] if len(documents) == 1 else documents)

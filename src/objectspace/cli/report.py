@@ -9,7 +9,7 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import Circular, Device, Group, Json, Linear, StorePath
-from objectspace.cli.output import angle_text, print_findings, print_json
+from objectspace.cli.output import angle_text, end_steps, print_findings, print_json, show_steps
 
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="where report.html goes", show_default=False)
@@ -50,6 +50,7 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Test the paper's claims on a store, draw its figures, and write one HTML file."""
+    show_steps(f"opening {store}", shown=not as_json)
     from objectspace.report.html_report import Choice, write_report
     from objectspace.store import open_store
 
@@ -57,6 +58,7 @@ def report(
         usage_error("the orientation is --circular or --linear, one of them")
     choice = Choice(crop, window, orientation, circular, style, group, linear=linear)
     made = write_report(open_store(store), out, choice, device=device or "cpu")
+    end_steps()
     if as_json:
         print_json(made.to_json())
     else:

@@ -30,9 +30,11 @@ from objectspace.cli.options import (
 )
 from objectspace.cli.output import (
     checked_figure,
+    end_steps,
     print_json,
     print_table,
     recall_text,
+    show_steps,
     warn,
     write_sheet,
 )
@@ -116,6 +118,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Find the nearest objects of a stored object, of what a photo shows, or of words; exactly by default."""
+    show_steps(f"searching {store}", shown=not as_json)
     from objectspace.search import ONE_QUESTION, SpaceSearch
     from objectspace.store import open_store
 
@@ -145,6 +148,7 @@ def search(
         within=within,
         selection=selection,
     )
+    end_steps()
     if ready.approximate is not None:
         recall = recall_text(ready.approximate.index, ready.approximate.unindexed)
         warn(f"the answer is approximate: {recall}")
@@ -161,6 +165,8 @@ def search(
             typer.echo(_spaces_text(answers[0]))
     if sheet is not None:
         write_sheet(opened, answers, sheet)
+        if not as_json:
+            typer.echo(f"{sheet}: the answer as a sheet")
 
 
 def _query_of(
@@ -229,6 +235,12 @@ def _queries(store: Store, ready: SpaceSearch, asked: QueryOptions, device: str)
         from objectspace.search.queries.points import query_point
 
         return query_point(store, asked.image, space, asked.point, new=asked.new, device=device)
+    if asked.box is not None and not asked.new:
+        from objectspace.search.queries.stored import landed_queries
+
+        # Before the networks are imported, which takes seconds.
+        if (landed := landed_queries(store, asked.image, space, box=asked.box)) is not None:
+            return landed
     if asked.box is None and not asked.new and (stored := _stored_ids(store, space, asked.image)):
         return ready.stored(stored)
     from objectspace.search.queries.images import query_image

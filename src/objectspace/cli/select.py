@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from objectspace.cli.options import Json, Space, StorePath
-from objectspace.cli.output import print_json
+from objectspace.cli.output import end_steps, print_json, show_steps
 from objectspace.errors import counted
 
 
@@ -48,9 +48,11 @@ def select(
     as_json: Json = False,
 ) -> None:
     """Choose objects that stand for the others, and keep them in the store under a name."""
+    show_steps(f"choosing among the objects of {store}", shown=not as_json)
     from objectspace.jobs.select import select as select_objects
 
     made = select_objects(store, n, name=name, by=by.value, space=space, among=among, already=already)
+    end_steps()
     if as_json:
         print_json(made.to_json())
         return

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from objectspace.cli.exits import resumable
 from objectspace.cli.options import StorePath
+from objectspace.cli.output import end_steps, show_steps
 
 Photos = Annotated[
     Path | None,
@@ -45,19 +47,22 @@ def serve(
     read_only: ReadOnly = False,
 ) -> None:
     """Explore a store in the browser: its map, its objects and their neighbors. Ctrl-C ends it."""
-    from objectspace.explorer.server import serve as serve_store
+    with resumable("marks and selections are kept"):
+        show_steps(f"opening {store}", shown=True)
+        from objectspace.explorer.server import serve as serve_store
 
-    serve_store(
-        store,
-        photos=photos,
-        own_map=own_map,
-        port=port,
-        browser=browser,
-        read_only=read_only,
-        started=_print_address,
-    )
+        serve_store(
+            store,
+            photos=photos,
+            own_map=own_map,
+            port=port,
+            browser=browser,
+            read_only=read_only,
+            started=_print_address,
+        )
 
 
 def _print_address(address: str) -> None:
+    end_steps()
     typer.echo(f"open {address}")
     typer.echo("Ctrl-C ends it")

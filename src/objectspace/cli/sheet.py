@@ -22,7 +22,7 @@ from objectspace.cli.options import (
     Space,
     StorePath,
 )
-from objectspace.cli.output import checked_figure, print_json, write_sheet
+from objectspace.cli.output import checked_figure, end_steps, print_json, show_steps, write_sheet
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def sheet(
     as_json: Json = False,
 ) -> None:
     """Draw targets and their nearest neighbors of other photos as a grid: the paper's figures 2 and 5."""
+    show_steps(f"finding neighbors in {store}", shown=not as_json)
     from objectspace.search import IMAGE, ONE_QUESTION, SpaceSearch, choose_targets, default_space
     from objectspace.store import open_store
 
@@ -86,14 +87,18 @@ def sheet(
 
         why = explain_neighbors(ready, answers, device=device or "cpu")
     write_sheet(opened, answers, out, why)
+    end_steps()
     if as_json:
         print_json([answer.to_json() for answer in answers])
         return
-    most = max(len(answer.neighbors) for answer in answers)
-    each = f"{counted(most, 'neighbor')} each"
+    counts = [len(answer.neighbors) for answer in answers]
+    each = f"{counted(max(counts), 'neighbor')} each"
     left = "" if same_image or exclude_same else " in other photos (--same-image takes the target's own too)"
-    fewer = "" if most == k else f", as there are no more{left}"
-    at_most = "at most " if fewer else ""
+    short = sum(count < k for count in counts)
+    fewer = f", as there are no more{left}" if short else ""
+    if 0 < short < len(counts):
+        fewer = f"; {counted(short, 'target has', 'targets have')} fewer{fewer}"
+    at_most = "at most " if max(counts) < k else ""
     typer.echo(
         f"{out}: {counted(len(answers), 'target')} of space {ready.space.name}, {at_most}{each}{fewer}"
     )

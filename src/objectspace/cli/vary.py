@@ -33,7 +33,7 @@ from objectspace.cli.options import (
     Windows,
     parsed_box,
 )
-from objectspace.cli.output import print_summary, progress_bars
+from objectspace.cli.output import print_summary, progress_bars, show_steps
 from objectspace.errors import QueryError
 from objectspace.places import RemotePath
 
@@ -104,6 +104,8 @@ def vary(
 
     Give --box, or --object and --from. Pictures and the truth about them are kept in STORE-pictures.
     """
+    shown = not (quiet or as_json)
+    show_steps("loading the networks", shown=shown)
     from objectspace.images import read_image
     from objectspace.jobs.vary import vary_object
     from objectspace.pipeline.specs import DetectorSpec, EncoderSpec
@@ -127,7 +129,6 @@ def vary(
     )
     backgrounds = tuple(background or default_backgrounds(factor.value))
     count = count_pictures(factor.value, steps=steps, backgrounds=len(backgrounds))
-    shown = not (quiet or as_json)
     with resumable("the same command goes on"), progress_bars({"pictures": count}, shown=shown) as advance:
         varied = vary_object(
             image,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,8 +118,9 @@ class Recipe:
         """Twelve hex digits that name the recipe, the same in any release."""
         return recipe_digest({key: value for key, value in self.to_json().items() if key != "version"})
 
-    def as_computed(self) -> Recipe:
-        """Return the recipe of the vectors before they are rounded to be kept."""
+    @property
+    def computed(self) -> Recipe:
+        """The recipe of the vectors before they are rounded to be kept."""
         return replace(self, vectors="float32")
 
     def differences(self, other: Recipe) -> dict[str, tuple[Any, Any]]:
@@ -158,6 +159,12 @@ class Space:
 
     def __len__(self) -> int:
         return len(self.object_id)
+
+    if not TYPE_CHECKING:  # to a type checker what is not there is an error anyway
+
+        def __getattr__(self, name):
+            hint = "; store.objects(space.object_id) gives them, row for row" if name == "objects" else ""
+            raise AttributeError(f"'Space' object has no attribute {name!r}{hint}", name=name, obj=self)
 
     def __repr__(self) -> str:
         return f"Space({self.name!r}, {len(self)} vectors of {self.dimension} numbers)"

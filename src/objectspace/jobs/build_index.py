@@ -81,7 +81,7 @@ def index_space(
     if part:
         raise QueryError(f"{space} is a part of joint space {joint}; index {joint}, which its parts share")
     _check_size(open_store(path).stored_space(space))
-    with nullcontext() if engine is None else engine.connected() as workers, open_writer(path) as writer:
+    with nullcontext() if engine is None else engine.connect() as workers, open_writer(path) as writer:
         if open_store(path).recipe(space).route == JOINT:
             index = _index_joint(writer, space, kind, workers)
         else:

@@ -159,8 +159,8 @@ def _probed(
 
 def _same_recipe(store: Store, recipe: Recipe) -> str:
     """Return the name of a store's space of this recipe, by any release. Raises RecipeError."""
-    computed = recipe.as_computed()
-    differing = {name: computed.differences(store.recipe(name).as_computed()) for name in store.space_names}
+    computed = recipe.computed
+    differing = {name: computed.differences(store.recipe(name).computed) for name in store.space_names}
     if not differing:
         raise RecipeError(f"{store.path} has no space; index varied images first")
     name = min(differing, key=lambda name: len(differing[name]))

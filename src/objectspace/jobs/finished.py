@@ -16,7 +16,7 @@ class Finished:
 
     def __init__(self, job: LoadedJob, writer: Writer) -> None:
         self._settings = job.digest
-        self._before = writer.finished(job.sources if job.replaces else ())
+        self._before = writer.finished(tuple(job.sources) if job.replaces else ())
 
     def has(self, image_id: str, contents: str | None) -> bool:
         """Return whether the job finished an image before, whose annotations are these."""

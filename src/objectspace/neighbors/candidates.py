@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.neighbors.distances import float32_squares, pair_distances
-from objectspace.neighbors.normalization import NormalizedVectors
+from objectspace.neighbors.normalization import NormalizedQueries, NormalizedVectors
 from objectspace.neighbors.ranking import Neighbors, merge, no_neighbors, smallest
 from objectspace.neighbors.rows import Rows
 from objectspace.threads import BLAS_IN_ONE_THREAD, core_count, run_side_by_side
@@ -25,15 +25,20 @@ QUERIES = 1024
 _PRODUCT = 1 << 20
 # The first blocks are small, because nothing is known yet that could filter them.
 _FIRST_ROWS = (128, 640)
-# Candidates that may be pending (20 bytes each), and pairs that are re-ranked by one core at a time.
+# Candidates that may be pending (10 bytes each), and pairs that are re-ranked by one core at a time.
 _PENDING, _PAIRS = 1 << 21, 1 << 10
+
+# Rows, queries of a search, and keys (p,) of pairs.
+_Candidates = tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.float32]]
 
 
 class Search:
     """One search of up to QUERIES queries (m, d), in blocks of rows that are filtered side by side.
 
     own: (m,) the number of each query's own group, whose rows are no candidates
-    reach: (m,) float64, the distance of each query beyond which no row needs to be an answer
+    reach: (m,) float64, the distance of each query beyond which no row needs to be an answer; None for any
+    normalized: the queries as ``vectors.normalize`` returns them, where that is known
+    pending: how many candidates may be pending, if that is not too few
     """
 
     def __init__(
@@ -43,19 +48,24 @@ class Search:
         queries: NDArray[np.float32],
         own: NDArray[np.int64],
         k: int,
-        reach: NDArray[np.float64],
+        *,
+        reach: NDArray[np.float64] | None = None,
+        normalized: NormalizedQueries | None = None,
+        pending: int | None = None,
     ) -> None:
         self._vectors, self._rows, self._queries, self._own = vectors, rows, queries, own
-        self._values, self._squares, self._error = vectors.normalize(queries)
+        self._values, self._squares, self._error = normalized or vectors.normalize(queries)
         # The k smallest upper bounds of each query's keys so far. A row whose key is above the largest of
         # them, even where both err as much as they may, is not among the k nearest.
         self._bounds = np.full((len(queries), k), np.inf)
+        reach = np.full(len(queries), np.inf) if reach is None else reach
         self._reach = vectors.keys_at(reach, self._squares)
         self._limit = self._limits()
-        self._pending: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]] = []
+        self._pending: list[_Candidates] = []
         self._found = no_neighbors(len(queries), k)
         self._lock = Lock()
         self._each_on_a_core = False
+        self._most = max(_PENDING if pending is None else pending, 4 * self._bounds.size)
 
     def run(self, rows: NDArray[np.int64]) -> Neighbors:
         """Return the nearest among ``rows``, which are sorted."""
@@ -66,8 +76,28 @@ class Search:
         with BLAS_IN_ONE_THREAD.held() if self._each_on_a_core else nullcontext():
             for part in (blocks[:1], blocks[1:2], blocks[2:]):
                 self._run_all(self._filter, part)
+            return self.finish()
+
+    def start(self, rows: NDArray[np.int64]) -> None:
+        """Look through the first rows, the first of them alone."""
+        for block in np.split(rows, [_FIRST_ROWS[0]]):
+            self._filter(block)
+
+    def finish(self) -> Neighbors:
+        """Return the nearest among all rows that were looked through."""
+        with self._lock:
             self._rank_pending()
         return self._found
+
+    def keep_near(
+        self, keys: NDArray[np.float32], rows: NDArray[np.int64], *, queries_first: bool = False
+    ) -> None:
+        """Keep the rows (r,) that could be near a query, by their keys (r, m), or (m, r)."""
+        near = np.flatnonzero(keys <= (self._limit[:, None] if queries_first else self._limit))
+        place, query = np.divmod(near, keys.shape[1])
+        if queries_first:
+            place, query = query, place
+        self._keep(rows[place], query, keys.reshape(-1)[near])
 
     def _filter(self, block: NDArray[np.int64]) -> None:
         """Keep the rows of one block that could be among the k nearest of a query."""
@@ -78,17 +108,20 @@ class Search:
         part: Any = slice(block[0], block[-1] + 1) if gapless else block
         keys = self._vectors.products(part, self._values)
         np.subtract(self._vectors.low[part, None], keys, out=keys)
-        near = np.flatnonzero(keys <= self._limit)
-        place, query = np.divmod(near, keys.shape[1])
-        rows, key = block[place], keys.reshape(-1)[near]
+        self.keep_near(keys, block)
+
+    def _keep(self, rows: NDArray[np.int64], query: NDArray[np.int64], key: NDArray[np.float32]) -> None:
+        """Keep pairs (p,) as candidates, but those of a query's own group, and lower the limits by them."""
         if self._rows.group is not None:
             others = self._rows.group[rows] != self._own[query]
             rows, query, key = rows[others], query[others], key[others]
         with self._lock:
             self._tighten(query, key + 2 * self._vectors.row_error(self._vectors.squares[rows]))
-            self._pending.append((rows, query, key))
-            if sum(len(rows) for rows, _, _ in self._pending) > max(_PENDING, 4 * self._bounds.size):
-                self._rank_pending()
+            self._pending.append((rows.astype(np.int32), query.astype(np.uint16), key))
+            if sum(len(rows) for rows, _, _ in self._pending) > self._most:
+                self._pending = [self._take_pending()]
+                if len(self._pending[0][0]) > 3 * self._most // 4:
+                    self._rank_pending()
 
     def _tighten(self, query: NDArray[np.int64], upper: NDArray[np.float64]) -> None:
         """Merge upper bounds of keys, and lower the limit of the keys of candidates."""
@@ -108,10 +141,7 @@ class Search:
         """Compute the distances of the pending candidates and merge them into the answer."""
         if not self._pending:
             return
-        rows, query, key = (np.concatenate(column) for column in zip(*self._pending, strict=True))
-        self._pending = []
-        near = key <= self._limit[query]
-        rows, query = rows[near], query[near]
+        rows, query = (column.astype(np.int64) for column in self._take_pending()[:2])
         crowded = np.bincount(query, minlength=len(self._queries))[query] > 2 * self._bounds.shape[1]
         near = ~crowded
         near[crowded] = self._near_by_differences(query[crowded], rows[crowded])
@@ -124,6 +154,13 @@ class Search:
             len(rows),
         )
         merge(self._found.index, self._found.distance, query, rows, distances, self._rows.rank)
+
+    def _take_pending(self) -> _Candidates:
+        """Return the candidates that are still within the limits; none are pending then."""
+        rows, query, key = (np.concatenate(column) for column in zip(*self._pending, strict=True))
+        self._pending = []
+        near = key <= self._limit[query]
+        return rows[near], query[near], key[near]
 
     def _near_by_differences(self, query: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which pairs (p,) could be among the k nearest by float32 differences, which cost little.

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.arguments import typed
+from objectspace.errors import QueryError
 from objectspace.neighbors.candidates import QUERIES, Search
+from objectspace.neighbors.mutual import search_mutually
 from objectspace.neighbors.normalization import NormalizedVectors
 from objectspace.neighbors.ranking import Neighbors, no_neighbors
 from objectspace.neighbors.rows import Rows, check_queries
@@ -100,11 +102,29 @@ class ExactIndex:
         """
         queries = check_queries(queries, self._vectors.vectors.shape[1], k)
         rows, own = self._rows.allowed(allowed), self._rows.own_groups(query_groups, len(queries))
-        reach = np.full(len(queries), np.inf) if reach is None else reach
         found = no_neighbors(len(queries), k)
         for start in range(0, len(queries), QUERIES):
             part = slice(start, start + QUERIES)
-            search = Search(self._vectors, self._rows, queries[part], own[part], k, reach[part])
+            within = None if reach is None else reach[part]
+            search = Search(self._vectors, self._rows, queries[part], own[part], k, reach=within)
             near = search.run(rows)
             found.index[part], found.distance[part] = near.index, near.distance
         return found
+
+    @typed
+    def nearest_of_all(self, *, k: int) -> Neighbors:
+        """Return the k nearest of each of the index's own vectors, in other groups if there are groups.
+
+        The same as :meth:`nearest` of them with their groups, by half as many products: that of two blocks of
+        rows serves the queries of either.
+
+        >>> index = osp.ExactIndex(np.float32([[0], [1], [3]]), ["a", "b", "c"], groups=["x", "y", "z"])
+        >>> index.nearest_of_all(k=1).index
+        array([[1],
+               [0],
+               [1]])
+        """
+        if k < 1:
+            raise QueryError(f"k is {k}; expected 1 or more")
+        own = np.full(len(self), -1) if self._rows.group is None else self._rows.group
+        return search_mutually(self._vectors, self._rows, own, k)

@@ -23,6 +23,10 @@ _SAMPLE = 128
 _RUN, _ROWS = 512, 256
 
 
+#: Normalized queries (m, d), their squared lengths (m,) and their error (m,).
+NormalizedQueries = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalization:
     """An affine map that changes no order of distances: to unit length, or by a power of two, less a center.
@@ -122,9 +126,11 @@ class NormalizedVectors:
             self.squares[self._zero_norm] += 1
         self.low = (self.squares / 2 - self.row_error(self.squares)).astype(np.float32)
 
-    def products(self, rows: Any, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the products (r, m) of some normalized rows and normalized queries."""
-        products: NDArray[np.float32] = np.matmul(self.values[rows], queries.T)
+    def products(
+        self, rows: Any, queries: NDArray[np.float32], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the products (r, m) of some normalized rows and normalized queries, in ``out`` if given."""
+        products: NDArray[np.float32] = np.matmul(self.values[rows], queries.T, out=out)
         if self.factors is not None:
             products *= self.factors[rows, None]
         return products
@@ -140,9 +146,7 @@ class NormalizedVectors:
         error: NDArray[np.float64] = units / (1 - units) * squares / 2
         return error
 
-    def normalize(
-        self, queries: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
+    def normalize(self, queries: NDArray[np.float32]) -> NormalizedQueries:
         """Return normalized queries (m, d), their squared lengths (m,) and their error (m,).
 
         The error is infinite for queries so long that their products would overflow.
@@ -152,12 +156,20 @@ class NormalizedVectors:
         beyond = (lengths * normalization.scale > _LONGEST_QUERY) & (not normalization.unit)
         if beyond.any():
             queries = np.where(beyond[:, None], np.float32(0), queries)
-        values = normalization.apply(queries, lengths)
+        values, squares, error = self._with_error(normalization.apply(queries, lengths))
+        squares[beyond], error[beyond] = np.inf, np.inf
+        return values, squares, error
+
+    def rows(self, part: slice) -> NormalizedQueries:
+        """Return some of the vectors as :meth:`normalize` returns them, copied where they have factors."""
+        values = self.values[part]
+        return self._with_error(values if self.factors is None else values * self.factors[part, None])
+
+    def _with_error(self, values: NDArray[np.float32]) -> NormalizedQueries:
         squares = squared_lengths(values)
         # Beside what a share of the length bounds: what vanishes below float32's smallest number, and what
         # float64 rounds before a center is subtracted.
-        tiny = (values.shape[1] + 4) * 2.0**-125 + normalization.rounding**2 / (2 * _UNIT)
-        squares[beyond] = np.inf
+        tiny = (values.shape[1] + 4) * 2.0**-125 + self._normalization.rounding**2 / (2 * _UNIT)
         return values, squares, self.error(squares) + tiny
 
     def keys_at(

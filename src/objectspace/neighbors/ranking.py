@@ -74,7 +74,8 @@ def smallest(
         table = np.full((queries, k + width), np.inf)
         table[:, :k] = least
         table[query[here], k + place[here] - start] = values[here]
-        least = np.partition(table, k - 1, axis=1)[:, :k]
+        # A copy, as a view would keep the table.
+        least = np.partition(table, k - 1, axis=1)[:, :k].copy()
     return least
 
 

@@ -93,7 +93,7 @@ class RayEngine:
         loaded: the same job in the memory of this process; is_finished, in_worker: pickle
         Raises InputError where there is no cluster, no worker with this package or an object in the job.
         """
-        with self.connected() as workers:
+        with self.connect() as workers:
             ray, cores = workers.ray, workers.cores
             named = images if job.factors is not None else ()
             start = _Start(
@@ -105,7 +105,7 @@ class RayEngine:
                 yield from _without_copies(chunks)
 
     @contextmanager
-    def connected(self) -> Iterator[RayWorkers]:
+    def connect(self) -> Iterator[RayWorkers]:
         """Connect to the cluster, for work of any kind. Raises InputError where there is none or no room."""
         with connect(self.address) as ray:
             workers, cores = shares(ray.nodes(), self.workers, self.gpus_per_worker)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +42,7 @@ from objectspace.store import ImageRow, SpaceInfo, Store, open_store
 
 Value = TypeVar("Value")
 
-logger = logging.getLogger("objectspace")
+steps = logging.getLogger("objectspace.steps")
 
 #: Patterns of the default columns of orientation and of style, the first that matches a column of the store.
 ORIENTATIONS = ANGLES
@@ -51,10 +50,9 @@ STYLES = ("style", "breed", "colou?r")
 
 #: Photos whose windows are zeroed.
 OCCLUDED = 24
-#: Objects that are moved, of a photo each, and positions across and down of each; no object is begun after so
-#: many seconds.
+#: Objects that are moved, of a photo each, and positions across and down of each. A clock would make the
+#: figures depend on what else the machine does, and fewer than ten objects give no verdict.
 MOVED, STEPS = 12, 10
-SECONDS = 300.0
 
 #: A photo with this many predictions makes as good an example as one with more.
 ENOUGH = 4
@@ -278,7 +276,8 @@ def occlude(detector: Detector, images: Sequence[StoredImage]) -> ZeroedImages:
     """
     photos: list[ZeroedPhoto] = []
     best: tuple[Occlusion, StoredImage] | None = None
-    for image in images:
+    for number, image in enumerate(images):
+        steps.info("zeroing windows: photo %d of %d", number + 1, len(images))
         found = measure_occlusion(detector, image.read(), sizes=(1, 2, WINDOW))
         if not len(found.objects):
             continue
@@ -294,17 +293,16 @@ def move(detector: Detector, images: Sequence[StoredImage], recipe: Recipe, fold
     """Move :data:`MOVED` objects over a black picture each and project their windows; files go to ``folder``.
 
     recipe: of the windows' space; the next object takes the place of one that has pictures without a window
-    in it. No object is begun after :data:`SECONDS`.
+    in it.
     Raises InputError where every object so fills its photo that it has no room to move.
     """
     candidates = _objects_to_move(images)
     moved: list[MovedObject] = []
     pictures: Sequence[Path] = ()
-    started = time.monotonic()
     for number, (image, row) in enumerate(candidates):
-        if len(moved) == MOVED or (moved and time.monotonic() - started > SECONDS):
+        if len(moved) == MOVED:
             break
-        logger.info("moving object %d of %d", len(moved) + 1, MOVED)
+        steps.info("moving object %d of %d to %d places each", len(moved) + 1, MOVED, STEPS**2)
         one = image.objects.take([row])
         varied = vary_object(
             image.read(),

@@ -13,13 +13,12 @@ from objectspace._version import __version__
 from objectspace.analyses.factors import FactorSpec, likely_groups
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Recipe
-from objectspace.errors import InputError, counted
+from objectspace.errors import InputError, counted, number_text
 from objectspace.files import atomic_path, check_writable
 from objectspace.models.detectors import Detector
 from objectspace.report.claims import Finding, Judgment, Missing, require, weigh_claims
 from objectspace.report.evidence import (
     OCCLUDED,
-    SECONDS,
     Choice,
     Moved,
     StoredImages,
@@ -38,6 +37,7 @@ from objectspace.store import Store
 __all__ = ["Choice", "Report", "write_report"]
 
 logger = logging.getLogger("objectspace")
+steps = logging.getLogger("objectspace.steps")
 
 PAGE = "report.html"
 
@@ -143,16 +143,16 @@ def write_report(
     path = Path(out) / PAGE
     check_writable(path)
     with tempfile.TemporaryDirectory(prefix="objectspace-") as scratch:
-        logger.info("report on %s: zeroing windows, moving objects", store.path)
+        steps.info("report on %s: loading the detector", store.path)
         material = _material(store, chosen, Path(scratch), device)
-        logger.info("report on %s: weighing the claims", store.path)
         findings = weigh_claims(gather(store, chosen, material.zeroed, material.moved))
-        logger.info("report on %s: drawing the figures", store.path)
         pictures, missing = draw_pictures(material)
     notes, warnings = _notes(material), _warnings(store, chosen)
     text = page(
         f"objectspace report: {store.path.name}",
-        _facts(store, chosen),
+        _summary(store),
+        _spaces(store),
+        _facts(chosen),
         findings,
         pictures,
         _PICTURE_OF,
@@ -225,8 +225,7 @@ def _moved_notes(moved: Moved) -> list[str]:
     ]
     if len(moved.objects) < moved.wanted:
         notes.append(
-            f"{moved.wanted} objects were to be moved: no more have room and keep their window in the space, "
-            f"or no more could be begun within {SECONDS:g} seconds."
+            f"{moved.wanted} objects were to be moved: no more have room and keep their window in the space."
         )
     return notes
 
@@ -272,13 +271,32 @@ def _orientation_text(choice: Choice) -> str:
     return f"{choice.orientation}, taken as {kind}"
 
 
-def _facts(store: Store, choice: Choice) -> list[tuple[str, str]]:
+def _summary(store: Store) -> list[tuple[str, str]]:
+    """Return what the store holds: photos, objects, labels."""
     info = store.info()
     labels = ", ".join(f"{count} {label}" for label, count in list(info.labels.items())[:12])
     more = len(info.labels) - 12
-    rows = [
-        ("store", f"{store.path.name}: {counted(info.images, 'photo')}, {counted(info.objects, 'object')}"),
+    return [
+        ("store", store.path.name),
+        ("photos", f"{info.images:,}"),
+        ("objects", f"{info.objects:,}"),
         ("labels", labels + (f" and {more} more labels" if more > 0 else "")),
+    ]
+
+
+def _spaces(store: Store) -> list[tuple[str, ...]]:
+    """Return of each space its name, objects, dimensions, purity of labels and chance, as texts."""
+    rows = []
+    for space in store.info().spaces:
+        purity = space.purity
+        measured = (None, None) if purity is None else (purity.value, purity.chance)
+        rows.append((space.name, f"{space.count:,}", f"{space.dimension:,}", *map(number_text, measured)))
+    return rows
+
+
+def _facts(choice: Choice) -> list[tuple[str, str]]:
+    """Return the spaces and columns that the claims are tested on."""
+    rows = [
         ("crop space", choice.crop or "none"),
         ("window space", choice.window or "none"),
         ("both", choice.both or "no joint space of these two"),

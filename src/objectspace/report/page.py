@@ -15,7 +15,13 @@ from objectspace.report.claims import Finding, Judgment
 
 DOTS_PER_INCH = 160
 
-_SIGNS = {"holds": "✓", "above chance": "~", "does not hold": "✗", "not shown here": "–"}
+_SIGNS = {
+    "holds": "✓",
+    "better than chance": "~",
+    "does not hold": "✗",
+    "not shown here": "–",
+    "not tested": "–",
+}
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -37,7 +43,7 @@ td small { color: #555; display: block; }
 td.verdict { min-width: 5.2rem; font-weight: 600; }
 td.verdict small { font-weight: 400; }
 td.holds { color: #005a8c; }
-td.above { color: #4a6a7c; }
+td.better { color: #4a6a7c; }
 td.does { color: #a33f00; }
 tr.label td { padding-top: .1rem; padding-bottom: .1rem; border-bottom-color: #eee; }
 tr.label td:first-child { padding-left: 1.4rem; }
@@ -58,13 +64,21 @@ footer dd { overflow-wrap: anywhere; }
 }
 """
 
-_CLAIMS_HEAD = """<h2>Claims</h2>
-<p>There is a verdict where the claim’s own two-sided test is significant (p at most .05) and the 95 %
-interval of value less chance is wholly on the same side of 0. Then a claim <em>holds</em> if the value is at
-least as far on the better side of chance as would make it worth saying (beside each measure), it is
-<em>above chance</em> if it is nearer, and it <em>does not hold</em> if it is on the other side. Otherwise
-these photos do not show it. Verdicts are of each claim alone; “Holm” is p after Holm’s correction over the
-claims of this table (over the labels, in the rows of a claim).</p>
+_SPACES_HEAD = """<table><thead><tr><th>space</th><th class="number">objects</th>
+<th class="number">dimensions</th><th class="number">purity at 5</th><th class="number">by chance</th></tr>
+</thead><tbody>"""
+
+_CLAIMS_INTRODUCTION = """<h2>The paper’s claims</h2>
+<p class="lead">The findings of “Decomposing Image Embeddings into Object Embeddings”, measured anew on this
+store.</p>"""
+
+_CLAIMS_HEAD = """<p>There is a verdict where the claim’s own two-sided test is significant (p at most .05)
+and the 95 % interval of value less chance is wholly on the same side of 0. Then a claim <em>holds</em> if the
+value is at least as far on the better side of chance as would make it worth saying (beside each measure), it
+is <em>better than chance</em> if it is nearer, and it <em>does not hold</em> if it is on the other side.
+Otherwise these photos do not show it, and a claim is <em>not tested</em> where they lack what it needs.
+<em>Does not hold</em> is a result and not an error. Verdicts are of each claim alone; “Holm” is p after
+Holm’s correction over the claims of this table (over the labels, in the rows of a claim).</p>
 <table><thead><tr><th>the paper’s claim</th><th>what was measured</th><th class="number">value</th>
 <th class="number">chance</th><th class="number">95 % interval</th><th class="number">n</th>
 <th class="number">p</th><th class="number">Holm</th><th>verdict</th>{both}</tr></thead><tbody>"""
@@ -92,6 +106,8 @@ def png_of(figure: Figure) -> bytes:
 
 def page(
     title: str,
+    summary: Sequence[tuple[str, str]],
+    spaces: Sequence[tuple[str, ...]],
     facts: Sequence[tuple[str, str]],
     findings: Sequence[Finding],
     pictures: Sequence[Picture],
@@ -104,10 +120,11 @@ def page(
 ) -> str:
     """Return the page's HTML.
 
-    facts: names and values that describe the store; pictures: in order; picture_of: the key of the picture of
-    each finding, by its key; missing: headings of pictures that could not be made, and the reasons; notes:
-    sentences on the data; warnings: sentences that come first; foot: headings, each with names and values, of
-    the software and the recipes
+    summary: names and values that describe the store; spaces: of each space its name, objects, dimensions,
+    purity and chance, as texts; facts: names and values of what the claims are tested on
+    pictures: in order; picture_of: the key of the picture of each finding, by its key; missing: headings of
+    pictures that could not be made, and the reasons; notes: sentences on the data; warnings: sentences that
+    come before the claims; foot: headings, each with names and values, of the software and the recipes
     """
     there = {picture.key for picture in pictures}
     joint = any(finding.both is not None for finding in findings)
@@ -117,7 +134,13 @@ def page(
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{_text(title)}</h1>",
-        '<p class="lead">The claims of “Decomposing Image Embeddings into Object Embeddings”, measured.</p>',
+        _pairs(summary),
+        _SPACES_HEAD,
+        *(_space_row(space) for space in spaces),
+        "</tbody></table>",
+        '<p class="note">Purity at 5: the share of the five nearest objects of other photos, by cosine, that '
+        "have the same label, of 2,000 objects at most.</p>",
+        _CLAIMS_INTRODUCTION,
         *(f'<p class="warning">{_text(warning)}</p>' for warning in warnings),
         _pairs(facts),
         _CLAIMS_HEAD.format(both=_BOTH if joint else ""),
@@ -139,13 +162,18 @@ def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
     return f"<dl>{rows}</dl>"
 
 
+def _space_row(space: Sequence[str]) -> str:
+    name, *numbers = map(_text, space)
+    return f"<tr><td>{name}</td>" + "".join(f'<td class="number">{one}</td>' for one in numbers) + "</tr>"
+
+
 def _rows(finding: Finding, picture: str | None, there: set[str], joint: bool) -> str:
     """Return the row of a finding, and one for each label that was judged alone."""
     claim = _text(finding.claim)
     if picture in there:
         claim = f'<a href="#{_text(str(picture))}">{claim}</a>'
     worth = f"worth saying from {finding.worth:g} beyond chance ({finding.unit})"
-    remarks = [worth, finding.reason]
+    remarks = [worth, finding.reason if finding.estimate is not None else ""]
     if finding.by_construction:
         remarks.append(f"true by construction: {finding.by_construction}")
     small = "".join(f"<small>{_text(remark)}</small>" for remark in remarks if remark)
@@ -163,9 +191,9 @@ def _rows(finding: Finding, picture: str | None, there: set[str], joint: bool) -
 
 
 def _cells(judged: Judgment) -> str:
-    """Return the cells of an estimate and its verdict."""
+    """Return the cells of an estimate, or why there is none, and of the verdict."""
     estimate = judged.estimate
-    numbers = [""] * 6
+    cells = f'<td colspan="6">{_text(judged.reason)}</td>'
     if estimate is not None:
         interval = (
             f"{number(estimate.low)} to {number(estimate.high)}" if math.isfinite(estimate.low) else "–"
@@ -177,7 +205,7 @@ def _cells(judged: Judgment) -> str:
             f"{estimate.n}<small>{estimate.groups} groups</small>",
             *("" if p is None else f"{p:.3f}" for p in (estimate.p, judged.holm)),
         ]
-    cells = "".join(f'<td class="number">{cell}</td>' for cell in numbers)
+        cells = "".join(f'<td class="number">{cell}</td>' for cell in numbers)
     return f'{cells}<td class="verdict {judged.verdict.split()[0]}">{_verdict(judged)}</td>'
 
 

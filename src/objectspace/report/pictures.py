@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ from objectspace.report.claims import Missing, require
 from objectspace.report.evidence import Choice, Moved, StoredImage, StoredImages, ZeroedImages
 from objectspace.report.page import Picture, png_of
 from objectspace.store import Store
+
+steps = logging.getLogger("objectspace.steps")
 
 #: Objects whose crops, photos whose windows, and moved pictures that are shown.
 CROPS, IMAGES, MOVED = 3, 3, 12
@@ -57,6 +60,7 @@ def draw_pictures(material: Material) -> tuple[list[Picture], list[tuple[str, st
     """Return the figures that can be drawn, and heading and reason of each that cannot."""
     pictures, missing = [], []
     for drawer in _DRAWERS:
+        steps.info("drawing %s", drawer.heading)
         try:
             figure = drawer.draw(material)
         except ObjectspaceError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,13 @@ def open_store(path: Place | str, *, cache: Path | str | None = None) -> Store:
     return Store(folder, read_manifest(folder), None if cache is None else Path(cache))
 
 
+#: What is tried first of a store, and what there is instead.
+_INSTEAD = {
+    "search": "objectspace.SpaceSearch(store).nearest(ID) finds an object's neighbors",
+    "spaces": "space_names lists the spaces, and space(NAME) reads one",
+}
+
+
 class Store:
     """One state of a store on disk, read when asked for. Later commits do not show; open the store again.
 
@@ -86,6 +93,12 @@ class Store:
         names = self.object_columns(["label"])["label"][first].tolist() if len(first) else []
         pictures = zip(self.thumbnails_at(first), map(str, names), strict=True)
         return html_table(caption, ("space", "objects", "numbers", "route"), rows) + html_pictures(pictures)
+
+    if not TYPE_CHECKING:  # to a type checker what is not there is an error anyway
+
+        def __getattr__(self, name):
+            hint = f"; {_INSTEAD[name]}" if name in _INSTEAD else ""
+            raise AttributeError(f"'Store' object has no attribute {name!r}{hint}", name=name, obj=self)
 
     @property
     def space_names(self) -> list[str]:

@@ -42,7 +42,7 @@ def test_maps_that_are_the_place() -> None:
 def test_a_trace_of_the_place_is_above_chance_and_does_not_hold() -> None:
     told = found([moved(seed, place=1, noise=0.4) for seed in range(11)])
 
-    assert told["location"].verdict == told["t-SNE"].verdict == "above chance"
+    assert told["location"].verdict == told["t-SNE"].verdict == "better than chance"
 
 
 def test_maps_that_are_the_phase() -> None:

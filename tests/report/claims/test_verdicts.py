@@ -132,8 +132,26 @@ def test_look_alikes_by_a_plain_loop(objects) -> None:
 def test_what_is_missing_is_said_and_not_guessed(objects) -> None:
     findings = weigh_claims(Evidence())
 
-    assert [finding.verdict for finding in findings] == ["not shown here"] * len(CLAIMS)
+    assert [finding.verdict for finding in findings] == ["not tested"] * len(CLAIMS)
     assert all(finding.reason and finding.estimate is None for finding in findings)
+
+
+def test_a_claim_says_which_column_it_needs(objects) -> None:
+    crop = held(objects, around(objects), noise=0.5)
+    told = {finding.key: finding.reason for finding in weigh_claims(Evidence(crop, crop))}
+
+    assert told["orientation"] == told["opposite"] == "needs a column of orientation, such as azimuth"
+    assert told["sub-class"] == told["look-alikes"] == "needs a column of style or sort, such as breed"
+
+
+def test_each_claim_is_a_step(objects, caplog) -> None:
+    crop = held(objects, around(objects), noise=0.5)
+    with caplog.at_level("INFO", logger="objectspace.steps"):
+        weigh_claims(Evidence(crop=crop, both=crop))
+
+    assert caplog.messages[2] == "claim 3 of 12: Color counts before orientation."
+    assert "claim 3 of 12, in the joint space: Color counts before orientation." in caplog.messages
+    assert "claim 1 of 12, cat alone: The nearest crops of an object face the same way." in caplog.messages
 
 
 def test_the_same_seed_gives_the_same_figures(objects, monkeypatch) -> None:
@@ -150,7 +168,7 @@ def test_the_same_seed_gives_the_same_figures(objects, monkeypatch) -> None:
         (0.55, 0.7, 0.8, 0.01, 1, "holds"),
         (0.55, 0.7, 0.8, 0.05, 1, "holds"),
         (0.55, 0.61, 0.8, 0.01, 1, "holds"),
-        (0.55, 0.59, 0.8, 0.01, 1, "above chance"),
+        (0.55, 0.59, 0.8, 0.01, 1, "better than chance"),
         (0.55, 0.7, 0.8, 0.06, 1, "not shown here"),
         (0.55, 0.7, 0.8, None, 1, "not shown here"),
         (0.5, 0.7, 0.8, 0.01, 1, "not shown here"),
@@ -158,7 +176,7 @@ def test_the_same_seed_gives_the_same_figures(objects, monkeypatch) -> None:
         (0.2, 0.3, 0.4, 0.06, 1, "not shown here"),
         (0.2, 0.3, 0.4, None, 1, "not shown here"),
         (0.2, 0.3, 0.4, 0.01, -1, "holds"),
-        (0.2, 0.45, 0.49, 0.01, -1, "above chance"),
+        (0.2, 0.45, 0.49, 0.01, -1, "better than chance"),
         (0.55, 0.7, 0.8, 0.01, -1, "does not hold"),
         (math.nan, 0.7, math.nan, 0.01, 1, "not shown here"),
     ],

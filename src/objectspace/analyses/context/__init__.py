@@ -7,6 +7,7 @@ is a share of the variance and a share of each neighbor pair.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,8 @@ __all__ = [
     "measure_shares",
     "view_objects",
 ]
+
+steps = logging.getLogger("objectspace.steps")
 
 #: Above this many objects a sample is drawn, whole photos at a time: two n x n matrices are held in memory.
 MOST_OBJECTS = 2000
@@ -166,7 +169,10 @@ def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed
     _check_measurable(chosen)
     groups = make_groups(chosen.objects.image_id)
     vectors = (chosen.alone.vectors, chosen.both.vectors, chosen.around.vectors)
+    steps.info("shares of neighbor pairs of %s", counted(len(chosen.objects), "object"))
     pairs = measure_pairs(*vectors, chosen.both.object_id, groups, k=k, metric=metric, seed=seed)
+    steps.info("shares of the embedding's variance")
+    shares = measure_shares(*vectors, groups, seed=seed)
     return Context(
         spaces={view: getattr(views, view).name for view in BACKGROUNDS},
         n=len(chosen.objects),
@@ -175,7 +181,7 @@ def measure_context(views: Views, *, k: int = 5, metric: str = "euclidean", seed
         masked=sum(mask is not None for mask in chosen.objects.mask),
         k=k,
         metric=metric,
-        shares=measure_shares(*vectors, groups, seed=seed),
+        shares=shares,
         pairs=pairs,
         object_id=chosen.both.object_id,
     )

@@ -6,6 +6,7 @@ paper inspected grids of pictures and scatter plots; each of its sentences that 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -56,6 +57,8 @@ __all__ = [
     "require",
     "weigh_claims",
 ]
+
+steps = logging.getLogger("objectspace.steps")
 
 Unit = Literal["degrees", "the column's unit", "share", "R²"]
 
@@ -133,7 +136,7 @@ def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
     p is corrected by Holm's method over the claims, apart from these over those in the joint space, and over
     the labels of a claim.
     """
-    alone = correct([_judged(claim, evidence, seed) for claim in CLAIMS])
+    alone = correct([_judged(claim, evidence, seed, "") for claim in CLAIMS])
     joint = _in_joint_space(evidence, seed)
     return [
         Finding(
@@ -150,11 +153,13 @@ def weigh_claims(evidence: Evidence, *, seed: int = 0) -> list[Finding]:
     ]
 
 
-def _judged(claim: Claim, evidence: Evidence, seed: int) -> Judgment:
+def _judged(claim: Claim, evidence: Evidence, seed: int, where: str) -> Judgment:
+    """Return the judgment on a claim; ``where`` says in which space or on which objects, as a step."""
+    steps.info("claim %d of %d%s: %s", CLAIMS.index(claim) + 1, len(CLAIMS), where, claim.claim)
     try:
         estimate = claim.estimate(evidence, seed)
     except InputError as error:
-        return Judgment(None, "not shown here", str(error))
+        return Judgment(None, "not tested", str(error))
     return judge(estimate, claim.better, _worth(claim, evidence))
 
 
@@ -186,7 +191,7 @@ def _in_joint_space(evidence: Evidence, seed: int) -> dict[str, Judgment]:
         return {}
     joint = replace(evidence, crop=evidence.both, window=evidence.both)
     claims = [claim for claim in CLAIMS if claim.space is not None]
-    judged = correct([_judged(claim, joint, seed) for claim in claims])
+    judged = correct([_judged(claim, joint, seed, ", in the joint space") for claim in claims])
     return {claim.key: one for claim, one in zip(claims, judged, strict=True)}
 
 
@@ -197,7 +202,7 @@ def _of_labels(claim: Claim, evidence: Evidence, seed: int) -> dict[str, Judgmen
         return {}
     names, judged = [], []
     for name, one in _by_label(held):
-        of_label = _judged(claim, replace(evidence, crop=one), seed)
+        of_label = _judged(claim, replace(evidence, crop=one), seed, f", {name} alone")
         if of_label.estimate is not None and of_label.estimate.groups >= FEWEST:
             names.append(name)
             judged.append(of_label)

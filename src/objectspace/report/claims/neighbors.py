@@ -31,21 +31,19 @@ Float64 = NDArray[np.float64]
 
 
 def _crop(evidence: Evidence) -> SpaceWithObjects:
-    return require(evidence.crop, "the store has no crop space")
+    return require(evidence.crop, "needs a crop space")
 
 
 def _window(evidence: Evidence) -> SpaceWithObjects:
-    return require(evidence.window, "the store has no window space")
+    return require(evidence.window, "needs a window space of a detector")
 
 
 def _orientation(evidence: Evidence) -> Column:
-    return require(
-        evidence.orientation, "no column says which way the objects face; name one as the orientation"
-    )
+    return require(evidence.orientation, "needs a column of orientation, such as azimuth")
 
 
 def _style(evidence: Evidence) -> Column:
-    return require(evidence.style, "no column holds the style or sort of the objects; name one as the style")
+    return require(evidence.style, "needs a column of style or sort, such as breed")
 
 
 def _neighbors_agree(held: SpaceWithObjects, column: Column, evidence: Evidence, seed: int) -> Estimate:
@@ -141,7 +139,7 @@ def look_alikes(evidence: Evidence, seed: int) -> Estimate:
     near = find_in_other_classes(sample.searched, sample.ids, sample.groups, label, k=1, metric="euclidean")
     there = np.bincount(near.query, minlength=len(label)) > 0
     if not there.any():
-        raise InputError("the window space holds one label only")
+        raise InputError("needs objects of two labels in the window space")
 
     def agreement(values: Float64) -> tuple[Float64, Float64]:
         alike = np.where(values[near.query] == values[near.neighbor], near.weight, 0.0)

@@ -12,7 +12,7 @@ import numpy as np
 from objectspace.analyses.statistics import Estimate
 from objectspace.errors import counted
 
-Verdict = Literal["holds", "above chance", "does not hold", "not shown here"]
+Verdict = Literal["holds", "better than chance", "does not hold", "not shown here", "not tested"]
 
 LEVEL = 0.05  # of the two-sided test, so a half of it on each side
 FEWEST = 10  # groups: a bootstrap over fewer says little
@@ -22,7 +22,7 @@ FEWEST = 10  # groups: a bootstrap over fewer says little
 class Judgment:
     """An estimate and the verdict on it.
 
-    estimate: None where nothing could be measured; ``reason`` says why there is no verdict
+    estimate: None where nothing could be measured: *not tested*; ``reason`` says why there is no verdict
     holm: p after Holm's correction over all that were tested beside it; None where not tested
     """
 
@@ -40,15 +40,15 @@ def judge(estimate: Estimate, better: int, worth: float) -> Judgment:
 
     There is a verdict where the two-sided test is significant (p <= LEVEL) and the interval of value - chance
     is strictly on the same side of 0. On the better side the claim *holds* if the value is at least ``worth``
-    from chance, else it is *above chance*; on the other side it *does not hold*. Fewer than FEWEST groups
-    give no verdict.
+    from chance, else it is *better than chance*; on the other side it *does not hold*. Fewer than FEWEST
+    groups give no verdict.
     """
     if reason := _undecided(estimate):
         return Judgment(estimate, "not shown here", reason)
     lead = better * (estimate.value - estimate.chance)
     if lead < 0:
         return Judgment(estimate, "does not hold")
-    return Judgment(estimate, "holds" if lead >= worth else "above chance")
+    return Judgment(estimate, "holds" if lead >= worth else "better than chance")
 
 
 def _undecided(estimate: Estimate) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,6 +36,8 @@ from objectspace.search.audit.planting import (
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.search.default_space import default_space
 from objectspace.store import ImageRow, Store
+
+steps = logging.getLogger("objectspace.steps")
 
 _BY_ERRORS = (
     "where the errors would be fewest if one object in ten were such a case, by the planted and the unplanted"
@@ -122,6 +125,7 @@ class _Auditor:
         self._opened = opened
 
     def audit(self, only: Collection[str], *, approximate: bool) -> Audit:
+        steps.info("%s: neighbors", self._space)
         self._near = Neighborhood(self._opened, self._rows, self._image, approximate=approximate)
         lists: dict[str, AuditList] = {}
         skipped: dict[str, str] = {}
@@ -131,10 +135,13 @@ class _Auditor:
             skipped["leaks"] = "no column says which split an object is in; give split="
         copies, strangers = self._plant(wanted)
         if "duplicates" in wanted or "leaks" in wanted:
+            steps.info("comparing copies")
             lists |= self._copies(copies, wanted)
         if "outliers" in wanted:
+            steps.info("ranking outliers")
             lists["outliers"] = self._outliers(strangers)
         if "labels" in wanted:
+            steps.info("judging labels")
             try:
                 lists["labels"] = self._labels()
             except InputError as error:
@@ -175,9 +182,11 @@ class _Auditor:
         # It loads networks, which takes as long as the rest of a small audit.
         from objectspace.search.audit.embedding import PlantEmbedder
 
+        steps.info("loading the networks of %s, to plant cases", self._space)
         sample: Sample = sample_objects(self._store, self._ids, self._image, count=OBJECTS, seed=self._seed)
         embedder = PlantEmbedder(self._store, self._space, device=self._device)
         make = partial(plant, embedder, sample, seed=self._seed, progress=self._progress)
+        steps.info("planting cases")
         copies = make(copies_of) if needs[0] else None
         strangers = make(strangers_of, drawn=DRAWN) if needs[1] else None
         return copies, strangers

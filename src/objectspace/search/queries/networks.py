@@ -209,7 +209,7 @@ def _named_as(job: LoadedJob, space: str, recipe: Recipe) -> LoadedJob:
 
 def _made_name(job: LoadedJob, space: str, recipe: Recipe) -> str:
     """Return the job's name of the vectors of a recipe. Raises RecipeError where it would make others."""
-    computed = recipe.as_computed()
+    computed = recipe.computed
     differing = {name: computed.differences(made) for name, made in job.recipes.items()}
     name = min(differing, key=lambda name: (len(differing[name]), not space.startswith(name)))
     if differing[name]:
