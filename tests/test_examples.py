@@ -64,6 +64,8 @@ def names(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict
     monkeypatch.setattr(html_report, "OCCLUDED", 2)
     monkeypatch.setattr(neighbors, "PERMUTED", 99)
     monkeypatch.setattr(chairs, "PERMUTATIONS", 99)
+    monkeypatch.setattr("objectspace.analyses.context.pairs.PERMUTATIONS", 99)
+    monkeypatch.setattr("objectspace.analyses.context.shares.PERMUTED", 19)
     shutil.copytree(folder, tmp_path / "folder")
     monkeypatch.chdir(tmp_path / "folder")
     photos = osp.find_images(["world/images"])

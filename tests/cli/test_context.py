@@ -17,6 +17,13 @@ SPACES = ("test_vit-crop-margin0.5", "test_vit-crop-keep-margin0.5", "test_vit-c
 VIEWS = [part for pair in zip(("--alone", "--both", "--around"), SPACES, strict=True) for part in pair]
 
 
+@pytest.fixture(autouse=True)
+def few_permutations(monkeypatch):
+    """Their number changes p and chance, which are tested with the measures."""
+    monkeypatch.setattr("objectspace.analyses.context.pairs.PERMUTATIONS", 99)
+    monkeypatch.setattr("objectspace.analyses.context.shares.PERMUTED", 19)
+
+
 @pytest.fixture(scope="module")
 def store(world, tmp_path_factory):
     """Six drawn pictures, and their objects alone, with their surroundings, and these alone."""
