@@ -71,7 +71,7 @@ def test_no_neighbor_within_a_distance_is_said(clips, apple, command, search, tm
     near = ("--object", apple, "--within", "1e-3")
     done = command("search", clips, *near, "--sheet", out)
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[1:] == ["no object within 0.001"]
+    assert done.out.splitlines()[1:] == ["no object within 0.001", f"{out}: the answer as a sheet"]
     assert "within 0.001" in out.read_text()
     both = command("search", clips, *near, "--exclude-same-image")
     assert both.out.splitlines()[1:] == ["no object of another photo within 0.001"]

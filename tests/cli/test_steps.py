@@ -116,7 +116,7 @@ STOPPED = {
 
 @pytest.mark.parametrize("name", STOPPED)
 def test_ctrl_c_is_one_sentence(command, measured, tmp_path, monkeypatch, name) -> None:
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("objectspace.store.open_store", interrupted)

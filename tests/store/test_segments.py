@@ -26,7 +26,7 @@ class InThisProcess(RayEngine):
     """Workers that run here one after another; what they are given and what they return is pickled."""
 
     @contextmanager
-    def connected(self) -> Iterator[Any]:
+    def connect(self) -> Iterator[Any]:
         yield self
 
     @property

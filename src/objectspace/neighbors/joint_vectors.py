@@ -73,6 +73,10 @@ class JointVectors:
 
     Raises InputError without parts, for two parts of one name, a weight that is not positive, a cosine
     outside [-1, 1], and blocks of other rows than the ``count``.
+
+    >>> joint = store.space("both").searched
+    >>> joint[[0, 1]].shape == (2, joint.shape[1])
+    True
     """
 
     def __init__(self, parts: Sequence[Part], count: int) -> None:
