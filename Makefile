@@ -15,6 +15,10 @@ ROOM ?=
 # Tests of one file stay together; the order is that of tests/conftest.py.
 PARALLEL := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
+# What the documentation shows, run: make docs. The explorer in a browser: make web.
+PAGES := tests/tools/pages
+BROWSER := tests/explorer/test_stories.py tests/explorer/test_accessible.py
+
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
 
@@ -47,8 +51,8 @@ index: setup  ## the main job on a folder of photos: make index PHOTOS=folder ST
 quick: setup  ## the rules of the whole and the rooms whose tests are quick: before every commit
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m 'not slow' $(PARALLEL) $(QUICK)
 
-test: setup  ## the tests that need nothing but this repository
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/real $(PARALLEL)
+test: setup  ## the tests that need nothing but this repository; make docs and make web have more
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(addprefix --ignore=,tests/real $(PAGES) $(BROWSER)) $(PARALLEL)
 
 $(CLUSTER_VENV)/.installed: $(VENV)/.installed tests/cluster/constraints.txt
 	$(BIN)/python -m venv $(CLUSTER_VENV)
@@ -65,8 +69,9 @@ test-lowest:  ## the same tests with every dependency at its declared lowest, in
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[light,serve,test]'
 	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --ignore=tests/real $(PARALLEL)
 
-web:  ## the explorer's page: checked, tested and built into the package; needs Node.js
+web: setup  ## the explorer's page: checked, built into the package, tested in a browser; needs Node.js and a Chromium
 	cd web && npm install --no-audit --no-fund && npm test && npm run build
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(BROWSER) $(PARALLEL)
 
 real: setup  ## the same main job on the real photos and weights in ../shared/real (or $$OBJECTSPACE_REAL)
 	$(BIN)/python -m pytest tests/real -rP
@@ -77,7 +82,8 @@ check: setup  ## format, lint, types, and which way the imports point
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-docs: setup  ## the site, into build/site: strict, offline, its tutorial run; to read it: python3 -m http.server -d build/site
+docs: setup  ## the site, into build/site: strict, offline, what it shows run; to read it: python3 -m http.server -d build/site
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(PAGES) $(PARALLEL)
 	$(BIN)/python -m tools.pages.build
 
 pages: setup  ## what the commands on the pages print now, written into them, with the gallery's figures and the tutorial

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("nbclient")
 
-from tests.test_tutorial import EXAMPLES, pictures, texts
+from tests.tools.pages.test_tutorial import EXAMPLES, pictures, texts
 from tools.pages.notebooks import run_notebook
 
 pytestmark = pytest.mark.real

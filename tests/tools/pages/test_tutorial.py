@@ -12,7 +12,7 @@ import nbformat
 
 from tools.pages.notebooks import run_notebook
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def texts(notebook: nbformat.NotebookNode) -> list[str]:
