@@ -265,3 +265,18 @@ def test_a_symbol_that_another_package_misses_is_not_put_down_to_torchvision(mon
     with pytest.raises(SystemExit):
         objectspace.__main__.main()
     assert "torchvision" not in capsys.readouterr().err
+
+
+def test_a_library_that_finds_no_room_is_one_sentence(monkeypatch, capsys):
+    """What torch 2.7 ends with, where newer ones end with ImportError."""
+
+    def run():
+        raise OSError("libcudart.so.12: failed to map segment from shared object")
+
+    monkeypatch.setattr("objectspace.cli.main", run)
+    with pytest.raises(SystemExit) as ended:
+        objectspace.__main__.main()
+    err = capsys.readouterr().err
+    assert (ended.value.code, err.count("\n")) == (1, 1)
+    assert "libcudart.so.12" in err
+    assert "ulimit -v" in err

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info
@@ -257,3 +258,12 @@ def test_what_fails_in_a_thread_fails_here():
 
     with pytest.raises(ValueError, match="part 3"):
         run_side_by_side(fail, [3])
+
+
+def test_numbers_are_as_wide_in_a_thread_as_in_the_main_one() -> None:
+    """In numpy below 2.1.2 a float32 array times a float64 number was float32, in other threads alone."""
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append((np.ones(2, np.float32) * np.float64(3)).dtype))
+    thread.start()
+    thread.join()
+    assert found == [(np.ones(2, np.float32) * np.float64(3)).dtype]

@@ -6,8 +6,14 @@ import errno
 import sys
 from typing import NoReturn
 
-#: What systems say of a thread or a file for which there is no room.
-_NO_ROOM = ("can't start new thread", "Resource temporarily unavailable", "Too many open files", "bad_alloc")
+#: What systems say of a thread, a file or a library for which there is no room.
+_NO_ROOM = (
+    "can't start new thread",
+    "Resource temporarily unavailable",
+    "Too many open files",
+    "bad_alloc",
+    "failed to map segment",
+)
 
 
 def main() -> None:

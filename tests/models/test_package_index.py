@@ -294,7 +294,7 @@ def test_ctrl_c_while_an_archive_comes_leaves_nothing(
     finally:
         child.kill()
         hold.set()
-    assert told.rstrip().endswith("KeyboardInterrupt")
+    assert told.rstrip().endswith("KeyboardInterrupt"), told
     assert files_under(tmp_path / "temporary") == []
     assert not cache.exists()
 
