@@ -31,7 +31,8 @@ from objectspace.cli.join import join
 from objectspace.cli.measure import measure
 from objectspace.cli.models import models
 from objectspace.cli.occlude import occlude
-from objectspace.cli.output import end_steps, warn
+from objectspace.cli.output import warn
+from objectspace.cli.progress import end_steps
 from objectspace.cli.project import project
 from objectspace.cli.report import report
 from objectspace.cli.search import search

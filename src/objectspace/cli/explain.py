@@ -20,14 +20,8 @@ from objectspace.cli.options import (
     StorePath,
     parsed_box,
 )
-from objectspace.cli.output import (
-    checked_figure,
-    end_steps,
-    print_estimates,
-    print_json,
-    print_table,
-    show_steps,
-)
+from objectspace.cli.output import checked_figure, print_estimates, print_json, print_table
+from objectspace.cli.progress import end_steps, show_steps
 
 if TYPE_CHECKING:
     from objectspace.analyses.explanation import Contrast, DeletionCheck, Explanation

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from objectspace.cli.options import Json, SelectionName, StorePath
-from objectspace.cli.output import end_steps, print_json, show_steps, warn
+from objectspace.cli.output import print_json, warn
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 from objectspace.places import Place
 

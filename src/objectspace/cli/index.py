@@ -42,7 +42,8 @@ from objectspace.cli.options import (
     Workers,
     check_engine,
 )
-from objectspace.cli.output import print_spaces, print_summary, progress_bars, show_steps, warn
+from objectspace.cli.output import print_spaces, print_summary, warn
+from objectspace.cli.progress import progress_bars, show_steps
 from objectspace.errors import InputError, counted
 from objectspace.places import Place, as_place
 

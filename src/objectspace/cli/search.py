@@ -28,16 +28,8 @@ from objectspace.cli.options import (
     check_exclusion,
     parsed_box,
 )
-from objectspace.cli.output import (
-    checked_figure,
-    end_steps,
-    print_json,
-    print_table,
-    recall_text,
-    show_steps,
-    warn,
-    write_sheet,
-)
+from objectspace.cli.output import checked_figure, print_json, print_table, recall_text, warn, write_sheet
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from objectspace.cli.options import (
     Space,
     StorePath,
 )
-from objectspace.cli.output import checked_figure, end_steps, print_json, show_steps, write_sheet
+from objectspace.cli.output import checked_figure, print_json, write_sheet
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
