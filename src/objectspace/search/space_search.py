@@ -33,7 +33,6 @@ from objectspace.search.filters import (
     common_value,
     of_source,
     shared_values,
-    value_groups,
 )
 from objectspace.search.space_objects import SpaceObjects
 from objectspace.store import Store, StoredJointVectors, StoredSpace
@@ -103,7 +102,7 @@ class SpaceSearch:
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> chairs = search.stored(osp.choose_targets(search, 2, label="chair"))
-    >>> [answer.neighbors.label[0] for answer in search.nearest(chairs, k=3, exclude_same_image=True)]
+    >>> [answer.neighbors.label[0] for answer in search.nearest(chairs, k=3)]
     ['chair', 'chair']
     """
 
@@ -195,9 +194,9 @@ class SpaceSearch:
             raise QueryError("unlike moves the query of an object, not of a text; say it in the text itself")
         object_ids = [object_ids] if isinstance(object_ids, str) else object_ids
         rows = self.objects.rows_of(object_ids)
-        if both := set(object_ids) & set(queries.objects.object_id.tolist()):
-            raise QueryError(f"object {min(both)} is to be like and unlike; name it once")
         others = self.objects.take(rows)
+        if both := set(others.object_id.tolist()) & set(queries.objects.object_id.tolist()):
+            raise QueryError(f"object {min(both)} is to be like and unlike; name it once")
         if isinstance(queries.vectors, JointVectors):
             count = len(queries)
             terms: list[tuple[Any, NDArray[np.float64]]] = [
@@ -217,12 +216,14 @@ class SpaceSearch:
         k: int = 10,
         label: str | None = None,
         source: str | None = None,
-        exclude_same_image: bool = False,
+        same_image: bool = False,
         exclude_same: str | None = None,
         within: float | None = None,
         selection: str | None = None,
     ) -> list[Answer]:
-        """Return the k nearest objects of each query, or as many as are left; equal distances by object id.
+        """Return the k nearest objects of other images of each query, or as many as are left.
+
+        Equal distances come by object id.
 
         queries: as :meth:`stored` and the queries from outside give them, or ids of stored objects
 
@@ -230,20 +231,20 @@ class SpaceSearch:
         ``label`` keeps only answers of that label, ``source`` of that finder (``name@digest``, or ``name``
         alone), ``selection`` of that named selection of the store, ``within`` only those at most that far.
 
-        ``exclude_same`` names a factor, such as a clip or a burst: no neighbor shares the query's value of
-        it. ``exclude_same="image"`` leaves the objects of the query's own images out, and
-        ``exclude_same_image`` is the same. What is unknown is shared with nothing. A text has no value; nor
-        has an object from outside, unless its image is in the store and the image's objects have one value.
+        ``same_image`` takes the objects of the query's own images, too. ``exclude_same`` names a factor, such
+        as a clip or a burst, in the image's place: no neighbor shares the query's value of it. What is
+        unknown is shared with nothing. A text has no value; nor has an object from outside, unless its image
+        is in the store and the image's objects have one value.
 
         Raises QueryError for a label that no object of the space has, for an unknown column or two of them,
         for a distance that is negative or not finite, for vectors of another length, and for texts where the
         metric is not cosine.
         """
-        if exclude_same_image and exclude_same not in (None, IMAGE):
-            raise QueryError(f"give exclude_same_image or exclude_same={exclude_same!r}, one of them")
+        if same_image and exclude_same is not None:
+            raise QueryError(f"give same_image= or exclude_same={exclude_same!r}, one of them")
         if not isinstance(queries, Queries):
             queries = self.stored(queries)
-        other = IMAGE if exclude_same_image else exclude_same
+        other = exclude_same or (None if same_image or queries.texts else IMAGE)
         filters = SearchFilters(k, label, other, within, source, selection)
         if queries.texts and self.metric != "cosine":
             raise QueryError(
@@ -320,7 +321,7 @@ class SpaceSearch:
 
     def _excluded(self, queries: Queries, column: str) -> ExcludedGroups:
         if column not in self._grouped:
-            groups = value_groups(self.objects.group_column(column))
+            groups = self.objects.groups_of(column)
             self._grouped[column] = groups, self._index.grouped(groups)
         groups, index = self._grouped[column]
         if queries.stored:

@@ -53,6 +53,9 @@ def open_store(path: Place | str, *, cache: Path | str | None = None) -> Store:
     return Store(folder, read_manifest(folder), None if cache is None else Path(cache))
 
 
+#: The fewest digits of an id that stand for it, as git has it.
+FEWEST_DIGITS = 4
+
 #: What is tried first of a store, and what there is instead.
 _INSTEAD = {
     "search": "objectspace.SpaceSearch(store).nearest(ID) finds an object's neighbors",
@@ -206,7 +209,7 @@ class Store:
     def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | str | None = None) -> Objects:
         """Return all objects, or those of given ids in their order, or of one; the others are not read.
 
-        Raises QueryError for an unknown id.
+        Raises QueryError for an unknown id; the first digits of one are enough, as :meth:`whole_ids` says.
         """
         if isinstance(object_ids, str):
             object_ids = [object_ids]
@@ -214,6 +217,41 @@ class Store:
             return objects_from_table(self._object_rows(object_ids, self._object_names))
         table = self._table("objects")
         return no_objects() if table is None else objects_from_table(self._all_objects(self._object_names))
+
+    @typed
+    def whole_ids(self, object_ids: Sequence[str] | NDArray[np.str_] | str) -> list[str]:
+        """Return the id of each object that is named by it, or by first digits that no other id has.
+
+        Raises QueryError for an id that no object has, for first digits that several ids have, which it
+        names, and for fewer than four of them.
+
+        >>> whole = str(store.objects().object_id[0])
+        >>> store.whole_ids(whole[:12]) == [whole]
+        True
+        """
+        names = [object_ids] if isinstance(object_ids, str) else list(map(str, object_ids))
+        if not (unknown := self._unknown(names)):
+            return names
+        ids = self.object_columns(["object_id"])["object_id"]
+        begun = {name: self._id_begun_by(name, ids) for name in unknown}
+        return [begun.get(name, name) for name in names]
+
+    def _id_begun_by(self, digits: str, ids: NDArray[np.str_]) -> str:
+        """Return the one id (of n) that begins with some digits. Raises QueryError for none and several."""
+        enough = len(digits) >= FEWEST_DIGITS and len(ids) > 0
+        found = sorted(ids[np.char.startswith(ids.astype(np.str_), digits)].tolist()) if enough else []
+        if len(found) == 1:
+            return str(found[0])
+        if found:
+            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+            raise QueryError(
+                f"{counted(len(found), 'object')} of {self.path} have an id that begins with {digits}: "
+                f"{', '.join(found[:5])}{more}; give more digits"
+            )
+        few = "" if len(digits) >= FEWEST_DIGITS else f" (an id, or {FEWEST_DIGITS} of its first digits)"
+        raise QueryError(
+            f"no object {digits}{few} in {self.path}; objectspace search --label LABEL lists ids"
+        )
 
     @typed
     def objects_of_images(self, image_ids: Iterable[str]) -> Objects:
@@ -438,11 +476,7 @@ class Store:
         how: what chose them, plain JSON values
         Raises InputError for a name that no file can have and without objects, QueryError for an unknown id.
         """
-        if unknown := self._unknown(object_ids):
-            raise QueryError(
-                f"no object {unknown[0]} in {self.path}, so that selection {name} cannot hold it"
-            )
-        return save_selection(self.path, name, object_ids, how or {})
+        return save_selection(self.path, name, self.whole_ids(object_ids), how or {})
 
     def _unknown(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[str]:
         """Return those ids of which the store holds no object, in their order."""
@@ -518,11 +552,8 @@ class Store:
             rows = find_rows(table, "object_id", wanted.unique().to_pylist(), columns)
             checked(self.path, "objects", rows.select(["object_id"]), key="object_id")
         places = pc.index_in(wanted, value_set=rows["object_id"].combine_chunks())
-        if places.null_count:
-            unknown = wanted[places.is_null().index(True).as_py()]
-            raise QueryError(
-                f"no object {unknown} in {self.path}; objectspace search --image PHOTO shows ids"
-            )
+        if places.null_count:  # first digits of ids, or ids of no object
+            return self._object_rows(self.whole_ids(wanted.to_pylist()), columns)
         return checked(self.path, "objects", rows.take(places))
 
     def _all_objects(self, columns: Sequence[str]) -> pa.Table:

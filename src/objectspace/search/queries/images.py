@@ -24,7 +24,7 @@ from objectspace.pipeline.results import ImageResult
 from objectspace.search import UNLABELED, Queries
 from objectspace.search.queries.joint import joint_queries
 from objectspace.search.queries.networks import joint_job, space_job
-from objectspace.search.queries.stored import landed_queries
+from objectspace.search.queries.stored import image_file, landed_queries
 from objectspace.store import Store
 
 
@@ -83,6 +83,8 @@ def query_image(
 ) -> Queries:
     """Return the object in a box of a photo, or all that are detected in it, embedded as ``space`` was made.
 
+    image_path: a file, or the end of the path of one stored photo, such as its name
+
     A box that is a stored object's (IoU of .9 or more) is that object, with its mask; with ``new`` the pixels
     in the box are embedded all the same.
 
@@ -99,6 +101,7 @@ def query_image(
         landed = landed_queries(store, image_path, space, box=box)
         if landed is not None:
             return landed
+    image_path = image_file(store, image_path)
     annotations = None if box is None else BoxReader(box)
     if store.recipe(space).route == JOINT:
         job, names = joint_job(store, space, annotations=annotations, device=device, confidence=confidence)
