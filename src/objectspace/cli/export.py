@@ -18,6 +18,7 @@ from objectspace.places import Place
 class Format(StrEnum):
     """What to write."""
 
+    csv = "csv"
     parquet = "parquet"
     npz = "npz"
     coco = "coco"
@@ -64,7 +65,7 @@ def export(
     corrected: Corrected = False,
     as_json: Json = False,
 ) -> None:
-    """Write objects and vectors for other tools: pandas, COCO, YOLO, TensorBoard, FiftyOne and others."""
+    """Write objects and vectors for other tools: CSV, COCO, YOLO, TensorBoard, FiftyOne and others."""
     show_steps(f"writing {out}", shown=not as_json)
     from objectspace.export import export_store
     from objectspace.store import open_store

@@ -89,7 +89,7 @@ def _projected(
     from objectspace.analyses.projection import project
 
     space = store.stored_space(name).to_space()
-    objects = store.objects(space.object_id)
+    objects = space.objects
     positions = None
     if space.recipe.route == "window":
         positions = grid_positions(space, objects, store.cells(name), store.image_wh())

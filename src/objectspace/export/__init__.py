@@ -44,6 +44,7 @@ class Format:
 
 #: The formats by name, each in the module of that name.
 FORMATS = {
+    "csv": Format("none", "", "pandas.read_csv({path!r})"),
     "parquet": Format("all", "", "pandas.read_parquet({path!r})"),
     "npz": Format("all", "", "numpy.load({path!r})"),
     "coco": Format("none", "", "pycocotools.coco.COCO({path!r})"),

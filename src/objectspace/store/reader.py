@@ -20,6 +20,7 @@ from objectspace.files import recipe_digest
 from objectspace.images import Failure
 from objectspace.markup import html_pictures, html_table
 from objectspace.neighbors import JointVectors
+from objectspace.objects.data_frames import data_frame
 from objectspace.objects.records import Objects, no_objects
 from objectspace.places import Place, as_place
 from objectspace.store.border import check_schema, checked, damaged
@@ -34,6 +35,9 @@ from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
 from objectspace.store.vector_cache import VectorCache
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, read_vectors
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @typed
@@ -218,6 +222,15 @@ class Store:
         table = self._table("objects")
         return no_objects() if table is None else objects_from_table(self._all_objects(self._object_names))
 
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a row for each object: its columns, factors among them, and ``path``, its photo's.
+
+        Raises InputError without pandas.
+        """
+        objects = self.objects()
+        paths = [image.path for image in self.images_of(objects)]
+        return data_frame({**objects.columns, "path": np.array([*paths, None], object)[:-1]})
+
     @typed
     def whole_ids(self, object_ids: Sequence[str] | NDArray[np.str_] | str) -> list[str]:
         """Return the id of each object that is named by it, or by first digits that no other id has.
@@ -338,17 +351,17 @@ class Store:
         name = self._named(name)
         if self._joint_recipe(name) is not None:
             joint = self._joint_vectors(name).read()
-            return Space(name, self.recipe(name), joint.object_ids(), joint)
+            return Space(name, self.recipe(name), joint.object_ids(), joint, self.objects)
         table, entry = self._space_table(name), self._manifest.spaces[name]
         if self._cache_folder is not None:
             kept = self._stored_vectors(name)
-            return Space(name, entry.recipe, kept.object_ids(), kept.read())
+            return Space(name, entry.recipe, kept.object_ids(), kept.read(), self.objects)
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
         for batch in read_batches(table, ["object_id", "vector"]):
             read_vectors(batch, vectors[len(ids) : len(ids) + len(batch)], self.path)
             ids += batch["object_id"].to_pylist()
-        return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
+        return Space(name, entry.recipe, np.array(ids, np.str_), vectors, self.objects)
 
     def _named(self, name: str | None) -> str:
         """Return the name of a space, that of the default one for None."""
@@ -390,9 +403,10 @@ class Store:
         ``JOINT/PART`` is one part of a joint space, whose vectors may lie in several spaces, for all objects.
         """
         if self._joint_recipe(name) is not None:
-            return StoredSpace(name, self.recipe(name), self._joint_vectors(name), self._joint_index(name))
-        vectors, entry = self._stored_vectors(name), self._manifest.spaces[name]
-        return StoredSpace(name, entry.recipe, vectors, entry.index)
+            vectors, index = self._joint_vectors(name), self._joint_index(name)
+            return StoredSpace(name, self.recipe(name), vectors, index, self.objects)
+        entry = self._manifest.spaces[name]
+        return StoredSpace(name, entry.recipe, self._stored_vectors(name), entry.index, self.objects)
 
     def _stored_vectors(self, name: str) -> StoredVectors:
         table, entry, cache = self._space_table(name), self._manifest.spaces[name], None
