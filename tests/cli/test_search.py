@@ -114,10 +114,10 @@ def test_a_table_for_people(annotated, command):
     assert f"blue.jpg, object {ids(annotated, 'plum')[0][:12]}  (" in lines[0]
     assert lines[1].split() == ["rank", "distance", "label", "object", "image"]
     others = "among other photos (--same-image takes this one's too)"
-    assert lines[4] == f"searched in test_vit-crop, {others}; --space: both, tiny-window3-deepest"
+    assert lines[4] == f"searched in test_vit-crop, {others}"
+    assert lines[5] == "other spaces (--space): both, tiny-window3-deepest"
     done = command("search", annotated, "--object", plum, "-k", 2, "--same-image")
-    told = "searched in both, the default, among all photos; --space: test_vit-crop, tiny-window3-deepest"
-    assert done.out.splitlines()[-2] == told
+    assert done.out.splitlines()[-3] == "searched in both, the default, among all photos"
 
 
 def test_a_table_has_short_ids_and_paths_below_their_folder(annotated, command, search):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.factors import FactorSpec
     from objectspace.analyses.shared_vectors import SharedVectors
     from objectspace.analyses.statistics import Estimate
-    from objectspace.jobs.commits import IndexSummary
+    from objectspace.jobs.index_summary import IndexSummary
     from objectspace.objects.records import Objects
     from objectspace.report.claims import Judgment
     from objectspace.report.html_report import Report

@@ -180,6 +180,8 @@ def search(
             _print_answer(answer, folder)
         for answer in answers[:1]:
             typer.echo(_searched_text(answer))
+            if answer.other_spaces:
+                typer.echo(f"other spaces (--space): {', '.join(answer.other_spaces)}")
         if folder:
             typer.echo(f"photos in {folder}")
     if sheet is not None:
@@ -356,12 +358,10 @@ def _print_answer(answer: Answer, folder: str) -> None:
 
 
 def _searched_text(answer: Answer) -> str:
-    """Return which space answered, among which photos, and which other spaces could."""
+    """Return which space answered, and among which photos."""
     default = ", the default" if answer.space == answer.default_space else ""
     among = {"image": ", among other photos (--same-image takes this one's too)", None: ", among all photos"}
-    told = f"searched in {answer.space}{default}{among.get(answer.filters.exclude_same, '')}"
-    others = f"; --space: {', '.join(answer.other_spaces)}" if answer.other_spaces else ""
-    return told + others
+    return f"searched in {answer.space}{default}{among.get(answer.filters.exclude_same, '')}"
 
 
 def _box_text(box: NDArray[np.float32]) -> str:
