@@ -23,6 +23,7 @@ from objectspace.neighbors import (
 )
 from objectspace.neighbors.joint_vectors import combine
 from objectspace.objects.records import no_objects
+from objectspace.places import Place
 from objectspace.search.answers import Answer, AnswerParts, Approximation, Queries
 from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
@@ -35,7 +36,7 @@ from objectspace.search.filters import (
     shared_values,
 )
 from objectspace.search.space_objects import SpaceObjects
-from objectspace.store import Store, StoredJointVectors, StoredSpace
+from objectspace.store import Store, StoredJointVectors, StoredSpace, as_store
 
 
 class Index(Protocol):
@@ -109,7 +110,7 @@ class SpaceSearch:
     @typed
     def __init__(
         self,
-        store: Store,
+        store: Store | Place | str,
         space: str | None = None,
         *,
         metric: str = "cosine",
@@ -118,6 +119,7 @@ class SpaceSearch:
     ) -> None:
         if metric not in METRICS:
             raise QueryError(f"metric {metric!r} is not known, expected {' or '.join(METRICS)}")
+        store = as_store(store)
         self.store, self.metric = store, metric
         stored = store.stored_space(default_space(store) if space is None else space)
         self.space: Space | StoredSpace = stored

@@ -57,6 +57,11 @@ def open_store(path: Place | str, *, cache: Path | str | None = None) -> Store:
     return Store(folder, read_manifest(folder), None if cache is None else Path(cache))
 
 
+def as_store(store: Store | Place | str) -> Store:
+    """Return a store as it is, and the one at a path, opened as :func:`open_store` does."""
+    return store if isinstance(store, Store) else open_store(store)
+
+
 #: The fewest digits of an id that stand for it, as git has it.
 FEWEST_DIGITS = 4
 
@@ -405,8 +410,8 @@ class Store:
         if self._joint_recipe(name) is not None:
             vectors, index = self._joint_vectors(name), self._joint_index(name)
             return StoredSpace(name, self.recipe(name), vectors, index, self.objects)
-        entry = self._manifest.spaces[name]
-        return StoredSpace(name, entry.recipe, self._stored_vectors(name), entry.index, self.objects)
+        held, entry = self._stored_vectors(name), self._manifest.spaces[name]
+        return StoredSpace(name, entry.recipe, held, entry.index, self.objects)
 
     def _stored_vectors(self, name: str) -> StoredVectors:
         table, entry, cache = self._space_table(name), self._manifest.spaces[name], None

@@ -21,11 +21,12 @@ from objectspace.objects.records import make_objects
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import ImageResult
+from objectspace.places import Place
 from objectspace.search import UNLABELED, Queries
 from objectspace.search.queries.joint import joint_queries
 from objectspace.search.queries.networks import joint_job, space_job
 from objectspace.search.queries.stored import image_file, landed_queries
-from objectspace.store import Store
+from objectspace.store import Store, as_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class BoxReader:
 
 @typed
 def query_image(
-    store: Store,
+    store: Store | Place | str,
     image_path: Path | str,
     space: str,
     *,
@@ -96,6 +97,7 @@ def query_image(
     >>> osp.query_image(store, photos[0], "demo-crop", box=(x1, y1, x2, y2))
     Queries(1 vector of 1 object, stored=True)
     """
+    store = as_store(store)
     store.recipe(space)  # raises for an unknown space
     if box is not None and not new:
         landed = landed_queries(store, image_path, space, box=box)

@@ -7,9 +7,10 @@ from pathlib import Path
 from objectspace.arguments import typed
 from objectspace.errors import QueryError
 from objectspace.objects.records import Objects
+from objectspace.places import Place
 from objectspace.search import Queries
 from objectspace.search.queries.stored import by_distance, landed_queries, object_at, stored_image
-from objectspace.store import Store
+from objectspace.store import Store, as_store
 
 #: Objects of a photo that a message names.
 _LISTED = 8
@@ -17,7 +18,7 @@ _LISTED = 8
 
 @typed
 def query_point(
-    store: Store,
+    store: Store | Place | str,
     image_path: Path | str,
     space: str,
     point: tuple[float, float],
@@ -41,6 +42,7 @@ def query_point(
     >>> osp.query_point(store, photos[0], "demo-crop", ((x1 + x2) / 2, (y1 + y2) / 2))
     Queries(1 vector of 1 object, stored=True)
     """
+    store = as_store(store)
     store.recipe(space)  # raises for an unknown space
     if not new and (landed := landed_queries(store, image_path, space, point=point)) is not None:
         return landed
