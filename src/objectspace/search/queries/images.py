@@ -103,13 +103,14 @@ def query_image(
         landed = landed_queries(store, image_path, space, box=box)
         if landed is not None:
             return landed
-    image_path = image_file(store, image_path)
     annotations = None if box is None else BoxReader(box)
     if store.recipe(space).route == JOINT:
         job, names = joint_job(store, space, annotations=annotations, device=device, confidence=confidence)
-        return replace(_joint_queries(_run(image_path, job), space, store, image_path, names), box=box)
+        photo = image_file(store, image_path)
+        return replace(_joint_queries(_run(photo, job), space, store, photo, names), box=box)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)
-    return replace(_queries(_run(image_path, job), space, store, image_path), box=box)
+    photo = image_file(store, image_path)
+    return replace(_queries(_run(photo, job), space, store, photo), box=box)
 
 
 def _run(image_path: Path | str, job: LoadedJob) -> ImageResult:
