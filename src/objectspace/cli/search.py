@@ -383,8 +383,9 @@ def _query_text(answer: Answer, folder: str) -> str:
     objects = [f"{label} at {_box_text(box)} of {image.removeprefix(folder)}" for label, box, image in rows]
     if answer.stored:
         ids = answer.query.object_id.tolist()
-        objects = [f"{text}, object {short_id(name)}" for text, name in zip(objects, ids, strict=True)]
-        if (answer.point or answer.box) is not None:
-            objects.append("the stored object there; --new asks for the pixels alone")
+        landed = (answer.point or answer.box) is not None
+        named = "the stored object {} (--new: the pixels alone)" if landed else "object {}"
+        pairs = zip(objects, map(short_id, ids), strict=True)
+        objects = [f"{text}, {named.format(name)}" for text, name in pairs]
     unlike = [f"unlike {label}" for label in answer.unlike.label.tolist()]
     return "; ".join([*(repr(text) for text in answer.texts), *objects, *unlike])
