@@ -114,6 +114,29 @@ def test_what_is_a_table_becomes_a_data_frame(world, tmp_path):
     ]
 
 
+def test_a_path_is_taken_where_a_store_is(world, tmp_path):
+    weights = osp.EncoderSpec("test_vit", world.encoder_weights)
+    path = tmp_path / "s.osp"
+    osp.index(str(world.photos), path, encoder=weights, annotations=world.labels)
+    store, name = osp.open_store(path), "test_vit-crop"
+    one = str(store.objects().object_id[0])
+    photo = store.images_of(store.objects(one))[0].path
+    x1, y1, x2, y2 = map(float, store.objects(one).xyxy[0])
+    for given in (path, str(path)):
+        answers = osp.SpaceSearch(given).nearest(one, k=2)
+        assert len(osp.sheet_rows(given, answers)) == 1
+        query = osp.query_image(given, photo, name, box=(x1, y1, x2, y2))
+        assert query.objects.object_id.tolist() == [one]
+        assert len(osp.query_point(given, photo, name, ((x1 + x2) / 2, (y1 + y2) / 2))) == 1
+        assert osp.export_store(given, tmp_path / "o.csv", "csv").objects == len(store)
+        assert len(osp.audit(given, only=["outliers"], uncalibrated=True).outliers) == len(store)
+        assert osp.write_page(given, tmp_path / "p.html") == len(store)
+        with pytest.raises(osp.QueryError, match="was made without a text tower"):
+            osp.query_text(given, ["a"], name)
+    with pytest.raises(osp.StoreError, match="no store at"):
+        osp.SpaceSearch(tmp_path / "none.osp")
+
+
 def test_a_measure_becomes_a_data_frame(world, tmp_path):
     pytest.importorskip("pandas", reason="the extra test has pandas")
     weights = osp.EncoderSpec("test_vit", world.encoder_weights)
