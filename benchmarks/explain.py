@@ -63,7 +63,7 @@ def pairs(
     """Yield an object's image and view, its vector and that of another object."""
     viewer, random = open_viewer(search.store, search.space.name, "cpu"), np.random.default_rng(0)
     targets = search.stored(choose_targets(search, count))
-    near = search.nearest(targets, k=len(search) if strangers else 1, exclude_same_image=True)
+    near = search.nearest(targets, k=len(search) if strangers else 1)
     for row, answer in enumerate(near):
         one = search.stored([str(targets.objects.object_id[row])])
         other = search.stored([str(answer.neighbors.object_id[random.integers(len(answer.neighbors))])])

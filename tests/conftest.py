@@ -393,7 +393,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     from objectspace.cli import main
 
     # A busy machine would add lines on what a command is doing.
-    monkeypatch.setattr("objectspace.cli.output.SILENT", 3600.0)
+    monkeypatch.setattr("objectspace.cli.progress.SILENT", 3600.0)
 
     def run(*arguments: object) -> Done:
         monkeypatch.setattr("sys.argv", ["objectspace", *map(str, arguments)])

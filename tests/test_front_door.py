@@ -84,7 +84,6 @@ def test_one_id_is_a_query_and_the_default_space_is_searched(world, tmp_path):
         ("package", "measure", "module 'objectspace' has no attribute 'measure'; it is measure_factor"),
         ("store", "spaces", "no attribute 'spaces'; space_names lists the spaces, and space"),
         ("store", "search", "no attribute 'search'; objectspace.SpaceSearch"),
-        ("space", "objects", "no attribute 'objects'; store.objects"),
     ],
 )
 def test_what_is_tried_first_says_what_there_is(world, tmp_path, owner, name, told):
@@ -101,6 +100,9 @@ def test_what_is_a_table_becomes_a_data_frame(world, tmp_path):
     osp.index(str(world.photos), tmp_path / "s.osp", encoder=weights, annotations=world.labels)
     store = osp.open_store(tmp_path / "s.osp")
     objects = store.objects()
+    with_paths = store.to_pandas()
+    assert with_paths.object_id.tolist() == objects.object_id.tolist()
+    assert with_paths.path.tolist() == [image.path for image in store.images_of(objects)]
     frame = objects.to_pandas()
     assert frame[["x1", "y1", "x2", "y2"]].to_numpy().tolist() == objects.xyxy.tolist()
     assert frame.label.tolist() == objects.label.tolist()
@@ -110,6 +112,59 @@ def test_what_is_a_table_becomes_a_data_frame(world, tmp_path):
         (row["rank"], row["object_id"], row["image"], row["distance"])
         for row in answer.to_json()["neighbors"]
     ]
+
+
+def test_a_path_is_taken_where_a_store_is(world, tmp_path):
+    weights = osp.EncoderSpec("test_vit", world.encoder_weights)
+    path = tmp_path / "s.osp"
+    osp.index(str(world.photos), path, encoder=weights, annotations=world.labels)
+    store, name = osp.open_store(path), "test_vit-crop"
+    one = str(store.objects().object_id[0])
+    photo = store.images_of(store.objects(one))[0].path
+    x1, y1, x2, y2 = map(float, store.objects(one).xyxy[0])
+    for given in (path, str(path)):
+        answers = osp.SpaceSearch(given).nearest(one, k=2)
+        assert len(osp.sheet_rows(given, answers)) == 1
+        query = osp.query_image(given, photo, name, box=(x1, y1, x2, y2))
+        assert query.objects.object_id.tolist() == [one]
+        assert len(osp.query_point(given, photo, name, ((x1 + x2) / 2, (y1 + y2) / 2))) == 1
+        assert osp.export_store(given, tmp_path / "o.csv", "csv").objects == len(store)
+        assert len(osp.audit(given, only=["outliers"], uncalibrated=True).outliers) == len(store)
+        assert osp.write_page(given, tmp_path / "p.html") == len(store)
+        with pytest.raises(osp.QueryError, match="was made without a text tower"):
+            osp.query_text(given, ["a"], name)
+    with pytest.raises(osp.StoreError, match="no store at"):
+        osp.SpaceSearch(tmp_path / "none.osp")
+
+
+def test_a_measure_becomes_a_data_frame(world, tmp_path):
+    pytest.importorskip("pandas", reason="the extra test has pandas")
+    weights = osp.EncoderSpec("test_vit", world.encoder_weights)
+    osp.index(str(world.photos), tmp_path / "s.osp", encoder=weights, annotations=world.labels)
+    space = osp.open_store(tmp_path / "s.osp").space()
+    made = osp.measure_factor(space, space.objects, osp.FactorSpec("label"))
+    document, rows = made.to_json(), made.to_pandas().to_dict("records")
+    near = {row["label"]: row for row in rows if row["measure"] == made.agreement}
+    expected = {"": document["neighbors"], **document["labels"]}
+    assert {name: row["value"] for name, row in near.items()} == {
+        name: one["value"] for name, one in expected.items()
+    }
+    assert [row["n"] for row in near.values()] == [one["n"] for one in expected.values()]
+    probes = [row["value"] for row in rows if row["measure"].startswith("probe: ")]
+    assert probes == ([document["probe"]["value"]] if document["probe"] else [])
+
+
+def test_the_objects_of_a_space_are_row_for_row_with_its_vectors(world, tmp_path):
+    weights = osp.EncoderSpec("test_vit", world.encoder_weights)
+    osp.index(str(world.photos), tmp_path / "s.osp", encoder=weights, annotations=world.labels)
+    store = osp.open_store(tmp_path / "s.osp")
+    space, on_disk = store.space(), store.stored_space("test_vit-crop")
+    assert space.objects.object_id.tolist() == space.object_id.tolist()
+    some = on_disk.to_space().take(np.array([3, 0]))
+    assert some.objects.object_id.tolist() == space.object_id[[3, 0]].tolist()
+    made = osp.Space("a", space.recipe, space.object_id, space.vectors)
+    with pytest.raises(InputError, match="space a was not read from a store, which would know its objects"):
+        made.objects  # noqa: B018
 
 
 def test_without_pandas_a_sentence_says_so(monkeypatch):

@@ -56,7 +56,7 @@ def print_unlike(search: SpaceSearch) -> None:
     label = dict(zip(ids, search.objects.column("label").tolist(), strict=True))
     shares: dict[str, list[tuple[float, float]]] = {"a": [], "2 a - b": [], "a - b": []}
     photos = []
-    for answer in search.nearest(search.stored(ids), k=K + 1, exclude_same_image=True):
+    for answer in search.nearest(search.stored(ids), k=K + 1):
         liked, near = str(answer.query.object_id[0]), answer.neighbors.object_id.tolist()
         wrong = next((name for name in near[:K] if label[name] != label[liked]), None)
         if wrong is None:
@@ -66,7 +66,7 @@ def print_unlike(search: SpaceSearch) -> None:
         plain = replace(moved, vectors=moved.vectors - one.vectors)
         found = {"a": [name for name in near if name != wrong]}
         for name, query in (("2 a - b", moved), ("a - b", plain)):
-            (after,) = search.nearest(query, k=K, exclude_same_image=True)
+            (after,) = search.nearest(query, k=K)
             found[name] = after.neighbors.object_id.tolist()
         for name, others in found.items():
             labels = np.array([label[other] for other in others][:K])
@@ -86,7 +86,7 @@ def print_means(search: SpaceSearch) -> None:
         left_out = set(everything.objects.image_id.tolist())
         for count in TOGETHER:
             query: Queries = search.mean(search.stored(members[:count]))
-            (answer,) = search.nearest(query, k=len(search))
+            (answer,) = search.nearest(query, k=len(search), same_image=True)
             shares[count].append(share_of(answer, str(everything.objects.label[0]), left_out))
         photos.append(str(everything.objects.image_id[0]))
     for count, values in shares.items():

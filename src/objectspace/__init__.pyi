@@ -58,11 +58,11 @@ from objectspace.images import find_images as find_images
 from objectspace.images import read_image as read_image
 from objectspace.jobs.add_embeddings import add_embeddings as add_embeddings
 from objectspace.jobs.build_index import index_space as index_space
-from objectspace.jobs.commits import IndexSummary as IndexSummary
 from objectspace.jobs.default_space import set_default_space as set_default_space
 from objectspace.jobs.erase import ErasedSpace as ErasedSpace
 from objectspace.jobs.erase import erase_space as erase_space
 from objectspace.jobs.index import index as index
+from objectspace.jobs.index_summary import IndexSummary as IndexSummary
 from objectspace.jobs.join import join_spaces as join_spaces
 from objectspace.jobs.select import select as select
 from objectspace.jobs.vary import VariedObject as VariedObject

@@ -164,14 +164,17 @@ def _annotation_errors(path: Path) -> Iterator[None]:
         raise AnnotationError(printable_path(path), f"cannot be read: {error}") from error
 
 
-def guess_path(path: Place) -> str:
-    """Return ``; did you mean dogs.osp?`` for a missing path, of the names beside it, or nothing."""
+def guess_path(path: Place, *, holding: str = "") -> str:
+    """Return ``; did you mean dogs.osp?`` for a missing path, of the names beside it, or nothing.
+
+    holding: the file without which a folder beside it is not meant
+    """
     if isinstance(path, RemotePath):
         return ""
     try:
         if path.exists():
             return ""
-        beside = [entry.name for entry in path.parent.iterdir()]
+        beside = [entry.name for entry in path.parent.iterdir() if (entry / holding).exists()]
     except (OSError, ValueError):
         return ""
     near = difflib.get_close_matches(path.name, beside, n=3)

@@ -101,3 +101,9 @@ def test_places_where_no_store_can_be(refused, tmp_path):
     manifest: Path = tmp_path / "old.osp" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"version": ', '"version": 9'))
     assert "has format version 9" in refused(*model, store=tmp_path / "old.osp")
+
+
+def test_another_writer_is_told_before_a_network_is_loaded(world, refused, tmp_path):
+    with open_writer(tmp_path / "s.osp"):
+        told = refused("--annotations", world.labels, *world.encoder)
+    assert told.startswith(f"another process is writing to {tmp_path / 's.osp'}")

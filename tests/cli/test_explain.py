@@ -76,7 +76,9 @@ def test_more_than_there_are(annotated, command):
 
 def test_a_selection_limits_search_measure_sheet_and_export(annotated, command, ids, tmp_path):
     open_store(annotated).save_selection("two", ids[1:3])
-    found = json.loads(command("search", annotated, "--object", ids[0], "--selection", "two", "--json").out)
+    found = json.loads(
+        command("search", annotated, "--object", ids[0], "--selection", "two", "--same-image", "--json").out
+    )
     assert {one["object_id"] for one in found["neighbors"]} == set(ids[1:3])
     assert found["selection"] == "two"
     sheet = ["--selection", "two", "--out", tmp_path / "s.png", "-k", 1, "--json"]

@@ -48,3 +48,15 @@ def test_a_store_of_another_format_version(annotated, sentence, tmp_path):
     (copy / "manifest.json").write_text(json.dumps({**manifest, "version": 99}))
     assert "has format version 99" in sentence("info", copy)
     assert "has format version 99" in sentence("sheet", copy, "--out", tmp_path / "x.png")
+
+
+def test_numbers_that_may_be_names_and_a_single_label_are_told(world, command, store, tmp_path):
+    masks = ("--masks", world.masks, "--mask-pattern", "{stem}-map.png", "--pattern", "(?P<number>[0-9]+)")
+    assert command("index", world.photos, "--store", tmp_path / "m.osp", *masks, *world.encoder).code == 0
+    lines = command("info", tmp_path / "m.osp").out.splitlines()
+    names = "number: numbers, taken as lengths; where they are names: measure --factor number --categorical"
+    assert names in lines
+    measure = f"objectspace measure {tmp_path / 'm.osp'} --factor number"
+    assert f"one label, so that it has no purity; {measure}" in lines
+    assert "taken as lengths" not in command("info", store).out
+    assert "one label" not in command("info", store).out

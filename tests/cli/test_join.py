@@ -51,9 +51,8 @@ def test_a_table_has_a_column_for_each_part(indexed, command):
 def test_a_box_of_a_photo_is_embedded_by_both_routes(indexed, world, search):
     """The photo of a stored object, queried by its box, is that object but for its own mask and cell."""
     photo = world.photos / "red2.png"
-    document = search(
-        indexed, "--space", "both", "--image", photo, "--box", "10,12,44,44", "-k", "1", "--new"
-    )
+    box = ("--image", photo, "--box", "10,12,44,44", "--new", "--same-image")
+    document = search(indexed, "--space", "both", *box, "-k", "1")
     assert document["neighbors"][0]["image"] == str(photo)
     assert document["neighbors"][0]["parts"]["window"]["cosine"] == pytest.approx(1, abs=1e-4)
 

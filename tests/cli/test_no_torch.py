@@ -44,7 +44,7 @@ COMMANDS = {
     "world": "world --out OUT/world --count 1",
     **{
         f"export {name}": f"export STORE --format {name} --out OUT/{name}.parquet"
-        for name in ("parquet", "npz", "coco", "projector", "atlas", "fiftyone")
+        for name in ("csv", "parquet", "npz", "coco", "projector", "atlas", "fiftyone")
     },
 }
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -31,7 +35,8 @@ def test_a_stored_object(annotated, search):
     apple = ids(annotated, "apple")[0]
     answer = search(annotated, "--object", apple, "-k", 3)
     spaces = {"space", "default_space", "other_spaces"}
-    assert set(answer) == {*spaces, "metric", "query", "neighbors"}
+    assert set(answer) == {*spaces, "metric", "exclude_same", "query", "neighbors"}
+    assert answer["exclude_same"] == "image"
     assert (answer["space"], answer["default_space"], answer["metric"]) == ("both", "both", "cosine")
     assert answer["other_spaces"] == ["test_vit-crop", "tiny-window3-deepest"]
     assert set(answer["query"]) == {"object_id", "image", "label", "score", "xyxy"}
@@ -56,7 +61,7 @@ def test_a_copy_of_the_vectors_gives_the_same_answer(annotated, search, command,
 
 
 def test_k_larger_than_the_space(annotated, search):
-    answer = search(annotated, "--object", ids(annotated, "plum")[0], "-k", 1000)
+    answer = search(annotated, "--object", ids(annotated, "plum")[0], "-k", 1000, "--same-image")
     assert len(answer["neighbors"]) == 5
 
 
@@ -75,7 +80,6 @@ def test_label_metric_space_and_other_photos(annotated, search):
         "tiny-window3-deepest",
         "--neighbor-label",
         "apple",
-        "--exclude-same-image",
         *("-k", 2),
     )
     answer = search(annotated, "--object", plum, *arguments)
@@ -108,12 +112,62 @@ def test_a_table_for_people(annotated, command):
     done = command("search", annotated, "--object", plum, "-k", 2, "--space", "test_vit-crop")
     lines = done.out.splitlines()
     assert lines[0].startswith("plum at 30,16,70,56 of ")
-    assert f"blue.jpg, object {ids(annotated, 'plum')[0]}  (" in lines[0]
+    assert f"blue.jpg, object {ids(annotated, 'plum')[0][:12]}  (" in lines[0]
     assert lines[1].split() == ["rank", "distance", "label", "object", "image"]
-    assert lines[4:] == ["searched in test_vit-crop; --space: both, tiny-window3-deepest"]
-    done = command("search", annotated, "--object", plum, "-k", 2)
-    told = "searched in both, the default; --space: test_vit-crop, tiny-window3-deepest"
-    assert done.out.splitlines()[-1] == told
+    others = "among other photos (--same-image takes this one's too)"
+    assert lines[4] == f"searched in test_vit-crop, {others}"
+    assert lines[5] == "other spaces (--space): both, tiny-window3-deepest"
+    done = command("search", annotated, "--object", plum, "-k", 2, "--same-image")
+    assert done.out.splitlines()[-3] == "searched in both, the default, among all photos"
+
+
+def test_a_table_has_short_ids_and_paths_below_their_folder(annotated, command, search):
+    plum = ids(annotated, "plum")[0]
+    whole = search(annotated, "--object", plum)
+    lines = command("search", annotated, "--object", plum).out.splitlines()
+    folder = lines[-1].removeprefix("photos in ")
+    assert folder.endswith("/photos/")
+    table = [line.split() for line in lines[2 : 2 + len(whole["neighbors"])]]
+    assert [(row[-2], folder + row[-1]) for row in table] == [
+        (one["object_id"][:12], one["image"]) for one in whole["neighbors"]
+    ]
+    assert max(map(len, lines[:-1])) <= 120
+
+
+def test_first_digits_of_an_id_are_enough(annotated, search, sentence):
+    plum = ids(annotated, "plum")[0]
+    assert search(annotated, "--object", plum[:6]) == search(annotated, "--object", plum)
+    told = sentence("search", annotated, "--object", plum[:3])
+    assert f"no object {plum[:3]} (an id, or 4 of its first digits) in" in told
+
+
+def test_a_label_alone_lists_its_objects(world, annotated, command, sentence):
+    store = open_store(annotated)
+    objects = store.objects()
+    apples = objects.take(np.flatnonzero(objects.label == "apple"))
+    done = command("search", annotated, "--label", "apple", "--json")
+    listed = json.loads(done.out)
+    assert [one["object_id"] for one in listed] == apples.object_id.tolist()
+    assert [one["xyxy"] for one in listed] == apples.xyxy.tolist()
+    assert [one["image"] for one in listed] == [row.path for row in store.images_of(apples)]
+    lines = command("search", annotated, "--label", "apple", "-k", 2).out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == [name[:12] for name in apples.object_id[:2]]
+    assert lines[3].startswith("3 objects of label apple, 2 listed (-k); photos in ")
+    told = sentence("search", annotated, "--label", "aple")
+    assert told.endswith("has the label 'aple'; did you mean apple?")
+
+
+@pytest.mark.parametrize("more", [("--object", "a"), ("--image", "a.png"), ("--text", "words")])
+def test_a_label_is_no_filter_of_a_search(annotated, command, more):
+    done = command("search", annotated, "--label", "apple", *more)
+    assert done.code == 2
+    assert "--neighbor-label" in done.err
+
+
+def test_a_box_in_four_words_says_how_it_is_written(annotated, command):
+    done = command("search", annotated, "--image", "a.png", "--box", "10", "20.5", "30", "40")
+    assert (done.code, done.out) == (2, "")
+    assert "--box 10,20.5,30,40" in done.err
 
 
 def test_search_draws_its_answer(world, detected, command, tmp_path):
@@ -162,7 +216,9 @@ def test_a_click_on_a_photo(world, annotated, search):
 
 def test_a_click_says_that_its_object_is_stored(world, annotated, command):
     done = command("search", annotated, "--image", world.photos / "red1.png", "--point", "20,20")
-    assert "; the stored object there; --new asks for the pixels alone  (" in done.out.splitlines()[0]
+    assert re.search(
+        ", the stored object [0-9a-f]{12} .--new: the pixels alone.  .", done.out.splitlines()[0]
+    )
     done = command("search", annotated, "--image", world.photos / "red1.png", "--box", "8,8,20,20")
     assert "stored" not in done.out.splitlines()[0]
 

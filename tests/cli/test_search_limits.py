@@ -51,10 +51,15 @@ def test_a_box_in_a_stored_photo_is_of_its_clip(world, clips, search):
     assert any("red" in row["image"] for row in search(clips, *box)["neighbors"])
 
 
-def test_the_photo_itself_by_either_option(clips, apple, search):
-    first = search(clips, "--object", apple, "--exclude-same-image")
+def test_the_photo_itself_is_left_out_unless_asked_for(clips, apple, search):
+    first = search(clips, "--object", apple)
     assert first == search(clips, "--object", apple, "--exclude-same", "image")
     assert first["exclude_same"] == "image"
+    photo = first["query"]["image"]
+    assert photo not in [row["image"] for row in first["neighbors"]]
+    whole = search(clips, "--object", apple, "--same-image")
+    assert "exclude_same" not in whole
+    assert photo in [row["image"] for row in whole["neighbors"]]
 
 
 def test_neighbors_within_a_distance(clips, apple, search):
@@ -71,10 +76,11 @@ def test_no_neighbor_within_a_distance_is_said(clips, apple, command, search, tm
     near = ("--object", apple, "--within", "1e-3")
     done = command("search", clips, *near, "--sheet", out)
     assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines()[1:] == ["no object within 0.001", f"{out}: the answer as a sheet"]
+    assert done.out.splitlines()[1] == "no object of another photo within 0.001"
+    assert done.out.splitlines()[-1] == f"{out}: the answer as a sheet"
     assert "within 0.001" in out.read_text()
-    both = command("search", clips, *near, "--exclude-same-image")
-    assert both.out.splitlines()[1:] == ["no object of another photo within 0.001"]
+    both = command("search", clips, *near, "--same-image")
+    assert both.out.splitlines()[1] == "no object within 0.001"
     assert search(clips, *near)["neighbors"] == []
 
 
@@ -96,7 +102,7 @@ def test_a_sheet_without_the_same_clip(clips, command, sentence, tmp_path):
         ("--within", "-1"),
         ("--within", "nan"),
         ("--within", "inf"),
-        ("--exclude-same-image", "--exclude-same", "clip"),
+        ("--same-image", "--exclude-same", "clip"),
     ],
 )
 def test_wrong_limits_are_exit_2(clips, command, arguments):

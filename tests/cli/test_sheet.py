@@ -30,7 +30,7 @@ def test_a_sheet_as_json_holds_its_answers(annotated, command, tmp_path):
     assert [len(answer["neighbors"]) for answer in answers] == [3, 3]
     target = answers[0]["query"]["object_id"]
     asked = ("--object", target, "-k", 3)
-    found = json.loads(command("search", annotated, *asked, "--exclude-same-image", "--json").out)
+    found = json.loads(command("search", annotated, *asked, "--json").out)
     assert found == answers[0]
 
 

@@ -44,7 +44,7 @@ def test_info_counts_labels_by_source(mixed, names, command):
 
 def test_neighbors_of_one_finder(mixed, names, search):
     objects = open_store(mixed).objects()
-    asked = ("--object", objects.object_id[objects.source == names["tiny"]][0], "-k", "500")
+    asked = ("--object", objects.object_id[objects.source == names["tiny"]][0], "-k", "500", "--same-image")
     alone = search(mixed, *asked, "--source", "annotations-yolo")["neighbors"]
     everyone = {row["object_id"] for row in search(mixed, *asked)["neighbors"]}
     assert everyone > {row["object_id"] for row in alone}

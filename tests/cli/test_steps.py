@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from objectspace.cli import output
-from objectspace.cli.output import end_steps, progress_bars, show_steps
+from objectspace.cli import progress
+from objectspace.cli.progress import end_steps, progress_bars, show_steps
 
 steps = logging.getLogger("objectspace.steps")
 
@@ -35,7 +35,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], io.StringIO]:
 
 def test_without_a_terminal_each_step_is_a_line(command, measured, measured_spaces, monkeypatch) -> None:
     space = measured_spaces[0]
-    monkeypatch.setattr(output, "SILENT", 0.0)
+    monkeypatch.setattr(progress, "SILENT", 0.0)
     done = command("measure", measured, "--factor", "label", "--space", space)
     assert done.code == 0
     assert done.err.splitlines()[-3:] == [
@@ -51,7 +51,7 @@ def test_a_quick_command_says_nothing(command, measured, measured_spaces) -> Non
 
 
 def test_a_step_that_lasts_is_said_once(capsys, monkeypatch) -> None:
-    monkeypatch.setattr(output, "SILENT", 0.05)
+    monkeypatch.setattr(progress, "SILENT", 0.05)
     with progress_bars({}, shown=True, doing="opening"):
         steps.info("quick")
         steps.info("slow")
@@ -71,7 +71,7 @@ def wait_for(true) -> None:
 
 @pytest.mark.parametrize("option", ["--json", "--quiet"])
 def test_with_json_or_quiet_nothing_is_said(command, measured, monkeypatch, option) -> None:
-    monkeypatch.setattr(output, "SILENT", 0.0)
+    monkeypatch.setattr(progress, "SILENT", 0.0)
     done = command("audit", measured, "--only", "outliers", "--uncalibrated", option)
     assert (done.code, done.err) == (0, "")
 

@@ -137,7 +137,7 @@ def test_the_neighbors_are_those_of_a_search(page, served):
     store = served.state().store
     search = osp.SpaceSearch(store, "demo-crop", metric="cosine")
     name = store.members("demo-crop")[3]
-    (expected,) = search.nearest(search.stored([name]), k=4, exclude_same_image=True)
+    (expected,) = search.nearest(search.stored([name]), k=4)
     row = store.objects().object_id.tolist().index(name)
     answer = page.get(f"/api/neighbors?row={row}&space=demo-crop&metric=cosine&k=4").json()
     assert [one["object_id"] for one in answer["neighbors"]] == expected.neighbors.object_id.tolist()

@@ -32,7 +32,7 @@ def test_examples_are_the_mean_of_some_away_from_others(page, served):
     names = store.objects().object_id
     search = osp.SpaceSearch(store, "demo-crop")
     queries = search.unlike(search.mean(search.stored(names[[5, 1, 8]].tolist())), names[[20, 3]].tolist())
-    (expected,) = search.nearest(queries, k=6, exclude_same_image=True)
+    (expected,) = search.nearest(queries, k=6)
     asked = {"like": [5, 1, 8], "unlike": [20, 3]}
     answer = page.post("/api/examples?space=demo-crop&k=6", json=asked)
     assert ids(answer) == expected.neighbors.object_id.tolist()
@@ -64,7 +64,7 @@ def test_a_box_of_a_new_picture_is_what_query_image_finds(page, served, tmp_path
         whole = box or (0.0, 0.0, float(original.shape[1]), float(original.shape[0]))
         search = osp.SpaceSearch(store, "demo-crop")
         queries = osp.query_image(store, tmp_path / "new.png", "demo-crop", box=whole)
-        (expected,) = search.nearest(queries, k=5)
+        (expected,) = search.nearest(queries, k=5, same_image=True)
         asked = f"&box={','.join(map(str, box))}" if box else ""
         answer = page.post(f"/api/picture?space=demo-crop&k=5{asked}", content=data)
         assert ids(answer) == expected.neighbors.object_id.tolist()
@@ -116,7 +116,9 @@ def test_one_request_at_a_time_has_the_networks(page, served, monkeypatch):
 def test_words_are_searched_where_a_space_has_a_text_tower(worded):
     client, store = client_of(worded), osp.open_store(worded)
     (space,) = client.get("/api/store").json()["text_spaces"]
-    (expected,) = osp.SpaceSearch(store, space).nearest(osp.query_text(store, ["a plum"], space), k=5)
+    (expected,) = osp.SpaceSearch(store, space).nearest(
+        osp.query_text(store, ["a plum"], space), k=5, same_image=True
+    )
     answer = client.get("/api/words", params={"text": "a plum", "space": space, "k": 5})
     assert ids(answer) == expected.neighbors.object_id.tolist()
     long = client.get("/api/words", params={"text": "a" * 501, "space": space})

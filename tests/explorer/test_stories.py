@@ -90,7 +90,7 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
     row = store.object_rows(space)[4]
     search = osp.SpaceSearch(store, space)
     names = store.objects().object_id[[row]].tolist()
-    (answer,) = search.nearest(search.stored(names), k=47, exclude_same_image=True)
+    (answer,) = search.nearest(search.stored(names), k=47)
     own = store.objects().label[row]
     expected = [f"{'=' if label == own else '≠'} {label}" for label in answer.neighbors.label.tolist()]
     assert tiles(page)[1:] == expected
@@ -244,7 +244,7 @@ def test_story_7_a_box_in_an_uploaded_picture_is_searched_for(page: Any, folder:
     page.get_by_text("nearest to the box").wait_for()
     space = default_space(store)
     queries = osp.query_image(store, store.images()[0].path, space, box=(x1, y1, x2, y2))
-    (answer,) = osp.SpaceSearch(store, space).nearest(queries, k=48)
+    (answer,) = osp.SpaceSearch(store, space).nearest(queries, k=48, same_image=True)
     page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
     assert tiles(page) == answer.neighbors.label.tolist()
 
@@ -274,10 +274,10 @@ def test_story_7_like_some_and_unlike_others(page: Any, folder: Path) -> None:
     search = osp.SpaceSearch(store, space)
     names = store.objects().object_id
     first = names[store.object_rows(space)[0]]
-    (near,) = search.nearest(search.stored([first]), k=48, exclude_same_image=True)
+    (near,) = search.nearest(search.stored([first]), k=48)
     unlike = near.neighbors.object_id[3]
     queries = search.unlike(search.stored([first]), [unlike])
-    (answer,) = search.nearest(queries, k=48, exclude_same_image=True)
+    (answer,) = search.nearest(queries, k=48)
     page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
     assert tiles(page) == answer.neighbors.label.tolist()
 
@@ -292,7 +292,7 @@ def test_story_7_words_are_searched_for(tab: Any, worded: Path) -> None:
         page.locator("[role=option]").first.wait_for()
         space = default_space(store)
         (answer,) = osp.SpaceSearch(store, space).nearest(
-            osp.query_text(store, ["a yellow plum"], space), k=48
+            osp.query_text(store, ["a yellow plum"], space), k=48, same_image=True
         )
         assert tiles(page) == answer.neighbors.label.tolist()
 
@@ -414,7 +414,7 @@ def test_story_12_one_file_shows_the_objects_without_a_server(file_page: Any, fo
     file_page.get_by_text("this one").wait_for()
     row = store.object_rows(space)[np.argsort(store.object_rows(space))][4]
     search = osp.SpaceSearch(store, space)
-    (answer,) = search.nearest(search.stored([store.objects().object_id[row]]), k=24, exclude_same_image=True)
+    (answer,) = search.nearest(search.stored([store.objects().object_id[row]]), k=24)
     own = store.objects().label[row]
     assert tiles(file_page)[1:] == [
         f"{'=' if x == own else '≠'} {x}" for x in answer.neighbors.label.tolist()

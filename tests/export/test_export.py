@@ -46,7 +46,7 @@ def test_an_unknown_format_is_wrong_usage(store, command, tmp_path):
 
 
 def test_an_unknown_format_in_python(store, tmp_path):
-    with pytest.raises(InputError, match="'hdf5' is not known, expected parquet, npz, coco"):
+    with pytest.raises(InputError, match="'hdf5' is not known, expected csv, parquet, npz, coco"):
         osp.export_store(store, tmp_path / "o", "hdf5")
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from objectspace.errors import InputError
-from objectspace.jobs.commits import IndexSummary
 from objectspace.jobs.index import index
+from objectspace.jobs.index_summary import IndexSummary
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
 from objectspace.store import Store, open_store

@@ -112,7 +112,7 @@ def test_search_finds_the_neighbors_of_a_double_loop(path: Path) -> None:
     store = open_store(path)
     ids = store.objects().object_id.tolist()
     search = SpaceSearch(store, "both", metric="cosine")
-    for answer in search.nearest(search.stored(ids[:3]), k=5):
+    for answer in search.nearest(search.stored(ids[:3]), k=5, same_image=True):
         query = str(answer.query.object_id[0])
         far = {other: 1 - slow_cosine(path, weights, query, other) for other in ids if other != query}
         nearest = sorted(far, key=lambda other: (round(far[other], 12), other))[:5]
@@ -126,7 +126,7 @@ def test_on_disk_as_in_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def found() -> list[dict[str, object]]:
         search = SpaceSearch(open_store(path), "both")
         ids = search.space.object_id.tolist()
-        return [answer.to_json() for answer in search.nearest(search.stored(ids), k=7)]
+        return [answer.to_json() for answer in search.nearest(search.stored(ids), k=7, same_image=True)]
 
     in_memory = found()
     monkeypatch.setattr("objectspace.search.space_search.IN_MEMORY", 0)
@@ -137,7 +137,7 @@ def test_on_disk_as_in_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_an_answer_says_what_came_from_which_part(path: Path) -> None:
     join_spaces(path, PARTS, name="both")
     search = SpaceSearch(open_store(path), "both", metric="cosine")
-    (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=6)
+    (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=6, same_image=True)
     for neighbor in answer.to_json()["neighbors"]:
         parts = neighbor["parts"]
         assert list(parts) == ["crop", "window"]
@@ -179,7 +179,10 @@ def test_the_mean_of_one_object_is_the_object(path: Path) -> None:
     join_spaces(path, PARTS, name="both")
     search = SpaceSearch(open_store(path), "both")
     one = search.stored(search.space.object_id[:1].tolist())
-    (alone,), (mean,) = search.nearest(one, k=4), search.nearest(search.mean(one), k=4)
+    (alone,), (mean,) = (
+        search.nearest(one, k=4, same_image=True),
+        search.nearest(search.mean(one), k=4, same_image=True),
+    )
     assert mean.neighbors.object_id.tolist() == alone.neighbors.object_id.tolist()
     np.testing.assert_allclose(mean.distance, alone.distance, atol=1e-6)
 
@@ -188,7 +191,7 @@ def test_unlike_moves_a_query_away(path: Path) -> None:
     join_spaces(path, PARTS, name="both")
     search = SpaceSearch(open_store(path), "both")
     ids = search.space.object_id.tolist()
-    (answer,) = search.nearest(search.unlike(search.stored(ids[:1]), ids[2:3]), k=COUNT)
+    (answer,) = search.nearest(search.unlike(search.stored(ids[:1]), ids[2:3]), k=COUNT, same_image=True)
     assert len(answer.images) == COUNT - 2
     assert ids[2] not in answer.neighbors.object_id
 

@@ -83,7 +83,7 @@ def test_the_recall_that_is_told_is_that_of_a_recount(tmp_path, plain, kind, mon
     vectors = search.space.vectors[:]
     drawn = np.random.default_rng(0).choice(1000, 200, replace=False)
     hits = 0
-    answers = search.nearest(search.stored(search.space.object_id[drawn].tolist()))
+    answers = search.nearest(search.stored(search.space.object_id[drawn].tolist()), same_image=True)
     for row, answer in zip(drawn, answers, strict=True):
         distances = by_hand(vectors, vectors[row])
         distances[row] = np.inf
@@ -120,7 +120,7 @@ def test_distances_are_those_of_the_vectors(both):
     search, _ = both
     vectors = search.space.vectors[:]
     rows = {name: row for row, name in enumerate(search.space.object_id.tolist())}
-    for answer in search.nearest(search.stored(search.space.object_id[:40].tolist())):
+    for answer in search.nearest(search.stored(search.space.object_id[:40].tolist()), same_image=True):
         query = vectors[rows[answer.query.object_id[0]]]
         expected = by_hand(vectors[[rows[name] for name in answer.neighbors.object_id]], query)
         np.testing.assert_allclose(answer.distance, expected, rtol=1e-14)
@@ -128,7 +128,7 @@ def test_distances_are_those_of_the_vectors(both):
 
 
 @pytest.mark.parametrize(
-    "asked", [{}, {"label": "cat"}, {"label": "owl"}, {"exclude_same_image": True}, {"k": 1}, {"k": 999}]
+    "asked", [{}, {"label": "cat"}, {"label": "owl"}, {"same_image": True}, {"k": 1}, {"k": 999}]
 )
 def test_filters_mean_what_they_mean_in_exact_search(both, asked):
     nearly, exact = both
@@ -141,7 +141,7 @@ def test_filters_mean_what_they_mean_in_exact_search(both, asked):
         assert one.query.object_id[0] not in ids
         if "label" in asked:
             assert set(one.neighbors.label) == {asked["label"]}
-        if "exclude_same_image" in asked:
+        if "same_image" not in asked:
             assert one.query.image_id[0] not in one.neighbors.image_id
         same += len(set(ids) & set(other.neighbors.object_id))
     assert same >= 0.97 * sum(len(other.neighbors) for other in expected)
@@ -151,14 +151,17 @@ def test_a_filter_that_leaves_few_is_answered_exactly(both):
     nearly, exact = both
     assert exact.objects.labeled("owl").sum() == 100
     queries = exact.stored(exact.space.object_id[:30].tolist())
-    check_same(nearly.nearest(queries, label="owl"), exact.nearest(queries, label="owl"))
+    check_same(
+        nearly.nearest(queries, label="owl", same_image=True),
+        exact.nearest(queries, label="owl", same_image=True),
+    )
 
 
 def test_a_label_of_many_is_searched_by_the_index(both, monkeypatch):
     nearly, _ = both
     monkeypatch.setattr(approximate.StreamedIndex, "nearest", None)  # exact search fails
     queries = nearly.stored(nearly.space.object_id[:5].tolist())
-    assert all(len(answer.images) == 10 for answer in nearly.nearest(queries, label="cat"))
+    assert all(len(answer.images) == 10 for answer in nearly.nearest(queries, label="cat", same_image=True))
 
 
 def test_a_large_group_of_the_query_is_left_out_by_the_index(tmp_path, kind, noise, monkeypatch):
@@ -211,7 +214,7 @@ def test_by_cosine_and_for_vectors_without_a_direction(tmp_path, plain, kind):
     index_space(tmp_path / "s.osp", "a-crop", kind=kind, metric="cosine")
     nearly, exact = searches(tmp_path / "s.osp", "cosine")
     directed = exact.stored(exact.space.object_id[:30].tolist())
-    found, expected = nearly.nearest(directed), exact.nearest(directed)
+    found, expected = nearly.nearest(directed, same_image=True), exact.nearest(directed, same_image=True)
     same = [
         set(a.neighbors.object_id) & set(b.neighbors.object_id) for a, b in zip(found, expected, strict=True)
     ]
@@ -220,7 +223,7 @@ def test_by_cosine_and_for_vectors_without_a_direction(tmp_path, plain, kind):
         both = np.isin(one.neighbors.object_id, other.neighbors.object_id)
         assert set(one.distance[both]) <= set(other.distance)
     lost = exact.stored(exact.space.object_id[-3:].tolist())
-    check_same(nearly.nearest(lost), exact.nearest(lost))
+    check_same(nearly.nearest(lost, same_image=True), exact.nearest(lost, same_image=True))
 
 
 def test_vectors_that_came_later_are_found_and_counted(tmp_path, indexed, add_objects):
@@ -233,7 +236,7 @@ def test_vectors_that_came_later_are_found_and_counted(tmp_path, indexed, add_ob
     assert nearly.approximate.to_json()["unindexed"] == 20
     assert nearly.approximate.index == before
     new = exact.stored(exact.space.object_id[-20:].tolist())
-    check_same(nearly.nearest(new, k=5), exact.nearest(new, k=5))
+    check_same(nearly.nearest(new, k=5, same_image=True), exact.nearest(new, k=5, same_image=True))
     after = index_space(path, "a-crop", metric="euclidean", kind=before.kind)
     assert after.count == 1020
     assert open_store(path).info().spaces[0].unindexed == 0
@@ -253,7 +256,9 @@ def test_removed_objects_are_not_found(tmp_path, indexed, noise):
     assert len(nearly) == 900
     assert nearly.approximate.unindexed == 0
     kept = exact.stored(exact.space.object_id[90:110].tolist())
-    for one, other in zip(nearly.nearest(kept), exact.nearest(kept), strict=True):
+    for one, other in zip(
+        nearly.nearest(kept, same_image=True), exact.nearest(kept, same_image=True), strict=True
+    ):
         assert not set(one.neighbors.object_id) & set(gone)
         assert len(set(one.neighbors.object_id) & set(other.neighbors.object_id)) >= 8
     assert not (nearly.space.vectors[95:105] == vectors[0]).all(1).any()
@@ -308,5 +313,5 @@ def test_a_space_too_large_for_memory_has_the_same_answers(plain, monkeypatch, m
     monkeypatch.setattr(type(store), "space", None)  # reading it whole fails
     on_disk = SpaceSearch(store, "a-crop", metric=metric)
     queries = in_memory.stored(in_memory.space.object_id[::20].tolist())
-    for asked in ({}, {"label": "owl"}, {"exclude_same_image": True}):
+    for asked in ({}, {"label": "owl"}, {"same_image": True}):
         check_same(on_disk.nearest(queries, **asked), in_memory.nearest(queries, **asked))

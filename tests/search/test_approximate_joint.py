@@ -93,7 +93,7 @@ def searches(path: Path, metric: str = "cosine") -> tuple[SpaceSearch, SpaceSear
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-@pytest.mark.parametrize("filters", [{}, {"exclude_same_image": True}, {"label": "dog"}, {"label": "owl"}])
+@pytest.mark.parametrize("filters", [{}, {"same_image": True}, {"label": "dog"}, {"label": "owl"}])
 def test_the_answers_are_those_of_exact_search(indexed: Path, metric: str, filters: dict) -> None:
     """Classes are far apart, so the candidates hold the nearest, and ties go by id as they do exactly."""
     nearly, exact = searches(indexed, metric)

@@ -127,15 +127,14 @@ def test_every_way_of_search_leaves_the_same_out(search, exact, name):
     assert shared >= (0.97 if search.approximate else 1) * 50 * len(ids)
 
 
-def test_the_photo_by_either_name(exact):
+def test_the_photo_is_left_out_where_no_column_is_named(exact):
     queries = exact.stored(exact.space.object_id[:40].tolist())
-    first, second = (
-        exact.nearest(queries, exclude_same_image=True),
-        exact.nearest(queries, exclude_same="image"),
-    )
+    first, second = exact.nearest(queries), exact.nearest(queries, exclude_same="image")
+    own = [answer.query.image_id[0] in answer.neighbors.image_id for answer in first]
+    assert not any(own)
     assert [answer.to_json() for answer in first] == [answer.to_json() for answer in second]
-    with pytest.raises(QueryError, match="give exclude_same_image or exclude_same='clip', one of them"):
-        exact.nearest(queries, exclude_same_image=True, exclude_same="clip")
+    with pytest.raises(QueryError, match="give same_image= or exclude_same='clip', one of them"):
+        exact.nearest(queries, exclude_same="clip", same_image=True)
 
 
 def test_values_of_all_that_a_query_is_made_of_are_left_out(exact):
@@ -183,7 +182,7 @@ def test_a_query_from_outside_has_the_value_of_its_photo(search, photo, name, va
 def test_words_have_no_value(path):
     search = SpaceSearch(open_store(path), "a-crop", metric="cosine")
     words = Queries(no_objects(), search.space.vectors[:1], (), stored=False, texts=("a cat",))
-    (answer,), (free,) = search.nearest(words, exclude_same="clip"), search.nearest(words)
+    (answer,), (free,) = search.nearest(words, exclude_same="clip"), search.nearest(words, same_image=True)
     assert told(answer) == told(free)
 
 
@@ -192,18 +191,20 @@ def test_words_have_no_value(path):
 def test_within_keeps_all_that_are_near_enough_and_k_at_most(path, metric, k):
     search = SpaceSearch(open_store(path), "a-crop", metric=metric)
     queries = search.stored(search.space.object_id[::23].tolist())
-    everything = search.nearest(queries, k=len(search))
+    everything = search.nearest(queries, k=len(search), same_image=True)
     # A distance that there is, so that an object lies on the edge, and one number below it.
     edge = float(everything[0].distance[40])
     for within in (edge, np.nextafter(edge, 0), 0.0):
-        for answer, whole in zip(search.nearest(queries, k=k, within=within), everything, strict=True):
+        for answer, whole in zip(
+            search.nearest(queries, k=k, within=within, same_image=True), everything, strict=True
+        ):
             assert told(answer) == [pair for pair in told(whole) if pair[0] <= within][:k]
             assert answer.to_json()["within"] == within
 
 
 def test_within_in_whole_numbers_is_that_of_a_double_loop(search):
     ids = search.space.object_id[:30].tolist()
-    for row, answer in enumerate(search.nearest(search.stored(ids), k=5, within=3.0)):
+    for row, answer in enumerate(search.nearest(search.stored(ids), k=5, within=3.0, same_image=True)):
         vector = search.stored(ids[row : row + 1]).vectors[0]
         expected = by_hand(search, vector, lambda _, other, row=row: other == row, k=5, within=3.0)
         assert len(answer.images) == len(expected) or search.approximate
@@ -233,7 +234,7 @@ def test_json_names_the_limits_that_were_asked_for(exact):
 def test_a_distance_that_is_none(exact, within):
     query = exact.stored(exact.space.object_id[:1].tolist())
     with pytest.raises(QueryError, match=rf"within is {within:g}, expected a distance of 0 or more"):
-        exact.nearest(query, within=within)
+        exact.nearest(query, within=within, same_image=True)
 
 
 def test_a_column_that_is_not_there_is_guessed(exact):

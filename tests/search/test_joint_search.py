@@ -81,7 +81,7 @@ def similarity(store, one: str, other: str) -> float:
 
 def test_neighbors_and_their_parts_are_those_of_a_loop(store, search):
     ids = store.objects().object_id.tolist()
-    for name, answer in zip(ids, search.nearest(search.stored(ids), k=20), strict=True):
+    for name, answer in zip(ids, search.nearest(search.stored(ids), k=20, same_image=True), strict=True):
         others = sorted((2 - 2 * similarity(store, name, o), o) for o in ids if o != name)
         np.testing.assert_allclose(answer.distance**2, [far for far, _ in others], atol=1e-6)
         assert answer.parts.names == ("cut", "map")
@@ -98,7 +98,7 @@ def test_neighbors_and_their_parts_are_those_of_a_loop(store, search):
 def test_a_part_is_a_space_of_all_objects_whatever_their_stride(store):
     search = SpaceSearch(store, "a-joint/map")
     ids = store.objects().object_id.tolist()
-    for name, answer in zip(ids, search.nearest(search.stored(ids), k=20), strict=True):
+    for name, answer in zip(ids, search.nearest(search.stored(ids), k=20, same_image=True), strict=True):
         expected = sorted((1 - cosines(store, name, other)["map"], other) for other in ids if other != name)
         np.testing.assert_allclose(answer.distance, [far for far, _ in expected], atol=1e-6)
         assert answer.parts.names == ("map",)
@@ -131,7 +131,7 @@ def test_a_mean_and_what_it_is_unlike_rank_part_by_part(store, search):
 
     liked, unliked = [ids[2], ids[7], ids[9]], [ids[4], ids[12]]
     query = search.unlike(search.mean(search.stored(liked)), unliked)
-    (answer,) = search.nearest(query, k=20)
+    (answer,) = search.nearest(query, k=20, same_image=True)
     assert not {*liked, *unliked} & set(answer.neighbors.object_id.tolist())
     assert len(answer.images) == 16
     for row, other in enumerate(answer.neighbors.object_id.tolist()):
@@ -157,7 +157,11 @@ def test_vectors_from_outside_are_queries_part_by_part(store, search):
         given[name][[ids.index(one) for one in members]] = store.space(name).vectors
     inside = search.stored(ids)
     outside = Queries(inside.objects, joint_queries(store, "a-joint", given), inside.images, stored=False)
-    for one, other in zip(search.nearest(outside, k=21), search.nearest(inside, k=20), strict=True):
+    for one, other in zip(
+        search.nearest(outside, k=21, same_image=True),
+        search.nearest(inside, k=20, same_image=True),
+        strict=True,
+    ):
         # What lacks a part is as far from itself as from others that lack it.
         itself = similarity(store, *2 * one.query.object_id.tolist())
         assert one.distance[one.neighbors.object_id == one.query.object_id[0]] == pytest.approx(
@@ -185,6 +189,6 @@ def test_a_joint_space_is_searched_last_by_default(store, tmp_path: Path):
 
 def test_plain_spaces_have_no_parts(store):
     search = SpaceSearch(store, "crop", metric="cosine")
-    answer, *_ = search.nearest(search.stored(store.members("crop")[:2]), k=2)
+    answer, *_ = search.nearest(search.stored(store.members("crop")[:2]), k=2, same_image=True)
     assert answer.parts is None
     assert "parts" not in answer.to_json()["neighbors"][0]

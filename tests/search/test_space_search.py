@@ -70,7 +70,9 @@ def test_every_answer_is_that_of_a_double_loop(store, metric):
     search = SpaceSearch(store, "color-crop", metric=metric)
     ids = search.space.object_id.tolist()
     queries = search.stored(ids)
-    for name, vector, answer in zip(ids, queries.vectors, search.nearest(queries), strict=True):
+    for name, vector, answer in zip(
+        ids, queries.vectors, search.nearest(queries, same_image=True), strict=True
+    ):
         expected = by_hand(search, vector, metric=metric, leave_out={name})
         np.testing.assert_allclose([d for d, _ in told(answer)], [d for d, _ in expected], atol=1e-6)
         last = expected[-1][0]
@@ -80,7 +82,7 @@ def test_every_answer_is_that_of_a_double_loop(store, metric):
 
 def test_equal_distances_come_by_object_id(search):
     ids = search.space.object_id.tolist()
-    for name, answer in zip(ids, search.nearest(search.stored(ids)), strict=True):
+    for name, answer in zip(ids, search.nearest(search.stored(ids), same_image=True), strict=True):
         vector = search.stored([name]).vectors[0]
         assert told(answer) == by_hand(search, vector, metric="euclidean", leave_out={name})
 
@@ -89,7 +91,10 @@ def test_a_vector_from_outside_has_the_same_answer_with_the_object_itself_in_it(
     for name in search.space.object_id.tolist():
         inside = search.stored([name])
         outside = Queries(inside.objects, inside.vectors.copy(), inside.images, stored=False)
-        (stored,), (handed,) = search.nearest(inside, k=39), search.nearest(outside, k=40)
+        (stored,), (handed,) = (
+            search.nearest(inside, k=39, same_image=True),
+            search.nearest(outside, k=40, same_image=True),
+        )
         assert (0.0, name) in told(handed)
         assert [row for row in told(handed) if row[1] != name] == told(stored)
 
@@ -98,7 +103,7 @@ def test_a_twin_with_a_smaller_id_does_not_push_the_query_into_its_own_answer(se
     ids, vectors = search.space.object_id, search.space.vectors
     for row, name in enumerate(ids.tolist()):
         twins = {other for other in ids[(vectors == vectors[row]).all(1)].tolist() if other != name}
-        (answer,) = search.nearest(search.stored([name]), k=max(1, len(twins)))
+        (answer,) = search.nearest(search.stored([name]), k=max(1, len(twins)), same_image=True)
         assert name not in answer.neighbors.object_id.tolist()
         assert twins <= set(answer.neighbors.object_id.tolist())
         assert not twins or (answer.distance == 0).all()
@@ -106,23 +111,23 @@ def test_a_twin_with_a_smaller_id_does_not_push_the_query_into_its_own_answer(se
 
 def test_filters(search):
     query = search.stored(search.space.object_id[:1].tolist())
-    (owls,) = search.nearest(query, k=40, label="owl")
+    (owls,) = search.nearest(query, k=40, label="owl", same_image=True)
     assert set(owls.neighbors.label) == {"owl"}
     assert len(owls.images) == 10 - (query.objects.label[0] == "owl")
-    (others,) = search.nearest(query, k=40, exclude_same_image=True)
+    (others,) = search.nearest(query, k=40)
     assert len(others.images) == 36
     assert query.images[0] not in others.images
-    (both,) = search.nearest(query, k=40, label="owl", exclude_same_image=True)
+    (both,) = search.nearest(query, k=40, label="owl")
     assert len(both.images) == 9
 
 
 def test_k_beyond_the_space_gives_what_there_is(search):
-    (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=10**6)
+    (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=10**6, same_image=True)
     assert len(answer.images) == 39
 
 
 def test_json_of_an_answer(search):
-    (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=1)
+    (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=1, same_image=True)
     document = json.loads(json.dumps(answer.to_json(), allow_nan=False))
     assert list(document) == ["space", "metric", "default_space", "other_spaces", "query", "neighbors"]
     assert (document["default_space"], document["other_spaces"]) == (None, ["a-window"])
@@ -135,14 +140,16 @@ def test_json_of_an_answer(search):
 
 def test_a_query_from_outside_has_no_id_in_json(search):
     query = search.stored(search.space.object_id[:1].tolist())
-    (answer,) = search.nearest(Queries(query.objects, query.vectors, ("new.jpg",), stored=False))
+    (answer,) = search.nearest(
+        Queries(query.objects, query.vectors, ("new.jpg",), stored=False), same_image=True
+    )
     assert answer.to_json()["query"]["object_id"] is None
     assert answer.to_json()["query"]["image"] == "new.jpg"
 
 
 def test_records_show_themselves_in_a_line(search):
     query = search.stored(search.space.object_id[:2].tolist())
-    answer, _ = search.nearest(query, k=3)
+    answer, _ = search.nearest(query, k=3, same_image=True)
     assert repr(search) == "SpaceSearch('color-crop', 40 x 5, euclidean, exact)"
     assert repr(query) == "Queries(2 vectors of 2 objects, stored=True)"
     near = distance_text(answer.distance[0])
@@ -153,17 +160,19 @@ def test_records_show_themselves_in_a_line(search):
 def test_what_cannot_be_answered(store, search):
     query = search.stored(search.space.object_id[:1].tolist())
     with pytest.raises(QueryError, match="did you mean dog"):
-        search.nearest(query, label="dgo")
+        search.nearest(query, label="dgo", same_image=True)
     with pytest.raises(QueryError, match="k is 0, expected 1 or more"):
-        search.nearest(query, k=0)
-    with pytest.raises(QueryError, match="object zzz has no vector in space color-crop"):
+        search.nearest(query, k=0, same_image=True)
+    with pytest.raises(QueryError, match="no object zzz"):
         search.stored(["zzz"])
     with pytest.raises(QueryError, match="no space nope"):
         SpaceSearch(store, "nope")
     with pytest.raises(QueryError, match="metric 'l1' is not known, expected euclidean or cosine"):
         SpaceSearch(store, "color-crop", metric="l1")
     with pytest.raises(QueryError):
-        search.nearest(Queries(query.objects, query.vectors[:, :3], query.images, stored=False))
+        search.nearest(
+            Queries(query.objects, query.vectors[:, :3], query.images, stored=False), same_image=True
+        )
 
 
 # --------------------------------------------------------------------------------- several as one, and unlike
@@ -198,7 +207,7 @@ def test_a_mean_and_what_it_is_unlike_rank_as_documented(store, metric, likes, u
         liked, unliked = ids[start : start + likes], ids[start + likes : start + likes + unlikes]
         query = search.mean(search.stored(liked))
         query = search.unlike(query, unliked) if unliked else query
-        (answer,) = search.nearest(query, k=40)
+        (answer,) = search.nearest(query, k=40, same_image=True)
         own = {*liked, *unliked}
         scores = score_by_hand(
             vectors, *(vectors[[ids.index(i) for i in part]] for part in (liked, unliked)), metric
@@ -211,31 +220,34 @@ def test_a_mean_and_what_it_is_unlike_rank_as_documented(store, metric, likes, u
 
 def test_a_mean_of_one_is_that_one(search):
     one = search.stored(search.space.object_id[:1].tolist())
-    ((mean,), (alone,)) = search.nearest(search.mean(one)), search.nearest(one)
+    ((mean,), (alone,)) = (
+        search.nearest(search.mean(one), same_image=True),
+        search.nearest(one, same_image=True),
+    )
     assert told(mean) == told(alone)
     assert mean.to_json() == alone.to_json()
 
 
 def test_each_of_several_queries_is_moved_away(search):
     a, b, c = search.space.object_id[:3].tolist()
-    both = search.nearest(search.unlike(search.stored([a, b]), [c]))
-    alone = [search.nearest(search.unlike(search.stored([name]), [c]))[0] for name in (a, b)]
+    both = search.nearest(search.unlike(search.stored([a, b]), [c]), same_image=True)
+    alone = [search.nearest(search.unlike(search.stored([name]), [c]), same_image=True)[0] for name in (a, b)]
     assert [told(answer) for answer in both] == [told(answer) for answer in alone]
 
 
 def test_photos_of_all_that_a_query_is_made_of_are_left_out(search):
     first, other = search.space.object_id[[0, 20]].tolist()
     query = search.unlike(search.mean(search.stored([first, other])), [search.space.object_id[8]])
-    (answer,) = search.nearest(query, k=40, exclude_same_image=True)
+    (answer,) = search.nearest(query, k=40)
     assert not {"photos/0.jpg", "photos/5.jpg"} & set(answer.images)
     assert len(answer.images) == 31  # 40 less two photos of four, less the one to be unlike
-    (owls,) = search.nearest(query, k=40, label="owl")
+    (owls,) = search.nearest(query, k=40, label="owl", same_image=True)
     assert set(owls.neighbors.label) == {"owl"}
 
 
 def test_json_of_several_objects_and_of_what_they_are_unlike(search):
     a, b, c = search.space.object_id[:3].tolist()
-    (answer,) = search.nearest(search.unlike(search.mean(search.stored([a, b])), [c]), k=1)
+    (answer,) = search.nearest(search.unlike(search.mean(search.stored([a, b])), [c]), k=1, same_image=True)
     query = json.loads(json.dumps(answer.to_json(), allow_nan=False))["query"]
     assert [query[key] for key in ("object_id", "image", "label", "score", "xyxy")] == [None] * 5
     assert [row["object_id"] for row in query["objects"]] == [a, b]
@@ -246,7 +258,7 @@ def test_json_of_several_objects_and_of_what_they_are_unlike(search):
 def test_what_cannot_be_averaged_or_moved_away(search):
     a, b = search.space.object_id[:2].tolist()
     query = search.stored([a])
-    with pytest.raises(QueryError, match="object zzz has no vector in space color-crop"):
+    with pytest.raises(QueryError, match="no object zzz"):
         search.unlike(query, ["zzz"])
     with pytest.raises(QueryError, match=f"object {a} is to be like and unlike; name it once"):
         search.unlike(query, [b, a])

@@ -50,7 +50,7 @@ def store(tmp_path):
 def rows_of(store, space):
     search = SpaceSearch(store, space, metric="euclidean")
     ids = store.objects().object_id.tolist()
-    return sheet_rows(store, search.nearest(search.stored(ids)))
+    return sheet_rows(store, search.nearest(search.stored(ids), same_image=True))
 
 
 def test_a_masked_object_is_shown_on_black_as_its_encoder_saw_it(store):
@@ -79,7 +79,7 @@ def outside(store, *, label, thumbnails):
     search = SpaceSearch(store, "keep-crop")
     objects = make_objects(image_id="0" * 32, xyxy=np.float32([[0, 0, 9, 9]]), label=[label], source="box@1")
     queries = Queries(objects, np.float32([[1, 0]]), ("new.png",), False, thumbnails)
-    (row,) = sheet_rows(store, search.nearest(queries))
+    (row,) = sheet_rows(store, search.nearest(queries, same_image=True))
     return row
 
 
@@ -102,7 +102,7 @@ def test_a_query_that_is_only_a_box_has_no_label(store):
 def test_several_objects_that_are_one_target_stand_side_by_side(store):
     search = SpaceSearch(store, "keep-crop")
     ids = store.objects().object_id.tolist()
-    (row,) = sheet_rows(store, search.nearest(search.mean(search.stored(ids))))
+    (row,) = sheet_rows(store, search.nearest(search.mean(search.stored(ids)), same_image=True))
     picture = row.target.picture.astype(int)
     assert np.abs(picture[10, 10] - RED).max() < 12
     assert np.abs(picture[10, 74] - GREEN).max() < 12
@@ -112,7 +112,7 @@ def test_several_objects_that_are_one_target_stand_side_by_side(store):
 def test_what_a_target_is_to_be_unlike_is_noted(store):
     search = SpaceSearch(store, "keep-crop")
     apple, pear = store.objects().object_id.tolist()
-    (row,) = sheet_rows(store, search.nearest(search.unlike(search.stored([apple]), [pear])))
+    (row,) = sheet_rows(store, search.nearest(search.unlike(search.stored([apple]), [pear]), same_image=True))
     assert (row.target.label, row.target.note) == ("apple", "unlike pear")
     assert row.neighbors == ()
 
@@ -121,14 +121,14 @@ def test_a_mean_and_what_it_is_to_be_unlike_are_noted_line_by_line(store):
     search = SpaceSearch(store, "keep-crop")
     apple, pear = store.objects().object_id.tolist()
     query = search.unlike(search.mean(search.stored([apple, apple])), [pear])
-    (row,) = sheet_rows(store, search.nearest(query))
+    (row,) = sheet_rows(store, search.nearest(query, same_image=True))
     assert row.target.note == "mean of 2\nunlike pear"
 
 
 def test_a_text_is_shown_by_its_words(store):
     search = SpaceSearch(store, "keep-crop", metric="cosine")
     queries = Queries(no_objects(), np.float32([[1, 0]]), (), stored=False, texts=("a red apple",))
-    (row,) = sheet_rows(store, search.nearest(queries))
+    (row,) = sheet_rows(store, search.nearest(queries, same_image=True))
     assert (row.target.words, row.target.label) == ("a red apple", None)
     assert [tile.label for tile in row.neighbors] == ["apple", "pear"]
 

@@ -130,7 +130,7 @@ def test_search_is_brute_force_over_what_is_kept(many, metric, in_memory):
     store = open_store(path)
     search = SpaceSearch(store, "resnet50-crop", metric=metric, in_memory=in_memory)
     image = dict(zip(store.objects().object_id.tolist(), store.objects().image_id.tolist(), strict=True))
-    for row, answer in enumerate(search.nearest(ids.tolist(), k=7, exclude_same_image=True)):
+    for row, answer in enumerate(search.nearest(ids.tolist(), k=7)):
         others = [other for other in range(len(ids)) if image[ids[other]] != image[ids[row]]]
         order = sorted(others, key=lambda other: (round(true[row, other], 12), ids[other]))[:7]
         assert answer.neighbors.object_id.tolist() == ids[order].tolist()
@@ -147,7 +147,8 @@ def test_an_index_of_float16(tmp_path, add_objects, noise, kind):
     exact = SpaceSearch(open_store(path), "a-crop")
     ids = open_store(path).members("a-crop")[:20]
     found, true = (
-        {a.neighbors.object_id[0]: a.distance[0] for a in one.nearest(ids, k=1)} for one in (search, exact)
+        {a.neighbors.object_id[0]: a.distance[0] for a in one.nearest(ids, k=1, same_image=True)}
+        for one in (search, exact)
     )
     assert len(found.keys() & true.keys()) >= len(true) - 2
     assert all(found[name] == true[name] for name in found.keys() & true.keys())
@@ -165,7 +166,9 @@ def test_a_joint_space_of_both_kinds(many):
     assert recorded == {"resnet50-crop": "float16", "yolo-window": None}
     in_memory, on_disk = (SpaceSearch(store, "joint", in_memory=size) for size in (1 << 30, 0))
     ids = store.members("joint")[:9]
-    for one, other in zip(in_memory.nearest(ids, k=5), on_disk.nearest(ids, k=5), strict=True):
+    for one, other in zip(
+        in_memory.nearest(ids, k=5, same_image=True), on_disk.nearest(ids, k=5, same_image=True), strict=True
+    ):
         assert one.to_json() == other.to_json()
 
 

@@ -89,7 +89,9 @@ def test_answers_and_recall_are_those_of_one_index(
     assert covered == sorted(tables.rows_by_fragment(table_of(path)))
     ids = held.object_id[:30].tolist()
     nearly, exact = (
-        SpaceSearch(open_store(path), "a-crop", metric=metric, approximate=one).nearest(ids, k=1)
+        SpaceSearch(open_store(path), "a-crop", metric=metric, approximate=one).nearest(
+            ids, k=1, same_image=True
+        )
         for one in (True, False)
     )
     alike = [
@@ -109,7 +111,7 @@ def test_files_with_removed_rows_and_an_index_before(store: Path) -> None:
     search = SpaceSearch(open_store(store), "a-crop", approximate=True)
     found = {
         name
-        for answer in search.nearest(open_store(store).members("a-crop"), k=20)
+        for answer in search.nearest(open_store(store).members("a-crop"), k=20, same_image=True)
         for name in answer.neighbors.object_id
     }
     assert found <= set(open_store(store).members("a-crop"))
@@ -167,7 +169,7 @@ def test_what_fails_leaves_the_store_as_it_was(
             index_space(store, "a-crop", kind="ivf-hnsw-sq", engine=InThisProcess(workers=2))
     assert open_store(store).stored_space("a-crop").index == before
     search = SpaceSearch(open_store(store), "a-crop", metric="euclidean", approximate=True)
-    assert len(search.nearest(open_store(store).members("a-crop")[:3], k=5)) == 3
+    assert len(search.nearest(open_store(store).members("a-crop")[:3], k=5, same_image=True)) == 3
     index_space(store, "a-crop", kind="ivf-hnsw-sq", engine=InThisProcess(workers=2))
 
 

@@ -214,6 +214,25 @@ def test_unknown_names_are_named(path, make_batch):
         store.thumbnails(["beef"])
 
 
+def test_first_digits_that_one_id_alone_has_stand_for_it(path, make_batch):
+    batch = make_batch(1)
+    ids = np.array(["aaaa1", "aaaa2", "aaaab", "bbbbb"])
+    batch = replace(batch, objects=replace(batch.objects, object_id=ids), vectors={})
+    write(path, batch)
+    store = open_store(path)
+    assert store.whole_ids(["aaaa2", "bbbb"]) == ["aaaa2", "bbbbb"]
+    assert store.objects(["bbbb", "aaaa1"]).object_id.tolist() == ["bbbbb", "aaaa1"]
+    assert store.thumbnails(["bbbb"]) == store.thumbnails(["bbbbb"])
+    assert store.save_selection("one", ["bbbb"]).object_ids.tolist() == ["bbbbb"]
+    with pytest.raises(
+        QueryError, match=r"^3 objects of .* begins with aaaa: aaaa1, aaaa2, aaaab; give more"
+    ):
+        store.objects("aaaa")
+    for few in ("bbb", ""):
+        with pytest.raises(QueryError, match=rf"no object {few} \(an id, or 4 of its first digits\) in "):
+            store.whole_ids(few)
+
+
 # Factors.
 
 

@@ -105,7 +105,7 @@ def search(store: Store, folder: Path) -> None:
             queries = opened.stored(
                 [str(one) for one in opened.objects.take(np.arange(min(2, len(opened)))).object_id]
             )
-            answers = opened.nearest(queries, k=3, exclude_same_image=True)
+            answers = opened.nearest(queries, k=3)
             for answer in answers:
                 assert np.isfinite(answer.distance).all()
                 assert (np.diff(answer.distance) >= 0).all()

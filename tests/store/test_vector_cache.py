@@ -128,7 +128,7 @@ def test_answers_are_the_same(store: Path, tmp_path: Path, in_memory: int) -> No
     for space in ("resnet50-crop", "yolo-window", "both"):
         ids = open_store(store).members(space)[:7]
         plain, cached = (
-            SpaceSearch(opened, space, in_memory=in_memory).nearest(ids, k=4, exclude_same_image=True)
+            SpaceSearch(opened, space, in_memory=in_memory).nearest(ids, k=4)
             for opened in (open_store(store), open_store(store, cache=tmp_path / "copies"))
         )
         assert [one.to_json() for one in cached] == [one.to_json() for one in plain]

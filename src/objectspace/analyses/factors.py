@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,11 @@ from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.markup import html_table
 from objectspace.neighbors import BlockSource, JointVectors
+from objectspace.objects.data_frames import data_frame
 from objectspace.objects.records import Objects, known_values
+
+if TYPE_CHECKING:
+    import pandas
 
 steps = logging.getLogger("objectspace.steps")
 
@@ -82,7 +86,7 @@ class FactorMeasure:
     shared: how many of the n share their vector with another object of their image
 
     >>> space = store.space("demo-crop")
-    >>> osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label")).to_json()["kind"]
+    >>> osp.measure_factor(space, space.objects, osp.FactorSpec("label")).to_json()["kind"]
     'categorical'
     """
 
@@ -121,6 +125,21 @@ class FactorMeasure:
         if self.kind == "categorical":
             return f"purity at {self.k}"
         return f"mean {'angle' if self.kind == 'circular' else 'difference'} to the {self.k} nearest"
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a row for each estimate: the neighbors' agreement, that of each label, and the probe.
+
+        Columns: measure, label ("" for all), value, chance, low, high, p, n, groups. Raises InputError
+        without pandas.
+        """
+        near = {"": self.neighbors.overall, **self.neighbors.labels}
+        rows = [(self.agreement, label, one) for label, one in near.items()]
+        if self.probe is not None:
+            rows.append((f"probe: {self.probe.metric}", "", self.probe.score))
+        measure, label, found = zip(*rows, strict=True)
+        names = ("value", "chance", "low", "high", "p", "n", "groups")
+        columns = {name: np.array([getattr(one, name) for one in found]) for name in names}
+        return data_frame({"measure": np.array(measure), "label": np.array(label), **columns})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, the shape that ``objectspace measure --json`` prints."""
@@ -168,7 +187,7 @@ def measure_factor(
     match, and where there is nothing to measure: fewer than two groups, a factor of one value.
 
     >>> space = store.space("demo-crop")
-    >>> osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label")).neighbors.overall.n
+    >>> osp.measure_factor(space, space.objects, osp.FactorSpec("label")).neighbors.overall.n
     39
     """
     of = f"{spec.factor} in {space.name}"

@@ -176,7 +176,7 @@ def project(
     factor that is constant.
 
     >>> space = store.space("demo-crop")
-    >>> objects = store.objects(space.object_id)
+    >>> objects = space.objects
     >>> osp.project(space, objects, {"x": objects.factors["x"]})
     Projection(demo-crop, pca, 39 objects)
     """

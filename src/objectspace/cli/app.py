@@ -6,6 +6,7 @@ import errno
 import io
 import logging
 import os
+import re
 import sys
 import warnings
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from objectspace.cli.context import context
 from objectspace.cli.default_space import default_space
 from objectspace.cli.demo import demo
 from objectspace.cli.erase import erase
-from objectspace.cli.exits import fail, stopped, with_options
+from objectspace.cli.exits import fail, stopped, usage_error, with_options
 from objectspace.cli.explain import explain
 from objectspace.cli.export import export
 from objectspace.cli.index import index
@@ -31,7 +32,8 @@ from objectspace.cli.join import join
 from objectspace.cli.measure import measure
 from objectspace.cli.models import models
 from objectspace.cli.occlude import occlude
-from objectspace.cli.output import end_steps, warn
+from objectspace.cli.output import warn
+from objectspace.cli.progress import end_steps
 from objectspace.cli.project import project
 from objectspace.cli.report import report
 from objectspace.cli.search import search
@@ -42,6 +44,9 @@ from objectspace.cli.vary import vary
 from objectspace.cli.world import world
 from objectspace.errors import ModelWarning, ObjectspaceError
 
+#: ``--box 10 20 30 40``.
+_BOX_IN_WORDS = re.compile(r"--box[ =]([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)\b")
+
 
 class Commands(TyperGroup):
     """All commands; an error of the library ends them with exit 1 and its message, in words of options.
@@ -49,6 +54,12 @@ class Commands(TyperGroup):
     Ctrl-C ends them with 130 and a sentence on what was kept: files and spaces are written whole or not at
     all, and commands that keep a part say so themselves (``resumable``).
     """
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Read the words of the command line; a box in four of them, as other tools take it, is told."""
+        if found := _BOX_IN_WORDS.search(" ".join(args)):
+            usage_error(f"--box takes its numbers with commas: --box {','.join(found.groups())}")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command that was named."""

@@ -21,17 +21,8 @@ from objectspace.cli.options import (
     Space,
     StorePath,
 )
-from objectspace.cli.output import (
-    LISTED,
-    checked_figure,
-    end_steps,
-    print_json,
-    print_table,
-    progress_bars,
-    recall_text,
-    show_steps,
-    warn,
-)
+from objectspace.cli.output import LISTED, checked_figure, print_json, print_table, recall_text, warn
+from objectspace.cli.progress import end_steps, progress_bars, show_steps
 from objectspace.errors import InputError, counted, number_text
 from objectspace.files import check_writable
 

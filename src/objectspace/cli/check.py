@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import LISTED, end_steps, print_json, show_steps, warn
+from objectspace.cli.output import LISTED, print_json, warn
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 
 Repair = Annotated[

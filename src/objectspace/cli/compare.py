@@ -24,13 +24,12 @@ from objectspace.cli.options import (
 from objectspace.cli.output import (
     checked_figure,
     drawn_text,
-    end_steps,
     print_estimates,
     print_json,
     print_table,
-    show_steps,
     warn_of_groups,
 )
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:

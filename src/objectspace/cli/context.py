@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.options import FigurePath, Json, Metric, MetricOption, Neighbors, StorePath
-from objectspace.cli.output import checked_figure, end_steps, print_estimates, print_json, show_steps, warn
+from objectspace.cli.output import checked_figure, print_estimates, print_json, warn
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import InputError, counted
 
 if TYPE_CHECKING:

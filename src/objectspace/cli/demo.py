@@ -9,7 +9,8 @@ import typer
 
 from objectspace.cli.exits import resumable
 from objectspace.cli.options import Json, Quiet
-from objectspace.cli.output import print_findings, print_json, progress_bars, show_steps
+from objectspace.cli.output import print_findings, print_json
+from objectspace.cli.progress import progress_bars, show_steps
 from objectspace.errors import counted
 
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="where everything goes")]

@@ -9,7 +9,8 @@ import typer
 
 from objectspace.cli.exits import resumable
 from objectspace.cli.options import Json, Seed, StorePath
-from objectspace.cli.output import end_steps, interval_text, print_json, print_table, show_steps
+from objectspace.cli.output import interval_text, print_json, print_table
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 
 SpaceToErase = Annotated[

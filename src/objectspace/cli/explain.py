@@ -20,14 +20,8 @@ from objectspace.cli.options import (
     StorePath,
     parsed_box,
 )
-from objectspace.cli.output import (
-    checked_figure,
-    end_steps,
-    print_estimates,
-    print_json,
-    print_table,
-    show_steps,
-)
+from objectspace.cli.output import checked_figure, print_estimates, print_json, print_table, short_id
+from objectspace.cli.progress import end_steps, show_steps
 
 if TYPE_CHECKING:
     from objectspace.analyses.explanation import Contrast, DeletionCheck, Explanation
@@ -131,7 +125,7 @@ def _objects(
         asked = query_image(ready.store, image, ready.space.name, box=parsed_box(box), device=device)
         objects.insert(0, asked)
     if len(objects) == 1:
-        (answer,) = ready.nearest(objects[0], k=1, exclude_same_image=True)
+        (answer,) = ready.nearest(objects[0], k=1)
         if not len(answer.neighbors):
             usage_error("no other photo has an object in this space; name a second --object")
         objects.append(ready.stored([str(answer.neighbors.object_id[0])]))
@@ -152,7 +146,7 @@ def _print_explanation(why: Explanation | Contrast, objects: list[Queries]) -> N
     from objectspace.analyses.explanation import Contrast
 
     for letter, one in zip("ABC", objects, strict=False):
-        name = f", object {one.objects.object_id[0]}" if one.stored else ""
+        name = f", object {short_id(one.objects.object_id[0])}" if one.stored else ""
         typer.echo(f"{letter}: {one.objects.label[0]} of {one.images[0]}{name}")
     near = why.near if isinstance(why, Contrast) else why
     typer.echo(f"{near.space}, {near.metric}: distance {near.distance:.6g} of A and B")

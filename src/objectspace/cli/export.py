@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from objectspace.cli.options import Json, SelectionName, StorePath
-from objectspace.cli.output import end_steps, print_json, show_steps, warn
+from objectspace.cli.output import print_json, warn
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 from objectspace.places import Place
 
@@ -17,6 +18,7 @@ from objectspace.places import Place
 class Format(StrEnum):
     """What to write."""
 
+    csv = "csv"
     parquet = "parquet"
     npz = "npz"
     coco = "coco"
@@ -63,7 +65,7 @@ def export(
     corrected: Corrected = False,
     as_json: Json = False,
 ) -> None:
-    """Write objects and vectors for other tools: pandas, COCO, YOLO, TensorBoard, FiftyOne and others."""
+    """Write objects and vectors for other tools: CSV, COCO, YOLO, TensorBoard, FiftyOne and others."""
     show_steps(f"writing {out}", shown=not as_json)
     from objectspace.export import export_store
     from objectspace.store import open_store

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,19 +42,23 @@ from objectspace.cli.options import (
     Workers,
     check_engine,
 )
-from objectspace.cli.output import print_spaces, print_summary, progress_bars, show_steps, warn
+from objectspace.cli.output import print_spaces, print_summary, warn
+from objectspace.cli.progress import end_steps, progress_bars, show_steps
 from objectspace.errors import InputError, counted
 from objectspace.places import Place, as_place
 
 if TYPE_CHECKING:
     from objectspace.images import ImageSearch
-    from objectspace.jobs.commits import IndexSummary
+    from objectspace.jobs.index_summary import IndexSummary
     from objectspace.models.prompts import Prompter
 
 #: Groups of options in the help, beside those of the networks.
 ANNOTATIONS = "Annotations"
 WORDS = "Words"
 FACTORS = "Factors"
+
+#: Options that change nothing of what is stored.
+_NO_RESULT = ("photos", "store", "quiet", "as_json", "engine", "address", "workers", "gpus_per_worker")
 
 
 class Background(StrEnum):
@@ -238,6 +242,7 @@ GpusPerWorker = Annotated[
 
 
 def index(
+    ctx: typer.Context,
     photos: Photos,
     store: NewStore,
     exclude: Exclude = None,
@@ -302,6 +307,17 @@ def index(
     with resumable(f"the same command goes on from the photos that are finished in {store}"):
         # Imports take seconds, in which Ctrl-C may come.
         show_steps("looking at photos and store", shown=not (quiet or as_json))
+        from objectspace.jobs.unchanged import is_finished, remember_finished
+        from objectspace.store import check_store_place, open_store
+
+        check_store_place(store)
+        found = _find_images(photos, exclude or ())
+        if prune and not found.folders:
+            usage_error("--prune forgets what is gone from a folder; give the folder of the photos")
+        command = _command(ctx.params, found)
+        if command is not None and is_finished(store, command):
+            _print_unchanged(store, found, as_json)
+            return
         from objectspace.embeddings.crops import CropPolicy
         from objectspace.jobs.index import index as run_index
         from objectspace.pipeline.engine_ray import RayEngine
@@ -315,13 +331,8 @@ def index(
             MaskSpec,
             PromptSpec,
         )
-        from objectspace.store import check_store_place, open_store
 
-        check_store_place(store)
         chosen = choose_device(device, precision)
-        found = _find_images(photos, exclude or ())
-        if prune and not found.folders:
-            usage_error("--prune forgets what is gone from a folder; give the folder of the photos")
         annotated: AnnotationSpec | MaskSpec | None = None
         if annotations is not None:
             annotated = AnnotationSpec(annotations, annotation_format, names)
@@ -368,6 +379,8 @@ def index(
                 progress=partial(advance, "photos"),
             )
     _check_usable(summary, store, annotated=annotated is not None)
+    if command is not None and not summary.failures and not summary.copies:
+        remember_finished(store, command)
     info = open_store(store).info()
     print_summary(summary, store, as_json, passed_over=found.passed_over)
     if not as_json:
@@ -380,6 +393,40 @@ def index(
         )
     if isinstance(given, LoadedJob) and given.prompts is not None:
         _warn_of_words_not_found(given.prompts, store)
+
+
+def _command(options: Mapping[str, Any], found: ImageSearch) -> str | None:
+    """Return a digest of what the command does and reads; None where that cannot be told from its options."""
+    from objectspace.jobs.unchanged import command_digest
+
+    asked = {name: value for name, value in options.items() if name not in _NO_RESULT}
+    annotations = asked["annotations"]
+    # Words are looked for again in what was found, and a data.yaml names files of its own.
+    if asked["prompt"] is not None or str(annotations).endswith((".yaml", ".yml")):
+        return None
+    files = [*found.images, *(value for value in asked.values() if isinstance(value, Path))]
+    if asked["detector"] is not None and Path(asked["detector"]).exists():
+        files.append(Path(asked["detector"]))
+    if annotations is not None and annotations.is_dir():
+        files += sorted(path for path in annotations.parent.iterdir() if path.is_file())  # class names
+    told = {
+        name: [str(one) for one in value] if isinstance(value, list | tuple) else str(value)
+        for name, value in asked.items()
+    }
+    return command_digest(told, files)
+
+
+def _print_unchanged(store: Place, found: ImageSearch, as_json: bool) -> None:
+    """Print that there was nothing to do, as after looking at each photo."""
+    from objectspace.jobs.index_summary import IndexSummary
+    from objectspace.store import open_store
+
+    count = len(found.images)
+    summary = IndexSummary(photos=count, indexed=0, known=count, objects=0, failures=(), seconds=0.0)
+    end_steps()
+    print_summary(summary, store, as_json, passed_over=found.passed_over)
+    if not as_json:
+        print_spaces(open_store(store).info())
 
 
 def _sources_of(store: Place) -> list[str]:

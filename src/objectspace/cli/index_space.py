@@ -21,7 +21,8 @@ from objectspace.cli.options import (
     Workers,
     check_engine,
 )
-from objectspace.cli.output import end_steps, print_json, recall_text, show_steps
+from objectspace.cli.output import print_json, recall_text
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 
 

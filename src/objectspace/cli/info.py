@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from objectspace.embeddings.spaces import Recipe
     from objectspace.store import Store, StoreInfo
 
+#: Numbers of so few different values may be names: apples 1 to 10.
+_FEW_VALUES = 20
+
 
 def info(store: StorePath, as_json: Json = False) -> None:
     """Show what a store holds: images, objects by label, spaces with their recipes, failures."""
@@ -79,9 +82,15 @@ def _print_info(
     if factors:
         rows = [[factor.name, factor.kind, factor.values, factor.unknown] for factor in factors]
         print_table(["factor", "kind", "values", "unknown"], rows)
+        if few := [one.name for one in factors if one.kind == "linear" and one.values <= _FEW_VALUES]:
+            are = f"{', '.join(few)}: numbers, taken as lengths"
+            typer.echo(f"{are}; where they are names: measure --factor {few[0]} --categorical")
     if len(info.sources) > 1:
         print_sources(info)
     print_spaces(info)
+    if info.spaces and len(info.labels) == 1:
+        other = factors[0].name if factors else "NAME"
+        typer.echo(f"one label, so that it has no purity; objectspace measure {store} --factor {other}")
     if info.spaces:
         typer.echo("recipes, in short (--json has them whole)")
     for space in info.spaces:

@@ -8,7 +8,8 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import Json, StorePath
-from objectspace.cli.output import end_steps, print_json, show_steps
+from objectspace.cli.output import print_json
+from objectspace.cli.progress import end_steps, show_steps
 
 JoinedParts = Annotated[
     list[str],

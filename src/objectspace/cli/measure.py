@@ -31,14 +31,13 @@ from objectspace.cli.output import (
     angle_text,
     checked_figure,
     drawn_text,
-    end_steps,
     print_estimates,
     print_json,
     print_table,
     shared_text,
-    show_steps,
     warn_of_groups,
 )
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted, number_text
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from objectspace.cli.options import (
     Names,
     ResizeOption,
 )
-from objectspace.cli.output import checked_figure, end_steps, json_text, print_json, print_table, show_steps
+from objectspace.cli.output import checked_figure, json_text, print_json, print_table
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 
 if TYPE_CHECKING:

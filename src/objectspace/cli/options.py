@@ -223,16 +223,15 @@ Source = Annotated[
         help="only objects of this finder (info lists them), a name or name@digest",
     ),
 ]
-ExcludeSameImage = Annotated[
-    bool, typer.Option("--exclude-same-image", help="no neighbors from the target's photo")
-]
+SameImage = Annotated[bool, typer.Option("--same-image", help="neighbors from the target's photo too")]
 ExcludeSame = Annotated[
     str | None,
     typer.Option(
         "--exclude-same",
         metavar="COLUMN",
-        help="no neighbors that share the target's value of this factor, such as a clip or a burst (image: "
-        "its photo); unknown values are shared with nobody; words, and photos not in the store, have none",
+        help="no neighbors that share the target's value of this factor, such as a clip or a burst, in the "
+        "place of its photo; unknown values are shared with nobody; words, and photos not in the store, "
+        "have none",
     ),
 ]
 Group = Annotated[
@@ -319,10 +318,10 @@ def most_objects(all_objects: bool) -> int | None:
     return None if all_objects else MOST_OBJECTS
 
 
-def check_exclusion(exclude_same_image: bool, exclude_same: str | None) -> None:
-    """End with wrong usage where neighbors are to be left out by two columns."""
-    if exclude_same_image and exclude_same not in (None, "image"):
-        usage_error(f"give --exclude-same-image or --exclude-same {exclude_same}, one of them")
+def check_exclusion(same_image: bool, exclude_same: str | None) -> None:
+    """End with wrong usage where neighbors are to be taken from a photo and left out by a column."""
+    if same_image and exclude_same is not None:
+        usage_error(f"give --same-image or --exclude-same {exclude_same}, one of them")
 
 
 def parsed_box(text: str) -> tuple[float, float, float, float]:
@@ -330,5 +329,5 @@ def parsed_box(text: str) -> tuple[float, float, float, float]:
     try:
         left, top, right, bottom = (float(side) for side in text.split(","))
     except ValueError:
-        usage_error(f"--box is {text!r}, expected four numbers x1,y1,x2,y2")
+        usage_error(f"--box is {text!r}, expected four numbers with commas between them: x1,y1,x2,y2")
     return left, top, right, bottom

@@ -1,13 +1,10 @@
-"""What the commands print: answers on stdout, progress and warnings on stderr."""
+"""What the commands print: answers on stdout, warnings on stderr."""
 
 from __future__ import annotations
 
 import json
-import logging
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from objectspace.analyses.factors import FactorSpec
     from objectspace.analyses.shared_vectors import SharedVectors
     from objectspace.analyses.statistics import Estimate
-    from objectspace.jobs.commits import IndexSummary
+    from objectspace.jobs.index_summary import IndexSummary
     from objectspace.objects.records import Objects
     from objectspace.report.claims import Judgment
     from objectspace.report.html_report import Report
@@ -30,144 +27,6 @@ if TYPE_CHECKING:
 
 #: Labels and failures that are listed before the rest is only counted.
 LISTED = 20
-
-#: Seconds in which a command says nothing of its steps where no terminal shows a line that goes away.
-SILENT = 1.5
-
-
-#: What :func:`show_steps` shows.
-_SHOWN = ExitStack()
-
-
-def show_steps(first: str, *, shown: bool) -> None:
-    """Show what is being done as :func:`progress_bars` does, until :func:`end_steps` or the command's end."""
-    _SHOWN.enter_context(progress_bars({}, shown=shown, doing=first))
-
-
-def end_steps() -> None:
-    """End what :func:`show_steps` shows; called before an answer is printed."""
-    _SHOWN.close()
-
-
-@contextmanager
-def progress_bars(
-    stages: Mapping[str, int], *, shown: bool, doing: str = ""
-) -> Iterator[Callable[..., None]]:
-    """Show on stderr a bar for each stage, of so many pictures, and what is being done: ``doing``, then each
-    step that the library logs.
-
-    Without a terminal there are no bars, and a line for each step that comes, or still lasts, after
-    :data:`SILENT` seconds. Nothing is shown where it is not wanted.
-    Gives a function that is called with a stage and how many pictures (and objects in them) were finished
-    since.
-    """
-    end_steps()
-    if not shown:
-        yield lambda stage, pictures, objects=0: None
-        return
-    if not sys.stderr.isatty():
-        with _step_lines(doing):
-            yield lambda stage, pictures, objects=0: None
-        return
-    from rich.console import Console, Group
-    from rich.live import Live
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        SpinnerColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rates]}"),
-        TimeRemainingColumn(compact=True),
-    )
-    step = Progress(SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    line = step.add_task(doing, total=None, visible=bool(doing))
-    tasks = {stage: bar.add_task(stage, total=total, rates="") for stage, total in stages.items()}
-    found = dict.fromkeys(stages, 0)
-
-    def advance(stage: str, pictures: int, objects: int = 0) -> None:
-        task = tasks[stage]
-        found[stage] += objects
-        bar.advance(task, pictures)
-        if found[stage]:
-            seconds = max(bar.tasks[task].elapsed or 0, 1e-3)
-            speeds = f"{bar.tasks[task].completed / seconds:.1f} photos/s  "
-            speeds += f"{found[stage] / seconds:.1f} objects/s"
-            bar.update(task, rates=f"{counted(found[stage], 'object')}  {speeds}")
-
-    def show(text: str) -> None:
-        step.update(line, description=text, visible=True)
-        live.refresh()
-
-    # The status line goes away; bars stay. What is written to stdout may be piped, and is not redirected.
-    shown_now = Group(bar, step) if stages else step
-    live = Live(shown_now, console=Console(stderr=True), redirect_stdout=False, transient=not stages)
-    with live, _steps_to(show):
-        try:
-            yield advance
-        finally:
-            step.update(line, visible=False)
-
-
-@contextmanager
-def _step_lines(first: str) -> Iterator[None]:
-    """Print a line for each step after :data:`SILENT` seconds, and then for the one that lasts."""
-    lock, waiting, late = threading.Lock(), [first], threading.Event()
-
-    def show(text: str) -> None:
-        with lock:
-            waiting[:] = [text]
-            if late.is_set():
-                warn(text)
-
-    def begin() -> None:
-        with lock:
-            late.set()
-            if waiting[0]:
-                warn(waiting[0])
-
-    timer = threading.Timer(SILENT, begin)
-    timer.daemon = True
-    timer.start()
-    try:
-        with _steps_to(show):
-            yield
-    finally:
-        timer.cancel()
-
-
-class _Steps(logging.Handler):
-    """Gives the text of each record to a function."""
-
-    def __init__(self, show: Callable[[str], None]) -> None:
-        super().__init__(logging.INFO)
-        self.show = show
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Give the text of one record."""
-        self.show(record.getMessage())
-
-
-@contextmanager
-def _steps_to(show: Callable[[str], None]) -> Iterator[None]:
-    """Give each step that the library logs to a function."""
-    logger, handler = logging.getLogger("objectspace.steps"), _Steps(show)
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
 
 
 def print_summary(
@@ -267,6 +126,25 @@ def recall_text(index: SpaceIndex, unindexed: int = 0) -> str:
         compared = "which is" if unindexed == 1 else "which are"
         later = f"; measured before {counted(unindexed, 'vector')} came, {compared} compared one by one"
     return f"{index.kind}, {index.metric}, recall at 10 {recall.recall_at_10:.3f} ({interval}){later}"
+
+
+def short_id(object_id: str) -> str:
+    """Return the first digits of an id, as tables print it; every command takes them for the whole.
+
+    Of a million objects two share twelve digits once in five hundred stores.
+    """
+    return str(object_id)[:12]
+
+
+def common_folder(paths: Iterable[str]) -> str:
+    """Return the folder that holds all of some files, as their paths begin; "" where there is none.
+
+    >>> common_folder(["/photos/a/1.jpg", "/photos/b/2.jpg"])
+    '/photos/'
+    """
+    folders = [path.split("/")[:-1] for path in paths]
+    same = takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False))
+    return "".join(f"{names[0]}/" for names in same)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -8,15 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from objectspace.cli.options import AllObjects, Cache, FigurePath, Json, Seed, StorePath, most_objects
-from objectspace.cli.output import (
-    checked_figure,
-    drawn_text,
-    end_steps,
-    interval_text,
-    print_json,
-    print_table,
-    show_steps,
-)
+from objectspace.cli.output import checked_figure, drawn_text, interval_text, print_json, print_table
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import QueryError, counted, number_text
 
 if TYPE_CHECKING:
@@ -96,7 +89,7 @@ def _projected(
     from objectspace.analyses.projection import project
 
     space = store.stored_space(name).to_space()
-    objects = store.objects(space.object_id)
+    objects = space.objects
     positions = None
     if space.recipe.route == "window":
         positions = grid_positions(space, objects, store.cells(name), store.image_wh())

@@ -9,7 +9,8 @@ import typer
 
 from objectspace.cli.exits import usage_error
 from objectspace.cli.options import Circular, Device, Group, Json, Linear, StorePath
-from objectspace.cli.output import angle_text, end_steps, print_findings, print_json, show_steps
+from objectspace.cli.output import angle_text, print_findings, print_json
+from objectspace.cli.progress import end_steps, show_steps
 
 ReportFolder = Annotated[
     Path, typer.Option(metavar="FOLDER", help="where report.html goes", show_default=False)

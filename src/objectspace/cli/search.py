@@ -16,11 +16,11 @@ from objectspace.cli.options import (
     Cache,
     Device,
     ExcludeSame,
-    ExcludeSameImage,
     Json,
     Metric,
     NeighborLabel,
     Neighbors,
+    SameImage,
     SelectionName,
     Source,
     Space,
@@ -30,24 +30,35 @@ from objectspace.cli.options import (
 )
 from objectspace.cli.output import (
     checked_figure,
-    end_steps,
+    common_folder,
     print_json,
     print_table,
     recall_text,
-    show_steps,
+    short_id,
     warn,
     write_sheet,
 )
-from objectspace.errors import counted
+from objectspace.cli.progress import end_steps, show_steps
+from objectspace.errors import QueryError, counted, guess
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from objectspace.search import Answer, Queries, SearchFilters, SpaceSearch
     from objectspace.store import Store
 
 ObjectIds = Annotated[
-    list[str] | None, typer.Option("--object", metavar="ID", help="a stored object's id; repeatable")
+    list[str] | None,
+    typer.Option("--object", metavar="ID", help="a stored object's id, or its first digits; repeatable"),
 ]
-ImagePath = Annotated[Path | None, typer.Option(metavar="FILE", help="a photo, in the store or not")]
+ImagePath = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="a photo, in the store or not; of a stored one its name is enough"),
+]
+Label = Annotated[
+    str | None, typer.Option("--label", help="no search: list the objects of this label, -k at most")
+]
 Point = Annotated[
     str | None,
     typer.Option(metavar="X,Y", help="a click on the photo, in pixels; the object there is searched for"),
@@ -90,6 +101,7 @@ class QueryOptions:
     point: tuple[float, float] | None
     new: bool
     texts: list[str] | None
+    label: str | None
 
 
 def search(
@@ -100,6 +112,7 @@ def search(
     point: Point = None,
     new: New = False,
     text: Texts = None,
+    label: Label = None,
     mean: Mean = False,
     unlike: Unlike = None,
     space: Space = None,
@@ -107,7 +120,7 @@ def search(
     neighbor_label: NeighborLabel = None,
     source: Source = None,
     metric: QueryMetric = None,
-    exclude_same_image: ExcludeSameImage = False,
+    same_image: SameImage = False,
     exclude_same: ExcludeSame = None,
     within: Within = None,
     selection: SelectionName = None,
@@ -122,12 +135,15 @@ def search(
     from objectspace.search import ONE_QUESTION, SpaceSearch
     from objectspace.store import open_store
 
-    asked = _query_of(object_id, image, box, point, new, text, metric)
-    check_exclusion(exclude_same_image, exclude_same)
+    asked = _query_of(object_id, image, box, point, new, text, label, metric)
+    check_exclusion(same_image, exclude_same)
     if within is not None and not (math.isfinite(within) and within >= 0):
         usage_error(f"--within is {within:g}, expected a distance of 0 or more")
     checked_figure(sheet)
     opened = open_store(store, cache=cache)
+    if asked.label is not None:
+        _list_objects(opened, asked.label, source, k, as_json)
+        return
     distance = metric or Metric.cosine
     chosen = space or _default_space(opened, asked)
     ready = SpaceSearch(
@@ -143,7 +159,7 @@ def search(
         k=k,
         label=neighbor_label,
         source=source,
-        exclude_same_image=exclude_same_image,
+        same_image=same_image,
         exclude_same=exclude_same,
         within=within,
         selection=selection,
@@ -159,10 +175,15 @@ def search(
         documents = [answer.to_json() for answer in answers]
         print_json(documents[0] if len(documents) == 1 else documents)
     else:
+        folder = common_folder(path for answer in answers for path in (*answer.query_images, *answer.images))
         for answer in answers:
-            _print_answer(answer)
-        if answers and answers[0].other_spaces:
-            typer.echo(_spaces_text(answers[0]))
+            _print_answer(answer, folder)
+        for answer in answers[:1]:
+            typer.echo(_searched_text(answer))
+            if answer.other_spaces:
+                typer.echo(f"other spaces (--space): {', '.join(answer.other_spaces)}")
+        if folder:
+            typer.echo(f"photos in {folder}")
     if sheet is not None:
         write_sheet(opened, answers, sheet)
         if not as_json:
@@ -176,11 +197,19 @@ def _query_of(
     point: str | None,
     new: bool,
     texts: list[str] | None,
+    label: str | None,
     metric: Metric | None,
 ) -> QueryOptions:
     """Return the query that the options ask for; wrong usage where they contradict each other."""
-    if sum(given is not None for given in (object_ids, image, texts)) != 1:
-        usage_error("give --object ID, --image FILE or --text WORDS, one of them")
+    if label is not None and (object_ids or image or texts):
+        usage_error(
+            "--label lists objects and searches for none; --neighbor-label keeps neighbors of a label"
+        )
+    if sum(given is not None for given in (object_ids, image, texts, label)) != 1:
+        usage_error(
+            "give --object ID, --image FILE or --text WORDS, one of them; or --label LABEL, which lists its "
+            "objects"
+        )
     for name, given in (("--box", box), ("--point", point)):
         if given is not None and image is None:
             usage_error(f"{name} needs --image FILE")
@@ -197,6 +226,38 @@ def _query_of(
         None if point is None else _parsed_point(point),
         new,
         texts,
+        label,
+    )
+
+
+def _list_objects(store: Store, label: str, source: str | None, count: int, as_json: bool) -> None:
+    """Print the first objects of a label: what a search for one of them is given."""
+    from objectspace.search.answers import object_json
+    from objectspace.search.filters import of_source
+
+    columns = store.object_columns(["object_id", "label", "source"])
+    kept = columns["label"] == label
+    if not kept.any():
+        hint = guess(label, sorted(set(columns["label"])), "; objectspace info lists the labels")
+        raise QueryError(f"no object of {store.path} has the label {label!r}{hint}")
+    if source is not None:
+        kept = kept & of_source(columns["source"], source)
+    objects = store.objects(columns["object_id"][kept][:count])
+    paths = [image.path for image in store.images_of(objects)]
+    end_steps()
+    if as_json:
+        print_json([object_json(objects, row, path) for row, path in enumerate(paths)])
+        return
+    folder = common_folder(paths)
+    found = zip(objects.object_id, objects.xyxy, paths, strict=True)
+    print_table(
+        ["object", "box", "image"],
+        [[short_id(name), _box_text(box), path.removeprefix(folder)] for name, box, path in found],
+    )
+    more = f", {len(objects)} listed (-k)" if kept.sum() > len(objects) else ""
+    typer.echo(
+        f"{counted(int(kept.sum()), 'object')} of label {label}{more}; photos in {folder or '.'}; "
+        "--object ID searches for one"
     )
 
 
@@ -252,7 +313,7 @@ def _stored_ids(store: Store, space: str, image: Path) -> list[str]:
     """Return the ids of the stored objects of a photo that the space holds."""
     from objectspace.search.queries.stored import stored_objects_of
 
-    ids = stored_objects_of(store, image)
+    ids = stored_objects_of(store, image).object_id.tolist()
     rows = store.stored_space(space).vectors.rows(ids)
     return [object_id for object_id, row in zip(ids, rows.tolist(), strict=True) if row >= 0]
 
@@ -266,17 +327,23 @@ def _parsed_point(text: str) -> tuple[float, float]:
     return x, y
 
 
-def _print_answer(answer: Answer) -> None:
-    """Print a query and a table of its neighbors."""
+def _print_answer(answer: Answer, folder: str) -> None:
+    """Print a query and a table of its neighbors; photos by their paths in ``folder``."""
     from objectspace.search import distance_text
 
-    typer.echo(f"{_query_text(answer)}  ({answer.space}, {answer.metric})")
+    typer.echo(f"{_query_text(answer, folder)}  ({answer.space}, {answer.metric})")
     near = answer.neighbors
     if not len(near):
         typer.echo(_nothing_text(answer.filters))
         return
     rows = [
-        [rank + 1, distance_text(answer.distance[rank]), near.label[rank], near.object_id[rank], image]
+        [
+            rank + 1,
+            distance_text(answer.distance[rank]),
+            near.label[rank],
+            short_id(near.object_id[rank]),
+            image.removeprefix(folder),
+        ]
         for rank, image in enumerate(answer.images)
     ]
     header = ["rank", "distance", "label", "object", "image"]
@@ -290,10 +357,16 @@ def _print_answer(answer: Answer) -> None:
     print_table(header, rows)
 
 
-def _spaces_text(answer: Answer) -> str:
-    """Return which space answered, and which others could."""
+def _searched_text(answer: Answer) -> str:
+    """Return which space answered, and among which photos."""
     default = ", the default" if answer.space == answer.default_space else ""
-    return f"searched in {answer.space}{default}; --space: {', '.join(answer.other_spaces)}"
+    among = {"image": ", among other photos (--same-image takes this one's too)", None: ", among all photos"}
+    return f"searched in {answer.space}{default}{among.get(answer.filters.exclude_same, '')}"
+
+
+def _box_text(box: NDArray[np.float32]) -> str:
+    """Return a box as --box takes it."""
+    return ",".join(f"{side:.0f}" for side in box.tolist())
 
 
 def _nothing_text(filters: SearchFilters) -> str:
@@ -304,16 +377,15 @@ def _nothing_text(filters: SearchFilters) -> str:
     return f"no object{other}{near}"
 
 
-def _query_text(answer: Answer) -> str:
+def _query_text(answer: Answer, folder: str) -> str:
     """Return what was searched for, in a line."""
     rows = zip(answer.query.label, answer.query.xyxy, answer.query_images, strict=True)
-    objects = [
-        f"{label} at {','.join(f'{side:.0f}' for side in xyxy)} of {image}" for label, xyxy, image in rows
-    ]
+    objects = [f"{label} at {_box_text(box)} of {image.removeprefix(folder)}" for label, box, image in rows]
     if answer.stored:
         ids = answer.query.object_id.tolist()
-        objects = [f"{text}, object {name}" for text, name in zip(objects, ids, strict=True)]
-        if (answer.point or answer.box) is not None:
-            objects.append("the stored object there; --new asks for the pixels alone")
+        landed = (answer.point or answer.box) is not None
+        named = "the stored object {} (--new: the pixels alone)" if landed else "object {}"
+        pairs = zip(objects, map(short_id, ids), strict=True)
+        objects = [f"{text}, {named.format(name)}" for text, name in pairs]
     unlike = [f"unlike {label}" for label in answer.unlike.label.tolist()]
     return "; ".join([*(repr(text) for text in answer.texts), *objects, *unlike])

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from objectspace.cli.options import Json, Space, StorePath
-from objectspace.cli.output import end_steps, print_json, show_steps
+from objectspace.cli.output import print_json
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 
 

@@ -9,7 +9,7 @@ import typer
 
 from objectspace.cli.exits import resumable
 from objectspace.cli.options import StorePath
-from objectspace.cli.output import end_steps, show_steps
+from objectspace.cli.progress import end_steps, show_steps
 
 Photos = Annotated[
     Path | None,

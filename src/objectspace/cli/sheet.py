@@ -17,12 +17,15 @@ from objectspace.cli.options import (
     MetricOption,
     NeighborLabel,
     Neighbors,
+    SameImage,
     SelectionName,
     Source,
     Space,
     StorePath,
+    check_exclusion,
 )
-from objectspace.cli.output import checked_figure, end_steps, print_json, show_steps, write_sheet
+from objectspace.cli.output import checked_figure, print_json, write_sheet
+from objectspace.cli.progress import end_steps, show_steps
 from objectspace.errors import counted
 
 if TYPE_CHECKING:
@@ -37,7 +40,6 @@ Label = Annotated[str | None, typer.Option("--label", help="only targets of this
 Explain = Annotated[
     bool, typer.Option("--explain", help="draw over each picture which cells join target and neighbor")
 ]
-SameImage = Annotated[bool, typer.Option("--same-image", help="neighbors from the target's photo too")]
 
 
 def sheet(
@@ -60,13 +62,12 @@ def sheet(
 ) -> None:
     """Draw targets and their nearest neighbors of other photos as a grid: the paper's figures 2 and 5."""
     show_steps(f"finding neighbors in {store}", shown=not as_json)
-    from objectspace.search import IMAGE, ONE_QUESTION, SpaceSearch, choose_targets, default_space
+    from objectspace.search import ONE_QUESTION, SpaceSearch, choose_targets, default_space
     from objectspace.store import open_store
 
     if label is not None and selection is not None:
         usage_error("give --label or --selection, one of them")
-    if same_image and exclude_same == "image":
-        usage_error("give --same-image or --exclude-same image, one of them")
+    check_exclusion(same_image, exclude_same)
     checked_figure(out)
     opened = open_store(store, cache=cache)
     chosen_space = space or default_space(opened)
@@ -77,9 +78,13 @@ def sheet(
         chosen = choose_targets(ready, rows, label=label, source=source)
     else:
         chosen = _chosen(ready, selection, rows)
-    other = exclude_same or (None if same_image else IMAGE)
     answers = ready.nearest(
-        ready.stored(chosen), k=k, label=neighbor_label, source=source, exclude_same=other
+        ready.stored(chosen),
+        k=k,
+        label=neighbor_label,
+        source=source,
+        same_image=same_image,
+        exclude_same=exclude_same,
     )
     why: list[tuple[Explanation, ...]] = []
     if explain:

@@ -33,7 +33,8 @@ from objectspace.cli.options import (
     Windows,
     parsed_box,
 )
-from objectspace.cli.output import print_summary, progress_bars, show_steps
+from objectspace.cli.output import print_summary
+from objectspace.cli.progress import progress_bars, show_steps
 from objectspace.errors import QueryError
 from objectspace.places import RemotePath
 

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from objectspace.cli.options import Json, Quiet, Seed
-from objectspace.cli.output import print_json, progress_bars
+from objectspace.cli.output import print_json
+from objectspace.cli.progress import progress_bars
 from objectspace.errors import counted
 
 Out = Annotated[

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from objectspace.errors import Float16Error, InputError
 from objectspace.files import plain_json, recipe_digest
 from objectspace.neighbors import BlockSource, JointVectors, select_rows
+from objectspace.objects.records import Objects
 
 #: What a space knows of the window that each vector was cut from; null in the crop route.
 CELL_COLUMNS = ("head", "cell_x", "cell_y", "anchor", "cells_outside")
+
+#: Reads the objects of some ids (n,), in their order.
+ReadObjects: TypeAlias = Callable[[NDArray[np.str_]], Objects]
 
 #: The numbers in which a space keeps its vectors; they are read as float32, and computed with, either way.
 VectorType = Literal["float32", "float16"]
@@ -141,9 +145,11 @@ class Space:
 
     searched: the vectors, or the parts of a joint space, by which neighbors are found; in memory, or on disk
         where ``StoredSpace.to_space`` left them there
+    read_objects: reads objects by their ids from the store that the space is of; None without a store
 
     >>> space = store.space("demo-crop")
-    >>> space.vectors.shape == (len(space.object_id), space.dimension)
+    >>> vectors, labels = space.vectors, space.objects.label
+    >>> vectors.shape == (len(labels), space.dimension)
     True
     """
 
@@ -151,6 +157,7 @@ class Space:
     recipe: Recipe
     object_id: NDArray[np.str_]
     searched: NDArray[np.float32] | JointVectors | BlockSource
+    read_objects: ReadObjects | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         shape = self.searched.shape
@@ -159,12 +166,6 @@ class Space:
 
     def __len__(self) -> int:
         return len(self.object_id)
-
-    if not TYPE_CHECKING:  # to a type checker what is not there is an error anyway
-
-        def __getattr__(self, name):
-            hint = "; store.objects(space.object_id) gives them, row for row" if name == "objects" else ""
-            raise AttributeError(f"'Space' object has no attribute {name!r}{hint}", name=name, obj=self)
 
     def __repr__(self) -> str:
         return f"Space({self.name!r}, {len(self)} vectors of {self.dimension} numbers)"
@@ -182,9 +183,20 @@ class Space:
         """
         return np.asarray(self.searched if isinstance(self.searched, JointVectors) else self.searched[:])
 
+    @property
+    def objects(self) -> Objects:
+        """The objects, row for row with the vectors; they are read from the store at each use.
+
+        Raises InputError for a space that is of no store.
+        """
+        if self.read_objects is None:
+            raise InputError(f"space {self.name} was not read from a store, which would know its objects")
+        return self.read_objects(self.object_id)
+
     def take(self, rows: NDArray[np.int64]) -> Space:
         """Return the space of some rows (r,), in their order; vectors on disk stay there."""
-        return Space(self.name, self.recipe, self.object_id[rows], select_rows(self.searched, rows))
+        some = select_rows(self.searched, rows)
+        return Space(self.name, self.recipe, self.object_id[rows], some, self.read_objects)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,8 +21,9 @@ from objectspace.explorer.selection_measures import measure_subset
 from objectspace.explorer.served_store import StoreState
 from objectspace.explorer.views import MOST_THUMBNAILS, objects_json, store_summary
 from objectspace.files import atomic_path
+from objectspace.places import Place
 from objectspace.search import default_space
-from objectspace.store import Store
+from objectspace.store import Store, as_store
 
 #: The most objects of one file.
 MOST_OBJECTS = 20_000
@@ -39,7 +40,7 @@ _POLICY = (
 
 @typed
 def write_page(
-    store: Store,
+    store: Store | Place | str,
     path: Path | str,
     *,
     space: str | None = None,
@@ -57,6 +58,7 @@ def write_page(
     >>> osp.write_page(store, "chairs.html", space="demo-crop")
     39
     """
+    store = as_store(store)
     state, out = StoreState(store), Path(path)
     name = default_space(store) if space is None else space
     places = _places(store, name, selection)

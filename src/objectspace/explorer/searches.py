@@ -39,7 +39,7 @@ def neighbors_json(
     state.row_of(space, row)
     search = state.search(space, metric)
     queries = search.stored(_names(state, [row]))
-    return _answer_json(state, search, queries, k=k, exclude_same_image=not same_image)
+    return _answer_json(state, search, queries, k=k, same_image=same_image)
 
 
 def examples_json(
@@ -63,7 +63,7 @@ def examples_json(
         queries = search.mean(queries)
     if unlike:
         queries = search.unlike(queries, _names(state, unlike))
-    return _answer_json(state, search, queries, k=k, exclude_same_image=not same_image)
+    return _answer_json(state, search, queries, k=k, same_image=same_image)
 
 
 def words_json(state: StoreState, text: str, *, space: str, k: int) -> dict[str, Any]:
@@ -98,10 +98,10 @@ def picture_json(
 
 
 def _answer_json(
-    state: StoreState, search: SpaceSearch, queries: Queries, *, k: int, exclude_same_image: bool = False
+    state: StoreState, search: SpaceSearch, queries: Queries, *, k: int, same_image: bool = True
 ) -> dict[str, Any]:
     with state.searching(search.space.name):
-        (answer,) = search.nearest(queries, k=k, exclude_same_image=exclude_same_image)
+        (answer,) = search.nearest(queries, k=k, same_image=same_image)
     return answer_json(state, answer, exact=search.approximate is None)
 
 

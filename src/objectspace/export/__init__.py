@@ -15,7 +15,8 @@ from objectspace.arguments import typed
 from objectspace.errors import InputError, counted
 from objectspace.export.selection import Selection, select
 from objectspace.files import atomic_path
-from objectspace.store import Store
+from objectspace.places import Place
+from objectspace.store import Store, as_store
 
 __all__ = ["FORMATS", "Exported", "export_store"]
 
@@ -44,6 +45,7 @@ class Format:
 
 #: The formats by name, each in the module of that name.
 FORMATS = {
+    "csv": Format("none", "", "pandas.read_csv({path!r})"),
     "parquet": Format("all", "", "pandas.read_parquet({path!r})"),
     "npz": Format("all", "", "numpy.load({path!r})"),
     "coco": Format("none", "", "pycocotools.coco.COCO({path!r})"),
@@ -93,7 +95,7 @@ class Exported:
 
 @typed
 def export_store(
-    store: Store,
+    store: Store | Place | str,
     path: Path | str,
     format: str,
     *,
@@ -122,6 +124,7 @@ def export_store(
     chosen, out = FORMATS[format], Path(path)
     if not out.name.endswith(chosen.suffix):
         raise InputError(f"{out} does not end in {chosen.suffix}, which readers of {format} expect")
+    store = as_store(store)
     with atomic_path(out) as temporary:
         exported = select(store, space, vectors=chosen.vectors, named=selection, corrected=corrected)
         notes = chosen.writer(format)(exported, temporary)

@@ -38,7 +38,7 @@ def draw_factor(measured: FactorMeasure) -> Figure:
     A blue dot is the value and the line its 95 % interval; the orange stroke is chance.
 
     >>> space = store.space("demo-crop")
-    >>> measured = osp.measure_factor(space, store.objects(space.object_id), osp.FactorSpec("label"))
+    >>> measured = osp.measure_factor(space, space.objects, osp.FactorSpec("label"))
     >>> osp.write_figure(osp.draw_factor(measured), Path("label.png"))
     """
     labels = sorted(measured.neighbors.labels.items(), key=lambda item: (-item[1].n, item[0]))

@@ -47,7 +47,7 @@ def draw_projection(projections: Sequence[Projection], *, red: str, blue: str) -
     Raises InputError without projections.
 
     >>> space = store.space("demo-crop")
-    >>> objects = store.objects(space.object_id)
+    >>> objects = space.objects
     >>> projection = osp.project(space, objects, {name: objects.factors[name] for name in ("x", "y")})
     >>> osp.write_figure(osp.draw_projection([projection], red="x", blue="y"), Path("map.png"))
     """

@@ -118,7 +118,7 @@ def draw_space(store: Store, space: str, *, targets: int = 12, k: int = 5) -> Fi
     """
     search = SpaceSearch(store, space)
     queries = search.stored(choose_targets(search, targets))
-    answers = search.nearest(queries, k=k, exclude_same_image=True)
+    answers = search.nearest(queries, k=k)
     return draw_sheet(sheet_rows(store, answers), caption=sheet_caption(answers))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from objectspace.files import content_id, printable_path
 from objectspace.images import Failure, read_file
 from objectspace.jobs.finished import Finished
 from objectspace.jobs.gone_images import gone_images
+from objectspace.jobs.index_summary import IndexSummary
 from objectspace.objects.records import concatenate
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import ImageResult, Outcome, SkippedImage
@@ -30,44 +31,6 @@ COMMIT_OBJECTS = 256
 COMMIT_SECONDS = 30.0
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class IndexSummary:
-    """The outcome of an index job.
-
-    photos: files that were named; indexed: images that were processed; known: images that this job had
-    finished before, and copies; objects: found in the images that were processed; failures: files that could
-    not be used, or a part of them; seconds: that it took; forgotten: the paths of images that were gone and
-    were removed; copies: of files that are alike byte for byte all but the first, each with that first one
-    """
-
-    photos: int
-    indexed: int
-    known: int
-    objects: int
-    failures: tuple[Failure, ...] = field(repr=False)
-    seconds: float
-    forgotten: tuple[str, ...] = field(default=(), repr=False)
-    copies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-
-    @property
-    def nothing_usable(self) -> bool:
-        """Whether there were images and every one of them failed."""
-        return bool(self.failures) and not (self.indexed or self.known)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {
-            "photos": self.photos,
-            "indexed": self.indexed,
-            "known": self.known,
-            "objects": self.objects,
-            "failures": [failure._asdict() for failure in self.failures],
-            "seconds": round(self.seconds, 3),
-            "forgotten": list(self.forgotten),
-            "copies": [{"path": path, "of": first} for path, first in self.copies],
-        }
 
 
 class CommitBuffer:

@@ -14,8 +14,9 @@ from typing import Any
 from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.images import find_images
-from objectspace.jobs.commits import CommitBuffer, IndexSummary, Progress
+from objectspace.jobs.commits import CommitBuffer, Progress
 from objectspace.jobs.default_space import settle_default
+from objectspace.jobs.index_summary import IndexSummary
 from objectspace.jobs.join import declare_both
 from objectspace.jobs.written_vectors import write_vectors
 from objectspace.pipeline.engine_ray import RayEngine

@@ -10,8 +10,8 @@ from objectspace.arguments import typed
 from objectspace.embeddings.windows import Scale
 from objectspace.errors import InputError, counted
 from objectspace.images import Image
-from objectspace.jobs.commits import IndexSummary
 from objectspace.jobs.index import index
+from objectspace.jobs.index_summary import IndexSummary
 from objectspace.models.detectors import Detector
 from objectspace.models.encoders import Encoder
 from objectspace.models.maps import MapSource

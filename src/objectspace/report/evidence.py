@@ -238,7 +238,7 @@ def held(store: Store, name: str | None) -> SpaceWithObjects | None:
     if name is None:
         return None
     space = store.space(name)
-    return SpaceWithObjects(space, store.objects(space.object_id))
+    return SpaceWithObjects(space, space.objects)
 
 
 def stored_images(store: Store, space: str, count: int) -> StoredImages:
@@ -337,7 +337,7 @@ def _space_like(store: Store, recipe: Recipe) -> SpaceInfo | None:
 def _projections(store: Store, name: str) -> tuple[Projection, Projection]:
     """Return a space's projections by PCA and by t-SNE."""
     space = store.space(name)
-    objects = store.objects(space.object_id)
+    objects = space.objects
     left, top = objects.xyxy[:, :2].astype(np.float64).T
     positions = grid_positions(space, objects, store.cells(name), store.image_wh())
     factors = {"x1": left, "y1": top}

@@ -16,6 +16,7 @@ from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError, counted, number_text
 from objectspace.files import atomic_path, check_writable
 from objectspace.models.detectors import Detector
+from objectspace.places import Place
 from objectspace.report.claims import Finding, Judgment, Missing, require, weigh_claims
 from objectspace.report.evidence import (
     OCCLUDED,
@@ -32,7 +33,7 @@ from objectspace.report.evidence import (
 from objectspace.report.page import page
 from objectspace.report.pictures import Material, draw_pictures
 from objectspace.search.queries.networks import space_detector
-from objectspace.store import Store
+from objectspace.store import Store, as_store
 
 __all__ = ["Choice", "Report", "write_report"]
 
@@ -122,7 +123,7 @@ def _judgment_json(judged: Judgment) -> dict[str, Any]:
 
 @typed
 def write_report(
-    store: Store, out: Path | str, choice: Choice | None = None, *, device: str = "cpu"
+    store: Store | Place | str, out: Path | str, choice: Choice | None = None, *, device: str = "cpu"
 ) -> Report:
     """Test every claim and draw every figure that the store allows, and write ``out``/report.html.
 
@@ -135,6 +136,7 @@ def write_report(
     >>> report.path.name, len(report.findings)
     ('report.html', 12)
     """
+    store = as_store(store)
     if not len(store):
         raise InputError(f"{store.path} holds no objects yet; index photos first")
     chosen = choose(store, choice or Choice())

@@ -189,7 +189,7 @@ class Answer:
             "neighbors": [
                 {
                     "rank": row + 1,
-                    **_row_json(self.neighbors, row, image),
+                    **object_json(self.neighbors, row, image),
                     "distance": float(self.distance[row]),
                     **({} if self.parts is None else {"parts": self.parts.to_json(row)}),
                 }
@@ -217,7 +217,7 @@ class Answer:
 
     def _query_json(self) -> dict[str, Any]:
         """Return one object as in the neighbors; for a text, and for several as one, those keys are null."""
-        rows = [_row_json(self.query, row, image) for row, image in enumerate(self.query_images)]
+        rows = [object_json(self.query, row, image) for row, image in enumerate(self.query_images)]
         if not self.stored:
             rows = [row | {"object_id": None} for row in rows]
         query = rows[0] if len(rows) == 1 else dict.fromkeys(_ROW_KEYS)
@@ -227,7 +227,7 @@ class Answer:
             query |= {"text": self.texts[0]} if len(self.texts) == 1 else {"texts": list(self.texts)}
         if len(self.unlike):
             query["unlike"] = [
-                _row_json(self.unlike, row, image) for row, image in enumerate(self.unlike_images)
+                object_json(self.unlike, row, image) for row, image in enumerate(self.unlike_images)
             ]
         for name, place in (("point", self.point), ("box", self.box)):
             if place is not None:
@@ -244,7 +244,8 @@ def distance_text(distance: float) -> str:
     return f"{distance:#.4g}".removesuffix(".")
 
 
-def _row_json(objects: Objects, row: int, image: str) -> dict[str, Any]:
+def object_json(objects: Objects, row: int, image: str) -> dict[str, Any]:
+    """Return one object as plain JSON values, with the path of its image."""
     score = float(objects.score[row])
     return {
         "object_id": str(objects.object_id[row]),

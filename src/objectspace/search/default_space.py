@@ -18,13 +18,13 @@ def default_space(store: Store, object_id: str | None = None) -> str:
     spaces = first_spaces(store)
     if store.default_space is not None:
         spaces = list(dict.fromkeys([store.default_space, *spaces]))
-    held = spaces if object_id is None else spaces_of(store, object_id)
+    whole = None if object_id is None or not spaces else store.whole_ids(object_id)[0]
+    held = spaces if whole is None else spaces_of(store, whole)
     for space in spaces:
         if space in held:
             return space
-    if object_id is not None and spaces:
-        store.objects([object_id])  # raises for an unknown id
-        raise QueryError(f"object {object_id} has no vector in any space of {store.path}")
+    if whole is not None:
+        raise QueryError(f"object {whole} has no vector in any space of {store.path}")
     raise QueryError(f"no space in {store.path} yet; index photos first")
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import QueryError, guess
 from objectspace.objects.records import Objects
-from objectspace.search.filters import IMAGE
+from objectspace.search.filters import IMAGE, value_groups
 from objectspace.store import Store, StoredSpace
 
 
@@ -26,13 +26,19 @@ class SpaceObjects:
         self._columns: dict[str, NDArray[Any]] = {}
 
     def rows_of(self, object_ids: Sequence[str] | NDArray[np.str_]) -> NDArray[np.int64]:
-        """Return the rows (m,) of some objects. Raises QueryError for one that has no vector in the space."""
+        """Return the rows (m,) of some objects. Raises QueryError for one that has no vector in the space.
+
+        The first digits of an id are enough, as ``Store.whole_ids`` says.
+        """
         names = [str(name) for name in object_ids]
         unknown = [name for name in names if name not in self._rows]
         rows = self._space.vectors.rows(unknown)
         if (rows < 0).any():
-            missing = unknown[int(np.flatnonzero(rows < 0)[0])]
-            raise QueryError(no_vector_text(self._store, missing, self._space.name))
+            whole = self._store.whole_ids(unknown)
+            rows = self._space.vectors.rows(whole)
+            if (rows < 0).any():
+                missing = whole[int(np.argmin(rows))]
+                raise QueryError(no_vector_text(self._store, missing, self._space.name))
         self._rows.update(zip(unknown, rows.tolist(), strict=True))
         return np.array([self._rows[name] for name in names], np.int64)
 
@@ -46,6 +52,17 @@ class SpaceObjects:
             stored = "image_id" if name == IMAGE else name
             self._columns[name] = self._store.object_columns([stored], self._space.name)[stored]
         return self._columns[name]
+
+    def groups_of(self, name: str) -> NDArray[np.int64]:
+        """Return a number for each object (n,), the same for those that share a value of a column.
+
+        Raises QueryError for a column that is neither ``image`` nor a factor.
+        """
+        if name != IMAGE:
+            return value_groups(self.group_column(name))
+        # Images by their rows: a million ids as text are many times as slow to tell apart.
+        groups: NDArray[np.int64] = self._store.image_rows()[self._store.object_rows(self._space.name)]
+        return groups
 
     def group_column(self, name: str) -> NDArray[Any]:
         """Return a column (n,) to group objects by, ``image`` or a factor. Raises QueryError for others."""

@@ -23,6 +23,7 @@ from objectspace.neighbors import (
 )
 from objectspace.neighbors.joint_vectors import combine
 from objectspace.objects.records import no_objects
+from objectspace.places import Place
 from objectspace.search.answers import Answer, AnswerParts, Approximation, Queries
 from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
@@ -33,10 +34,9 @@ from objectspace.search.filters import (
     common_value,
     of_source,
     shared_values,
-    value_groups,
 )
 from objectspace.search.space_objects import SpaceObjects
-from objectspace.store import Store, StoredJointVectors, StoredSpace
+from objectspace.store import Store, StoredJointVectors, StoredSpace, as_store
 
 
 class Index(Protocol):
@@ -103,14 +103,14 @@ class SpaceSearch:
 
     >>> search = osp.SpaceSearch(store, "demo-crop")
     >>> chairs = search.stored(osp.choose_targets(search, 2, label="chair"))
-    >>> [answer.neighbors.label[0] for answer in search.nearest(chairs, k=3, exclude_same_image=True)]
+    >>> [answer.neighbors.label[0] for answer in search.nearest(chairs, k=3)]
     ['chair', 'chair']
     """
 
     @typed
     def __init__(
         self,
-        store: Store,
+        store: Store | Place | str,
         space: str | None = None,
         *,
         metric: str = "cosine",
@@ -119,6 +119,7 @@ class SpaceSearch:
     ) -> None:
         if metric not in METRICS:
             raise QueryError(f"metric {metric!r} is not known, expected {' or '.join(METRICS)}")
+        store = as_store(store)
         self.store, self.metric = store, metric
         stored = store.stored_space(default_space(store) if space is None else space)
         self.space: Space | StoredSpace = stored
@@ -195,9 +196,9 @@ class SpaceSearch:
             raise QueryError("unlike moves the query of an object, not of a text; say it in the text itself")
         object_ids = [object_ids] if isinstance(object_ids, str) else object_ids
         rows = self.objects.rows_of(object_ids)
-        if both := set(object_ids) & set(queries.objects.object_id.tolist()):
-            raise QueryError(f"object {min(both)} is to be like and unlike; name it once")
         others = self.objects.take(rows)
+        if both := set(others.object_id.tolist()) & set(queries.objects.object_id.tolist()):
+            raise QueryError(f"object {min(both)} is to be like and unlike; name it once")
         if isinstance(queries.vectors, JointVectors):
             count = len(queries)
             terms: list[tuple[Any, NDArray[np.float64]]] = [
@@ -217,12 +218,14 @@ class SpaceSearch:
         k: int = 10,
         label: str | None = None,
         source: str | None = None,
-        exclude_same_image: bool = False,
+        same_image: bool = False,
         exclude_same: str | None = None,
         within: float | None = None,
         selection: str | None = None,
     ) -> list[Answer]:
-        """Return the k nearest objects of each query, or as many as are left; equal distances by object id.
+        """Return the k nearest objects of other images of each query, or as many as are left.
+
+        Equal distances come by object id.
 
         queries: as :meth:`stored` and the queries from outside give them, or ids of stored objects
 
@@ -230,20 +233,20 @@ class SpaceSearch:
         ``label`` keeps only answers of that label, ``source`` of that finder (``name@digest``, or ``name``
         alone), ``selection`` of that named selection of the store, ``within`` only those at most that far.
 
-        ``exclude_same`` names a factor, such as a clip or a burst: no neighbor shares the query's value of
-        it. ``exclude_same="image"`` leaves the objects of the query's own images out, and
-        ``exclude_same_image`` is the same. What is unknown is shared with nothing. A text has no value; nor
-        has an object from outside, unless its image is in the store and the image's objects have one value.
+        ``same_image`` takes the objects of the query's own images, too. ``exclude_same`` names a factor, such
+        as a clip or a burst, in the image's place: no neighbor shares the query's value of it. What is
+        unknown is shared with nothing. A text has no value; nor has an object from outside, unless its image
+        is in the store and the image's objects have one value.
 
         Raises QueryError for a label that no object of the space has, for an unknown column or two of them,
         for a distance that is negative or not finite, for vectors of another length, and for texts where the
         metric is not cosine.
         """
-        if exclude_same_image and exclude_same not in (None, IMAGE):
-            raise QueryError(f"give exclude_same_image or exclude_same={exclude_same!r}, one of them")
+        if same_image and exclude_same is not None:
+            raise QueryError(f"give same_image= or exclude_same={exclude_same!r}, one of them")
         if not isinstance(queries, Queries):
             queries = self.stored(queries)
-        other = IMAGE if exclude_same_image else exclude_same
+        other = exclude_same or (None if same_image or queries.texts else IMAGE)
         filters = SearchFilters(k, label, other, within, source, selection)
         if queries.texts and self.metric != "cosine":
             raise QueryError(
@@ -320,7 +323,7 @@ class SpaceSearch:
 
     def _excluded(self, queries: Queries, column: str) -> ExcludedGroups:
         if column not in self._grouped:
-            groups = value_groups(self.objects.group_column(column))
+            groups = self.objects.groups_of(column)
             self._grouped[column] = groups, self._index.grouped(groups)
         groups, index = self._grouped[column]
         if queries.stored:

@@ -15,8 +15,9 @@ from objectspace.images import decode_thumbnail
 from objectspace.objects.boxes import whole_pixels
 from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
+from objectspace.places import Place
 from objectspace.search import UNLABELED, Answer, distance_text
-from objectspace.store import Store
+from objectspace.store import Store, as_store
 
 Picture = NDArray[np.uint8]
 
@@ -52,7 +53,7 @@ class SheetRow:
 
 
 @typed
-def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
+def sheet_rows(store: Store | Place | str, answers: Sequence[Answer]) -> list[SheetRow]:
     """Return a row of tiles for each answer, with the pixels that its space was made from.
 
     In a crop space on a black background an object with a mask is shown as its encoder saw it, the rest
@@ -65,6 +66,7 @@ def sheet_rows(store: Store, answers: Sequence[Answer]) -> list[SheetRow]:
     >>> [len(row.neighbors) for row in osp.sheet_rows(store, answers)]
     [3, 3]
     """
+    store = as_store(store)
     thumbnails = _stored_thumbnails(store, answers)
     rows = []
     for answer in answers:

@@ -19,7 +19,7 @@ from objectspace.embeddings.spaces import SpaceRows
 from objectspace.images import Failure
 from objectspace.store.indexes import Recall, SpaceIndex
 from objectspace.store.purity import LabelPurity
-from objectspace.store.reader import Store, open_store
+from objectspace.store.reader import Store, as_store, open_store
 from objectspace.store.selections import NamedSelection
 from objectspace.store.store_records import (
     Batch,
@@ -47,6 +47,7 @@ __all__ = [
     "StoredSpace",
     "StoredVectors",
     "Writer",
+    "as_store",
     "check_store_place",
     "indexed_key",
     "open_store",

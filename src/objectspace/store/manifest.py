@@ -147,7 +147,7 @@ def read_tagged_manifest(folder: Place) -> tuple[Manifest, str | None]:
                 data = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
-            f"no store at {folder}{guess_path(folder)}; make one with objectspace index"
+            f"no store at {folder}{guess_path(folder, holding=MANIFEST)}; make one with objectspace index"
         ) from None
     except OSError as error:
         raise StoreError(f"the store at {folder} cannot be read: {error.strerror}") from None

@@ -20,6 +20,7 @@ from objectspace.files import recipe_digest
 from objectspace.images import Failure
 from objectspace.markup import html_pictures, html_table
 from objectspace.neighbors import JointVectors
+from objectspace.objects.data_frames import data_frame
 from objectspace.objects.records import Objects, no_objects
 from objectspace.places import Place, as_place
 from objectspace.store.border import check_schema, checked, damaged
@@ -34,6 +35,9 @@ from objectspace.store.store_records import ImageRow, SpaceInfo, StoreInfo
 from objectspace.store.tables import find_rows, open_table, read_batches, read_rows, take_rows
 from objectspace.store.vector_cache import VectorCache
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors, read_vectors
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @typed
@@ -52,6 +56,14 @@ def open_store(path: Place | str, *, cache: Path | str | None = None) -> Store:
     folder = as_place(path)
     return Store(folder, read_manifest(folder), None if cache is None else Path(cache))
 
+
+def as_store(store: Store | Place | str) -> Store:
+    """Return a store as it is, and the one at a path, opened as :func:`open_store` does."""
+    return store if isinstance(store, Store) else open_store(store)
+
+
+#: The fewest digits of an id that stand for it, as git has it.
+FEWEST_DIGITS = 4
 
 #: What is tried first of a store, and what there is instead.
 _INSTEAD = {
@@ -206,7 +218,7 @@ class Store:
     def objects(self, object_ids: Sequence[str] | NDArray[np.str_] | str | None = None) -> Objects:
         """Return all objects, or those of given ids in their order, or of one; the others are not read.
 
-        Raises QueryError for an unknown id.
+        Raises QueryError for an unknown id; the first digits of one are enough, as :meth:`whole_ids` says.
         """
         if isinstance(object_ids, str):
             object_ids = [object_ids]
@@ -214,6 +226,50 @@ class Store:
             return objects_from_table(self._object_rows(object_ids, self._object_names))
         table = self._table("objects")
         return no_objects() if table is None else objects_from_table(self._all_objects(self._object_names))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a row for each object: its columns, factors among them, and ``path``, its photo's.
+
+        Raises InputError without pandas.
+        """
+        objects = self.objects()
+        paths = [image.path for image in self.images_of(objects)]
+        return data_frame({**objects.columns, "path": np.array([*paths, None], object)[:-1]})
+
+    @typed
+    def whole_ids(self, object_ids: Sequence[str] | NDArray[np.str_] | str) -> list[str]:
+        """Return the id of each object that is named by it, or by first digits that no other id has.
+
+        Raises QueryError for an id that no object has, for first digits that several ids have, which it
+        names, and for fewer than four of them.
+
+        >>> whole = str(store.objects().object_id[0])
+        >>> store.whole_ids(whole[:12]) == [whole]
+        True
+        """
+        names = [object_ids] if isinstance(object_ids, str) else list(map(str, object_ids))
+        if not (unknown := self._unknown(names)):
+            return names
+        ids = self.object_columns(["object_id"])["object_id"]
+        begun = {name: self._id_begun_by(name, ids) for name in unknown}
+        return [begun.get(name, name) for name in names]
+
+    def _id_begun_by(self, digits: str, ids: NDArray[np.str_]) -> str:
+        """Return the one id (of n) that begins with some digits. Raises QueryError for none and several."""
+        enough = len(digits) >= FEWEST_DIGITS and len(ids) > 0
+        found = sorted(ids[np.char.startswith(ids.astype(np.str_), digits)].tolist()) if enough else []
+        if len(found) == 1:
+            return str(found[0])
+        if found:
+            more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+            raise QueryError(
+                f"{counted(len(found), 'object')} of {self.path} have an id that begins with {digits}: "
+                f"{', '.join(found[:5])}{more}; give more digits"
+            )
+        few = "" if len(digits) >= FEWEST_DIGITS else f" (an id, or {FEWEST_DIGITS} of its first digits)"
+        raise QueryError(
+            f"no object {digits}{few} in {self.path}; objectspace search --label LABEL lists ids"
+        )
 
     @typed
     def objects_of_images(self, image_ids: Iterable[str]) -> Objects:
@@ -300,17 +356,17 @@ class Store:
         name = self._named(name)
         if self._joint_recipe(name) is not None:
             joint = self._joint_vectors(name).read()
-            return Space(name, self.recipe(name), joint.object_ids(), joint)
+            return Space(name, self.recipe(name), joint.object_ids(), joint, self.objects)
         table, entry = self._space_table(name), self._manifest.spaces[name]
         if self._cache_folder is not None:
             kept = self._stored_vectors(name)
-            return Space(name, entry.recipe, kept.object_ids(), kept.read())
+            return Space(name, entry.recipe, kept.object_ids(), kept.read(), self.objects)
         vectors = np.empty((table.count_rows(), entry.dimension), np.float32)
         ids: list[str] = []
         for batch in read_batches(table, ["object_id", "vector"]):
             read_vectors(batch, vectors[len(ids) : len(ids) + len(batch)], self.path)
             ids += batch["object_id"].to_pylist()
-        return Space(name, entry.recipe, np.array(ids, np.str_), vectors)
+        return Space(name, entry.recipe, np.array(ids, np.str_), vectors, self.objects)
 
     def _named(self, name: str | None) -> str:
         """Return the name of a space, that of the default one for None."""
@@ -352,9 +408,10 @@ class Store:
         ``JOINT/PART`` is one part of a joint space, whose vectors may lie in several spaces, for all objects.
         """
         if self._joint_recipe(name) is not None:
-            return StoredSpace(name, self.recipe(name), self._joint_vectors(name), self._joint_index(name))
-        vectors, entry = self._stored_vectors(name), self._manifest.spaces[name]
-        return StoredSpace(name, entry.recipe, vectors, entry.index)
+            vectors, index = self._joint_vectors(name), self._joint_index(name)
+            return StoredSpace(name, self.recipe(name), vectors, index, self.objects)
+        held, entry = self._stored_vectors(name), self._manifest.spaces[name]
+        return StoredSpace(name, entry.recipe, held, entry.index, self.objects)
 
     def _stored_vectors(self, name: str) -> StoredVectors:
         table, entry, cache = self._space_table(name), self._manifest.spaces[name], None
@@ -438,11 +495,7 @@ class Store:
         how: what chose them, plain JSON values
         Raises InputError for a name that no file can have and without objects, QueryError for an unknown id.
         """
-        if unknown := self._unknown(object_ids):
-            raise QueryError(
-                f"no object {unknown[0]} in {self.path}, so that selection {name} cannot hold it"
-            )
-        return save_selection(self.path, name, object_ids, how or {})
+        return save_selection(self.path, name, self.whole_ids(object_ids), how or {})
 
     def _unknown(self, object_ids: Sequence[str] | NDArray[np.str_]) -> list[str]:
         """Return those ids of which the store holds no object, in their order."""
@@ -518,11 +571,8 @@ class Store:
             rows = find_rows(table, "object_id", wanted.unique().to_pylist(), columns)
             checked(self.path, "objects", rows.select(["object_id"]), key="object_id")
         places = pc.index_in(wanted, value_set=rows["object_id"].combine_chunks())
-        if places.null_count:
-            unknown = wanted[places.is_null().index(True).as_py()]
-            raise QueryError(
-                f"no object {unknown} in {self.path}; objectspace search --image PHOTO shows ids"
-            )
+        if places.null_count:  # first digits of ids, or ids of no object
+            return self._object_rows(self.whole_ids(wanted.to_pylist()), columns)
         return checked(self.path, "objects", rows.take(places))
 
     def _all_objects(self, columns: Sequence[str]) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from objectspace.embeddings.spaces import Recipe, Space
+from objectspace.embeddings.spaces import ReadObjects, Recipe, Space
 from objectspace.errors import StoreError
 from objectspace.neighbors import JointVectors, Part
 from objectspace.store import tables
@@ -233,6 +233,7 @@ class StoredSpace:
 
     vectors: of a joint space its parts, as ``Store.joint_vectors`` gives them
     index: its approximate index, None where none was built
+    read_objects: as a Space has it
 
     >>> stored = store.stored_space("demo-crop")
     >>> stored.vectors[[0, 1]].shape
@@ -243,6 +244,7 @@ class StoredSpace:
     recipe: Recipe
     vectors: StoredVectors | StoredJointVectors
     index: SpaceIndex | None = None
+    read_objects: ReadObjects | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -264,4 +266,4 @@ class StoredSpace:
     def to_space(self, most: int = MEASURED_IN_MEMORY) -> Space:
         """Return the space with its vectors in memory, or, of more bytes than ``most``, where they are."""
         vectors = self.vectors.read() if self.vectors.nbytes <= most else self.vectors
-        return Space(self.name, self.recipe, self.object_id, vectors)
+        return Space(self.name, self.recipe, self.object_id, vectors, self.read_objects)

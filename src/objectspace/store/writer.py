@@ -82,7 +82,8 @@ def open_writer(path: Place | str) -> Writer:
 def check_store_place(path: Place | str) -> None:
     """Raise StoreError where :func:`open_writer` could open or make no store; before the work, not after it.
 
-    Nothing is written. A store of another version raises StoreVersionError.
+    Nothing is written. A store of another version raises StoreVersionError, one that another process writes
+    to StoreBusyError.
     """
     folder = as_place(path)
     _check_folder(folder)
@@ -94,6 +95,7 @@ def check_store_place(path: Place | str) -> None:
         raise StoreError(f"no store can be made or written here: {problem}") from None
     if (folder / MANIFEST).exists():
         read_manifest(folder)
+        write_lock(folder).release()
 
 
 def write_lock(folder: Place) -> filelock.BaseFileLock | Lease:

@@ -54,7 +54,7 @@ def all_heat(why):
 def test_heat_sums_to_the_distance_that_a_search_prints(store, space, metric):
     search, first, second, third = pair_of(store, space, metric)
     why = osp.explain(search, first, second)
-    (answer,) = search.nearest(first, k=len(search))
+    (answer,) = search.nearest(first, k=len(search), same_image=True)
     found = answer.neighbors.object_id.tolist().index(second.objects.object_id[0])
     assert why.distance == answer.distance[found]
     # A joint space's euclidean distance is that of unit vectors.
@@ -239,7 +239,7 @@ def test_a_joint_space_is_checked_by_its_parts(store):
 def test_neighbors_are_explained_as_two_objects_are(store, space):
     search = osp.SpaceSearch(store, space)
     targets = search.stored(osp.choose_targets(search, 3))
-    answers = search.nearest(targets, k=2, exclude_same_image=True)
+    answers = search.nearest(targets, k=2)
     found = osp.explain_neighbors(search, answers)
     assert [len(one) for one in found] == [2, 2, 2]
     for answer, explanations in zip(answers, found, strict=True):
@@ -258,7 +258,7 @@ def test_neighbors_that_cannot_be_explained(store):
     search = osp.SpaceSearch(store, "demo-crop")
     two = search.mean(search.stored(osp.choose_targets(search, 2)))
     with pytest.raises(QueryError, match="neighbors are explained of stored objects, one a target"):
-        osp.explain_neighbors(search, search.nearest(two, k=1))
+        osp.explain_neighbors(search, search.nearest(two, k=1, same_image=True))
 
 
 def test_a_photo_that_was_replaced(store, tmp_path):

@@ -4,6 +4,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from objectspace.pipeline.job import Job
 from objectspace.search import SpaceSearch
 from objectspace.search.queries.images import query_image
 from objectspace.search.queries.networks import space_detector
-from objectspace.search.queries.stored import stored_objects_of
+from objectspace.search.queries.stored import image_file, stored_image, stored_objects_of
 from objectspace.store import open_store
 
 
@@ -70,7 +71,7 @@ def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suff
             queries = query_image(store, path, name, box=box, new=True)
             stored = search.stored([str(objects.object_id[row])])
             np.testing.assert_array_equal(queries.vectors, stored.vectors)
-            (answer,) = search.nearest(queries, k=1)
+            (answer,) = search.nearest(queries, k=1, same_image=True)
             assert answer.distance[0] == 0
             asked += 1
     assert asked == 12  # four boxes, each in the crop space, in a window space and in both
@@ -81,7 +82,8 @@ def test_detected_objects_asked_for_again_are_all_found(make_store, world):
     photo = world.photos / "red1.png"
     queries = query_image(store, photo, "test_vit-crop")
     stored = SpaceSearch(store, "test_vit-crop").stored(queries.objects.object_id.tolist())
-    assert sorted(stored_objects_of(store, photo)) == sorted(queries.objects.object_id.tolist())
+    held = stored_objects_of(store, photo).object_id
+    assert sorted(held.tolist()) == sorted(queries.objects.object_id.tolist())
     np.testing.assert_array_equal(queries.vectors, stored.vectors)
     assert queries.images == (str(photo),) * len(queries.objects)
     assert len(queries.thumbnails) == len(queries.objects)
@@ -133,9 +135,32 @@ def test_a_photo_is_known_by_its_content(make_store, world, tmp_path):
     shutil.copy(world.photos / "red1.png", copy)
     assert len(stored_objects_of(store, copy)) == 2
     copy.write_bytes(copy.read_bytes() + b"x")
-    assert stored_objects_of(store, copy) == []
+    assert len(stored_objects_of(store, copy)) == 0
     with pytest.raises(ImageError, match="there is no such file"):
         stored_objects_of(store, tmp_path / "none.png")
+
+
+def test_the_end_of_a_stored_photos_path_is_enough(make_store, world):
+    store = make_store()
+    (path,) = [row.path for row in store.images() if row.path.endswith("green.jpg")]
+    for ending in ("green.jpg", "sub/green.jpg", Path("sub", "green.jpg")):
+        assert stored_image(store, ending).path == path
+        assert image_file(store, ending) == Path(path)
+    with pytest.raises(ImageError, match="there is no such file"):
+        stored_image(store, "een.jpg")  # not a name of its own
+    queries = query_image(store, "green.jpg", "test_vit-crop", box=(1, 1, 20, 20), new=True)
+    assert queries.images == (path,)
+
+
+def test_an_end_of_several_paths_is_told(make_store, world, monkeypatch):
+    store = make_store()
+    rows = [row._replace(path=f"{folder}/a.png") for folder, row in zip("xyz", store.images(), strict=False)]
+    monkeypatch.setattr(type(store), "images", lambda self: rows)
+    with pytest.raises(
+        QueryError, match=r"^a\.png is the end of 3 paths: x/a.png, y/a.png, z/a.png; give more"
+    ):
+        stored_image(store, "a.png")
+    assert stored_image(store, "y/a.png") == rows[1]
 
 
 def test_a_photo_that_cannot_be_read(make_store, tmp_path):

@@ -142,8 +142,12 @@ def test_a_click_on_a_new_photo_is_what_is_detected_there(detected, world):
 
 
 def test_a_click_beside_all_objects(labeled, world):
-    with pytest.raises(QueryError, match=r"no object of .*red1.png lies at 50,60; name one with box="):
+    """The pear begins ten pixels to the right; the apple is twenty pixels above, and more to the left."""
+    near = "its objects, nearest first: pear at 60,20,84,52, apple at 8,8,40,40; give a point on one, or"
+    with pytest.raises(QueryError, match=f"no object of .*red1.png lies at 50,60; {near}"):
         query_point(labeled, world.photos / "red1.png", CROPS, (50, 60))
+    with pytest.raises(QueryError, match=r"lies at 42,7; its objects, nearest first: apple at .*, pear at "):
+        query_point(labeled, "red1.png", CROPS, (42, 7))
 
 
 def test_a_click_on_a_new_photo_of_an_annotated_store(labeled, world):

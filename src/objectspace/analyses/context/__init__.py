@@ -48,7 +48,7 @@ class Views:
     """The same n objects in three spaces, row for row: alone, with surroundings, the surroundings alone.
 
     >>> space = store.space("demo-crop")
-    >>> objects = store.objects(space.object_id)
+    >>> objects = space.objects
     >>> osp.Views(space, space, space, objects).take(np.array([0, 1]))
     Views(demo-crop, demo-crop, demo-crop: 2 objects)
     """

@@ -19,6 +19,7 @@ from objectspace.errors import InputError, counted, guess
 from objectspace.neighbors import NO_NEIGHBOR
 from objectspace.objects.boxes import area
 from objectspace.objects.records import Objects, known_values
+from objectspace.places import Place
 from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.equal_pixels import equal_boxes
 from objectspace.search.audit.lists import LISTS, Audit, AuditList
@@ -35,7 +36,7 @@ from objectspace.search.audit.planting import (
 )
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.search.default_space import default_space
-from objectspace.store import ImageRow, Store
+from objectspace.store import ImageRow, Store, as_store
 
 steps = logging.getLogger("objectspace.steps")
 
@@ -46,7 +47,7 @@ _BY_ERRORS = (
 
 @typed
 def audit(
-    store: Store,
+    store: Store | Place | str,
     *,
     space: str | None = None,
     only: Collection[str] = LISTS,
@@ -78,6 +79,7 @@ def audit(
     _check_lists(only)
     if approximate and selection is not None:
         raise InputError("give approximate= or selection=, one of them: the index is of all objects")
+    store = as_store(store)
     auditor = _Auditor(
         store, space or default_space(store), split, selection, device, seed, progress, uncalibrated
     )

@@ -18,7 +18,7 @@ from objectspace.pipeline.stages import cut_box, decode, read_image_file
 from objectspace.search import UNLABELED, Queries
 from objectspace.search.queries.images import BoxReader
 from objectspace.search.queries.networks import space_job
-from objectspace.search.queries.stored import check_inside
+from objectspace.search.queries.stored import check_inside, image_file
 from objectspace.store import Store
 
 #: The source of a point: no detector and no annotator.
@@ -32,6 +32,7 @@ def query_cell(
 
     Raises QueryError for a point outside the photo and a space that was not cut from a map of whole photos.
     """
+    image_path = image_file(store, image_path)
     # What finds objects does not matter: only the map is read.
     job = space_job(store, space, annotations=BoxReader((0, 0, 1, 1)), device=device)
     decoded = decode(read_image_file(Path(image_path), job), job)

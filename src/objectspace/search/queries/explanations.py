@@ -150,7 +150,7 @@ def _refuse_joint(search: SpaceSearch, instead: str) -> None:
 
 def _nearest(search: SpaceSearch, targets: Queries) -> list[str]:
     """Return the id of each target's nearest of another image. Raises QueryError for one image."""
-    answers = search.nearest(targets, k=1, exclude_same_image=True)
+    answers = search.nearest(targets, k=1)
     if not all(len(answer.neighbors) for answer in answers):
         raise QueryError(f"space {search.space.name} has objects of one photo; a check needs two or more")
     return [str(answer.neighbors.object_id[0]) for answer in answers]

@@ -21,11 +21,12 @@ from objectspace.objects.records import make_objects
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import ImageResult
+from objectspace.places import Place
 from objectspace.search import UNLABELED, Queries
 from objectspace.search.queries.joint import joint_queries
 from objectspace.search.queries.networks import joint_job, space_job
-from objectspace.search.queries.stored import landed_queries
-from objectspace.store import Store
+from objectspace.search.queries.stored import image_file, landed_queries
+from objectspace.store import Store, as_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class BoxReader:
 
 @typed
 def query_image(
-    store: Store,
+    store: Store | Place | str,
     image_path: Path | str,
     space: str,
     *,
@@ -82,6 +83,8 @@ def query_image(
     confidence: float = 0.25,
 ) -> Queries:
     """Return the object in a box of a photo, or all that are detected in it, embedded as ``space`` was made.
+
+    image_path: a file, or the end of the path of one stored photo, such as its name
 
     A box that is a stored object's (IoU of .9 or more) is that object, with its mask; with ``new`` the pixels
     in the box are embedded all the same.
@@ -94,6 +97,7 @@ def query_image(
     >>> osp.query_image(store, photos[0], "demo-crop", box=(x1, y1, x2, y2))
     Queries(1 vector of 1 object, stored=True)
     """
+    store = as_store(store)
     store.recipe(space)  # raises for an unknown space
     if box is not None and not new:
         landed = landed_queries(store, image_path, space, box=box)
@@ -102,9 +106,11 @@ def query_image(
     annotations = None if box is None else BoxReader(box)
     if store.recipe(space).route == JOINT:
         job, names = joint_job(store, space, annotations=annotations, device=device, confidence=confidence)
-        return replace(_joint_queries(_run(image_path, job), space, store, image_path, names), box=box)
+        photo = image_file(store, image_path)
+        return replace(_joint_queries(_run(photo, job), space, store, photo, names), box=box)
     job = space_job(store, space, annotations=annotations, device=device, confidence=confidence)
-    return replace(_queries(_run(image_path, job), space, store, image_path), box=box)
+    photo = image_file(store, image_path)
+    return replace(_queries(_run(photo, job), space, store, photo), box=box)
 
 
 def _run(image_path: Path | str, job: LoadedJob) -> ImageResult:

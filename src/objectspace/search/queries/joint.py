@@ -13,11 +13,14 @@ from objectspace.arguments import typed
 from objectspace.embeddings.joint import joint_parts
 from objectspace.errors import QueryError
 from objectspace.neighbors import Block, JointVectors
-from objectspace.store import Store
+from objectspace.places import Place
+from objectspace.store import Store, as_store
 
 
 @typed
-def joint_queries(store: Store, space: str, vectors: Mapping[str, NDArray[Any]]) -> JointVectors:
+def joint_queries(
+    store: Store | Place | str, space: str, vectors: Mapping[str, NDArray[Any]]
+) -> JointVectors:
     """Return vectors of n objects as queries of a joint space.
 
     vectors: a space of one of its parts -> (n, d) numbers, NaN in the rows of objects that have none there;
@@ -30,6 +33,7 @@ def joint_queries(store: Store, space: str, vectors: Mapping[str, NDArray[Any]])
     >>> len(queries)
     2
     """
+    store = as_store(store)
     joint, parts = store.joint_vectors(space), joint_parts(store.recipe(space))
     known = [name for part in parts for name in part.spaces]
     if unknown := [name for name in vectors if name not in known]:

@@ -25,15 +25,45 @@ Box = tuple[float, float, float, float]
 
 
 def stored_image(store: Store, image_path: Path | str) -> ImageRow | None:
-    """Return the row of a photo in the store, None where the store does not hold it. Raises ImageError."""
-    image_id = content_id(read_file(Path(image_path)))
+    """Return the row of a photo in the store, None where the store does not hold it.
+
+    image_path: a file, known by its content; or, where there is no such file, the end of the path of one
+        stored photo, such as its name
+    Raises ImageError for a file that cannot be read, QueryError for the end of several photos' paths.
+    """
+    path = Path(image_path)
+    if not path.exists():
+        ending = f"/{image_path}"
+        named = [row for row in store.images() if f"/{row.path}".endswith(ending)]
+        if len(named) > 1:
+            paths = ", ".join(row.path for row in named[:5])
+            more = f" and {len(named) - 5} more" if len(named) > 5 else ""
+            raise QueryError(f"{image_path} is the end of {len(named)} paths: {paths}{more}; give more of it")
+        if named:
+            return named[0]
+    image_id = content_id(read_file(path))
     return store.images_by_id([image_id]).get(image_id)
 
 
-def stored_objects_of(store: Store, image_path: Path | str) -> list[str]:
-    """Return the ids of the stored objects of a photo; none where the store does not hold it."""
-    image_id = content_id(read_file(Path(image_path)))
-    return [str(name) for name in store.objects_of_images([image_id]).object_id]
+def image_file(store: Store, image_path: Path | str) -> Path:
+    """Return the file of a photo: the path itself, or that of the one stored photo whose path ends in it."""
+    if Path(image_path).exists() or (image := stored_image(store, image_path)) is None:
+        return Path(image_path)
+    return Path(image.path)
+
+
+def stored_objects_of(store: Store, image_path: Path | str) -> Objects:
+    """Return the stored objects of a photo; none where the store does not hold it."""
+    image = stored_image(store, image_path)
+    return no_objects() if image is None else store.objects_of_images([image.image_id])
+
+
+def by_distance(objects: Objects, point: Point) -> Objects:
+    """Return the objects of one image, those whose boxes lie nearest to a point (x, y) first."""
+    x1, y1, x2, y2 = objects.xyxy.astype(np.float64).T
+    beside = np.maximum(np.maximum(x1 - point[0], point[0] - x2), 0)
+    above = np.maximum(np.maximum(y1 - point[1], point[1] - y2), 0)
+    return objects.take(np.argsort(np.hypot(beside, above), kind="stable"))
 
 
 def objects_landed_on(

@@ -8,17 +8,20 @@ from objectspace.arguments import typed
 from objectspace.errors import QueryError
 from objectspace.models.encoders import TextEncoder, has_text_tower
 from objectspace.objects.records import no_objects
+from objectspace.places import Place
 from objectspace.search import Queries
 from objectspace.search.queries.images import BoxReader
 from objectspace.search.queries.networks import loading_arguments, space_job
-from objectspace.store import Store
+from objectspace.store import Store, as_store
 
 #: The command that makes a space to be searched by words, for error messages.
 _RECIPE = "objectspace index PHOTOS --store STORE --encoder open_clip:ViT-B-32/laion2b_s34b_b79k"
 
 
 @typed
-def query_text(store: Store, texts: Sequence[str], space: str, *, device: str = "cpu") -> Queries:
+def query_text(
+    store: Store | Place | str, texts: Sequence[str], space: str, *, device: str = "cpu"
+) -> Queries:
     """Return texts as queries of a space, a vector each, to be searched with ``metric="cosine"``.
 
     They are embedded by the very weights that embedded the crops, in the same precision. Raises QueryError
@@ -28,6 +31,7 @@ def query_text(store: Store, texts: Sequence[str], space: str, *, device: str = 
     >>> osp.query_text(store, ["a red chair"], "open_clip:ViT-B-32/openai-crop")  # doctest: +SKIP
     Queries(1 vector of 1 text, stored=False)
     """
+    store = as_store(store)
     if space not in (able := text_spaces(store)):
         store.recipe(space)  # raises for an unknown space
         where = f"search {', '.join(able)}" if able else f"make a space that has one with: {_RECIPE}"
