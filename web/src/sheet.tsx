@@ -7,7 +7,8 @@ import { Dialog, type Question } from "./dialog";
 import { SearchForm, type Asked } from "./search";
 import { SOURCE } from "./sources";
 import {
-  byFrequency, chosenOnMap, chosenOnMapCount, columns, computedColumn, focus, guarded, like, mark, marks, metric, otherSpace, pair, points, sameImage, selection, space, summary, unlike,
+  byFrequency, chosenOnMap, chosenOnMapCount, columns, computedColumn, filtering, focus, guarded, like, mark, marks, metric, onlyLabel, otherSpace, packedBits, pair, passes,
+  points, sameImage, selection, shownOnly, space, summary, unlike,
 } from "./state";
 
 interface Tile {
@@ -26,6 +27,8 @@ export function Sheet() {
   const tiles = useSignal<Tile[]>([]);
   const pictures = useSignal<Map<number, string>>(new Map());
   const exact = useSignal<string>("");
+  /** The share of what the sheet waits for that is done; null where nobody knows. */
+  const share = useSignal<number | null>(null);
   const page = useSignal(0);
   const command = useSignal("");
 
@@ -89,17 +92,28 @@ export function Sheet() {
 
   useSignalEffect(() => {
     const [row, name, distance, same] = [focus.value, space.value, metric.value, sameImage.value];
+    const [passed, within] = [passes.value, filtering.value && shownOnly.value];
     if (tab.value !== "nearest" || row === null || !name) return;
+    const wanted = () => tab.peek() === "nearest" && focus.peek() === row && space.peek() === name && passes.peek() === passed;
     guarded(async () => {
       const [own] = await api.getObjects([row]);
-      const answer = await api.getNeighbors(row, name, distance, PAGE - 1, same);
-      if (focus.peek() !== row || space.peek() !== name) return;
-      exact.value = answer.exact ? `exact, ${distance}${same ? "" : ", other photos only"}${partsNamed(answer.neighbors[0])}` : "approximate";
-      command.value = searchCommand(own.object_id, name, distance, PAGE - 1, same);
-      tiles.value = [
-        { row, label: own.label, note: "this one", title: own.path },
-        ...answer.neighbors.map(neighborTile),
-      ];
+      const itself = { row, label: own.label, note: "this one", title: own.path };
+      try {
+        const among = within ? packedBits(passed.length, (i) => passed[i]) : null;
+        const answer = await api.getNeighbors(row, name, distance, PAGE - 1, same, among);
+        if (!wanted()) return;
+        const filters = `${same ? "" : ", other photos only"}${within ? ", of what is shown" : ""}`;
+        exact.value = answer.exact ? `exact, ${distance}${filters}${partsNamed(answer.neighbors[0])}` : "approximate";
+        const label = within ? onlyLabel.peek() : null;
+        command.value = within && label === null ? "" : searchCommand(own.object_id, name, distance, PAGE - 1, same, label);
+        tiles.value = [itself, ...answer.neighbors.map(neighborTile)];
+      } catch (error) {
+        if (!wanted()) return;
+        // The one that was clicked stays, and no neighbors of another stand beside it.
+        command.value = "";
+        exact.value = (error as Error).message;
+        tiles.value = [itself];
+      }
     });
   });
 
@@ -116,7 +130,8 @@ export function Sheet() {
     const name = space.value;
     if (tab.value !== "doubtful" || !name) return;
     tiles.value = [];
-    exact.value = "judging each label by its neighbors, once while the server runs: seconds for hundreds of objects, minutes for many thousands …";
+    exact.value = "judging each label by its neighbors, once for this store: seconds for hundreds of objects, minutes for many thousands …";
+    const asking = setInterval(() => api.getDoubtfulDone(name).then(({ done }) => (share.value = done || null), () => {}), 500);
     guarded(async () => {
       try {
         const found = await api.getDoubtful(name);
@@ -133,7 +148,11 @@ export function Sheet() {
         exact.value = "";
         throw error;
       }
-    });
+    }).finally(() => clearInterval(asking));
+    return () => {
+      clearInterval(asking);
+      share.value = null;
+    };
   });
 
   useSignalEffect(() => {
@@ -158,7 +177,12 @@ export function Sheet() {
         {otherSpace.value && <button role="tab" aria-selected={tab.value === "changed"} onClick={() => (tab.value = "changed")}>Changed most</button>}
         </div>
         {tab.value === "nearest" || (tab.value === "search" && asked.value?.kind === "examples") ? (
-          <label><input type="checkbox" checked={sameImage.value} onChange={(event) => (sameImage.value = event.currentTarget.checked)} /> same photo too</label>
+          <>
+            <label><input type="checkbox" checked={sameImage.value} onChange={(event) => (sameImage.value = event.currentTarget.checked)} /> same photo too</label>
+            {tab.value === "nearest" && filtering.value && (
+              <label title="neighbors are looked for among what the filters show"><input type="checkbox" checked={shownOnly.value} onChange={(event) => (shownOnly.value = event.currentTarget.checked)} /> only what is shown</label>
+            )}
+          </>
         ) : tab.value === "chosen" ? (
           <Pages page={page} />
         ) : tab.value === "doubtful" ? (
@@ -168,7 +192,7 @@ export function Sheet() {
         {tab.value === "nearest" && command.value && SOURCE !== "file" && <CopyCommand command={command.value} />}
       </div>
       {exact.value && <p class="keys" role="status">{exact.value}</p>}
-      {exact.value.endsWith("…") && <progress aria-label="working" />}
+      {exact.value.endsWith("…") && <progress aria-label="working" max={1} value={share.value ?? undefined} />}
       {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
       {tab.value === "nearest" && SOURCE !== "file" && <p class="keys"><kbd>Enter</kbd> walk on <kbd>E</kbd> why near <kbd>L</kbd> like this <kbd>U</kbd> unlike this</p>}
       {tab.value === "search" && <SearchForm ask={(question) => (asked.value = question)} />}

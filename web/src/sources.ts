@@ -16,9 +16,11 @@ interface Held {
 interface HeldObject {
   row: number;
   image: number;
-  xyxy: [number, number, number, number];
+  xyxy: Box;
   label: string;
 }
+
+type Box = [number, number, number, number];
 
 let held: Held | null = null;
 
@@ -49,12 +51,15 @@ export async function fromFile(path: string, query: URLSearchParams, init?: Requ
     case "values": return query.get("name") === "agreement" ? new Response(bytes.agreement as BodyInit) : failed(elsewhere("this color"));
     case "objects": return give(rows().map((row) => objects[row]));
     case "thumbnails": return new Response(thumbnails(bytes.thumbnails, rows()) as BodyInit);
-    case "neighbors": return give(neighbors(json, bytes, Number(query.get("row")), Number(query.get("k"))));
+    case "neighbors": return give(neighbors(json, bytes, Number(query.get("row")), Number(query.get("k")), init?.body as Uint8Array | null));
     case "image": {
       const image = Number(query.get("image"));
       return give({ ...images[image], objects: objects.filter((one) => one.image === image) });
     }
-    case "object-at": return give({ row: smallestAt(objects, Number(query.get("image")), Number(query.get("x")), Number(query.get("y"))) });
+    case "object-at": {
+      const image = Number(query.get("image"));
+      return give({ row: smallestAt(objects.filter((one) => one.image === image), Number(query.get("x")), Number(query.get("y"))) });
+    }
     case "measure": return give(measured(json, bytes, init!.body as Uint8Array));
     case "photo": return failed("the photo is not in this file, only its objects are");
     default: return failed(elsewhere("this"));
@@ -77,22 +82,24 @@ function thumbnails(all: Uint8Array, rows: number[]): Uint8Array {
   return joined;
 }
 
-function neighbors(json: Held["json"], bytes: Held["bytes"], row: number, k: number): unknown {
+/** Return the neighbors of an object that the file lists, of all or (a bit for each object) of some. */
+function neighbors(json: Held["json"], bytes: Held["bytes"], row: number, k: number, among: Uint8Array | null): unknown {
   const width = json.neighbors as number;
   const [near, far] = [new Int32Array(bytes.neighbors.buffer), new Float32Array(bytes.distances.buffer)];
   const objects = json.objects as Record<string, unknown>[];
   const found = [];
   for (let rank = 0; rank < Math.min(k, width); rank++) {
     const other = near[row * width + rank];
-    if (other >= 0) found.push({ ...objects[other], rank: rank + 1, distance: far[row * width + rank] });
+    if (other >= 0 && (!among || among[other >> 3] & (1 << (other & 7)))) found.push({ ...objects[other], rank: rank + 1, distance: far[row * width + rank] });
   }
   const { default_space: space } = json.store as { default_space: string };
   return { space, metric: json.metric, exact: true, neighbors: found };
 }
 
-function smallestAt(objects: HeldObject[], image: number, x: number, y: number): number | null {
-  const area = ({ xyxy: [left, top, right, bottom] }: HeldObject) => (right - left) * (bottom - top);
-  const inside = objects.filter(({ image: own, xyxy: [left, top, right, bottom] }) => own === image && left <= x && x < right && top <= y && y < bottom);
+/** Return the row of the smallest object of a photo whose box holds a point; null for none. */
+export function smallestAt(objects: { row: number; xyxy: Box }[], x: number, y: number): number | null {
+  const area = ({ xyxy: [left, top, right, bottom] }: { xyxy: Box }) => (right - left) * (bottom - top);
+  const inside = objects.filter(({ xyxy: [left, top, right, bottom] }) => left <= x && x < right && top <= y && y < bottom);
   return inside.sort((a, b) => area(a) - area(b))[0]?.row ?? null;
 }
 

@@ -51,6 +51,8 @@ export const pair = signal<readonly [number, number] | null>(null);
 export const like = signal<readonly number[]>([]);
 export const unlike = signal<readonly number[]>([]);
 export const sameImage = signal(false);
+/** Whether only what the filters show may be a neighbor. */
+export const shownOnly = signal(true);
 export const measured = signal<api.SelectionMeasure | null>(null);
 export const marks = signal<api.Marks>({});
 export const selectionNames = signal<string[]>([]);
@@ -71,6 +73,16 @@ export const passes = computed(() => {
     if (column) keepWithin(passed, column, limit);
   }
   return passed;
+});
+
+/** Whether a filter is set. */
+export const filtering = computed(() => shownLabels.value !== null || leastScore.value > 0 || limits.value.size > 0);
+
+/** The label that is shown alone, where no other filter is set. */
+export const onlyLabel = computed(() => {
+  const [label, shown] = [columns.value.get("label"), shownLabels.value];
+  if (label?.kind !== "names" || shown?.size !== 1 || leastScore.value > 0 || limits.value.size > 0) return null;
+  return label.names[[...shown][0]];
 });
 
 /** Take out what a column's limit does not let pass; what is not known is in no range. */
@@ -349,6 +361,13 @@ if (SOURCE === "notebook") {
   });
 }
 
+/** Return a bit for each of so many, the first the lowest of a byte. */
+export function packedBits(count: number, bit: (place: number) => number): Uint8Array {
+  const bits = new Uint8Array(Math.ceil(count / 8));
+  for (let i = 0; i < count; i++) bits[i >> 3] |= bit(i) << (i & 7);
+  return bits;
+}
+
 let measuring: AbortController | null = null;
 let soon = 0;
 
@@ -363,8 +382,7 @@ effect(() => {
 
 function measureChosen({ space: name, row }: MapPoints, marked: Uint8Array, distance: string): void {
   const controller = (measuring = new AbortController());
-  const bits = new Uint8Array(Math.ceil(row.length / 8));
-  for (let i = 0; i < row.length; i++) bits[i >> 3] |= marked[row[i]] << (i & 7);
+  const bits = packedBits(row.length, (i) => marked[row[i]]);
   if (!bits.some(Boolean)) {
     measured.value = null;
     measureError.value = "nothing is selected";
