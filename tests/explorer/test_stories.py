@@ -19,13 +19,17 @@ import numpy as np
 import pytest
 
 import objectspace as osp
+from objectspace.explorer.doubtful_labels import DoubtfulLabels
+from objectspace.explorer.selection_measures import measure_space
 from objectspace.search import default_space
 from objectspace.store.marks import read_marks
 from tests.explorer.browser import (
     PATIENCE,
     WINDOW,
+    expect,
     lasso_all,
     opened_tab,
+    options,
     served_at,
     tiles,
     visited,
@@ -83,7 +87,7 @@ def test_story_1_a_lassoed_cloud_is_measured_as_the_copied_command_does(
 
 def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, folder: Path) -> None:
     store = osp.open_store(folder)
-    page.locator("[role=option]").nth(4).click()
+    options(page).nth(4).click()
     page.get_by_text("exact, cosine, other photos only").wait_for()
     page.get_by_text("this one").wait_for()
     space = default_space(store)
@@ -96,7 +100,7 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
     assert tiles(page)[1:] == expected
     command = page.get_by_label("Sheet").get_by_role("button", name="Copy command").get_attribute("title")
     assert f"--object {names[0]} --space '{space}' --metric cosine -k 47" in command
-    page.locator("[role=option]").first.focus()
+    options(page).first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     second = answer.neighbors.object_id[0]
@@ -106,7 +110,7 @@ def test_story_2_a_click_shows_the_exact_nearest_and_enter_walks_on(page: Any, f
 def test_story_3_doubtful_labels_are_marked_by_keyboard_and_undone(page: Any, folder: Path) -> None:
     page.get_by_role("tab", name="Doubtful labels").click()
     page.get_by_text("planted errors").wait_for()
-    page.wait_for_function("document.activeElement === document.querySelector('[role=option]')")
+    expect(options(page).first).to_be_focused()
     page.keyboard.press("w")
     page.get_by_text("✗ wrong").wait_for()
     page.keyboard.press("r")
@@ -121,17 +125,17 @@ def test_story_3_doubtful_labels_are_marked_by_keyboard_and_undone(page: Any, fo
 
 def test_story_4_the_photo_shows_the_grid_and_the_responsible_cell(tab: Any, found: Path) -> None:
     with served_at(found) as address, visited(tab, address) as page:
-        page.locator("[role=option]").first.click()
+        options(page).first.click()
         page.get_by_label("Photo").locator("svg rect").first.wait_for()
         page.keyboard.press("g")
         page.locator(".photo .grid .cell").wait_for()
         assert page.locator(".photo .grid line").count() > 20
         page.keyboard.press("b")
-        page.wait_for_function("document.querySelectorAll('.photo svg rect').length === 1")
+        expect(page.locator(".photo svg rect")).to_have_count(1)
 
 
 def test_story_4_an_annotated_object_has_no_grid_and_the_page_says_what_to_do(page: Any) -> None:
-    page.locator("[role=option]").first.click()
+    options(page).first.click()
     page.get_by_label("Photo").locator("svg rect").first.wait_for()
     page.keyboard.press("g")
     page.get_by_text("No grid: this object was annotated").wait_for()
@@ -141,7 +145,7 @@ def test_story_4_an_annotated_object_has_no_grid_and_the_page_says_what_to_do(pa
 
 
 def test_story_4_the_occlusion_of_a_prediction_is_measured_when_asked(page: Any) -> None:
-    page.locator("[role=option]").first.click()
+    options(page).first.click()
     page.keyboard.press("o")
     page.get_by_text("black squares over the photo").wait_for()
     # Whether the detector finds this drawn object is another test's question.
@@ -154,7 +158,7 @@ def test_story_5_a_filter_leads_map_sheet_and_measure(page: Any, folder: Path) -
     page.locator(".filters li").filter(has_text=first).get_by_role("button", name="only").click()
     page.get_by_text(f"{labels[first]} of {sum(labels.values())} shown").wait_for()
     page.get_by_label("Measure").get_by_text(f"{labels[first]} objects").wait_for()
-    page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {labels[first]}")
+    expect(options(page)).to_have_count(labels[first])
     assert set(tiles(page)) == {first}
 
 
@@ -167,7 +171,7 @@ def test_story_6_color_by_an_angle_has_a_cycle(page: Any) -> None:
 def test_story_6_color_by_what_is_computed_of_each_object(page: Any, name: str) -> None:
     page.get_by_label("color").first.select_option(label=name)
     page.locator(".legend.ramp").wait_for()
-    page.locator("[role=option]").first.click()
+    options(page).first.click()
     page.get_by_text("this one").wait_for()
 
 
@@ -245,7 +249,7 @@ def test_story_7_a_box_in_an_uploaded_picture_is_searched_for(page: Any, folder:
     space = default_space(store)
     queries = osp.query_image(store, store.images()[0].path, space, box=(x1, y1, x2, y2))
     (answer,) = osp.SpaceSearch(store, space).nearest(queries, k=48)
-    page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
+    expect(options(page)).to_have_count(len(answer.neighbors))
     assert tiles(page) == answer.neighbors.label.tolist()
 
 
@@ -263,10 +267,10 @@ def test_story_7_a_box_is_dragged_in_the_picture(page: Any, folder: Path) -> Non
 
 def test_story_7_like_some_and_unlike_others(page: Any, folder: Path) -> None:
     store = osp.open_store(folder)
-    page.locator("[role=option]").first.focus()
+    options(page).first.focus()
     page.keyboard.press("l")
     page.get_by_text("nearest to the examples").wait_for()
-    page.locator("[role=option]").nth(3).click()
+    options(page).nth(3).click()
     page.get_by_role("button", name="Unlike this").click()
     page.locator(".examples", has_text="unlike").wait_for()
     page.get_by_text("nearest to the examples").wait_for()
@@ -278,7 +282,7 @@ def test_story_7_like_some_and_unlike_others(page: Any, folder: Path) -> None:
     unlike = near.neighbors.object_id[3]
     queries = search.unlike(search.stored([first]), [unlike])
     (answer,) = search.nearest(queries, k=48, exclude_same_image=True)
-    page.wait_for_function(f"document.querySelectorAll('[role=option]').length === {len(answer.neighbors)}")
+    expect(options(page)).to_have_count(len(answer.neighbors))
     assert tiles(page) == answer.neighbors.label.tolist()
 
 
@@ -289,7 +293,7 @@ def test_story_7_words_are_searched_for(tab: Any, worded: Path) -> None:
         page.get_by_label("words").fill("a yellow plum")
         page.keyboard.press("Enter")
         page.get_by_text("exact, cosine, nearest to “a yellow plum”").wait_for()
-        page.locator("[role=option]").first.wait_for()
+        options(page).first.wait_for()
         space = default_space(store)
         (answer,) = osp.SpaceSearch(store, space).nearest(
             osp.query_text(store, ["a yellow plum"], space), k=48
@@ -318,9 +322,9 @@ def test_story_9_two_spaces_stand_side_by_side_and_list_what_changed(page: Any, 
 
 
 def test_story_10_heat_on_both_objects_says_why_they_are_near(page: Any, folder: Path) -> None:
-    page.locator("[role=option]").nth(4).click()
+    options(page).nth(4).click()
     page.get_by_text("this one").wait_for()
-    page.locator("[role=option]").nth(1).click()
+    options(page).nth(1).click()
     page.get_by_role("button", name="Why near the one before?").click()
     why = page.get_by_label("Why near")
     why.locator("svg .cells rect").first.wait_for()
@@ -331,11 +335,18 @@ def test_story_10_heat_on_both_objects_says_why_they_are_near(page: Any, folder:
 
 
 def test_story_10_e_explains_the_neighbor_that_has_the_keyboard(page: Any) -> None:
-    page.locator("[role=option]").nth(4).click()
+    options(page).nth(4).click()
     page.get_by_text("this one").wait_for()
-    page.locator("[role=option]").nth(2).focus()
+    options(page).nth(2).focus()
     page.keyboard.press("e")
     page.get_by_label("Why near").locator("svg .cells rect").first.wait_for()
+
+
+def test_story_3_labels_that_were_judged_are_there_at_once(page: Any, folder: Path) -> None:
+    DoubtfulLabels(osp.open_store(folder)).of(default_space(osp.open_store(folder)))
+    page.route("**/api/doubtful-done*", lambda route: route.abort())
+    page.get_by_role("tab", name="Doubtful labels").click()
+    page.get_by_text("planted errors").wait_for(timeout=5_000)
 
 
 def test_story_3_the_corrected_annotations_are_saved(page: Any) -> None:
@@ -343,6 +354,43 @@ def test_story_3_the_corrected_annotations_are_saved(page: Any) -> None:
     with page.expect_download() as begun:
         page.get_by_role("button", name="COCO").click()
     assert "annotations" in Path(begun.value.path()).read_text()
+
+
+def test_story_5_the_nearest_are_of_what_the_filters_show(page: Any, folder: Path) -> None:
+    store = osp.open_store(folder)
+    first = next(iter(store.info().labels))
+    page.locator(".filters li").filter(has_text=first).get_by_role("button", name="only").click()
+    expect(options(page)).to_have_count(store.info().labels[first])
+    options(page).nth(2).click()
+    page.get_by_text("exact, cosine, other photos only, of what is shown").wait_for()
+    name = page.get_by_label("Photo").locator("dl code").inner_text()
+    search = osp.SpaceSearch(store, default_space(store))
+    (answer,) = search.nearest(search.stored([name]), k=47, label=first, exclude_same_image=True)
+    expect(options(page)).to_have_count(1 + len(answer.neighbors))
+    distances = page.locator("[role=option] .note").all_inner_texts()[1:]
+    assert len(distances) == len(answer.neighbors) > 3
+    assert set(tiles(page)[1:]) == {f"= {first}"}
+    command = page.get_by_label("Sheet").get_by_role("button", name="Copy command").get_attribute("title")
+    assert command.endswith(f"--exclude-same-image --neighbor-label '{first}'")
+    page.get_by_label("only what is shown").uncheck()
+    page.locator("[role=option].other").first.wait_for()
+
+
+def test_story_2_an_object_without_a_vector_is_said_with_the_spaces_that_have_one(
+    browser: Any, folder: Path, address: str
+) -> None:
+    store = osp.open_store(folder)
+    # The browser logs the refusal as an error, so no tab whose errors fail the test.
+    with opened_tab(browser) as page:
+        page.goto(address)
+        options(page).first.click()
+        page.get_by_text("this one").wait_for()
+        chosen = page.get_by_label("Photo").locator("dl code").inner_text()
+        lacking = next(name for name in store.space_names if chosen not in store.members(name))
+        page.locator("header").get_by_label("space").select_option(label=lacking)
+        page.get_by_text(f"space {lacking} has no vector of this object; spaces that have one:").wait_for()
+        assert tiles(page) == [store.objects([chosen]).label[0]]
+        assert page.get_by_role("alert").count() == 0
 
 
 def test_story_5_a_filter_by_a_factor_leads_too(page: Any, folder: Path) -> None:
@@ -360,7 +408,7 @@ def test_objects_show_themselves_where_the_view_is_close_and_a_new_size_keeps_it
     page.locator(".pictures img").first.wait_for()
     drawn = page.locator(".canvas canvas").get_attribute("data-drawn")
     page.set_viewport_size({"width": 1400, "height": 820})
-    page.wait_for_function(f"document.querySelector('.canvas canvas').dataset.drawn !== '{drawn}'")
+    expect(page.locator(".canvas canvas")).not_to_have_attribute("data-drawn", drawn)
     page.locator(".pictures img").first.wait_for()
 
 
@@ -368,7 +416,7 @@ def test_a_lasso_lists_what_it_selects_whatever_the_sheet_showed(page: Any) -> N
     page.get_by_role("tab", name="Search").click()
     lasso_all(page)
     page.get_by_role("tab", name="Selected", selected=True).wait_for()
-    page.locator("[role=option]").first.wait_for()
+    options(page).first.wait_for()
 
 
 def test_the_tools_of_the_map_are_two_rows_with_a_selection_saved(page: Any) -> None:
@@ -410,7 +458,7 @@ def test_story_12_one_file_shows_the_objects_without_a_server(file_page: Any, fo
     store = osp.open_store(folder)
     space, count = default_space(store), len(store)
     file_page.get_by_label("Measure").get_by_text(f"{count} objects, 12 photos").wait_for()
-    file_page.locator("[role=option]").nth(4).click()
+    options(file_page).nth(4).click()
     file_page.get_by_text("this one").wait_for()
     row = store.object_rows(space)[np.argsort(store.object_rows(space))][4]
     search = osp.SpaceSearch(store, space)
@@ -422,8 +470,25 @@ def test_story_12_one_file_shows_the_objects_without_a_server(file_page: Any, fo
     file_page.get_by_text("the photo is not in this file").wait_for()
     lasso_all(file_page)
     file_page.get_by_text(f"{count} of {count} selected").wait_for()
-    file_page.locator(".filters li").first.get_by_role("button", name="only").click()
-    file_page.get_by_text("no interval: objectspace serve has it").wait_for()
+
+
+def test_story_12_a_selection_in_the_file_has_the_figures_that_serve_gives(
+    file_page: Any, folder: Path
+) -> None:
+    store = osp.open_store(folder)
+    space = default_space(store)
+    labels = store.object_columns(["label"], space)["label"]
+    names = list(store.info().labels)
+    shown = [*names[:2], *names[-2:]]
+    expected = measure_space(store, space, "cosine").of(np.isin(labels, shown))
+    assert len({one["no_interval"] for one in expected["labels"].values()}) > 1
+    file_page.get_by_role("button", name="none").click()
+    for name in shown:
+        file_page.locator(".filters li").filter(has_text=name).get_by_role("checkbox").check()
+    measure = file_page.get_by_label("Measure")
+    measure.get_by_text(f"purity at 5 {said(expected['all'])}").wait_for()
+    titles = [one.get_attribute("title").split(", by chance")[0] for one in measure.locator("li").all()]
+    assert titles == [f"{name}: {said(one)}" for name, one in expected["labels"].items()]
 
 
 def test_story_12_the_file_holds_no_folder_of_the_store(folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 /** Where the page's answers come from: a server, the page's own file, or the notebook that shows it. */
+import { newPhotosInterval } from "./interval";
 
 /** What the page was made as: see one_file.py and notebook.py. */
 export const SOURCE = (globalThis.document?.documentElement.dataset.source ?? "server") as "server" | "file" | "notebook";
@@ -103,20 +104,26 @@ export function smallestAt(objects: { row: number; xyxy: Box }[], x: number, y: 
   return inside.sort((a, b) => area(a) - area(b))[0]?.row ?? null;
 }
 
-/** Return the purity of the chosen and its chance. Only that of all has an interval, which was computed for the file. */
+/** Return the purity of the chosen, its chance and its interval, as selection_measures.py does; that of all was computed for the file. */
 function measured(json: Held["json"], bytes: Held["bytes"], bits: Uint8Array): unknown {
   const whole = json.measure as { k: number; all: { n: number }; labels: Record<string, { n: number }> };
   const [shares, chance] = [new Float32Array(bytes.shares.buffer), new Float32Array(bytes.chance.buffer)];
+  const [without, block] = [new Float32Array(bytes.without.buffer), new Int32Array(bytes.block.buffer)];
   const objects = json.objects as HeldObject[];
   const rows = new Int32Array(bytes.rows.buffer);
   const chosen = [...rows.keys()].filter((i) => bits[i >> 3] & (1 << (i & 7)));
   if (chosen.length === rows.length) return whole;
-  const estimate = (places: number[]) => ({
-    value: places.reduce((sum, i) => sum + shares[i], 0) / places.length,
-    chance: places.reduce((sum, i) => sum + chance[i], 0) / places.length,
-    low: null, high: null, no_interval: "objectspace serve has it", n: places.length,
-    groups: new Set(places.map((i) => objects[rows[i]].image)).size,
-  });
+  const estimate = (places: number[]) => {
+    const value = places.reduce((sum, i) => sum + shares[i], 0) / places.length;
+    const image = places.map((i) => objects[rows[i]].image);
+    return {
+      value,
+      chance: places.reduce((sum, i) => sum + chance[i], 0) / places.length,
+      ...newPhotosInterval(value, places, image, block, without),
+      n: places.length,
+      groups: new Set(image).size,
+    };
+  };
   const byLabel = new Map<string, number[]>();
   for (const i of chosen) {
     const label = objects[rows[i]].label;

@@ -175,10 +175,10 @@ def occlusion_json(state: StoreState, row: int, photos: Place | None) -> dict[st
 
 
 def object_at_point(state: StoreState, place: int, x: float, y: float, space: str) -> int | None:
-    """Return the row of the object that a click on an image is, as a search by a point takes it; None for none.
+    """Return the row of the object that a click on an image is; None for none.
 
-    The smallest whose mask or box holds the point, or where the space has no vector of it the same thing found
-    by others, of which it has one.
+    As in a search by a point: the smallest whose mask or box holds it; where the space has no vector of that
+    but one of the same thing, found by others, that one.
     """
     _image(state, place)
     rows = np.flatnonzero(state.image_rows == place)
