@@ -58,12 +58,12 @@ export function Photo() {
   return (
     <section class="photo panel" aria-label="Photo">
       <div class="bar">
-        <button aria-pressed={layers.value.boxes} onClick={toggled("boxes")}><u>B</u>oxes</button>
+        <button aria-pressed={layers.value.boxes} title="the box of each object" onClick={toggled("boxes")}><u>B</u>oxes</button>
         {SOURCE !== "file" && (
           <>
-            <button aria-pressed={layers.value.masks} onClick={toggled("masks")}><u>M</u>asks</button>
-            <button aria-pressed={layers.value.grid} onClick={toggled("grid")}><u>G</u>rid</button>
-            <button aria-pressed={layers.value.occlusion} onClick={toggled("occlusion")}><u>O</u>cclusion</button>
+            <button aria-pressed={layers.value.masks} title="the pixels of each object, where they are known" onClick={toggled("masks")}><u>M</u>asks</button>
+            <button aria-pressed={layers.value.grid} title="the cells in which the detector looks, and the one that found this object" onClick={toggled("grid")}><u>G</u>rid</button>
+            <button aria-pressed={layers.value.occlusion} title="where a black square costs this prediction its score; takes seconds to minutes" onClick={toggled("occlusion")}><u>O</u>cclusion</button>
           </>
         )}
         <span class="grow" />

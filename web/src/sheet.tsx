@@ -4,11 +4,12 @@ import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { CopyCommand, searchCommand } from "./commands";
 import { Dialog, type Question } from "./dialog";
+import { Choice } from "./map";
 import { SearchForm, type Asked } from "./search";
 import { SOURCE } from "./sources";
 import {
   byFrequency, chosenOnMap, chosenOnMapCount, columns, computedColumn, filtering, focus, guarded, like, mark, marks, metric, onlyLabel, otherSpace, packedBits, pair, passes,
-  points, sameImage, selection, shownOnly, space, summary, unlike,
+  largestFirst, listedBy, points, sameImage, selection, shownOnly, space, summary, unlike,
 } from "./state";
 
 interface Tile {
@@ -123,7 +124,9 @@ export function Sheet() {
     const label = columns.value.get("label");
     if (!map || label?.kind !== "names") return;
     exact.value = "";
-    tiles.value = chosenOnMap(map, from, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: "", title: "" }));
+    const by = columns.value.get(listedBy.value);
+    const note = (row: number) => (by?.kind !== "numbers" ? "" : Number.isNaN(by.values[row]) ? "unknown" : String(Number(by.values[row].toPrecision(3))));
+    tiles.value = chosenOnMap(map, from, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: note(row), title: "" }));
   });
 
   useSignalEffect(() => {
@@ -184,7 +187,10 @@ export function Sheet() {
             )}
           </>
         ) : tab.value === "chosen" ? (
-          <Pages page={page} />
+          <>
+            <Pages page={page} />
+            <Order page={page} />
+          </>
         ) : tab.value === "doubtful" ? (
           <Corrected />
         ) : null}
@@ -193,7 +199,7 @@ export function Sheet() {
       </div>
       {exact.value && <p class="keys" role="status">{exact.value}</p>}
       {exact.value.endsWith("…") && <progress aria-label="working" max={1} value={share.value ?? undefined} />}
-      {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
+      {tab.value === "doubtful" && <p class="keys"><kbd>Enter</kbd> its photo <kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
       {tab.value === "nearest" && SOURCE !== "file" && <p class="keys"><kbd>Enter</kbd> walk on <kbd>E</kbd> why near <kbd>L</kbd> like this <kbd>U</kbd> unlike this</p>}
       {tab.value === "search" && <SearchForm ask={(question) => (asked.value = question)} />}
       {tiles.value.length === 0 && (tab.value === "chosen" || tab.value === "nearest") && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
@@ -239,11 +245,28 @@ function quality(found: api.Doubtful): string {
   const all = found.calibration?.kinds[0];
   if (!all || found.listed === null) return "not calibrated";
   const tenth = all.first["0.1"];
-  const share = tenth ? ` (${percent(tenth)} are in the first tenth)` : "";
-  return `${found.listed} of ${found.n} are above the threshold, the others follow; so are ${percent(all.found)} of planted errors${share}, and ${percent(found.calibration!.false_alarms)} of the other labels`;
+  const share = tenth ? ` (${percent(tenth)} in the first tenth)` : "";
+  return `${found.listed} of ${found.n} labels are above the threshold, the others follow. Of planted errors ${percent(all.found)} are above it${share}, of the other labels ${percent(found.calibration!.false_alarms)}.`;
 }
 
 const percent = (share: api.Share) => `${(100 * share.value).toFixed(0)} %`;
+
+/** In which order the objects that are shown are listed: by a column of numbers. */
+function Order({ page }: { page: { value: number } }) {
+  const names = [...columns.value].filter(([name, column]) => name !== "image" && column.kind === "numbers" && column.low < column.high).map(([name]) => name);
+  if (!names.length) return null;
+  const set = (name: string) => {
+    listedBy.value = name;
+    page.value = 0;
+  };
+  const way = largestFirst.value ? "largest first" : "smallest first";
+  return (
+    <span>
+      <Choice label="order" value={names.includes(listedBy.value) ? listedBy.value : ""} options={["", ...names]} names={["of the store"]} set={set} />
+      {listedBy.value && <> <button title={way} aria-label={way} onClick={() => { largestFirst.value = !largestFirst.value; page.value = 0; }}>{largestFirst.value ? "↓" : "↑"}</button></>}
+    </span>
+  );
+}
 
 function Pages({ page }: { page: { value: number } }) {
   const last = Math.max(0, Math.ceil(chosenOnMapCount.value / PAGE) - 1);

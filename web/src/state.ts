@@ -230,9 +230,21 @@ export const chosenCount = computed(() => {
   return count;
 });
 
-/** Return the chosen objects of a map, by their rows of the objects table: `most` of them after `from`. */
+/** The column by whose numbers what is shown is listed, the largest or the smallest first; "" for the order of the store. */
+export const listedBy = signal("");
+export const largestFirst = signal(true);
+
+/** Return the chosen objects of a map in the order that is asked for, by their rows of the objects table: `most` of them after `from`. */
 export function chosenOnMap({ row }: MapPoints, from: number, most: number): number[] {
   const all = chosen.value;
+  const by = columns.value.get(listedBy.value);
+  if (by?.kind === "numbers") {
+    const { values } = by;
+    const sign = largestFirst.value ? -1 : 1;
+    // What is not known comes last.
+    const place = (one: number) => (Number.isNaN(values[one]) ? Infinity : sign * values[one]);
+    return [...row].filter((one) => all[one]).sort((a, b) => place(a) - place(b) || a - b).slice(from, from + most);
+  }
   const found: number[] = [];
   for (let i = 0; i < row.length && found.length < most; i++) if (all[row[i]] && from-- <= 0) found.push(row[i]);
   return found;
