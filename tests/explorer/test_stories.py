@@ -323,7 +323,7 @@ def test_story_9_two_spaces_stand_side_by_side_and_list_what_changed(page: Any, 
     page.get_by_role("combobox", name="beside").select_option(label=other)
     page.locator(".maps figure").nth(1).locator("canvas").wait_for()
     page.get_by_role("tab", name="Changed most").click()
-    page.get_by_text(f"those that {other} has too").wait_for()
+    page.get_by_text(f"are so in space {other} too").wait_for()
     notes = page.locator("[role=option] .note").all_inner_texts()
     kept = [int(note.split(" ")[0]) for note in notes]
     assert kept == sorted(kept)

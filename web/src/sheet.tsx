@@ -86,7 +86,7 @@ export function Sheet() {
       const label = columns.peek().get("label");
       if (tab.peek() !== "changed" || points.peek() !== map || otherSpace.peek() !== other || label?.kind !== "names") return;
       const rows = [...map.row].filter((row) => !Number.isNaN(shared[row])).sort((a, b) => shared[a] - shared[b] || a - b);
-      exact.value = `of the 10 nearest in ${map.space}, those that ${other} has too`;
+      exact.value = `how many of the 10 nearest in space ${map.space} are so in space ${other} too`;
       tiles.value = rows.slice(0, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: `${Math.round(10 * shared[row])} of 10 kept`, title: "" }));
     });
   });
@@ -181,7 +181,7 @@ export function Sheet() {
         </div>
         {tab.value === "nearest" || (tab.value === "search" && asked.value?.kind === "examples") ? (
           <>
-            <label><input type="checkbox" checked={sameImage.value} onChange={(event) => (sameImage.value = event.currentTarget.checked)} /> same photo too</label>
+            {SOURCE !== "file" && <label><input type="checkbox" checked={sameImage.value} onChange={(event) => (sameImage.value = event.currentTarget.checked)} /> same photo too</label>}
             {tab.value === "nearest" && filtering.value && (
               <label title="neighbors are looked for among what the filters show"><input type="checkbox" checked={shownOnly.value} onChange={(event) => (shownOnly.value = event.currentTarget.checked)} /> only what is shown</label>
             )}

@@ -31,7 +31,7 @@ export function Why({ first, second, space, metric, close }: Pair) {
     <section class="why" aria-label="Why near">
       <div class="bar"><h2>Why near? {labelOf(first)} and {labelOf(second)}</h2><span class="grow" /><button onClick={close}>close</button></div>
       {error.value && <p role="alert">No explanation: {error.value}</p>}
-      {!made.value && !error.value && <p role="status">asking the network of {space} …</p>}
+      {!made.value && !error.value && <p role="status">asking the network of space {space}: seconds … <progress aria-label="working" /></p>}
       {made.value && <Explained made={made.value} />}
     </section>
   );
