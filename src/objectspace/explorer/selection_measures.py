@@ -59,7 +59,8 @@ class SpaceAgreement:
     @property
     def blocks(self) -> int:
         """The number of blocks of images."""
-        return self.without.shape[1] // 2
+        count: int = self.without.shape[1] // 2
+        return count
 
     def of(self, chosen: NDArray[np.bool_], *, most_labels: int = 12) -> dict[str, Any]:
         """Return the purity at K of the chosen objects (n,), of all and of the most frequent labels.

@@ -88,7 +88,8 @@ def _overlapping(objects: Objects, box: NDArray[np.float32]) -> NDArray[np.int64
     """Return the rows of objects whose boxes are the same as a box (1, 4), best first."""
     overlap = iou(box, objects.xyxy)[0]
     order = np.argsort(-overlap, kind="stable")
-    return order[overlap[order] >= SAME_OBJECT]
+    rows: NDArray[np.int64] = order[overlap[order] >= SAME_OBJECT]
+    return rows
 
 
 def object_at(objects: Objects, point: Point) -> int | None:
