@@ -108,6 +108,22 @@ def visited(tab: Any, address: str) -> Iterator[Any]:
     assert errors == []
 
 
+def expect(target: Any) -> Any:
+    """Playwright's assertions of a page's part, which wait for it.
+
+    Its ``wait_for_function`` asks once and cannot wait here: the page's policy forbids it to evaluate text.
+    """
+    from playwright.sync_api import expect as asserted
+
+    asserted.set_options(timeout=PATIENCE)
+    return asserted(target)
+
+
+def options(page: Any) -> Any:
+    """The objects that the sheet lists."""
+    return page.locator("[role=option]")
+
+
 def lasso_all(page: Any) -> None:
     """Draw a lasso around the whole map."""
     box = page.locator(".canvas canvas").bounding_box()
@@ -123,5 +139,5 @@ def lasso_all(page: Any) -> None:
 
 def tiles(page: Any) -> list[str]:
     """The labels of the objects that the sheet lists."""
-    names: list[str] = page.locator("[role=option] .name").all_inner_texts()
+    names: list[str] = options(page).locator(".name").all_inner_texts()
     return names

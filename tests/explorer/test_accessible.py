@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -57,10 +58,16 @@ def own_map(drawn: Path) -> Path:
 Opened = Callable[..., AbstractContextManager[Any]]
 
 
-@pytest.fixture
-def explorer(browser: Any, folder: Path, own_map: Path) -> Iterator[Opened]:
-    """Opens the drawn store with a map of its own; options are those of a browser's context."""
-    with served_at(folder, own_map=own_map) as address:
+@pytest.fixture(scope="module")
+def explorer(
+    browser: Any, drawn: Path, own_map: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Opened]:
+    """Opens a copy of the drawn store with a map of its own; options are those of a browser's context.
+
+    What one walk had computed, kept and marked is there for the next: no step asks for less than there is.
+    """
+    folder = shutil.copytree(drawn / "photos.osp", tmp_path_factory.mktemp("served") / "photos.osp")
+    with served_at(Path(folder), own_map=own_map) as address:
         yield lambda **context: opened_page(browser, address, **context)
 
 

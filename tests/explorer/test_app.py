@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +17,7 @@ from starlette.testclient import TestClient
 import objectspace as osp
 from objectspace.explorer.app import COOKIE, MOST_BYTES, make_app
 from objectspace.explorer.served_store import ServedStore
+from objectspace.explorer.views import object_at_point
 from objectspace.objects.boxes import iou
 from tests.explorer.conftest import TOKEN
 
@@ -139,14 +142,14 @@ def test_the_neighbors_are_those_of_a_search(page, served):
     name = store.members("demo-crop")[3]
     (expected,) = search.nearest(search.stored([name]), k=4)
     row = store.objects().object_id.tolist().index(name)
-    answer = page.get(f"/api/neighbors?row={row}&space=demo-crop&metric=cosine&k=4").json()
+    answer = page.post(f"/api/neighbors?row={row}&space=demo-crop&metric=cosine&k=4").json()
     assert [one["object_id"] for one in answer["neighbors"]] == expected.neighbors.object_id.tolist()
     assert [one["distance"] for one in answer["neighbors"]] == pytest.approx(expected.distance)
     assert answer["exact"] is True
 
 
 def test_the_rows_of_neighbors_are_theirs(page, served):
-    answer = page.get("/api/neighbors?row=0&space=demo-crop&k=5").json()
+    answer = page.post("/api/neighbors?row=0&space=demo-crop&k=5").json()
     rows = np.array([one["row"] for one in answer["neighbors"]])
     names = [one["object_id"] for one in answer["neighbors"]]
     assert served.state().store.objects_at(rows).object_id.tolist() == names
@@ -156,9 +159,30 @@ def test_neighbors_in_the_same_photo_come_when_asked_for(page, served):
     images = served.state().image_rows
     own = int(np.argmax(np.bincount(images)))
     address = f"/api/neighbors?row={np.flatnonzero(images == own)[0]}&space=demo-crop&k=100&same_image="
-    other, all_of = (page.get(address + same).json() for same in "01")
+    other, all_of = (page.post(address + same).json() for same in "01")
     assert own not in [one["image"] for one in other["neighbors"]]
     assert own in [one["image"] for one in all_of["neighbors"]]
+
+
+def test_neighbors_are_looked_for_among_some_objects(page, served):
+    store = served.state().store
+    space, labels = "demo-window3-stride16", store.objects().label
+    search = osp.SpaceSearch(store, space, metric="cosine")
+    # Not all objects are in this space, so that its rows are not those of the table.
+    row = int(store.object_rows(space)[0])
+    assert 4 < len(store.object_rows(space)) < len(store)
+    wanted = labels != labels[row]
+    (all_of,) = search.nearest(
+        search.stored(store.objects().object_id[[row]].tolist()), k=len(store)
+    )
+    expected = [
+        name
+        for name, label in zip(all_of.neighbors.object_id, all_of.neighbors.label, strict=True)
+        if label != labels[row]
+    ]
+    bits = np.packbits(wanted, bitorder="little").tobytes()
+    answer = page.post(f"/api/neighbors?row={row}&space={space}&k=500", content=bits).json()
+    assert [one["object_id"] for one in answer["neighbors"]] == expected != []
 
 
 def test_a_space_without_the_object_names_those_that_have_it(page, served):
@@ -167,7 +191,7 @@ def test_a_space_without_the_object_names_those_that_have_it(page, served):
     missing = next(name for name in strides if len(store.members(name)) < len(store))
     held = set(store.members(missing))
     row = next(row for row, name in enumerate(store.objects().object_id.tolist()) if name not in held)
-    answer = page.get(f"/api/neighbors?row={row}&space={missing}")
+    answer = page.post(f"/api/neighbors?row={row}&space={missing}")
     assert answer.status_code == 400
     assert "demo-crop" in answer.json()["error"]
 
@@ -207,14 +231,31 @@ def test_a_mask_s_runs_fill_the_mask(page, served):
 def test_a_click_finds_the_smallest_object_there(page, served):
     objects = served.state().store.objects_at(np.flatnonzero(served.state().image_rows == 0))
     x, y = (objects.xyxy[0, :2] + objects.xyxy[0, 2:]) / 2
-    row = page.get(f"/api/object-at?image=0&x={x}&y={y}").json()["row"]
+    row = page.get(f"/api/object-at?image=0&x={x}&y={y}&space=demo-crop").json()["row"]
     inside = page.get(f"/api/objects?rows={row}").json()[0]["xyxy"]
     assert inside[0] <= x <= inside[2]
     assert inside[1] <= y <= inside[3]
 
 
 def test_a_click_beside_all_objects_finds_none(page):
-    assert page.get("/api/object-at?image=0&x=-5&y=-5").json() == {"row": None}
+    assert page.get("/api/object-at?image=0&x=-5&y=-5&space=demo-crop").json() == {"row": None}
+
+
+@pytest.mark.parametrize(
+    ("held", "row"), [([3, 5, 7], 5), ([3, 7], 7), ([3], 5)], ids=["itself", "its twin", "neither"]
+)
+def test_a_click_is_what_a_search_by_a_point_takes_it_for(served, held, row):
+    """Of three objects two are one thing, found twice: the space has vectors of some of them."""
+    boxes = np.array([[0, 0, 90, 90], [20, 20, 40, 40], [20, 20, 40, 40.5]], np.float32)
+    one = served.state().store.objects().take([0, 0, 0])
+    objects = replace(one, xyxy=boxes, mask=np.array([None] * 3, object))
+    state = SimpleNamespace(
+        images=[None],
+        image_rows=np.array([9, 9, 9, 0, 9, 0, 9, 0]),
+        store=SimpleNamespace(objects_at=lambda rows: objects.take(np.searchsorted([3, 5, 7], rows))),
+        object_rows=lambda space: np.array(held),
+    )
+    assert object_at_point(state, 0, 30, 30, "any") == row
 
 
 def all_bits(count: int) -> bytes:
@@ -250,16 +291,29 @@ def test_a_selection_is_measured_by_its_own_objects(page, served):
         ("/api/objects?rows=-1", "no object in row -1"),
         ("/api/objects?rows=99999999999999999999999", "whole numbers"),
         ("/api/thumbnails?rows=" + ",".join(["0"] * 501), "at most 500"),
-        ("/api/neighbors?row=0&space=demo-crop&k=0", "k is 0"),
-        ("/api/neighbors?row=0&space=demo-crop&metric=taxi", "taxi"),
-        ("/api/neighbors?row=one&space=demo-crop", "whole number"),
         ("/api/image?image=12", "no image 12"),
         ("/api/photo?image=-1", "no image -1"),
         ("/api/object-at?image=0&x=left&y=0", "a number"),
+        ("/api/object-at?image=0&x=0&y=0", "lacks space"),
     ],
 )
 def test_a_wrong_request_is_answered_in_a_sentence(page, path, says):
     answer = page.get(path)
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "body", "says"),
+    [
+        ("row=0&space=demo-crop&k=0", b"", "k is 0"),
+        ("row=0&space=demo-crop&metric=taxi", b"", "taxi"),
+        ("row=one&space=demo-crop", b"", "whole number"),
+        ("row=0&space=demo-crop", b"\x01", "a bit for each of 39"),
+    ],
+)
+def test_a_wrong_search_is_answered_in_a_sentence(page, asked, body, says):
+    answer = page.post(f"/api/neighbors?{asked}", content=body)
     assert answer.status_code == 400
     assert says in answer.json()["error"]
 

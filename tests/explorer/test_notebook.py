@@ -19,9 +19,9 @@ def shown(folder: Path) -> osp.Explorer:
 
 
 def test_the_kernel_answers_as_a_server_does(shown, page):
-    status, body = asyncio.run(shown.respond("GET", "neighbors", "row=3&space=demo-crop&k=5"))
+    status, body = asyncio.run(shown.respond("POST", "neighbors", "row=3&space=demo-crop&k=5"))
     assert status == 200
-    assert json.loads(body) == page.get("/api/neighbors?row=3&space=demo-crop&k=5").json()
+    assert json.loads(body) == page.post("/api/neighbors?row=3&space=demo-crop&k=5").json()
     status, body = asyncio.run(
         shown.respond("POST", "examples", "space=demo-crop", b'{"like": [], "unlike": []}')
     )

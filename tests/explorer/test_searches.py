@@ -110,7 +110,7 @@ def test_one_request_at_a_time_has_the_networks(page, served, monkeypatch):
     with served.state().networks():
         answer = page.get("/api/explanation?first=0&second=9&space=demo-crop")
         assert "busy" in answer.json()["error"]
-        assert page.get("/api/neighbors?row=0&space=demo-crop&k=2").status_code == 200
+        assert page.post("/api/neighbors?row=0&space=demo-crop&k=2").status_code == 200
 
 
 def test_words_are_searched_where_a_space_has_a_text_tower(worded):

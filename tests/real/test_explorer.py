@@ -17,7 +17,7 @@ import pytest
 import objectspace as osp
 from objectspace.analyses.factors import measure_neighbors
 from objectspace.store.marks import read_marks
-from tests.explorer.browser import lasso_all, opened_page, served_at, tiles
+from tests.explorer.browser import expect, lasso_all, opened_page, options, served_at, tiles
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -62,14 +62,14 @@ def test_story_1_what_is_lassoed_has_the_purity_that_measure_gives(page: Any, fo
 def test_story_2_the_nearest_of_an_object_are_those_of_a_search(page: Any, folder: Path) -> None:
     store = osp.open_store(folder)
     show(page, "resnet50-crop")
-    page.locator("[role=option]").nth(7).click()
+    options(page).nth(7).click()
     page.get_by_text("exact, cosine, other photos only").wait_for()
     page.get_by_text("this one").wait_for()
     chosen = page.get_by_label("Photo").locator("dl code").inner_text()
     search = osp.SpaceSearch(store, "resnet50-crop")
     (answer,) = search.nearest(search.stored([chosen]), k=47)
     assert [name[2:] for name in tiles(page)[1:]] == answer.neighbors.label.tolist()
-    page.locator("[role=option]").first.focus()
+    options(page).first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     page.get_by_label("Photo").get_by_text(str(answer.neighbors.object_id[0])).wait_for()
@@ -78,7 +78,7 @@ def test_story_2_the_nearest_of_an_object_are_those_of_a_search(page: Any, folde
 def test_story_3_doubtful_labels_are_calibrated_and_corrected(page: Any, folder: Path) -> None:
     page.get_by_role("tab", name="Doubtful labels").click()
     page.get_by_text("of planted errors").wait_for()
-    page.locator("[role=option]").first.click()
+    options(page).first.click()
     page.keyboard.press("r")
     page.get_by_role("textbox").fill("cactus")
     page.keyboard.press("Enter")
@@ -97,8 +97,8 @@ def test_story_3_doubtful_labels_are_calibrated_and_corrected(page: Any, folder:
 def test_story_4_the_dog_s_cell_and_the_squares_that_cost_its_score(browser: Any, dogs: Path) -> None:
     with served_at(dogs) as address, opened_page(browser, address) as page:
         page.locator(".filters li").filter(has_text="dog").get_by_role("button", name="only").click()
-        page.wait_for_function("document.querySelectorAll('[role=option]').length < 5")
-        page.locator("[role=option]").first.click()
+        expect(page.locator("[role=option] .name", has_not_text="dog")).to_have_count(0)
+        options(page).first.click()
         page.get_by_label("Photo").locator("img").wait_for()
         page.keyboard.press("g")
         page.locator(".photo .grid .cell").wait_for()
@@ -109,7 +109,7 @@ def test_story_4_the_dog_s_cell_and_the_squares_that_cost_its_score(browser: Any
 
 
 def test_story_4_an_annotated_object_has_its_mask_and_a_sentence_for_its_grid(page: Any) -> None:
-    page.locator("[role=option]").first.click()
+    options(page).first.click()
     page.get_by_label("Photo").locator("img").wait_for()
     page.keyboard.press("m")
     drawn = "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
@@ -131,7 +131,7 @@ def test_story_6_the_color_under_the_pointer_is_what_measure_counts(page: Any, f
     show(page, "resnet50-crop")
     page.get_by_label("color").first.select_option(label="agreement of neighbors")
     page.locator(".legend.ramp").get_by_text("1", exact=True).wait_for()
-    page.locator("[role=option]").nth(7).click()
+    options(page).nth(7).click()
     page.get_by_text("this one").wait_for()
     ring, canvas = page.locator(".canvas circle"), page.locator(".canvas canvas").bounding_box()
     page.mouse.move(*(canvas[side] + float(ring.get_attribute(f"c{side}")) for side in "xy"))
@@ -158,7 +158,7 @@ def test_story_7_a_picture_from_elsewhere_is_searched_for(page: Any, folder: Pat
     store = osp.open_store(folder)
     queries = osp.query_image(store, photo, "resnet50-crop", box=box)
     (answer,) = osp.SpaceSearch(store, "resnet50-crop").nearest(queries, k=48, same_image=True)
-    page.locator("[role=option]").nth(47).wait_for()
+    options(page).nth(47).wait_for()
     assert tiles(page) == answer.neighbors.label.tolist()
     assert tiles(page)[:5].count("dog") >= 3
 
@@ -196,9 +196,9 @@ def test_story_9_two_spaces_side_by_side_and_what_changed_most(page: Any) -> Non
 
 def test_story_10_heat_on_both_photos_sums_to_the_distance(page: Any) -> None:
     show(page, "resnet50-crop")
-    page.locator("[role=option]").nth(7).click()
+    options(page).nth(7).click()
     page.get_by_text("this one").wait_for()
-    page.locator("[role=option]").nth(1).focus()
+    options(page).nth(1).focus()
     distance = page.locator("[role=option] .note").nth(1).inner_text()
     page.keyboard.press("e")
     why = page.get_by_label("Why near")
@@ -228,7 +228,7 @@ def test_story_11_the_processor_draws_the_map_and_a_drag_moves_it(page: Any) -> 
     page.mouse.down()
     page.mouse.move(box["x"] + 140, box["y"] + 130)
     page.mouse.up()
-    page.wait_for_function(f"document.querySelector('.canvas canvas').dataset.drawn !== '{drawn}'")
+    expect(page.locator(".canvas canvas")).not_to_have_attribute("data-drawn", drawn)
     after = np.array(canvas.evaluate(_PIXELS)[1]).reshape(-1, width)
     was, now = before[:-30, :-40], after[30:, 40:]
     assert np.count_nonzero(was) > 1000
@@ -241,6 +241,6 @@ def test_story_12_one_file_shows_the_same_purity(browser: Any, folder: Path, tmp
     osp.write_page(osp.open_store(folder), tmp_path / "page.html", space="resnet50-crop")
     with opened_page(browser, (tmp_path / "page.html").as_uri(), offline=True) as page:
         page.get_by_label("Measure").get_by_text("929 objects, 126 photos").wait_for()
-        page.locator("[role=option]").nth(7).click()
+        options(page).nth(7).click()
         page.get_by_text("this one").wait_for()
         assert len(tiles(page)) == 25

@@ -161,8 +161,9 @@ export const getPhoto = (image: number) => json<PhotoInfo>("image", { image });
 export const getPhotoPicture = async (image: number) =>
   URL.createObjectURL(await (await ask("photo", { image })).blob());
 
-export const getNeighbors = (row: number, space: string, metric: string, k: number, sameImage: boolean) =>
-  json<Answer>("neighbors", { row, space, metric, k, same_image: sameImage ? 1 : 0 });
+/** The nearest of an object, among all or (a bit for each object of the table) some. */
+export const getNeighbors = (row: number, space: string, metric: string, k: number, sameImage: boolean, among: Uint8Array | null) =>
+  json<Answer>("neighbors", { row, space, metric, k, same_image: sameImage ? 1 : 0 }, { method: "POST", body: among as BodyInit | null });
 
 export const getExamples = (like: number[], unlike: number[], space: string, metric: string, k: number, sameImage: boolean) =>
   post<Answer>("examples", { space, metric, k, same_image: sameImage ? 1 : 0 }, { like, unlike });
@@ -196,8 +197,9 @@ export const getExplanation = (first: number, second: number, space: string, met
 /** The heat of an object's prediction, or the share of the work that is done. */
 export const getOcclusion = (row: number) => json<Heat | { done: number }>("occlusion", { row });
 
-export const getObjectAt = (image: number, x: number, y: number) =>
-  json<{ row: number | null }>("object-at", { image, x, y });
+/** The object that a click on a photo is, in a space where there are several of it. */
+export const getObjectAt = (image: number, x: number, y: number, space: string) =>
+  json<{ row: number | null }>("object-at", { image, x, y, space });
 
 export const measure = (space: string, metric: string, bits: Uint8Array, signal: AbortSignal) =>
   json<SelectionMeasure>("measure", { space, metric }, { method: "POST", body: bits as BodyInit, signal });
@@ -255,6 +257,8 @@ export const getMarks = () => json<Marks>("marks");
 export const setMark = (row: number, verdict: Verdict | null, label?: string) =>
   post<Marks>("marks", {}, { row, verdict, label });
 export const getDoubtful = (space: string) => json<Doubtful>("doubtful", { space });
+/** The share of the judging that is done; 0 while neighbors are looked for. */
+export const getDoubtfulDone = (space: string) => json<{ done: number }>("doubtful-done", { space });
 
 /** Return the thumbnails of some objects as addresses of images, in their order. */
 export async function getThumbnails(rows: number[]): Promise<string[]> {

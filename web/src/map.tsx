@@ -108,6 +108,7 @@ function Legend() {
   const angle = isAngle(colorBy.value);
   return (
     <div class="legend ramp">
+      <span>{colorBy.value.replace("factor:", "")}</span>
       <span>{angle ? "0°" : Math.round(column.low * 100) / 100}</span>
       <i style={{ background: `linear-gradient(90deg, ${stops.map((stop) => css(paint(stop))).join(", ")})` }} />
       <span>{angle ? "360°" : Math.round(column.high * 100) / 100}</span>

@@ -24,13 +24,13 @@ export function categoryColor(index: number): Rgb {
   return hsl((step * 137.508) % 360, 0.45, step % 2 ? 0.62 : 0.42);
 }
 
-/** Dark blue over green to yellow, lightness rising evenly. */
+/** Violet over green to yellow, ever lighter; both ends are seen on the page's white and on its black. */
 const RAMP: readonly Rgb[] = [
-  [60, 30, 110],
-  [55, 90, 145],
+  [110, 70, 190],
+  [70, 110, 190],
   [33, 145, 140],
   [90, 190, 90],
-  [240, 210, 50],
+  [225, 190, 40],
 ];
 
 /** Return the color of a share in [0, 1]. */

@@ -1,10 +1,10 @@
 /** The photo of the object in focus: boxes, masks, the detector's grid; a click goes to the object there. */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useSignal, useSignalEffect, type Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { css } from "./palette";
 import { addExample } from "./sheet";
-import { SOURCE } from "./sources";
+import { smallestAt, SOURCE } from "./sources";
 import { before, columns, focus, guarded, like, metric, pair, painter, space, unlike } from "./state";
 import { Why } from "./why";
 
@@ -14,6 +14,7 @@ export function Photo() {
   const layers = useSignal({ boxes: true, masks: false, grid: false, occlusion: false });
   const heat = useSignal<Heated | null>(null);
   const picture = useSignal("");
+  const pointed = useSignal<number | null>(null);
 
   useSignalEffect(() => {
     const [row, image] = [focus.value, columns.value.get("image")];
@@ -57,12 +58,12 @@ export function Photo() {
   return (
     <section class="photo panel" aria-label="Photo">
       <div class="bar">
-        <button aria-pressed={layers.value.boxes} onClick={toggled("boxes")}><u>B</u>oxes</button>
+        <button aria-pressed={layers.value.boxes} title="the box of each object" onClick={toggled("boxes")}><u>B</u>oxes</button>
         {SOURCE !== "file" && (
           <>
-            <button aria-pressed={layers.value.masks} onClick={toggled("masks")}><u>M</u>asks</button>
-            <button aria-pressed={layers.value.grid} onClick={toggled("grid")}><u>G</u>rid</button>
-            <button aria-pressed={layers.value.occlusion} onClick={toggled("occlusion")}><u>O</u>cclusion</button>
+            <button aria-pressed={layers.value.masks} title="the pixels of each object, where they are known" onClick={toggled("masks")}><u>M</u>asks</button>
+            <button aria-pressed={layers.value.grid} title="the cells in which the detector looks, and the one that found this object" onClick={toggled("grid")}><u>G</u>rid</button>
+            <button aria-pressed={layers.value.occlusion} title="where a black square costs this prediction its score; takes seconds to minutes" onClick={toggled("occlusion")}><u>O</u>cclusion</button>
           </>
         )}
         <span class="grow" />
@@ -72,10 +73,11 @@ export function Photo() {
       {photo && (
         <div class="picture" style={{ aspectRatio: `${photo.width} / ${photo.height}` }}>
           {picture.value && <img src={picture.value} alt={`photo ${photo.path}`} />}
-          <Overlay photo={photo} layers={layers.value} heat={heat.value?.row === focus.value ? heat.value.shown : null} />
+          <Overlay photo={photo} layers={layers.value} heat={heat.value?.row === focus.value ? heat.value.shown : null} pointed={pointed} />
           {missing.value && <p class="missing" role="alert">{missing.value}</p>}
         </div>
       )}
+      {heat.value && <HeatText heated={heat.value} />}
       {layers.value.masks && photo && !photo.objects.some((one) => one.mask) && <p class="missing-layer" role="status">No masks: the objects of this photo have boxes alone.</p>}
       {layers.value.grid && own?.no_grid && <p class="missing-layer" role="status">No grid: {own.no_grid}.</p>}
       {own && SOURCE !== "file" && (
@@ -86,13 +88,13 @@ export function Photo() {
         </div>
       )}
       {pair.value && <Why first={pair.value[0]} second={pair.value[1]} space={space.value} metric={metric.value} close={() => (pair.value = null)} />}
-      {heat.value && <HeatText heated={heat.value} />}
       {photo && (
         <ul class="objects" aria-label="objects of this photo">
-          {photo.objects.map((one) => (
+          {photo.objects.map((one, place) => (
             <li key={one.row}>
-              <button aria-pressed={one.row === focus.value} onClick={() => (focus.value = one.row)}>
-                {one.label}{one.score === null ? "" : ` ${one.score.toFixed(2)}`}
+              <button aria-pressed={one.row === focus.value} onClick={() => (focus.value = one.row)}
+                onMouseEnter={() => (pointed.value = one.row)} onMouseLeave={() => (pointed.value = null)}>
+                {objectName(one, place)}
               </button>
             </li>
           ))}
@@ -108,6 +110,9 @@ export function Photo() {
     </section>
   );
 }
+
+/** The name of an object of a photo, on its button and at its box: objects of one label are told apart. */
+const objectName = (one: api.PhotoInfo["objects"][number], place: number) => `${place + 1} ${one.label}${one.score === null ? "" : ` ${one.score.toFixed(2)}`}`;
 
 /** The occlusion of one object: how far it is computed, then its heat, or a sentence. */
 interface Heated {
@@ -158,7 +163,7 @@ interface Layers {
   grid: boolean;
 }
 
-function Overlay({ photo, layers, heat }: { photo: api.PhotoInfo; layers: Layers; heat: api.Heat | null }) {
+function Overlay({ photo, layers, heat, pointed }: { photo: api.PhotoInfo; layers: Layers; heat: api.Heat | null; pointed: Signal<number | null> }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const element = canvas.current!;
@@ -168,25 +173,29 @@ function Overlay({ photo, layers, heat }: { photo: api.PhotoInfo; layers: Layers
   }, [photo, layers.masks]);
   const paint = painter("label");
   const own = photo.objects.find((one) => one.row === focus.value);
+  const named = photo.objects.findIndex((one) => one.row === pointed.value);
   const line = Math.max(photo.width, photo.height) / 300;
-  const click = (event: MouseEvent) => {
+  const at = (event: MouseEvent) => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
-    const x = ((event.clientX - box.left) / box.width) * photo.width;
-    const y = ((event.clientY - box.top) / box.height) * photo.height;
+    return [((event.clientX - box.left) / box.width) * photo.width, ((event.clientY - box.top) / box.height) * photo.height] as const;
+  };
+  const click = (event: MouseEvent) => {
+    const [x, y] = at(event);
     guarded(async () => {
-      const { row } = await api.getObjectAt(photo.image, x, y);
+      const { row } = await api.getObjectAt(photo.image, x, y, space.value);
       if (row !== null) focus.value = row;
     });
   };
   return (
     <>
       <canvas ref={canvas} aria-hidden="true" />
-      <svg viewBox={`0 0 ${photo.width} ${photo.height}`} onClick={click} aria-hidden="true">
+      <svg viewBox={`0 0 ${photo.width} ${photo.height}`} onClick={click} onMouseMove={(event) => (pointed.value = smallestAt(photo.objects, ...at(event)))}
+        onMouseLeave={() => (pointed.value = null)} aria-hidden="true">
         {heat && <HeatCells heat={heat} />}
         {layers.grid && own?.grid && <Grid grid={own.grid} cell={own.cell} />}
         {layers.boxes && photo.objects.map((one) => {
           const [x1, y1, x2, y2] = one.xyxy;
-          const chosen = one.row === focus.value;
+          const chosen = one.row === focus.value || one.row === pointed.value;
           return (
             <g key={one.row}>
               {chosen && <rect x={x1} y={y1} width={x2 - x1} height={y2 - y1} class="halo" stroke-width={line * 3} />}
@@ -195,8 +204,17 @@ function Overlay({ photo, layers, heat }: { photo: api.PhotoInfo; layers: Layers
           );
         })}
       </svg>
+      {named >= 0 && <NameTag photo={photo} place={named} />}
     </>
   );
+}
+
+/** The name of an object at the upper edge of its box, inside the photo. */
+function NameTag({ photo, place }: { photo: api.PhotoInfo; place: number }) {
+  const one = photo.objects[place];
+  const [left, top] = [one.xyxy[0] / photo.width, one.xyxy[1] / photo.height];
+  const across = left < 0.5 ? { left: `${100 * Math.max(0, left)}%` } : { right: `${100 * Math.max(0, 1 - one.xyxy[2] / photo.width)}%` };
+  return <span class="tag" aria-hidden="true" style={{ ...across, top: `max(0px, ${100 * top}% - 20px)` }}>{objectName(one, place)}</span>;
 }
 
 /** Cells of which covering costs the prediction score, or (in the other color) raises it. */

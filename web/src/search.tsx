@@ -108,6 +108,7 @@ function BoxInPicture({ picture, done }: { picture: File; done: (box: Box | null
           </svg>
         )}
       </div>
+      {size.value && !box.value && <p class="keys">Drag a box around one object of it; without a box all of it is searched for.</p>}
       {failed.value && <p class="keys">The browser cannot show this picture; all of it is searched for.</p>}
       {size.value && (
         <div class="bar">

@@ -4,10 +4,12 @@ import { useEffect, useRef } from "preact/hooks";
 import * as api from "./api";
 import { CopyCommand, searchCommand } from "./commands";
 import { Dialog, type Question } from "./dialog";
+import { Choice } from "./map";
 import { SearchForm, type Asked } from "./search";
 import { SOURCE } from "./sources";
 import {
-  byFrequency, chosenOnMap, chosenOnMapCount, columns, computedColumn, focus, guarded, like, mark, marks, metric, otherSpace, pair, points, sameImage, selection, space, summary, unlike,
+  byFrequency, chosenOnMap, chosenOnMapCount, columns, computedColumn, filtering, focus, guarded, like, mark, marks, metric, onlyLabel, otherSpace, packedBits, pair, passes,
+  largestFirst, listedBy, points, sameImage, selection, shownOnly, space, summary, unlike,
 } from "./state";
 
 interface Tile {
@@ -26,6 +28,8 @@ export function Sheet() {
   const tiles = useSignal<Tile[]>([]);
   const pictures = useSignal<Map<number, string>>(new Map());
   const exact = useSignal<string>("");
+  /** The share of what the sheet waits for that is done; null where nobody knows. */
+  const share = useSignal<number | null>(null);
   const page = useSignal(0);
   const command = useSignal("");
 
@@ -82,24 +86,35 @@ export function Sheet() {
       const label = columns.peek().get("label");
       if (tab.peek() !== "changed" || points.peek() !== map || otherSpace.peek() !== other || label?.kind !== "names") return;
       const rows = [...map.row].filter((row) => !Number.isNaN(shared[row])).sort((a, b) => shared[a] - shared[b] || a - b);
-      exact.value = `of the 10 nearest in ${map.space}, those that ${other} has too`;
+      exact.value = `how many of the 10 nearest in space ${map.space} are so in space ${other} too`;
       tiles.value = rows.slice(0, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: `${Math.round(10 * shared[row])} of 10 kept`, title: "" }));
     });
   });
 
   useSignalEffect(() => {
     const [row, name, distance, same] = [focus.value, space.value, metric.value, sameImage.value];
+    const [passed, within] = [passes.value, filtering.value && shownOnly.value];
     if (tab.value !== "nearest" || row === null || !name) return;
+    const wanted = () => tab.peek() === "nearest" && focus.peek() === row && space.peek() === name && passes.peek() === passed;
     guarded(async () => {
       const [own] = await api.getObjects([row]);
-      const answer = await api.getNeighbors(row, name, distance, PAGE - 1, same);
-      if (focus.peek() !== row || space.peek() !== name) return;
-      exact.value = answer.exact ? `exact, ${distance}${same ? "" : ", other photos only"}${partsNamed(answer.neighbors[0])}` : "approximate";
-      command.value = searchCommand(own.object_id, name, distance, PAGE - 1, same);
-      tiles.value = [
-        { row, label: own.label, note: "this one", title: own.path },
-        ...answer.neighbors.map(neighborTile),
-      ];
+      const itself = { row, label: own.label, note: "this one", title: own.path };
+      try {
+        const among = within ? packedBits(passed.length, (i) => passed[i]) : null;
+        const answer = await api.getNeighbors(row, name, distance, PAGE - 1, same, among);
+        if (!wanted()) return;
+        const filters = `${same ? "" : ", other photos only"}${within ? ", of what is shown" : ""}`;
+        exact.value = answer.exact ? `exact, ${distance}${filters}${partsNamed(answer.neighbors[0])}` : "approximate";
+        const label = within ? onlyLabel.peek() : null;
+        command.value = within && label === null ? "" : searchCommand(own.object_id, name, distance, PAGE - 1, same, label);
+        tiles.value = [itself, ...answer.neighbors.map(neighborTile)];
+      } catch (error) {
+        if (!wanted()) return;
+        // The one that was clicked stays, and no neighbors of another stand beside it.
+        command.value = "";
+        exact.value = (error as Error).message;
+        tiles.value = [itself];
+      }
     });
   });
 
@@ -109,14 +124,17 @@ export function Sheet() {
     const label = columns.value.get("label");
     if (!map || label?.kind !== "names") return;
     exact.value = "";
-    tiles.value = chosenOnMap(map, from, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: "", title: "" }));
+    const by = columns.value.get(listedBy.value);
+    const note = (row: number) => (by?.kind !== "numbers" ? "" : Number.isNaN(by.values[row]) ? "unknown" : String(Number(by.values[row].toPrecision(3))));
+    tiles.value = chosenOnMap(map, from, PAGE).map((row) => ({ row, label: label.names[label.codes[row]], note: note(row), title: "" }));
   });
 
   useSignalEffect(() => {
     const name = space.value;
     if (tab.value !== "doubtful" || !name) return;
     tiles.value = [];
-    exact.value = "judging each label by its neighbors, once while the server runs: seconds for hundreds of objects, minutes for many thousands …";
+    exact.value = "judging each label by its neighbors, once for this store: seconds for hundreds of objects, minutes for many thousands …";
+    const asking = setInterval(() => api.getDoubtfulDone(name).then(({ done }) => (share.value = done || null), () => {}), 500);
     guarded(async () => {
       try {
         const found = await api.getDoubtful(name);
@@ -133,7 +151,11 @@ export function Sheet() {
         exact.value = "";
         throw error;
       }
-    });
+    }).finally(() => clearInterval(asking));
+    return () => {
+      clearInterval(asking);
+      share.value = null;
+    };
   });
 
   useSignalEffect(() => {
@@ -158,9 +180,17 @@ export function Sheet() {
         {otherSpace.value && <button role="tab" aria-selected={tab.value === "changed"} onClick={() => (tab.value = "changed")}>Changed most</button>}
         </div>
         {tab.value === "nearest" || (tab.value === "search" && asked.value?.kind === "examples") ? (
-          <label><input type="checkbox" checked={sameImage.value} onChange={(event) => (sameImage.value = event.currentTarget.checked)} /> same photo too</label>
+          <>
+            {SOURCE !== "file" && <label><input type="checkbox" checked={sameImage.value} onChange={(event) => (sameImage.value = event.currentTarget.checked)} /> same photo too</label>}
+            {tab.value === "nearest" && filtering.value && (
+              <label title="neighbors are looked for among what the filters show"><input type="checkbox" checked={shownOnly.value} onChange={(event) => (shownOnly.value = event.currentTarget.checked)} /> only what is shown</label>
+            )}
+          </>
         ) : tab.value === "chosen" ? (
-          <Pages page={page} />
+          <>
+            <Pages page={page} />
+            <Order page={page} />
+          </>
         ) : tab.value === "doubtful" ? (
           <Corrected />
         ) : null}
@@ -168,8 +198,8 @@ export function Sheet() {
         {tab.value === "nearest" && command.value && SOURCE !== "file" && <CopyCommand command={command.value} />}
       </div>
       {exact.value && <p class="keys" role="status">{exact.value}</p>}
-      {exact.value.endsWith("…") && <progress aria-label="working" />}
-      {tab.value === "doubtful" && <p class="keys"><kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
+      {exact.value.endsWith("…") && <progress aria-label="working" max={1} value={share.value ?? undefined} />}
+      {tab.value === "doubtful" && <p class="keys"><kbd>Enter</kbd> its photo <kbd>W</kbd> wrong <kbd>R</kbd> relabel <kbd>K</kbd> keep, the label is right <kbd>S</kbd> skip <kbd>Z</kbd> undo</p>}
       {tab.value === "nearest" && SOURCE !== "file" && <p class="keys"><kbd>Enter</kbd> walk on <kbd>E</kbd> why near <kbd>L</kbd> like this <kbd>U</kbd> unlike this</p>}
       {tab.value === "search" && <SearchForm ask={(question) => (asked.value = question)} />}
       {tiles.value.length === 0 && (tab.value === "chosen" || tab.value === "nearest") && <p class="empty">Click a point of the map, or an object of a photo, to see what is nearest.</p>}
@@ -215,11 +245,28 @@ function quality(found: api.Doubtful): string {
   const all = found.calibration?.kinds[0];
   if (!all || found.listed === null) return "not calibrated";
   const tenth = all.first["0.1"];
-  const share = tenth ? ` (${percent(tenth)} are in the first tenth)` : "";
-  return `${found.listed} of ${found.n} are above the threshold, the others follow; so are ${percent(all.found)} of planted errors${share}, and ${percent(found.calibration!.false_alarms)} of the other labels`;
+  const share = tenth ? ` (${percent(tenth)} in the first tenth)` : "";
+  return `${found.listed} of ${found.n} labels are above the threshold, the others follow. Of planted errors ${percent(all.found)} are above it${share}, of the other labels ${percent(found.calibration!.false_alarms)}.`;
 }
 
 const percent = (share: api.Share) => `${(100 * share.value).toFixed(0)} %`;
+
+/** In which order the objects that are shown are listed: by a column of numbers. */
+function Order({ page }: { page: { value: number } }) {
+  const names = [...columns.value].filter(([name, column]) => name !== "image" && column.kind === "numbers" && column.low < column.high).map(([name]) => name);
+  if (!names.length) return null;
+  const set = (name: string) => {
+    listedBy.value = name;
+    page.value = 0;
+  };
+  const way = largestFirst.value ? "largest first" : "smallest first";
+  return (
+    <span>
+      <Choice label="order" value={names.includes(listedBy.value) ? listedBy.value : ""} options={["", ...names]} names={["of the store"]} set={set} />
+      {listedBy.value && <> <button title={way} aria-label={way} onClick={() => { largestFirst.value = !largestFirst.value; page.value = 0; }}>{largestFirst.value ? "↓" : "↑"}</button></>}
+    </span>
+  );
+}
 
 function Pages({ page }: { page: { value: number } }) {
   const last = Math.max(0, Math.ceil(chosenOnMapCount.value / PAGE) - 1);

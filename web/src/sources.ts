@@ -1,4 +1,5 @@
 /** Where the page's answers come from: a server, the page's own file, or the notebook that shows it. */
+import { newPhotosInterval } from "./interval";
 
 /** What the page was made as: see one_file.py and notebook.py. */
 export const SOURCE = (globalThis.document?.documentElement.dataset.source ?? "server") as "server" | "file" | "notebook";
@@ -16,9 +17,11 @@ interface Held {
 interface HeldObject {
   row: number;
   image: number;
-  xyxy: [number, number, number, number];
+  xyxy: Box;
   label: string;
 }
+
+type Box = [number, number, number, number];
 
 let held: Held | null = null;
 
@@ -49,12 +52,15 @@ export async function fromFile(path: string, query: URLSearchParams, init?: Requ
     case "values": return query.get("name") === "agreement" ? new Response(bytes.agreement as BodyInit) : failed(elsewhere("this color"));
     case "objects": return give(rows().map((row) => objects[row]));
     case "thumbnails": return new Response(thumbnails(bytes.thumbnails, rows()) as BodyInit);
-    case "neighbors": return give(neighbors(json, bytes, Number(query.get("row")), Number(query.get("k"))));
+    case "neighbors": return give(neighbors(json, bytes, Number(query.get("row")), Number(query.get("k")), init?.body as Uint8Array | null));
     case "image": {
       const image = Number(query.get("image"));
       return give({ ...images[image], objects: objects.filter((one) => one.image === image) });
     }
-    case "object-at": return give({ row: smallestAt(objects, Number(query.get("image")), Number(query.get("x")), Number(query.get("y"))) });
+    case "object-at": {
+      const image = Number(query.get("image"));
+      return give({ row: smallestAt(objects.filter((one) => one.image === image), Number(query.get("x")), Number(query.get("y"))) });
+    }
     case "measure": return give(measured(json, bytes, init!.body as Uint8Array));
     case "photo": return failed("the photo is not in this file, only its objects are");
     default: return failed(elsewhere("this"));
@@ -77,39 +83,47 @@ function thumbnails(all: Uint8Array, rows: number[]): Uint8Array {
   return joined;
 }
 
-function neighbors(json: Held["json"], bytes: Held["bytes"], row: number, k: number): unknown {
+/** Return the neighbors of an object that the file lists, of all or (a bit for each object) of some. */
+function neighbors(json: Held["json"], bytes: Held["bytes"], row: number, k: number, among: Uint8Array | null): unknown {
   const width = json.neighbors as number;
   const [near, far] = [new Int32Array(bytes.neighbors.buffer), new Float32Array(bytes.distances.buffer)];
   const objects = json.objects as Record<string, unknown>[];
   const found = [];
   for (let rank = 0; rank < Math.min(k, width); rank++) {
     const other = near[row * width + rank];
-    if (other >= 0) found.push({ ...objects[other], rank: rank + 1, distance: far[row * width + rank] });
+    if (other >= 0 && (!among || among[other >> 3] & (1 << (other & 7)))) found.push({ ...objects[other], rank: rank + 1, distance: far[row * width + rank] });
   }
   const { default_space: space } = json.store as { default_space: string };
   return { space, metric: json.metric, exact: true, neighbors: found };
 }
 
-function smallestAt(objects: HeldObject[], image: number, x: number, y: number): number | null {
-  const area = ({ xyxy: [left, top, right, bottom] }: HeldObject) => (right - left) * (bottom - top);
-  const inside = objects.filter(({ image: own, xyxy: [left, top, right, bottom] }) => own === image && left <= x && x < right && top <= y && y < bottom);
+/** Return the row of the smallest object of a photo whose box holds a point; null for none. */
+export function smallestAt(objects: { row: number; xyxy: Box }[], x: number, y: number): number | null {
+  const area = ({ xyxy: [left, top, right, bottom] }: { xyxy: Box }) => (right - left) * (bottom - top);
+  const inside = objects.filter(({ xyxy: [left, top, right, bottom] }) => left <= x && x < right && top <= y && y < bottom);
   return inside.sort((a, b) => area(a) - area(b))[0]?.row ?? null;
 }
 
-/** Return the purity of the chosen and its chance. Only that of all has an interval, which was computed for the file. */
+/** Return the purity of the chosen, its chance and its interval, as selection_measures.py does; that of all was computed for the file. */
 function measured(json: Held["json"], bytes: Held["bytes"], bits: Uint8Array): unknown {
   const whole = json.measure as { k: number; all: { n: number }; labels: Record<string, { n: number }> };
   const [shares, chance] = [new Float32Array(bytes.shares.buffer), new Float32Array(bytes.chance.buffer)];
+  const [without, block] = [new Float32Array(bytes.without.buffer), new Int32Array(bytes.block.buffer)];
   const objects = json.objects as HeldObject[];
   const rows = new Int32Array(bytes.rows.buffer);
   const chosen = [...rows.keys()].filter((i) => bits[i >> 3] & (1 << (i & 7)));
   if (chosen.length === rows.length) return whole;
-  const estimate = (places: number[]) => ({
-    value: places.reduce((sum, i) => sum + shares[i], 0) / places.length,
-    chance: places.reduce((sum, i) => sum + chance[i], 0) / places.length,
-    low: null, high: null, no_interval: "objectspace serve has it", n: places.length,
-    groups: new Set(places.map((i) => objects[rows[i]].image)).size,
-  });
+  const estimate = (places: number[]) => {
+    const value = places.reduce((sum, i) => sum + shares[i], 0) / places.length;
+    const image = places.map((i) => objects[rows[i]].image);
+    return {
+      value,
+      chance: places.reduce((sum, i) => sum + chance[i], 0) / places.length,
+      ...newPhotosInterval(value, places, image, block, without),
+      n: places.length,
+      groups: new Set(image).size,
+    };
+  };
   const byLabel = new Map<string, number[]>();
   for (const i of chosen) {
     const label = objects[rows[i]].label;

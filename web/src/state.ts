@@ -51,6 +51,8 @@ export const pair = signal<readonly [number, number] | null>(null);
 export const like = signal<readonly number[]>([]);
 export const unlike = signal<readonly number[]>([]);
 export const sameImage = signal(false);
+/** Whether only what the filters show may be a neighbor. */
+export const shownOnly = signal(true);
 export const measured = signal<api.SelectionMeasure | null>(null);
 export const marks = signal<api.Marks>({});
 export const selectionNames = signal<string[]>([]);
@@ -71,6 +73,16 @@ export const passes = computed(() => {
     if (column) keepWithin(passed, column, limit);
   }
   return passed;
+});
+
+/** Whether a filter is set. */
+export const filtering = computed(() => shownLabels.value !== null || leastScore.value > 0 || limits.value.size > 0);
+
+/** The label that is shown alone, where no other filter is set. */
+export const onlyLabel = computed(() => {
+  const [label, shown] = [columns.value.get("label"), shownLabels.value];
+  if (label?.kind !== "names" || shown?.size !== 1 || leastScore.value > 0 || limits.value.size > 0) return null;
+  return label.names[[...shown][0]];
 });
 
 /** Take out what a column's limit does not let pass; what is not known is in no range. */
@@ -218,9 +230,21 @@ export const chosenCount = computed(() => {
   return count;
 });
 
-/** Return the chosen objects of a map, by their rows of the objects table: `most` of them after `from`. */
+/** The column by whose numbers what is shown is listed, the largest or the smallest first; "" for the order of the store. */
+export const listedBy = signal("");
+export const largestFirst = signal(true);
+
+/** Return the chosen objects of a map in the order that is asked for, by their rows of the objects table: `most` of them after `from`. */
 export function chosenOnMap({ row }: MapPoints, from: number, most: number): number[] {
   const all = chosen.value;
+  const by = columns.value.get(listedBy.value);
+  if (by?.kind === "numbers") {
+    const { values } = by;
+    const sign = largestFirst.value ? -1 : 1;
+    // What is not known comes last.
+    const place = (one: number) => (Number.isNaN(values[one]) ? Infinity : sign * values[one]);
+    return [...row].filter((one) => all[one]).sort((a, b) => place(a) - place(b) || a - b).slice(from, from + most);
+  }
   const found: number[] = [];
   for (let i = 0; i < row.length && found.length < most; i++) if (all[row[i]] && from-- <= 0) found.push(row[i]);
   return found;
@@ -349,6 +373,13 @@ if (SOURCE === "notebook") {
   });
 }
 
+/** Return a bit for each of so many, the first the lowest of a byte. */
+export function packedBits(count: number, bit: (place: number) => number): Uint8Array {
+  const bits = new Uint8Array(Math.ceil(count / 8));
+  for (let i = 0; i < count; i++) bits[i >> 3] |= bit(i) << (i & 7);
+  return bits;
+}
+
 let measuring: AbortController | null = null;
 let soon = 0;
 
@@ -363,8 +394,7 @@ effect(() => {
 
 function measureChosen({ space: name, row }: MapPoints, marked: Uint8Array, distance: string): void {
   const controller = (measuring = new AbortController());
-  const bits = new Uint8Array(Math.ceil(row.length / 8));
-  for (let i = 0; i < row.length; i++) bits[i >> 3] |= marked[row[i]] << (i & 7);
+  const bits = packedBits(row.length, (i) => marked[row[i]]);
   if (!bits.some(Boolean)) {
     measured.value = null;
     measureError.value = "nothing is selected";

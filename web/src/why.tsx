@@ -31,7 +31,7 @@ export function Why({ first, second, space, metric, close }: Pair) {
     <section class="why" aria-label="Why near">
       <div class="bar"><h2>Why near? {labelOf(first)} and {labelOf(second)}</h2><span class="grow" /><button onClick={close}>close</button></div>
       {error.value && <p role="alert">No explanation: {error.value}</p>}
-      {!made.value && !error.value && <p role="status">asking the network of {space} …</p>}
+      {!made.value && !error.value && <p role="status">asking the network of space {space}: seconds … <progress aria-label="working" /></p>}
       {made.value && <Explained made={made.value} />}
     </section>
   );
@@ -42,7 +42,7 @@ function Explained({ made }: { made: api.Explanation }) {
   if (parts.length) {
     return (
       <>
-        <p>{made.metric} distance {made.distance.toPrecision(3)}, the sum of its parts.</p>
+        <p>{made.metric} distance {made.distance.toPrecision(3)}, the sum of its parts. <Colors method={parts[0][1].method} /></p>
         {parts.map(([name, part]) => <div key={name}><h3>{name}: {part.total.toPrecision(3)} of {made.total.toPrecision(3)}</h3><Heats made={part} /></div>)}
       </>
     );
@@ -50,21 +50,25 @@ function Explained({ made }: { made: api.Explanation }) {
   return (
     <>
       <p>
-        {made.metric} distance {made.distance.toPrecision(3)}. {made.method === "sum"
-          ? <><i class="fall" /> cells drive the two apart, <i class="gain" /> cells join them; {sumText(made)}.</>
-          : <><i class="fall" /> covering a cell brings the two nearer, <i class="gain" /> drives them apart (by occlusion: this network does not average its cells).</>}
+        {made.metric} distance {made.distance.toPrecision(3)}. <Colors method={made.method} />{made.method === "sum" && ` ${sumText(made)}.`}
       </p>
       <Heats made={made} />
     </>
   );
 }
 
+/** What the colors of the cells mean. */
+const Colors = ({ method }: { method: api.Explanation["method"] }) =>
+  method === "sum"
+    ? <><i class="gain" /> cells bring the two together, <i class="fall" /> cells drive them apart.</>
+    : <><i class="gain" /> cells bring the two together, <i class="fall" /> cells drive them apart, as covering each shows (this network does not average its cells).</>;
+
 /** Return what the shares that are shown sum to. Of a cosine each is what a cell takes from the 1 of two that share nothing. */
 function sumText({ cells, total, metric }: api.Explanation): string {
   const sum = cells.flatMap((one) => one.heat).reduce((all, share) => all + share, 0);
   const from = total - sum;
   const exactly = `exactly ${total.toPrecision(3)}, ${metric === "cosine" ? "the distance" : "its square"}`;
-  return Math.abs(from) < 1e-6 ? `together they are ${exactly}` : `together they are ${sum.toPrecision(3)}, which with ${from.toPrecision(3)} for two that have nothing in common is ${exactly}`;
+  return Math.abs(from) < 1e-6 ? `Together they are ${exactly}` : `Together they are ${sum.toPrecision(3)}, which with ${from.toPrecision(3)} for two that have nothing in common is ${exactly}`;
 }
 
 function Heats({ made }: { made: api.Explanation }) {

@@ -119,7 +119,7 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
         route("/api/objects", _objects),
         route("/api/thumbnails", _thumbnails),
         route("/api/map-done", _map_done),
-        route("/api/neighbors", _neighbors),
+        route("/api/neighbors", _neighbors, method="POST"),
         route("/api/examples", _examples, method="POST"),
         route("/api/words", _words),
         route("/api/picture", _picture, method="POST", most=MOST_UPLOADED),
@@ -140,6 +140,10 @@ def make_app(served: ServedStore, token: str, *, read_only: bool = False) -> Sta
         route("/api/corrected", _corrected),
         route(
             "/api/doubtful", lambda state, request, _: curation.doubtful_json(state, _text(request, "space"))
+        ),
+        route(
+            "/api/doubtful-done",
+            lambda state, request, _: {"done": state.doubtful.done(_text(request, "space"))},
         ),
     ]
     return Starlette(
@@ -275,9 +279,11 @@ def _search_arguments(request: Request) -> dict[str, Any]:
 
 
 def _neighbors(state: StoreState, request: Request, body: bytes) -> Any:
+    """Search by an object; the body is a bit for each object of the table that may be an answer, or empty."""
     same = request.query_params.get("same_image") == "1"
+    among = _bits(body, len(state.image_rows)) if body else None
     return searches.neighbors_json(
-        state, _number(request, "row"), same_image=same, **_search_arguments(request)
+        state, _number(request, "row"), same_image=same, among=among, **_search_arguments(request)
     )
 
 
@@ -305,18 +311,14 @@ def _picture(state: StoreState, request: Request, body: bytes) -> Any:
 
 def _object_at(state: StoreState, request: Request, body: bytes) -> Any:
     x, y = (_real(request, name) for name in ("x", "y"))
-    return {"row": views.object_at_point(state, _number(request, "image"), x, y)}
+    return {"row": views.object_at_point(state, _number(request, "image"), x, y, _text(request, "space"))}
 
 
 def _measure(state: StoreState, request: Request, body: bytes) -> Any:
-    """Measure a selection: the body is a bit for each vector of the space, the first the lowest of a byte."""
+    """Measure a selection: the body is a bit for each vector of the space."""
     space = _text(request, "space")
     agreement = state.agreement(space, request.query_params.get("metric", "cosine"))
-    count = len(agreement.values)
-    if len(body) != (count + 7) // 8:
-        raise InputError(f"a selection of {len(body)} bytes, expected a bit for each of {count} objects")
-    chosen = np.unpackbits(np.frombuffer(body, np.uint8), bitorder="little")[:count].astype(np.bool_)
-    return agreement.of(chosen)
+    return agreement.of(_bits(body, len(agreement.values)))
 
 
 def _save_selection(state: StoreState, request: Request, body: bytes) -> Any:
@@ -337,6 +339,13 @@ def _mark(state: StoreState, request: Request, body: bytes) -> Any:
 def _corrected(state: StoreState, request: Request, body: bytes) -> Response:
     content, media_type = curation.corrected(state, _text(request, "format"))
     return Response(content, media_type=media_type)
+
+
+def _bits(body: bytes, count: int) -> NDArray[np.bool_]:
+    """Return which of so many objects a body marks: a bit for each, the first the lowest of a byte."""
+    if len(body) != (count + 7) // 8:
+        raise InputError(f"a selection of {len(body)} bytes, expected a bit for each of {count} objects")
+    return np.unpackbits(np.frombuffer(body, np.uint8), bitorder="little")[:count].astype(np.bool_)
 
 
 def _json_body(body: bytes) -> Any:

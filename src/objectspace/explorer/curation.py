@@ -116,30 +116,13 @@ def _table(state: StoreState, rows: NDArray[np.int64]) -> bytes:
     return sink.getvalue().encode()
 
 
-def doubtful_json(state: StoreState, space: str, *, count: int = 500) -> dict[str, Any]:
-    """Return the most doubtful labels of a space, worst first, and how good the list is.
+def doubtful_json(state: StoreState, space: str) -> dict[str, Any]:
+    """Return the most doubtful labels of a space, worst first, with the rows of their objects.
 
     Raises InputError where labels cannot be judged, and says why.
     """
-    found = state.doubtful_labels(space)
-    listed = [row for row, _ in zip(found.iter_rows(), range(count), strict=False)]
-    known = state.rows_by_id
-    calibration = found.calibration
-    return {
-        "objects": [
-            {
-                "row": known[row["object_id"]],
-                "label": str(row["label"]),
-                "proposed": str(row["proposed"]),
-                "score": row[found.score_name],
-            }
-            for row in listed
-        ],
-        "score": found.score_name,
-        "listed": found.listed,
-        "n": len(found),
-        "calibration": None if calibration is None else calibration.to_json(),
-    }
+    found, known = state.doubtful.of(space), state.rows_by_id
+    return found | {"objects": [one | {"row": known[one["object_id"]]} for one in found["objects"]]}
 
 
 def _cell(text: str) -> str:

@@ -133,6 +133,9 @@ def _document(state: StoreState, space: str, method: MapMethod, places: NDArray[
         "rows": _bytes(numbers, np.int32),
         "shares": _bytes(measured.agreement.values, np.float32),
         "chance": _bytes(measured.agreement.chance, np.float32),
+        # Of the values alone, not of chance: the page shows the intervals of these.
+        "without": _bytes(measured.agreement.without[:, : measured.agreement.blocks], np.float32),
+        "block": _bytes(measured.agreement.block, np.int32),
         "neighbors": _bytes(measured.nearest, np.int32),
         "distances": _bytes(measured.distance, np.float32),
         "thumbnails": _thumbnails(state, rows),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objectspace.errors import InputError, QueryError
 from objectspace.explorer.served_store import StoreState
@@ -29,17 +30,26 @@ Box = tuple[float, float, float, float]
 
 
 def neighbors_json(
-    state: StoreState, row: int, *, space: str, metric: str, k: int, same_image: bool
+    state: StoreState,
+    row: int,
+    *,
+    space: str,
+    metric: str,
+    k: int,
+    same_image: bool,
+    among: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     """Return the exact nearest objects of one, by its row of the objects table.
 
+    among: (n,) which rows of that table may be answers; None for all
     Raises QueryError where the space has no vector of it, and names those that have one.
     """
     check_rows(state, np.array([row]))
     state.row_of(space, row)
     search = state.search(space, metric)
     queries = search.stored(_names(state, [row]))
-    return _answer_json(state, search, queries, k=k, same_image=same_image)
+    allowed = None if among is None else among[state.object_rows(space)]
+    return _answer_json(state, search, queries, k=k, same_image=same_image, among=allowed)
 
 
 def examples_json(
@@ -98,10 +108,16 @@ def picture_json(
 
 
 def _answer_json(
-    state: StoreState, search: SpaceSearch, queries: Queries, *, k: int, same_image: bool = True
+    state: StoreState,
+    search: SpaceSearch,
+    queries: Queries,
+    *,
+    k: int,
+    same_image: bool = True,
+    among: NDArray[np.bool_] | None = None,
 ) -> dict[str, Any]:
     with state.searching(search.space.name):
-        (answer,) = search.nearest(queries, k=k, same_image=same_image)
+        (answer,) = search.nearest(queries, k=k, same_image=same_image, among=among)
     return answer_json(state, answer, exact=search.approximate is None)
 
 

@@ -56,6 +56,12 @@ class SpaceAgreement:
     def __repr__(self) -> str:
         return f"SpaceAgreement({len(self.values)} objects)"
 
+    @property
+    def blocks(self) -> int:
+        """The number of blocks of images."""
+        count: int = self.without.shape[1] // 2
+        return count
+
     def of(self, chosen: NDArray[np.bool_], *, most_labels: int = 12) -> dict[str, Any]:
         """Return the purity at K of the chosen objects (n,), of all and of the most frequent labels.
 
@@ -80,7 +86,7 @@ class SpaceAgreement:
 
     def _estimates(self, subsets: list[Codes]) -> list[Estimate]:
         """Return the purity of some of the rows, each with its interval by deleting blocks of images."""
-        blocks, size = int(self.block.max()) + 1, [len(rows) for rows in subsets]
+        blocks, size = self.blocks, [len(rows) for rows in subsets]
         every = np.concatenate(subsets)
         member = csr_array(
             (np.ones(len(every)), every, np.cumsum([0, *size])), (len(subsets), len(self.values))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import QueryError
 from objectspace.explorer.columns import object_columns
+from objectspace.explorer.doubtful_labels import DoubtfulLabels
 from objectspace.explorer.maps import MapMethod, StoredMaps
 from objectspace.explorer.occlusions import Occlusions
 from objectspace.explorer.selection_measures import (
@@ -24,8 +25,6 @@ from objectspace.explorer.selection_measures import (
 )
 from objectspace.places import Place, RemotePath
 from objectspace.search import SpaceSearch, default_space
-from objectspace.search.audit import audit
-from objectspace.search.audit.lists import AuditList
 from objectspace.store import ImageRow, Store, StoreInfo, open_store
 from objectspace.store.manifest import MANIFEST
 
@@ -75,6 +74,7 @@ class StoreState:
         self.store = store
         self.maps = StoredMaps(store, own_map)
         self.occlusions = Occlusions(store)
+        self.doubtful = DoubtfulLabels(store)
         self._lock, self._networks = threading.Lock(), threading.Lock()
         self._locks: dict[tuple[str, ...], threading.Lock] = {}
         self._kept: dict[tuple[str, ...], Any] = {}
@@ -167,11 +167,6 @@ class StoreState:
         return self._once(
             ("shared", space, other, metric), lambda: shared_neighbors(self.store, space, other, metric)
         )
-
-    def doubtful_labels(self, space: str) -> AuditList:
-        """Return the labels of a space that are probably wrong, with what the list finds of planted ones."""
-        made = self._once(("labels", space), lambda: audit(self.store, space=space, only=["labels"]))
-        return made.labels
 
     def _once(self, key: tuple[str, ...], compute: Callable[[], Value]) -> Value:
         """Return what is kept under a key, computed by the first who asks; others wait for it."""

@@ -22,7 +22,7 @@ from objectspace.objects.masks import decode_box
 from objectspace.objects.records import Mask, Objects
 from objectspace.places import Place, RemotePath, as_place
 from objectspace.search import default_space
-from objectspace.search.queries.stored import object_at
+from objectspace.search.queries.stored import object_at, same_objects
 from objectspace.search.queries.texts import text_spaces
 from objectspace.store import ImageRow
 
@@ -174,12 +174,21 @@ def occlusion_json(state: StoreState, row: int, photos: Place | None) -> dict[st
     return {"done": result} if isinstance(result, float) else heat_json(result, objects)
 
 
-def object_at_point(state: StoreState, place: int, x: float, y: float) -> int | None:
-    """Return the row of the smallest object whose mask or box holds a point of an image; None for none."""
+def object_at_point(state: StoreState, place: int, x: float, y: float, space: str) -> int | None:
+    """Return the row of the object that a click on an image is; None for none.
+
+    As in a search by a point: the smallest whose mask or box holds it; where the space has no vector of that
+    but one of the same thing, found by others, that one.
+    """
     _image(state, place)
     rows = np.flatnonzero(state.image_rows == place)
-    found = object_at(state.store.objects_at(rows), (x, y))
-    return None if found is None else int(rows[found])
+    objects = state.store.objects_at(rows)
+    found = object_at(objects, (x, y))
+    if found is None:
+        return None
+    same = rows[same_objects(objects, found)]
+    held = same[np.isin(same, state.object_rows(space))]
+    return int((held if len(held) else same)[0])
 
 
 def check_rows(state: StoreState, rows: NDArray[np.int64]) -> None:

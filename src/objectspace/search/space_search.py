@@ -222,6 +222,7 @@ class SpaceSearch:
         exclude_same: str | None = None,
         within: float | None = None,
         selection: str | None = None,
+        among: NDArray[np.bool_] | None = None,
     ) -> list[Answer]:
         """Return the k nearest objects of other images of each query, or as many as are left.
 
@@ -231,7 +232,8 @@ class SpaceSearch:
 
         A stored object is never its own neighbor, nor that of a query that it is a part of.
         ``label`` keeps only answers of that label, ``source`` of that finder (``name@digest``, or ``name``
-        alone), ``selection`` of that named selection of the store, ``within`` only those at most that far.
+        alone), ``selection`` of that named selection of the store, ``within`` only those at most that far,
+        ``among`` (n,) only these rows of the space.
 
         ``same_image`` takes the objects of the query's own images, too. ``exclude_same`` names a factor, such
         as a clip or a burst, in the image's place: no neighbor shares the query's value of it. What is
@@ -262,6 +264,8 @@ class SpaceSearch:
         if source is not None:
             found = of_source(self.objects.column("source"), source)
             allowed = found if allowed is None else allowed & found
+        if among is not None:
+            allowed = among if allowed is None else allowed & among
         excluded = None if filters.exclude_same is None else self._excluded(queries, filters.exclude_same)
         if queries.rows is None and queries.unlike is None:
             hits = self._hits_of_each(queries, filters, allowed, excluded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,9 @@ Float64 = NDArray[np.float64]
 
 #: The share of labels that are swapped at once, and how often: each time evenly, and along confusions.
 SWAPPED, DRAWS = 0.05, 3
+
+#: The share of the work, by the clock, after which the classifier is solved for any labels.
+SOLVED = 0.5
 
 #: Neighbors' votes for each label start with the label's share of all objects, as much as this many votes.
 PRIOR_VOTES = 1.0
@@ -66,6 +70,7 @@ def audit_labels(
     *,
     calibrated: bool = True,
     seed: int = 0,
+    judging: Callable[[float], None] = lambda share: None,
 ) -> LabelErrors:
     """Judge the labels of n objects by their nearest and by a linear classifier that did not see their group.
 
@@ -75,6 +80,7 @@ def audit_labels(
     draw are judged by what was fitted to the others.
 
     near: the k nearest of each in other groups; group: (n,) what is held out together
+    judging: called with the share of the work that is done
     Raises InputError for fewer than two labels that are in two groups each.
     """
     names, own = np.unique(label.astype(str), return_inverse=True)
@@ -86,12 +92,13 @@ def audit_labels(
             f"{len(set(own[judged].tolist()))}"
         )
     judge = _Judge(vectors, near, len(names), codes(group), seed)
+    judging(SOLVED)
     margins, proposed = judge.margins(own)
     row = np.flatnonzero(judged)
     if not calibrated:
         score = sum(_ranks(column) for column in margins[row].T) / margins.shape[1]
         return LabelErrors(row, score, names[proposed[row]].astype(object), "mean_rank", None, None, None)
-    draws = _draw_swaps(judge, own, judged, seed)
+    draws = _draw_swaps(judge, own, judged, seed, judging)
     probability = _probability(_fit(draws), margins[row])
     planted = _planted(draws, group[row])
     threshold = best_threshold(planted.suspicion, probability)
@@ -174,13 +181,16 @@ def _in_two_groups(own: Codes, group: Codes) -> NDArray[np.bool_]:
     return there
 
 
-def _draw_swaps(judge: _Judge, own: Codes, judged: NDArray[np.bool_], seed: int) -> list[_Draw]:
+def _draw_swaps(
+    judge: _Judge, own: Codes, judged: NDArray[np.bool_], seed: int, judging: Callable[[float], None]
+) -> list[_Draw]:
     """Swap labels :data:`DRAWS` times in each way, and return the margins of the judged objects each time."""
     confusions, draws = judge.confusions(own), []
     for number in range(DRAWS):
         for kind in KINDS:
             label, swapped = _swap(own, judged, confusions, kind, seed, number)
             draws.append(_Draw(kind, judge.margins(label)[0][judged], swapped[judged]))
+            judging(SOLVED + (1 - SOLVED) * len(draws) / (DRAWS * len(KINDS)))
     return draws
 
 

@@ -58,6 +58,7 @@ def audit(
     device: str = "cpu",
     seed: int = 0,
     progress: Callable[[int], None] = lambda photos: None,
+    judging: Callable[[float], None] = lambda share: None,
 ) -> Audit:
     """List copies, outliers, suspicious labels and leaks in a space, each calibrated by planted cases.
 
@@ -66,6 +67,7 @@ def audit(
     approximate: find the nearest by the space's index, whose recall stands in the answer
     uncalibrated: plant nothing; lists have no threshold and no figure then
     progress: called with the photos in which cases were planted since; once for copies, once for strangers
+    judging: called with the share of the work on labels that is done, after that on neighbors
 
     Copies and outliers are planted in the store's own photos and embedded by the space's own recipe; labels
     are swapped. Raises InputError where that cannot be done, for unknown lists, and for a column with fewer
@@ -81,7 +83,7 @@ def audit(
         raise InputError("give approximate= or selection=, one of them: the index is of all objects")
     store = as_store(store)
     auditor = _Auditor(
-        store, space or default_space(store), split, selection, device, seed, progress, uncalibrated
+        store, space or default_space(store), split, selection, device, seed, progress, judging, uncalibrated
     )
     return auditor.audit(only, approximate=approximate)
 
@@ -103,10 +105,11 @@ class _Auditor:
         device: str,
         seed: int,
         progress: Callable[[int], None],
+        judging: Callable[[float], None],
         uncalibrated: bool,
     ) -> None:
         self._store, self._space, self._seed, self._device = store, space, seed, device
-        self._progress, self._uncalibrated = progress, uncalibrated
+        self._progress, self._judging, self._uncalibrated = progress, judging, uncalibrated
         opened = store.stored_space(space)
         ids = np.asarray(opened.object_id, np.str_)
         self._rows = np.arange(len(ids))
@@ -327,6 +330,7 @@ class _Auditor:
             self._image,
             calibrated=not self._uncalibrated,
             seed=self._seed,
+            judging=self._judging,
         )
         rows = errors.row
         order = rows[_ranking(errors.probability, self._ids[rows])]

@@ -82,8 +82,8 @@ def objects_landed_on(
     if point is not None:
         check_inside(point, (image.width, image.height), image.path)
         row = object_at(objects, point)
-        return no_objects() if row is None else _overlapping(objects, objects.xyxy[[row]], first=row)
-    return _overlapping(objects, clip(np.array([box], np.float32), (image.width, image.height)))
+        return no_objects() if row is None else objects.take(same_objects(objects, row))
+    return objects.take(_overlapping(objects, clip(np.array([box], np.float32), (image.width, image.height))))
 
 
 def landed_queries(
@@ -108,13 +108,18 @@ def landed_queries(
     return Queries(objects, vectors[rows[held]], images, stored=True, point=point, box=box)
 
 
-def _overlapping(objects: Objects, box: NDArray[np.float32], first: int | None = None) -> Objects:
-    """Return the objects whose boxes are the same as a box (1, 4), best first; row ``first`` before."""
+def same_objects(objects: Objects, row: int) -> NDArray[np.int64]:
+    """Return the rows of one image's objects that are the same thing as one of them, which is the first."""
+    found = _overlapping(objects, objects.xyxy[[row]])
+    return np.concatenate([[row], found[found != row]])
+
+
+def _overlapping(objects: Objects, box: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the rows of objects whose boxes are the same as a box (1, 4), best first."""
     overlap = iou(box, objects.xyxy)[0]
-    if first is not None:
-        overlap[first] = 2
     order = np.argsort(-overlap, kind="stable")
-    return objects.take(order[overlap[order] >= SAME_OBJECT])
+    rows: NDArray[np.int64] = order[overlap[order] >= SAME_OBJECT]
+    return rows
 
 
 def object_at(objects: Objects, point: Point) -> int | None:
