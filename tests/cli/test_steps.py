@@ -83,7 +83,9 @@ def test_in_a_terminal_the_line_goes_away(terminal) -> None:
     end_steps()
     shown = stream.getvalue()
     assert "claim 3 of 12: [bold]such as this[/bold]" in shown
-    left = shown.removesuffix("\r").removesuffix("\x1b[?25h").removesuffix("\n")  # rich below 14.3 adds a line
+    left = (
+        shown.removesuffix("\r").removesuffix("\x1b[?25h").removesuffix("\n")
+    )  # rich below 14.3 adds a line
     assert left.endswith("\r\x1b[2K")  # erased, the cursor back
     assert "\n" not in left
 

@@ -172,9 +172,7 @@ def test_neighbors_are_looked_for_among_some_objects(page, served):
     row = int(store.object_rows(space)[0])
     assert 4 < len(store.object_rows(space)) < len(store)
     wanted = labels != labels[row]
-    (all_of,) = search.nearest(
-        search.stored(store.objects().object_id[[row]].tolist()), k=len(store)
-    )
+    (all_of,) = search.nearest(search.stored(store.objects().object_id[[row]].tolist()), k=len(store))
     expected = [
         name
         for name, label in zip(all_of.neighbors.object_id, all_of.neighbors.label, strict=True)
