@@ -70,7 +70,15 @@ def main() -> None:
     for store, count in zip(stores, options.objects, strict=True):
         if not store.exists():
             sizes = [str(options.dimension), "64"]
-            made = [sys.executable, str(BIG_STORE), str(store), "--objects", str(count), "--dimension", *sizes]
+            made = [
+                sys.executable,
+                str(BIG_STORE),
+                str(store),
+                "--objects",
+                str(count),
+                "--dimension",
+                *sizes,
+            ]
             subprocess.run(made, check=True)
     print("| command | " + " | ".join(f"{count:,}: CPU s, MB" for count in options.objects) + " |")
     print("| --- |" + " ---: |" * len(stores))
