@@ -10,16 +10,16 @@ the process. One thread of BLAS each: threads that wait for each other count as 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from objectspace.store import open_store
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-
-from big_store import write_store
+BIG_STORE = Path(__file__).parents[1] / "tools/big_store.py"
 
 #: Command lines; STORE, ID and OUT stand for the store, one of its objects, and a folder.
 COMMANDS = {
@@ -69,7 +69,17 @@ def main() -> None:
     stores = [options.folder / f"{count}x{options.dimension}.osp" for count in options.objects]
     for store, count in zip(stores, options.objects, strict=True):
         if not store.exists():
-            write_store(store, count, [options.dimension, 64])
+            sizes = [str(options.dimension), "64"]
+            made = [
+                sys.executable,
+                str(BIG_STORE),
+                str(store),
+                "--objects",
+                str(count),
+                "--dimension",
+                *sizes,
+            ]
+            subprocess.run(made, check=True)
     print("| command | " + " | ".join(f"{count:,}: CPU s, MB" for count in options.objects) + " |")
     print("| --- |" + " ---: |" * len(stores))
     for name in options.only:
@@ -87,15 +97,22 @@ def run(name: str, store: Path, out: Path) -> str:
     return f"{seconds:.1f}, {megabytes:.0f}" if status == 0 else f"failed ({status})"
 
 
+#: Runs a command and prints its figures, in a small process: Linux counts what started it as its own peak.
+SMALL = """
+import json, resource, subprocess, sys
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss, status]))
+"""
+
+
 def finished(command: Sequence[str]) -> tuple[float, float, int]:
     """Return CPU seconds, peak memory in MB and exit status of a command."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    null = os.open(os.devnull, os.O_WRONLY)
-    process = os.posix_spawn(command[0], command, environment, file_actions=[(os.POSIX_SPAWN_DUP2, null, 1)])
-    _, status, used = os.wait4(process, 0)
-    os.close(null)
-    peak = used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return used.ru_utime + used.ru_stime, peak, os.waitstatus_to_exitcode(status)
+    small = [sys.executable, "-S", "-c", SMALL, *command]
+    printed = subprocess.run(small, env=environment, stdout=subprocess.PIPE, check=True).stdout
+    seconds, peak, status = json.loads(printed)
+    return seconds, peak / (1e6 if sys.platform == "darwin" else 1e3), status
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from typing import Any
+
 import numpy as np
 import pytest
 
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.jackknife import make_blocks
 from objectspace.analyses.nearest_neighbors import find_in_other_classes, find_neighbors
+from objectspace.neighbors import exact
 
 
 def plain_weights(vectors: np.ndarray, groups, kept: np.ndarray, row: int, k: int) -> dict[int, float]:
@@ -78,3 +82,26 @@ def test_neighbors_that_were_found_without_blocks_say_so() -> None:
     )
     with pytest.raises(ValueError, match="without deletions"):
         near.without(0)
+
+
+def test_neighbors_without_each_block_take_no_more_than_three_and_a_half_times_what_they_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vectors = np.random.default_rng(0).standard_normal((20_000, 8), np.float32)
+    ids, groups = np.arange(20_000).astype(str), make_groups(np.arange(20_000) // 5)
+    search_mutually = exact.search_mutually
+
+    def searched(*arguments: Any) -> Any:
+        found = search_mutually(*arguments)
+        tracemalloc.reset_peak()  # The search itself has a bound of its own.
+        return found
+
+    monkeypatch.setattr(exact, "search_mutually", searched)
+    block = make_blocks(groups.group)
+    tracemalloc.start()
+    near = find_neighbors(vectors, ids, groups, k=5, metric="euclidean", block=block)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    held = near.deletions
+    assert held is not None
+    assert peak < 3.5 * sum(part.nbytes for part in (held.query, held.neighbor, held.weight, held.deleted))

@@ -115,6 +115,32 @@ def one_machine(ray: Any) -> Any:
     return ray
 
 
+class Machines:
+    """A head and two machines of a core each, connected to; ``nodes``: those that still run."""
+
+    def __init__(self, ray: Any) -> None:
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.nodes = [self.cluster.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
+        self.cluster.wait_for_nodes()
+        ray.init(address=self.cluster.address, log_to_driver=False)
+
+    def lose_one(self) -> None:
+        """End a machine at once, with all that runs on it."""
+        self.cluster.remove_node(self.nodes.pop(), allow_graceful=False)
+
+
+@pytest.fixture
+def two_machines(ray: Any) -> Iterator[Machines]:
+    """Ray on two machines; anew for each test, as tests lose one."""
+    machines = Machines(ray)
+    yield machines
+    ray.shutdown()
+    machines.cluster.shutdown()
+
+
 NETWORKS = {"detector": "demo", "encoder": "demo"}
 
 

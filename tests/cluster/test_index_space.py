@@ -14,7 +14,7 @@ import objectspace as osp
 from objectspace.errors import InputError, ModelError, StoreError
 from objectspace.places import Place
 from objectspace.store import open_store, tables
-from tests.cluster.conftest import MEMORY
+from tests.cluster.conftest import MEMORY, Machines
 
 pytestmark = pytest.mark.slow
 
@@ -60,32 +60,26 @@ def test_a_store_in_a_bucket(ray: Any, bucket: str, add_objects: Any, noise: np.
 
 
 def test_two_machines_of_which_one_is_lost_at_work(
-    ray: Any, tmp_path: Path, add_objects: Any, noise: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    ray: Any,
+    two_machines: Machines,
+    tmp_path: Path,
+    add_objects: Any,
+    noise: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ray.cluster_utils import Cluster
-
     store = tmp_path / "s.osp"
     add(store, add_objects, noise)
-    head = {"num_cpus": 0, "object_store_memory": MEMORY, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    try:
-        nodes = [cluster.add_node(num_cpus=1, object_store_memory=MEMORY) for _ in range(2)]
-        cluster.wait_for_nodes()
-        ray.init(address=cluster.address, log_to_driver=False)
-        wait, waited = ray.wait, []
+    wait, waited = ray.wait, []
 
-        def lose(promises: Any, **options: Any) -> Any:
-            if not waited:
-                cluster.remove_node(nodes.pop(), allow_graceful=False)
-            waited.append(promises)
-            return wait(promises, **options)
+    def lose(promises: Any, **options: Any) -> Any:
+        if not waited:
+            two_machines.lose_one()
+        waited.append(promises)
+        return wait(promises, **options)
 
-        monkeypatch.setattr(ray, "wait", lose)
-        built = osp.index_space(store, "a-crop", kind="ivf-pq", engine=osp.RayEngine(workers=2))
-    finally:
-        ray.shutdown()
-        cluster.shutdown()
-    assert (len(waited), len(nodes)) == (2, 1)
+    monkeypatch.setattr(ray, "wait", lose)
+    built = osp.index_space(store, "a-crop", kind="ivf-pq", engine=osp.RayEngine(workers=2))
+    assert (len(waited), len(two_machines.nodes)) == (2, 1)
     check_index(store, built, 800)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -30,6 +30,11 @@ DEEPER = 4
 
 # Bytes of queries that are searched for at once; vectors on disk are read once for each such block.
 _QUERIES = 1 << 26
+
+
+# A block that is deleted, and the query, neighbor and weight (r,) of who comes in its place: the most that a
+# measure of many objects holds, so in 16 bytes a pair.
+_Anew = tuple[int, NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
 
 
 class _Search(Protocol):
@@ -142,7 +147,7 @@ def find_neighbors(
     wanted = np.ones(len(ids), np.bool_)
     if asked is not None:
         wanted = np.isin(np.arange(len(ids)), asked)
-    parts, anew = [np.empty((3, 0))], [np.empty((4, 0))]
+    parts, anew = [np.empty((3, 0))], list[_Anew]()
     for level in range(int(groups.level.max(initial=-1)) + 1):
         rows = np.flatnonzero(groups.level == level)
         nearest = _search(select_rows(vectors, rows), ids[rows], groups.group[rows], metric)
@@ -155,16 +160,26 @@ def find_neighbors(
         rest = _nearest_and_tied(partial(nearest, allowed=None), queries[~whole], k, DEEPER * k + 1)
         found = np.concatenate([found, rest], axis=1)
         parts.append(_of_rows(rows, found))
-        anew.append(_of_rows(rows, _without_each(nearest, block[rows], found, queries, longer, k)))
+        for one, instead in _without_each(nearest, block[rows], found, queries, longer, k):
+            own = rows[instead[:2].astype(np.int64)].astype(np.int32)
+            anew.append((one, own[0], own[1], instead[2].copy()))
     query, neighbor, weight = np.concatenate(parts, axis=1)
     pairs = query.astype(np.int64), neighbor.astype(np.int64)
     near = NearestNeighbors(len(ids), *pairs, weight, asked=asked)
     if block is None:
         return near
-    query, neighbor, weight, deleted = np.concatenate(anew, axis=1)
-    order = np.argsort(deleted, kind="stable")
-    changed = [part[order].astype(np.int64) for part in (query, neighbor, deleted)]
-    return replace(near, deletions=Deletions(block, changed[0], changed[1], weight[order], changed[2]))
+    return replace(near, deletions=_deletions(block, anew))
+
+
+def _deletions(block: Codes, anew: list[_Anew]) -> Deletions:
+    """Return who comes in the place of each block, in the blocks' order."""
+    anew = sorted(anew, key=lambda part: part[0])
+    deleted = np.repeat([one for one, *_ in anew], [len(query) for _, query, *_ in anew]).astype(np.int64)
+    query, neighbor = (
+        np.concatenate([np.empty(0, np.int64), *(part[place] for part in anew)]) for place in (1, 2)
+    )
+    weight = np.concatenate([np.empty(0), *(part[3] for part in anew)])
+    return Deletions(block, query, neighbor, weight, deleted)
 
 
 def find_in_other_classes(
@@ -257,8 +272,8 @@ def _weighted(
 
 def _without_each(
     nearest: _Search, block: Codes, found: NDArray[np.float64], queries: Codes, longer: Neighbors, k: int
-) -> NDArray[np.float64]:
-    """Return query, neighbor, weight and block (4, r): who comes in the place of a block that is deleted.
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield blocks, and query, neighbor and weight (3, r): who comes in the place of one that is deleted.
 
     Of the queries that have a neighbor there; ``longer`` are lists of the queries that answer most of them.
     """
@@ -266,13 +281,10 @@ def _without_each(
     lost = block[neighbor] != block[query]
     cases = np.unique(block[neighbor[lost]] * len(block) + query[lost])
     deleted, asked = np.divmod(cases, len(block))
-    parts = [np.empty((4, 0))]
     for one in np.unique(deleted):
         rows = asked[deleted == one]
         place = np.searchsorted(queries, rows)
         near = Neighbors(longer.index[place], longer.distance[place])
         whole, pairs = _weighted(rows, near, k, (block[near.index] == one) & (near.index >= 0))
         rest = _nearest_and_tied(partial(nearest, allowed=block != one), rows[~whole], k)
-        pairs = np.concatenate([pairs, rest], axis=1)
-        parts.append(np.vstack([pairs, np.full(pairs.shape[1], one)]))
-    return np.concatenate(parts, axis=1)
+        yield int(one), np.concatenate([pairs, rest], axis=1)

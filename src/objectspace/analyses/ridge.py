@@ -12,16 +12,15 @@ from objectspace.analyses.features import Centered, Features, Matrix
 from objectspace.analyses.groups import Codes
 from objectspace.analyses.ridge_systems import (
     FeatureSystems,
-    RightSide,
     RowSystems,
     Solver,
     System,
-    Targets,
-    at_level,
+    Systems,
 )
+from objectspace.analyses.ridge_targets import Targets, at_level
 
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
-PENALTIES = 10.0 ** np.arange(-2, 5)
+PENALTIES: Matrix = np.array([0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4])
 
 # Numbers in right-hand sides that are solved for at once (4 MB), and as a share of those of the system.
 _NUMBERS, _SHARE = 1 << 19, 8
@@ -91,7 +90,8 @@ class FoldedRidge:
     columns that share a penalty.
 
     It holds the products of features, three times at most and each half as they are symmetric (12 d² bytes),
-    or those of rows, where these are fewer; and right-hand sides of an eighth of a system or 4 MB.
+    or those of rows, where these are fewer; and right-hand sides of an eighth of a system or 4 MB. Choosing
+    penalties takes right-hand sides of each fold, and products of features for each of more than 2 d rows.
 
     >>> features = np.random.default_rng(0).normal(size=(50, 3))
     >>> ridge = FoldedRidge(features, np.arange(50) % 5, np.zeros(50, int))
@@ -107,7 +107,7 @@ class FoldedRidge:
         self.fold = fold
         self.penalties = PENALTIES * features.shape[1]
         wide = features.shape[1] > len(fold)
-        self._systems: FeatureSystems | RowSystems = (RowSystems if wide else FeatureSystems)(x, level)
+        self._systems: Systems = (RowSystems if wide else FeatureSystems)(x, level)
         self._level = level
 
     def choose_penalties(self, targets: Matrix, runs: int) -> Codes:
@@ -134,13 +134,16 @@ class FoldedRidge:
         predicted from the other three. A model without two neighboring folds of a ring serves both: it
         predicts the one for the other's choice.
         """
-        count = len(self.rows)
-        errors = [np.zeros((count, len(PENALTIES), targets.runs)) for targets in asked]
-        for one in range(count):
+        count, widths = len(self.rows), [targets.runs * targets.width for targets in asked]
+        errors = np.zeros((count, len(PENALTIES), sum(widths)))
+        for one, number, squares in self._systems.errors(self.rows, asked, self.penalties):
             other = (one + 1) % count
-            for place, number, fold, squares in self._errors(asked, one, other):
-                errors[place][other if fold == one else one, number] += squares
-        return [error.argmin(1) for error in errors]
+            errors[[other, one], number] += squares
+        parts = np.split(errors, np.cumsum(widths)[:-1], axis=2)
+        return [
+            part.reshape(count, len(PENALTIES), targets.runs, -1).sum(3).argmin(1)
+            for part, targets in zip(parts, asked, strict=True)
+        ]
 
     def predictions(self, targets: Targets, chosen: Codes) -> Iterator[Held]:
         """Yield the predictions of all rows in all runs, each from the folds that it is not in."""
@@ -175,23 +178,6 @@ class FoldedRidge:
         solver = system.at(penalty, targets.width, last=True)
         return self._held(system, solver, targets, queries, np.zeros(1, np.int64))
 
-    def _errors(
-        self, asked: Sequence[Targets], one: int, other: int
-    ) -> Iterator[tuple[int, int, int, Matrix]]:
-        """Yield squared errors (runs,) of the rows of two folds, predicted from all others.
-
-        With each the number of the targets, of the penalty and of the fold.
-        """
-        queries = np.concatenate([self.rows[one], self.rows[other]])
-        system = self._systems.system(np.flatnonzero((self.fold != one) & (self.fold != other)), queries)
-        sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
-        width = sum(side.values.shape[1] for side in sides)
-        for number, penalty in enumerate(self.penalties):
-            solver = system.at(penalty, width)
-            for place, (targets, side) in enumerate(zip(asked, sides, strict=True)):
-                for fold, squares in self._squares(solver, targets, side, queries):
-                    yield place, number, fold, squares
-
     def _held(
         self, system: System, solver: Solver, targets: Targets, queries: Codes, runs: Codes
     ) -> Iterator[Held]:
@@ -201,19 +187,6 @@ class FoldedRidge:
             baseline = at_level(side.mean, self._level[rows])
             predicted += baseline
             yield Held(rows, runs, predicted, baseline)
-
-    def _squares(
-        self, solver: Solver, targets: Targets, side: RightSide, queries: Codes
-    ) -> Iterator[tuple[int, Matrix]]:
-        """Yield folds and squared errors (runs,) of the predictions of their rows."""
-        every = np.arange(targets.runs)
-        for part, errors in solver.predict(side):
-            rows = queries[part]
-            errors += at_level(side.mean, self._level[rows])
-            errors -= targets.of(rows, every)
-            errors *= errors
-            for fold in np.unique(self.fold[rows]):
-                yield int(fold), errors[self.fold[rows] == fold].sum(0).reshape(targets.runs, -1).sum(1)
 
 
 def _numbers(system: System) -> int:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, cho_factor, cho_solve
-from scipy.sparse import csr_array
 
 from objectspace.analyses.features import Centered, in_blocks
 from objectspace.analyses.groups import Codes
 from objectspace.analyses.packed import Packed
+from objectspace.analyses.ridge_sums import RowSums, add_product, all_targets
+from objectspace.analyses.ridge_targets import Targets, at_level, level_means, level_sums
 
 Matrix = NDArray[np.float64]
 
@@ -21,24 +22,6 @@ Matrix = NDArray[np.float64]
 _UNUSED = 1e100
 # Rows of a triangle that are copied at a time.
 _TRIANGLE = 128
-
-
-class Targets(Protocol):
-    """Targets of n rows in several runs, of ``width`` columns each."""
-
-    @property
-    def runs(self) -> int:
-        """How many runs there are."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """Targets of a run."""
-        ...
-
-    def of(self, rows: Codes, runs: Codes) -> Matrix:
-        """Return the targets of some rows (m,) in some runs (r,): (m, r * width)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +37,23 @@ class Solver(Protocol):
 
     def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
         """Yield parts of the query rows and their predictions (rows, t) less the mean of the level."""
+        ...
+
+
+class Systems(Protocol):
+    """The systems of regressions on features (n, d)."""
+
+    def system(self, train: Codes, queries: Codes) -> System:
+        """Return the system of some rows for predictions of others."""
+        ...
+
+    def errors(
+        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
+    ) -> Iterator[tuple[int, int, Matrix]]:
+        """Yield squared errors (2, t) of a fold and the next in a ring, predicted from all other rows.
+
+        Of several kinds of targets in all runs, side by side; with them the numbers of fold and penalty.
+        """
         ...
 
 
@@ -104,11 +104,32 @@ class FeatureSystems:
         left_out = np.setdiff1d(np.arange(len(self.x)), train, assume_unique=True)
         return FeatureSystem(self, train, queries, self.gram, self.sums, self.counts, left_out)
 
+    def errors(
+        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
+    ) -> Iterator[tuple[int, int, Matrix]]:
+        """Yield squared errors, as :meth:`Systems.errors`, from sums over each fold."""
+        origin = all_targets(asked, folds[0]).mean(0)
+        whole = [RowSums.of(self.x, rows, self.level, asked, origin) for rows in folds]
+        targets, products = (sum(getattr(one, name) for one in whole) for name in ("targets", "products"))
+        for one, fold in enumerate(whole):
+            other = whole[(one + 1) % len(whole)]
+            queries = np.concatenate([fold.rows, other.rows])
+            train = np.setdiff1d(np.arange(len(self.x)), queries, assume_unique=True)
+            system = self.system(train, queries)
+            side = system.centered(
+                targets - fold.targets - other.targets, products - fold.products - other.products
+            )
+            for number, penalty in enumerate(penalties):
+                weights = system.at(penalty, side.values.shape[1]).factor.solve(side.values)
+                found = [each.errors(weights, system.center, side.mean) for each in (fold, other)]
+                yield one, number, np.stack(found)
+
 
 class FeatureSystem:
     """A system of the features' weights: ``gram``, ``sums`` and ``counts`` less those of rows left out.
 
     Features are not scaled: a penalty times a feature's variance is that of the scaled feature.
+    center: (levels, d) their mean in training
     """
 
     def __init__(
@@ -125,8 +146,8 @@ class FeatureSystem:
         self._gram, self._sums = gram.copy(), sums.copy()
         self._counts = counts - np.bincount(of.level[left_out], minlength=len(counts))
         of.add(self._gram, self._sums, left_out, -1.0)
-        self._center = level_means(self._sums, self._counts)
-        self._weighted = self._counts[:, None] * self._center
+        self.center = level_means(self._sums, self._counts)
+        self._weighted = self._counts[:, None] * self.center
 
     @property
     def size(self) -> int:
@@ -145,7 +166,11 @@ class FeatureSystem:
         for part in in_blocks(self._train, self.size, width):
             y = targets.of(part, runs)
             sums += level_sums(y, level[part], len(sums))
-            products = _add_product(self._of.x[part], y, products)
+            products = add_product(self._of.x[part], y, products)
+        return self.centered(sums, products)
+
+    def centered(self, sums: Matrix, products: Matrix) -> RightSide:
+        """Return right-hand sides from sums (levels, t) and products (d, t), which are overwritten."""
         mean = level_means(sums, self._counts)
         products -= self._weighted.T @ mean
         return RightSide(products, mean)
@@ -153,10 +178,10 @@ class FeatureSystem:
     def at(self, penalty: float, targets: int, *, last: bool = False) -> FeatureSolver:
         """Return a solver for so many targets; the ``last`` one may overwrite the system."""
         gram = self._gram if last else self._gram.copy()
-        gram.add_products(np.sqrt(self._counts)[:, None] * self._center, -1.0)
+        gram.add_products(np.sqrt(self._counts)[:, None] * self.center, -1.0)
         gram.add_to_diagonal(penalty * self._variance(gram.diagonal()))
         gram.factor()
-        return FeatureSolver(self._of, self._queries, gram, self._center)
+        return FeatureSolver(self._of, self._queries, gram, self.center)
 
     def _variance(self, squares: Matrix) -> Matrix:
         # Beside the squares of all rows, as what is left of them by subtraction may be rounding.
@@ -185,12 +210,6 @@ class FeatureSolver:
             start += len(rows)
 
 
-def _add_product(x: Matrix, y: Matrix, products: Matrix) -> Matrix:
-    """Return ``products + x.T @ y``, in the place of products, which are in Fortran's order."""
-    added: Matrix = blas.dgemm(1.0, x.T, y.T, 1.0, products, trans_b=1, overwrite_c=1)
-    return added
-
-
 # -------------------------------------------------------------------------------------------- by the rows
 
 
@@ -206,6 +225,37 @@ class RowSystems:
     def system(self, train: Codes, queries: Codes) -> RowSystem:
         """Return the system of some rows for predictions of others."""
         return RowSystem(self, train, queries)
+
+    def errors(
+        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
+    ) -> Iterator[tuple[int, int, Matrix]]:
+        """Yield squared errors, as :meth:`Systems.errors`, of predictions of each row."""
+        for one, rows in enumerate(folds):
+            queries = np.concatenate([rows, folds[(one + 1) % len(folds)]])
+            system = self.system(np.setdiff1d(np.arange(len(self.x)), queries), queries)
+            sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
+            width = sum(side.values.shape[1] for side in sides)
+            for number, penalty in enumerate(penalties):
+                solver = system.at(penalty, width)
+                found = [
+                    self._squares(solver, targets, side, queries, len(rows))
+                    for targets, side in zip(asked, sides, strict=True)
+                ]
+                yield one, number, np.hstack(found)
+
+    def _squares(
+        self, solver: RowSolver, targets: Targets, side: RightSide, queries: Codes, first: int
+    ) -> Matrix:
+        """Return the squared errors (2, t) of the predictions of the ``first`` queries, and of the others."""
+        squares = np.zeros((2, side.values.shape[1]))
+        for part, errors in solver.predict(side):
+            rows = queries[part]
+            errors += at_level(side.mean, self.level[rows])
+            errors -= targets.of(rows, np.arange(targets.runs))
+            errors *= errors
+            own = max(0, first - part.start)
+            squares += errors[:own].sum(0), errors[own:].sum(0)
+        return squares
 
     def products(self, train: Codes, queries: Codes) -> Matrix:
         """Return the products (m + q, m + q) of training rows, then queries, centered and scaled."""
@@ -309,28 +359,3 @@ def _scale(x: Matrix, mean: Matrix, counts: Codes, train: np.intp) -> Matrix:
     squares = before - (counts[:, None] * (mean @ x) ** 2).sum(0)
     used = squares > 1e-12 * before
     return np.where(used, np.sqrt(np.maximum(squares, 0) / counts.sum()), np.inf)
-
-
-# ------------------------------------------------------------------------------------------------- levels
-
-
-def level_sums(columns: Matrix, level: Codes, levels: int) -> Matrix:
-    """Return the sums (levels, c) of columns (m, c) at each level (m,)."""
-    if levels == 1:
-        total: Matrix = columns.sum(0, keepdims=True)
-        return total
-    member = csr_array((np.ones(len(level)), (level, np.arange(len(level)))), shape=(levels, len(level)))
-    sums: Matrix = member @ columns
-    return sums
-
-
-def level_means(sums: Matrix, counts: Codes) -> Matrix:
-    """Return means (levels, c) from sums; the mean of all for a level without rows."""
-    own = counts[:, None]
-    means: Matrix = np.where(own > 0, sums / np.maximum(own, 1), sums.sum(0) / counts.sum())
-    return means
-
-
-def at_level(means: Matrix, level: Codes) -> Matrix:
-    """Return the row (m, c) of each level (m,), or (1, c) where there is one level only."""
-    return means if len(means) == 1 else means[level]

@@ -28,6 +28,9 @@ _FIRST_ROWS = (128, 640)
 # Candidates that may be pending (10 bytes each), and pairs that are re-ranked by one core at a time.
 _PENDING, _PAIRS = 1 << 21, 1 << 10
 
+# Candidates, for each query, by which limits are lowered at once: they fall little by fewer.
+_LOWERED = 2
+
 # Rows, queries of a search, and keys (p,) of pairs.
 _Candidates = tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.float32]]
 
@@ -62,6 +65,8 @@ class Search:
         self._reach = vectors.keys_at(reach, self._squares)
         self._limit = self._limits()
         self._pending: list[_Candidates] = []
+        # Queries and upper bounds of keys, by which limits are not lowered yet.
+        self._upper: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
         self._found = no_neighbors(len(queries), k)
         self._lock = Lock()
         self._each_on_a_core = False
@@ -116,19 +121,21 @@ class Search:
             others = self._rows.group[rows] != self._own[query]
             rows, query, key = rows[others], query[others], key[others]
         with self._lock:
-            self._tighten(query, key + 2 * self._vectors.row_error(self._vectors.squares[rows]))
+            self._upper.append((query, key + 2 * self._vectors.row_error(self._vectors.squares[rows])))
+            if sum(len(query) for query, _ in self._upper) >= _LOWERED * len(self._queries):
+                self._lower_limits()
             self._pending.append((rows.astype(np.int32), query.astype(np.uint16), key))
             if sum(len(rows) for rows, _, _ in self._pending) > self._most:
                 self._pending = [self._take_pending()]
                 if len(self._pending[0][0]) > 3 * self._most // 4:
                     self._rank_pending()
 
-    def _tighten(self, query: NDArray[np.int64], upper: NDArray[np.float64]) -> None:
-        """Merge upper bounds of keys, and lower the limit of the keys of candidates."""
-        if not len(query):
-            return
-        self._bounds = smallest(self._bounds, query, upper)
-        self._limit = self._limits()
+    def _lower_limits(self) -> None:
+        """Lower the limit of the keys of candidates by the upper bounds that were kept."""
+        if self._upper:
+            query, upper = (np.concatenate(column) for column in zip(*self._upper, strict=True))
+            self._bounds, self._upper = smallest(self._bounds, query, upper), []
+            self._limit = self._limits()
 
     def _limits(self) -> NDArray[np.float32]:
         """Return the key of each query (m,) above which no row is a candidate."""
@@ -157,6 +164,7 @@ class Search:
 
     def _take_pending(self) -> _Candidates:
         """Return the candidates that are still within the limits; none are pending then."""
+        self._lower_limits()
         rows, query, key = (np.concatenate(column) for column in zip(*self._pending, strict=True))
         self._pending = []
         near = key <= self._limit[query]

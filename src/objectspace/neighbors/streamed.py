@@ -18,8 +18,8 @@ from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors, merge, no_neig
 from objectspace.neighbors.rows import Rows, check_queries
 
 # Bytes of one block; a copy of as many is made to search it. More queries share a pass where blocks are
-# larger, and reading 64 MB takes long enough that opening it costs nothing beside.
-_BLOCK = 1 << 26
+# larger, but from 32 MB on glibc maps memory anew for each, which the system fills with zeros first.
+_BLOCK = 30 << 20
 
 # Of the rows between the first and the last of a block, a share above this is read in one go; fewer are
 # picked one by one.
@@ -75,7 +75,7 @@ class StreamedIndex:
     vectors: (n, d) float32
     ids, groups: (n,), as for ExactIndex
 
-    It holds a few blocks of 64 MB, some twenty bytes a row, and the queries with their answers.
+    It holds a few blocks of 30 MB, some twenty bytes a row, and the queries with their answers.
 
     Raises InputError for ids or groups of another length, QueryError for an unknown metric.
 

@@ -17,6 +17,9 @@ from objectspace.threads import core_count, limit_cores
 #: Workers that may die over a part of the work before it is given up.
 DEATHS = 3
 
+# Units of a card in which Ray counts shares.
+_CARD = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class RayWorkers:
@@ -102,8 +105,11 @@ def shares(nodes: Sequence[Any], workers: int | None, gpus: float) -> tuple[int,
 
 
 def _workers_on(cards: int, gpus: float) -> int:
-    """Return for how many workers a machine has cards: with .3 of one for each, six on two cards."""
-    return cards // int(gpus) if gpus >= 1 else cards * int(1 / gpus)
+    """Return for how many workers a machine has cards: with .3 of one for each, six on two cards.
+
+    Shares are counted in Ray's unit, the ten-thousandth of a card, to which it rounds them.
+    """
+    return cards // int(gpus) if gpus >= 1 else cards * (_CARD // max(1, round(gpus * _CARD)))
 
 
 def _check_address(address: str) -> None:
