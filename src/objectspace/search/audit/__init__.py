@@ -1,4 +1,4 @@
-"""Audit a space: copies, outliers, suspicious labels and leaks, each list with its recall."""
+"""Audit a space: copies, outliers, wrong labels and leaks, and copies of photos; each list with its recall."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.equal_pixels import equal_boxes
 from objectspace.search.audit.lists import LISTS, Audit, AuditList
 from objectspace.search.audit.neighborhood import Neighborhood
+from objectspace.search.audit.photos import PhotoDifferences, compare_photos, plant_photos
 from objectspace.search.audit.planting import (
     DRAWN,
     OBJECTS,
@@ -58,13 +59,14 @@ def audit(
     seed: int = 0,
     progress: Callable[[int], None] = lambda photos: None,
 ) -> Audit:
-    """List copies, outliers, suspicious labels and leaks in a space, each calibrated by planted cases.
+    """List copies of photos, and copies, outliers, wrong labels and leaks in a space, calibrated by planting.
 
     only: the lists that are wanted; split: the column whose values must share no object (for ``leaks``)
     selection: audit the objects of this named selection among themselves, as if there were no others
     approximate: find the nearest by the space's index, whose recall stands in the answer
     uncalibrated: plant nothing; lists have no threshold and no figure then
-    progress: called with the photos in which cases were planted since; once for copies, once for strangers
+    progress: called with the photos that were read or planted in since: for copies of photos all and those
+        planted, for copies and for strangers those planted
 
     Copies and outliers are planted in the store's own photos and embedded by the space's own recipe; labels
     are swapped. Raises InputError where that cannot be done, for unknown lists, and for a column with fewer
@@ -107,7 +109,7 @@ class _Auditor:
         self._progress, self._uncalibrated = progress, uncalibrated
         opened = store.stored_space(space)
         ids = np.asarray(opened.object_id, np.str_)
-        self._rows = np.arange(len(ids))
+        self._rows, self._selected = np.arange(len(ids)), selection is not None
         if selection is not None:
             self._rows = store.selection(selection).rows(ids, f"space {space}")
         self._ids = ids[self._rows]
@@ -133,6 +135,8 @@ class _Auditor:
         if "leaks" in wanted and self._split is None:
             wanted.remove("leaks")
             skipped["leaks"] = "no column says which split an object is in; give split="
+        if "photos" in wanted:
+            self._add_photos(lists, skipped, alone=len(wanted) == 1)
         copies, strangers = self._plant(wanted)
         if "duplicates" in wanted or "leaks" in wanted:
             steps.info("comparing copies")
@@ -148,7 +152,8 @@ class _Auditor:
                 if len(wanted) == 1:
                     raise
                 skipped["labels"] = str(error)
-        ordered = self._located({name: lists[name] for name in LISTS if name in lists})
+        ordered = {name: lists[name] for name in LISTS if name in lists}
+        ordered |= self._located({name: one for name, one in ordered.items() if name != "photos"})
         images = len(np.unique(self._image))
         return Audit(self._space, len(self._ids), images, ordered, skipped, self._near.approximate)
 
@@ -171,6 +176,65 @@ class _Auditor:
                 columns["other_image"] = np.array(found, object)
             located[name] = replace(one, columns=columns)
         return located
+
+    # --------------------------------------------------------------------------------------------- photos
+
+    def _add_photos(self, lists: dict[str, AuditList], skipped: dict[str, str], *, alone: bool) -> None:
+        """Add the list of copied photos, or why there is none."""
+        steps.info("comparing photos")
+        images = self._store.images()
+        if self._selected:
+            held = set(self._image.tolist())
+            images = [image for image in images if image.image_id in held]
+        photos = compare_photos(images, self._progress)
+        if len(photos.rows) >= 2:
+            lists["photos"] = self._photos([images[row] for row in photos.rows], photos, len(images))
+        else:
+            skipped["photos"] = (
+                f"{len(photos.rows)} of {counted(len(images), 'photo')} can be read: {photos.why}"
+            )
+            if alone:
+                raise InputError(f"copies of photos cannot be found: {skipped['photos']}")
+
+    def _photos(self, images: Sequence[ImageRow], photos: PhotoDifferences, count: int) -> AuditList:
+        ids = np.array([image.image_id for image in images], np.str_)
+        paths = np.array([image.path for image in images], object)
+        suspicion = -photos.difference
+        order = _ranking(suspicion, ids)
+        left_out = count - len(ids)
+        columns = {"nearest": ids[photos.nearest][order]}
+        columns |= {"image": paths[order], "other_image": paths[photos.nearest][order]}
+        made = AuditList(
+            "photos",
+            ids[order],
+            -suspicion[order],
+            "difference",
+            columns,
+            left_out=left_out,
+            note=f"they cannot be read, the first as {photos.why}" if left_out else "",
+            id_name="image_id",
+        )
+        if self._uncalibrated:
+            return made
+        found = plant_photos(images, photos, count=OBJECTS, seed=self._seed, progress=self._progress)
+        threshold = best_threshold(found.suspicion, suspicion, often_real=True)
+        groups = group_copies(photos.pairs_within(-threshold), _largest_first(images))
+        keeper = groups.row[groups.kept][groups.group]
+        copy_of, kept = np.full(len(ids), None, object), np.full(len(ids), None, object)
+        kept[groups.row] = groups.kept.tolist()
+        copy_of[groups.row[~groups.kept]] = ids[keeper[~groups.kept]].tolist()
+        nearest = paths[photos.nearest]
+        nearest[groups.row[~groups.kept]] = paths[keeper[~groups.kept]]
+        columns |= {"kept": kept[order], "copy_of": copy_of[order], "other_image": nearest[order]}
+        alarms = suspicion >= threshold
+        how = (f"copies of {counted(min(OBJECTS, len(ids)), 'photo')} of the store", _BY_ERRORS)
+        return replace(
+            made,
+            columns=columns,
+            threshold=-threshold,
+            listed=int(alarms.sum()),
+            calibration=calibrate(found, alarms, ids, threshold, how=how),
+        )
 
     # ------------------------------------------------------------------------------------------- planting
 
@@ -195,13 +259,12 @@ class _Auditor:
 
     def _copies(self, planted: PlantedVectors | None, wanted: Collection[str]) -> dict[str, AuditList]:
         copies = CopyDifferences(self._store, self._ids, self._near)
-        suspicion = -copies.difference
         found: Planted | None = None
         pairs: Pairs | None = None
         threshold = -np.inf
         if planted is not None:
-            found = find_copies(self._near, copies, planted)
-            threshold = best_threshold(found.suspicion, suspicion, often_real=True)
+            found = find_copies(self._near, copies, planted, seed=self._seed)
+            threshold = best_threshold(found.suspicion, -copies.difference, often_real=True)
             pairs = copies.pairs_within(-threshold)
         lists = {}
         if "duplicates" in wanted:
@@ -377,6 +440,14 @@ def _named(ids: NDArray[np.str_], rows: NDArray[np.int64]) -> NDArray[np.object_
     names = ids[rows].astype(object)
     names[rows == NO_NEIGHBOR] = None
     return names
+
+
+def _largest_first(images: Sequence[ImageRow]) -> NDArray[np.int64]:
+    """Return the place (n,) of each photo in the order in which copies are kept, as :func:`_by_photo`."""
+    pixels = np.array([image.width * image.height for image in images])
+    rank = np.empty(len(images), np.int64)
+    rank[np.lexsort(([image.path for image in images], -pixels))] = np.arange(len(images))
+    return rank
 
 
 def _by_photo(objects: Objects, images: Sequence[ImageRow]) -> NDArray[np.int64]:
