@@ -144,7 +144,7 @@ def audit(
 
 
 def _photos(store: Store, wanted: Collection[str], uncalibrated: bool) -> int:
-    """Return how many photos are read, at most, for copies of photos, and planted in, for each kind of case."""
+    """Return how many photos are read for copies of photos, and planted in for each list, at most."""
     from objectspace.search.audit.planting import OBJECTS
 
     images = len(store.images())

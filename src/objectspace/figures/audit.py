@@ -33,8 +33,8 @@ _LETTERS = 25
 def draw_audit(store: Store, audit: Audit) -> Figure:
     """Draw the first objects of each list, most suspicious first, under what the list finds.
 
-    An object is drawn in its surroundings, half of its size on each side, with its box; where its photo cannot
-    be read, its thumbnail. Copies stand beside the one that is kept (solid blue frame; a copy's is dashed
+    An object is drawn in its surroundings, half of its size on each side, with its box; by its thumbnail
+    where its photo cannot be read. Copies stand beside the one that is kept (solid blue frame; a copy's is dashed
     orange), leaks beside the object of the other split; under an outlier is its label, under a suspicious
     label yours and the one proposed, and under each tile the name of its photo. Of a list that names none the
     first of the ranking are drawn, in gray frames. Raises InputError for an audit without any list.
@@ -75,7 +75,7 @@ def _pictures(store: Store, parts: list[tuple[AuditList, list[dict[str, Any]]]])
 
 
 def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
-    """Yield what is drawn of each object or photo of a list: its id, lines of text, color and style of the frame."""
+    """Yield what is drawn of each row of a list: its id, lines of text, color and style of the frame."""
     rows = list(islice(one.iter_rows(), len(one.first) or COLUMNS))
     if one.name in ("photos", "duplicates") and one.listed:
         yield from _copies(rows, one.id_name)

@@ -37,10 +37,10 @@ class CopyRule:
     offset: float
 
     def differences(self, numbers: Float64) -> Float64:
-        """Return one less the probability of a copy (...) by its numbers (..., 3), 1 where these are infinite."""
-        known = np.isfinite(numbers).all(-1)
-        logs = np.log(np.maximum(np.where(known[..., None], numbers, 1), _LEAST))
-        return np.where(known, expit(logs @ np.array(self.weights) + self.offset), 1.0)
+        """Return one less the probability of a copy (...) by its numbers (..., 3); 1 for infinite ones."""
+        known = np.isfinite(numbers).all(-1, keepdims=True)
+        logs = np.log(np.maximum(np.where(known, numbers, 1), _LEAST))
+        return np.where(known[..., 0], expit(logs @ np.array(self.weights) + self.offset), 1.0)
 
 
 #: The rule where nothing was planted: the product of distance and thumbnails.
@@ -72,9 +72,10 @@ def fit_copy_rule(copies: Float64, unplanted: Float64) -> CopyRule:
         used.pop(int(model.coef_[0].argmin()))
     if not used:
         return PRODUCT
-    weights = np.zeros(len(NUMBERS))
-    weights[used] = model.coef_[0]
-    return CopyRule(tuple(weights.tolist()), float(model.intercept_[0]))
+    weights = dict(zip(used, model.coef_[0].tolist(), strict=True))
+    return CopyRule(
+        (weights.get(0, 0.0), weights.get(1, 0.0), weights.get(2, 0.0)), float(model.intercept_[0])
+    )
 
 
 def judge_held_out(copies: Float64, group: NDArray[np.str_], unplanted: Float64, *, seed: int = 0) -> Float64:

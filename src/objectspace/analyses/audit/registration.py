@@ -102,16 +102,18 @@ def _sampled(pictures: Float32, places: Float32) -> tuple[Float32, Float32]:
         + np.take_along_axis(flat, at + row + 1, 2) * right
         for row in (0, side)
     )
-    return upper * (1 - down) + lower * down, inside
+    seen: Float32 = upper * (1 - down) + lower * down
+    return seen, inside
 
 
 def _normalized(values: Float32, inside: Float32) -> tuple[Float32, Float32]:
-    """Return values (m, c, q) of what is inside (m, q), each channel centered, all of length 1; the length."""
+    """Return values (m, c, q) of what is inside (m, q), channels centered, all of length 1; the length."""
     weight = inside[:, None]
     mean = (values * weight).sum(2, keepdims=True) / np.maximum(weight.sum(2, keepdims=True), 1)
     centered = (values - mean) * weight
-    length = np.maximum(np.sqrt((centered**2).sum((1, 2), keepdims=True)), np.float32(1e-6))
-    return centered / length, length
+    length: Float32 = np.maximum(np.sqrt((centered**2).sum((1, 2), keepdims=True)), np.float32(1e-6))
+    scaled: Float32 = centered / length
+    return scaled, length
 
 
 def _slopes(pictures: Float32) -> tuple[Float32, Float32]:
@@ -121,7 +123,7 @@ def _slopes(pictures: Float32) -> tuple[Float32, Float32]:
     black corners.
     """
     right, down = np.zeros_like(pictures), np.zeros_like(pictures)
-    quarter = pictures.shape[-1] / 4
+    quarter = np.float32(pictures.shape[-1] / 4)
     right[..., 1:-1] = (pictures[..., 2:] - pictures[..., :-2]) * quarter
     down[..., 1:-1, :] = (pictures[..., 2:, :] - pictures[..., :-2, :]) * quarter
     return right, down
@@ -130,7 +132,8 @@ def _slopes(pictures: Float32) -> tuple[Float32, Float32]:
 def _reduced(pictures: Float32, side: int) -> Float32:
     """Return pictures (m, c, s, s) averaged to ``side``."""
     by = pictures.shape[-1] // side
-    return pictures.reshape(*pictures.shape[:2], side, by, side, by).mean((3, 5))
+    reduced: Float32 = pictures.reshape(*pictures.shape[:2], side, by, side, by).mean((3, 5))
+    return reduced
 
 
 def _places(side: int) -> Float32:

@@ -1,4 +1,4 @@
-"""Audit a space: copies, outliers, wrong labels and leaks, and copies of photos; each list with its recall."""
+"""Audit a space: copies, outliers, wrong labels and leaks, each list with its recall."""
 
 from __future__ import annotations
 
@@ -446,7 +446,7 @@ def _largest_first(images: Sequence[ImageRow]) -> NDArray[np.int64]:
     """Return the place (n,) of each photo in the order in which copies are kept, as :func:`_by_photo`."""
     pixels = np.array([image.width * image.height for image in images])
     rank = np.empty(len(images), np.int64)
-    rank[np.lexsort(([image.path for image in images], -pixels))] = np.arange(len(images))
+    rank[np.lexsort((np.array([image.path for image in images], np.str_), -pixels))] = np.arange(len(images))
     return rank
 
 

@@ -76,7 +76,8 @@ def thumbnail_pictures(thumbnails: Iterable[bytes]) -> Pictures:
 class Compared:
     """Neighbors of pictures (m) that were compared with them.
 
-    index: (m, r) int64, -1 for none; numbers: (m, r, 3) float64, those of a :class:`CopyRule`, infinite for none
+    index: (m, r) int64, -1 for none
+    numbers: (m, r, 3) float64, those of a :class:`CopyRule`, infinite for none
     """
 
     index: NDArray[np.int64]
@@ -113,9 +114,15 @@ class CopyDifferences:
         self._rule = rule
         differences, rows = rule.differences(self._compared.numbers), np.arange(len(self._compared.index))
         least = differences.argmin(1)
-        self.nearest: NDArray[np.int64] = self._compared.index[rows, least]
         self.numbers: NDArray[np.float64] = self._compared.numbers[rows, least]
+        self.nearest: NDArray[np.int64] = self._compared.index[rows, least]
         self.difference: NDArray[np.float64] = differences[rows, least]
+        # The other one of a pair need not have compared itself to this one.
+        there = self.nearest != NO_NEIGHBOR
+        for row in rows[there][np.argsort(-self.difference[there], kind="stable")]:
+            other = self.nearest[row]
+            if self.difference[row] < self.difference[other]:
+                self.nearest[other], self.difference[other] = row, self.difference[row]
 
     def to_originals(
         self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]

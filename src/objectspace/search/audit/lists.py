@@ -31,7 +31,8 @@ LISTS = ("photos", "duplicates", "outliers", "labels", "leaks")
 class AuditList:
     """Objects of a store, the most suspicious first; of the list ``photos`` photos.
 
-    object_id: (m,) str, all that can be judged; of photos the image id, and ``id_name`` is image_id; score: (m,) float64, of the kind that ``score_name`` names
+    object_id: (m,) str, all that can be judged; of photos the image id, and ``id_name`` is image_id
+    score: (m,) float64, of the kind that ``score_name`` names
     listed: how many of the first are within the threshold; None in a list without a figure
     threshold: on the score; None in a list without a figure
     columns: more about each object (m,), by name; of every list image, the photo's path, and of objects the

@@ -88,7 +88,7 @@ def plant_photos(
     seed: int,
     progress: Callable[[int], None],
 ) -> Planted:
-    """Change up to ``count`` of the photos in each way in which copies come about, and look for the originals.
+    """Change up to ``count`` photos in each way in which copies come about, and look for the originals.
 
     How suspicious a copy is, is minus its difference to its original; one whose original is not among those
     that it is laid over is not found.
