@@ -33,11 +33,12 @@ _LETTERS = 25
 def draw_audit(store: Store, audit: Audit) -> Figure:
     """Draw the first objects of each list, most suspicious first, under what the list finds.
 
-    An object is drawn in its surroundings, half of its size on each side, with its box; by its thumbnail
-    where its photo cannot be read. Copies stand beside the one that is kept (solid blue frame; a copy's is dashed
-    orange), leaks beside the object of the other split; under an outlier is its label, under a suspicious
-    label yours and the one proposed, and under each tile the name of its photo. Of a list that names none the
-    first of the ranking are drawn, in gray frames. Raises InputError for an audit without any list.
+    An object is drawn in its surroundings, half of its size on each side, with its box, or by its thumbnail
+    where its photo cannot be read. Copies stand beside the one that is kept (solid blue frame; a copy's is
+    dashed orange), leaks beside the object of the other split; under an outlier is its label, under a
+    suspicious label yours and the one proposed, and under each tile the name of its photo. What the ranking
+    has after a list that names few or none is drawn in gray frames. Raises InputError for an audit without
+    any list.
 
     >>> found = osp.audit(store, space="demo-crop", only=["outliers", "labels"], uncalibrated=True)
     >>> osp.write_figure(osp.draw_audit(store, found), Path("audit.png"))
@@ -76,13 +77,14 @@ def _pictures(store: Store, parts: list[tuple[AuditList, list[dict[str, Any]]]])
 
 def _tiles(one: AuditList) -> Iterator[dict[str, Any]]:
     """Yield what is drawn of each row of a list: its id, lines of text, color and style of the frame."""
-    rows = list(islice(one.iter_rows(), len(one.first) or COLUMNS))
+    # A row of the ranking where the list names fewer, so that a person sees where it begins to be wrong.
+    rows = list(islice(one.iter_rows(), max(len(one.first), COLUMNS) if len(one.first) else COLUMNS * ROWS))
     if one.name in ("photos", "duplicates") and one.listed:
-        yield from _copies(rows, one.id_name)
+        yield from _copies(rows[: one.listed], one.id_name)
         return
-    frame = (ORANGE, "--") if len(one.first) else (GRAY, "-")
     shown = set()
-    for row in rows:
+    for rank, row in enumerate(rows):
+        frame = (ORANGE, "--") if rank < len(one.first) else (GRAY, "-")
         # Two objects that are nearest to each other are one pair.
         other = row.get("nearest") or row.get("leaks_to")
         if other is not None and (other, row[one.id_name]) in shown:

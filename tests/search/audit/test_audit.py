@@ -101,6 +101,60 @@ def test_of_two_copied_photos_one_keeps_all_its_objects() -> None:
     assert [order[0], order[1:3], order[3:]] == [4, [1, 2], [0, 3]]
 
 
+def test_photos_that_were_saved_again_are_copies_of_the_larger_ones(made: osp.Audit) -> None:
+    """Five photos were, one of them made smaller; all others are scenes of their own."""
+    rows = [row for row, _ in zip(made.photos.iter_rows(), made.photos.first, strict=False)]
+    copies = {Path(row["image"]).name: Path(row["other_image"]).name for row in rows if row["kept"] is False}
+    names = [(f"test-{number}.jpg", f"train-{number}.png") for number in COPIED]
+    assert {frozenset(pair) for pair in copies.items()} == {frozenset(pair) for pair in names}
+    assert copies["test-4.jpg"] == "train-4.png"
+    assert made.photos.listed == 2 * len(names)
+    assert made.photos.calibration is not None
+    assert made.photos.calibration.kind("resized").found.value == 1
+
+
+def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
+    """A store of vectors of its own, its first photo without any object, and that photo saved again."""
+    scenes = [osp.draw_scene(seed=8, index=number) for number in range(8)]
+    found = {}
+    for number, scene in enumerate(scenes):
+        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
+    found |= save(tmp_path / "again.jpg", scenes[0].pixels, scenes[0], 1.0)
+    for name in ("0.png", "again.jpg"):
+        found[tmp_path / name] = found[tmp_path / name].take(np.arange(0))
+    store = handed_in(tmp_path, found)
+    made = osp.audit(store, only=["photos"])
+    assert made.photos.listed == 2
+    assert {Path(row["image"]).name for row in made.photos.to_json()["objects"]} == {"0.png", "again.jpg"}
+
+
+def test_photos_that_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
+    found = {}
+    for number in range(5):
+        scene = osp.draw_scene(seed=8, index=number)
+        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
+    store = handed_in(tmp_path, found)
+    (tmp_path / "3.png").unlink()
+    photos = osp.audit(store, only=["photos"], uncalibrated=True).photos
+    assert (len(photos), photos.left_out, photos.listed) == (4, 1, None)
+    assert "3.png" in photos.note
+    for number in (0, 1, 2):
+        (tmp_path / f"{number}.png").unlink()
+    with pytest.raises(InputError, match="1 of 5 photos can be read: .*no such file"):
+        osp.audit(store, only=["photos"])
+
+
+def handed_in(folder: Path, found: dict[Path, osp.Objects]) -> Store:
+    """A store of objects whose vectors came from elsewhere."""
+    job = osp.Job(encoder=osp.load_encoder("demo"), annotations=osp.objects_reader(found))
+    osp.index(sorted(found), folder / "S.osp", job)
+    store = open_store(folder / "S.osp")
+    ids = store.objects().object_id
+    vectors = np.random.default_rng(0).standard_normal((len(ids), 8)).astype(np.float32)
+    osp.add_embeddings(folder / "S.osp", "mine", ids, vectors, model="mine, version 1")
+    return open_store(folder / "S.osp")
+
+
 def size(box: np.ndarray) -> float:
     return float((box[2:] - box[:2]).prod())
 
@@ -117,7 +171,7 @@ def test_leaks_are_the_copies_across_splits(made: osp.Audit, store: Store) -> No
 
 
 def test_each_list_has_its_figures(made: osp.Audit) -> None:
-    assert list(made.lists) == ["duplicates", "outliers", "labels", "leaks"]
+    assert list(made.lists) == ["photos", "duplicates", "outliers", "labels", "leaks"]
     for one in made.lists.values():
         assert one.calibration is not None
         whole = one.calibration.kind()

@@ -38,9 +38,9 @@ class CopyRule:
 
     def differences(self, numbers: Float64) -> Float64:
         """Return one less the probability of a copy (...) by its numbers (..., 3); 1 for infinite ones."""
-        known = np.isfinite(numbers).all(-1, keepdims=True)
-        logs = np.log(np.maximum(np.where(known, numbers, 1), _LEAST))
-        return np.where(known[..., 0], expit(logs @ np.array(self.weights) + self.offset), 1.0)
+        known = np.asarray(np.isfinite(numbers).all(-1))
+        logs = np.log(np.maximum(np.where(np.isfinite(numbers), numbers, 1), _LEAST))
+        return np.where(known, expit(logs @ np.array(self.weights) + self.offset), 1.0)
 
 
 #: The rule where nothing was planted: the product of distance and thumbnails.

@@ -94,7 +94,8 @@ def _sampled(pictures: Float32, places: Float32) -> tuple[Float32, Float32]:
     inside = (np.abs(places) <= 1).all(1).astype(np.float32)
     pixel = np.clip((places + 1) * (side / 2) - 0.5, 0, side - 1)
     corner = np.minimum(pixel.astype(np.int64), side - 2)
-    right, down = (pixel - corner).astype(np.float32).transpose(1, 0, 2)[:, :, None]
+    past: Float32 = (pixel - corner).astype(np.float32)
+    right, down = past[:, None, :1, :][:, :, 0], past[:, None, 1:, :][:, :, 0]
     flat = pictures.reshape(*pictures.shape[:2], -1)
     at = (corner[:, 1] * side + corner[:, 0])[:, None]
     upper, lower = (
@@ -111,7 +112,8 @@ def _normalized(values: Float32, inside: Float32) -> tuple[Float32, Float32]:
     weight = inside[:, None]
     mean = (values * weight).sum(2, keepdims=True) / np.maximum(weight.sum(2, keepdims=True), 1)
     centered = (values - mean) * weight
-    length: Float32 = np.maximum(np.sqrt((centered**2).sum((1, 2), keepdims=True)), np.float32(1e-6))
+    squares: Float32 = (centered**2).sum((1, 2), keepdims=True)
+    length: Float32 = np.maximum(np.sqrt(squares), np.float32(1e-6))
     scaled: Float32 = centered / length
     return scaled, length
 
