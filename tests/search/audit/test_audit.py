@@ -140,7 +140,7 @@ def test_photos_that_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
     assert "3.png" in photos.note
     for number in (0, 1, 2):
         (tmp_path / f"{number}.png").unlink()
-    with pytest.raises(InputError, match="1 of 5 photos can be read: .*no such file"):
+    with pytest.raises(InputError, match=r"1 of 5 photos can be read: .*no such file"):
         osp.audit(store, only=["photos"])
 
 
@@ -206,9 +206,11 @@ def test_every_row_says_where_its_object_is(made: osp.Audit, store: Store) -> No
     def path(object_id: str) -> str:
         return paths[objects.image_id[place[object_id]]]
 
-    assert set(made.lists) == {"duplicates", "outliers", "labels", "leaks"}
-    for name, one in made.lists.items():
-        for row in one.iter_rows():
+    for row in made.photos.iter_rows():
+        assert row["image"] == paths[row["image_id"]]
+        assert row["other_image"] == paths[row["copy_of"] or row["nearest"]] or row["kept"]
+    for name in ("duplicates", "outliers", "labels", "leaks"):
+        for row in made.lists[name].iter_rows():
             assert row["image"] == path(row["object_id"])
             box = objects.xyxy[place[row["object_id"]]]
             assert [row["x1"], row["y1"], row["x2"], row["y2"]] == box.tolist()
@@ -251,7 +253,7 @@ def test_without_photos_nothing_is_planted(drawn: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"only": ["copies"]}, "no list 'copies', expected some of duplicates"),
+        ({"only": ["copies"]}, "no list 'copies', expected some of photos, duplicates"),
         ({"split": "spilt"}, "no column 'spilt' of your own .* did you mean split"),
         ({"space": "nowhere"}, "no space nowhere"),
     ],
@@ -338,19 +340,27 @@ def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> No
     found = osp.audit(store, selection="some", only=["duplicates"], uncalibrated=True).duplicates
     space = store.space("demo-crop").take(np.flatnonzero(np.isin(store.space("demo-crop").object_id, chosen)))
     ids, image = space.object_id.tolist(), store.objects(space.object_id).image_id
-    pictures = copies.reduced(store.thumbnails(ids)).astype(np.float64)
-    mirrored = pictures.reshape(-1, 3, copies.SIDE, copies.SIDE)[..., ::-1].reshape(pictures.shape)
-    expected = {}
+    made = copies.thumbnail_pictures(store.thumbnails(ids))
+    coarse = made.coarse.astype(np.float64)
+    mirrored = coarse.reshape(-1, 3, copies.COARSE, copies.COARSE)[..., ::-1].reshape(coarse.shape)
+    expected: dict[str, tuple[str, float]] = {}
     for one, name in enumerate(ids):
-        differences = {}
+        tried = []
         for other, twin in enumerate(ids):
             if image[one] != image[other]:
                 v, w = (space.vectors[row].astype(np.float64) for row in (one, other))
                 cosine = float(v @ w / np.sqrt((v @ v) * (w @ w)))
-                alike = max(pictures[one] @ pictures[other], pictures[one] @ mirrored[other], 0)
-                differences[twin] = (1 - cosine) * (1 - min(alike, 1))
-        nearest = min(differences, key=lambda twin: differences[twin])
-        expected[name] = (nearest, differences[nearest])
+                alike = coarse[one] @ coarse[other], coarse[one] @ mirrored[other]
+                first, second = (made.levels[row].astype(np.float32)[None] for row in (one, other))
+                laid = second if alike[0] >= alike[1] else second[..., ::-1]
+                unlike = 1 - min(max(float(copies.registered_correlation(first, laid)[0]), 0), 1)
+                odds = (1 - cosine) * unlike
+                tried.append(((1 - cosine) * (1 - min(max(*alike, 0), 1)), odds / (1 + odds), twin))
+        expected[name] = min((odds, twin) for _, odds, twin in sorted(tried)[: copies.REGISTERED])[::-1]
+    own = dict(expected)
+    for name, (nearest, difference) in own.items():
+        if difference < expected[nearest][1]:
+            expected[nearest] = name, difference
     rows = list(found.iter_rows())
     assert {row["object_id"]: row["nearest"] for row in rows} == {k: v[0] for k, v in expected.items()}
     for row in rows:

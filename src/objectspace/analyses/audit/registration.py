@@ -91,11 +91,11 @@ def _better(maps: Float32, values: Float32, seen: Float32, inside: Float32, plac
 def _sampled(pictures: Float32, places: Float32) -> tuple[Float32, Float32]:
     """Return pictures (m, c, s, s) at places (m, 2, q), and which of these are inside, 1 or 0 (m, q)."""
     side = pictures.shape[-1]
-    inside = (np.abs(places) <= 1).all(1).astype(np.float32)
+    inside: Float32 = np.asarray((np.abs(places) <= 1).all(1), np.float32)
     pixel = np.clip((places + 1) * (side / 2) - 0.5, 0, side - 1)
     corner = np.minimum(pixel.astype(np.int64), side - 2)
-    past: Float32 = (pixel - corner).astype(np.float32)
-    right, down = past[:, None, :1, :][:, :, 0], past[:, None, 1:, :][:, :, 0]
+    past = (pixel - corner).astype(np.float32)
+    right, down = past[:, None, 0], past[:, None, 1]
     flat = pictures.reshape(*pictures.shape[:2], -1)
     at = (corner[:, 1] * side + corner[:, 0])[:, None]
     upper, lower = (
@@ -103,7 +103,7 @@ def _sampled(pictures: Float32, places: Float32) -> tuple[Float32, Float32]:
         + np.take_along_axis(flat, at + row + 1, 2) * right
         for row in (0, side)
     )
-    seen: Float32 = upper * (1 - down) + lower * down
+    seen: Float32 = np.asarray(upper * (1 - down) + lower * down, np.float32)
     return seen, inside
 
 
@@ -112,10 +112,8 @@ def _normalized(values: Float32, inside: Float32) -> tuple[Float32, Float32]:
     weight = inside[:, None]
     mean = (values * weight).sum(2, keepdims=True) / np.maximum(weight.sum(2, keepdims=True), 1)
     centered = (values - mean) * weight
-    squares: Float32 = (centered**2).sum((1, 2), keepdims=True)
-    length: Float32 = np.maximum(np.sqrt(squares), np.float32(1e-6))
-    scaled: Float32 = centered / length
-    return scaled, length
+    length = np.sqrt((centered**2).sum((1, 2), keepdims=True)).clip(1e-6).astype(np.float32, copy=False)
+    return (centered / length).astype(np.float32, copy=False), length
 
 
 def _slopes(pictures: Float32) -> tuple[Float32, Float32]:
