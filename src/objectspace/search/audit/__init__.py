@@ -219,13 +219,10 @@ class _Auditor:
         found = plant_photos(images, photos, count=OBJECTS, seed=self._seed, progress=self._progress)
         threshold = best_threshold(found.suspicion, suspicion, often_real=True)
         groups = group_copies(photos.pairs_within(-threshold), _largest_first(images))
-        keeper = groups.row[groups.kept][groups.group]
-        copy_of, kept = np.full(len(ids), None, object), np.full(len(ids), None, object)
-        kept[groups.row] = groups.kept.tolist()
-        copy_of[groups.row[~groups.kept]] = ids[keeper[~groups.kept]].tolist()
-        nearest = paths[photos.nearest]
-        nearest[groups.row[~groups.kept]] = paths[keeper[~groups.kept]]
-        columns |= {"kept": kept[order], "copy_of": copy_of[order], "other_image": nearest[order]}
+        copied = {"other_image": paths[photos.nearest], **_photo_columns(groups, ids)}
+        copies = ~groups.kept
+        copied["other_image"][groups.row[copies]] = paths[_keepers(groups)[copies]]
+        columns |= {name: column[order] for name, column in copied.items()}
         alarms = suspicion >= threshold
         how = (f"copies of {counted(min(OBJECTS, len(ids)), 'photo')} of the store", _BY_ERRORS)
         return replace(
@@ -300,7 +297,7 @@ class _Auditor:
         """Return what each object (n,) is in its group, None for one in none."""
         names = ("group", "kept", "copy_of", "kind")
         columns = {name: np.full(len(self._ids), None, object) for name in names}
-        keeper = groups.row[groups.kept][groups.group]
+        keeper = _keepers(groups)
         paths = {name: row.path for name, row in self._store.images_by_id(objects.image_id.tolist()).items()}
         equal = equal_boxes(objects, keeper, groups.row, paths)
         columns["group"][groups.row] = groups.group.tolist()
@@ -434,6 +431,21 @@ def _split_values(store: Store, space: str, split: str, rows: NDArray[np.int64])
 def _ranking(suspicion: NDArray[np.float64], ids: NDArray[np.str_]) -> NDArray[np.int64]:
     """Return the rows (n,), the most suspicious first, equals by id."""
     return np.lexsort((ids, -np.nan_to_num(suspicion, nan=-np.inf)))
+
+
+def _keepers(groups: CopyGroups) -> NDArray[np.int64]:
+    """Return the object or photo that is kept of the group of each (m,)."""
+    keepers: NDArray[np.int64] = groups.row[groups.kept][groups.group]
+    return keepers
+
+
+def _photo_columns(groups: CopyGroups, ids: NDArray[np.str_]) -> dict[str, NDArray[np.object_]]:
+    """Return whether each photo (n,) is kept, and which it is a copy of; None for one in no group."""
+    columns = {name: np.full(len(ids), None, object) for name in ("kept", "copy_of")}
+    copies = ~groups.kept
+    columns["kept"][groups.row] = groups.kept.tolist()
+    columns["copy_of"][groups.row[copies]] = ids[_keepers(groups)[copies]].tolist()
+    return columns
 
 
 def _named(ids: NDArray[np.str_], rows: NDArray[np.int64]) -> NDArray[np.object_]:
