@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from objectspace.analyses.audit.calibration import FIRST, Planted, Share, best_threshold, share_of
+from objectspace.analyses.audit.calibration import FIRST, Planted, Share, best_threshold, places, share_of
+from objectspace.analyses.audit.copy_rule import fit_copy_rule, judge_held_out
 from objectspace.analyses.audit.labels import audit_labels
 from objectspace.analyses.audit.outliers import LocalOutlierFactor
 from objectspace.neighbors import ExactIndex
@@ -22,7 +24,8 @@ from objectspace.search import default_space
 from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.embedding import PlantEmbedder
 from objectspace.search.audit.neighborhood import K, Neighborhood
-from objectspace.search.audit.planting import find_copies, find_strangers, plant, sample_objects
+from objectspace.search.audit.photos import compare_photos, plant_photos
+from objectspace.search.audit.planting import find_strangers, plant, sample_objects
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.store import Store, open_store
 
@@ -47,45 +50,117 @@ def main() -> None:
         check(store, asked.space or default_space(store), asked.objects, asked.repeats)
 
 
+@dataclass(frozen=True)
+class Planting:
+    """Cases that were planted at once: kind and group (m,), and what each looks like (m,) or (m, 3)."""
+
+    kind: np.ndarray
+    group: np.ndarray
+    seen: np.ndarray
+
+    def half(self, random: np.random.Generator) -> Planting:
+        """Return the cases of a random half of the groups."""
+        groups = np.unique(self.group)
+        rows = np.isin(self.group, random.choice(groups, len(groups) // 2, replace=False))
+        return Planting(self.kind[rows], self.group[rows], self.seen[rows])
+
+
+#: Of a planting and another one, the cases of both as the first one's list ranks them, and the unplanted.
+Judge = Callable[[Planting, Planting], tuple[Planted, Planted, np.ndarray]]
+
+
 def check(store: Store, space: str, count: int, repeats: int) -> None:
     """Plant :data:`PLANTINGS` times, and print how often one's intervals hold what another one finds.
 
     Each planting draws objects, photos and changes anew. Each repetition takes half of the images of two of
-    them: threshold and intervals are the first half's, and what it finds of the second is counted.
+    them: what is learned, threshold and intervals are the first half's, and what it finds of the second is
+    counted.
     """
     opened = store.stored_space(space)
     image = store.object_columns(["image_id"], space)["image_id"].astype(np.str_)
     ids = np.asarray(opened.object_id, np.str_)
     near, embedder = Neighborhood(opened, np.arange(len(ids)), image), PlantEmbedder(store, space)
     factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, ids, near)
-    unplanted = {"copies": -copies.difference, "strangers": factor.factors(near.near)}
     print(f"{store.path.name}, {space}: {len(ids)} objects of {len(set(image.tolist()))} photos")
+    seeds = range(101, 101 + PLANTINGS)
     for name, make in (("copies", copies_of), ("strangers", strangers_of)):
         found = []
-        for seed in range(101, 101 + PLANTINGS):
+        for seed in seeds:
             sample = sample_objects(store, ids, image, count=count, seed=seed)
             planted = plant(embedder, sample, make, seed=seed, progress=lambda photos: None)
-            found.append(
-                find_copies(near, copies, planted)
-                if name == "copies"
-                else find_strangers(near, planted, factor)
-            )
-        print_check(name, found, unplanted[name], repeats)
+            if name == "copies":
+                numbers = copies.to_originals(near.nearest(planted.vectors), planted.pictures, planted.row)
+                found.append(Planting(planted.kind, image[planted.row], numbers))
+            else:
+                strangers = find_strangers(near, planted, factor)
+                found.append(Planting(strangers.kind, strangers.group, strangers.suspicion))
+        unplanted = copies.numbers if name == "copies" else factor.factors(near.near)
+        print_check(name, found, (by_rule if name == "copies" else by_score)(unplanted), repeats)
+    images = store.images()
+    photos = compare_photos(images, lambda photos: None)
+    readable = [images[row] for row in photos.rows]
+    found = []
+    for seed in seeds:
+        one = plant_photos(readable, photos, count=count, seed=seed, progress=lambda photos: None)
+        found.append(Planting(one.kind, one.group, one.suspicion))
+    print_check("photos", found, by_score(-photos.difference), repeats)
 
 
-def print_check(name: str, found: list[Planted], unplanted: np.ndarray, repeats: int) -> None:
+def by_rule(unplanted: np.ndarray) -> Judge:
+    """Judge copies by the rule that is learned from the first planting, and each of its own held out."""
+
+    def judge(first: Planting, second: Planting) -> tuple[Planted, Planted, np.ndarray]:
+        rule = fit_copy_rule(first.seen, unplanted)
+        among = -rule.differences(unplanted)
+        own = -judge_held_out(first.seen, first.group, unplanted)
+        return (
+            ranked(first, own, among),
+            ranked(second, -rule.differences(second.seen), among),
+            among,
+        )
+
+    return judge
+
+
+def by_score(unplanted: np.ndarray) -> Judge:
+    """Judge cases by a score that nothing is learned for."""
+
+    def judge(first: Planting, second: Planting) -> tuple[Planted, Planted, np.ndarray]:
+        return ranked(first, first.seen, unplanted), ranked(second, second.seen, unplanted), unplanted
+
+    return judge
+
+
+def ranked(planting: Planting, suspicion: np.ndarray, among: np.ndarray) -> Planted:
+    """Return planted cases with their places."""
+    return Planted(planting.kind, suspicion, planting.group, places(suspicion, among))
+
+
+def print_check(name: str, found: list[Planting], judge: Judge, repeats: int) -> None:
     """Print what the first planting predicts and the second one finds, and how often intervals hold."""
-    often_real = name == "copies"
-    threshold = best_threshold(found[0].suspicion, unplanted, often_real=often_real)
-    for kind in ("all", *dict.fromkeys(found[0].kind.tolist())):
-        figures = [shares(one, kind, threshold) for one in found[:2]]
-        held = repeated(found, unplanted, kind, repeats, often_real)
+    kinds = ["all", *dict.fromkeys(found[0].kind.tolist())]
+    random = np.random.default_rng(0)
+    held: dict[str, list[list[bool]]] = {kind: [] for kind in kinds}
+    for _ in range(repeats):
+        one, other = (found[row].half(random) for row in random.choice(len(found), 2, replace=False))
+        for kind, (predicted, seen) in compared(name, judge(one, other), kinds).items():
+            held[kind].append([a.low <= b.value <= a.high for a, b in zip(predicted, seen, strict=True)])
+    for kind, figures in compared(name, judge(found[0], found[1]), kinds).items():
         pairs = " | ".join(
             f"{predicted.value:.2f} ({predicted.low:.2f} to {predicted.high:.2f}) | {other.value:.2f} | "
             f"{share:.2f}"
-            for predicted, other, share in zip(*figures, held, strict=True)
+            for predicted, other, share in zip(*figures, np.mean(held[kind], axis=0), strict=True)
         )
         print(f"| {f'{name}: all' if kind == 'all' else kind} | {pairs} |", flush=True)
+
+
+def compared(
+    name: str, judged: tuple[Planted, Planted, np.ndarray], kinds: list[str]
+) -> dict[str, list[list[Share]]]:
+    """Return by kind the shares that the first cases predict and those that the others show."""
+    first, second, unplanted = judged
+    threshold = best_threshold(first.suspicion, unplanted, often_real=name != "strangers")
+    return {kind: [shares(one, kind, threshold) for one in (first, second)] for kind in kinds}
 
 
 def shares(planted: Planted, kind: str, threshold: float) -> list[Share]:
@@ -93,27 +168,6 @@ def shares(planted: Planted, kind: str, threshold: float) -> list[Share]:
     here = np.ones(len(planted), bool) if kind == "all" else planted.kind == kind
     hits = planted.suspicion[here] >= threshold, planted.place[here] < FIRST[-1]
     return [share_of(hit, planted.group[here], again=True) for hit in hits]
-
-
-def repeated(
-    found: list[Planted], unplanted: np.ndarray, kind: str, repeats: int, often_real: bool
-) -> np.ndarray:
-    """Return how often the interval of half of a planting holds what half of another one finds."""
-    random, held = np.random.default_rng(0), []
-    for _ in range(repeats):
-        first, second = random.choice(len(found), 2, replace=False)
-        one, other = half_of(found[first], random), half_of(found[second], random)
-        threshold = best_threshold(one.suspicion, unplanted, often_real=often_real)
-        pairs = zip(shares(one, kind, threshold), shares(other, kind, threshold), strict=True)
-        held.append([predicted.low <= seen.value <= predicted.high for predicted, seen in pairs])
-    return np.mean(held, axis=0)
-
-
-def half_of(planted: Planted, random: np.random.Generator) -> Planted:
-    """Return the cases of a random half of the images."""
-    images = np.unique(planted.group)
-    rows = np.isin(planted.group, random.choice(images, len(images) // 2, replace=False))
-    return Planted(planted.kind[rows], planted.suspicion[rows], planted.group[rows], planted.place[rows])
 
 
 def time_steps(count: int, dimension: int) -> None:

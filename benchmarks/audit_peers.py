@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.audit.calibration import best_threshold
 from objectspace.analyses.audit.labels import audit_labels
 from objectspace.images import decode_thumbnail
-from objectspace.search.audit.copies import CopyDifferences, reduced
+from objectspace.search.audit.copies import CopyDifferences, thumbnail_pictures
 from objectspace.search.audit.embedding import PlantEmbedder
 from objectspace.search.audit.neighborhood import Neighborhood
 from objectspace.search.audit.planting import PlantedVectors, find_copies, planted_pictures, sample_objects
@@ -110,7 +110,9 @@ def compare_copies(store: Store, space: str, near: Neighborhood, ids: NDArray[np
     kinds, rows, vectors, thumbnails = PlantEmbedder(store, space).embed(pictures)
     kind = np.array([*kinds, None], object)[:-1]
     copies = CopyDifferences(store, ids, near)
-    found = find_copies(near, copies, PlantedVectors(kind, rows, vectors, reduced(thumbnails)))
+    found = find_copies(
+        near, copies, PlantedVectors(kind, rows, vectors, thumbnail_pictures(thumbnails)), seed=7
+    )
     results = {"audit": (found.suspicion, -copies.difference)}
     threshold = best_threshold(found.suspicion, -copies.difference, often_real=True)
     listed = {name: (found.suspicion[kind == name] >= threshold).mean() for name in dict.fromkeys(kinds)}

@@ -17,11 +17,11 @@ def test_json_has_each_list_with_its_figures(command: Callable, annotated: Path,
     done = command("audit", annotated, "--json", "--csv", tmp_path / "a.csv", "--sheet", tmp_path / "a.png")
     assert (done.code, done.err.count("Traceback")) == (0, 0), done.err
     document = json.loads(done.out)
-    assert [name for name in ("duplicates", "outliers", "labels", "leaks") if name in document] == [
-        "duplicates", "outliers", "labels"
+    assert [name for name in ("photos", "duplicates", "outliers", "labels", "leaks") if name in document] == [
+        "photos", "duplicates", "outliers", "labels"
     ]  # fmt: skip
     assert document["skipped"] == {"leaks": "no column says which split an object is in; give split="}
-    for name in ("duplicates", "outliers", "labels"):
+    for name in ("photos", "duplicates", "outliers", "labels"):
         one = document[name]
         assert {"n", "listed", "score", "threshold", "calibration", "objects"} <= set(one)
         assert {"planted", "threshold_from", "kinds", "false_alarms"} == set(one["calibration"])
@@ -30,7 +30,7 @@ def test_json_has_each_list_with_its_figures(command: Callable, annotated: Path,
         assert set(kind["first"]) == {"0.01", "0.05", "0.1"}
         assert {"value", "low", "high", "n"} == set(kind["found"])
     rows = list(csv.DictReader((tmp_path / "a.csv").open(newline="")))
-    assert {row["list"] for row in rows} == {"duplicates", "outliers", "labels"}
+    assert {row["list"] for row in rows} == {"photos", "duplicates", "outliers", "labels"}
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -84,7 +84,7 @@ def test_listed_objects_are_kept_as_a_selection(command: Callable, annotated: Pa
     [
         (
             ["--only", "copies"],
-            "no list 'copies', expected some of duplicates, outliers, labels, leaks as --only",
+            "no list 'copies', expected some of photos, duplicates, outliers, labels, leaks as --only",
         ),
         (["--split", "fold"], "no column 'fold' of your own"),
         (["--space", "nowhere"], "no space nowhere"),

@@ -32,12 +32,14 @@ if TYPE_CHECKING:
     from objectspace.store import Store
 
 #: Columns that --csv and --json have beside those that are printed.
-_IN_FILES = {"nearest", "copy_of", "leaks_to", "x1", "y1", "x2", "y2"}
+_IN_FILES = {"image_id", "nearest", "copy_of", "leaks_to", "x1", "y1", "x2", "y2"}
 
 Only = Annotated[
     str | None,
     typer.Option(
-        metavar="LISTS", help="some of duplicates,outliers,labels,leaks", show_default="all that can be made"
+        metavar="LISTS",
+        help="some of photos,duplicates,outliers,labels,leaks",
+        show_default="all that can be made",
     ),
 ]
 Split = Annotated[
@@ -80,7 +82,7 @@ def audit(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """List copies, outliers, suspicious labels and leaks, with the share of planted cases that each finds."""
+    """List copies, outliers, wrong labels and leaks, with the share of planted cases that each finds."""
     show_steps(f"opening {store}", shown=not (quiet or as_json))
     from objectspace.search.audit import audit as make_audit
     from objectspace.search.audit.lists import LISTS, write_csv
@@ -133,19 +135,29 @@ def audit(
 
 
 def _photos(store: Store, wanted: Collection[str], uncalibrated: bool) -> int:
-    """Return in how many photos cases are planted, at most: once for copies, once for strangers."""
+    """Return how many photos are read for copies of photos, and planted in for each list, at most."""
     from objectspace.search.audit.planting import OBJECTS
 
-    passes = (not {"duplicates", "leaks"}.isdisjoint(wanted)) + ("outliers" in wanted)
-    return 0 if uncalibrated else passes * min(OBJECTS, len(store.images()))
+    images = len(store.images())
+    passes = (not {"duplicates", "leaks"}.isdisjoint(wanted)) + ("outliers" in wanted) + ("photos" in wanted)
+    planted = 0 if uncalibrated else passes * min(OBJECTS, images)
+    return planted + images * ("photos" in wanted)
 
 
 def _select(store: Store, made: Audit, name: str) -> dict[str, Any]:
-    """Keep what the lists say is to go or to be looked at: of copies all but those that are kept."""
+    """Keep what the lists say is to go or to be looked at: of copies all but those that are kept.
+
+    Of a photo that is a copy it is all objects.
+    """
     chosen: list[str] = []
     for one in made.lists.values():
         rows = [row for row, _ in zip(one.iter_rows(), one.first, strict=False)]
-        chosen += [row["object_id"] for row in rows if row.get("kept") is not True]
+        found = {row[one.id_name] for row in rows if row.get("kept") is not True}
+        if one.id_name == "image_id":
+            objects = store.objects()
+            ids = zip(objects.object_id.tolist(), objects.image_id.tolist(), strict=True)
+            found = {object_id for object_id, image_id in ids if image_id in found}
+        chosen += sorted(found - set(chosen))
     if not chosen:
         raise InputError(f"the lists name no object, so that there is nothing to keep as selection {name}")
     how = {"command": "audit", "space": made.space, "lists": {k: len(v.first) for k, v in made.lists.items()}}
@@ -170,10 +182,10 @@ def _print_audit(made: Audit, selection: str | None, no_split: bool) -> None:
 def _print_list(one: AuditList) -> None:
     if one.calibration is None or one.threshold is None or one.listed is None:
         typer.echo(
-            f"{one.name}: {counted(len(one), 'object')} ranked, not calibrated: nothing says how good it is"
+            f"{one.name}: {counted(len(one), one.noun)} ranked, not calibrated: nothing says how good it is"
         )
     else:
-        typer.echo(f"{one.name}: {counted(one.listed, 'object')}, {_threshold_text(one)}")
+        typer.echo(f"{one.name}: {counted(one.listed, one.noun)}, {_threshold_text(one)}")
     shown = [row for row, _ in zip(one.iter_rows(), one.first[:LISTED], strict=False)]
     if shown:
         names = [name for name in shown[0] if name not in _IN_FILES]
@@ -184,7 +196,7 @@ def _print_list(one: AuditList) -> None:
     if len(one.first) > len(shown):
         typer.echo(f"and {len(one.first) - len(shown)} more (--csv lists all)")
     if one.left_out:
-        typer.echo(f"{counted(one.left_out, 'object')} left out: {one.note}")
+        typer.echo(f"{counted(one.left_out, one.noun)} left out: {one.note}")
     if one.calibration is not None:
         _print_calibration(one.calibration)
 

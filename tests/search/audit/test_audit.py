@@ -101,6 +101,60 @@ def test_of_two_copied_photos_one_keeps_all_its_objects() -> None:
     assert [order[0], order[1:3], order[3:]] == [4, [1, 2], [0, 3]]
 
 
+def test_photos_that_were_saved_again_are_copies_of_the_larger_ones(made: osp.Audit) -> None:
+    """Five photos were, one of them made smaller; all others are scenes of their own."""
+    rows = [row for row, _ in zip(made.photos.iter_rows(), made.photos.first, strict=False)]
+    copies = {Path(row["image"]).name: Path(row["other_image"]).name for row in rows if row["kept"] is False}
+    names = [(f"test-{number}.jpg", f"train-{number}.png") for number in COPIED]
+    assert {frozenset(pair) for pair in copies.items()} == {frozenset(pair) for pair in names}
+    assert copies["test-4.jpg"] == "train-4.png"
+    assert made.photos.listed == 2 * len(names)
+    assert made.photos.calibration is not None
+    assert made.photos.calibration.kind("resized").found.value == 1
+
+
+def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
+    """A store of vectors of its own, its first photo without any object, and that photo saved again."""
+    scenes = [osp.draw_scene(seed=8, index=number) for number in range(8)]
+    found = {}
+    for number, scene in enumerate(scenes):
+        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
+    found |= save(tmp_path / "again.jpg", scenes[0].pixels, scenes[0], 1.0)
+    for name in ("0.png", "again.jpg"):
+        found[tmp_path / name] = found[tmp_path / name].take(np.arange(0))
+    store = handed_in(tmp_path, found)
+    made = osp.audit(store, only=["photos"])
+    assert made.photos.listed == 2
+    assert {Path(row["image"]).name for row in made.photos.to_json()["objects"]} == {"0.png", "again.jpg"}
+
+
+def test_photos_that_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
+    found = {}
+    for number in range(5):
+        scene = osp.draw_scene(seed=8, index=number)
+        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
+    store = handed_in(tmp_path, found)
+    (tmp_path / "3.png").unlink()
+    photos = osp.audit(store, only=["photos"], uncalibrated=True).photos
+    assert (len(photos), photos.left_out, photos.listed) == (4, 1, None)
+    assert "3.png" in photos.note
+    for number in (0, 1, 2):
+        (tmp_path / f"{number}.png").unlink()
+    with pytest.raises(InputError, match=r"1 of 5 photos can be read: .*no such file"):
+        osp.audit(store, only=["photos"])
+
+
+def handed_in(folder: Path, found: dict[Path, osp.Objects]) -> Store:
+    """A store of objects whose vectors came from elsewhere."""
+    job = osp.Job(encoder=osp.load_encoder("demo"), annotations=osp.objects_reader(found))
+    osp.index(sorted(found), folder / "S.osp", job)
+    store = open_store(folder / "S.osp")
+    ids = store.objects().object_id
+    vectors = np.random.default_rng(0).standard_normal((len(ids), 8)).astype(np.float32)
+    osp.add_embeddings(folder / "S.osp", "mine", ids, vectors, model="mine, version 1")
+    return open_store(folder / "S.osp")
+
+
 def size(box: np.ndarray) -> float:
     return float((box[2:] - box[:2]).prod())
 
@@ -117,7 +171,7 @@ def test_leaks_are_the_copies_across_splits(made: osp.Audit, store: Store) -> No
 
 
 def test_each_list_has_its_figures(made: osp.Audit) -> None:
-    assert list(made.lists) == ["duplicates", "outliers", "labels", "leaks"]
+    assert list(made.lists) == ["photos", "duplicates", "outliers", "labels", "leaks"]
     for one in made.lists.values():
         assert one.calibration is not None
         whole = one.calibration.kind()
@@ -152,9 +206,11 @@ def test_every_row_says_where_its_object_is(made: osp.Audit, store: Store) -> No
     def path(object_id: str) -> str:
         return paths[objects.image_id[place[object_id]]]
 
-    assert set(made.lists) == {"duplicates", "outliers", "labels", "leaks"}
-    for name, one in made.lists.items():
-        for row in one.iter_rows():
+    for row in made.photos.iter_rows():
+        assert row["image"] == paths[row["image_id"]]
+        assert row["other_image"] == paths[row["copy_of"] or row["nearest"]] or row["kept"]
+    for name in ("duplicates", "outliers", "labels", "leaks"):
+        for row in made.lists[name].iter_rows():
             assert row["image"] == path(row["object_id"])
             box = objects.xyxy[place[row["object_id"]]]
             assert [row["x1"], row["y1"], row["x2"], row["y2"]] == box.tolist()
@@ -197,7 +253,7 @@ def test_without_photos_nothing_is_planted(drawn: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"only": ["copies"]}, "no list 'copies', expected some of duplicates"),
+        ({"only": ["copies"]}, "no list 'copies', expected some of photos, duplicates"),
         ({"split": "spilt"}, "no column 'spilt' of your own .* did you mean split"),
         ({"space": "nowhere"}, "no space nowhere"),
     ],
@@ -284,19 +340,27 @@ def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> No
     found = osp.audit(store, selection="some", only=["duplicates"], uncalibrated=True).duplicates
     space = store.space("demo-crop").take(np.flatnonzero(np.isin(store.space("demo-crop").object_id, chosen)))
     ids, image = space.object_id.tolist(), store.objects(space.object_id).image_id
-    pictures = copies.reduced(store.thumbnails(ids)).astype(np.float64)
-    mirrored = pictures.reshape(-1, 3, copies.SIDE, copies.SIDE)[..., ::-1].reshape(pictures.shape)
-    expected = {}
+    made = copies.thumbnail_pictures(store.thumbnails(ids))
+    coarse = made.coarse.astype(np.float64)
+    mirrored = coarse.reshape(-1, 3, copies.COARSE, copies.COARSE)[..., ::-1].reshape(coarse.shape)
+    expected: dict[str, tuple[str, float]] = {}
     for one, name in enumerate(ids):
-        differences = {}
+        tried = []
         for other, twin in enumerate(ids):
             if image[one] != image[other]:
                 v, w = (space.vectors[row].astype(np.float64) for row in (one, other))
                 cosine = float(v @ w / np.sqrt((v @ v) * (w @ w)))
-                alike = max(pictures[one] @ pictures[other], pictures[one] @ mirrored[other], 0)
-                differences[twin] = (1 - cosine) * (1 - min(alike, 1))
-        nearest = min(differences, key=lambda twin: differences[twin])
-        expected[name] = (nearest, differences[nearest])
+                alike = coarse[one] @ coarse[other], coarse[one] @ mirrored[other]
+                first, second = (made.levels[row].astype(np.float32)[None] for row in (one, other))
+                laid = second if alike[0] >= alike[1] else second[..., ::-1]
+                unlike = 1 - min(max(float(copies.registered_correlation(first, laid)[0]), 0), 1)
+                odds = (1 - cosine) * unlike
+                tried.append(((1 - cosine) * (1 - min(max(*alike, 0), 1)), odds / (1 + odds), twin))
+        expected[name] = min((odds, twin) for _, odds, twin in sorted(tried)[: copies.REGISTERED])[::-1]
+    own = dict(expected)
+    for name, (nearest, difference) in own.items():
+        if difference < expected[nearest][1]:
+            expected[nearest] = name, difference
     rows = list(found.iter_rows())
     assert {row["object_id"]: row["nearest"] for row in rows} == {k: v[0] for k, v in expected.items()}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Audit a space: copies, outliers, suspicious labels and leaks, each list with its recall."""
+"""Audit a space: copies, outliers, wrong labels and leaks, each list with its recall."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.equal_pixels import equal_boxes
 from objectspace.search.audit.lists import LISTS, Audit, AuditList
 from objectspace.search.audit.neighborhood import Neighborhood
+from objectspace.search.audit.photos import PhotoDifferences, compare_photos, plant_photos
 from objectspace.search.audit.planting import (
     DRAWN,
     OBJECTS,
@@ -60,13 +61,14 @@ def audit(
     progress: Callable[[int], None] = lambda photos: None,
     judging: Callable[[float], None] = lambda share: None,
 ) -> Audit:
-    """List copies, outliers, suspicious labels and leaks in a space, each calibrated by planted cases.
+    """List copies of photos, and copies, outliers, wrong labels and leaks in a space, calibrated by planting.
 
     only: the lists that are wanted; split: the column whose values must share no object (for ``leaks``)
     selection: audit the objects of this named selection among themselves, as if there were no others
     approximate: find the nearest by the space's index, whose recall stands in the answer
     uncalibrated: plant nothing; lists have no threshold and no figure then
-    progress: called with the photos in which cases were planted since; once for copies, once for strangers
+    progress: called with the photos that were read or planted in since: for copies of photos all and those
+        planted, for copies and for strangers those planted
     judging: called with the share of the work on labels that is done, after that on neighbors
 
     Copies and outliers are planted in the store's own photos and embedded by the space's own recipe; labels
@@ -112,7 +114,7 @@ class _Auditor:
         self._progress, self._judging, self._uncalibrated = progress, judging, uncalibrated
         opened = store.stored_space(space)
         ids = np.asarray(opened.object_id, np.str_)
-        self._rows = np.arange(len(ids))
+        self._rows, self._selected = np.arange(len(ids)), selection is not None
         if selection is not None:
             self._rows = store.selection(selection).rows(ids, f"space {space}")
         self._ids = ids[self._rows]
@@ -138,6 +140,8 @@ class _Auditor:
         if "leaks" in wanted and self._split is None:
             wanted.remove("leaks")
             skipped["leaks"] = "no column says which split an object is in; give split="
+        if "photos" in wanted:
+            self._add_photos(lists, skipped, alone=len(wanted) == 1)
         copies, strangers = self._plant(wanted)
         if "duplicates" in wanted or "leaks" in wanted:
             steps.info("comparing copies")
@@ -153,7 +157,8 @@ class _Auditor:
                 if len(wanted) == 1:
                     raise
                 skipped["labels"] = str(error)
-        ordered = self._located({name: lists[name] for name in LISTS if name in lists})
+        ordered = {name: lists[name] for name in LISTS if name in lists}
+        ordered |= self._located({name: one for name, one in ordered.items() if name != "photos"})
         images = len(np.unique(self._image))
         return Audit(self._space, len(self._ids), images, ordered, skipped, self._near.approximate)
 
@@ -176,6 +181,62 @@ class _Auditor:
                 columns["other_image"] = np.array(found, object)
             located[name] = replace(one, columns=columns)
         return located
+
+    # --------------------------------------------------------------------------------------------- photos
+
+    def _add_photos(self, lists: dict[str, AuditList], skipped: dict[str, str], *, alone: bool) -> None:
+        """Add the list of copied photos, or why there is none."""
+        steps.info("comparing photos")
+        images = self._store.images()
+        if self._selected:
+            held = set(self._image.tolist())
+            images = [image for image in images if image.image_id in held]
+        photos = compare_photos(images, self._progress)
+        if len(photos.rows) >= 2:
+            lists["photos"] = self._photos([images[row] for row in photos.rows], photos, len(images))
+        else:
+            skipped["photos"] = (
+                f"{len(photos.rows)} of {counted(len(images), 'photo')} can be read: {photos.why}"
+            )
+            if alone:
+                raise InputError(f"copies of photos cannot be found: {skipped['photos']}")
+
+    def _photos(self, images: Sequence[ImageRow], photos: PhotoDifferences, count: int) -> AuditList:
+        ids = np.array([image.image_id for image in images], np.str_)
+        paths = np.array([image.path for image in images], object)
+        suspicion = -photos.difference
+        order = _ranking(suspicion, ids)
+        left_out = count - len(ids)
+        columns = {"nearest": ids[photos.nearest][order]}
+        columns |= {"image": paths[order], "other_image": paths[photos.nearest][order]}
+        made = AuditList(
+            "photos",
+            ids[order],
+            -suspicion[order],
+            "difference",
+            columns,
+            left_out=left_out,
+            note=f"they cannot be read, the first as {photos.why}" if left_out else "",
+            id_name="image_id",
+        )
+        if self._uncalibrated:
+            return made
+        found = plant_photos(images, photos, count=OBJECTS, seed=self._seed, progress=self._progress)
+        threshold = best_threshold(found.suspicion, suspicion, often_real=True)
+        groups = group_copies(photos.pairs_within(-threshold), _largest_first(images))
+        copied = {"other_image": paths[photos.nearest], **_photo_columns(groups, ids)}
+        copies = ~groups.kept
+        copied["other_image"][groups.row[copies]] = paths[_keepers(groups)[copies]]
+        columns |= {name: column[order] for name, column in copied.items()}
+        alarms = suspicion >= threshold
+        how = (f"copies of {counted(min(OBJECTS, len(ids)), 'photo')} of the store", _BY_ERRORS)
+        return replace(
+            made,
+            columns=columns,
+            threshold=-threshold,
+            listed=int(alarms.sum()),
+            calibration=calibrate(found, alarms, ids, threshold, how=how),
+        )
 
     # ------------------------------------------------------------------------------------------- planting
 
@@ -200,13 +261,12 @@ class _Auditor:
 
     def _copies(self, planted: PlantedVectors | None, wanted: Collection[str]) -> dict[str, AuditList]:
         copies = CopyDifferences(self._store, self._ids, self._near)
-        suspicion = -copies.difference
         found: Planted | None = None
         pairs: Pairs | None = None
         threshold = -np.inf
         if planted is not None:
-            found = find_copies(self._near, copies, planted)
-            threshold = best_threshold(found.suspicion, suspicion, often_real=True)
+            found = find_copies(self._near, copies, planted, seed=self._seed)
+            threshold = best_threshold(found.suspicion, -copies.difference, often_real=True)
             pairs = copies.pairs_within(-threshold)
         lists = {}
         if "duplicates" in wanted:
@@ -242,7 +302,7 @@ class _Auditor:
         """Return what each object (n,) is in its group, None for one in none."""
         names = ("group", "kept", "copy_of", "kind")
         columns = {name: np.full(len(self._ids), None, object) for name in names}
-        keeper = groups.row[groups.kept][groups.group]
+        keeper = _keepers(groups)
         paths = {name: row.path for name, row in self._store.images_by_id(objects.image_id.tolist()).items()}
         equal = equal_boxes(objects, keeper, groups.row, paths)
         columns["group"][groups.row] = groups.group.tolist()
@@ -379,10 +439,33 @@ def _ranking(suspicion: NDArray[np.float64], ids: NDArray[np.str_]) -> NDArray[n
     return np.lexsort((ids, -np.nan_to_num(suspicion, nan=-np.inf)))
 
 
+def _keepers(groups: CopyGroups) -> NDArray[np.int64]:
+    """Return the object or photo that is kept of the group of each (m,)."""
+    keepers: NDArray[np.int64] = groups.row[groups.kept][groups.group]
+    return keepers
+
+
+def _photo_columns(groups: CopyGroups, ids: NDArray[np.str_]) -> dict[str, NDArray[np.object_]]:
+    """Return whether each photo (n,) is kept, and which it is a copy of; None for one in no group."""
+    columns = {name: np.full(len(ids), None, object) for name in ("kept", "copy_of")}
+    copies = ~groups.kept
+    columns["kept"][groups.row] = groups.kept.tolist()
+    columns["copy_of"][groups.row[copies]] = ids[_keepers(groups)[copies]].tolist()
+    return columns
+
+
 def _named(ids: NDArray[np.str_], rows: NDArray[np.int64]) -> NDArray[np.object_]:
     names = ids[rows].astype(object)
     names[rows == NO_NEIGHBOR] = None
     return names
+
+
+def _largest_first(images: Sequence[ImageRow]) -> NDArray[np.int64]:
+    """Return the place (n,) of each photo in the order in which copies are kept, as :func:`_by_photo`."""
+    pixels = np.array([image.width * image.height for image in images])
+    rank = np.empty(len(images), np.int64)
+    rank[np.lexsort((np.array([image.path for image in images], np.str_), -pixels))] = np.arange(len(images))
+    return rank
 
 
 def _by_photo(objects: Objects, images: Sequence[ImageRow]) -> NDArray[np.int64]:

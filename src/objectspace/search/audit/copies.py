@@ -1,100 +1,207 @@
 """How unlike two objects are as copies of each other: by their vectors and by their thumbnails.
 
 Neither is enough. A small object that is saved again changes its vector as much as a stranger's differs, and
-its thumbnail hardly; a cropped or turned one keeps its vector better than its pixels.
+its thumbnail hardly; a cropped or turned one keeps its vector better than its pixels, until its thumbnail is
+laid over the other as well as it fits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import PIL.Image
 from numpy.typing import NDArray
 
+from objectspace.analyses.audit.copy_rule import NUMBERS, PRODUCT, CopyRule
 from objectspace.analyses.audit.duplicates import Pairs, make_pairs
-from objectspace.images import decode_thumbnail
+from objectspace.analyses.audit.registration import SIDE, registered_correlation
+from objectspace.images import Pixels, decode_thumbnail
 from objectspace.neighbors import NO_NEIGHBOR, Neighbors
 from objectspace.search.audit.neighborhood import Neighborhood
 from objectspace.store import Store
+from objectspace.threads import work_ahead, worker_count
 
 Float32 = NDArray[np.float32]
 
-#: Pixels a side to which thumbnails are reduced before they are compared.
-SIDE = 12
+#: Pixels a side at which thumbnails are compared as they are, to choose which are laid over each other.
+COARSE = 12
 
-# Thumbnails that are read at once.
-_BLOCK = 4096
+#: Thumbnails that each is laid over: those of its nearest that are least unlike it as they are.
+REGISTERED = 3
+
+# Thumbnails that are read at once, and rows that a thread compares at once.
+_BLOCK, _ROWS = 4096, 256
 
 
-def reduced(thumbnails: Iterable[bytes]) -> Float32:
-    """Return thumbnails as vectors (n, 3 x SIDE x SIDE) whose products are correlations; flat ones are 0."""
-    rows = []
-    for data in thumbnails:
-        small = PIL.Image.fromarray(decode_thumbnail(data)).resize((SIDE, SIDE), PIL.Image.Resampling.BOX)
-        levels = np.asarray(small, np.float32).transpose(2, 0, 1)
-        levels = levels - levels.mean((1, 2), keepdims=True)
-        rows.append(levels.ravel() / max(float(np.linalg.norm(levels)), 1.0))
-    return np.array(rows, np.float32).reshape(-1, 3 * SIDE * SIDE)
+@dataclass(frozen=True, slots=True, eq=False)
+class Pictures:
+    """Small pictures to be compared.
+
+    levels: (n, 3, SIDE, SIDE) uint8
+    coarse: (n, 3 x COARSE x COARSE) float32, whose products are correlations; 0 for flat pictures
+    """
+
+    levels: NDArray[np.uint8]
+    coarse: Float32
+
+    def take(self, rows: NDArray[np.int64]) -> Pictures:
+        """Return some of the pictures."""
+        return Pictures(self.levels[rows], self.coarse[rows])
+
+
+def make_pictures(pictures: Iterable[Pixels]) -> Pictures:
+    """Return pictures (h, w, 3) of any size, their aspect given up."""
+    levels, coarse = [], []
+    for pixels in pictures:
+        whole = PIL.Image.fromarray(pixels)
+        small = [whole.resize((side, side), PIL.Image.Resampling.BOX) for side in (SIDE, COARSE)]
+        levels.append(np.asarray(small[0], np.uint8).transpose(2, 0, 1))
+        values = np.asarray(small[1], np.float32).transpose(2, 0, 1)
+        values = values - values.mean((1, 2), keepdims=True)
+        coarse.append(values.ravel() / max(float(np.linalg.norm(values)), 1.0))
+    return Pictures(
+        np.array(levels, np.uint8).reshape(-1, 3, SIDE, SIDE),
+        np.array(coarse, np.float32).reshape(-1, 3 * COARSE * COARSE),
+    )
+
+
+def thumbnail_pictures(thumbnails: Iterable[bytes]) -> Pictures:
+    """Return the pictures (n) of thumbnails."""
+    return make_pictures(map(decode_thumbnail, thumbnails))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """Neighbors of pictures (m) that were compared with them.
+
+    index: (m, r) int64, -1 for none
+    numbers: (m, r, 3) float64, those of a :class:`CopyRule`, infinite for none
+    """
+
+    index: NDArray[np.int64]
+    numbers: NDArray[np.float64]
 
 
 class CopyDifferences:
-    """The difference of each object to its nearest, as copies: near 0 for one, 1 for nothing in common.
+    """How unlike objects are to their nearest of other images, as copies.
 
-    It is the cosine distance times one less the correlation of the reduced thumbnails, or of one and the
-    other mirrored if that is larger.
+    Three numbers (:data:`NUMBERS`), of which a rule makes one difference: near 0 for a copy, near 1 for
+    nothing in common. Of its neighbors an object is compared to the :data:`REGISTERED` that are least unlike
+    it by vectors and by thumbnails as they are; thumbnails are mirrored where that is more alike.
 
-    nearest: (n,) int64, the least different of other images, -1 for none; difference: (n,) float64
+    nearest: (n,) int64, the least different, -1 for none; numbers: (n, 3) float64 of that pair
+    difference: (n,) float64
     """
 
-    def __init__(self, store: Store, object_id: NDArray[np.str_], near: Neighborhood) -> None:
-        blocks = range(0, len(object_id), _BLOCK)
-        self._pictures = np.concatenate(
-            [reduced(store.thumbnails(object_id[start : start + _BLOCK])) for start in blocks]
+    def __init__(
+        self, store: Store, object_id: NDArray[np.str_], near: Neighborhood, *, rule: CopyRule = PRODUCT
+    ) -> None:
+        parts = [
+            thumbnail_pictures(store.thumbnails(object_id[start : start + _BLOCK]))
+            for start in range(0, len(object_id), _BLOCK)
+        ]
+        self._pictures = Pictures(
+            np.concatenate([part.levels for part in parts]), np.concatenate([part.coarse for part in parts])
         )
         self._near = near
-        differences = self._of_rows(np.arange(len(object_id)), near.near)
+        self._compared = compare(self._pictures, self._pictures, near.near, REGISTERED)
+        self.judge_by(rule)
+
+    def judge_by(self, rule: CopyRule) -> None:
+        """Make differences by another rule."""
+        self._rule = rule
+        differences, rows = rule.differences(self._compared.numbers), np.arange(len(self._compared.index))
         least = differences.argmin(1)
-        rows = np.arange(len(object_id))
+        self.numbers: NDArray[np.float64] = self._compared.numbers[rows, least]
+        self.nearest: NDArray[np.int64] = self._compared.index[rows, least]
         self.difference: NDArray[np.float64] = differences[rows, least]
-        self.nearest: NDArray[np.int64] = near.near.index[rows, least]
+        # The other one of a pair need not have compared itself to this one.
+        there = self.nearest != NO_NEIGHBOR
+        for row in rows[there][np.argsort(-self.difference[there], kind="stable")]:
+            other = self.nearest[row]
+            if self.difference[row] < self.difference[other]:
+                self.nearest[other], self.difference[other] = row, self.difference[row]
 
     def to_originals(
-        self, found: Neighbors, pictures: Float32, original: NDArray[np.int64]
+        self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Return the difference (m,) of copies to what they are of; infinite where that is not found."""
-        own = found.index == original[:, None]
-        distance = np.where(own, found.distance, 0).sum(1)
-        difference = distance * _unlike(pictures, self._pictures[original])
-        return np.where(own.any(1), difference, np.inf)
+        """Return the numbers (m, 3) of copies and what they are of; infinite where that is not found."""
+        compared = compare(pictures, self._pictures, found, REGISTERED, original=original)
+        numbers: NDArray[np.float64] = compared.numbers.min(1)
+        return numbers
 
     def pairs_within(self, difference: float) -> Pairs:
         """Return the pairs of objects of different images that differ by at most so much."""
         parts, pending, near = [np.empty((3, 0))], np.arange(len(self.nearest)), self._near.near
+        compared, count = self._compared, REGISTERED
         while len(pending):
-            differences = self._of_rows(pending, near)
-            row, place = np.nonzero(differences <= difference)
-            parts.append(np.stack([pending[row], near.index[row, place], differences[row, place]]))
-            # Whose farthest neighbor is a copy may have more of them.
-            full = differences[:, -1] <= difference
-            pending, k = pending[full], 2 * near.index.shape[1]
-            near = self._near.nearest_of(pending, k)
+            differences = self._rule.differences(compared.numbers)
+            within = (differences <= difference) & (compared.index != NO_NEIGHBOR)
+            row, place = np.nonzero(within)
+            parts.append(np.stack([pending[row], compared.index[row, place], differences[row, place]]))
+            # Where all are copies, more of them may be.
+            full, count = within.all(1), 2 * count
+            pending, near = pending[full], Neighbors(near.index[full], near.distance[full])
+            if count > near.index.shape[1]:
+                near = self._near.nearest_of(pending, count)
+            compared = compare(self._pictures.take(pending), self._pictures, near, count)
         first, second, apart = np.concatenate(parts, axis=1)
         return make_pairs(first, second, apart)
 
-    def _of_rows(self, rows: NDArray[np.int64], near: Neighbors) -> NDArray[np.float64]:
-        """Return the difference (m, k) of rows (m,) to their neighbors; infinite where there is none."""
-        unlike = [
-            _unlike(self._pictures[rows], self._pictures[near.index[:, place]])
-            for place in range(near.index.shape[1])
-        ]
-        there = near.index != NO_NEIGHBOR
-        return np.where(there, np.where(there, near.distance, 0) * np.stack(unlike, axis=1), np.inf)
+
+def compare(
+    pictures: Pictures,
+    others: Pictures,
+    near: Neighbors,
+    count: int,
+    *,
+    original: NDArray[np.int64] | None = None,
+) -> Compared:
+    """Compare pictures (m) with the ``count`` of their neighbors that are least unlike them.
+
+    near: the neighbors (m, k) of each among the others, and their cosine distances; least unlike is where the
+        product of distance and thumbnails as they are is smallest
+    original: (m,) the only one of these that each is compared with
+    """
+
+    def compare_rows(rows: slice) -> Compared:
+        part = Pictures(pictures.levels[rows], pictures.coarse[rows])
+        own = None if original is None else original[rows]
+        return _compare(part, others, Neighbors(near.index[rows], near.distance[rows]), count, own)
+
+    blocks = [slice(start, start + _ROWS) for start in range(0, len(near.index), _ROWS)]
+    workers = worker_count()
+    found = list(work_ahead(blocks, compare_rows, workers=workers, ahead=2 * workers))
+    kept = min(count, near.index.shape[1])
+    return Compared(
+        np.concatenate([np.empty((0, kept), np.int64), *(one.index for one in found)]),
+        np.concatenate([np.empty((0, kept, len(NUMBERS))), *(one.numbers for one in found)]),
+    )
 
 
-def _unlike(first: Float32, second: Float32) -> NDArray[np.float64]:
-    """Return one less the correlation of reduced thumbnails (m,), mirrored or not, whichever is larger."""
-    mirrored = second.reshape(-1, 3, SIDE, SIDE)[..., ::-1].reshape(second.shape)
-    alike = np.maximum((first * second).sum(1), (first * mirrored).sum(1))
-    unlike: NDArray[np.float64] = 1 - np.clip(alike, 0, 1).astype(np.float64)
-    return unlike
+def _compare(
+    pictures: Pictures, others: Pictures, near: Neighbors, count: int, original: NDArray[np.int64] | None
+) -> Compared:
+    coarse = others.coarse[near.index]
+    mirrored = coarse.reshape(*near.index.shape, 3, COARSE, COARSE)[..., ::-1].reshape(coarse.shape)
+    plain, turned = (np.einsum("mc,mkc->mk", pictures.coarse, one) for one in (coarse, mirrored))
+    unlike = 1 - np.clip(np.maximum(plain, turned), 0, 1).astype(np.float64)
+    there = near.index != NO_NEIGHBOR
+    product = np.where(there, np.where(there, near.distance, 0) * unlike, np.inf)
+    first = np.argsort(product, axis=1, kind="stable")[:, :count]
+    index, distance, unlike, there, flip = (
+        np.take_along_axis(one, first, 1)
+        for one in (near.index, near.distance, unlike, there, turned > plain)
+    )
+    if original is not None:
+        there &= index == original[:, None]
+    row, place = np.nonzero(there)
+    laid = others.levels[index[row, place]]
+    laid = np.where(flip[row, place, None, None, None], laid[..., ::-1], laid)
+    alike = registered_correlation(pictures.levels[row].astype(np.float32), laid.astype(np.float32))
+    registered = np.ones(index.shape)
+    registered[row, place] = 1 - np.clip(alike, 0, 1)
+    numbers = np.stack([distance, unlike, registered], axis=2)
+    return Compared(index, np.where(there[:, :, None], numbers, np.inf))

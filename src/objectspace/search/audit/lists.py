@@ -24,19 +24,20 @@ if TYPE_CHECKING:
     import pandas
 
 #: The lists in the order in which they are made.
-LISTS = ("duplicates", "outliers", "labels", "leaks")
+LISTS = ("photos", "duplicates", "outliers", "labels", "leaks")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AuditList:
-    """Objects of a store, the most suspicious first.
+    """Objects of a store, the most suspicious first; of the list ``photos`` photos.
 
-    object_id: (m,) str, all that can be judged; score: (m,) float64, of the kind that ``score_name`` names
+    object_id: (m,) str, all that can be judged; of photos the image id, and ``id_name`` is image_id
+    score: (m,) float64, of the kind that ``score_name`` names
     listed: how many of the first are within the threshold; None in a list without a figure
     threshold: on the score; None in a list without a figure
-    columns: more about each object (m,), by name; of every list image, the photo's path, and the box in it as
-        x1, y1, x2 and y2; of copies and leaks also other_image, the photo of the other object
-    left_out: objects that cannot be judged; note: why, a sentence
+    columns: more about each object (m,), by name; of every list image, the photo's path, and of objects the
+        box in it as x1, y1, x2 and y2; of copies and leaks also other_image, the other photo
+    left_out: objects or photos that cannot be judged; note: why, a sentence
     calibration: how good the list is; None in a list without a figure
 
     >>> labels = osp.audit(store, space="demo-crop", only=["labels"]).labels
@@ -54,13 +55,19 @@ class AuditList:
     calibration: Calibration | None = None
     left_out: int = 0
     note: str = ""
+    id_name: str = "object_id"
 
     def __len__(self) -> int:
         return len(self.object_id)
 
     def __repr__(self) -> str:
         figure = "no figure" if self.listed is None else f"{self.listed} listed"
-        return f"AuditList({self.name!r}, {counted(len(self), 'object')}, {figure})"
+        return f"AuditList({self.name!r}, {counted(len(self), self.noun)}, {figure})"
+
+    @property
+    def noun(self) -> str:
+        """What is listed: object or photo."""
+        return "object" if self.id_name == "object_id" else "photo"
 
     @property
     def first(self) -> NDArray[np.str_]:
@@ -68,8 +75,8 @@ class AuditList:
         return self.object_id[: -(-len(self) // 10) if self.listed is None else self.listed]
 
     def iter_rows(self) -> Iterator[dict[str, Any]]:
-        """Yield each object as a row of plain values: object_id, the score, the columns."""
-        names = ["object_id", self.score_name, *self.columns]
+        """Yield each object as a row of plain values: its id, the score, the columns."""
+        names = [self.id_name, self.score_name, *self.columns]
         values = [self.object_id.tolist(), map(finite, self.score.tolist())]
         values += [column.tolist() for column in self.columns.values()]
         for row in zip(*values, strict=True):
@@ -77,7 +84,7 @@ class AuditList:
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a row for each object of :meth:`iter_rows`. Raises InputError without pandas."""
-        return data_frame({"object_id": self.object_id, self.score_name: self.score, **self.columns})
+        return data_frame({self.id_name: self.object_id, self.score_name: self.score, **self.columns})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values, with the objects of :attr:`first`."""
@@ -117,7 +124,7 @@ class Audit:
         tables = [
             html_table(
                 f"{name}: {'no figure' if one.listed is None else f'{one.listed} of {len(one)} listed'}",
-                ["object_id", one.score_name, *one.columns],
+                [one.id_name, one.score_name, *one.columns],
                 [list(row.values()) for row, _ in zip(one.iter_rows(), one.first[:8], strict=False)],
             )
             for name, one in self.lists.items()
@@ -126,8 +133,13 @@ class Audit:
         return f"<p>{escape(repr(self))}</p>" + "".join(tables) + skipped
 
     @property
+    def photos(self) -> AuditList:
+        """Copies of whole photos. Raises InputError where the list was not made, as the others do."""
+        return self._list("photos")
+
+    @property
     def duplicates(self) -> AuditList:
-        """Copies of other objects. Raises InputError where the list was not made, as the others do."""
+        """Copies of other objects."""
         return self._list("duplicates")
 
     @property

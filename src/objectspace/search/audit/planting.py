@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.audit.calibration import Planted, places
+from objectspace.analyses.audit.copy_rule import fit_copy_rule, judge_held_out
 from objectspace.analyses.audit.outliers import LocalOutlierFactor
 from objectspace.errors import ImageError, InputError
 from objectspace.images import read_image
 from objectspace.neighbors import JointVectors, Neighbors
 from objectspace.objects.records import Objects
-from objectspace.search.audit.copies import CopyDifferences, reduced
+from objectspace.search.audit.copies import CopyDifferences, Pictures, thumbnail_pictures
 from objectspace.search.audit.neighborhood import Neighborhood
 from objectspace.search.audit.plants import (
     NO_OBJECT,
@@ -85,13 +86,13 @@ Maker = Callable[..., Iterator[PlantedPicture]]
 class PlantedVectors:
     """Planted objects with their vectors.
 
-    kind: (m,); row: (m,) of the object that each is made of, or -1; pictures: (m, p) reduced thumbnails
+    kind: (m,); row: (m,) of the object that each is made of, or -1; pictures: of their thumbnails
     """
 
     kind: NDArray[np.object_]
     row: NDArray[np.int64]
     vectors: NDArray[np.float32] | JointVectors
-    pictures: NDArray[np.float32]
+    pictures: Pictures
 
 
 def plant(
@@ -109,7 +110,9 @@ def plant(
     """
     pictures = planted_pictures(sample, make, drawn=drawn, seed=seed, progress=progress)
     kinds, rows, vectors, thumbnails = embedder.embed(pictures)
-    return PlantedVectors(np.array([*kinds, None], object)[:-1], rows, vectors, reduced(thumbnails))
+    return PlantedVectors(
+        np.array([*kinds, None], object)[:-1], rows, vectors, thumbnail_pictures(thumbnails)
+    )
 
 
 def planted_pictures(
@@ -126,14 +129,19 @@ def planted_pictures(
         yield from drawn_strangers(drawn, seed + 1)
 
 
-def find_copies(near: Neighborhood, copies: CopyDifferences, planted: PlantedVectors) -> Planted:
+def find_copies(
+    near: Neighborhood, copies: CopyDifferences, planted: PlantedVectors, *, seed: int
+) -> Planted:
     """Return how suspicious planted copies are: minus the difference to the object that each is a copy of.
 
-    One whose object is not among its nearest is not found.
+    One whose object is not among those that it is compared to is not found. ``copies`` judges by what was
+    learned from all of them from here on; each of them is judged by what was learned from other images.
     """
-    found = near.nearest(planted.vectors)
-    suspicion = -copies.to_originals(found, planted.pictures, planted.row)
-    return Planted(planted.kind, suspicion, near.image[planted.row], places(suspicion, -copies.difference))
+    numbers = copies.to_originals(near.nearest(planted.vectors), planted.pictures, planted.row)
+    image, unplanted = near.image[planted.row], copies.numbers
+    suspicion = -judge_held_out(numbers, image, unplanted, seed=seed)
+    copies.judge_by(fit_copy_rule(numbers, unplanted))
+    return Planted(planted.kind, suspicion, image, places(suspicion, -copies.difference))
 
 
 def find_strangers(near: Neighborhood, planted: PlantedVectors, factor: LocalOutlierFactor) -> Planted:

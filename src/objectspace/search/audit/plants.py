@@ -75,6 +75,18 @@ def copies_of(
     yield PlantedPicture("cropped", _bytes(image.pixels, "BMP"), ".bmp", rows, trimmed, tuple(objects.mask))
 
 
+def changed_photos(pixels: Pixels, random: Random) -> Iterator[tuple[str, Pixels]]:
+    """Yield a whole photo in each of the ways of :func:`copies_of`; cut is the photo itself, not a box."""
+    with PIL.Image.open(io.BytesIO(_bytes(pixels, "JPEG", int(random.integers(30, 96))))) as saved:
+        yield "jpeg", np.asarray(saved)
+    for kind, change in _CHANGES.items():
+        yield kind, change(pixels, random).pixels
+    height, width = pixels.shape[:2]
+    frame = _trimmed(np.array([0, 0, width, height], np.float32), random)
+    left, top, right, bottom = whole_pixels(frame, (width, height))
+    yield "cropped", pixels[top:bottom, left:right]
+
+
 def strangers_of(
     image: Image, objects: Objects, rows: NDArray[np.int64], random: Random
 ) -> Iterator[PlantedPicture]:

@@ -1,0 +1,153 @@
+"""Copies of whole photos, whatever the detector found in them: by small pictures of the photos alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectspace.analyses.audit.calibration import Planted, places
+from objectspace.analyses.audit.duplicates import Pairs, make_pairs
+from objectspace.errors import ImageError
+from objectspace.images import Pixels, read_image
+from objectspace.neighbors import Neighbors
+from objectspace.search.audit.copies import COARSE, Compared, Pictures, compare, make_pictures
+from objectspace.search.audit.plants import changed_photos
+from objectspace.store import ImageRow
+from objectspace.threads import work_ahead, worker_count
+
+Float64 = NDArray[np.float64]
+
+#: Photos that each is laid over: those that are most alike as they are.
+NEAREST = 10
+
+# A photo is decoded at a reduced scale, both sides at least so large.
+_AT_LEAST = (256, 256)
+
+# Photos that are compared with all at once.
+_BLOCK = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoDifferences:
+    """The difference of each photo to its nearest as a copy of it: near 0 for one, 1 for nothing in common.
+
+    It is one less the correlation of the photos, laid over each other as well as they fit, mirrored where
+    that is more alike: no network has a part in it. Each is laid over the :data:`NEAREST` that are most alike
+    as they are.
+
+    rows: (n,) int64, which of the photos that were given can be read; why: what the first other one is
+    nearest: (n,) int64; difference: (n,) float64
+    """
+
+    rows: NDArray[np.int64]
+    why: str
+    pictures: Pictures
+    compared: Compared
+
+    @property
+    def nearest(self) -> NDArray[np.int64]:
+        """The least different photo (n,) of each."""
+        return _least(self.compared)[0]
+
+    @property
+    def difference(self) -> Float64:
+        """Its difference (n,)."""
+        return _least(self.compared)[1]
+
+    def pairs_within(self, difference: float) -> Pairs:
+        """Return the pairs of photos that differ by at most so much."""
+        apart = self.compared.numbers[:, :, -1]
+        row, place = np.nonzero(apart <= difference)
+        return make_pairs(row, self.compared.index[row, place], apart[row, place])
+
+
+def compare_photos(images: Sequence[ImageRow], progress: Callable[[int], None]) -> PhotoDifferences:
+    """Compare photos with each other; those that cannot be read are left out."""
+    rows, reasons, parts = [], [], []
+    for row, found in enumerate(_read(images)):
+        progress(1)
+        if isinstance(found, ImageError):
+            reasons.append(str(found))
+            continue
+        rows.append(row)
+        parts.append(make_pictures([found]))
+    pictures = _joined(parts)
+    own = np.arange(len(rows))
+    compared = compare(pictures, pictures, _most_alike(pictures, pictures, own), NEAREST)
+    return PhotoDifferences(np.array(rows, np.int64), next(iter(reasons), ""), pictures, compared)
+
+
+def plant_photos(
+    images: Sequence[ImageRow],
+    photos: PhotoDifferences,
+    *,
+    count: int,
+    seed: int,
+    progress: Callable[[int], None],
+) -> Planted:
+    """Change up to ``count`` photos in each way in which copies come about, and look for the originals.
+
+    How suspicious a copy is, is minus its difference to its original; one whose original is not among those
+    that it is laid over is not found.
+    """
+    random = np.random.default_rng([seed, 14])
+    drawn = np.sort(random.permutation(len(photos.rows))[:count])
+    kinds: list[str] = []
+    original, parts = [], []
+    for row, found in zip(drawn.tolist(), _read([images[one] for one in photos.rows[drawn]]), strict=True):
+        progress(1)
+        if isinstance(found, ImageError):
+            continue
+        for kind, pixels in changed_photos(found, np.random.default_rng([seed, 15, row])):
+            kinds.append(kind)
+            original.append(row)
+            parts.append(make_pictures([pixels]))
+    copies, of = _joined(parts), np.array(original, np.int64)
+    near = _most_alike(copies, photos.pictures)
+    compared = compare(copies, photos.pictures, near, NEAREST, original=of)
+    suspicion = -compared.numbers[:, :, -1].min(1)
+    return Planted(np.array(kinds, object), suspicion, of, places(suspicion, -photos.difference))
+
+
+def _read(images: Sequence[ImageRow]) -> Iterator[Pixels | ImageError]:
+    """Yield the pixels of each photo, or why it cannot be read."""
+
+    def read(image: ImageRow) -> Pixels | ImageError:
+        try:
+            return read_image(image.path, at_least=_AT_LEAST, image_id=image.image_id).pixels
+        except ImageError as error:
+            return error
+
+    workers = worker_count()
+    return work_ahead(images, read, workers=workers, ahead=3 * workers)
+
+
+def _most_alike(pictures: Pictures, others: Pictures, own: NDArray[np.int64] | None = None) -> Neighbors:
+    """Return the pictures most alike each (m), mirrored or not, but for its own; each at distance 1."""
+    k = min(NEAREST, len(others.coarse) - (own is not None))
+    index = np.empty((len(pictures.coarse), k), np.int64)
+    for start in range(0, len(index), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        block = pictures.coarse[rows]
+        mirrored = block.reshape(-1, 3, COARSE, COARSE)[..., ::-1].reshape(block.shape)
+        alike = np.maximum(block @ others.coarse.T, mirrored @ others.coarse.T)
+        if own is not None:
+            alike[np.arange(len(block)), own[rows]] = -np.inf
+        index[rows] = np.argsort(-alike, axis=1, kind="stable")[:, :k]
+    return Neighbors(index, np.ones(index.shape))
+
+
+def _least(compared: Compared) -> tuple[NDArray[np.int64], Float64]:
+    apart, rows = compared.numbers[:, :, -1], np.arange(len(compared.index))
+    least = apart.argmin(1)
+    return compared.index[rows, least], apart[rows, least]
+
+
+def _joined(parts: Sequence[Pictures]) -> Pictures:
+    parts = [make_pictures([]), *parts]
+    return Pictures(
+        np.concatenate([part.levels for part in parts]), np.concatenate([part.coarse for part in parts])
+    )
