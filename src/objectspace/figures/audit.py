@@ -25,8 +25,8 @@ from objectspace.store import Store
 PICTURE, COLUMN, ROW, MARGIN, HEADING, LINE = 1.0, 1.16, 1.66, 0.14, 0.42, 0.12
 TEXT_SIZE = 6.5
 COLUMNS, ROWS = 10, 3
-#: Letters of a line under a tile.
-_LETTERS = 25
+#: Letters of a line under a tile, and of the end of a photo's name, whose digits are wide.
+_LETTERS, _NAME = 25, 20
 
 
 @typed
@@ -125,7 +125,7 @@ def _lines(one: AuditList, row: dict[str, Any]) -> list[str]:
 
 def _file_name(path: str) -> str:
     """Return the end of a photo's name, as much of it as a tile has room for."""
-    return PurePath(path).name[-_LETTERS:]
+    return PurePath(path).name[-_NAME:]
 
 
 def _heading(one: AuditList) -> str:

@@ -19,6 +19,10 @@ Float64 = NDArray[np.float64]
 #: thumbnails as they are, one less that of the thumbnails laid over each other.
 NUMBERS = ("distance", "unlike", "unlike_registered")
 
+#: The share of planted copies that an unplanted pair must differ more than to teach what is none, as a store
+#: may be full of real ones: with half of them, one of which a quarter were copies taught to list fewer.
+COPY_LIKE = 0.9
+
 # Numbers are compared by their logarithm, from here on.
 _LEAST = 1e-4
 
@@ -50,14 +54,14 @@ PRODUCT = CopyRule((1.0, 0.0, 1.0), 0.0)
 def fit_copy_rule(copies: Float64, unplanted: Float64) -> CopyRule:
     """Return the logistic regression that tells planted copies (m, 3) from unplanted pairs (n, 3).
 
-    They count as if one object in ten were a copy. Unplanted pairs that differ less than half of the copies
-    may be real ones and are left out. No number speaks against a copy by being small: a weight that would be
-    negative is left out.
+    They count as if one object in ten were a copy. Unplanted pairs that differ less than nearly all of the
+    copies (:data:`COPY_LIKE`) may be real ones and are left out. No number speaks against a copy by being
+    small: a weight that would be negative is left out.
     """
     known = copies[np.isfinite(copies).all(1)]
     others = unplanted[np.isfinite(unplanted).all(1)]
     if len(known):
-        others = others[PRODUCT.differences(others) > np.median(PRODUCT.differences(known))]
+        others = others[PRODUCT.differences(others) > np.quantile(PRODUCT.differences(known), COPY_LIKE)]
     if not len(known) or not len(others):
         return PRODUCT
     logs = np.log(np.maximum(np.concatenate([known, others]), _LEAST))
