@@ -92,3 +92,12 @@ def test_a_photo_whose_name_is_no_text(world, start, tmp_path, monkeypatch):
     ]
     assert (process.returncode, told) == (0, [])
     assert out.startswith(f"{tmp_path}/caf")
+
+
+@pytest.mark.parametrize(("word", "end"), [("cvs", "'page'; did you mean csv?"), ("zzz", "'page'")])
+def test_a_word_that_an_option_does_not_take(command, tmp_path, word, end):
+    done = command("export", tmp_path / "s.osp", "--format", word, "--out", tmp_path / "o")
+    told = " ".join(done.err.replace("│", "").split())
+    assert done.code == 2
+    assert f"Invalid value for '--format': '{word}' is not one of 'csv', " in told
+    assert end in told

@@ -42,10 +42,14 @@ from objectspace.cli.serve import serve
 from objectspace.cli.sheet import sheet
 from objectspace.cli.vary import vary
 from objectspace.cli.world import world
-from objectspace.errors import ModelWarning, ObjectspaceError
+from objectspace.errors import ModelWarning, ObjectspaceError, guess
 
 #: ``--box 10 20 30 40``.
 _BOX_IN_WORDS = re.compile(r"--box[ =]([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)\b")
+
+
+#: What typer says of a word that an option does not take; newer ones begin it with "Value error, ".
+_NOT_ONE_OF = re.compile(r"(?:Value error, )?('(.*)' is not one of (.*?))\.?")
 
 
 class Commands(TyperGroup):
@@ -65,6 +69,11 @@ class Commands(TyperGroup):
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if found := _NOT_ONE_OF.fullmatch(error.message):
+                text, word, choices = found.groups()
+                error.message = text + guess(word, re.findall("'(.*?)'", choices))
+            raise
         except ObjectspaceError as error:
             command = self.commands[ctx.invoked_subcommand or ""]
             fail(with_options(str(error), [name for option in command.params for name in option.opts]))
