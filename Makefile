@@ -18,6 +18,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 # What the documentation shows, run: make docs. The explorer in a browser: make web.
 PAGES := tests/tools/pages
 BROWSER := tests/explorer/test_stories.py tests/explorer/test_accessible.py
+TESTS := $(addprefix --ignore=,tests/real $(PAGES) $(BROWSER))
 
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
@@ -52,7 +53,7 @@ quick: setup  ## the rules of the whole and the rooms whose tests are quick: bef
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m 'not slow' $(PARALLEL) $(QUICK)
 
 test: setup  ## the tests that need nothing but this repository; make docs and make web have more
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(addprefix --ignore=,tests/real $(PAGES) $(BROWSER)) $(PARALLEL)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS) $(PARALLEL)
 
 $(CLUSTER_VENV)/.installed: $(VENV)/.installed tests/cluster/constraints.txt
 	$(BIN)/python -m venv $(CLUSTER_VENV)
@@ -67,7 +68,7 @@ test-lowest:  ## the same tests with every dependency at its declared lowest, in
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[light,serve,test]'
-	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest --ignore=tests/real $(PARALLEL)
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest $(TESTS) $(PARALLEL)
 
 web: setup  ## the explorer's page: checked, built into the package, tested in a browser; needs Node.js and a Chromium
 	cd web && npm install --no-audit --no-fund && npm test && npm run build

@@ -61,6 +61,15 @@ def test_what_changed_is_looked_at_anew(index, folders):
     assert index()[1]
 
 
+def test_a_file_that_an_option_names_is_looked_at_anew(index, folders):
+    table = folders / "angles.csv"
+    table.write_text("image,angle\nred1.png,10\n")
+    index("--factors", table)
+    assert not index("--factors", table)[1]
+    table.write_text("image,angle\nred1.png,200\n")
+    assert index("--factors", table)[1]
+
+
 def test_a_photo_that_failed_is_tried_again(index, folders):
     (folders / "photos" / "broken.png").write_bytes(b"no picture")
     for _ in range(2):

@@ -400,15 +400,14 @@ def _command(options: Mapping[str, Any], found: ImageSearch) -> str | None:
     from objectspace.jobs.unchanged import command_digest
 
     asked = {name: value for name, value in options.items() if name not in _NO_RESULT}
-    annotations = asked["annotations"]
     # Words are looked for again in what was found, and a data.yaml names files of its own.
-    if asked["prompt"] is not None or str(annotations).endswith((".yaml", ".yml")):
+    if asked["prompt"] is not None or str(asked["annotations"]).endswith((".yaml", ".yml")):
         return None
-    files = [*found.images, *(value for value in asked.values() if isinstance(value, Path))]
-    if asked["detector"] is not None and Path(asked["detector"]).exists():
-        files.append(Path(asked["detector"]))
-    if annotations is not None and annotations.is_dir():
-        files += sorted(path for path in annotations.parent.iterdir() if path.is_file())  # class names
+    # Older versions of typer have paths as text here, and models are names or paths.
+    given = (str(value).removeprefix("local-dir:") for value in asked.values())
+    files = [*found.images, *(Path(value) for value in given if value and Path(value).exists())]
+    if asked["annotations"] is not None and (folder := Path(asked["annotations"])).is_dir():
+        files += sorted(path for path in folder.parent.iterdir() if path.is_file())  # class names
     told = {
         name: [str(one) for one in value] if isinstance(value, list | tuple) else str(value)
         for name, value in asked.items()
