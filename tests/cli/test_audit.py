@@ -39,7 +39,17 @@ def test_text_says_how_good_a_list_is(command: Callable, annotated: Path) -> Non
     assert "found of" in out
     assert "first 10%" in out
     assert "listed of the unplanted" in out
+    assert re.search(r"how good it is: of \d+ planted cases \d+% are listed .*\d+% in the first 10%", out)
     assert "1 object left out: their label is in no other photo" in out
+
+
+def test_after_a_short_list_its_ranking_goes_on(command: Callable, annotated: Path) -> None:
+    document = json.loads(command("audit", annotated, "--only", "labels", "--json").out)
+    listed = len(document["labels"]["objects"])
+    lines = command("audit", annotated, "--only", "labels").out.splitlines()
+    rows = [line for line in lines if re.match(r"[0-9a-f]{32} ", line)]
+    assert len(rows) == min(20, document["labels"]["n"]) > listed
+    assert lines.index("next in the ranking (--csv has all of it):") == lines.index(rows[listed]) - 2
 
 
 def test_what_is_listed_comes_before_how_good_it_is_and_names_its_photo(

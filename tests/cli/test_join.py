@@ -48,6 +48,23 @@ def test_a_table_has_a_column_for_each_part(indexed, command):
     assert lines[1].split()[:4] == ["rank", "distance", "crop", "window"]
 
 
+def test_a_part_that_is_assumed_is_in_brackets(indexed, command, search):
+    """A window of another stride has no cosine with the query's."""
+    store = open_store(indexed)
+    strides = {name: set(store.space(name).object_id) for name in store.space_names if "window" in name}
+    query = store.objects().object_id[0]
+    arguments = (indexed, "--space", "both", "--object", query, "-k", "100", "--same-image")
+    own = [names for names in strides.values() if query in names]
+    shared = [
+        any(near in names for names in own)
+        for near in (one["object_id"] for one in search(*arguments)["neighbors"])
+    ]
+    lines = command(*("search", *arguments)).out.splitlines()
+    windows = [line.split()[3] for line in lines[2 : 2 + len(shared)]]
+    assert [not window.startswith("(") for window in windows] == shared
+    assert any("in brackets" in line for line in lines) == (not all(shared))
+
+
 def test_a_box_of_a_photo_is_embedded_by_both_routes(indexed, world, search):
     """The photo of a stored object, queried by its box, is that object but for its own mask and cell."""
     photo = world.photos / "red2.png"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -186,19 +187,28 @@ def _print_list(one: AuditList) -> None:
         )
     else:
         typer.echo(f"{one.name}: {counted(one.listed, one.noun)}, {_threshold_text(one)}")
-    shown = [row for row, _ in zip(one.iter_rows(), one.first[:LISTED], strict=False)]
-    if shown:
-        names = [name for name in shown[0] if name not in _IN_FILES]
-        print_table(
-            [name.replace("_", " ") for name in names],
-            [[_cell(name, row[name]) for name in names] for row in shown],
-        )
-    if len(one.first) > len(shown):
-        typer.echo(f"and {len(one.first) - len(shown)} more (--csv lists all)")
+    ranked = list(islice(one.iter_rows(), LISTED))
+    listed = ranked[: len(one.first)]
+    _print_rows(listed)
+    if len(one.first) > len(listed):
+        typer.echo(f"and {len(one.first) - len(listed)} more (--csv lists all)")
+    elif one.threshold is not None and len(one) > len(listed):
+        typer.echo("next in the ranking (--csv has all of it):")
+        _print_rows(ranked[len(listed) :])
     if one.left_out:
         typer.echo(f"{counted(one.left_out, one.noun)} left out: {one.note}")
     if one.calibration is not None:
         _print_calibration(one.calibration)
+
+
+def _print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    names = [name for name in rows[0] if name not in _IN_FILES]
+    print_table(
+        [name.replace("_", " ") for name in names],
+        [[_cell(name, row[name]) for name in names] for row in rows],
+    )
 
 
 def _threshold_text(one: AuditList) -> str:
@@ -211,6 +221,7 @@ def _threshold_text(one: AuditList) -> str:
 
 
 def _print_calibration(calibration: Calibration) -> None:
+    typer.echo(f"how good it is: {calibration.text}")
     typer.echo(f"planted: {calibration.planted}; threshold: {calibration.threshold_from}")
     header = ["found of", "planted", "listed", *(f"first {part:.0%}" for part in calibration.kinds[0].first)]
     rows = [

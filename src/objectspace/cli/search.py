@@ -170,7 +170,8 @@ def search(
         warn(f"the answer is approximate: {recall}")
     most = max((len(answer.neighbors) for answer in answers), default=k)
     if neighbor_label is not None and most < k and within is None:
-        warn(f"{counted(most, 'neighbor')} and not {k}, as {neighbor_label} has no more that were asked for")
+        others = "" if same_image else " in other photos (--same-image takes this one's too)"
+        warn(f"{counted(most, 'neighbor')} and not {k}: there is no other {neighbor_label}{others}")
     if as_json:
         documents = [answer.to_json() for answer in answers]
         print_json(documents[0] if len(documents) == 1 else documents)
@@ -349,12 +350,15 @@ def _print_answer(answer: Answer, folder: str) -> None:
     header = ["rank", "distance", "label", "object", "image"]
     if answer.parts is not None:
         header = [*header[:2], *answer.parts.names, *header[2:]]
-        cosines = answer.parts.similarities.tolist()
-        rows = [
-            [*row[:2], *(f"{part:.3f}" for part in parts), *row[2:]]
-            for row, parts in zip(rows, cosines, strict=True)
-        ]
+        parts = zip(answer.parts.similarities.tolist(), answer.parts.assumed.tolist(), strict=True)
+        rows = [[*row[:2], *map(_part_text, *part), *row[2:]] for row, part in zip(rows, parts, strict=True)]
     print_table(header, rows)
+    if answer.parts is not None and answer.parts.assumed.any():
+        typer.echo("in brackets: what counts where the two have no vectors in one space of that part")
+
+
+def _part_text(similarity: float, assumed: bool) -> str:
+    return f"({similarity:.3f})" if assumed else f"{similarity:.3f}"
 
 
 def _searched_text(answer: Answer) -> str:

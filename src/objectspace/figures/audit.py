@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from objectspace.analyses.audit.calibration import Calibration
 from objectspace.arguments import typed
 from objectspace.errors import InputError, counted, number_text
 from objectspace.figures.sheet import lightened
@@ -141,18 +140,7 @@ def _heading(one: AuditList) -> str:
 def _figures(one: AuditList) -> str:
     if one.calibration is None:
         return "nothing was planted: nothing says how good this list is"
-    return calibration_text(one.calibration)
-
-
-def calibration_text(calibration: Calibration) -> str:
-    """Return in a line what a list finds of the planted cases: within its threshold, in its first parts."""
-    whole = calibration.kinds[0]
-    first = ", ".join(f"{share.value:.0%} in the first {part:.0%}" for part, share in whole.first.items())
-    kinds = ", ".join(f"{kind.kind} {kind.found.value:.0%}" for kind in calibration.kinds[1:])
-    return (
-        f"of {whole.found.n} planted cases {whole.found.value:.0%} are listed ({kinds}), {first}; "
-        f"of unplanted objects {calibration.false_alarms.value:.1%}"
-    )
+    return one.calibration.text
 
 
 def _draw_tile(axes: Axes, shown: AuditTile, tile: dict[str, Any], left: float, top: float) -> None:

@@ -93,11 +93,13 @@ class AnswerParts:
 
     names: (p) of the parts; shares: (p,) their weights as shares of 1
     cosines: (k, p) of the query and each neighbor in each part
+    assumed: (k, p) whether a cosine is what counts where the two have no vectors in one space of a part
     """
 
     names: tuple[str, ...]
     shares: NDArray[np.float64]
     cosines: NDArray[np.float64]
+    assumed: NDArray[np.bool_]
 
     @property
     def similarities(self) -> NDArray[np.float64]:
@@ -105,9 +107,12 @@ class AnswerParts:
         return self.cosines * self.shares
 
     def to_json(self, row: int) -> dict[str, Any]:
-        """Return the parts of one neighbor as plain JSON values: cosine and contribution, by name."""
-        columns = zip(self.names, self.cosines[row].tolist(), self.similarities[row].tolist(), strict=True)
-        return {name: {"cosine": cosine, "similarity": part} for name, cosine, part in columns}
+        """Return the parts of one neighbor as plain JSON values, by name."""
+        values = (self.cosines[row].tolist(), self.similarities[row].tolist(), self.assumed[row].tolist())
+        return {
+            name: {"cosine": cosine, "similarity": part, "assumed": assumed}
+            for name, cosine, part, assumed in zip(self.names, *values, strict=True)
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

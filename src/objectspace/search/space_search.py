@@ -38,6 +38,9 @@ from objectspace.search.filters import (
 from objectspace.search.space_objects import SpaceObjects
 from objectspace.store import Store, StoredJointVectors, StoredSpace, as_store
 
+#: What rounding may leave between a cosine that is assumed for a part and the recipe's.
+_ROUNDING = 1e-6
+
 
 class Index(Protocol):
     """What searches a space: in memory, on disk, part by part, or by an index."""
@@ -392,7 +395,9 @@ class SpaceSearch:
             return None
         assert isinstance(index, JointIndex | ApproximateJointIndex)
         cosines = index.cosines(vectors, np.full(len(rows), number), rows)
-        return AnswerParts(tuple(part.name for part in vectors.parts), vectors.shares, cosines)
+        missing = np.array([part.missing for part in vectors.parts])
+        names = tuple(part.name for part in vectors.parts)
+        return AnswerParts(names, vectors.shares, cosines, np.abs(cosines - missing) < _ROUNDING)
 
     def _directed(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the vectors (n, d) as they are averaged: for cosine of length one, otherwise unchanged."""

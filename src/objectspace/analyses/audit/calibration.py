@@ -107,6 +107,17 @@ class Calibration:
         """Return one kind of planted cases, by default all together."""
         return next(one for one in self.kinds if one.kind == name)
 
+    @property
+    def text(self) -> str:
+        """What the list finds of the planted cases, in a line: within its threshold, in its first parts."""
+        whole = self.kinds[0]
+        first = ", ".join(f"{share.value:.0%} in the first {part:.0%}" for part, share in whole.first.items())
+        kinds = ", ".join(f"{kind.kind} {kind.found.value:.0%}" for kind in self.kinds[1:])
+        return (
+            f"of {whole.found.n} planted cases {whole.found.value:.0%} are listed ({kinds}), {first}; "
+            f"of unplanted objects {self.false_alarms.value:.1%}"
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {
