@@ -145,7 +145,7 @@ export function Sheet() {
           label: one.label,
           proposed: one.proposed,
           note: `${one.proposed}? ${one.score.toFixed(2)}`,
-          title: `${one.label}, probably ${one.proposed}: ${found.score.replace("_", " ")} ${one.score.toFixed(3)}`,
+          title: `${one.label}, perhaps ${one.proposed}; the label is wrong with probability ${one.score.toFixed(3)}`,
         }));
       } catch (error) {
         exact.value = "";
@@ -246,7 +246,7 @@ function quality(found: api.Doubtful): string {
   if (!all || found.listed === null) return "not calibrated";
   const tenth = all.first["0.1"];
   const share = tenth ? ` (${percent(tenth)} in the first tenth)` : "";
-  return `${found.listed} of ${found.n} labels are above the threshold, the others follow. Of planted errors ${percent(all.found)} are above it${share}, of the other labels ${percent(found.calibration!.false_alarms)}.`;
+  return `${found.listed} of ${found.n} labels are above the threshold, the others follow. Of planted errors ${percent(all.found)} are above it${share}, of the other labels ${percent(found.calibration!.false_alarms)}. The number of a label: how probably it is wrong.`;
 }
 
 const percent = (share: api.Share) => `${(100 * share.value).toFixed(0)} %`;
