@@ -84,6 +84,7 @@ def test_one_id_is_a_query_and_the_default_space_is_searched(world, tmp_path):
         ("package", "measure", "module 'objectspace' has no attribute 'measure'; it is measure_factor"),
         ("store", "spaces", "no attribute 'spaces'; space_names lists the spaces, and space"),
         ("store", "search", "no attribute 'search'; objectspace.SpaceSearch"),
+        ("store", "labels", "no attribute 'labels'; info().labels counts them"),
     ],
 )
 def test_what_is_tried_first_says_what_there_is(world, tmp_path, owner, name, told):
@@ -92,6 +93,18 @@ def test_what_is_tried_first_says_what_there_is(world, tmp_path, owner, name, to
     store = osp.open_store(tmp_path / "s.osp")
     with pytest.raises(AttributeError, match=re.escape(told)):
         getattr({"package": osp, "store": store, "space": store.space()}[owner], name)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("encodr", "encodr= is no option of a job; did you mean encoder?"),
+        ("model", "model= is no option of a job, expected some of annotations, confidence"),
+    ],
+)
+def test_an_option_that_a_job_does_not_have(tmp_path, option, told):
+    with pytest.raises(osp.InputError, match=re.escape(told)):
+        osp.index("photos", tmp_path / "s.osp", **{option: "demo"})
 
 
 def test_what_is_a_table_becomes_a_data_frame(world, tmp_path):

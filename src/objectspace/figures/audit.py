@@ -124,7 +124,8 @@ def _lines(one: AuditList, row: dict[str, Any]) -> list[str]:
 
 def _file_name(path: str) -> str:
     """Return the end of a photo's name, as much of it as a tile has room for."""
-    return PurePath(path).name[-_NAME:]
+    name = PurePath(path).name
+    return name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
 
 
 def _heading(one: AuditList) -> str:

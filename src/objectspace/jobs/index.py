@@ -7,12 +7,13 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from objectspace.arguments import typed
-from objectspace.errors import InputError
+from objectspace.errors import InputError, guess
 from objectspace.images import find_images
 from objectspace.jobs.commits import CommitBuffer, Progress
 from objectspace.jobs.default_space import settle_default
@@ -69,6 +70,11 @@ def index(
     12
     """
     if job is None:
+        known = sorted(field.name for field in fields(Job))
+        for name in options:
+            if name not in known:
+                otherwise = f", expected some of {', '.join(known)}"
+                raise InputError(f"{name}= is no option of a job{guess(name, known, otherwise)}")
         job = Job(**options)
     elif options:
         raise InputError(

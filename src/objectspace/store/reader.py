@@ -67,6 +67,10 @@ FEWEST_DIGITS = 4
 
 #: What is tried first of a store, and what there is instead.
 _INSTEAD = {
+    "audit": "objectspace.audit(store) lists copies, strangers and wrong labels",
+    "labels": "info().labels counts them, and objects().label has that of each object",
+    "measure": "objectspace.measure_factor(space, space.objects, FactorSpec('label')) measures a space",
+    "nearest": "objectspace.SpaceSearch(store).nearest(ID) finds an object's neighbors",
     "search": "objectspace.SpaceSearch(store).nearest(ID) finds an object's neighbors",
     "spaces": "space_names lists the spaces, and space(NAME) reads one",
 }
