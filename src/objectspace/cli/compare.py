@@ -104,7 +104,7 @@ def compare(
     if as_json:
         print_json(compared.to_json())
     else:
-        _print_comparison(compared)
+        _print_comparison(compared, metric)
     if figure is not None:
         from objectspace.figures.comparison import draw_comparison
         from objectspace.figures.style import write_figure
@@ -151,10 +151,11 @@ def _specs(
     return [FactorSpec(name, periods.get(name), name in categorical, group, control) for name in names]
 
 
-def _print_comparison(compared: Comparison) -> None:
+def _print_comparison(compared: Comparison, metric: Metric) -> None:
     """Print each factor, its differences first, then how alike each two spaces are."""
     groups = counted(compared.groups, "group")
-    typer.echo(f"{counted(compared.n, 'object')} in all of {', '.join(compared.spaces)}; {groups}")
+    spaces = ", ".join(compared.spaces)
+    typer.echo(f"{counted(compared.n, 'object')} in all of {spaces}; {groups}; {metric.value} distance")
     spoken_of = "photos" if compared.group is None else f"values of {compared.group}"
     for factor in compared.factors:
         _print_factor(factor, spoken_of)
