@@ -58,11 +58,11 @@ def demo(out: Out = Path("demo"), quick: Quick = False, quiet: Quiet = False, as
     crop, picture = next(iter(made.sheets)), made.world / "images" / "000000.png"
     typer.echo("try next")
     for line in (
-        f"objectspace serve {made.found}     # look at it in the browser",
         f"objectspace search {made.found} --image {picture} -k 5",
         f"objectspace sheet {made.found} --space {crop} --label chair --out chairs.png",
         f"objectspace measure {made.true} --space {crop} --factor yaw --circular 360 --control label",
         f"objectspace occlude {picture} --detector demo --figure occluded.png",
         "objectspace index YOUR-PHOTOS --store photos.osp     # YOLOv3 and ResNet50, fetched once",
+        f"objectspace serve {made.found}     # look at it in the browser",
     ):
         typer.echo(f"  {line}")
