@@ -283,6 +283,8 @@ def test_ctrl_c_while_an_archive_comes_leaves_nothing(
         [sys.executable, "-c", code],
         env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
         stderr=subprocess.PIPE,
+        # A shell that started the tests in the background has told its children to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         text=True,
     )
     try:

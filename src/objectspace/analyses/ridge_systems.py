@@ -112,17 +112,28 @@ class FeatureSystems:
         whole = [RowSums.of(self.x, rows, self.level, asked, origin) for rows in folds]
         targets, products = (sum(getattr(one, name) for one in whole) for name in ("targets", "products"))
         for one, fold in enumerate(whole):
-            other = whole[(one + 1) % len(whole)]
-            queries = np.concatenate([fold.rows, other.rows])
-            train = np.setdiff1d(np.arange(len(self.x)), queries, assume_unique=True)
-            system = self.system(train, queries)
-            side = system.centered(
-                targets - fold.targets - other.targets, products - fold.products - other.products
-            )
-            for number, penalty in enumerate(penalties):
-                weights = system.at(penalty, side.values.shape[1]).factor.solve(side.values)
-                found = [each.errors(weights, system.center, side.mean) for each in (fold, other)]
-                yield one, number, np.stack(found)
+            pair = (fold, whole[(one + 1) % len(whole)])
+            # In a function of its own, so that one system is gone before the next is made.
+            for number, found in enumerate(self._errors(pair, targets, products, penalties)):
+                yield one, number, found
+
+    def _errors(
+        self, pair: tuple[RowSums, RowSums], targets: Matrix, products: Matrix, penalties: Matrix
+    ) -> Iterator[Matrix]:
+        """Yield the squared errors (2, t) of two folds at each penalty, predicted from all other rows.
+
+        targets, products: sums over all rows
+        """
+        fold, other = pair
+        queries = np.concatenate([fold.rows, other.rows])
+        train = np.setdiff1d(np.arange(len(self.x)), queries, assume_unique=True)
+        system = self.system(train, queries)
+        side = system.centered(
+            targets - fold.targets - other.targets, products - fold.products - other.products
+        )
+        for penalty in penalties:
+            weights = system.at(penalty, side.values.shape[1]).factor.solve(side.values)
+            yield np.stack([each.errors(weights, system.center, side.mean) for each in pair])
 
 
 class FeatureSystem:
@@ -232,16 +243,25 @@ class RowSystems:
         """Yield squared errors, as :meth:`Systems.errors`, of predictions of each row."""
         for one, rows in enumerate(folds):
             queries = np.concatenate([rows, folds[(one + 1) % len(folds)]])
-            system = self.system(np.setdiff1d(np.arange(len(self.x)), queries), queries)
-            sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
-            width = sum(side.values.shape[1] for side in sides)
-            for number, penalty in enumerate(penalties):
-                solver = system.at(penalty, width)
-                found = [
-                    self._squares(solver, targets, side, queries, len(rows))
-                    for targets, side in zip(asked, sides, strict=True)
-                ]
-                yield one, number, np.hstack(found)
+            # In a function of its own, so that one system is gone before the next is made.
+            for number, found in enumerate(self._errors(queries, len(rows), asked, penalties)):
+                yield one, number, found
+
+    def _errors(
+        self, queries: Codes, first: int, asked: Sequence[Targets], penalties: Matrix
+    ) -> Iterator[Matrix]:
+        """Yield the squared errors (2, t) of the ``first`` queries and of the others at each penalty."""
+        system = self.system(np.setdiff1d(np.arange(len(self.x)), queries), queries)
+        sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
+        width = sum(side.values.shape[1] for side in sides)
+        for penalty in penalties:
+            solver = system.at(penalty, width)
+            found = [
+                self._squares(solver, targets, side, queries, first)
+                for targets, side in zip(asked, sides, strict=True)
+            ]
+            del solver  # before the next is made
+            yield np.hstack(found)
 
     def _squares(
         self, solver: RowSolver, targets: Targets, side: RightSide, queries: Codes, first: int
