@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 
@@ -83,10 +84,12 @@ class WatchedPhotos:
     def __init__(self) -> None:
         self.count = self.most = 0
         self._memory: list[weakref.ref[np.ndarray]] = []
+        self._lock = threading.Lock()
 
     def stage(self, image: Image, objects: Objects, device: torch.device) -> DevicePhoto:
         pixels = image.pixels.copy()
-        self._memory = [memory for memory in self._memory if memory() is not None]
-        self._memory.append(weakref.ref(pixels))
-        self.count, self.most = self.count + 1, max(self.most, len(self._memory))
+        with self._lock:
+            self._memory = [memory for memory in self._memory if memory() is not None]
+            self._memory.append(weakref.ref(pixels))
+            self.count, self.most = self.count + 1, max(self.most, len(self._memory))
         return DevicePhoto(torch.from_numpy(pixels), objects)
