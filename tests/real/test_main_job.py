@@ -60,7 +60,7 @@ def test_a_box_drawn_again_finds_its_object_at_distance_zero(dogs: Path, real: P
     box = ",".join(f"{side:.9g}" for side in objects.xyxy[0])
     asked = ["search", dogs, "--image", path, "--box", box, "--space", "resnet50-crop"]
     assert objectspace(*asked)["query"]["object_id"] == objects.object_id[0]
-    answer = objectspace(*asked, "--new", "--metric", "euclidean", "-k", "1")
+    answer = objectspace(*asked, "--new", "--same-image", "--metric", "euclidean", "-k", "1")
     assert answer["neighbors"][0]["object_id"] == objects.object_id[0]
     assert answer["neighbors"][0]["distance"] == 0
 

@@ -85,7 +85,8 @@ def test_resnets_map_of_the_whole_photo_finds_the_dog_by_its_box(run, real, yolo
     store, photos = tmp_path / "s.osp", real / "photos" / "darknet"
     encoder = ("--encoder", "resnet50", "--encoder-weights", real / "weights" / "resnet50-imagenet.pth")
     run("index", photos, "--store", store, *yolo, *encoder, "--route", "map", "--pool", "roi3")
-    found = run("search", store, "--image", photos / "dog.jpg", "--box", "131,220,310,540", "-k", "1")
+    box = ("--box", "131,220,310,540", "--same-image")
+    found = run("search", store, "--image", photos / "dog.jpg", *box, "-k", "1")
     assert found["neighbors"][0]["label"] == "dog"
     assert Path(found["neighbors"][0]["image"]).name == "dog.jpg"
 
