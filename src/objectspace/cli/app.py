@@ -47,7 +47,6 @@ from objectspace.errors import ModelWarning, ObjectspaceError, guess
 #: ``--box 10 20 30 40``.
 _BOX_IN_WORDS = re.compile(r"--box[ =]([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)\b")
 
-
 #: What typer says of a word that an option does not take; newer ones begin it with "Value error, ".
 _NOT_ONE_OF = re.compile(r"(?:Value error, )?('(.*)' is not one of (.*?))\.?")
 

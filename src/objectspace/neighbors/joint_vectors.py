@@ -227,6 +227,17 @@ def part_distances(
     return distances
 
 
+def share_blocks(
+    queries: JointVectors, query: NDArray[np.int64], vectors: JointVectors, rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return whether both of pairs (p,) have vectors in one block of each part, (p, parts); none is read."""
+    both = np.zeros((len(rows), len(vectors.parts)), np.bool_)
+    for column, (asked, part) in enumerate(zip(queries.parts, vectors.parts, strict=True)):
+        for of, block in zip(asked.blocks, part.blocks, strict=True):
+            both[:, column] |= (of.places(query) >= 0) & (block.places(rows) >= 0)
+    return both
+
+
 def joint_distances(one: JointVectors, other: JointVectors, metric: str) -> NDArray[np.float64]:
     """Return the distance (n,) of each row to the same row of vectors of the same parts, both in memory."""
     rows = np.arange(len(one))

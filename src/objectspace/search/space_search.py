@@ -21,7 +21,7 @@ from objectspace.neighbors import (
     Neighbors,
     StreamedIndex,
 )
-from objectspace.neighbors.joint_vectors import combine
+from objectspace.neighbors.joint_vectors import combine, share_blocks
 from objectspace.objects.records import no_objects
 from objectspace.places import Place
 from objectspace.search.answers import Answer, AnswerParts, Approximation, Queries
@@ -37,9 +37,6 @@ from objectspace.search.filters import (
 )
 from objectspace.search.space_objects import SpaceObjects
 from objectspace.store import Store, StoredJointVectors, StoredSpace, as_store
-
-#: What rounding may leave between a cosine that is assumed for a part and the recipe's.
-_ROUNDING = 1e-6
 
 
 class Index(Protocol):
@@ -394,10 +391,11 @@ class SpaceSearch:
         if not isinstance(vectors, JointVectors):
             return None
         assert isinstance(index, JointIndex | ApproximateJointIndex)
-        cosines = index.cosines(vectors, np.full(len(rows), number), rows)
-        missing = np.array([part.missing for part in vectors.parts])
+        query, stored = np.full(len(rows), number), self.space.vectors
+        assert isinstance(stored, JointVectors)
         names = tuple(part.name for part in vectors.parts)
-        return AnswerParts(names, vectors.shares, cosines, np.abs(cosines - missing) < _ROUNDING)
+        assumed = ~share_blocks(vectors, query, stored, rows)
+        return AnswerParts(names, vectors.shares, index.cosines(vectors, query, rows), assumed)
 
     def _directed(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the vectors (n, d) as they are averaged: for cosine of length one, otherwise unchanged."""
