@@ -33,7 +33,7 @@ COMMANDS = {
     "search point": "search STORE --image PHOTO --point 7,4",
     "search box": "search STORE --image PHOTO --box BOX",
     "search sheet": "search STORE --object ID --sheet OUT/search.svg",
-    "sheet": "sheet STORE --out OUT/sheet.svg --label cat",
+    "sheet": "sheet STORE --out OUT/sheet.svg --label cat --rows 2 -k 2",
     "index-space": "index-space STORE --space alone",
     "search approximate": "search STORE --space alone --object ID --approximate",
     "measure": "measure STORE --factor label",
