@@ -66,8 +66,10 @@ class Refused:
 
 sys.meta_path.insert(0, Refused())
 # How often something is permuted imports nothing more.
-from objectspace.analyses import statistics
-statistics.PERMUTATIONS = 19
+from objectspace.analyses import erasure, statistics
+from objectspace.analyses.context import shares
+statistics.PERMUTATIONS = shares.PERMUTED = 19
+erasure.LANDMARKS = 20
 from objectspace.cli import main
 ends = {}
 for name, arguments in json.loads(sys.argv[1]).items():
