@@ -75,7 +75,7 @@ web: setup  ## the explorer's page: checked, built into the package, tested in a
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(BROWSER) $(PARALLEL)
 
 real: setup  ## the same main job on the real photos and weights in ../shared/real (or $$OBJECTSPACE_REAL)
-	$(BIN)/python -m pytest tests/real -rP
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/real -rP $(PARALLEL)
 
 check: setup  ## format, lint, types, and which way the imports point
 	$(BIN)/ruff format --check .

@@ -555,7 +555,7 @@ def measure_encoder(
         batch=encoder.batch_size,
         eager_per_s=eager,
         objects_per_s=alone,
-        roofline_share=alone * GFLOP_A_CROP[name] / 1e3 / peak,
+        roofline_share=alone * GFLOP_A_CROP[name] / 1e3 / peak if name in GFLOP_A_CROP else None,
     )
     for megapixels, photos in photo_sets.items():
         for decoder in decoders(encoder.device):

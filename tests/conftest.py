@@ -27,15 +27,18 @@ settings.register_profile("objectspace", deadline=None, suppress_health_check=[H
 settings.load_profile("objectspace")
 
 
+#: What takes long to make and is made once for tests of several files, and the group that these are.
+SHARED = {"small_demo": "small_demo", "coco": "real stores", "dogs": "real stores"}
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads which tests go together
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share what takes long to make go to one process: of one file, or of the small demo."""
+    """Tests that share what takes long to make go to one process: of one file, or of a group of SHARED."""
     for item in items:
-        if "small_demo" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("small_demo"))
+        shared = [SHARED[name] for name in getattr(item, "fixturenames", ()) if name in SHARED]
+        if shared:
             item.add_marker(pytest.mark.slow)
-        else:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.location[0]))
     # The slow ones first: no process is left with a long file at the end, while the others wait.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

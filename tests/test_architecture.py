@@ -130,9 +130,13 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["images", "store", "neighbors", "objects.records", "objects.annotations", "models.catalogue"]
+    "name",
+    [
+        *("images", "store", "neighbors", "objects.records", "objects.annotations", "models.catalogue"),
+        *("search.queries.texts", "explorer.app"),
+    ],
 )
-def test_reading_and_searching_need_no_torch(name: str) -> None:
+def test_reading_searching_and_looking_need_no_torch(name: str) -> None:
     assert "torch" not in loaded_by(f"import objectspace.{name}")
 
 

@@ -82,6 +82,7 @@ def test_one_id_is_a_query_and_the_default_space_is_searched(world, tmp_path):
     ("owner", "name", "told"),
     [
         ("package", "measure", "module 'objectspace' has no attribute 'measure'; it is measure_factor"),
+        ("package", "erase", "module 'objectspace' has no attribute 'erase'; it is erase_space"),
         ("store", "spaces", "no attribute 'spaces'; space_names lists the spaces, and space"),
         ("store", "search", "no attribute 'search'; objectspace.SpaceSearch"),
         ("store", "labels", "no attribute 'labels'; info().labels counts them"),

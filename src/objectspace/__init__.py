@@ -54,11 +54,17 @@ __all__ = sorted(_MODULES)
 _INSTEAD = {
     "compare": "compare_spaces",
     "context": "measure_context",
+    "erase": "erase_space",
+    "export": "export_store",
+    "join": "join_spaces",
     "load": "open_store",
     "measure": "measure_factor",
     "occlude": "measure_occlusion",
     "open": "open_store",
+    "report": "write_report",
+    "search": "SpaceSearch(store).nearest(ID)",
     "sheet": "draw_sheet",
+    "vary": "vary_object",
 }
 
 

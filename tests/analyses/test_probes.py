@@ -52,10 +52,16 @@ def slow_predictions(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> tuple[np
     return predicted, baseline
 
 
-def fitted(x: np.ndarray, y: np.ndarray, train: np.ndarray, number: int) -> np.ndarray:
-    """Predictions of all rows by scikit-learn, of features that vary in training."""
-    used = x[train].std(0) > 1e-9
-    scaler = StandardScaler().fit(x[train][:, used])
+def fitted(
+    x: np.ndarray, y: np.ndarray, train: np.ndarray, number: int, scaled: np.ndarray | None = None
+) -> np.ndarray:
+    """Predictions of all rows by scikit-learn, of features that vary in training.
+
+    scaled: the rows that features are scaled by, those of training if not others
+    """
+    scaled = train if scaled is None else scaled
+    used = x[scaled].std(0) > 1e-9
+    scaler = StandardScaler().fit(x[scaled][:, used])
     model = Ridge(alpha=PENALTIES[number] * x.shape[1], solver="svd").fit(
         scaler.transform(x[train][:, used]), y[train]
     )
@@ -112,9 +118,13 @@ def test_a_probe_of_a_joint_space_is_that_of_scikit_learn(kind: str, dimensions:
 def without_block(
     vectors: JointVectors, factor: Factor, fold: np.ndarray, block: np.ndarray, one: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions without a block at penalties that go with the fold, by the package and by scikit-learn."""
+    """Predictions without a block at penalties that go with the fold, by the package and by scikit-learn.
+
+    Of more features than rows each keeps the scale that it has in the other folds with the block.
+    """
     kept = block != one
-    y, x = np.sin(factor.values)[:, None], np.asarray(vectors, np.float64)[kept]
+    y, x = np.sin(factor.values)[:, None], np.asarray(vectors, np.float64)
+    wide = x.shape[1] > x.shape[0]
     found = np.full((len(fold), 1), np.nan)
     ridge, chosen = FoldedRidge(vectors, fold, np.zeros(len(fold), np.int64)), np.arange(5)[:, None]
     for dropped, held in ridge.predictions_without(Columns(y, 1), chosen, block):
@@ -122,8 +132,10 @@ def without_block(
             found[held.rows] = held.predicted
     expected = np.full_like(found, np.nan)
     for held in range(5):
-        rows = np.flatnonzero(kept & (fold == held))
-        expected[rows] = fitted(x, y[kept], fold[kept] != held, held)[fold[kept] == held]
+        rows = kept & (fold == held)
+        expected[rows] = fitted(x, y, kept & (fold != held), held, scaled=(fold != held) & (wide | kept))[
+            rows
+        ]
     return found, expected
 
 

@@ -32,7 +32,7 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 def test_every_figure_is_printed_without_a_store() -> None:
     script = str(ROOT / "benchmarks" / "gpu.py")
     options = ["--device", "cpu", "--small", "--no-compile", "--seconds", "0.01", "--rounds", "1"]
-    networks = ["--encoders", "tf_efficientnet_lite0", "--detector", "demo"]
+    networks = ["--encoders", "test_efficientnet", "--detector", "demo"]
     run = subprocess.run(
         [sys.executable, "-c", BARE, script, *options, *networks],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},

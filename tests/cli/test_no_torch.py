@@ -33,7 +33,7 @@ COMMANDS = {
     "search point": "search STORE --image PHOTO --point 7,4",
     "search box": "search STORE --image PHOTO --box BOX",
     "search sheet": "search STORE --object ID --sheet OUT/search.svg",
-    "sheet": "sheet STORE --out OUT/sheet.svg --label cat",
+    "sheet": "sheet STORE --out OUT/sheet.svg --label cat --rows 2 -k 2",
     "index-space": "index-space STORE --space alone",
     "search approximate": "search STORE --space alone --object ID --approximate",
     "measure": "measure STORE --factor label",
@@ -66,8 +66,10 @@ class Refused:
 
 sys.meta_path.insert(0, Refused())
 # How often something is permuted imports nothing more.
-from objectspace.analyses import statistics
-statistics.PERMUTATIONS = 19
+from objectspace.analyses import erasure, statistics
+from objectspace.analyses.context import shares
+statistics.PERMUTATIONS = shares.PERMUTED = 19
+erasure.LANDMARKS = 20
 from objectspace.cli import main
 ends = {}
 for name, arguments in json.loads(sys.argv[1]).items():

@@ -38,8 +38,8 @@ def test_the_nearest_in_other_groups_are_the_double_loops(block: int, metric: st
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("scale", [1.0, 1e-30, 1e25])
 def test_they_are_those_of_a_search_for_each(block: int, metric: str, scale: float) -> None:
-    vectors = np.repeat(gaussian(130, 6, seed=3), [1, 2] * 65, axis=0) * np.float32(scale)
-    index = ExactIndex(vectors, ids_of(195), metric=metric)
+    vectors = np.repeat(gaussian(60, 6, seed=3), [1, 2] * 30, axis=0) * np.float32(scale)
+    index = ExactIndex(vectors, ids_of(90), metric=metric)
     alone, mutually = index.nearest(vectors, k=9), index.nearest_of_all(k=9)
     np.testing.assert_array_equal(mutually.index, alone.index)
     np.testing.assert_array_equal(mutually.distance, alone.distance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -62,15 +63,22 @@ def search(request, store):
         yield SpaceSearch(store, "a-joint", metric="euclidean")
 
 
+@functools.cache
+def vectors_of(path: Path, space: str) -> dict[str, np.ndarray]:
+    """The vectors of a space by object, in float64."""
+    held = open_store(path).space(space)
+    return dict(zip(held.object_id.tolist(), held.vectors.astype(float), strict=True))
+
+
 def cosines(store, one: str, other: str) -> dict[str, float]:
     """The cosine of two objects in each part."""
     found = {}
     for part, names in (("cut", ["crop"]), ("map", ["fine", "coarse"])):
         found[part] = MISSING[part]
         for name in names:
-            members = store.members(name)
-            if one in members and other in members:
-                first, second = store.vectors(name, [members.index(one), members.index(other)]).astype(float)
+            held = vectors_of(store.path, name)
+            if one in held and other in held:
+                first, second = held[one], held[other]
                 found[part] = float(first @ second / np.sqrt((first @ first) * (second @ second)))
     return found
 

@@ -66,9 +66,15 @@ def test_groups_hold_about_as_many_rows() -> None:
     assert max(sums) - min(sums) <= max(rows.values())
 
 
-@pytest.mark.parametrize("kept", ["float32", "float16"])
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.parametrize(("kind", "parts"), [("ivf-pq", 1), ("ivf-hnsw-sq", 3)])
+@pytest.mark.parametrize(
+    ("kind", "parts", "metric", "kept"),
+    [
+        ("ivf-pq", 1, "euclidean", "float32"),
+        ("ivf-pq", 1, "cosine", "float16"),
+        ("ivf-hnsw-sq", 3, "euclidean", "float16"),
+        ("ivf-hnsw-sq", 3, "cosine", "float32"),
+    ],
+)
 def test_answers_and_recall_are_those_of_one_index(
     tmp_path: Path, add_objects: Any, noise: np.ndarray, kind: str, parts: int, metric: str, kept: str
 ) -> None:

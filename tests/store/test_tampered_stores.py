@@ -277,13 +277,13 @@ def manifest_cases(pristine) -> list[Case]:
 @pytest.mark.slow
 def test_tampered_tables(table_cases, tmp_path):
     assert len(table_cases) > 900
-    check(table_cases, tmp_path, every=79)
+    check(table_cases, tmp_path, every=151)
 
 
 @pytest.mark.slow
 def test_tampered_manifests(manifest_cases, tmp_path):
     assert len(manifest_cases) > 2000
-    check(manifest_cases, tmp_path, every=229)
+    check(manifest_cases, tmp_path, every=401)
 
 
 @pytest.mark.slow

@@ -24,15 +24,25 @@ def halved(batch: Any) -> Any:
     return replace(batch, vectors={**batch.vectors, "resnet50-crop": kept})
 
 
-@pytest.fixture
-def store(tmp_path: Path, make_batch: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Forty crops kept as float16 and twenty windows as float32, copied three rows at a time."""
+@pytest.fixture(autouse=True)
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors are copied three rows at a time."""
     monkeypatch.setattr(vector_cache, "_COPIED", 4 * 8 * 3)
-    path = tmp_path / "s.osp"
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory, make_batch: Any) -> Path:
+    """Forty crops kept as float16 and twenty windows as float32."""
+    path: Path = tmp_path_factory.mktemp("unchanged") / "s.osp"
     with open_writer(path) as writer:
         for number in range(10):
             writer.commit(halved(make_batch(number)))
     return path
+
+
+@pytest.fixture
+def store(tmp_path: Path, unchanged: Path) -> Path:
+    return Path(shutil.copytree(unchanged, tmp_path / "s.osp"))
 
 
 def copies(folder: Path) -> dict[str, int]:
@@ -44,8 +54,8 @@ ROWS = [slice(None), slice(3, 17), slice(0, 20, 7), slice(9, 9), [19, 0, 0, 7], 
 
 @pytest.mark.parametrize("name", ["resnet50-crop", "yolo-window"])
 @pytest.mark.parametrize("rows", ROWS, ids=str)
-def test_rows_are_those_of_the_table(store: Path, tmp_path: Path, name: str, rows: Any) -> None:
-    plain, cached = open_store(store), open_store(store, cache=tmp_path / "copies")
+def test_rows_are_those_of_the_table(unchanged: Path, tmp_path: Path, name: str, rows: Any) -> None:
+    plain, cached = open_store(unchanged), open_store(unchanged, cache=tmp_path / "copies")
     found, expected = (one.stored_space(name).vectors[rows] for one in (cached, plain))
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected)

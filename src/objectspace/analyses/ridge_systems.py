@@ -74,7 +74,7 @@ class System(Protocol):
         ...
 
     def without(self, dropped: Codes, queries: Codes) -> System:
-        """Return the system without some of the training rows, for other queries."""
+        """Return the system without some of the training rows, for some of the queries."""
         ...
 
 
@@ -278,35 +278,31 @@ class RowSystems:
         return squares
 
     def products(self, train: Codes, queries: Codes) -> Matrix:
-        """Return the products (m + q, m + q) of training rows, then queries, centered and scaled."""
+        """Return the products (m + q, m + q) of training rows, then queries, scaled: the lower triangle."""
         rows, count = np.concatenate([train, queries]), len(train)
-        level = self.level[rows]
-        counts = np.bincount(level[:count], minlength=int(self.level.max()) + 1)
-        # (levels, m): each level's mean of the training rows, of all where it has none.
-        mean = np.zeros((len(counts), len(rows)))
-        mean[:, :count] = level_means(level[:count] == np.arange(len(counts))[:, None], counts)
+        counts = np.bincount(self.level[train], minlength=int(self.level.max()) + 1)
+        mean = mean_of_levels(self.level[train], counts)
         products = np.zeros((len(rows), len(rows)), order="F")
         for there, x in self.x.columns(rows):
             if len(there) == len(rows):
                 x -= x.mean(0)  # Which loses the fewest digits.
-            x /= _scale(x, mean[:, there], counts, np.searchsorted(there, count))
+            split = np.searchsorted(there, count)
+            x /= _scale(x[:split], mean[:, there[:split]], counts)
             own = products if len(there) == len(rows) else np.zeros((len(there), len(there)), order="F")
             own = blas.dsyrk(1.0, x.T, 1.0, own, trans=1, lower=1, overwrite_c=1)
             if len(there) < len(rows):
                 products[np.ix_(there, there)] += own
-        _mirror(products)
-        of_means = mean @ products
-        products -= at_level(of_means, level)
-        products -= at_level(of_means, level).T
-        products += at_level(at_level(of_means @ mean.T, level).T, level)
         return products
 
 
 class RowSystem:
-    """A system of the training rows' weights, made when it is first needed."""
+    """A system of the training rows' weights.
 
-    def __init__(self, of: RowSystems, train: Codes, queries: Codes) -> None:
-        self._of, self._train, self._queries = of, train, queries
+    Its products are made when they are first needed, and serve the systems without some of its training rows.
+    """
+
+    def __init__(self, of: RowSystems, train: Codes, queries: Codes, whole: RowSystem | None = None) -> None:
+        self._of, self._train, self._queries, self._whole = of, train, queries, whole
         self._products: Matrix | None = None
 
     @property
@@ -314,9 +310,21 @@ class RowSystem:
         """Numbers in a right-hand side."""
         return len(self._train)
 
+    @property
+    def products(self) -> Matrix:
+        """The products of its training rows, then its queries, scaled."""
+        if self._products is None:
+            self._products = self._of.products(self._train, self._queries)
+            _mirror(self._products)
+        return self._products
+
     def without(self, dropped: Codes, queries: Codes) -> RowSystem:
-        """Return the system without some of the training rows, for other queries."""
-        return RowSystem(self._of, np.setdiff1d(self._train, dropped, assume_unique=True), queries)
+        """Return the system without some of the training rows, for some of the queries.
+
+        Features keep the scale that they have with all of the training rows: another one for each part that
+        is left out would cost all products anew, and the interval differs by a fiftieth.
+        """
+        return RowSystem(self._of, np.setdiff1d(self._train, dropped, assume_unique=True), queries, self)
 
     def right(self, targets: Targets, runs: Codes) -> RightSide:
         """Return the right-hand sides of the targets of some runs."""
@@ -329,18 +337,39 @@ class RowSystem:
 
     def at(self, penalty: float, targets: int, *, last: bool = False) -> RowSolver:
         """Return a solver for so many targets; the ``last`` one may overwrite the system."""
-        if self._products is None:
-            self._products = self._of.products(self._train, self._queries)
-        count = len(self._train)
-        gram, cross = self._products[:count, :count].copy(order="F"), self._products[count:, :count]
+        gram, cross = self._centered()
         if last:
             self._products = None
         np.einsum("ii->i", gram)[:] += penalty
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         # The hat matrix costs as much as there are queries, the weights as much as there are targets.
         if len(cross) < targets:
-            return RowSolver(cho_solve(factor, cross.T, check_finite=False).T, None)
+            return RowSolver(cho_solve(factor, cross.T, overwrite_b=True, check_finite=False).T, None)
         return RowSolver(cross, factor)
+
+    def _centered(self) -> tuple[Matrix, Matrix]:
+        """Return products of its training rows (m, m), of its queries with them (q, m), around each level."""
+        whole = self._whole or self
+        place = np.empty(len(self._of.level), np.int64)
+        place[np.concatenate([whole._train, whole._queries])] = np.arange(len(whole.products))
+        train, queries = place[self._train], place[self._queries]
+        gram = whole.products[np.ix_(train, train)].T  # symmetric; in the order that is factored in place
+        cross = whole.products[np.ix_(queries, train)]
+        level, of_queries = self._of.level[self._train], self._of.level[self._queries]
+        mean = mean_of_levels(level, np.bincount(level, minlength=int(self._of.level.max()) + 1))
+        of_means = mean @ gram
+        among = at_level((of_means @ mean.T).T, level).T  # (levels, m)
+        cross -= at_level((cross @ mean.T).T, level).T
+        cross -= at_level(of_means - among, of_queries)
+        gram -= at_level(of_means, level).T
+        gram -= at_level(of_means - among, level)
+        return gram, cross
+
+
+def mean_of_levels(level: Codes, counts: Codes) -> Matrix:
+    """Return what makes of rows (m,) the mean of each level, of all where it has none: (levels, m)."""
+    of_all: Matrix = level_means((level == np.arange(len(counts))[:, None]) * 1.0, counts)
+    return of_all
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -369,13 +398,13 @@ def _mirror(products: Matrix) -> None:
         own += np.tril(own, -1).T
 
 
-def _scale(x: Matrix, mean: Matrix, counts: Codes, train: np.intp) -> Matrix:
-    """Return the standard deviation (c,) around the level in training of columns (m, c) of some rows.
+def _scale(x: Matrix, mean: Matrix, counts: Codes) -> Matrix:
+    """Return the standard deviation (c,) around the level of columns (m, c) of training rows.
 
-    mean: (levels, m); the first ``train`` of the m are of training, which has ``counts`` rows at each level.
+    mean: (levels, m); training has ``counts`` rows at each level.
     Infinite for a feature that is constant in training, and so unused.
     """
-    before = (x[:train] ** 2).sum(0)
+    before = (x**2).sum(0)
     squares = before - (counts[:, None] * (mean @ x) ** 2).sum(0)
     used = squares > 1e-12 * before
     return np.where(used, np.sqrt(np.maximum(squares, 0) / counts.sum()), np.inf)

@@ -81,8 +81,3 @@ def used_heads(source: MapSource, scale: Scale) -> list[Head]:
     if scale == "deepest":
         return [max(source.heads, key=lambda head: head.stride)]
     return list(source.heads)
-
-
-def model_key(name: str, weights: str) -> str:
-    """Return the key of a network in a store: its name and the start of its weights' sha256."""
-    return f"{name}@{weights[:12]}"

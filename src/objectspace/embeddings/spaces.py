@@ -267,3 +267,8 @@ class WrittenRows:
 
     def __repr__(self) -> str:
         return f"WrittenRows({len(self.object_id)} x {self.dimension} vectors in {self.fragment})"
+
+
+def model_key(name: str, weights: str) -> str:
+    """Return the key of a network in a store: its name and the start of its weights' sha256."""
+    return f"{name}@{weights[:12]}"

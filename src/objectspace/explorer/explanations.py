@@ -15,7 +15,6 @@ from objectspace.explorer.served_store import StoreState
 from objectspace.explorer.views import check_rows, find_photo
 from objectspace.places import Place
 from objectspace.search import Queries, SpaceSearch
-from objectspace.search.queries.explanations import explain
 
 
 def explanation_json(
@@ -26,6 +25,9 @@ def explanation_json(
     Raises QueryError where the space has no vector of one or its vectors have no cells, ImageError for a
     photo that is gone, RecipeError and ModelError for networks that are not there any more.
     """
+    # It imports torch, which a store is looked at without.
+    from objectspace.search.queries.explanations import explain
+
     check_rows(state, np.array([first, second]))
     for row in (first, second):
         state.row_of(space, row)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from objectspace.analyses.occlusion import Occlusion, measure_occlusion
 from objectspace.errors import ObjectspaceError, QueryError
 from objectspace.images import Image
-from objectspace.models.detectors import Detector
 from objectspace.objects.boxes import iou
 from objectspace.objects.records import Objects
-from objectspace.search.queries.networks import source_detector, space_detector
 from objectspace.store import Store
+
+if TYPE_CHECKING:
+    from objectspace.analyses.occlusion import Occlusion
+    from objectspace.models.detectors import Detector
 
 #: Photos whose occlusions are kept.
 _KEPT = 16
@@ -64,6 +65,9 @@ class Occlusions:
     def _measure(
         self, measured: _Measured, source: str, confidence: float, read: Callable[[], Image]
     ) -> None:
+        # It imports torch, which a store is looked at without.
+        from objectspace.analyses.occlusion import measure_occlusion
+
         def progress(done: int, windows: int) -> None:
             measured.done = done / windows
 
@@ -83,6 +87,8 @@ class Occlusions:
         return self._detectors[source]
 
     def _loaded(self, source: str) -> Detector:
+        from objectspace.search.queries.networks import source_detector, space_detector
+
         if "weights" in self._store.sources.get(source, {}):
             return source_detector(self._store, source, precision="float32")
         for space in self._store.space_names:

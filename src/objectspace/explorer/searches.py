@@ -14,7 +14,6 @@ from objectspace.explorer.served_store import StoreState
 from objectspace.explorer.views import check_rows, checked_rows
 from objectspace.images import decode_image
 from objectspace.search import Answer, Queries, SpaceSearch
-from objectspace.search.queries.images import query_image
 from objectspace.search.queries.texts import query_text
 
 #: What an uploaded picture is called in messages: its name never leaves the page.
@@ -93,6 +92,9 @@ def picture_json(
     data: the bytes of its file; box: x1, y1, x2, y2 in its pixels, upright
     Raises ImageError for what is no picture or too large, QueryError where the space cannot hold the box.
     """
+    # It imports torch, which a store is looked at without.
+    from objectspace.search.queries.images import query_image
+
     with state.networks():
         picture = decode_image(data, path=PICTURE)
         whole = (0.0, 0.0, float(picture.width), float(picture.height))

@@ -18,6 +18,15 @@ from objectspace.models.package_index import PackagedFile
 from objectspace.models.transformers_models import Published
 from objectspace.models.weights import LIGHT_PAIR, HubWeights, WeightsFile, local_path
 
+#: What the names of encoders begin with that embed texts too: open_clip's models (encoders/clip.py).
+OPEN_CLIP = "open_clip:"
+
+
+def has_text_tower(name: str) -> bool:
+    """Return whether the encoder that ``load_encoder`` makes of this name embeds texts too."""
+    return name.startswith(OPEN_CLIP)
+
+
 # ------------------------------------------------------------------------------------ published weights
 
 

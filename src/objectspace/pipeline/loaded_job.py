@@ -8,8 +8,8 @@ from typing import Any
 
 from objectspace.embeddings.crops import crop_space_name
 from objectspace.embeddings.pooling import Pooling, pooled_space_name
-from objectspace.embeddings.recipes import crop_recipe, map_recipe, model_key, query_recipe, used_heads
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
+from objectspace.embeddings.spaces import Recipe, model_key
 from objectspace.errors import InputError
 from objectspace.files import recipe_digest
 from objectspace.models.detectors import Detector

@@ -138,7 +138,7 @@ class Store:
 
     @property
     def models(self) -> dict[str, dict[str, Any]]:
-        """The arguments that loaded each network, by :func:`objectspace.store.store_records.model_key`."""
+        """The arguments that loaded each network, by :func:`objectspace.embeddings.spaces.model_key`."""
         return {name: dict(arguments) for name, arguments in self._manifest.models.items()}
 
     @property

@@ -41,7 +41,7 @@ class Batch:
     unnamed: image id -> factors that are not given for the image, whose stored objects keep theirs
     replaces: whether the batch holds all that its sources find in the finished images, so that what they
         found there before and do not find now (labels were edited) is removed with its vectors
-    models: how to load a network again, its ``model_key`` (embeddings/recipes.py) -> the arguments that did
+    models: how to load a network again, its ``model_key`` (embeddings/spaces.py) -> the arguments that did
     written: space name -> new rows that workers have written already (``Writer.fragments``)
     """
 

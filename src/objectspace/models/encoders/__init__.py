@@ -11,12 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from objectspace.arguments import typed
+from objectspace.models.catalogue import has_text_tower
 from objectspace.models.inputs import Interpolation
 from objectspace.models.model_folders import absolute_name
 from objectspace.models.weights import check_weight_file
-
-#: What the names of encoders begin with that embed texts too: open_clip's models (clip.py).
-OPEN_CLIP = "open_clip:"
 
 
 class Encoder(Protocol):
@@ -65,11 +63,6 @@ class TextEncoder(Encoder, Protocol):
         longer than the text tower reads, DownloadError where its tokenizer cannot be fetched.
         """
         ...
-
-
-def has_text_tower(name: str) -> bool:
-    """Return whether the encoder that :func:`load_encoder` makes of this name is a :class:`TextEncoder`."""
-    return name.startswith(OPEN_CLIP)
 
 
 def check_encoder(name: str, weights: Path | str | None) -> None:

@@ -22,8 +22,7 @@ from torch import Tensor, nn
 
 from objectspace.errors import DownloadError, InputError, ModelError, QueryError, WeightsError
 from objectspace.files import file_sha256
-from objectspace.models.catalogue import safe_name
-from objectspace.models.encoders import OPEN_CLIP
+from objectspace.models.catalogue import OPEN_CLIP, safe_name
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.model_folders import LOCAL_DIR, check_files, weights_in
 from objectspace.models.precision import reproducible

@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.joint import joint_parts
-from objectspace.embeddings.recipes import model_key
-from objectspace.embeddings.spaces import Recipe
+from objectspace.embeddings.spaces import Recipe, model_key
 from objectspace.errors import InputError, ModelError, ObjectspaceError, QueryError, RecipeError
 from objectspace.models.detectors import Detector, load_detector
 from objectspace.models.encoders import Encoder, load_encoder
@@ -21,6 +20,7 @@ from objectspace.models.weights import cache_folder
 from objectspace.objects.annotations import AnnotationReader
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.loaded_job import LoadedJob
+from objectspace.search.queries.stored import loading_arguments
 from objectspace.store import Store
 
 Network = TypeVar("Network")
@@ -187,11 +187,6 @@ def _pool_of(recipe: Recipe) -> str:
     if recipe.route == "query":
         return "cell"
     return recipe.route if recipe.route == "mask" else f"{recipe.route}{recipe.window}"
-
-
-def loading_arguments(store: Store, recipe: Recipe) -> Mapping[str, Any]:
-    """Return the arguments that loaded the network of a recipe; empty where the store does not know them."""
-    return store.models.get(model_key(recipe.model, recipe.weights), {})
 
 
 def _named_as(job: LoadedJob, space: str, recipe: Recipe) -> LoadedJob:

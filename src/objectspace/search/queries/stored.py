@@ -1,12 +1,15 @@
-"""Images and objects that the store holds: a photo known by its content, an object by a point or a box."""
+"""What a store holds: a photo known by its content, an object by a point or a box, how a network loads."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from objectspace.embeddings.spaces import Recipe, model_key
 from objectspace.errors import QueryError
 from objectspace.files import content_id
 from objectspace.images import read_file
@@ -149,3 +152,8 @@ def check_inside(point: Point, image_wh: tuple[int, int], image_path: str) -> No
         raise QueryError(
             f"point {x:g},{y:g} is outside {image_path}, which is {width} x {height}; give x,y in its pixels"
         )
+
+
+def loading_arguments(store: Store, recipe: Recipe) -> Mapping[str, Any]:
+    """Return the arguments that loaded the network of a recipe; empty where the store does not know them."""
+    return store.models.get(model_key(recipe.model, recipe.weights), {})

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 from objectspace.arguments import typed
 from objectspace.errors import QueryError
-from objectspace.models.encoders import TextEncoder, has_text_tower
+from objectspace.models.catalogue import has_text_tower
 from objectspace.objects.records import no_objects
 from objectspace.places import Place
 from objectspace.search import Queries
-from objectspace.search.queries.images import BoxReader
-from objectspace.search.queries.networks import loading_arguments, space_job
+from objectspace.search.queries.stored import loading_arguments
 from objectspace.store import Store, as_store
 
 #: The command that makes a space to be searched by words, for error messages.
@@ -31,6 +30,11 @@ def query_text(
     >>> osp.query_text(store, ["a red chair"], "open_clip:ViT-B-32/openai-crop")  # doctest: +SKIP
     Queries(1 vector of 1 text, stored=False)
     """
+    # They import torch, which the names of spaces are told without.
+    from objectspace.models.encoders import TextEncoder
+    from objectspace.search.queries.images import BoxReader
+    from objectspace.search.queries.networks import space_job
+
     store = as_store(store)
     if space not in (able := text_spaces(store)):
         store.recipe(space)  # raises for an unknown space
