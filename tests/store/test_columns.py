@@ -1,4 +1,4 @@
-"""Columns of ids against Arrow's own values: letters of one and of several bytes, slices, chunks of any size."""
+"""Columns of ids against Arrow's own values: letters of one and of several bytes, slices, uneven chunks."""
 
 from __future__ import annotations
 
