@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import objectspace as osp
-from objectspace.analyses.explanation import explain_sums, measure_deletion
+from objectspace.analyses.explanation import COVERED, cover_orders, explain_sums, measure_deletion
 from objectspace.embeddings.crops import cut_crops
 from objectspace.errors import ImageError, QueryError, RecipeError
 from objectspace.search.queries.cell_views import CellView, open_viewer
@@ -176,9 +176,53 @@ def test_the_deletion_check_passes_and_fails_for_shuffled_heat():
         assert low <= 0 <= high
 
 
-def test_a_check_takes_pairs_of_two_photos(store):
-    checked = osp.check_explanations(osp.SpaceSearch(store, "demo-mask-deepest"), pairs=5)
-    assert (checked.apart.n, checked.method) == (5, "sum")
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_areas_are_those_of_cells_painted_one_after_another(metric):
+    rng = np.random.default_rng(3)
+    view, other, heat = mean_color_view(rng), mean_color_view(rng).cells.sum((0, 1)), rng.normal(size=(4, 4))
+
+    def total(pixels):
+        mean = pixels.reshape(-1, 3).mean(0)
+        if metric == "euclidean":
+            return sum((mean - other) ** 2)
+        return 1 - mean @ other / np.sqrt((mean @ mean) * (other @ other))
+
+    expected = []
+    for order in cover_orders(heat, np.random.default_rng(9)):
+        logarithms = []
+        for share in COVERED:
+            pixels = view.pixels.copy()
+            for row, column in (divmod(cell, 4) for cell in order[: round(16 * share)]):
+                pixels[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 0
+            logarithms.append(np.log(total(pixels) / total(view.pixels)))
+        expected.append(np.mean(logarithms))
+    found = _curve_areas(view, other, heat, metric, np.random.default_rng(9))
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_check_takes_pairs_of_two_photos(store, monkeypatch):
+    """Each target and its nearest of another photo, one pair after another by hand."""
+    told = []
+    monkeypatch.setattr(
+        "objectspace.search.queries.explanations.measure_deletion",
+        lambda *given, **named: told.append((given, named)),
+    )
+    search = osp.SpaceSearch(store, "demo-mask-deepest")
+    osp.check_explanations(search, pairs=3, seed=3)
+    (((areas, images), named),) = told
+    assert named == {"space": search.space.name, "metric": search.metric, "method": "sum", "seed": 3}
+    viewer, rng = open_viewer(store, search.space.name, "cpu"), np.random.default_rng(3)
+    targets = osp.choose_targets(search, 3)
+    assert len(areas) == len(set(targets)) == 3
+    for row, name in enumerate(targets):
+        first = search.stored([name])
+        (answer,) = search.nearest(first, k=1)
+        second = search.stored(answer.neighbors.object_id.tolist())
+        assert images[row] == first.objects.image_id[0] != second.objects.image_id[0]
+        heat = osp.explain(search, first, second).cells[0].heat
+        view = viewer.view(first.images[0], first.objects)
+        expected = _curve_areas(view, np.asarray(second.vectors)[0], heat, search.metric, rng)
+        np.testing.assert_allclose(areas[row], expected, rtol=1e-6)
 
 
 def test_painted_cells_have_the_mean_color_and_the_others_stay():
