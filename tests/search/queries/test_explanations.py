@@ -12,6 +12,7 @@ import objectspace as osp
 from objectspace.analyses.explanation import COVERED, cover_orders, explain_sums, measure_deletion
 from objectspace.embeddings.crops import cut_crops
 from objectspace.errors import ImageError, QueryError, RecipeError
+from objectspace.search.queries import explanations
 from objectspace.search.queries.cell_views import CellView, open_viewer
 from objectspace.search.queries.explanations import _curve_areas
 
@@ -201,28 +202,31 @@ def test_areas_are_those_of_cells_painted_one_after_another(metric):
 
 
 def test_a_check_takes_pairs_of_two_photos(store, monkeypatch):
-    """Each target and its nearest of another photo, one pair after another by hand."""
-    told = []
-    monkeypatch.setattr(
-        "objectspace.search.queries.explanations.measure_deletion",
-        lambda *given, **named: told.append((given, named)),
-    )
+    """Each target with its nearest of another photo, in the order of the targets."""
+    curves, told = [], []
+
+    def area(view, other, heat, metric, rng):
+        curves.append((view.pixels, other, heat, metric, rng))
+        return np.full(12, float(len(curves)))
+
+    monkeypatch.setattr(explanations, "_curve_areas", area)
+    monkeypatch.setattr(explanations, "measure_deletion", lambda *given, **named: told.append((given, named)))
     search = osp.SpaceSearch(store, "demo-mask-deepest")
     osp.check_explanations(search, pairs=3, seed=3)
     (((areas, images), named),) = told
+    assert areas[:, 5].tolist() == [1, 2, 3]
     assert named == {"space": search.space.name, "metric": search.metric, "method": "sum", "seed": 3}
-    viewer, rng = open_viewer(store, search.space.name, "cpu"), np.random.default_rng(3)
-    targets = osp.choose_targets(search, 3)
-    assert len(areas) == len(set(targets)) == 3
-    for row, name in enumerate(targets):
-        first = search.stored([name])
-        (answer,) = search.nearest(first, k=1)
+    answers = search.nearest(search.stored(osp.choose_targets(search, 3)), k=1)
+    whys, viewer = osp.explain_neighbors(search, answers), open_viewer(store, search.space.name, "cpu")
+    for answer, (why,), image, curve in zip(answers, whys, images, curves, strict=True):
         second = search.stored(answer.neighbors.object_id.tolist())
-        assert images[row] == first.objects.image_id[0] != second.objects.image_id[0]
-        heat = osp.explain(search, first, second).cells[0].heat
-        view = viewer.view(first.images[0], first.objects)
-        expected = _curve_areas(view, np.asarray(second.vectors)[0], heat, search.metric, rng)
-        np.testing.assert_allclose(areas[row], expected, rtol=1e-6)
+        assert image == answer.query.image_id[0] != second.objects.image_id[0]
+        pixels, other, heat, metric, rng = curve
+        np.testing.assert_array_equal(pixels, viewer.view(answer.query_images[0], answer.query).pixels)
+        np.testing.assert_array_equal(other, np.asarray(second.vectors)[0])
+        np.testing.assert_array_equal(heat, why.cells[0].heat)
+        assert metric == search.metric
+        assert rng.bit_generator.state == np.random.default_rng(3).bit_generator.state
 
 
 def test_painted_cells_have_the_mean_color_and_the_others_stay():
@@ -286,9 +290,9 @@ def test_neighbors_are_explained_as_two_objects_are(store, space):
     answers = search.nearest(targets, k=2)
     found = osp.explain_neighbors(search, answers)
     assert [len(one) for one in found] == [2, 2, 2]
-    for answer, explanations in zip(answers, found, strict=True):
+    for answer, whys in zip(answers, found, strict=True):
         first = search.stored(answer.query.object_id.tolist())
-        for name, why in zip(answer.neighbors.object_id.tolist(), explanations, strict=True):
+        for name, why in zip(answer.neighbors.object_id.tolist(), whys, strict=True):
             alone = osp.explain(search, first, search.stored([name]))
             assert why.distance == pytest.approx(alone.distance)
             for ours, theirs in zip(why.cells, alone.cells, strict=True):
