@@ -13,7 +13,7 @@ from objectspace.errors import QueryError
 from objectspace.files import content_id
 from objectspace.jobs.build_index import index_space
 from objectspace.objects.records import concatenate, make_objects, no_objects
-from objectspace.search import Queries, SpaceSearch
+from objectspace.search import Queries, SpaceSearch, choose_targets
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 CROP = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
@@ -135,6 +135,17 @@ def test_a_neighbor_is_what_every_filter_keeps(search, asked):
     for row, vector, answer in zip((3, 7, 100, 374), queries.vectors, answers, strict=True):
         left = own - {row}
         assert told(answer) == by_hand(search, vector, lambda _, other, left=left: other not in left, k=400)
+
+
+@pytest.mark.parametrize("count", [7, 1000])
+def test_targets_are_of_the_label_and_the_source(exact, count):
+    objects = objects_of(exact)
+    own = [
+        name
+        for name, label, source in zip(objects.object_id.tolist(), objects.label, objects.source, strict=True)
+        if label == "owl" and source in ("yolo@1f", "yolo@2b")
+    ]
+    assert choose_targets(exact, count, label="owl", source="yolo") == sorted(own)[:count]
 
 
 def test_a_source_that_found_nothing_is_named(exact):
