@@ -133,17 +133,18 @@ def test_a_processor_cuts_its_crops_itself(monkeypatch: pytest.MonkeyPatch) -> N
 
 @needs_kernel
 @pytest.mark.parametrize(
-    ("policy", "interpolation"), list(zip(POLICIES, ("bilinear", "bicubic", "bilinear"), strict=True))
+    ("policy", "interpolation", "size"),
+    list(zip(POLICIES, ("bilinear", "bicubic", "bilinear"), (8, 4, 8), strict=True)),
 )
 def test_crops_are_the_processors_but_for_a_gray_level_here_and_there(
-    policy: CropPolicy, interpolation: str
+    policy: CropPolicy, interpolation: str, size: int
 ) -> None:
     scenes = [scene(0, 11, 13), scene(1, 12, 10)]
     expected = np.concatenate(
-        [cut_crops(*one, policy, 8, interpolation=interpolation) for one in scenes]  # type: ignore[arg-type]
+        [cut_crops(*one, policy, size, interpolation=interpolation) for one in scenes]  # type: ignore[arg-type]
     )
     photos = [device_photo(*one, planar=bool(place)) for place, one in enumerate(scenes)]
-    crops = on_device(photos, policy, 8, interpolation)
+    crops = on_device(photos, policy, size, interpolation)
     apart = np.abs(crops.astype(int) - expected)
     assert apart.max() <= 2
     assert (apart > 0).mean() < 0.05

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from objectspace.embeddings.joint import JointPart, joint_parts, joint_recipe, part_recipes
+from objectspace.embeddings.joint import JointPart, joint_parts, joint_recipe, only_part, part_recipes
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import InputError
 
@@ -39,6 +39,17 @@ def test_parts_and_their_recipes_come_back_from_json() -> None:
 def test_other_recipes_have_no_parts() -> None:
     assert joint_parts(CROP) == []
     assert part_recipes(CROP) == {}
+
+
+def test_one_part_alone_is_told_apart_by_its_name() -> None:
+    recipe = joint_recipe(PARTS, RECIPES)
+    for part in PARTS:
+        alone = only_part(recipe, part.name)
+        assert alone is not None
+        assert joint_parts(alone) == [part]
+        assert alone.to_json() == {**recipe.to_json(), "parts": alone.to_json()["parts"]}
+    assert only_part(recipe, "crop") is None
+    assert only_part(CROP, "cut") is None
 
 
 def test_a_part_counts_once_and_nothing_where_it_is_missing() -> None:

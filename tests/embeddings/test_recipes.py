@@ -57,6 +57,17 @@ def test_the_recipe_of_a_map(kind: str, window: int | None) -> None:
     assert (recipe.crop, recipe.method) == (None, 2)
 
 
+@pytest.mark.parametrize("kind", ["window", "roi"])
+def test_a_vector_has_a_quarter_of_a_million_numbers_at_most(kind: str) -> None:
+    """Eight channels: 8 x 181 x 181 are 262,088 numbers."""
+    assert map_recipe(SOURCE, HEADS[1], Pooling(kind, 181), "own").window == 181  # type: ignore[arg-type]
+    sentence = (
+        f"^{kind}182 at stride 32 of yolov3 makes vectors of 264,992 numbers, expected 262,144 at most;"
+    )
+    with pytest.raises(InputError, match=sentence):
+        map_recipe(SOURCE, HEADS[1], Pooling(kind, 182), "own")  # type: ignore[arg-type]
+
+
 def test_the_recipe_of_queries() -> None:
     recipe = query_recipe(SOURCE)
     assert (recipe.route, recipe.model, recipe.weights, recipe.tap) == (

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.embeddings.spaces import Recipe, Space
-from objectspace.errors import InputError
+from objectspace.embeddings.spaces import Recipe, Space, SpaceRows
+from objectspace.errors import Float16Error, InputError
 
 CROP = Recipe(
     route="crop",
@@ -79,3 +79,60 @@ def test_a_space_knows_its_size():
 def test_vectors_must_match_their_objects(vectors: np.ndarray):
     with pytest.raises(InputError, match=r"space resnet50-crop: vectors of shape .* for 2 objects"):
         Space("resnet50-crop", CROP, np.array(["a", "b"]), vectors)
+
+
+def test_rows_of_a_space_have_its_objects():
+    vectors = np.arange(12, dtype=np.float32).reshape(4, 3)
+    asked = []
+    space = Space("a-crop", CROP, np.array(["a", "b", "c", "d"]), vectors, asked.append)
+    some = space.take(np.array([3, 0]))
+    assert (some.name, some.recipe, some.object_id.tolist()) == ("a-crop", CROP, ["d", "a"])
+    assert some.vectors.tolist() == [[9, 10, 11], [0, 1, 2]]
+    _ = some.objects
+    assert [ids.tolist() for ids in asked] == [["d", "a"]]
+    with pytest.raises(InputError, match="space a-crop was not read from a store, which would know its"):
+        _ = replace(space, read_objects=None).objects
+
+
+def test_a_recipe_before_rounding_is_that_of_float32():
+    half = replace(CROP, vectors="float16")
+    assert half.differences(CROP) == {"vectors": ("float16", "float32")}
+    assert half.computed.differences(CROP) == {}
+
+
+def new_rows(vectors, *, recipe=CROP, **cells):
+    return SpaceRows(recipe, ["a", "b", "c"], np.asarray(vectors, np.float32), cells)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "sentence"),
+    [
+        (np.zeros((2, 4)), r"vectors of shape \(2, 4\) for 3 objects; expected \(3, numbers\)"),
+        (np.zeros(3), r"vectors of shape \(3,\) for 3 objects"),
+        (np.zeros((3, 0)), r"vectors of shape \(3, 0\) for 3 objects"),
+        ([[1, 2], [3, np.inf], [np.nan, 1]], "the vector of object b has a NaN or an infinity in it"),
+        ([[1, 2], [3, 4], [np.nan, 1]], "the vector of object c has a NaN or an infinity in it"),
+    ],
+)
+def test_new_vectors_that_are_none(vectors, sentence):
+    with pytest.raises(InputError, match=sentence):
+        new_rows(vectors)
+
+
+def test_new_vectors_of_float16_hold_what_it_holds():
+    half = replace(CROP, vectors="float16")
+    most = [[1, -65504], [65504, 0], [0, 0]]
+    assert new_rows(most, recipe=half).vectors.tolist() == most
+    beyond = [[1, 2], [3, -65505], [70000, 0]]
+    assert new_rows(beyond).vectors.tolist() == beyond
+    with pytest.raises(Float16Error, match="the vector of object b has 65505 in it, and float16 holds"):
+        new_rows(beyond, recipe=half)
+
+
+def test_cells_have_a_number_for_each_object():
+    rows = new_rows(np.ones((3, 1)), cell_x=np.array([1, 2, 3]), anchor=np.array([0, -1, 0]))
+    assert rows.cells["cell_x"].tolist() == [1, 2, 3]
+    with pytest.raises(InputError, match="cells: unknown column cell_z; expected head, cell_x, cell_y,"):
+        new_rows(np.ones((3, 1)), cell_z=np.zeros(3))
+    with pytest.raises(InputError, match="cells: column cell_y has 2 rows, expected 3"):
+        new_rows(np.ones((3, 1)), cell_x=np.zeros(3), cell_y=np.zeros(2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from objectspace.errors import QueryError
 from objectspace.files import content_id
 from objectspace.jobs.build_index import index_space
 from objectspace.objects.records import concatenate, make_objects, no_objects
-from objectspace.search import Queries, SpaceSearch
+from objectspace.search import Queries, SpaceSearch, choose_targets
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
 CROP = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
@@ -20,6 +21,8 @@ CROP = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", cr
 CLIPS = ["north", "north", None, "south", "east", None, "south", "north"]
 SECONDS = [1.0, 1.0, 2.0, np.nan, 2.0, np.nan, 3.0, 3.0]
 COATS = ["red", "green", None]
+LABELS = ["cat", "owl", "cat", "cat", "dog"]
+SOURCES = ["hand@1", "yolo@1f", "yolov3-tiny@0a", "yolo@2b"]
 PHOTOS, EACH = 16, 25
 
 
@@ -40,7 +43,8 @@ def path(tmp_path_factory):
     boxes = np.float32([[10 * n, 5, 10 * n + 9, 60] for n in range(EACH)])
     parts = []
     for number, image in enumerate(images):
-        made = make_objects(image_id=image.image_id, xyxy=boxes, label=["cat"] * EACH, source="hand@1")
+        labels = [LABELS[row % 5] for row in range(EACH)]
+        made = make_objects(image_id=image.image_id, xyxy=boxes, label=labels, source="hand@1")
         factors = {
             "clip": column([CLIPS[number % 8]] * EACH),
             "second": np.full(EACH, SECONDS[number % 8]),
@@ -48,11 +52,13 @@ def path(tmp_path_factory):
         }
         parts.append(made.with_factors(factors))
     objects = concatenate(parts)
+    objects = replace(objects, source=column([SOURCES[row % 4] for row in range(len(objects))]))
     vectors = np.random.default_rng(0).integers(1, 6, (len(objects), 6)).astype(np.float32)
     rows = SpaceRows(CROP, objects.object_id[EACH:], vectors[EACH:])
     with open_writer(path) as writer:
         writer.commit(Batch(images, objects, [b"jpeg"] * len(objects), "job", {"a-crop": rows}))
     index_space(path, "a-crop", metric="euclidean")
+    open_store(path).save_selection("some", objects.object_id[EACH + 5 :: 3])
     return path
 
 
@@ -96,6 +102,57 @@ def by_hand(search, vector, left_out, *, k, within=np.inf):
 
 def told(answer):
     return list(zip(answer.distance.tolist(), answer.neighbors.object_id.tolist(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"source": "yolo"},
+        {"source": "yolo@2b"},
+        {"label": "owl"},
+        {"label": "owl", "source": "yolo"},
+        {"selection": "some"},
+        {"selection": "some", "label": "cat"},
+        {"selection": "some", "source": "yolov3-tiny"},
+        {"among": 7},
+        {"among": 7, "label": "cat", "source": "yolo", "selection": "some"},
+    ],
+)
+def test_a_neighbor_is_what_every_filter_keeps(search, asked):
+    objects, some = objects_of(search), set(search.store.selection("some").object_ids)
+    rows = np.arange(len(search))
+    keeps = {
+        "source": lambda row, name: objects.source[row] == name or objects.source[row].split("@")[0] == name,
+        "label": lambda row, label: objects.label[row] == label,
+        "selection": lambda row, _: objects.object_id[row] in some,
+        "among": lambda row, step: row % step == 0,
+    }
+    own = {row for row in rows.tolist() if all(keeps[name](row, value) for name, value in asked.items())}
+    given = asked | ({"among": rows % asked["among"] == 0} if "among" in asked else {})
+    queries = search.stored(search.space.object_id[[3, 7, 100, 374]].tolist())
+    answers = search.nearest(queries, k=400, same_image=True, **given)
+    assert 4 < len(own) < 200
+    for row, vector, answer in zip((3, 7, 100, 374), queries.vectors, answers, strict=True):
+        left = own - {row}
+        assert told(answer) == by_hand(search, vector, lambda _, other, left=left: other not in left, k=400)
+
+
+@pytest.mark.parametrize("count", [7, 1000])
+def test_targets_are_of_the_label_and_the_source(exact, count):
+    objects = objects_of(exact)
+    own = [
+        name
+        for name, label, source in zip(objects.object_id.tolist(), objects.label, objects.source, strict=True)
+        if label == "owl" and source in ("yolo@1f", "yolo@2b")
+    ]
+    assert choose_targets(exact, count, label="owl", source="yolo") == sorted(own)[:count]
+
+
+def test_a_source_that_found_nothing_is_named(exact):
+    with pytest.raises(
+        QueryError, match="no object is of source 'yol', expected one of hand@1, yolo@1f, yolo@2b,"
+    ):
+        exact.nearest(exact.space.object_id[:1].tolist(), source="yol")
 
 
 @pytest.mark.parametrize("name", ["image", "clip", "second", "coat"])

@@ -135,6 +135,7 @@ _TEXTS: Mapping[str, Values] = {
     "has control letters": _first("\x1b[2J\r\n\0\u202e"),
     "is a path up": _first("../../../etc/passwd"),
     "is a device": _first("/dev/zero"),
+    "is the root": _first("/"),
     "is no ASCII": _first("é" * 16),
     "is another's": lambda old, kind: pa.array([*old[1:], old[0]], kind),
 }

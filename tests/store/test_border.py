@@ -97,6 +97,10 @@ MASK = {"height": 480, "width": 640, "counts": b"1"}
     ("table", "column", "value", "sentence"),
     [
         ("images", "path", first_is(None), "images has 1 row whose path is missing"),
+        *(
+            ("images", "path", first_is(path), "images has 1 row whose path names no file")
+            for path in ("", ".", "/", "././", "//.")
+        ),
         ("images", "image_id", first_is(None), "images has 1 row whose image_id is missing"),
         ("images", "width", first_is(0), "images has 1 row whose width is no number of pixels"),
         ("images", "height", first_is(None), "images has 1 row whose height is missing"),
@@ -180,6 +184,12 @@ def test_a_vector_that_is_not_finite_is_found_where_it_is_used(tampered, number)
     ):
         with pytest.raises(StoreError, match="it has vectors with a NaN or an infinity; objectspace check"):
             use()
+
+
+@pytest.mark.parametrize("name", ["...", "..a", ".a", "/.b", "é", " "])
+def test_a_file_may_have_any_name(tampered, name):
+    path = tampered("images", set_column("path", first_is(name)))
+    assert open_store(path).images()[0].path == name
 
 
 def test_objects_of_an_image_that_is_not_there(tampered):

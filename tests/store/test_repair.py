@@ -16,7 +16,7 @@ from objectspace.images import encode_thumbnail
 from objectspace.jobs.join import join_spaces
 from objectspace.objects.records import make_objects
 from objectspace.store import Batch, SpaceRows, indexed_key, open_store, open_writer, tables
-from objectspace.store.examination import Examination, examine_store
+from objectspace.store.examination import Examination, _brief, examine_store
 from objectspace.store.repair import repair_store
 
 JPEG = encode_thumbnail(np.zeros((8, 8, 3), np.uint8))
@@ -128,10 +128,28 @@ def test_a_table_that_is_gone(copy, pristine, batches, read_all, table):
     shutil.rmtree(copy / f"{table}.lance")
     (damage, *_) = repair_store(copy).damages
     assert (damage.table, damage.rows) == (table, None)
+    assert damage.what.startswith(
+        f"cannot be opened: the store at {copy} is damaged: table {table}.lance has"
+    )
     processed = index(copy, batches)
     assert processed == {row.image_id for batch in batches for row in batch.images}
     assert examine_store(copy).whole
     assert read_all(copy) == read_all(pristine)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            "LanceError(IO): no footer, /cargo/lance/reader.rs:12:3, /cargo/lance/scan.rs:4",
+            "LanceError(IO): no footer",
+        ),
+        ("no version 3; restore the table; restore it from a copy", "no version 3"),
+        ("one line\nand another", "one line and another"),
+    ],
+)
+def test_of_an_error_what_a_reader_can_use_is_told(error, text):
+    assert _brief(OSError(error)) == text
 
 
 def test_a_joint_space_whose_objects_are_gone(copy):

@@ -349,6 +349,17 @@ def test_another_recipe_is_refused_by_name(path, make_batch):
     refused(path, replace(batch, vectors={"resnet50-crop": other}), RecipeError, sentence)
 
 
+def test_recipes_are_checked_before_vectors_are_made(path, make_batch):
+    write(path, make_batch(1))
+    recipes = {name: rows.recipe for name, rows in make_batch(2).vectors.items()}
+    with open_writer(path) as writer:
+        writer.check_recipes({**recipes, "new": replace(RECIPE, weights="x")})
+        with pytest.raises(
+            RecipeError, match=r"space yolo-window of .* \(weights 'bb', now 'x'\); use another"
+        ):
+            writer.check_recipes({**recipes, "yolo-window": replace(recipes["yolo-window"], weights="x")})
+
+
 def test_a_space_of_an_earlier_release_goes_on(path, make_batch, monkeypatch):
     def without_method(recipe):
         return {name: value for name, value in asdict(recipe).items() if name != "method"}
@@ -504,6 +515,7 @@ def test_rows_of_objects_in_a_space(path, make_batch, monkeypatch, few):
     wanted = [members[4], "f" * 32, members[0], members[4]]
     assert vectors.rows(wanted).tolist() == [4, -1, 0, 4]
     assert vectors.rows(["f" * 32]).tolist() == [-1]
+    assert vectors.rows([members[2], "f" * 32]).tolist() == [2, -1]
     assert vectors.rows([]).tolist() == []
     assert vectors.object_ids([4, 0]).tolist() == [members[4], members[0]]
     assert store.objects([members[4], members[0]]).object_id.tolist() == [members[4], members[0]]

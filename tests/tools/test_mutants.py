@@ -83,15 +83,17 @@ def test_tests_that_enter_the_function_are_chosen_the_quick_ones_first(found: li
         "quick": {"seconds": 0.1, "entered": ["store/things.py:mask"]},
         "class": {"seconds": 1.0, "entered": ["store/things.py:Thing.__init__"]},
         "other": {"seconds": 0.1, "entered": ["store/other.py:mask"]},
+        "defaults": {"seconds": 0.01, "entered": []},
     }
     chosen = {one[0].before: choose_tests(one[0], tests) for one in found}
-    assert chosen["~b"] == ["quick", "slow"]
-    assert chosen["5"] == ["slow"]
+    assert chosen["~b"] == ["defaults", "quick", "slow"]
+    assert chosen["5"] == ["defaults", "slow"]
     # What a class or a file says at import is seen by whatever enters it.
-    assert chosen["4"] == ["class", "slow"]
-    assert chosen["3"] == ["quick", "class", "slow"]
+    assert chosen["4"] == ["defaults", "class", "slow"]
+    assert chosen["3"] == ["defaults", "quick", "class", "slow"]
     # What no test enters in its own process may be run in another.
-    assert choose_tests(found[0][0], {"far": tests["other"], "farther": tests["other"]}) == ["far", "farther"]
+    elsewhere = {"far": tests["other"], "defaults": tests["defaults"]}
+    assert choose_tests(found[0][0], elsewhere) == ["defaults", "far"]
 
 
 def test_a_sample_is_the_same_for_the_same_seed(found: list[list[Mutant]]) -> None:

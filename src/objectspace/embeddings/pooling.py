@@ -139,11 +139,10 @@ def _covered(
 def _cell_edges(frame: Frame, axis: int, stride: int, count: int) -> NDArray[np.float64]:
     """Return the edges (count + 1,) of a map's columns or rows in pixels of the image.
 
-    The outermost reach the image's border, as padding can end before the last pixel does.
+    The last reaches the image's border, as padding can end before the last pixel does.
     """
     inner: NDArray[np.float64] = np.arange(count + 1, dtype=np.float64) * stride - frame.offset_xy[axis]
     inner /= frame.scale_xy[axis]
-    inner[0] = min(inner[0], 0.0)
     inner[-1] = max(inner[-1], float(frame.image_wh[axis]))
     return inner
 

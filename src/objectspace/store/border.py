@@ -143,12 +143,16 @@ def _has_bad_mask(column: pa.StructArray) -> pa.Array:
 _Tests = Mapping[str, Mapping[str, Test]]
 
 _NULL: Mapping[str, Test] = {"is missing": pc.is_null}
+_PATH: Mapping[str, Test] = {
+    **_NULL,
+    "names no file": lambda column: pc.match_substring_regex(column, r"\A(\.?/)*\.?\z"),
+}
 _SIDE: Mapping[str, Test] = {**_NULL, "is no number of pixels": _outside(1, 2**31 - 1)}
 _SHARE: Mapping[str, Test] = {"is outside 0 to 1": _outside(0, 1)}
 _FACTOR: Mapping[str, Test] = {"is infinite": pc.is_inf}
 _SPACE: _Tests = {"object_id": _NULL, "vector": _NULL}
 _TESTS: Mapping[str, _Tests] = {
-    "images": {"image_id": _NULL, "path": _NULL, "width": _SIDE, "height": _SIDE},
+    "images": {"image_id": _NULL, "path": _PATH, "width": _SIDE, "height": _SIDE},
     "objects": {
         **dict.fromkeys(("object_id", "image_id", "label", "source", "x1", "y1", "x2", "y2"), _NULL),
         "score": _SHARE,

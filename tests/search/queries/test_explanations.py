@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import objectspace as osp
-from objectspace.analyses.explanation import explain_sums, measure_deletion
+from objectspace.analyses.explanation import COVERED, cover_orders, explain_sums, measure_deletion
 from objectspace.embeddings.crops import cut_crops
 from objectspace.errors import ImageError, QueryError, RecipeError
+from objectspace.search.queries import explanations
 from objectspace.search.queries.cell_views import CellView, open_viewer
 from objectspace.search.queries.explanations import _curve_areas
 
@@ -176,9 +177,56 @@ def test_the_deletion_check_passes_and_fails_for_shuffled_heat():
         assert low <= 0 <= high
 
 
-def test_a_check_takes_pairs_of_two_photos(store):
-    checked = osp.check_explanations(osp.SpaceSearch(store, "demo-mask-deepest"), pairs=5)
-    assert (checked.apart.n, checked.method) == (5, "sum")
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_areas_are_those_of_cells_painted_one_after_another(metric):
+    rng = np.random.default_rng(3)
+    view, other, heat = mean_color_view(rng), mean_color_view(rng).cells.sum((0, 1)), rng.normal(size=(4, 4))
+
+    def total(pixels):
+        mean = pixels.reshape(-1, 3).mean(0)
+        if metric == "euclidean":
+            return sum((mean - other) ** 2)
+        return 1 - mean @ other / np.sqrt((mean @ mean) * (other @ other))
+
+    expected = []
+    for order in cover_orders(heat, np.random.default_rng(9)):
+        logarithms = []
+        for share in COVERED:
+            pixels = view.pixels.copy()
+            for row, column in (divmod(cell, 4) for cell in order[: round(16 * share)]):
+                pixels[8 * row : 8 * row + 8, 8 * column : 8 * column + 8] = 0
+            logarithms.append(np.log(total(pixels) / total(view.pixels)))
+        expected.append(np.mean(logarithms))
+    found = _curve_areas(view, other, heat, metric, np.random.default_rng(9))
+    np.testing.assert_allclose(found, expected)
+
+
+def test_a_check_takes_pairs_of_two_photos(store, monkeypatch):
+    """Each target with its nearest of another photo, in the order of the targets."""
+    curves, told = [], []
+
+    def area(view, other, heat, metric, rng):
+        curves.append((view.pixels, other, heat, metric, rng))
+        return np.full(12, float(len(curves)))
+
+    monkeypatch.setattr(explanations, "_curve_areas", area)
+    monkeypatch.setattr(explanations, "measure_deletion", lambda *given, **named: told.append((given, named)))
+    search = osp.SpaceSearch(store, "demo-mask-deepest")
+    osp.check_explanations(search, pairs=3, seed=3)
+    (((areas, images), named),) = told
+    assert areas[:, 5].tolist() == [1, 2, 3]
+    assert named == {"space": search.space.name, "metric": search.metric, "method": "sum", "seed": 3}
+    answers = search.nearest(search.stored(osp.choose_targets(search, 3)), k=1)
+    whys, viewer = osp.explain_neighbors(search, answers), open_viewer(store, search.space.name, "cpu")
+    for answer, (why,), image, curve in zip(answers, whys, images, curves, strict=True):
+        second = search.stored(answer.neighbors.object_id.tolist())
+        assert image == answer.query.image_id[0] != second.objects.image_id[0]
+        pixels, other, heat, metric, rng = curve
+        np.testing.assert_array_equal(pixels, viewer.view(answer.query_images[0], answer.query).pixels)
+        np.testing.assert_array_equal(other, np.asarray(second.vectors)[0])
+        np.testing.assert_array_equal(heat, why.cells[0].heat)
+        assert metric == search.metric
+        assert rng.bit_generator.state == np.random.default_rng(3).bit_generator.state
 
 
 def test_painted_cells_have_the_mean_color_and_the_others_stay():
@@ -242,9 +290,9 @@ def test_neighbors_are_explained_as_two_objects_are(store, space):
     answers = search.nearest(targets, k=2)
     found = osp.explain_neighbors(search, answers)
     assert [len(one) for one in found] == [2, 2, 2]
-    for answer, explanations in zip(answers, found, strict=True):
+    for answer, whys in zip(answers, found, strict=True):
         first = search.stored(answer.query.object_id.tolist())
-        for name, why in zip(answer.neighbors.object_id.tolist(), explanations, strict=True):
+        for name, why in zip(answer.neighbors.object_id.tolist(), whys, strict=True):
             alone = osp.explain(search, first, search.stored([name]))
             assert why.distance == pytest.approx(alone.distance)
             for ours, theirs in zip(why.cells, alone.cells, strict=True):

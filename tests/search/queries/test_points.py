@@ -20,7 +20,7 @@ from objectspace.objects.records import concatenate, make_objects, no_objects
 from objectspace.pipeline.job import Job
 from objectspace.search import SpaceSearch
 from objectspace.search.queries.images import query_image
-from objectspace.search.queries.points import query_point
+from objectspace.search.queries.points import _nothing_there, query_point
 from objectspace.search.queries.stored import object_at, objects_landed_on
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
@@ -148,6 +148,19 @@ def test_a_click_beside_all_objects(labeled, world):
         query_point(labeled, world.photos / "red1.png", CROPS, (50, 60))
     with pytest.raises(QueryError, match=r"lies at 42,7; its objects, nearest first: apple at .*, pear at "):
         query_point(labeled, "red1.png", CROPS, (42, 7))
+
+
+@pytest.mark.parametrize(("count", "more"), [(8, ""), (9, " and 1 more"), (13, " and 5 more")])
+def test_the_eight_nearest_are_listed(count, more):
+    """Boxes in a row, the nearest last."""
+    left = np.arange(count, 0, -1, dtype=np.float32) * 10
+    boxes = np.stack([left, 0 * left, left + 4, 0 * left + 6], axis=1)
+    objects = make_objects(image_id="i", xyxy=boxes, label=[f"n{one:g}" for one in left], source="hand@1")
+    near = ", ".join(f"n{one} at {one},0,{one + 4},6" for one in range(10, 90, 10))
+    expected = (
+        f"no object of a.png lies at 2,5.5; its objects, nearest first: {near}{more}; give a point on one"
+    )
+    assert str(_nothing_there((2, 5.5), "a.png", objects)).startswith(expected)
 
 
 def test_a_click_on_a_new_photo_of_an_annotated_store(labeled, world):
