@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from objectspace.search import default_space
 from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.embedding import PlantEmbedder
 from objectspace.search.audit.neighborhood import K, Neighborhood
-from objectspace.search.audit.photos import compare_photos, plant_photos
+from objectspace.search.audit.photos import compare_photos, find_photo_copies
 from objectspace.search.audit.planting import find_strangers, plant, sample_objects
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.store import Store, open_store
@@ -79,10 +79,11 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
     opened = store.stored_space(space)
     image = store.object_columns(["image_id"], space)["image_id"].astype(np.str_)
     ids = np.asarray(opened.object_id, np.str_)
-    near, embedder = Neighborhood(opened, np.arange(len(ids)), image), PlantEmbedder(store, space)
-    factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, ids, near)
-    print(f"{store.path.name}, {space}: {len(ids)} objects of {len(set(image.tolist()))} photos")
+    print(f"{store.path.name}, {space}: {len(ids)} objects of {len(set(image.tolist()))} photos", flush=True)
     seeds = range(101, 101 + PLANTINGS)
+    photo = check_photos(store, image, count, repeats, seeds)
+    near, embedder = Neighborhood(opened, np.arange(len(ids)), image), PlantEmbedder(store, space)
+    factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, ids, near, photo=photo)
     for name, make in (("copies", copies_of), ("strangers", strangers_of)):
         found = []
         for seed in seeds:
@@ -94,16 +95,24 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
             else:
                 strangers = find_strangers(near, planted, factor)
                 found.append(Planting(strangers.kind, strangers.group, strangers.suspicion))
-        unplanted = copies.numbers if name == "copies" else factor.factors(near.near)
+        unplanted = copies.strangers if name == "copies" else factor.factors(near.near)
         print_check(name, found, (by_rule if name == "copies" else by_score)(unplanted), repeats)
+
+
+def check_photos(
+    store: Store, image: np.ndarray, count: int, repeats: int, seeds: Sequence[int]
+) -> np.ndarray:
+    """Check copies of photos, and return a number for each object's photo (n,), one for all its copies."""
     images = store.images()
     photos = compare_photos(images, lambda photos: None)
     readable = [images[row] for row in photos.rows]
-    found = []
-    for seed in seeds:
-        one = plant_photos(readable, photos, count=count, seed=seed, progress=lambda photos: None)
-        found.append(Planting(one.kind, one.group, one.suspicion))
+    made = [
+        find_photo_copies(readable, photos, count=count, seed=seed, progress=lambda photos: None)
+        for seed in seeds
+    ]
+    found = [Planting(one.planted.kind, one.planted.group, one.planted.suspicion) for one in made]
     print_check("photos", found, by_score(-photos.difference), repeats)
+    return made[0].numbers(image)
 
 
 def by_rule(unplanted: np.ndarray) -> Judge:

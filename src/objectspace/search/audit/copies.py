@@ -91,12 +91,21 @@ class CopyDifferences:
     nothing in common. Of its neighbors an object is compared to the :data:`REGISTERED` that are least unlike
     it by vectors and by thumbnails as they are; thumbnails are mirrored where that is more alike.
 
-    nearest: (n,) int64, the least different, -1 for none; numbers: (n, 3) float64 of that pair
-    difference: (n,) float64
+    photo: (n,) int64, the photo of each object, one number for all that are copies of each other; by default
+        every photo is one of its own
+    nearest: (n,) int64, the least different, -1 for none; difference: (n,) float64 of that pair
+    strangers: (m, 3) float64, the numbers of the least different pair of each object in two photos that are
+        no copies of each other; stranger_difference: (m,) float64. Objects without such a pair have none.
     """
 
     def __init__(
-        self, store: Store, object_id: NDArray[np.str_], near: Neighborhood, *, rule: CopyRule = PRODUCT
+        self,
+        store: Store,
+        object_id: NDArray[np.str_],
+        near: Neighborhood,
+        *,
+        photo: NDArray[np.int64] | None = None,
+        rule: CopyRule = PRODUCT,
     ) -> None:
         parts = [
             thumbnail_pictures(store.thumbnails(object_id[start : start + _BLOCK]))
@@ -107,22 +116,21 @@ class CopyDifferences:
         )
         self._near = near
         self._compared = compare(self._pictures, self._pictures, near.near, REGISTERED)
+        index = self._compared.index
+        self._strange = index != NO_NEIGHBOR
+        if photo is not None:
+            self._strange &= photo[:, None] != photo[index]
         self.judge_by(rule)
 
     def judge_by(self, rule: CopyRule) -> None:
         """Make differences by another rule."""
         self._rule = rule
-        differences, rows = rule.differences(self._compared.numbers), np.arange(len(self._compared.index))
-        least = differences.argmin(1)
-        self.numbers: NDArray[np.float64] = self._compared.numbers[rows, least]
-        self.nearest: NDArray[np.int64] = self._compared.index[rows, least]
-        self.difference: NDArray[np.float64] = differences[rows, least]
-        # The other one of a pair need not have compared itself to this one.
-        there = self.nearest != NO_NEIGHBOR
-        for row in rows[there][np.argsort(-self.difference[there], kind="stable")]:
-            other = self.nearest[row]
-            if self.difference[row] < self.difference[other]:
-                self.nearest[other], self.difference[other] = row, self.difference[row]
+        index, differences = self._compared.index, rule.differences(self._compared.numbers)
+        self.nearest, self.difference = _least(index, differences)
+        strange = np.where(self._strange, differences, np.inf)
+        rows = np.flatnonzero(self._strange.any(1))
+        self.strangers: NDArray[np.float64] = self._compared.numbers[rows, strange.argmin(1)[rows]]
+        self.stranger_difference: NDArray[np.float64] = _least(index, strange)[1][rows]
 
     def to_originals(
         self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]
@@ -205,3 +213,20 @@ def _compare(
     registered[row, place] = 1 - np.clip(alike, 0, 1)
     numbers = np.stack([distance, unlike, registered], axis=2)
     return Compared(index, np.where(there[:, :, None], numbers, np.inf))
+
+
+def _least(
+    index: NDArray[np.int64], differences: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the least different neighbor (n,) of each object of those compared (n, r), and its difference.
+
+    The other one of a pair need not have compared itself to this one; the pair counts for both.
+    """
+    rows, least = np.arange(len(index)), differences.argmin(1)
+    nearest, difference = index[rows, least], differences[rows, least]
+    there = (nearest != NO_NEIGHBOR) & np.isfinite(difference)
+    for row in rows[there][np.argsort(-difference[there], kind="stable")]:
+        other = nearest[row]
+        if difference[row] < difference[other]:
+            nearest[other], difference[other] = row, difference[row]
+    return nearest, difference

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.audit.calibration import Planted, places
-from objectspace.analyses.audit.duplicates import Pairs, make_pairs
+from objectspace.analyses.audit.calibration import Planted, best_threshold, places
+from objectspace.analyses.audit.duplicates import CopyGroups, Pairs, group_copies, make_pairs
 from objectspace.errors import ImageError
 from objectspace.images import Pixels, read_image
 from objectspace.neighbors import Neighbors
@@ -80,6 +80,45 @@ def compare_photos(images: Sequence[ImageRow], progress: Callable[[int], None]) 
     return PhotoDifferences(np.array(rows, np.int64), next(iter(reasons), ""), pictures, compared)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoCopies:
+    """Photos that are copies of each other, and what was planted to tell.
+
+    images: the n photos that were compared; threshold: the suspicion from which on a photo is a copy
+    groups: of copies, the largest photo kept, of equals the first by path
+    """
+
+    images: Sequence[ImageRow]
+    planted: Planted
+    threshold: float
+    groups: CopyGroups
+
+    def numbers(self, image_id: NDArray[np.str_]) -> NDArray[np.int64]:
+        """Return a number (m,) for the photo of each image id: one for all that are copies of each other."""
+        groups, keepers = self.groups, self.groups.row[self.groups.kept]
+        original = np.arange(len(self.images))
+        original[groups.row] = keepers[groups.group]
+        known = {image.image_id: number for image, number in zip(self.images, original, strict=True)}
+        names, own = np.unique(image_id, return_inverse=True)
+        numbers = [known.get(name, len(known) + place) for place, name in enumerate(names.tolist())]
+        return np.array(numbers, np.int64)[own]
+
+
+def find_photo_copies(
+    images: Sequence[ImageRow],
+    photos: PhotoDifferences,
+    *,
+    count: int,
+    seed: int,
+    progress: Callable[[int], None],
+) -> PhotoCopies:
+    """Tell which photos (n) are copies of each other, by copies planted in up to ``count`` of them."""
+    planted = plant_photos(images, photos, count=count, seed=seed, progress=progress)
+    threshold = best_threshold(planted.suspicion, -photos.difference, often_real=True)
+    groups = group_copies(photos.pairs_within(-threshold), _largest_first(images))
+    return PhotoCopies(images, planted, threshold, groups)
+
+
 def plant_photos(
     images: Sequence[ImageRow],
     photos: PhotoDifferences,
@@ -94,10 +133,10 @@ def plant_photos(
     that it is laid over is not found.
     """
     random = np.random.default_rng([seed, 14])
-    drawn = np.sort(random.permutation(len(photos.rows))[:count])
+    drawn = np.sort(random.permutation(len(images))[:count])
     kinds: list[str] = []
     original, parts = [], []
-    for row, found in zip(drawn.tolist(), _read([images[one] for one in photos.rows[drawn]]), strict=True):
+    for row, found in zip(drawn.tolist(), _read([images[one] for one in drawn]), strict=True):
         progress(1)
         if isinstance(found, ImageError):
             continue
@@ -151,3 +190,11 @@ def _joined(parts: Sequence[Pictures]) -> Pictures:
     return Pictures(
         np.concatenate([part.levels for part in parts]), np.concatenate([part.coarse for part in parts])
     )
+
+
+def _largest_first(images: Sequence[ImageRow]) -> NDArray[np.int64]:
+    """Return the place (n,) of each photo in the order in which copies are kept."""
+    pixels = np.array([image.width * image.height for image in images])
+    rank = np.empty(len(images), np.int64)
+    rank[np.lexsort((np.array([image.path for image in images], np.str_), -pixels))] = np.arange(len(images))
+    return rank
