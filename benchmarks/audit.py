@@ -111,7 +111,7 @@ def check_photos(
         for seed in seeds
     ]
     found = [Planting(one.planted.kind, one.planted.group, one.planted.suspicion) for one in made]
-    print_check("photos", found, by_score(-photos.difference), repeats)
+    print_check("photos", found, by_score(-made[0].photos.difference), repeats)
     return made[0].numbers(image)
 
 

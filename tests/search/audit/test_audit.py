@@ -356,7 +356,7 @@ def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> No
                 unlike = 1 - min(max(float(copies.registered_correlation(first, laid)[0]), 0), 1)
                 odds = (1 - cosine) * unlike
                 tried.append(((1 - cosine) * (1 - min(max(*alike, 0), 1)), odds / (1 + odds), twin))
-        expected[name] = min((odds, twin) for _, odds, twin in sorted(tried)[: copies.REGISTERED])[::-1]
+        expected[name] = min((odds, twin) for _, odds, twin in sorted(tried)[: copies.COMPARED])[::-1]
     own = dict(expected)
     for name, (nearest, difference) in own.items():
         if difference < expected[nearest][1]:

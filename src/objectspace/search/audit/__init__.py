@@ -207,6 +207,7 @@ class _Auditor:
             self._photo_copies = find_photo_copies(
                 self._images, self._photos, count=OBJECTS, seed=self._seed, progress=self._progress
             )
+            self._photos = self._photo_copies.photos
 
     def _list_photos(self) -> AuditList:
         """Return the list of copied photos. Raises InputError where fewer than two can be read."""

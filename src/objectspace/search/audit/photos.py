@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,18 @@ from objectspace.analyses.audit.duplicates import CopyGroups, Pairs, group_copie
 from objectspace.errors import ImageError
 from objectspace.images import Pixels, read_image
 from objectspace.neighbors import Neighbors
-from objectspace.search.audit.copies import COARSE, Compared, Pictures, compare, make_pictures
+from objectspace.search.audit.copies import (
+    AT_LEAST,
+    COARSE,
+    Compared,
+    Pictures,
+    chance_of,
+    compare,
+    compare_to_originals,
+    least_unlike,
+    make_pictures,
+    register_within,
+)
 from objectspace.search.audit.plants import changed_photos
 from objectspace.store import ImageRow
 from objectspace.threads import work_ahead, worker_count
@@ -35,8 +46,8 @@ class PhotoDifferences:
     """The difference of each photo to its nearest as a copy of it: near 0 for one, 1 for nothing in common.
 
     It is one less the correlation of the photos, laid over each other as well as they fit, mirrored where
-    that is more alike: no network has a part in it. Each is laid over the :data:`NEAREST` that are most alike
-    as they are.
+    that is more alike: no network has a part in it. Each is compared to the :data:`NEAREST` that are most
+    alike as they are, and of many pairs those are laid over each other that are most alike so.
 
     rows: (n,) int64, which of the photos that were given can be read; why: what the first other one is
     nearest: (n,) int64; difference: (n,) float64
@@ -77,6 +88,7 @@ def compare_photos(images: Sequence[ImageRow], progress: Callable[[int], None]) 
     pictures = _joined(parts)
     own = np.arange(len(rows))
     compared = compare(pictures, pictures, _most_alike(pictures, pictures, own), NEAREST)
+    compared = register_within(compared, pictures, pictures, least_unlike(compared.unlike, AT_LEAST))
     return PhotoDifferences(np.array(rows, np.int64), next(iter(reasons), ""), pictures, compared)
 
 
@@ -84,11 +96,13 @@ def compare_photos(images: Sequence[ImageRow], progress: Callable[[int], None]) 
 class PhotoCopies:
     """Photos that are copies of each other, and what was planted to tell.
 
-    images: the n photos that were compared; threshold: the suspicion from which on a photo is a copy
+    images: the n photos that were compared; photos: how, and by how much they differ
+    threshold: the suspicion from which on a photo is a copy
     groups: of copies, the largest photo kept, of equals the first by path
     """
 
     images: Sequence[ImageRow]
+    photos: PhotoDifferences
     planted: Planted
     threshold: float
     groups: CopyGroups
@@ -113,24 +127,27 @@ def find_photo_copies(
     progress: Callable[[int], None],
 ) -> PhotoCopies:
     """Tell which photos (n) are copies of each other, by copies planted in up to ``count`` of them."""
-    planted = plant_photos(images, photos, count=count, seed=seed, progress=progress)
+    kind, original, numbers = _plant(images, photos.pictures, count=count, seed=seed, progress=progress)
+    own = photos.pictures
+    photos = replace(photos, compared=register_within(photos.compared, own, own, chance_of(numbers)))
+    suspicion = -photos.compared.as_here(numbers)[:, -1]
+    planted = Planted(kind, suspicion, original, places(suspicion, -photos.difference))
     threshold = best_threshold(planted.suspicion, -photos.difference, often_real=True)
     groups = group_copies(photos.pairs_within(-threshold), _largest_first(images))
-    return PhotoCopies(images, planted, threshold, groups)
+    return PhotoCopies(images, photos, planted, threshold, groups)
 
 
-def plant_photos(
+def _plant(
     images: Sequence[ImageRow],
-    photos: PhotoDifferences,
+    pictures: Pictures,
     *,
     count: int,
     seed: int,
     progress: Callable[[int], None],
-) -> Planted:
+) -> tuple[NDArray[np.object_], NDArray[np.int64], Float64]:
     """Change up to ``count`` photos in each way in which copies come about, and look for the originals.
 
-    How suspicious a copy is, is minus its difference to its original; one whose original is not among those
-    that it is laid over is not found.
+    Returns what was done (m,), the photo (m,) that each is a copy of, and the numbers (m, 3) of the two.
     """
     random = np.random.default_rng([seed, 14])
     drawn = np.sort(random.permutation(len(images))[:count])
@@ -145,10 +162,8 @@ def plant_photos(
             original.append(row)
             parts.append(make_pictures([pixels]))
     copies, of = _joined(parts), np.array(original, np.int64)
-    near = _most_alike(copies, photos.pictures)
-    compared = compare(copies, photos.pictures, near, NEAREST, original=of)
-    suspicion = -compared.numbers[:, :, -1].min(1)
-    return Planted(np.array(kinds, object), suspicion, of, places(suspicion, -photos.difference))
+    numbers = compare_to_originals(copies, pictures, _most_alike(copies, pictures), NEAREST, of)
+    return np.array(kinds, object), of, numbers
 
 
 def _read(images: Sequence[ImageRow]) -> Iterator[Pixels | ImageError]:
@@ -166,7 +181,7 @@ def _read(images: Sequence[ImageRow]) -> Iterator[Pixels | ImageError]:
 
 def _most_alike(pictures: Pictures, others: Pictures, own: NDArray[np.int64] | None = None) -> Neighbors:
     """Return the pictures most alike each (m), mirrored or not, but for its own; each at distance 1."""
-    k = min(NEAREST, len(others.coarse) - (own is not None))
+    k = max(0, min(NEAREST, len(others.coarse) - (own is not None)))
     index = np.empty((len(pictures.coarse), k), np.int64)
     for start in range(0, len(index), _BLOCK):
         rows = slice(start, start + _BLOCK)
