@@ -7,6 +7,8 @@ python benchmarks/audit.py --vectors 100000 [--dimension 2048]
 from __future__ import annotations
 
 import argparse
+import io
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
 from objectspace.analyses.audit.calibration import FIRST, Planted, Share, best_threshold, places, share_of
 from objectspace.analyses.audit.copy_rule import fit_copy_rule, judge_held_out
 from objectspace.analyses.audit.labels import audit_labels
 from objectspace.analyses.audit.outliers import LocalOutlierFactor
-from objectspace.neighbors import ExactIndex
+from objectspace.neighbors import ExactIndex, Neighbors
 from objectspace.search import default_space
 from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.embedding import PlantEmbedder
@@ -180,7 +183,7 @@ def shares(planted: Planted, kind: str, threshold: float) -> list[Share]:
 
 
 def time_steps(count: int, dimension: int) -> None:
-    """Print the seconds of the neighbors and of the labels' list on random vectors of 20 labels."""
+    """Print the seconds of the steps and the peak of memory on random vectors and thumbnails of 20 labels."""
     random = np.random.default_rng(0)
     label = random.integers(0, 20, count)
     centers = random.standard_normal((20, dimension)).astype(np.float32)
@@ -194,6 +197,31 @@ def time_steps(count: int, dimension: int) -> None:
     near = timed("neighbors", lambda: index.nearest(vectors, k=K, query_groups=image))
     timed("outliers", lambda: LocalOutlierFactor(near).factors(near))
     timed("labels", lambda: audit_labels(vectors, near, label.astype(str).astype(object), image))
+    ids, stored = np.arange(count).astype(str), RandomThumbnails()
+    timed("thumbnails", lambda: stored.thumbnails(ids))
+    timed("thumbnails and copies", lambda: CopyDifferences(stored, ids, Found(near)))  # type: ignore[arg-type]
+    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Neighbors that were found before."""
+
+    near: Neighbors
+
+
+class RandomThumbnails:
+    """A store of which only thumbnails are asked for: random colors that vary over a fifth of a picture."""
+
+    def thumbnails(self, object_id: np.ndarray) -> list[bytes]:
+        """Return a JPEG of 96 x 96 pixels for each object."""
+        made = []
+        for name in object_id.tolist():
+            colors = np.random.default_rng(int(name)).integers(0, 256, (5, 5, 3), np.uint8)
+            stream = io.BytesIO()
+            PIL.Image.fromarray(colors).resize((96, 96), PIL.Image.Resampling.BICUBIC).save(stream, "JPEG")
+            made.append(stream.getvalue())
+        return made
 
 
 def timed(name: str, step: Callable[[], Any]) -> Any:

@@ -138,10 +138,25 @@ def test_photos_that_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
     photos = osp.audit(store, only=["photos"], uncalibrated=True).photos
     assert (len(photos), photos.left_out, photos.listed) == (4, 1, None)
     assert "3.png" in photos.note
-    for number in (0, 1, 2):
-        (tmp_path / f"{number}.png").unlink()
-    with pytest.raises(InputError, match=r"1 of 5 photos can be read: .*no such file"):
-        osp.audit(store, only=["photos"])
+    for readable, number in ((1, [0, 1, 2]), (0, [4])):
+        for one in number:
+            (tmp_path / f"{one}.png").unlink()
+        with pytest.raises(InputError, match=f"{readable} of 5 photos can be read: .*no such file"):
+            osp.audit(store, only=["photos"])
+
+
+def test_photos_are_planted_in_the_ones_that_are_there(tmp_path: Path) -> None:
+    """The first is gone: each copy is one of its own original still."""
+    found = {}
+    for number in range(6):
+        scene = osp.draw_scene(seed=8, index=number)
+        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
+    store = handed_in(tmp_path, found)
+    (tmp_path / "0.png").unlink()
+    photos = osp.audit(store, only=["photos"]).photos
+    assert photos.calibration is not None
+    assert photos.calibration.kind("jpeg").found.value == 1
+    assert photos.calibration.kind("jpeg").found.n == 5
 
 
 def handed_in(folder: Path, found: dict[Path, osp.Objects]) -> Store:
@@ -168,6 +183,29 @@ def test_leaks_are_the_copies_across_splits(made: osp.Audit, store: Store) -> No
         assert row["split"] != row["other_split"]
     copied = {row["object_id"] for row in made.duplicates.iter_rows() if row["group"] is not None}
     assert {row["object_id"] for row in rows if row["split"] == "test"} <= copied
+
+
+def test_copies_are_told_from_strangers_in_photos_that_are_no_copies(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the five scenes that are in two photos both have one number, of the others each its own."""
+    monkeypatch.setattr(planting, "OBJECTS", 20)
+    monkeypatch.setattr("objectspace.search.audit.OBJECTS", 20)
+    seen = []
+
+    def differences(*arguments: object, photo: np.ndarray | None = None) -> copies.CopyDifferences:
+        seen.append(photo)
+        return copies.CopyDifferences(*arguments, photo=photo)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("objectspace.search.audit.CopyDifferences", differences)
+    osp.audit(store, only=["duplicates"])
+    image = store.objects(store.space("demo-crop").object_id).image_id
+    path = {row.image_id: Path(row.path).stem for row in store.images()}
+    scene = np.array([path[one].split("-")[1] for one in image.tolist()])
+    assert seen[0] is not None
+    assert ((seen[0][:, None] == seen[0]) == (scene[:, None] == scene)).all()
+    osp.audit(store, only=["duplicates"], uncalibrated=True)
+    assert seen[1] is None
 
 
 def test_each_list_has_its_figures(made: osp.Audit) -> None:

@@ -68,7 +68,8 @@ def audit(
     approximate: find the nearest by the space's index, whose recall stands in the answer
     uncalibrated: plant nothing; lists have no threshold and no figure then
     progress: called with the photos that were read or planted in since: for copies of photos all and those
-        planted, for copies and for strangers those planted
+        planted, for copies of objects and for strangers those planted; copies of objects are told by photos
+        that are no copies, so that these are found for both
     judging: called with the share of the work on labels that is done, after that on neighbors
 
     Copies and outliers are planted in the store's own photos and embedded by the space's own recipe; labels
@@ -141,10 +142,8 @@ class _Auditor:
         if "leaks" in wanted and self._split is None:
             wanted.remove("leaks")
             skipped["leaks"] = "no column says which split an object is in; give split="
-        of_objects = not {"duplicates", "leaks"}.isdisjoint(wanted)
-        if "photos" in wanted or (of_objects and not self._uncalibrated):
-            self._read_photos()
         if "photos" in wanted:
+            self._read_photos()
             try:
                 lists["photos"] = self._list_photos()
             except InputError as error:
@@ -152,7 +151,9 @@ class _Auditor:
                     raise
                 skipped["photos"] = str(error)
         copies, strangers = self._plant(wanted)
-        if of_objects:
+        if "duplicates" in wanted or "leaks" in wanted:
+            if copies is not None and "photos" not in wanted:
+                self._read_photos()
             steps.info("comparing copies")
             lists |= self._copies(copies, wanted)
         if "outliers" in wanted:
