@@ -115,11 +115,8 @@ def test_photos_that_were_saved_again_are_copies_of_the_larger_ones(made: osp.Au
 
 def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
     """A store of vectors of its own, its first photo without any object, and that photo saved again."""
-    scenes = [osp.draw_scene(seed=8, index=number) for number in range(8)]
-    found = {}
-    for number, scene in enumerate(scenes):
-        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
-    found |= save(tmp_path / "again.jpg", scenes[0].pixels, scenes[0], 1.0)
+    found, first = drawn_photos(tmp_path, 8), osp.draw_scene(seed=8, index=0)
+    found |= save(tmp_path / "again.jpg", first.pixels, first, 1.0)
     for name in ("0.png", "again.jpg"):
         found[tmp_path / name] = found[tmp_path / name].take(np.arange(0))
     store = handed_in(tmp_path, found)
@@ -129,11 +126,7 @@ def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
 
 
 def test_photos_that_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
-    found = {}
-    for number in range(5):
-        scene = osp.draw_scene(seed=8, index=number)
-        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
-    store = handed_in(tmp_path, found)
+    store = handed_in(tmp_path, drawn_photos(tmp_path, 5))
     (tmp_path / "3.png").unlink()
     photos = osp.audit(store, only=["photos"], uncalibrated=True).photos
     assert (len(photos), photos.left_out, photos.listed) == (4, 1, None)
@@ -147,16 +140,21 @@ def test_photos_that_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_photos_are_planted_in_the_ones_that_are_there(tmp_path: Path) -> None:
     """The first is gone: each copy is one of its own original still."""
-    found = {}
-    for number in range(6):
-        scene = osp.draw_scene(seed=8, index=number)
-        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
-    store = handed_in(tmp_path, found)
+    store = handed_in(tmp_path, drawn_photos(tmp_path, 6))
     (tmp_path / "0.png").unlink()
     photos = osp.audit(store, only=["photos"]).photos
     assert photos.calibration is not None
     assert photos.calibration.kind("jpeg").found.value == 1
     assert photos.calibration.kind("jpeg").found.n == 5
+
+
+def drawn_photos(folder: Path, count: int) -> dict[Path, osp.Objects]:
+    """Write ``0.png`` and so on; their objects."""
+    found = {}
+    for number in range(count):
+        scene = osp.draw_scene(seed=8, index=number)
+        found |= save(folder / f"{number}.png", scene.pixels, scene, 1.0)
+    return found
 
 
 def handed_in(folder: Path, found: dict[Path, osp.Objects]) -> Store:
