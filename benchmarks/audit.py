@@ -98,8 +98,8 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
             else:
                 strangers = find_strangers(near, planted, factor)
                 found.append(Planting(strangers.kind, strangers.group, strangers.suspicion))
-        unplanted = copies.strangers if name == "copies" else factor.factors(near.near)
-        print_check(name, found, (by_rule if name == "copies" else by_score)(unplanted), repeats)
+        judge = by_rule(copies) if name == "copies" else by_score(factor.factors(near.near))
+        print_check(name, found, judge, repeats)
 
 
 def check_photos(
@@ -118,18 +118,19 @@ def check_photos(
     return made[0].numbers(image)
 
 
-def by_rule(unplanted: np.ndarray) -> Judge:
+def by_rule(copies: CopyDifferences) -> Judge:
     """Judge copies by the rule that is learned from the first planting, and each of its own held out."""
+    strangers = copies.strangers
 
     def judge(first: Planting, second: Planting) -> tuple[Planted, Planted, np.ndarray]:
-        rule = fit_copy_rule(first.seen, unplanted)
-        among = -rule.differences(unplanted)
-        own = -judge_held_out(first.seen, first.group, unplanted)
-        return (
-            ranked(first, own, among),
-            ranked(second, -rule.differences(second.seen), among),
-            among,
-        )
+        rule = fit_copy_rule(first.seen, strangers)
+        own = -judge_held_out(first.seen, first.group, strangers)
+        copies.judge_by(rule)
+        planted = [
+            ranked(one, suspicion, -copies.difference)
+            for one, suspicion in ((first, own), (second, -rule.differences(second.seen)))
+        ]
+        return planted[0], planted[1], -copies.stranger_difference
 
     return judge
 

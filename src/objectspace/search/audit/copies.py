@@ -123,7 +123,9 @@ class CopyDifferences:
         every photo is one of its own
     nearest: (n,) int64, the least different, -1 for none; difference: (n,) float64 of that pair
     strangers: (m, 3) float64, the numbers of the least different pair of each object in two photos that are
-        no copies of each other; stranger_difference: (m,) float64. Objects without such a pair have none.
+        no copies of each other; objects without such a pair have none
+    stranger_difference: (m,) float64 of these pairs, each once, as of a pair one object is named a copy: it
+        is infinite for the second of two that are each other's
     """
 
     def __init__(
@@ -160,7 +162,10 @@ class CopyDifferences:
         strange = np.where(self._strange, differences, np.inf)
         rows = np.flatnonzero(self._strange.any(1))
         self.strangers: NDArray[np.float64] = self._compared.numbers[rows, strange.argmin(1)[rows]]
-        self.stranger_difference: NDArray[np.float64] = _least(index, strange)[1][rows]
+        nearest, difference = _least(index, strange)
+        own = np.arange(len(nearest))
+        counted = (nearest[nearest] == own) & (nearest < own)
+        self.stranger_difference: NDArray[np.float64] = np.where(counted, np.inf, difference)[rows]
 
     def to_originals(
         self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]
