@@ -154,14 +154,12 @@ def test_strangers_are_in_photos_that_are_no_copies() -> None:
     assert together.strangers[:2, 0] == pytest.approx([0.01, 0.01], abs=1e-3)
 
 
-def test_a_pair_of_strangers_counts_once() -> None:
-    """Objects 0 and 1 are each other's nearest, 2 and 3 too, and 4 is nearest to 3: three pairs."""
-    vectors = np.array([[1, 0, 0], [0.9, 0.436, 0], [0, 0, 1], [0, 0.3, 0.954], [-0.5, 0.8, 0.33]])
-    made = differences([smooth(seed) for seed in range(5)], vectors, 4)
-    assert made.nearest.tolist() == [1, 0, 3, 2, 3]
-    assert np.isinf(made.stranger_difference).tolist() == [False, True, False, True, False]
-    counted = ~np.isinf(made.stranger_difference)
-    assert (made.stranger_difference[counted] == made.difference[counted]).all()
+def test_strangers_are_judged_from_their_own_side_as_planted_copies_are() -> None:
+    """Lists of one neighbor: 2 is the nearest of 0, and 1 of none, though it is less different from 0."""
+    vectors = np.array([[1, 0], [0.8, 0.6], [0.96, -0.28]])
+    made = differences([picture(1), picture(1), picture(5)], vectors, 1)
+    assert made.difference[0] == made.difference[1] == made.stranger_difference[1]
+    assert made.stranger_difference[0] == made.difference[2] > made.difference[0]
 
 
 def test_an_object_with_nothing_but_copies_has_no_stranger() -> None:

@@ -124,8 +124,8 @@ class CopyDifferences:
     nearest: (n,) int64, the least different, -1 for none; difference: (n,) float64 of that pair
     strangers: (m, 3) float64, the numbers of the least different pair of each object in two photos that are
         no copies of each other; objects without such a pair have none
-    stranger_difference: (m,) float64 of these pairs, each once, as of a pair one object is named a copy: it
-        is infinite for the second of two that are each other's
+    stranger_difference: (m,) float64 of these pairs, as each object sees it, which is how a planted copy,
+        compared from its own side only, is judged
     """
 
     def __init__(
@@ -162,10 +162,7 @@ class CopyDifferences:
         strange = np.where(self._strange, differences, np.inf)
         rows = np.flatnonzero(self._strange.any(1))
         self.strangers: NDArray[np.float64] = self._compared.numbers[rows, strange.argmin(1)[rows]]
-        nearest, difference = _least(index, strange)
-        own = np.arange(len(nearest))
-        counted = (nearest[nearest] == own) & (nearest < own)
-        self.stranger_difference: NDArray[np.float64] = np.where(counted, np.inf, difference)[rows]
+        self.stranger_difference: NDArray[np.float64] = strange.min(1)[rows]
 
     def to_originals(
         self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]
@@ -305,7 +302,7 @@ def _least(
     """
     rows, least = np.arange(len(index)), differences.argmin(1)
     nearest, difference = index[rows, least], differences[rows, least]
-    there = (nearest != NO_NEIGHBOR) & np.isfinite(difference)
+    there = nearest != NO_NEIGHBOR
     for row in rows[there][np.argsort(-difference[there], kind="stable")]:
         other = nearest[row]
         if difference[row] < difference[other]:
