@@ -163,11 +163,22 @@ def test_strangers_are_judged_from_their_own_side_as_planted_copies_are() -> Non
 
 
 def test_an_object_with_nothing_but_copies_has_no_stranger() -> None:
-    """Object 2 has one, and so has what it is compared to."""
+    """Of lists of one neighbor that of object 2 is in another photo, those of 0 and 1 are their copies."""
     made = differences([picture(1), picture(1), picture(5)], np.eye(3), 1, photo=np.array([0, 0, 1]))
     assert len(made.strangers) == len(made.stranger_difference) == 1
     alone = differences([picture(1), picture(1)], np.eye(2), 1, photo=np.array([0, 0]))
     assert len(alone.strangers) == len(alone.stranger_difference) == 0
+
+
+def test_strangers_are_beyond_the_copies_of_a_photo_that_was_copied_often() -> None:
+    """Two photos of five copies each: of all neighbors that are compared none is a stranger."""
+    random = np.random.default_rng(0)
+    photo = np.repeat([0, 1], 5)
+    vectors = np.eye(4)[photo] + random.normal(0, 0.01, (10, 4))
+    made = differences([smooth(number) for number in photo], vectors, 9, photo=photo)
+    assert (photo[made.nearest] == photo).all()
+    assert made.strangers[:, 0] == pytest.approx(np.ones(10), abs=0.05)
+    assert made.difference.max() < made.stranger_difference.min()
 
 
 def test_copies_harder_than_the_planted_do_not_make_the_threshold_strict() -> None:

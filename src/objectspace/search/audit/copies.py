@@ -145,24 +145,36 @@ class CopyDifferences:
             np.concatenate([part.levels for part in parts]), np.concatenate([part.coarse for part in parts])
         )
         self._near = near
-        compared = compare(self._pictures, self._pictures, near.near, COMPARED)
-        within = least_unlike(compared.unlike, AT_LEAST)
-        self._compared = register_within(compared, self._pictures, self._pictures, within)
+        self._compared = compare(self._pictures, self._pictures, near.near, COMPARED)
+        within = least_unlike(self._compared.unlike, AT_LEAST)
+        photo = np.arange(len(object_id)) if photo is None else photo
         index = self._compared.index
-        self._strange = index != NO_NEIGHBOR
-        if photo is not None:
-            self._strange &= photo[:, None] != photo[index]
+        self._strange = (index != NO_NEIGHBOR) & (photo[:, None] != photo[index])
+        # Of photos that were copied often, strangers are beyond the copies.
+        self._rest = np.flatnonzero(~self._strange.any(1))
+        index = near.near.index[self._rest]
+        index = np.where(photo[self._rest, None] != photo[index], index, NO_NEIGHBOR)
+        beyond = Neighbors(index, near.near.distance[self._rest])
+        self._beyond = compare(self._pictures.take(self._rest), self._pictures, beyond, COMPARED)
+        self._register_within(within)
         self.judge_by(rule)
+
+    def _register_within(self, unlike: float) -> None:
+        own = self._pictures
+        self._compared = register_within(self._compared, own, own, unlike)
+        self._beyond = register_within(self._beyond, own.take(self._rest), own, unlike)
 
     def judge_by(self, rule: CopyRule) -> None:
         """Make differences by another rule."""
         self._rule = rule
         index, differences = self._compared.index, rule.differences(self._compared.numbers)
         self.nearest, self.difference = _least(index, differences)
-        strange = np.where(self._strange, differences, np.inf)
-        rows = np.flatnonzero(self._strange.any(1))
-        self.strangers: NDArray[np.float64] = self._compared.numbers[rows, strange.argmin(1)[rows]]
-        self.stranger_difference: NDArray[np.float64] = strange.min(1)[rows]
+        strange = np.where(self._strange, differences, np.inf).argmin(1)
+        beyond = rule.differences(self._beyond.numbers).argmin(1)
+        numbers = self._compared.numbers[np.arange(len(index)), strange]
+        numbers[self._rest] = self._beyond.numbers[np.arange(len(self._rest)), beyond]
+        self.strangers: NDArray[np.float64] = numbers[np.isfinite(numbers).all(1)]
+        self.stranger_difference: NDArray[np.float64] = rule.differences(self.strangers)
 
     def to_originals(
         self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]
@@ -171,9 +183,8 @@ class CopyDifferences:
 
         What chance of being found they had, the pairs of the store have after this.
         """
-        own = self._pictures
-        numbers = compare_to_originals(pictures, own, found, COMPARED, original)
-        self._compared = register_within(self._compared, own, own, chance_of(numbers))
+        numbers = compare_to_originals(pictures, self._pictures, found, COMPARED, original)
+        self._register_within(chance_of(numbers))
         self.judge_by(self._rule)
         return self._compared.as_here(numbers)
 
