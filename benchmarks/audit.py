@@ -7,24 +7,27 @@ python benchmarks/audit.py --vectors 100000 [--dimension 2048]
 from __future__ import annotations
 
 import argparse
+import io
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 
 from objectspace.analyses.audit.calibration import FIRST, Planted, Share, best_threshold, places, share_of
 from objectspace.analyses.audit.copy_rule import fit_copy_rule, judge_held_out
 from objectspace.analyses.audit.labels import audit_labels
 from objectspace.analyses.audit.outliers import LocalOutlierFactor
-from objectspace.neighbors import ExactIndex
+from objectspace.neighbors import ExactIndex, Neighbors
 from objectspace.search import default_space
 from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.embedding import PlantEmbedder
 from objectspace.search.audit.neighborhood import K, Neighborhood
-from objectspace.search.audit.photos import compare_photos, plant_photos
+from objectspace.search.audit.photos import compare_photos, find_photo_copies
 from objectspace.search.audit.planting import find_strangers, plant, sample_objects
 from objectspace.search.audit.plants import copies_of, strangers_of
 from objectspace.store import Store, open_store
@@ -79,10 +82,11 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
     opened = store.stored_space(space)
     image = store.object_columns(["image_id"], space)["image_id"].astype(np.str_)
     ids = np.asarray(opened.object_id, np.str_)
-    near, embedder = Neighborhood(opened, np.arange(len(ids)), image), PlantEmbedder(store, space)
-    factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, ids, near)
-    print(f"{store.path.name}, {space}: {len(ids)} objects of {len(set(image.tolist()))} photos")
+    print(f"{store.path.name}, {space}: {len(ids)} objects of {len(set(image.tolist()))} photos", flush=True)
     seeds = range(101, 101 + PLANTINGS)
+    photo = check_photos(store, image, count, repeats, seeds)
+    near, embedder = Neighborhood(opened, np.arange(len(ids)), image), PlantEmbedder(store, space)
+    factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, ids, near, photo=photo)
     for name, make in (("copies", copies_of), ("strangers", strangers_of)):
         found = []
         for seed in seeds:
@@ -94,30 +98,39 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
             else:
                 strangers = find_strangers(near, planted, factor)
                 found.append(Planting(strangers.kind, strangers.group, strangers.suspicion))
-        unplanted = copies.numbers if name == "copies" else factor.factors(near.near)
-        print_check(name, found, (by_rule if name == "copies" else by_score)(unplanted), repeats)
+        judge = by_rule(copies) if name == "copies" else by_score(factor.factors(near.near))
+        print_check(name, found, judge, repeats)
+
+
+def check_photos(
+    store: Store, image: np.ndarray, count: int, repeats: int, seeds: Sequence[int]
+) -> np.ndarray:
+    """Check copies of photos, and return a number for each object's photo (n,), one for all its copies."""
     images = store.images()
     photos = compare_photos(images, lambda photos: None)
     readable = [images[row] for row in photos.rows]
-    found = []
-    for seed in seeds:
-        one = plant_photos(readable, photos, count=count, seed=seed, progress=lambda photos: None)
-        found.append(Planting(one.kind, one.group, one.suspicion))
-    print_check("photos", found, by_score(-photos.difference), repeats)
+    made = [
+        find_photo_copies(readable, photos, count=count, seed=seed, progress=lambda photos: None)
+        for seed in seeds
+    ]
+    found = [Planting(one.planted.kind, one.planted.group, one.planted.suspicion) for one in made]
+    print_check("photos", found, by_score(-made[0].photos.difference), repeats)
+    return made[0].numbers(image)
 
 
-def by_rule(unplanted: np.ndarray) -> Judge:
+def by_rule(copies: CopyDifferences) -> Judge:
     """Judge copies by the rule that is learned from the first planting, and each of its own held out."""
+    strangers = copies.strangers
 
     def judge(first: Planting, second: Planting) -> tuple[Planted, Planted, np.ndarray]:
-        rule = fit_copy_rule(first.seen, unplanted)
-        among = -rule.differences(unplanted)
-        own = -judge_held_out(first.seen, first.group, unplanted)
-        return (
-            ranked(first, own, among),
-            ranked(second, -rule.differences(second.seen), among),
-            among,
-        )
+        rule = fit_copy_rule(first.seen, strangers)
+        own = -judge_held_out(first.seen, first.group, strangers)
+        copies.judge_by(rule)
+        planted = [
+            ranked(one, suspicion, -copies.difference)
+            for one, suspicion in ((first, own), (second, -rule.differences(second.seen)))
+        ]
+        return planted[0], planted[1], -copies.stranger_difference
 
     return judge
 
@@ -171,7 +184,7 @@ def shares(planted: Planted, kind: str, threshold: float) -> list[Share]:
 
 
 def time_steps(count: int, dimension: int) -> None:
-    """Print the seconds of the neighbors and of the labels' list on random vectors of 20 labels."""
+    """Print the seconds of the steps and the peak of memory on random vectors and thumbnails of 20 labels."""
     random = np.random.default_rng(0)
     label = random.integers(0, 20, count)
     centers = random.standard_normal((20, dimension)).astype(np.float32)
@@ -185,6 +198,31 @@ def time_steps(count: int, dimension: int) -> None:
     near = timed("neighbors", lambda: index.nearest(vectors, k=K, query_groups=image))
     timed("outliers", lambda: LocalOutlierFactor(near).factors(near))
     timed("labels", lambda: audit_labels(vectors, near, label.astype(str).astype(object), image))
+    ids, stored = np.arange(count).astype(str), RandomThumbnails()
+    timed("thumbnails", lambda: stored.thumbnails(ids))
+    timed("thumbnails and copies", lambda: CopyDifferences(stored, ids, Found(near)))  # type: ignore[arg-type]
+    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Neighbors that were found before."""
+
+    near: Neighbors
+
+
+class RandomThumbnails:
+    """A store of which only thumbnails are asked for: random colors that vary over a fifth of a picture."""
+
+    def thumbnails(self, object_id: np.ndarray) -> list[bytes]:
+        """Return a JPEG of 96 x 96 pixels for each object."""
+        made = []
+        for name in object_id.tolist():
+            colors = np.random.default_rng(int(name)).integers(0, 256, (5, 5, 3), np.uint8)
+            stream = io.BytesIO()
+            PIL.Image.fromarray(colors).resize((96, 96), PIL.Image.Resampling.BICUBIC).save(stream, "JPEG")
+            made.append(stream.getvalue())
+        return made
 
 
 def timed(name: str, step: Callable[[], Any]) -> Any:

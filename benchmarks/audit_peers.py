@@ -114,7 +114,7 @@ def compare_copies(store: Store, space: str, near: Neighborhood, ids: NDArray[np
         near, copies, PlantedVectors(kind, rows, vectors, thumbnail_pictures(thumbnails)), seed=7
     )
     results = {"audit": (found.suspicion, -copies.difference)}
-    threshold = best_threshold(found.suspicion, -copies.difference, often_real=True)
+    threshold = best_threshold(found.suspicion, -copies.stranger_difference, often_real=True)
     listed = {name: (found.suspicion[kind == name] >= threshold).mean() for name in dict.fromkeys(kinds)}
     print_copies("audit, its own threshold", listed, (-copies.difference >= threshold).mean())
     stored = store.thumbnails(ids)

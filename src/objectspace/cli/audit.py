@@ -136,13 +136,17 @@ def audit(
 
 
 def _photos(store: Store, wanted: Collection[str], uncalibrated: bool) -> int:
-    """Return how many photos are read for copies of photos, and planted in for each list, at most."""
+    """Return how many photos are read for copies of photos, and planted in for each list, at most.
+
+    Copies of objects are calibrated among photos that are no copies.
+    """
     from objectspace.search.audit.planting import OBJECTS
 
     images = len(store.images())
-    passes = (not {"duplicates", "leaks"}.isdisjoint(wanted)) + ("outliers" in wanted) + ("photos" in wanted)
-    planted = 0 if uncalibrated else passes * min(OBJECTS, images)
-    return planted + images * ("photos" in wanted)
+    of_objects = not {"duplicates", "leaks"}.isdisjoint(wanted)
+    of_photos = "photos" in wanted or (of_objects and not uncalibrated)
+    planted = 0 if uncalibrated else (of_objects + of_photos + ("outliers" in wanted)) * min(OBJECTS, images)
+    return planted + images * of_photos
 
 
 def _select(store: Store, made: Audit, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 from scipy.ndimage import affine_transform
 
+from objectspace.analyses.audit import registration
 from objectspace.analyses.audit.registration import SIDE, registered_correlation
 
 
@@ -60,6 +61,19 @@ def test_pictures_as_they_are_correlate_as_by_hand() -> None:
     assert (found >= [correlation(*pair) - 1e-5 for pair in pairs]).all()
     assert np.median(found) < 0.9
     assert registered_correlation(first, first) == pytest.approx(np.ones(70), abs=1e-5)
+
+
+def test_equal_pictures_take_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three pairs the second is of two pictures: the only one that is laid over each other."""
+    one = np.stack([shrunk(picture(seed)) for seed in range(3)])
+    seen = []
+    monkeypatch.setattr(registration, "_registered", lambda a, b: seen.append((a, b)) or np.float32([0.25]))
+    other = one.copy()
+    other[1] = one[0]
+    assert registered_correlation(one, other).tolist() == [1, 0.25, 1]
+    assert len(seen) == 1
+    assert (seen[0][0] == one[1]).all()
+    assert (seen[0][1] == one[0]).all()
 
 
 def test_brightness_and_contrast_do_not_count() -> None:

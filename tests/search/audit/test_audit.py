@@ -115,11 +115,8 @@ def test_photos_that_were_saved_again_are_copies_of_the_larger_ones(made: osp.Au
 
 def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
     """A store of vectors of its own, its first photo without any object, and that photo saved again."""
-    scenes = [osp.draw_scene(seed=8, index=number) for number in range(8)]
-    found = {}
-    for number, scene in enumerate(scenes):
-        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
-    found |= save(tmp_path / "again.jpg", scenes[0].pixels, scenes[0], 1.0)
+    found, first = drawn_photos(tmp_path, 8), osp.draw_scene(seed=8, index=0)
+    found |= save(tmp_path / "again.jpg", first.pixels, first, 1.0)
     for name in ("0.png", "again.jpg"):
         found[tmp_path / name] = found[tmp_path / name].take(np.arange(0))
     store = handed_in(tmp_path, found)
@@ -129,19 +126,35 @@ def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
 
 
 def test_photos_that_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
-    found = {}
-    for number in range(5):
-        scene = osp.draw_scene(seed=8, index=number)
-        found |= save(tmp_path / f"{number}.png", scene.pixels, scene, 1.0)
-    store = handed_in(tmp_path, found)
+    store = handed_in(tmp_path, drawn_photos(tmp_path, 5))
     (tmp_path / "3.png").unlink()
     photos = osp.audit(store, only=["photos"], uncalibrated=True).photos
     assert (len(photos), photos.left_out, photos.listed) == (4, 1, None)
     assert "3.png" in photos.note
-    for number in (0, 1, 2):
-        (tmp_path / f"{number}.png").unlink()
-    with pytest.raises(InputError, match=r"1 of 5 photos can be read: .*no such file"):
-        osp.audit(store, only=["photos"])
+    for readable, number in ((1, [0, 1, 2]), (0, [4])):
+        for one in number:
+            (tmp_path / f"{one}.png").unlink()
+        with pytest.raises(InputError, match=f"{readable} of 5 photos can be read: .*no such file"):
+            osp.audit(store, only=["photos"])
+
+
+def test_photos_are_planted_in_the_ones_that_are_there(tmp_path: Path) -> None:
+    """The first is gone: each copy is one of its own original still."""
+    store = handed_in(tmp_path, drawn_photos(tmp_path, 6))
+    (tmp_path / "0.png").unlink()
+    photos = osp.audit(store, only=["photos"]).photos
+    assert photos.calibration is not None
+    assert photos.calibration.kind("jpeg").found.value == 1
+    assert photos.calibration.kind("jpeg").found.n == 5
+
+
+def drawn_photos(folder: Path, count: int) -> dict[Path, osp.Objects]:
+    """Write ``0.png`` and so on; their objects."""
+    found = {}
+    for number in range(count):
+        scene = osp.draw_scene(seed=8, index=number)
+        found |= save(folder / f"{number}.png", scene.pixels, scene, 1.0)
+    return found
 
 
 def handed_in(folder: Path, found: dict[Path, osp.Objects]) -> Store:
@@ -168,6 +181,29 @@ def test_leaks_are_the_copies_across_splits(made: osp.Audit, store: Store) -> No
         assert row["split"] != row["other_split"]
     copied = {row["object_id"] for row in made.duplicates.iter_rows() if row["group"] is not None}
     assert {row["object_id"] for row in rows if row["split"] == "test"} <= copied
+
+
+def test_copies_are_told_from_strangers_in_photos_that_are_no_copies(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the five scenes that are in two photos both have one number, of the others each its own."""
+    monkeypatch.setattr(planting, "OBJECTS", 20)
+    monkeypatch.setattr("objectspace.search.audit.OBJECTS", 20)
+    seen = []
+
+    def differences(*arguments: object, photo: np.ndarray | None = None) -> copies.CopyDifferences:
+        seen.append(photo)
+        return copies.CopyDifferences(*arguments, photo=photo)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("objectspace.search.audit.CopyDifferences", differences)
+    osp.audit(store, only=["duplicates"])
+    image = store.objects(store.space("demo-crop").object_id).image_id
+    path = {row.image_id: Path(row.path).stem for row in store.images()}
+    scene = np.array([path[one].split("-")[1] for one in image.tolist()])
+    assert seen[0] is not None
+    assert ((seen[0][:, None] == seen[0]) == (scene[:, None] == scene)).all()
+    osp.audit(store, only=["duplicates"], uncalibrated=True)
+    assert seen[1] is None
 
 
 def test_each_list_has_its_figures(made: osp.Audit) -> None:
@@ -356,7 +392,7 @@ def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> No
                 unlike = 1 - min(max(float(copies.registered_correlation(first, laid)[0]), 0), 1)
                 odds = (1 - cosine) * unlike
                 tried.append(((1 - cosine) * (1 - min(max(*alike, 0), 1)), odds / (1 + odds), twin))
-        expected[name] = min((odds, twin) for _, odds, twin in sorted(tried)[: copies.REGISTERED])[::-1]
+        expected[name] = min((odds, twin) for _, odds, twin in sorted(tried)[: copies.COMPARED])[::-1]
     own = dict(expected)
     for name, (nearest, difference) in own.items():
         if difference < expected[nearest][1]:

@@ -9,9 +9,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from objectspace.analyses.audit.calibration import best_threshold
 from objectspace.analyses.audit.copy_rule import CopyRule
 from objectspace.neighbors import ExactIndex, Neighbors
+from objectspace.search.audit import copies
 from objectspace.search.audit.copies import CopyDifferences, thumbnail_pictures
+from objectspace.search.audit.planting import PlantedVectors, find_copies
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
@@ -42,8 +45,11 @@ class Near:
     def __init__(self, vectors: np.ndarray, k: int) -> None:
         self.image = np.arange(len(vectors)).astype(str)
         self._index = ExactIndex(vectors, self.image, metric="cosine", groups=self.image)
-        self._vectors = vectors
+        self._vectors, self._k = vectors, k
         self.near = self.nearest_of(np.arange(len(vectors)), k)
+
+    def nearest(self, vectors: np.ndarray) -> Neighbors:
+        return self._index.nearest(vectors, k=self._k)
 
     def nearest_of(self, rows: np.ndarray, k: int) -> Neighbors:
         if not len(rows):
@@ -51,10 +57,13 @@ class Near:
         return self._index.nearest(self._vectors[rows], k=k, query_groups=self.image[rows])
 
 
-def differences(pictures: list[np.ndarray], vectors: np.ndarray, k: int) -> CopyDifferences:
+def differences(
+    pictures: list[np.ndarray], vectors: np.ndarray, k: int, photo: np.ndarray | None = None
+) -> CopyDifferences:
     ids = np.array([f"object{number}" for number in range(len(pictures))])
     store = Thumbnails(dict(zip(ids.tolist(), map(jpeg, pictures), strict=True)))
-    return CopyDifferences(store, ids, Near(vectors.astype(np.float32), k))  # type: ignore[arg-type]
+    near = Near(vectors.astype(np.float32), k)
+    return CopyDifferences(store, ids, near, photo=photo)  # type: ignore[arg-type]
 
 
 def smooth(seed: int, side: int = 64) -> np.ndarray:
@@ -131,3 +140,98 @@ def test_a_copy_whose_original_is_not_among_the_nearest_is_not_found() -> None:
     result = made.to_originals(found, thumbnail_pictures([jpeg(picture(1))] * 2), np.array([0, 0]))
     assert (result[0] == np.inf).all()
     assert result[1] == pytest.approx([0.5, 0, 0], abs=0.01)
+
+
+def test_strangers_are_in_photos_that_are_no_copies() -> None:
+    """Photos 0 and 1 are copies: the strangers of their objects are the next ones, 2 of both."""
+    vectors = np.array([[1, 0], [0.99, 0.141], [0.8, 0.6], [0.6, 0.8]])
+    pictures = [picture(1), picture(1), picture(5), picture(6)]
+    apart = differences(pictures, vectors, 3, photo=np.array([7, 7, 2, 3]))
+    assert apart.nearest[:2].tolist() == [1, 0]
+    assert apart.difference[:2].max() < 0.01 < apart.stranger_difference.min()
+    assert apart.strangers[:2, 0] == pytest.approx([1 - 0.8, 1 - (0.99 * 0.8 + 0.141 * 0.6)], abs=1e-3)
+    together = differences(pictures, vectors, 3)
+    assert together.strangers[:2, 0] == pytest.approx([0.01, 0.01], abs=1e-3)
+
+
+def test_strangers_are_judged_from_their_own_side_as_planted_copies_are() -> None:
+    """Lists of one neighbor: 2 is the nearest of 0, and 1 of none, though it is less different from 0."""
+    vectors = np.array([[1, 0], [0.8, 0.6], [0.96, -0.28]])
+    made = differences([picture(1), picture(1), picture(5)], vectors, 1)
+    assert made.difference[0] == made.difference[1] == made.stranger_difference[1]
+    assert made.stranger_difference[0] == made.difference[2] > made.difference[0]
+
+
+def test_an_object_with_nothing_but_copies_has_no_stranger() -> None:
+    """Of lists of one neighbor that of object 2 is in another photo, those of 0 and 1 are their copies."""
+    made = differences([picture(1), picture(1), picture(5)], np.eye(3), 1, photo=np.array([0, 0, 1]))
+    assert len(made.strangers) == len(made.stranger_difference) == 1
+    alone = differences([picture(1), picture(1)], np.eye(2), 1, photo=np.array([0, 0]))
+    assert len(alone.strangers) == len(alone.stranger_difference) == 0
+
+
+def test_strangers_are_beyond_the_copies_of_a_photo_that_was_copied_often() -> None:
+    """Two photos of five copies each: of all neighbors that are compared none is a stranger."""
+    random = np.random.default_rng(0)
+    photo = np.repeat([0, 1], 5)
+    vectors = np.eye(4)[photo] + random.normal(0, 0.01, (10, 4))
+    made = differences([smooth(number) for number in photo], vectors, 9, photo=photo)
+    assert (photo[made.nearest] == photo).all()
+    assert made.strangers[:, 0] == pytest.approx(np.ones(10), abs=0.05)
+    assert made.difference.max() < made.stranger_difference.min()
+
+
+def test_copies_harder_than_the_planted_do_not_make_the_threshold_strict() -> None:
+    """Of forty objects twenty have a real copy, farther and noisier than nearly all that are planted."""
+    random = np.random.default_rng(3)
+    scenes = [smooth(seed) for seed in range(40)]
+    vectors = random.normal(0, 1, (40, 12))
+
+    def changed(rows: np.ndarray, moved: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        noisy = [
+            scenes[row] + random.normal(0, 90 * by, (64, 64, 3)) for row, by in zip(rows, moved, strict=True)
+        ]
+        far = vectors[rows] + moved[:, None] * random.normal(0, 1, (len(rows), 12))
+        return [np.clip(one, 0, 255).astype(np.uint8) for one in noisy], far.astype(np.float32)
+
+    again, far = changed(np.arange(20), np.full(20, 0.5))
+    stored = np.concatenate([vectors, far]).astype(np.float32)
+    made = differences(scenes + again, stored, 5, photo=np.array([*range(40), *range(20)]))
+    pictures, near = changed(np.arange(40), random.uniform(0.02, 0.5, 40))
+    planted = PlantedVectors(
+        np.full(40, "jpeg", object), np.arange(40), near, thumbnail_pictures(map(jpeg, pictures))
+    )
+    found = find_copies(Near(stored, 5), made, planted, seed=0)  # type: ignore[arg-type]
+    threshold = best_threshold(found.suspicion, -made.stranger_difference, often_real=True)
+    copied = np.r_[0:20, 40:60]
+    assert (-made.difference[copied] >= threshold).mean() >= 0.9
+    assert (-made.stranger_difference >= threshold).mean() <= 0.05
+
+
+def test_of_many_pairs_the_least_unlike_are_laid_over_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut copies 0 and 1; of the others none has a chance, as no planted copy is so unlike."""
+    whole = smooth(3)
+    vectors = np.array([[1, 0, 0], [0.95, 0.312, 0], [0.5, 0.5, 0.7], [0.4, -0.7, 0.6]])
+    pictures = [whole, whole[5:60, 8:64], smooth(4), smooth(5)]
+    every = differences(pictures, vectors, 3)
+    monkeypatch.setattr(copies, "AT_LEAST", 1)
+    few = differences(pictures, vectors, 3)
+    assert few.nearest[:2].tolist() == [1, 0]
+    assert few.difference[:2] == pytest.approx(every.difference[:2])
+    assert (few.difference[2:] > every.difference[2:]).all()
+    planted = np.array([[0.5, 0.9, 0.1], [0.01, 0.1, 0.05]])
+    assert copies.chance_of(planted) == pytest.approx(np.quantile([0.45, 0.001], 0.99))
+    assert copies.chance_of(np.full((2, 3), np.inf)) == -np.inf
+
+
+def test_what_planted_copies_give_a_chance_is_laid_over_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted copy more unlike than any pair makes all of them be laid over each other, a like one none."""
+    vectors = np.array([[1, 0, 0], [0.95, 0.312, 0], [0.5, 0.5, 0.7], [0.4, -0.7, 0.6]])
+    pictures = [smooth(seed) for seed in (3, 6, 4, 5)]
+    every = differences(pictures, vectors, 3).difference
+    monkeypatch.setattr(copies, "AT_LEAST", 1)
+    copy = thumbnail_pictures([jpeg(smooth(9))])
+    for distance, same in ((1.9, True), (0.001, False)):
+        few = differences(pictures, vectors, 3)
+        few.to_originals(Neighbors(np.array([[0]]), np.array([[distance]])), copy, np.array([0]))
+        assert np.allclose(few.difference, every) == same

@@ -24,7 +24,7 @@ from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.equal_pixels import equal_boxes
 from objectspace.search.audit.lists import LISTS, Audit, AuditList
 from objectspace.search.audit.neighborhood import Neighborhood
-from objectspace.search.audit.photos import PhotoDifferences, compare_photos, plant_photos
+from objectspace.search.audit.photos import PhotoCopies, compare_photos, find_photo_copies
 from objectspace.search.audit.planting import (
     DRAWN,
     OBJECTS,
@@ -68,7 +68,8 @@ def audit(
     approximate: find the nearest by the space's index, whose recall stands in the answer
     uncalibrated: plant nothing; lists have no threshold and no figure then
     progress: called with the photos that were read or planted in since: for copies of photos all and those
-        planted, for copies and for strangers those planted
+        planted, for copies of objects and for strangers those planted; copies of objects are told by photos
+        that are no copies, so that these are found for both
     judging: called with the share of the work on labels that is done, after that on neighbors
 
     Copies and outliers are planted in the store's own photos and embedded by the space's own recipe; labels
@@ -130,6 +131,7 @@ class _Auditor:
                 "compares those of two photos or more"
             )
         self._opened = opened
+        self._photo_copies: PhotoCopies | None = None
 
     def audit(self, only: Collection[str], *, approximate: bool) -> Audit:
         steps.info("%s: neighbors", self._space)
@@ -141,9 +143,17 @@ class _Auditor:
             wanted.remove("leaks")
             skipped["leaks"] = "no column says which split an object is in; give split="
         if "photos" in wanted:
-            self._add_photos(lists, skipped, alone=len(wanted) == 1)
+            self._read_photos()
+            try:
+                lists["photos"] = self._list_photos()
+            except InputError as error:
+                if len(wanted) == 1:
+                    raise
+                skipped["photos"] = str(error)
         copies, strangers = self._plant(wanted)
         if "duplicates" in wanted or "leaks" in wanted:
+            if copies is not None and "photos" not in wanted:
+                self._read_photos()
             steps.info("comparing copies")
             lists |= self._copies(copies, wanted)
         if "outliers" in wanted:
@@ -184,29 +194,34 @@ class _Auditor:
 
     # --------------------------------------------------------------------------------------------- photos
 
-    def _add_photos(self, lists: dict[str, AuditList], skipped: dict[str, str], *, alone: bool) -> None:
-        """Add the list of copied photos, or why there is none."""
+    def _read_photos(self) -> None:
+        """Compare all photos with each other, and find the copies among them by planting."""
         steps.info("comparing photos")
         images = self._store.images()
         if self._selected:
             held = set(self._image.tolist())
             images = [image for image in images if image.image_id in held]
-        photos = compare_photos(images, self._progress)
-        if len(photos.rows) >= 2:
-            lists["photos"] = self._photos([images[row] for row in photos.rows], photos, len(images))
-        else:
-            skipped["photos"] = (
-                f"{len(photos.rows)} of {counted(len(images), 'photo')} can be read: {photos.why}"
+        self._photos = compare_photos(images, self._progress)
+        self._images = [images[row] for row in self._photos.rows]
+        self._unread = len(images) - len(self._images)
+        if len(self._images) >= 2 and not self._uncalibrated:
+            self._photo_copies = find_photo_copies(
+                self._images, self._photos, count=OBJECTS, seed=self._seed, progress=self._progress
             )
-            if alone:
-                raise InputError(f"copies of photos cannot be found: {skipped['photos']}")
+            self._photos = self._photo_copies.photos
 
-    def _photos(self, images: Sequence[ImageRow], photos: PhotoDifferences, count: int) -> AuditList:
+    def _list_photos(self) -> AuditList:
+        """Return the list of copied photos. Raises InputError where fewer than two can be read."""
+        images, photos, unread = self._images, self._photos, self._unread
+        if len(images) < 2:
+            of = counted(len(images) + unread, "photo")
+            raise InputError(
+                f"copies of photos cannot be found: {len(images)} of {of} can be read: {photos.why}"
+            )
         ids = np.array([image.image_id for image in images], np.str_)
         paths = np.array([image.path for image in images], object)
         suspicion = -photos.difference
         order = _ranking(suspicion, ids)
-        left_out = count - len(ids)
         columns = {"nearest": ids[photos.nearest][order]}
         columns |= {"image": paths[order], "other_image": paths[photos.nearest][order]}
         made = AuditList(
@@ -215,27 +230,24 @@ class _Auditor:
             -suspicion[order],
             "difference",
             columns,
-            left_out=left_out,
-            note=f"they cannot be read, the first as {photos.why}" if left_out else "",
+            left_out=unread,
+            note=f"they cannot be read, the first as {photos.why}" if unread else "",
             id_name="image_id",
         )
-        if self._uncalibrated:
+        if (found := self._photo_copies) is None:
             return made
-        found = plant_photos(images, photos, count=OBJECTS, seed=self._seed, progress=self._progress)
-        threshold = best_threshold(found.suspicion, suspicion, often_real=True)
-        groups = group_copies(photos.pairs_within(-threshold), _largest_first(images))
-        copied = {"other_image": paths[photos.nearest], **_photo_columns(groups, ids)}
-        copies = ~groups.kept
-        copied["other_image"][groups.row[copies]] = paths[_keepers(groups)[copies]]
+        copied = {"other_image": paths[photos.nearest], **_photo_columns(found.groups, ids)}
+        copies = ~found.groups.kept
+        copied["other_image"][found.groups.row[copies]] = paths[_keepers(found.groups)[copies]]
         columns |= {name: column[order] for name, column in copied.items()}
-        alarms = suspicion >= threshold
+        alarms = suspicion >= found.threshold
         how = (f"copies of {counted(min(OBJECTS, len(ids)), 'photo')} of the store", _BY_ERRORS)
         return replace(
             made,
             columns=columns,
-            threshold=-threshold,
+            threshold=-found.threshold,
             listed=int(alarms.sum()),
-            calibration=calibrate(found, alarms, ids, threshold, how=how),
+            calibration=calibrate(found.planted, alarms, ids, found.threshold, how=how),
         )
 
     # ------------------------------------------------------------------------------------------- planting
@@ -260,13 +272,14 @@ class _Auditor:
     # --------------------------------------------------------------------------------- duplicates, leaks
 
     def _copies(self, planted: PlantedVectors | None, wanted: Collection[str]) -> dict[str, AuditList]:
-        copies = CopyDifferences(self._store, self._ids, self._near)
+        photo = None if self._photo_copies is None else self._photo_copies.numbers(self._image)
+        copies = CopyDifferences(self._store, self._ids, self._near, photo=photo)
         found: Planted | None = None
         pairs: Pairs | None = None
         threshold = -np.inf
         if planted is not None:
             found = find_copies(self._near, copies, planted, seed=self._seed)
-            threshold = best_threshold(found.suspicion, -copies.difference, often_real=True)
+            threshold = best_threshold(found.suspicion, -copies.stranger_difference, often_real=True)
             pairs = copies.pairs_within(-threshold)
         lists = {}
         if "duplicates" in wanted:
@@ -460,19 +473,11 @@ def _named(ids: NDArray[np.str_], rows: NDArray[np.int64]) -> NDArray[np.object_
     return names
 
 
-def _largest_first(images: Sequence[ImageRow]) -> NDArray[np.int64]:
-    """Return the place (n,) of each photo in the order in which copies are kept, as :func:`_by_photo`."""
-    pixels = np.array([image.width * image.height for image in images])
-    rank = np.empty(len(images), np.int64)
-    rank[np.lexsort((np.array([image.path for image in images], np.str_), -pixels))] = np.arange(len(images))
-    return rank
-
-
 def _by_photo(objects: Objects, images: Sequence[ImageRow]) -> NDArray[np.int64]:
     """Return the place (n,) of each object in the order in which copies are kept.
 
-    The largest photo comes first, of equals the first by path, so that of two copied photos one keeps all its
-    objects; within a photo the largest object.
+    The largest photo comes first, of equals the first by path, as of copied photos, so that of two one keeps
+    all its objects; within a photo the largest object.
     """
     pixels = np.array([image.width * image.height for image in images])
     path = np.array([image.path for image in images], np.str_)

@@ -7,8 +7,9 @@ laid over the other as well as it fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import PIL.Image
@@ -24,15 +25,20 @@ from objectspace.store import Store
 from objectspace.threads import work_ahead, worker_count
 
 Float32 = NDArray[np.float32]
+Result = TypeVar("Result")
 
 #: Pixels a side at which thumbnails are compared as they are, to choose which are laid over each other.
 COARSE = 12
 
-#: Thumbnails that each is laid over: those of its nearest that are least unlike it as they are.
-REGISTERED = 3
+#: Neighbors that each is compared to: those of its nearest that are least unlike it as they are.
+COMPARED = 3
 
-# Thumbnails that are read at once, and rows that a thread compares at once.
-_BLOCK, _ROWS = 4096, 256
+#: Pairs of a store that are laid over each other at least, the least unlike ones as they are; a pair takes
+#: 2.5 ms of a core. Of more those that are no more unlike than this share of the planted copies.
+AT_LEAST, PLANTED_SHARE = 20_000, 0.99
+
+# Thumbnails that are read at once, and rows and pairs that a thread compares at once.
+_BLOCK, _ROWS, _PAIRS = 4096, 256, 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,27 +82,60 @@ def thumbnail_pictures(thumbnails: Iterable[bytes]) -> Pictures:
 class Compared:
     """Neighbors of pictures (m) that were compared with them.
 
-    index: (m, r) int64, -1 for none
+    index: (m, r) int64, -1 for none; mirrored: (m, r) bool, whether the neighbor is more alike so
     numbers: (m, r, 3) float64, those of a :class:`CopyRule`, infinite for none
+    within: the pairs that are at most so unlike as they are were laid over each other; of others the third
+        number is the second
     """
 
     index: NDArray[np.int64]
+    mirrored: NDArray[np.bool_]
     numbers: NDArray[np.float64]
+    within: float = -np.inf
+
+    @property
+    def unlike(self) -> NDArray[np.float64]:
+        """How unlike the pairs (m, r) are as they are."""
+        return unlike_as_they_are(self.numbers)
+
+    def as_here(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the numbers (m, 3) of pairs that were laid over each other as they would be found here."""
+        numbers, beyond = numbers.copy(), unlike_as_they_are(numbers) > self.within
+        numbers[beyond, 2] = numbers[beyond, 1]
+        return numbers
+
+
+def unlike_as_they_are(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the product of the first two of the numbers (..., 3) of pairs, of vectors and of pictures."""
+    product: NDArray[np.float64] = numbers[..., 0] * numbers[..., 1]
+    return product
 
 
 class CopyDifferences:
     """How unlike objects are to their nearest of other images, as copies.
 
     Three numbers (:data:`NUMBERS`), of which a rule makes one difference: near 0 for a copy, near 1 for
-    nothing in common. Of its neighbors an object is compared to the :data:`REGISTERED` that are least unlike
-    it by vectors and by thumbnails as they are; thumbnails are mirrored where that is more alike.
+    nothing in common. Of its neighbors an object is compared to the :data:`COMPARED` that are least unlike
+    it by vectors and by thumbnails as they are; thumbnails are mirrored where that is more alike. Of many
+    pairs those are laid over each other that are least unlike as they are (:data:`AT_LEAST`).
 
-    nearest: (n,) int64, the least different, -1 for none; numbers: (n, 3) float64 of that pair
-    difference: (n,) float64
+    photo: (n,) int64, the photo of each object, one number for all that are copies of each other; by default
+        every photo is one of its own
+    nearest: (n,) int64, the least different, -1 for none; difference: (n,) float64 of that pair
+    strangers: (m, 3) float64, the numbers of the least different pair of each object in two photos that are
+        no copies of each other; objects without such a pair have none
+    stranger_difference: (m,) float64 of these pairs, as each object sees it, which is how a planted copy,
+        compared from its own side only, is judged
     """
 
     def __init__(
-        self, store: Store, object_id: NDArray[np.str_], near: Neighborhood, *, rule: CopyRule = PRODUCT
+        self,
+        store: Store,
+        object_id: NDArray[np.str_],
+        near: Neighborhood,
+        *,
+        photo: NDArray[np.int64] | None = None,
+        rule: CopyRule = PRODUCT,
     ) -> None:
         parts = [
             thumbnail_pictures(store.thumbnails(object_id[start : start + _BLOCK]))
@@ -106,36 +145,53 @@ class CopyDifferences:
             np.concatenate([part.levels for part in parts]), np.concatenate([part.coarse for part in parts])
         )
         self._near = near
-        self._compared = compare(self._pictures, self._pictures, near.near, REGISTERED)
+        self._compared = compare(self._pictures, self._pictures, near.near, COMPARED)
+        within = least_unlike(self._compared.unlike, AT_LEAST)
+        photo = np.arange(len(object_id)) if photo is None else photo
+        index = self._compared.index
+        self._strange = (index != NO_NEIGHBOR) & (photo[:, None] != photo[index])
+        # Of photos that were copied often, strangers are beyond the copies.
+        self._rest = np.flatnonzero(~self._strange.any(1))
+        index = near.near.index[self._rest]
+        index = np.where(photo[self._rest, None] != photo[index], index, NO_NEIGHBOR)
+        beyond = Neighbors(index, near.near.distance[self._rest])
+        self._beyond = compare(self._pictures.take(self._rest), self._pictures, beyond, COMPARED)
+        self._register_within(within)
         self.judge_by(rule)
+
+    def _register_within(self, unlike: float) -> None:
+        own = self._pictures
+        self._compared = register_within(self._compared, own, own, unlike)
+        self._beyond = register_within(self._beyond, own.take(self._rest), own, unlike)
 
     def judge_by(self, rule: CopyRule) -> None:
         """Make differences by another rule."""
         self._rule = rule
-        differences, rows = rule.differences(self._compared.numbers), np.arange(len(self._compared.index))
-        least = differences.argmin(1)
-        self.numbers: NDArray[np.float64] = self._compared.numbers[rows, least]
-        self.nearest: NDArray[np.int64] = self._compared.index[rows, least]
-        self.difference: NDArray[np.float64] = differences[rows, least]
-        # The other one of a pair need not have compared itself to this one.
-        there = self.nearest != NO_NEIGHBOR
-        for row in rows[there][np.argsort(-self.difference[there], kind="stable")]:
-            other = self.nearest[row]
-            if self.difference[row] < self.difference[other]:
-                self.nearest[other], self.difference[other] = row, self.difference[row]
+        index, differences = self._compared.index, rule.differences(self._compared.numbers)
+        self.nearest, self.difference = _least(index, differences)
+        strange = np.where(self._strange, differences, np.inf).argmin(1)
+        beyond = rule.differences(self._beyond.numbers).argmin(1)
+        numbers = self._compared.numbers[np.arange(len(index)), strange]
+        numbers[self._rest] = self._beyond.numbers[np.arange(len(self._rest)), beyond]
+        self.strangers: NDArray[np.float64] = numbers[np.isfinite(numbers).all(1)]
+        self.stranger_difference: NDArray[np.float64] = rule.differences(self.strangers)
 
     def to_originals(
         self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]
     ) -> NDArray[np.float64]:
-        """Return the numbers (m, 3) of copies and what they are of; infinite where that is not found."""
-        compared = compare(pictures, self._pictures, found, REGISTERED, original=original)
-        numbers: NDArray[np.float64] = compared.numbers.min(1)
-        return numbers
+        """Return the numbers (m, 3) of copies and what they are of; infinite where that is not found.
+
+        What chance of being found they had, the pairs of the store have after this.
+        """
+        numbers = compare_to_originals(pictures, self._pictures, found, COMPARED, original)
+        self._register_within(chance_of(numbers))
+        self.judge_by(self._rule)
+        return self._compared.as_here(numbers)
 
     def pairs_within(self, difference: float) -> Pairs:
         """Return the pairs of objects of different images that differ by at most so much."""
         parts, pending, near = [np.empty((3, 0))], np.arange(len(self.nearest)), self._near.near
-        compared, count = self._compared, REGISTERED
+        compared, count = self._compared, COMPARED
         while len(pending):
             differences = self._rule.differences(compared.numbers)
             within = (differences <= difference) & (compared.index != NO_NEIGHBOR)
@@ -146,62 +202,120 @@ class CopyDifferences:
             pending, near = pending[full], Neighbors(near.index[full], near.distance[full])
             if count > near.index.shape[1]:
                 near = self._near.nearest_of(pending, count)
-            compared = compare(self._pictures.take(pending), self._pictures, near, count)
+            pictures = self._pictures.take(pending)
+            compared = compare(pictures, self._pictures, near, count)
+            compared = register_within(compared, pictures, self._pictures, self._compared.within)
         first, second, apart = np.concatenate(parts, axis=1)
         return make_pairs(first, second, apart)
 
 
-def compare(
-    pictures: Pictures,
-    others: Pictures,
-    near: Neighbors,
-    count: int,
-    *,
-    original: NDArray[np.int64] | None = None,
-) -> Compared:
-    """Compare pictures (m) with the ``count`` of their neighbors that are least unlike them.
+def compare(pictures: Pictures, others: Pictures, near: Neighbors, count: int) -> Compared:
+    """Compare pictures (m) as they are with the ``count`` of their neighbors that are least unlike them.
 
-    near: the neighbors (m, k) of each among the others, and their cosine distances; least unlike is where the
-        product of distance and thumbnails as they are is smallest
-    original: (m,) the only one of these that each is compared with
+    near: the neighbors (m, k) of each among the others, and their cosine distances
     """
 
     def compare_rows(rows: slice) -> Compared:
-        part = Pictures(pictures.levels[rows], pictures.coarse[rows])
-        own = None if original is None else original[rows]
-        return _compare(part, others, Neighbors(near.index[rows], near.distance[rows]), count, own)
+        return _compare(
+            pictures.coarse[rows], others.coarse, Neighbors(near.index[rows], near.distance[rows]), count
+        )
 
     blocks = [slice(start, start + _ROWS) for start in range(0, len(near.index), _ROWS)]
-    workers = worker_count()
-    found = list(work_ahead(blocks, compare_rows, workers=workers, ahead=2 * workers))
+    found = list(_in_threads(compare_rows, blocks))
     kept = min(count, near.index.shape[1])
     return Compared(
         np.concatenate([np.empty((0, kept), np.int64), *(one.index for one in found)]),
+        np.concatenate([np.empty((0, kept), bool), *(one.mirrored for one in found)]),
         np.concatenate([np.empty((0, kept, len(NUMBERS))), *(one.numbers for one in found)]),
     )
 
 
-def _compare(
-    pictures: Pictures, others: Pictures, near: Neighbors, count: int, original: NDArray[np.int64] | None
-) -> Compared:
-    coarse = others.coarse[near.index]
-    mirrored = coarse.reshape(*near.index.shape, 3, COARSE, COARSE)[..., ::-1].reshape(coarse.shape)
-    plain, turned = (np.einsum("mc,mkc->mk", pictures.coarse, one) for one in (coarse, mirrored))
+def _compare(coarse: Float32, others: Float32, near: Neighbors, count: int) -> Compared:
+    theirs = others[near.index]
+    mirrored = theirs.reshape(*near.index.shape, 3, COARSE, COARSE)[..., ::-1].reshape(theirs.shape)
+    plain, turned = (np.einsum("mc,mkc->mk", coarse, one) for one in (theirs, mirrored))
     unlike = 1 - np.clip(np.maximum(plain, turned), 0, 1).astype(np.float64)
     there = near.index != NO_NEIGHBOR
-    product = np.where(there, np.where(there, near.distance, 0) * unlike, np.inf)
-    first = np.argsort(product, axis=1, kind="stable")[:, :count]
-    index, distance, unlike, there, flip = (
-        np.take_along_axis(one, first, 1)
-        for one in (near.index, near.distance, unlike, there, turned > plain)
+    numbers = np.stack([np.where(there, near.distance, 0), unlike, unlike], axis=2)
+    numbers[~there] = np.inf
+    first = np.argsort(unlike_as_they_are(numbers), axis=1, kind="stable")[:, :count]
+    return Compared(
+        np.take_along_axis(near.index, first, 1),
+        np.take_along_axis(turned > plain, first, 1),
+        np.take_along_axis(numbers, first[:, :, None], 1),
     )
-    if original is not None:
-        there &= index == original[:, None]
-    row, place = np.nonzero(there)
-    laid = others.levels[index[row, place]]
-    laid = np.where(flip[row, place, None, None, None], laid[..., ::-1], laid)
-    alike = registered_correlation(pictures.levels[row].astype(np.float32), laid.astype(np.float32))
-    registered = np.ones(index.shape)
-    registered[row, place] = 1 - np.clip(alike, 0, 1)
-    numbers = np.stack([distance, unlike, registered], axis=2)
-    return Compared(index, np.where(there[:, :, None], numbers, np.inf))
+
+
+def register_within(compared: Compared, pictures: Pictures, others: Pictures, unlike: float) -> Compared:
+    """Lay compared pictures over each other that are at most so unlike as they are."""
+    within = max(compared.within, unlike)
+    chosen = (compared.unlike > compared.within) & (compared.unlike <= within)
+    return replace(_register(compared, pictures, others, chosen), within=within)
+
+
+def _register(
+    compared: Compared, pictures: Pictures, others: Pictures, chosen: NDArray[np.bool_]
+) -> Compared:
+    row, place = np.nonzero(chosen & (compared.index != NO_NEIGHBOR))
+    other, mirrored = compared.index[row, place], compared.mirrored[row, place]
+
+    def register_pairs(pairs: slice) -> Float32:
+        laid = others.levels[other[pairs]].astype(np.float32)
+        laid = np.where(mirrored[pairs, None, None, None], laid[..., ::-1], laid)
+        return registered_correlation(pictures.levels[row[pairs]].astype(np.float32), laid)
+
+    blocks = [slice(start, start + _PAIRS) for start in range(0, len(row), _PAIRS)]
+    alike = np.concatenate([np.empty(0, np.float32), *_in_threads(register_pairs, blocks)])
+    numbers = compared.numbers.copy()
+    numbers[row, place, 2] = 1 - np.clip(alike, 0, 1)
+    return replace(compared, numbers=numbers)
+
+
+def compare_to_originals(
+    pictures: Pictures, others: Pictures, near: Neighbors, count: int, original: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the numbers (m, 3) of pictures and what each is a copy of (m,), laid over each other.
+
+    They are infinite where that one is not among the ``count`` of the neighbors that are least unlike.
+    """
+    compared = compare(pictures, others, near, count)
+    own = compared.index == original[:, None]
+    found = _register(compared, pictures, others, own).numbers
+    numbers: NDArray[np.float64] = np.where(own[:, :, None], found, np.inf).min(1, initial=np.inf)
+    return numbers
+
+
+def least_unlike(unlike: NDArray[np.float64], count: int) -> float:
+    """Return how unlike the least unlike pairs are, so many of them; of fewer pairs infinite."""
+    return np.inf if unlike.size <= count else float(np.partition(unlike.ravel(), count - 1)[count - 1])
+
+
+def chance_of(planted: NDArray[np.float64]) -> float:
+    """Return how unlike as they are nearly all copies are that were found, by their numbers (m, 3).
+
+    Pairs that are more unlike have no chance to be any; none has where no planted one was found.
+    """
+    unlike = unlike_as_they_are(planted[np.isfinite(planted).all(1)])
+    return float(np.quantile(unlike, PLANTED_SHARE)) if len(unlike) else -np.inf
+
+
+def _in_threads(task: Callable[[slice], Result], blocks: Sequence[slice]) -> Iterator[Result]:
+    workers = worker_count()
+    return work_ahead(blocks, task, workers=workers, ahead=2 * workers)
+
+
+def _least(
+    index: NDArray[np.int64], differences: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the least different neighbor (n,) of each object of those compared (n, r), and its difference.
+
+    The other one of a pair need not have compared itself to this one; the pair counts for both.
+    """
+    rows, least = np.arange(len(index)), differences.argmin(1)
+    nearest, difference = index[rows, least], differences[rows, least]
+    there = nearest != NO_NEIGHBOR
+    for row in rows[there][np.argsort(-difference[there], kind="stable")]:
+        other = nearest[row]
+        if difference[row] < difference[other]:
+            nearest[other], difference[other] = row, difference[row]
+    return nearest, difference

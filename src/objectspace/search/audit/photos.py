@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.audit.calibration import Planted, places
-from objectspace.analyses.audit.duplicates import Pairs, make_pairs
+from objectspace.analyses.audit.calibration import Planted, best_threshold, places
+from objectspace.analyses.audit.duplicates import CopyGroups, Pairs, group_copies, make_pairs
 from objectspace.errors import ImageError
 from objectspace.images import Pixels, read_image
 from objectspace.neighbors import Neighbors
-from objectspace.search.audit.copies import COARSE, Compared, Pictures, compare, make_pictures
+from objectspace.search.audit.copies import (
+    AT_LEAST,
+    COARSE,
+    Compared,
+    Pictures,
+    chance_of,
+    compare,
+    compare_to_originals,
+    least_unlike,
+    make_pictures,
+    register_within,
+)
 from objectspace.search.audit.plants import changed_photos
 from objectspace.store import ImageRow
 from objectspace.threads import work_ahead, worker_count
@@ -35,8 +46,8 @@ class PhotoDifferences:
     """The difference of each photo to its nearest as a copy of it: near 0 for one, 1 for nothing in common.
 
     It is one less the correlation of the photos, laid over each other as well as they fit, mirrored where
-    that is more alike: no network has a part in it. Each is laid over the :data:`NEAREST` that are most alike
-    as they are.
+    that is more alike: no network has a part in it. Each is compared to the :data:`NEAREST` that are most
+    alike as they are, and of many pairs those are laid over each other that are most alike so.
 
     rows: (n,) int64, which of the photos that were given can be read; why: what the first other one is
     nearest: (n,) int64; difference: (n,) float64
@@ -77,27 +88,72 @@ def compare_photos(images: Sequence[ImageRow], progress: Callable[[int], None]) 
     pictures = _joined(parts)
     own = np.arange(len(rows))
     compared = compare(pictures, pictures, _most_alike(pictures, pictures, own), NEAREST)
+    compared = register_within(compared, pictures, pictures, least_unlike(compared.unlike, AT_LEAST))
     return PhotoDifferences(np.array(rows, np.int64), next(iter(reasons), ""), pictures, compared)
 
 
-def plant_photos(
+@dataclass(frozen=True, slots=True, eq=False)
+class PhotoCopies:
+    """Photos that are copies of each other, and what was planted to tell.
+
+    images: the n photos that were compared; photos: how, and by how much they differ
+    threshold: the suspicion from which on a photo is a copy
+    groups: of copies, the largest photo kept, of equals the first by path
+    """
+
+    images: Sequence[ImageRow]
+    photos: PhotoDifferences
+    planted: Planted
+    threshold: float
+    groups: CopyGroups
+
+    def numbers(self, image_id: NDArray[np.str_]) -> NDArray[np.int64]:
+        """Return a number (m,) for the photo of each image id: one for all that are copies of each other."""
+        groups, keepers = self.groups, self.groups.row[self.groups.kept]
+        original = np.arange(len(self.images))
+        original[groups.row] = keepers[groups.group]
+        known = {image.image_id: number for image, number in zip(self.images, original, strict=True)}
+        names, own = np.unique(image_id, return_inverse=True)
+        numbers = [known.get(name, len(known) + place) for place, name in enumerate(names.tolist())]
+        return np.array(numbers, np.int64)[own]
+
+
+def find_photo_copies(
     images: Sequence[ImageRow],
     photos: PhotoDifferences,
     *,
     count: int,
     seed: int,
     progress: Callable[[int], None],
-) -> Planted:
+) -> PhotoCopies:
+    """Tell which photos (n) are copies of each other, by copies planted in up to ``count`` of them."""
+    kind, original, numbers = _plant(images, photos.pictures, count=count, seed=seed, progress=progress)
+    own = photos.pictures
+    photos = replace(photos, compared=register_within(photos.compared, own, own, chance_of(numbers)))
+    suspicion = -photos.compared.as_here(numbers)[:, -1]
+    planted = Planted(kind, suspicion, original, places(suspicion, -photos.difference))
+    threshold = best_threshold(planted.suspicion, -photos.difference, often_real=True)
+    groups = group_copies(photos.pairs_within(-threshold), _largest_first(images))
+    return PhotoCopies(images, photos, planted, threshold, groups)
+
+
+def _plant(
+    images: Sequence[ImageRow],
+    pictures: Pictures,
+    *,
+    count: int,
+    seed: int,
+    progress: Callable[[int], None],
+) -> tuple[NDArray[np.object_], NDArray[np.int64], Float64]:
     """Change up to ``count`` photos in each way in which copies come about, and look for the originals.
 
-    How suspicious a copy is, is minus its difference to its original; one whose original is not among those
-    that it is laid over is not found.
+    Returns what was done (m,), the photo (m,) that each is a copy of, and the numbers (m, 3) of the two.
     """
     random = np.random.default_rng([seed, 14])
-    drawn = np.sort(random.permutation(len(photos.rows))[:count])
+    drawn = np.sort(random.permutation(len(images))[:count])
     kinds: list[str] = []
     original, parts = [], []
-    for row, found in zip(drawn.tolist(), _read([images[one] for one in photos.rows[drawn]]), strict=True):
+    for row, found in zip(drawn.tolist(), _read([images[one] for one in drawn]), strict=True):
         progress(1)
         if isinstance(found, ImageError):
             continue
@@ -106,10 +162,8 @@ def plant_photos(
             original.append(row)
             parts.append(make_pictures([pixels]))
     copies, of = _joined(parts), np.array(original, np.int64)
-    near = _most_alike(copies, photos.pictures)
-    compared = compare(copies, photos.pictures, near, NEAREST, original=of)
-    suspicion = -compared.numbers[:, :, -1].min(1)
-    return Planted(np.array(kinds, object), suspicion, of, places(suspicion, -photos.difference))
+    numbers = compare_to_originals(copies, pictures, _most_alike(copies, pictures), NEAREST, of)
+    return np.array(kinds, object), of, numbers
 
 
 def _read(images: Sequence[ImageRow]) -> Iterator[Pixels | ImageError]:
@@ -127,7 +181,7 @@ def _read(images: Sequence[ImageRow]) -> Iterator[Pixels | ImageError]:
 
 def _most_alike(pictures: Pictures, others: Pictures, own: NDArray[np.int64] | None = None) -> Neighbors:
     """Return the pictures most alike each (m), mirrored or not, but for its own; each at distance 1."""
-    k = min(NEAREST, len(others.coarse) - (own is not None))
+    k = max(0, min(NEAREST, len(others.coarse) - (own is not None)))
     index = np.empty((len(pictures.coarse), k), np.int64)
     for start in range(0, len(index), _BLOCK):
         rows = slice(start, start + _BLOCK)
@@ -151,3 +205,11 @@ def _joined(parts: Sequence[Pictures]) -> Pictures:
     return Pictures(
         np.concatenate([part.levels for part in parts]), np.concatenate([part.coarse for part in parts])
     )
+
+
+def _largest_first(images: Sequence[ImageRow]) -> NDArray[np.int64]:
+    """Return the place (n,) of each photo in the order in which copies are kept."""
+    pixels = np.array([image.width * image.height for image in images])
+    rank = np.empty(len(images), np.int64)
+    rank[np.lexsort((np.array([image.path for image in images], np.str_), -pixels))] = np.arange(len(images))
+    return rank

@@ -138,9 +138,9 @@ def find_copies(
     learned from all of them from here on; each of them is judged by what was learned from other images.
     """
     numbers = copies.to_originals(near.nearest(planted.vectors), planted.pictures, planted.row)
-    image, unplanted = near.image[planted.row], copies.numbers
-    suspicion = -judge_held_out(numbers, image, unplanted, seed=seed)
-    copies.judge_by(fit_copy_rule(numbers, unplanted))
+    image, strangers = near.image[planted.row], copies.strangers
+    suspicion = -judge_held_out(numbers, image, strangers, seed=seed)
+    copies.judge_by(fit_copy_rule(numbers, strangers))
     return Planted(planted.kind, suspicion, image, places(suspicion, -copies.difference))
 
 
