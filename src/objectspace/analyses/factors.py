@@ -190,23 +190,38 @@ def measure_factor(
     >>> osp.measure_factor(space, space.objects, osp.FactorSpec("label")).neighbors.overall.n
     39
     """
-    of = f"{spec.factor} in {space.name}"
-    steps.info("%s: neighbors", of)
+    steps.info("%s in %s: neighbors", spec.factor, space.name)
     sample = align(space, objects, spec)
     near = sample.neighbors(k, metric, asked=sample.drawn(queries, seed))
+    return measure_sample(sample, near, space.name, spec, k=k, metric=metric, most=most, seed=seed)
+
+
+def measure_sample(
+    sample: AlignedSample,
+    near: NearestNeighbors,
+    space: str,
+    spec: FactorSpec,
+    *,
+    k: int,
+    metric: str,
+    most: int | None,
+    seed: int,
+) -> FactorMeasure:
+    """Measure a factor of a space as :func:`measure_factor`, from its sample and their k nearest."""
+    of = f"{spec.factor} in {space}"
     agreement = sample.agreement(near, permuted=sample.permuted(most), seed=seed)
     steps.info("%s: linear probe, %d permutations", of, PERMUTED)
     probe = measure_probe(sample.searched, sample.factor, sample.groups, most=most, seed=seed)
     if sample.factor.kind == "circular":
         steps.info("%s: distances by angle", of)
     return FactorMeasure(
-        space=space.name,
+        space=space,
         spec=spec,
         kind=sample.factor.kind,
         k=k,
         metric=metric,
         n=len(sample.ids),
-        left_out=len(objects) - len(sample.ids),
+        left_out=sample.left_out,
         groups=sample.groups.count,
         neighbors=agreement,
         probe=probe,
@@ -242,6 +257,7 @@ class AlignedSample:
     rows: (n,) their rows in the space
     searched: what neighbors are found by, (n, d) float32 vectors or a joint space's parts; may be on disk
     thing: (n,) the value by which two views are of one thing (the group, or else the label); same: its name
+    left_out: how many objects of the space are not among the n
     """
 
     rows: NDArray[np.int64]
@@ -253,6 +269,7 @@ class AlignedSample:
     labels: NDArray[np.object_]
     thing: NDArray[Any]
     same: str
+    left_out: int
 
     def __repr__(self) -> str:
         return f"AlignedSample({self.factor.name}: {len(self.ids)} objects in {self.groups.count} groups)"
@@ -324,6 +341,7 @@ def align(space: Space, objects: Objects, spec: FactorSpec) -> AlignedSample:
         objects.label[rows],
         factor_column(objects, same)[rows] if spec.group else objects.label[rows],
         same,
+        len(objects) - len(rows),
     )
 
 

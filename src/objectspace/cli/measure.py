@@ -20,6 +20,7 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Neighbors,
+    Queries,
     SelectionName,
     Source,
     Space,
@@ -50,17 +51,6 @@ Factor = Annotated[
     typer.Option(metavar="NAME", help="label, x, y, x1, y1, size or a column of your own"),
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
-
-Queries = Annotated[
-    int | None,
-    typer.Option(
-        "--sample",
-        metavar="N",
-        help="neighbors, among all, of N objects at most, of whole photos or groups drawn at random",
-        show_default="all",
-        min=2,
-    ),
-]
 
 
 def measure(
