@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +33,15 @@ from objectspace.analyses.groups import (
     make_groups,
 )
 from objectspace.analyses.jackknife import make_blocks
-from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
+from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_by_metric
 from objectspace.analyses.probes import PERMUTED, Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
-from objectspace.analyses.statistics import PERMUTATIONS, finite, permutation_count
+from objectspace.analyses.statistics import PERMUTATIONS, Estimate, finite, permutation_count
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.markup import html_table
-from objectspace.neighbors import BlockSource, JointVectors
+from objectspace.neighbors import METRICS, BlockSource, JointVectors
 from objectspace.objects.data_frames import data_frame
 from objectspace.objects.records import Objects, known_values
 
@@ -232,6 +233,40 @@ def measure_sample(
     )
 
 
+def measure_by_metric(
+    space: Space,
+    objects: Objects,
+    spec: FactorSpec,
+    *,
+    k: int = 5,
+    metric: str = "euclidean",
+    queries: int | None = None,
+    most: int | None = MOST_OBJECTS,
+    seed: int = 0,
+) -> tuple[FactorMeasure, dict[str, Estimate]]:
+    """Measure a factor as :func:`measure_factor`, and the neighbors' agreement by each metric.
+
+    By the other metric that of ``most`` objects at most, unless ``queries`` says otherwise, so that a large
+    space is not compared with itself twice. The parts of a joint space rank alike by either.
+    """
+    steps.info("%s in %s: neighbors", spec.factor, space.name)
+    sample = align(space, objects, spec)
+    (other,) = (one for one in METRICS if one != metric)
+    asked = {metric: sample.drawn(queries, seed)}
+    if not isinstance(sample.searched, JointVectors):
+        asked[other] = sample.drawn(most if queries is None else queries, seed)
+    near = sample.neighbors_by(k, asked)
+    by_metric = {}
+    if other in near:
+        found = sample.agreement(near.pop(other), permuted=sample.permuted(most), seed=seed)
+        by_metric[other] = found.overall
+    measured = measure_sample(
+        sample, near.pop(metric), space.name, spec, k=k, metric=metric, most=most, seed=seed
+    )
+    own = measured.neighbors.overall
+    return measured, {metric: own, other: by_metric.get(other, own)}
+
+
 def measure_neighbors(
     space: Space,
     objects: Objects,
@@ -286,10 +321,12 @@ class AlignedSample:
 
     def neighbors(self, k: int, metric: str = "euclidean", *, asked: Codes | None = None) -> NearestNeighbors:
         """Return each object's nearest in other groups at its level, or those of the objects asked for."""
+        return self.neighbors_by(k, {metric: asked})[metric]
+
+    def neighbors_by(self, k: int, asked: Mapping[str, Codes | None]) -> dict[str, NearestNeighbors]:
+        """Return the neighbors by each of several metrics, of the objects asked for by it; None for all."""
         block = make_blocks(self.groups.group)
-        return find_neighbors(
-            self.searched, self.ids, self.groups, k=k, metric=metric, block=block, asked=asked
-        )
+        return find_by_metric(self.searched, self.ids, self.groups, asked, k=k, block=block)
 
     def agreement(self, near: NearestNeighbors, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:
         """Return the agreement of neighbors in the factor."""
