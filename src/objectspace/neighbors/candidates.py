@@ -36,7 +36,9 @@ _Candidates = tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.float32]]
 
 
 class Search:
-    """One search of up to QUERIES queries (m, d), in blocks of rows that are filtered side by side.
+    """One search of up to QUERIES queries (m,), in blocks of rows that are filtered side by side.
+
+    queries: (m, d); all vectors where ``normalized`` says which of them are the queries
 
     own: (m,) the number of each query's own group, whose rows are no candidates
     reach: (m,) float64, the distance of each query beyond which no row needs to be an answer; None for any
@@ -60,21 +62,21 @@ class Search:
         self._normalized = normalized or vectors.normalize(queries)
         # The k smallest upper bounds of each query's keys so far. A row whose key is above the largest of
         # them, even where both err as much as they may, is not among the k nearest.
-        self._bounds = np.full((len(queries), k), np.inf)
-        reach = np.full(len(queries), np.inf) if reach is None else reach
+        self._bounds = np.full((len(own), k), np.inf)
+        reach = np.full(len(own), np.inf) if reach is None else reach
         self._reach = vectors.keys_at(reach, self._normalized.squares)
         self._limit = self._limits()
         self._pending: list[_Candidates] = []
         # Queries and upper bounds of keys, by which limits are not lowered yet.
         self._upper: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
-        self._found = no_neighbors(len(queries), k)
+        self._found = no_neighbors(len(own), k)
         self._lock = Lock()
         self._each_on_a_core = False
         self._most = max(_PENDING if pending is None else pending, 4 * self._bounds.size)
 
     def run(self, rows: NDArray[np.int64]) -> Neighbors:
         """Return the nearest among ``rows``, which are sorted."""
-        size = max(1, _PRODUCT // len(self._queries))
+        size = max(1, _PRODUCT // len(self._own))
         blocks = np.split(rows, [*FIRST_ROWS, *range(FIRST_ROWS[-1] + size, len(rows), size)])
         # Fewer blocks than cores are left to the threads of the products themselves.
         self._each_on_a_core = len(blocks) >= core_count() + len(FIRST_ROWS)
@@ -116,7 +118,7 @@ class Search:
             rows, query, key = rows[others], query[others], key[others]
         with self._lock:
             self._upper.append((query, key + 2 * self._vectors.row_error(self._vectors.squares[rows])))
-            if sum(len(query) for query, _ in self._upper) >= _LOWERED * len(self._queries):
+            if sum(len(query) for query, _ in self._upper) >= _LOWERED * len(self._own):
                 self._lower_limits()
             self._pending.append((rows.astype(np.int32), query.astype(np.uint16), key))
             if sum(len(rows) for rows, _, _ in self._pending) > self._most:
@@ -143,14 +145,14 @@ class Search:
         if not self._pending:
             return
         rows, query = (column.astype(np.int64) for column in self._take_pending()[:2])
-        crowded = np.bincount(query, minlength=len(self._queries))[query] > 2 * self._bounds.shape[1]
+        crowded = np.bincount(query, minlength=len(self._own))[query] > 2 * self._bounds.shape[1]
         near = ~crowded
         near[crowded] = self._near_by_differences(query[crowded], rows[crowded])
         rows, query = rows[near], query[near]
-        vectors = self._vectors
+        vectors, at = self._vectors, self._normalized.at
         distances = self._measure(
             lambda pairs: pair_distances(
-                self._queries, query[pairs], vectors.vectors, rows[pairs], vectors.metric
+                self._queries, at[query[pairs]], vectors.vectors, rows[pairs], vectors.metric
             ),
             len(rows),
         )
@@ -173,7 +175,9 @@ class Search:
         vectors, queries = self._vectors, self._normalized
         factors = queries.factors, vectors.factors
         squares = self._measure(
-            lambda pairs: float32_squares(queries.values, query[pairs], vectors.values, rows[pairs], factors),
+            lambda pairs: float32_squares(
+                queries.values, queries.at[query[pairs]], vectors.values, rows[pairs], factors
+            ),
             len(rows),
         )
         distances, error = vectors.difference_error(squares, rows, queries.squares[query])

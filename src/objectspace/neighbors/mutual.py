@@ -90,15 +90,15 @@ class _MetricSearch:
         self._searches: list[Search | None] = []
         bounds = np.searchsorted(asked, [*(block.start for block in blocks), len(rows)]).tolist()
         for block, start, end in zip(blocks, bounds, bounds[1:], strict=False):
-            whole = end - start == block.stop - block.start
-            part = block if whole else asked[start:end]
-            self._places.append(None if whole else asked[start:end] - block.start)
-            self._searches.append(self._search(part, rows, own, k) if end > start else None)
-
-    def _search(self, part: slice | NDArray[np.int64], rows: Rows, own: NDArray[np.int64], k: int) -> Search:
-        vectors, queries = self._vectors, self._vectors.queries(part)
-        asked = queries.values if vectors.values is vectors.vectors else vectors.vectors[part]
-        return Search(vectors, rows, asked, own[part], k, normalized=queries, pending=0)
+            part = asked[start:end]
+            self._places.append(None if len(part) == block.stop - block.start else part - block.start)
+            search = None
+            if len(part):
+                normalized = vectors.queries(part)
+                search = Search(
+                    vectors, rows, vectors.vectors, own[part], k, normalized=normalized, pending=0
+                )
+            self._searches.append(search)
 
     def filter(
         self,

@@ -27,13 +27,15 @@ _RUN, _ROWS = 512, 256
 class NormalizedQueries:
     """Queries as the candidate filter compares them.
 
-    values: (m, d) float32, normalized but for ``factors``: (m,) float32, as of :class:`NormalizedVectors`
+    values: float32, of which the rows ``at`` (m,) are the queries, normalized but for ``factors``, as of
+        :class:`NormalizedVectors`
     squares: (m,) float64, their squared lengths when normalized
     error: (m,) float64, what they contribute to the error of a key
     """
 
     values: NDArray[np.float32]
     factors: NDArray[np.float32] | None
+    at: NDArray[np.int64]
     squares: NDArray[np.float64]
     error: NDArray[np.float64]
 
@@ -170,24 +172,26 @@ class NormalizedVectors:
         beyond = (lengths * normalization.scale > _LONGEST_QUERY) & (not normalization.unit)
         if beyond.any():
             queries = np.where(beyond[:, None], np.float32(0), queries)
-        normalized = self._queries(normalization.apply(queries, lengths))
+        values = normalization.apply(queries, lengths)
+        normalized = self._with_error(values, None, np.arange(len(values)), squared_lengths(values))
         normalized.squares[beyond], normalized.error[beyond] = np.inf, np.inf
         return normalized
 
-    def queries(self, rows: Any) -> NormalizedQueries:
-        """Return some of the rows as queries; no copies for a slice."""
-        if self.factors is None:
-            return self._queries(self.values[rows])
-        return self._queries(self.values[rows], self.factors[rows])
+    def queries(self, rows: NDArray[np.int64]) -> NormalizedQueries:
+        """Return some of the rows (m,) as queries, without a copy."""
+        return self._with_error(self.values, self.factors, rows, self.squares[rows])
 
-    def _queries(
-        self, values: NDArray[np.float32], factors: NDArray[np.float32] | None = None
+    def _with_error(
+        self,
+        values: NDArray[np.float32],
+        factors: NDArray[np.float32] | None,
+        at: NDArray[np.int64],
+        squares: NDArray[np.float64],
     ) -> NormalizedQueries:
-        squares = squared_lengths(values) if factors is None else np.ones(len(values))
         # Beside what a share of the length bounds: what vanishes below float32's smallest number, and what
         # float64 rounds before a center is subtracted.
         tiny = (values.shape[1] + 4) * 2.0**-125 + self._normalization.rounding**2 / (2 * _UNIT)
-        return NormalizedQueries(values, factors, squares, self.error(squares) + tiny)
+        return NormalizedQueries(values, factors, at, squares, self.error(squares) + tiny)
 
     def keys_at(
         self, distances: NDArray[np.float64], query_squares: NDArray[np.float64]
