@@ -192,7 +192,8 @@ def _print_factor(factor: FactorInSpaces, spoken_of: str) -> None:
             rows.append(([measure.space, f"probe: {measure.probe.metric}"], measure.probe.score))
     print_estimates(["space", ""], rows)
     if (asked := first.neighbors.overall.n) < first.n:
-        typer.echo(f"neighbors, among all, are of {asked:,} objects, whole {spoken_of} drawn at random")
+        of = f"{asked:,} of {first.n:,} objects"
+        typer.echo(f"neighbors, among all, are of {of}, whole {spoken_of} drawn at random")
     probe = first.probe
     if probe and (text := drawn_text("probes are", len(probe.rows), probe.of, spoken_of)):
         typer.echo(text)
