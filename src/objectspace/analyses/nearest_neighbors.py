@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -159,36 +159,43 @@ def find_by_metric(
     for level in range(int(groups.level.max(initial=-1)) + 1):
         rows = np.flatnonzero(groups.level == level)
         some, group = select_rows(vectors, rows), groups.group[rows]
-        searches = [_Search(some, ids[rows], group, metric) for metric in asked]
-        queries = [np.flatnonzero(one.wanted[rows]) for one in found.values()]
-        lists: Iterable[Neighbors | None] = [None] * len(asked)
-        if block is not None:
-            lists = _search_each(searches, queries, DEEPER * k + 1)
-        for one, search, own, longer in zip(found.values(), searches, queries, lists, strict=True):
-            one.add(rows, search, own, longer)
+        # In a function of its own, so that what was searched with is gone before pairs are put together.
+        _add_level(found, rows, [_Search(some, ids[rows], group, metric) for metric in found])
     return {metric: one.neighbors() for metric, one in found.items()}
 
 
+def _add_level(found: Mapping[str, _Found], rows: Codes, searches: Sequence[_Search]) -> None:
+    """Add the neighbors of a level's ``rows`` by each metric, which has a search among them."""
+    queries = [np.flatnonzero(one.wanted[rows]) for one in found.values()]
+    length = max(one.length for one in found.values())
+    lists = _search_each(searches, queries, length)
+    for one, search, own, longer in zip(found.values(), searches, queries, lists, strict=True):
+        one.add(rows, search, own, longer)
+
+
 class _Found:
-    """What is found, level by level, of the neighbors by one metric: of all objects or those asked for."""
+    """What is found, level by level, of the neighbors by one metric: of all objects or those asked for.
+
+    wanted: (n,) bool, these; length: of the lists of neighbors that it is found by
+    """
 
     def __init__(self, count: int, k: int, block: Codes | None, asked: Codes | None) -> None:
         self.wanted = np.ones(count, np.bool_)
         if asked is not None:
             self.wanted = np.isin(np.arange(count), asked)
+        self.length = k + 1 if block is None else DEEPER * k + 1
         self._count, self._k, self._block, self._asked = count, k, block, asked
         self._parts, self._anew = [np.empty((3, 0))], list[_Anew]()
 
-    def add(self, rows: Codes, search: _Search, queries: Codes, longer: Neighbors | None) -> None:
-        """Add the neighbors of some of a level's ``rows``, by lists of theirs, if there are blocks."""
-        if self._block is None or longer is None:
-            self._parts.append(_of_rows(rows, _nearest_and_tied(search, queries, self._k)))
-            return
-        whole, found = _weighted(queries, longer, self._k)
-        rest = _nearest_and_tied(search, queries[~whole], self._k, DEEPER * self._k + 1)
+    def add(self, rows: Codes, search: _Search, queries: Codes, near: Neighbors) -> None:
+        """Add the neighbors of some of a level's ``rows``, from lists of them."""
+        whole, found = _weighted(queries, near, self._k)
+        rest = _nearest_and_tied(search, queries[~whole], self._k, self.length)
         found = np.concatenate([found, rest], axis=1)
         self._parts.append(_of_rows(rows, found))
-        for one, instead in _without_each(search, self._block[rows], found, queries, longer, self._k):
+        if self._block is None:
+            return
+        for one, instead in _without_each(search, self._block[rows], found, queries, near, self._k):
             own = rows[instead[:2].astype(np.int64)].astype(np.int32)
             self._anew.append((one, own[0], own[1], instead[2].copy()))
 
