@@ -177,11 +177,10 @@ def test_a_factor_by_each_metric_is_what_each_measures() -> None:
     vectors, group, label = world(9, 110)
     space, objects = make_space(vectors, group, [f"label {one}" for one in label])
     settings = {"k": 4, "most": 200}
-    measured, by_metric = measure_by_metric(space, objects, FactorSpec("label"), metric="cosine", **settings)
-    alone = measure_factor(space, objects, FactorSpec("label"), metric="cosine", **settings)
-    other = measure_neighbors(
-        space, objects, FactorSpec("label"), metric="euclidean", queries=200, **settings
-    )
+    spec = FactorSpec("label")
+    measured, by_metric = measure_by_metric(space, objects, spec, metric="cosine", queries=None, **settings)
+    alone = measure_factor(space, objects, spec, metric="cosine", **settings)
+    other = measure_neighbors(space, objects, spec, metric="euclidean", queries=200, **settings)
     assert measured.to_json() == alone.to_json()
     assert by_metric == {"cosine": alone.neighbors.overall, "euclidean": other.overall}
     assert other.overall.n < alone.n

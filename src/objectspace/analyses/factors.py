@@ -238,11 +238,10 @@ def measure_by_metric(
     objects: Objects,
     spec: FactorSpec,
     *,
-    k: int = 5,
-    metric: str = "euclidean",
-    queries: int | None = None,
-    most: int | None = MOST_OBJECTS,
-    seed: int = 0,
+    k: int,
+    metric: str,
+    queries: int | None,
+    most: int | None,
 ) -> tuple[FactorMeasure, dict[str, Estimate]]:
     """Measure a factor as :func:`measure_factor`, and the neighbors' agreement by each metric.
 
@@ -252,16 +251,16 @@ def measure_by_metric(
     steps.info("%s in %s: neighbors", spec.factor, space.name)
     sample = align(space, objects, spec)
     (other,) = (one for one in METRICS if one != metric)
-    asked = {metric: sample.drawn(queries, seed)}
+    asked = {metric: sample.drawn(queries)}
     if not isinstance(sample.searched, JointVectors):
-        asked[other] = sample.drawn(most if queries is None else queries, seed)
+        asked[other] = sample.drawn(most if queries is None else queries)
     near = sample.neighbors_by(k, asked)
     by_metric = {}
     if other in near:
-        found = sample.agreement(near.pop(other), permuted=sample.permuted(most), seed=seed)
+        found = sample.agreement(near.pop(other), permuted=sample.permuted(most))
         by_metric[other] = found.overall
     measured = measure_sample(
-        sample, near.pop(metric), space.name, spec, k=k, metric=metric, most=most, seed=seed
+        sample, near.pop(metric), space.name, spec, k=k, metric=metric, most=most, seed=0
     )
     own = measured.neighbors.overall
     return measured, {metric: own, other: by_metric.get(other, own)}
