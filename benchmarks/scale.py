@@ -1,6 +1,7 @@
 """CPU seconds and peak memory of each command as a store grows, beside scikit-learn doing the same by hand.
 
-    python benchmarks/scale.py FOLDER [--objects 10000 100000] [--dimension 512] [--only measure project …]
+    python benchmarks/scale.py FOLDER [--objects 10000 100000] [--dimension 512] [--vectors float16]
+        [--only measure project …]
 
 Makes the stores that FOLDER lacks (``tools/big_store.py``) and prints the table of docs/scale.md: a row for
 each command, and for each store the CPU seconds (user and system, imports included) and the peak memory of
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from objectspace.embeddings.spaces import VECTOR_TYPES
 from objectspace.store import open_store
 
 BIG_STORE = Path(__file__).parents[1] / "tools/big_store.py"
@@ -30,6 +32,7 @@ COMMANDS = {
     "project": "project STORE --space random-crop",
     "measure --sample": "measure STORE --space random-crop --factor label --sample 1000",
     "measure": "measure STORE --space random-crop --factor label",
+    "compare --sample": "compare STORE --spaces random-crop random-crop-2 --sample 1000",
     "compare": "compare STORE --spaces random-crop random-crop-2",
     "audit": "audit STORE --space random-crop --uncalibrated",
     "by hand": "",
@@ -63,23 +66,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--objects", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--dimension", type=int, default=512)
+    parser.add_argument("--vectors", choices=VECTOR_TYPES, default="float32")
     parser.add_argument("--only", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     stores = [options.folder / f"{count}x{options.dimension}.osp" for count in options.objects]
     for store, count in zip(stores, options.objects, strict=True):
         if not store.exists():
-            sizes = [str(options.dimension), "64"]
-            made = [
-                sys.executable,
-                str(BIG_STORE),
-                str(store),
-                "--objects",
-                str(count),
-                "--dimension",
-                *sizes,
-            ]
-            subprocess.run(made, check=True)
+            sizes = f"--objects {count} --dimension {options.dimension} 64 --vectors {options.vectors}"
+            subprocess.run([sys.executable, str(BIG_STORE), str(store), *sizes.split()], check=True)
     print("| command | " + " | ".join(f"{count:,}: CPU s, MB" for count in options.objects) + " |")
     print("| --- |" + " ---: |" * len(stores))
     for name in options.only:

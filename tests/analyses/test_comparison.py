@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 
+from objectspace.analyses import factors, nearest_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.comparison import compare_spaces, shared_objects
-from objectspace.analyses.factors import FactorSpec
-from objectspace.analyses.groups import make_groups
+from objectspace.analyses.factors import FactorSpec, measure_factor
+from objectspace.analyses.groups import draw_groups, make_groups
 from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
@@ -145,6 +146,66 @@ def test_each_factor_stands_beside_itself() -> None:
     assert 0 < difference.low < difference.value < difference.high
     assert difference.p < 0.001
     json.dumps(compared.to_json(), allow_nan=False)
+
+
+def test_neighbors_are_found_once_for_overlap_and_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But anew where a factor is not known of all objects, whose neighbors are then others."""
+    found, find = [], nearest_neighbors.find_by_metric
+
+    def counted(vectors, ids, *rest, **keywords):
+        found.append(len(ids))
+        return find(vectors, ids, *rest, **keywords)
+
+    monkeypatch.setattr(nearest_neighbors, "find_by_metric", counted)
+    monkeypatch.setattr(factors, "find_by_metric", counted)
+    spaces = [make_space("a", noise(0)), make_space("b", noise(1))]
+    x = np.arange(60.0)
+    y = np.where(np.arange(60) < 40, x % 7, np.nan)
+    compared = compare_spaces(spaces, make_objects(x=x, y=y), [FactorSpec("x"), FactorSpec("y")])
+    assert found == [60, 60, 40, 40]
+    for factor, known in zip(compared.factors, (x, y), strict=True):
+        rows = np.flatnonzero(~np.isnan(known))
+        objects = make_objects(x=x, y=y).take(rows)
+        alone = [measure_factor(one.take(rows), objects, factor.measures[0].spec) for one in spaces]
+        assert [one.neighbors.overall for one in factor.measures] == [one.neighbors.overall for one in alone]
+
+
+def test_neighbors_of_some_are_compared() -> None:
+    """Of whole photos, of two objects each: overlap by a double loop over those that were asked for."""
+    first, second = noise(0, 300), noise(0, 300) + 0.5 * noise(1, 300)
+    spaces = [make_space("a", first), make_space("b", second)]
+    value = np.arange(300.0) % 5
+    found = compare_spaces(spaces, make_objects(300, v=value), [FactorSpec("v")], k=3, queries=210)
+    (pair,), (factor,) = found.pairs, found.factors
+    asked = draw_groups(make_groups((np.arange(300) // 2).astype(str)).group, 210)
+    shares = []
+    for row in asked:
+        others = [other for other in range(300) if other // 2 != row // 2]
+        near = [
+            set(sorted(others, key=lambda o: np.linalg.norm(x[o].astype(float) - x[row]))[:3])
+            for x in (first, second)
+        ]
+        shares.append(len(near[0] & near[1]) / 3)
+    assert len(asked) == 210
+    assert (pair.overlap.n, pair.overlap.groups) == (210, 105)
+    assert pair.overlap.value == pytest.approx(np.mean(shares))
+    assert pair.overlap.chance == pytest.approx(3 / 298)
+    assert pair.overlap.low < pair.overlap.value < pair.overlap.high
+    assert pair.overlap.p == pytest.approx(0.002)
+    assert [one.neighbors.overall.n for one in factor.measures] == [210, 210]
+
+
+def test_independent_spaces_share_no_more_of_some_neighbors_than_permutations() -> None:
+    spaces = [make_space("a", noise(0, 300)), make_space("b", noise(1, 300))]
+    (pair,) = compare_spaces(spaces, make_objects(300), k=3, queries=210).pairs
+    assert pair.overlap.p > 0.05
+    assert pair.overlap.low <= pair.overlap.chance <= pair.overlap.high
+
+
+def test_many_objects_are_permuted_less_often() -> None:
+    spaces = [make_space("a", noise(0)), make_space("b", noise(0))]
+    least = [compare_spaces(spaces, make_objects(), most=most).pairs[0].overlap.p for most in (59, 60)]
+    assert least == [pytest.approx(2 / 200), pytest.approx(2 / 1000)]
 
 
 def test_only_shared_objects_are_compared() -> None:

@@ -9,7 +9,13 @@ import pytest
 
 from objectspace.analyses import groups as groups_module
 from objectspace.analyses.factor_values import Factor
-from objectspace.analyses.factors import FactorSpec, align, measure_factor
+from objectspace.analyses.factors import (
+    FactorSpec,
+    align,
+    measure_by_metric,
+    measure_factor,
+    measure_neighbors,
+)
 from objectspace.analyses.groups import draw_groups, make_groups
 from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.probes import measure_probe
@@ -147,6 +153,37 @@ def test_neighbors_of_some_are_those_that_they_have_among_all(level: str | None)
     assert agreement.overall.n == len(asked)
     assert agreement.overall.value == pytest.approx(full.values[asked].mean())
     assert sum(one.n for one in agreement.labels.values()) == len(asked)
+
+
+@pytest.mark.parametrize("level", [None, "style"])
+@pytest.mark.parametrize("offset", [0, 50], ids=["one product", "centered apart"])
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_neighbors_by_both_metrics_are_those_by_each(level: str | None, offset: float, on_disk: bool) -> None:
+    vectors, group, label = world(8, 60)
+    vectors += np.float32(offset)
+    space, objects = make_space(vectors, group, [f"label {one}" for one in label])
+    if on_disk:
+        space = Space("space", RECIPE, space.object_id, OnDisk(vectors))
+    sample = align(space, objects, FactorSpec("label", control=level))
+    asked = {"cosine": None, "euclidean": np.sort(sample.drawn(100))}
+    for metric, found in sample.neighbors_by(3, asked).items():
+        alone = sample.neighbors(3, metric, asked=asked[metric])
+        for one, other in ((found, alone), (found.without(4), alone.without(4))):
+            for name in ("query", "neighbor", "weight"):
+                np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_a_factor_by_each_metric_is_what_each_measures() -> None:
+    vectors, group, label = world(9, 110)
+    space, objects = make_space(vectors, group, [f"label {one}" for one in label])
+    settings = {"k": 4, "most": 200}
+    spec = FactorSpec("label")
+    measured, by_metric = measure_by_metric(space, objects, spec, metric="cosine", queries=None, **settings)
+    alone = measure_factor(space, objects, spec, metric="cosine", **settings)
+    other = measure_neighbors(space, objects, spec, metric="euclidean", queries=200, **settings)
+    assert measured.to_json() == alone.to_json()
+    assert by_metric == {"cosine": alone.neighbors.overall, "euclidean": other.overall}
+    assert other.overall.n < alone.n
 
 
 @pytest.mark.slow

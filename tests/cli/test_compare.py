@@ -36,6 +36,20 @@ def test_compare_prints_a_table(command: Callable, measured: Path, measured_spac
     assert "overlap at 5" in done.out
 
 
+def test_neighbors_of_a_sample_are_said_to_be(
+    command: Callable, measured: Path, measured_spaces: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("objectspace.analyses.groups.FEWEST_DRAWN", 1)
+    asked = ("compare", measured, "--spaces", *measured_spaces, "--factor", "x", "--sample", "3")
+    document = json.loads(command(*asked, "--json").out)
+    drawn = document["pairs"][0]["overlap"]["n"]
+    assert 0 < drawn <= 3 < document["n"]
+    assert document["factors"][0]["measures"][1]["neighbors"]["n"] == drawn
+    text = f"neighbors, among all, are of {drawn} of 6 objects, whole photos drawn at random"
+    assert text in command(*asked).out
+    assert text not in command(*asked[:-2]).out
+
+
 def test_the_answer_comes_before_a_figure_that_fails(
     command: Callable,
     measured: Path,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from objectspace.errors import QueryError
-from objectspace.neighbors import ExactIndex, mutual
-from objectspace.threads import worker_count
+from objectspace.neighbors import ExactIndex, mutual, nearest_together
+from objectspace.threads import core_count, worker_count
 from tests.neighbors.test_exact import check_answer, double_loop, gaussian, ids_of
 
 
@@ -45,16 +46,9 @@ def test_they_are_those_of_a_search_for_each(block: int, metric: str, scale: flo
     np.testing.assert_array_equal(mutually.distance, alone.distance)
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.parametrize("offset", [0, 1e4])
-def test_products_as_wrong_as_float32_may_be_lose_none(
-    monkeypatch: pytest.MonkeyPatch, metric: str, offset: float
-) -> None:
-    monkeypatch.setattr(mutual, "QUERIES", 90)
-    vectors = gaussian(800, 64, seed=25, offset=offset)
-    index = ExactIndex(vectors, ids_of(800), metric=metric)
-    expected = index.nearest(vectors, k=5)
-    random, matmul = np.random.default_rng(27), np.matmul
+def worst_product(random: np.random.Generator) -> Callable[..., np.ndarray]:
+    """A matrix product of 64 numbers each that is as wrong as float32's may be."""
+    matmul = np.matmul
 
     def worst(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         lengths = np.linalg.norm(a, axis=1)[:, None] * np.linalg.norm(b, axis=0)
@@ -65,7 +59,19 @@ def test_products_as_wrong_as_float32_may_be_lose_none(
         out[:] = wrong
         return out
 
-    monkeypatch.setattr(np, "matmul", worst)
+    return worst
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [0, 1e4])
+def test_products_as_wrong_as_float32_may_be_lose_none(
+    monkeypatch: pytest.MonkeyPatch, metric: str, offset: float
+) -> None:
+    monkeypatch.setattr(mutual, "QUERIES", 90)
+    vectors = gaussian(800, 64, seed=25, offset=offset)
+    index = ExactIndex(vectors, ids_of(800), metric=metric)
+    expected = index.nearest(vectors, k=5)
+    monkeypatch.setattr(np, "matmul", worst_product(np.random.default_rng(27)))
     assert index.nearest_of_all(k=5).index.tolist() == expected.index.tolist()
 
 
@@ -98,3 +104,70 @@ def test_a_search_for_all_keeps_no_more_than_what_it_finds_seven_times() -> None
     tracemalloc.stop()
     # Beside 8 MB of tables for each of two threads or more.
     assert peak < 7 * (found.index.nbytes + found.distance.nbytes) + 8 * 2**20 * worker_count()
+
+
+def both(vectors: np.ndarray, groups: np.ndarray | None = None) -> list[ExactIndex]:
+    ids = ids_of(len(vectors))
+    return [ExactIndex(vectors, ids, metric=metric, groups=groups) for metric in ("euclidean", "cosine")]
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["euclidean first", "cosine first"])
+def test_some_are_asked_for_by_another_metric_in_the_same_search(block: int, first: int) -> None:
+    """Of some blocks all rows, of others a few, of others none; lengths vary a hundredfold."""
+    random = np.random.default_rng(6)
+    vectors = gaussian(160, 5, seed=7) * 10 ** random.uniform(-1, 1, (160, 1)).astype(np.float32)
+    vectors[[3, 77, 150]] = 0
+    group = random.integers(0, 20, 160)
+    asked = np.concatenate([np.arange(50, 104), [130, 150, 159]])
+    one, other = both(vectors, group)[:: 1 - 2 * first]
+    assert one.has_products_of(other)
+    whole, some = nearest_together([(one, np.arange(160)), (other, asked)], k=6)
+    for found, index, rows in ((whole, one, np.arange(160)), (some, other, asked)):
+        expected = index.nearest(vectors[rows], k=6, query_groups=group[rows])
+        np.testing.assert_array_equal(found.index, expected.index)
+        np.testing.assert_array_equal(found.distance, expected.distance)
+
+
+def test_a_row_may_be_asked_for_by_one_metric_alone(block: int) -> None:
+    euclidean, cosine = both(gaussian(60, 3, seed=8))
+    nothing = np.empty(0, np.int64)
+    whole, none = nearest_together([(cosine, np.arange(60)), (euclidean, nothing)], k=4)
+    assert whole.index.tolist() == cosine.nearest_of_all(k=4).index.tolist()
+    assert none.index.shape == (0, 4)
+
+
+def test_vectors_that_are_centered_by_each_metric_share_no_products() -> None:
+    one, other = both(gaussian(60, 3, seed=9, offset=30))
+    assert not one.has_products_of(other)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["euclidean first", "cosine first"])
+def test_both_metrics_lose_none_by_products_as_wrong_as_float32_may_be(
+    monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    monkeypatch.setattr(mutual, "QUERIES", 90)
+    random = np.random.default_rng(28)
+    # Near to each other in pairs, whose products differ by little, and of very different lengths.
+    vectors = np.repeat(gaussian(400, 64, seed=29), 2, axis=0) + 1e-3 * gaussian(800, 64, seed=30)
+    vectors = vectors * 10 ** random.uniform(-2, 2, (800, 1)).astype(np.float32)
+    indexes = both(vectors)[:: 1 - 2 * first]
+    expected = [index.nearest(vectors, k=5) for index in indexes]
+    monkeypatch.setattr(np, "matmul", worst_product(random))
+    every = np.arange(800)
+    for found, one in zip(
+        nearest_together([(index, every) for index in indexes], k=5), expected, strict=True
+    ):
+        assert found.index.tolist() == one.index.tolist()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_vectors_are_not_copied(monkeypatch: pytest.MonkeyPatch, metric: str) -> None:
+    monkeypatch.setattr(mutual, "QUERIES", 64)
+    vectors = gaussian(2000, 1000, seed=10)
+    index = ExactIndex(vectors, ids_of(2000), metric=metric)
+    tracemalloc.start()
+    index.nearest_of_all(k=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Two blocks of them in each thread.
+    assert peak < vectors.nbytes / 4 + 2 * vectors[:64].nbytes * core_count()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import ExactIndex, StreamedIndex, candidates, streamed
+from objectspace.neighbors.streamed import SomeRows
 
 IDS = np.array([f"{number:06d}" for number in np.random.default_rng(0).permutation(1500)])
 
@@ -50,6 +51,21 @@ def test_answers_are_those_of_search_in_memory(small_blocks, mapped, metric):
         on_disk.nearest(mapped[:40], k=7, query_groups=own),
         in_memory.nearest(mapped[:40], k=7, query_groups=own),
     )
+
+
+@pytest.mark.parametrize("count", [40, 1200], ids=["picked one by one", "read in one go"])
+def test_rows_in_any_order_are_read_in_that_of_the_disk(mapped, count):
+    class InOrder:
+        shape = mapped.shape
+
+        def __getitem__(self, rows):
+            assert isinstance(rows, slice) or (np.diff(rows) >= 0).all()
+            return mapped[rows]
+
+    rows = np.random.default_rng(3).integers(0, 1500, count)
+    some = SomeRows(InOrder(), rows)
+    np.testing.assert_array_equal(some[5:37], mapped[rows[5:37]])
+    np.testing.assert_array_equal(some[:], mapped[rows])
 
 
 @pytest.mark.parametrize("share", [0.9, 0.3, 0.01, 0.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -14,15 +14,28 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.factor_values import factor_column
-from objectspace.analyses.factors import FactorMeasure, FactorSpec, measure_factor
-from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, comparable, make_groups
+from objectspace.analyses.factors import (
+    AlignedSample,
+    FactorMeasure,
+    FactorSpec,
+    align,
+    measure_sample,
+)
+from objectspace.analyses.groups import (
+    MOST_OBJECTS,
+    Codes,
+    Groups,
+    comparable,
+    draw_groups,
+    make_groups,
+)
 from objectspace.analyses.jackknife import Range, jackknife, jackknifed, make_blocks, no_interval
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.statistics import (
-    PERMUTATIONS,
     Estimate,
     estimate_mean,
     finite,
+    permutation_count,
     permutations,
     ratio,
 )
@@ -157,14 +170,17 @@ def compare_spaces(
     group: str | None = None,
     k: int = 5,
     metric: str = "euclidean",
+    queries: int | None = None,
     most: int | None = MOST_OBJECTS,
     seed: int = 0,
 ) -> Comparison:
     """Compare spaces on ``objects``, which all of them hold (:func:`shared_objects`).
 
     Neighbors are of other groups: images, or those of the column ``group``, which each of the ``specs`` names
-    too. Probes are fitted on ``most`` objects at most. Raises InputError for fewer than two groups and as
-    :func:`~objectspace.analyses.factors.measure_factor` does.
+    too. With ``queries`` they are searched, among all, for at most so many objects; of more than ``most``
+    objects probes are fitted on as many, and 199 permutations test the rest; each as
+    :func:`~objectspace.analyses.factors.measure_factor` does. Raises InputError for fewer than two groups and
+    as that does.
 
     >>> spaces = [store.space(name) for name in ("demo-crop", "demo-window3-deepest")]
     >>> osp.compare_spaces(spaces, store.objects())
@@ -174,20 +190,24 @@ def compare_spaces(
     kept, groups = _groups(objects, group)
     ids = objects.object_id[kept]
     block = make_blocks(groups.group)
+    asked = draw_groups(groups.group, queries, seed=seed)
     near = []
     for space in aligned:
         steps.info("%s: neighbors", space.name)
         searched = select_rows(space.searched, kept)
-        near.append(find_neighbors(searched, ids, groups, k=k, metric=metric, block=block))
+        near.append(find_neighbors(searched, ids, groups, k=k, metric=metric, block=block, asked=asked))
     pairs = []
     for one, other in combinations(range(len(aligned)), 2):
         first, second = aligned[one], aligned[other]
         steps.info("%s beside %s: overlap and alignment", first.name, second.name)
         one_vectors, other_vectors = (select_rows(space.searched, kept) for space in (first, second))
         cka, biased = measure_cka(one_vectors, other_vectors, groups, seed=seed)
-        overlap = _overlap(near[one], near[other], block, groups, seed)
+        permuted = permutation_count(len(ids), most)
+        overlap = _overlap(near[one], near[other], block, groups, permuted, seed)
         pairs.append(PairOfSpaces(first.name, second.name, overlap, cka, biased))
-    factors = [_side_by_side(aligned, objects, one, k, metric, most, seed) for one in specs]
+    known = _Known(kept, groups, tuple(near))
+    settings = _Settings(k, metric, queries, most, seed)
+    factors = [_side_by_side(aligned, objects, one, known, settings) for one in specs]
     names = tuple(space.name for space in spaces)
     return Comparison(names, k, metric, group, len(ids), groups.count, tuple(pairs), tuple(factors))
 
@@ -215,47 +235,93 @@ def _groups(objects: Objects, group: str | None) -> tuple[NDArray[np.int64], Gro
 
 
 def _overlap(
-    first: NearestNeighbors, second: NearestNeighbors, block: Codes, groups: Groups, seed: int
+    first: NearestNeighbors, second: NearestNeighbors, block: Codes, groups: Groups, permuted: int, seed: int
 ) -> Estimate:
-    there = np.bincount(first.query, first.weight, first.count)
-    others = len(groups) - np.bincount(groups.group)[groups.group]
-    shares, chance = first.overlap(second) / there, there / others
-    # Groups stay whole, so objects of different groups are taken for objects of different groups.
-    moved = permutations(groups, PERMUTATIONS, seed=seed)
-    null = np.array([float((first.overlap(second, rows) / there).mean()) for rows in moved])
-    estimate = estimate_mean(shares, chance, groups.group, seed=seed).tested(float(shares.mean()), null)
+    queries, group = first.queries, groups.group[first.queries]
+    there = np.bincount(first.query, first.weight, first.count)[queries]
+    others = len(groups) - np.bincount(groups.group)[group]
+    shares, chance = first.overlap(second)[queries] / there, there / others
+    null = np.array(
+        [
+            float((first.overlap(second, rows)[queries] / there).mean())
+            for rows in _exchanges(queries, groups, permuted, seed)
+        ]
+    )
+    estimate = estimate_mean(shares, chance, group, seed=seed).tested(float(shares.mean()), null)
     without = [
         _overlap_without(first.without(one), second.without(one), block != one, groups)
         for one in range(int(block.max()) + 1)
     ]
     return jackknifed(
-        estimate, np.array(without), block, groups.group, null - null.mean(), bounds=Range(0.0, 1.0)
+        estimate, np.array(without), block[queries], group, null - null.mean(), bounds=Range(0.0, 1.0)
     )
+
+
+def _exchanges(queries: Codes, groups: Groups, count: int, seed: int) -> Iterator[Codes]:
+    """Yield ``count`` times the row (n,) that each object is taken for, a query for a query.
+
+    Groups stay whole, so objects of different groups are taken for objects of different groups.
+    """
+    others = np.setdiff1d(np.arange(len(groups)), queries, assume_unique=True)
+    parts = [rows for rows in (queries, others) if len(rows)]
+    for drawn in zip(*(permutations(groups.take(rows), count, seed=seed) for rows in parts), strict=True):
+        taken = np.empty(len(groups), np.int64)
+        for rows, one in zip(parts, drawn, strict=True):
+            taken[rows] = rows[one]
+        yield taken
 
 
 def _overlap_without(
     first: NearestNeighbors, second: NearestNeighbors, kept: NDArray[np.bool_], groups: Groups
 ) -> tuple[float, float]:
-    """Return the mean overlap of the objects that are kept, and its chance; NaN where one has no neighbor."""
-    there = np.bincount(first.query, first.weight, first.count)[kept].astype(np.float64)
-    left = groups.take(kept)
-    others = len(left) - np.bincount(left.group)[left.group].astype(np.float64)
-    shares = ratio(first.overlap(second)[kept], there)
+    """Return the mean overlap of the queries that are kept, and its chance; NaN where one has no neighbor."""
+    queries = first.queries[kept[first.queries]]
+    there = np.bincount(first.query, first.weight, first.count)[queries].astype(np.float64)
+    left = np.bincount(groups.group[kept], minlength=groups.count)
+    others = left.sum() - left[groups.group[queries]].astype(np.float64)
+    shares = ratio(first.overlap(second)[queries], there)
     return float(shares.mean()), float(ratio(there, others).mean())
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """The neighbors in each space of the objects that all spaces hold, which are these rows of them."""
+
+    rows: NDArray[np.int64]
+    groups: Groups
+    near: tuple[NearestNeighbors, ...]
+
+    def are_of(self, sample: AlignedSample) -> bool:
+        """Return whether they are those of a factor's sample: of the same objects in the same groups."""
+        pairs = ((getattr(self.groups, name), getattr(sample.groups, name)) for name in ("group", "level"))
+        same = (np.array_equal(*pair) for pair in ((self.rows, sample.rows), *pairs))
+        return all(same)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What all measures of a comparison share, as :func:`compare_spaces` has it."""
+
+    k: int
+    metric: str
+    queries: int | None
+    most: int | None
+    seed: int
+
+
 def _side_by_side(
-    spaces: Sequence[Space],
-    objects: Objects,
-    spec: FactorSpec,
-    k: int,
-    metric: str,
-    most: int | None,
-    seed: int,
+    spaces: Sequence[Space], objects: Objects, spec: FactorSpec, known: _Known, settings: _Settings
 ) -> FactorInSpaces:
-    measures = [
-        measure_factor(one, objects, spec, k=k, metric=metric, most=most, seed=seed) for one in spaces
-    ]
+    k, metric, most, seed = settings.k, settings.metric, settings.most, settings.seed
+    measures = []
+    for space, near in zip(spaces, known.near, strict=True):
+        sample = align(space, objects, spec)
+        if not known.are_of(sample):
+            steps.info("%s in %s: neighbors", spec.factor, space.name)
+            near = sample.neighbors(k, metric, asked=sample.drawn(settings.queries, seed))
+        measures.append(
+            measure_sample(sample, near, space.name, spec, k=k, metric=metric, most=most, seed=seed)
+        )
     return FactorInSpaces(tuple(measures), tuple(_difference(*two) for two in combinations(measures, 2)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +33,15 @@ from objectspace.analyses.groups import (
     make_groups,
 )
 from objectspace.analyses.jackknife import make_blocks
-from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
+from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_by_metric
 from objectspace.analyses.probes import PERMUTED, Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
-from objectspace.analyses.statistics import PERMUTATIONS, finite, permutation_count
+from objectspace.analyses.statistics import PERMUTATIONS, Estimate, finite, permutation_count
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
 from objectspace.markup import html_table
-from objectspace.neighbors import BlockSource, JointVectors
+from objectspace.neighbors import METRICS, BlockSource, JointVectors
 from objectspace.objects.data_frames import data_frame
 from objectspace.objects.records import Objects, known_values
 
@@ -190,23 +191,38 @@ def measure_factor(
     >>> osp.measure_factor(space, space.objects, osp.FactorSpec("label")).neighbors.overall.n
     39
     """
-    of = f"{spec.factor} in {space.name}"
-    steps.info("%s: neighbors", of)
+    steps.info("%s in %s: neighbors", spec.factor, space.name)
     sample = align(space, objects, spec)
     near = sample.neighbors(k, metric, asked=sample.drawn(queries, seed))
+    return measure_sample(sample, near, space.name, spec, k=k, metric=metric, most=most, seed=seed)
+
+
+def measure_sample(
+    sample: AlignedSample,
+    near: NearestNeighbors,
+    space: str,
+    spec: FactorSpec,
+    *,
+    k: int,
+    metric: str,
+    most: int | None,
+    seed: int,
+) -> FactorMeasure:
+    """Measure a factor of a space as :func:`measure_factor`, from its sample and their k nearest."""
+    of = f"{spec.factor} in {space}"
     agreement = sample.agreement(near, permuted=sample.permuted(most), seed=seed)
     steps.info("%s: linear probe, %d permutations", of, PERMUTED)
     probe = measure_probe(sample.searched, sample.factor, sample.groups, most=most, seed=seed)
     if sample.factor.kind == "circular":
         steps.info("%s: distances by angle", of)
     return FactorMeasure(
-        space=space.name,
+        space=space,
         spec=spec,
         kind=sample.factor.kind,
         k=k,
         metric=metric,
         n=len(sample.ids),
-        left_out=len(objects) - len(sample.ids),
+        left_out=sample.left_out,
         groups=sample.groups.count,
         neighbors=agreement,
         probe=probe,
@@ -215,6 +231,39 @@ def measure_factor(
         object_id=sample.ids[near.queries],
         shared=sample.shared_vectors(),
     )
+
+
+def measure_by_metric(
+    space: Space,
+    objects: Objects,
+    spec: FactorSpec,
+    *,
+    k: int,
+    metric: str,
+    queries: int | None,
+    most: int | None,
+) -> tuple[FactorMeasure, dict[str, Estimate]]:
+    """Measure a factor as :func:`measure_factor`, and the neighbors' agreement by each metric.
+
+    By the other metric that of ``most`` objects at most, unless ``queries`` says otherwise, so that a large
+    space is not compared with itself twice. The parts of a joint space rank alike by either.
+    """
+    steps.info("%s in %s: neighbors", spec.factor, space.name)
+    sample = align(space, objects, spec)
+    (other,) = (one for one in METRICS if one != metric)
+    asked = {metric: sample.drawn(queries)}
+    if not isinstance(sample.searched, JointVectors):
+        asked[other] = sample.drawn(most if queries is None else queries)
+    near = sample.neighbors_by(k, asked)
+    by_metric = {}
+    if other in near:
+        found = sample.agreement(near.pop(other), permuted=sample.permuted(most))
+        by_metric[other] = found.overall
+    measured = measure_sample(
+        sample, near.pop(metric), space.name, spec, k=k, metric=metric, most=most, seed=0
+    )
+    own = measured.neighbors.overall
+    return measured, {metric: own, other: by_metric.get(other, own)}
 
 
 def measure_neighbors(
@@ -242,6 +291,7 @@ class AlignedSample:
     rows: (n,) their rows in the space
     searched: what neighbors are found by, (n, d) float32 vectors or a joint space's parts; may be on disk
     thing: (n,) the value by which two views are of one thing (the group, or else the label); same: its name
+    left_out: how many objects of the space are not among the n
     """
 
     rows: NDArray[np.int64]
@@ -253,6 +303,7 @@ class AlignedSample:
     labels: NDArray[np.object_]
     thing: NDArray[Any]
     same: str
+    left_out: int
 
     def __repr__(self) -> str:
         return f"AlignedSample({self.factor.name}: {len(self.ids)} objects in {self.groups.count} groups)"
@@ -269,10 +320,12 @@ class AlignedSample:
 
     def neighbors(self, k: int, metric: str = "euclidean", *, asked: Codes | None = None) -> NearestNeighbors:
         """Return each object's nearest in other groups at its level, or those of the objects asked for."""
+        return self.neighbors_by(k, {metric: asked})[metric]
+
+    def neighbors_by(self, k: int, asked: Mapping[str, Codes | None]) -> dict[str, NearestNeighbors]:
+        """Return the neighbors by each of several metrics, of the objects asked for by it; None for all."""
         block = make_blocks(self.groups.group)
-        return find_neighbors(
-            self.searched, self.ids, self.groups, k=k, metric=metric, block=block, asked=asked
-        )
+        return find_by_metric(self.searched, self.ids, self.groups, asked, k=k, block=block)
 
     def agreement(self, near: NearestNeighbors, *, permuted: int = PERMUTATIONS, seed: int = 0) -> Agreement:
         """Return the agreement of neighbors in the factor."""
@@ -324,6 +377,7 @@ def align(space: Space, objects: Objects, spec: FactorSpec) -> AlignedSample:
         objects.label[rows],
         factor_column(objects, same)[rows] if spec.group else objects.label[rows],
         same,
+        len(objects) - len(rows),
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from objectspace.neighbors import (
     JointVectors,
     Neighbors,
     StreamedIndex,
+    nearest_together,
     no_neighbors,
     select_rows,
 )
@@ -35,12 +36,6 @@ _QUERIES = 1 << 26
 # A block that is deleted, and the query, neighbor and weight (r,) of who comes in its place: the most that a
 # measure of many objects holds, so in 16 bytes a pair.
 _Anew = tuple[int, NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
-
-
-class _Search(Protocol):
-    """The search for the nearest, in other groups, of some of the rows, among those that are allowed."""
-
-    def __call__(self, rows: Codes, k: int, *, allowed: NDArray[np.bool_] | None) -> Neighbors: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,31 +139,74 @@ def find_neighbors(
     block: (n,) blocks of whole groups, for the neighbors without each of them
     asked: (q,) the objects whose neighbors are searched among all, sorted; None for all
     """
-    wanted = np.ones(len(ids), np.bool_)
-    if asked is not None:
-        wanted = np.isin(np.arange(len(ids)), asked)
-    parts, anew = [np.empty((3, 0))], list[_Anew]()
+    return find_by_metric(vectors, ids, groups, {metric: asked}, k=k, block=block)[metric]
+
+
+def find_by_metric(
+    vectors: Vectors,
+    ids: NDArray[np.str_],
+    groups: Groups,
+    asked: Mapping[str, Codes | None],
+    *,
+    k: int,
+    block: Codes | None = None,
+) -> dict[str, NearestNeighbors]:
+    """Return what :func:`find_neighbors` does by each of several metrics, for the objects asked for by it.
+
+    Where the first is asked for all objects, vectors in memory are multiplied once for all metrics.
+    """
+    found = {metric: _Found(len(ids), k, block, rows) for metric, rows in asked.items()}
     for level in range(int(groups.level.max(initial=-1)) + 1):
         rows = np.flatnonzero(groups.level == level)
-        nearest = _search(select_rows(vectors, rows), ids[rows], groups.group[rows], metric)
-        queries = np.flatnonzero(wanted[rows])
-        if block is None:
-            parts.append(_of_rows(rows, _nearest_and_tied(partial(nearest, allowed=None), queries, k)))
-            continue
-        longer = nearest(queries, DEEPER * k + 1, allowed=None)
-        whole, found = _weighted(queries, longer, k)
-        rest = _nearest_and_tied(partial(nearest, allowed=None), queries[~whole], k, DEEPER * k + 1)
+        some, group = select_rows(vectors, rows), groups.group[rows]
+        # In a function of its own, so that what was searched with is gone before pairs are put together.
+        _add_level(found, rows, [_Search(some, ids[rows], group, metric) for metric in found])
+    return {metric: one.neighbors() for metric, one in found.items()}
+
+
+def _add_level(found: Mapping[str, _Found], rows: Codes, searches: Sequence[_Search]) -> None:
+    """Add the neighbors of a level's ``rows`` by each metric, which has a search among them."""
+    queries = [np.flatnonzero(one.wanted[rows]) for one in found.values()]
+    length = max(one.length for one in found.values())
+    lists = _search_each(searches, queries, length)
+    for one, search, own, longer in zip(found.values(), searches, queries, lists, strict=True):
+        one.add(rows, search, own, longer)
+
+
+class _Found:
+    """What is found, level by level, of the neighbors by one metric: of all objects or those asked for.
+
+    wanted: (n,) bool, these; length: of the lists of neighbors that it is found by
+    """
+
+    def __init__(self, count: int, k: int, block: Codes | None, asked: Codes | None) -> None:
+        self.wanted = np.ones(count, np.bool_)
+        if asked is not None:
+            self.wanted = np.isin(np.arange(count), asked)
+        self.length = k + 1 if block is None else DEEPER * k + 1
+        self._count, self._k, self._block, self._asked = count, k, block, asked
+        self._parts, self._anew = [np.empty((3, 0))], list[_Anew]()
+
+    def add(self, rows: Codes, search: _Search, queries: Codes, near: Neighbors) -> None:
+        """Add the neighbors of some of a level's ``rows``, from lists of them."""
+        whole, found = _weighted(queries, near, self._k)
+        rest = _nearest_and_tied(search, queries[~whole], self._k, self.length)
         found = np.concatenate([found, rest], axis=1)
-        parts.append(_of_rows(rows, found))
-        for one, instead in _without_each(nearest, block[rows], found, queries, longer, k):
+        self._parts.append(_of_rows(rows, found))
+        if self._block is None:
+            return
+        for one, instead in _without_each(search, self._block[rows], found, queries, near, self._k):
             own = rows[instead[:2].astype(np.int64)].astype(np.int32)
-            anew.append((one, own[0], own[1], instead[2].copy()))
-    query, neighbor, weight = np.concatenate(parts, axis=1)
-    pairs = query.astype(np.int64), neighbor.astype(np.int64)
-    near = NearestNeighbors(len(ids), *pairs, weight, asked=asked)
-    if block is None:
-        return near
-    return replace(near, deletions=_deletions(block, anew))
+            self._anew.append((one, own[0], own[1], instead[2].copy()))
+
+    def neighbors(self) -> NearestNeighbors:
+        """Return all that was added."""
+        query, neighbor, weight = np.concatenate(self._parts, axis=1)
+        pairs = query.astype(np.int64), neighbor.astype(np.int64)
+        near = NearestNeighbors(self._count, *pairs, weight, asked=self._asked)
+        if self._block is None:
+            return near
+        return replace(near, deletions=_deletions(self._block, self._anew))
 
 
 def _deletions(block: Codes, anew: list[_Anew]) -> Deletions:
@@ -192,7 +230,7 @@ def find_in_other_classes(
     metric: str,
 ) -> NearestNeighbors:
     """Return each object's exact k nearest of other labels (n,) in other groups, if there are any."""
-    search = _search(vectors, ids, groups.group, metric)
+    search = _Search(vectors, ids, groups.group, metric)
     parts = [np.empty((3, 0))]
     for one in np.unique(label):
         others = label != one
@@ -207,29 +245,43 @@ def _of_rows(rows: Codes, found: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([rows[found[:2].astype(np.int64)], found[2:]])
 
 
-def _search(vectors: Vectors, ids: NDArray[np.str_], group: Codes, metric: str) -> _Search:
-    """Return the search for the k nearest in other groups of some of the rows, among those allowed."""
-    index: Any
-    if isinstance(vectors, JointVectors):
-        index = JointIndex(vectors, ids, metric=metric, groups=group)
-    elif isinstance(vectors, np.ndarray):
-        index = ExactIndex(vectors, ids, metric=metric, groups=group)
-    else:
-        index = StreamedIndex(vectors, ids, metric=metric, groups=group)
-    size = max(1, _QUERIES // (4 * vectors.shape[1]))
+class _Search:
+    """The search for the k nearest in other groups of some of the rows, among those that are allowed."""
 
-    def search(rows: Codes, k: int, *, allowed: NDArray[np.bool_] | None) -> Neighbors:
-        if isinstance(index, ExactIndex) and allowed is None and len(rows) == len(index):
-            return index.nearest_of_all(k=k)
+    def __init__(self, vectors: Vectors, ids: NDArray[np.str_], group: Codes, metric: str) -> None:
+        self.index: Any
+        if isinstance(vectors, JointVectors):
+            self.index = JointIndex(vectors, ids, metric=metric, groups=group)
+        elif isinstance(vectors, np.ndarray):
+            self.index = ExactIndex(vectors, ids, metric=metric, groups=group)
+        else:
+            self.index = StreamedIndex(vectors, ids, metric=metric, groups=group)
+        self._vectors, self._group = vectors, group
+        self._size = max(1, _QUERIES // (4 * vectors.shape[1]))
+
+    def __call__(self, rows: Codes, k: int, *, allowed: NDArray[np.bool_] | None = None) -> Neighbors:
+        if self.makes_all_products(rows) and allowed is None:
+            return self.index.nearest_of_all(k=k)  # type: ignore[no-any-return]
         found = no_neighbors(len(rows), k)
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            near = index.nearest(vectors[part], k=k, allowed=allowed, query_groups=group[part])
-            found.index[start : start + size] = near.index
-            found.distance[start : start + size] = near.distance
+        for start in range(0, len(rows), self._size):
+            part = rows[start : start + self._size]
+            own = self._group[part]
+            near = self.index.nearest(self._vectors[part], k=k, allowed=allowed, query_groups=own)
+            found.index[start : start + self._size] = near.index
+            found.distance[start : start + self._size] = near.distance
         return found
 
-    return search
+    def makes_all_products(self, rows: Codes) -> bool:
+        """Return whether a search for the rows multiplies all vectors with each other, in memory."""
+        return isinstance(self.index, ExactIndex) and len(rows) == len(self.index)
+
+
+def _search_each(searches: Sequence[_Search], rows: Sequence[Codes], k: int) -> list[Neighbors]:
+    """Return the k nearest of some rows by each of several searches of the same vectors."""
+    first = searches[0]
+    if first.makes_all_products(rows[0]) and all(first.index.has_products_of(one.index) for one in searches):
+        return nearest_together([(one.index, own) for one, own in zip(searches, rows, strict=True)], k=k)
+    return [search(own, k) for search, own in zip(searches, rows, strict=True)]
 
 
 def _nearest_and_tied(

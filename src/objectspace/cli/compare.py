@@ -18,6 +18,7 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Neighbors,
+    Queries,
     StorePath,
     most_objects,
 )
@@ -75,6 +76,7 @@ def compare(
     control: Control = None,
     k: Neighbors = 5,
     metric: MetricOption = Metric.euclidean,
+    sample: Queries = None,
     all_objects: AllObjects = False,
     figure: FigurePath = None,
     cache: Cache = None,
@@ -99,7 +101,9 @@ def compare(
     for spec in specs[:1]:
         warn_of_groups(objects, spec)
     most = most_objects(all_objects)
-    compared = compare_spaces(held, objects, specs, group=group, k=k, metric=metric.value, most=most)
+    compared = compare_spaces(
+        held, objects, specs, group=group, k=k, metric=metric.value, queries=sample, most=most
+    )
     end_steps()
     if as_json:
         print_json(compared.to_json())
@@ -187,6 +191,9 @@ def _print_factor(factor: FactorInSpaces, spoken_of: str) -> None:
         if measure.probe is not None:
             rows.append(([measure.space, f"probe: {measure.probe.metric}"], measure.probe.score))
     print_estimates(["space", ""], rows)
+    if (asked := first.neighbors.overall.n) < first.n:
+        of = f"{asked:,} of {first.n:,} objects"
+        typer.echo(f"neighbors, among all, are of {of}, whole {spoken_of} drawn at random")
     probe = first.probe
     if probe and (text := drawn_text("probes are", len(probe.rows), probe.of, spoken_of)):
         typer.echo(text)

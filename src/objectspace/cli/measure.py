@@ -20,6 +20,7 @@ from objectspace.cli.options import (
     Metric,
     MetricOption,
     Neighbors,
+    Queries,
     SelectionName,
     Source,
     Space,
@@ -51,17 +52,6 @@ Factor = Annotated[
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 
-Queries = Annotated[
-    int | None,
-    typer.Option(
-        "--sample",
-        metavar="N",
-        help="neighbors, among all, of N objects at most, of whole photos or groups drawn at random",
-        show_default="all",
-        min=2,
-    ),
-]
-
 
 def measure(
     store: StorePath,
@@ -88,7 +78,7 @@ def measure(
 
     from objectspace._version import __version__
     from objectspace.analyses.factor_columns import angle_period
-    from objectspace.analyses.factors import FactorSpec, measure_factor, measure_neighbors
+    from objectspace.analyses.factors import FactorSpec, measure_by_metric
     from objectspace.search import default_space
     from objectspace.search.filters import of_source
     from objectspace.store import open_store
@@ -111,16 +101,9 @@ def measure(
     spec = FactorSpec(factor, circular, categorical, group, control)
     warn_of_groups(objects, spec)
     most = most_objects(all_objects)
-    measured = measure_factor(held, objects, spec, k=k, metric=metric.value, queries=sample, most=most)
-    by_metric = {metric.value: measured.neighbors.overall}
-    (other,) = (one.value for one in Metric if one is not metric)
-    if held.recipe.parts is not None:  # a joint space ranks alike by either
-        by_metric[other] = measured.neighbors.overall
-    else:
-        # Of as many objects as the probe, so that a large space is not compared with itself twice.
-        queries = most if sample is None else sample
-        found = measure_neighbors(held, objects, spec, k=k, metric=other, queries=queries, most=most)
-        by_metric[other] = found.overall
+    measured, by_metric = measure_by_metric(
+        held, objects, spec, k=k, metric=metric.value, queries=sample, most=most
+    )
     end_steps()
     if as_json:
         print_json(

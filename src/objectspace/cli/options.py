@@ -267,6 +267,17 @@ Approximate = Annotated[
 SelectionName = Annotated[
     str | None, typer.Option("--selection", metavar="NAME", help="only objects of this selection")
 ]
+Queries = Annotated[
+    int | None,
+    typer.Option(
+        "--sample",
+        metavar="N",
+        help="neighbors, among all, of N objects at most, of whole photos or groups drawn at random",
+        show_default="all",
+        min=2,
+    ),
+]
+
 AllObjects = Annotated[
     bool,
     typer.Option(

@@ -17,7 +17,7 @@ direction and is at distance 1 from everything, itself included.
 from __future__ import annotations
 
 from objectspace.neighbors.distances import METRICS
-from objectspace.neighbors.exact import ExactIndex, nearest
+from objectspace.neighbors.exact import ExactIndex, nearest, nearest_together
 from objectspace.neighbors.joint import JointIndex
 from objectspace.neighbors.joint_vectors import Block, JointVectors, Part, select_rows
 from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors, no_neighbors
@@ -35,6 +35,7 @@ __all__ = [
     "Part",
     "StreamedIndex",
     "nearest",
+    "nearest_together",
     "no_neighbors",
     "select_rows",
 ]

@@ -23,8 +23,8 @@ QUERIES = 1024
 
 # Numbers in one product (4 MB): BLAS runs at its peak, and the cache holds them until they are filtered.
 _PRODUCT = 1 << 20
-# The first blocks are small, because nothing is known yet that could filter them.
-_FIRST_ROWS = (128, 640)
+#: The first blocks are small, because nothing is known yet that could filter them.
+FIRST_ROWS = (128, 640)
 # Candidates that may be pending (10 bytes each), and pairs that are re-ranked by one core at a time.
 _PENDING, _PAIRS = 1 << 21, 1 << 10
 
@@ -36,11 +36,13 @@ _Candidates = tuple[NDArray[np.int32], NDArray[np.uint16], NDArray[np.float32]]
 
 
 class Search:
-    """One search of up to QUERIES queries (m, d), in blocks of rows that are filtered side by side.
+    """One search of up to QUERIES queries (m,), in blocks of rows that are filtered side by side.
+
+    queries: (m, d); all vectors where ``normalized`` says which of them are the queries
 
     own: (m,) the number of each query's own group, whose rows are no candidates
     reach: (m,) float64, the distance of each query beyond which no row needs to be an answer; None for any
-    normalized: the queries as ``vectors.normalize`` returns them, where that is known
+    normalized: the queries as ``vectors.normalize`` or ``vectors.queries`` returns them, where that is known
     pending: how many candidates may be pending, if that is not too few
     """
 
@@ -57,36 +59,31 @@ class Search:
         pending: int | None = None,
     ) -> None:
         self._vectors, self._rows, self._queries, self._own = vectors, rows, queries, own
-        self._values, self._squares, self._error = normalized or vectors.normalize(queries)
+        self._normalized = normalized or vectors.normalize(queries)
         # The k smallest upper bounds of each query's keys so far. A row whose key is above the largest of
         # them, even where both err as much as they may, is not among the k nearest.
-        self._bounds = np.full((len(queries), k), np.inf)
-        reach = np.full(len(queries), np.inf) if reach is None else reach
-        self._reach = vectors.keys_at(reach, self._squares)
+        self._bounds = np.full((len(own), k), np.inf)
+        reach = np.full(len(own), np.inf) if reach is None else reach
+        self._reach = vectors.keys_at(reach, self._normalized.squares)
         self._limit = self._limits()
         self._pending: list[_Candidates] = []
         # Queries and upper bounds of keys, by which limits are not lowered yet.
         self._upper: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
-        self._found = no_neighbors(len(queries), k)
+        self._found = no_neighbors(len(own), k)
         self._lock = Lock()
         self._each_on_a_core = False
         self._most = max(_PENDING if pending is None else pending, 4 * self._bounds.size)
 
     def run(self, rows: NDArray[np.int64]) -> Neighbors:
         """Return the nearest among ``rows``, which are sorted."""
-        size = max(1, _PRODUCT // len(self._queries))
-        blocks = np.split(rows, [*_FIRST_ROWS, *range(_FIRST_ROWS[-1] + size, len(rows), size)])
+        size = max(1, _PRODUCT // len(self._own))
+        blocks = np.split(rows, [*FIRST_ROWS, *range(FIRST_ROWS[-1] + size, len(rows), size)])
         # Fewer blocks than cores are left to the threads of the products themselves.
-        self._each_on_a_core = len(blocks) >= core_count() + len(_FIRST_ROWS)
+        self._each_on_a_core = len(blocks) >= core_count() + len(FIRST_ROWS)
         with BLAS_IN_ONE_THREAD.held() if self._each_on_a_core else nullcontext():
             for part in (blocks[:1], blocks[1:2], blocks[2:]):
                 self._run_all(self._filter, part)
             return self.finish()
-
-    def start(self, rows: NDArray[np.int64]) -> None:
-        """Look through the first rows, the first of them alone."""
-        for block in np.split(rows, [_FIRST_ROWS[0]]):
-            self._filter(block)
 
     def finish(self) -> Neighbors:
         """Return the nearest among all rows that were looked through."""
@@ -94,15 +91,14 @@ class Search:
             self._rank_pending()
         return self._found
 
-    def keep_near(
-        self, keys: NDArray[np.float32], rows: NDArray[np.int64], *, queries_first: bool = False
-    ) -> None:
-        """Keep the rows (r,) that could be near a query, by their keys (r, m), or (m, r)."""
-        near = np.flatnonzero(keys <= (self._limit[:, None] if queries_first else self._limit))
-        place, query = np.divmod(near, keys.shape[1])
-        if queries_first:
-            place, query = query, place
-        self._keep(rows[place], query, keys.reshape(-1)[near])
+    def keep_near(self, keys: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Keep the rows (r,) that could be near a query, by their keys (r, m), in memory either way round."""
+        near = np.flatnonzero((keys <= self._limit).ravel(order="K"))
+        if keys.flags.c_contiguous:
+            place, query = np.divmod(near, keys.shape[1])
+        else:
+            query, place = np.divmod(near, keys.shape[0])
+        self._keep(rows[place], query, keys.ravel(order="K")[near])
 
     def _filter(self, block: NDArray[np.int64]) -> None:
         """Keep the rows of one block that could be among the k nearest of a query."""
@@ -111,7 +107,7 @@ class Search:
         # Rows without a gap are a view; others are copied.
         gapless = block[-1] - block[0] + 1 == len(block)
         part: Any = slice(block[0], block[-1] + 1) if gapless else block
-        keys = self._vectors.products(part, self._values)
+        keys = self._vectors.products(part, self._normalized.values)
         np.subtract(self._vectors.low[part, None], keys, out=keys)
         self.keep_near(keys, block)
 
@@ -122,7 +118,7 @@ class Search:
             rows, query, key = rows[others], query[others], key[others]
         with self._lock:
             self._upper.append((query, key + 2 * self._vectors.row_error(self._vectors.squares[rows])))
-            if sum(len(query) for query, _ in self._upper) >= _LOWERED * len(self._queries):
+            if sum(len(query) for query, _ in self._upper) >= _LOWERED * len(self._own):
                 self._lower_limits()
             self._pending.append((rows.astype(np.int32), query.astype(np.uint16), key))
             if sum(len(rows) for rows, _, _ in self._pending) > self._most:
@@ -139,7 +135,7 @@ class Search:
 
     def _limits(self) -> NDArray[np.float32]:
         """Return the key of each query (m,) above which no row is a candidate."""
-        limit = np.minimum(self._bounds[:, -1], self._reach) + 2 * self._error
+        limit = np.minimum(self._bounds[:, -1], self._reach) + 2 * self._normalized.error
         with np.errstate(over="ignore"):
             rounded: NDArray[np.float32] = np.nextafter(limit.astype(np.float32), np.float32(np.inf))
         return rounded
@@ -149,14 +145,14 @@ class Search:
         if not self._pending:
             return
         rows, query = (column.astype(np.int64) for column in self._take_pending()[:2])
-        crowded = np.bincount(query, minlength=len(self._queries))[query] > 2 * self._bounds.shape[1]
+        crowded = np.bincount(query, minlength=len(self._own))[query] > 2 * self._bounds.shape[1]
         near = ~crowded
         near[crowded] = self._near_by_differences(query[crowded], rows[crowded])
         rows, query = rows[near], query[near]
-        vectors = self._vectors
+        vectors, at = self._vectors, self._normalized.at
         distances = self._measure(
             lambda pairs: pair_distances(
-                self._queries, query[pairs], vectors.vectors, rows[pairs], vectors.metric
+                self._queries, at[query[pairs]], vectors.vectors, rows[pairs], vectors.metric
             ),
             len(rows),
         )
@@ -176,14 +172,15 @@ class Search:
         Their error is a share of the distance. That of the product is a share of the vectors' lengths, and
         cannot separate the members of a tight cluster.
         """
-        vectors = self._vectors
+        vectors, queries = self._vectors, self._normalized
+        factors = queries.factors, vectors.factors
         squares = self._measure(
             lambda pairs: float32_squares(
-                self._values, query[pairs], vectors.values, rows[pairs], vectors.factors
+                queries.values, queries.at[query[pairs]], vectors.values, rows[pairs], factors
             ),
             len(rows),
         )
-        distances, error = vectors.difference_error(squares, rows, self._squares[query])
+        distances, error = vectors.difference_error(squares, rows, queries.squares[query])
         reach = smallest(np.full_like(self._bounds, np.inf), query, distances + error)[query, -1]
         near: NDArray[np.bool_] = distances - error <= reach
         return near

@@ -44,19 +44,20 @@ def float32_squares(
     query: NDArray[np.int64],
     vectors: NDArray[np.float32],
     rows: NDArray[np.int64],
-    factors: NDArray[np.float32] | None = None,
+    factors: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None] = (None, None),
 ) -> NDArray[np.float32]:
     """Return the squared Euclidean distances (p,) of pairs by float32 differences, inf beyond float32.
 
-    factors: (n,) by which the vectors are multiplied first
+    factors: (q,) and (n,) by which the queries and the vectors are multiplied first; None for 1
     """
     squares = np.empty(len(rows), np.float32)
     with np.errstate(over="ignore"):
         for part in slices(len(rows), queries.shape[1]):
-            difference = vectors[rows[part]]
-            if factors is not None:
-                difference *= factors[rows[part], None]
-            difference -= queries[query[part]]
+            ends = queries[query[part]], vectors[rows[part]]
+            for end, factor, which in zip(ends, factors, (query, rows), strict=True):
+                if factor is not None:
+                    end *= factor[which[part], None]
+            difference = np.subtract(*ends, out=ends[1])
             squares[part] = np.einsum("ij,ij->i", difference, difference)
     return squares
 

@@ -124,7 +124,22 @@ class ExactIndex:
                [0],
                [1]])
         """
-        if k < 1:
-            raise QueryError(f"k is {k}; expected 1 or more")
-        own = np.full(len(self), -1) if self._rows.group is None else self._rows.group
-        return search_mutually(self._vectors, self._rows, own, k)
+        return nearest_together([(self, np.arange(len(self)))], k=k)[0]
+
+    def has_products_of(self, other: ExactIndex) -> bool:
+        """Return whether both compare the same vectors as they are, so that one product serves both."""
+        return self._vectors.values is other._vectors.values
+
+
+def nearest_together(asked: Sequence[tuple[ExactIndex, NDArray[np.int64]]], *, k: int) -> list[Neighbors]:
+    """Return the k nearest of some rows (q,), sorted, of each index, as :meth:`ExactIndex.nearest` does.
+
+    The indexes are of the same vectors in the same groups, by several metrics, and have the products of one
+    another (:meth:`ExactIndex.has_products_of`). The product of all pairs is made once for all of them, and
+    half of it, as that of two blocks of rows serves the queries of either.
+    """
+    if k < 1:
+        raise QueryError(f"k is {k}; expected 1 or more")
+    first, _ = asked[0]
+    own = np.full(len(first), -1) if first._rows.group is None else first._rows.group
+    return search_mutually([(index._vectors, rows) for index, rows in asked], first._rows, own, k)

@@ -23,8 +23,21 @@ _SAMPLE = 32
 _RUN, _ROWS = 512, 256
 
 
-#: Normalized queries (m, d), their squared lengths (m,) and their error (m,).
-NormalizedQueries = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]
+@dataclass(frozen=True, slots=True, eq=False)
+class NormalizedQueries:
+    """Queries as the candidate filter compares them.
+
+    values: float32, of which the rows ``at`` (m,) are the queries, normalized but for ``factors``, as of
+        :class:`NormalizedVectors`
+    squares: (m,) float64, their squared lengths when normalized
+    error: (m,) float64, what they contribute to the error of a key
+    """
+
+    values: NDArray[np.float32]
+    factors: NDArray[np.float32] | None
+    at: NDArray[np.int64]
+    squares: NDArray[np.float64]
+    error: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,14 +139,17 @@ class NormalizedVectors:
             self.squares[self._zero_norm] += 1
         self.low = (self.squares / 2 - self.row_error(self.squares)).astype(np.float32)
 
-    def products(
-        self, rows: Any, queries: NDArray[np.float32], out: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """Return the products (r, m) of some normalized rows and normalized queries, in ``out`` if given."""
-        products: NDArray[np.float32] = np.matmul(self.values[rows], queries.T, out=out)
+    def products(self, rows: Any, queries: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the products (r, m) of some normalized rows and normalized queries."""
+        products: NDArray[np.float32] = np.matmul(self.values[rows], queries.T)
         if self.factors is not None:
             products *= self.factors[rows, None]
         return products
+
+    def normalized(self, rows: slice) -> NDArray[np.float32]:
+        """Return some normalized rows, copied where they have factors."""
+        values = self.values[rows]
+        return values if self.factors is None else values * self.factors[rows, None]
 
     def row_error(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what rows of these squared lengths contribute to the error of a key."""
@@ -147,7 +163,7 @@ class NormalizedVectors:
         return error
 
     def normalize(self, queries: NDArray[np.float32]) -> NormalizedQueries:
-        """Return normalized queries (m, d), their squared lengths (m,) and their error (m,).
+        """Return normalized queries (m, d).
 
         The error is infinite for queries so long that their products would overflow.
         """
@@ -156,21 +172,26 @@ class NormalizedVectors:
         beyond = (lengths * normalization.scale > _LONGEST_QUERY) & (not normalization.unit)
         if beyond.any():
             queries = np.where(beyond[:, None], np.float32(0), queries)
-        values, squares, error = self._with_error(normalization.apply(queries, lengths))
-        squares[beyond], error[beyond] = np.inf, np.inf
-        return values, squares, error
+        values = normalization.apply(queries, lengths)
+        normalized = self._with_error(values, None, np.arange(len(values)), squared_lengths(values))
+        normalized.squares[beyond], normalized.error[beyond] = np.inf, np.inf
+        return normalized
 
-    def rows(self, part: slice) -> NormalizedQueries:
-        """Return some of the vectors as :meth:`normalize` returns them, copied where they have factors."""
-        values = self.values[part]
-        return self._with_error(values if self.factors is None else values * self.factors[part, None])
+    def queries(self, rows: NDArray[np.int64]) -> NormalizedQueries:
+        """Return some of the rows (m,) as queries, without a copy."""
+        return self._with_error(self.values, self.factors, rows, self.squares[rows])
 
-    def _with_error(self, values: NDArray[np.float32]) -> NormalizedQueries:
-        squares = squared_lengths(values)
+    def _with_error(
+        self,
+        values: NDArray[np.float32],
+        factors: NDArray[np.float32] | None,
+        at: NDArray[np.int64],
+        squares: NDArray[np.float64],
+    ) -> NormalizedQueries:
         # Beside what a share of the length bounds: what vanishes below float32's smallest number, and what
         # float64 rounds before a center is subtracted.
         tiny = (values.shape[1] + 4) * 2.0**-125 + self._normalization.rounding**2 / (2 * _UNIT)
-        return values, squares, self.error(squares) + tiny
+        return NormalizedQueries(values, factors, at, squares, self.error(squares) + tiny)
 
     def keys_at(
         self, distances: NDArray[np.float64], query_squares: NDArray[np.float64]

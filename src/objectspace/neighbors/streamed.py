@@ -63,7 +63,11 @@ class SomeRows:
             span = self.source[first : last + 1]
             some: NDArray[np.float32] = span[wanted - first]
             return some
-        return self.source[wanted]
+        order = np.argsort(wanted, kind="stable")
+        read = self.source[wanted[order]]
+        some = np.empty_like(read)
+        some[order] = read
+        return some
 
 
 class StreamedIndex:
