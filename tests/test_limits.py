@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import objectspace.__main__
-from objectspace.embeddings.recipes import model_key
+from objectspace.embeddings.spaces import model_key
 from objectspace.errors import AnnotationError, InputError, ObjectspaceError, WeightsError
 from objectspace.files import json_text, open_regular, plain_json, recipe_digest
 from objectspace.models.darknet.cfg import parse_cfg, read_cfg

@@ -11,7 +11,7 @@ import objectspace as osp
 from objectspace import __version__
 from objectspace.embeddings.crops import CropPolicy
 from objectspace.embeddings.pooling import Pooling
-from objectspace.embeddings.recipes import crop_recipe, map_recipe, model_key, query_recipe, used_heads
+from objectspace.embeddings.recipes import crop_recipe, map_recipe, query_recipe, used_heads
 from objectspace.errors import InputError
 from objectspace.models.maps import Head
 
@@ -82,10 +82,6 @@ def test_the_recipe_of_queries() -> None:
 def test_the_deepest_map_has_the_longest_stride() -> None:
     assert used_heads(SOURCE, "deepest") == [HEADS[1]]
     assert used_heads(SOURCE, "own") == list(HEADS)
-
-
-def test_a_model_is_named_by_the_start_of_its_weights() -> None:
-    assert model_key("yolov3", "0123456789abcdef") == "yolov3@0123456789ab"
 
 
 def test_windows_of_more_numbers_than_a_vector_may_have(world):

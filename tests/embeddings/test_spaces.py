@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.embeddings.spaces import Recipe, Space, SpaceRows
+from objectspace.embeddings.spaces import Recipe, Space, SpaceRows, model_key
 from objectspace.errors import Float16Error, InputError
 
 CROP = Recipe(
@@ -136,3 +136,7 @@ def test_cells_have_a_number_for_each_object():
         new_rows(np.ones((3, 1)), cell_z=np.zeros(3))
     with pytest.raises(InputError, match="cells: column cell_y has 2 rows, expected 3"):
         new_rows(np.ones((3, 1)), cell_x=np.zeros(3), cell_y=np.zeros(2))
+
+
+def test_a_model_is_named_by_the_start_of_its_weights() -> None:
+    assert model_key("yolov3", "0123456789abcdef") == "yolov3@0123456789ab"

@@ -42,5 +42,5 @@ def test_cells_of_what_is_covered_are_those_that_docs_explain_states() -> None:
 
 
 def test_neighbors_that_are_looked_at_are_those_that_docs_audit_states() -> None:
-    assert (neighborhood.K, copies.REGISTERED) == (20, 3)
+    assert (neighborhood.K, copies.COMPARED) == (20, 3)
     assert neighborhood.IN_MEMORY == 2 * 1024**3

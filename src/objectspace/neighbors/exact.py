@@ -126,6 +126,7 @@ class ExactIndex:
         """
         return nearest_together([(self, np.arange(len(self)))], k=k)[0]
 
+    @typed
     def has_products_of(self, other: ExactIndex) -> bool:
         """Return whether both compare the same vectors as they are, so that one product serves both."""
         return self._vectors.values is other._vectors.values

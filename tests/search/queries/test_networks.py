@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from objectspace.embeddings.spaces import model_key
 from objectspace.errors import ModelError, QueryError, RecipeError
 from objectspace.search.queries import networks
-from objectspace.search.queries.networks import _detecting_network, _found_by_words, model_key
+from objectspace.search.queries.networks import _detecting_network, _found_by_words
 
 LABELS = {"name": "labels"}
 WORDS = {"family": "words", "model": "dino", "weights": "ab", "words": ["red apple", "cat"]}
