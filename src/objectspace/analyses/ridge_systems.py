@@ -281,7 +281,7 @@ class RowSystems:
         """Return the products (m + q, m + q) of training rows, then queries, scaled: the lower triangle."""
         rows, count = np.concatenate([train, queries]), len(train)
         counts = np.bincount(self.level[train], minlength=int(self.level.max()) + 1)
-        mean = mean_of_levels(self.level[train], counts)
+        mean = _averaging(self.level[train], counts)
         products = np.zeros((len(rows), len(rows)), order="F")
         for there, x in self.x.columns(rows):
             if len(there) == len(rows):
@@ -356,7 +356,7 @@ class RowSystem:
         gram = whole.products[np.ix_(train, train)].T  # symmetric; in the order that is factored in place
         cross = whole.products[np.ix_(queries, train)]
         level, of_queries = self._of.level[self._train], self._of.level[self._queries]
-        mean = mean_of_levels(level, np.bincount(level, minlength=int(self._of.level.max()) + 1))
+        mean = _averaging(level, np.bincount(level, minlength=int(self._of.level.max()) + 1))
         of_means = mean @ gram
         among = at_level((of_means @ mean.T).T, level).T  # (levels, m)
         cross -= at_level((cross @ mean.T).T, level).T
@@ -366,10 +366,10 @@ class RowSystem:
         return gram, cross
 
 
-def mean_of_levels(level: Codes, counts: Codes) -> Matrix:
-    """Return what makes of rows (m,) the mean of each level, of all where it has none: (levels, m)."""
-    of_all: Matrix = level_means((level == np.arange(len(counts))[:, None]) * 1.0, counts)
-    return of_all
+def _averaging(level: Codes, counts: Codes) -> Matrix:
+    """Return what takes rows (m, c) to the mean of each level, of all where it has none: (levels, m)."""
+    averaging: Matrix = level_means((level == np.arange(len(counts))[:, None]) * 1.0, counts)
+    return averaging
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -142,14 +142,19 @@ class _Auditor:
         if "leaks" in wanted and self._split is None:
             wanted.remove("leaks")
             skipped["leaks"] = "no column says which split an object is in; give split="
-        if "photos" in wanted:
-            self._read_photos()
+
+        def add(name: str, make: Callable[[], AuditList]) -> None:
+            """Add a list, or why there is none; of one that was asked for alone that is the error."""
             try:
-                lists["photos"] = self._list_photos()
+                lists[name] = make()
             except InputError as error:
                 if len(wanted) == 1:
                     raise
-                skipped["photos"] = str(error)
+                skipped[name] = str(error)
+
+        if "photos" in wanted:
+            self._read_photos()
+            add("photos", self._list_photos)
         copies, strangers = self._plant(wanted)
         if "duplicates" in wanted or "leaks" in wanted:
             if copies is not None and "photos" not in wanted:
@@ -161,12 +166,7 @@ class _Auditor:
             lists["outliers"] = self._outliers(strangers)
         if "labels" in wanted:
             steps.info("judging labels")
-            try:
-                lists["labels"] = self._labels()
-            except InputError as error:
-                if len(wanted) == 1:
-                    raise
-                skipped["labels"] = str(error)
+            add("labels", self._labels)
         ordered = {name: lists[name] for name in LISTS if name in lists}
         ordered |= self._located({name: one for name, one in ordered.items() if name != "photos"})
         images = len(np.unique(self._image))
