@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from objectspace.errors import ObjectspaceError, QueryError
+from objectspace.errors import QueryError
 from objectspace.images import Image
 from objectspace.objects.boxes import iou
 from objectspace.objects.records import Objects
@@ -77,7 +77,7 @@ class Occlusions:
                 measured.result = measure_occlusion(
                     detector, image, tap="pixels", sizes=_SIZES, confidence=confidence, progress=progress
                 )
-            except ObjectspaceError as error:
+            except Exception as error:  # whatever it is: who asked would wait without end
                 measured.error = error
 
     def _detector(self, source: str) -> Detector:
@@ -106,7 +106,7 @@ class _Measured:
     def __init__(self) -> None:
         self.done = 0.0
         self.result: Occlusion | None = None
-        self.error: ObjectspaceError | None = None
+        self.error: Exception | None = None
 
 
 def heat_json(result: Occlusion, objects: Objects) -> dict[str, Any]:
