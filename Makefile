@@ -12,8 +12,9 @@ SAMPLE ?= 60
 SEED ?= 0
 ROOM ?=
 
-# Tests of one file stay together; the order is that of tests/conftest.py.
-PARALLEL := -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+# Tests of one file stay together; the order is that of tests/conftest.py. A process that crashes ends the run and
+# its test is named: with another in its place the run would wait without end (pytest-xdist 3.8).
+PARALLEL := -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadgroup --no-loadscope-reorder
 
 # What the documentation shows, run: make docs. The explorer in a browser: make web.
 PAGES := tests/tools/pages
