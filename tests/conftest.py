@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # The commands tell of a GPU that they do not use; the tests count the lines.
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+if not os.environ["CUDA_VISIBLE_DEVICES"]:
+    os.environ["TRITON_INTERPRET"] = "1"  # its kernels run without a GPU then
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("objectspace", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
 import threading
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,33 +18,13 @@ from objectspace.models.encoders.network_encoder import NetworkEncoder, Preproce
 from objectspace.models.transfers import Transfers
 from objectspace.objects.records import Objects
 
-INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 needs_gpu = pytest.mark.skipif(DEVICE.type == "cpu", reason="needs a CUDA GPU")
 needs_kernel = pytest.mark.skipif(
-    DEVICE.type == "cpu" and not INTERPRETED, reason="the kernel needs a CUDA GPU or Triton's interpreter"
+    DEVICE.type == "cpu" and importlib.util.find_spec("triton") is None,
+    reason="the kernel needs a CUDA GPU or Triton's interpreter",
 )
-
-
-def in_interpreter(test):  # type: ignore[no-untyped-def]
-    """Mark the test that runs those that need the kernel by :func:`run_in_interpreter`."""
-    test = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs Triton")(test)
-    skip = INTERPRETED or DEVICE.type == "cuda"
-    return pytest.mark.slow(pytest.mark.skipif(skip, reason="the kernel has run already")(test))
-
-
-def run_in_interpreter(*files: str, words: str = "") -> None:
-    """Run the quick tests of files, those with ``words`` in their names, where Triton interprets kernels."""
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not slow"]
-    run = subprocess.run(
-        [*command, "-k", words, *files],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert run.returncode == 0, run.stdout[-2000:]
 
 
 def mean_color_network(

@@ -28,11 +28,9 @@ from objectspace.objects.masks import encode
 from objectspace.objects.records import Objects, make_objects
 from tests.embeddings.kernels import (
     DEVICE,
-    in_interpreter,
     mean_color_network,
     needs_gpu,
     needs_kernel,
-    run_in_interpreter,
 )
 
 POLICIES = (
@@ -160,11 +158,6 @@ def test_a_canvas_beyond_all_bounds_is_cut_as_the_processor_does(monkeypatch: py
     crops = on_device([device_photo(image, objects, planar=True)], CropPolicy(), side, "bilinear")
     assert np.abs(crops.astype(int) - expected).max() <= 1
     assert np.array_equal(crops[2], expected[2])
-
-
-@in_interpreter
-def test_the_kernel_in_tritons_interpreter() -> None:
-    run_in_interpreter(__file__, "tests/pipeline/test_device_jobs.py", words="processor")
 
 
 # On a GPU alone.

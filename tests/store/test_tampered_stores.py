@@ -277,13 +277,13 @@ def manifest_cases(pristine) -> list[Case]:
 @pytest.mark.slow
 def test_tampered_tables(table_cases, tmp_path):
     assert len(table_cases) > 900
-    check(table_cases, tmp_path, every=151)
+    check(table_cases, tmp_path, every=307)
 
 
 @pytest.mark.slow
 def test_tampered_manifests(manifest_cases, tmp_path):
     assert len(manifest_cases) > 2000
-    check(manifest_cases, tmp_path, every=401)
+    check(manifest_cases, tmp_path, every=809)
 
 
 @pytest.mark.slow
@@ -302,4 +302,4 @@ def test_a_job_on_a_tampered_store(table_cases, manifest_cases, make_batch, tmp_
         ends[end] += 1
         return [end] if end.startswith("wrong") else []
 
-    check(table_cases + manifest_cases, tmp_path, every=73, find=find)
+    check(table_cases + manifest_cases, tmp_path, every=149, find=find)
