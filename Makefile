@@ -16,9 +16,9 @@ ROOM ?=
 # its test is named: with another in its place the run would wait without end (pytest-xdist 3.8).
 PARALLEL := -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadgroup --no-loadscope-reorder
 
-# What the documentation shows, run: make docs. The explorer in a browser: make web.
+# What the documentation shows, run: make docs. The explorer in a browser and a notebook: make web.
 PAGES := tests/tools/pages
-BROWSER := tests/explorer/test_stories.py tests/explorer/test_accessible.py
+BROWSER := tests/explorer/test_stories.py tests/explorer/test_accessible.py tests/explorer/test_notebook.py
 TESTS := $(addprefix --ignore=,tests/real $(PAGES) $(BROWSER))
 
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
