@@ -114,8 +114,6 @@ def test_a_missing_path_is_guessed_from_what_is_beside_it(tmp_path):
         (tmp_path / name).mkdir()
     assert guess_path(tmp_path / "dog.osp") == f"; did you mean {tmp_path / 'dogs.osp'}?"
     assert guess_path(tmp_path / "lables") == f"; did you mean {tmp_path / 'labels'}?"
-    assert guess_path(tmp_path / "dog.osp", holding="manifest.json") == ""
-    (tmp_path / "dogs.osp" / "manifest.json").touch()
-    assert guess_path(tmp_path / "dog.osp", holding="manifest.json") == guess_path(tmp_path / "dog.osp") != ""
+    assert guess_path(tmp_path / "dog.osp", meant=Path.is_file) == ""
     assert guess_path(tmp_path / "zebra") == guess_path(tmp_path / "labels") == ""
     assert guess_path(tmp_path / "none" / "dogs.osp") == ""

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -164,17 +164,17 @@ def _annotation_errors(path: Path) -> Iterator[None]:
         raise AnnotationError(printable_path(path), f"cannot be read: {error}") from error
 
 
-def guess_path(path: Place, *, holding: str = "") -> str:
+def guess_path(path: Place, *, meant: Callable[[Path], bool] = Path.exists) -> str:
     """Return ``; did you mean dogs.osp?`` for a missing path, of the names beside it, or nothing.
 
-    holding: the file without which a folder beside it is not meant
+    meant: whether a path beside it could be the one
     """
     if isinstance(path, RemotePath):
         return ""
     try:
         if path.exists():
             return ""
-        beside = [entry.name for entry in path.parent.iterdir() if (entry / holding).exists()]
+        beside = [entry.name for entry in path.parent.iterdir() if meant(entry)]
     except (OSError, ValueError):
         return ""
     near = difflib.get_close_matches(path.name, beside, n=3)

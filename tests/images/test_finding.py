@@ -65,6 +65,15 @@ def test_a_missing_path_names_its_neighbors(album: Path) -> None:
         find_images([album / "bb.jpg"])
 
 
+def test_a_missing_folder_is_not_taken_for_a_table_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "photos.csv").touch()
+    with pytest.raises(InputError, match=r"there is no such file or folder$"):
+        find_images([tmp_path / "photo"])
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InputError, match=r"there is no such file or folder; did you mean [^ ]*photos\?$"):
+        find_images([tmp_path / "photo"])
+
+
 def test_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"there is no such file or folder$"):
         find_images([tmp_path / "no" / "where"])

@@ -162,4 +162,8 @@ def _is_wanted(below: PurePath, exclude: Sequence[str]) -> bool:
 
 
 def _missing(path: Place) -> str:
-    return f"{path}: there is no such file or folder{guess_path(path)}"
+    return f"{path}: there is no such file or folder{guess_path(path, meant=_may_hold_images)}"
+
+
+def _may_hold_images(path: Path) -> bool:
+    return path.suffix.lower() in _suffixes() or path.is_dir()

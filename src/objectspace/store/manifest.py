@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from objectspace._version import __version__
@@ -136,6 +137,10 @@ def read_manifest(folder: Place) -> Manifest:
     return read_tagged_manifest(folder)[0]
 
 
+def _is_store(folder: Path) -> bool:
+    return (folder / MANIFEST).exists()
+
+
 def read_tagged_manifest(folder: Place) -> tuple[Manifest, str | None]:
     """Return the manifest of a store, and its tag in object storage, else None. Raises as read_manifest."""
     tag: str | None = None
@@ -147,7 +152,7 @@ def read_tagged_manifest(folder: Place) -> tuple[Manifest, str | None]:
                 data = stream.read()
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(
-            f"no store at {folder}{guess_path(folder, holding=MANIFEST)}; make one with objectspace index"
+            f"no store at {folder}{guess_path(folder, meant=_is_store)}; make one with objectspace index"
         ) from None
     except OSError as error:
         raise StoreError(f"the store at {folder} cannot be read: {error.strerror}") from None
