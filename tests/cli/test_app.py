@@ -10,7 +10,7 @@ import pytest
 
 import objectspace
 import objectspace.__main__
-from objectspace.cli.app import app
+from objectspace.cli.app import _ELSEWHERE, app
 
 
 def test_each_command_has_the_file_of_its_name():
@@ -27,6 +27,19 @@ def test_the_help_follows_the_flow(command):
 def test_no_arguments(command):
     assert command().code == 2
     assert "Missing argument 'PHOTOS'" in command("index").err
+
+
+@pytest.mark.parametrize(("word", "meant"), [("find", "search"), ("embed", "index"), ("duplicates", "audit")])
+def test_a_command_by_its_name_in_other_tools(command, word, meant):
+    done = command(word, "s.osp")
+    assert done.code == 2
+    assert f"No such command '{word}'. It is '{meant}'." in done.err
+
+
+def test_names_of_other_tools_are_no_commands_and_mean_one():
+    names = {command.callback.__name__ for command in app.registered_commands}
+    assert names >= set(_ELSEWHERE.values())
+    assert not names & set(_ELSEWHERE)
 
 
 def test_the_version(command):

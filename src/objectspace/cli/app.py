@@ -50,6 +50,26 @@ _BOX_IN_WORDS = re.compile(r"--box[ =]([\d.]+) ([\d.]+) ([\d.]+) ([\d.]+)\b")
 #: What typer says of a word that an option does not take; newer ones begin it with "Value error, ".
 _NOT_ONE_OF = re.compile(r"(?:Value error, )?('(.*)' is not one of (.*?))\.?")
 
+#: Commands by what other tools call them.
+_ELSEWHERE = {
+    "add": "index",
+    "browse": "serve",
+    "dedup": "audit",
+    "duplicates": "audit",
+    "embed": "index",
+    "evaluate": "measure",
+    "explore": "serve",
+    "find": "search",
+    "neighbors": "search",
+    "outliers": "audit",
+    "query": "search",
+    "show": "serve",
+    "similar": "search",
+    "stats": "info",
+    "view": "serve",
+    "visualize": "serve",
+}
+
 
 class Commands(TyperGroup):
     """All commands; an error of the library ends them with exit 1 and its message, in words of options.
@@ -63,6 +83,12 @@ class Commands(TyperGroup):
         if found := _BOX_IN_WORDS.search(" ".join(args)):
             usage_error(f"--box takes its numbers with commas: --box {','.join(found.groups())}")
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
+        """Return the command that was named; one that other tools call so is told."""
+        if meant := _ELSEWHERE.get(args[0]):
+            ctx.fail(f"No such command '{args[0]}'. It is '{meant}'.")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command that was named."""
