@@ -540,6 +540,8 @@ def test_names_of_another_number_are_refused(tmp_path: Path, files: tuple[Path, 
     [
         ("yolov3-tyni", "did you mean yolov3-tiny"),
         ("yolo3", "did you mean yolov3"),
+        ("yolov8n.pt", "of a DETR; what another package's network finds is taken as annotations: docs/ann"),
+        ("yolo11s", "is taken as annotations"),
         ("resnet", "yolov3-spp, yolov3-tiny, a Darknet .cfg file, or the folder or hub id of a DETR$"),
     ],
 )

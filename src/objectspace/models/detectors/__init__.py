@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,9 @@ from objectspace.objects.records import Objects
 
 #: How an image is resized to the network's input: sides scaled independently, or aspect kept, with gray bars.
 RESIZES = ("stretch", "letterbox")
+
+#: Names of networks that packages of other licenses run: YOLOv5 and v8 to v13, YOLO-NAS, YOLOX, Detectron2's.
+_ELSEWHERE = re.compile(r"yolo_?v?(5|6|8|9|1[0-9])|yolo_?(nas|x)|mask_?r-?cnn")
 
 
 class Detector(MapSource, Protocol):
@@ -178,7 +182,11 @@ def _needs_weights(cfg: str) -> InputError:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
+    if _ELSEWHERE.match(Path(name).name.lower()):
+        hint = "; what another package's network finds is taken as annotations: docs/annotations.md"
+    else:
+        hint = guess(name, known)
     return (
         f"no detector {name!r}: expected {', '.join(known)}, a Darknet .cfg file, or the folder or hub id "
-        f"of a DETR{guess(name, known)}"
+        f"of a DETR{hint}"
     )
