@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import combinations
 
 import numpy as np
@@ -20,7 +20,7 @@ from objectspace.analyses.groups import make_folds, make_groups
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.ridge import FoldedRidge
-from objectspace.analyses.statistics import permutations
+from objectspace.analyses.statistics import Estimate, permutations
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.errors import InputError
 from objectspace.neighbors import Block, JointVectors, Part
@@ -73,6 +73,7 @@ def test_vectors_that_are_the_number() -> None:
     assert measured.probe is not None
     assert measured.probe.score.value > 0.999
     assert abs(measured.probe.score.chance) < 0.1
+    assert measured.conclusion == "near objects are alike in place; the probe reads it"
 
 
 def test_vectors_that_are_the_angle() -> None:
@@ -107,6 +108,40 @@ def test_vectors_that_are_the_label() -> None:
     assert {name: one.value for name, one in measured.neighbors.labels.items()} == {"a": 1, "b": 1, "c": 1}
     assert measured.probe is not None
     assert measured.probe.score.value == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "near", "read", "told"),
+    [
+        ("categorical", 0.7, 0.7, "near objects are alike in label; the probe reads it"),
+        (
+            "categorical",
+            0.3,
+            0.5,
+            "near objects differ in label more than by chance; the probe does not read it",
+        ),
+        ("categorical", 0.5, None, "near objects are no more alike in label than by chance"),
+        ("circular", 0.3, 0.3, "near objects are alike in label; the probe reads it"),
+        ("linear", 0.3, 0.3, "near objects are alike in label; the probe does not read it"),
+        (
+            "linear",
+            0.5,
+            0.7,
+            "; the probe reads it, so the vectors hold it, but it does not decide what is near",
+        ),
+    ],
+)
+def test_the_conclusion_says_what_is_better_than_chance(kind, near, read, told) -> None:
+    """Figures are 0.2 from chance and tested, or at chance."""
+    space, objects = make_space(noise(6, 30), np.arange(30), np.array(["a", "b"] * 15))
+    measured = measure_factor(space, objects, FactorSpec("label"))
+
+    def estimate(value: float) -> Estimate:
+        return Estimate(value, 0.5, value - 0.1, value + 0.1, 30, 30, p=0.9 if value == 0.5 else 0.01)
+
+    neighbors = replace(measured.neighbors, overall=estimate(near))
+    probe = None if read is None else replace(measured.probe, score=estimate(read))
+    assert replace(measured, kind=kind, neighbors=neighbors, probe=probe).conclusion.endswith(told)
 
 
 @pytest.mark.parametrize("kind", ["label", "linear", "circular"])

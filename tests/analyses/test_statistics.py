@@ -188,6 +188,26 @@ def test_direction_is_the_side_of_chance() -> None:
     assert sides == ["above", "below", None, None]
 
 
+@pytest.mark.parametrize(
+    ("value", "low", "high", "p", "stands"),
+    [
+        (0.7, 0.6, 0.8, 0.05, "better"),
+        (0.3, 0.2, 0.4, 0.05, "worse"),
+        (0.7, 0.6, 0.8, 0.06, "alike"),
+        (0.7, 0.5, 0.8, 0.01, "alike"),
+        (0.3, 0.2, 0.5, 0.01, "alike"),
+        (0.7, np.nan, np.nan, 0.01, "better"),
+        (0.5, np.nan, np.nan, 0.01, "alike"),
+        (0.7, 0.6, 0.8, None, None),
+    ],
+)
+def test_a_figure_stands_to_chance_by_p_and_interval(value, low, high, p, stands) -> None:
+    estimate = Estimate(value, 0.5, low, high, 9, 9, p=p)
+    assert estimate.stands("above") == stands
+    other = {"better": "worse", "worse": "better"}.get(stands, stands)
+    assert estimate.stands("below") == other
+
+
 def test_interval_of_single_objects_is_scipys_percentile_bootstrap() -> None:
     values = np.random.default_rng(0).normal(size=400)
     expected = scipy.stats.bootstrap((values,), np.mean, method="percentile", random_state=0)

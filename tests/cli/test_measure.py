@@ -77,6 +77,7 @@ def test_text_and_figure(command: Callable, measured: Path, tmp_path: Path) -> N
     assert done.code == 0, done.err
     assert done.out.startswith("label (categorical) in ")
     assert "purity at 5" in done.out
+    assert "\nthat is: near objects are " in done.out
     assert (tmp_path / "label.png").read_bytes()[:4] == b"\x89PNG"
 
 

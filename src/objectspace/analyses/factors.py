@@ -127,6 +127,29 @@ class FactorMeasure:
             return f"purity at {self.k}"
         return f"mean {'angle' if self.kind == 'circular' else 'difference'} to the {self.k} nearest"
 
+    @property
+    def conclusion(self) -> str:
+        """Return in a sentence whether near objects are alike in the factor and whether the probe reads it.
+
+        Where p is at most 0.05 and the interval excludes chance; "" where neither is tested.
+        """
+        better = "above" if self.kind == "categorical" else "below"
+        near = self.neighbors.overall.stands(better)
+        read = None
+        if self.probe is not None:
+            read = self.probe.score.stands("below" if self.kind == "circular" else "above")
+        factor = self.spec.factor
+        of_neighbors = {
+            "better": f"near objects are alike in {factor}",
+            "worse": f"near objects differ in {factor} more than by chance",
+            "alike": f"near objects are no more alike in {factor} than by chance",
+        }
+        of_probe = "the probe reads it" if read == "better" else "the probe does not read it"
+        if near == "alike" and read == "better":
+            of_probe += ", so the vectors hold it, but it does not decide what is near"
+        told = [] if near is None else [of_neighbors[near]]
+        return "; ".join(told if read is None else [*told, of_probe])
+
     def to_pandas(self) -> pandas.DataFrame:
         """Return a row for each estimate: the neighbors' agreement, that of each label, and the probe.
 

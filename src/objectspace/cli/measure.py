@@ -148,6 +148,8 @@ def _print_measure(measured: FactorMeasure, by_metric: Mapping[str, Estimate]) -
     if measured.geometry is not None:
         estimates["the opposite view is the farthest"] = measured.geometry.opposite
     print_estimates([""], [([name], one) for name, one in estimates.items()], count="objects")
+    if measured.conclusion:
+        typer.echo(f"that is: {measured.conclusion}")
     groups = "photos" if spec.group is None else f"values of {spec.group}"
     _print_reach(estimates, groups)
     if measured.probe is not None:
