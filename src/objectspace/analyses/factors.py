@@ -133,8 +133,7 @@ class FactorMeasure:
 
         Where p is at most 0.05 and the interval excludes chance; "" where neither is tested.
         """
-        better = "above" if self.kind == "categorical" else "below"
-        near = self.neighbors.overall.stands(better)
+        near = self.neighbors.overall.stands("above" if self.kind == "categorical" else "below")
         read = None
         if self.probe is not None:
             read = self.probe.score.stands("below" if self.kind == "circular" else "above")
