@@ -38,16 +38,24 @@ def make_store(world, models, tmp_path):
     """Indexes all photos: the labeled objects, or the detected ones; with what the job is given besides."""
 
     def make(*, labeled=True, **settings):
-        annotations = open_annotations(world.labels, names=("apple", "pear", "plum")) if labeled else None
-        detector = load_detector(
-            models / "tiny.cfg", weights=models / "tiny.weights", names=models / "names.txt"
-        )
-        encoder = load_encoder("test_vit", weights=models / "encoder.pth")
-        job = Job(detector=detector, encoder=encoder, annotations=annotations, **settings)
-        index(find_images([world.photos]), tmp_path / "s.osp", job)
-        return open_store(tmp_path / "s.osp")
+        return index_photos(world, models, tmp_path / "s.osp", labeled, **settings)
 
     return make
+
+
+def index_photos(world, models, path, labeled, **settings):
+    annotations = open_annotations(world.labels, names=("apple", "pear", "plum")) if labeled else None
+    detector = load_detector(models / "tiny.cfg", weights=models / "tiny.weights", names=models / "names.txt")
+    encoder = load_encoder("test_vit", weights=models / "encoder.pth")
+    job = Job(detector=detector, encoder=encoder, annotations=annotations, **settings)
+    index(find_images([world.photos]), path, job)
+    return open_store(path)
+
+
+@pytest.fixture(scope="module")
+def detected(world, tmp_path_factory):
+    """A store of detected objects, made once; a test changes a copy."""
+    return index_photos(world, world.cfg.parent, tmp_path_factory.mktemp("detected") / "s.osp", labeled=False)
 
 
 def boxes_without_mask(store):
@@ -220,6 +228,11 @@ def test_models_that_have_changed(make_store, models, world, other_encoder_weigh
         query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
 
 
+@pytest.fixture
+def copy(detected, tmp_path):
+    return open_store(shutil.copytree(detected.path, tmp_path / "s.osp"))
+
+
 def stored_arguments(store, change):
     """Edit how a store says that its networks are loaded."""
     path = store.path / "manifest.json"
@@ -234,8 +247,8 @@ def stored_arguments(store, change):
     "added", [{"device": "cuda"}, {"weights": ["a"]}, {"names": {"a": 1}}, {"__class__": "x"}, {"names": 3}]
 )
 @pytest.mark.parametrize("space", ["test_vit-crop", "tiny-window3-stride16"])
-def test_arguments_that_no_loader_has(make_store, world, space, added):
-    store = stored_arguments(make_store(labeled=False), lambda arguments: arguments.update(added))
+def test_arguments_that_no_loader_has(copy, world, space, added):
+    store = stored_arguments(copy, lambda arguments: arguments.update(added))
     (name,) = (name for name in store.space_names if name.startswith(space[:8]) and "stride32" not in name)
     with pytest.raises(ModelError, match=r"is loaded with \w+=.*, expected text for name") as refused:
         query_image(store, world.photos / "red1.png", name)
@@ -244,8 +257,8 @@ def test_arguments_that_no_loader_has(make_store, world, space, added):
 
 @pytest.mark.parametrize("name", [None, ""])
 @pytest.mark.parametrize("space", ["test_vit-crop", "tiny-window3-stride16"])
-def test_a_network_without_a_name(make_store, world, space, name):
-    store = stored_arguments(make_store(), lambda arguments: arguments.update({next(iter(arguments)): name}))
+def test_a_network_without_a_name(copy, world, space, name):
+    store = stored_arguments(copy, lambda arguments: arguments.update({next(iter(arguments)): name}))
     with pytest.raises(ModelError, match=r"does not say what \S+ is loaded from \(name\w*\); index the"):
         query_image(store, world.photos / "red1.png", space, box=(8, 8, 40, 40), new=True)
 
