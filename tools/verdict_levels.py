@@ -168,8 +168,11 @@ def _moved(random: np.random.Generator, steps: int = 8) -> MovedObject:
     place = grid + random.uniform(0, 40, grid.shape)
     phase = place / 32 - np.floor(place / 32) - 0.5
     factors = dict(zip(("x1", "y1", *PHASES), (*place.T, *phase.T), strict=True))
+    rows = np.arange(steps**2)
     pca, tsne = (
-        Projection("noise", method, random.normal(size=(steps**2, 2)), np.empty(0), None, factors, {}, None)
+        Projection(
+            "noise", method, random.normal(size=(steps**2, 2)), np.empty(0), None, factors, {}, None, rows
+        )
         for method in ("pca", "tsne")
     )
     return MovedObject("thing", pca, tsne)
