@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 from objectspace.images import find_images
-from objectspace.jobs.commits import IndexSummary
 from objectspace.jobs.index import index
+from objectspace.jobs.index_summary import IndexSummary
 from objectspace.models.encoders import load_encoder
 from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.objects.annotations import open_annotations

@@ -75,14 +75,15 @@ def main() -> None:
                 "confidence": round(confidence, 4),
                 "suppression": suppress,
             }
-            report(figure, *seconds, bar)
+            report(figure, seconds, bar)
     report_run_on(detector, image, confidence, arguments.rounds)
 
 
-def report(figure: dict[str, Any], plain: float, ours: float, bar: int | None) -> None:
+def report(figure: dict[str, Any], seconds: list[float], bar: int | None) -> None:
     """One line."""
-    seconds = {"plain_s": round(plain, 4), "ours_s": round(ours, 5), "ratio": round(plain / ours, 1)}
-    print(json.dumps({"benchmark": "occlusion", **figure, **seconds, "asked": bar}), flush=True)
+    plain, ours = seconds
+    figures = {"plain_s": round(plain, 4), "ours_s": round(ours, 5), "ratio": round(plain / ours, 1)}
+    print(json.dumps({"benchmark": "occlusion", **figure, **figures, "asked": bar}), flush=True)
 
 
 def random_yolov3() -> DarknetDetector:
@@ -203,7 +204,7 @@ def report_run_on(detector: DarknetDetector, image: Any, confidence: float, roun
 
     seconds, _ = in_turns((plain, ours), rounds)
     figure = {"method": "run_on", "tap": "79", "heads": 3, "windows": len(windows), "suppression": False}
-    report(figure, *seconds, None)
+    report(figure, seconds, None)
 
 
 def in_turns(ways: tuple[Callable[[], list[Any]], ...], rounds: int) -> tuple[list[float], list[list[Any]]]:

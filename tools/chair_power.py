@@ -71,7 +71,7 @@ def _photos_needed(estimate: Estimate, photos: int) -> float:
 def _verdict_rates(
     space: Space, objects: Objects, photos: NDArray[np.object_], count: int
 ) -> Sequence[float]:
-    """Return how often each claim holds in worlds of ``count`` of the photos and as much of the rest."""
+    """Return how often each claim is better than chance with ``count`` of the photos, as much of the rest."""
     others = np.setdiff1d(objects.image_id, photos)
     held = []
     for seed in range(DRAWN):
@@ -86,7 +86,8 @@ def _verdict_rates(
         except InputError:
             held.append([False, False])
             continue
-        held.append([one is not None and judge(one, 1) == "holds" for one in (test.on, test.difference)])
+        judged = [one and judge(one, 1, worth=0) for one in (test.on, test.difference)]
+        held.append([one is not None and one.verdict == "holds" for one in judged])
     rates: list[float] = np.mean(held, axis=0).tolist()
     return rates
 

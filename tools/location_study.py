@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 
 from objectspace.analyses.grid_positions import GridPositions
-from objectspace.analyses.probes import FOLDS, make_folds
+from objectspace.analyses.groups import make_folds
+from objectspace.analyses.probes import FOLDS
 from objectspace.analyses.projection import measure_shares, principal_components
 from objectspace.analyses.ridge import FoldedRidge
 from objectspace.images import Image, Pixels, find_images, read_image

@@ -98,7 +98,8 @@ def assign(truths: Truths, heads: Sequence[Grid], all_anchors: NDArray[np.float3
         # The last of equal slots is the first of the reversed ones.
         _, kept = np.unique(slots[:, ::-1], axis=1, return_index=True)
         kept = len(truth) - 1 - kept
-        found.append(Assigned(*slots[:, kept], truth[kept]))
+        picture, anchor, row, column = slots[:, kept]
+        found.append(Assigned(picture, anchor, row, column, truth[kept]))
     return found
 
 
