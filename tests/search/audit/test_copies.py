@@ -134,6 +134,23 @@ def test_pairs_beyond_the_list_are_found() -> None:
     }
 
 
+def test_a_copy_far_by_vector_is_found_among_the_neighbors_that_are_held() -> None:
+    """Five copies, the last beyond six strangers of the others, and they beyond six of its own.
+
+    Five rows have more than three copies: fewer rows than the six neighbors that are compared next.
+    """
+    near, far, *others = np.eye(14)
+    strangers = [0.7 * of + 0.7 * other for of, six in ((near, others[:6]), (far, others[6:])) for other in six]
+    noise = np.random.default_rng(0).normal(0, 3, (48, 48, 3))
+    again = np.clip(picture(1) + noise, 0, 255).astype(np.uint8)
+    pictures = [*[picture(1)] * 4, again, *(picture(seed) for seed in range(10, 22))]
+    made = differences(pictures, np.array([near] * 4 + [far, *strangers]), 16)
+    pairs = made.pairs_within(0.02)
+    assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == {
+        (a, b) for b in range(5) for a in range(b)
+    }
+
+
 def test_a_copy_whose_original_is_not_among_the_nearest_is_not_found() -> None:
     made = differences([picture(1), picture(2)], np.eye(2), 1)
     found = Neighbors(np.array([[1], [0]]), np.array([[0.5], [0.5]]))
