@@ -176,6 +176,19 @@ def test_several_parts_of_a_mask_count_together_and_a_wrong_one_alone_is_left_ou
     ]
 
 
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [((1 << 40) - 1, "do not cover 40 x 20 pixels"), (1 << 40, "mask's counts are a list")],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_run_is_below_two_to_the_forty(count: int, message: str, sign: int) -> None:
+    content = {"segmentation": {"size": [20, 40], "counts": [0, sign * count]}}
+    shape, (fault,) = coco_shape(
+        {"bbox": [1, 2, 3, 4], "category_id": 1, **content}, {1: "dog"}, NO_ATTRIBUTES, WH
+    )
+    assert (shape.mask, message in fault) == (None, True)
+
+
 def test_run_lengths_are_of_the_photos_height_and_width() -> None:
     counts = [100, 50, 650]
     assert mask_area(coco(segmentation={"size": [20, 40], "counts": counts}).mask) == 50

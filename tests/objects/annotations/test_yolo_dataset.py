@@ -214,6 +214,19 @@ def test_a_path_of_another_machine_is_not_mended_by_path(coco2: Path, train: str
 # What cannot be used
 
 
+def test_a_data_yaml_is_nested_thirty_two_deep_at_most(coco2: Path) -> None:
+    """The file itself is the first."""
+    text = (coco2 / "data.yaml").read_text()
+    for deep, taken in ((32, True), (33, False)):
+        (coco2 / "data.yaml").write_text(f"{text}\nmore: {'[' * (deep - 1)}{']' * (deep - 1)}\n")
+        with (
+            contextlib.nullcontext()
+            if taken
+            else pytest.raises(AnnotationError, match="is nested more than 32 deep")
+        ):
+            open_annotations(coco2 / "data.yaml")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
