@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -349,6 +350,16 @@ def test_the_one_map_of_learned_queries(
     # A cell that the input fills in part is a cell.
     monkeypatch.setattr(detectors[kind], "input_wh", (161, 97))
     assert detectors[kind]._only_map().grid_wh == (6, 4)
+
+
+@pytest.mark.parametrize(("cells", "stride"), [(1536, 4), (384, 8), (96, 16), (24, 32), (6, 64)])
+def test_the_stride_of_learned_queries_follows_from_how_many_cells_there_are(
+    cells: int, stride: int, detectors: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 128 x 192 pixels, 32 x 48 cells and so on; the backbone may have been dilated."""
+    tokens = SimpleNamespace(encoder_last_hidden_state=torch.zeros(1, cells, 16))
+    monkeypatch.setattr(detectors["detr"], "_forward", lambda pixels: tokens)
+    assert detectors["detr"]._only_map().stride == stride
 
 
 @pytest.mark.parametrize("kind", ["rt_detr", "rt_detr_v2", "d_fine"])
