@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from objectspace.errors import InputError
 from objectspace.images import Failure
 from objectspace.pipeline import engine_ray
-from objectspace.pipeline.engine_ray import RayEngine, _Pool, _Start
-from objectspace.pipeline.ray_cluster import last_line
+from objectspace.pipeline.engine_ray import RayEngine, _Pool, _Start, _without_copies
+from objectspace.pipeline.results import SkippedImage
 
 IMAGES = [Path(f"{number:02}.png") for number in range(40)]
 
@@ -136,11 +137,12 @@ def test_gpus_of_a_worker_are_whole_or_a_share_of_one(gpus: float) -> None:
     assert RayEngine(gpus_per_worker=gpus).gpus_per_worker == gpus
 
 
-def test_the_cause_is_the_last_line_of_what_ray_says() -> None:
-    assert (
-        last_line(Exception("\n Traceback:\n  in a\n  in b\n  ValueError: 3 is odd \n\n"))
-        == "ValueError: 3 is odd"
-    )
-    assert last_line(Exception("one line")) == "one line"
-    assert last_line(KeyError()) == "KeyError"
-    assert last_line(Exception("b" * 300)) == "b" * 200
+@pytest.mark.parametrize("gpus", [-1, 1.5, -0.5])
+def test_other_gpus_of_a_worker_are_refused(gpus: float) -> None:
+    with pytest.raises(InputError, match=f"gpus_per_worker={gpus}, expected 1 or more workers, and a whole"):
+        RayEngine(gpus_per_worker=gpus)
+
+
+def test_a_failure_twice_is_no_copy() -> None:
+    outcomes = [Failure("a", "is broken"), Failure("b", "is broken"), SkippedImage("c", "1")]
+    assert list(_without_copies([outcomes[:1], outcomes[1:]])) == [outcomes[:1], outcomes[1:]]
