@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from objectspace.errors import NonFiniteError
 from objectspace.images import Failure, Image
-from objectspace.objects.records import Objects, make_objects
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.results import ImageResult
 from objectspace.pipeline.stages import cut_box
-from tests.jobs.fakes import LARGE, SMALL, MeanColor, save
+from tests.jobs.fakes import FakePrompter, MeanColor, save
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
@@ -27,29 +22,6 @@ def test_a_box_of_a_reduced_photo_is_cut_at_its_scale(factor: int) -> None:
     found = cut_box(Image("i", "a.png", pixels, 80, 40), np.array([8, 4, 32, 20], np.float32))
     expected = pixels[4 // factor : 20 // factor, 8 // factor : 32 // factor]
     np.testing.assert_array_equal(found, expected)
-
-
-class FakePrompter:
-    """Finds the two squares by words, but in no call that one image of name ``bad`` is among."""
-
-    name = "words"
-    source = "words@0"
-    device = torch.device("cpu")
-    precision = "float32"
-    batch_size = 3
-
-    def __init__(self) -> None:
-        self.recipe: dict[str, Any] = {"weights": "d" * 64, "words": ["apple", "couch"]}
-        self.loaded_from: dict[str, Any] = {"name": "words"}
-
-    def find_objects(self, images: Sequence[Image]) -> list[Objects]:
-        if any(Path(image.path).stem == "bad" for image in images):
-            raise NonFiniteError(self.name, "bad")
-        boxes, labels = np.array([SMALL, LARGE], np.float32), ["apple", "couch"]
-        return [
-            make_objects(image_id=one.image_id, xyxy=boxes, label=labels, source=self.source)
-            for one in images
-        ]
 
 
 def test_a_photo_in_which_words_fail_fails_alone(tmp_path: Path) -> None:
