@@ -237,6 +237,31 @@ def test_a_mask_that_shares_no_pixel_with_its_box_is_elsewhere(
     assert _mask_is_elsewhere(Shape(np.float32([5, 3, 10, 9]), "dog", encode(pixels))) == elsewhere
 
 
+@pytest.mark.parametrize(
+    ("corners", "near"),
+    [
+        ((-39, 5, 9, 12), True),
+        ((-40, 5, 9, 12), False),
+        ((5, -19, 9, 12), True),
+        ((5, -20, 9, 12), False),
+        ((5, 7, 80, 12), True),
+        ((5, 7, 81, 12), False),
+        ((5, 7, 9, 40), True),
+        ((5, 7, 9, 41), False),
+    ],
+)
+def test_a_box_of_voc_is_a_side_away_from_the_photo_at_most(corners: tuple[int, ...], near: bool) -> None:
+    """Pixels are counted from 1: the edge before pixel -39 is at -40."""
+    listed = VocObject("dog", tuple(map(str, corners)), {})
+    if near:
+        left, top, right, bottom = corners
+        expected = [max(left - 1, 0), max(top - 1, 0), min(right, 40), min(bottom, 20)]
+        assert _place(listed, None, WH)[0].tolist() == expected
+    else:
+        with pytest.raises(ShapeError, match="is far outside the photo of 40 x 20 pixels"):
+            _place(listed, None, WH)
+
+
 @pytest.mark.parametrize("count", [4, 5, 6])
 def test_an_outline_of_voc_has_three_points_or_more(count: int) -> None:
     numbers = ("4", "6", "9", "6", "9", "12")[:count]

@@ -186,6 +186,8 @@ def test_windows_paths_in_a_list(coco2: Path) -> None:
     (coco2 / "data.yaml").write_text("names: [cat, sofa]\ntrain: list.txt\n")
     assert labels(coco2, "images/train/1.jpg") == ["cat"]
     assert labels(coco2, "images/val/2.jpg") == ["couch"]
+    coverage = open_annotations(coco2 / "data.yaml").coverage([coco2 / "images/train/1.jpg"])
+    assert [Path(name).parts[-3:] for name in coverage.missing] == [("labels", "val", "2.txt")]
 
 
 @pytest.mark.parametrize(
