@@ -49,7 +49,9 @@ def photo() -> Image:
     return image_from_array(picture(128, 96))
 
 
-def own_outputs(detector: DetrDetector, folder: Path, image: Image) -> tuple[Any, Any]:
+def own_outputs(
+    detector: DetrDetector, folder: Path, image: Image, *, threshold: float = CONFIDENCE
+) -> tuple[Any, Any]:
     """What transformers makes of a photo of the input's size: raw outputs and objects."""
     import transformers
 
@@ -65,7 +67,7 @@ def own_outputs(detector: DetrDetector, folder: Path, image: Image) -> tuple[Any
             pixels = (pixels - mean) / std
         raw = detector.network(pixel_values=pixels)
         (said,) = processor.post_process_object_detection(
-            raw, threshold=CONFIDENCE, target_sizes=[(image.height, image.width)]
+            raw, threshold=threshold, target_sizes=[(image.height, image.width)]
         )
     return raw, said
 
@@ -85,6 +87,20 @@ def test_objects_are_those_of_transformers(
     np.testing.assert_allclose(found.score, said["scores"][inside][order], atol=1e-5)
     np.testing.assert_allclose(found.xyxy, boxes[inside][order], atol=1e-3)
     assert found.label.tolist() == detector.names[said["labels"][inside][order].numpy()].tolist()
+
+
+def test_conditional_detr_has_the_hundred_best_pairs_of_query_and_class(
+    detectors: dict[str, Any], folders: dict[str, Path], photo: Image
+) -> None:
+    """Of 30 queries and 4 classes."""
+    detector = detectors["conditional_detr"]
+    _, said = own_outputs(detector, folders["conditional_detr"], photo, threshold=0)
+    assert len(said["scores"]) == 100
+    limits = torch.tensor([photo.width, photo.height] * 2)
+    boxes = torch.minimum(said["boxes"].clamp(min=0), limits)
+    inside = (boxes[:, 2:] > boxes[:, :2]).all(1)
+    (found,) = detector.detect([photo], confidence=0)
+    np.testing.assert_allclose(found.score, said["scores"][inside].sort(descending=True).values, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", DETR_KINDS)
