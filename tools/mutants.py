@@ -36,7 +36,7 @@ from typing import Any
 
 import pytest
 
-ROOMS = ("analyses", "neighbors", "store", "objects", "embeddings", "search")
+ROOMS = ("analyses", "neighbors", "store", "objects", "embeddings", "search", "models", "pipeline")
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("src") / "objectspace"
 CACHE = ROOT / "build" / "mutants"

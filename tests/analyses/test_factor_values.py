@@ -86,6 +86,13 @@ def test_difference_of_angles_goes_the_shorter_way() -> None:
     ]
 
 
+def test_bounds_of_a_mean_are_what_can_be_compared() -> None:
+    kinds = {"categorical": (0, 1), "linear": (0, np.inf), "circular": (0, 180)}
+    for kind, bounds in kinds.items():
+        made = Factor("a", kind, np.array([]), 360).bounds  # type: ignore[arg-type]
+        assert (made.low, made.high) == bounds
+
+
 def test_numbers_of_many_values_are_cut_into_ten_equal_classes() -> None:
     level = control_levels(np.random.default_rng(0).normal(size=1000))
     assert np.bincount(level).tolist() == [100] * 10

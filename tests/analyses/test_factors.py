@@ -455,6 +455,13 @@ def test_the_same_seed_gives_the_same_document() -> None:
     assert {"value", "chance", "low", "high", "p"} <= set(first["neighbors"])
 
 
+def test_equal_numbers_are_one_group() -> None:
+    """0 and -0 are equal, and written differently."""
+    shelf = np.array([0.0, -0.0, 1.0, 2.0] * 5)
+    space, objects = make_space(noise(0, 20), np.arange(20), value=np.arange(20.0), shelf=shelf)
+    assert measure_factor(space, objects, FactorSpec("value", group="shelf")).groups == 3
+
+
 def test_columns_that_several_photos_share_are_likely_groups() -> None:
     """Of 12 photos of one or two objects: three of each apple, an object's own color, a number."""
     images = np.array([0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])

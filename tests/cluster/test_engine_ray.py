@@ -17,11 +17,8 @@ import pytest
 
 import objectspace as osp
 from objectspace.errors import InputError, StoreBusyError
-from objectspace.images import Failure
 from objectspace.pipeline import engine_ray
-from objectspace.pipeline.engine_ray import RayEngine, _without_copies
-from objectspace.pipeline.ray_cluster import shares
-from objectspace.pipeline.results import SkippedImage
+from objectspace.pipeline.engine_ray import RayEngine
 from objectspace.places import RemotePath
 from tests.cluster.conftest import MEMORY, NETWORKS, Machines, contents, descendants, workers_of
 
@@ -35,60 +32,6 @@ KILLS = int(os.environ.get("OBJECTSPACE_TEST_KILLS", "3"))
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four images at a time."""
     monkeypatch.setattr(engine_ray, "CHUNK", 4)
-
-
-# ------------------------------------------------------------------------------------------ without a cluster
-
-
-def node(cpus: float, gpus: float = 0, *, alive: bool = True) -> dict[str, Any]:
-    return {"Alive": alive, "Resources": {"CPU": cpus, "GPU": gpus}}
-
-
-@pytest.mark.parametrize(
-    ("nodes", "workers", "gpus", "expected"),
-    [
-        ([node(16)], None, 0, (1, 16)),
-        ([node(16), node(4), node(8, alive=False)], None, 0, (2, 8)),
-        ([node(16), node(4)], 4, 0, (4, 4)),
-        ([node(16), node(16)], 3, 0, (3, 8)),
-        ([node(32, 4), node(8, 0)], None, 1, (4, 8)),
-        ([node(32, 4), node(8, 1)], None, 1, (5, 8)),
-        ([node(32, 4)], None, 2, (2, 16)),
-        ([node(32, 2)], None, 0.25, (8, 4)),
-        ([node(32, 2), node(8, 0)], None, 0.3, (6, 5)),
-        ([node(4, 1)], None, 0.1, (4, 1)),
-        ([node(16, 1)], 5, 0.125, (5, 3)),
-        # Shares that floats round to one worker less, and one that Ray itself rounds up, to .0108 of a card.
-        ([node(400, 1)], None, 1 / 99, (99, 4)),
-        ([node(200, 2), node(1, 1)], None, 1 / 105, (201, 1)),
-        ([node(400, 1)], None, 1 / 93, (92, 4)),
-        ([node(0), node(2), node(2)], None, 0, (2, 2)),
-    ],
-)
-def test_workers_share_all_cores(
-    nodes: list[Any], workers: int | None, gpus: float, expected: tuple[int, int]
-) -> None:
-    assert shares(nodes, workers, gpus) == expected
-
-
-def test_a_cluster_without_room_is_named() -> None:
-    with pytest.raises(InputError, match="workers=9, and the cluster has room for 4"):
-        shares([node(4)], 9, 0)
-    with pytest.raises(
-        InputError, match="no machine of the cluster has room for a worker of a core and gpus_per_worker=1"
-    ):
-        shares([node(4)], None, 1)
-
-
-@pytest.mark.parametrize("gpus", [-1, 1.5, -0.5])
-def test_gpus_are_whole_or_a_share_of_one(gpus: float) -> None:
-    with pytest.raises(InputError, match=f"gpus_per_worker={gpus}, expected 1 or more workers, and a whole"):
-        RayEngine(gpus_per_worker=gpus)
-
-
-def test_a_failure_twice_is_no_copy() -> None:
-    outcomes = [Failure("a", "is broken"), Failure("b", "is broken"), SkippedImage("c", "1")]
-    assert list(_without_copies([outcomes[:1], outcomes[1:]])) == [outcomes[:1], outcomes[1:]]
 
 
 # --------------------------------------------------------------------------------------------- on one machine

@@ -1,4 +1,4 @@
-"""A detector and an encoder whose every number is known by eye, and images for them."""
+"""A detector, a prompter and an encoder whose every number is known by eye, and images for them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import PIL.Image
 import torch
 
+from objectspace.errors import NonFiniteError
 from objectspace.images import Image
 from objectspace.models.maps import Head, MapRun
 from objectspace.objects.boxes import Frame, stretch_frame
@@ -78,6 +79,29 @@ class FakeDetector:
         self, images: Sequence[Image], *, confidence: float = 0.25, iou: float = 0.45
     ) -> list[Objects]:
         raise NotImplementedError
+
+
+class FakePrompter:
+    """Finds the two squares by words, but in no call that one image of name ``bad`` is among."""
+
+    name = "words"
+    source = "words@0"
+    device = torch.device("cpu")
+    precision = "float32"
+    batch_size = 3
+
+    def __init__(self) -> None:
+        self.recipe: dict[str, Any] = {"weights": "d" * 64, "words": ["apple", "couch"]}
+        self.loaded_from: dict[str, Any] = {"name": "words"}
+
+    def find_objects(self, images: Sequence[Image]) -> list[Objects]:
+        if any(Path(image.path).stem == "bad" for image in images):
+            raise NonFiniteError(self.name, "bad")
+        boxes, labels = np.array([SMALL, LARGE], np.float32), ["apple", "couch"]
+        return [
+            make_objects(image_id=one.image_id, xyxy=boxes, label=labels, source=self.source)
+            for one in images
+        ]
 
 
 class MeanColor:

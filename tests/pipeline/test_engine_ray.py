@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from objectspace.errors import InputError
 from objectspace.images import Failure
 from objectspace.pipeline import engine_ray
-from objectspace.pipeline.engine_ray import _Pool, _Start
+from objectspace.pipeline.engine_ray import RayEngine, _Pool, _Start, _without_copies
+from objectspace.pipeline.results import SkippedImage
 
 IMAGES = [Path(f"{number:02}.png") for number in range(40)]
 
@@ -124,5 +126,23 @@ def test_a_photo_that_ends_every_worker_is_found_and_the_others_are_done() -> No
     ray = FakeRay(dies=lambda promise: Path("17.png") in promise.images)
     outcomes = [one for chunk in pool(ray, 3).outcomes(IMAGES) for one in chunk]
     assert outcomes[:17] + outcomes[18:] == [done(path) for path in IMAGES if path.stem != "17"]
+    # Three times with the photo before it, and three times alone.
+    assert (ray.begun_chunks.count(16), ray.begun_chunks.count(17)) == (4, 3)
     assert outcomes[17].path == "17.png"
     assert outcomes[17].reason.startswith("ended the process that read it, 3 times")
+
+
+@pytest.mark.parametrize("gpus", [0, 0.25, 0.9, 1, 3])
+def test_gpus_of_a_worker_are_whole_or_a_share_of_one(gpus: float) -> None:
+    assert RayEngine(gpus_per_worker=gpus).gpus_per_worker == gpus
+
+
+@pytest.mark.parametrize("gpus", [-1, 1.5, -0.5])
+def test_other_gpus_of_a_worker_are_refused(gpus: float) -> None:
+    with pytest.raises(InputError, match=f"gpus_per_worker={gpus}, expected 1 or more workers, and a whole"):
+        RayEngine(gpus_per_worker=gpus)
+
+
+def test_a_failure_twice_is_no_copy() -> None:
+    outcomes = [Failure("a", "is broken"), Failure("b", "is broken"), SkippedImage("c", "1")]
+    assert list(_without_copies([outcomes[:1], outcomes[1:]])) == [outcomes[:1], outcomes[1:]]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from objectspace.images import Failure, Image
+from objectspace.pipeline import engine_threads
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.job import Job
-from objectspace.pipeline.results import ImageResult, SkippedImage
+from objectspace.pipeline.results import DecodedImage, ImageResult, SkippedImage
 from tests.jobs.fakes import FakeDetector, MeanColor, save
 
 
@@ -52,3 +53,18 @@ def test_outcomes_come_in_the_order_of_the_images(tmp_path: Path, size: int) -> 
     assert [outcome.path for outcome in outcomes] == list(map(str, photos))
     kinds = [ImageResult, SkippedImage, ImageResult, Failure, ImageResult, ImageResult, ImageResult]
     assert [type(outcome) for outcome in outcomes] == kinds
+
+
+def test_a_pass_has_as_many_pixels_as_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 pixels at least, or three photos; what is not decoded counts for nothing."""
+    monkeypatch.setattr(engine_threads, "PASS_PIXELS", 10)
+    sides = [(2, 3), (2, 2), (1, 9), (1, 1), (3, 4), (1, 1), (1, 2), None, (1, 1), (1, 5), (1, 5)]
+    opened = [
+        Failure("a.png", "is broken")
+        if side is None
+        else DecodedImage(Image("i", "a.png", np.zeros((*side, 3), np.uint8), *side[::-1]), {})
+        for side in sides
+    ]
+    passes = list(engine_threads._batches(opened, 3))
+    assert [len(one) for one in passes] == [2, 2, 1, 4, 2]
+    assert [one for batch in passes for one in batch] == opened

@@ -25,7 +25,7 @@ from objectspace.pipeline.specs import (
     MaskSpec,
     PromptSpec,
 )
-from tests.jobs.fakes import FakeDetector, MeanColor
+from tests.jobs.fakes import FakeDetector, FakePrompter, MeanColor
 
 
 def coco(folder: Path) -> AnnotationSet:
@@ -92,6 +92,16 @@ def test_policy_is_part_of_the_recipe() -> None:
     blurred = replace(job, crop=CropPolicy(background="blur"))
     assert job.load().digest != blurred.load().digest
     assert "color-crop-blur" in blurred.load().recipes
+
+
+@pytest.mark.parametrize(
+    ("found_by", "count"),
+    [({}, True), ({"annotations": objects_reader({})}, False), ({"prompts": FakePrompter()}, False)],
+)
+def test_thresholds_count_where_the_detector_finds_the_objects(found_by: dict, count: bool) -> None:
+    job = Job(detector=FakeDetector(), encoder=MeanColor(), **found_by)
+    digests = {replace(job, confidence=confidence).load().digest for confidence in (0.3, 0.4)}
+    assert (len(digests) == 2) == count
 
 
 def test_a_job_goes_through_json_and_pickle() -> None:

@@ -64,6 +64,16 @@ def test_a_label_of_one_photo_is_left_out() -> None:
     assert {3, 4}.isdisjoint(errors_of(vectors, label, image).row.tolist())
 
 
+def test_two_labels_are_judged() -> None:
+    vectors, label, image = (column[make()[1] != "owl"] for column in make())
+    wrong = int(np.flatnonzero(label == "cat")[5])
+    label[wrong] = "dog"
+    found = errors_of(vectors, label, image, calibrated=False)
+    assert found.row[found.probability.argmax()] == wrong
+    assert set(found.proposed.tolist()) == {"cat", "dog"}
+    assert found.proposed[found.row == wrong].tolist() == ["cat"]
+
+
 def test_one_label_cannot_be_judged() -> None:
     vectors, label, image = make()
     with pytest.raises(InputError, match="two labels or more are in two photos each, and here are 1"):

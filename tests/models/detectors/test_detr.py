@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,9 @@ def photo() -> Image:
     return image_from_array(picture(128, 96))
 
 
-def own_outputs(detector: DetrDetector, folder: Path, image: Image) -> tuple[Any, Any]:
+def own_outputs(
+    detector: DetrDetector, folder: Path, image: Image, *, threshold: float = CONFIDENCE
+) -> tuple[Any, Any]:
     """What transformers makes of a photo of the input's size: raw outputs and objects."""
     import transformers
 
@@ -64,7 +67,7 @@ def own_outputs(detector: DetrDetector, folder: Path, image: Image) -> tuple[Any
             pixels = (pixels - mean) / std
         raw = detector.network(pixel_values=pixels)
         (said,) = processor.post_process_object_detection(
-            raw, threshold=CONFIDENCE, target_sizes=[(image.height, image.width)]
+            raw, threshold=threshold, target_sizes=[(image.height, image.width)]
         )
     return raw, said
 
@@ -84,6 +87,20 @@ def test_objects_are_those_of_transformers(
     np.testing.assert_allclose(found.score, said["scores"][inside][order], atol=1e-5)
     np.testing.assert_allclose(found.xyxy, boxes[inside][order], atol=1e-3)
     assert found.label.tolist() == detector.names[said["labels"][inside][order].numpy()].tolist()
+
+
+def test_conditional_detr_has_the_hundred_best_pairs_of_query_and_class(
+    detectors: dict[str, Any], folders: dict[str, Path], photo: Image
+) -> None:
+    """Of 30 queries and 4 classes."""
+    detector = detectors["conditional_detr"]
+    _, said = own_outputs(detector, folders["conditional_detr"], photo, threshold=0)
+    assert len(said["scores"]) == 100
+    limits = torch.tensor([photo.width, photo.height] * 2)
+    boxes = torch.minimum(said["boxes"].clamp(min=0), limits)
+    inside = (boxes[:, 2:] > boxes[:, :2]).all(1)
+    (found,) = detector.detect([photo], confidence=0)
+    np.testing.assert_allclose(found.score, said["scores"][inside].sort(descending=True).values, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", DETR_KINDS)
@@ -349,6 +366,16 @@ def test_the_one_map_of_learned_queries(
     # A cell that the input fills in part is a cell.
     monkeypatch.setattr(detectors[kind], "input_wh", (161, 97))
     assert detectors[kind]._only_map().grid_wh == (6, 4)
+
+
+@pytest.mark.parametrize(("cells", "stride"), [(1536, 4), (384, 8), (96, 16), (24, 32), (6, 64)])
+def test_the_stride_of_learned_queries_follows_from_how_many_cells_there_are(
+    cells: int, stride: int, detectors: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 128 x 192 pixels, 32 x 48 cells and so on; the backbone may have been dilated."""
+    tokens = SimpleNamespace(encoder_last_hidden_state=torch.zeros(1, cells, 16))
+    monkeypatch.setattr(detectors["detr"], "_forward", lambda pixels: tokens)
+    assert detectors["detr"]._only_map().stride == stride
 
 
 @pytest.mark.parametrize("kind", ["rt_detr", "rt_detr_v2", "d_fine"])

@@ -176,6 +176,19 @@ def test_several_parts_of_a_mask_count_together_and_a_wrong_one_alone_is_left_ou
     ]
 
 
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [((1 << 40) - 1, "do not cover 40 x 20 pixels"), (1 << 40, "mask's counts are a list")],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_run_is_below_two_to_the_forty(count: int, message: str, sign: int) -> None:
+    content = {"segmentation": {"size": [20, 40], "counts": [0, sign * count]}}
+    shape, (fault,) = coco_shape(
+        {"bbox": [1, 2, 3, 4], "category_id": 1, **content}, {1: "dog"}, NO_ATTRIBUTES, WH
+    )
+    assert (shape.mask, message in fault) == (None, True)
+
+
 def test_run_lengths_are_of_the_photos_height_and_width() -> None:
     counts = [100, 50, 650]
     assert mask_area(coco(segmentation={"size": [20, 40], "counts": counts}).mask) == 50
@@ -222,6 +235,31 @@ def test_a_mask_that_shares_no_pixel_with_its_box_is_elsewhere(
     pixels = np.zeros((20, 40), bool)
     pixels[top:bottom, left:right] = True
     assert _mask_is_elsewhere(Shape(np.float32([5, 3, 10, 9]), "dog", encode(pixels))) == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("corners", "near"),
+    [
+        ((-39, 5, 9, 12), True),
+        ((-40, 5, 9, 12), False),
+        ((5, -19, 9, 12), True),
+        ((5, -20, 9, 12), False),
+        ((5, 7, 80, 12), True),
+        ((5, 7, 81, 12), False),
+        ((5, 7, 9, 40), True),
+        ((5, 7, 9, 41), False),
+    ],
+)
+def test_a_box_of_voc_is_a_side_away_from_the_photo_at_most(corners: tuple[int, ...], near: bool) -> None:
+    """Pixels are counted from 1: the edge before pixel -39 is at -40."""
+    listed = VocObject("dog", tuple(map(str, corners)), {})
+    if near:
+        left, top, right, bottom = corners
+        expected = [max(left - 1, 0), max(top - 1, 0), min(right, 40), min(bottom, 20)]
+        assert _place(listed, None, WH)[0].tolist() == expected
+    else:
+        with pytest.raises(ShapeError, match="is far outside the photo of 40 x 20 pixels"):
+            _place(listed, None, WH)
 
 
 @pytest.mark.parametrize("count", [4, 5, 6])

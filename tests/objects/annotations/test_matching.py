@@ -74,6 +74,19 @@ def test_an_entry_whose_own_file_is_there_is_no_other_photos(tmp_path: Path) -> 
     assert names.of(tmp_path / "val/7.jpg") is None
 
 
+def test_the_own_file_of_a_whole_path_is_there_alone(tmp_path: Path) -> None:
+    """A whole path is one place; one that begins with ``..`` may be below any folder above the photo."""
+    for folder in ("data/train", "photos/train", "photos/val"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "7.jpg").touch()
+    photo = tmp_path / "photos/val/7.jpg"
+    assert ImageNames({"/data/train/7.jpg": 0}).of(photo) == 0
+    assert ImageNames({f"{tmp_path}/data/train/7.jpg": 0}).of(photo) is None
+    (tmp_path / "photos/val/test").mkdir()
+    (tmp_path / "photos/val/test/7.jpg").touch()
+    assert ImageNames({"../test/7.jpg": 0}).of(photo) is None
+
+
 def test_the_photos_of_a_job_share_no_entry_that_is_named_for_one_of_them() -> None:
     names = ImageNames({"train/7.jpg": 0, "8.jpg": 1})
     assert names.match(["/d/val/7.jpg", "/d/train/7.jpg", "/d/8.jpg"]) == [None, 0, 1]

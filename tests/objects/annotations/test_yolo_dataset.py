@@ -186,6 +186,8 @@ def test_windows_paths_in_a_list(coco2: Path) -> None:
     (coco2 / "data.yaml").write_text("names: [cat, sofa]\ntrain: list.txt\n")
     assert labels(coco2, "images/train/1.jpg") == ["cat"]
     assert labels(coco2, "images/val/2.jpg") == ["couch"]
+    coverage = open_annotations(coco2 / "data.yaml").coverage([coco2 / "images/train/1.jpg"])
+    assert [Path(name).parts[-3:] for name in coverage.missing] == [("labels", "val", "2.txt")]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +214,19 @@ def test_a_path_of_another_machine_is_not_mended_by_path(coco2: Path, train: str
 
 
 # What cannot be used
+
+
+def test_a_data_yaml_is_nested_thirty_two_deep_at_most(coco2: Path) -> None:
+    """The file itself is the first."""
+    text = (coco2 / "data.yaml").read_text()
+    for deep, taken in ((32, True), (33, False)):
+        (coco2 / "data.yaml").write_text(f"{text}\nmore: {'[' * (deep - 1)}{']' * (deep - 1)}\n")
+        with (
+            contextlib.nullcontext()
+            if taken
+            else pytest.raises(AnnotationError, match="is nested more than 32 deep")
+        ):
+            open_annotations(coco2 / "data.yaml")
 
 
 @pytest.mark.parametrize(

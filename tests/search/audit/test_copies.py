@@ -13,7 +13,7 @@ from objectspace.analyses.audit.calibration import best_threshold
 from objectspace.analyses.audit.copy_rule import CopyRule
 from objectspace.neighbors import ExactIndex, Neighbors
 from objectspace.search.audit import copies
-from objectspace.search.audit.copies import CopyDifferences, thumbnail_pictures
+from objectspace.search.audit.copies import CopyDifferences, make_pictures, thumbnail_pictures
 from objectspace.search.audit.planting import PlantedVectors, find_copies
 
 
@@ -84,6 +84,13 @@ def test_reduced_thumbnails_multiply_to_correlations() -> None:
     assert not rows[3].any()
 
 
+def test_reduced_pictures_of_hardly_any_contrast_have_length_one_too() -> None:
+    pixels = np.full((12, 12, 3), 70, np.uint8)
+    pixels[3, 4] = 71
+    (row,) = make_pictures([pixels]).coarse
+    assert np.linalg.norm(row) == pytest.approx(1)
+
+
 def test_the_difference_is_distance_times_what_the_thumbnails_lack() -> None:
     """Object 1 looks like 0 and is farther than 2, which does not; 3 is 0 mirrored."""
     vectors = np.array([[1, 0], [0.8, 0.6], [0.96, 0.28], [-0.2, 0.98]])
@@ -113,6 +120,20 @@ def test_a_pair_is_one_from_both_sides() -> None:
     assert made.difference[0] == made.difference[1]
 
 
+def test_a_pair_counts_for_one_whose_other_has_a_nearer_one() -> None:
+    """Lists of one neighbor, in a row: 0 and 3 are one picture, 1 is like them, and is nearest to 2.
+
+    The pair of 0 and 1 is the least of 1, though 3 takes 0 for its own.
+    """
+    turned = np.radians([0, 16, 27, -37])
+    blended = (0.8 * smooth(3) + 0.2 * smooth(4)).astype(np.uint8)
+    made = differences(
+        [smooth(3), blended, smooth(5), smooth(3)], np.stack([np.cos(turned), np.sin(turned)], 1), 1
+    )
+    assert made.nearest.tolist() == [3, 0, 1, 0]
+    assert made.difference[3] == made.difference[0] < made.difference[1] < made.difference[2]
+
+
 def test_a_cropped_copy_is_as_near_as_one_saved_again() -> None:
     whole = smooth(3)
     vectors = np.array([[1, 0], [0.9, 0.436], [0.9, -0.436]])
@@ -131,6 +152,25 @@ def test_pairs_beyond_the_list_are_found() -> None:
     pairs = differences(pictures, vectors, 2).pairs_within(1e-4)
     assert {(a, b) for a, b in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)} == {
         (a, b) for b in range(9) for a in range(b)
+    }
+
+
+def test_a_copy_far_by_vector_is_found_among_the_neighbors_that_are_held() -> None:
+    """Five copies, the last beyond six strangers of the others, and they beyond six of its own.
+
+    Five rows have more than three copies: fewer rows than the six neighbors that are compared next.
+    """
+    near, far, *others = np.eye(14)
+    strangers = [
+        0.7 * of + 0.7 * other for of, six in ((near, others[:6]), (far, others[6:])) for other in six
+    ]
+    noise = np.random.default_rng(0).normal(0, 3, (48, 48, 3))
+    again = np.clip(picture(1) + noise, 0, 255).astype(np.uint8)
+    pictures = [*[picture(1)] * 4, again, *(picture(seed) for seed in range(10, 22))]
+    made = differences(pictures, np.array([near] * 4 + [far, *strangers]), 16)
+    pairs = made.pairs_within(0.02)
+    assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == {
+        (a, b) for b in range(5) for a in range(b)
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 from objectspace.images import Image, decode_image, image_from_array
 from objectspace.objects.masks import decode, encode
 from objectspace.objects.records import Objects, make_objects
+from objectspace.scenes.world import draw_scene
 from objectspace.search.audit.plants import COPIES, PlantedPicture, copies_of, drawn_strangers, strangers_of
 
 RED, BLUE, WH = (230, 20, 20), (20, 20, 230), (200, 160)
@@ -131,3 +132,9 @@ def test_drawn_strangers_are_of_no_object() -> None:
     made = list(drawn_strangers(5, seed=3))
     assert sum(len(one.row) for one in made) >= 5
     assert all((one.row == -1).all() and all(one.mask) for one in made)
+
+
+def test_no_more_strangers_are_drawn_than_are_asked_for() -> None:
+    first = len(draw_scene(3, 0).xyxy)
+    for count, pictures in ((1, 1), (first, 1), (first + 1, 2)):
+        assert len(list(drawn_strangers(count, seed=3))) == pictures

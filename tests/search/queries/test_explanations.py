@@ -113,6 +113,19 @@ def test_heat_of_a_window_is_half_of_what_its_cells_differ_by(store):
         assert why.cells[0].heat[row, column] == pytest.approx(apart)
 
 
+def test_the_area_of_a_window_is_its_cells(store):
+    """Three by three cells around the object's own, in pixels of the network's input."""
+    name = "demo-window3-deepest"
+    stride, cells, ids = store.recipe(name).stride, store.cells(name), list(store.members(name))
+    search = osp.SpaceSearch(store, name)
+    viewer = open_viewer(store, name, "cpu")
+    for object_id in ids[:3]:
+        query, row = search.stored([object_id]), ids.index(object_id)
+        x, y = int(cells["cell_x"][row]), int(cells["cell_y"][row])
+        expected = ((x - 1) * stride, (y - 1) * stride, (x + 2) * stride, (y + 2) * stride)
+        assert viewer.view(query.images[0], query.objects).area == expected
+
+
 def test_a_box_of_a_photo_is_explained_as_the_stored_object_is(store):
     search, first, second, _ = pair_of(store, "demo-window3-deepest")
     box = tuple(first.objects.xyxy[0].tolist())

@@ -283,6 +283,25 @@ def test_the_far_corner_belongs_to_the_last_cell(detected, world):
     assert (cells.cell_x.tolist(), cells.cell_y.tolist()) == ([1], [1])
 
 
+def test_a_cell_of_a_map_with_more_rows_than_channels(world, tmp_path):
+    """Ten rows of eight channels: photos of 96 x 64 are stretched onto an input of 320 x 320."""
+    cfg = tmp_path / "large.cfg"
+    cfg.write_text(world.cfg.read_text().replace("=64\n", "=320\n"))
+    job = Job(
+        detector=load_detector(cfg, weights=world.weights, names=world.names),
+        annotations=open_annotations(world.labels, names=("apple", "pear", "plum")),
+        pools=("window1",),
+    )
+    photo = world.photos / "red1.png"
+    index(find_images([photo]), tmp_path / "s.osp", job)
+    store = open_store(tmp_path / "s.osp")
+    name = next(name for name in store.space_names if "stride32" in name)
+    assert store.space(name).vectors.shape[1] == 8
+    for x, y in ((2, 60), (90, 50), (50, 10)):
+        cells = query_point(store, photo, name, (x, y), new=True).objects.provenance
+        assert (cells.cell_x[0], cells.cell_y[0]) == (x * 320 // 96 // 32, y * 320 // 64 // 32)
+
+
 def test_a_photo_that_is_not_stored_has_cells_too(labeled, world):
     name = next(name for name in labeled.space_names if "window3" in name)
     queries = query_point(labeled, world.photos / "sub" / "blue.jpg", name, (50, 30))
