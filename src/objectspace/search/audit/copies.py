@@ -120,10 +120,10 @@ class CopyDifferences:
     pairs those are laid over each other that are least unlike as they are (:data:`AT_LEAST`).
 
     photo: (n,) int64, the photo of each object, one number for all that are copies of each other; by default
-        every photo is one of its own
+        every image is one of its own
     nearest: (n,) int64, the least different, -1 for none; difference: (n,) float64 of that pair
     strangers: (m, 3) float64, the numbers of the least different pair of each object in two photos that are
-        no copies of each other; objects without such a pair have none
+        no copies of each other; none where all photos are copies of one
     stranger_difference: (m,) float64 of these pairs, as each object sees it, which is how a planted copy,
         compared from its own side only, is judged
     """
@@ -147,14 +147,12 @@ class CopyDifferences:
         self._near = near
         self._compared = compare(self._pictures, self._pictures, near.near, COMPARED)
         within = least_unlike(self._compared.unlike, AT_LEAST)
-        photo = np.arange(len(object_id)) if photo is None else photo
+        photo = np.unique(near.image, return_inverse=True)[1] if photo is None else photo
         index = self._compared.index
         self._strange = (index != NO_NEIGHBOR) & (photo[:, None] != photo[index])
         # Of photos that were copied often, strangers are beyond the copies.
         self._rest = np.flatnonzero(~self._strange.any(1))
-        index = near.near.index[self._rest]
-        index = np.where(photo[self._rest, None] != photo[index], index, NO_NEIGHBOR)
-        beyond = Neighbors(index, near.near.distance[self._rest])
+        beyond = nearest_strangers(near, self._rest, photo)
         self._beyond = compare(self._pictures.take(self._rest), self._pictures, beyond, COMPARED)
         self._register_within(within)
         self.judge_by(rule)
@@ -207,6 +205,20 @@ class CopyDifferences:
             compared = register_within(compared, pictures, self._pictures, self._compared.within)
         first, second, apart = np.concatenate(parts, axis=1)
         return make_pairs(first, second, apart)
+
+
+def nearest_strangers(near: Neighborhood, rows: NDArray[np.int64], photo: NDArray[np.int64]) -> Neighbors:
+    """Return the nearest of some rows (m,) in other photos: those among their nearest, else all are searched.
+
+    photo: (n,) as of :class:`CopyDifferences`
+    """
+    index, distance = near.near.index[rows], near.near.distance[rows]
+    index = np.where(photo[rows, None] != photo[index], index, NO_NEIGHBOR)
+    without = np.flatnonzero((index == NO_NEIGHBOR).all(1))
+    if len(without):
+        farther = near.nearest_of(rows[without], index.shape[1], photo)
+        index[without], distance[without] = farther.index, farther.distance
+    return Neighbors(index, distance)
 
 
 def compare(pictures: Pictures, others: Pictures, near: Neighbors, count: int) -> Compared:

@@ -68,11 +68,20 @@ class Neighborhood:
         """Return the K nearest of vectors from outside, of all images but the one (m,) that each is of."""
         return self._index.nearest(vectors, k=K, query_groups=image)  # type: ignore[arg-type]
 
-    def nearest_of(self, rows: NDArray[np.int64], k: int) -> Neighbors:
-        """Return the k nearest objects of other images of some of the n (m,)."""
+    def nearest_of(
+        self, rows: NDArray[np.int64], k: int, photo: NDArray[np.int64] | None = None
+    ) -> Neighbors:
+        """Return the k nearest objects of other images of some of the n (m,).
+
+        photo: (n,) the photo of each, where several images are copies of one; by default its image
+        """
+        index: Index = self._index
+        group: NDArray[Any] = self.image
+        if photo is not None:
+            index, group = index.grouped(photo), photo
         size = max(1, _QUERIES // (4 * self.vectors.shape[1]))
         parts = [
-            self._index.nearest(self.vectors[block], k=k, query_groups=self.image[block])
+            index.nearest(self.vectors[block], k=k, query_groups=group[block])
             for block in (rows[start : start + size] for start in range(0, len(rows), size))
         ]
         if not parts:
