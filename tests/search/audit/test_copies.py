@@ -143,6 +143,15 @@ def test_a_copy_whose_original_is_not_among_the_nearest_is_not_found() -> None:
     assert result[1] == pytest.approx([0.5, 0, 0], abs=0.01)
 
 
+def test_a_planted_copy_is_found_by_a_copy_of_what_it_is_of() -> None:
+    """Objects 0 and 1 are in copies of one photo, and 1 alone is near the planted one; 2 is in another."""
+    made = differences([picture(1), picture(1), picture(5)], np.eye(3), 2, photo=np.array([0, 0, 1]))
+    found = Neighbors(np.array([[1, 2], [2, -1]]), np.array([[0.5, 0.1], [0.1, np.inf]]))
+    numbers = made.to_originals(found, thumbnail_pictures([jpeg(picture(1))] * 2), np.array([0, 0]))
+    assert numbers[0] == pytest.approx([0.5, 0, 0], abs=0.01)
+    assert (numbers[1] == np.inf).all()
+
+
 def test_strangers_are_in_photos_that_are_no_copies() -> None:
     """Photos 0 and 1 are copies: the strangers of their objects are the next ones, 2 of both."""
     vectors = np.array([[1, 0], [0.99, 0.141], [0.8, 0.6], [0.6, 0.8]])

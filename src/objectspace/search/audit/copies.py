@@ -146,8 +146,10 @@ class CopyDifferences:
         )
         self._near = near
         self._compared = compare(self._pictures, self._pictures, near.near, COMPARED)
+        image = np.unique(near.image, return_inverse=True)[1]
         within = least_unlike(self._compared.unlike, AT_LEAST)
-        photo = np.unique(near.image, return_inverse=True)[1] if photo is None else photo
+        photo = image if photo is None else photo
+        self._image, self._photo = image, photo
         index = self._compared.index
         self._strange = (index != NO_NEIGHBOR) & (photo[:, None] != photo[index])
         # Of photos that were copied often, strangers are beyond the copies.
@@ -175,13 +177,21 @@ class CopyDifferences:
         self.stranger_difference: NDArray[np.float64] = rule.differences(self.strangers)
 
     def to_originals(
-        self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]
+        self, near: Neighbors, pictures: Pictures, original: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the numbers (m, 3) of copies and what they are of; infinite where that is not found.
 
-        What chance of being found they had, the pairs of the store have after this.
+        Of a photo that has copies an object in one of them will do, as these crowd out the one itself. What
+        chance of being found they had, the pairs of the store have after this.
         """
-        numbers = compare_to_originals(pictures, self._pictures, found, COMPARED, original)
+
+        def is_original(index: NDArray[np.int64]) -> NDArray[np.bool_]:
+            of = original[:, None]
+            same = self._photo[index] == self._photo[of]
+            found: NDArray[np.bool_] = (index == of) | (same & (self._image[index] != self._image[of]))
+            return found
+
+        numbers = compare_to_originals(pictures, self._pictures, near, COMPARED, is_original)
         self._register_within(chance_of(numbers))
         self.judge_by(self._rule)
         return self._compared.as_here(numbers)
@@ -284,14 +294,21 @@ def _register(
 
 
 def compare_to_originals(
-    pictures: Pictures, others: Pictures, near: Neighbors, count: int, original: NDArray[np.int64]
+    pictures: Pictures,
+    others: Pictures,
+    near: Neighbors,
+    count: int,
+    is_original: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
 ) -> NDArray[np.float64]:
-    """Return the numbers (m, 3) of pictures and what each is a copy of (m,), laid over each other.
+    """Return the numbers (m, 3) of pictures and what each is a copy of, laid over each other.
 
     They are infinite where that one is not among the ``count`` of the neighbors that are least unlike.
+
+    is_original: returns which of some neighbors (m, r) each picture is a copy of; the least unlike one counts
     """
     compared = compare(pictures, others, near, count)
-    own = compared.index == original[:, None]
+    own = is_original(compared.index) & (compared.index != NO_NEIGHBOR)
+    own &= own.cumsum(1) == 1
     found = _register(compared, pictures, others, own).numbers
     numbers: NDArray[np.float64] = np.where(own[:, :, None], found, np.inf).min(1, initial=np.inf)
     return numbers

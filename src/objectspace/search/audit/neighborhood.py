@@ -57,10 +57,15 @@ class Neighborhood:
         else:
             kind = ExactIndex if isinstance(self.vectors, np.ndarray) else StreamedIndex
             self._index = kind(self.vectors, space.object_id[rows], metric=METRIC, groups=image)
-        self.near = self.nearest_of(np.arange(len(image)), K)
+        self.near = self._nearest_of_all()
 
     def __len__(self) -> int:
         return len(self.image)
+
+    def _nearest_of_all(self) -> Neighbors:
+        if isinstance(self._index, ExactIndex):
+            return self._index.nearest_of_all(k=K)
+        return self.nearest_of(np.arange(len(self.image)), K)
 
     def nearest(
         self, vectors: NDArray[np.float32] | JointVectors, image: NDArray[np.str_] | None = None

@@ -232,7 +232,8 @@ def _plant(
             original.append(row)
             parts.append(make_pictures([pixels]))
     copies, of = _joined(parts), np.array(original, np.int64)
-    numbers = compare_to_originals(copies, pictures, _most_alike(copies, pictures), NEAREST, of)
+    near = _most_alike(copies, pictures)
+    numbers = compare_to_originals(copies, pictures, near, NEAREST, lambda index: index == of[:, None])
     return np.array(kinds, object), of, numbers
 
 
