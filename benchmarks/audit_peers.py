@@ -2,11 +2,11 @@
 
 python benchmarks/audit_peers.py STORE --space S [--objects 100] [--fastdup PYTHON] [--fiftyone PYTHON]
 
-Wrong labels: cleanlab's Datalab with ``features=``. Copies: imagededup's hashes and fastdup's network of the
-same thumbnails, FiftyOne Brain's near duplicates of the same vectors. Datalab and imagededup are taken from
-beside this package (pip install cleanlab imagededup); fastdup and FiftyOne, which need other versions of what
-this package needs, from the interpreters that are named, FiftyOne with a MongoDB that runs
-($FIFTYONE_DATABASE_URI). What is not there is left out with a sentence.
+Wrong labels: cleanlab's Datalab with ``features=``, fastdup's label score. Copies: imagededup's hashes and
+fastdup's network of the same thumbnails, FiftyOne Brain's near duplicates of the same vectors. Datalab and
+imagededup are taken from beside this package (pip install cleanlab imagededup); fastdup and FiftyOne, which
+need other versions of what this package needs, from the interpreters that are named, FiftyOne with a MongoDB
+that runs ($FIFTYONE_DATABASE_URI). What is not there is left out with a sentence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 from objectspace.analyses.audit.calibration import best_threshold
 from objectspace.analyses.audit.labels import audit_labels
 from objectspace.images import decode_thumbnail
+from objectspace.neighbors import ExactIndex
 from objectspace.search.audit.copies import CopyDifferences, thumbnail_pictures
 from objectspace.search.audit.embedding import PlantEmbedder
 from objectspace.search.audit.neighborhood import Neighborhood
@@ -69,7 +71,7 @@ def main() -> None:
     ids = np.asarray(opened.object_id, np.str_)
     near = Neighborhood(opened, np.arange(len(ids)), image)
     if len(np.unique(label)) > 1:
-        compare_labels(near, label)
+        compare_labels(store.thumbnails(ids), near, label, asked.fastdup)
     compare_copies(store, asked.space, near, ids, asked)
 
 
@@ -84,10 +86,21 @@ def installed(tool: str) -> bool:
 # --------------------------------------------------------------------------------------------- wrong labels
 
 
-def compare_labels(near: Neighborhood, label: NDArray[np.str_]) -> None:
+def compare_labels(
+    thumbnails: list[bytes], near: Neighborhood, label: NDArray[np.str_], fastdup: str | None
+) -> None:
     """Print the share of swapped labels in the first parts of each tool's list, means of draws."""
     names = np.unique(label)
-    tools = {"audit": rank_by_audit} | ({"Datalab": rank_by_datalab} if installed("cleanlab") else {})
+    tools: dict[str, Callable[[Neighborhood, NDArray[np.str_]], NDArray[np.int64]]] = {"audit": rank_by_audit}
+    if installed("cleanlab"):
+        tools["Datalab"] = rank_by_datalab
+    if fastdup is not None:
+        pairs = fastdup_pairs(fastdup, {str(row): data for row, data in enumerate(thumbnails)})
+        own = [near.image[int(one)] == near.image[int(other)] for one, other, _ in pairs]
+        tools["fastdup"] = partial(rank_by_label_score, pairs)
+        others = [pair for pair, same in zip(pairs, own, strict=True) if not same]
+        tools["fastdup, of other photos"] = partial(rank_by_label_score, others)
+        tools["its score by our vectors"] = partial(rank_by_label_score, nearest_pairs(near))
     for share in SWAPPED:
         found: dict[str, list[list[float]]] = {tool: [] for tool in tools}
         seconds = dict.fromkeys(found, 0.0)
@@ -124,6 +137,31 @@ def rank_by_datalab(near: Neighborhood, label: NDArray[np.str_]) -> NDArray[np.i
     lab = Datalab({"label": label.tolist()}, label_name="label", verbosity=0)
     lab.find_issues(features=np.asarray(near.vectors), issue_types={"label": {}})
     return np.argsort(lab.get_issues("label")["label_score"].to_numpy(), kind="stable")
+
+
+def rank_by_label_score(
+    pairs: list[tuple[str, str, float]], near: Neighborhood, label: NDArray[np.str_]
+) -> NDArray[np.int64]:
+    """Return the rows in the order of fastdup's label score: the share of the nearest with the same label.
+
+    Of equal ones those with fewer come first, as in its gallery; one without any comes last.
+    """
+    row, other = (np.array([int(pair[end]) for pair in pairs]) for end in (0, 1))
+    count, same = (np.bincount(row, weight, len(label)) for weight in (None, label[row] == label[other]))
+    return np.lexsort((count, np.where(count > 0, same / np.maximum(count, 1), 2.0)))
+
+
+def nearest_pairs(near: Neighborhood, k: int = 30) -> list[tuple[str, str, float]]:
+    """Return each row and its k nearest of all, its own photo's among them, as :func:`fastdup_pairs` does."""
+    vectors = np.asarray(near.vectors)
+    own = np.arange(len(vectors))
+    index = ExactIndex(vectors, own, metric="cosine", groups=own)
+    found = index.nearest(vectors, k=k, query_groups=own)
+    return [
+        (str(row), str(other), 1 - far)
+        for row in own.tolist()
+        for other, far in zip(found.index[row].tolist(), found.distance[row].tolist(), strict=True)
+    ]
 
 
 # --------------------------------------------------------------------------------------------------- copies
@@ -178,26 +216,33 @@ def by_fastdup(
 
     One that is not among the nearest of the other is not found.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        pictures, out = Path(folder, "pictures"), Path(folder, "out.json")
-        pictures.mkdir()
-        for kind, thumbnails in (("stored", stored), ("planted", planted)):
-            for number, data in enumerate(thumbnails):
-                picture = PIL.Image.open(io.BytesIO(data))
-                scale = max(1.0, SIDE / min(picture.size))
-                wh = round(picture.width * scale), round(picture.height * scale)
-                picture.resize(wh).save(pictures / f"{kind}-{number}.png")
-        run_peer(python, "fastdup_pairs.py", str(pictures), str(Path(folder, "work")), str(out))
-        found = json.loads(out.read_text())
-    print(f"fastdup: {found['seconds']:.1f} s, planted and stored together")
+    named = {"stored": stored, "planted": planted}
+    thumbnails = {f"{kind}-{row}": data for kind, of in named.items() for row, data in enumerate(of)}
     planted_alike, stored_alike = np.full(len(planted), -np.inf), np.full(len(stored), -np.inf)
-    for one, other, alike in found["pairs"]:
+    for one, other, alike in fastdup_pairs(python, thumbnails):
         for (kind, row), (other_kind, other_row) in itertools.permutations(map(name_and_row, (one, other))):
             if kind == "planted" and other_kind == "stored" and rows[row] == other_row:
                 planted_alike[row] = max(planted_alike[row], alike)
             if kind == other_kind == "stored" and image[row] != image[other_row]:
                 stored_alike[row] = max(stored_alike[row], alike)
     return planted_alike, stored_alike
+
+
+def fastdup_pairs(python: str, thumbnails: dict[str, bytes]) -> list[tuple[str, str, float]]:
+    """Return the names of JPEG thumbnails and of those nearest to each by fastdup, with their similarity."""
+    with tempfile.TemporaryDirectory() as folder:
+        pictures, out = Path(folder, "pictures"), Path(folder, "out.json")
+        pictures.mkdir()
+        for name, data in thumbnails.items():
+            picture = PIL.Image.open(io.BytesIO(data))
+            scale = max(1.0, SIDE / min(picture.size))
+            picture.resize((round(picture.width * scale), round(picture.height * scale))).save(
+                pictures / f"{name}.png"
+            )
+        run_peer(python, "fastdup_pairs.py", str(pictures), str(Path(folder, "work")), str(out))
+        found = json.loads(out.read_text())
+    print(f"fastdup: {found['seconds']:.1f} s for {len(thumbnails)} thumbnails", flush=True)
+    return [(one, other, alike) for one, other, alike in found["pairs"]]
 
 
 def name_and_row(stem: str) -> tuple[str, int]:
@@ -222,7 +267,7 @@ def run_peer(python: str, script: str, *words: str) -> None:
     """Run a tool's script with its own interpreter, which has none of this package's paths."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [python, str(PEERS / script), *words]
-    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
 
 
 def print_copies(tool: str, shares: dict[str, float], alarms: float) -> None:

@@ -181,14 +181,15 @@ class CopyDifferences:
     ) -> NDArray[np.float64]:
         """Return the numbers (m, 3) of copies and what they are of; infinite where that is not found.
 
-        Of a photo that has copies an object in one of them will do, as these crowd out the one itself. What
-        chance of being found they had, the pairs of the store have after this.
+        Where that is crowded out by copies of its photo, an object in one of these will do. What chance of
+        being found they had, the pairs of the store have after this.
         """
 
         def is_original(index: NDArray[np.int64]) -> NDArray[np.bool_]:
             of = original[:, None]
-            same = self._photo[index] == self._photo[of]
-            found: NDArray[np.bool_] = (index == of) | (same & (self._image[index] != self._image[of]))
+            itself = index == of
+            copied = (self._photo[index] == self._photo[of]) & (self._image[index] != self._image[of])
+            found: NDArray[np.bool_] = itself | (copied & ~itself.any(1, keepdims=True))
             return found
 
         numbers = compare_to_originals(pictures, self._pictures, near, COMPARED, is_original)
