@@ -200,15 +200,16 @@ def time_steps(count: int, dimension: int) -> None:
     timed("labels", lambda: audit_labels(vectors, near, label.astype(str).astype(object), image))
     ids, stored = np.arange(count).astype(str), RandomThumbnails()
     timed("thumbnails", lambda: stored.thumbnails(ids))
-    timed("thumbnails and copies", lambda: CopyDifferences(stored, ids, Found(near)))  # type: ignore[arg-type]
+    timed("thumbnails and copies", lambda: CopyDifferences(stored, ids, Found(near, image)))  # type: ignore[arg-type]
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 @dataclass(frozen=True)
 class Found:
-    """Neighbors that were found before."""
+    """Neighbors (n, k) that were found before, and the image (n,) of each object."""
 
     near: Neighbors
+    image: np.ndarray
 
 
 class RandomThumbnails:

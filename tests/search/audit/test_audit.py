@@ -125,6 +125,18 @@ def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
     assert {Path(row["image"]).name for row in made.photos.to_json()["objects"]} == {"0.png", "again.jpg"}
 
 
+def test_where_only_copies_of_one_photo_have_objects_nothing_tells_them_from_others(tmp_path: Path) -> None:
+    found, first = drawn_photos(tmp_path, 8), osp.draw_scene(seed=8, index=0)
+    found = {
+        path: objects.take(np.arange(len(objects) * (path.stem == "0"))) for path, objects in found.items()
+    }
+    found |= save(tmp_path / "again.jpg", first.pixels, first, 1.0)
+    store = handed_in(tmp_path, found)
+    with pytest.raises(InputError, match=r"all photos are copies of one, so that no two .*uncalibrated="):
+        osp.audit(store, space="demo-crop", only=["duplicates"])
+    assert len(osp.audit(store, space="demo-crop", only=["duplicates"], uncalibrated=True).duplicates)
+
+
 def test_photos_that_are_gone_are_left_out_and_counted(tmp_path: Path) -> None:
     store = handed_in(tmp_path, drawn_photos(tmp_path, 5))
     (tmp_path / "3.png").unlink()

@@ -51,10 +51,11 @@ class Near:
     def nearest(self, vectors: np.ndarray) -> Neighbors:
         return self._index.nearest(vectors, k=self._k)
 
-    def nearest_of(self, rows: np.ndarray, k: int) -> Neighbors:
+    def nearest_of(self, rows: np.ndarray, k: int, photo: np.ndarray | None = None) -> Neighbors:
+        group = self.image if photo is None else photo
         if not len(rows):
             return Neighbors(np.empty((0, k), np.int64), np.empty((0, k)))
-        return self._index.nearest(self._vectors[rows], k=k, query_groups=self.image[rows])
+        return self._index.grouped(group).nearest(self._vectors[rows], k=k, query_groups=group[rows])
 
 
 def differences(
@@ -182,6 +183,15 @@ def test_a_copy_whose_original_is_not_among_the_nearest_is_not_found() -> None:
     assert result[1] == pytest.approx([0.5, 0, 0], abs=0.01)
 
 
+def test_a_planted_copy_is_found_by_a_copy_of_what_it_is_of() -> None:
+    """Objects 0 and 1 are in copies of one photo, and 1 alone is near the planted one; 2 is in another."""
+    made = differences([picture(1), picture(1), picture(5)], np.eye(3), 2, photo=np.array([0, 0, 1]))
+    found = Neighbors(np.array([[1, 2], [2, -1]]), np.array([[0.5, 0.1], [0.1, np.inf]]))
+    numbers = made.to_originals(found, thumbnail_pictures([jpeg(picture(1))] * 2), np.array([0, 0]))
+    assert numbers[0] == pytest.approx([0.5, 0, 0], abs=0.01)
+    assert (numbers[1] == np.inf).all()
+
+
 def test_strangers_are_in_photos_that_are_no_copies() -> None:
     """Photos 0 and 1 are copies: the strangers of their objects are the next ones, 2 of both."""
     vectors = np.array([[1, 0], [0.99, 0.141], [0.8, 0.6], [0.6, 0.8]])
@@ -202,10 +212,23 @@ def test_strangers_are_judged_from_their_own_side_as_planted_copies_are() -> Non
     assert made.stranger_difference[0] == made.difference[2] > made.difference[0]
 
 
-def test_an_object_with_nothing_but_copies_has_no_stranger() -> None:
+def test_strangers_of_objects_with_nothing_but_copies_among_their_nearest_are_farther() -> None:
+    """Three photos of five copies each, and lists of two neighbors: strangers are beyond the lists."""
+    random = np.random.default_rng(0)
+    photo = np.repeat([0, 1, 2], 5)
+    vectors = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0.6, 0, 0.8, 0]])[photo] + random.normal(
+        0, 0.01, (15, 4)
+    )
+    made = differences([smooth(number) for number in photo], vectors, 2, photo=photo)
+    assert (photo[made.nearest] == photo).all()
+    assert made.strangers[:, 0] == pytest.approx(np.repeat([0.4, 1, 0.4], 5), abs=0.05)
+    assert made.difference.max() < made.stranger_difference.min()
+
+
+def test_where_all_photos_are_copies_of_one_there_is_no_stranger() -> None:
     """Of lists of one neighbor that of object 2 is in another photo, those of 0 and 1 are their copies."""
     made = differences([picture(1), picture(1), picture(5)], np.eye(3), 1, photo=np.array([0, 0, 1]))
-    assert len(made.strangers) == len(made.stranger_difference) == 1
+    assert len(made.strangers) == len(made.stranger_difference) == 3
     alone = differences([picture(1), picture(1)], np.eye(2), 1, photo=np.array([0, 0]))
     assert len(alone.strangers) == len(alone.stranger_difference) == 0
 

@@ -22,6 +22,9 @@ FIRST = (0.01, 0.05, 0.10)
 #: The share of planted-like cases for which a threshold errs least.
 ASSUMED_SHARE = 0.1
 
+#: The share of the unplanted that may be real cases, at most: of more, nothing is left to tell them from.
+MOST_REAL = 0.5
+
 #: The name under which all planted cases are counted together.
 ALL = "all"
 
@@ -164,21 +167,18 @@ def best_threshold(planted: Float64, unplanted: Float64, *, often_real: bool = F
     are equally good it is the middle of the widest gap. Infinite where nothing is better than no list.
 
     often_real: whether many of the unplanted may be such cases, as a store may be full of copies. Then as
-        many as look like the planted are taken out first: the share of the unplanted above a threshold over
-        that of the planted, where it is smallest and half of the planted are above (a mixture's largest
-        proportion; Scott, Blanchard and Handy, 2013), half of all objects at most.
+        many as look like the planted (:func:`real_share`) are taken out first, :data:`MOST_REAL` at most.
 
     >>> best_threshold(np.array([5.0, 6.0, 7.0]), np.array([1.0, 2.0, 3.0, 6.5] + [0.0] * 60))
     4.0
     """
-    values = np.unique(np.concatenate([planted, unplanted])[::-1])
-    values = values[np.isfinite(values)]
+    values = _finite_values(planted, unplanted)
     if not len(values) or not len(planted):
         return math.inf
     odds = (1 - ASSUMED_SHARE) / ASSUMED_SHARE
     found, alarms = (_shares_above(one, values) for one in (planted, unplanted))
-    if often_real and (half := found >= 0.5).any():
-        real = min(0.5, float((alarms[half] / found[half]).min()))
+    if often_real:
+        real = min(MOST_REAL, real_share(planted, unplanted))
         alarms = np.maximum(alarms - real * found, 0) / (1 - real)
     gain = found - odds * alarms
     if gain.max() <= 0:
@@ -187,6 +187,26 @@ def best_threshold(planted: Float64, unplanted: Float64, *, often_real: bool = F
     below = np.where(best > 0, values[best - 1], values[best])
     widest = int(np.argmax(values[best] - below))
     return float((values[best][widest] + below[widest]) / 2)
+
+
+def real_share(planted: Float64, unplanted: Float64) -> float:
+    """Return the share of the unplanted that look like the planted, which may be real cases.
+
+    It is the share of the unplanted above a threshold over that of the planted, where it is smallest and half
+    of the planted are above: a mixture's largest proportion (Scott, Blanchard and Handy, 2013).
+
+    >>> real_share(np.array([5.0, 6.0, 7.0]), np.array([1.0, 2.0, 5.5, 6.5]))
+    0.5
+    """
+    values = _finite_values(planted, unplanted)
+    found, alarms = (_shares_above(one, values) for one in (planted, unplanted))
+    half = found >= 0.5
+    return float((alarms[half] / found[half]).min()) if half.any() else 0.0
+
+
+def _finite_values(planted: Float64, unplanted: Float64) -> Float64:
+    values: Float64 = np.unique(np.concatenate([planted, unplanted]))
+    return values[np.isfinite(values)]
 
 
 def _shares_above(suspicion: Float64, thresholds: Float64) -> Float64:

@@ -35,6 +35,14 @@ class Pairs:
         """Return some of the pairs."""
         return Pairs(self.first[rows], self.second[rows], self.distance[rows])
 
+    def joined(self, other: Pairs) -> Pairs:
+        """Return the pairs of both, each once."""
+        return make_pairs(
+            np.concatenate([self.first, other.first]),
+            np.concatenate([self.second, other.second]),
+            np.concatenate([self.distance, other.distance]),
+        )
+
 
 def make_pairs(first: Codes, second: Codes, distance: Float64) -> Pairs:
     """Return pairs given in any order, perhaps from both sides, each once.

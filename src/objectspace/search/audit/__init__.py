@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -98,6 +98,28 @@ def _check_lists(only: Collection[str]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _ComparedCopies:
+    """How unlike objects are to their nearest, and what was planted to tell copies; None where nothing was.
+
+    pairs: of objects within the threshold, which is of the suspicion
+    """
+
+    copies: CopyDifferences
+    pairs: Pairs | None
+    found: Planted | None
+    threshold: float
+
+    def checked(self) -> tuple[CopyDifferences, Pairs | None, Planted | None, float]:
+        """Return all of it. Raises InputError where nothing was there to tell planted copies from."""
+        if self.found is not None and not len(self.copies.strangers):
+            raise InputError(
+                "all photos are copies of one, so that no two objects are known to be none; give "
+                "uncalibrated= for a list without a figure"
+            )
+        return self.copies, self.pairs, self.found, self.threshold
+
+
 class _Auditor:
     def __init__(
         self,
@@ -160,7 +182,10 @@ class _Auditor:
             if copies is not None and "photos" not in wanted:
                 self._read_photos()
             steps.info("comparing copies")
-            lists |= self._copies(copies, wanted)
+            compared = self._compare_copies(copies)
+            for name, make in (("duplicates", self._duplicates), ("leaks", self._leaks)):
+                if name in wanted:
+                    add(name, partial(make, compared))
         if "outliers" in wanted:
             steps.info("ranking outliers")
             lists["outliers"] = self._outliers(strangers)
@@ -241,7 +266,7 @@ class _Auditor:
         copied["other_image"][found.groups.row[copies]] = paths[_keepers(found.groups)[copies]]
         columns |= {name: column[order] for name, column in copied.items()}
         alarms = suspicion >= found.threshold
-        how = (f"copies of {counted(min(OBJECTS, len(ids)), 'photo')} of the store", _BY_ERRORS)
+        how = (f"copies of {counted(min(OBJECTS, len(ids)), 'photo')} of the store", _told_by(found.beyond))
         return replace(
             made,
             columns=columns,
@@ -271,26 +296,18 @@ class _Auditor:
 
     # --------------------------------------------------------------------------------- duplicates, leaks
 
-    def _copies(self, planted: PlantedVectors | None, wanted: Collection[str]) -> dict[str, AuditList]:
+    def _compare_copies(self, planted: PlantedVectors | None) -> _ComparedCopies:
+        """Compare objects with their nearest, and find the copies among them by planting."""
         photo = None if self._photo_copies is None else self._photo_copies.numbers(self._image)
         copies = CopyDifferences(self._store, self._ids, self._near, photo=photo)
-        found: Planted | None = None
-        pairs: Pairs | None = None
-        threshold = -np.inf
-        if planted is not None:
-            found = find_copies(self._near, copies, planted, seed=self._seed)
-            threshold = best_threshold(found.suspicion, -copies.stranger_difference, often_real=True)
-            pairs = copies.pairs_within(-threshold)
-        lists = {}
-        if "duplicates" in wanted:
-            lists["duplicates"] = self._duplicates(copies, pairs, found, threshold)
-        if "leaks" in wanted:
-            lists["leaks"] = self._leaks(copies, pairs, found, threshold)
-        return lists
+        if planted is None:
+            return _ComparedCopies(copies, None, None, -np.inf)
+        found = find_copies(self._near, copies, planted, seed=self._seed)
+        threshold = best_threshold(found.suspicion, -copies.stranger_difference, often_real=True)
+        return _ComparedCopies(copies, copies.pairs_within(-threshold), found, threshold)
 
-    def _duplicates(
-        self, copies: CopyDifferences, pairs: Pairs | None, found: Planted | None, threshold: float
-    ) -> AuditList:
+    def _duplicates(self, compared: _ComparedCopies) -> AuditList:
+        copies, pairs, found, threshold = compared.checked()
         suspicion = -copies.difference
         order = _ranking(suspicion, self._ids)
         columns = {"nearest": _named(self._ids, copies.nearest)[order]}
@@ -325,10 +342,9 @@ class _Auditor:
         columns["kind"][groups.row[copies]] = np.where(equal[copies], "exact", "near").tolist()
         return columns
 
-    def _leaks(
-        self, copies: CopyDifferences, pairs: Pairs | None, found: Planted | None, threshold: float
-    ) -> AuditList:
+    def _leaks(self, compared: _ComparedCopies) -> AuditList:
         assert self._split is not None
+        copies, pairs, found, threshold = compared.checked()
         if pairs is None:
             row = np.flatnonzero(copies.nearest != NO_NEIGHBOR)
             other, distance = copies.nearest[row], copies.difference[row]
@@ -445,6 +461,16 @@ def _split_values(store: Store, space: str, split: str, rows: NDArray[np.int64])
             f"{': ' + values[0] if values else ''}; leaks are between two splits or more"
         )
     return column
+
+
+def _told_by(beyond: int) -> str:
+    """Return where the threshold of photos came from, whose nearest ``beyond`` are taken for copies."""
+    if not beyond:
+        return _BY_ERRORS
+    nearest = "nearest one" if beyond == 1 else f"{beyond} nearest"
+    return (
+        f"{_BY_ERRORS}; the unplanted without each one's {nearest}, as most of these look like planted copies"
+    )
 
 
 def _ranking(suspicion: NDArray[np.float64], ids: NDArray[np.str_]) -> NDArray[np.int64]:

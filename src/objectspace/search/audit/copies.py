@@ -120,10 +120,10 @@ class CopyDifferences:
     pairs those are laid over each other that are least unlike as they are (:data:`AT_LEAST`).
 
     photo: (n,) int64, the photo of each object, one number for all that are copies of each other; by default
-        every photo is one of its own
+        every image is one of its own
     nearest: (n,) int64, the least different, -1 for none; difference: (n,) float64 of that pair
     strangers: (m, 3) float64, the numbers of the least different pair of each object in two photos that are
-        no copies of each other; objects without such a pair have none
+        no copies of each other; none where all photos are copies of one
     stranger_difference: (m,) float64 of these pairs, as each object sees it, which is how a planted copy,
         compared from its own side only, is judged
     """
@@ -146,15 +146,15 @@ class CopyDifferences:
         )
         self._near = near
         self._compared = compare(self._pictures, self._pictures, near.near, COMPARED)
+        image = np.unique(near.image, return_inverse=True)[1]
         within = least_unlike(self._compared.unlike, AT_LEAST)
-        photo = np.arange(len(object_id)) if photo is None else photo
+        photo = image if photo is None else photo
+        self._image, self._photo = image, photo
         index = self._compared.index
         self._strange = (index != NO_NEIGHBOR) & (photo[:, None] != photo[index])
         # Of photos that were copied often, strangers are beyond the copies.
         self._rest = np.flatnonzero(~self._strange.any(1))
-        index = near.near.index[self._rest]
-        index = np.where(photo[self._rest, None] != photo[index], index, NO_NEIGHBOR)
-        beyond = Neighbors(index, near.near.distance[self._rest])
+        beyond = nearest_strangers(near, self._rest, photo)
         self._beyond = compare(self._pictures.take(self._rest), self._pictures, beyond, COMPARED)
         self._register_within(within)
         self.judge_by(rule)
@@ -177,13 +177,22 @@ class CopyDifferences:
         self.stranger_difference: NDArray[np.float64] = rule.differences(self.strangers)
 
     def to_originals(
-        self, found: Neighbors, pictures: Pictures, original: NDArray[np.int64]
+        self, near: Neighbors, pictures: Pictures, original: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the numbers (m, 3) of copies and what they are of; infinite where that is not found.
 
-        What chance of being found they had, the pairs of the store have after this.
+        Where that is crowded out by copies of its photo, an object in one of these will do. What chance of
+        being found they had, the pairs of the store have after this.
         """
-        numbers = compare_to_originals(pictures, self._pictures, found, COMPARED, original)
+
+        def is_original(index: NDArray[np.int64]) -> NDArray[np.bool_]:
+            of = original[:, None]
+            itself = index == of
+            copied = (self._photo[index] == self._photo[of]) & (self._image[index] != self._image[of])
+            found: NDArray[np.bool_] = itself | (copied & ~itself.any(1, keepdims=True))
+            return found
+
+        numbers = compare_to_originals(pictures, self._pictures, near, COMPARED, is_original)
         self._register_within(chance_of(numbers))
         self.judge_by(self._rule)
         return self._compared.as_here(numbers)
@@ -207,6 +216,20 @@ class CopyDifferences:
             compared = register_within(compared, pictures, self._pictures, self._compared.within)
         first, second, apart = np.concatenate(parts, axis=1)
         return make_pairs(first, second, apart)
+
+
+def nearest_strangers(near: Neighborhood, rows: NDArray[np.int64], photo: NDArray[np.int64]) -> Neighbors:
+    """Return the nearest of some rows (m,) in other photos: those among their nearest, else all are searched.
+
+    photo: (n,) as of :class:`CopyDifferences`
+    """
+    index, distance = near.near.index[rows], near.near.distance[rows]
+    index = np.where(photo[rows, None] != photo[index], index, NO_NEIGHBOR)
+    without = np.flatnonzero((index == NO_NEIGHBOR).all(1))
+    if len(without):
+        farther = near.nearest_of(rows[without], index.shape[1], photo)
+        index[without], distance[without] = farther.index, farther.distance
+    return Neighbors(index, distance)
 
 
 def compare(pictures: Pictures, others: Pictures, near: Neighbors, count: int) -> Compared:
@@ -272,14 +295,21 @@ def _register(
 
 
 def compare_to_originals(
-    pictures: Pictures, others: Pictures, near: Neighbors, count: int, original: NDArray[np.int64]
+    pictures: Pictures,
+    others: Pictures,
+    near: Neighbors,
+    count: int,
+    is_original: Callable[[NDArray[np.int64]], NDArray[np.bool_]],
 ) -> NDArray[np.float64]:
-    """Return the numbers (m, 3) of pictures and what each is a copy of (m,), laid over each other.
+    """Return the numbers (m, 3) of pictures and what each is a copy of, laid over each other.
 
     They are infinite where that one is not among the ``count`` of the neighbors that are least unlike.
+
+    is_original: returns which of some neighbors (m, r) each picture is a copy of; the least unlike one counts
     """
     compared = compare(pictures, others, near, count)
-    own = compared.index == original[:, None]
+    own = is_original(compared.index) & (compared.index != NO_NEIGHBOR)
+    own &= own.cumsum(1) == 1
     found = _register(compared, pictures, others, own).numbers
     numbers: NDArray[np.float64] = np.where(own[:, :, None], found, np.inf).min(1, initial=np.inf)
     return numbers

@@ -57,10 +57,15 @@ class Neighborhood:
         else:
             kind = ExactIndex if isinstance(self.vectors, np.ndarray) else StreamedIndex
             self._index = kind(self.vectors, space.object_id[rows], metric=METRIC, groups=image)
-        self.near = self.nearest_of(np.arange(len(image)), K)
+        self.near = self._nearest_of_all()
 
     def __len__(self) -> int:
         return len(self.image)
+
+    def _nearest_of_all(self) -> Neighbors:
+        if isinstance(self._index, ExactIndex):
+            return self._index.nearest_of_all(k=K)
+        return self.nearest_of(np.arange(len(self.image)), K)
 
     def nearest(
         self, vectors: NDArray[np.float32] | JointVectors, image: NDArray[np.str_] | None = None
@@ -68,11 +73,20 @@ class Neighborhood:
         """Return the K nearest of vectors from outside, of all images but the one (m,) that each is of."""
         return self._index.nearest(vectors, k=K, query_groups=image)  # type: ignore[arg-type]
 
-    def nearest_of(self, rows: NDArray[np.int64], k: int) -> Neighbors:
-        """Return the k nearest objects of other images of some of the n (m,)."""
+    def nearest_of(
+        self, rows: NDArray[np.int64], k: int, photo: NDArray[np.int64] | None = None
+    ) -> Neighbors:
+        """Return the k nearest objects of other images of some of the n (m,).
+
+        photo: (n,) the photo of each, where several images are copies of one; by default its image
+        """
+        index: Index = self._index
+        group: NDArray[Any] = self.image
+        if photo is not None:
+            index, group = index.grouped(photo), photo
         size = max(1, _QUERIES // (4 * self.vectors.shape[1]))
         parts = [
-            self._index.nearest(self.vectors[block], k=k, query_groups=self.image[block])
+            index.nearest(self.vectors[block], k=k, query_groups=group[block])
             for block in (rows[start : start + size] for start in range(0, len(rows), size))
         ]
         if not parts:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.audit.calibration import Planted, best_threshold, places
+from objectspace.analyses.audit.calibration import MOST_REAL, Planted, best_threshold, places, real_share
 from objectspace.analyses.audit.duplicates import CopyGroups, Pairs, group_copies, make_pairs
 from objectspace.errors import ImageError
 from objectspace.images import Pixels, read_image
-from objectspace.neighbors import Neighbors
+from objectspace.neighbors import NO_NEIGHBOR, Neighbors
 from objectspace.search.audit.copies import (
     AT_LEAST,
     COARSE,
@@ -33,6 +33,9 @@ Float64 = NDArray[np.float64]
 
 #: Photos that each is laid over: those that are most alike as they are.
 NEAREST = 10
+
+#: Strangers are looked for beyond so many others at most.
+MOST_COPIES = 255
 
 # A photo is decoded at a reduced scale, both sides at least so large.
 _AT_LEAST = (256, 256)
@@ -69,10 +72,8 @@ class PhotoDifferences:
         return _least(self.compared)[1]
 
     def pairs_within(self, difference: float) -> Pairs:
-        """Return the pairs of photos that differ by at most so much."""
-        apart = self.compared.numbers[:, :, -1]
-        row, place = np.nonzero(apart <= difference)
-        return make_pairs(row, self.compared.index[row, place], apart[row, place])
+        """Return the pairs of photos, of those compared, that differ by at most so much."""
+        return _pairs_within(np.arange(len(self.rows)), self.compared, difference)
 
 
 def compare_photos(images: Sequence[ImageRow], progress: Callable[[int], None]) -> PhotoDifferences:
@@ -99,6 +100,8 @@ class PhotoCopies:
     images: the n photos that were compared; photos: how, and by how much they differ
     threshold: the suspicion from which on a photo is a copy
     groups: of copies, the largest photo kept, of equals the first by path
+    beyond: how many of a photo's nearest are left out where copies are told from strangers, as too many of
+        them look like copies
     """
 
     images: Sequence[ImageRow]
@@ -106,6 +109,7 @@ class PhotoCopies:
     planted: Planted
     threshold: float
     groups: CopyGroups
+    beyond: int
 
     def numbers(self, image_id: NDArray[np.str_]) -> NDArray[np.int64]:
         """Return a number (m,) for the photo of each image id: one for all that are copies of each other."""
@@ -132,9 +136,75 @@ def find_photo_copies(
     photos = replace(photos, compared=register_within(photos.compared, own, own, chance_of(numbers)))
     suspicion = -photos.compared.as_here(numbers)[:, -1]
     planted = Planted(kind, suspicion, original, places(suspicion, -photos.difference))
-    threshold = best_threshold(planted.suspicion, -photos.difference, often_real=True)
-    groups = group_copies(photos.pairs_within(-threshold), _largest_first(images))
-    return PhotoCopies(images, photos, planted, threshold, groups)
+    beyond, strangers = _find_strangers(photos, planted.suspicion, np.unique(original))
+    threshold = best_threshold(planted.suspicion, -strangers, often_real=True)
+    groups = _group(photos, -threshold, _largest_first(images))
+    return PhotoCopies(images, photos, planted, threshold, groups, beyond)
+
+
+def _find_strangers(
+    photos: PhotoDifferences, planted: Float64, sample: NDArray[np.int64]
+) -> tuple[int, Float64]:
+    """Return how many of the nearest of each photo are left out, and by how much the next one differs (m,).
+
+    None is left out where less than half of the photos look like planted copies of it. In a store of many
+    copies 1, 3, 7 and so on are, until the next ones are strangers; beyond those that all photos were
+    compared with, they are looked for of a ``sample`` of them. Where there are none, none is left out.
+    """
+    within = np.sort(photos.compared.numbers[:, :, -1], axis=1)
+    beyond = 0
+    while beyond <= min(MOST_COPIES, len(within) - 2):
+        near = beyond < within.shape[1]
+        differences = within[:, beyond] if near else _differences_beyond(photos, sample, beyond)
+        if real_share(planted, -differences) < MOST_REAL:
+            return beyond, differences
+        beyond = 2 * beyond + 1
+    return 0, photos.difference
+
+
+def _differences_beyond(photos: PhotoDifferences, rows: NDArray[np.int64], beyond: int) -> Float64:
+    """Return by how much some photos differ from the nearest of the next ones that are most alike."""
+    alike = _most_alike(photos.pictures.take(rows), photos.pictures, rows, beyond + NEAREST).index[:, beyond:]
+    apart: Float64 = _compare_with(photos, rows, alike).numbers[:, :, -1].min(1)
+    return apart
+
+
+def _compare_with(photos: PhotoDifferences, rows: NDArray[np.int64], others: NDArray[np.int64]) -> Compared:
+    """Compare some photos (m,) with others (m, k), -1 for none, as all were compared with their nearest."""
+    own, near = photos.pictures.take(rows), Neighbors(others, np.ones(others.shape))
+    compared = compare(own, photos.pictures, near, others.shape[1])
+    return register_within(compared, own, photos.pictures, photos.compared.within)
+
+
+def _group(photos: PhotoDifferences, difference: float, preference: NDArray[np.int64]) -> CopyGroups:
+    """Return the groups of photos that differ by at most so much from the one that is kept.
+
+    A photo that was copied more often than it was compared is in several groups at first: there all of a
+    chain are compared with the first ones that are kept in it.
+    """
+    pairs = photos.pairs_within(difference)
+    groups = group_copies(pairs, preference)
+    rows, keepers = [], []
+    for chain in np.unique(groups.chain[~groups.kept]):
+        of_chain = groups.chain == chain
+        kept = groups.row[of_chain & groups.kept][:NEAREST]
+        if len(kept) > 1 and of_chain.sum() > NEAREST:
+            rows.append(groups.row[of_chain])
+            keepers.append(np.pad(kept, (0, NEAREST - len(kept)), constant_values=NO_NEIGHBOR))
+    if not rows:
+        return groups
+    row = np.concatenate(rows)
+    others = np.repeat(keepers, [len(one) for one in rows], axis=0)
+    others = np.where(others == row[:, None], NO_NEIGHBOR, others)
+    more = _pairs_within(row, _compare_with(photos, row, others), difference)
+    return group_copies(pairs.joined(more), preference)
+
+
+def _pairs_within(rows: NDArray[np.int64], compared: Compared, difference: float) -> Pairs:
+    """Return the pairs of compared photos (m,) that differ by at most so much."""
+    apart = compared.numbers[:, :, -1]
+    row, place = np.nonzero((apart <= difference) & (compared.index != NO_NEIGHBOR))
+    return make_pairs(rows[row], compared.index[row, place], apart[row, place])
 
 
 def _plant(
@@ -162,7 +232,8 @@ def _plant(
             original.append(row)
             parts.append(make_pictures([pixels]))
     copies, of = _joined(parts), np.array(original, np.int64)
-    numbers = compare_to_originals(copies, pictures, _most_alike(copies, pictures), NEAREST, of)
+    near = _most_alike(copies, pictures)
+    numbers = compare_to_originals(copies, pictures, near, NEAREST, lambda index: index == of[:, None])
     return np.array(kinds, object), of, numbers
 
 
@@ -179,9 +250,11 @@ def _read(images: Sequence[ImageRow]) -> Iterator[Pixels | ImageError]:
     return work_ahead(images, read, workers=workers, ahead=3 * workers)
 
 
-def _most_alike(pictures: Pictures, others: Pictures, own: NDArray[np.int64] | None = None) -> Neighbors:
+def _most_alike(
+    pictures: Pictures, others: Pictures, own: NDArray[np.int64] | None = None, count: int = NEAREST
+) -> Neighbors:
     """Return the pictures most alike each (m), mirrored or not, but for its own; each at distance 1."""
-    k = max(0, min(NEAREST, len(others.coarse) - (own is not None)))
+    k = max(0, min(count, len(others.coarse) - (own is not None)))
     index = np.empty((len(pictures.coarse), k), np.int64)
     for start in range(0, len(index), _BLOCK):
         rows = slice(start, start + _BLOCK)
