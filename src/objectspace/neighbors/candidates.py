@@ -73,7 +73,7 @@ class Search:
         self._found: Neighbors | None = None
         self._lock = Lock()
         self._each_on_a_core = False
-        self._most = max(_PENDING if pending is None else pending, 4 * self._bounds.size)
+        self._most = max(_PENDING if pending is None else pending, 2 * self._bounds.size)
 
     def run(self, rows: NDArray[np.int64]) -> Neighbors:
         """Return the nearest among ``rows``, which are sorted."""
