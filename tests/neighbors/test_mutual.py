@@ -10,6 +10,7 @@ import pytest
 
 from objectspace.errors import QueryError
 from objectspace.neighbors import ExactIndex, mutual, nearest_together
+from objectspace.neighbors.candidates import Search
 from objectspace.threads import core_count, worker_count
 from tests.neighbors.test_exact import check_answer, double_loop, gaussian, ids_of
 
@@ -163,11 +164,38 @@ def test_both_metrics_lose_none_by_products_as_wrong_as_float32_may_be(
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_vectors_are_not_copied(monkeypatch: pytest.MonkeyPatch, metric: str) -> None:
     monkeypatch.setattr(mutual, "QUERIES", 64)
-    vectors = gaussian(2000, 1000, seed=10)
-    index = ExactIndex(vectors, ids_of(2000), metric=metric)
+    vectors = gaussian(3000, 1000, seed=10)
+    index = ExactIndex(vectors, ids_of(3000), metric=metric)
     tracemalloc.start()
     index.nearest_of_all(k=2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # Two blocks of them in each thread.
     assert peak < vectors.nbytes / 4 + 2 * vectors[:64].nbytes * core_count()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_a_first_block_of_ones_own_group_limits_nothing(block: int, metric: str) -> None:
+    """Groups of a block and more, by length: the shortest vectors are compared with all others first."""
+    vectors = gaussian(160, 4, seed=11) * np.linspace(1, 9, 160, dtype=np.float32)[:, None]
+    vectors[-1] *= 1e6
+    group = np.minimum(np.arange(160) // 60, 1)
+    index = ExactIndex(vectors, ids_of(160), metric=metric, groups=group)
+    alone, mutually = index.nearest(vectors, k=3, query_groups=group), index.nearest_of_all(k=3)
+    np.testing.assert_array_equal(mutually.index, alone.index)
+    np.testing.assert_array_equal(mutually.distance, alone.distance)
+
+
+def test_few_pairs_are_kept_to_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of lengths that vary, a few times k of each query, which a limit for a whole block would not leave."""
+    kept, keep = [], Search.keep
+
+    def counted(search: Search, rows: np.ndarray, query: np.ndarray, key: np.ndarray) -> None:
+        kept.append(len(rows))
+        keep(search, rows, query, key)
+
+    monkeypatch.setattr(Search, "keep", counted)
+    lengths = np.random.default_rng(12).uniform(1, 2, (8192, 1)).astype(np.float32)
+    vectors = gaussian(8192, 64, seed=13) * lengths
+    ExactIndex(vectors, ids_of(8192)).nearest_of_all(k=10)
+    assert sum(kept) < 8192 * 10 * 4

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.factor_values import Factor, random_agreement
+from objectspace.analyses.factor_values import Factor, random_agreement, random_agreement_of
 from objectspace.analyses.groups import Codes, Groups, comparable
 from objectspace.analyses.jackknife import jackknifed
 from objectspace.analyses.nearest_neighbors import NearestNeighbors
@@ -166,6 +166,7 @@ def _gains(
     queries = neighbors.queries
     there = np.bincount(neighbors.query, neighbors.weight, neighbors.count)
     share = neighbors.weight / there[neighbors.query] / len(queries)
+    random = random_agreement_of(factor, groups)
     for values in drawn:
         agreement = share @ factor.compare(values[neighbors.query], values[neighbors.neighbor])
-        yield float(agreement - random_agreement(factor, values, groups)[queries].mean())
+        yield float(agreement - random(values)[queries].mean())

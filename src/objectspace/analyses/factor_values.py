@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -147,11 +148,22 @@ def random_agreement(factor: Factor, values: NDArray[np.float64], groups: Groups
 
     These are the objects of its level in other groups; each object must have one (:func:`comparable`).
     """
-    block = codes(groups.group * (int(groups.level.max()) + 1) + groups.level)
-    total = _sums[factor.kind](values, groups.level, factor.period)
-    own = _sums[factor.kind](values, block, factor.period)
-    others = np.bincount(groups.level)[groups.level] - np.bincount(block)[block]
-    mean: NDArray[np.float64] = (total - own) / others
+    return random_agreement_of(factor, groups)(values)
+
+
+def random_agreement_of(
+    factor: Factor, groups: Groups
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return :func:`random_agreement` of the same objects for any values of theirs, such as permuted ones."""
+    level, sums = groups.level, _sums[factor.kind]
+    block = codes(groups.group * (int(level.max()) + 1) + level)
+    others = np.bincount(level)[level] - np.bincount(block)[block]
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        total, own = (sums(values, segment, factor.period) for segment in (level, block))
+        means: NDArray[np.float64] = (total - own) / others
+        return means
+
     return mean
 
 

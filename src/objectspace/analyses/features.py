@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import blas
 
 from objectspace.analyses.groups import Codes
 from objectspace.neighbors import BlockSource, JointVectors
@@ -59,11 +60,11 @@ class Centered:
         return in_blocks(np.arange(len(self)), len(self.mean))
 
     def gram(self, rows: Codes) -> Matrix:
-        """Return the products of the features of some rows with each other (d, d)."""
-        total = np.zeros((len(self.mean), len(self.mean)))
+        """Return the products of the features of some rows with each other (d, d): the lower triangle."""
+        total = np.zeros((len(self.mean), len(self.mean)), order="F")
         for part in in_blocks(rows, len(self.mean)):
-            x = self[part]
-            total += x.T @ x
+            # Half the products, and no second matrix to add them from.
+            total = blas.dsyrk(1.0, self[part].T, 1.0, total, lower=1, overwrite_c=1)
         return total
 
     def columns(self, rows: Codes) -> Iterator[tuple[Codes, Matrix]]:

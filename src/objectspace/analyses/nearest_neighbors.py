@@ -97,14 +97,15 @@ class Deletions:
     """Neighbors found anew when one block of objects is deleted, of the queries that lose one by it.
 
     block: (n,) the block of each object, whole groups each, from 0
-    query, neighbor, weight: (r,) as of :class:`NearestNeighbors`, ordered by deleted: (r,) the block deleted
+    query, neighbor, weight: (r,) as of :class:`NearestNeighbors`, ordered by deleted: (r,) the block deleted.
+        They are the most that a measure of many objects holds, so these are int32
     """
 
     block: Codes
-    query: Codes
-    neighbor: Codes
+    query: NDArray[np.int32]
+    neighbor: NDArray[np.int32]
     weight: NDArray[np.float64]
-    deleted: Codes
+    deleted: NDArray[np.int32]
 
     def __repr__(self) -> str:
         return f"Deletions({int(self.block.max()) + 1} blocks of {len(self.block)} objects)"
@@ -114,7 +115,7 @@ class Deletions:
         changed = self.block == block
         changed[near.query[self.block[near.neighbor] == block]] = True
         kept = ~changed[near.query]
-        anew = slice(*np.searchsorted(self.deleted, [block, block + 1]))
+        anew = slice(*np.searchsorted(self.deleted, np.array([block, block + 1], np.int32)))
         return NearestNeighbors(
             near.count,
             np.concatenate([near.query[kept], self.query[anew]]),
@@ -212,9 +213,10 @@ class _Found:
 def _deletions(block: Codes, anew: list[_Anew]) -> Deletions:
     """Return who comes in the place of each block, in the blocks' order."""
     anew = sorted(anew, key=lambda part: part[0])
-    deleted = np.repeat([one for one, *_ in anew], [len(query) for _, query, *_ in anew]).astype(np.int64)
+    sizes = [len(query) for _, query, *_ in anew]
+    deleted = np.repeat(np.array([one for one, *_ in anew], np.int32), sizes)
     query, neighbor = (
-        np.concatenate([np.empty(0, np.int64), *(part[place] for part in anew)]) for place in (1, 2)
+        np.concatenate([np.empty(0, np.int32), *(part[place] for part in anew)]) for place in (1, 2)
     )
     weight = np.concatenate([np.empty(0), *(part[3] for part in anew)])
     return Deletions(block, query, neighbor, weight, deleted)
@@ -330,11 +332,11 @@ def _without_each(
     Of the queries that have a neighbor there; ``longer`` are lists of the queries that answer most of them.
     """
     query, neighbor = found[:2].astype(np.int64)
-    lost = block[neighbor] != block[query]
-    cases = np.unique(block[neighbor[lost]] * len(block) + query[lost])
-    deleted, asked = np.divmod(cases, len(block))
-    for one in np.unique(deleted):
-        rows = asked[deleted == one]
+    loses = np.zeros((int(block.max(initial=-1)) + 1, len(block)), np.bool_)
+    loses[block[neighbor], query] = True
+    loses[block, np.arange(len(block))] = False
+    for one in np.flatnonzero(loses.any(1)):
+        rows = np.flatnonzero(loses[one])
         place = np.searchsorted(queries, rows)
         near = Neighbors(longer.index[place], longer.distance[place])
         whole, pairs = _weighted(rows, near, k, (block[near.index] == one) & (near.index >= 0))

@@ -23,8 +23,8 @@ QUERIES = 1024
 
 # Numbers in one product (4 MB): BLAS runs at its peak, and the cache holds them until they are filtered.
 _PRODUCT = 1 << 20
-#: The first blocks are small, because nothing is known yet that could filter them.
-FIRST_ROWS = (128, 640)
+# The first block is small, because nothing is known yet that could filter it.
+_FIRST_ROWS = 1 << 10
 # Candidates that may be pending (10 bytes each), and pairs that are re-ranked by one core at a time.
 _PENDING, _PAIRS = 1 << 21, 1 << 10
 
@@ -69,19 +69,20 @@ class Search:
         self._pending: list[_Candidates] = []
         # Queries and upper bounds of keys, by which limits are not lowered yet.
         self._upper: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
-        self._found = no_neighbors(len(own), k)
+        # Made when the first candidates are ranked, as many searches may wait for that beside each other.
+        self._found: Neighbors | None = None
         self._lock = Lock()
         self._each_on_a_core = False
-        self._most = max(_PENDING if pending is None else pending, 4 * self._bounds.size)
+        self._most = max(_PENDING if pending is None else pending, 2 * self._bounds.size)
 
     def run(self, rows: NDArray[np.int64]) -> Neighbors:
         """Return the nearest among ``rows``, which are sorted."""
         size = max(1, _PRODUCT // len(self._own))
-        blocks = np.split(rows, [*FIRST_ROWS, *range(FIRST_ROWS[-1] + size, len(rows), size)])
+        blocks = np.split(rows, [_FIRST_ROWS, *range(_FIRST_ROWS + size, len(rows), size)])
         # Fewer blocks than cores are left to the threads of the products themselves.
-        self._each_on_a_core = len(blocks) >= core_count() + len(FIRST_ROWS)
+        self._each_on_a_core = len(blocks) > core_count()
         with BLAS_IN_ONE_THREAD.held() if self._each_on_a_core else nullcontext():
-            for part in (blocks[:1], blocks[1:2], blocks[2:]):
+            for part in (blocks[:1], blocks[1:]):
                 self._run_all(self._filter, part)
             return self.finish()
 
@@ -89,16 +90,49 @@ class Search:
         """Return the nearest among all rows that were looked through."""
         with self._lock:
             self._rank_pending()
-        return self._found
+            return self._answer()
+
+    @property
+    def limit(self) -> NDArray[np.float32]:
+        """The key of each query (m,) above which no row is among its nearest."""
+        return self._limit
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether all queries have a limit."""
+        return bool(np.isfinite(self._limit).all())
 
     def keep_near(self, keys: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
-        """Keep the rows (r,) that could be near a query, by their keys (r, m), in memory either way round."""
-        near = np.flatnonzero((keys <= self._limit).ravel(order="K"))
-        if keys.flags.c_contiguous:
+        """Keep the rows (r,) that could be near a query, by their keys (r, m), which may be overwritten."""
+        if self.is_limited:
+            near = np.flatnonzero(keys <= self._limit)
             place, query = np.divmod(near, keys.shape[1])
+            self._keep(rows[place], query, keys.reshape(-1)[near])
         else:
-            query, place = np.divmod(near, keys.shape[0])
-        self._keep(rows[place], query, keys.ravel(order="K")[near])
+            self._keep_nearest(np.ascontiguousarray(keys.T), rows)
+
+    def _keep_nearest(self, keys: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Keep the rows (r,) that could be near a query, by keys (m, r) that lower the limits first."""
+        if self._rows.group is not None:
+            keys[self._own[:, None] == self._rows.group[rows]] = np.inf
+        k = self._bounds.shape[1]
+        if k <= len(rows):
+            upper = keys + (2 * self._vectors.row_error(self._vectors.squares[rows])).astype(np.float32)
+            upper.partition(k - 1, axis=1)
+            bound = upper[:, k - 1].astype(np.float64)
+            # Which is more than what rounding may have lowered it by.
+            bound += 2.0**-20 * np.abs(bound)
+            with self._lock:
+                self._reach = np.minimum(self._reach, bound)
+                self._limit = self._limits()
+        near = np.flatnonzero(keys <= self._limit[:, None])
+        query, place = np.divmod(near, len(rows))
+        self._keep(rows[place], query, keys.reshape(-1)[near])
+
+    def keep(self, rows: NDArray[np.int64], query: NDArray[np.int64], key: NDArray[np.float32]) -> None:
+        """Keep the pairs (p,) of rows and queries whose keys are within the limits."""
+        near = key <= self._limit[query]
+        self._keep(rows[near], query[near], key[near])
 
     def _filter(self, block: NDArray[np.int64]) -> None:
         """Keep the rows of one block that could be among the k nearest of a query."""
@@ -156,7 +190,14 @@ class Search:
             ),
             len(rows),
         )
-        merge(self._found.index, self._found.distance, query, rows, distances, self._rows.rank)
+        found = self._answer()
+        merge(found.index, found.distance, query, rows, distances, self._rows.rank)
+
+    def _answer(self) -> Neighbors:
+        """Return the nearest that were ranked so far."""
+        if self._found is None:
+            self._found = no_neighbors(*self._bounds.shape)
+        return self._found
 
     def _take_pending(self) -> _Candidates:
         """Return the candidates that are still within the limits; none are pending then."""

@@ -146,10 +146,11 @@ class NormalizedVectors:
             products *= self.factors[rows, None]
         return products
 
-    def normalized(self, rows: slice) -> NDArray[np.float32]:
-        """Return some normalized rows, copied where they have factors."""
-        values = self.values[rows]
-        return values if self.factors is None else values * self.factors[rows, None]
+    def copy_normalized(self, rows: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+        """Copy some normalized rows (r,) into ``out`` (r, d)."""
+        np.take(self.values, rows, axis=0, out=out, mode="clip")
+        if self.factors is not None:
+            out *= self.factors[rows, None]
 
     def row_error(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what rows of these squared lengths contribute to the error of a key."""
