@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -287,7 +288,7 @@ def hashers() -> Iterator[tuple[str, object]]:
 
     for method in (PHash(verbose=False), DHash(verbose=False)):
 
-        def hashes(thumbnails: list[bytes], method: object = method) -> NDArray[np.uint8]:
+        def hashes(thumbnails: list[bytes], method: Any = method) -> NDArray[np.uint8]:
             codes = [method.encode_image(image_array=decode_thumbnail(one)) for one in thumbnails]
             return np.array([list(bytes.fromhex(code)) for code in codes], np.uint8)
 
