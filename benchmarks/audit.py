@@ -195,7 +195,7 @@ def time_steps(count: int, dimension: int) -> None:
         )
     image = (np.arange(count) // 5).astype(str)
     index = ExactIndex(vectors, np.arange(count), metric="cosine", groups=image)
-    near = timed("neighbors", lambda: index.nearest(vectors, k=K, query_groups=image))
+    near = timed("neighbors", lambda: index.nearest_of_all(k=K))
     timed("outliers", lambda: LocalOutlierFactor(near).factors(near))
     timed("labels", lambda: audit_labels(vectors, near, label.astype(str).astype(object), image))
     ids, stored = np.arange(count).astype(str), RandomThumbnails()

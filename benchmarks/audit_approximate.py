@@ -3,11 +3,10 @@
     python -m benchmarks.audit_approximate FOLDER [--objects 100000] [--dimension 512] [--within 32]
 
 Makes the store that FOLDER lacks: the photos of ``tools/big_store.py``, whose objects vary within their label
-in some directions alone, as real embeddings do (``--within 0``: in all of them, which nothing but luck finds
-the nearest of). Each object has a thumbnail of its own, one photo in forty is the one before it saved
-again, and one label in fifty is another one's. Prints for each list the share of the exact audit's first 1, 5
-and 10 % that is in the approximate one's, and the share of the copies and wrong labels in the first 10 % of
-either. One thread of BLAS each.
+in some directions alone (``--within 0``: in all). Each object has a thumbnail of its own, one photo in forty
+is the one before it saved again, and one label in fifty is another one's. Prints for each list the share of
+the exact audit's first 1, 5 and 10 % that is in the approximate one's, and the share of the copies and wrong
+labels in the first 10 % of either. One thread of BLAS each.
 """
 
 from __future__ import annotations

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from scipy.stats import beta, binomtest
 
-from objectspace.analyses.audit.calibration import Planted, best_threshold, calibrate, places, share_of
+from objectspace.analyses.audit.calibration import (
+    Planted,
+    best_threshold,
+    calibrate,
+    places,
+    real_share,
+    share_of,
+)
 
 
 def test_independent_cases_have_about_clopper_and_pearsons_interval() -> None:
@@ -110,6 +117,15 @@ def test_real_cases_among_the_unplanted_do_not_move_it() -> None:
     planted = np.array([-15.0, -10.0, -2.0] * 5)
     assert best_threshold(planted, copies, often_real=True) == -26.5
     assert best_threshold(planted, strangers, often_real=True) == -26.5
+
+
+def test_the_share_that_looks_like_the_planted_is_that_of_the_mixture() -> None:
+    """Of a thousand unplanted three in ten are like the planted, the others far from them."""
+    random = np.random.default_rng(4)
+    unplanted = np.concatenate([random.normal(3, 1, 300), random.normal(-9, 1, 700)])
+    assert real_share(random.normal(3, 1, 2000), unplanted) == pytest.approx(0.3, abs=0.04)
+    assert real_share(random.normal(3, 1, 2000), unplanted[300:]) == 0
+    assert real_share(np.full(3, -np.inf), unplanted) == 0
 
 
 def test_what_cannot_be_told_apart_has_no_threshold() -> None:

@@ -195,7 +195,7 @@ def real_share(planted: Float64, unplanted: Float64) -> float:
     It is the share of the unplanted above a threshold over that of the planted, where it is smallest and half
     of the planted are above: a mixture's largest proportion (Scott, Blanchard and Handy, 2013).
 
-    >>> real_share(np.array([5.0, 6.0, 7.0]), np.array([1.0, 2.0, 5.5, 6.5]))
+    >>> real_share(np.array([5.0, 6.0, 7.0]), np.array([1.0, 2.0, 6.5, 8.0]))
     0.5
     """
     values = _finite_values(planted, unplanted)
