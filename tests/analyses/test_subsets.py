@@ -41,6 +41,12 @@ def test_density_takes_the_greatest_gain_each_time():
     assert made.coverage > made.random
 
 
+def test_one_is_a_choice():
+    """By density the row whose cosines to all sum to most."""
+    unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
+    assert choose_subset(VECTORS, 1, "density").rows.tolist() == [int((unit @ unit.T).sum(1).argmax())]
+
+
 @pytest.mark.parametrize("by", ["diversity", "density"])
 def test_what_is_chosen_already_covers_and_is_not_chosen_again(by):
     already = np.array([9, 2])

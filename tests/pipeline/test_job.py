@@ -104,6 +104,14 @@ def test_thresholds_count_where_the_detector_finds_the_objects(found_by: dict, c
     assert (len(digests) == 2) == count
 
 
+def test_spaces_of_heads_are_named_by_their_strides_and_by_their_taps_where_these_are_alike() -> None:
+    detector = FakeDetector()
+    job = Job(detector=detector, pools=("window1",), scale="own")
+    assert set(job.load().recipes) == {"fake-window1-stride32", "fake-window1-stride16"}
+    detector.heads = (replace(detector.heads[0], stride=16), detector.heads[1])
+    assert set(job.load().recipes) == {"fake-window1-stride16-8", "fake-window1-stride16-18"}
+
+
 def test_a_job_goes_through_json_and_pickle() -> None:
     job = Job(
         detector=DetectorSpec("x.cfg", "x.weights", resize="letterbox"),

@@ -12,7 +12,7 @@ from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.results import ImageResult
 from objectspace.pipeline.stages import cut_box
-from tests.jobs.fakes import FakePrompter, MeanColor, save
+from tests.jobs.fakes import GREEN, FakePrompter, MeanColor, save
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])
@@ -39,3 +39,17 @@ def test_a_photo_in_which_words_fail_fails_alone(tmp_path: Path) -> None:
             assert isinstance(outcome, ImageResult)
             assert outcome.objects.label.tolist() == ["apple", "couch"]
             assert (outcome.objects.image_id == outcome.image_id).all()
+
+
+def test_every_photo_has_the_vectors_of_its_own_crops(tmp_path: Path) -> None:
+    """Crops of one color each, two a photo, in passes of four that run on from photo to photo."""
+    colors = [(200, 0, 0), (0, 0, 180), (90, 90, 0), (0, 120, 120), (250, 250, 250)]
+    for number, color in enumerate(colors):
+        save(tmp_path / f"{number}.png", number, small=color)
+    photos = [tmp_path / f"{number}.png" for number in range(len(colors))]
+    job = Job(prompts=FakePrompter(), encoder=MeanColor()).load()  # type: ignore[arg-type]
+    for color, outcome in zip(colors, run(photos, job, lambda image_id, contents: False), strict=True):
+        assert isinstance(outcome, ImageResult)
+        (rows,) = outcome.vectors.values()
+        assert rows.object_id.tolist() == outcome.objects.object_id.tolist()
+        np.testing.assert_allclose(rows.vectors, [color, GREEN], atol=1)

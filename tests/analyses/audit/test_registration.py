@@ -91,3 +91,23 @@ def test_flat_pictures_correlate_with_nothing() -> None:
 def test_no_pairs_have_no_correlations() -> None:
     none = np.empty((0, 3, SIDE, SIDE), np.float32)
     assert registered_correlation(none, none).shape == (0,)
+
+
+def test_a_step_takes_nearly_all_of_a_small_shift() -> None:
+    """Waves of three colors; the second picture is the first, moved by a pixel of 32 across."""
+    x = (np.arange(SIDE) + 0.5) / SIDE * 2 - 1
+    across, down = np.meshgrid(x, x)
+
+    def waves(shift: float) -> np.ndarray:
+        layers = [
+            np.sin(3 * (across - shift) + one * down) + np.cos(one * (across - shift)) for one in (1, 2, 3)
+        ]
+        return np.stack(layers)[None].astype(np.float32)
+
+    first, second, shift = waves(0), waves(2 / SIDE), 2 / SIDE
+    maps, places = np.eye(2, 3, dtype=np.float32)[None], registration._places(SIDE)
+    layers = np.concatenate([second, *registration._slopes(second)], axis=1)
+    seen, inside = registration._sampled(layers, maps @ places)
+    step = registration._better(maps, first.reshape(1, 3, -1), seen, inside, places) - maps
+    assert step[0, 0, 2] == pytest.approx(shift, rel=0.15)
+    assert np.abs(step).max() == step[0, 0, 2]

@@ -183,3 +183,14 @@ def test_mask_images_without_a_photo_are_counted(tmp_path: Path, pattern: str, o
         (tmp_path / name).touch()
     coverage = open_mask_images(tmp_path, pattern=pattern).coverage(["p/1.jpg", "p/2.jpg"])
     assert coverage == ((str(tmp_path / "sub" / own.replace("1", "gone")),), (), 0, 0, (), (), ())
+
+
+def test_the_pattern_that_most_masks_have_is_proposed(tmp_path: Path) -> None:
+    for name in ("cat_mask.png", "dog_mask.png", "owl-seg.png", "other.png"):
+        (tmp_path / name).touch()
+    masks = open_mask_images(tmp_path, pattern="{stem}-map.png")
+    (note,) = masks.coverage(["cat.jpg", "owl.jpg", "dog.jpg", "yak.jpg"]).notes
+    expected = "by the mask pattern '{stem}-map.png' the mask of cat.jpg is cat-map.png"
+    assert note == f"{expected}; '{{stem}}_mask.png' would fit"
+    (note,) = masks.coverage(["yak.jpg"]).notes
+    assert note == "by the mask pattern '{stem}-map.png' the mask of yak.jpg is yak-map.png"
