@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -231,6 +232,51 @@ def test_work_beside_other_work_gives_torch_its_threads_back_once_both_have_ende
     assert torch_threads() == 1
     second.close()
     assert torch_threads() == 5
+
+
+@pytest.mark.usefixtures("five_torch_threads")
+def test_work_that_was_forgotten_may_be_collected_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even while another pool starts a thread, under a lock that all pools share."""
+
+    class Holder:
+        pass
+
+    holder = Holder()
+    holder.work, holder.itself = compute_ahead(range(9), lambda item: item), holder  # type: ignore[attr-defined]
+    next(holder.work)  # type: ignore[attr-defined]
+    del holder
+    start = threading.Thread.start
+
+    def collect_first(thread: threading.Thread) -> None:
+        if thread.name.startswith("pool"):
+            gc.collect()
+        start(thread)
+
+    def use_a_pool() -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix="pool") as pool:
+            pool.submit(int).result()
+
+    monkeypatch.setattr(threading.Thread, "start", collect_first)
+    caller = threading.Thread(target=use_a_pool, daemon=True)
+    caller.start()
+    caller.join(20)
+    assert not caller.is_alive()
+    assert torch_threads() == 5
+
+
+def test_work_closes_what_it_reads_from() -> None:
+    ended = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(9)
+        finally:
+            ended.append(True)
+
+    work = work_ahead(items(), lambda item: item, workers=1, ahead=2)
+    next(work)
+    work.close()
+    assert ended
 
 
 def test_threads_load_no_torch() -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from threading import Lock
+from threading import Event, RLock, Thread
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -52,8 +52,9 @@ def work_ahead(
 
     At most ``ahead`` results exist at once, the caller's among them, so memory is bounded however slow the
     caller is. Each thread calls ``at_start`` first. An exception of ``task`` is raised at its place in the
-    order. Closing the generator drops what has not begun and waits for the threads to end; so a caller whose
-    threads write files closes it (``contextlib.closing``), Ctrl-C or not.
+    order. Closing the generator drops what has not begun, waits for the threads to end and closes ``items``
+    where they are a generator. Who gives it to a function that may fail closes it (``contextlib.closing``): a
+    traceback that is kept would keep its threads.
     """
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead", initializer=at_start)
@@ -66,6 +67,8 @@ def work_ahead(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+        if isinstance(items, Generator):
+            items.close()
 
 
 def compute_ahead(
@@ -125,7 +128,10 @@ class SharedContext:
     """
 
     def __init__(self, setting: Callable[[], AbstractContextManager[object]]) -> None:
-        self._setting, self._lock, self._holders, self._held = setting, Lock(), 0, ExitStack()
+        self._setting, self._holders, self._held = setting, 0, ExitStack()
+        # A block that nobody holds any more may be left while its thread is here, as garbage is collected
+        # anywhere.
+        self._lock = RLock()
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -159,13 +165,24 @@ def _torch_default_kept() -> Iterator[None]:
     import torch
 
     # A thread of its own: the number that a new thread gets is read and set in one, and the caller's number,
-    # which may be another, stays as it is.
-    with ThreadPoolExecutor(1, thread_name_prefix="torch default") as new_thread:
-        before = new_thread.submit(torch.get_num_threads).result()
-        try:
-            yield
-        finally:
-            new_thread.submit(torch.set_num_threads, before).result()
+    # which may be another, stays as it is. It takes no lock of others, which the caller may hold at the end:
+    # that may come from a garbage collection.
+    kept, ended = Event(), Event()
+
+    def keep() -> None:
+        before = torch.get_num_threads()
+        kept.set()
+        ended.wait()
+        torch.set_num_threads(before)
+
+    keeper = Thread(target=keep, name="torch default", daemon=True)
+    keeper.start()
+    kept.wait()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeper.join()
 
 
 def _blas_in_one_thread() -> AbstractContextManager[object]:

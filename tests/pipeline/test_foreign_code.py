@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,8 @@ def test_an_encoder_that_goes_wrong_in_its_third_batch(images, tmp_path, change,
     with pytest.raises(ModelError, match=sentence) as refused:
         index(images, tmp_path / "s.osp", job)
     assert "\n" not in str(refused.value)
+    # The traceback that is kept here keeps no threads.
+    assert not [one.name for one in threading.enumerate() if one.name.startswith(("ahead", "torch default"))]
     # What was finished before is kept, and a mended encoder goes on from there.
     kept = open_store(tmp_path / "s.osp").info().images
     summary = index(images, tmp_path / "s.osp", Job(detector=FakeDetector(), encoder=MeanColor(), pools=()))

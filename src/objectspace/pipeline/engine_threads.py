@@ -11,6 +11,7 @@ of at most ``LARGEST_PHOTO`` bytes each, and three groups of them in the encoder
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from threading import Lock
 
@@ -41,12 +42,13 @@ def run(images: Sequence[Place], job: LoadedJob, is_finished: IsFinished) -> Gen
     """
     opener = _Opener(job, is_finished)
     finder = job.prompts or job.detector or job.encoder_map
-    results: Iterable[Outcome]
+    results: Generator[Outcome, None, None]
     if finder is None or (finder.batch_size == 1 and finder.device.type == "cpu"):
         results = compute_ahead(enumerate(images), partial(_process, opener=opener, job=job), ahead=AHEAD)
     else:
         results = _in_passes(images, opener, job, finder.batch_size, finder.device.type == "cpu")
-    yield from encode(opener.without_copies(results), job)
+    with closing(results), closing(opener.without_copies(results)) as distinct:
+        yield from encode(distinct, job)
 
 
 class _Opener:
@@ -77,7 +79,7 @@ class _Opener:
         """Return whether an earlier image that could be decoded has the same content and annotations."""
         return self._first.get(content, place) < place
 
-    def without_copies(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    def without_copies(self, outcomes: Iterable[Outcome]) -> Generator[Outcome, None, None]:
         """Yield the outcomes of all images in order, but a copy as skipped.
 
         A thread may open a copy before another opens the first one; which of them counts must not depend on
@@ -104,7 +106,7 @@ def _process(numbered: tuple[int, Place], opener: _Opener, job: LoadedJob) -> Ou
 
 def _in_passes(
     images: Sequence[Place], opener: _Opener, job: LoadedJob, size: int, side_by_side: bool
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Yield the outcomes of all images in order, ``size`` images to a pass."""
     opened = compute_ahead(enumerate(images), opener.open, ahead=1)
     passes = compute_ahead(
