@@ -86,8 +86,13 @@ def slow_score(x: np.ndarray, kind: str, values: np.ndarray, fold: np.ndarray) -
     return tuple(float(np.abs((angle - values + 180) % 360 - 180).mean()) for angle in angles)
 
 
-@pytest.mark.parametrize("kind", ["categorical", "linear", "circular"])
-@pytest.mark.parametrize("dimensions", [(6, 9, 5), (40, 90, 70)], ids=["narrow", "wide"])
+NARROW, WIDE = (6, 9, 5), (40, 90, 70)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dimensions"),
+    [("categorical", NARROW), ("categorical", WIDE), ("linear", NARROW), ("circular", WIDE)],
+)
 def test_a_probe_of_a_joint_space_is_that_of_scikit_learn(kind: str, dimensions: tuple[int, ...]) -> None:
     rng = RNG(3)
     photo = np.sort(rng.integers(0, 22, 90))

@@ -126,11 +126,11 @@ def test_the_interval_of_a_drawn_probe_covers_the_draw() -> None:
         make_groups(group),
     )
     whole = measure_probe(vectors, factor, groups, most=None, permuted=19).score.value
-    drawn = [measure_probe(vectors, factor, groups, most=800, permuted=19, seed=seed) for seed in range(60)]
+    drawn = [measure_probe(vectors, factor, groups, most=800, permuted=19, seed=seed) for seed in range(40)]
     scores = [one.score for one in drawn if one]
     covered = sum(one.low <= whole <= one.high for one in scores)
-    # 95 % of 60 is 57; 52 and fewer have a probability of 2 % where the level is kept.
-    assert covered >= 53
+    # 95 % of 40 is 38; 34 and fewer have a probability of 1.4 % where the level is kept.
+    assert covered >= 35
     assert np.std([one.value for one in scores]) > 0.005  # the draw matters
 
 
