@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -182,7 +183,8 @@ def _torch_default_kept() -> Iterator[None]:
         yield
     finally:
         ended.set()
-        keeper.join()
+        if not sys.is_finalizing():  # when Python ends, such a thread does not run any more
+            keeper.join()
 
 
 def _blas_in_one_thread() -> AbstractContextManager[object]:
