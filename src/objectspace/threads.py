@@ -130,8 +130,7 @@ class SharedContext:
 
     def __init__(self, setting: Callable[[], AbstractContextManager[object]]) -> None:
         self._setting, self._holders, self._held = setting, 0, ExitStack()
-        # A block that nobody holds any more may be left while its thread is here, as garbage is collected
-        # anywhere.
+        # Garbage is collected anywhere, here too: a generator that was forgotten leaves its block then.
         self._lock = RLock()
 
     @contextmanager

@@ -85,7 +85,7 @@ class Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
-        """Return the command that was named; one that other tools call so is told."""
+        """Return the command that was named, or end with the one that other tools call so."""
         if meant := _ELSEWHERE.get(args[0]):
             ctx.fail(f"No such command '{args[0]}'. It is '{meant}'.")
         return super().resolve_command(ctx, args)

@@ -20,7 +20,7 @@ from objectspace.objects.records import Objects
 #: How an image is resized to the network's input: sides scaled independently, or aspect kept, with gray bars.
 RESIZES = ("stretch", "letterbox")
 
-#: Names of networks that packages of other licenses run: YOLOv5 and v8 to v13, YOLO-NAS, YOLOX, Detectron2's.
+#: Names of networks that other packages run: YOLOv5, v6 and v8 to v13, YOLO-NAS, YOLOX, Mask R-CNN.
 _ELSEWHERE = re.compile(r"yolo_?v?(5|6|8|9|1[0-9])|yolo_?(nas|x)|mask_?r-?cnn")
 
 
