@@ -193,11 +193,11 @@ def test_direction_is_the_side_of_chance() -> None:
     [
         (0.7, 0.6, 0.8, 0.05, "better"),
         (0.3, 0.2, 0.4, 0.05, "worse"),
-        (0.7, 0.6, 0.8, 0.06, "alike"),
-        (0.7, 0.5, 0.8, 0.01, "alike"),
-        (0.3, 0.2, 0.5, 0.01, "alike"),
+        (0.7, 0.6, 0.8, 0.06, "not shown"),
+        (0.7, 0.5, 0.8, 0.01, "not shown"),
+        (0.3, 0.2, 0.5, 0.01, "not shown"),
         (0.7, np.nan, np.nan, 0.01, "better"),
-        (0.5, np.nan, np.nan, 0.01, "alike"),
+        (0.5, np.nan, np.nan, 0.01, "not shown"),
         (0.7, 0.6, 0.8, None, None),
     ],
 )

@@ -141,10 +141,10 @@ class FactorMeasure:
         of_neighbors = {
             "better": f"near objects are alike in {factor}",
             "worse": f"near objects differ in {factor} more than by chance",
-            "alike": f"near objects are no more alike in {factor} than by chance",
+            "not shown": f"near objects are no more alike in {factor} than by chance",
         }
         of_probe = "the probe reads it" if read == "better" else "the probe does not read it"
-        if near == "alike" and read == "better":
+        if near == "not shown" and read == "better":
             of_probe += ", so the vectors hold it, but it does not decide what is near"
         told = [] if near is None else [of_neighbors[near]]
         return "; ".join(told if read is None else [*told, of_probe])

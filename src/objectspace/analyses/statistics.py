@@ -93,16 +93,16 @@ class Estimate:
             return f"so few groups or permutations allow no p below {self.least_p:.3f}"
         return "p decides: the interval excludes chance, the permutations do not"
 
-    def stands(self, better: Literal["above", "below"]) -> Literal["better", "worse", "alike"] | None:
+    def stands(self, better: Literal["above", "below"]) -> Literal["better", "worse", "not shown"] | None:
         """Return how the value stands to chance, where this side of it is the better; None where not tested.
 
-        It is "alike" unless p is at most 0.05 and the interval, where there is one, excludes chance.
+        It is "not shown" unless p is at most 0.05 and the interval, where there is one, excludes chance.
         """
         if self.p is None:
             return None
         low, high = self.interval_over_chance()
         if self.p > LEVEL or self.direction is None or low <= 0 <= high:
-            return "alike"
+            return "not shown"
         return "better" if self.direction == better else "worse"
 
     def interval_over_chance(self) -> tuple[float, float]:

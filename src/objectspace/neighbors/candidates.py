@@ -109,10 +109,13 @@ class Search:
             place, query = np.divmod(near, keys.shape[1])
             self._keep(rows[place], query, keys.reshape(-1)[near])
         else:
-            self._keep_nearest(np.ascontiguousarray(keys.T), rows)
+            self.keep_nearest(np.ascontiguousarray(keys.T), rows)
 
-    def _keep_nearest(self, keys: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
-        """Keep the rows (r,) that could be near a query, by keys (m, r) that lower the limits first."""
+    def keep_nearest(self, keys: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Keep the rows (r,) that could be near a query, by keys (m, r) that lower the limits first.
+
+        The keys may be overwritten.
+        """
         if self._rows.group is not None:
             keys[self._own[:, None] == self._rows.group[rows]] = np.inf
         k = self._bounds.shape[1]

@@ -153,7 +153,7 @@ class _MetricSearch:
         low, ratio = self._vectors.low[rows], self._ratio[rows]
         if not search.is_limited:
             keys = (products if axis == 0 else products.T) * self._ratio[queries, None] * ratio
-            search.keep_near(np.subtract(low, keys, out=keys).T, rows)
+            search.keep_nearest(np.subtract(low, keys, out=keys), rows)
             return
         strips = math.gcd(len(rows), _STRIPS)
         least = _least_products(search.limit, self._ratio[queries], low, ratio, strips)
