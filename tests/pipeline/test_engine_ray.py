@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +15,7 @@ import pytest
 from objectspace.errors import InputError
 from objectspace.images import Failure
 from objectspace.pipeline import engine_ray
-from objectspace.pipeline.engine_ray import RayEngine, _Pool, _Start, _without_copies
+from objectspace.pipeline.engine_ray import RayEngine, _Pool, _Start, _without_copies, _Worker
 from objectspace.pipeline.results import SkippedImage
 
 IMAGES = [Path(f"{number:02}.png") for number in range(40)]
@@ -29,14 +31,16 @@ class RayTaskError(RayError):
 
 @dataclass(eq=False)
 class Promise:
+    worker: FakeWorker
     method: str
     images: list[Path] = field(default_factory=list)
 
 
 class FakeWorker:
     def __init__(self, ray: FakeRay) -> None:
-        self.load = SimpleNamespace(remote=lambda: ray.begun(Promise("load")))
-        self.run = SimpleNamespace(remote=lambda images: ray.begun(Promise("run", images)))
+        self.is_dead = False
+        self.load = SimpleNamespace(remote=lambda: ray.begun(Promise(self, "load")))
+        self.run = SimpleNamespace(remote=lambda images: ray.begun(Promise(self, "run", images)))
 
 
 class FakeRay:
@@ -63,7 +67,8 @@ class FakeRay:
         return [self._next_of(running)], None
 
     def get(self, promise: Promise) -> Any:
-        if self._dies(promise):
+        promise.worker.is_dead = promise.worker.is_dead or self._dies(promise)
+        if promise.worker.is_dead:
             raise RayError("the worker died")
         return "digest" if promise.method == "load" else [done(path) for path in promise.images]
 
@@ -110,14 +115,16 @@ def test_a_chunk_that_others_wait_for_is_run_again_after_its_worker_died() -> No
     outcomes = pool(ray, 2).outcomes(IMAGES)
     assert [one for chunk in outcomes for one in chunk] == [done(path) for path in IMAGES]
     # Six chunks of two, its own among them, were begun before it was begun again.
-    assert ray.begun_chunks[:7] == [0, 2, 4, 6, 8, 10, 0]
+    assert ray.begun_chunks[:6] == [0, 2, 4, 6, 8, 10]
+    assert ray.begun_chunks[6:].count(0) == 1
 
 
 def test_workers_have_their_next_chunk_before_the_caller_commits() -> None:
     ray = FakeRay()
     outcomes = pool(ray, 2).outcomes(IMAGES)
     assert next(outcomes) == [done(path) for path in IMAGES[:2]]
-    assert ray.begun_chunks == [0, 2, 4]
+    # Two chunks for each of two workers, and the next of the one that has ended its first.
+    assert ray.begun_chunks == [0, 2, 4, 6, 8]
     outcomes.close()
     assert ray.killed == 2
 
@@ -128,8 +135,39 @@ def test_a_photo_that_ends_every_worker_is_found_and_the_others_are_done() -> No
     assert outcomes[:17] + outcomes[18:] == [done(path) for path in IMAGES if path.stem != "17"]
     # Three times with the photo before it, and three times alone.
     assert (ray.begun_chunks.count(16), ray.begun_chunks.count(17)) == (4, 3)
+    # The one chunk that its first worker had beside it is run once more, by a worker that has no other.
+    assert sorted(set(ray.begun_chunks) - {17}) == list(range(0, 40, 2))
+    assert len(ray.begun_chunks) == 20 + 3 + 3 + 1
     assert outcomes[17].path == "17.png"
     assert outcomes[17].reason.startswith("ended the process that read it, 3 times")
+
+
+def test_a_worker_runs_a_chunk_while_it_writes_another_and_never_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first chunk is written only when the second has been run."""
+    second_was_run, running, most = threading.Event(), threading.Semaphore(1), []
+
+    def run(images: list[Path], *_: Any) -> Iterator[Failure]:
+        most.append(running.acquire(blocking=False))
+        yield from map(done, images)
+        running.release()
+
+    def write(outcomes: list[Failure]) -> list[Failure]:
+        if outcomes[0] == done(IMAGES[0]):
+            assert second_was_run.wait(timeout=60)
+        else:
+            second_was_run.set()
+        return outcomes
+
+    monkeypatch.setattr(engine_ray, "run", run)
+    worker = _Worker(
+        SimpleNamespace(load=lambda images: SimpleNamespace(digest="digest")), [], None, write, 1
+    )
+    monkeypatch.setattr(engine_ray, "limit_cores", lambda count: None)
+    worker.load()
+    with ThreadPoolExecutor(2) as threads:
+        results = threads.map(worker.run, (IMAGES[:2], IMAGES[2:4]))
+        assert list(results) == [[done(path) for path in IMAGES[:2]], [done(path) for path in IMAGES[2:4]]]
+    assert most == [True, True]
 
 
 @pytest.mark.parametrize("gpus", [0, 0.25, 0.9, 1, 3])

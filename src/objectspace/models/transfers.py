@@ -49,7 +49,8 @@ class Download:
             return
         self._host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
         self._host.copy_(values, non_blocking=True)
-        self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        # Who waits for it leaves the core to others, and does not ask again and again whether it has come.
+        self._arrived = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         self._arrived.record(torch.cuda.current_stream(values.device))
 
     def numpy(self) -> NDArray[Any]:

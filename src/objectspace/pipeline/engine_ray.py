@@ -7,9 +7,9 @@
                   outcomes in order         ◀──          an outcome of each image
 
 What a worker writes is nothing until whoever takes the driver's outcomes commits it, so that a chunk may be
-run any number of times and its rows come once. A chunk whose worker dies is run again. One over which
-:data:`DEATHS` workers died is split, so that a photo which ends every process that reads it is found, and
-becomes a failure.
+run any number of times and its rows come once. A chunk whose worker dies is run again, by a worker that has
+no other, as nobody knows which of its chunks ended the first. One over which :data:`DEATHS` workers died is
+split, so that a photo which ends every process that reads it is found, and becomes a failure.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 from objectspace.arguments import typed
@@ -52,6 +53,8 @@ CHUNK = 64
 _STARTS = 3
 #: How many chunks, for each worker, are begun before the first that is not done.
 _AHEAD = 4
+#: Chunks that a worker has at a time: it runs one while it writes what came of another, and waits for none.
+_AT_ONCE = 2
 
 
 @typed
@@ -97,7 +100,9 @@ class RayEngine:
             ray, cores = workers.ray, workers.cores
             named = images if job.factors is not None else ()
             start = _Start(
-                ray.remote(_Worker).options(num_cpus=cores, num_gpus=self.gpus_per_worker),
+                ray.remote(_Worker).options(
+                    num_cpus=cores, num_gpus=self.gpus_per_worker, max_concurrency=_AT_ONCE
+                ),
                 (ray.put(job), ray.put(list(named)), ray.put(is_finished), in_worker, cores),
                 loaded.digest,
             )
@@ -138,6 +143,8 @@ class _Worker:
         self._spec, self._images, self._is_finished, self._cores = job, images, is_finished, cores
         self._in_worker = in_worker
         self._job: LoadedJob | None = None
+        # Networks of somebody else's may not be safe to call from several threads.
+        self._networks = Lock()
 
     def load(self) -> str:
         """Load the job's networks; return the job's digest."""
@@ -146,10 +153,11 @@ class _Worker:
         return self._job.digest
 
     def run(self, images: Sequence[Place]) -> list[Outcome]:
-        """Return what becomes of each image, and what was made of that here."""
+        """Return what becomes of each image, and what was made of that here; safe from several threads."""
         assert self._job is not None
-        with closing(run(images, self._job, self._is_finished)) as outcomes:
-            return self._in_worker(list(outcomes))
+        with self._networks, closing(run(images, self._job, self._is_finished)) as outcomes:
+            found = list(outcomes)
+        return self._in_worker(found)
 
 
 # ------------------------------------------------------------------------------------------------ the driver
@@ -162,6 +170,11 @@ class _Chunk:
     place: int
     images: Sequence[Place]
     deaths: int = 0
+
+    @property
+    def room(self) -> int:
+        """What it takes of a worker's :data:`_AT_ONCE`: all of it where a worker died over the chunk."""
+        return _AT_ONCE if self.deaths else 1
 
     def halves(self) -> list[_Chunk]:
         middle = len(self.images) // 2
@@ -180,6 +193,15 @@ class _Start:
     digest: str
 
 
+@dataclass(eq=False)
+class _Member:
+    """A worker of the pool, and for how many chunks it has room; ``is_lost``: it died."""
+
+    actor: Any
+    room: int = 0
+    is_lost: bool = False
+
+
 @dataclass
 class _Pool:
     """Workers, what each is doing, and the outcomes that wait for those of earlier chunks.
@@ -190,8 +212,8 @@ class _Pool:
     ray: Any
     start: _Start
     size: int
-    idle: list[Any] = field(default_factory=list)
-    running: dict[Any, tuple[Any, _Chunk | None]] = field(default_factory=dict)
+    members: list[_Member] = field(default_factory=list)
+    running: dict[Any, tuple[_Member, _Chunk | None]] = field(default_factory=dict)
     done: dict[int, list[Outcome]] = field(default_factory=dict)
     failed_starts: int = 0
 
@@ -212,39 +234,52 @@ class _Pool:
                 self._give_out(waiting, place)
                 yield from ready
         finally:
-            for worker in [*self.idle, *(worker for worker, _ in self.running.values())]:
-                self.ray.kill(worker)
+            for member in self.members:
+                self.ray.kill(member.actor)
 
     def _add_worker(self) -> None:
-        worker = self.start.actor.remote(*self.start.arguments)
-        self.running[worker.load.remote()] = (worker, None)
+        member = _Member(self.start.actor.remote(*self.start.arguments))
+        self.members.append(member)
+        self.running[member.actor.load.remote()] = (member, None)
+
+    def _lose(self, member: _Member) -> None:
+        """Put a new worker in the place of one that died, which may have had several chunks."""
+        if not member.is_lost:
+            member.is_lost = True
+            self.ray.kill(member.actor)
+            self.members.remove(member)
+            self._add_worker()
 
     def _give_out(self, waiting: deque[_Chunk], place: int) -> None:
-        """Give chunks to the idle workers; ``place``: the first image that is not done."""
+        """Give chunks to the workers with most room; ``place``: the first image that is not done."""
         end = place + _AHEAD * self.size * CHUNK
-        while self.idle and waiting and waiting[0].place < end:
-            worker, chunk = self.idle.pop(), waiting.popleft()
-            self.running[worker.run.remote(chunk.images)] = (worker, chunk)
+        while waiting and waiting[0].place < end:
+            member = max(self.members, key=lambda one: one.room)
+            if member.room < waiting[0].room:
+                return
+            chunk = waiting.popleft()
+            member.room -= chunk.room
+            self.running[member.actor.run.remote(chunk.images)] = (member, chunk)
 
     def _next_finished(self) -> list[_Chunk]:
         """Wait for one worker; return the chunks that are to be run again."""
         ready, _ = self.ray.wait(list(self.running), num_returns=1)
-        worker, chunk = self.running.pop(ready[0])
+        member, chunk = self.running.pop(ready[0])
         try:
             result = self.ray.get(ready[0])
         except self.ray.exceptions.RayTaskError as error:
             raise cause(error) from error
         except self.ray.exceptions.RayError as error:
-            self.ray.kill(worker)
             if chunk is None:
                 self._count_failed_start(error)
-            self._add_worker()
+            self._lose(member)
             return [] if chunk is None else self._again(replace(chunk, deaths=chunk.deaths + 1))
         if chunk is None:
             self._check(result)
+            member.room = _AT_ONCE
         else:
             self.done[chunk.place] = result
-        self.idle.append(worker)
+            member.room += chunk.room
         return []
 
     def _again(self, chunk: _Chunk) -> list[_Chunk]:
