@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +22,21 @@ def test_copies_are_other_files_with_the_same_objects(
 
     drawn = [draw_photo(64, 48, seed) for seed in range(2)]
     write_photos(tmp_path, drawn, copies=4)
-    images = [read_image(path) for path in find_images([tmp_path / "whole"])]
+    images = [read_image(path) for path in find_images([tmp_path / "photos"])]
     assert len({image.image_id for image in images}) == 8
-    assert len(find_images([tmp_path / "quarter"])) == 2
-    assert len(json.loads((tmp_path / "quarter.json").read_text())["images"]) == 2
-    reader = open_annotations(tmp_path / "whole.json", format="coco")
+    reader = open_annotations(tmp_path / "annotations.json", format="coco")
     for number, image in enumerate(images):
         photo = drawn[number % 2]
         assert np.array_equal(image.pixels, np.asarray(PIL.Image.open(io.BytesIO(photo.data))))
         objects = reader.objects_of(image).objects
         assert len(objects) == OBJECTS_A_PHOTO
         assert objects.mask[1] == photo.objects.mask[1]
+
+
+def test_the_rate_leaves_out_the_start_and_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    from benchmarks.gpu_index import Course
+
+    # Of twenty photos the first comes after 30 s, then ten a second, and the last two take their time.
+    done = [30 + number / 10 for number in range(19)] + [60.0]
+    assert Course(done, 70.0).rate() == pytest.approx(10)
