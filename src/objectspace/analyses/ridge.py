@@ -22,6 +22,9 @@ from objectspace.analyses.ridge_targets import Targets, at_level
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES: Matrix = np.array([0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4])
 
+#: Numbers of a vector beyond which systems of the features' weights are in float32.
+SINGLE = 2048
+
 # Numbers in right-hand sides that are solved for at once (4 MB), and as a share of those of the system.
 _NUMBERS, _SHARE = 1 << 19, 8
 
@@ -89,9 +92,11 @@ class FoldedRidge:
     solved: for the features' weights, or for the rows' own. Targets come in runs: t / runs neighboring
     columns that share a penalty.
 
-    It holds the products of features, three times at most and each half as they are symmetric (12 d² bytes),
-    or those of rows, where these are fewer; and right-hand sides of an eighth of a system or 4 MB. Choosing
-    penalties takes right-hand sides of each fold, and products of features for each of more than 2 d rows.
+    It holds the products of features of each fold and those of one system, each half as they are symmetric:
+    24 d² bytes with five folds, or 12 d² where vectors have more than 2,048 numbers, as these are float32 (a
+    prediction then differs by some millionths of the targets' deviation, docs/scale.md); or the products of
+    rows, where these are fewer. And right-hand sides of an eighth of a system or 4 MB. Choosing penalties
+    takes right-hand sides of each fold, and products of features for each of more than 2 d rows.
 
     >>> features = np.random.default_rng(0).normal(size=(50, 3))
     >>> ridge = FoldedRidge(features, np.arange(50) % 5, np.zeros(50, int))
@@ -102,12 +107,13 @@ class FoldedRidge:
     """
 
     def __init__(self, features: Features, fold: Codes, level: Codes, *, rows: Codes | None = None) -> None:
-        x = Centered.of(features, rows)
         self.rows = [np.flatnonzero(fold == one) for one in range(int(fold.max()) + 1)]
         self.fold = fold
-        self.penalties = PENALTIES * features.shape[1]
-        wide = features.shape[1] > len(fold)
-        self._systems: Systems = (RowSystems if wide else FeatureSystems)(x, level)
+        dimension = features.shape[1]
+        self.penalties = PENALTIES * dimension
+        wide = dimension > len(fold)
+        x = Centered.of(features, rows, level, np.float32 if dimension > SINGLE else np.float64)
+        self._systems: Systems = (RowSystems if wide else FeatureSystems)(x, self.rows)
         self._level = level
 
     def choose_penalties(self, targets: Matrix, runs: int) -> Codes:
@@ -136,7 +142,7 @@ class FoldedRidge:
         """
         count, widths = len(self.rows), [targets.runs * targets.width for targets in asked]
         errors = np.zeros((count, len(PENALTIES), sum(widths)))
-        for one, number, squares in self._systems.errors(self.rows, asked, self.penalties):
+        for one, number, squares in self._systems.errors(asked, self.penalties):
             other = (one + 1) % count
             errors[[other, one], number] += squares
         parts = np.split(errors, np.cumsum(widths)[:-1], axis=2)
@@ -148,12 +154,19 @@ class FoldedRidge:
     def predictions(self, targets: Targets, chosen: Codes) -> Iterator[Held]:
         """Yield the predictions of all rows in all runs, each from the folds that it is not in."""
         for held, rows in enumerate(self.rows):
-            system = self._systems.system(np.flatnonzero(self.fold != held), rows)
+            system = self._systems.system([held])
             for number in np.unique(chosen[held]):
                 runs = np.flatnonzero(chosen[held] == number)
-                solver = system.at(self.penalties[number], len(runs) * targets.width)
-                for part in _blocks(runs, system.size * targets.width, _numbers(system)):
-                    yield from self._held(system, solver, targets, rows, part)
+                # In a function of its own, so that one solver is gone before the next is made.
+                yield from self._at(system, self.penalties[number], targets, rows, runs)
+
+    def _at(
+        self, system: System, penalty: float, targets: Targets, rows: Codes, runs: Codes
+    ) -> Iterator[Held]:
+        """Yield the predictions of some runs at a penalty."""
+        solver = system.at(penalty, len(runs) * targets.width)
+        for part in _blocks(runs, system.size * targets.width, _numbers(system)):
+            yield from self._held(system, solver, targets, rows, part)
 
     def predictions_without(
         self, targets: Targets, chosen: Codes, block: Codes
@@ -164,7 +177,7 @@ class FoldedRidge:
         """
         for held, rows in enumerate(self.rows):
             penalty, train = self.penalties[chosen[held, 0]], np.flatnonzero(self.fold != held)
-            whole = self._systems.system(train, rows)
+            whole = self._systems.system([held])
             for one in range(int(block.max()) + 1):
                 queries = rows[block[rows] != one]
                 system = whole.without(train[block[train] == one], queries)

@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, cho_factor, cho_solve
 
-from objectspace.analyses.features import Centered, in_blocks
+from objectspace.analyses.features import Centered, Real, in_blocks
 from objectspace.analyses.groups import Codes
 from objectspace.analyses.packed import Packed
-from objectspace.analyses.ridge_sums import RowSums, add_product, all_targets
+from objectspace.analyses.ridge_sums import RowSums, add_product, all_targets, column_products
 from objectspace.analyses.ridge_targets import Targets, at_level, level_means, level_sums
 
 Matrix = NDArray[np.float64]
 
-# Variance that is given to a feature which is constant in training, so that its weight is 0.
-_UNUSED = 1e100
-# Rows of a triangle that are copied at a time.
+# Rows whose targets' mean is the origin of all, and rows of a triangle that are copied at a time.
+_FIRST = 100
 _TRIANGLE = 128
 
 
@@ -28,7 +27,7 @@ _TRIANGLE = 128
 class RightSide:
     """Right-hand sides (m, t) of a system, and the means (levels, t) that their targets have in training."""
 
-    values: Matrix
+    values: Real
     mean: Matrix
 
 
@@ -41,15 +40,13 @@ class Solver(Protocol):
 
 
 class Systems(Protocol):
-    """The systems of regressions on features (n, d)."""
+    """The systems of regressions on features (n, d) of rows in folds."""
 
-    def system(self, train: Codes, queries: Codes) -> System:
-        """Return the system of some rows for predictions of others."""
+    def system(self, held: Sequence[int]) -> System:
+        """Return the system of all folds but those held out, for predictions of the rows of these."""
         ...
 
-    def errors(
-        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
-    ) -> Iterator[tuple[int, int, Matrix]]:
+    def errors(self, asked: Sequence[Targets], penalties: Matrix) -> Iterator[tuple[int, int, Matrix]]:
         """Yield squared errors (2, t) of a fold and the next in a ring, predicted from all other rows.
 
         Of several kinds of targets in all runs, side by side; with them the numbers of fold and penalty.
@@ -81,130 +78,148 @@ class System(Protocol):
 # ---------------------------------------------------------------------------------------- by the features
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FoldProducts:
+    """Sums over the rows of a fold.
+
+    gram: (d, d) of their products, in the precision of the features
+    sums: (levels, d) at each level, of counts (levels,) rows; squares: (d,)
+    """
+
+    rows: Codes
+    gram: Packed
+    sums: Matrix
+    counts: Codes
+    squares: Matrix
+
+    @classmethod
+    def of(cls, x: Centered, rows: Codes) -> FoldProducts:
+        """Return the sums over some rows of features (n, d)."""
+        levels = len(x.mean)
+        gram = Packed.zeros(x.dimension, x.precision)
+        sums, squares = np.zeros((levels, x.dimension)), np.zeros(x.dimension)
+        for part in in_blocks(rows, x.dimension):
+            own = x[part]
+            gram.add_products(own)
+            sums += level_sums(own, x.level[part], levels)
+            squares += column_products(own, own)
+        return cls(rows, gram, sums, np.bincount(x.level[rows], minlength=levels), squares)
+
+
 class FeatureSystems:
-    """Systems (d, d) of the features' weights: products of all rows, less those of the rows left out."""
+    """Systems (d, d) of the features' weights: the products of each fold, added up without those held out.
 
-    def __init__(self, x: Centered, level: Codes) -> None:
-        self.x, self.level = x, level
-        every = np.arange(len(x))
-        self.gram, self.sums = Packed.zeros(len(x.mean)), np.zeros((int(level.max()) + 1, len(x.mean)))
-        self.counts = np.bincount(level)
-        self.add(self.gram, self.sums, every, 1.0)
-        self.squares = self.gram.diagonal()
+    Nothing is subtracted, so that float32 is enough for them.
+    """
 
-    def add(self, gram: Packed, sums: Matrix, rows: Codes, factor: float) -> None:
-        """Add the products and sums of some rows, times a factor, in place."""
-        for part in in_blocks(rows, gram.size):
-            x = self.x[part]
-            gram.add_products(x, factor)
-            sums += factor * level_sums(x, self.level[part], len(sums))
+    def __init__(self, x: Centered, folds: Sequence[Codes]) -> None:
+        self.x = x
+        self.folds = [FoldProducts.of(x, rows) for rows in folds]
+        self.squares = sum((fold.squares for fold in self.folds), np.zeros(x.dimension))
 
-    def system(self, train: Codes, queries: Codes) -> FeatureSystem:
-        """Return the system of some rows for predictions of others."""
-        left_out = np.setdiff1d(np.arange(len(self.x)), train, assume_unique=True)
-        return FeatureSystem(self, train, queries, self.gram, self.sums, self.counts, left_out)
+    def system(self, held: Sequence[int]) -> FeatureSystem:
+        """Return the system of all folds but those held out, for predictions of the rows of these."""
+        kept = [fold for number, fold in enumerate(self.folds) if number not in held]
+        queries = np.concatenate([self.folds[number].rows for number in held])
+        return FeatureSystem(self, kept, np.empty(0, np.int64), queries)
 
-    def errors(
-        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
-    ) -> Iterator[tuple[int, int, Matrix]]:
+    def errors(self, asked: Sequence[Targets], penalties: Matrix) -> Iterator[tuple[int, int, Matrix]]:
         """Yield squared errors, as :meth:`Systems.errors`, from sums over each fold."""
-        origin = all_targets(asked, folds[0]).mean(0)
-        whole = [RowSums.of(self.x, rows, self.level, asked, origin) for rows in folds]
-        targets, products = (sum(getattr(one, name) for one in whole) for name in ("targets", "products"))
-        for one, fold in enumerate(whole):
-            pair = (fold, whole[(one + 1) % len(whole)])
-            # In a function of its own, so that one system is gone before the next is made.
-            for number, found in enumerate(self._errors(pair, targets, products, penalties)):
-                yield one, number, found
-
-    def _errors(
-        self, pair: tuple[RowSums, RowSums], targets: Matrix, products: Matrix, penalties: Matrix
-    ) -> Iterator[Matrix]:
-        """Yield the squared errors (2, t) of two folds at each penalty, predicted from all other rows.
-
-        targets, products: sums over all rows
-        """
-        fold, other = pair
-        queries = np.concatenate([fold.rows, other.rows])
-        train = np.setdiff1d(np.arange(len(self.x)), queries, assume_unique=True)
-        system = self.system(train, queries)
-        side = system.centered(
-            targets - fold.targets - other.targets, products - fold.products - other.products
-        )
-        for penalty in penalties:
-            weights = system.at(penalty, side.values.shape[1]).factor.solve(side.values)
-            yield np.stack([each.errors(weights, system.center, side.mean) for each in pair])
+        origin = all_targets(asked, self.folds[0].rows).mean(0)
+        whole = [RowSums.of(self.x, fold.rows, asked, origin) for fold in self.folds]
+        for one in range(len(whole)):
+            held = [one, (one + 1) % len(whole)]
+            system = self.system(held)
+            kept = [fold for number, fold in enumerate(whole) if number not in held]
+            sums, products = (sum(getattr(fold, name) for fold in kept) for name in ("targets", "products"))
+            side = system.centered(sums, products)
+            for number, penalty in enumerate(penalties):
+                weights = system.at(penalty, side.values.shape[1]).factor.solve(side.values)
+                errors = [whole[fold].errors(weights, system.center, side.mean) for fold in held]
+                yield one, number, np.stack(errors)
 
 
 class FeatureSystem:
-    """A system of the features' weights: ``gram``, ``sums`` and ``counts`` less those of rows left out.
+    """A system of the features' weights: the sums of the folds that are kept, less those of rows left out.
 
     Features are not scaled: a penalty times a feature's variance is that of the scaled feature.
     center: (levels, d) their mean in training
     """
 
     def __init__(
-        self,
-        of: FeatureSystems,
-        train: Codes,
-        queries: Codes,
-        gram: Packed,
-        sums: Matrix,
-        counts: Codes,
-        left_out: Codes,
+        self, of: FeatureSystems, kept: Sequence[FoldProducts], dropped: Codes, queries: Codes
     ) -> None:
-        self._of, self._train, self._queries = of, train, queries
-        self._gram, self._sums = gram.copy(), sums.copy()
-        self._counts = counts - np.bincount(of.level[left_out], minlength=len(counts))
-        of.add(self._gram, self._sums, left_out, -1.0)
-        self.center = level_means(self._sums, self._counts)
+        self._of, self._kept, self._dropped, self._queries = of, kept, dropped, queries
+        rows = np.concatenate([fold.rows for fold in kept])
+        self._train = np.setdiff1d(rows, dropped, assume_unique=True)
+        x, level = of.x, of.x.level
+        self._counts = np.bincount(level[self._train], minlength=len(x.mean))
+        sums, squares = np.zeros_like(x.mean), np.zeros(x.dimension)
+        for fold in kept:
+            sums += fold.sums
+            squares += fold.squares
+        for part in in_blocks(dropped, x.dimension):
+            own = x[part]
+            sums -= level_sums(own, level[part], len(sums))
+            squares -= column_products(own, own)
+        self.center = x.centers(sums, self._counts)
         self._weighted = self._counts[:, None] * self.center
+        squares -= (self._weighted * self.center).sum(0)
+        # Beside the squares of all rows, as what is left of them by subtraction may be rounding.
+        used = squares > np.finfo(x.precision).eps ** 0.75 * of.squares
+        unused = np.sqrt(np.finfo(x.precision).max)
+        self._variance = np.where(used, np.maximum(squares, 0) / len(self._train), unused)
 
     @property
     def size(self) -> int:
         """Numbers in a right-hand side."""
-        return self._gram.size
+        return self._of.x.dimension
 
     def without(self, dropped: Codes, queries: Codes) -> FeatureSystem:
         """Return the system without some of the training rows, for other queries."""
-        train = np.setdiff1d(self._train, dropped, assume_unique=True)
-        return FeatureSystem(self._of, train, queries, self._gram, self._sums, self._counts, dropped)
+        return FeatureSystem(self._of, self._kept, dropped, queries)
 
     def right(self, targets: Targets, runs: Codes) -> RightSide:
         """Return the right-hand sides of the targets of some runs."""
-        level, width = self._of.level, targets.width * len(runs)
-        sums, products = np.zeros((len(self._counts), width)), np.zeros((self.size, width), order="F")
+        x, width = self._of.x, targets.width * len(runs)
+        sums, products = np.zeros((len(x.mean), width)), np.zeros((self.size, width), x.precision, order="F")
+        # Products with what is near the targets' mean lose few digits.
+        origin = targets.of(self._train[:_FIRST], runs).mean(0)
         for part in in_blocks(self._train, self.size, width):
             y = targets.of(part, runs)
-            sums += level_sums(y, level[part], len(sums))
-            products = add_product(self._of.x[part], y, products)
-        return self.centered(sums, products)
+            sums += level_sums(y, x.level[part], len(sums))
+            y -= origin
+            products = add_product(x[part], y, products)
+        return self.centered(sums, products, origin)
 
-    def centered(self, sums: Matrix, products: Matrix) -> RightSide:
-        """Return right-hand sides from sums (levels, t) and products (d, t), which are overwritten."""
+    def centered(self, sums: Matrix, products: Real, origin: Matrix | float = 0.0) -> RightSide:
+        """Return right-hand sides from sums (levels, t), and products (d, t), which are overwritten.
+
+        origin: (t,) what was subtracted from targets in the products alone
+        """
         mean = level_means(sums, self._counts)
-        products -= self._weighted.T @ mean
+        products -= self._weighted.T @ (mean - origin)
         return RightSide(products, mean)
 
     def at(self, penalty: float, targets: int, *, last: bool = False) -> FeatureSolver:
-        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
-        gram = self._gram if last else self._gram.copy()
+        """Return a solver for so many targets."""
+        x = self._of.x
+        gram = Packed.zeros(self.size, x.precision)
+        for fold in self._kept:
+            gram.add(fold.gram)
+        for part in in_blocks(self._dropped, self.size):
+            gram.add_products(x[part], -1.0)
         gram.add_products(np.sqrt(self._counts)[:, None] * self.center, -1.0)
-        gram.add_to_diagonal(penalty * self._variance(gram.diagonal()))
+        gram.add_to_diagonal(penalty * self._variance)
         gram.factor()
-        return FeatureSolver(self._of, self._queries, gram, self.center)
-
-    def _variance(self, squares: Matrix) -> Matrix:
-        # Beside the squares of all rows, as what is left of them by subtraction may be rounding.
-        used = squares > 1e-12 * self._of.squares
-        return np.where(used, np.maximum(squares, 0) / len(self._train), _UNUSED)
+        return FeatureSolver(x, self._queries, gram, self.center)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureSolver:
     """The Cholesky factor of a system of the features' weights; center: (levels, d)."""
 
-    of: FeatureSystems
+    x: Centered
     queries: Codes
     factor: Packed
     center: Matrix
@@ -215,8 +230,8 @@ class FeatureSolver:
         offset = self.center @ weights
         start = 0
         for rows in in_blocks(self.queries, len(weights), weights.shape[1]):
-            predicted = self.of.x[rows] @ weights
-            predicted -= at_level(offset, self.of.level[rows])
+            predicted = (self.x[rows] @ weights).astype(np.float64, copy=False)
+            predicted -= at_level(offset, self.x.level[rows])
             yield slice(start, start + len(rows)), predicted
             start += len(rows)
 
@@ -230,28 +245,26 @@ class RowSystems:
     A block in which only some of the rows have numbers costs what these rows do.
     """
 
-    def __init__(self, x: Centered, level: Codes) -> None:
-        self.x, self.level = x, level
+    def __init__(self, x: Centered, folds: Sequence[Codes]) -> None:
+        self.x, self.level, self.folds = x, x.level, folds
 
-    def system(self, train: Codes, queries: Codes) -> RowSystem:
-        """Return the system of some rows for predictions of others."""
-        return RowSystem(self, train, queries)
+    def system(self, held: Sequence[int]) -> RowSystem:
+        """Return the system of all folds but those held out, for predictions of the rows of these."""
+        queries = np.concatenate([self.folds[number] for number in held])
+        return RowSystem(self, np.setdiff1d(np.arange(len(self.x)), queries), queries)
 
-    def errors(
-        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
-    ) -> Iterator[tuple[int, int, Matrix]]:
+    def errors(self, asked: Sequence[Targets], penalties: Matrix) -> Iterator[tuple[int, int, Matrix]]:
         """Yield squared errors, as :meth:`Systems.errors`, of predictions of each row."""
-        for one, rows in enumerate(folds):
-            queries = np.concatenate([rows, folds[(one + 1) % len(folds)]])
+        for one in range(len(self.folds)):
             # In a function of its own, so that one system is gone before the next is made.
-            for number, found in enumerate(self._errors(queries, len(rows), asked, penalties)):
+            for number, found in enumerate(self._errors(one, asked, penalties)):
                 yield one, number, found
 
-    def _errors(
-        self, queries: Codes, first: int, asked: Sequence[Targets], penalties: Matrix
-    ) -> Iterator[Matrix]:
-        """Yield the squared errors (2, t) of the ``first`` queries and of the others at each penalty."""
-        system = self.system(np.setdiff1d(np.arange(len(self.x)), queries), queries)
+    def _errors(self, one: int, asked: Sequence[Targets], penalties: Matrix) -> Iterator[Matrix]:
+        """Yield the squared errors (2, t) of a fold and of the next at each penalty."""
+        held = [one, (one + 1) % len(self.folds)]
+        system, first = self.system(held), len(self.folds[one])
+        queries = np.concatenate([self.folds[number] for number in held])
         sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
         width = sum(side.values.shape[1] for side in sides)
         for penalty in penalties:
