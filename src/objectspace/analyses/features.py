@@ -50,7 +50,7 @@ class Centered:
         """
         count = features.shape[0] if rows is None else len(rows)
         if not _in_memory(features) and (count < features.shape[0] or count < features.shape[1]):
-            features, rows = features[slice(None) if rows is None else rows], None
+            features, rows = _read(features, np.arange(features.shape[0]) if rows is None else rows), None
         at = np.arange(features.shape[0]) if rows is None else rows
         level = np.zeros(len(at), np.int64) if level is None else level
         sums = np.zeros((int(level.max()) + 1, features.shape[1]))
@@ -115,6 +115,16 @@ def in_blocks(rows: Codes, width: int, results: int = 0) -> list[Codes]:
     """Split rows, of so many numbers and results each, into blocks of bounded memory."""
     size = max(1, min(_AT_ONCE, _NUMBERS // max(1, width), _RESULTS // max(1, results)))
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _read(features: Features, rows: Codes) -> Features:
+    """Return some rows of features on disk in memory, read in parts: what is read is in memory twice."""
+    if isinstance(features, JointVectors):
+        return features[rows]
+    found = np.empty((len(rows), features.shape[1]), np.float32)
+    for part in in_blocks(np.arange(len(rows)), features.shape[1]):
+        found[part[0] : part[-1] + 1] = features[rows[part]]
+    return found
 
 
 def _in_memory(features: Features) -> bool:

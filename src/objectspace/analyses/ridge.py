@@ -12,8 +12,8 @@ from objectspace.analyses.features import Centered, Features, Matrix
 from objectspace.analyses.groups import Codes
 from objectspace.analyses.ridge_systems import (
     FeatureSystems,
+    Fitted,
     RowSystems,
-    Solver,
     System,
     Systems,
 )
@@ -153,20 +153,18 @@ class FoldedRidge:
 
     def predictions(self, targets: Targets, chosen: Codes) -> Iterator[Held]:
         """Yield the predictions of all rows in all runs, each from the folds that it is not in."""
-        for held, rows in enumerate(self.rows):
+        for held in range(len(self.rows)):
             system = self._systems.system([held])
             for number in np.unique(chosen[held]):
                 runs = np.flatnonzero(chosen[held] == number)
                 # In a function of its own, so that one solver is gone before the next is made.
-                yield from self._at(system, self.penalties[number], targets, rows, runs)
+                yield from self._at(system, self.penalties[number], targets, runs)
 
-    def _at(
-        self, system: System, penalty: float, targets: Targets, rows: Codes, runs: Codes
-    ) -> Iterator[Held]:
+    def _at(self, system: System, penalty: float, targets: Targets, runs: Codes) -> Iterator[Held]:
         """Yield the predictions of some runs at a penalty."""
         solver = system.at(penalty, len(runs) * targets.width)
         for part in _blocks(runs, system.size * targets.width, _numbers(system)):
-            yield from self._held(system, solver, targets, rows, part)
+            yield from self._held(solver.fit(system.right(targets, part)), part)
 
     def predictions_without(
         self, targets: Targets, chosen: Codes, block: Codes
@@ -176,28 +174,17 @@ class FoldedRidge:
         With each the block, None for none. ``chosen`` are the numbers of the penalties (folds, 1).
         """
         for held, rows in enumerate(self.rows):
-            penalty, train = self.penalties[chosen[held, 0]], np.flatnonzero(self.fold != held)
-            whole = self._systems.system([held])
-            for one in range(int(block.max()) + 1):
-                queries = rows[block[rows] != one]
-                system = whole.without(train[block[train] == one], queries)
-                for each in self._alone(system, targets, queries, penalty):
+            train, numbers = np.flatnonzero(self.fold != held), range(int(block.max()) + 1)
+            parts = [(train[block[train] == one], rows[block[rows] != one]) for one in numbers]
+            fits = self._systems.system([held]).fits(targets, self.penalties[chosen[held, 0]], parts)
+            for one, fitted in zip((*numbers, None), fits, strict=True):
+                for each in self._held(fitted, np.zeros(1, np.int64)):
                     yield one, each
-            for each in self._alone(whole, targets, rows, penalty):
-                yield None, each
 
-    def _alone(self, system: System, targets: Targets, queries: Codes, penalty: float) -> Iterator[Held]:
-        """Yield the predictions of a single run by a system that is not used again."""
-        solver = system.at(penalty, targets.width, last=True)
-        return self._held(system, solver, targets, queries, np.zeros(1, np.int64))
-
-    def _held(
-        self, system: System, solver: Solver, targets: Targets, queries: Codes, runs: Codes
-    ) -> Iterator[Held]:
-        side = system.right(targets, runs)
-        for part, predicted in solver.predict(side):
-            rows = queries[part]
-            baseline = at_level(side.mean, self._level[rows])
+    def _held(self, fitted: Fitted, runs: Codes) -> Iterator[Held]:
+        for part, predicted in fitted.parts:
+            rows = fitted.queries[part]
+            baseline = at_level(fitted.mean, self._level[rows])
             predicted += baseline
             yield Held(rows, runs, predicted, baseline)
 

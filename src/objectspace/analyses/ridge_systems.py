@@ -13,13 +13,15 @@ from scipy.linalg import blas, cho_factor, cho_solve
 from objectspace.analyses.features import Centered, Real, in_blocks
 from objectspace.analyses.groups import Codes
 from objectspace.analyses.packed import Packed
+from objectspace.analyses.ridge_deletions import Deletion, solve_without
 from objectspace.analyses.ridge_sums import RowSums, add_product, all_targets, column_products
 from objectspace.analyses.ridge_targets import Targets, at_level, level_means, level_sums
 
 Matrix = NDArray[np.float64]
 
-# Rows whose targets' mean is the origin of all, and rows of a triangle that are copied at a time.
-_FIRST = 100
+# Rows whose targets' mean is the origin of all, the only run of some targets, columns that are solved for
+# together, and rows of a triangle that are copied at a time.
+_FIRST, _FIRST_RUN, _TOGETHER = 100, np.zeros(1, np.int64), 128
 _TRIANGLE = 128
 
 
@@ -31,11 +33,24 @@ class RightSide:
     mean: Matrix
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A regression's predictions of query rows (q,).
+
+    mean: (levels, t) of the targets in training
+    parts: slices of the query rows and their predictions (rows, t) less the mean of the level
+    """
+
+    queries: Codes
+    mean: Matrix
+    parts: Iterator[tuple[slice, Matrix]]
+
+
 class Solver(Protocol):
     """A system at one penalty."""
 
-    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
-        """Yield parts of the query rows and their predictions (rows, t) less the mean of the level."""
+    def fit(self, side: RightSide) -> Fitted:
+        """Return the regression for right-hand sides."""
         ...
 
 
@@ -66,12 +81,17 @@ class System(Protocol):
         """Return the right-hand sides of the targets of some runs."""
         ...
 
-    def at(self, penalty: float, targets: int, *, last: bool = False) -> Solver:
-        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
+    def at(self, penalty: float, targets: int) -> Solver:
+        """Return a solver for so many targets."""
         ...
 
-    def without(self, dropped: Codes, queries: Codes) -> System:
-        """Return the system without some of the training rows, for some of the queries."""
+    def fits(
+        self, targets: Targets, penalty: float, parts: Sequence[tuple[Codes, Codes]]
+    ) -> Iterator[Fitted]:
+        """Yield the regressions of a single run without parts of the training rows, and last with all.
+
+        parts: rows that are left out, and the queries; the system is not used again
+        """
         ...
 
 
@@ -115,7 +135,6 @@ class FeatureSystems:
     def __init__(self, x: Centered, folds: Sequence[Codes]) -> None:
         self.x = x
         self.folds = [FoldProducts.of(x, rows) for rows in folds]
-        self.squares = sum((fold.squares for fold in self.folds), np.zeros(x.dimension))
 
     def system(self, held: Sequence[int]) -> FeatureSystem:
         """Return the system of all folds but those held out, for predictions of the rows of these."""
@@ -158,6 +177,7 @@ class FeatureSystem:
         for fold in kept:
             sums += fold.sums
             squares += fold.squares
+        whole = squares.copy()
         for part in in_blocks(dropped, x.dimension):
             own = x[part]
             sums -= level_sums(own, level[part], len(sums))
@@ -165,32 +185,35 @@ class FeatureSystem:
         self.center = x.centers(sums, self._counts)
         self._weighted = self._counts[:, None] * self.center
         squares -= (self._weighted * self.center).sum(0)
-        # Beside the squares of all rows, as what is left of them by subtraction may be rounding.
-        used = squares > np.finfo(x.precision).eps ** 0.75 * of.squares
-        unused = np.sqrt(np.finfo(x.precision).max)
-        self._variance = np.where(used, np.maximum(squares, 0) / len(self._train), unused)
+        # Beside the squares before, as what is left of them by subtraction may be rounding.
+        used = squares > np.finfo(x.precision).eps ** 0.75 * whole
+        self._variance = np.where(used, np.maximum(squares, 0) / len(self._train), _unused(x))
 
     @property
     def size(self) -> int:
         """Numbers in a right-hand side."""
         return self._of.x.dimension
 
-    def without(self, dropped: Codes, queries: Codes) -> FeatureSystem:
-        """Return the system without some of the training rows, for other queries."""
-        return FeatureSystem(self._of, self._kept, dropped, queries)
-
     def right(self, targets: Targets, runs: Codes) -> RightSide:
         """Return the right-hand sides of the targets of some runs."""
+        origin = self._origin(targets, runs)
+        return self.centered(*self._target_sums(self._train, targets, runs, origin), origin)
+
+    def _origin(self, targets: Targets, runs: Codes) -> Matrix:
+        """Return numbers (t,) near the targets' means: products with what is around these lose few digits."""
+        origin: Matrix = targets.of(self._train[:_FIRST], runs).mean(0)
+        return origin
+
+    def _target_sums(self, rows: Codes, targets: Targets, runs: Codes, origin: Matrix) -> tuple[Matrix, Real]:
+        """Return the targets' sums (levels, t), and products (d, t) with what is around their origin."""
         x, width = self._of.x, targets.width * len(runs)
         sums, products = np.zeros((len(x.mean), width)), np.zeros((self.size, width), x.precision, order="F")
-        # Products with what is near the targets' mean lose few digits.
-        origin = targets.of(self._train[:_FIRST], runs).mean(0)
-        for part in in_blocks(self._train, self.size, width):
+        for part in in_blocks(rows, self.size, width):
             y = targets.of(part, runs)
             sums += level_sums(y, x.level[part], len(sums))
             y -= origin
             products = add_product(x[part], y, products)
-        return self.centered(sums, products, origin)
+        return sums, products
 
     def centered(self, sums: Matrix, products: Real, origin: Matrix | float = 0.0) -> RightSide:
         """Return right-hand sides from sums (levels, t), and products (d, t), which are overwritten.
@@ -201,7 +224,57 @@ class FeatureSystem:
         products -= self._weighted.T @ (mean - origin)
         return RightSide(products, mean)
 
-    def at(self, penalty: float, targets: int, *, last: bool = False) -> FeatureSolver:
+    def fits(
+        self, targets: Targets, penalty: float, parts: Sequence[tuple[Codes, Codes]]
+    ) -> Iterator[Fitted]:
+        """Yield the regressions of a single run, as :meth:`System.fits`."""
+        if self._of.x.precision is np.float64:
+            for rows, queries in parts:
+                part = FeatureSystem(self._of, self._kept, rows, queries)
+                yield part.at(penalty, targets.width).fit(part.right(targets, _FIRST_RUN))
+            yield self.at(penalty, targets.width).fit(self.right(targets, _FIRST_RUN))
+        else:
+            yield from self._fits_by_deletion(targets, penalty, parts)
+
+    def _fits_by_deletion(
+        self, targets: Targets, penalty: float, parts: Sequence[tuple[Codes, Codes]]
+    ) -> Iterator[Fitted]:
+        """Yield the regressions of a single run from one factor, as one for each part costs d³ / 3."""
+        origin = self._origin(targets, _FIRST_RUN)
+        sums, products = self._target_sums(self._train, targets, _FIRST_RUN, origin)
+        side = self.centered(sums, products.copy(order="F"), origin)
+        solver = self.at(penalty, targets.width)
+        weights = solver.factor.solve(side.values)
+        size = max(1, _TOGETHER // targets.width)
+        for some in (parts[start : start + size] for start in range(0, len(parts), size)):
+            systems = [FeatureSystem(self._of, self._kept, *part) for part in some]
+            sides = []
+            for system, (rows, _) in zip(systems, some, strict=True):
+                less = self._target_sums(rows, targets, _FIRST_RUN, origin)
+                sides.append(system.centered(sums - less[0], products - less[1], origin))
+            deletions = [self._deletion(system, penalty) for system in systems]
+            right = np.asfortranarray(np.hstack([one.values for one in sides]))
+            found = solve_without(solver.factor, (side.values, weights), deletions, right)
+            for system, one, own in zip(systems, sides, np.split(found, len(some), axis=1), strict=True):
+                yield system._fitted(own, one)
+        yield self._fitted(weights, side)
+
+    def _fitted(self, weights: Real, side: RightSide) -> Fitted:
+        predictions = _predictions(self._of.x, self._queries, weights, self.center)
+        return Fitted(self._queries, side.mean, predictions)
+
+    def _deletion(self, system: FeatureSystem, penalty: float) -> Deletion:
+        """Return what a system without some rows is, less this one."""
+        x = self._of.x
+        # A feature that varies in the rows left out alone keeps its place: its weight is 0 at any.
+        kept = (system._variance < _unused(x)) & (self._variance < _unused(x))
+        diagonal = np.where(kept, penalty * (system._variance - self._variance), 0.0)
+        before, after = (
+            (np.sqrt(one._counts)[:, None] * one.center).astype(x.precision) for one in (self, system)
+        )
+        return Deletion(x, system._dropped, before, after, diagonal[:, None].astype(x.precision))
+
+    def at(self, penalty: float, targets: int) -> FeatureSolver:
         """Return a solver for so many targets."""
         x = self._of.x
         gram = Packed.zeros(self.size, x.precision)
@@ -224,16 +297,27 @@ class FeatureSolver:
     factor: Packed
     center: Matrix
 
-    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
-        """Yield predictions, as :meth:`Solver.predict`."""
+    def fit(self, side: RightSide) -> Fitted:
+        """Return the regression for right-hand sides."""
         weights = self.factor.solve(side.values)
-        offset = self.center @ weights
-        start = 0
-        for rows in in_blocks(self.queries, len(weights), weights.shape[1]):
-            predicted = (self.x[rows] @ weights).astype(np.float64, copy=False)
-            predicted -= at_level(offset, self.x.level[rows])
-            yield slice(start, start + len(rows)), predicted
-            start += len(rows)
+        return Fitted(self.queries, side.mean, _predictions(self.x, self.queries, weights, self.center))
+
+
+def _predictions(
+    x: Centered, queries: Codes, weights: Real, center: Matrix
+) -> Iterator[tuple[slice, Matrix]]:
+    """Yield slices of the query rows and their predictions by weights (d, t) around a center (levels, d)."""
+    offset, start = center @ weights, 0
+    for rows in in_blocks(queries, *weights.shape):
+        predicted = (x[rows] @ weights).astype(np.float64, copy=False)
+        predicted -= at_level(offset, x.level[rows])
+        yield slice(start, start + len(rows)), predicted
+        start += len(rows)
+
+
+def _unused(x: Centered) -> float:
+    """Return the variance that a feature is given which is constant in training, so that its weight is 0."""
+    return float(np.sqrt(np.finfo(x.precision).max))
 
 
 # -------------------------------------------------------------------------------------------- by the rows
@@ -262,28 +346,24 @@ class RowSystems:
 
     def _errors(self, one: int, asked: Sequence[Targets], penalties: Matrix) -> Iterator[Matrix]:
         """Yield the squared errors (2, t) of a fold and of the next at each penalty."""
-        held = [one, (one + 1) % len(self.folds)]
-        system, first = self.system(held), len(self.folds[one])
-        queries = np.concatenate([self.folds[number] for number in held])
+        system, first = self.system([one, (one + 1) % len(self.folds)]), len(self.folds[one])
         sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
         width = sum(side.values.shape[1] for side in sides)
         for penalty in penalties:
             solver = system.at(penalty, width)
             found = [
-                self._squares(solver, targets, side, queries, first)
+                self._squares(solver.fit(side), targets, first)
                 for targets, side in zip(asked, sides, strict=True)
             ]
             del solver  # before the next is made
             yield np.hstack(found)
 
-    def _squares(
-        self, solver: RowSolver, targets: Targets, side: RightSide, queries: Codes, first: int
-    ) -> Matrix:
+    def _squares(self, fitted: Fitted, targets: Targets, first: int) -> Matrix:
         """Return the squared errors (2, t) of the predictions of the ``first`` queries, and of the others."""
-        squares = np.zeros((2, side.values.shape[1]))
-        for part, errors in solver.predict(side):
-            rows = queries[part]
-            errors += at_level(side.mean, self.level[rows])
+        squares = np.zeros((2, fitted.mean.shape[1]))
+        for part, errors in fitted.parts:
+            rows = fitted.queries[part]
+            errors += at_level(fitted.mean, self.level[rows])
             errors -= targets.of(rows, np.arange(targets.runs))
             errors *= errors
             own = max(0, first - part.start)
@@ -348,6 +428,15 @@ class RowSystem:
         y -= at_level(mean, level[self._train])
         return RightSide(y, mean)
 
+    def fits(
+        self, targets: Targets, penalty: float, parts: Sequence[tuple[Codes, Codes]]
+    ) -> Iterator[Fitted]:
+        """Yield the regressions of a single run, as :meth:`System.fits`."""
+        for rows, queries in parts:
+            part = self.without(rows, queries)
+            yield part.at(penalty, targets.width).fit(part.right(targets, _FIRST_RUN))
+        yield self.at(penalty, targets.width, last=True).fit(self.right(targets, _FIRST_RUN))
+
     def at(self, penalty: float, targets: int, *, last: bool = False) -> RowSolver:
         """Return a solver for so many targets; the ``last`` one may overwrite the system."""
         gram, cross = self._centered()
@@ -357,8 +446,9 @@ class RowSystem:
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         # The hat matrix costs as much as there are queries, the weights as much as there are targets.
         if len(cross) < targets:
-            return RowSolver(cho_solve(factor, cross.T, overwrite_b=True, check_finite=False).T, None)
-        return RowSolver(cross, factor)
+            hat = cho_solve(factor, cross.T, overwrite_b=True, check_finite=False).T
+            return RowSolver(self._queries, hat, None)
+        return RowSolver(self._queries, cross, factor)
 
     def _centered(self) -> tuple[Matrix, Matrix]:
         """Return products of its training rows (m, m), of its queries with them (q, m), around each level."""
@@ -389,14 +479,18 @@ def _averaging(level: Codes, counts: Codes) -> Matrix:
 class RowSolver:
     """The hat matrix (queries, m) of a system of the rows' weights, or what is left of it and the factor."""
 
+    queries: Codes
     left: Matrix
     factor: tuple[Matrix, bool] | None
 
-    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
-        """Yield predictions, as :meth:`Solver.predict`."""
+    def fit(self, side: RightSide) -> Fitted:
+        """Return the regression for right-hand sides."""
         weights = side.values
         if self.factor is not None:
             weights = cho_solve(self.factor, weights, check_finite=False)
+        return Fitted(self.queries, side.mean, self._predictions(weights))
+
+    def _predictions(self, weights: Real) -> Iterator[tuple[slice, Matrix]]:
         for rows in in_blocks(np.arange(len(self.left)), 1, weights.shape[1]):
             part = slice(int(rows[0]), int(rows[-1]) + 1)
             yield part, self.left[part] @ weights
