@@ -15,7 +15,7 @@ from objectspace.neighbors import BlockSource, JointVectors
 
 Matrix = NDArray[np.float64]
 Real = NDArray[np.floating]
-Features = NDArray[np.float32] | JointVectors | BlockSource
+Features = NDArray[np.floating] | JointVectors | BlockSource
 
 # Rows that are read at a time, numbers in them (16 MB in float64), and numbers that are computed from them.
 _AT_ONCE, _NUMBERS, _RESULTS = 4096, 1 << 21, 1 << 19
@@ -118,13 +118,23 @@ def in_blocks(rows: Codes, width: int, results: int = 0) -> list[Codes]:
 
 
 def _read(features: Features, rows: Codes) -> Features:
-    """Return some rows of features on disk in memory, read in parts: what is read is in memory twice."""
+    """Return some rows of features on disk in memory, as float16 where this holds all of their numbers."""
     if isinstance(features, JointVectors):
         return features[rows]
-    found = np.empty((len(rows), features.shape[1]), np.float32)
+    found: NDArray[np.floating] = np.empty((len(rows), features.shape[1]), np.float16)
+    # In parts, as what is read is in memory twice.
     for part in in_blocks(np.arange(len(rows)), features.shape[1]):
-        found[part[0] : part[-1] + 1] = features[rows[part]]
+        own = features[rows[part]]
+        if found.dtype == np.float16 and not _fits_half(own):
+            found = found.astype(np.float32)
+        found[part[0] : part[-1] + 1] = own
     return found
+
+
+def _fits_half(numbers: NDArray[np.float32]) -> bool:
+    """Return whether float16 holds all of some numbers exactly."""
+    with np.errstate(over="ignore"):
+        return bool((numbers.astype(np.float16) == numbers).all())
 
 
 def _in_memory(features: Features) -> bool:

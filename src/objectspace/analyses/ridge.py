@@ -10,13 +10,9 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.features import Centered, Features, Matrix
 from objectspace.analyses.groups import Codes
-from objectspace.analyses.ridge_systems import (
-    FeatureSystems,
-    Fitted,
-    RowSystems,
-    System,
-    Systems,
-)
+from objectspace.analyses.ridge_by_features import FeatureSystems
+from objectspace.analyses.ridge_by_rows import RowSystems
+from objectspace.analyses.ridge_systems import Fitted, System, Systems
 from objectspace.analyses.ridge_targets import Targets, at_level
 
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).

@@ -69,7 +69,8 @@ class RowSums:
 
         weights: (d, t); center: (levels, d); mean: (levels, t), less the origin of the targets
         """
-        count, shift, sums = self.count[:, None], center @ weights, self.features @ weights
+        count, precision = self.count[:, None], weights.dtype
+        shift, sums = (each.astype(precision) @ weights for each in (center, self.features))
         of_targets = self.squares + (mean * (count * mean - 2 * self.targets)).sum(0)
         of_predictions = self._squares(weights) + (shift * (count * shift - 2 * sums)).sum(0)
         of_both = column_products(weights, self.products) - (sums * mean).sum(0)
