@@ -9,7 +9,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from objectspace.analyses import ridge
+from objectspace.analyses import ridge, ridge_deletions
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import make_folds, make_groups
 from objectspace.analyses.jackknife import make_blocks
@@ -187,10 +187,12 @@ def features_of(kind: str, count: int, dimension: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["noise", "one direction", "mostly zeros"])
 @pytest.mark.parametrize("levels", [1, 4])
+@pytest.mark.parametrize("steps", [1, 50])
 def test_systems_in_float32_predict_what_those_in_float64_do(
-    kind: str, levels: int, monkeypatch: pytest.MonkeyPatch
+    kind: str, levels: int, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At every penalty, and without blocks; levels are ten times as far from each other as features vary."""
+    monkeypatch.setattr(ridge_deletions, "_STEPS", steps)
     count, dimension = 600, 200
     features = features_of(kind, count, dimension)
     fold, block = np.arange(count) % 5, np.arange(count) // 5 % 3

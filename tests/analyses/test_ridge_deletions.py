@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from objectspace.analyses import ridge_deletions
 from objectspace.analyses.features import Centered
 from objectspace.analyses.packed import Packed
 from objectspace.analyses.ridge_deletions import Deletion, solve_without
@@ -41,6 +42,25 @@ def test_solutions_are_those_of_the_systems_without_the_rows(
         deletions.append(Deletion(x, rows, *means, change[:, None].astype(precision)))
         sides.append(side.astype(precision))
     start = right.astype(precision), np.linalg.solve(system, right).astype(precision)
-    found = solve_without(factor, start, deletions, np.asfortranarray(np.hstack(sides)))
+    found, good = solve_without(factor, start, deletions, np.asfortranarray(np.hstack(sides)))
     assert found.dtype == precision
+    assert good.tolist() == [True, True, True]
     np.testing.assert_allclose(found, np.hstack(expected), atol=error * np.abs(expected).max())
+
+
+def test_a_part_that_takes_too_many_steps_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two directions change, which takes two steps; nothing of the other part."""
+    monkeypatch.setattr(ridge_deletions, "_STEPS", 1)
+    vectors = np.zeros((9, 2), np.float32)
+    vectors[[0, 1], [0, 1]] = 3, 5
+    x = Centered(vectors, np.zeros((1, 2)), np.arange(9), np.zeros(9, np.int64))
+    factor = Packed.zeros(2)
+    factor.add_products(x[np.arange(9)])
+    factor.add_to_diagonal(np.ones(2))
+    factor.factor()
+    nothing = np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((2, 1))
+    deletions = [Deletion(x, rows, *nothing) for rows in (np.arange(2), np.arange(5, 9))]
+    whole = np.ones((2, 1)), np.array([[1 / 10], [1 / 26]])
+    found, good = solve_without(factor, whole, deletions, np.ones((2, 2), order="F"))
+    assert good.tolist() == [False, True]
+    np.testing.assert_allclose(found[:, 1:], whole[1])

@@ -179,9 +179,10 @@ class FeatureSystem:
                 sides.append(system.centered(sums - less[0], products - less[1], origin))
             deletions = [self._deletion(system, penalty) for system in systems]
             right = np.asfortranarray(np.hstack([one.values for one in sides]))
-            found = solve_without(solver.factor, (side.values, weights), deletions, right)
-            for system, one, own in zip(systems, sides, np.split(found, len(some), axis=1), strict=True):
-                yield system._fitted(own, one)
+            found, good = solve_without(solver.factor, (side.values, weights), deletions, right)
+            solved = zip(systems, sides, np.split(found, len(some), axis=1), good, strict=True)
+            for system, one, own, there in solved:
+                yield system._fitted(own, one) if there else system.at(penalty, targets.width).fit(one)
         yield self._fitted(weights, side)
 
     def _fitted(self, weights: Real, side: RightSide) -> Fitted:
