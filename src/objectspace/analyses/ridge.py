@@ -90,9 +90,9 @@ class FoldedRidge:
 
     It holds the products of features of each fold and of a system, at times of two, each half as they are
     symmetric: 28 d² bytes with five folds, and 14 d² where vectors have more than 2,048 numbers, as these are
-    float32 there; or the products of rows, where these are fewer. And right-hand sides of an eighth of a system
-    or 4 MB. Choosing penalties takes right-hand sides of each fold, and products of features for each of more
-    than 2 d rows.
+    float32 there; or the products of rows, where these are fewer. And right-hand sides of an eighth of a
+    system or 4 MB. Choosing penalties takes right-hand sides of each fold, and products of features for each
+    of more than 2 d rows.
 
     >>> features = np.random.default_rng(0).normal(size=(50, 3))
     >>> ridge = FoldedRidge(features, np.arange(50) % 5, np.zeros(50, int))
