@@ -18,7 +18,7 @@ from objectspace.analyses.ridge_targets import Targets, at_level, level_means, l
 
 Matrix = NDArray[np.float64]
 
-# Rows whose targets' mean is the origin of all, and columns that are solved for together.
+# Rows whose targets' mean is the origin of all, and columns and levels that are solved for together.
 _FIRST, _TOGETHER = 100, 128
 
 
@@ -170,7 +170,7 @@ class FeatureSystem:
         side = self.centered(sums, products.copy(order="F"), origin)
         solver = self.at(penalty, targets.width)
         weights = solver.factor.solve(side.values)
-        size = max(1, _TOGETHER // targets.width)
+        size = max(1, _TOGETHER // (targets.width + len(sums)))
         for some in (parts[start : start + size] for start in range(0, len(parts), size)):
             systems = [FeatureSystem(self._of, self._kept, *part) for part in some]
             sides = []
