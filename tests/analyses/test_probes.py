@@ -9,6 +9,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from objectspace.analyses import ridge, ridge_deletions
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import make_folds, make_groups
 from objectspace.analyses.jackknife import make_blocks
@@ -158,16 +159,58 @@ def test_the_probe_of_many_labels_in_a_joint_space_takes_less_than_its_parts() -
     assert peak < vectors.nbytes
 
 
-def test_a_regression_of_many_features_holds_three_halves_of_their_products() -> None:
-    features, target = RNG(6).standard_normal((1700, 1600), np.float32), RNG(7).normal(size=(1700, 1))
-    fold = np.arange(1700) % 5
+@pytest.mark.parametrize(("dimension", "number"), [(1600, 8), (2100, 4)], ids=["float64", "float32"])
+def test_a_regression_of_many_features_holds_six_halves_of_their_products(
+    dimension: int, number: int
+) -> None:
+    """number: bytes of one, which are fewer where features are more than 2,048."""
+    count = dimension + 100
+    features, target = RNG(6).standard_normal((count, dimension), np.float32), RNG(7).normal(size=(count, 1))
+    fold = np.arange(count) % 5
     tracemalloc.start()
     ridge = FoldedRidge(features, fold, np.zeros_like(fold))
     ridge.predict(target, ridge.choose_penalties(target, 1))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # Blocks of features that are read take 16 MB, twice while they are converted.
-    assert peak < 12 * 1600**2 + 40_000_000
+    assert peak < 3 * number * dimension**2 + 40_000_000
+
+
+def features_of(kind: str, count: int, dimension: int) -> np.ndarray:
+    """Vectors that make hard systems: without a large direction, with hardly any but one, mostly zeros."""
+    rng = RNG(9)
+    noise = rng.standard_normal((count, dimension), np.float32)
+    if kind == "one direction":
+        return 5 * rng.standard_normal((count, 1), np.float32) + 3 + 1e-3 * noise
+    return np.maximum(noise - 1.5, 0) if kind == "mostly zeros" else noise
+
+
+@pytest.mark.parametrize("kind", ["noise", "one direction", "mostly zeros"])
+@pytest.mark.parametrize("levels", [1, 4])
+@pytest.mark.parametrize("steps", [1, 50])
+def test_systems_in_float32_predict_what_those_in_float64_do(
+    kind: str, levels: int, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At every penalty, and without blocks; levels are ten times as far from each other as features vary."""
+    monkeypatch.setattr(ridge_deletions, "_STEPS", steps)
+    count, dimension = 600, 200
+    features = features_of(kind, count, dimension)
+    fold, block = np.arange(count) % 5, np.arange(count) // 5 % 3
+    level = RNG(10).integers(0, levels, count)
+    targets = features[:, :1] + features[:, 7:8] + RNG(11).normal(size=(count, 2)) + 1e4
+    features += 10 * features.std() * level[:, None].astype(np.float32)
+
+    def predicted(single: int) -> np.ndarray:
+        monkeypatch.setattr(ridge, "SINGLE", single)
+        fitted = FoldedRidge(features, fold, level)
+        whole = [fitted.predict(targets, np.full((5, 1), number))[0] for number in range(len(PENALTIES))]
+        without = fitted.predictions_without(Columns(targets, 1), np.zeros((5, 1), np.int64), block)
+        return np.concatenate([*whole, *(held.predicted for _, held in without)])
+
+    single, double = predicted(dimension - 1), predicted(dimension)
+    assert not np.array_equal(single, double)
+    np.testing.assert_allclose(single, double, rtol=0, atol=2e-3 * targets.std())
+    assert np.sqrt(((single - double) ** 2).mean()) < 5e-5 * targets.std()
 
 
 def test_a_feature_that_varies_in_the_held_out_fold_alone_is_not_used() -> None:

@@ -23,11 +23,11 @@ def test_errors_are_those_of_a_loop_over_rows(dimension: int, levels: int) -> No
     origin = targets[:5].mean(0)
     weights, center = rng.normal(size=(dimension, 10)), rng.normal(size=(levels, dimension))
     mean = rng.normal(size=(levels, 10))
-    x = Centered.of(features)
-    sums = RowSums.of(x, rows, level, asked, origin)
+    x = Centered.of(features, level=level)
+    sums = RowSums.of(x, rows, asked, origin)
     assert (sums.gram is None) == (dimension == 40)
     expected = np.zeros(10)
     for row in rows:
-        around = features[row].astype(float) - x.mean - center[level[row]]
+        around = features[row].astype(float) - x.mean[level[row]] - center[level[row]]
         expected += (around @ weights + mean[level[row]] + origin - targets[row]) ** 2
     np.testing.assert_allclose(sums.errors(weights, center, mean), expected, rtol=1e-9)

@@ -246,7 +246,7 @@ def principal_components(vectors: Features, count: int) -> Components:
     ([[-5.0], [0.0], [5.0]], [1.0])
     """
     x = Centered.of(vectors)
-    rows, wide = np.arange(len(x)), len(x) <= len(x.mean)
+    rows, wide = np.arange(len(x)), len(x) <= x.dimension
     if wide:
         centered = x[rows]
         products = centered @ centered.T
@@ -281,7 +281,8 @@ def tsne(components: Float64, *, seed: int = 0) -> Float64:
 
 def _all_equal(vectors: Features) -> bool:
     """Return whether all vectors are equal; reads no farther than to the first that is not."""
-    whole = Centered(vectors, np.zeros(vectors.shape[1]), np.arange(vectors.shape[0]))
+    every = np.arange(vectors.shape[0])
+    whole = Centered(vectors, np.zeros((1, vectors.shape[1])), every, np.zeros_like(every))
     first = whole[whole.at[:1]]
     return all(bool((whole[part] == first).all()) for part in whole.blocks())
 

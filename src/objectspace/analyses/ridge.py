@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.features import Centered, Features, Matrix
 from objectspace.analyses.groups import Codes
-from objectspace.analyses.ridge_systems import (
-    FeatureSystems,
-    RowSystems,
-    Solver,
-    System,
-    Systems,
-)
+from objectspace.analyses.ridge_by_features import FeatureSystems
+from objectspace.analyses.ridge_by_rows import RowSystems
+from objectspace.analyses.ridge_systems import Fitted, System, Systems
 from objectspace.analyses.ridge_targets import Targets, at_level
 
 #: Penalties, as multiples of the number of features (the mean squared length of a standardized vector).
 PENALTIES: Matrix = np.array([0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4])
+
+#: Numbers of a vector beyond which systems of the features' weights are in float32.
+SINGLE = 2048
 
 # Numbers in right-hand sides that are solved for at once (4 MB), and as a share of those of the system.
 _NUMBERS, _SHARE = 1 << 19, 8
@@ -89,9 +88,11 @@ class FoldedRidge:
     solved: for the features' weights, or for the rows' own. Targets come in runs: t / runs neighboring
     columns that share a penalty.
 
-    It holds the products of features, three times at most and each half as they are symmetric (12 d² bytes),
-    or those of rows, where these are fewer; and right-hand sides of an eighth of a system or 4 MB. Choosing
-    penalties takes right-hand sides of each fold, and products of features for each of more than 2 d rows.
+    It holds the products of features of each fold and of a system, at times of two, each half as they are
+    symmetric: 28 d² bytes with five folds, and 14 d² where vectors have more than 2,048 numbers, as these are
+    float32 there; or the products of rows, where these are fewer. And right-hand sides of an eighth of a
+    system or 4 MB. Choosing penalties takes right-hand sides of each fold, and products of features for each
+    of more than 2 d rows.
 
     >>> features = np.random.default_rng(0).normal(size=(50, 3))
     >>> ridge = FoldedRidge(features, np.arange(50) % 5, np.zeros(50, int))
@@ -102,12 +103,13 @@ class FoldedRidge:
     """
 
     def __init__(self, features: Features, fold: Codes, level: Codes, *, rows: Codes | None = None) -> None:
-        x = Centered.of(features, rows)
         self.rows = [np.flatnonzero(fold == one) for one in range(int(fold.max()) + 1)]
         self.fold = fold
-        self.penalties = PENALTIES * features.shape[1]
-        wide = features.shape[1] > len(fold)
-        self._systems: Systems = (RowSystems if wide else FeatureSystems)(x, level)
+        dimension = features.shape[1]
+        self.penalties = PENALTIES * dimension
+        wide = dimension > len(fold)
+        x = Centered.of(features, rows, level, np.float32 if dimension > SINGLE else np.float64)
+        self._systems: Systems = (RowSystems if wide else FeatureSystems)(x, self.rows)
         self._level = level
 
     def choose_penalties(self, targets: Matrix, runs: int) -> Codes:
@@ -136,7 +138,7 @@ class FoldedRidge:
         """
         count, widths = len(self.rows), [targets.runs * targets.width for targets in asked]
         errors = np.zeros((count, len(PENALTIES), sum(widths)))
-        for one, number, squares in self._systems.errors(self.rows, asked, self.penalties):
+        for one, number, squares in self._systems.errors(asked, self.penalties):
             other = (one + 1) % count
             errors[[other, one], number] += squares
         parts = np.split(errors, np.cumsum(widths)[:-1], axis=2)
@@ -147,13 +149,18 @@ class FoldedRidge:
 
     def predictions(self, targets: Targets, chosen: Codes) -> Iterator[Held]:
         """Yield the predictions of all rows in all runs, each from the folds that it is not in."""
-        for held, rows in enumerate(self.rows):
-            system = self._systems.system(np.flatnonzero(self.fold != held), rows)
+        for held in range(len(self.rows)):
+            system = self._systems.system([held])
             for number in np.unique(chosen[held]):
                 runs = np.flatnonzero(chosen[held] == number)
-                solver = system.at(self.penalties[number], len(runs) * targets.width)
-                for part in _blocks(runs, system.size * targets.width, _numbers(system)):
-                    yield from self._held(system, solver, targets, rows, part)
+                # In a function of its own, so that one solver is gone before the next is made.
+                yield from self._at(system, self.penalties[number], targets, runs)
+
+    def _at(self, system: System, penalty: float, targets: Targets, runs: Codes) -> Iterator[Held]:
+        """Yield the predictions of some runs at a penalty."""
+        solver = system.at(penalty, len(runs) * targets.width)
+        for part in _blocks(runs, system.size * targets.width, _numbers(system)):
+            yield from self._held(solver.fit(system.right(targets, part)), part)
 
     def predictions_without(
         self, targets: Targets, chosen: Codes, block: Codes
@@ -163,28 +170,17 @@ class FoldedRidge:
         With each the block, None for none. ``chosen`` are the numbers of the penalties (folds, 1).
         """
         for held, rows in enumerate(self.rows):
-            penalty, train = self.penalties[chosen[held, 0]], np.flatnonzero(self.fold != held)
-            whole = self._systems.system(train, rows)
-            for one in range(int(block.max()) + 1):
-                queries = rows[block[rows] != one]
-                system = whole.without(train[block[train] == one], queries)
-                for each in self._alone(system, targets, queries, penalty):
+            train, numbers = np.flatnonzero(self.fold != held), range(int(block.max()) + 1)
+            parts = [(train[block[train] == one], rows[block[rows] != one]) for one in numbers]
+            fits = self._systems.system([held]).fits(targets, self.penalties[chosen[held, 0]], parts)
+            for one, fitted in zip((*numbers, None), fits, strict=True):
+                for each in self._held(fitted, np.zeros(1, np.int64)):
                     yield one, each
-            for each in self._alone(whole, targets, rows, penalty):
-                yield None, each
 
-    def _alone(self, system: System, targets: Targets, queries: Codes, penalty: float) -> Iterator[Held]:
-        """Yield the predictions of a single run by a system that is not used again."""
-        solver = system.at(penalty, targets.width, last=True)
-        return self._held(system, solver, targets, queries, np.zeros(1, np.int64))
-
-    def _held(
-        self, system: System, solver: Solver, targets: Targets, queries: Codes, runs: Codes
-    ) -> Iterator[Held]:
-        side = system.right(targets, runs)
-        for part, predicted in solver.predict(side):
-            rows = queries[part]
-            baseline = at_level(side.mean, self._level[rows])
+    def _held(self, fitted: Fitted, runs: Codes) -> Iterator[Held]:
+        for part, predicted in fitted.parts:
+            rows = fitted.queries[part]
+            baseline = at_level(fitted.mean, self._level[rows])
             predicted += baseline
             yield Held(rows, runs, predicted, baseline)
 

@@ -1,4 +1,4 @@
-"""The two equal systems of a ridge regression, whichever is smaller, in bounded memory."""
+"""The two equal systems of a ridge regression, whichever is smaller: what both do."""
 
 from __future__ import annotations
 
@@ -8,48 +8,54 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, cho_factor, cho_solve
 
-from objectspace.analyses.features import Centered, in_blocks
+from objectspace.analyses.features import Real
 from objectspace.analyses.groups import Codes
-from objectspace.analyses.packed import Packed
-from objectspace.analyses.ridge_sums import RowSums, add_product, all_targets
-from objectspace.analyses.ridge_targets import Targets, at_level, level_means, level_sums
+from objectspace.analyses.ridge_targets import Targets
 
 Matrix = NDArray[np.float64]
 
-# Variance that is given to a feature which is constant in training, so that its weight is 0.
-_UNUSED = 1e100
-# Rows of a triangle that are copied at a time.
-_TRIANGLE = 128
+#: The only run of targets that have one.
+FIRST_RUN = np.zeros(1, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RightSide:
     """Right-hand sides (m, t) of a system, and the means (levels, t) that their targets have in training."""
 
-    values: Matrix
+    values: Real
     mean: Matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A regression's predictions of query rows (q,).
+
+    mean: (levels, t) of the targets in training
+    parts: slices of the query rows and their predictions (rows, t) less the mean of the level
+    """
+
+    queries: Codes
+    mean: Matrix
+    parts: Iterator[tuple[slice, Matrix]]
 
 
 class Solver(Protocol):
     """A system at one penalty."""
 
-    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
-        """Yield parts of the query rows and their predictions (rows, t) less the mean of the level."""
+    def fit(self, side: RightSide) -> Fitted:
+        """Return the regression for right-hand sides."""
         ...
 
 
 class Systems(Protocol):
-    """The systems of regressions on features (n, d)."""
+    """The systems of regressions on features (n, d) of rows in folds."""
 
-    def system(self, train: Codes, queries: Codes) -> System:
-        """Return the system of some rows for predictions of others."""
+    def system(self, held: Sequence[int]) -> System:
+        """Return the system of all folds but those held out, for predictions of the rows of these."""
         ...
 
-    def errors(
-        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
-    ) -> Iterator[tuple[int, int, Matrix]]:
+    def errors(self, asked: Sequence[Targets], penalties: Matrix) -> Iterator[tuple[int, int, Matrix]]:
         """Yield squared errors (2, t) of a fold and the next in a ring, predicted from all other rows.
 
         Of several kinds of targets in all runs, side by side; with them the numbers of fold and penalty.
@@ -69,342 +75,15 @@ class System(Protocol):
         """Return the right-hand sides of the targets of some runs."""
         ...
 
-    def at(self, penalty: float, targets: int, *, last: bool = False) -> Solver:
-        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
+    def at(self, penalty: float, targets: int) -> Solver:
+        """Return a solver for so many targets."""
         ...
 
-    def without(self, dropped: Codes, queries: Codes) -> System:
-        """Return the system without some of the training rows, for some of the queries."""
+    def fits(
+        self, targets: Targets, penalty: float, parts: Sequence[tuple[Codes, Codes]]
+    ) -> Iterator[Fitted]:
+        """Yield the regressions of a single run without parts of the training rows, and last with all.
+
+        parts: rows that are left out, and the queries; the system is not used again
+        """
         ...
-
-
-# ---------------------------------------------------------------------------------------- by the features
-
-
-class FeatureSystems:
-    """Systems (d, d) of the features' weights: products of all rows, less those of the rows left out."""
-
-    def __init__(self, x: Centered, level: Codes) -> None:
-        self.x, self.level = x, level
-        every = np.arange(len(x))
-        self.gram, self.sums = Packed.zeros(len(x.mean)), np.zeros((int(level.max()) + 1, len(x.mean)))
-        self.counts = np.bincount(level)
-        self.add(self.gram, self.sums, every, 1.0)
-        self.squares = self.gram.diagonal()
-
-    def add(self, gram: Packed, sums: Matrix, rows: Codes, factor: float) -> None:
-        """Add the products and sums of some rows, times a factor, in place."""
-        for part in in_blocks(rows, gram.size):
-            x = self.x[part]
-            gram.add_products(x, factor)
-            sums += factor * level_sums(x, self.level[part], len(sums))
-
-    def system(self, train: Codes, queries: Codes) -> FeatureSystem:
-        """Return the system of some rows for predictions of others."""
-        left_out = np.setdiff1d(np.arange(len(self.x)), train, assume_unique=True)
-        return FeatureSystem(self, train, queries, self.gram, self.sums, self.counts, left_out)
-
-    def errors(
-        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
-    ) -> Iterator[tuple[int, int, Matrix]]:
-        """Yield squared errors, as :meth:`Systems.errors`, from sums over each fold."""
-        origin = all_targets(asked, folds[0]).mean(0)
-        whole = [RowSums.of(self.x, rows, self.level, asked, origin) for rows in folds]
-        targets, products = (sum(getattr(one, name) for one in whole) for name in ("targets", "products"))
-        for one, fold in enumerate(whole):
-            pair = (fold, whole[(one + 1) % len(whole)])
-            # In a function of its own, so that one system is gone before the next is made.
-            for number, found in enumerate(self._errors(pair, targets, products, penalties)):
-                yield one, number, found
-
-    def _errors(
-        self, pair: tuple[RowSums, RowSums], targets: Matrix, products: Matrix, penalties: Matrix
-    ) -> Iterator[Matrix]:
-        """Yield the squared errors (2, t) of two folds at each penalty, predicted from all other rows.
-
-        targets, products: sums over all rows
-        """
-        fold, other = pair
-        queries = np.concatenate([fold.rows, other.rows])
-        train = np.setdiff1d(np.arange(len(self.x)), queries, assume_unique=True)
-        system = self.system(train, queries)
-        side = system.centered(
-            targets - fold.targets - other.targets, products - fold.products - other.products
-        )
-        for penalty in penalties:
-            weights = system.at(penalty, side.values.shape[1]).factor.solve(side.values)
-            yield np.stack([each.errors(weights, system.center, side.mean) for each in pair])
-
-
-class FeatureSystem:
-    """A system of the features' weights: ``gram``, ``sums`` and ``counts`` less those of rows left out.
-
-    Features are not scaled: a penalty times a feature's variance is that of the scaled feature.
-    center: (levels, d) their mean in training
-    """
-
-    def __init__(
-        self,
-        of: FeatureSystems,
-        train: Codes,
-        queries: Codes,
-        gram: Packed,
-        sums: Matrix,
-        counts: Codes,
-        left_out: Codes,
-    ) -> None:
-        self._of, self._train, self._queries = of, train, queries
-        self._gram, self._sums = gram.copy(), sums.copy()
-        self._counts = counts - np.bincount(of.level[left_out], minlength=len(counts))
-        of.add(self._gram, self._sums, left_out, -1.0)
-        self.center = level_means(self._sums, self._counts)
-        self._weighted = self._counts[:, None] * self.center
-
-    @property
-    def size(self) -> int:
-        """Numbers in a right-hand side."""
-        return self._gram.size
-
-    def without(self, dropped: Codes, queries: Codes) -> FeatureSystem:
-        """Return the system without some of the training rows, for other queries."""
-        train = np.setdiff1d(self._train, dropped, assume_unique=True)
-        return FeatureSystem(self._of, train, queries, self._gram, self._sums, self._counts, dropped)
-
-    def right(self, targets: Targets, runs: Codes) -> RightSide:
-        """Return the right-hand sides of the targets of some runs."""
-        level, width = self._of.level, targets.width * len(runs)
-        sums, products = np.zeros((len(self._counts), width)), np.zeros((self.size, width), order="F")
-        for part in in_blocks(self._train, self.size, width):
-            y = targets.of(part, runs)
-            sums += level_sums(y, level[part], len(sums))
-            products = add_product(self._of.x[part], y, products)
-        return self.centered(sums, products)
-
-    def centered(self, sums: Matrix, products: Matrix) -> RightSide:
-        """Return right-hand sides from sums (levels, t) and products (d, t), which are overwritten."""
-        mean = level_means(sums, self._counts)
-        products -= self._weighted.T @ mean
-        return RightSide(products, mean)
-
-    def at(self, penalty: float, targets: int, *, last: bool = False) -> FeatureSolver:
-        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
-        gram = self._gram if last else self._gram.copy()
-        gram.add_products(np.sqrt(self._counts)[:, None] * self.center, -1.0)
-        gram.add_to_diagonal(penalty * self._variance(gram.diagonal()))
-        gram.factor()
-        return FeatureSolver(self._of, self._queries, gram, self.center)
-
-    def _variance(self, squares: Matrix) -> Matrix:
-        # Beside the squares of all rows, as what is left of them by subtraction may be rounding.
-        used = squares > 1e-12 * self._of.squares
-        return np.where(used, np.maximum(squares, 0) / len(self._train), _UNUSED)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FeatureSolver:
-    """The Cholesky factor of a system of the features' weights; center: (levels, d)."""
-
-    of: FeatureSystems
-    queries: Codes
-    factor: Packed
-    center: Matrix
-
-    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
-        """Yield predictions, as :meth:`Solver.predict`."""
-        weights = self.factor.solve(side.values)
-        offset = self.center @ weights
-        start = 0
-        for rows in in_blocks(self.queries, len(weights), weights.shape[1]):
-            predicted = self.of.x[rows] @ weights
-            predicted -= at_level(offset, self.of.level[rows])
-            yield slice(start, start + len(rows)), predicted
-            start += len(rows)
-
-
-# -------------------------------------------------------------------------------------------- by the rows
-
-
-class RowSystems:
-    """Systems (m, m) of the m training rows' weights, from products of rows summed over blocks of columns.
-
-    A block in which only some of the rows have numbers costs what these rows do.
-    """
-
-    def __init__(self, x: Centered, level: Codes) -> None:
-        self.x, self.level = x, level
-
-    def system(self, train: Codes, queries: Codes) -> RowSystem:
-        """Return the system of some rows for predictions of others."""
-        return RowSystem(self, train, queries)
-
-    def errors(
-        self, folds: Sequence[Codes], asked: Sequence[Targets], penalties: Matrix
-    ) -> Iterator[tuple[int, int, Matrix]]:
-        """Yield squared errors, as :meth:`Systems.errors`, of predictions of each row."""
-        for one, rows in enumerate(folds):
-            queries = np.concatenate([rows, folds[(one + 1) % len(folds)]])
-            # In a function of its own, so that one system is gone before the next is made.
-            for number, found in enumerate(self._errors(queries, len(rows), asked, penalties)):
-                yield one, number, found
-
-    def _errors(
-        self, queries: Codes, first: int, asked: Sequence[Targets], penalties: Matrix
-    ) -> Iterator[Matrix]:
-        """Yield the squared errors (2, t) of the ``first`` queries and of the others at each penalty."""
-        system = self.system(np.setdiff1d(np.arange(len(self.x)), queries), queries)
-        sides = [system.right(targets, np.arange(targets.runs)) for targets in asked]
-        width = sum(side.values.shape[1] for side in sides)
-        for penalty in penalties:
-            solver = system.at(penalty, width)
-            found = [
-                self._squares(solver, targets, side, queries, first)
-                for targets, side in zip(asked, sides, strict=True)
-            ]
-            del solver  # before the next is made
-            yield np.hstack(found)
-
-    def _squares(
-        self, solver: RowSolver, targets: Targets, side: RightSide, queries: Codes, first: int
-    ) -> Matrix:
-        """Return the squared errors (2, t) of the predictions of the ``first`` queries, and of the others."""
-        squares = np.zeros((2, side.values.shape[1]))
-        for part, errors in solver.predict(side):
-            rows = queries[part]
-            errors += at_level(side.mean, self.level[rows])
-            errors -= targets.of(rows, np.arange(targets.runs))
-            errors *= errors
-            own = max(0, first - part.start)
-            squares += errors[:own].sum(0), errors[own:].sum(0)
-        return squares
-
-    def products(self, train: Codes, queries: Codes) -> Matrix:
-        """Return the products (m + q, m + q) of training rows, then queries, scaled: the lower triangle."""
-        rows, count = np.concatenate([train, queries]), len(train)
-        counts = np.bincount(self.level[train], minlength=int(self.level.max()) + 1)
-        mean = _averaging(self.level[train], counts)
-        products = np.zeros((len(rows), len(rows)), order="F")
-        for there, x in self.x.columns(rows):
-            if len(there) == len(rows):
-                x -= x.mean(0)  # Which loses the fewest digits.
-            split = np.searchsorted(there, count)
-            x /= _scale(x[:split], mean[:, there[:split]], counts)
-            own = products if len(there) == len(rows) else np.zeros((len(there), len(there)), order="F")
-            own = blas.dsyrk(1.0, x.T, 1.0, own, trans=1, lower=1, overwrite_c=1)
-            if len(there) < len(rows):
-                products[np.ix_(there, there)] += own
-        return products
-
-
-class RowSystem:
-    """A system of the training rows' weights.
-
-    Its products are made when they are first needed, and serve the systems without some of its training rows.
-    """
-
-    def __init__(self, of: RowSystems, train: Codes, queries: Codes, whole: RowSystem | None = None) -> None:
-        self._of, self._train, self._queries, self._whole = of, train, queries, whole
-        self._products: Matrix | None = None
-
-    @property
-    def size(self) -> int:
-        """Numbers in a right-hand side."""
-        return len(self._train)
-
-    @property
-    def products(self) -> Matrix:
-        """The products of its training rows, then its queries, scaled."""
-        if self._products is None:
-            self._products = self._of.products(self._train, self._queries)
-            _mirror(self._products)
-        return self._products
-
-    def without(self, dropped: Codes, queries: Codes) -> RowSystem:
-        """Return the system without some of the training rows, for some of the queries.
-
-        Features keep the scale that they have with all of the training rows: another one for each part that
-        is left out would cost all products anew, and the interval differs by a fiftieth.
-        """
-        return RowSystem(self._of, np.setdiff1d(self._train, dropped, assume_unique=True), queries, self)
-
-    def right(self, targets: Targets, runs: Codes) -> RightSide:
-        """Return the right-hand sides of the targets of some runs."""
-        level = self._of.level
-        y = targets.of(self._train, runs)
-        counts = np.bincount(level[self._train], minlength=int(level.max()) + 1)
-        mean = level_means(level_sums(y, level[self._train], len(counts)), counts)
-        y -= at_level(mean, level[self._train])
-        return RightSide(y, mean)
-
-    def at(self, penalty: float, targets: int, *, last: bool = False) -> RowSolver:
-        """Return a solver for so many targets; the ``last`` one may overwrite the system."""
-        gram, cross = self._centered()
-        if last:
-            self._products = None
-        np.einsum("ii->i", gram)[:] += penalty
-        factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-        # The hat matrix costs as much as there are queries, the weights as much as there are targets.
-        if len(cross) < targets:
-            return RowSolver(cho_solve(factor, cross.T, overwrite_b=True, check_finite=False).T, None)
-        return RowSolver(cross, factor)
-
-    def _centered(self) -> tuple[Matrix, Matrix]:
-        """Return products of its training rows (m, m), of its queries with them (q, m), around each level."""
-        whole = self._whole or self
-        place = np.empty(len(self._of.level), np.int64)
-        place[np.concatenate([whole._train, whole._queries])] = np.arange(len(whole.products))
-        train, queries = place[self._train], place[self._queries]
-        gram = whole.products[np.ix_(train, train)].T  # symmetric; in the order that is factored in place
-        cross = whole.products[np.ix_(queries, train)]
-        level, of_queries = self._of.level[self._train], self._of.level[self._queries]
-        mean = _averaging(level, np.bincount(level, minlength=int(self._of.level.max()) + 1))
-        of_means = mean @ gram
-        among = at_level((of_means @ mean.T).T, level).T  # (levels, m)
-        cross -= at_level((cross @ mean.T).T, level).T
-        cross -= at_level(of_means - among, of_queries)
-        gram -= at_level(of_means, level).T
-        gram -= at_level(of_means - among, level)
-        return gram, cross
-
-
-def _averaging(level: Codes, counts: Codes) -> Matrix:
-    """Return what takes rows (m, c) to the mean of each level, of all where it has none: (levels, m)."""
-    averaging: Matrix = level_means((level == np.arange(len(counts))[:, None]) * 1.0, counts)
-    return averaging
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RowSolver:
-    """The hat matrix (queries, m) of a system of the rows' weights, or what is left of it and the factor."""
-
-    left: Matrix
-    factor: tuple[Matrix, bool] | None
-
-    def predict(self, side: RightSide) -> Iterator[tuple[slice, Matrix]]:
-        """Yield predictions, as :meth:`Solver.predict`."""
-        weights = side.values
-        if self.factor is not None:
-            weights = cho_solve(self.factor, weights, check_finite=False)
-        for rows in in_blocks(np.arange(len(self.left)), 1, weights.shape[1]):
-            part = slice(int(rows[0]), int(rows[-1]) + 1)
-            yield part, self.left[part] @ weights
-
-
-def _mirror(products: Matrix) -> None:
-    """Write the lower triangle of a matrix to the upper one, which is zero, in place."""
-    for start in range(0, len(products), _TRIANGLE):
-        rows = slice(start, start + _TRIANGLE)
-        products[:start, rows] = products[rows, :start].T
-        own = products[rows, rows]
-        own += np.tril(own, -1).T
-
-
-def _scale(x: Matrix, mean: Matrix, counts: Codes) -> Matrix:
-    """Return the standard deviation (c,) around the level of columns (m, c) of training rows.
-
-    mean: (levels, m); training has ``counts`` rows at each level.
-    Infinite for a feature that is constant in training, and so unused.
-    """
-    before = (x**2).sum(0)
-    squares = before - (counts[:, None] * (mean @ x) ** 2).sum(0)
-    used = squares > 1e-12 * before
-    return np.where(used, np.sqrt(np.maximum(squares, 0) / counts.sum()), np.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from objectspace.analyses.groups import Codes
 
 Matrix = NDArray[np.float64]
+Real = TypeVar("Real", bound=np.floating)
 
 
 class Targets(Protocol):
@@ -31,10 +32,10 @@ class Targets(Protocol):
         ...
 
 
-def level_sums(columns: Matrix, level: Codes, levels: int) -> Matrix:
+def level_sums(columns: NDArray[np.floating], level: Codes, levels: int) -> Matrix:
     """Return the sums (levels, c) of columns (m, c) at each level (m,)."""
     if levels == 1:
-        total: Matrix = columns.sum(0, keepdims=True)
+        total: Matrix = columns.sum(0, np.float64, keepdims=True)
         return total
     member = csr_array((np.ones(len(level)), (level, np.arange(len(level)))), shape=(levels, len(level)))
     sums: Matrix = member @ columns
@@ -48,6 +49,6 @@ def level_means(sums: Matrix, counts: Codes) -> Matrix:
     return means
 
 
-def at_level(means: Matrix, level: Codes) -> Matrix:
+def at_level(means: NDArray[Real], level: Codes) -> NDArray[Real]:
     """Return the row (m, c) of each level (m,), or (1, c) where there is one level only."""
     return means if len(means) == 1 else means[level]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -11,9 +13,12 @@ from objectspace.analyses.audit.held_out import HeldOutClassifier
 from objectspace.analyses.probes import make_folds
 
 
-@pytest.mark.parametrize(("n", "d"), [(30, 50), (90, 7)], ids=["wide", "tall"])
-def test_scores_are_ridge_regressions(n: int, d: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("n", "d", "single"), [(30, 50, 2048), (90, 7, 7), (90, 7, 6)], ids=["wide", "float64", "float32"]
+)
+def test_scores_are_ridge_regressions(n: int, d: int, single: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(held_out, "BLOCK", 11)
+    monkeypatch.setattr(held_out, "SINGLE", single)
     random = np.random.default_rng(2)
     vectors = random.normal(1, 1, (n, d)).astype(np.float32)
     targets = np.eye(3, dtype=np.float32)[random.integers(0, 3, n)]
@@ -39,3 +44,14 @@ def test_an_objects_own_group_has_no_say() -> None:
     before, after = classifier.scores(targets), classifier.scores(changed)
     assert np.array_equal(before[group == 3], after[group == 3])
     assert not np.array_equal(before, after)
+
+
+def test_a_classifier_of_many_numbers_holds_ten_halves_of_their_products_in_float32() -> None:
+    random = np.random.default_rng(1)
+    vectors, group = random.normal(size=(2200, 2100)).astype(np.float32), np.arange(2200) // 4
+    tracemalloc.start()
+    HeldOutClassifier(vectors, group)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Directions that are read, and some of them by fold.
+    assert peak < 20 * 2100**2 + 3 * vectors.nbytes

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from objectspace.analyses.groups import Codes, make_folds
+from objectspace.analyses.packed import Packed
 from objectspace.analyses.probes import FOLDS
+from objectspace.analyses.ridge import SINGLE
 from objectspace.neighbors import JointVectors
 
 Float32 = NDArray[np.float32]
@@ -19,8 +21,8 @@ Float64 = NDArray[np.float64]
 #: The ridge penalty, as a multiple of the mean squared distance of a direction from their mean.
 PENALTY = 0.5
 
-#: Objects that are read at once.
-BLOCK = 8192
+#: Objects that are read at once, and numbers in them (64 MB).
+BLOCK, NUMBERS = 8192, 1 << 24
 
 
 class HeldOutClassifier:
@@ -32,7 +34,8 @@ class HeldOutClassifier:
     kept: for the weights of the d numbers, or of the objects.
 
     What all objects add up to is summed by fold, in one pass over the vectors, and a fold is fitted to the
-    sums of the others: five classifiers read and multiply no more than one.
+    sums of the others: five classifiers read and multiply no more than one. These sums and the five factors
+    are halves of symmetric matrices, and factors of more than 2,048 numbers are in float32: 20 d² bytes each.
 
     vectors: read in blocks; group: (n,) whole ones are in one fold
     """
@@ -61,18 +64,24 @@ class HeldOutClassifier:
     def _solve_by_numbers(self) -> None:
         """Factor the normal equations of the d weights of each fold."""
         d = self._dimension
-        grams = np.zeros((len(self._count), d, d), np.float32)
+        grams = [Packed.zeros(d, np.float32) for _ in self._folds]
         totals = np.zeros((len(self._count), d))
         for held, _, block in self._blocks():
-            grams[held] += block.T @ block
+            grams[held].add_products(block)
             totals[held] += block.sum(0, dtype=np.float64)
         for held in self._folds:
-            count, total, gram = (_of_others(sums, held) for sums in (self._count, totals, grams))
-            gram -= np.outer(total, total) / count
-            penalty = PENALTY * max(float(np.trace(gram)) / count, 1e-12)
-            gram[np.diag_indices(d)] += penalty
+            count, total = (_of_others(sums, held) for sums in (self._count, totals))
+            gram = Packed.zeros(d, np.float32 if d > SINGLE else np.float64)
+            # A fold has no part in the sums of the others, not by rounding either.
+            for number, one in enumerate(grams):
+                if number != held:
+                    gram.add(one)
+            gram.add_products(total[None] / np.sqrt(count), -1.0)
+            penalty = PENALTY * max(float(gram.diagonal().sum()) / count, 1e-12)
+            gram.add_to_diagonal(np.full(d, penalty))
+            gram.factor()
             self._centers.append(total / count)
-            self._factors.append(cho_factor(gram, overwrite_a=True))
+            self._factors.append(gram)
 
     def _weights_by_numbers(self, targets: Float32, means: list[Float64]) -> list[Float32]:
         moments = np.zeros((len(self._count), self._dimension, targets.shape[1]))
@@ -82,7 +91,7 @@ class HeldOutClassifier:
         for held in self._folds:
             count = len(self._fold) - self._count[held]
             moment = _of_others(moments, held) - count * np.outer(self._centers[held], means[held])
-            found.append(cho_solve(self._factors[held], moment).astype(np.float32))
+            found.append(self._factors[held].solve(moment).astype(np.float32))
         return found
 
     # ---------------------------------------------------------------------------- more numbers than objects
@@ -121,11 +130,12 @@ class HeldOutClassifier:
 
     def _blocks(self) -> Iterator[tuple[int, Codes, Float32]]:
         """Yield a fold, rows of it and their directions: all rows, read in their order, a block at a time."""
-        for start in range(0, len(self._fold), BLOCK):
-            block = np.asarray(self._vectors[start : start + BLOCK], np.float32)
+        size = max(1, min(BLOCK, NUMBERS // self._dimension))
+        for start in range(0, len(self._fold), size):
+            block = np.asarray(self._vectors[start : start + size], np.float32)
             length = np.linalg.norm(block, axis=1, keepdims=True)
             block = np.divide(block, length, out=np.zeros_like(block), where=length > 0)
-            fold = self._fold[start : start + BLOCK]
+            fold = self._fold[start : start + size]
             for held in np.unique(fold).tolist():
                 own = np.flatnonzero(fold == held)
                 yield held, start + own, block[own]

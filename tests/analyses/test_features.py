@@ -1,0 +1,57 @@
+"""Rows of features as they are read, and their means at each level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from objectspace.analyses import features
+from objectspace.analyses.features import Centered
+
+RNG = np.random.default_rng
+
+
+class OnDisk:
+    """Vectors that are read on demand, and the most rows that were read at once."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.vectors, self.shape, self.most = vectors, vectors.shape, 0
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        found = self.vectors[rows].astype(np.float32)
+        self.most = max(self.most, len(found))
+        return found
+
+
+@pytest.mark.parametrize("changed", [None, 0, 29], ids=["halves", "the first is none", "the last is none"])
+@pytest.mark.parametrize("number", [1 / 3, 1e6])
+def test_rows_on_disk_are_kept_in_half_the_memory_where_this_loses_nothing(
+    changed: int | None, number: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_AT_ONCE", 7)
+    halves = RNG(0).normal(size=(50, 4)).astype(np.float16).astype(np.float32)
+    rows = RNG(1).permutation(50)[:30]
+    if changed is not None:
+        halves[rows[changed], 2] = number
+    source = OnDisk(halves)
+    x = Centered.of(source, rows)
+    assert isinstance(x.features, np.ndarray)
+    assert x.features.dtype == (np.float16 if changed is None else np.float32)
+    assert source.most == 7
+    np.testing.assert_array_equal(x.features, halves[rows])
+    np.testing.assert_allclose(x[np.array([3, 1])], (halves[rows] - halves[rows].mean(0))[[3, 1]], atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_rows_are_around_the_mean_of_their_level(precision: type[np.floating]) -> None:
+    vectors, level = RNG(2).normal(size=(20, 3)).astype(np.float32), np.repeat([0, 1, 2], [5, 12, 3])
+    x = Centered.of(vectors, None, level, precision)
+    rows = np.array([1, 6, 7, 9])  # None of level 2.
+    means = np.stack([vectors[level == one].mean(0) for one in range(3)])
+    assert x[rows].dtype == precision
+    np.testing.assert_allclose(x[rows], vectors[rows] - means[level[rows]], atol=1e-6)
+    sums = np.stack([x[rows][level[rows] == one].sum(0) for one in range(3)])
+    expected = [vectors[[1]].mean(0), vectors[[6, 7, 9]].mean(0), vectors[rows].mean(0)] - means
+    np.testing.assert_allclose(x.centers(sums, np.array([1, 3, 0])), expected, atol=1e-6)
