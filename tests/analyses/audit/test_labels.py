@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.analyses.audit.labels import KINDS, LabelErrors, _swap, audit_labels
+from objectspace.analyses.audit.labels import LabelErrors, audit_labels
 from objectspace.errors import InputError
 from objectspace.neighbors import nearest
 
@@ -80,18 +80,91 @@ def test_one_label_cannot_be_judged() -> None:
         errors_of(vectors, np.full(len(label), "cat", object), image)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_swaps_are_a_twentieth_and_each_is_another_label(kind: str) -> None:
-    own = np.arange(300) % 4
-    judged = own != 3
-    confusions = np.array([[0, 1, 0, 0], [0.5, 0, 0.5, 0], [1, 0, 0, 0], [0, 1, 0, 0]], float)
-    label, swapped = _swap(own, judged, confusions, kind, 0, 0)
-    assert swapped.sum() == round(0.05 * judged.sum())
-    assert not swapped[~judged].any()
-    assert (label[~swapped] == own[~swapped]).all()
-    assert (label[swapped] != own[swapped]).all()
-    if kind == "confusions":
-        assert (confusions[own[swapped], label[swapped]] > 0).all()
+def make_crowds(photos: int = 60, spread: float = 0.9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Photos of three objects of one label and one of another, whose vectors are alike within a photo."""
+    random = np.random.default_rng(8)
+    kind, image = [], []
+    for photo in range(photos):
+        most, other = random.choice(3, 2, replace=False)
+        kind += [most] * 3 + [other]
+        image += [f"photo{photo:02}"] * 4
+    kinds = np.array(kind)
+    scene = random.normal(0, 0.5, (photos, 3, 8))
+    places = scene[np.arange(photos).repeat(4), kinds]
+    vectors = np.eye(3, 8)[kinds] + places + random.normal(0, spread / 8**0.5, (len(kinds), 8))
+    return vectors.astype(np.float32), NAMES[kinds], np.array(image)
+
+
+def first_tenth(errors: LabelErrors) -> np.ndarray:
+    return errors.row[np.argsort(-errors.probability, kind="stable")][: len(errors.row) // 10]
+
+
+def test_each_kind_of_swap_has_a_figure() -> None:
+    found = errors_of(*make_crowds()).calibration
+    assert found is not None
+    assert [one.kind for one in found.kinds] == ["all", "uniform", "confusions", "whole photo"]
+    assert found.planted == (
+        "5% of the labels swapped, 3 times evenly, 3 times along the store's confusions and 3 times all of a "
+        "label in a photo"
+    )
+    assert found.kind("whole photo").found.n == pytest.approx(36, abs=6)
+
+
+def test_where_no_photo_has_a_label_twice_whole_photos_are_not_planted() -> None:
+    vectors, label, _ = make()
+    found = errors_of(vectors, label, np.arange(len(label)).astype(str)).calibration
+    assert found is not None
+    assert [one.kind for one in found.kinds] == ["all", "uniform", "confusions"]
+    assert found.planted == (
+        "5% of the labels swapped, 3 times evenly and 3 times along the store's confusions"
+    )
+
+
+def test_the_own_photo_finds_single_labels_and_does_not_hide_whole_photos() -> None:
+    """Beside a list without it, which sees each object as if it were alone in its photo."""
+    vectors, label, image = make_crowds()
+    random = np.random.default_rng(4)
+    found = {"single": [], "whole": []}
+    alone = {"single": [], "whole": []}
+    for _ in range(6):
+        swapped = random.choice(len(label), 12, replace=False)
+        photos = random.choice(60, 4, replace=False)
+        rows = {"single": swapped, "whole": (4 * photos[:, None] + np.arange(3)).reshape(-1)}
+        for kind, wrong in rows.items():
+            changed = label.copy()
+            step = np.repeat(random.integers(1, 3, 4), 3) if kind == "whole" else random.integers(1, 3, 12)
+            changed[wrong] = NAMES[
+                [(NAMES.tolist().index(label[row]) + by) % 3 for row, by in zip(wrong, step, strict=True)]
+            ]
+            found[kind].append(np.isin(wrong, first_tenth(errors_of(vectors, changed, image))).mean())
+            ids = np.arange(len(label)).astype(str)
+            near = nearest(vectors, vectors, ids=ids, k=20, metric="cosine", groups=image, query_groups=image)
+            one_by_one = audit_labels(vectors, near, changed, ids)
+            alone[kind].append(np.isin(wrong, first_tenth(one_by_one)).mean())
+    assert np.mean(found["single"]) > np.mean(alone["single"]) + 0.1
+    assert np.mean(found["whole"]) > np.mean(alone["whole"]) - 0.05
+
+
+def test_the_probability_is_one_of_a_mixture_of_all_kinds() -> None:
+    """Of labels that the test swaps itself as many are wrong as the probabilities add up to."""
+    vectors, label, image = make_crowds(photos=120)
+    random = np.random.default_rng(6)
+    expected, wrong = 0.0, 0
+    for draw in range(6):
+        changed = label.copy()
+        if draw % 3 == 2:
+            rows = (4 * random.choice(120, 8, replace=False)[:, None] + np.arange(3)).reshape(-1)
+            step = np.repeat(random.integers(1, 3, 8), 3)
+        else:
+            rows, step = random.choice(480, 24, replace=False), random.integers(1, 3, 24)
+        changed[rows] = NAMES[
+            [(NAMES.tolist().index(label[row]) + by) % 3 for row, by in zip(rows, step, strict=True)]
+        ]
+        errors = errors_of(vectors, changed, image, seed=draw)
+        likely = errors.row[errors.probability > 0.2]
+        expected += float(errors.probability[errors.probability > 0.2].sum())
+        wrong += int(np.isin(likely, rows).sum())
+    assert wrong == pytest.approx(expected, rel=0.35)
 
 
 def test_the_same_seed_gives_the_same_list() -> None:
