@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from objectspace.analyses.audit.held_out import HeldOutClassifier
-from objectspace.analyses.audit.label_margins import LabelWitnesses, Margins
+from objectspace.analyses.audit.label_margins import LabelEvidence, Margins
 from objectspace.neighbors import Neighbors, nearest
 
 LABELS, K = 4, 6
@@ -68,7 +68,7 @@ def slow_margins(vectors: np.ndarray, own: np.ndarray, photo: np.ndarray, near: 
 
 def test_margins_are_those_by_hand() -> None:
     vectors, own, photo, near = make()
-    found = LabelWitnesses(vectors, near, photo, LABELS).margins(own)
+    found = LabelEvidence(vectors, near, photo, LABELS).margins(own)
     expected = slow_margins(vectors, own, photo, near)
     np.testing.assert_allclose(found.others, expected.others, atol=1e-9)
     np.testing.assert_allclose(found.own_photo, expected.own_photo, atol=1e-9)
@@ -79,7 +79,7 @@ def test_margins_are_those_by_hand() -> None:
 
 def test_an_object_alone_in_its_photo_has_the_mean_margin() -> None:
     vectors, own, photo, near = make()
-    found = LabelWitnesses(vectors, near, photo, LABELS).margins(own)
+    found = LabelEvidence(vectors, near, photo, LABELS).margins(own)
     alone = np.bincount(photo)[photo] == 1
     assert alone.sum() == 6
     assert len(set(found.own_photo[alone].tolist())) == 1
@@ -92,7 +92,7 @@ def test_where_no_photo_has_two_objects_the_own_photo_says_nothing() -> None:
     vectors, own, _, _ = make()
     photo = np.arange(len(own))
     near = nearest(vectors, vectors, ids=photo, k=K, metric="cosine", groups=photo, query_groups=photo)
-    assert (LabelWitnesses(vectors, near, photo, LABELS).margins(own).own_photo == 0).all()
+    assert (LabelEvidence(vectors, near, photo, LABELS).margins(own).own_photo == 0).all()
 
 
 def test_objects_far_from_all_of_their_photo_have_no_neighbor_there() -> None:
@@ -102,13 +102,13 @@ def test_objects_far_from_all_of_their_photo_have_no_neighbor_there() -> None:
     near = nearest(
         vectors, vectors, ids=np.arange(40), k=K, metric="cosine", groups=photo, query_groups=photo
     )
-    assert (LabelWitnesses(vectors, near, photo, 2).margins(own).own_photo == 0).all()
+    assert (LabelEvidence(vectors, near, photo, 2).margins(own).own_photo == 0).all()
 
 
 @pytest.mark.parametrize("rows", [np.arange(5), np.arange(80) % 3 == 0], ids=["rows", "mask"])
 def test_some_are_taken(rows: np.ndarray) -> None:
     vectors, own, photo, near = make()
-    margins = LabelWitnesses(vectors, near, photo, LABELS).margins(own)
+    margins = LabelEvidence(vectors, near, photo, LABELS).margins(own)
     taken = margins.take(rows)
     for name in ("others", "own_photo", "together"):
         assert np.array_equal(getattr(taken, name), getattr(margins, name)[rows])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.analyses.audit.label_margins import LabelWitnesses
-from objectspace.analyses.audit.labels import LabelErrors, _draw_swaps, _LabelModel, audit_labels
+from objectspace.analyses.audit.label_margins import LabelEvidence
+from objectspace.analyses.audit.label_model import LabelModel
+from objectspace.analyses.audit.labels import LabelErrors, audit_labels, draw_swaps
 from objectspace.analyses.groups import codes
 from objectspace.errors import InputError
 from objectspace.neighbors import nearest
@@ -153,10 +154,10 @@ def test_the_probability_is_one_of_a_mixture_of_all_kinds() -> None:
     own, photo, judged = codes(label), codes(image), np.ones(len(label), bool)
     ids = np.arange(len(label))
     near = nearest(vectors, vectors, ids=ids, k=20, metric="cosine", groups=image, query_groups=image)
-    witnesses = LabelWitnesses(vectors, near, photo, 3)
-    fitted, fresh = (_draw_swaps(witnesses, own, photo, judged, seed, lambda share: None) for seed in (1, 2))
+    evidence = LabelEvidence(vectors, near, photo, 3)
+    fitted, fresh = (draw_swaps(evidence, own, photo, judged, seed) for seed in (1, 2))
     assert {draw.kind for draw in fresh} == {"uniform", "confusions", "whole photo"}
-    model = _LabelModel(fitted)
+    model = LabelModel(fitted)
     probability = np.concatenate([model.probability(draw.margins) for draw in fresh])
     swapped = np.concatenate([draw.swapped for draw in fresh])
     for few, many in ((0.0, 0.1), (0.1, 0.3), (0.3, 1.0)):

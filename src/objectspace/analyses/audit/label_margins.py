@@ -1,4 +1,4 @@
-"""Margins: how much more speaks for another label of an object than for its own, by three witnesses."""
+"""Margins: how much more speaks for another label of an object than for its own, by three evidence."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Margins:
         return Margins(self.others[rows], self.own_photo[rows], self.together[rows])
 
 
-class LabelWitnesses:
-    """What neighbors in other photos, a classifier and neighbors in the own photo say of any labels.
+class LabelEvidence:
+    """Neighbors in other photos, a classifier and neighbors in the own photo, for any labels of the objects.
 
     Neighbors in the own photo count as far as the last one in other photos: a dog among people has none.
 

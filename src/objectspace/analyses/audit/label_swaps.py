@@ -31,8 +31,10 @@ def swap_labels(
     confusions: Float64,
     kind: str,
     random: np.random.Generator,
+    *,
+    share: float = SWAPPED,
 ) -> tuple[Codes, NDArray[np.bool_]]:
-    """Return labels (n,) of which :data:`SWAPPED` of the judged were given to another label, and which.
+    """Return labels (n,) of which a share of the judged was given to another label, and which.
 
     Of whole photos those are swapped whose objects come nearest to that share, one at least.
 
@@ -40,7 +42,7 @@ def swap_labels(
     confusions: (labels, labels) how often each becomes the others
     """
     count, label = len(confusions), own.copy()
-    wanted = max(1, round(SWAPPED * int(judged.sum())))
+    wanted = max(1, round(share * int(judged.sum())))
     if kind == WHOLE_PHOTO:
         return _swap_photos(own, photo, judged, wanted, count, random)
     chosen = random.choice(np.flatnonzero(judged), wanted, replace=False)
