@@ -40,23 +40,28 @@ def logarithms(values: list[float]) -> list[float]:
     return [math.log(max(value, 1e-6)) for value in values]
 
 
+def slow_voters(vectors: np.ndarray, photo: np.ndarray, near: Neighbors) -> list[list[int]]:
+    """The nearest in the own photo, ten at most, that are no farther than the last in other photos."""
+    unit = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    found = []
+    for row in range(len(photo)):
+        others = [one for one in range(len(photo)) if photo[one] == photo[row] and one != row]
+        far = {one: 1 - float(unit[row] @ unit[one]) for one in others}
+        near_ones = [one for one in others if far[one] <= near.distance[row].max()]
+        found.append(sorted(near_ones, key=far.__getitem__)[:10])
+    return found
+
+
 def slow_margins(vectors: np.ndarray, own: np.ndarray, photo: np.ndarray, near: Neighbors) -> Margins:
     n = len(own)
-    unit = vectors.astype(np.float64) / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     votes = [shares(near.index[row].tolist(), own) for row in range(n)]
     scores = HeldOutClassifier(vectors, photo, seed=0).scores(np.eye(LABELS, dtype=np.float32)[own]).tolist()
     others = [(margin(logarithms(votes[row]), own[row]), margin(scores[row], own[row])) for row in range(n)]
+    voters = slow_voters(vectors, photo, near)
     own_photo, together = [], []
     for row in range(n):
-        far = {
-            one: 1 - float(unit[row] @ unit[one])
-            for one in range(n)
-            if photo[one] == photo[row] and one != row
-        }
-        voters = [one for one in sorted(far, key=far.__getitem__) if far[one] <= near.distance[row].max()][
-            :10
-        ]
-        own_photo.append(margin(logarithms(shares(voters, own)), own[row]) if voters else math.nan)
+        said = logarithms(shares(voters[row], own))
+        own_photo.append(margin(said, own[row]) if voters[row] else math.nan)
         like = [one for one in range(n) if photo[one] == photo[row] and own[one] == own[row]]
         mean_votes, mean_scores = (
             np.mean([said[one] for one in like], axis=0).tolist() for said in (votes, scores)
@@ -75,6 +80,26 @@ def test_margins_are_those_by_hand() -> None:
     np.testing.assert_allclose(found.together, expected.together, atol=1e-9)
     assert np.array_equal(found.of_one, np.column_stack([found.others, found.own_photo]))
     assert np.array_equal(found.of_all, np.column_stack([found.others, found.together]))
+
+
+def test_proposals_are_those_by_hand() -> None:
+    """The own photo's votes count half, each source by how much its margins vary."""
+    vectors, own, photo, near = make()
+    margins = slow_margins(vectors, own, photo, near)
+    found = LabelEvidence(vectors, near, photo, LABELS)
+    scores = HeldOutClassifier(vectors, photo, seed=0).scores(np.eye(LABELS, dtype=np.float32)[own])
+    voters = slow_voters(vectors, photo, near)
+    known = np.array([margins.own_photo[row] for row in range(len(own)) if voters[row]])
+    proposed = []
+    for row in range(len(own)):
+        said = np.array(logarithms(shares(near.index[row].tolist(), own))) / margins.others[:, 0].std()
+        said += scores[row] / margins.others[:, 1].std()
+        if voters[row]:
+            said += np.array(logarithms(shares(voters[row], own))) / known.std() / 2
+        said[own[row]] = -np.inf
+        proposed.append(int(said.argmax()))
+    assert found.proposals(own).tolist() == proposed
+    assert len(set(proposed)) >= 3
 
 
 def test_an_object_alone_in_its_photo_has_the_mean_margin() -> None:

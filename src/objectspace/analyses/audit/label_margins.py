@@ -87,9 +87,11 @@ class LabelEvidence:
         return Margins(others, own_photo, self._together(votes, scores, own))
 
     def proposals(self, own: Codes) -> Codes:
-        """Return the label (n,) that most speaks for instead of each one's own."""
+        """Return the label (n,) that most speaks for instead of each one's own; the own photo counts half."""
         votes, scores = _logarithm(self.votes(own)), self._scores(own)
         said = votes / _spread(_margins(votes, own)) + scores / _spread(_margins(scores, own))
+        known, near = ~self._alone, _logarithm(self._votes(self._own, own))
+        said[known] += near[known] / (2 * _spread(_margins(near, own)[known]))
         said[np.arange(len(own)), own] = -np.inf
         proposed: Codes = said.argmax(1).astype(np.int64)
         return proposed
@@ -137,7 +139,7 @@ def _logarithm(shares: Float64) -> Float64:
 
 
 def _spread(values: Float64) -> float:
-    return max(float(values.std()), 1e-12)
+    return max(float(values.std()), 1e-12) if len(values) else 1.0
 
 
 def _margins(scores: Float64, own: Codes) -> Float64:
