@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.analyses.audit.label_margins import LabelEvidence
-from objectspace.analyses.audit.label_model import LabelModel
+from objectspace.analyses.audit import label_model
+from objectspace.analyses.audit.label_margins import LabelEvidence, Margins
+from objectspace.analyses.audit.label_model import LabelDraw, LabelModel
 from objectspace.analyses.audit.labels import LabelErrors, audit_labels, draw_swaps
 from objectspace.analyses.groups import codes
 from objectspace.errors import InputError
@@ -164,6 +165,26 @@ def test_the_probability_is_one_of_a_mixture_of_all_kinds() -> None:
         here = (probability >= few) & (probability < many)
         assert here.sum() > 20
         assert swapped[here].sum() == pytest.approx(probability[here].sum(), rel=0.3)
+
+
+def test_of_many_objects_some_are_fitted_and_all_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors, label, image = make_crowds(photos=100)
+    whole = errors_of(vectors, label, image)
+    monkeypatch.setattr(label_model, "MOST_OBJECTS", 150)
+    some = errors_of(vectors, label, image)
+    assert len(some.probability) == len(label)
+    assert 0.001 < np.abs(some.probability - whole.probability).max() < 0.3
+    assert np.corrcoef(some.probability, whole.probability)[0, 1] > 0.95
+
+
+def test_draws_are_thinned_evenly() -> None:
+    rows = np.arange(10.0)
+    margins = Margins(np.column_stack([rows, rows]), rows, np.column_stack([rows, rows]))
+    draw = LabelDraw("uniform", margins, rows > 5)
+    for most, kept in ((10, range(10)), (9, range(0, 10, 2)), (4, range(0, 10, 3))):
+        some = draw.some(most)
+        assert some.margins.own_photo.tolist() == list(kept)
+        assert some.swapped.tolist() == [row > 5 for row in kept]
 
 
 def test_the_same_seed_gives_the_same_list() -> None:

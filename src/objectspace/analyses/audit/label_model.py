@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from objectspace.analyses.audit.calibration import Planted
 from objectspace.analyses.audit.label_margins import Margins
 from objectspace.analyses.audit.label_swaps import WHOLE_PHOTO
+from objectspace.analyses.groups import MOST_OBJECTS
 
 Float64 = NDArray[np.float64]
 
@@ -30,6 +31,11 @@ class LabelDraw:
     margins: Margins
     swapped: NDArray[np.bool_]
 
+    def some(self, most: int) -> LabelDraw:
+        """Return evenly spaced objects, at most so many."""
+        rows = np.arange(0, len(self.swapped), max(1, -(-len(self.swapped) // most)))
+        return LabelDraw(self.kind, self.margins.take(rows), self.swapped[rows])
+
 
 class LabelModel:
     """The probability that a label is wrong by its margins, fitted to swapped labels.
@@ -38,11 +44,13 @@ class LabelModel:
     with them, fitted to the draws in which single labels were swapped. A single label that is wrong differs
     from its like in the photo; where all of these are wrong they confirm each other, so that the own photo
     may make a label suspicious, but hardly clear it: the odds of both are added, by :data:`WITHOUT_OWN`. A
-    third one, of the logarithm of this sum, makes it a probability of all kinds again.
+    third one, of the logarithm of this sum, makes it a probability of all kinds again. Of more than
+    :data:`MOST_OBJECTS` objects evenly spaced ones are fitted.
     """
 
     def __init__(self, draws: Sequence[LabelDraw], *, without_own: float = WITHOUT_OWN) -> None:
         self._weights = np.log([without_own, 1 - without_own])
+        draws = [draw.some(MOST_OBJECTS) for draw in draws]
         single = [draw for draw in draws if draw.kind != WHOLE_PHOTO]
         self._of_all = _fit([draw.margins.of_all for draw in draws], draws)
         self._of_one = _fit([draw.margins.of_one for draw in single], single)
