@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from objectspace.errors import ImageError, InputError
+from objectspace.errors import ImageError
 from objectspace.files import content_id, printable_path
-from objectspace.images import find_images
 from objectspace.images.decoding import read_file
 from objectspace.places import as_place
 from objectspace.store import ImageRow
@@ -17,8 +16,8 @@ from objectspace.store import ImageRow
 def find_byte_copies(images: Sequence[ImageRow]) -> dict[str, str]:
     """Return the files that are copies byte for byte of stored photos, each with the path of that photo.
 
-    They are looked for in the folders that hold the photos, and below: only files as large as one of the
-    photos are read. Copies in other folders, and photos in object storage, are not.
+    They are looked for in the folders that hold the photos, and only files as large as one of the photos are
+    read. Copies in other folders, and of photos in object storage, are not found.
     """
     stored: dict[str, ImageRow] = {}
     sizes: set[int] = set()
@@ -29,20 +28,19 @@ def find_byte_copies(images: Sequence[ImageRow]) -> dict[str, str]:
             sizes.add(size)
     paths = {image.image_id: image.path for image in stored.values()}
     copies: dict[str, str] = {}
-    for path in _photos_in({Path(path).parent for path in stored}):
+    for path in _files_in({Path(path).parent for path in stored}):
         if str(path) not in stored and _size(path) in sizes and (of := paths.get(_content(path))):
             copies[printable_path(path)] = of
     return copies
 
 
-def _photos_in(folders: set[Path]) -> list[Path]:
-    """Return the photos in folders and below."""
-    topmost = sorted(folder for folder in folders if folders.isdisjoint(folder.parents))
-    try:
-        return [path for path in find_images(topmost) if isinstance(path, Path)]
-    except InputError:
-        # A folder that is gone, or holds none of the formats that are read by their suffix.
-        return []
+def _files_in(folders: set[Path]) -> Iterator[Path]:
+    """Yield what is in folders; nothing of one that may not be read."""
+    for folder in sorted(folders):
+        try:
+            yield from sorted(folder.iterdir())
+        except OSError:
+            continue
 
 
 def _size(path: Path) -> int | None:
