@@ -20,8 +20,11 @@ import PIL.Image
 
 from objectspace.analyses.audit.calibration import FIRST, Planted, Share, best_threshold, places, share_of
 from objectspace.analyses.audit.copy_rule import fit_copy_rule, judge_held_out
-from objectspace.analyses.audit.labels import audit_labels
+from objectspace.analyses.audit.label_margins import LabelEvidence, Margins
+from objectspace.analyses.audit.label_model import LabelDraw, LabelModel, judge_draws, judge_draws_held_out
+from objectspace.analyses.audit.labels import audit_labels, draw_swaps, in_two_groups
 from objectspace.analyses.audit.outliers import LocalOutlierFactor
+from objectspace.analyses.groups import codes
 from objectspace.neighbors import ExactIndex, Neighbors
 from objectspace.search import default_space
 from objectspace.search.audit.copies import CopyDifferences
@@ -68,8 +71,29 @@ class Planting:
         return Planting(self.kind[rows], self.group[rows], self.seen[rows])
 
 
+@dataclass(frozen=True)
+class LabelPlanting:
+    """Labels of objects in groups (m,) that were swapped at once, and the margins of the given ones."""
+
+    draws: list[LabelDraw]
+    given: Margins
+    group: np.ndarray
+
+    @property
+    def kind(self) -> np.ndarray:
+        """The ways in which labels were swapped."""
+        return np.array([draw.kind for draw in self.draws], object)
+
+    def half(self, random: np.random.Generator) -> LabelPlanting:
+        """Return the objects of a random half of the groups."""
+        groups = np.unique(self.group)
+        rows = np.isin(self.group, random.choice(groups, len(groups) // 2, replace=False))
+        draws = [LabelDraw(one.kind, one.margins.take(rows), one.swapped[rows]) for one in self.draws]
+        return LabelPlanting(draws, self.given.take(rows), self.group[rows])
+
+
 #: Of a planting and another one, the cases of both as the first one's list ranks them, and the unplanted.
-Judge = Callable[[Planting, Planting], tuple[Planted, Planted, np.ndarray]]
+Judge = Callable[[Any, Any], tuple[Planted, Planted, np.ndarray]]
 
 
 def check(store: Store, space: str, count: int, repeats: int) -> None:
@@ -100,6 +124,7 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
                 found.append(Planting(strangers.kind, strangers.group, strangers.suspicion))
         judge = by_rule(copies) if name == "copies" else by_score(factor.factors(near.near))
         print_check(name, found, judge, repeats)
+    check_labels(store, space, near, repeats, seeds)
 
 
 def check_photos(
@@ -116,6 +141,29 @@ def check_photos(
     found = [Planting(one.planted.kind, one.planted.group, one.planted.suspicion) for one in made]
     print_check("photos", found, by_score(-made[0].photos.difference), repeats)
     return made[0].numbers(image)
+
+
+def check_labels(store: Store, space: str, near: Neighborhood, repeats: int, seeds: Sequence[int]) -> None:
+    """Check wrong labels, where there are two labels or more in two photos each."""
+    label = store.object_columns(["label"], space)["label"].astype(str)
+    own, photo = codes(label), codes(near.image)
+    judged = in_two_groups(own, photo)
+    if len(set(own[judged].tolist())) < 2:
+        return
+    evidence = LabelEvidence(near.vectors, near.near, photo, int(own.max()) + 1)
+    given = evidence.margins(own).take(judged)
+    found = [
+        LabelPlanting(draw_swaps(evidence, own, photo, judged, seed), given, near.image[judged])
+        for seed in seeds
+    ]
+    print_check("labels", found, judge_labels, repeats)
+
+
+def judge_labels(first: LabelPlanting, second: LabelPlanting) -> tuple[Planted, Planted, np.ndarray]:
+    """Judge labels by what the first planting teaches, its own each by its other draws."""
+    model = LabelModel(first.draws)
+    other = judge_draws(second.draws, [model] * len(second.draws), second.group)
+    return judge_draws_held_out(first.draws, first.group), other, model.probability(first.given)
 
 
 def by_rule(copies: CopyDifferences) -> Judge:
@@ -149,7 +197,7 @@ def ranked(planting: Planting, suspicion: np.ndarray, among: np.ndarray) -> Plan
     return Planted(planting.kind, suspicion, planting.group, places(suspicion, among))
 
 
-def print_check(name: str, found: list[Planting], judge: Judge, repeats: int) -> None:
+def print_check(name: str, found: list[Any], judge: Judge, repeats: int) -> None:
     """Print what the first planting predicts and the second one finds, and how often intervals hold."""
     kinds = ["all", *dict.fromkeys(found[0].kind.tolist())]
     random = np.random.default_rng(0)
@@ -172,7 +220,7 @@ def compared(
 ) -> dict[str, list[list[Share]]]:
     """Return by kind the shares that the first cases predict and those that the others show."""
     first, second, unplanted = judged
-    threshold = best_threshold(first.suspicion, unplanted, often_real=name != "strangers")
+    threshold = best_threshold(first.suspicion, unplanted, often_real=name in ("photos", "copies"))
     return {kind: [shares(one, kind, threshold) for one in (first, second)] for kind in kinds}
 
 

@@ -43,6 +43,9 @@ from objectspace.store import Store, open_store
 #: Shares of the labels that are swapped, and how often each.
 SWAPPED, DRAWS = (0.02, 0.05, 0.10), 3
 
+#: How labels are swapped: evenly, to that of a neighbor, and all of one label in a photo together.
+KINDS = ("even", "confusion", "whole photo")
+
 #: Shares of a list in which swapped labels are counted.
 FIRST = (0.01, 0.05, 0.10)
 
@@ -91,27 +94,23 @@ def compare_labels(
     thumbnails: list[bytes], near: Neighborhood, label: NDArray[np.str_], fastdup: str | None
 ) -> None:
     """Print the share of swapped labels in the first parts of each tool's list, means of draws."""
-    names = np.unique(label)
     tools: dict[str, Callable[[Neighborhood, NDArray[np.str_]], NDArray[np.int64]]] = {"audit": rank_by_audit}
     if installed("cleanlab"):
         tools["Datalab"] = rank_by_datalab
+    tools["fastdup's score by our vectors"] = partial(rank_by_label_score, nearest_pairs(near))
     if fastdup is not None:
         pairs = fastdup_pairs(fastdup, {str(row): data for row, data in enumerate(thumbnails)})
         own = [near.image[int(one)] == near.image[int(other)] for one, other, _ in pairs]
         tools["fastdup"] = partial(rank_by_label_score, pairs)
         others = [pair for pair, same in zip(pairs, own, strict=True) if not same]
         tools["fastdup, of other photos"] = partial(rank_by_label_score, others)
-        tools["its score by our vectors"] = partial(rank_by_label_score, nearest_pairs(near))
-    for share in SWAPPED:
+    for kind, share in itertools.product(KINDS, SWAPPED):
         found: dict[str, list[list[float]]] = {tool: [] for tool in tools}
-        seconds = dict.fromkeys(found, 0.0)
+        seconds, count = dict.fromkeys(found, 0.0), 0
         for draw in range(DRAWS):
             random = np.random.default_rng([draw, round(1000 * share)])
-            swapped = np.zeros(len(label), bool)
-            swapped[random.choice(len(label), round(share * len(label)), replace=False)] = True
-            own = np.searchsorted(names, label)
-            moved = (own + random.integers(1, len(names), len(own))) % len(names)
-            given = np.where(swapped, names[moved], label)
+            given, swapped = swap(kind, share, label, near, random)
+            count += int(swapped.sum())
             for tool, rank in tools.items():
                 start = time.process_time()
                 order = rank(near, given)
@@ -120,7 +119,35 @@ def compare_labels(
                 found[tool].append([swapped[top].sum() / swapped.sum() for top in tops])
         for tool, shares in found.items():
             cells = " | ".join(f"{value:.2f}" for value in np.mean(shares, axis=0))
-            print(f"| {share:.0%} swapped | {tool} | {cells} | {seconds[tool] / DRAWS:.1f} s |", flush=True)
+            what = f"| {share:.0%} {kind}, {count} in all | {tool}"
+            print(f"{what} | {cells} | {seconds[tool] / DRAWS:.1f} s |", flush=True)
+
+
+def swap(
+    kind: str, share: float, label: NDArray[np.str_], near: Neighborhood, random: np.random.Generator
+) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
+    """Return labels (n,) of which a share is wrong, and which: any, those of a neighbor, or of whole photos.
+
+    Of whole photos, all objects of one label get another one, until the share is reached.
+    """
+    names, own = np.unique(label, return_inverse=True)
+    swapped, given, wanted = np.zeros(len(label), bool), own.copy(), round(share * len(label))
+    if kind == "whole photo":
+        photos = np.unique(near.image, return_inverse=True)[1]
+        cells, sizes = np.unique(np.stack([photos, own]), axis=1, return_counts=True)
+        for photo, old in random.permutation(cells[:, sizes > 1].T):
+            if swapped.sum() < wanted:
+                here = (photos == photo) & (own == old)
+                given[here], swapped[here] = (old + random.integers(1, len(names))) % len(names), True
+        return names[given], swapped
+    rows = random.choice(len(label), wanted, replace=False)
+    moved = (own + random.integers(1, len(names), len(own))) % len(names)
+    if kind == "confusion":
+        for row in rows:
+            others = [one for one in own[near.near.index[row]] if one != own[row]]
+            moved[row] = random.choice(others) if others else moved[row]
+    given[rows], swapped[rows] = moved[rows], True
+    return names[given], swapped
 
 
 def rank_by_audit(near: Neighborhood, label: NDArray[np.str_]) -> NDArray[np.int64]:

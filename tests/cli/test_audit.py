@@ -70,6 +70,19 @@ def test_what_is_listed_comes_before_how_good_it_is_and_names_its_photo(
     assert starts.index(["found", "of"]) == len(lines) - 5
 
 
+def test_copies_byte_for_byte_are_named_long_after_the_index(command: Callable, annotated: Path) -> None:
+    photo = Path(open_store(annotated).images()[0].path)
+    copy = photo.with_name(f"again{photo.suffix}")
+    copy.write_bytes(photo.read_bytes())
+    try:
+        out = command("audit", annotated, "--only", "photos", "--uncalibrated").out
+        document = json.loads(command("audit", annotated, "--only", "photos", "--uncalibrated", "--json").out)
+    finally:
+        copy.unlink()
+    assert f"1 photo is a copy of another, byte for byte: {copy} of {photo}" in out
+    assert document["byte_copies"] == [{"path": str(copy), "of": str(photo)}]
+
+
 def test_uncalibrated_lists_say_so(command: Callable, annotated: Path) -> None:
     done = command("audit", annotated, "--only", "outliers,duplicates", "--uncalibrated")
     assert done.code == 0

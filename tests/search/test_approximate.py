@@ -164,6 +164,21 @@ def test_a_label_of_many_is_searched_by_the_index(both, monkeypatch):
     assert all(len(answer.images) == 10 for answer in nearly.nearest(queries, label="cat", same_image=True))
 
 
+def test_vectors_in_memory_give_the_same_answers_and_none_is_read(indexed, monkeypatch):
+    space = open_store(indexed).stored_space("a-crop")
+    vectors, groups = space.vectors[:], np.arange(1000) // 3
+    queries, own = vectors[:200:7], groups[:200:7]
+    read, held = (
+        approximate.approximate_index(space, metric="euclidean", in_memory=given).grouped(groups)
+        for given in (None, vectors)
+    )
+    expected = read.nearest(queries, k=5, query_groups=own)
+    monkeypatch.setattr(StoredVectors, "propose", None)
+    found = held.nearest(queries, k=5, query_groups=own)
+    np.testing.assert_array_equal(found.index, expected.index)
+    np.testing.assert_array_equal(found.distance, expected.distance)
+
+
 def test_a_large_group_of_the_query_is_left_out_by_the_index(tmp_path, kind, noise, monkeypatch):
     """One clip has 700 of 1000 vectors, all nearer to one another than to the rest; another is of ten."""
     vectors = noise.copy()

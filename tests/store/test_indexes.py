@@ -143,6 +143,10 @@ def test_an_index_is_built_anew_in_the_place_of_the_old(tmp_path, add_objects, n
     query, row, vectors = held.vectors.propose(queries, 5, told)
     assert (np.bincount(query) == 5).all()
     np.testing.assert_array_equal(vectors, held.vectors[row])
+    alone = held.vectors.propose_rows(queries, 5, told)
+    assert sorted(zip(*(one.tolist() for one in alone), strict=True)) == sorted(
+        zip(query.tolist(), row.tolist(), strict=True)
+    )
     allowed = np.arange(340) % 2 == 0
     for some in (allowed, np.arange(340) != 7):
         query, row, _ = held.vectors.propose(queries, 5, told, some)

@@ -22,7 +22,15 @@ from objectspace.cli.options import (
     Space,
     StorePath,
 )
-from objectspace.cli.output import LISTED, checked_figure, print_json, print_table, recall_text, warn
+from objectspace.cli.output import (
+    LISTED,
+    checked_figure,
+    print_byte_copies,
+    print_json,
+    print_table,
+    recall_text,
+    warn,
+)
 from objectspace.cli.progress import end_steps, progress_bars, show_steps
 from objectspace.errors import InputError, counted, number_text
 from objectspace.files import check_writable
@@ -179,6 +187,8 @@ def _print_audit(made: Audit, selection: str | None, no_split: bool) -> None:
     for one in made.lists.values():
         typer.echo()
         _print_list(one)
+        if one.name == "photos":
+            print_byte_copies(list(made.byte_copies.items()))
     for name, why in made.skipped.items():
         if not (name == "leaks" and no_split):
             typer.echo(f"\nno {name}: {why}")

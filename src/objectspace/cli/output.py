@@ -46,17 +46,22 @@ def print_summary(
     gone = counted(len(summary.forgotten), "photo", "photos")
     forgotten = f", {gone} forgotten that {'is' if len(summary.forgotten) == 1 else 'are'} gone"
     typer.echo(f"{store}: {done}{known}{forgotten if summary.forgotten else ''}")
-    if summary.copies:
-        are = counted(len(summary.copies), "photo is a copy", "photos are copies")
-        listed = "; ".join(f"{path} of {first}" for path, first in summary.copies[:LISTED])
-        more = len(summary.copies) - LISTED
-        typer.echo(
-            f"{are} of another, byte for byte: {listed}{f'; and {more} more (--json)' if more > 0 else ''}"
-        )
+    print_byte_copies(summary.copies)
     for failure in summary.failures[:LISTED]:
         warn(f"skipped {failure.path}: {failure.reason}")
     if len(summary.failures) > LISTED:
         warn(f"and {len(summary.failures) - LISTED} more, listed by: objectspace info {store}")
+
+
+def print_byte_copies(copies: Sequence[tuple[str, str]]) -> None:
+    """Print files that are alike byte for byte, each with the one that it is a copy of; nothing for none."""
+    if copies:
+        are = counted(len(copies), "photo is a copy", "photos are copies")
+        listed = "; ".join(f"{path} of {first}" for path, first in copies[:LISTED])
+        more = len(copies) - LISTED
+        typer.echo(
+            f"{are} of another, byte for byte: {listed}{f'; and {more} more (--json)' if more > 0 else ''}"
+        )
 
 
 def print_sources(info: StoreInfo) -> None:

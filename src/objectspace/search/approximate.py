@@ -41,6 +41,7 @@ class ApproximateIndex:
 
     vectors: (n, d) in the store; index: how their index was built
     groups: (n,) of anything that sorts (image ids, say), for searches that leave a query's own group out
+    in_memory: (n, d) the same vectors, where they were read already; candidates are measured by these
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class ApproximateIndex:
         index: SpaceIndex,
         *,
         groups: Sequence[str] | NDArray[Any] | None = None,
+        in_memory: NDArray[np.float32] | None = None,
     ) -> None:
-        self.vectors, self.index = vectors, index
+        self.vectors, self.index, self._in_memory = vectors, index, in_memory
         # The ids of tied candidates are read when needed, so rows need none here.
         self._rows = Rows(len(vectors), np.arange(len(vectors)), groups)
 
@@ -68,7 +70,7 @@ class ApproximateIndex:
 
     def grouped(self, groups: Sequence[str] | NDArray[Any]) -> ApproximateIndex:
         """Return an index of the same vectors in other groups (n,)."""
-        return ApproximateIndex(self.vectors, self.index, groups=groups)
+        return ApproximateIndex(self.vectors, self.index, groups=groups, in_memory=self._in_memory)
 
     def nearest(
         self,
@@ -146,16 +148,26 @@ class ApproximateIndex:
         batch = max(1, _PROPOSED // (4 * count * queries.shape[1]))
         for start in range(0, len(selected), batch):
             part = selected[start : start + batch]
-            of, row, vectors = self.vectors.propose(queries[part], count, self.index, allowed)
-            query, kept = part[of], np.arange(len(row))
+            of, row, vectors, place = self._propose(queries[part], count, allowed)
+            query = part[of]
             if self._rows.group is not None:
                 kept = np.flatnonzero(self._rows.group[row] != own[query])
-                query = query[kept]
-            distance = pair_distances(queries, query, vectors, kept, self.index.metric)
-            order, rank = self._ranked(query, distance, row[kept])
+                query, row, place = query[kept], row[kept], place[kept]
+            distance = pair_distances(queries, query, vectors, place, self.index.metric)
+            order, rank = self._ranked(query, distance, row)
             order, rank = order[rank < k], rank[rank < k]
-            found.index[query[order], rank] = row[kept[order]]
+            found.index[query[order], rank] = row[order]
             found.distance[query[order], rank] = distance[order]
+
+    def _propose(
+        self, queries: NDArray[np.float32], count: int, allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+        """Return query and row (m,) of the candidates, and vectors with the place (m,) of each there."""
+        if self._in_memory is not None:
+            query, row = self.vectors.propose_rows(queries, count, self.index, allowed)
+            return query, row, self._in_memory, row
+        query, row, vectors = self.vectors.propose(queries, count, self.index, allowed)
+        return query, row, vectors, np.arange(len(row))
 
     def _ranked(
         self, query: NDArray[np.int64], distance: NDArray[np.float64], row: NDArray[np.int64]
@@ -194,9 +206,12 @@ class ApproximateIndex:
         return found
 
 
-def approximate_index(space: StoredSpace, *, metric: str) -> ApproximateIndex:
+def approximate_index(
+    space: StoredSpace, *, metric: str, in_memory: NDArray[np.float32] | None = None
+) -> ApproximateIndex:
     """Return the index of a space, ready for searches by ``metric``.
 
+    in_memory: (n, d) its vectors, where they were read already
     Raises QueryError where the space has none, or one of another metric.
     """
     index = require_index(space, metric=metric)
@@ -206,7 +221,7 @@ def approximate_index(space: StoredSpace, *, metric: str) -> ApproximateIndex:
             f"that as metric=, or build it anew with: {_build(space, metric)}"
         )
     assert isinstance(space.vectors, StoredVectors)
-    return ApproximateIndex(space.vectors, index)
+    return ApproximateIndex(space.vectors, index, in_memory=in_memory)
 
 
 def require_index(space: StoredSpace, *, metric: str) -> SpaceIndex:

@@ -149,5 +149,5 @@ def _proposed(
         return np.stack([np.repeat(asked.rows, len(held)), np.tile(held, len(asked.rows))])
     source: Any = block.source
     vectors = np.ascontiguousarray(asked.source[:], np.float32)
-    query, row, _ = source.propose(vectors, count, index, None if allowed.all() else allowed)
+    query, row = source.propose_rows(vectors, count, index, None if allowed.all() else allowed)
     return np.stack([asked.rows[query], block.rows[row]])

@@ -37,20 +37,20 @@ class _Reordered:
         """The number of vectors added after the index was built."""
         return self.vectors.unindexed
 
-    def propose(
+    def propose_rows(
         self,
         queries: NDArray[np.float32],
         count: int,
         index: SpaceIndex,
         allowed: NDArray[np.bool_] | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-        """Return what the index proposes, as :meth:`StoredVectors.propose`, by rows in this order."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return what the index proposes, as :meth:`StoredVectors.propose_rows`, by rows in this order."""
         place = np.empty(len(self.order), np.int64)
         place[self.order] = np.arange(len(self.order))
-        query, row, vectors = self.vectors.propose(
+        query, row = self.vectors.propose_rows(
             queries, count, index, None if allowed is None else allowed[place]
         )
-        return query, place[row], vectors
+        return query, place[row]
 
 
 def joint_vectors(

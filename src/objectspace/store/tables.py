@@ -295,9 +295,17 @@ def indexed_rows(table: Any) -> int:
 
 
 def nearest_rows(
-    table: Any, queries: Any, count: int, *, metric: str, probes: int, only: Any = None, without: Any = None
+    table: Any,
+    queries: Any,
+    count: int,
+    columns: Sequence[str],
+    *,
+    metric: str,
+    probes: int,
+    only: Any = None,
+    without: Any = None,
 ) -> pa.Table:
-    """Return the rows that the index of ``vector`` proposes as the nearest: query_index, _rowid, vector.
+    """Return the rows that the index of ``vector`` proposes as the nearest: query_index, _rowid, ``columns``.
 
     Rows that the index does not know are compared one by one. ``only`` and ``without`` (row ids) restrict
     the rows before anything is compared; where ``probes`` partitions hold too few, more are looked into.
@@ -308,7 +316,7 @@ def nearest_rows(
     with _read_errors(table):
         return table.scanner(
             # Without _distance, Lance warns that it adds it.
-            columns=["_rowid", "vector", "_distance"],
+            columns=["_rowid", *columns, "_distance"],
             nearest={**nearest, "minimum_nprobes": probes},
             prefilter=True,
             row_addr_allowlist=None if only is None else serialize_row_addrs(only.tolist()),

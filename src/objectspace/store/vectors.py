@@ -109,24 +109,48 @@ class StoredVectors:
         The query (m,), the row (m,) and the vector (m, d) of each; m is at most q * count.
         allowed: (n,) bool, the rows that may be proposed; None for all
         """
+        found = self._nearest_rows(queries, count, index, allowed, ["vector"])
+        query, place = self._places_of(found)
+        return query, place, self._filled(found.select(["vector"]).to_batches(), len(found))
+
+    def propose_rows(
+        self,
+        queries: NDArray[np.float32],
+        count: int,
+        index: SpaceIndex,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return query and row (m,) of what :meth:`propose` returns; no vector is read."""
+        return self._places_of(self._nearest_rows(queries, count, index, allowed, []))
+
+    def _nearest_rows(
+        self,
+        queries: NDArray[np.float32],
+        count: int,
+        index: SpaceIndex,
+        allowed: NDArray[np.bool_] | None,
+        columns: Sequence[str],
+    ) -> pa.Table:
         only, without = None, None
         # Lance takes the smaller of the two.
         if allowed is not None and allowed.sum() <= len(self) // 2:
             only = self._row_ids[allowed]
         elif allowed is not None:
             without = self._row_ids[~allowed]
-        found = tables.nearest_rows(
+        return tables.nearest_rows(
             self._table,
             queries,
             count,
+            columns,
             metric=index.metric,
             probes=index.settings["probes"],
             only=only,
             without=without,
         )
+
+    def _places_of(self, found: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         query = found["query_index"].to_numpy().astype(np.int64)
-        place = self._rows_at(found["_rowid"].to_numpy())
-        return query, place, self._filled(found.select(["vector"]).to_batches(), len(found))
+        return query, self._rows_at(found["_rowid"].to_numpy())
 
     def object_ids(self, rows: Sequence[int] | NDArray[np.int64] | None = None) -> NDArray[np.str_]:
         """Return the object id of each of some rows, or of all."""

@@ -20,6 +20,7 @@ from objectspace.neighbors import NO_NEIGHBOR
 from objectspace.objects.boxes import area
 from objectspace.objects.records import Objects, known_values
 from objectspace.places import Place
+from objectspace.search.audit.byte_copies import find_byte_copies
 from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.equal_pixels import equal_boxes
 from objectspace.search.audit.lists import LISTS, Audit, AuditList
@@ -195,7 +196,10 @@ class _Auditor:
         ordered = {name: lists[name] for name in LISTS if name in lists}
         ordered |= self._located({name: one for name, one in ordered.items() if name != "photos"})
         images = len(np.unique(self._image))
-        return Audit(self._space, len(self._ids), images, ordered, skipped, self._near.approximate)
+        byte_copies = find_byte_copies(self._stored_images()) if "photos" in wanted else {}
+        return Audit(
+            self._space, len(self._ids), images, ordered, skipped, self._near.approximate, byte_copies
+        )
 
     def _located(self, lists: dict[str, AuditList]) -> dict[str, AuditList]:
         """Return lists with the photo and the box of each object, and the photo of the one that it copies."""
@@ -222,10 +226,7 @@ class _Auditor:
     def _read_photos(self) -> None:
         """Compare all photos with each other, and find the copies among them by planting."""
         steps.info("comparing photos")
-        images = self._store.images()
-        if self._selected:
-            held = set(self._image.tolist())
-            images = [image for image in images if image.image_id in held]
+        images = self._stored_images()
         self._photos = compare_photos(images, self._progress)
         self._images = [images[row] for row in self._photos.rows]
         self._unread = len(images) - len(self._images)
@@ -234,6 +235,11 @@ class _Auditor:
                 self._images, self._photos, count=OBJECTS, seed=self._seed, progress=self._progress
             )
             self._photos = self._photo_copies.photos
+
+    def _stored_images(self) -> list[ImageRow]:
+        """Return the photos of the store, of a selection those that it has objects of."""
+        held = set(self._image.tolist())
+        return [image for image in self._store.images() if not self._selected or image.image_id in held]
 
     def _list_photos(self) -> AuditList:
         """Return the list of copied photos. Raises InputError where fewer than two can be read."""

@@ -107,6 +107,8 @@ class Audit:
 
     skipped: a list that was asked for and could not be made -> why, a sentence
     approximate: the index that found the nearest, None where they are the true ones
+    byte_copies: beside ``photos``, files in the photos' folders that are copies byte for byte of a photo and
+        no image of their own -> that photo's path
     """
 
     space: str
@@ -115,6 +117,7 @@ class Audit:
     lists: Mapping[str, AuditList]
     skipped: Mapping[str, str] = field(default_factory=dict)
     approximate: Approximation | None = None
+    byte_copies: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         made = ", ".join(f"{name} {len(one.first)}" for name, one in self.lists.items()) or "no list"
@@ -173,6 +176,7 @@ class Audit:
             "images": self.images,
             **({} if self.approximate is None else {"approximate": self.approximate.to_json()}),
             **{name: one.to_json() for name, one in self.lists.items()},
+            "byte_copies": [{"path": path, "of": of} for path, of in self.byte_copies.items()],
             "skipped": dict(self.skipped),
         }
 

@@ -50,7 +50,7 @@ class Neighborhood:
         self._index: Index
         self.approximate: Approximation | None = None
         if approximate:
-            self._index = _approximate(space).grouped(image)
+            self._index = _approximate(space, self.vectors).grouped(image)
             self.approximate = Approximation(self._index.index, self._index.unindexed)
         elif isinstance(self.vectors, JointVectors):
             self._index = JointIndex(self.vectors, space.object_id[rows], metric=METRIC, groups=image)
@@ -117,7 +117,8 @@ class _StoredRows:
         return self._vectors[self._rows[rows]]
 
 
-def _approximate(space: StoredSpace) -> ApproximateIndex | ApproximateJointIndex:
+def _approximate(space: StoredSpace, vectors: Any) -> ApproximateIndex | ApproximateJointIndex:
     if isinstance(space.vectors, StoredJointVectors):
         return approximate_joint_index(space, space.vectors, metric=METRIC)
-    return approximate_index(space, metric=METRIC)
+    in_memory = vectors if isinstance(vectors, np.ndarray) else None
+    return approximate_index(space, metric=METRIC, in_memory=in_memory)

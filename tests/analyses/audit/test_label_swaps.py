@@ -1,0 +1,70 @@
+"""Swapped labels: how many, which, and what they become."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from objectspace.analyses.audit.label_swaps import CONFUSIONS, UNIFORM, WHOLE_PHOTO, kinds_of, swap_labels
+
+CONFUSED = np.array([[0, 1, 0, 0], [0.5, 0, 0.5, 0], [1, 0, 0, 0], [0, 1, 0, 0]], float)
+
+
+def swap(
+    kind: str, own: np.ndarray, photo: np.ndarray, judged: np.ndarray, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    return swap_labels(own, photo, judged, CONFUSED, kind, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("kind", [UNIFORM, CONFUSIONS])
+def test_a_twentieth_is_swapped_and_each_becomes_another_label(kind: str) -> None:
+    own = np.arange(300) % 4
+    judged = own != 3
+    label, swapped = swap(kind, own, np.arange(300) // 5, judged)
+    assert swapped.sum() == round(0.05 * judged.sum())
+    assert not swapped[~judged].any()
+    assert (label[~swapped] == own[~swapped]).all()
+    assert (label[swapped] != own[swapped]).all()
+    if kind == CONFUSIONS:
+        assert (CONFUSED[own[swapped], label[swapped]] > 0).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_photo_all_objects_of_a_label_become_the_same_other_one(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    own, photo = random.integers(0, 4, 400), random.integers(0, 60, 400)
+    judged = own != 3
+    label, swapped = swap(WHOLE_PHOTO, own, photo, judged, seed)
+    # Photos have seven objects, of which no more than about five have one label.
+    assert abs(int(swapped.sum()) - 0.05 * judged.sum()) <= 3
+    assert (label[~swapped] == own[~swapped]).all()
+    for there, old in set(zip(photo[swapped].tolist(), own[swapped].tolist(), strict=True)):
+        here = (photo == there) & (own == old)
+        assert old != 3
+        assert here.sum() >= 2
+        assert swapped[here].all()
+        assert len(set(label[here].tolist())) == 1
+        assert label[here][0] != old
+
+
+def test_one_photo_is_swapped_at_least_however_large() -> None:
+    own, photo = np.array([0] * 50 + [1, 2] * 25), np.array([0] * 50 + list(range(1, 51)))
+    _, swapped = swap(WHOLE_PHOTO, own, photo, np.ones(100, bool))
+    assert swapped.tolist() == (photo == 0).tolist()
+
+
+def test_photos_are_swapped_as_often_evenly() -> None:
+    """Four photos of two objects each, of which one or two are swapped: none more often than others."""
+    own, photo = np.zeros(40, np.int64), np.concatenate([np.repeat(np.arange(4), 2), np.arange(4, 36)])
+    times = np.zeros(4)
+    for seed in range(400):
+        _, swapped = swap(WHOLE_PHOTO, own, photo, np.ones(40, bool), seed)
+        assert swapped.sum() == 2
+        times[photo[swapped][0]] += 1
+    assert times.min() > 70
+
+
+def test_whole_photos_need_one_with_a_label_twice() -> None:
+    own, photo = np.array([0, 1, 0, 1, 2, 2]), np.array([0, 0, 1, 1, 2, 2])
+    assert kinds_of(own, photo, np.ones(6, bool)) == (UNIFORM, CONFUSIONS, WHOLE_PHOTO)
+    assert kinds_of(own, photo, own != 2) == (UNIFORM, CONFUSIONS)
