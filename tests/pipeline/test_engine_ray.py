@@ -209,7 +209,7 @@ def test_a_failure_twice_is_no_copy() -> None:
 
 
 class InProcess:
-    """The package ray: two machines, alive, whose workers are objects of this process that work when waited for.
+    """The package ray: two machines, whose workers are objects of this process and work when waited for.
 
     options: of each worker; limited: the cores that each was limited to
     """
@@ -334,7 +334,7 @@ def test_a_job_on_workers_is_that_of_the_threads(
         for path, *rest in map(described, engine_threads.run(photos, loaded, finished))
     ]
     assert [described(one) for chunk in found for one in chunk] == expected
-    assert sorted(sum(chunks, [])) == list(map(str, photos))
+    assert sorted(path for chunk in chunks for path in chunk) == list(map(str, photos))
     assert max(map(len, chunks)) == 2
     kinds = [type(one).__name__[0] for chunk in found for one in chunk]
     assert "".join(kinds) == "IISIIIFSISS"

@@ -105,7 +105,7 @@ def loaded(detector: Mapped | None, encoder_map: Mapped | None = None, **options
 
 
 def window(features: NDArray[Any], x: int, y: int, size: int) -> tuple[list[float], int]:
-    """Return the numbers around a cell of a map (c, h, w), by channel, row and column, and the cells outside."""
+    """Return the numbers around a cell of a map (c, h, w), by channel, row, column, and the cells outside."""
     channels, height, width = features.shape
     reach, numbers, outside = size // 2, [], 0
     for channel in range(channels):

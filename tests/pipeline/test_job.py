@@ -94,7 +94,7 @@ BAD_JOBS: list[tuple[Callable[[], Job], str]] = [
     ),
     (
         lambda: Job(detector="demo", encoder="demo", annotations=[1]),  # type: ignore[arg-type]
-        r"annotations is \[1\] of type list, expected a name, a path, a AnnotationSpec or MaskSpec or an object",
+        r"annotations is \[1\] of type list, expected a name, a path, a AnnotationSpec or MaskSpec or an",
     ),
 ]
 
@@ -156,7 +156,7 @@ def test_spaces_of_heads_are_named_by_their_strides_and_by_their_taps_where_thes
 
 
 def test_every_part_has_its_recipe_and_its_arguments() -> None:
-    """Detector, encoder of crops, encoder of whole images and words at once; who finds the objects, and how."""
+    """Detector, encoder of crops, encoder of whole images and words at once."""
     detector, crops, whole, words = FakeDetector(), MeanColor(), FakeDetector(), FakePrompter()
     whole.name, whole.recipe, whole.loaded_from = "whole", {"weights": "a" * 64}, {"name": "whole"}
     parts = {

@@ -183,7 +183,7 @@ def test_without_the_package_it_says_what_to_install(installed: Callable[[FakeRa
         pass
 
 
-# ------------------------------------------------------------------------------------- work of several workers
+# ------------------------------------------------------------------------------- work of several workers
 
 
 class RayError(Exception):

@@ -114,7 +114,7 @@ def test_a_network_sees_a_photo_at_the_scale_that_it_needs(
     assert decoded.contents == "labels"
 
 
-# --------------------------------------------------------------------------------------------- vectors of crops
+# ---------------------------------------------------------------------------------------- vectors of crops
 
 
 def spotted(name: str, colors: list[tuple[int, int, int]], job: Any) -> ImageResult:
@@ -141,7 +141,7 @@ class OddColors(MeanColor):
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 100])
 def test_vectors_come_to_their_objects_however_photos_and_batches_are_cut(batch_size: int) -> None:
-    """Unequal numbers of objects, none among them, beside photos that were skipped or failed before or now."""
+    """Unequal numbers of objects, none among them, beside photos that were skipped or failed."""
     encoder = OddColors()
     encoder.batch_size = batch_size
     job = Job(detector=FakeDetector(), encoder=encoder, crop=CropPolicy(margin=0.0)).load()
