@@ -66,6 +66,7 @@ class FakeRay:
 
     def wait(self, running: list[Promise], num_returns: int) -> tuple[list[Promise], None]:
         assert running, "nothing runs, so nothing will ever end"
+        assert num_returns == 1
         return [self._next_of(running)], None
 
     def get(self, promise: Promise) -> Any:
@@ -128,10 +129,18 @@ def test_workers_have_their_next_chunk_before_the_caller_commits() -> None:
     assert ray.killed == 2
 
 
-def test_a_photo_that_ends_every_worker_is_found_and_the_others_are_done() -> None:
+def test_a_photo_that_ends_every_worker_is_found_and_the_others_are_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     ray = FakeRay(dies=lambda promise: Path("17.png") in promise.images)
     outcomes = [one for chunk in pool(ray, 3).outcomes(IMAGES) for one in chunk]
     assert outcomes[:17] + outcomes[18:] == [done(path) for path in IMAGES if path.stem != "17"]
+    told = [record.getMessage() for record in caplog.records if record.name == "objectspace"]
+    assert (
+        told
+        == ["a worker died over 2 photos from 16.png on"] * 3
+        + ["a worker died over 1 photo from 17.png on"] * 3
+    )
     # Three times with the photo before it, and three times alone.
     assert (ray.begun_chunks.count(16), ray.begun_chunks.count(17)) == (4, 3)
     assert outcomes[17].path == "17.png"
@@ -250,6 +259,7 @@ class InProcess:
 
     def wait(self, running: list[Call], num_returns: int) -> tuple[list[Call], list[Call]]:
         # First all load, then the chunks end out of order.
+        assert num_returns == 1
         loading = [call for call in running if call.method.__name__ == "load"]
         return (loading or running)[-num_returns:], []
 

@@ -223,6 +223,7 @@ class WorkingRay:
         return value
 
     def wait(self, running: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
+        assert num_returns <= len(running)
         self.most = max(self.most, len(running))
         return running[-num_returns:], running[:-num_returns]
 

@@ -326,3 +326,18 @@ def test_shapes_and_strides_of_layers_of_several_inputs() -> None:
     assert (layers[5].settings.activation, layers[5].settings.channels) == ("mish", 5)
     assert layers[7].settings.activation == "logistic"
     assert [layers[number].settings.scrambled for number in (8, 9)] == [True, False]
+
+
+def test_the_largest_output_and_the_most_weights() -> None:
+    """2**28 numbers of an output, of the input too, and 2**30 weights: one step beyond is refused."""
+    read("dropout", net="width=512\nheight=512\nchannels=1024")
+    with pytest.raises(CfgError, match="an input of 512 x 513 pixels is too large"):
+        read("dropout", net="width=512\nheight=513\nchannels=1024")
+    read("convolutional filters=1024", net="width=512\nheight=512")
+    with pytest.raises(CfgError, match="its output would be 1025 x 512 x 512 numbers"):
+        read("convolutional filters=1025", net="width=512\nheight=512")
+    many = "convolutional filters=1024 pad=1 size={}"
+    read(many.format(31), net="width=32\nheight=32\nchannels=1024")
+    # The biases alone are beyond.
+    with pytest.raises(CfgError, match="more than 1,073,741,824 weights"):
+        read(many.format(32), net="width=32\nheight=32\nchannels=1024")
