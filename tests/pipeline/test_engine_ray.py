@@ -160,6 +160,9 @@ def test_two_photos_that_end_every_worker_are_both_found() -> None:
 def test_starts_that_fail_three_times_in_a_row_end_the_job() -> None:
     starts: list[Promise] = []
 
+    def loads_first(running: list[Promise]) -> Promise:
+        return next((promise for promise in running if promise.method == "load"), running[0])
+
     def dies(promise: Promise) -> bool:
         starts.extend([promise] if promise.method == "load" else [])
         return promise.method == "load" and len(starts) not in lucky
@@ -174,6 +177,12 @@ def test_starts_that_fail_three_times_in_a_row_end_the_job() -> None:
     outcomes = pool(FakeRay(dies=dies), 2).outcomes(IMAGES)
     assert [one for chunk in outcomes for one in chunk] == [done(path) for path in IMAGES]
     assert len(starts) == 6
+    # Three in a row end it after a success, too: while a worker runs, the other one's starts fail.
+    starts.clear()
+    lucky = {1}
+    with pytest.raises(ModelError, match="workers end before they have loaded the job"):
+        list(pool(FakeRay(loads_first, dies), 2).outcomes(IMAGES))
+    assert len(starts) == 4
 
 
 def test_a_worker_whose_job_is_another_ends_the_job() -> None:
