@@ -261,6 +261,10 @@ def test_work_has_its_results_in_order_and_no_more_at_once_than_workers(
     assert ray.cancelled == []
 
 
+def test_workers_are_shown_without_the_package() -> None:
+    assert repr(RayWorkers(WorkingRay(), 2, 3)) == "RayWorkers(size=2, cores=3)"
+
+
 def test_no_work_has_no_results() -> None:
     assert RayWorkers(WorkingRay(), 2, 1).map(lambda number: number, []) == []
 

@@ -14,6 +14,7 @@ from objectspace.embeddings.crops import CropPolicy
 from objectspace.images import Failure, Image
 from objectspace.models.detectors import Detector
 from objectspace.objects.records import make_objects
+from objectspace.pipeline import stages
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.results import DetectedImage, ImageResult, Outcome, ReadImage, SkippedImage
@@ -193,3 +194,18 @@ def test_what_is_cut_of_a_photo() -> None:
     np.testing.assert_allclose(result.crops.mean((1, 2)), colors, atol=1)
     without: Detector = FakeDetector()
     assert spotted("7", colors, Job(detector=without).load()).crops is None
+
+
+def test_photos_up_to_the_largest_are_cut_by_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But none without objects, and none that was decoded at a reduced scale."""
+    monkeypatch.setattr(stages, "cuts_on_device", lambda encoder, policy: True)
+    monkeypatch.setattr(stages, "stage_photo", lambda image, objects, device: (image.path, len(objects)))
+    monkeypatch.setattr(stages, "LARGEST_PHOTO", 20 * 30 * 3)
+    job = Job(detector=FakeDetector(), encoder=MeanColor()).load()
+    colors = [(10, 20, 30), (200, 0, 90), (0, 180, 0), (9, 9, 9)]
+    crops = [spotted(str(count), colors[:count], job).crops for count in range(5)]
+    assert crops[1:4] == [("1.png", 1), ("2.png", 2), ("3.png", 3)]
+    assert [np.shape(crops[count]) for count in (0, 4)] == [(0, 8, 8, 3), (4, 8, 8, 3)]
+    objects = make_objects(image_id="1" * 32, xyxy=np.float32([[1, 1, 9, 9]]), label=["a"], source="s@1")
+    reduced = Image("1" * 32, "a.png", np.zeros((10, 15, 3), np.uint8), 30, 20)
+    assert np.shape(cut(DetectedImage(reduced, objects), job).crops) == (1, 8, 8, 3)
