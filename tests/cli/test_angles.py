@@ -75,14 +75,6 @@ def test_a_report_takes_one_kind_alone(measured, command, tmp_path):
 
 def test_a_report_says_what_it_is_doing(measured, command, tmp_path, monkeypatch):
     monkeypatch.setattr("objectspace.cli.progress.SILENT", 0.0)
-    for name, few in (
-        ("evidence.STEPS", 5),
-        ("evidence.MOVED", 2),
-        ("html_report.OCCLUDED", 6),
-        ("claims.neighbors.PERMUTED", 99),
-        ("claims.chairs.PERMUTATIONS", 99),
-    ):
-        monkeypatch.setattr(f"objectspace.report.{name}", few)
     done = command("report", measured, "--out", tmp_path / "r")
     lines = done.err.splitlines()
     kinds = ("loading the detector", "zeroing windows: photo 1 of", "claim 12 of 12: In", "drawing Figure 7.")

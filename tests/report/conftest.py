@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from objectspace.report import claims, evidence, html_report
+from objectspace.report import evidence
 from objectspace.store import Store, open_store
 
 NAMES = ("apple", "pear", "plum")
@@ -16,10 +16,7 @@ NAMES = ("apple", "pear", "plum")
 
 @pytest.fixture
 def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
-    """Indexes the labeled photos, by default windows of the tiny detector.
-
-    Reports move two objects 5 x 5, zero for two, and have few permutations.
-    """
+    """Indexes the labeled photos, by default windows of the tiny detector; reports move two objects 5 x 5."""
     from objectspace.images import find_images
     from objectspace.jobs.index import index
     from objectspace.models.detectors import load_detector
@@ -28,9 +25,6 @@ def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
     monkeypatch.setattr(evidence, "STEPS", 5)
     monkeypatch.setattr(evidence, "MOVED", 2)
-    monkeypatch.setattr(html_report, "OCCLUDED", 2)
-    monkeypatch.setattr(claims.neighbors, "PERMUTED", 99)
-    monkeypatch.setattr(claims.chairs, "PERMUTATIONS", 99)
 
     def run(photos: Path = world.photos, labels: Path = world.labels, **settings: Any) -> Store:
         precision = settings.pop("precision", "float32")
