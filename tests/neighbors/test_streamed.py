@@ -64,6 +64,7 @@ def test_rows_in_any_order_are_read_in_that_of_the_disk(mapped, count):
 
     rows = np.random.default_rng(3).integers(0, 1500, count)
     some = SomeRows(InOrder(), rows)
+    assert (some.shape, len(some)) == ((count, 16), count)
     np.testing.assert_array_equal(some[5:37], mapped[rows[5:37]])
     np.testing.assert_array_equal(some[:], mapped[rows])
 
