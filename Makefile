@@ -16,10 +16,11 @@ ROOM ?=
 # its test is named: with another in its place the run would wait without end (pytest-xdist 3.8).
 PARALLEL := -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadgroup --no-loadscope-reorder
 
-# What the documentation shows, run: make docs. The explorer in a browser and a notebook: make web.
-PAGES := tests/tools/pages
+# The tools, the benchmarks and what the documentation shows, run: make docs. The explorer in a browser and a
+# notebook: make web.
+TOOLS := tests/tools tests/benchmarks
 BROWSER := tests/explorer/test_stories.py tests/explorer/test_accessible.py tests/explorer/test_notebook.py
-TESTS := $(addprefix --ignore=,tests/real $(PAGES) $(BROWSER))
+TESTS := $(addprefix --ignore=,tests/real $(TOOLS) $(BROWSER))
 
 QUICK := tests/images tests/objects tests/neighbors tests/test_architecture.py \
 	tests/test_docs.py tests/test_errors.py tests/test_files.py tests/test_public_names.py
@@ -84,8 +85,8 @@ check: setup  ## format, lint, types, and which way the imports point
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-docs: setup  ## the site, into build/site: strict, offline, what it shows run; to read it: python3 -m http.server -d build/site
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(PAGES) $(PARALLEL)
+docs: setup  ## the site, into build/site: strict, offline, what it shows and the tools run; to read it: python3 -m http.server -d build/site
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(TOOLS) $(PARALLEL)
 	$(BIN)/python -m tools.pages.build
 
 pages: setup  ## what the commands on the pages print now, written into them, with the gallery's figures and the tutorial

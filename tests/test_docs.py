@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def commands_of(text: str) -> list[str]:
     return [re.sub(r"'[^']*'|\"[^\"]*\"", "TEXT", line).split(" #")[0].split(" > ")[0] for line in lines]
 
 
+@functools.cache
 def options_of(command: str) -> set[str]:
     """Every option that a command takes."""
     group = typer.main.get_command(app)

@@ -365,6 +365,8 @@ def main() -> None:
     rooms = options.room or ROOMS
     os.chdir(ROOT)
     os.environ["OMP_NUM_THREADS"] = "1"
+    # As tests/conftest.py does, too late: when triton is imported, kernels are made for a GPU or for none.
+    os.environ["CUDA_VISIBLE_DEVICES"], os.environ["TRITON_INTERPRET"] = "", "1"
     for module in HEAVY:
         importlib.import_module(module)
     tests = {room: trace_room(room) for room in rooms}

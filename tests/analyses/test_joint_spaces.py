@@ -89,8 +89,8 @@ def test_spaces_are_compared_and_projected_as_the_written_out_vectors() -> None:
 
 
 def test_neighbors_and_shared_vectors_take_no_more_than_the_parts() -> None:
-    joint, _, objects = make(4500, (512, 1024))
-    blocks = 4 * 4500 * 1536
+    joint, _, objects = make(2500, (1024, 2048))
+    blocks = 4 * 2500 * 3072
     sample = align(joint, objects, FactorSpec("label"))
     tracemalloc.start()
     sample.neighbors(5, "cosine")

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -81,7 +82,14 @@ def make_bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clusters() -> None:
+    """Skips what needs a cluster or a bucket before photos are drawn: a session's fixtures come first."""
+    if not any(map(find_spec, ("obstore", "ray"))):
+        pytest.skip("needs obstore or ray: make cluster-test")
+
+
+@pytest.fixture(scope="session")
+def photos(clusters: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """48 drawn photos, and a copy of one."""
     folder = tmp_path_factory.mktemp("drawn") / "world"
     osp.write_world(folder, count=48, seed=3)

@@ -252,9 +252,11 @@ def test_a_second_driver_is_turned_away(one_machine: Any, bucket: str, photos: P
 # ------------------------------------------------------------------------------------------------- bad input
 
 
-def test_a_loaded_job_cannot_be_sent(photos: Path, tmp_path: Path) -> None:
+def test_a_loaded_job_cannot_be_sent(tmp_path: Path) -> None:
+    osp.write_world(tmp_path / "world", count=1, seed=3)
+    photos, job = tmp_path / "world" / "images", osp.Job(**NETWORKS).load()
     with pytest.raises(InputError, match="other machines load it themselves; give the engine a Job"):
-        osp.index(photos, tmp_path / "a.osp", osp.Job(**NETWORKS).load(), engine=RayEngine())
+        osp.index(photos, tmp_path / "a.osp", job, engine=RayEngine())
 
 
 def test_no_cluster_at_an_address_is_one_sentence(ray: Any, photos: Path, tmp_path: Path) -> None:

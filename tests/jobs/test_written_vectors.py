@@ -47,7 +47,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return images
 
 
-@pytest.mark.parametrize("objects", [1, 7, 256])
+@pytest.mark.parametrize("objects", [7, 256])
 def test_the_store_is_that_of_a_plain_run(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, objects: int
 ) -> None:

@@ -220,3 +220,15 @@ def test_damaged_files_are_weights_errors(tmp_path: Path, data: st.DataObject, s
     )
     with pytest.raises(WeightsError):
         load_state_dict(path)
+
+
+def test_what_is_no_regular_file_is_named(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    (tmp_path / "folder.pth").mkdir()
+    for name, reason in (
+        ("pipe.pth", "it is a FIFO, expected a regular file"),
+        ("folder.pth", "Is a directory"),
+    ):
+        with pytest.raises(WeightsError) as caught:
+            load_state_dict(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path / name}: expected a weight file, but: {reason}"

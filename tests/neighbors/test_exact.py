@@ -193,6 +193,71 @@ def test_products_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metri
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("scale", [1.0, 1e-30])
+def test_near_ties_survive_products_as_wrong_as_float32_may_be(monkeypatch, metric, scale):
+    """On a cone around each query, at angles that differ by less than products may be wrong."""
+    random = np.random.default_rng(46)
+    axes = np.eye(64)[[0, 7, 20]]
+    cones = []
+    for axis in axes:
+        across = random.standard_normal((400, 64)) * (axis == 0)
+        across /= np.linalg.norm(across, axis=1, keepdims=True)
+        angles = 1.2 + 2e-7 * random.permutation(400)[:, None]
+        cones.append(np.cos(angles) * axis + np.sin(angles) * across)
+    vectors = (np.concatenate(cones)[random.permutation(1200)] * scale).astype(np.float32)
+    queries = (axes * scale).astype(np.float32)
+    ids = ids_of(1200)
+    expected = [
+        np.lexsort((ids, pair_distances(queries, np.full(1200, number), vectors, np.arange(1200), metric)))[
+            :6
+        ]
+        for number in range(3)
+    ]
+    index, matmul = ExactIndex(vectors, ids, metric=metric), np.matmul
+
+    def worst(a, b, out=None):
+        lengths = np.linalg.norm(a.astype(float), axis=1)[:, None] * np.linalg.norm(b.astype(float), axis=0)
+        signs = random.choice([-1, 1], lengths.shape)
+        return (matmul(a.astype(float), b.astype(float)) + 64 * 2.0**-24 * signs * lengths).astype(np.float32)
+
+    monkeypatch.setattr(np, "matmul", worst)
+    for _ in range(5):
+        assert index.nearest(queries, k=6).index.tolist() == np.stack(expected).tolist()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [0, 1e3])
+def test_errors_are_bounded_as_stated(metric, offset):
+    """By the formulas of the class, of vectors as they are, scaled to unit length or centered."""
+    vectors = gaussian(300, 24, seed=47, offset=offset) * np.linspace(1, 5, 300, dtype=np.float32)[:, None]
+    normalized = normalization.NormalizedVectors(vectors, metric, ids_of(300))
+    units, unit = (24 + 16) * 2.0**-24, 2.0**-24
+    bound = units / (1 - units) * normalized.squares / 2
+    np.testing.assert_allclose(normalized.error(normalized.squares), bound, rtol=1e-12)
+    inexact = 0.0 if offset else normalization._sum_error(24)
+    rows = np.arange(0, 300, 7)
+    row_error = normalized.row_error(normalized.squares)
+    np.testing.assert_allclose(row_error, bound + inexact * normalized.squares / 2, rtol=1e-12)
+    far = {"euclidean": 5 * (1e3 + 1) * 24**0.5, "cosine": 1.0}[metric] if offset else 0
+    queries = normalized.queries(rows)
+    assert (queries.error >= bound[rows] + (2.0**-49 * far) ** 2 / (2 * unit)).all()
+    # A float32 difference, its squares and their sum, and what normalizing rounds of both vectors.
+    others = rows[::-1]
+    between = ((normalized.values[rows].astype(float) - normalized.values[others]) ** 2).sum(axis=1)
+    distances, errors = normalized.difference_error(between, others, queries.squares)
+    np.testing.assert_allclose(distances, np.sqrt(between), rtol=1e-12)
+    both = np.sqrt(queries.squares) + np.sqrt(normalized.squares[others])
+    scaled = bool(offset) or metric == "cosine"
+    least = units * distances + scaled * (4 * unit + inexact) * both + 2 * 2.0**-49 * far
+    assert (errors >= least).all()
+    if not offset and metric == "euclidean":
+        # Of equal vectors there is only what vanishes below float32's smallest number.
+        nothing, vanished = normalized.difference_error(0 * between, others, queries.squares)
+        np.testing.assert_allclose([nothing, vanished], [0 * between, np.full(len(rows), 24**0.5 * 2.0**-62)])
+    assert (errors <= least * 1.1 + 4 * 2.0**-48 * far + 24**0.5 * 2.0**-61).all()
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("dimension", [40, 700])
 def test_lengths_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metric, dimension):
     vectors, queries = gaussian(2000, dimension, seed=35), gaussian(20, dimension, seed=36)
@@ -322,8 +387,10 @@ def test_k_beyond_the_space_is_filled_with_nobody():
     assert found.distance.tolist() == [[1, 1, math.inf, math.inf]] * 2
 
 
-def test_an_empty_space_answers_nobody():
-    found = nearest(np.zeros((1, 3)), np.zeros((0, 3)), ids=[], k=2)
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+def test_an_empty_space_answers_nobody(metric):
+    with np.errstate(all="raise"):
+        found = nearest(np.ones((1, 3)), np.zeros((0, 3)), ids=[], k=2, metric=metric)
     assert found.index.tolist() == [[NO_NEIGHBOR, NO_NEIGHBOR]]
 
 

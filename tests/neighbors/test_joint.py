@@ -10,6 +10,7 @@ import pytest
 
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import NO_NEIGHBOR, Block, ExactIndex, JointIndex, JointVectors, Part
+from objectspace.neighbors.joint import _error
 from objectspace.neighbors.joint_vectors import combine
 
 RNG = np.random.default_rng(5)
@@ -256,3 +257,13 @@ def test_a_joint_space_knows_its_size():
     assert joint.shape == (20, 24 + 18 + 36)
     assert joint.nbytes == sum(4 * count * size for count, size in zip(rows, (24, 18, 36), strict=True))
     assert len(set(rows)) == 3
+
+
+def test_a_similarity_is_as_wrong_as_its_parts_and_their_sums_may_be():
+    """Of three blocks of unequal dimensions and two weights, by Higham's bound and three roundings a sum."""
+    joint, unit = make_joint(weights=(1.0, 3.0)), 2.0**-24
+    expected = 9 * unit
+    for dimension, share in ((24, 0.25), (18, 0.75), (36, 0.75)):
+        units = (dimension + 16) * unit
+        expected += share * units / (1 - units) + 9 * unit
+    assert _error(joint) == pytest.approx(expected, rel=1e-12)

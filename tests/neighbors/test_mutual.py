@@ -15,9 +15,9 @@ from objectspace.threads import core_count, worker_count
 from tests.neighbors.test_exact import check_answer, double_loop, gaussian, ids_of
 
 
-@pytest.fixture(params=[1, 50, 1024], ids="{} in a block".format)
+@pytest.fixture(params=[7, 50, 1024], ids="{} in a block".format)
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Blocks of one row, of some, and of all; the last one is smaller."""
+    """Blocks of few rows, of some, and of all; the last one is smaller."""
     monkeypatch.setattr(mutual, "QUERIES", request.param)
     return request.param
 
@@ -45,6 +45,24 @@ def test_they_are_those_of_a_search_for_each(block: int, metric: str, scale: flo
     alone, mutually = index.nearest(vectors, k=9), index.nearest_of_all(k=9)
     np.testing.assert_array_equal(mutually.index, alone.index)
     np.testing.assert_array_equal(mutually.distance, alone.distance)
+
+
+def test_blocks_of_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of both metrics at once, in groups, of lengths that vary, some rows asked for by one metric alone."""
+    random = np.random.default_rng(14)
+    vectors = gaussian(40, 3, seed=15) * 10 ** random.uniform(-1, 1, (40, 1)).astype(np.float32)
+    vectors[[3, 20]] = 0
+    group, asked = random.integers(0, 5, 40), np.concatenate([np.arange(9, 25), [33, 39]])
+    expected = [
+        index.nearest(vectors[rows], k=6, query_groups=group[rows])
+        for index, rows in zip(both(vectors, group), (np.arange(40), asked), strict=True)
+    ]
+    monkeypatch.setattr(mutual, "QUERIES", 1)
+    one, other = both(vectors, group)
+    found = nearest_together([(one, np.arange(40)), (other, asked)], k=6)
+    for here, there in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(here.index, there.index)
+        np.testing.assert_array_equal(here.distance, there.distance)
 
 
 def worst_product(random: np.random.Generator) -> Callable[..., np.ndarray]:

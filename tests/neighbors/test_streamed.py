@@ -64,13 +64,15 @@ def test_rows_in_any_order_are_read_in_that_of_the_disk(mapped, count):
 
     rows = np.random.default_rng(3).integers(0, 1500, count)
     some = SomeRows(InOrder(), rows)
+    assert (some.shape, len(some)) == ((count, 16), count)
     np.testing.assert_array_equal(some[5:37], mapped[rows[5:37]])
     np.testing.assert_array_equal(some[:], mapped[rows])
 
 
-@pytest.mark.parametrize("share", [0.9, 0.3, 0.01, 0.0])
+@pytest.mark.parametrize("share", [0.9, 0.3, 0.2, 0.01, 0.0, "dense, then sparse"])
 def test_a_filter_leaves_the_same_answers(small_blocks, mapped, share):
-    allowed = np.random.default_rng(1).random(1500) < share
+    shares = np.where(np.arange(1500) < 650, 0.9, 0.15) if isinstance(share, str) else share
+    allowed = np.random.default_rng(1).random(1500) < shares
     in_memory = ExactIndex(np.array(mapped), IDS).nearest(mapped[:9], k=5, allowed=allowed)
     check_same(StreamedIndex(mapped, IDS).nearest(mapped[:9], k=5, allowed=allowed), in_memory)
 

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from objectspace.images import Failure, Image
+from objectspace.models.maps import MapRun
+from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline import engine_threads
 from objectspace.pipeline.engine_threads import run
 from objectspace.pipeline.job import Job
 from objectspace.pipeline.results import DecodedImage, ImageResult, SkippedImage
 from tests.jobs.fakes import FakeDetector, MeanColor, save
+
+
+class Counting(FakeDetector):
+    """Counts the passes that run at once."""
+
+    def __init__(self, batch_size: int, device: str) -> None:
+        super().__init__(batch_size)
+        self.device = torch.device(device)
+        self._lock, self._running, self.most = threading.Lock(), 0, 0
+
+    def run(self, inputs: Sequence[np.ndarray]) -> MapRun:
+        with self._lock:
+            self._running += 1
+            self.most = max(self.most, self._running)
+        time.sleep(0.02)
+        with self._lock:
+            self._running -= 1
+        return super().run(inputs)
 
 
 class Watching(FakeDetector):
@@ -68,3 +92,57 @@ def test_a_pass_has_as_many_pixels_as_memory_allows(monkeypatch: pytest.MonkeyPa
     passes = list(engine_threads._batches(opened, 3))
     assert [len(one) for one in passes] == [2, 2, 1, 4, 2]
     assert [one for batch in passes for one in batch] == opened
+
+
+@pytest.mark.parametrize(
+    ("device", "size", "at_once"),
+    [("cpu", 1, {2, 3}), ("cpu", 2, {2, 3}), ("meta", 1, {1}), ("meta", 2, {1})],
+)
+def test_passes_run_side_by_side_on_the_processor_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, size: int, at_once: set[int]
+) -> None:
+    monkeypatch.setattr("objectspace.threads.worker_count", lambda: 3)
+    photos = [tmp_path / f"{number:02}.png" for number in range(12)]
+    for number, photo in enumerate(photos):
+        save(photo, number)
+    detector = Counting(size, device)
+    list(run(photos, Job(detector=detector, encoder=MeanColor()).load(), lambda *_: False))
+    assert detector.most in at_once
+    assert detector.calls == [size] * (12 // size)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_of_copies_the_first_counts_for_each_annotation(tmp_path: Path, size: int) -> None:
+    """Two contents, copied; one copy is labeled otherwise, one was finished before, two are broken."""
+    names = ["b", "a", "b-again", "bad", "a-again", "b-other", "bad-again", "a-third", "done", "b-last"]
+    (tmp_path / "labels").mkdir()
+    for name in names:
+        photo = tmp_path / f"{name}.png"
+        kind = name.split("-")[0]
+        save(photo, ["a", "b", "done", "bad"].index(kind))
+        if kind == "bad":
+            photo.write_bytes(b"no photo")
+        number = int(name == "b-other")
+        (tmp_path / "labels" / f"{name}.txt").write_text(f"{number} 0.5 0.5 0.25 0.25\n")
+    photos = [tmp_path / f"{name}.png" for name in names]
+    reader = open_annotations(tmp_path / "labels", names=["pear", "plum"])
+    job = Job(detector=FakeDetector(size), annotations=reader, encoder=MeanColor()).load()
+    (done,) = run(photos[8:9], job, lambda *_: False)
+    assert isinstance(done, ImageResult)
+    asked = set()
+
+    def finished(image_id: str, contents: str | None) -> bool:
+        asked.add((image_id, contents))
+        return (image_id, contents) == (done.image_id, done.contents)
+
+    outcomes = list(run(photos, job, finished))
+    assert [outcome.path for outcome in outcomes] == list(map(str, photos))
+    kinds = {ImageResult: "new", SkippedImage: "skipped", Failure: "failed"}
+    expected = {"b": "new", "a": "new", "b-other": "new", "bad": "failed", "bad-again": "failed"}
+    assert [kinds[type(one)] for one in outcomes] == [expected.get(name, "skipped") for name in names]
+    labels = [one.objects.label.tolist() for one in outcomes if isinstance(one, ImageResult)]
+    assert labels == [["pear"], ["pear"], ["plum"]]
+    ids = {one.path: one.image_id for one in outcomes if not isinstance(one, Failure)}
+    for copy, first in (("b-last", "b"), ("b-again", "b"), ("b-other", "b"), ("a-third", "a")):
+        assert ids[str(tmp_path / f"{copy}.png")] == ids[str(tmp_path / f"{first}.png")]
+    assert {contents for _, contents in asked} == {job.contents(photos[0]), job.contents(photos[5])}

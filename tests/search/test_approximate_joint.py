@@ -122,9 +122,10 @@ def test_its_recall_is_measured_and_kept(indexed: Path) -> None:
 
 def test_a_poor_index_has_a_poor_recall(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("objectspace.jobs.build_index._CANDIDATES", 1)
+    monkeypatch.setattr(approximate, "_SAMPLE", 60)
     told = index_space(path, "both", kind="ivf-pq").recall
     nearly, exact = searches(path)
-    drawn = np.sort(np.random.default_rng(0).choice(IMAGES * EACH, 200, replace=False))
+    drawn = np.sort(np.random.default_rng(0).choice(IMAGES * EACH, 60, replace=False))
     ids = exact.space.object_id[drawn].tolist()
     found = []
     for one, other in zip(nearly.nearest(nearly.stored(ids)), exact.nearest(exact.stored(ids)), strict=True):

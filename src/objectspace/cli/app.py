@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import io
 import logging
 import os
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from objectspace._version import __version__
 from objectspace.cli.audit import audit
@@ -169,7 +171,7 @@ def main() -> None:
     _print_own_log()
     _print_any_path()
     try:
-        app()
+        _commands()()
     except OSError as error:
         if error.filename is not None:
             fail(f"{error.filename} cannot be used: {error.strerror or error}")
@@ -177,6 +179,12 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         fail(f"the answer could not be written: {os.strerror(errno.ENOSPC)}; make room and try again")
+
+
+@functools.cache
+def _commands() -> Any:
+    """Return what runs a command line, built of all functions above: it takes longer than many a command."""
+    return get_command(app)
 
 
 def _print_own_warnings() -> None:

@@ -178,3 +178,10 @@ def test_any_bytes_give_a_cfg_or_a_cfg_error(tmp_path_factory: pytest.TempPathFa
         assert read_cfg(path).net.kind == "net"
     except CfgError as error:
         assert "fuzzed.cfg" in str(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("length", [39, 40, 41, 42, 90])
+def test_long_values_are_cut_in_messages(length: int) -> None:
+    shown = "9" * length if length <= 40 else "9" * 40 + "…"
+    with pytest.raises(CfgError, match=f"width={shown}, expected a whole number"):
+        read_layers(parse_cfg(f"[net]\nheight=8\nwidth={'9' * length}\n[dropout]", path="x.cfg"))

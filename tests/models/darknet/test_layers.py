@@ -194,3 +194,150 @@ def test_more_weights_than_memory_are_refused_unallocated() -> None:
         read(*9 * ("convolutional filters=8192 size=3 stride=1 pad=1",))
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
+
+
+def problem_of(*sections: str) -> str:
+    """Return what is wrong with a cfg; nothing of one that can be read."""
+    try:
+        read(*sections)
+    except CfgError as problem:
+        return str(problem)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("sections", "option", "lowest", "highest", "default"),
+    [
+        ((), "convolutional filters", 1, 65_536, 1),
+        ((), "convolutional size", 1, 1024, 1),
+        ((), "convolutional stride", 1, 1024, 1),
+        ((), "convolutional groups", 1, 65_536, 1),
+        ((), "convolutional padding", 0, 1024, 0),
+        ((), "convolutional size=3 pad=1 dilation", 1, 1024, 1),
+        ((), "convolutional pad", 0, 1, 0),
+        ((), "convolutional batch_normalize", 0, 1, 0),
+        ((CONV,), "maxpool stride", 1, 1024, 1),
+        ((CONV,), "local_avgpool stride=2 size", 1, 1024, 2),
+        ((CONV,), "maxpool size=4 padding", 0, 6, 3),
+        ((CONV,), "upsample stride", 1, 1024, 2),
+        ((CONV,), "route layers=0 groups", 1, 65_536, 1),
+        ((CONV,), "route layers=0 groups=4 group_id", 0, 3, 0),
+        ((CONV, CONV), "shortcut from", -65_536, 65_536, None),
+        ((CONV, CONV), "sam from", -65_536, 65_536, None),
+        ((CONV,), "reorg stride", 1, 1024, 1),
+        (("convolutional filters=25",), "yolo anchors=10,12 classes", 1, 65_536, 20),
+        ((HEAD,), "yolo anchors=10,12,20,24 classes=2 num", 1, 2, 2),
+        ((HEAD,), "yolo anchors=10,12,20,24 classes=2 new_coords", 0, 1, 0),
+        ((HEAD,), "region anchors=1,2,3,4 classes=2 num", 1, 2, 2),
+    ],
+)
+def test_whole_numbers_have_darknets_defaults_and_bounds(
+    sections: tuple[str, ...], option: str, lowest: int, highest: int, default: int | None
+) -> None:
+    """The defaults are those of Darknet's parser.c; a number within the bounds may break another rule."""
+    before, _, name = option.rpartition(" ")
+    for beyond in (lowest - 1, highest + 1):
+        told = problem_of(*sections, f"{option}={beyond}")
+        assert told.endswith(f": {name}={beyond}, expected a whole number from {lowest} to {highest}")
+    for bound in (lowest, highest):
+        assert "expected a whole number" not in problem_of(*sections, f"{option}={bound}")
+    if default is None:
+        assert problem_of(*sections, before).endswith(f": {name} is missing")
+    else:
+        left_out, named = read(*sections, before), read(*sections, f"{option}={default}")
+        assert left_out.layers[-1] == named.layers[-1]
+
+
+@pytest.mark.parametrize(("side", "other"), [("width", "height"), ("height", "width")])
+def test_a_side_of_the_input_has_bounds(side: str, other: str) -> None:
+    for beyond in (0, 65_537):
+        words = rf"\[net\]: {side}={beyond}, expected a whole number from 1 to 65536$"
+        with pytest.raises(CfgError, match=words):
+            read(CONV, net=f"{other}=8\n{side}={beyond}")
+    read("convolutional stride=4", net=f"{other}=8\n{side}=1")
+    assert 65_536 in read("dropout", net=f"{other}=8\n{side}=65536").input_shape
+
+
+def test_channels_of_the_input_and_the_scale_of_a_head_have_bounds() -> None:
+    for channels in (0, 1025):
+        words = f"channels={channels}, expected a whole number from 1 to 1024$"
+        with pytest.raises(CfgError, match=words):
+            read(CONV, net=f"width=8\nheight=8\nchannels={channels}")
+    shapes = [read("dropout", net=f"width=8\nheight=6{more}").input_shape for more in ("", "\nchannels=1024")]
+    assert shapes == [(3, 6, 8), (1024, 6, 8)]
+    for scale in ("0.49", "4.01"):
+        with pytest.raises(CfgError, match=f"scale_x_y={scale}, expected a number from 0.5 to 4$"):
+            read(HEAD, f"{YOLO} scale_x_y={scale}")
+    heads = [read(HEAD, YOLO + more).heads[0] for more in ("", " scale_x_y=0.5", " scale_x_y=4")]
+    assert [head.settings.scale_xy for head in heads] == [1.0, 0.5, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("sections", "plain", "names"),
+    [
+        ((), "convolutional antialiasing=0 binary=0 xnor=0 deform=0", "antialiasing binary xnor deform"),
+        ((), "convolutional stride=2 stride_x=2 stride_y=2", "stride_x stride_y"),
+        ((CONV,), "maxpool maxpool_depth=0 antialiasing=0", "maxpool_depth antialiasing"),
+        ((CONV,), "maxpool stride=3 stride_x=3 stride_y=3", "stride_x stride_y"),
+        ((CONV,), "upsample scale=1", "scale"),
+        ((CONV, CONV), "shortcut from=0 weights_type=none", "weights_type"),
+        ((CONV, CONV), "sam from=0 scale_wh=0", "scale_wh"),
+        ((CONV,), "reorg3d stride=2 reverse=0 flatten=0 extra=0", "reverse flatten extra"),
+        ((HEAD,), "region anchors=1,2,3,4 classes=2 coords=4 softmax=1", "coords softmax tree"),
+    ],
+)
+def test_what_is_not_computed_is_refused_and_its_plain_value_is_not(
+    sections: tuple[str, ...], plain: str, names: str
+) -> None:
+    read(*sections, plain)
+    for name in names.split():
+        others = [part for part in plain.split() if not part.startswith(f"{name}=")]
+        with pytest.raises(CfgError, match=f"{name}=7 is not supported, only {name}="):
+            read(*sections, " ".join([*others, f"{name}=7"]))
+
+
+def test_shapes_and_strides_of_layers_of_several_inputs() -> None:
+    """Inputs of unequal strides and channels, named from the front and from the back."""
+    layers = read(
+        "convolutional filters=4 size=3 stride=2 pad=1",
+        "convolutional filters=6 size=3 stride=2 pad=1",
+        "upsample",
+        "route layers=-1,0 groups=2 group_id=1",
+        "convolutional filters=9 size=1 activation=relu",
+        "shortcut from=-2 activation=mish",
+        "avgpool",
+        "scale_channels from=4 activation=logistic",
+        "reorg stride=3",
+        "reorg3d stride=2",
+        net="width=48\nheight=24",
+    ).layers
+    assert [(layer.inputs, layer.stride, layer.shape) for layer in layers] == [
+        ((-1,), 2, (4, 12, 24)),
+        ((0,), 4, (6, 6, 12)),
+        ((1,), 2, (6, 12, 24)),
+        ((2, 0), 2, (5, 12, 24)),
+        ((3,), 2, (9, 12, 24)),
+        ((4, 3), 2, (9, 12, 24)),
+        ((5,), 48, (9, 1, 1)),
+        ((4, 6), 2, (9, 12, 24)),
+        ((7,), 6, (81, 4, 8)),
+        ((8,), 12, (324, 2, 4)),
+    ]
+    assert (layers[5].settings.activation, layers[5].settings.channels) == ("mish", 5)
+    assert layers[7].settings.activation == "logistic"
+    assert [layers[number].settings.scrambled for number in (8, 9)] == [True, False]
+
+
+def test_the_largest_output_and_the_most_weights() -> None:
+    """2**28 numbers of an output, of the input too, and 2**30 weights: one step beyond is refused."""
+    read("dropout", net="width=512\nheight=512\nchannels=1024")
+    with pytest.raises(CfgError, match="an input of 512 x 513 pixels is too large"):
+        read("dropout", net="width=512\nheight=513\nchannels=1024")
+    read("convolutional filters=1024", net="width=512\nheight=512")
+    with pytest.raises(CfgError, match="its output would be 1025 x 512 x 512 numbers"):
+        read("convolutional filters=1025", net="width=512\nheight=512")
+    many = "convolutional filters=1024 pad=1 size={}"
+    read(many.format(31), net="width=32\nheight=32\nchannels=1024")
+    # The biases alone are beyond.
+    with pytest.raises(CfgError, match="more than 1,073,741,824 weights"):
+        read(many.format(32), net="width=32\nheight=32\nchannels=1024")

@@ -18,6 +18,7 @@ from objectspace.images import Image, image_from_array
 from objectspace.models.detectors import load_detector
 from objectspace.models.detectors.detr import DetrDetector, _cells
 from objectspace.models.detectors.passes import normalized
+from objectspace.models.maps import QUERY_METHOD
 from tests.models.detectors.tiny_detectors import DETR_KINDS, picture, save_detr
 
 CONFIDENCE = 0.3
@@ -113,6 +114,8 @@ def test_query_vectors_are_the_decoder_s_last_states(
     queries = run.queries[0]
     assert queries.shape == (raw.logits.shape[1], detector.query_dimension)
     np.testing.assert_allclose(queries, raw.last_hidden_state[0], atol=1e-4)
+    # The method of these vectors, which stores name: whoever changes the ones changes the other.
+    assert QUERY_METHOD == 2
 
 
 def test_objects_name_the_query_that_made_them(

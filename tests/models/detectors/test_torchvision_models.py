@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,19 @@ def test_detections_are_those_of_torchvision(detector: TorchvisionDetector, phot
     np.testing.assert_allclose(found.xyxy, said["boxes"], atol=1e-4)
     np.testing.assert_allclose(found.score, said["scores"], atol=1e-5)
     assert found.label.tolist() == detector.names[said["labels"]].tolist()
+
+
+def test_heads_have_the_cells_of_the_largest_input(
+    detector: TorchvisionDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cells that are partly on the input count; layers and the anchors' numbers run on from head to head."""
+    monkeypatch.setattr(detector, "input_wh", (130, 70))
+    heads = detector._probed_heads()
+    assert [head.layer for head in heads] == list(range(len(heads)))
+    for head in heads:
+        assert head.grid_wh == (math.ceil(130 / head.stride), math.ceil(70 / head.stride))
+    numbers = [number for head in heads for number in head.anchor_index]
+    assert numbers == list(range(sum(len(head.anchors) for head in heads)))
 
 
 # ----------------------------------------------------------------------------- every box from its anchor

@@ -251,3 +251,18 @@ def test_an_input_that_is_no_square():
     config = {"size": (32, 64), "mean": (0, 0, 0), "std": (1, 1, 1), "interpolation": "bicubic"}
     with pytest.raises(ModelError, match="takes inputs of 32 x 64 pixels; expected a square"):
         clip._preprocessing("x", config)
+
+
+@pytest.mark.parametrize(("length", "shown"), [(39, 39), (40, 40), (41, 40), (90, 40)])
+def test_long_texts_are_cut_to_forty_letters(length: int, shown: int) -> None:
+    text = "abcdefghij" * 9
+    cut = clip._beginning(text[:length])
+    assert len(cut) == shown
+    assert cut == (text[:length] if length <= 40 else text[:39] + "…")
+
+
+def test_of_an_error_two_lines_are_told() -> None:
+    assert clip._first_line(ValueError("\n  size mismatch:\n\n  of w \n and b")) == "size mismatch: of w"
+    assert clip._first_line(KeyError()) == "KeyError"
+    assert clip._first_line(ValueError("e" * 201)) == "e" * 199 + "…"
+    assert clip._first_line(ValueError("e" * 200)) == "e" * 200

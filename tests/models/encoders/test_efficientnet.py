@@ -11,6 +11,7 @@ import torch
 
 from objectspace.errors import WeightsError
 from objectspace.models.encoders import load_encoder
+from objectspace.models.encoders.efficientnet import _renamed
 from objectspace.models.encoders.encoder_maps import load_encoder_map
 from objectspace.models.encoders.network_encoder import NetworkEncoder
 
@@ -85,3 +86,17 @@ def test_tensors_of_another_network_are_refused(weights: Path, tmp_path: Path) -
     torch.save({f"_{number}.weight": one for number, one in enumerate(reversed(tensors))}, tmp_path / "x.pth")
     with pytest.raises(WeightsError, match="tensors of another shape"):
         load_encoder("efficientnet-lite0", weights=tmp_path / "x.pth")
+
+
+def test_tensors_are_renamed_where_all_of_them_have_the_package_s_names() -> None:
+    """As many as timm has with its classifier, each name with an underscore before it, in timm's order."""
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
+    names = [*network.state_dict(), "classifier.weight", "classifier.bias"]
+    packaged = {f"_{number}": torch.tensor(number) for number in range(len(names))}
+    renamed = _renamed(packaged, network)
+    assert list(renamed) == names
+    assert [int(tensor) for tensor in renamed.values()] == list(range(len(names)))
+    one_plain = {("plain" if name == "_3" else name): tensor for name, tensor in packaged.items()}
+    one_less = dict(list(packaged.items())[1:])
+    for others in (one_plain, one_less, {**packaged, "_more": torch.zeros(1)}):
+        assert _renamed(others, network) is others
