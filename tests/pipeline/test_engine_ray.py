@@ -143,11 +143,9 @@ def test_a_photo_that_ends_every_worker_is_found_and_the_others_are_done(
     outcomes = [one for chunk in pool(ray, 3).outcomes(IMAGES) for one in chunk]
     assert outcomes[:17] + outcomes[18:] == [done(path) for path in IMAGES if path.stem != "17"]
     told = [record.getMessage() for record in caplog.records if record.name == "objectspace"]
-    assert (
-        [line for line in told if "18.png" not in line]
-        == ["a worker died over 2 photos from 16.png on"] * 3
-        + ["a worker died over 1 photo from 17.png on"] * 3
-    )
+    assert [line for line in told if "18.png" not in line] == [
+        "a worker died over 2 photos from 16.png on"
+    ] * 3 + ["a worker died over 1 photo from 17.png on"] * 3
     # The chunk that the first of these workers had beside.
     assert len(told) == 6 + 1
     # Three times with the photo before it, and three times alone.
