@@ -267,3 +267,21 @@ def test_a_similarity_is_as_wrong_as_its_parts_and_their_sums_may_be():
         units = (dimension + 16) * unit
         expected += share * units / (1 - units) + 9 * unit
     assert _error(joint) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("width", [1, 5, 24, 100])
+def test_columns_of_some_rows_are_those_of_the_written_out_vectors(width):
+    joint = make_joint(weights=(1.0, 3.0))
+    rows = np.random.default_rng(51).permutation(60)[:37]
+    found = np.zeros((37, joint.shape[1]), np.float32)
+    ends = [24, 24 + 18, 24 + 18 + 36]
+    column = 0
+    for there, numbers in joint.columns(rows, width):
+        assert (np.diff(there) > 0).all()
+        found[there, column : column + numbers.shape[1]] = numbers
+        column += numbers.shape[1]
+        # A block of columns ends with that of the vectors.
+        assert numbers.shape[1] == width or column in ends
+    assert column == ends[-1]
+    np.testing.assert_allclose(found, np.asarray(joint)[rows], rtol=1e-6)
+    assert (np.asarray(joint)[rows] != 0).any(axis=0).all()

@@ -77,6 +77,22 @@ def test_a_filter_leaves_the_same_answers(small_blocks, mapped, share):
     check_same(StreamedIndex(mapped, IDS).nearest(mapped[:9], k=5, allowed=allowed), in_memory)
 
 
+def test_a_block_has_a_row_at_least(mapped, monkeypatch):
+    monkeypatch.setattr(streamed, "_BLOCK", 3)
+    some = mapped[:60]
+    check_same(
+        StreamedIndex(some, IDS[:60]).nearest(some[:9], k=5),
+        ExactIndex(some, IDS[:60]).nearest(some[:9], k=5),
+    )
+
+
+def test_vectors_of_no_numbers_are_all_at_distance_zero():
+    nothing = np.empty((4, 0), np.float32)
+    found = StreamedIndex(nothing, IDS[:4]).nearest(nothing[:2], k=3)
+    check_same(found, ExactIndex(nothing, IDS[:4]).nearest(nothing[:2], k=3))
+    assert (found.distance == 0).all()
+
+
 def test_a_block_is_searched_no_farther_than_the_blocks_before(small_blocks, monkeypatch):
     """Of fifteen blocks the first alone has the neighbors: hardly a row of the others is measured."""
     random = np.random.default_rng(2)
