@@ -64,9 +64,9 @@ def store(drawn: Path) -> Store:
 @pytest.fixture(scope="module")
 def made(store: Store) -> osp.Audit:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planting, "OBJECTS", 40)
-        patch.setattr("objectspace.search.audit.OBJECTS", 40)
-        patch.setattr("objectspace.search.audit.DRAWN", 20)
+        patch.setattr(planting, "OBJECTS", 24)
+        patch.setattr("objectspace.search.audit.OBJECTS", 24)
+        patch.setattr("objectspace.search.audit.DRAWN", 12)
         return osp.audit(store, split="split")
 
 
@@ -199,8 +199,8 @@ def test_copies_are_told_from_strangers_in_photos_that_are_no_copies(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the five scenes that are in two photos both have one number, of the others each its own."""
-    monkeypatch.setattr(planting, "OBJECTS", 20)
-    monkeypatch.setattr("objectspace.search.audit.OBJECTS", 20)
+    monkeypatch.setattr(planting, "OBJECTS", 24)
+    monkeypatch.setattr("objectspace.search.audit.OBJECTS", 24)
     seen = []
 
     def differences(*arguments: object, photo: np.ndarray | None = None) -> copies.CopyDifferences:
