@@ -1,6 +1,6 @@
 """Wrong labels by kind: what is found without the own photo's votes, with them, and with both joined.
 
-python benchmarks/audit_labels.py STORE --space S [--draws 4]
+    python benchmarks/audit_labels.py STORE --space S [--draws 4]
 
 Labels are swapped in each of the ways of an audit, as if they were a user's errors; the audit plants in
 these. Printed is the mean share of them in the first tenth of the list: of the two margins by other photos
