@@ -139,6 +139,7 @@ def test_crops_that_are_a_view_of_others():
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_efficientnet"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_vector_does_not_depend_on_its_company(tmp_path: Path, name: str, precision: str):
+    torch.manual_seed(3)  # with these weights a squeeze of EfficientNet once rounded by place in the batch
     path = saved(timm.create_model(name, num_classes=0).state_dict(), tmp_path)
     encoder = load_encoder(name, weights=path, precision=precision)
     encoder.batch_size = 4

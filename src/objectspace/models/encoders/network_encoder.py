@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from objectspace.errors import InputError, ModelError
 from objectspace.models.batches import CROPS, batches
 from objectspace.models.cuda_graphs import captured
+from objectspace.models.encoders.elementwise import forget_place
 from objectspace.models.inputs import Interpolation
 from objectspace.models.precision import reproducible, resolve_device, resolve_precision, torch_dtype
 
@@ -66,6 +67,8 @@ class NetworkEncoder:
         self.loaded_from: Mapping[str, Any] = {}
         self._dtype = torch_dtype(self.precision)
         network = network.eval().requires_grad_(False).to(self.device, self._dtype)
+        if self.device.type == "cpu":
+            forget_place(network)
         self.network: nn.Module = network.to(memory_format=torch.channels_last)
         # normalized = crop * factor + shift, from gray levels in one step
         std = np.array(preprocessing.std)
