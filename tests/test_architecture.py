@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,14 @@ def test_no_import_cycle() -> None:
     while leaves := {name for name, targets in graph.items() if not targets}:
         graph = {name: targets - leaves for name, targets in graph.items() if name not in leaves}
     assert not graph
+
+
+def test_private_words_stay_gone() -> None:
+    replaced = re.compile(
+        r"\b(Tally|Asked|Aftermath|Whereabouts|NOBODY|heal|fells|surest|neighbours?|colours?)\b"
+    )
+    found = [(module_name(path), replaced.findall(path.read_text(encoding="utf-8"))) for path in MODULES]
+    assert [one for one in found if one[1]] == []
 
 
 def test_no_dataclass_compares_arrays() -> None:

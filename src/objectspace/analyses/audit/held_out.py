@@ -47,7 +47,10 @@ class HeldOutClassifier:
         self._wide = len(group) <= self._dimension
         self._centers: list[Float64] = []
         self._factors: list[Any] = []
-        self._solve_by_objects() if self._wide else self._solve_by_numbers()
+        if self._wide:
+            self._solve_by_objects()
+        else:
+            self._solve_by_numbers()
 
     def scores(self, targets: NDArray[np.float32]) -> Float64:
         """Return the predictions (n, t) of targets (n, t), each by the folds that it is not in."""
