@@ -41,12 +41,17 @@ PERMUTED = 79
 
 @dataclass(frozen=True)
 class Scenario:
-    """A design of stores: ``effect`` is how far the factor moves the vectors, by their deviation."""
+    """A design of stores.
+
+    effect: how far the factor moves the vectors, by their deviation
+    deviation: of the logarithm of a skewed factor
+    """
 
     factor: str
     sizes: str
     photos: int
     effect: float
+    deviation: float = 1.2
 
     def draw(self, seed: int) -> tuple[NDArray[np.float32], Factor, Groups]:
         """Return vectors, factor and groups of one store."""
@@ -54,7 +59,7 @@ class Scenario:
         photo = np.repeat(np.arange(self.photos), _sizes(rng, self.sizes, self.photos))
         count = len(photo)
         own, each = rng.normal(size=self.photos)[photo], rng.normal(size=count)
-        factor, target = _factor(rng, self.factor, own, each)
+        factor, target = _factor(rng, self.factor, own, each, self.deviation)
         vectors = (rng.normal(size=(self.photos, DIMENSION))[photo] + rng.normal(size=(count, DIMENSION))) / (
             math.sqrt(2)
         )
@@ -69,7 +74,9 @@ def _sizes(rng: np.random.Generator, kind: str, photos: int) -> NDArray[np.int64
     return sizes
 
 
-def _factor(rng: np.random.Generator, kind: str, own: Float64, each: Float64) -> tuple[Factor, Float64]:
+def _factor(
+    rng: np.random.Generator, kind: str, own: Float64, each: Float64, deviation: float
+) -> tuple[Factor, Float64]:
     """Return a factor with a part that is the photo's, and how it moves the vectors (n, t)."""
     latent = (own + each) / math.sqrt(2)
     if kind == "labels":
@@ -82,7 +89,7 @@ def _factor(rng: np.random.Generator, kind: str, own: Float64, each: Float64) ->
         angle = np.mod(180 * own + 60 * each, 360)
         turn = np.radians(angle)
         return Factor("f", "circular", angle, 360.0), 1.2 * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    values = {"linear": latent, "skewed": np.exp(1.2 * latent), "photo": own}[kind]
+    values = {"linear": latent, "skewed": np.exp(deviation * latent), "photo": own}[kind]
     return Factor("f", "linear", values), (own if kind == "photo" else latent)[:, None]
 
 
@@ -157,13 +164,15 @@ def main() -> None:
     parser.add_argument("--factors", nargs="+", default=FACTORS)
     parser.add_argument("--effects", type=float, nargs="+", default=(0.0, 1.0))
     parser.add_argument("--sizes", nargs="+", default=SIZES)
+    parser.add_argument("--deviation", type=float, default=1.2, help="of the logarithm of skewed values")
     given = parser.parse_args()
     print(
         "| photos | sizes | effect | factor | fixed | value | excess | p ≤ .05 | excess / detectable | n/a |"
     )
     print("| ---: | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for photos, sizes, effect, factor in product(given.photos, given.sizes, given.effects, given.factors):
-        one = cover(Scenario(factor, sizes, photos, effect), given.measure, given.stores)
+        design = Scenario(factor, sizes, photos, effect, given.deviation)
+        one = cover(design, given.measure, given.stores)
         numbers = (one.before, one.value, one.excess, one.rejected, one.power)
         cells = " | ".join(f"{number:.2f}" for number in numbers)
         print(

@@ -380,6 +380,18 @@ def test_hubness_is_scipys_skewness() -> None:
     assert hubness(near) == pytest.approx(scipy.stats.skew([0, 4, 4, 2, 0]))
 
 
+def test_the_skewness_of_a_factor_is_that_of_the_values_measured() -> None:
+    values = np.exp(np.random.default_rng(3).normal(size=40))
+    values[7] = np.nan
+    one_far = (np.arange(40) == 3).astype(float)
+    space, objects = make_space(noise(4, 40), np.arange(40), size_of_it=values, one_far=one_far)
+    asked = (FactorSpec("size_of_it"), FactorSpec("one_far"), FactorSpec("size_of_it", circular=360))
+    skewed, far, circular = (measure_factor(space, objects, spec).skewness for spec in asked)
+    assert skewed == pytest.approx(scipy.stats.skew(np.delete(values, 7)))
+    assert far == pytest.approx(38 / 39**0.5)
+    assert circular is None
+
+
 # -------------------------------------------------------------------------------- control, left out, errors
 
 

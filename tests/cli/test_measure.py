@@ -113,6 +113,18 @@ def test_where_there_is_no_interval_a_line_says_why(command: Callable, measured:
     assert row.endswith("no interval: 4 groups, 5 are needed")
 
 
+def test_skewed_values_are_said_to_be(
+    command: Callable, measured: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("measure", measured, "--factor", "size")
+    skewness = json.loads(command(*asked, "--json").out)["skewness"]
+    monkeypatch.setattr("objectspace.cli.measure.SKEWED", abs(skewness))
+    assert f"values of size are skewed (skewness {skewness:.1f}): " in command(*asked).out
+    assert "skewed" not in command("measure", measured, "--factor", "angle", "--circular", "360").out
+    monkeypatch.setattr("objectspace.cli.measure.SKEWED", abs(skewness) + 1e-9)
+    assert "skewed" not in command(*asked).out
+
+
 def test_a_measure_without_groups_is_warned_of_where_photos_share_values(
     command: Callable, measured: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def measured(labels: int = 3, *, kind: str = "categorical", space: str = "crop")
         probe=Probe("accuracy", estimate(0.9), 0.2, 99, np.empty((0, 2)), np.arange(40), 40),
         geometry=curve if kind == "circular" else None,
         hubness=1.0,
+        skewness=None,
         object_id=np.array([f"{row:032x}" for row in range(40)]),
         shared=SharedVectors(0, 0),
     )

@@ -19,6 +19,7 @@ from objectspace.analyses.statistics import (
     estimate_mean,
     permutations,
     ratio,
+    skewness,
 )
 
 
@@ -144,12 +145,7 @@ def hubness(neighbors: NearestNeighbors) -> float:
     Radovanović et al., *Hubs in Space* (2010). About 0 where all objects are neighbors equally often; above 1
     a few objects, the hubs, are in many lists.
     """
-    counts = np.bincount(neighbors.neighbor, neighbors.weight, neighbors.count)
-    if counts.min() == counts.max():
-        return 0.0
-    apart = counts - counts.mean()
-    # By hand, as scipy.stats takes most of a second to import.
-    return float((apart**3).mean() / (apart**2).mean() ** 1.5)
+    return skewness(np.bincount(neighbors.neighbor, neighbors.weight, neighbors.count))
 
 
 def _agreement(

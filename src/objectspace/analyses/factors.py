@@ -36,7 +36,7 @@ from objectspace.analyses.jackknife import make_blocks
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_by_metric
 from objectspace.analyses.probes import PERMUTED, Probe, measure_probe
 from objectspace.analyses.shared_vectors import SharedVectors, count_shared, vector_keys
-from objectspace.analyses.statistics import PERMUTATIONS, Estimate, finite, permutation_count
+from objectspace.analyses.statistics import PERMUTATIONS, Estimate, finite, permutation_count, skewness
 from objectspace.arguments import typed
 from objectspace.embeddings.spaces import Space
 from objectspace.errors import InputError
@@ -80,6 +80,7 @@ class FactorMeasure:
     probe: score of a linear probe; None with fewer than three groups
     geometry: distance by angle, of a circular factor; None where no two views can be compared
     hubness: skewness of the k-occurrence
+    skewness: of a linear factor's values; None of others
     n, left_out: objects measured, and objects without a known factor, group or control, or without an object
         of another group at their level
     groups: number of groups, of images by default
@@ -103,6 +104,7 @@ class FactorMeasure:
     probe: Probe | None
     geometry: Geometry | None
     hubness: float
+    skewness: float | None
     object_id: NDArray[np.str_]
     shared: SharedVectors
 
@@ -179,6 +181,7 @@ class FactorMeasure:
             "groups": self.groups,
             "left_out": self.left_out,
             "hubness": self.hubness,
+            "skewness": self.skewness,
             "shared_vectors": self.shared.to_json(),
             "neighbors": self.neighbors.overall.to_json(),
             "probe": None if self.probe is None else self.probe.to_json(),
@@ -250,6 +253,7 @@ def measure_sample(
         probe=probe,
         geometry=sample.geometry(metric, seed) if sample.factor.kind == "circular" else None,
         hubness=hubness(near),
+        skewness=skewness(sample.factor.values) if sample.factor.kind == "linear" else None,
         object_id=sample.ids[near.queries],
         shared=sample.shared_vectors(),
     )

@@ -52,6 +52,10 @@ Factor = Annotated[
 ]
 Categorical = Annotated[bool, typer.Option("--categorical", help="the factor's numbers are names")]
 
+#: Skewness of a factor from which its values' interval holds less than it should: that of an exponential
+#: distribution (docs/measures.md).
+SKEWED = 2.0
+
 
 def measure(
     store: StorePath,
@@ -152,6 +156,11 @@ def _print_measure(measured: FactorMeasure, by_metric: Mapping[str, Estimate]) -
         typer.echo(f"that is: {measured.conclusion}")
     groups = "photos" if spec.group is None else f"values of {spec.group}"
     _print_reach(estimates, groups)
+    if measured.skewness is not None and abs(measured.skewness) >= SKEWED:
+        typer.echo(
+            f"values of {spec.factor} are skewed (skewness {measured.skewness:.1f}): of far ones that this "
+            "store lacks its intervals know nothing; measure their logarithm, in a column of its own"
+        )
     if measured.probe is not None:
         probe = measured.probe
         if text := drawn_text("the probe is", len(probe.rows), probe.of, groups):
