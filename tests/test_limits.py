@@ -273,6 +273,8 @@ def test_a_library_that_finds_no_room_is_one_sentence(monkeypatch, capsys):
     def run():
         raise OSError("libcudart.so.12: failed to map segment from shared object")
 
+    at_exit = []
+    monkeypatch.setattr("atexit.register", at_exit.append)
     monkeypatch.setattr("objectspace.cli.main", run)
     with pytest.raises(SystemExit) as ended:
         objectspace.__main__.main()
@@ -280,3 +282,5 @@ def test_a_library_that_finds_no_room_is_one_sentence(monkeypatch, capsys):
     assert (ended.value.code, err.count("\n")) == (1, 1)
     assert "libcudart.so.12" in err
     assert "ulimit -v" in err
+    # Python would crash where it takes down what was loaded by half.
+    assert at_exit == [objectspace.__main__._end_at_once]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import os
 import sys
 from typing import NoReturn
 
+#: What Linux says of a library for which there is no memory.
+_NO_ROOM_FOR_LIBRARY = "failed to map segment"
 #: What systems say of a thread, a file or a library for which there is no room.
 _NO_ROOM = (
     "can't start new thread",
     "Resource temporarily unavailable",
     "Too many open files",
     "bad_alloc",
-    "failed to map segment",
+    _NO_ROOM_FOR_LIBRARY,
 )
 
 
@@ -38,6 +42,7 @@ def main() -> None:
             _fail(_torch_text())
         if (package := _package(error)) == "objectspace":
             raise
+        _leave_libraries(error)
         _fail(
             f"package {package} cannot be imported: {_line(error)}; install it again, or raise the limits of "
             f"memory (ulimit -v) and open files (ulimit -n)"
@@ -47,6 +52,7 @@ def main() -> None:
             _fail(_torch_text())
         if not _is_limit(error):
             raise
+        _leave_libraries(error)
         _fail(_limit_text(error))
     except BaseException as error:
         # What Lance's Rust ends with where it gets no file or thread is no Exception.
@@ -114,6 +120,17 @@ def _limit_text(error: BaseException) -> str:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
+
+
+def _leave_libraries(error: Exception) -> None:
+    """Let the process end without taking down its libraries where one of them was loaded by half."""
+    if _NO_ROOM_FOR_LIBRARY in str(error):
+        atexit.register(_end_at_once)
+
+
+def _end_at_once() -> None:
+    sys.stdout.flush()
+    os._exit(1)
 
 
 def _fail(text: str) -> NoReturn:

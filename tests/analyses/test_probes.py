@@ -9,10 +9,10 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from objectspace.analyses import ridge, ridge_deletions
+from objectspace.analyses import probes, ridge, ridge_deletions
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import make_folds, make_groups
-from objectspace.analyses.jackknife import make_blocks
+from objectspace.analyses.jackknife import jackknife, make_blocks
 from objectspace.analyses.probes import measure_probe
 from objectspace.analyses.ridge import PENALTIES, Columns, FoldedRidge
 from objectspace.analyses.statistics import permutations
@@ -143,6 +143,59 @@ def without_block(
             rows
         ]
     return found, expected
+
+
+def few_values(groups: int, objects: int, *, mixed: bool = False) -> tuple[np.ndarray, Factor, np.ndarray]:
+    """Vectors, a factor of one value in each group but for a first one that is mixed, and the groups."""
+    rng = RNG(7)
+    group = np.sort(np.append(np.arange(groups), rng.integers(0, groups, objects - groups)))
+    values = rng.normal(size=groups)[group]
+    values[0] += mixed  # of two objects of the first group
+    vectors = (0.7 * rng.normal(size=(objects, 3)) + values[:, None]).astype(np.float32)
+    return vectors, Factor("f", "linear", values), group
+
+
+def test_the_interval_of_few_values_is_that_of_probes_done_anew() -> None:
+    """Of scikit-learn's probes without each of twenty blocks, with penalties of their own."""
+    vectors, factor, group = few_values(21, 60)
+    found = measure_probe(vectors, factor, make_groups(group), permuted=9)
+    assert found is not None
+    fold, block = make_folds(group, 5), make_blocks(group, most=20)
+    without = []
+    for one in range(20):
+        kept = block != one
+        left = np.unique(fold[kept], return_inverse=True)[1]
+        without.append(slow_score(vectors[kept].astype(float), "linear", factor.values[kept], left)[0])
+    error, room = jackknife(np.array(without), block).reach, 1 - found.score.value
+    expected = [1 - room * np.exp(step * error / room) for step in (1, -1)]
+    np.testing.assert_allclose([found.score.low, found.score.high], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("groups", "objects", "mixed", "anew"),
+    [
+        (21, 60, False, True),
+        (50, 1000, False, True),
+        (20, 60, False, False),
+        (51, 60, False, False),
+        (30, 1001, False, False),
+        (30, 60, True, False),
+    ],
+)
+def test_all_is_done_anew_where_groups_have_one_value_and_are_few(
+    groups: int, objects: int, mixed: bool, anew: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors, factor, group = few_values(groups, objects, mixed=mixed)
+    fitted_without = []
+    within = probes._Sample.without_each
+
+    def noted(sample: object, block: np.ndarray) -> np.ndarray:
+        fitted_without.append(len(np.unique(block)))
+        return within(sample, block)
+
+    monkeypatch.setattr(probes._Sample, "without_each", noted)
+    assert measure_probe(vectors, factor, make_groups(group), permuted=4) is not None
+    assert fitted_without == [20] * anew
 
 
 @pytest.mark.slow

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.features import Matrix
-from objectspace.analyses.groups import MOST_OBJECTS, Codes, Groups, comparable, draw_groups, make_folds
+from objectspace.analyses.groups import (
+    MOST_OBJECTS,
+    Codes,
+    Groups,
+    codes,
+    comparable,
+    draw_groups,
+    make_folds,
+)
 from objectspace.analyses.jackknife import FEWEST, Range, jackknifed, make_blocks
 from objectspace.analyses.ridge import FoldedRidge, Held, Permuted
 from objectspace.analyses.statistics import Estimate, permutations, ratio
@@ -22,8 +30,12 @@ FOLDS = 5
 #: Permutations of a probe: p goes down to 2 / 200, for any number of values.
 PERMUTED = 199
 
-#: Blocks of groups without which all is fitted again, for the interval.
+#: Blocks of groups without which all is fitted again, for the interval, at the penalties of the whole.
 BLOCKS = 10
+#: Where a factor has one value in each group, and groups are so many, of so many objects at most, the
+#: penalties rest on few values: there are so many blocks, and without each of them penalties are chosen anew.
+#: Of fewer groups an interval would be too wide, of more it holds enough as it is (docs/measures.md).
+FEW_GROUPS, FEW_OBJECTS, FEW_BLOCKS = range(21, 51), 1000, 20
 
 #: Targets of one run beyond which its penalties are chosen by this many sums of them.
 GUIDES = 4
@@ -124,7 +136,8 @@ def measure_probe(
     if groups.count < 3:
         return None
     metric, factor = _METRICS[factor.kind], factor.take(rows)
-    ridge = FoldedRidge(vectors, make_folds(groups.group, FOLDS, seed=seed), groups.level, rows=rows)
+    sample = _Sample(vectors, rows, factor, groups, make_folds(groups.group, FOLDS, seed=seed))
+    ridge = sample.ridge()
     drawn = permutations(groups, permuted, values=factor.values, seed=seed)
     # The values as they are, then as often exchanged.
     order = np.empty((len(groups), 1 + permuted), np.int32)
@@ -135,8 +148,12 @@ def measure_probe(
     observed = Permuted(targets.values, order[:, :1])
     guided, chosen = ridge.choose([guides, observed])
     sums = _sums_of_runs(ridge, factor, targets, guided)
-    block = make_blocks(groups.group, most=BLOCKS, seed=seed)
-    own, without = _without_each(ridge, factor, observed, chosen, block)
+    few = sample.has_few_values()
+    block = make_blocks(groups.group, most=FEW_BLOCKS if few else BLOCKS, seed=seed)
+    if few:
+        own, without = sample.losses(), sample.without_each(block)
+    else:
+        own, without = _without_each(ridge, factor, observed, chosen, block)
     gains = metric.above_baseline(sums)
     null = gains[1:]
     value, baseline = metric.score_and_baseline(own.sum(1))
@@ -160,6 +177,45 @@ def measure_probe(
     return Probe(metric.name, score, baseline, permuted, own[:2].T, rows, count)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """Rows (n,) of the vectors on which a probe is fitted, with their values, groups and folds (n,)."""
+
+    vectors: NDArray[np.float32] | JointVectors | BlockSource
+    rows: Codes
+    factor: Factor
+    groups: Groups
+    fold: Codes
+
+    def ridge(self) -> FoldedRidge:
+        return FoldedRidge(self.vectors, codes(self.fold), self.groups.level, rows=self.rows)
+
+    def has_few_values(self) -> bool:
+        """Return whether the factor has one value in each of a few groups, and objects are few as well."""
+        few = self.groups.count in FEW_GROUPS and len(self.rows) <= FEW_OBJECTS
+        pairs = self.groups.group + 1j * self.factor.values
+        return few and len(np.unique(pairs)) == self.groups.count
+
+    def losses(self) -> Matrix:
+        """Return the losses (3, n) of the observed values, as of :func:`_losses`."""
+        values, ridge = _targets(self.factor), self.ridge()
+        observed = Permuted(values, np.arange(len(values), dtype=np.int32)[:, None])
+        losses = np.empty((3, len(values)))
+        for held in ridge.predictions(observed, ridge.choose([observed])[0]):
+            losses[:, held.rows] = _losses_of(self.factor, observed, held)[:, :, 0]
+        return losses
+
+    def without_each(self, block: Codes) -> Matrix:
+        """Return score and baseline (b, 2) without each block of groups (n,), all of it done anew."""
+        metric = _METRICS[self.factor.kind]
+        kept = [np.flatnonzero(block != one) for one in range(int(block.max()) + 1)]
+        return np.array([metric.score_and_baseline(self._take(rows).losses().sum(1)) for rows in kept])
+
+    def _take(self, kept: Codes) -> _Sample:
+        factor, groups = self.factor.take(kept), self.groups.take(kept)
+        return _Sample(self.vectors, self.rows[kept], factor, groups, self.fold[kept])
+
+
 def _sums_of_runs(ridge: FoldedRidge, factor: Factor, targets: Permuted, chosen: Codes) -> Matrix:
     """Return the sums (3, r) over all objects of the losses of permutations."""
     sums = np.zeros((3, targets.runs))
@@ -173,7 +229,7 @@ def _without_each(
 ) -> tuple[Matrix, Matrix]:
     """Return the losses (3, n), and score and baseline (b, 2) without each block of groups (n,).
 
-    The regressions without a block have the same penalties.
+    The regressions without a block have the same penalties, and cost little beside the whole one.
     """
     metric = _METRICS[factor.kind]
     own, sums = np.zeros((3, len(block))), np.zeros((int(block.max()) + 1, 3))
