@@ -1,6 +1,7 @@
 """Whatever a stranger has put into a store: right values or one sentence, soon and in little memory.
 
-A sample of all cases runs; OBJECTSPACE_WHOLE_MATRIX=1 runs all, which takes hours; -rP prints how they end.
+A sample of all cases runs; OBJECTSPACE_WHOLE_MATRIX=1 runs all, which takes an hour or more, so with
+``-o faulthandler_timeout=0``; -rP prints how they end.
 """
 
 from __future__ import annotations
