@@ -1,4 +1,4 @@
-"""Every search in blocks of a few rows, with ties, unequal groups and filters, against all distances sorted."""
+"""Searches in blocks of a few rows, with ties, unequal groups and filters, against all distances sorted."""
 
 from __future__ import annotations
 
