@@ -236,3 +236,11 @@ def test_a_vector_that_is_not_finite_is_named_wherever_it_is(vectors: JointVecto
         index.nearest(vectors[:1], k=2, allowed=allowed)
     allowed[row] = False
     assert index.nearest(vectors[:1], k=2, allowed=allowed).index.shape == (1, 2)
+
+
+def test_written_out_vectors_are_float32_or_what_is_asked_for(vectors: JointVectors) -> None:
+    written = np.asarray(vectors)
+    assert written.dtype == np.float32
+    wider = np.asarray(vectors, np.float64)
+    assert wider.dtype == np.float64
+    np.testing.assert_array_equal(wider, written)
