@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.spatial.distance import cdist
 from objectspace.analyses import erasure
 from objectspace.analyses.erasure import Eraser, fit_eraser, measure_erasure
 from objectspace.analyses.groups import make_folds, make_groups
+from objectspace.analyses.probes import measure_probe
 from objectspace.errors import InputError
 
 
@@ -92,7 +94,9 @@ def test_two_equal_factors_are_one_dimension():
     assert fit_eraser(x, np.column_stack([z[:, 0], -2 * z[:, 0]])).rank == 1
 
 
-def test_other_pictures_are_erased_as_well_and_a_nonlinear_trace_stays():
+def test_other_pictures_are_erased_as_well_and_a_nonlinear_trace_stays(monkeypatch):
+    # No p is looked at.
+    monkeypatch.setattr(erasure, "measure_probe", partial(measure_probe, permuted=9))
     rng = np.random.default_rng(0)
     z = rng.uniform(-1, 1, 600)
     vectors = np.column_stack([z + 0.1 * rng.normal(size=600), z**2, rng.normal(size=(600, 4))]).astype(
