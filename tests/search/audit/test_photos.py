@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import PIL.Image
@@ -107,3 +108,42 @@ def test_copies_have_one_number_and_every_other_photo_its_own() -> None:
     for one, number in zip(asked, numbers, strict=True):
         same = next(group for group in together if one in group)
         assert (numbers == number).tolist() == [name in same for name in asked]
+
+
+@pytest.mark.parametrize(
+    ("photos", "copies", "beyond"),
+    [
+        *[(40, 0, 0), (40, 1, 1), (40, 2, 3), (40, 3, 3), (40, 4, 7), (40, 7, 7), (40, 8, 15), (40, 16, 31)],
+        *[(40, 32, None), (33, 31, 31), (32, 31, None), (3, 1, 1), (2, 1, None), (9, 7, 7), (8, 7, None)],
+    ],
+)
+def test_strangers_are_looked_for_beyond_one_three_seven_copies(
+    monkeypatch: pytest.MonkeyPatch, photos: int, copies: int, beyond: int | None
+) -> None:
+    """Each photo has so many copies, of which ten were compared with it; the next ones are strangers."""
+    random = np.random.default_rng(61)
+    apart = np.repeat([[0.1] * copies + [0.9] * (photos - 1 - copies)], photos, axis=0)
+    kept = random.permuted(apart[:, :10], axis=1)
+    sample = np.arange(0, photos, 2)
+    asked = []
+
+    def differences(of: object, rows: np.ndarray, far: int) -> np.ndarray:
+        assert of is given
+        assert rows is sample
+        asked.append(far)
+        return apart[rows, far]
+
+    given = SimpleNamespace(
+        compared=SimpleNamespace(numbers=np.stack([kept * 0, kept * 0, kept], axis=2)),
+        difference=kept.min(axis=1),
+    )
+    monkeypatch.setattr(photos_module, "_differences_beyond", differences)
+    monkeypatch.setattr(photos_module, "real_share", lambda planted, real: float((real > -0.5).mean()))
+    found, strangers = photos_module._find_strangers(given, np.zeros(1), sample)  # type: ignore[arg-type]
+    assert found == (beyond or 0)
+    if beyond is None:
+        assert strangers is given.difference
+    else:
+        assert set(strangers.tolist()) == {0.9}
+        assert len(strangers) == (photos if beyond < min(10, photos - 1) else len(sample))
+    assert all(far >= 10 for far in asked)
