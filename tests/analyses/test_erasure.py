@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from functools import partial
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
+from objectspace.analyses import erasure
 from objectspace.analyses.erasure import Eraser, fit_eraser, measure_erasure
+from objectspace.analyses.groups import make_folds, make_groups
+from objectspace.analyses.probes import measure_probe
 from objectspace.errors import InputError
 
 
@@ -47,14 +54,16 @@ def test_the_mean_stays():
     np.testing.assert_allclose(fit_eraser(x, z).erase(x).mean(0), x.mean(0))
 
 
-def test_the_formula_of_the_paper():
-    """Theorem 4.3 of arXiv 2306.03819 as it stands there, with d x d matrices."""
+@pytest.mark.parametrize("shrinkage", [0, 1e-3, 0.5])
+def test_the_formula_of_the_paper(shrinkage):
+    """Theorem 4.3 of arXiv 2306.03819 with d x d matrices, and more of every direction."""
     x, z = mixed()
-    whiten = np.linalg.inv(np.real(sqrtm(covariance(x, x))))
+    shrunk = covariance(x, x) + shrinkage * np.linalg.eigvalsh(covariance(x, x)).mean() * np.eye(6)
+    whiten = np.linalg.inv(np.real(sqrtm(shrunk)))
     span = whiten @ covariance(x, z)
     projection = span @ np.linalg.pinv(span)
     expected = x - (x - x.mean(0)) @ (np.linalg.inv(whiten) @ projection @ whiten).T
-    np.testing.assert_allclose(fit_eraser(x, z, shrinkage=0).erase(x), expected, atol=1e-9)
+    np.testing.assert_allclose(fit_eraser(x, z, shrinkage=shrinkage).erase(x), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -85,7 +94,9 @@ def test_two_equal_factors_are_one_dimension():
     assert fit_eraser(x, np.column_stack([z[:, 0], -2 * z[:, 0]])).rank == 1
 
 
-def test_other_pictures_are_erased_as_well_and_a_nonlinear_trace_stays():
+def test_other_pictures_are_erased_as_well_and_a_nonlinear_trace_stays(monkeypatch):
+    # No p is looked at.
+    monkeypatch.setattr(erasure, "measure_probe", partial(measure_probe, permuted=9))
     rng = np.random.default_rng(0)
     z = rng.uniform(-1, 1, 600)
     vectors = np.column_stack([z + 0.1 * rng.normal(size=600), z**2, rng.normal(size=(600, 4))]).astype(
@@ -98,6 +109,41 @@ def test_other_pictures_are_erased_as_well_and_a_nonlinear_trace_stays():
     before, after = found["z"].nonlinear
     assert before.value > 0.8
     assert after.value < before.value
+
+
+def test_each_factor_is_probed_on_the_photos_that_the_eraser_was_not_fitted_to(monkeypatch):
+    """Photos of unequal numbers of objects, three factors, more objects than landmarks; step by step."""
+    rng = np.random.default_rng(9)
+    image = np.repeat([f"photo{n}" for n in range(180)], rng.integers(1, 5, 180))
+    image = image[rng.permutation(len(image))]
+    x, z = mixed(len(image), 7, 3, seed=4)
+    x, names, probed = x.astype(np.float32), ["c", "a", "b"], []
+
+    def noted(features, factor, groups, *, seed):
+        probed.append((features, factor, groups.group.tolist(), seed))
+        return SimpleNamespace(score=len(probed))
+
+    monkeypatch.setattr(erasure, "measure_probe", noted)
+    found = measure_erasure(x, dict(zip(names, z.T, strict=True)), image, seed=5)
+    other = make_folds(make_groups(image).group, 2, seed=5) == 1
+    half = x[other]
+    erased = fit_eraser(x[~other], z[~other]).erase(half).astype(np.float32)
+    assert len(half) > erasure.LANDMARKS
+    marks = np.random.default_rng(5).permutation(len(half))[: erasure.LANDMARKS]
+    features = [half, erased]
+    for some in (half, erased):
+        squares = cdist(some.astype(float), some[marks].astype(float), "sqeuclidean")
+        features.append(np.exp(-squares / np.median(squares)))
+    assert {name: (one.linear, one.nonlinear) for name, one in found.items()} == {
+        "c": ((1, 2), (3, 4)),
+        "a": ((5, 6), (7, 8)),
+        "b": ((9, 10), (11, 12)),
+    }
+    for place, (some, factor, group, seed) in enumerate(probed):
+        np.testing.assert_allclose(some, features[place % 4], atol=1e-5)
+        assert (factor.name, factor.kind, seed) == (names[place // 4], "linear", 5)
+        assert factor.values.tolist() == z[other, place // 4].tolist()
+        assert group == make_groups(image[other]).group.tolist()
 
 
 def test_what_cannot_be_erased():

@@ -55,3 +55,19 @@ def test_rows_are_around_the_mean_of_their_level(precision: type[np.floating]) -
     sums = np.stack([x[rows][level[rows] == one].sum(0) for one in range(3)])
     expected = [vectors[[1]].mean(0), vectors[[6, 7, 9]].mean(0), vectors[rows].mean(0)] - means
     np.testing.assert_allclose(x.centers(sums, np.array([1, 3, 0])), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("width", "results", "size"), [(10, 0, 7), (30, 0, 3), (10, 20, 2), (101, 0, 1), (0, 0, 7), (1, 99, 1)]
+)
+def test_blocks_are_as_large_as_numbers_and_results_allow_and_a_row_at_least(
+    monkeypatch: pytest.MonkeyPatch, width: int, results: int, size: int
+) -> None:
+    for name, most in (("_AT_ONCE", 7), ("_NUMBERS", 100), ("_RESULTS", 50)):
+        monkeypatch.setattr(features, name, most)
+    rows = RNG(3).permutation(23)
+    blocks = features.in_blocks(rows, width, results)
+    assert [len(one) for one in blocks[:-1]] == [size] * (len(blocks) - 1)
+    assert 1 <= len(blocks[-1]) <= size
+    np.testing.assert_array_equal(np.concatenate(blocks), rows)
+    assert features.in_blocks(rows[:0], width, results) == []

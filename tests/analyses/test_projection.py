@@ -5,6 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
+from objectspace.analyses import projection
 from objectspace.analyses.grid_positions import PHASES, GridPositions
 from objectspace.analyses.projection import principal_components, project
 from objectspace.embeddings.spaces import Recipe, Space
@@ -193,3 +194,24 @@ def test_tsne_from_known_components_is_the_same():
     np.testing.assert_array_equal(found.coordinates, anew.coordinates)
     assert found.shares is pca.shares
     assert found.shares.to_json() == anew.shares.to_json()
+
+
+@pytest.mark.parametrize(("count", "perplexity"), [(2, 1 / 3), (10, 3), (90, 89 / 3), (91, 30), (400, 30)])
+def test_of_few_objects_a_third_of_the_others_are_neighbors(
+    monkeypatch: pytest.MonkeyPatch, count: int, perplexity: float
+) -> None:
+    """As t-SNE's authors advise: the perplexity is no more than a third of the others."""
+    asked = {}
+
+    class Noted:
+        def __init__(self, **settings: object) -> None:
+            asked.update(settings)
+
+        def fit(self, components: np.ndarray) -> np.ndarray:
+            return components[:, :2]
+
+    monkeypatch.setattr("openTSNE.TSNE", Noted)
+    components = np.arange(count * 3.0).reshape(count, 3)
+    assert projection.tsne(components, seed=7).tolist() == components[:, :2].tolist()
+    assert asked["perplexity"] == pytest.approx(perplexity)
+    assert (asked["random_state"], asked["neighbors"]) == (7, "exact")

@@ -151,7 +151,8 @@ def test_crops_are_the_processors_but_for_a_gray_level_here_and_there(
 @needs_kernel
 def test_a_canvas_beyond_all_bounds_is_cut_as_the_processor_does(monkeypatch: pytest.MonkeyPatch) -> None:
     image, objects = scene(2, 12, 16)
-    side = 20  # two by two tiles of the kernel
+    side = 20
+    monkeypatch.setattr(device_crops, "_TILE", 8)  # three by three tiles of the kernel
     for module in ("crops", "device_crops"):
         monkeypatch.setattr(f"objectspace.embeddings.{module}.LARGEST_CANVAS", 200)
     expected = cut_crops(image, objects, CropPolicy(), side)

@@ -317,6 +317,10 @@ def kinds_of_data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     far = np.full_like(queries, 1000) + queries
     zeros = vectors.copy()
     zeros[::2] = 0
+    # A few zeros at distance 1, all else at about 0.8 or 1.2, about a center that hides how they differ.
+    some_zeros, across = vectors + 50, np.tile(np.float32([1, -1]), 12)
+    sides = np.resize(np.float32([40, -40]), (20, 1))
+    some_zeros[3::25] = 0
     return {
         "gaussian": (vectors, queries),
         "tight": (tight[:1000], tight[1000:]),
@@ -327,6 +331,7 @@ def kinds_of_data() -> dict[str, tuple[np.ndarray, np.ndarray]]:
         "queries whose products overflow": (vectors, queries * np.float32(1e25)),
         "duplicates": (np.repeat(vectors[:10], 100, axis=0), vectors[:20]),
         "zeros": (zeros, np.vstack([queries[:10], np.zeros((10, 24), np.float32)])),
+        "a few zeros, about a center": (some_zeros, queries + 200 * across + sides),
     }
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from objectspace.errors import InputError, ObjectspaceError, StoreError
-from objectspace.store import Store, open_store, open_writer
+from objectspace.store import Store, border, open_store, open_writer
 
 SPACE = "spaces/resnet50-crop"
 
@@ -276,3 +276,14 @@ def test_a_fifo_in_the_place_of_a_file(pristine, tmp_path, place):
         open_store(path).objects()
     with pytest.raises(StoreError, match="it is a FIFO, expected a regular file"):
         open_writer(path)
+
+
+def test_masks_have_no_more_letters_than_seven_a_run() -> None:
+    """One run more than pixels, as the first may be empty."""
+    masks = [
+        {"height": h, "width": w, "counts": b"0" * n} for h, w, n in ((1, 1, 14), (1, 1, 15), (2, 3, 49))
+    ]
+    masks += [{"height": 2, "width": 3, "counts": b"0" * 50}, None]
+    kind = pa.struct([("height", pa.int32()), ("width", pa.int32()), ("counts", pa.binary())])
+    found = border._has_bad_mask(pa.array(masks, kind))
+    assert found.to_pylist() == [False, True, False, True, False]

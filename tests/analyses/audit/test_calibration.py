@@ -158,3 +158,24 @@ def test_planted_cases_are_counted_by_kind_and_part() -> None:
     }
     assert made.false_alarms.value == 0.1
     assert made.to_json()["kinds"][1]["first"]["0.05"]["value"] == 1
+
+
+def test_a_calibration_is_told_in_a_line_by_kind() -> None:
+    """Of two kinds three of four and one of two cases are found; the whole is told once, before them."""
+    kind = np.array(["jpeg", "crop", "jpeg", "jpeg", "crop", "jpeg"], object)
+    suspicion = np.array([0.9, 0.2, 0.8, 0.1, 0.7, 0.6])
+    planted = Planted(kind, suspicion, np.arange(6), np.array([0.005, 0.4, 0.02, 0.9, 0.03, 0.3]))
+    alarms = np.arange(50) < 3
+    found = calibrate(planted, alarms, np.arange(50), 0.5, how=["planted so", "chosen so"])
+    assert found.text == (
+        "of 6 planted cases 67% are listed (jpeg 75%, crop 50%), 17% in the first 1%, 50% in the first 5%, "
+        "50% in the first 10%; of unplanted objects 6.0%"
+    )
+    assert [one.kind for one in found.kinds] == ["all", "jpeg", "crop"]
+    assert [one.found.value for one in (found.kind(), found.kind("crop"), found.kind("jpeg"))] == [
+        pytest.approx(4 / 6),
+        0.5,
+        0.75,
+    ]
+    assert (found.planted, found.threshold_from) == ("planted so", "chosen so")
+    assert repr(found) == f"Calibration({found.kinds[0]!r}, false alarms 0.060)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from objectspace.analyses.audit.duplicates import group_copies, make_pairs
 
@@ -52,3 +53,38 @@ def test_every_copy_is_near_the_one_that_is_kept() -> None:
 def test_no_pairs_are_no_groups() -> None:
     empty = np.empty(0, np.int64)
     assert group_copies(make_pairs(empty, empty, np.empty(0)), np.arange(4)).count == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_are_those_of_a_loop_over_what_is_left(seed: int) -> None:
+    """Of points in several clouds: the kept one, then its copies, the nearest first."""
+    random = np.random.default_rng(seed)
+    points = random.random((60, 2)) + random.integers(0, 3, (60, 1)) * 5
+    apart = np.linalg.norm(points[:, None] - points, axis=2).round(2)
+    first, second = np.nonzero(np.triu(apart < 0.2, 1))
+    order, preference = random.permutation(len(first)), random.permutation(60)
+    turned = random.random(len(first)) < 0.5
+    ends = np.where(turned, second, first)[order], np.where(turned, first, second)[order]
+    found = group_copies(make_pairs(*ends, apart[first, second][order]), preference)
+    left = {int(row) for row in np.concatenate([first, second])}
+    expected = []
+    for keeper in sorted(left, key=lambda row: preference[row]):
+        copies = sorted(
+            (apart[keeper, row], row) for row in left if row != keeper and apart[keeper, row] < 0.2
+        )
+        if keeper in left and copies:
+            number = len({group for _, group, _, _ in expected})
+            expected.append((keeper, number, True, 0.0))
+            expected += [(row, number, False, far) for far, row in copies]
+            left -= {keeper, *(row for _, row in copies)}
+    columns = (found.row, found.group, found.kept, found.distance)
+    assert list(zip(*(column.tolist() for column in columns), strict=True)) == expected
+    assert (len(found), found.count) == (len(expected), expected[-1][1] + 1)
+    # Chains: what is connected by pairs, as powers of the matrix of pairs say.
+    near = apart < 0.2
+    for _ in range(6):
+        near = (near.astype(int) @ near) > 0
+    numbers = sorted(set(found.chain.tolist()))
+    assert numbers == list(range(len(numbers)))
+    together = found.chain[:, None] == found.chain
+    np.testing.assert_array_equal(together, near[np.ix_(found.row, found.row)])

@@ -44,3 +44,31 @@ def test_the_ten_nearest_count() -> None:
     np.testing.assert_allclose(
         factors, -Reference(n_neighbors=10).fit(vectors).negative_outlier_factor_, rtol=1e-4
     )
+
+
+def test_factors_of_unequal_numbers_of_neighbors_are_those_of_loops() -> None:
+    """Of objects with ten neighbors, with fewer, and with none."""
+    random = np.random.default_rng(3)
+    distance = np.sort(random.random((30, 12)), axis=1)
+    index = np.array([random.permutation(np.delete(np.arange(30), row))[:12] for row in range(30)])
+    for row, count in enumerate([0, 1, 2, 5, 9, 10, 11]):
+        index[row, count:], distance[row, count:] = -1, np.inf
+
+    def neighbors(row: int) -> list[tuple[int, float]]:
+        pairs = zip(index[row, :10].tolist(), distance[row, :10].tolist(), strict=True)
+        return [(one, far) for one, far in pairs if one >= 0]
+
+    reach = [max((far for _, far in neighbors(row)), default=-np.inf) for row in range(30)]
+
+    def density(row: int) -> float:
+        return 1 / np.mean([max(far, reach[one]) for one, far in neighbors(row)])
+
+    near = Neighbors(index, distance)
+    found = LocalOutlierFactor(near).factors(near)
+    assert np.isnan(found[0])
+    # What has no neighbors has no density, and is a neighbor of some.
+    densities = [density(row) if neighbors(row) else np.nan for row in range(30)]
+    expected = [
+        np.mean([densities[one] for one, _ in neighbors(row)]) / densities[row] for row in range(1, 30)
+    ]
+    np.testing.assert_allclose(found[1:], expected, rtol=1e-6)

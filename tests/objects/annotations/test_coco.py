@@ -652,3 +652,13 @@ def test_any_json_is_a_file_or_one_error(tmp_path: Path, given: Any) -> None:
     path.write_text(json.dumps(given))
     with contextlib.suppress(AnnotationError):
         check(open_coco(path).objects_of(photo()))
+
+
+def test_three_pairs_or_more_are_the_points_of_one_polygon(annotate: Callable[..., Annotated]) -> None:
+    """Fewer are polygons of a point each, of which every one is left out and told."""
+    whole = annotate({**BOX, "segmentation": [[2, 3], [6, 3], [6, 8]]})
+    assert whole.objects.mask[0] is not None
+    assert not whole.problems
+    two = annotate({**BOX, "segmentation": [[2, 3], [6, 8]]})
+    assert two.objects.mask == [None]
+    assert sum(problem.reason.count("a polygon has 2 numbers") for problem in two.problems) == 2

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import pytest
 
+from objectspace.errors import InputError
 from objectspace.images import Image, read_image
 from objectspace.objects.records import Objects, concatenate, make_objects
-from objectspace.search.audit.planting import Sample, planted_pictures
+from objectspace.search.audit.planting import Sample, planted_pictures, sample_objects
 from objectspace.search.audit.plants import PlantedPicture
+from objectspace.store import ImageRow
 
 
 def told(
@@ -38,3 +41,68 @@ def test_each_photo_is_planted_with_its_objects_and_reported_once(tmp_path: Path
     assert [one.kind for one in pictures] == ["20 ['a', 'b']", "21 ['c']", "22 ['d', 'e', 'f']"]
     assert [one.row.tolist() for one in pictures] == [[9, 4], [7], [1, 0, 8]]
     assert done == [1, 1, 1]
+
+
+class FakeStore:
+    """Seven photos of one to six objects each, of which two are not there."""
+
+    path = "some.osp"
+
+    def __init__(self, folder: Path) -> None:
+        self.rows, parts = {}, []
+        for number, count in enumerate([2, 6, 1, 3, 5, 4, 2]):
+            path = folder / f"photo{number}.png"
+            PIL.Image.new("RGB", (20 + number, 20)).save(path)
+            row = ImageRow(read_image(path).image_id, str(path), 20 + number, 20)
+            self.rows[row.image_id] = row
+            boxes = np.float32([[one, 0, one + 5, 5] for one in range(count)])
+            parts.append(
+                make_objects(image_id=row.image_id, xyxy=boxes, label=["a"] * count, source="hand@1")
+            )
+            if number in (1, 6):
+                path.unlink()
+        objects = concatenate(parts)
+        self.all = objects.take(np.random.default_rng(3).permutation(len(objects)))
+
+    def images_by_id(self, ids: list[str]) -> dict[str, ImageRow]:
+        return {name: self.rows[name] for name in ids}
+
+    def objects(self, ids: np.ndarray) -> Objects:
+        places = {name: place for place, name in enumerate(self.all.object_id)}
+        return self.all.take(np.array([places[name] for name in ids]))
+
+
+@pytest.mark.parametrize("count", [1, 4, 7, 100])
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_sample_has_three_objects_of_a_photo_at_most_and_none_of_one_that_is_gone(
+    tmp_path: Path, count: int, seed: int
+) -> None:
+    """As many of each photo as a loop over the objects in the same random order takes."""
+    store = FakeStore(tmp_path)
+    image, ids = store.all.image_id, store.all.object_id
+    sample = sample_objects(store, ids, image, count=count, seed=seed)  # type: ignore[arg-type]
+    there = [name for name, row in store.rows.items() if Path(row.path).exists()]
+    taken: list[int] = []
+    for row in np.random.default_rng([seed, 11]).permutation(len(ids)).tolist():
+        of_image = sum(image[other] == image[row] for other in taken)
+        if image[row] in there and of_image < 3 and len(taken) < count:
+            taken.append(row)
+    assert sorted(sample.rows.tolist()) == sorted(taken)
+    assert sample.objects.object_id.tolist() == ids[sample.rows].tolist()
+    # Image by image, and in one image in the order of the space.
+    order = [(image[row], row) for row in sample.rows.tolist()]
+    assert order == sorted(order)
+    assert sample.paths == {name: store.rows[name].path for name in image[sample.rows]}
+    if count == 100:
+        assert len(taken) == 2 + 1 + 3 + 3 + 3
+
+
+def test_no_sample_without_a_photo(tmp_path: Path) -> None:
+    store = FakeStore(tmp_path)
+    for row in store.rows.values():
+        Path(row.path).unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r"no photo of the store at some.osp can be read \(.*photo\d.png"):
+        sample_objects(store, store.all.object_id, store.all.image_id, count=5, seed=0)  # type: ignore[arg-type]
+    nothing = store.all.take(np.empty(0, int))
+    with pytest.raises(InputError, match="it holds no object"):
+        sample_objects(store, nothing.object_id, nothing.image_id, count=5, seed=0)  # type: ignore[arg-type]
