@@ -110,7 +110,8 @@ def check(store: Store, space: str, count: int, repeats: int) -> None:
     seeds = range(101, 101 + PLANTINGS)
     photo = check_photos(store, image, count, repeats, seeds)
     near, embedder = Neighborhood(opened, np.arange(len(ids)), image), PlantEmbedder(store, space)
-    factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, ids, near, photo=photo)
+    row = store.object_rows(space)
+    factor, copies = LocalOutlierFactor(near.near), CopyDifferences(store, row, near, photo=photo)
     for name, make in (("copies", copies_of), ("strangers", strangers_of)):
         found = []
         for seed in seeds:
@@ -246,9 +247,9 @@ def time_steps(count: int, dimension: int) -> None:
     near = timed("neighbors", lambda: index.nearest_of_all(k=K))
     timed("outliers", lambda: LocalOutlierFactor(near).factors(near))
     timed("labels", lambda: audit_labels(vectors, near, label.astype(str).astype(object), image))
-    ids, stored = np.arange(count).astype(str), RandomThumbnails()
-    timed("thumbnails", lambda: stored.thumbnails(ids))
-    timed("thumbnails and copies", lambda: CopyDifferences(stored, ids, Found(near, image)))  # type: ignore[arg-type]
+    row, stored = np.arange(count), RandomThumbnails()
+    timed("thumbnails", lambda: stored.thumbnails_at(row))
+    timed("thumbnails and copies", lambda: CopyDifferences(stored, row, Found(near, image)))  # type: ignore[arg-type]
     print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
@@ -263,11 +264,11 @@ class Found:
 class RandomThumbnails:
     """A store of which only thumbnails are asked for: random colors that vary over a fifth of a picture."""
 
-    def thumbnails(self, object_id: np.ndarray) -> list[bytes]:
+    def thumbnails_at(self, rows: np.ndarray) -> list[bytes]:
         """Return a JPEG of 96 x 96 pixels for each object."""
         made = []
-        for name in object_id.tolist():
-            colors = np.random.default_rng(int(name)).integers(0, 256, (5, 5, 3), np.uint8)
+        for row in rows.tolist():
+            colors = np.random.default_rng(row).integers(0, 256, (5, 5, 3), np.uint8)
             stream = io.BytesIO()
             PIL.Image.fromarray(colors).resize((96, 96), PIL.Image.Resampling.BICUBIC).save(stream, "JPEG")
             made.append(stream.getvalue())

@@ -33,11 +33,12 @@ from objectspace.analyses.audit.calibration import best_threshold
 from objectspace.analyses.audit.labels import audit_labels
 from objectspace.images import decode_thumbnail
 from objectspace.neighbors import ExactIndex
-from objectspace.search.audit.copies import CopyDifferences, thumbnail_pictures
+from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.embedding import PlantEmbedder
 from objectspace.search.audit.neighborhood import Neighborhood
 from objectspace.search.audit.planting import PlantedVectors, find_copies, planted_pictures, sample_objects
 from objectspace.search.audit.plants import copies_of
+from objectspace.search.audit.small_pictures import thumbnail_pictures
 from objectspace.store import Store, open_store
 
 #: Shares of the labels that are swapped, and how often each.
@@ -203,7 +204,7 @@ def compare_copies(
     pictures = planted_pictures(sample, copies_of, drawn=0, seed=7, progress=lambda photos: None)
     kinds, rows, vectors, thumbnails = PlantEmbedder(store, space).embed(pictures)
     kind = np.array([*kinds, None], object)[:-1]
-    copies = CopyDifferences(store, ids, near)
+    copies = CopyDifferences(store, store.object_rows(space), near)
     found = find_copies(
         near, copies, PlantedVectors(kind, rows, vectors, thumbnail_pictures(thumbnails)), seed=7
     )

@@ -21,9 +21,11 @@ def test_scores_are_ridge_regressions(n: int, d: int, single: int, monkeypatch: 
     monkeypatch.setattr(held_out, "SINGLE", single)
     random = np.random.default_rng(2)
     vectors = random.normal(1, 1, (n, d)).astype(np.float32)
-    targets = np.eye(3, dtype=np.float32)[random.integers(0, 3, n)]
-    group = random.integers(0, n // 3, n)
-    scores = HeldOutClassifier(vectors, group, seed=4).scores(targets)
+    label = random.integers(0, 3, n)
+    targets, group = np.eye(3)[label], random.integers(0, n // 3, n)
+    rows = random.permutation(n)
+    scores = np.empty((n, 3))
+    scores[rows] = HeldOutClassifier(vectors, group, seed=4).fit(label, 3).of(rows)
     directions = vectors / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     fold = make_folds(group, 5, seed=4)
     for held in range(5):
@@ -37,11 +39,10 @@ def test_an_objects_own_group_has_no_say() -> None:
     """The labels of a group are changed, and its scores are not."""
     random = np.random.default_rng(0)
     vectors, group = random.normal(size=(40, 6)).astype(np.float32), np.arange(40) // 4
-    targets = np.eye(2, dtype=np.float32)[random.integers(0, 2, 40)]
+    label = random.integers(0, 2, 40)
     classifier = HeldOutClassifier(vectors, group)
-    changed = targets.copy()
-    changed[group == 3] = 1 - changed[group == 3]
-    before, after = classifier.scores(targets), classifier.scores(changed)
+    changed = np.where(group == 3, 1 - label, label)
+    before, after = (classifier.fit(one, 2).of(np.arange(40)) for one in (label, changed))
     assert np.array_equal(before[group == 3], after[group == 3])
     assert not np.array_equal(before, after)
 

@@ -14,6 +14,7 @@ import objectspace as osp
 from objectspace.errors import InputError, QueryError
 from objectspace.search.audit import copies, planting
 from objectspace.search.audit.lists import write_csv
+from objectspace.search.audit.small_pictures import coarse, thumbnail_pictures
 from objectspace.store import ImageRow, Store, open_store
 from objectspace.store.selections import save_selection
 
@@ -245,6 +246,14 @@ def test_the_csv_holds_all_lists_whole(made: osp.Audit, tmp_path: Path) -> None:
     assert len(rows) == sum(map(len, made.lists.values()))
     listed = [row for row in rows if row["list"] == "outliers" and row["listed"] == "True"]
     assert [row["object_id"] for row in listed] == made.outliers.first.tolist()
+    places = [[int(row["rank"]) for row in rows if row["list"] == name] for name in made.lists]
+    assert places == [list(range(1, len(one) + 1)) for one in made.lists.values()]
+    for name, one in made.lists.items():
+        last = [row for row in rows if row["list"] == name][-1:]
+        assert [{key: row[key] for key in one.names} for row in last] == [
+            {key: "" if value is None else str(value) for key, value in row.items()}
+            for row in list(one.iter_rows())[-1:]
+        ]
 
 
 def test_every_row_says_where_its_object_is(made: osp.Audit, store: Store) -> None:
@@ -388,9 +397,8 @@ def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> No
     found = osp.audit(store, selection="some", only=["duplicates"], uncalibrated=True).duplicates
     space = store.space("demo-crop").take(np.flatnonzero(np.isin(store.space("demo-crop").object_id, chosen)))
     ids, image = space.object_id.tolist(), store.objects(space.object_id).image_id
-    made = copies.thumbnail_pictures(store.thumbnails(ids))
-    coarse = made.coarse.astype(np.float64)
-    mirrored = coarse.reshape(-1, 3, copies.COARSE, copies.COARSE)[..., ::-1].reshape(coarse.shape)
+    made = thumbnail_pictures(store.thumbnails(ids))
+    plain, mirrored = (coarse(one).astype(np.float64) for one in (made.reduced, made.reduced[..., ::-1]))
     expected: dict[str, tuple[str, float]] = {}
     for one, name in enumerate(ids):
         tried = []
@@ -398,8 +406,8 @@ def test_a_selection_is_audited_among_itself(store: Store, tmp_path: Path) -> No
             if image[one] != image[other]:
                 v, w = (space.vectors[row].astype(np.float64) for row in (one, other))
                 cosine = float(v @ w / np.sqrt((v @ v) * (w @ w)))
-                alike = coarse[one] @ coarse[other], coarse[one] @ mirrored[other]
-                first, second = (made.levels[row].astype(np.float32)[None] for row in (one, other))
+                alike = plain[one] @ plain[other], plain[one] @ mirrored[other]
+                first, second = (made.whole[row].astype(np.float32)[None] for row in (one, other))
                 laid = second if alike[0] >= alike[1] else second[..., ::-1]
                 unlike = 1 - min(max(float(copies.registered_correlation(first, laid)[0]), 0), 1)
                 odds = (1 - cosine) * unlike

@@ -13,8 +13,9 @@ from objectspace.analyses.audit.calibration import best_threshold
 from objectspace.analyses.audit.copy_rule import CopyRule
 from objectspace.neighbors import ExactIndex, Neighbors
 from objectspace.search.audit import copies
-from objectspace.search.audit.copies import CopyDifferences, make_pictures, thumbnail_pictures
+from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.planting import PlantedVectors, find_copies
+from objectspace.search.audit.small_pictures import coarse, make_pictures, thumbnail_pictures
 
 
 def jpeg(pixels: np.ndarray) -> bytes:
@@ -33,10 +34,10 @@ def picture(seed: int, size: int = 48) -> np.ndarray:
 class Thumbnails:
     """A store of which only the thumbnails are asked for."""
 
-    jpegs: dict[str, bytes]
+    jpegs: list[bytes]
 
-    def thumbnails(self, ids: np.ndarray) -> list[bytes]:
-        return [self.jpegs[str(name)] for name in ids]
+    def thumbnails_at(self, rows: np.ndarray) -> list[bytes]:
+        return [self.jpegs[row] for row in rows]
 
 
 class Near:
@@ -61,10 +62,8 @@ class Near:
 def differences(
     pictures: list[np.ndarray], vectors: np.ndarray, k: int, photo: np.ndarray | None = None
 ) -> CopyDifferences:
-    ids = np.array([f"object{number}" for number in range(len(pictures))])
-    store = Thumbnails(dict(zip(ids.tolist(), map(jpeg, pictures), strict=True)))
-    near = Near(vectors.astype(np.float32), k)
-    return CopyDifferences(store, ids, near, photo=photo)  # type: ignore[arg-type]
+    store, near = Thumbnails(list(map(jpeg, pictures))), Near(vectors.astype(np.float32), k)
+    return CopyDifferences(store, np.arange(len(pictures)), near, photo=photo)  # type: ignore[arg-type]
 
 
 def smooth(seed: int, side: int = 64) -> np.ndarray:
@@ -75,9 +74,8 @@ def smooth(seed: int, side: int = 64) -> np.ndarray:
 
 def test_reduced_thumbnails_multiply_to_correlations() -> None:
     one, other = picture(1), picture(2)
-    rows = thumbnail_pictures(
-        [jpeg(one), jpeg(other), jpeg(picture(1, 96)), jpeg(np.full((9, 9, 3), 70, np.uint8))]
-    ).coarse
+    pictures = [one, other, picture(1, 96), np.full((9, 9, 3), 70, np.uint8)]
+    rows = coarse(thumbnail_pictures(map(jpeg, pictures)).reduced)
     flat = [(part.astype(float) - part.mean((0, 1)))[::4, ::4].ravel() for part in (one, other)]
     expected = flat[0] @ flat[1] / np.linalg.norm(flat[0]) / np.linalg.norm(flat[1])
     assert rows[0] @ rows[1] == pytest.approx(expected, abs=0.02)
@@ -88,7 +86,7 @@ def test_reduced_thumbnails_multiply_to_correlations() -> None:
 def test_reduced_pictures_of_hardly_any_contrast_have_length_one_too() -> None:
     pixels = np.full((12, 12, 3), 70, np.uint8)
     pixels[3, 4] = 71
-    (row,) = make_pictures([pixels]).coarse
+    (row,) = coarse(make_pictures([pixels]).reduced)
     assert np.linalg.norm(row) == pytest.approx(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import objectspace as osp
 from objectspace.images import read_image
 from objectspace.neighbors import NO_NEIGHBOR, Neighbors
 from objectspace.objects.records import concatenate, make_objects
@@ -17,6 +19,7 @@ from objectspace.search.audit import neighborhood
 from objectspace.search.audit.copies import least_unlike
 from objectspace.search.audit.equal_pixels import equal_boxes
 from objectspace.search.audit.neighborhood import K, Neighborhood
+from objectspace.store import open_store
 
 COUNT, NUMBERS = 70, 5
 
@@ -141,3 +144,26 @@ def test_equal_boxes_hold_the_same_pixels_in_the_same_shape(tmp_path: Path) -> N
     pairs |= {(0, 0): True, (0, 1): False}
     first, second = np.array(list(pairs)).T
     assert equal_boxes(objects, first, second, paths).tolist() == list(pairs.values())
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_blocks_in_threads_are_joined_in_order(
+    approximate: bool, tmp_path: Path, add_objects: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside float64 cosines of all with all, three objects to an image: in blocks of 37."""
+    monkeypatch.setattr(neighborhood, "_ASKED", 37)
+    vectors = np.random.default_rng(3).standard_normal((400, 8)).astype(np.float32)
+    add_objects(tmp_path / "s.osp", vectors)
+    osp.index_space(tmp_path / "s.osp", "a-crop")
+    space = open_store(tmp_path / "s.osp").stored_space("a-crop")
+    image = (np.arange(400) // 3).astype(str)
+    near = Neighborhood(space, np.arange(400), image, approximate=approximate)
+    directions = space.vectors[:].astype(np.float64)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    apart = np.where(image[:, None] == image, np.inf, 1 - directions @ directions.T)
+    assert near.near.distance == pytest.approx(np.sort(apart, axis=1)[:, : neighborhood.K], abs=1e-6)
+    assert near.near.distance == pytest.approx(np.take_along_axis(apart, near.near.index, 1), abs=1e-6)
+    rows = np.array([399, 5, 200, 7])
+    some = near.nearest_of(np.tile(rows, 30), 4)
+    assert some.index.tolist() == near.near.index[np.tile(rows, 30), :4].tolist()
+    assert near.nearest_of(np.empty(0, np.int64), 4).index.shape == (0, 4)

@@ -85,7 +85,7 @@ def group_copies(pairs: Pairs, preference: Codes) -> CopyGroups:
     the most preferred object is kept and takes all that are near *it*; of the rest again the most preferred,
     and so on. An object that nobody is left for is no copy.
 
-    preference: (n,) distinct numbers, the smallest is kept first
+    preference: (n,) distinct numbers of those in pairs, the smallest is kept first
 
     >>> chain = make_pairs(np.array([0, 1]), np.array([1, 2]), np.array([1.0, 1.0]))
     >>> group_copies(chain, np.array([0, 1, 2])).row.tolist()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from objectspace.analyses.audit.same_photo import read_rows
 from objectspace.analyses.groups import Codes, make_folds
 from objectspace.analyses.packed import Packed
 from objectspace.analyses.probes import FOLDS
@@ -26,7 +28,7 @@ BLOCK, NUMBERS = 8192, 1 << 24
 
 
 class HeldOutClassifier:
-    """Ridge regressions from directions (n, d) to any targets (n, t), each fold predicted from the others.
+    """Ridge regressions from directions (n, d) to indicators of labels, each fold predicted from the others.
 
     Directions are vectors of unit length, centered by the training folds. The system is solved once for each
     fold, so that the same objects with other labels cost one product: a ridge classifier (indicators of the
@@ -52,14 +54,22 @@ class HeldOutClassifier:
         else:
             self._solve_by_numbers()
 
-    def scores(self, targets: NDArray[np.float32]) -> Float64:
-        """Return the predictions (n, t) of targets (n, t), each by the folds that it is not in."""
-        means = [targets[self._fold != held].mean(0, dtype=np.float64) for held in self._folds]
-        weights = (self._weights_by_objects if self._wide else self._weights_by_numbers)(targets, means)
-        predicted = np.empty(targets.shape)
-        for held, rows, block in self._blocks():
+    def fit(self, label: Codes, labels: int) -> HeldOutScores:
+        """Fit the indicators of labels (n,), codes below ``labels``, by each fold's others."""
+        indicators = np.eye(labels, dtype=np.float32)
+        counts = [np.bincount(label[self._fold != held], minlength=labels) for held in self._folds]
+        means = [count / max(1, count.sum()) for count in counts]
+        fitted = self._weights_by_objects if self._wide else self._weights_by_numbers
+        return HeldOutScores(self, fitted(label, indicators, means), means)
+
+    def predict(self, rows: Codes, weights: list[Float32], means: list[Float64]) -> Float64:
+        """Return the predictions (m, labels) of some objects, each by its fold's weights (d, labels)."""
+        directions, fold = self._directions_of(read_rows(self._vectors, rows)), self._fold[rows]
+        predicted = np.empty((len(rows), len(means[0])))
+        for held in np.unique(fold).tolist():
+            own = np.flatnonzero(fold == held)
             center = self._centers[held].astype(np.float32)
-            predicted[rows] = (block - center) @ weights[held] + means[held]
+            predicted[own] = (directions[own] - center) @ weights[held] + means[held]
         return predicted
 
     # ---------------------------------------------------------------------------- more objects than numbers
@@ -86,10 +96,10 @@ class HeldOutClassifier:
             self._centers.append(total / count)
             self._factors.append(gram)
 
-    def _weights_by_numbers(self, targets: Float32, means: list[Float64]) -> list[Float32]:
-        moments = np.zeros((len(self._count), self._dimension, targets.shape[1]))
+    def _weights_by_numbers(self, label: Codes, indicators: Float32, means: list[Float64]) -> list[Float32]:
+        moments = np.zeros((len(self._count), self._dimension, len(indicators)))
         for held, rows, block in self._blocks():
-            moments[held] += block.T @ targets[rows]
+            moments[held] += block.T @ indicators[label[rows]]
         found = []
         for held in self._folds:
             count = len(self._fold) - self._count[held]
@@ -111,10 +121,10 @@ class HeldOutClassifier:
             self._centers.append(center)
             self._factors.append(cho_factor(kernel + penalty * np.eye(len(kernel))))
 
-    def _weights_by_objects(self, targets: Float32, means: list[Float64]) -> list[Float32]:
+    def _weights_by_objects(self, label: Codes, indicators: Float32, means: list[Float64]) -> list[Float32]:
         found = []
         for held in self._folds:
-            centered = targets[self._fold != held] - means[held]
+            centered = indicators[label[self._fold != held]] - means[held]
             solved = cho_solve(self._factors[held], centered).astype(np.float32)
             found.append(self._training(held)[1].T @ solved)
         return found
@@ -135,13 +145,33 @@ class HeldOutClassifier:
         """Yield a fold, rows of it and their directions: all rows, read in their order, a block at a time."""
         size = max(1, min(BLOCK, NUMBERS // self._dimension))
         for start in range(0, len(self._fold), size):
-            block = np.asarray(self._vectors[start : start + size], np.float32)
-            length = np.linalg.norm(block, axis=1, keepdims=True)
-            block = np.divide(block, length, out=np.zeros_like(block), where=length > 0)
+            block = self._directions_of(np.asarray(self._vectors[start : start + size], np.float32))
             fold = self._fold[start : start + size]
             for held in np.unique(fold).tolist():
                 own = np.flatnonzero(fold == held)
                 yield held, start + own, block[own]
+
+    @staticmethod
+    def _directions_of(vectors: Float32) -> Float32:
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        directions: Float32 = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+        return directions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutScores:
+    """What a classifier says of its objects for one set of labels, which is found for some at a time.
+
+    weights: (d, labels) float32 of each fold; means: (labels,) of each
+    """
+
+    classifier: HeldOutClassifier
+    weights: list[Float32]
+    means: list[Float64]
+
+    def of(self, rows: Codes) -> Float64:
+        """Return the scores (m, labels) of some objects, each by the folds that it is not in."""
+        return self.classifier.predict(rows, self.weights, self.means)
 
 
 def _of_others(sums: NDArray[Any], held: int) -> Any:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from objectspace.analyses.audit.held_out import HeldOutClassifier
-from objectspace.analyses.audit.same_photo import nearest_in_photo
+from objectspace.analyses.audit.same_photo import nearest_in_photo, whole_photos
 from objectspace.analyses.groups import Codes
 from objectspace.neighbors import NO_NEIGHBOR, JointVectors, Neighbors
 
@@ -57,6 +57,8 @@ class LabelEvidence:
     """Neighbors in other photos, a classifier and neighbors in the own photo, for any labels of the objects.
 
     Neighbors in the own photo count as far as the last one in other photos: a dog among people has none.
+    Votes and scores of all labels are made for some photos at a time, as of a hundred labels and a million
+    objects they would be larger than the vectors.
 
     near: the k nearest of each of n objects in other photos; photo: (n,) codes from 0
     labels: how many there are
@@ -79,53 +81,69 @@ class LabelEvidence:
 
     def margins(self, own: Codes) -> Margins:
         """Return the margins of all objects, where their labels are ``own`` (n,)."""
-        votes, scores = self.votes(own), self._scores(own)
-        others = np.column_stack([_margins(_logarithm(votes), own), _margins(scores, own)])
-        own_photo = _margins(_logarithm(self._votes(self._own, own)), own)
-        known = own_photo[~self._alone]
-        own_photo[self._alone] = known.mean() if len(known) else 0.0
-        return Margins(others, own_photo, self._together(votes, scores, own))
+        scored, prior = self._classifier.fit(own, self._labels), self._prior(own)
+        n = len(own)
+        found = Margins(np.empty((n, 2)), np.empty(n), np.empty((n, 2)))
+        for rows in whole_photos(self._photo):
+            votes, scores = self._votes(self._near, own, rows, prior), scored.of(rows)
+            own_votes = self._votes(self._own, own, rows, prior)
+            found.others[rows] = np.column_stack(
+                [_margins(_logarithm(votes), own[rows]), _margins(scores, own[rows])]
+            )
+            found.own_photo[rows] = _margins(_logarithm(own_votes), own[rows])
+            found.together[rows] = self._together(votes, scores, own[rows], self._photo[rows])
+        known = found.own_photo[~self._alone]
+        found.own_photo[self._alone] = known.mean() if len(known) else 0.0
+        return found
 
-    def proposals(self, own: Codes) -> Codes:
-        """Return the label (n,) that most speaks for instead of each one's own; the own photo counts half."""
-        votes, scores = _logarithm(self.votes(own)), self._scores(own)
-        said = votes / _spread(_margins(votes, own)) + scores / _spread(_margins(scores, own))
-        known, near = ~self._alone, _logarithm(self._votes(self._own, own))
-        said[known] += near[known] / (2 * _spread(_margins(near, own)[known]))
-        said[np.arange(len(own)), own] = -np.inf
-        proposed: Codes = said.argmax(1).astype(np.int64)
+    def proposals(self, own: Codes, margins: Margins) -> Codes:
+        """Return the label (n,) that most speaks for instead of each one's own; the own photo counts half.
+
+        margins: those of the labels ``own`` (n,), by whose spread the three are made alike
+        """
+        scored, prior = self._classifier.fit(own, self._labels), self._prior(own)
+        by_votes, by_scores = (_spread(column) for column in margins.others.T)
+        by_own = 2 * _spread(margins.own_photo[~self._alone])
+        proposed = np.empty(len(own), np.int64)
+        for rows in whole_photos(self._photo):
+            said = _logarithm(self._votes(self._near, own, rows, prior)) / by_votes
+            said += scored.of(rows) / by_scores
+            known = ~self._alone[rows]
+            said[known] += _logarithm(self._votes(self._own, own, rows[known], prior)) / by_own
+            said[np.arange(len(rows)), own[rows]] = -np.inf
+            proposed[rows] = said.argmax(1)
         return proposed
-
-    def votes(self, own: Codes) -> Float64:
-        """Return the share (n, labels) of the votes of neighbors in other photos, and the prior's."""
-        return self._votes(self._near, own)
 
     def confusions(self, own: Codes) -> Float64:
         """Return the share (labels, labels) in which a label's neighbors have the others; 0 for itself."""
-        confused = np.zeros((self._labels, self._labels))
-        np.add.at(confused, own, self.votes(own))
+        confused, prior = np.zeros((self._labels, self._labels)), self._prior(own)
+        for rows in whole_photos(self._photo):
+            np.add.at(confused, own[rows], self._votes(self._near, own, rows, prior))
         np.fill_diagonal(confused, 0)
         shares: Float64 = confused / confused.sum(1, keepdims=True)
         return shares
 
-    def _votes(self, near: Neighbors, own: Codes) -> Float64:
-        n = len(own)
-        row, place = np.nonzero(near.index != NO_NEIGHBOR)
-        cell = row * self._labels + own[near.index[row, place]]
-        votes = np.bincount(cell, minlength=n * self._labels).reshape(n, self._labels).astype(np.float64)
-        votes += PRIOR_VOTES * np.bincount(own, minlength=self._labels) / n
+    def _prior(self, own: Codes) -> Float64:
+        """Return the votes (labels,) that each label has before any neighbor votes."""
+        prior: Float64 = PRIOR_VOTES * np.bincount(own, minlength=self._labels) / len(own)
+        return prior
+
+    def _votes(self, near: Neighbors, own: Codes, rows: Codes, prior: Float64) -> Float64:
+        """Return the share (m, labels) of the votes of some objects' neighbors, and the prior's."""
+        index = near.index[rows]
+        row, place = np.nonzero(index != NO_NEIGHBOR)
+        cell = row * self._labels + own[index[row, place]]
+        counts = np.bincount(cell, minlength=len(rows) * self._labels)
+        votes = counts.reshape(len(rows), self._labels) + prior
         shares: Float64 = votes / votes.sum(1, keepdims=True)
         return shares
 
-    def _scores(self, own: Codes) -> Float64:
-        return self._classifier.scores(np.eye(self._labels, dtype=np.float32)[own])
-
-    def _together(self, votes: Float64, scores: Float64, own: Codes) -> Float64:
-        """Return the margins (n, 2) of the means over the objects of a photo that have one label.
+    def _together(self, votes: Float64, scores: Float64, own: Codes, photo: Codes) -> Float64:
+        """Return the margins (m, 2) of the means over the objects of a photo that have one label.
 
         Where all of them are wrong in the same way, their neighbors in other photos agree on another label.
         """
-        cells, cell = np.unique(self._photo * self._labels + own, return_inverse=True)
+        cells, cell = np.unique(photo * self._labels + own, return_inverse=True)
         share = 1 / np.bincount(cell)[cell]
         mean = csr_array((share, (cell, np.arange(len(own)))), shape=(len(cells), len(own)))
         label = cells % self._labels

@@ -81,8 +81,9 @@ def audit_labels(
     evidence = LabelEvidence(vectors, near, photo, len(names), seed=seed)
     judging(SOLVED)
     row = np.flatnonzero(judged)
-    margins = evidence.margins(own).take(row)
-    proposed = names[evidence.proposals(own)[row]].astype(object)
+    of_all = evidence.margins(own)
+    margins = of_all.take(row)
+    proposed = names[evidence.proposals(own, of_all)[row]].astype(object)
     if not calibrated:
         score = sum(_ranks(column) for column in margins.others.T) / margins.others.shape[1]
         return LabelErrors(row, score, proposed, "mean_rank", None, None, None)

@@ -29,8 +29,8 @@ def nearest_in_photo(vectors: Float32 | JointVectors, photo: Codes, *, k: int, w
     within: (n,) the largest distance that counts for each
     """
     found = no_neighbors(len(photo), k)
-    for rows in _whole_photos(photo):
-        block = np.asarray(vectors[rows], np.float32)
+    for rows in whole_photos(photo, least=2):
+        block = read_rows(vectors, rows)
         length = np.linalg.norm(block, axis=1, keepdims=True)
         directions = np.divide(block, length, out=np.zeros_like(block), where=length > 0)
         starts = np.flatnonzero(np.diff(photo[rows], prepend=-1))
@@ -39,12 +39,19 @@ def nearest_in_photo(vectors: Float32 | JointVectors, photo: Codes, *, k: int, w
     return found
 
 
-def _whole_photos(photo: Codes) -> Iterator[Codes]:
-    """Yield the rows of whole photos, about :data:`BLOCK` at once, but not of those with one object."""
+def read_rows(vectors: Float32 | JointVectors, rows: Codes) -> Float32:
+    """Return some vectors (m, d); successive ones by a slice, which costs a store less than their numbers."""
+    successive = len(rows) > 0 and bool((np.diff(rows) == 1).all())
+    asked = slice(int(rows[0]), int(rows[-1]) + 1) if successive else rows
+    return np.asarray(vectors[asked], np.float32)
+
+
+def whole_photos(photo: Codes, *, least: int = 1) -> Iterator[Codes]:
+    """Yield the rows of whole photos of at least so many objects, about :data:`BLOCK` at once."""
     # In the order of their first objects, as vectors on disk are read faster in their own order.
     first = np.unique(photo, return_index=True)[1][photo]
     rows = np.argsort(first, kind="stable")
-    rows = rows[(np.bincount(photo)[photo] > 1)[rows]]
+    rows = rows[(np.bincount(photo)[photo] >= least)[rows]]
     ends = np.flatnonzero(np.diff(photo[rows], append=-1)) + 1
     start = 0
     while start < len(rows):

@@ -305,7 +305,8 @@ class _Auditor:
     def _compare_copies(self, planted: PlantedVectors | None) -> _ComparedCopies:
         """Compare objects with their nearest, and find the copies among them by planting."""
         photo = None if self._photo_copies is None else self._photo_copies.numbers(self._image)
-        copies = CopyDifferences(self._store, self._ids, self._near, photo=photo)
+        row = self._store.object_rows(self._space)[self._rows]
+        copies = CopyDifferences(self._store, row, self._near, photo=photo)
         if planted is None:
             return _ComparedCopies(copies, None, None, -np.inf)
         found = find_copies(self._near, copies, planted, seed=self._seed)
@@ -319,9 +320,15 @@ class _Auditor:
         columns = {"nearest": _named(self._ids, copies.nearest)[order]}
         if pairs is None or found is None:
             return AuditList("duplicates", self._ids[order], -suspicion[order], "difference", columns)
-        objects = self._store.objects(self._ids)
-        groups = group_copies(pairs, _by_photo(objects, self._store.images_of(objects)))
-        columns |= {name: column[order] for name, column in self._group_columns(groups, objects).items()}
+        # Of a large store few objects are in a pair, and the others' masks are not read.
+        rows = np.unique(np.concatenate([pairs.first, pairs.second]))
+        objects = self._store.objects(self._ids[rows])
+        preference = np.zeros(len(self._ids), np.int64)
+        preference[rows] = _by_photo(objects, self._store.images_of(objects))
+        groups = group_copies(pairs, preference)
+        columns |= {
+            name: column[order] for name, column in self._group_columns(groups, rows, objects).items()
+        }
         alarms = suspicion >= threshold
         return AuditList(
             "duplicates",
@@ -334,13 +341,18 @@ class _Auditor:
             self._calibrated(found, alarms, threshold, "copies of {} of the store's own objects"),
         )
 
-    def _group_columns(self, groups: CopyGroups, objects: Objects) -> dict[str, NDArray[np.object_]]:
-        """Return what each object (n,) is in its group, None for one in none."""
+    def _group_columns(
+        self, groups: CopyGroups, rows: NDArray[np.int64], objects: Objects
+    ) -> dict[str, NDArray[np.object_]]:
+        """Return what each object (n,) is in its group, None for one in none.
+
+        rows: (m,) sorted, of which ``objects`` (m) are known, those of the groups among them
+        """
         names = ("group", "kept", "copy_of", "kind")
         columns = {name: np.full(len(self._ids), None, object) for name in names}
         keeper = _keepers(groups)
         paths = {name: row.path for name, row in self._store.images_by_id(objects.image_id.tolist()).items()}
-        equal = equal_boxes(objects, keeper, groups.row, paths)
+        equal = equal_boxes(objects, rows.searchsorted(keeper), rows.searchsorted(groups.row), paths)
         columns["group"][groups.row] = groups.group.tolist()
         columns["kept"][groups.row] = groups.kept.tolist()
         copies = ~groups.kept

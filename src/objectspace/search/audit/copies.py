@@ -7,28 +7,24 @@ laid over the other as well as it fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 from objectspace.analyses.audit.copy_rule import NUMBERS, PRODUCT, CopyRule
 from objectspace.analyses.audit.duplicates import Pairs, make_pairs
-from objectspace.analyses.audit.registration import SIDE, registered_correlation
-from objectspace.images import Pixels, decode_thumbnail
+from objectspace.analyses.audit.registration import registered_correlation
 from objectspace.neighbors import NO_NEIGHBOR, Neighbors
 from objectspace.search.audit.neighborhood import Neighborhood
+from objectspace.search.audit.small_pictures import Pictures, coarse, stored_pictures, thumbnail_pictures
 from objectspace.store import Store
 from objectspace.threads import work_ahead, worker_count
 
 Float32 = NDArray[np.float32]
 Result = TypeVar("Result")
-
-#: Pixels a side at which thumbnails are compared as they are, to choose which are laid over each other.
-COARSE = 12
 
 #: Neighbors that each is compared to: those of its nearest that are least unlike it as they are.
 COMPARED = 3
@@ -37,45 +33,8 @@ COMPARED = 3
 #: 2.5 ms of a core. Of more those that are no more unlike than this share of the planted copies.
 AT_LEAST, PLANTED_SHARE = 20_000, 0.99
 
-# Thumbnails that are read at once, and rows and pairs that a thread compares at once.
-_BLOCK, _ROWS, _PAIRS = 4096, 256, 512
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pictures:
-    """Small pictures to be compared.
-
-    levels: (n, 3, SIDE, SIDE) uint8
-    coarse: (n, 3 x COARSE x COARSE) float32, whose products are correlations; 0 for flat pictures
-    """
-
-    levels: NDArray[np.uint8]
-    coarse: Float32
-
-    def take(self, rows: NDArray[np.int64]) -> Pictures:
-        """Return some of the pictures."""
-        return Pictures(self.levels[rows], self.coarse[rows])
-
-
-def make_pictures(pictures: Iterable[Pixels]) -> Pictures:
-    """Return pictures (h, w, 3) of any size, their aspect given up."""
-    levels, coarse = [], []
-    for pixels in pictures:
-        whole = PIL.Image.fromarray(pixels)
-        small = [whole.resize((side, side), PIL.Image.Resampling.BOX) for side in (SIDE, COARSE)]
-        levels.append(np.asarray(small[0], np.uint8).transpose(2, 0, 1))
-        values = np.asarray(small[1], np.float32).transpose(2, 0, 1)
-        values = values - values.mean((1, 2), keepdims=True)
-        coarse.append(values.ravel() / max(float(np.linalg.norm(values)), 1.0))
-    return Pictures(
-        np.array(levels, np.uint8).reshape(-1, 3, SIDE, SIDE),
-        np.array(coarse, np.float32).reshape(-1, 3 * COARSE * COARSE),
-    )
-
-
-def thumbnail_pictures(thumbnails: Iterable[bytes]) -> Pictures:
-    """Return the pictures (n) of thumbnails."""
-    return make_pictures(map(decode_thumbnail, thumbnails))
+# Rows and pairs that a thread compares at once.
+_ROWS, _PAIRS = 256, 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +78,7 @@ class CopyDifferences:
     it by vectors and by thumbnails as they are; thumbnails are mirrored where that is more alike. Of many
     pairs those are laid over each other that are least unlike as they are (:data:`AT_LEAST`).
 
+    row: (n,) int64, the objects, by their rows of the objects table
     photo: (n,) int64, the photo of each object, one number for all that are copies of each other; by default
         every image is one of its own
     nearest: (n,) int64, the least different, -1 for none; difference: (n,) float64 of that pair
@@ -131,18 +91,16 @@ class CopyDifferences:
     def __init__(
         self,
         store: Store,
-        object_id: NDArray[np.str_],
+        row: NDArray[np.int64],
         near: Neighborhood,
         *,
         photo: NDArray[np.int64] | None = None,
         rule: CopyRule = PRODUCT,
     ) -> None:
-        parts = [
-            thumbnail_pictures(store.thumbnails(object_id[start : start + _BLOCK]))
-            for start in range(0, len(object_id), _BLOCK)
-        ]
-        self._pictures = Pictures(
-            np.concatenate([part.levels for part in parts]), np.concatenate([part.coarse for part in parts])
+        # Where all pairs are laid over each other, all thumbnails are needed more than once.
+        hold = COMPARED * len(row) <= AT_LEAST
+        self._pictures: Pictures = (
+            thumbnail_pictures(store.thumbnails_at(row)) if hold else stored_pictures(store, row)
         )
         self._near = near
         self._compared = compare(self._pictures, self._pictures, near.near, COMPARED)
@@ -239,9 +197,8 @@ def compare(pictures: Pictures, others: Pictures, near: Neighbors, count: int) -
     """
 
     def compare_rows(rows: slice) -> Compared:
-        return _compare(
-            pictures.coarse[rows], others.coarse, Neighbors(near.index[rows], near.distance[rows]), count
-        )
+        found = Neighbors(near.index[rows], near.distance[rows])
+        return _compare(pictures.reduced[rows], others.reduced[found.index], found, count)
 
     blocks = [slice(start, start + _ROWS) for start in range(0, len(near.index), _ROWS)]
     found = list(_in_threads(compare_rows, blocks))
@@ -253,10 +210,12 @@ def compare(pictures: Pictures, others: Pictures, near: Neighbors, count: int) -
     )
 
 
-def _compare(coarse: Float32, others: Float32, near: Neighbors, count: int) -> Compared:
-    theirs = others[near.index]
-    mirrored = theirs.reshape(*near.index.shape, 3, COARSE, COARSE)[..., ::-1].reshape(theirs.shape)
-    plain, turned = (np.einsum("mc,mkc->mk", coarse, one) for one in (theirs, mirrored))
+def _compare(pictures: NDArray[np.uint8], others: NDArray[np.uint8], near: Neighbors, count: int) -> Compared:
+    """Compare reduced pictures (m, 3, s, s) with all of their neighbors (m, k, 3, s, s)."""
+    theirs = coarse(others)
+    # The one is mirrored and not the many.
+    own, mirrored = coarse(pictures), coarse(pictures[..., ::-1])
+    plain, turned = (np.einsum("mc,mkc->mk", one, theirs) for one in (own, mirrored))
     unlike = 1 - np.clip(np.maximum(plain, turned), 0, 1).astype(np.float64)
     there = near.index != NO_NEIGHBOR
     numbers = np.stack([np.where(there, near.distance, 0), unlike, unlike], axis=2)
@@ -283,9 +242,9 @@ def _register(
     other, mirrored = compared.index[row, place], compared.mirrored[row, place]
 
     def register_pairs(pairs: slice) -> Float32:
-        laid = others.levels[other[pairs]].astype(np.float32)
+        laid = others.levels(other[pairs]).astype(np.float32)
         laid = np.where(mirrored[pairs, None, None, None], laid[..., ::-1], laid)
-        return registered_correlation(pictures.levels[row[pairs]].astype(np.float32), laid)
+        return registered_correlation(pictures.levels(row[pairs]).astype(np.float32), laid)
 
     blocks = [slice(start, start + _PAIRS) for start in range(0, len(row), _PAIRS)]
     alike = np.concatenate([np.empty(0, np.float32), *_in_threads(register_pairs, blocks)])

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: The lists in the order in which they are made.
 LISTS = ("photos", "duplicates", "outliers", "labels", "leaks")
 
+# Rows that are made plain values at once.
+_BLOCK = 8192
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AuditList:
@@ -70,17 +73,23 @@ class AuditList:
         return "object" if self.id_name == "object_id" else "photo"
 
     @property
+    def names(self) -> list[str]:
+        """The names of what :meth:`iter_rows` has of each object, in its order."""
+        return [self.id_name, self.score_name, *self.columns]
+
+    @property
     def first(self) -> NDArray[np.str_]:
         """The objects (l,) within the threshold; without one, the first tenth."""
         return self.object_id[: -(-len(self) // 10) if self.listed is None else self.listed]
 
     def iter_rows(self) -> Iterator[dict[str, Any]]:
         """Yield each object as a row of plain values: its id, the score, the columns."""
-        names = [self.id_name, self.score_name, *self.columns]
-        values = [self.object_id.tolist(), map(finite, self.score.tolist())]
-        values += [column.tolist() for column in self.columns.values()]
-        for row in zip(*values, strict=True):
-            yield dict(zip(names, row, strict=True))
+        names, columns = self.names, [self.object_id, self.score, *self.columns.values()]
+        for start in range(0, len(self), _BLOCK):
+            values = [column[start : start + _BLOCK].tolist() for column in columns]
+            values[1] = list(map(finite, values[1]))
+            for row in zip(*values, strict=True):
+                yield dict(zip(names, row, strict=True))
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a row for each object of :meth:`iter_rows`. Raises InputError without pandas."""
@@ -183,16 +192,15 @@ class Audit:
 
 def write_csv(audit: Audit, path: Path) -> None:
     """Write all lists whole, a row for each object of each: list, rank, listed, then the list's columns."""
-    rows = [
-        {"list": name, "rank": rank, "listed": one.listed is not None and rank <= one.listed, **row}
-        for name, one in audit.lists.items()
-        for rank, row in enumerate(one.iter_rows(), start=1)
-    ]
-    names = dict.fromkeys(key for row in rows for key in row)
+    names = dict.fromkeys(["list", "rank", "listed"])
+    names |= dict.fromkeys(name for one in audit.lists.values() for name in one.names)
     with (
         atomic_path(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8") as stream,
     ):
         writer = csv.DictWriter(stream, list(names))
         writer.writeheader()
-        writer.writerows(rows)
+        for name, one in audit.lists.items():
+            for rank, row in enumerate(one.iter_rows(), start=1):
+                listed = one.listed is not None and rank <= one.listed
+                writer.writerow({"list": name, "rank": rank, "listed": listed, **row})

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.neighbors import ExactIndex, JointIndex, JointVectors, Neighbors, StreamedIndex
+from objectspace.neighbors import (
+    ExactIndex,
+    JointIndex,
+    JointVectors,
+    Neighbors,
+    StreamedIndex,
+    no_neighbors,
+)
 from objectspace.search.answers import Approximation
 from objectspace.search.approximate import ApproximateIndex, approximate_index
 from objectspace.search.approximate_joint import ApproximateJointIndex, approximate_joint_index
 from objectspace.store import StoredJointVectors, StoredSpace, StoredVectors
+from objectspace.threads import work_ahead, worker_count
 
 #: Neighbors of each object that are found: those that vote on labels, and among which copies are looked for.
 K = 20
@@ -21,6 +30,9 @@ IN_MEMORY = 2 << 30
 
 # Bytes of the vectors that are searched at once; a space on disk is read once for each.
 _QUERIES = 1 << 28
+
+# Objects that a thread searches at once by an approximate index, which follows its graph in one thread.
+_ASKED = 4096
 
 METRIC = "cosine"
 
@@ -84,16 +96,20 @@ class Neighborhood:
         group: NDArray[Any] = self.image
         if photo is not None:
             index, group = index.grouped(photo), photo
-        size = max(1, _QUERIES // (4 * self.vectors.shape[1]))
-        parts = [
-            index.nearest(self.vectors[block], k=k, query_groups=group[block])
-            for block in (rows[start : start + size] for start in range(0, len(rows), size))
-        ]
-        if not parts:
-            return Neighbors(np.empty((0, k), np.int64), np.empty((0, k)))
-        return Neighbors(
-            np.concatenate([one.index for one in parts]), np.concatenate([one.distance for one in parts])
-        )
+        asks_index = isinstance(index, ApproximateIndex | ApproximateJointIndex)
+        size = _ASKED if asks_index else max(1, _QUERIES // (4 * self.vectors.shape[1]))
+        blocks = [slice(start, start + size) for start in range(0, len(rows), size)]
+
+        def search(block: slice) -> Neighbors:
+            asked = rows[block]
+            return index.nearest(self.vectors[asked], k=k, query_groups=group[asked])
+
+        found = no_neighbors(len(rows), k)
+        workers = worker_count() if asks_index else 1
+        with closing(work_ahead(blocks, search, workers=workers, ahead=2 * workers)) as parts:
+            for block, part in zip(blocks, parts, strict=True):
+                found.index[block], found.distance[block] = part.index, part.distance
+        return found
 
 
 def _read(vectors: StoredVectors | StoredJointVectors, rows: NDArray[np.int64]) -> Any:

@@ -10,22 +10,21 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.audit.calibration import MOST_REAL, Planted, best_threshold, places, real_share
 from objectspace.analyses.audit.duplicates import CopyGroups, Pairs, group_copies, make_pairs
+from objectspace.analyses.audit.registration import SIDE
 from objectspace.errors import ImageError
 from objectspace.images import Pixels, read_image
-from objectspace.neighbors import NO_NEIGHBOR, Neighbors
+from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, Neighbors
 from objectspace.search.audit.copies import (
     AT_LEAST,
-    COARSE,
     Compared,
-    Pictures,
     chance_of,
     compare,
     compare_to_originals,
     least_unlike,
-    make_pictures,
     register_within,
 )
 from objectspace.search.audit.plants import changed_photos
+from objectspace.search.audit.small_pictures import COARSE, PicturesInMemory, coarse, make_pictures
 from objectspace.store import ImageRow
 from objectspace.threads import work_ahead, worker_count
 
@@ -58,7 +57,7 @@ class PhotoDifferences:
 
     rows: NDArray[np.int64]
     why: str
-    pictures: Pictures
+    pictures: PicturesInMemory
     compared: Compared
 
     @property
@@ -78,15 +77,19 @@ class PhotoDifferences:
 
 def compare_photos(images: Sequence[ImageRow], progress: Callable[[int], None]) -> PhotoDifferences:
     """Compare photos with each other; those that cannot be read are left out."""
-    rows, reasons, parts = [], [], []
+    rows: list[int] = []
+    reasons: list[str] = []
+    # Of many photos these are hundreds of MB, so that no parts of them are held beside them.
+    whole, reduced = (np.empty((len(images), 3, side, side), np.uint8) for side in (SIDE, COARSE))
     for row, found in enumerate(_read(images)):
         progress(1)
         if isinstance(found, ImageError):
             reasons.append(str(found))
             continue
+        made = make_pictures([found])
+        whole[len(rows)], reduced[len(rows)] = made.whole[0], made.reduced[0]
         rows.append(row)
-        parts.append(make_pictures([found]))
-    pictures = _joined(parts)
+    pictures = PicturesInMemory(whole[: len(rows)], reduced[: len(rows)])
     own = np.arange(len(rows))
     compared = compare(pictures, pictures, _most_alike(pictures, pictures, own), NEAREST)
     compared = register_within(compared, pictures, pictures, least_unlike(compared.unlike, AT_LEAST))
@@ -185,10 +188,10 @@ def _group(photos: PhotoDifferences, difference: float, preference: NDArray[np.i
     pairs = photos.pairs_within(difference)
     groups = group_copies(pairs, preference)
     rows, keepers = [], []
-    for chain in np.unique(groups.chain[~groups.kept]):
+    for chain in np.flatnonzero(np.bincount(groups.chain) > NEAREST):
         of_chain = groups.chain == chain
         kept = groups.row[of_chain & groups.kept][:NEAREST]
-        if len(kept) > 1 and of_chain.sum() > NEAREST:
+        if len(kept) > 1:
             rows.append(groups.row[of_chain])
             keepers.append(np.pad(kept, (0, NEAREST - len(kept)), constant_values=NO_NEIGHBOR))
     if not rows:
@@ -209,7 +212,7 @@ def _pairs_within(rows: NDArray[np.int64], compared: Compared, difference: float
 
 def _plant(
     images: Sequence[ImageRow],
-    pictures: Pictures,
+    pictures: PicturesInMemory,
     *,
     count: int,
     seed: int,
@@ -222,7 +225,7 @@ def _plant(
     random = np.random.default_rng([seed, 14])
     drawn = np.sort(random.permutation(len(images))[:count])
     kinds: list[str] = []
-    original, parts = [], []
+    original, parts = [], [make_pictures([])]
     for row, found in zip(drawn.tolist(), _read([images[one] for one in drawn]), strict=True):
         progress(1)
         if isinstance(found, ImageError):
@@ -231,7 +234,10 @@ def _plant(
             kinds.append(kind)
             original.append(row)
             parts.append(make_pictures([pixels]))
-    copies, of = _joined(parts), np.array(original, np.int64)
+    copies = PicturesInMemory(
+        np.concatenate([part.whole for part in parts]), np.concatenate([part.reduced for part in parts])
+    )
+    of = np.array(original, np.int64)
     near = _most_alike(copies, pictures)
     numbers = compare_to_originals(copies, pictures, near, NEAREST, lambda index: index == of[:, None])
     return np.array(kinds, object), of, numbers
@@ -251,33 +257,43 @@ def _read(images: Sequence[ImageRow]) -> Iterator[Pixels | ImageError]:
 
 
 def _most_alike(
-    pictures: Pictures, others: Pictures, own: NDArray[np.int64] | None = None, count: int = NEAREST
+    pictures: PicturesInMemory,
+    others: PicturesInMemory,
+    own: NDArray[np.int64] | None = None,
+    count: int = NEAREST,
 ) -> Neighbors:
     """Return the pictures most alike each (m), mirrored or not, but for its own; each at distance 1."""
-    k = max(0, min(count, len(others.coarse) - (own is not None)))
-    index = np.empty((len(pictures.coarse), k), np.int64)
-    for start in range(0, len(index), _BLOCK):
+    k = max(0, min(count, len(others.reduced) - (own is not None)))
+    numbers = np.arange(len(others.reduced))
+    found = np.empty((len(pictures.reduced), k), np.int64)
+    if not found.size:
+        return Neighbors(found, np.ones(found.shape))
+    index = ExactIndex(coarse(others.reduced), numbers, metric="cosine", groups=numbers)
+    for start in range(0, len(found), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        block = pictures.coarse[rows]
-        mirrored = block.reshape(-1, 3, COARSE, COARSE)[..., ::-1].reshape(block.shape)
-        alike = np.maximum(block @ others.coarse.T, mirrored @ others.coarse.T)
-        if own is not None:
-            alike[np.arange(len(block)), own[rows]] = -np.inf
-        index[rows] = np.argsort(-alike, axis=1, kind="stable")[:, :k]
-    return Neighbors(index, np.ones(index.shape))
+        block = pictures.reduced[rows]
+        groups = None if own is None else own[rows]
+        either = [index.nearest(coarse(one), k=k, query_groups=groups) for one in (block, block[..., ::-1])]
+        found[rows] = _nearest_of_either(*either)
+    return Neighbors(found, np.ones(found.shape))
+
+
+def _nearest_of_either(one: Neighbors, other: Neighbors) -> NDArray[np.int64]:
+    """Return the k nearest (m, k) of two answers (m, k) together, each once, equals by number."""
+    index = np.concatenate([one.index, other.index], axis=1)
+    distance = np.concatenate([one.distance, other.distance], axis=1)
+    order = np.lexsort((distance, index))
+    index, distance = (np.take_along_axis(of, order, 1) for of in (index, distance))
+    distance[:, 1:][index[:, 1:] == index[:, :-1]] = np.inf
+    order = np.lexsort((index, distance))[:, : one.index.shape[1]]
+    nearest: NDArray[np.int64] = np.take_along_axis(index, order, 1)
+    return nearest
 
 
 def _least(compared: Compared) -> tuple[NDArray[np.int64], Float64]:
     apart, rows = compared.numbers[:, :, -1], np.arange(len(compared.index))
     least = apart.argmin(1)
     return compared.index[rows, least], apart[rows, least]
-
-
-def _joined(parts: Sequence[Pictures]) -> Pictures:
-    parts = [make_pictures([]), *parts]
-    return Pictures(
-        np.concatenate([part.levels for part in parts]), np.concatenate([part.coarse for part in parts])
-    )
 
 
 def _largest_first(images: Sequence[ImageRow]) -> NDArray[np.int64]:

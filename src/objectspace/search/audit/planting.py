@@ -16,13 +16,14 @@ from objectspace.errors import ImageError, InputError
 from objectspace.images import read_image
 from objectspace.neighbors import JointVectors, Neighbors
 from objectspace.objects.records import Objects
-from objectspace.search.audit.copies import CopyDifferences, Pictures, thumbnail_pictures
+from objectspace.search.audit.copies import CopyDifferences
 from objectspace.search.audit.neighborhood import Neighborhood
 from objectspace.search.audit.plants import (
     NO_OBJECT,
     PlantedPicture,
     drawn_strangers,
 )
+from objectspace.search.audit.small_pictures import Pictures, thumbnail_pictures
 from objectspace.store import Store
 
 if TYPE_CHECKING:
