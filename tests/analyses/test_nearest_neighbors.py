@@ -11,7 +11,7 @@ import pytest
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.jackknife import make_blocks
 from objectspace.analyses.nearest_neighbors import find_in_other_classes, find_neighbors
-from objectspace.neighbors import exact
+from objectspace.neighbors import mutual
 
 
 def plain_weights(vectors: np.ndarray, groups, kept: np.ndarray, row: int, k: int) -> dict[int, float]:
@@ -89,14 +89,14 @@ def test_neighbors_without_each_block_take_no_more_than_three_and_a_half_times_w
 ) -> None:
     vectors = np.random.default_rng(0).standard_normal((20_000, 8), np.float32)
     ids, groups = np.arange(20_000).astype(str), make_groups(np.arange(20_000) // 5)
-    search_mutually = exact.search_mutually
+    search_mutually = mutual.search_mutually
 
     def searched(*arguments: Any) -> Any:
         found = search_mutually(*arguments)
         tracemalloc.reset_peak()  # The search itself has a bound of its own.
         return found
 
-    monkeypatch.setattr(exact, "search_mutually", searched)
+    monkeypatch.setattr(mutual, "search_mutually", searched)
     block = make_blocks(groups.group)
     tracemalloc.start()
     near = find_neighbors(vectors, ids, groups, k=5, metric="euclidean", block=block)
