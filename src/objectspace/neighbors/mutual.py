@@ -6,6 +6,7 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations_with_replacement, product
 from typing import Any, Literal
 
@@ -22,6 +23,12 @@ from objectspace.threads import BLAS_IN_ONE_THREAD, run_side_by_side
 
 # Parts of a block, in each of which lengths are more alike, where it can be cut so.
 _STRIPS = 8
+
+# Every so many rows of a product are a sample of it, and few is one of so many.
+_SAMPLED, _FEW = 32, 100
+
+#: That of the queries in products of two blocks.
+Axis = Literal[0, 1]
 
 
 #: Vectors of one metric, and their rows (q,), sorted, whose nearest are wanted.
@@ -92,10 +99,17 @@ def search_mutually(asked: Sequence[Asked], rows: Rows, own: NDArray[np.int64], 
     def filter_both(pair: tuple[int, int]) -> None:
         one, other = pair
         found = products.of(blocks[one], blocks[other])
+        ends: list[tuple[int, int, Axis]] = [(one, other, 0), (other, one, 1)]
+        filters = []
         for search in searches:
-            search.filter(one, blocks[other], found, 0, products.mask)
-            if one != other:
-                search.filter(other, blocks[one], found, 1, products.mask)
+            for queries, others, axis in ends if one != other else ends[:1]:
+                if search.is_limited(queries):
+                    filters.append(_Filter(search, queries, others, axis))
+                elif search.asks(queries):
+                    search.keep_nearest(queries, others, found, axis)
+        for near, some in _passing(filters, found, products.mask):
+            for one_filter in some:
+                one_filter.keep(found, near)
 
     def rank(number: int) -> None:
         for search in searches:
@@ -196,6 +210,99 @@ class _Products:
         return products
 
 
+class _Filter:
+    """The bounds of one block's queries for the rows of another, in the products of both, by one metric.
+
+    axis: that of the queries in the products
+    """
+
+    def __init__(self, search: _MetricSearch, queries: int, others: int, axis: Axis) -> None:
+        self._search, self._queries, self._others, self._axis = search, queries, others, axis
+        self._least = search.least_products(queries, others)
+
+    def least_of_rows(self, count: int) -> NDArray[np.float32]:
+        """Return the lowest bound of each row (count,) of the products."""
+        least: NDArray[np.float32] = self._least.min(axis=self._axis)
+        return least if self._axis == 0 else np.repeat(least, count // len(least))
+
+    def compare(self, products: NDArray[np.float32], mask: NDArray[np.bool_]) -> None:
+        """Write into ``mask`` which products pass."""
+        strips, queries = self._least.shape
+        if self._axis == 0:
+            shape, least = (queries, strips, -1), self._least.T[:, :, None]
+        else:
+            shape, least = (strips, -1, queries), self._least[:, None]
+        np.greater_equal(products.reshape(shape), least, out=mask.reshape(shape))
+
+    def keep(self, products: NDArray[np.float32], near: NDArray[np.int64]) -> None:
+        """Keep what passes of some of the products, by their places in one row."""
+        row, column = np.divmod(near, products.shape[1])
+        query, place = (row, column) if self._axis == 0 else (column, row)
+        self._search.keep(self._queries, self._others, np.take(products, near), query, place)
+
+
+def _passing(
+    filters: Sequence[_Filter], products: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.int64], Sequence[_Filter]]]:
+    """Yield the places of products, as one row, that could pass some filters, and these.
+
+    One comparison with the lowest bounds of all serves all, but where a query is far from everything, so that
+    more than few products pass its bound: a sample of the rows says so.
+    """
+    mask = mask[: products.size].reshape(products.shape)
+    if len(filters) > 1:
+        least = np.minimum.reduce([one.least_of_rows(len(products)) for one in filters])[:, None]
+        some = slice(None, None, _SAMPLED)
+        sample = products[some] >= least[some]
+        if np.count_nonzero(sample) * _FEW <= sample.size:
+            np.greater_equal(products, least, out=mask)
+            yield np.flatnonzero(mask), filters
+            return
+    for one in filters:
+        one.compare(products, mask)
+        yield np.flatnonzero(mask), [one]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _RowBounds:
+    """What bounds the keys of a block's rows (r,) by one metric, for those of each of its strips.
+
+    low: (r,) as of :class:`ComparedVectors`, and least_low: (strips, 1) float64, the least of each strip
+    factors: (r,) by which products of the vectors as they are become those of the metric, None for 1;
+        least_factor, most_factor: (strips, 1)
+    """
+
+    low: NDArray[np.float32]
+    least_low: NDArray[np.float64]
+    factors: NDArray[np.float32] | None
+    least_factor: NDArray[np.float32]
+    most_factor: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, vectors: ComparedVectors, rows: NDArray[np.int64]) -> _RowBounds:
+        """Return the bounds of some rows."""
+        strips = math.gcd(len(rows), _STRIPS)
+        low = vectors.low[rows]
+        factors = None if vectors.factors is None else vectors.factors[rows]
+        by_strip = (np.ones(strips, np.float32) if factors is None else factors).reshape(strips, -1)
+        least, most = by_strip.min(1)[:, None], by_strip.max(1)[:, None]
+        return cls(low, low.reshape(strips, -1).min(1)[:, None].astype(np.float64), factors, least, most)
+
+    def least_products(
+        self, limit: NDArray[np.float32], factors: NDArray[np.float32] | None
+    ) -> NDArray[np.float32]:
+        """Return the products (strips, m) below which no row has a key within a query's limit (m,).
+
+        factors: (m,) of the queries
+        """
+        least = self.least_low - limit
+        if factors is not None:
+            least /= factors * np.where(least < 0, self.least_factor, self.most_factor)
+        # Which is more than what rounding may raise them by.
+        rounded: NDArray[np.float32] = (least - 2.0**-22 * np.abs(least)).astype(np.float32)
+        return rounded
+
+
 class _MetricSearch:
     """The searches of one metric: in each block whose rows ask."""
 
@@ -208,10 +315,8 @@ class _MetricSearch:
         own: NDArray[np.int64],
         k: int,
     ) -> None:
-        self._vectors, self._asked, self._k = vectors, asked, k
-        # By which products of the vectors as they are become those of this metric.
-        self._ratio = np.ones(len(rows), np.float32) if vectors.factors is None else vectors.factors
-        self._blocks = blocks
+        self._asked, self._k, self._blocks = asked, k, blocks
+        self._bounds = [_RowBounds.of(vectors, block) for block in blocks]
         wanted = np.zeros(len(rows), np.bool_)
         wanted[asked] = True
         self._searches = [
@@ -229,44 +334,52 @@ class _MetricSearch:
             for block in blocks
         ]
 
-    def filter(
+    def asks(self, number: int) -> bool:
+        """Return whether the rows of a block ask by this metric."""
+        return self._searches[number] is not None
+
+    def is_limited(self, number: int) -> bool:
+        """Return whether the rows of a block ask, and all have a limit."""
+        search = self._searches[number]
+        return search is not None and search.is_limited
+
+    def keep_nearest(self, number: int, other: int, products: NDArray[np.float32], axis: Axis) -> None:
+        """Keep the rows of another block that could be near a query of a block, and lower its limits first.
+
+        axis: that of the queries in the products of both
+        """
+        search, bounds = self._searches[number], self._bounds[other]
+        assert search is not None
+        keys, factors = products if axis == 0 else products.T, self._bounds[number].factors
+        if factors is not None and bounds.factors is not None:
+            keys = keys * factors[:, None] * bounds.factors
+        search.keep_nearest(np.subtract(bounds.low, keys, order="C"), self._blocks[other])
+
+    def least_products(self, number: int, other: int) -> NDArray[np.float32]:
+        """Return the products (strips, m) below which no row of another block is near a query of a block."""
+        search = self._searches[number]
+        assert search is not None
+        return self._bounds[other].least_products(search.limit, self._bounds[number].factors)
+
+    def keep(
         self,
         number: int,
-        rows: NDArray[np.int64],
+        other: int,
         products: NDArray[np.float32],
-        axis: Literal[0, 1],
-        mask: NDArray[np.bool_],
+        query: NDArray[np.int64],
+        place: NDArray[np.int64],
     ) -> None:
-        """Keep the rows that could be near a query of a block, by the products of both.
+        """Keep the pairs (p,) of queries of a block and rows of another that are within the limits.
 
-        axis: that of the queries in the products, which the rows have the other of
-        mask: where as many truth values may be written
+        products: (p,) of both, which are overwritten; query, place: (p,) the places in the blocks
         """
-        search, queries = self._searches[number], self._blocks[number]
-        if search is None:
-            return
-        low, ratio = self._vectors.low[rows], self._ratio[rows]
-        if not search.is_limited:
-            keys = (products if axis == 0 else products.T) * self._ratio[queries, None] * ratio
-            search.keep_nearest(np.subtract(low, keys, out=keys), rows)
-            return
-        strips = math.gcd(len(rows), _STRIPS)
-        least = _least_products(search.limit, self._ratio[queries], low, ratio, strips)
-        mask = mask[: products.size]
-        if axis == 0:
-            shape, bounds = (len(queries), strips, -1), least.T[:, :, None]
-        else:
-            shape, bounds = (strips, -1, len(queries)), least[:, None]
-        np.greater_equal(products.reshape(shape), bounds, out=mask.reshape(shape))
-        near = np.flatnonzero(mask)
-        place, query = np.divmod(near, products.shape[1])
-        if axis == 0:
-            place, query = query, place
-        key = np.take(products, near)
-        key *= np.take(self._ratio, np.take(queries, query))
-        key *= np.take(ratio, place)
-        key = np.subtract(np.take(low, place), key, out=key)
-        search.keep(np.take(rows, place), query, key)
+        search, bounds, factors = self._searches[number], self._bounds[other], self._bounds[number].factors
+        assert search is not None
+        if factors is not None and bounds.factors is not None:
+            products *= np.take(factors, query)
+            products *= np.take(bounds.factors, place)
+        key = np.subtract(np.take(bounds.low, place), products, out=products)
+        search.keep(np.take(self._blocks[other], place), query, key)
 
     def rank(self, number: int) -> None:
         """Rank the candidates of a block that are in memory."""
@@ -287,22 +400,3 @@ class _MetricSearch:
 
         run_side_by_side(add, range(len(self._blocks)))
         return found
-
-
-def _least_products(
-    limit: NDArray[np.float32],
-    of_queries: NDArray[np.float32],
-    low: NDArray[np.float32],
-    of_rows: NDArray[np.float32],
-    strips: int,
-) -> NDArray[np.float32]:
-    """Return the products (strips, m) below which no row of a strip has a key within a query's limit (m,).
-
-    of_queries, of_rows: (m,) and (r,), which a product is multiplied by
-    """
-    low, of_rows = low.reshape(strips, -1), of_rows.reshape(strips, -1)
-    least = low.min(1)[:, None].astype(np.float64) - limit
-    least /= of_queries * np.where(least < 0, of_rows.min(1)[:, None], of_rows.max(1)[:, None])
-    # Which is more than what rounding may raise them by.
-    rounded: NDArray[np.float32] = (least - 2.0**-22 * np.abs(least)).astype(np.float32)
-    return rounded
