@@ -10,8 +10,9 @@ import pytest
 
 from objectspace.analyses.groups import make_groups
 from objectspace.analyses.jackknife import make_blocks
-from objectspace.analyses.nearest_neighbors import find_in_other_classes, find_neighbors
-from objectspace.neighbors import exact
+from objectspace.analyses.nearest_neighbors import find_by_metric, find_in_other_classes, find_neighbors
+from objectspace.neighbors import mutual, paged
+from tests.neighbors.test_paged import OnDisk
 
 
 def plain_weights(vectors: np.ndarray, groups, kept: np.ndarray, row: int, k: int) -> dict[int, float]:
@@ -54,6 +55,43 @@ def test_neighbors_without_each_block_are_those_of_a_store_that_never_held_it(k:
             assert weights == pytest.approx(plain_weights(vectors, groups, kept, row, k))
 
 
+@pytest.mark.parametrize("offset", [0, 40], ids=["products shared", "each metric centered"])
+def test_neighbors_of_vectors_on_disk_are_those_in_memory_by_half_the_products(
+    monkeypatch: pytest.MonkeyPatch, offset: float
+) -> None:
+    """Of two levels, in several panels, by both metrics, without each of several blocks."""
+    rng = np.random.default_rng(17)
+    photo, level = rng.permutation(np.arange(700) // 4), rng.integers(0, 2, 700)
+    vectors = rng.standard_normal((700, 6)).astype(np.float32) + np.float32(offset)
+    vectors[::9] = vectors[4::9][: len(vectors[::9])]
+    groups, ids = make_groups(photo, level=level), np.array([f"{row:04d}" for row in range(700)])
+    asked = {"euclidean": None, "cosine": np.flatnonzero(rng.random(700) < 0.2)}
+
+    def found(source: Any) -> Any:
+        block = make_blocks(groups.group, most=5)
+        return find_by_metric(source, ids, groups, asked, k=3, block=block)
+
+    monkeypatch.setattr(mutual, "QUERIES", 32)
+    monkeypatch.setattr(paged, "_RUN", 4 * 6 * 64)
+    in_memory, matmul, made = found(vectors), np.matmul, []
+
+    def counted(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        made.append(a.shape[0] * b.shape[1])
+        return matmul(a, b, out=out)
+
+    monkeypatch.setattr(np, "matmul", counted)
+    on_disk = found(OnDisk(vectors))
+    for metric, one in in_memory.items():
+        for name in ("query", "neighbor", "weight"):
+            np.testing.assert_array_equal(getattr(on_disk[metric], name), getattr(one, name))
+            changed = getattr(on_disk[metric].deletions, name), getattr(one.deletions, name)
+            np.testing.assert_array_equal(*changed)
+    if not offset:
+        # Half of both levels' pairs, and blocks with themselves.
+        pairs = sum(int((level == one).sum()) ** 2 for one in (0, 1))
+        assert pairs / 2 < sum(made) < 0.6 * pairs
+
+
 @pytest.mark.parametrize("k", [1, 4])
 def test_neighbors_of_other_classes_are_of_other_groups_too(k: int) -> None:
     """Three classes of unlike size in groups out of order, ties (a grid); a group holds all of one class."""
@@ -89,14 +127,14 @@ def test_neighbors_without_each_block_take_no_more_than_three_and_a_half_times_w
 ) -> None:
     vectors = np.random.default_rng(0).standard_normal((20_000, 8), np.float32)
     ids, groups = np.arange(20_000).astype(str), make_groups(np.arange(20_000) // 5)
-    search_mutually = exact.search_mutually
+    search_mutually = mutual.search_mutually
 
     def searched(*arguments: Any) -> Any:
         found = search_mutually(*arguments)
         tracemalloc.reset_peak()  # The search itself has a bound of its own.
         return found
 
-    monkeypatch.setattr(exact, "search_mutually", searched)
+    monkeypatch.setattr(mutual, "search_mutually", searched)
     block = make_blocks(groups.group)
     tracemalloc.start()
     near = find_neighbors(vectors, ids, groups, k=5, metric="euclidean", block=block)

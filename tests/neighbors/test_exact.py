@@ -271,7 +271,7 @@ def test_lengths_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metric
         exact = (vectors.astype(float) ** 2).sum(axis=1)
         return exact * (1 + units * random.choice([-1, 1], len(vectors)))
 
-    monkeypatch.setattr(normalization, "_float32_sums", worst)
+    monkeypatch.setattr(normalization, "float32_sums", worst)
     found = ExactIndex(vectors, ids, metric=metric).nearest(queries, k=8)
     assert found.index.tolist() == expected.index.tolist()
     assert found.distance.tolist() == expected.distance.tolist()
@@ -279,7 +279,7 @@ def test_lengths_as_wrong_as_float32_may_be_lose_no_neighbor(monkeypatch, metric
 
 def test_sums_in_float32_are_as_wrong_as_stated_at_most():
     vectors = np.float32([0, 1e-30, 1, 1e20])[:, None] * gaussian(4, 5000, seed=39)
-    sums, exact = normalization._float32_sums(vectors), [math.fsum(float(x) ** 2 for x in v) for v in vectors]
+    sums, exact = normalization.float32_sums(vectors), [math.fsum(float(x) ** 2 for x in v) for v in vectors]
     np.testing.assert_allclose(sums, exact, rtol=normalization._sum_error(5000), atol=0)
     # What could vanish or overflow is summed in float64 alone.
     np.testing.assert_allclose(sums[[0, 1, 3]], np.take(exact, [0, 1, 3]), rtol=1e-14, atol=0)

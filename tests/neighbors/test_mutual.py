@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -206,14 +207,46 @@ def test_a_first_block_of_ones_own_group_limits_nothing(block: int, metric: str)
 
 def test_few_pairs_are_kept_to_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of lengths that vary, a few times k of each query, which a limit for a whole block would not leave."""
-    kept, keep = [], Search.keep
+    kept, keep = [], Search._keep
 
     def counted(search: Search, rows: np.ndarray, query: np.ndarray, key: np.ndarray) -> None:
         kept.append(len(rows))
         keep(search, rows, query, key)
 
-    monkeypatch.setattr(Search, "keep", counted)
+    monkeypatch.setattr(Search, "_keep", counted)
     lengths = np.random.default_rng(12).uniform(1, 2, (8192, 1)).astype(np.float32)
     vectors = gaussian(8192, 64, seed=13) * lengths
     ExactIndex(vectors, ids_of(8192)).nearest_of_all(k=10)
     assert sum(kept) < 8192 * 10 * 4
+
+
+@pytest.mark.parametrize("zeros", [0, 5])
+def test_few_products_are_taken_where_one_comparison_serves_all_and_where_it_cannot(
+    monkeypatch: pytest.MonkeyPatch, zeros: int
+) -> None:
+    """A zero vector's bound is one that half of all products of its block pass."""
+    monkeypatch.setattr(mutual, "QUERIES", 256)
+    taken, together, keep, passing = [], [], mutual._Filter.keep, mutual._passing
+
+    def counted(one: mutual._Filter, products: np.ndarray, near: np.ndarray) -> None:
+        taken.append(len(near))
+        keep(one, products, near)
+
+    def listed(*arguments: Any) -> Any:
+        for near, filters in passing(*arguments):
+            together.append(len(filters))
+            yield near, filters
+
+    monkeypatch.setattr(mutual._Filter, "keep", counted)
+    monkeypatch.setattr(mutual, "_passing", listed)
+    vectors = gaussian(4096, 256, seed=16)
+    vectors[: 64 * zeros : 64] = 0
+    index = ExactIndex(vectors, ids_of(4096))
+    expected = index.nearest(vectors, k=3)
+    found = index.nearest_of_all(k=3)
+    np.testing.assert_array_equal(found.index, expected.index)
+    np.testing.assert_array_equal(found.distance, expected.distance)
+    # Sixteen blocks: the shortest with all others, the others with themselves, and by pairs.
+    assert together.count(2) > 60
+    assert zeros == 0 or together.count(1) >= 2 * 15
+    assert sum(taken) < 4096 * 3 * 40

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import ExactIndex, StreamedIndex, candidates, streamed
-from objectspace.neighbors.streamed import SomeRows
+from objectspace.neighbors.sources import SomeRows
 
 IDS = np.array([f"{number:06d}" for number in np.random.default_rng(0).permutation(1500)])
 

@@ -154,7 +154,7 @@ def find_by_metric(
 ) -> dict[str, NearestNeighbors]:
     """Return what :func:`find_neighbors` does by each of several metrics, for the objects asked for by it.
 
-    Where the first is asked for all objects, vectors in memory are multiplied once for all metrics.
+    Where the first is asked for all objects, vectors are multiplied once for all metrics.
     """
     found = {metric: _Found(len(ids), k, block, rows) for metric, rows in asked.items()}
     for level in range(int(groups.level.max(initial=-1)) + 1):
@@ -274,8 +274,8 @@ class _Search:
         return found
 
     def makes_all_products(self, rows: Codes) -> bool:
-        """Return whether a search for the rows multiplies all vectors with each other, in memory."""
-        return isinstance(self.index, ExactIndex) and len(rows) == len(self.index)
+        """Return whether a search for the rows multiplies all vectors with each other."""
+        return not isinstance(self.index, JointIndex) and len(rows) == len(self.index)
 
 
 def _search_each(searches: Sequence[_Search], rows: Sequence[Codes], k: int) -> list[Neighbors]:

@@ -17,11 +17,13 @@ direction and is at distance 1 from everything, itself included.
 from __future__ import annotations
 
 from objectspace.neighbors.distances import METRICS
-from objectspace.neighbors.exact import ExactIndex, nearest, nearest_together
+from objectspace.neighbors.exact import ExactIndex, nearest
 from objectspace.neighbors.joint import JointIndex
 from objectspace.neighbors.joint_vectors import Block, JointVectors, Part, select_rows
+from objectspace.neighbors.mutual import nearest_together
 from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors, no_neighbors
-from objectspace.neighbors.streamed import BlockSource, StreamedIndex
+from objectspace.neighbors.sources import BlockSource
+from objectspace.neighbors.streamed import StreamedIndex
 
 __all__ = [
     "METRICS",

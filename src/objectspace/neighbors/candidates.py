@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.neighbors.distances import float32_squares, pair_distances
-from objectspace.neighbors.normalization import NormalizedQueries, NormalizedVectors
+from objectspace.neighbors.normalization import ComparedVectors, NormalizedQueries
 from objectspace.neighbors.ranking import Neighbors, merge, no_neighbors, smallest
 from objectspace.neighbors.rows import Rows
+from objectspace.neighbors.sources import BlockSource
 from objectspace.threads import BLAS_IN_ONE_THREAD, core_count, run_side_by_side
 
 Part = TypeVar("Part")
@@ -41,25 +42,25 @@ class Search:
     queries: (m, d); all vectors where ``normalized`` says which of them are the queries
 
     own: (m,) the number of each query's own group, whose rows are no candidates
+    normalized: the queries as ``vectors.normalize`` or ``vectors.queries`` returns them
     reach: (m,) float64, the distance of each query beyond which no row needs to be an answer; None for any
-    normalized: the queries as ``vectors.normalize`` or ``vectors.queries`` returns them, where that is known
     pending: how many candidates may be pending, if that is not too few
     """
 
     def __init__(
         self,
-        vectors: NormalizedVectors,
+        vectors: ComparedVectors,
         rows: Rows,
-        queries: NDArray[np.float32],
+        queries: BlockSource,
         own: NDArray[np.int64],
         k: int,
         *,
+        normalized: NormalizedQueries,
         reach: NDArray[np.float64] | None = None,
-        normalized: NormalizedQueries | None = None,
         pending: int | None = None,
     ) -> None:
         self._vectors, self._rows, self._queries, self._own = vectors, rows, queries, own
-        self._normalized = normalized or vectors.normalize(queries)
+        self._normalized = normalized
         # The k smallest upper bounds of each query's keys so far. A row whose key is above the largest of
         # them, even where both err as much as they may, is not among the k nearest.
         self._bounds = np.full((len(own), k), np.inf)
@@ -87,10 +88,16 @@ class Search:
             return self.finish()
 
     def finish(self) -> Neighbors:
-        """Return the nearest among all rows that were looked through."""
+        """Return the nearest among all rows that were looked through; those not ranked are in memory."""
+        self.rank()
+        with self._lock:
+            assert not self._pending
+            return self._answer()
+
+    def rank(self) -> None:
+        """Rank the candidates whose vectors are in memory, as those of the queries are."""
         with self._lock:
             self._rank_pending()
-            return self._answer()
 
     @property
     def limit(self) -> NDArray[np.float32]:
@@ -144,7 +151,7 @@ class Search:
         # Rows without a gap are a view; others are copied.
         gapless = block[-1] - block[0] + 1 == len(block)
         part: Any = slice(block[0], block[-1] + 1) if gapless else block
-        keys = self._vectors.products(part, self._normalized.values)
+        keys = self._vectors.products(part, self._normalized)
         np.subtract(self._vectors.low[part, None], keys, out=keys)
         self.keep_near(keys, block)
 
@@ -178,10 +185,15 @@ class Search:
         return rounded
 
     def _rank_pending(self) -> None:
-        """Compute the distances of the pending candidates and merge them into the answer."""
+        """Compute the distances of the pending candidates in memory and merge them into the answer."""
         if not self._pending:
             return
-        rows, query = (column.astype(np.int64) for column in self._take_pending()[:2])
+        candidates = self._take_pending()
+        here = self._vectors.in_memory(candidates[0])
+        if not here.all():
+            row, of, key = candidates
+            self._pending = [(row[~here], of[~here], key[~here])]
+        rows, query = (column[here].astype(np.int64) for column in candidates[:2])
         crowded = np.bincount(query, minlength=len(self._own))[query] > 2 * self._bounds.shape[1]
         near = ~crowded
         near[crowded] = self._near_by_differences(query[crowded], rows[crowded])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.errors import QueryError
+from objectspace.neighbors.sources import BlockSource
 
 METRICS = ("euclidean", "cosine")
 
@@ -22,9 +23,9 @@ def check_metric(metric: str) -> None:
 
 
 def pair_distances(
-    queries: NDArray[np.float32],
+    queries: BlockSource,
     query: NDArray[np.int64],
-    vectors: NDArray[np.float32],
+    vectors: BlockSource,
     rows: NDArray[np.int64],
     metric: str,
 ) -> NDArray[np.float64]:
@@ -40,9 +41,9 @@ def pair_distances(
 
 
 def float32_squares(
-    queries: NDArray[np.float32],
+    queries: BlockSource,
     query: NDArray[np.int64],
-    vectors: NDArray[np.float32],
+    vectors: BlockSource,
     rows: NDArray[np.int64],
     factors: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None] = (None, None),
 ) -> NDArray[np.float32]:

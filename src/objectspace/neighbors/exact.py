@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.arguments import typed
-from objectspace.errors import QueryError
 from objectspace.neighbors.candidates import QUERIES, Search
-from objectspace.neighbors.mutual import search_mutually
-from objectspace.neighbors.normalization import NormalizedVectors
+from objectspace.neighbors.mutual import MutualIndex
+from objectspace.neighbors.normalization import ComparedVectors, NormalizedVectors
 from objectspace.neighbors.ranking import Neighbors, no_neighbors
 from objectspace.neighbors.rows import Rows, check_queries
 
@@ -42,7 +41,7 @@ def nearest(
     return index.nearest(queries, k=k, allowed=allowed, query_groups=query_groups)
 
 
-class ExactIndex:
+class ExactIndex(MutualIndex):
     """Vectors in memory, normalized once for many searches.
 
     vectors: (n, d) float32, finite
@@ -106,41 +105,19 @@ class ExactIndex:
         for start in range(0, len(queries), QUERIES):
             part = slice(start, start + QUERIES)
             within = None if reach is None else reach[part]
-            search = Search(self._vectors, self._rows, queries[part], own[part], k, reach=within)
+            some = queries[part]
+            normalized = self._vectors.normalize(some)
+            search = Search(
+                self._vectors, self._rows, some, own[part], k, normalized=normalized, reach=within
+            )
             near = search.run(rows)
             found.index[part], found.distance[part] = near.index, near.distance
         return found
 
-    @typed
-    def nearest_of_all(self, *, k: int) -> Neighbors:
-        """Return the k nearest of each of the index's own vectors, in other groups if there are groups.
-
-        The same as :meth:`nearest` of them with their groups, by half as many products: that of two blocks of
-        rows serves the queries of either.
-
-        >>> index = osp.ExactIndex(np.float32([[0], [1], [3]]), ["a", "b", "c"], groups=["x", "y", "z"])
-        >>> index.nearest_of_all(k=1).index
-        array([[1],
-               [0],
-               [1]])
-        """
-        return nearest_together([(self, np.arange(len(self)))], k=k)[0]
+    def _compared(self, indexes: Sequence[ExactIndex]) -> list[ComparedVectors]:
+        return [index._vectors for index in indexes]
 
     @typed
     def has_products_of(self, other: ExactIndex) -> bool:
         """Return whether both compare the same vectors as they are, so that one product serves both."""
         return self._vectors.values is other._vectors.values
-
-
-def nearest_together(asked: Sequence[tuple[ExactIndex, NDArray[np.int64]]], *, k: int) -> list[Neighbors]:
-    """Return the k nearest of some rows (q,), sorted, of each index, as :meth:`ExactIndex.nearest` does.
-
-    The indexes are of the same vectors in the same groups, by several metrics, and have the products of one
-    another (:meth:`ExactIndex.has_products_of`). The product of all pairs is made once for all of them, and
-    half of it, as that of two blocks of rows serves the queries of either.
-    """
-    if k < 1:
-        raise QueryError(f"k is {k}; expected 1 or more")
-    first, _ = asked[0]
-    own = np.full(len(first), -1) if first._rows.group is None else first._rows.group
-    return search_mutually([(index._vectors, rows) for index, rows in asked], first._rows, own, k)

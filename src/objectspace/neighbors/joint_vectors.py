@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.neighbors.distances import inverses, pair_distances, squared_lengths
-from objectspace.neighbors.streamed import BlockSource, SomeRows
+from objectspace.neighbors.sources import BlockSource, SomeRows
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 
 from objectspace.errors import InputError
 from objectspace.neighbors.distances import check_metric, inverses, slices, squared_lengths
+from objectspace.neighbors.sources import BlockSource
 
 # Unit roundoff of float32.
 _UNIT = 2.0**-24
@@ -28,12 +31,12 @@ class NormalizedQueries:
     """Queries as the candidate filter compares them.
 
     values: float32, of which the rows ``at`` (m,) are the queries, normalized but for ``factors``, as of
-        :class:`NormalizedVectors`
+        :class:`ComparedVectors`
     squares: (m,) float64, their squared lengths when normalized
     error: (m,) float64, what they contribute to the error of a key
     """
 
-    values: NDArray[np.float32]
+    values: BlockSource
     factors: NDArray[np.float32] | None
     at: NDArray[np.int64]
     squares: NDArray[np.float64]
@@ -72,18 +75,25 @@ class Normalization:
         return normalized
 
 
+def sample_rows(count: int) -> NDArray[np.int64]:
+    """Return the rows of ``count`` vectors from which :func:`choose_normalization` takes a center."""
+    return np.arange(0, count, count // _SAMPLE + 1)
+
+
 def choose_normalization(
-    vectors: NDArray[np.float32], lengths: NDArray[np.float64], metric: str
+    sample: NDArray[np.float32], lengths: NDArray[np.float64], metric: str
 ) -> Normalization:
-    """Choose a scale where float32 products could overflow, and a center where the mean hides differences."""
+    """Choose a scale where float32 products could overflow, and a center where the mean hides differences.
+
+    sample: the :func:`sample_rows` of vectors of the given lengths (n,)
+    """
     unit, longest = metric == "cosine", float(lengths.max(initial=0))
     fits = unit or longest == 0 or _SHORTEST < longest < _LONGEST
     # A power of two: scaling then rounds nothing.
     scale = 1.0 if fits else 2.0 ** -float(np.ceil(np.log2(longest)))
     # Any center is right, and a sample's mean does as well as that of all.
-    sample = slice(None, None, len(vectors) // _SAMPLE + 1)
-    lengths, drawn = lengths[sample], vectors[sample].astype(np.float64)
-    drawn *= inverses(lengths)[:, None] if unit else scale
+    drawn = sample.astype(np.float64)
+    drawn *= inverses(lengths[sample_rows(len(lengths))])[:, None] if unit else scale
     mean = drawn.sum(axis=0) / max(1, len(drawn))
     square = float(mean @ mean)
     spread = float((drawn**2).sum()) / max(1, len(drawn)) - square
@@ -92,8 +102,8 @@ def choose_normalization(
     return Normalization(unit, scale, mean, 2.0**-48 * (1.0 if unit else longest * scale))
 
 
-class NormalizedVectors:
-    """Vectors (n, d) of one metric, as the candidate filter compares them.
+class ComparedVectors(ABC):
+    """Vectors (n, d) of one metric, as the candidate filter compares them, in memory or on disk.
 
     Half the squared distance of a normalized query q from a normalized row x, or their cosine distance, is
     ``halves(x) - q.x`` up to a number that depends on q alone. This key is computed in float32, and errs by
@@ -106,51 +116,73 @@ class NormalizedVectors:
     where a vector's squares could overflow or vanish, and where vectors are copied, float64 sums them alone.
     How much such lengths are wrong is part of the error of the rows.
 
-    values: (n, d) float32, the normalized vectors, but for ``factors``: a copy if they are scaled or centered
+    sample: the :func:`sample_rows`; squares: (n,) as :func:`float32_sums` returns them
+
+    vectors, values: of the rows in memory, as they are, and normalized but for ``factors``: a copy if they
+        are scaled or centered
     factors: (n,) float32, by which their products are multiplied to be those of unit vectors; None for 1
     squares: (n,) float64, the squared lengths of the normalized vectors, twice ``halves``
     low: (n,) float32, ``halves - error``, so that ``low - q.x`` is a lower bound but for the query's error
     """
 
-    def __init__(self, vectors: NDArray[np.float32], metric: str, ids: NDArray[Any]) -> None:
+    vectors: BlockSource
+    values: BlockSource
+
+    def __init__(self, sample: NDArray[np.float32], squares: NDArray[np.float64], metric: str) -> None:
         check_metric(metric)
-        self.vectors = np.asarray(vectors, np.float32)
-        if self.vectors.ndim != 2:
-            raise InputError(f"vectors have shape {self.vectors.shape}, expected (objects, numbers)")
-        squares = _float32_sums(self.vectors)
-        if not np.isfinite(squares).all():
-            name = ids[np.flatnonzero(~np.isfinite(squares))[0]]
-            raise InputError(f"the vector of {name} has a NaN or an infinity in it")
-        self.metric = metric
-        self._normalization = choose_normalization(self.vectors, np.sqrt(squares), metric)
-        self.values, self._inexact = self.vectors, _sum_error(self.vectors.shape[1])
+        self.metric, self._dimension = metric, sample.shape[1]
+        self.normalization = choose_normalization(sample, np.sqrt(squares), metric)
         self.factors: NDArray[np.float32] | None = None
         # Zero-norm rows are at distance 1; half the squared distance of the origin from unit vectors is 1/2.
         self._zero_norm = (squares == 0) & (metric == "cosine")
-        if self._normalization.is_identity:
-            self.squares = squares
-        elif self._normalization.center is None and metric == "cosine" and _are_moderate(squares):
+        self._inexact = _sum_error(self._dimension)
+        #: Whether values are a copy of the vectors; their squared lengths are known when they are made.
+        self.are_copied = False
+        if self.normalization.is_identity:
+            self._bound(squares)
+        elif self.normalization.center is None and metric == "cosine" and _are_moderate(squares):
             self.factors = inverses(np.sqrt(squares)).astype(np.float32)
-            self.squares = np.ones(len(squares))
+            self._bound(np.ones(len(squares)))
         else:
-            lengths = np.sqrt(squared_lengths(self.vectors))
-            self.values, self._inexact = self._normalization.apply(self.vectors, lengths), 0.0
-            self.squares = squared_lengths(self.values)
-            self.squares[self._zero_norm] += 1
-        self.low = (self.squares / 2 - self.row_error(self.squares)).astype(np.float32)
+            self.are_copied, self._inexact = True, 0.0
 
-    def products(self, rows: Any, queries: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the products (r, m) of some normalized rows and normalized queries."""
-        products: NDArray[np.float32] = np.matmul(self.values[rows], queries.T)
+    def _bound(self, squares: NDArray[np.float64]) -> None:
+        self.squares = squares
+        self.low = (squares / 2 - self.row_error(squares)).astype(np.float32)
+
+    def _bound_copies(self, squares: NDArray[np.float64]) -> None:
+        """Take the squared lengths (n,) of values that were copied."""
+        self._bound(squares + self._zero_norm)
+
+    @abstractmethod
+    def panels(self, queries: int) -> list[list[NDArray[np.int64]]]:
+        """Return all rows in runs that come into memory together, those of each panel.
+
+        queries: how many of them are in a block, if there are as many
+        """
+
+    @abstractmethod
+    def hold(self, blocks: Sequence[NDArray[np.int64]]) -> None:
+        """Have a panel's rows in memory, in their blocks' order, in the place of all others."""
+
+    @abstractmethod
+    def pass_by(self, blocks: Sequence[NDArray[np.int64]]) -> None:
+        """Have a run's rows in memory, too, in the place of the run before."""
+
+    @abstractmethod
+    def block(self, rows: NDArray[np.int64], room: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the values (r, d) of a block in memory; ``room`` (r or more, d) is for a copy of them."""
+
+    @abstractmethod
+    def in_memory(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return whether each of some rows (r,) is in memory."""
+
+    def products(self, rows: Any, queries: NormalizedQueries) -> NDArray[np.float32]:
+        """Return the products (r, m) of some normalized rows in memory and queries from outside."""
+        products: NDArray[np.float32] = np.matmul(self.values[rows], queries.values[:].T)
         if self.factors is not None:
             products *= self.factors[rows, None]
         return products
-
-    def copy_normalized(self, rows: NDArray[np.int64], out: NDArray[np.float32]) -> None:
-        """Copy some normalized rows (r,) into ``out`` (r, d)."""
-        np.take(self.values, rows, axis=0, out=out, mode="clip")
-        if self.factors is not None:
-            out *= self.factors[rows, None]
 
     def row_error(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what rows of these squared lengths contribute to the error of a key."""
@@ -159,7 +191,7 @@ class NormalizedVectors:
 
     def error(self, squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what normalized vectors of these squared lengths contribute to the error of a key."""
-        units = (self.values.shape[1] + 16) * _UNIT
+        units = (self._dimension + 16) * _UNIT
         error: NDArray[np.float64] = units / (1 - units) * squares / 2
         return error
 
@@ -168,7 +200,7 @@ class NormalizedVectors:
 
         The error is infinite for queries so long that their products would overflow.
         """
-        normalization = self._normalization
+        normalization = self.normalization
         lengths = np.sqrt(squared_lengths(queries))
         beyond = (lengths * normalization.scale > _LONGEST_QUERY) & (not normalization.unit)
         if beyond.any():
@@ -184,14 +216,14 @@ class NormalizedVectors:
 
     def _with_error(
         self,
-        values: NDArray[np.float32],
+        values: BlockSource,
         factors: NDArray[np.float32] | None,
         at: NDArray[np.int64],
         squares: NDArray[np.float64],
     ) -> NormalizedQueries:
         # Beside what a share of the length bounds: what vanishes below float32's smallest number, and what
         # float64 rounds before a center is subtracted.
-        tiny = (values.shape[1] + 4) * 2.0**-125 + self._normalization.rounding**2 / (2 * _UNIT)
+        tiny = (values.shape[1] + 4) * 2.0**-125 + self.normalization.rounding**2 / (2 * _UNIT)
         return NormalizedQueries(values, factors, at, squares, self.error(squares) + tiny)
 
     def keys_at(
@@ -201,7 +233,7 @@ class NormalizedVectors:
 
         query_squares: (m,) the squared lengths of the normalized queries
         """
-        halves = distances if self.metric == "cosine" else (distances * self._normalization.scale) ** 2 / 2
+        halves = distances if self.metric == "cosine" else (distances * self.normalization.scale) ** 2 / 2
         # Of a query without a direction, or too long to be compared, a key says nothing.
         known = np.isfinite(halves + query_squares) & ((query_squares > 0) | (self.metric == "euclidean"))
         return np.where(known, halves * (1 + 2.0**-40) - np.where(known, query_squares, 0) / 2, np.inf)
@@ -214,17 +246,62 @@ class NormalizedVectors:
         query_squares: (p,) the squared length of each pair's normalized query
         """
         distances = np.sqrt(squares + self._zero_norm[rows])
-        dimension = self.values.shape[1]
+        dimension = self._dimension
         error = (dimension + 16) * _UNIT * distances + np.sqrt(dimension) * 2.0**-62
-        if not self._normalization.is_identity:
+        if not self.normalization.is_identity:
             lengths = np.sqrt(query_squares) + np.sqrt(self.squares[rows])
-            error += (4 * _UNIT + self._inexact) * lengths + 2 * self._normalization.rounding
+            error += (4 * _UNIT + self._inexact) * lengths + 2 * self.normalization.rounding
         # There is no bound for values that overflowed.
         known = np.isfinite(squares + query_squares)
         return np.where(known, distances, 0), np.where(known, error, np.inf)
 
 
-def _float32_sums(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+class NormalizedVectors(ComparedVectors):
+    """Vectors (n, d) in memory: see :class:`ComparedVectors`."""
+
+    vectors: NDArray[np.float32]
+    values: NDArray[np.float32]
+
+    def __init__(self, vectors: NDArray[np.float32], metric: str, ids: NDArray[Any]) -> None:
+        check_metric(metric)
+        self.vectors = self.values = np.asarray(vectors, np.float32)
+        if self.vectors.ndim != 2:
+            raise InputError(f"vectors have shape {self.vectors.shape}, expected (objects, numbers)")
+        squares = float32_sums(self.vectors)
+        check_finite(squares, ids)
+        super().__init__(self.vectors[sample_rows(len(self.vectors))], squares, metric)
+        if self.are_copied:
+            lengths = np.sqrt(squared_lengths(self.vectors))
+            self.values = self.normalization.apply(self.vectors, lengths)
+            self._bound_copies(squared_lengths(self.values))
+
+    def panels(self, queries: int) -> list[list[NDArray[np.int64]]]:
+        """Return all rows as one run."""
+        return [[np.arange(len(self.vectors))]]
+
+    def hold(self, blocks: Sequence[NDArray[np.int64]]) -> None:
+        """Do nothing: all are in memory."""
+
+    def pass_by(self, blocks: Sequence[NDArray[np.int64]]) -> None:
+        """Do nothing: all are in memory."""
+
+    def block(self, rows: NDArray[np.int64], room: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the values (r, d) of some rows, copied into ``room``."""
+        return np.take(self.values, rows, axis=0, out=room[: len(rows)], mode="clip")
+
+    def in_memory(self, rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return True for each of some rows (r,)."""
+        return np.ones(len(rows), np.bool_)
+
+
+def check_finite(squares: NDArray[np.float64], ids: NDArray[Any]) -> None:
+    """Raise InputError that names the first of vectors whose squared lengths (n,) are not finite."""
+    if not np.isfinite(squares).all():
+        name = ids[np.flatnonzero(~np.isfinite(squares))[0]]
+        raise InputError(f"the vector of {name} has a NaN or an infinity in it")
+
+
+def float32_sums(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the squared length of each vector (n,), wrong by a share of :func:`_sum_error` at most.
 
     A vector that is very short or very long, or not finite, has its exact one.
@@ -243,7 +320,7 @@ def _float32_sums(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _sum_error(dimension: int) -> float:
-    """Return the share of a squared length by which :func:`_float32_sums` is wrong at most.
+    """Return the share of a squared length by which :func:`float32_sums` is wrong at most.
 
     Any order of adding n squares errs by at most ``n u / (1 - n u)`` (Higham, as above); one more is for what
     vanishes below float32's smallest number, and for float64's sums.

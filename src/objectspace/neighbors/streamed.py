@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,63 +14,19 @@ from objectspace.arguments import typed
 from objectspace.errors import InputError
 from objectspace.neighbors.distances import check_metric
 from objectspace.neighbors.exact import ExactIndex
+from objectspace.neighbors.mutual import MutualIndex
+from objectspace.neighbors.normalization import ComparedVectors
+from objectspace.neighbors.paged import PagedVectors
 from objectspace.neighbors.ranking import NO_NEIGHBOR, Neighbors, merge, no_neighbors
 from objectspace.neighbors.rows import Rows, check_queries
+from objectspace.neighbors.sources import DENSE, BlockSource
 
 # Bytes of one block; a copy of as many is made to search it. More queries share a pass where blocks are
 # larger, but from 32 MB on glibc maps memory anew for each, which the system fills with zeros first.
 _BLOCK = 30 << 20
 
-# Of the rows between the first and the last of a block, a share above this is read in one go; fewer are
-# picked one by one.
-_DENSE = 0.25
 
-
-class BlockSource(Protocol):
-    """Vectors (n, d) that are read on demand: a ``np.memmap``, or a space in its store."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape (n, d)."""
-        ...
-
-    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
-        """Return the rows of a slice, or of a sorted (m,) int64 array."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SomeRows:
-    """Some rows (m,) of vectors on disk, in any order, read as those of a :class:`BlockSource` are."""
-
-    source: BlockSource
-    rows: NDArray[np.int64]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape (m, d)."""
-        return len(self.rows), *self.source.shape[1:]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
-        wanted = self.rows[rows]
-        if not len(wanted):
-            return self.source[wanted]
-        first, last = int(wanted.min()), int(wanted.max())
-        if len(wanted) > _DENSE * (last + 1 - first):
-            span = self.source[first : last + 1]
-            some: NDArray[np.float32] = span[wanted - first]
-            return some
-        order = np.argsort(wanted, kind="stable")
-        read = self.source[wanted[order]]
-        some = np.empty_like(read)
-        some[order] = read
-        return some
-
-
-class StreamedIndex:
+class StreamedIndex(MutualIndex):
     """Vectors on disk, searched block by block: the answers of :class:`ExactIndex`, bit for bit.
 
     Each block is searched by an ExactIndex of its own. Its distances do not depend on what else is searched,
@@ -79,7 +35,8 @@ class StreamedIndex:
     vectors: (n, d) float32
     ids, groups: (n,), as for ExactIndex
 
-    It holds a few blocks of 30 MB, some twenty bytes a row, and the queries with their answers.
+    It holds a few blocks of 30 MB, some twenty bytes a row, and the queries with their answers; a search for
+    all vectors (:meth:`nearest_of_all`) 640 MB of vectors, and some 30 bytes for each of k neighbors of each.
 
     Raises InputError for ids or groups of another length, QueryError for an unknown metric.
 
@@ -142,6 +99,23 @@ class StreamedIndex:
             merge(found.index, found.distance, query, near, distances, self._rows.rank)
         return found
 
+    @typed
+    def has_products_of(self, other: StreamedIndex) -> bool:
+        """Return whether both compare the same vectors as they are, so that one product serves both.
+
+        The vectors are read for that.
+        """
+        as_they_are = not (self._paged.are_copied or other._paged.are_copied)
+        return self._vectors is other._vectors and as_they_are
+
+    def _compared(self, indexes: Sequence[StreamedIndex]) -> list[ComparedVectors]:
+        pages = self._paged.pages()
+        return [index._paged.in_turns(pages) for index in indexes]
+
+    @cached_property
+    def _paged(self) -> PagedVectors:
+        return PagedVectors(self._vectors, self._metric, self._rows.ids)
+
     def _search(
         self,
         rows: NDArray[np.int64],
@@ -174,7 +148,7 @@ class StreamedIndex:
             first = int(rows[start])
             end = int(np.searchsorted(rows, first + size))
             span = int(rows[end - 1]) + 1 - first
-            if end - start > _DENSE * span:
+            if end - start > DENSE * span:
                 block = np.asarray(self._vectors[first : first + span], np.float32)
                 part = rows[start:end]
                 yield part, block if len(part) == span else block[part - first]

@@ -12,7 +12,8 @@ import pytest
 
 import objectspace as osp
 from objectspace.errors import InputError, QueryError
-from objectspace.search.audit import copies, planting
+from objectspace.neighbors import paged
+from objectspace.search.audit import copies, neighborhood, planting
 from objectspace.search.audit.lists import write_csv
 from objectspace.search.audit.small_pictures import coarse, thumbnail_pictures
 from objectspace.store import ImageRow, Store, open_store
@@ -89,6 +90,23 @@ def test_saved_again_is_a_copy_of_the_larger_one(made: osp.Audit, store: Store) 
     area = dict(zip(objects.object_id.tolist(), objects.xyxy, strict=True))
     for row in copies:
         assert size(area[row["copy_of"]]) >= size(area[row["object_id"]])
+
+
+@pytest.mark.parametrize("every", [1, 2], ids=["all objects", "some"])
+def test_neighbors_of_a_space_on_disk_are_those_in_memory(
+    store: Store, monkeypatch: pytest.MonkeyPatch, every: int
+) -> None:
+    space = store.stored_space(store.space_names[0])
+    rows = np.arange(0, len(space), every)
+    image = store.object_columns(["image_id"], space.name)["image_id"][rows]
+    in_memory = neighborhood.Neighborhood(space, rows, image)
+    monkeypatch.setattr(neighborhood, "IN_MEMORY", 0)
+    monkeypatch.setattr(paged, "_RUN", 4 * space.vectors.shape[1] * 16)
+    on_disk = neighborhood.Neighborhood(space, rows, image)
+    assert isinstance(in_memory.vectors, np.ndarray)
+    assert not isinstance(on_disk.vectors, np.ndarray)
+    np.testing.assert_array_equal(on_disk.near.index, in_memory.near.index)
+    np.testing.assert_array_equal(on_disk.near.distance, in_memory.near.distance)
 
 
 def test_of_two_copied_photos_one_keeps_all_its_objects() -> None:

@@ -75,7 +75,7 @@ class Neighborhood:
         return len(self.image)
 
     def _nearest_of_all(self) -> Neighbors:
-        if isinstance(self._index, ExactIndex):
+        if isinstance(self._index, ExactIndex | StreamedIndex):
             return self._index.nearest_of_all(k=K)
         return self.nearest_of(np.arange(len(self.image)), K)
 
