@@ -32,7 +32,7 @@ Axis = Literal[0, 1]
 
 
 #: Vectors of one metric, and their rows (q,), sorted, whose nearest are wanted.
-Asked = tuple[ComparedVectors, NDArray[np.int64]]
+MetricRows = tuple[ComparedVectors, NDArray[np.int64]]
 
 
 class MutualIndex(ABC):
@@ -77,7 +77,9 @@ def nearest_together(asked: Sequence[tuple[MutualIndex, NDArray[np.int64]]], *, 
     return search_mutually(list(zip(vectors, wanted, strict=True)), rows, own, k)
 
 
-def search_mutually(asked: Sequence[Asked], rows: Rows, own: NDArray[np.int64], k: int) -> list[Neighbors]:
+def search_mutually(
+    asked: Sequence[MetricRows], rows: Rows, own: NDArray[np.int64], k: int
+) -> list[Neighbors]:
     """Return the k nearest of some of the vectors by each metric, of which none is of their own group (n,).
 
     Blocks of queries are searched beside each other, so that the product of two blocks is made once: its rows
@@ -159,7 +161,7 @@ def _rounds(held: range, passing: range) -> Iterator[list[tuple[int, int]]]:
         yield list(combinations_with_replacement(rest, 2))
 
 
-def _blocks(asked: Sequence[Asked], run: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+def _blocks(asked: Sequence[MetricRows], run: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Yield the rows of a run in blocks, in each of which all ask by a metric or none, and lengths are alike.
 
     Keys of one length fall with the products, so that these alone say which rows could be near.

@@ -12,8 +12,8 @@ import pytest
 import objectspace as osp
 from objectspace.analyses.audit.duplicates import group_copies, make_pairs
 from objectspace.search.audit import photos as photos_module
-from objectspace.search.audit.copies import COARSE, make_pictures
 from objectspace.search.audit.photos import PhotoCopies, compare_photos, find_photo_copies
+from objectspace.search.audit.small_pictures import coarse, make_pictures
 from objectspace.store import ImageRow
 
 
@@ -72,8 +72,8 @@ def test_the_most_alike_are_those_of_a_loop_mirrored_or_not(monkeypatch: pytest.
     pixels = [random.integers(0, 256, (16, 16, 3), np.uint8) for _ in range(20)]
     pixels += [pixels[3][:, ::-1], pixels[17][:, ::-1], pixels[3]]
     pictures = make_pictures(np.ascontiguousarray(one) for one in pixels)
-    planes = pictures.coarse.reshape(len(pixels), 3, COARSE, COARSE)
-    alike = np.array([[max((a * b).sum(), (a[..., ::-1] * b).sum()) for b in planes] for a in planes])
+    planes, mirrored = (coarse(one).astype(float) for one in (pictures.reduced, pictures.reduced[..., ::-1]))
+    alike = np.array([[max(a @ b, m @ b) for b in planes] for a, m in zip(planes, mirrored, strict=True)])
     for own, count in ((None, 4), (np.arange(23), 4), (np.arange(23), 40)):
         kept = alike.copy()
         if own is not None:
