@@ -11,7 +11,7 @@ import pytest
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import NO_NEIGHBOR, Block, JointIndex, JointVectors, Part, joint, select_rows
 from objectspace.neighbors.joint_vectors import joint_distances, share_blocks
-from objectspace.neighbors.streamed import SomeRows
+from objectspace.neighbors.sources import SomeRows
 from tests.neighbors.test_joint import ids_of, make_joint, slow_cosine, slow_distances
 
 COUNT = 60
