@@ -13,7 +13,7 @@ from objectspace.errors import InputError
 from objectspace.export import export_store
 from objectspace.images import read_image
 from objectspace.objects.annotations import open_annotations
-from objectspace.store import open_writer
+from objectspace.store import open_store, open_writer
 from objectspace.store.marks import new_mark, save_marks
 
 
@@ -64,7 +64,16 @@ def test_two_photos_of_one_label_file_are_refused(store, tmp_path):
     first, second, *_ = store.images()
     with open_writer(store.path) as writer:
         writer.set_paths({first.image_id: "a/one.jpg", second.image_id: "a/one.png"})
-    from objectspace.store import open_store
-
     with pytest.raises(InputError, match="one label file"):
         export_store(open_store(store.path), tmp_path / "set", "yolo")
+
+
+def test_a_path_that_no_file_can_have_is_refused(store, tmp_path):
+    first, *_ = store.images()
+    with open_writer(store.path) as writer:
+        writer.set_paths({first.image_id: "/photos/a\0b.jpg"})
+    with pytest.raises(
+        InputError, match=r"no label file can be named by '/photos/a\\x00b.jpg', as it has a NUL"
+    ):
+        export_store(open_store(store.path), tmp_path / "set", "yolo")
+    assert not (tmp_path / "set").exists()

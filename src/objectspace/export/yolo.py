@@ -19,13 +19,18 @@ from objectspace.store import ImageRow
 def write(selection: Selection, path: Path) -> list[str]:
     """Write the label files of all images, also of those without objects, and the names of the classes.
 
-    Raises InputError where two images would have one label file, as ``a.jpg`` and ``a.png`` have.
+    Raises InputError where two images would have one label file, as ``a.jpg`` and ``a.png`` have, and for a
+    path that a tampered store has and no file can.
     """
     folder, names = common_folder(selection), selection.labels()
     classes = {label: number for number, label in enumerate(names)}
     written: dict[Path, str] = {}
     for block in selection.blocks():
         for place, image in enumerate(block.images):
+            if "\0" in image.path:
+                raise InputError(
+                    f"no label file can be named by {image.path!r}, as it has a NUL; export coco instead"
+                )
             name = name_in(folder, image)
             label = name.relative_to(name.anchor).with_suffix(".txt")
             if label in written:
