@@ -146,6 +146,6 @@ def test_a_model_is_named_by_the_start_of_its_weights() -> None:
 def test_numbers_of_a_recipe_are_above_zero(name: str) -> None:
     for number in (1, 2**16 - 1):
         assert getattr(Recipe.from_json({**CROP.to_json(), name: number}), name) == number
-    for number in (0, -1, 2**16):
+    for number in (0, -1, 2**16, True):
         with pytest.raises(InputError, match=f"recipe: {name} is {number}, expected a number above zero"):
             Recipe.from_json({**CROP.to_json(), name: number})

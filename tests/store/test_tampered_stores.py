@@ -1,7 +1,7 @@
 """Whatever a stranger has put into a store: right values or one sentence, soon and in little memory.
 
-A sample of all cases runs; OBJECTSPACE_WHOLE_MATRIX=1 runs all, which takes an hour or more, so with
-``-o faulthandler_timeout=0``; -rP prints how they end.
+A sample of all cases runs; OBJECTSPACE_WHOLE_MATRIX=1 runs all, which takes half an hour or more, so with
+``-o faulthandler_timeout=0``; -s prints each fault as it is found, and how all ended.
 """
 
 from __future__ import annotations
@@ -246,6 +246,7 @@ def check(
         path = make(folder / "dogs.osp")
         if found := find(path, ends):
             wrong[what] = found
+            print(f"{what}: {found}", flush=True)
         shutil.rmtree(path)
     print(f"{len(cases[::step])} of {len(cases)} cases: {dict(ends)}")
     assert not wrong

@@ -112,7 +112,8 @@ class Recipe:
         if (kept := value.get("vectors", "float32")) not in VECTOR_TYPES:
             raise InputError(f"recipe: vectors is {str(kept)[:40]!r}, expected {' or '.join(VECTOR_TYPES)}")
         for name in ("window", "stride", "method"):
-            if (number := value.get(name)) is not None and not 0 < number < 2**16:
+            number = value.get(name)
+            if number is not None and (isinstance(number, bool) or not 0 < number < 2**16):
                 raise InputError(f"recipe: {name} is {str(number)[:40]}, expected a number above zero")
         recipe = cls(**value)
         return recipe if recipe.parts is None else replace(recipe, parts=tuple(recipe.parts))
