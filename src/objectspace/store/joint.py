@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +12,21 @@ from objectspace.embeddings.joint import joint_parts, part_recipes
 from objectspace.embeddings.spaces import Recipe
 from objectspace.errors import QueryError, RecipeError
 from objectspace.neighbors import Block, Part
+from objectspace.neighbors.sources import SomeRows
 from objectspace.store.indexes import SpaceIndex
 from objectspace.store.vectors import StoredJointVectors, StoredSpace, StoredVectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Reordered:
+class _Reordered(SomeRows):
     """Vectors on disk in another order than that of their table."""
 
-    vectors: StoredVectors
-    order: NDArray[np.int64]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape (n, d)."""
-        return self.vectors.shape
-
-    def __getitem__(self, rows: Any) -> NDArray[np.float32]:
-        return self.vectors[self.order[rows]]
+    source: StoredVectors
 
     @property
     def unindexed(self) -> int:
         """The number of vectors added after the index was built."""
-        return self.vectors.unindexed
+        return self.source.unindexed
 
     def propose_rows(
         self,
@@ -45,9 +36,9 @@ class _Reordered:
         allowed: NDArray[np.bool_] | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return what the index proposes, as :meth:`StoredVectors.propose_rows`, by rows in this order."""
-        place = np.empty(len(self.order), np.int64)
-        place[self.order] = np.arange(len(self.order))
-        query, row = self.vectors.propose_rows(
+        place = np.empty(len(self.rows), np.int64)
+        place[self.rows] = np.arange(len(self.rows))
+        query, row = self.source.propose_rows(
             queries, count, index, None if allowed is None else allowed[place]
         )
         return query, place[row]
