@@ -1,12 +1,15 @@
 """What ``audit --approximate`` lists of what the exact audit does, with the seconds and memory of both.
 
     python -m benchmarks.audit_approximate FOLDER [--objects 100000] [--dimension 512] [--within 32]
+        [--proposed 205 105 65 45]
 
 Makes the store that FOLDER lacks: the photos of ``tools/big_store.py``, whose objects vary within their label
 in some directions alone (``--within 0``: in all). Each object has a thumbnail of its own, one photo in forty
 is the one before it saved again, and one label in fifty is another one's. Prints for each list the share of
 the exact audit's first 1, 5 and 10 % that is in the approximate one's, and the share of the copies and wrong
-labels in the first 10 % of either. One thread of BLAS each.
+labels in the first 10 % of either. One thread of BLAS each. ``--proposed`` prints instead, for so many
+candidates, the share of 20 true nearest that the index proposes, of 1,500 objects drawn at random and of the
+60 among them that are the farthest from theirs, and the CPU ms an object of the index alone.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import io
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +30,7 @@ import PIL.Image
 from numpy.typing import NDArray
 
 from benchmarks.scale import finished
+from objectspace.neighbors import StreamedIndex
 from objectspace.store import Batch, SpaceRows, open_store, open_writer
 from tools.big_store import LABELS, PER_PHOTO, RECIPE, batches
 
@@ -36,6 +42,9 @@ NOISE, MOVED = 0.1, 0.05
 
 #: Shares of a list that are compared.
 FIRST = (0.01, 0.05, 0.10)
+
+#: Objects that the index is asked for, of which so many are the farthest from their nearest, and those.
+DRAWN, FARTHEST, NEAREST = 1500, 60, 20
 
 SPACE = "random-crop"
 LISTS = ("duplicates", "outliers", "labels")
@@ -50,6 +59,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=100_000)
     parser.add_argument("--dimension", type=int, default=512)
     parser.add_argument("--within", type=int, default=32)
+    parser.add_argument("--proposed", type=int, nargs="+", metavar="CANDIDATES")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     store = asked.folder / f"audit-{asked.objects}x{asked.dimension}-{asked.within}.osp"
@@ -58,6 +68,9 @@ def main() -> None:
     command = [sys.executable, "-m", "objectspace"]
     if open_store(store).stored_space(SPACE).index is None:
         print_cost("index-space", [*command, "index-space", str(store), "--space", SPACE])
+    if asked.proposed:
+        print_proposed(store, asked.proposed)
+        return
     made = {}
     for name, options in (("exact", []), ("approximate", ["--approximate"])):
         path = store.with_suffix(f".{name}.csv")
@@ -68,6 +81,28 @@ def main() -> None:
     planted = json.loads(planted_path(store).read_text(encoding="utf-8"))
     for name in LISTS:
         print(row_of(name, made["exact"][name], made["approximate"][name], set(planted.get(name, []))))
+
+
+def print_proposed(path: Path, counts: Sequence[int]) -> None:
+    """Print for each number of candidates the shares of the nearest that the index proposes, and its cost."""
+    space = open_store(path).stored_space(SPACE)
+    assert space.index is not None
+    drawn = np.sort(np.random.default_rng(0).choice(len(space), DRAWN, replace=False))
+    vectors = space.vectors[drawn]
+    # An object is its own nearest.
+    near = StreamedIndex(space.vectors, np.arange(len(space)).astype(np.str_)).nearest(vectors, k=NEAREST + 1)
+    farthest = np.argsort(near.distance[:, -1])[-FARTHEST:]
+    print("| candidates | random | farthest | CPU ms |")
+    print("| ---: | ---: | ---: | ---: |")
+    for count in counts:
+        start = time.process_time()
+        query, row = space.vectors.propose_rows(vectors, count, space.index)
+        milliseconds = 1000 * (time.process_time() - start) / DRAWN
+        proposed = [set(row[query == number].tolist()) for number in range(DRAWN)]
+        share = np.array(
+            [len(proposed[one] & set(near.index[one, 1:].tolist())) / NEAREST for one in range(DRAWN)]
+        )
+        print(f"| {count} | {share.mean():.3f} | {share[farthest].mean():.3f} | {milliseconds:.1f} |")
 
 
 def print_cost(name: str, command: list[str]) -> None:

@@ -135,34 +135,39 @@ def measure_probe(
     rows, groups = rows[kept], groups.take(kept)
     if groups.count < 3:
         return None
-    metric, factor = _METRICS[factor.kind], factor.take(rows)
+    factor = factor.take(rows)
     sample = _Sample(vectors, rows, factor, groups, make_folds(groups.group, FOLDS, seed=seed))
-    ridge = sample.ridge()
-    drawn = permutations(groups, permuted, values=factor.values, seed=seed)
-    # The values as they are, then as often exchanged.
-    order = np.empty((len(groups), 1 + permuted), np.int32)
-    order[:, 0] = np.arange(len(groups))
-    for run, exchanged in enumerate(drawn, start=1):
-        order[:, run] = exchanged
-    targets, guides = Permuted(_targets(factor), order), Permuted(_guides(_targets(factor), seed), order)
-    observed = Permuted(targets.values, order[:, :1])
-    guided, chosen = ridge.choose([guides, observed])
-    sums = _sums_of_runs(ridge, factor, targets, guided)
+    ridge, order, targets = sample.ridge(), sample.orders(permuted, seed=seed), _targets(factor)
+    observed = Permuted(targets, order[:, :1])
+    guided, chosen = ridge.choose([Permuted(_guides(targets, seed), order), observed])
+    sums = _sums_of_runs(ridge, factor, Permuted(targets, order), guided)
     few = sample.has_few_values()
     block = make_blocks(groups.group, most=FEW_BLOCKS if few else BLOCKS, seed=seed)
     if few:
         own, without = sample.losses(), sample.without_each(block)
     else:
         own, without = _without_each(ridge, factor, observed, chosen, block)
+    score, baseline = _score(factor, groups, own, without, block, sums)
+    return Probe(_METRICS[factor.kind].name, score, baseline, permuted, own[:2].T, rows, count)
+
+
+def _score(
+    factor: Factor, groups: Groups, own: Matrix, without: Matrix, block: Codes, sums: Matrix
+) -> tuple[Estimate, float]:
+    """Return the score with its interval and p, and its baseline.
+
+    own: (3, n) losses; without: (b, 2) score and baseline without each block (n,) of groups; sums: (3, r)
+    of the losses of the observed run and the permuted ones
+    """
+    metric = _METRICS[factor.kind]
     gains = metric.above_baseline(sums)
     null = gains[1:]
     value, baseline = metric.score_and_baseline(own.sum(1))
-    chance = baseline + float(metric.above_baseline(sums[:, 1:].sum(1)))
-    score = Estimate(value, chance, math.nan, math.nan, len(groups), groups.count)
-    without[:, 1] += chance - baseline
+    above = float(metric.above_baseline(sums[:, 1:].sum(1)))
+    score = Estimate(value, baseline + above, math.nan, math.nan, len(groups), groups.count)
     score = jackknifed(
         score.tested(float(gains[0]), null),
-        without,
+        without + np.array([0.0, above]),
         block,
         groups.group,
         null=null,
@@ -174,7 +179,7 @@ def measure_probe(
     if telling < FEWEST and not score.no_interval:
         where = counted(telling, "group")
         score = score.without_interval(f"vectors change predictions in {where}, {FEWEST} are needed")
-    return Probe(metric.name, score, baseline, permuted, own[:2].T, rows, count)
+    return score, baseline
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,6 +194,15 @@ class _Sample:
 
     def ridge(self) -> FoldedRidge:
         return FoldedRidge(self.vectors, codes(self.fold), self.groups.level, rows=self.rows)
+
+    def orders(self, permuted: int, *, seed: int) -> NDArray[np.int32]:
+        """Return the rows whose values each has (n, 1 + permuted): first its own, then exchanged ones."""
+        drawn = permutations(self.groups, permuted, values=self.factor.values, seed=seed)
+        order = np.empty((len(self.groups), 1 + permuted), np.int32)
+        order[:, 0] = np.arange(len(self.groups))
+        for run, exchanged in enumerate(drawn, start=1):
+            order[:, run] = exchanged
+        return order
 
     def has_few_values(self) -> bool:
         """Return whether the factor has one value in each of a few groups, and objects are few as well."""
