@@ -257,6 +257,8 @@ _OF_TABLES: Mapping[str, Change] = {
 _JSON: Mapping[str, Any] = {
     "null": None,
     "true": True,
+    "false": False,
+    "a half": 0.5,
     "-1": -1,
     "0": 0,
     "a billion": 2**30,
