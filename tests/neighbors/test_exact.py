@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectspace.errors import InputError, QueryError
-from objectspace.neighbors import NO_NEIGHBOR, ExactIndex, candidates, nearest, normalization, ranking
+from objectspace.neighbors import (
+    NO_NEIGHBOR,
+    ExactIndex,
+    Neighbors,
+    candidates,
+    nearest,
+    normalization,
+    ranking,
+)
 from objectspace.neighbors.distances import pair_distances
 
 
@@ -34,6 +42,12 @@ def double_loop(queries, vectors, ids, k, metric, left_out=lambda query, row: Fa
         rows = [row for row in range(len(vectors)) if not left_out(number, row)]
         answers.append(sorted((distance(query, vectors[row], metric), ids[row], row) for row in rows)[:k])
     return answers
+
+
+def check_same(found: Neighbors, expected: Neighbors) -> None:
+    """The same rows at the same distances, to the last bit."""
+    np.testing.assert_array_equal(found.index, expected.index)
+    np.testing.assert_array_equal(found.distance, expected.distance)
 
 
 def check_answer(found, expected):
@@ -457,8 +471,7 @@ def test_searches_side_by_side_answer_as_one_does(monkeypatch, metric):
     monkeypatch.setattr(candidates, "_PRODUCT", 90 * 100)
     monkeypatch.setattr(candidates, "core_count", lambda: 4)
     beside = index.nearest(queries, k=7)
-    np.testing.assert_array_equal(beside.index, alone.index)
-    np.testing.assert_array_equal(beside.distance, alone.distance)
+    check_same(beside, alone)
 
 
 def test_candidates_are_measured_before_they_fill_the_memory(monkeypatch):

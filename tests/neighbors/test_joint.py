@@ -12,6 +12,7 @@ from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import NO_NEIGHBOR, Block, ExactIndex, JointIndex, JointVectors, Part
 from objectspace.neighbors.joint import _error
 from objectspace.neighbors.joint_vectors import combine
+from tests.neighbors.test_exact import check_same
 
 RNG = np.random.default_rng(5)
 
@@ -73,8 +74,7 @@ def test_many_blocks_of_rows_give_the_answers_of_one(monkeypatch):
     whole = JointIndex(joint, ids_of(200)).nearest(joint[:], k=5)
     monkeypatch.setattr("objectspace.neighbors.joint._TABLE", 200 * 11)
     parts = JointIndex(joint, ids_of(200)).nearest(joint[:], k=5)
-    np.testing.assert_array_equal(whole.index, parts.index)
-    np.testing.assert_array_equal(whole.distance, parts.distance)
+    check_same(whole, parts)
 
 
 def test_euclidean_ranks_as_cosine():
@@ -92,8 +92,7 @@ def test_one_part_is_its_space():
     joint = JointVectors([Part("crop", 1.0, 0.0, (Block(vectors, np.arange(80)),))], 80)
     alone = ExactIndex(vectors, ids_of(80), metric="cosine").nearest(vectors, k=6)
     found = JointIndex(joint, ids_of(80)).nearest(joint[:], k=6)
-    np.testing.assert_array_equal(found.index, alone.index)
-    np.testing.assert_array_equal(found.distance, alone.distance)
+    check_same(found, alone)
 
 
 def test_no_row_of_the_own_group_and_none_that_is_not_allowed():

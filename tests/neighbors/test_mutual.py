@@ -13,7 +13,7 @@ from objectspace.errors import QueryError
 from objectspace.neighbors import ExactIndex, mutual, nearest_together
 from objectspace.neighbors.candidates import Search
 from objectspace.threads import core_count, worker_count
-from tests.neighbors.test_exact import check_answer, double_loop, gaussian, ids_of
+from tests.neighbors.test_exact import check_answer, check_same, double_loop, gaussian, ids_of
 
 
 @pytest.fixture(params=[7, 50, 1024], ids="{} in a block".format)
@@ -44,8 +44,7 @@ def test_they_are_those_of_a_search_for_each(block: int, metric: str, scale: flo
     vectors = np.repeat(gaussian(60, 6, seed=3), [1, 2] * 30, axis=0) * np.float32(scale)
     index = ExactIndex(vectors, ids_of(90), metric=metric)
     alone, mutually = index.nearest(vectors, k=9), index.nearest_of_all(k=9)
-    np.testing.assert_array_equal(mutually.index, alone.index)
-    np.testing.assert_array_equal(mutually.distance, alone.distance)
+    check_same(mutually, alone)
 
 
 def test_blocks_of_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,8 +61,7 @@ def test_blocks_of_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = both(vectors, group)
     found = nearest_together([(one, np.arange(40)), (other, asked)], k=6)
     for here, there in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(here.index, there.index)
-        np.testing.assert_array_equal(here.distance, there.distance)
+        check_same(here, there)
 
 
 def worst_product(random: np.random.Generator) -> Callable[..., np.ndarray]:
@@ -126,9 +124,10 @@ def test_a_search_for_all_keeps_no_more_than_what_it_finds_seven_times() -> None
     assert peak < 7 * (found.index.nbytes + found.distance.nbytes) + 8 * 2**20 * worker_count()
 
 
-def both(vectors: np.ndarray, groups: np.ndarray | None = None) -> list[ExactIndex]:
-    ids = ids_of(len(vectors))
-    return [ExactIndex(vectors, ids, metric=metric, groups=groups) for metric in ("euclidean", "cosine")]
+def both(vectors: Any, groups: np.ndarray | None = None, kind: Any = ExactIndex) -> list[Any]:
+    """Indexes of the same vectors, in memory or (StreamedIndex) on disk, by either metric."""
+    ids = ids_of(vectors.shape[0])
+    return [kind(vectors, ids, metric=metric, groups=groups) for metric in ("euclidean", "cosine")]
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["euclidean first", "cosine first"])
@@ -144,8 +143,7 @@ def test_some_are_asked_for_by_another_metric_in_the_same_search(block: int, fir
     whole, some = nearest_together([(one, np.arange(160)), (other, asked)], k=6)
     for found, index, rows in ((whole, one, np.arange(160)), (some, other, asked)):
         expected = index.nearest(vectors[rows], k=6, query_groups=group[rows])
-        np.testing.assert_array_equal(found.index, expected.index)
-        np.testing.assert_array_equal(found.distance, expected.distance)
+        check_same(found, expected)
 
 
 def test_a_row_may_be_asked_for_by_one_metric_alone(block: int) -> None:
@@ -201,8 +199,7 @@ def test_a_first_block_of_ones_own_group_limits_nothing(block: int, metric: str)
     group = np.minimum(np.arange(160) // 60, 1)
     index = ExactIndex(vectors, ids_of(160), metric=metric, groups=group)
     alone, mutually = index.nearest(vectors, k=3, query_groups=group), index.nearest_of_all(k=3)
-    np.testing.assert_array_equal(mutually.index, alone.index)
-    np.testing.assert_array_equal(mutually.distance, alone.distance)
+    check_same(mutually, alone)
 
 
 def test_few_pairs_are_kept_to_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,8 +241,7 @@ def test_few_products_are_taken_where_one_comparison_serves_all_and_where_it_can
     index = ExactIndex(vectors, ids_of(4096))
     expected = index.nearest(vectors, k=3)
     found = index.nearest_of_all(k=3)
-    np.testing.assert_array_equal(found.index, expected.index)
-    np.testing.assert_array_equal(found.distance, expected.distance)
+    check_same(found, expected)
     # Sixteen blocks: the shortest with all others, the others with themselves, and by pairs.
     assert together.count(2) > 60
     assert zeros == 0 or together.count(1) >= 2 * 15

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import (
     ExactIndex,
-    Neighbors,
     StreamedIndex,
     candidates,
     mutual,
@@ -24,8 +23,8 @@ from objectspace.neighbors import (
     paged,
 )
 from objectspace.neighbors.candidates import Search
-from tests.neighbors.test_exact import check_answer, double_loop, gaussian, ids_of
-from tests.neighbors.test_mutual import worst_product
+from tests.neighbors.test_exact import check_answer, check_same, double_loop, gaussian, ids_of
+from tests.neighbors.test_mutual import both, worst_product
 
 
 @pytest.fixture(
@@ -46,16 +45,6 @@ def limit_memory(monkeypatch: pytest.MonkeyPatch, dimension: int, block: int, ru
     monkeypatch.setattr(paged, "_RUN", 4 * dimension * run)
     monkeypatch.setattr(paged, "_HELD", held)
     monkeypatch.setattr(paged, "_READ", 4 * dimension * 7)
-
-
-def check_same(found: Neighbors, expected: Neighbors) -> None:
-    np.testing.assert_array_equal(found.index, expected.index)
-    np.testing.assert_array_equal(found.distance, expected.distance)
-
-
-def both(kind: Any, vectors: Any, groups: np.ndarray | None = None) -> list[Any]:
-    ids = ids_of(vectors.shape[0])
-    return [kind(vectors, ids, metric=metric, groups=groups) for metric in ("euclidean", "cosine")]
 
 
 class OnDisk:
@@ -112,7 +101,7 @@ def test_some_are_asked_for_by_another_metric_in_the_same_search(
     vectors[[3, 77, 150]], vectors[90:95] = 0, vectors[20:25]
     group, some = random.integers(0, 20, 170), np.concatenate([np.arange(50, 104), [130, 150, 159]])
     on_disk, in_memory = (
-        both(kind, vectors, group)[:: 1 - 2 * first] for kind in (StreamedIndex, ExactIndex)
+        both(vectors, group, kind)[:: 1 - 2 * first] for kind in (StreamedIndex, ExactIndex)
     )
     assert on_disk[0].has_products_of(on_disk[1])
     rows = [np.arange(170), some]
@@ -124,7 +113,7 @@ def test_some_are_asked_for_by_another_metric_in_the_same_search(
 
 def test_vectors_that_are_centered_or_are_others_share_no_products() -> None:
     near, far = gaussian(60, 3, seed=9), gaussian(60, 3, seed=9, offset=30)
-    assert not StreamedIndex.has_products_of(*both(StreamedIndex, far))
+    assert not StreamedIndex.has_products_of(*both(far, kind=StreamedIndex))
     one, other = (StreamedIndex(OnDisk(near), ids_of(60)) for _ in range(2))
     assert not one.has_products_of(other)
 
