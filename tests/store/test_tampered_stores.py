@@ -285,7 +285,7 @@ def test_tampered_tables(table_cases, tmp_path):
 @pytest.mark.slow
 def test_tampered_manifests(manifest_cases, tmp_path):
     assert len(manifest_cases) > 2000
-    check(manifest_cases, tmp_path, every=809)
+    check(manifest_cases, tmp_path, every=797)
 
 
 @pytest.mark.slow
