@@ -21,9 +21,12 @@ from objectspace.analyses.factors import FactorSpec
 from objectspace.analyses.groups import Groups, make_groups
 from objectspace.analyses.jackknife import make_blocks
 from objectspace.analyses.nearest_neighbors import find_neighbors
+from objectspace.analyses.probes import make_folds, measure_probe
+from objectspace.analyses.ridge import PENALTIES
 from objectspace.analyses.statistics import Estimate, estimate_mean, permutations
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.objects.records import concatenate, make_objects
+from tests.analyses.test_unequal_groups import slow_ridge
 
 PERIOD = 80.0
 K = 3
@@ -49,6 +52,8 @@ def moved(value: float, step: float, kind: str) -> float:
     """A value moved on the scale without bounds: of shares, of angles up to half a turn, of differences."""
     if kind == "linear":
         return value * math.exp(step / value)
+    if kind == "above":  # no more than 1
+        return 1 - (1 - value) * math.exp(-step / (1 - value))
     top = 1.0 if kind == "categorical" else PERIOD / 2
     share = value / top
     return float(top * expit(logit(share) + step / top / (share * (1 - share))))
@@ -171,6 +176,8 @@ def stretch(one: Estimate, kind: str) -> float:
 
 
 def slope(value: float, kind: str) -> float:
+    if kind == "above":
+        return 1 / (1 - value)
     top = {"categorical": 1.0, "circular": PERIOD / 2, "linear": math.inf}[kind]
     return 1 / value + 1 / (top - value)
 
@@ -186,6 +193,157 @@ def test_neighbors_found_without_deletions_have_intervals_of_new_queries() -> No
         assert one.population == "queries"
         for figure in ("value", "chance", "low", "high", "excess", "n", "groups"):
             assert getattr(one, figure) == pytest.approx(getattr(expected, figure))
+
+
+# ----------------------------------------------------------------------------------------------------- probes
+
+
+def probed(kind: str) -> tuple[np.ndarray, Factor, Groups]:
+    """Vectors, a factor (six names, a number or an angle) and nine photos whose objects are at two levels."""
+    vectors, factor, groups, _ = scene("linear" if kind == "categorical" else kind)
+    kept = groups.level < 2
+    if kind == "categorical":
+        names = np.searchsorted(np.quantile(factor.values, np.arange(1, 6) / 6), factor.values) * 1.0
+        factor = Factor("f", kind, names, categories=tuple("abcdef"))
+    return vectors[kept], factor.take(kept), groups.take(kept)
+
+
+def targets_of(factor: Factor, rows: np.ndarray) -> np.ndarray:
+    values = factor.values[rows]
+    if factor.kind == "categorical":
+        return (values[:, None] == np.arange(6)) * 1.0
+    if factor.kind == "circular":
+        turn = 2 * np.pi * values / PERIOD
+        return np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return values[:, None]
+
+
+def slow_choice(x: np.ndarray, y: np.ndarray, fold: np.ndarray, level: np.ndarray) -> list[float]:
+    """For each fold the penalty of the least squared error on the next and the last in the ring."""
+    chosen = []
+    for held in range(5):
+        errors = []
+        for penalty in PENALTIES * x.shape[1]:
+            errors.append(0.0)
+            for tried in ((held + 1) % 5, (held - 1) % 5):
+                train = (fold != held) & (fold != tried)
+                errors[-1] += ((slow_ridge(x, y, level, train, penalty)[0] - y)[fold == tried] ** 2).sum()
+        chosen.append(float(PENALTIES[int(np.argmin(errors))] * x.shape[1]))
+    return chosen
+
+
+def slow_sums(
+    factor: Factor, y: np.ndarray, rows: np.ndarray, predictions: list[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Sums over all objects of what was lost, of what could be, and of what means lose."""
+    sums = np.zeros(3)
+    for own, both in enumerate(zip(*predictions, strict=True)):
+        of_both = []
+        for one in both:
+            if np.isnan(one).any():
+                break
+            if factor.kind == "linear":
+                of_both.append(float(((one - y[own]) ** 2).sum()))
+            elif factor.kind == "categorical":
+                of_both.append(float(one.argmax() == factor.values[rows[own]]))
+            else:
+                angle = math.atan2(one[1], one[0]) / (2 * math.pi) * PERIOD % PERIOD
+                apart = abs(angle - factor.values[rows[own]])
+                of_both.append(min(apart, PERIOD - apart))
+        if of_both:
+            sums += of_both[0], of_both[1] if factor.kind == "linear" else 1.0, of_both[1]
+    return sums
+
+
+def slow_fit(
+    x: np.ndarray,
+    y: np.ndarray,
+    fold: np.ndarray,
+    level: np.ndarray,
+    chosen: list[float],
+    kept: np.ndarray | None = None,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Predictions and means of all objects, or NaN for those that are not kept."""
+    kept = np.ones(len(x), bool) if kept is None else kept
+    found = np.full((2, *y.shape), np.nan)
+    for held in range(5):
+        own = kept & (fold == held)
+        both = slow_ridge(x, y, level, kept & (fold != held), chosen[held])
+        found[:, own] = [one[own] for one in both]
+    return [*found]
+
+
+@pytest.mark.parametrize("kind", ["categorical", "linear", "circular"])
+def test_a_probe_with_its_chance_interval_and_p(kind: str) -> None:
+    """At two levels, without each of nine blocks; of six names permutations choose penalties by four sums."""
+    vectors, factor, groups = probed(kind)
+    probe = measure_probe(vectors, factor, groups, permuted=4, seed=3)
+    assert probe is not None
+    x, level, every = vectors.astype(float), groups.level, np.arange(len(vectors))
+    fold, block = make_folds(groups.group, 5, seed=3), make_blocks(groups.group, most=10, seed=3)
+    signs = np.random.default_rng([3, 5]).choice((-1.0, 1.0), (6, 4))
+
+    def score(sums: np.ndarray) -> tuple[float, float]:
+        value, baseline = sums[[0, 2]] / sums[1]
+        return (1 - value, 0.0) if kind == "linear" else (value, baseline)
+
+    runs = []
+    for rows in [every, *permutations(groups, 4, values=factor.values, seed=3)]:
+        y = targets_of(factor, rows)
+        guides = y @ signs if kind == "categorical" else y
+        chosen = slow_choice(x, guides, fold, level)
+        runs.append(slow_sums(factor, y, rows, slow_fit(x, y, fold, level, chosen)))
+    null = np.array([np.subtract(*score(one)) for one in runs[1:]])
+    y = targets_of(factor, every)
+    chosen = slow_choice(x, y, fold, level)
+    value, baseline = score(slow_sums(factor, y, every, slow_fit(x, y, fold, level, chosen)))
+    chance = baseline + np.subtract(*score(sum(runs[1:])))
+    one = probe.score
+    assert (one.value, probe.baseline, one.chance) == pytest.approx((value, baseline, chance), abs=1e-6)
+    assert one.p == pytest.approx(p_of(np.subtract(*score(runs[0])), null))
+    assert probe.parts.sum(0) == pytest.approx(
+        slow_sums(factor, y, every, slow_fit(x, y, fold, level, chosen))[:2]
+        / (y.var() if kind == "linear" else 1)
+    )
+    without = np.array(
+        [
+            score(slow_sums(factor, y, every, slow_fit(x, y, fold, level, chosen, block != gone)))
+            for gone in range(9)
+        ]
+    )
+    without[:, 1] += chance - baseline
+    side = "above" if kind == "linear" else kind
+    least = float(null.std()) * min(1.0, slope(chance, side) / slope(value, side))
+    reach = reach_of(without[:, 0], block, least)
+    ends = sorted(moved(value, step, side) for step in (-reach, reach))
+    assert [one.low, one.high] == pytest.approx(ends, abs=1e-6)
+    apart = reach_of(without[:, 0] - without[:, 1], block, least)
+    extremes = slow_excess(value, chance, (reach, reach_of(without[:, 1], block), apart), side)
+    assert one.excess == pytest.approx(extremes, abs=2e-3 * abs(value - chance))
+
+
+def slow_excess(
+    value: float, chance: float, reaches: tuple[float, float, float], kind: str
+) -> tuple[float, float]:
+    """The ends of value less chance, which has no bounds: on the ellipse, or by the limits of both."""
+    first, second, apart = reaches
+    together = (
+        0.0 if second == 0 else min(1.0, max(-1.0, (first**2 + second**2 - apart**2) / (2 * first * second)))
+    )
+    if kind == "above":
+        low, high = (moved(value, step, kind) for step in (-first, first))
+        below, above = (
+            math.sqrt(max(0.0, own**2 + second**2 - 2 * together * own * second))
+            for own in (value - low, high - value)
+        )
+        return value - chance - below, value - chance + above
+    turn = np.random.default_rng(0).uniform(0, 2 * math.pi, 4000)
+    of_chance = second * (together * np.cos(turn) + math.sqrt(1 - together**2) * np.sin(turn))
+    ends = [
+        moved(value, step, kind) - chance - by
+        for step, by in zip(first * np.cos(turn), of_chance, strict=True)
+    ]
+    return min(ends), max(ends)
 
 
 # ------------------------------------------------------------------------------------------------ comparisons
