@@ -129,8 +129,10 @@ def test_cka_interval_is_the_jackknifes() -> None:
     assert estimate.high - estimate.value == pytest.approx(2.093024 * error, rel=1e-5)
 
 
-def test_a_constant_space_has_no_alignment() -> None:
-    estimate, biased = measure_cka(noise(0), np.ones((60, 3), np.float32), make_groups(np.arange(60)))
+@pytest.mark.parametrize("constant", [(True, False), (False, True), (True, True)], ids=str)
+def test_a_constant_space_has_no_alignment(constant: tuple[bool, bool]) -> None:
+    vectors = [np.ones((60, 5), np.float32) if one else noise(0) for one in constant]
+    estimate, biased = measure_cka(*vectors, make_groups(np.arange(60)))
     assert np.isnan([estimate.value, biased]).all()
 
 

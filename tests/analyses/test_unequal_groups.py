@@ -180,6 +180,20 @@ def test_alignment_needs_four_objects_and_two_parts() -> None:
     assert np.isnan([one.low, one.high]).all()
 
 
+@pytest.mark.parametrize("scale", [1e38, 1e-30])
+def test_alignment_does_not_depend_on_the_scale_of_vectors(scale: float) -> None:
+    """Of which the products of products exceed what float64 holds."""
+    x, y = (np.float32(normal(seed, 30, 400) / 5) for seed in (0, 1))
+    y[:, :300] += x[:, :300]
+    groups = make_groups(np.arange(30) // 2)
+    (one, biased), (other, scaled) = (
+        measure_cka(by * x, by * y, groups) for by in (np.float32(1), np.float32(scale))
+    )
+    for figure in ("value", "low", "high", "p"):
+        assert getattr(other, figure) == pytest.approx(getattr(one, figure), rel=1e-3)
+    assert scaled == pytest.approx(biased, rel=1e-4)
+
+
 def test_alignment_of_many_objects_is_that_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = normal(0, 50, 4), normal(1, 50, 3)
     monkeypatch.setattr(alignment, "MOST_OBJECTS", 50)

@@ -31,6 +31,10 @@ def test_importance_is_the_mean_fall_over_the_windows_that_cover_a_cell(result, 
 def test_importance_of_what_is_not_there(result) -> None:
     with pytest.raises(InputError, match=f"no prediction 99, expected 0 to {len(result.objects) - 1}"):
         result.importance(99)
+    for beyond in (len(result.objects), -1):
+        with pytest.raises(InputError, match=f"no prediction {beyond}, expected 0 to"):
+            result.importance(beyond)
+    assert result.importance(len(result.objects) - 1).shape == (8, 12)
     with pytest.raises(InputError, match="no window of \\(3,\\) cells was zeroed"):
         result.importance(0, (3,))
 
