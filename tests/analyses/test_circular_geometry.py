@@ -169,6 +169,26 @@ def test_views_of_one_image_and_things_seen_once_are_no_pairs() -> None:
     )
 
 
+def test_a_thing_whose_views_are_all_the_same_is_left_out() -> None:
+    """Its pairs have no distance to be compared by."""
+    rng = np.random.default_rng(2)
+    thing = np.repeat(np.array(["ball", "car"], object), [5, 7])
+    vectors = rng.normal(size=(12, 3)).astype(np.float32)
+    vectors[:5] = vectors[0]
+    factor = Factor("yaw", "circular", BIN * rng.integers(0, 16, 12), PERIOD)
+    factor.values[[0, 5]], factor.values[[1, 6]] = 0, PERIOD / 2
+    found, alone = (
+        measure_geometry(vectors[rows], factor.take(rows), make_groups(rows), thing[rows], same="label")
+        for rows in (np.arange(12), np.arange(5, 12))
+    )
+    assert found is not None
+    assert alone is not None
+    assert found.pairs.tolist() == alone.pairs.tolist()
+    assert found.pairs.sum() == 21
+    np.testing.assert_allclose(found.distance, alone.distance)
+    assert (found.opposite.value, found.opposite.n) == (alone.opposite.value, alone.opposite.n)
+
+
 def test_without_opposite_views_there_is_no_geometry() -> None:
     vectors = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     factor = Factor("yaw", "circular", np.arange(6) * BIN, PERIOD)

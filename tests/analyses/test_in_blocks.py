@@ -27,6 +27,8 @@ from objectspace.analyses.nearest_neighbors import find_in_other_classes, find_n
 from objectspace.analyses.projection import GridPositions
 from objectspace.analyses.ridge import Columns, FoldedRidge
 from objectspace.analyses.statistics import estimate_mean
+from objectspace.neighbors import JointVectors
+from tests.analyses.test_probes import joint
 
 RNG = np.random.default_rng(30)
 COUNT = 37
@@ -35,6 +37,7 @@ GROUP = RNG.integers(0, 9, COUNT)
 LEVEL = RNG.integers(0, 2, COUNT)
 FOLD = RNG.permutation(np.arange(COUNT) % 5)
 WIDE = RNG.normal(size=(COUNT, 50)).astype(np.float32)
+JOINT = joint(COUNT, (11, 20, 24), VECTORS[:, 0])
 TARGETS = RNG.normal(size=(COUNT, 4)) + VECTORS[:, :4]
 PICTURES = np.cumsum(RNG.normal(size=(2, 7, 3, SIDE, SIDE)), axis=3).astype(np.float32)
 
@@ -49,7 +52,7 @@ def neighbors() -> list[np.ndarray]:
     return [np.stack([one.query, one.neighbor, one.weight]) for one in parts]
 
 
-def regression(x: np.ndarray) -> list[np.ndarray]:
+def regression(x: np.ndarray | JointVectors) -> list[np.ndarray]:
     """Predictions at penalties that were chosen, and without each of several blocks of rows."""
     fitted = FoldedRidge(x, FOLD, LEVEL)
     chosen = fitted.choose_penalties(TARGETS, 2)
@@ -83,6 +86,7 @@ def interval() -> list[np.ndarray]:
         ),
         (lambda: regression(WIDE), [(features, "_NUMBERS", 8 * 3 * COUNT), (ridge_by_rows, "_TRIANGLE", 4)]),
         (lambda: regression(WIDE), [(features, "_RESULTS", 9)]),
+        (lambda: regression(JOINT), [(features, "_NUMBERS", 8 * 3 * COUNT), (ridge_by_rows, "_TRIANGLE", 5)]),
         (shares, [(projection, "_COLUMNS", 3)]),
         (interval, [(statistics, "_AT_ONCE", 11 * 7)]),
         (lambda: [np.array(list(shared_vectors.vector_keys(VECTORS)))], [(shared_vectors, "_NUMBERS", 30)]),
@@ -97,6 +101,7 @@ def interval() -> list[np.ndarray]:
         "ridge by features",
         "ridge by rows, a few columns",
         "ridge by rows, a few queries",
+        "ridge by rows of a joint space",
         "shares",
         "bootstrap",
         "keys",
