@@ -109,14 +109,20 @@ def test_a_sample_of_pairs_is_of_those_of_the_loop(monkeypatch: pytest.MonkeyPat
     vectors, _, groups, thing = scene()
     names = np.unique(thing.astype(str), return_inverse=True)[1]
     expected = {(one, other): far for one, other, _, far in all_pairs("euclidean")}
-    possible = sum(one != other for one in range(42) for other in range(one) if thing[one] == thing[other])
+    level = groups.level
+    possible = sum(
+        thing[one] == thing[other] and level[one] == level[other] for one, other in combinations(range(42), 2)
+    )
+    for most, whole in ((possible, True), (possible - 1, False)):
+        monkeypatch.setattr(circular_geometry, "MOST_PAIRS", most)
+        found = circular_geometry._make_pairs(vectors, groups, names, "euclidean", 0)
+        assert (len(found.first) == len(expected)) is whole
     monkeypatch.setattr(circular_geometry, "MOST_PAIRS", possible // 8)
     few = circular_geometry._make_pairs(vectors, groups, names, "euclidean", 0)
     pairs = [tuple(sorted(pair)) for pair in zip(few.first.tolist(), few.second.tolist(), strict=True)]
     assert len(set(pairs)) == len(pairs)
     assert 3 < len(pairs) <= possible // 8
     assert set(pairs) < set(expected)
-    level = groups.level
     for one, kind in {(names[pair[0]], level[pair[0]]) for pair in pairs}:
         own = (names[few.first] == one) & (level[few.first] == kind)
         assert few.distance[own].mean() == pytest.approx(1)

@@ -14,7 +14,7 @@ from objectspace.analyses.comparison import compare_spaces
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.factors import FactorSpec
 from objectspace.analyses.grid_positions import GridPositions
-from objectspace.analyses.groups import Groups, make_groups
+from objectspace.analyses.groups import Groups, comparable, make_groups
 from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.ridge import PENALTIES, FoldedRidge
@@ -131,6 +131,35 @@ def test_groups_are_in_the_order_of_their_mean_rank_at_each_level() -> None:
         shares.setdefault(int(groups.group[row]), []).append(rank / len(own))
     order = sorted(shares, key=lambda one: np.mean(shares[one]))
     assert np.argsort(_positions(groups, values)).tolist() == order
+
+
+def test_what_can_be_compared_is_at_a_level_of_two_groups() -> None:
+    """Of few objects in few groups, by a loop, many times; none at all has nothing to compare."""
+    rng = np.random.default_rng(13)
+    for _ in range(200):
+        image, level = rng.integers(0, 4, 7), rng.integers(0, 4, 7)
+        groups = make_groups(image, level=level)
+        expected = [
+            any(level[other] == level[row] and image[other] != image[row] for other in range(7))
+            for row in range(7)
+        ]
+        assert comparable(groups).tolist() == expected
+    assert comparable(make_groups(np.zeros(0, int))).tolist() == []
+
+
+def test_images_and_values_that_share_an_object_are_one_group() -> None:
+    rng = np.random.default_rng(14)
+    for _ in range(50):
+        image, value = rng.integers(0, 7, 9), rng.integers(0, 7, 9)
+        first = list(range(9))
+        for _ in range(9):
+            for one in range(9):
+                for other in range(9):
+                    if image[one] == image[other] or value[one] == value[other]:
+                        first[one] = min(first[one], first[other])
+        found = make_groups(image, group=value).group
+        assert (found[:, None] == found).tolist() == [[a == b for b in first] for a in first]
+        assert sorted(set(found.tolist())) == list(range(len(set(first))))
 
 
 # ------------------------------------------------------------------------------------------------ comparison

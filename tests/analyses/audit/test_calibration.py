@@ -133,6 +133,9 @@ def test_what_cannot_be_told_apart_has_no_threshold() -> None:
     assert best_threshold(np.zeros(5), np.ones(5)) == math.inf
     assert best_threshold(np.zeros(5), np.ones(5), often_real=True) == math.inf
     assert best_threshold(np.empty(0), np.ones(5)) == math.inf
+    # All of the planted, and one of nine of the others: as good as no list.
+    assert best_threshold(np.ones(7), np.array([1.0] + [0.0] * 8)) == math.inf
+    assert best_threshold(np.ones(7), np.array([1.0] + [0.0] * 9)) == 0.5
 
 
 def test_a_case_comes_after_all_that_are_as_suspicious() -> None:

@@ -48,6 +48,12 @@ def test_a_tap_before_a_dilated_convolution(dilated, picture, check) -> None:
     check(dilated, picture, result, confidence=0.4, only=list(range(0, len(result.windows), 23)))
 
 
+@pytest.mark.parametrize(("confidence", "iou"), [(0.0, 0.3), (0.6, 1.0), (1.0, 0.0)])
+def test_thresholds_may_be_0_or_1(ladder, picture, check, confidence, iou) -> None:
+    result = measure_occlusion(ladder, picture, tap="7", sizes=(7,), confidence=confidence, iou=iou)
+    check(ladder, picture, result, confidence=confidence, iou=iou, only=[0, len(result.windows) - 1])
+
+
 @pytest.mark.parametrize("iou", [0.0, 0.2, 0.9])
 def test_a_crowd_at_any_overlap(ladder, picture, check, iou) -> None:
     result = measure_occlusion(ladder, picture, tap="4", sizes=(1, 3), confidence=0.45, iou=iou)

@@ -120,6 +120,13 @@ def test_the_json_document_holds_every_number_of_the_result(result) -> None:
         assert one["score_change"] == [round(float(change), 6) for change in result.score_change[number]]
 
 
+def test_what_does_not_change_is_zero_and_not_minus_zero(result) -> None:
+    scores = np.tile(result.objects.score, (len(result.windows), 1)) * np.float32(1 - 1e-7)
+    document = replace(result, scores=scores).to_json()
+    changes = [change for one in document["windows"] for change in one["score_change"]]
+    assert set(map(str, changes)) == {"0.0"}
+
+
 def test_nothing_disappears_where_there_are_no_windows(result) -> None:
     none = np.zeros(len(result.windows), bool)
     empty = replace(result, windows=result.windows.take(none), disappeared=result.disappeared[none])
