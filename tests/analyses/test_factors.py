@@ -487,6 +487,9 @@ def test_columns_that_several_photos_share_are_likely_groups() -> None:
         number=images * 1.0,
         tray=images // 6 * 1.0,
         partly=np.array(["a", "a", *[None] * 11], object),
+        everywhere=np.zeros(13),
+        lone=(images == 7) * 1.0,
+        by_object=np.arange(13) % 3.0,
     )
     assert likely_groups(objects, FactorSpec("x", control="y")) == ["apple", "tray"]
     assert likely_groups(objects, FactorSpec("apple", control="tray")) == []

@@ -303,3 +303,25 @@ def test_a_feature_that_varies_in_the_held_out_fold_alone_is_not_used() -> None:
     expected = fitted(features[:, :3], target, fold != 2, 2)
     assert predicted[fold == 2] == pytest.approx(expected[fold == 2], abs=0.05)
     assert np.abs(predicted[fold == 2]).max() < 10
+
+
+def test_features_that_vary_in_what_is_left_out_alone_do_as_in_float64(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One varies in a block, one in a fold, one in a single row, one nowhere."""
+    count = 120
+    rng, fold, block = RNG(14), np.arange(count) % 5, np.arange(count) // 5 % 4
+    features = rng.standard_normal((count, 9), np.float32)
+    noise = rng.standard_normal(count)
+    for column, varies in enumerate((block == 1, fold == 2, np.arange(count) == 7, fold < 0)):
+        features[:, column] = np.where(varies, noise, 0.3)
+    targets, level = features[:, 4:6] + rng.normal(size=(count, 2)), np.arange(count) % 2
+
+    def predicted(single: int) -> np.ndarray:
+        monkeypatch.setattr(ridge, "SINGLE", single)
+        without = FoldedRidge(features, fold, level).predictions_without(
+            Columns(targets, 1), np.full((5, 1), 2), block
+        )
+        return np.concatenate([held.predicted for _, held in without])
+
+    np.testing.assert_allclose(predicted(8), predicted(9), atol=2e-3)

@@ -382,3 +382,22 @@ def test_where_no_chance_is_known_there_is_none() -> None:
     assert (found.value, found.n) == (1.5, 4)
     assert np.isnan([found.chance, *found.excess]).all()
     assert found.low < 1.5 < found.high
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "least_p", "note"),
+    [
+        (0.6, 0.9, 0.05, 0.01, ""),
+        (0.6, 0.9, 0.06, 0.05, "p decides"),
+        (0.6, 0.9, 0.06, 0.06, "so few groups"),
+        (0.6, 0.9, 0.06, None, "p decides"),
+        (0.5, 0.9, 0.06, 0.01, ""),
+        (0.1, 0.5, 0.06, 0.01, ""),
+        (0.1, 0.4, 0.06, 0.01, "p decides"),
+        (0.6, 0.9, None, None, ""),
+    ],
+)
+def test_the_note_is_of_a_large_p_beside_an_interval_without_chance(low, high, p, least_p, note) -> None:
+    found = Estimate(0.5, 0.5, low, high, 9, 9, p=p, least_p=least_p).note
+    assert found.startswith(note)
+    assert bool(found) is bool(note)

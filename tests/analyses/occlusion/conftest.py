@@ -51,6 +51,20 @@ DILATED = (
     HEAD,
     YOLO + "0,1",
 )
+FLAT = (
+    "net width=32 height=24",
+    "convolutional batch_normalize=1 filters=12 size=3 stride=2 pad=1 activation=leaky",
+    HEAD,
+    YOLO + "0,1",
+)
+REJOINED = (
+    "net width=32 height=24",
+    "convolutional batch_normalize=1 filters=12 size=3 stride=2 pad=1 activation=leaky",
+    CONVOLUTION,
+    "route layers=-1,-2",
+    HEAD,
+    YOLO + "0,1",
+)
 COARSE, FINE = 9, 15
 SEED = 5
 
@@ -71,6 +85,18 @@ def ladder() -> DarknetDetector:
 def dilated() -> DarknetDetector:
     """A detector of one head after a convolution that leaves out every other cell."""
     return with_random_weights("dilated", DILATED)
+
+
+@pytest.fixture(scope="session")
+def flat() -> DarknetDetector:
+    """A detector of one head after one convolution, two pixels a cell."""
+    return with_random_weights("flat", FLAT)
+
+
+@pytest.fixture(scope="session")
+def rejoined() -> DarknetDetector:
+    """A detector whose head reads a layer beside the convolution of it."""
+    return with_random_weights("rejoined", REJOINED)
 
 
 def with_random_weights(name: str, sections: tuple[str, ...]) -> DarknetDetector:

@@ -171,3 +171,18 @@ def test_numbers_that_are_not_finite_are_an_error(ladder, picture, monkeypatch) 
             measure_occlusion(ladder, picture, tap="7", confidence=0.5)
     finally:
         head.bias.data.copy_(broken)
+
+
+def test_pixels_wider_than_a_cell_are_run_on(flat, picture, check) -> None:
+    """A convolution and 1 x 1 layers follow, but a cell of the head is two pixels a side."""
+    result = measure_occlusion(flat, picture, tap="pixels", sizes=(1, 5), confidence=0.4)
+    assert (result.method, result.grid_wh, result.own_cell_only) == (RUN_ON, (16, 12), False)
+    assert len(result.objects) > 2
+    check(flat, picture, result, confidence=0.4, only=list(range(0, len(result.windows), 29)))
+
+
+def test_a_tap_that_is_read_again_after_the_convolution(rejoined, picture, check) -> None:
+    result = measure_occlusion(rejoined, picture, tap="0", sizes=(1, 3), confidence=0.4)
+    assert (result.method, result.own_cell_only) == (RUN_ON, False)
+    assert len(result.objects) > 2
+    check(rejoined, picture, result, confidence=0.4, only=list(range(0, len(result.windows), 29)))
