@@ -536,3 +536,37 @@ def test_the_sample_is_of_objects_that_are_known_and_have_another_to_be_compared
     assert sample.groups.count == len({group[row] for row in rows})
     level = sample.groups.level
     np.testing.assert_array_equal(level[:, None] == level, light[rows][:, None] == light[rows])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("categorical", "purity at 3"),
+        ("linear", "mean difference to the 3 nearest"),
+        ("circular", "mean angle to the 3 nearest"),
+    ],
+)
+def test_a_table_has_a_row_for_each_estimate(kind: str, name: str) -> None:
+    pytest.importorskip("pandas")
+    labels, value = np.array(["b", "a", "c"])[np.arange(30) % 3], np.arange(30.0) * 7 % 30
+    space, objects = make_space(noise(3, 30), np.arange(30), labels, value=value)
+    spec = FactorSpec(
+        "value", circular=30.0 if kind == "circular" else None, categorical=kind == "categorical"
+    )
+    if kind == "categorical":
+        spec = FactorSpec("label")
+    measured = measure_factor(space, objects, spec, k=3)
+    assert measured.agreement == name
+    near, probe = measured.neighbors, measured.probe
+    assert probe is not None
+    estimates = [near.overall, *(near.labels[one] for one in "abc"), probe.score]
+    table = measured.to_pandas()
+    assert table["measure"].tolist() == [name] * 4 + [f"probe: {probe.metric}"]
+    assert table["label"].tolist() == ["", "a", "b", "c", ""]
+    for column in ("value", "chance", "low", "high", "n", "groups"):
+        expected = [getattr(one, column) for one in estimates]
+        np.testing.assert_array_equal(table[column].to_numpy(), np.array(expected))
+    assert name in repr(measured)
+    assert f"{spec.factor} in fake: {name}" in measured._repr_html_()
+    without = replace(measured, probe=None)
+    assert without.to_pandas()["measure"].tolist() == [name] * 4
