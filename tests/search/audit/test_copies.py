@@ -163,7 +163,7 @@ def test_pairs_are_those_that_differ_by_at_most_so_much_and_no_others() -> None:
     whole = made.pairs_within(np.inf)
     # Three are compared at first; where all of them are copies, more.
     assert len(whole) == 9 * 8 // 2
-    for limit in [1e-3, *whole.distance[whole.distance > 1e-3].tolist()]:
+    for limit in (1e-3, float(np.median(whole.distance)), float(whole.distance.max())):
         pairs = made.pairs_within(limit)
         found = set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
         assert len(found) == len(pairs)
