@@ -230,18 +230,17 @@ def test_of_hardly_any_groups_a_share_says_what_it_can(cases: int) -> None:
     assert document["low"] == (None if not cases else found.low)
 
 
-def test_the_threshold_is_in_the_widest_of_gaps_that_are_equally_good() -> None:
-    """Two gaps of the same gain: one of 1, and one of 3 between 4 and 7."""
-    planted = np.array([3.0, 7.0, 7.5, 8.0, 20.0] * 2)
-    unplanted = np.concatenate([np.full(89, 0.0), [2.0] * 0, [4.0]])
-    gain = {
-        t: (planted >= t).mean() - 9 * (unplanted >= t).mean() for t in np.concatenate([planted, unplanted])
-    }
-    best = [t for t, one in gain.items() if one >= max(gain.values()) - 1e-12]
-    values = np.unique(np.concatenate([planted, unplanted]))
-    gaps = {t: t - values[np.searchsorted(values, t) - 1] for t in set(best)}
-    widest = max(gaps, key=gaps.__getitem__)
-    assert best_threshold(planted, unplanted) == widest - gaps[widest] / 2
+@pytest.mark.parametrize(("stranger", "threshold"), [(4.9, 0.5), (4.5, 0.5), (3.9, 4.45), (2.0, 3.5)])
+def test_the_threshold_is_in_the_widest_of_gaps_that_are_equally_good(
+    stranger: float, threshold: float
+) -> None:
+    """From 1 on all ten are found with one stranger of 90, from 5 on nine without any: as good, at odds of 9.
+
+    Below 1 there is nothing down to 0, and below 5 down to the stranger.
+    """
+    planted = np.array([5.0, 1.0, *[9.0] * 8])
+    unplanted = np.array([0.0] * 40 + [stranger] + [0.0] * 49)
+    assert best_threshold(planted, unplanted) == pytest.approx(threshold)
 
 
 def test_the_least_suspicious_of_all_may_be_the_threshold() -> None:
