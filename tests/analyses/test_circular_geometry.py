@@ -11,7 +11,7 @@ from objectspace.analyses import circular_geometry
 from objectspace.analyses.circular_geometry import BINS, Geometry, measure_geometry
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import Groups, make_groups
-from objectspace.analyses.statistics import draws, expanded_percentiles
+from objectspace.analyses.statistics import draws, estimate_mean, expanded_percentiles, permutations
 
 PERIOD = 90.0
 BIN = PERIOD / 2 / (BINS - 1)
@@ -58,9 +58,9 @@ def all_pairs(metric: str, seed: int = 0) -> list[tuple[int, int, int, float]]:
     ]
 
 
-def measured(metric: str = "euclidean", seed: int = 0) -> Geometry:
+def measured(metric: str = "euclidean", seed: int = 0, draw: int = 0) -> Geometry:
     vectors, factor, groups, thing = scene(seed)
-    found = measure_geometry(vectors, factor, groups, thing, same="label", metric=metric)
+    found = measure_geometry(vectors, factor, groups, thing, same="label", metric=metric, seed=draw)
     assert found is not None
     return found
 
@@ -109,14 +109,20 @@ def test_a_sample_of_pairs_is_of_those_of_the_loop(monkeypatch: pytest.MonkeyPat
     vectors, _, groups, thing = scene()
     names = np.unique(thing.astype(str), return_inverse=True)[1]
     expected = {(one, other): far for one, other, _, far in all_pairs("euclidean")}
-    possible = sum(one != other for one in range(42) for other in range(one) if thing[one] == thing[other])
+    level = groups.level
+    possible = sum(
+        thing[one] == thing[other] and level[one] == level[other] for one, other in combinations(range(42), 2)
+    )
+    for most, whole in ((possible, True), (possible - 1, False)):
+        monkeypatch.setattr(circular_geometry, "MOST_PAIRS", most)
+        found = circular_geometry._make_pairs(vectors, groups, names, "euclidean", 0)
+        assert (len(found.first) == len(expected)) is whole
     monkeypatch.setattr(circular_geometry, "MOST_PAIRS", possible // 8)
     few = circular_geometry._make_pairs(vectors, groups, names, "euclidean", 0)
     pairs = [tuple(sorted(pair)) for pair in zip(few.first.tolist(), few.second.tolist(), strict=True)]
     assert len(set(pairs)) == len(pairs)
     assert 3 < len(pairs) <= possible // 8
     assert set(pairs) < set(expected)
-    level = groups.level
     for one, kind in {(names[pair[0]], level[pair[0]]) for pair in pairs}:
         own = (names[few.first] == one) & (level[few.first] == kind)
         assert few.distance[own].mean() == pytest.approx(1)
@@ -169,6 +175,26 @@ def test_views_of_one_image_and_things_seen_once_are_no_pairs() -> None:
     )
 
 
+def test_a_thing_whose_views_are_all_the_same_is_left_out() -> None:
+    """Its pairs have no distance to be compared by."""
+    rng = np.random.default_rng(2)
+    thing = np.repeat(np.array(["ball", "car"], object), [5, 7])
+    vectors = rng.normal(size=(12, 3)).astype(np.float32)
+    vectors[:5] = vectors[0]
+    factor = Factor("yaw", "circular", BIN * rng.integers(0, 16, 12), PERIOD)
+    factor.values[[0, 5]], factor.values[[1, 6]] = 0, PERIOD / 2
+    found, alone = (
+        measure_geometry(vectors[rows], factor.take(rows), make_groups(rows), thing[rows], same="label")
+        for rows in (np.arange(12), np.arange(5, 12))
+    )
+    assert found is not None
+    assert alone is not None
+    assert found.pairs.tolist() == alone.pairs.tolist()
+    assert found.pairs.sum() == 21
+    np.testing.assert_allclose(found.distance, alone.distance)
+    assert (found.opposite.value, found.opposite.n) == (alone.opposite.value, alone.opposite.n)
+
+
 def test_without_opposite_views_there_is_no_geometry() -> None:
     vectors = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     factor = Factor("yaw", "circular", np.arange(6) * BIN, PERIOD)
@@ -198,3 +224,56 @@ def test_the_interval_is_that_of_a_loop_over_draws_of_groups() -> None:
     expected = np.array([np.quantile(row, tails) for row in means])
     np.testing.assert_allclose(found.low, expected[:, 0])
     np.testing.assert_allclose(found.high, expected[:, 1])
+
+
+def test_p_and_interval_of_opposite_are_those_of_loops_over_permutations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How often the farthest view is an opposite one, less how many are, of all views that have one."""
+    monkeypatch.setattr(circular_geometry, "PERMUTED", 39)
+    _, factor, groups, _ = scene()
+    pairs = [(one, other, far) for one, other, _, far in all_pairs("euclidean")]
+
+    def gains(values: np.ndarray) -> dict[int, tuple[float, float]]:
+        """The hit and the share of each view."""
+        found = {}
+        for view in range(42):
+            own = []
+            for one, other, far in pairs:
+                if view in (one, other):
+                    apart = abs(values[one] - values[other])
+                    own.append((far, round(min(apart, PERIOD - apart) / BIN) == BINS - 1))
+            if any(opposite for _, opposite in own):
+                farthest = max(far for far, _ in own)
+                hit = np.mean([opposite for far, opposite in own if far > farthest - 1e-9])
+                found[view] = hit, np.mean([opposite for _, opposite in own])
+        return found
+
+    views = gains(factor.values)
+    observed = sum(hit - share for hit, share in views.values())
+    drawn = permutations(groups, 39, values=factor.values, seed=6)
+    null = np.array(
+        [sum(hit - share for hit, share in gains(factor.values[rows]).values()) for rows in drawn]
+    )
+    found = measured(seed=0, draw=6).opposite
+    extreme = min((null >= observed - 1e-9).sum(), (null <= observed + 1e-9).sum())
+    assert found.p == pytest.approx(min(1, 2 * (1 + extreme) / 40))
+    hit, share = np.array([*views.values()]).T
+    expected = estimate_mean(hit, share, groups.group[[*views]], seed=6)
+    for name in ("value", "chance", "low", "high", "excess", "n", "groups"):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name))
+
+
+def test_geometry_as_json_has_a_row_for_each_angle() -> None:
+    found = measured()
+    document = found.to_json()
+    assert document["same"] == "label"
+    assert document["opposite"] == found.opposite.to_json()
+    for number, row in enumerate(document["distance"]):
+        assert row["angle"] == BIN * number
+        assert row["pairs"] == found.pairs[number]
+        assert (row["value"], row["low"], row["high"]) == (
+            found.distance[number],
+            found.low[number],
+            found.high[number],
+        )

@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
 
-from objectspace.analyses import factors, nearest_neighbors
+from objectspace.analyses import alignment, factors, nearest_neighbors
 from objectspace.analyses.alignment import measure_cka
 from objectspace.analyses.comparison import compare_spaces, shared_objects
 from objectspace.analyses.factors import FactorSpec, measure_factor
@@ -129,8 +130,10 @@ def test_cka_interval_is_the_jackknifes() -> None:
     assert estimate.high - estimate.value == pytest.approx(2.093024 * error, rel=1e-5)
 
 
-def test_a_constant_space_has_no_alignment() -> None:
-    estimate, biased = measure_cka(noise(0), np.ones((60, 3), np.float32), make_groups(np.arange(60)))
+@pytest.mark.parametrize("constant", [(True, False), (False, True), (True, True)], ids=str)
+def test_a_constant_space_has_no_alignment(constant: tuple[bool, bool]) -> None:
+    vectors = [np.ones((60, 5), np.float32) if one else noise(0) for one in constant]
+    estimate, biased = measure_cka(*vectors, make_groups(np.arange(60)))
     assert np.isnan([estimate.value, biased]).all()
 
 
@@ -223,3 +226,38 @@ def test_spaces_that_share_nothing() -> None:
 def test_one_space_is_no_comparison() -> None:
     with pytest.raises(InputError, match="two spaces or more"):
         shared_objects([make_space("a", noise(0, 5)), make_space("a", noise(0, 5))])
+
+
+def test_an_alignment_that_does_not_vary_has_no_p() -> None:
+    assert alignment._jackknife(0.75, np.full(5, 0.75)) == (0.75, 0.75, None)
+    assert np.isnan(alignment._jackknife(0.75, np.full(1, 0.75))[:2]).all()
+    low, high, p = alignment._jackknife(0.5, np.array([0.4, 0.6]))
+    reach = scipy.stats.t.ppf(0.975, 1) * 0.1
+    assert (low, high) == pytest.approx((0.5 - reach, 0.5 + reach))
+    assert p == pytest.approx(2 * scipy.stats.t.cdf(-5, 1))
+
+
+def test_a_comparison_as_json_holds_every_figure() -> None:
+    x = np.random.default_rng(2).uniform(0, 100, 60)
+    spaces = [make_space("a", noise(0)), make_space("b", noise(0) + noise(1))]
+    found = compare_spaces(spaces, make_objects(place=x), [FactorSpec("place")], k=4)
+    document, (pair,), (factor,) = found.to_json(), found.pairs, found.factors
+    (difference,) = factor.differences
+    assert {name: document[name] for name in ("spaces", "k", "metric", "group", "n", "groups")} == {
+        "spaces": ["a", "b"],
+        "k": 4,
+        "metric": "euclidean",
+        "group": None,
+        "n": 60,
+        "groups": 30,
+    }
+    cka = {**pair.cka.to_json(), "biased": pair.cka_biased}
+    assert document["pairs"] == [{"spaces": ["a", "b"], "overlap": pair.overlap.to_json(), "cka": cka}]
+    told = {name: getattr(difference, name) for name in ("value", "low", "high", "p")}
+    assert document["factors"] == [
+        {
+            "factor": "place",
+            "measures": [one.to_json() for one in factor.measures],
+            "differences": [{"spaces": ["a", "b"], **told, "no_interval": None}],
+        }
+    ]

@@ -70,6 +70,8 @@ def test_a_name_that_is_the_users_and_built_in_is_listed_once(objects: Objects) 
         ("style", 360.0, "factor style holds texts"),
         ("apple", 0.0, "expected a number above 0"),
         ("apple", float("nan"), "expected a number above 0"),
+        ("apple", float("inf"), "expected a number above 0"),
+        ("apple", -360.0, "expected a number above 0"),
     ],
 )
 def test_bad_questions(objects: Objects, name: str, circular: float | None, message: str) -> None:

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from objectspace.analyses.agreement import hubness, measure_agreement
 from objectspace.analyses.factor_values import Factor, random_agreement
-from objectspace.analyses.factors import FactorSpec, likely_groups, measure_factor, measure_neighbors
+from objectspace.analyses.factors import FactorSpec, align, likely_groups, measure_factor, measure_neighbors
 from objectspace.analyses.groups import make_folds, make_groups
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import measure_probe
@@ -487,6 +487,86 @@ def test_columns_that_several_photos_share_are_likely_groups() -> None:
         number=images * 1.0,
         tray=images // 6 * 1.0,
         partly=np.array(["a", "a", *[None] * 11], object),
+        everywhere=np.zeros(13),
+        lone=(images == 7) * 1.0,
+        by_object=np.arange(13) % 3.0,
     )
     assert likely_groups(objects, FactorSpec("x", control="y")) == ["apple", "tray"]
     assert likely_groups(objects, FactorSpec("apple", control="tray")) == []
+
+
+def test_the_sample_is_of_objects_that_are_known_and_have_another_to_be_compared_with() -> None:
+    """Of 60 objects out of order some lack the factor, the group, the control; of level 9 is one group."""
+    rng = np.random.default_rng(11)
+    images = rng.integers(0, 40, 60)
+    # Some images have objects on two shelves, which are one group then.
+    shelf = 1.0 * (images // 4 + (np.arange(60) % 15 == 0))
+    value, light = rng.uniform(0, 9, 60), np.array(["dim", "bright"], object)[rng.integers(0, 2, 60)]
+    value[[3, 17]], shelf[[4, 17, 30]], light[5], light[6] = np.nan, np.nan, None, ""
+    light[shelf == 2] = "dark"
+    labels = np.array(["cup", "fork"])[rng.integers(0, 2, 60)]
+    space, objects = make_space(noise(1, 60), images, labels, value=value, shelf=shelf, light=light)
+
+    def connected(rows: list[int]) -> dict[int, int]:
+        """The first row that each is connected with by an image or a shelf."""
+        first = {row: row for row in rows}
+        for _ in rows:
+            for one in rows:
+                for other in rows:
+                    if images[one] == images[other] or shelf[one] == shelf[other]:
+                        first[one] = min(first[one], first[other])
+        return first
+
+    known = [row for row in range(60) if row not in (3, 17, 4, 30, 5, 6)]
+    group = connected(known)
+    rows = [row for row in known if any(group[o] != group[row] and light[o] == light[row] for o in known)]
+    assert 3 < len(set(group.values())) < len(np.unique(shelf[known]))
+    assert 30 < len(rows) < len(known)
+    sample = align(space, objects, FactorSpec("value", group="shelf", control="light"))
+    assert sample.rows.tolist() == rows
+    assert sample.factor.values.tolist() == value[rows].tolist()
+    assert sample.ids.tolist() == objects.object_id[rows].tolist()
+    assert (sample.thing.tolist(), sample.same) == (shelf[rows].tolist(), "shelf")
+    assert sample.labels.tolist() == labels[rows].tolist()
+    assert sample.images.tolist() == images[rows].astype(str).tolist()
+    assert sample.left_out == 60 - len(rows)
+    np.testing.assert_array_equal(sample.searched, space.vectors[rows])
+    same = sample.groups.group[:, None] == sample.groups.group
+    np.testing.assert_array_equal(same, [[group[a] == group[b] for b in rows] for a in rows])
+    assert sample.groups.count == len({group[row] for row in rows})
+    level = sample.groups.level
+    np.testing.assert_array_equal(level[:, None] == level, light[rows][:, None] == light[rows])
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("categorical", "purity at 3"),
+        ("linear", "mean difference to the 3 nearest"),
+        ("circular", "mean angle to the 3 nearest"),
+    ],
+)
+def test_a_table_has_a_row_for_each_estimate(kind: str, name: str) -> None:
+    pytest.importorskip("pandas")
+    labels, value = np.array(["b", "a", "c"])[np.arange(30) % 3], np.arange(30.0) * 7 % 30
+    space, objects = make_space(noise(3, 30), np.arange(30), labels, value=value)
+    spec = FactorSpec(
+        "value", circular=30.0 if kind == "circular" else None, categorical=kind == "categorical"
+    )
+    if kind == "categorical":
+        spec = FactorSpec("label")
+    measured = measure_factor(space, objects, spec, k=3)
+    assert measured.agreement == name
+    near, probe = measured.neighbors, measured.probe
+    assert probe is not None
+    estimates = [near.overall, *(near.labels[one] for one in "abc"), probe.score]
+    table = measured.to_pandas()
+    assert table["measure"].tolist() == [name] * 4 + [f"probe: {probe.metric}"]
+    assert table["label"].tolist() == ["", "a", "b", "c", ""]
+    for column in ("value", "chance", "low", "high", "n", "groups"):
+        expected = [getattr(one, column) for one in estimates]
+        np.testing.assert_array_equal(table[column].to_numpy(), np.array(expected))
+    assert name in repr(measured)
+    assert f"{spec.factor} in fake: {name}" in measured._repr_html_()
+    without = replace(measured, probe=None)
+    assert without.to_pandas()["measure"].tolist() == [name] * 4

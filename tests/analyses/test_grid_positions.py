@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,19 @@ def test_an_image_that_is_not_known(tmp_path):
     store, objects = stored(tmp_path)
     with pytest.raises(InputError, match=r"image_wh has no image i{32}, which an object of space s is in"):
         grid_positions(store.space("s"), objects, store.cells("s"), {})
+
+
+def test_only_windows_of_a_known_size_and_stride_have_positions(tmp_path):
+    store, objects = stored(tmp_path)
+    space = store.space("s")
+    for changed in ({"window": None}, {"stride": None}, {"route": "roi"}):
+        other = replace(space, recipe=replace(space.recipe, **changed))
+        assert grid_positions(other, objects, store.cells("s"), store.image_wh()) is None
+
+
+def test_a_number_that_is_not_known_of_all_objects_is_no_factor(tmp_path):
+    _, objects = stored(tmp_path)
+    partly = objects.with_factors({"a": np.array([1.0, 2, np.nan, 4, 5]), "b": np.arange(5.0)})
+    assert numeric_factor(partly, None, "b").tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(InputError, match="factor a is not a number for every object"):
+        numeric_factor(partly, None, "a")

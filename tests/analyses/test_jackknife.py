@@ -303,3 +303,78 @@ def test_no_effect_beyond_the_bounds_is_called_detectable() -> None:
         tested = estimate(chance + 0.1, chance).tested(0.1, null)
         found = jackknifed(tested, without, group, group, null, bounds=Range(0.0, 1.0))
         assert (found.detectable is not None) is known
+
+
+@pytest.mark.parametrize(
+    ("sizes", "there"),
+    [((5, 5, 4, 3, 3), True), ((10, 4, 3, 2, 1), True), ((11, 4, 3, 2, 1), False), ((5, 5, 5, 5), False)],
+)
+def test_five_groups_of_which_none_holds_more_than_half_have_an_interval(
+    sizes: tuple[int, ...], there: bool
+) -> None:
+    group = 3 * np.random.default_rng(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    without = np.stack([np.linspace(0.5, 0.7, len(sizes)), np.full(len(sizes), 0.5)], axis=1)
+    found = jackknifed(estimate(), without, group // 3, group)
+    assert (found.no_interval == "") is there
+    assert math.isnan(found.low) is not there
+
+
+@pytest.mark.parametrize("bounds", [Range(0.0), Range(high=1.0)], ids=["low", "high"])
+@pytest.mark.parametrize(("reach", "there"), [(2.99, True), (3.01, False)])
+def test_half_an_interval_is_three_times_the_distance_to_its_one_bound_at_most(
+    bounds: Range, reach: float, there: bool
+) -> None:
+    """By the error, and by permutations."""
+    value = 0.25 if math.isfinite(bounds.low) else 0.75
+    spread = np.array([1.0, -1.0, *np.zeros(7)]) * 0.25 * reach / scipy.stats.t.ppf(0.975, 8)
+    without, block = varying(value + spread / np.sqrt(2 * 8 / 9), np.full(9, 0.5))
+    found = jackknifed(estimate(value), without, block, block, bounds=bounds)
+    assert (found.no_interval == "") is there
+    still, _ = varying(np.full(9, value), np.full(9, value))
+    null = np.array([-1.0, 1.0]) * 0.25 * reach / scipy.stats.norm.ppf(0.975)
+    found = jackknifed(estimate(value, value), still, block, block, null, bounds=bounds)
+    assert (found.no_interval == "") is there
+    # With two bounds, or none, any width is told.
+    for others in (Range(0.0, 1.0), Range()):
+        assert jackknifed(estimate(value), without, block, block, bounds=others).no_interval == ""
+
+
+def test_permutations_are_as_wide_at_the_value_as_they_are_at_chance_on_the_scale_without_bounds() -> None:
+    """At 0.95 a step of log odds is 0.19 times as long as at 0.5; it is never longer than it is there."""
+    block, null = np.arange(90) // 10, np.random.default_rng(1).normal(size=300) * 0.02
+    for value, chance, shrunk in ((0.95, 0.5, 0.95 * 0.05 / 0.25), (0.5, 0.95, 1.0), (1.0, 0.5, 1.0)):
+        without, _ = varying(np.full(9, value), np.full(9, chance))
+        found = jackknifed(estimate(value, chance), without, block, block, null, bounds=Range(0.0, 1.0))
+        reach = scipy.stats.norm.ppf(0.975) * null.std() * shrunk
+        if value == 1:
+            assert (found.low, found.high) == pytest.approx((1 - reach, 1))
+        else:
+            steps = np.array([-reach, reach]) / (value * (1 - value))
+            expected = scipy.special.expit(scipy.special.logit(value) + steps)
+            assert (found.low, found.high) == pytest.approx(tuple(expected))
+
+
+def test_values_at_a_bound_move_by_their_error_and_no_farther_than_the_bounds() -> None:
+    without, block = varying(np.linspace(0.6, 1.0, 9), np.full(9, 0.5))
+    reach = scipy.stats.t.ppf(0.975, 8) * np.sqrt(8 / 9 * ((without[:, 0] - 0.8) ** 2).sum())
+    for value, low, high in ((1.0, max(0, 1 - reach), 1.0), (0.0, 0.0, min(1, reach))):
+        found = jackknifed(estimate(value), without, block, block, bounds=Range(0.0, 1.0))
+        assert (found.low, found.high) == pytest.approx((low, high))
+    free = jackknifed(estimate(1.0), without, block, block)
+    assert (free.low, free.high) == pytest.approx((1 - reach, 1 + reach))
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_value_and_chance_that_vary_in_proportion_are_on_a_line(side: int) -> None:
+    """Their correlation is 1 or -1, which rounding exceeds."""
+    for seed in range(40):
+        step = np.random.default_rng(seed).normal(size=9) * 0.01
+        without, block = varying(0.6 + step, 0.5 + side * 0.3 * step)
+        found = jackknifed(estimate(), without, block, block, bounds=Range(0.0, 1.0))
+        deviation = without[:, 0] - without[:, 0].mean()
+        reach = scipy.stats.t.ppf(0.975, 8) * np.sqrt(8 / 9 * (deviation**2).sum())
+        turns = np.cos(np.linspace(0, np.pi, 2000)) * reach
+        ends = scipy.special.expit(scipy.special.logit(0.6) + turns / 0.24) - scipy.special.expit(
+            side * 0.3 * turns / 0.25
+        )
+        assert found.excess == pytest.approx((ends.min(), ends.max()), abs=1e-5)

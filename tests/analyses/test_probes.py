@@ -198,6 +198,32 @@ def test_all_is_done_anew_where_groups_have_one_value_and_are_few(
     assert fitted_without == [20] * anew
 
 
+def test_three_groups_are_enough_for_a_probe() -> None:
+    vectors, factor, group = few_values(3, 12)
+    assert measure_probe(vectors, factor, make_groups(group), permuted=4) is not None
+    two = group < 2
+    assert measure_probe(vectors[two], factor.take(two), make_groups(group[two]), permuted=4) is None
+    # At a level of one group nobody is compared with anybody.
+    level = np.where(group == 2, 1, 0)
+    assert measure_probe(vectors, factor, make_groups(group, level=level), permuted=4) is None
+
+
+def test_predictions_that_change_in_fewer_than_five_groups_have_no_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the vectors tell the rare name from the common one in as many of twelve groups."""
+    rng, group = RNG(2), np.repeat(np.arange(12), 5)
+    for groups in (4, 5):
+        values = (np.arange(60) % 5 == 0) & (group < groups) | (np.arange(60) == 59)
+        vectors = (rng.normal(size=(60, 2)) + 9 * values[:, None]).astype(np.float32)
+        vectors[59] = 0
+        factor = Factor("f", "categorical", values * 1.0, categories=("common", "rare"))
+        probe = measure_probe(vectors, factor, make_groups(group), permuted=4)
+        assert probe is not None
+        reason = "vectors change predictions in 4 groups, 5 are needed" if groups == 4 else ""
+        assert probe.score.no_interval == reason
+
+
 @pytest.mark.slow
 def test_the_probe_of_many_labels_in_a_joint_space_takes_less_than_its_parts() -> None:
     """As many labels and numbers as 128 photos of COCO have with ResNet50 and YOLOv3-tiny, of 600 objects."""
@@ -277,3 +303,25 @@ def test_a_feature_that_varies_in_the_held_out_fold_alone_is_not_used() -> None:
     expected = fitted(features[:, :3], target, fold != 2, 2)
     assert predicted[fold == 2] == pytest.approx(expected[fold == 2], abs=0.05)
     assert np.abs(predicted[fold == 2]).max() < 10
+
+
+def test_features_that_vary_in_what_is_left_out_alone_do_as_in_float64(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One varies in a block, one in a fold, one in a single row, one nowhere."""
+    count = 120
+    rng, fold, block = RNG(14), np.arange(count) % 5, np.arange(count) // 5 % 4
+    features = rng.standard_normal((count, 9), np.float32)
+    noise = rng.standard_normal(count)
+    for column, varies in enumerate((block == 1, fold == 2, np.arange(count) == 7, fold < 0)):
+        features[:, column] = np.where(varies, noise, 0.3)
+    targets, level = features[:, 4:6] + rng.normal(size=(count, 2)), np.arange(count) % 2
+
+    def predicted(single: int) -> np.ndarray:
+        monkeypatch.setattr(ridge, "SINGLE", single)
+        without = FoldedRidge(features, fold, level).predictions_without(
+            Columns(targets, 1), np.full((5, 1), 2), block
+        )
+        return np.concatenate([held.predicted for _, held in without])
+
+    np.testing.assert_allclose(predicted(8), predicted(9), atol=2e-3)

@@ -16,8 +16,10 @@ from objectspace.analyses.statistics import (
     least_p_value,
     mean_interval,
     p_value,
+    permutation_count,
     permutations,
     ratio_interval,
+    skewness,
 )
 
 
@@ -317,3 +319,85 @@ def test_an_estimate_shows_itself_in_one_line() -> None:
     one = Estimate(0.75, 0.5, 0.625, 0.875, n=12, groups=5)
     assert repr(one) == "Estimate(0.750, 95 % 0.625 to 0.875, chance 0.500, n 12 in 5 groups)"
     assert ", p 0.001 above, n 12" in repr(Estimate(0.75, 0.5, 0.625, 0.875, n=12, groups=5, p=0.001))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e6, -1e6, 1e-3])
+def test_values_that_differ_by_rounding_are_equal(scale: float) -> None:
+    """By a billionth of the value, or of 1 where it is less."""
+    slack = 1e-9 * max(1, abs(scale))
+    equal = scale + slack * np.array([0.9, -0.9, 0.5])
+    apart = scale + slack * np.array([2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, -2.0])
+    assert p_value(scale, np.concatenate([equal, apart])) == pytest.approx(2 * (1 + 4) / 12)
+    assert p_value(scale, apart) == pytest.approx(2 * (1 + 1) / 9)
+    assert p_value(scale, equal) == least_p_value(scale, equal) == 1
+    assert least_p_value(scale, apart[:3]) == pytest.approx(2 * 1 / 4)
+
+
+def test_an_estimate_as_json_holds_all_that_is_known() -> None:
+    one = Estimate(0.75, 0.5, 0.625, 0.875, 12, 5, p=0.01, excess=(0.1, 0.4), least_p=0.002, detectable=0.2)
+    assert one.to_json() == {
+        "value": 0.75,
+        "chance": 0.5,
+        "low": 0.625,
+        "high": 0.875,
+        "n": 12,
+        "groups": 5,
+        "p": 0.01,
+        "least_p": 0.002,
+        "direction": "above",
+        "detectable": 0.2,
+        "population": "queries",
+        "excess": [0.1, 0.4],
+        "no_interval": None,
+    }
+    without = one.without_interval("few").to_json()
+    assert (without["low"], without["high"], without["excess"], without["detectable"]) == (None,) * 4
+    assert (without["no_interval"], without["p"]) == ("few", 0.01)
+    assert Estimate(np.nan, np.inf, 0, 1, 1, 1).to_json()["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("objects", "most", "count"),
+    [(5, 5, 999), (6, 5, 199), (4, 5, 999), (10**6, None, 999), (0, 0, 999), (1, 0, 199)],
+)
+def test_many_objects_are_permuted_less(objects: int, most: int | None, count: int) -> None:
+    assert permutation_count(objects, most) == count
+
+
+def test_skewness_is_scipys() -> None:
+    values = np.random.default_rng(2).exponential(size=(4, 30))
+    assert [skewness(row) for row in values] == pytest.approx(scipy.stats.skew(values, axis=1).tolist())
+    assert skewness(np.full(5, 0.1)) == 0
+
+
+def test_two_groups_are_enough_for_an_interval() -> None:
+    """Drawn twice, one of each, or the other twice: the mean of either, or of both."""
+    low, high = mean_interval(np.array([1.0, 4.0, 4.0]), np.array([7, 3, 3]))
+    assert (low, high) == (1, 4)
+    assert np.isnan(mean_interval(np.array([1.0, 4.0]), np.array([7, 7]))).all()
+
+
+def test_where_no_chance_is_known_there_is_none() -> None:
+    found = estimate_mean(np.arange(4.0), np.full(4, np.nan), np.arange(4))
+    assert (found.value, found.n) == (1.5, 4)
+    assert np.isnan([found.chance, *found.excess]).all()
+    assert found.low < 1.5 < found.high
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "least_p", "note"),
+    [
+        (0.6, 0.9, 0.05, 0.01, ""),
+        (0.6, 0.9, 0.06, 0.05, "p decides"),
+        (0.6, 0.9, 0.06, 0.06, "so few groups"),
+        (0.6, 0.9, 0.06, None, "p decides"),
+        (0.5, 0.9, 0.06, 0.01, ""),
+        (0.1, 0.5, 0.06, 0.01, ""),
+        (0.1, 0.4, 0.06, 0.01, "p decides"),
+        (0.6, 0.9, None, None, ""),
+    ],
+)
+def test_the_note_is_of_a_large_p_beside_an_interval_without_chance(low, high, p, least_p, note) -> None:
+    found = Estimate(0.5, 0.5, low, high, 9, 9, p=p, least_p=least_p).note
+    assert found.startswith(note)
+    assert bool(found) is bool(note)

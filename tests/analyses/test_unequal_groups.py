@@ -14,7 +14,7 @@ from objectspace.analyses.comparison import compare_spaces
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.factors import FactorSpec
 from objectspace.analyses.grid_positions import GridPositions
-from objectspace.analyses.groups import Groups, make_groups
+from objectspace.analyses.groups import Groups, comparable, make_groups
 from objectspace.analyses.nearest_neighbors import find_neighbors
 from objectspace.analyses.probes import make_folds, measure_probe
 from objectspace.analyses.ridge import PENALTIES, FoldedRidge
@@ -133,6 +133,35 @@ def test_groups_are_in_the_order_of_their_mean_rank_at_each_level() -> None:
     assert np.argsort(_positions(groups, values)).tolist() == order
 
 
+def test_what_can_be_compared_is_at_a_level_of_two_groups() -> None:
+    """Of few objects in few groups, by a loop, many times; none at all has nothing to compare."""
+    rng = np.random.default_rng(13)
+    for _ in range(200):
+        image, level = rng.integers(0, 4, 7), rng.integers(0, 4, 7)
+        groups = make_groups(image, level=level)
+        expected = [
+            any(level[other] == level[row] and image[other] != image[row] for other in range(7))
+            for row in range(7)
+        ]
+        assert comparable(groups).tolist() == expected
+    assert comparable(make_groups(np.zeros(0, int))).tolist() == []
+
+
+def test_images_and_values_that_share_an_object_are_one_group() -> None:
+    rng = np.random.default_rng(14)
+    for _ in range(50):
+        image, value = rng.integers(0, 7, 9), rng.integers(0, 7, 9)
+        first = list(range(9))
+        for _ in range(9):
+            for one in range(9):
+                for other in range(9):
+                    if image[one] == image[other] or value[one] == value[other]:
+                        first[one] = min(first[one], first[other])
+        found = make_groups(image, group=value).group
+        assert (found[:, None] == found).tolist() == [[a == b for b in first] for a in first]
+        assert sorted(set(found.tolist())) == list(range(len(set(first))))
+
+
 # ------------------------------------------------------------------------------------------------ comparison
 
 
@@ -178,6 +207,20 @@ def test_alignment_needs_four_objects_and_two_parts() -> None:
     one = measure_cka(x, x * 2, make_groups(np.zeros(4, int)))[0]
     assert one.value == pytest.approx(1)
     assert np.isnan([one.low, one.high]).all()
+
+
+@pytest.mark.parametrize("scale", [1e38, 1e-30])
+def test_alignment_does_not_depend_on_the_scale_of_vectors(scale: float) -> None:
+    """Of which the products of products exceed what float64 holds."""
+    x, y = (np.float32(normal(seed, 30, 400) / 5) for seed in (0, 1))
+    y[:, :300] += x[:, :300]
+    groups = make_groups(np.arange(30) // 2)
+    (one, biased), (other, scaled) = (
+        measure_cka(by * x, by * y, groups) for by in (np.float32(1), np.float32(scale))
+    )
+    for figure in ("value", "low", "high", "p"):
+        assert getattr(other, figure) == pytest.approx(getattr(one, figure), rel=1e-3)
+    assert scaled == pytest.approx(biased, rel=1e-4)
 
 
 def test_alignment_of_many_objects_is_that_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:

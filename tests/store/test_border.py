@@ -287,3 +287,11 @@ def test_masks_have_no_more_letters_than_seven_a_run() -> None:
     kind = pa.struct([("height", pa.int32()), ("width", pa.int32()), ("counts", pa.binary())])
     found = border._has_bad_mask(pa.array(masks, kind))
     assert found.to_pylist() == [False, True, False, True, False]
+
+
+def test_the_type_of_a_strange_column_is_told_in_sixty_letters() -> None:
+    fields = [pa.field(name, pa.float64(), nullable=False) for name in ("left", "top", "right", "bottom")]
+    wide = pa.struct(fields)
+    told = "struct<left: double, top: double, right: double, bottom: double>"
+    assert border._type_text(wide) == told[:60]
+    assert border._type_text(pa.struct(fields[:2])) == "struct<left: double, top: double>"

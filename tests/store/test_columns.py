@@ -30,3 +30,17 @@ def test_ids_are_those_of_arrow(chunks: list[list[str]], start: int) -> None:
     assert texts.tolist() == expected
     assert byte_array(column).tolist() == [text.encode() for text in expected]
     assert byte_array(column).dtype == np.array([text.encode() for text in expected] or [b""]).dtype
+
+
+@pytest.mark.parametrize(
+    "ids", [["aa", "bb", "cc", "dd", "ee"], ["a", "bbb", "", "dd", "é"], ["é", "ü", "ö", "ä", "ß"]]
+)
+def test_ids_of_a_part_of_a_column_are_those_of_that_part(ids: list[str]) -> None:
+    """Of equal widths, whose bytes are one array beside those of the others, and of unequal ones."""
+    column = pa.array(ids)
+    for start in range(6):
+        for stop in range(start, 6):
+            part = pa.chunked_array([column.slice(start, stop - start)], pa.string())
+            assert text_array(part).tolist() == ids[start:stop]
+            assert byte_array(part).tolist() == [name.encode() for name in ids[start:stop]]
+    assert text_array(pa.chunked_array([column.slice(3), column.slice(0, 2)])).tolist() == ids[3:] + ids[:2]

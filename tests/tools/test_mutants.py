@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tools import mutants
-from tools.mutants import Mutant, choose_tests, find_mutants, sample_mutants, table
+from tools.mutants import Chosen, Mutant, choose_tests, find_mutants, sample_mutants, table
 
 SOURCE = '''"""Pairs: 1 < 2."""
 
@@ -94,6 +95,14 @@ def test_tests_that_enter_the_function_are_chosen_the_quick_ones_first(found: li
     # What no test enters in its own process may be run in another.
     elsewhere = {"far": tests["other"], "defaults": tests["defaults"]}
     assert choose_tests(found[0][0], elsewhere) == ["defaults", "far"]
+
+
+def test_chosen_tests_are_run_in_their_order_and_those_that_a_change_renames_too() -> None:
+    """A test is named by its parameter: a number of the source, which is another one now."""
+    there = ["a::x", "a::y[3]", "a::y[5]", "a::z[1]", "a::z[2]", "b::x"]
+    items = [SimpleNamespace(nodeid=name) for name in there]
+    Chosen(["a::z[2]", "b::x", "a::y[2]", "a::x"]).pytest_collection_modifyitems(items)
+    assert [item.nodeid for item in items] == ["a::z[2]", "b::x", "a::y[3]", "a::y[5]", "a::x"]
 
 
 def test_a_sample_is_the_same_for_the_same_seed(found: list[list[Mutant]]) -> None:

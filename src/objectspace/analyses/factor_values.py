@@ -70,11 +70,6 @@ class Factor:
             return Range(0.0, 1.0)
         return Range(0.0, self.period / 2 if self.kind == "circular" else math.inf)
 
-    @property
-    def sign(self) -> int:
-        """Return 1 where a larger :meth:`compare` is better, -1 where a smaller one is."""
-        return 1 if self.kind == "categorical" else -1
-
 
 def read_factor(
     objects: Objects, name: str, *, circular: float | None = None, categorical: bool = False

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy.stats import beta, binomtest
+from scipy.stats import t as student
 
 from objectspace.analyses.audit.calibration import (
     Planted,
@@ -132,6 +133,9 @@ def test_what_cannot_be_told_apart_has_no_threshold() -> None:
     assert best_threshold(np.zeros(5), np.ones(5)) == math.inf
     assert best_threshold(np.zeros(5), np.ones(5), often_real=True) == math.inf
     assert best_threshold(np.empty(0), np.ones(5)) == math.inf
+    # All of the planted, and one of nine of the others: as good as no list.
+    assert best_threshold(np.ones(7), np.array([1.0] + [0.0] * 8)) == math.inf
+    assert best_threshold(np.ones(7), np.array([1.0] + [0.0] * 9)) == 0.5
 
 
 def test_a_case_comes_after_all_that_are_as_suspicious() -> None:
@@ -179,3 +183,89 @@ def test_a_calibration_is_told_in_a_line_by_kind() -> None:
     ]
     assert (found.planted, found.threshold_from) == ("planted so", "chosen so")
     assert repr(found) == f"Calibration({found.kinds[0]!r}, false alarms 0.060)"
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_interval_is_korn_and_graubards_of_groups_of_unequal_size(seed: int, again: bool) -> None:
+    """Groups out of order; the variance of a ratio between groups, step by step."""
+    random = np.random.default_rng(seed)
+    group = random.permutation(np.repeat([7, 2, 9, 4, 1, 5], [1, 9, 3, 14, 2, 6]))
+    # One seed's groups agree within themselves; another's are opposite to each other, less than by chance.
+    hit = random.random(35) < 0.7 if seed else np.isin(group, [2, 4, 1])
+    found = share_of(hit, group, again=again)
+    share = sum(hit) / 35
+    residuals = [sum(hit[group == one]) - share * sum(group == one) for one in (7, 2, 9, 4, 1, 5)]
+    variance = 6 / 5 * sum(one**2 for one in residuals) / 35**2
+    cases = share * (1 - share) / variance * (student.ppf(0.975, 34) / student.ppf(0.975, 5)) ** 2
+    cases = min(cases, 35) / (1 + again)
+    low = beta.ppf(0.025, share * cases, cases - share * cases + 1)
+    high = beta.ppf(0.975, share * cases + 1, cases - share * cases)
+    if again:
+        low, high = math.floor(low * 35) / 35, math.ceil(high * 35) / 35
+    assert (found.value, found.n) == (pytest.approx(share), 35)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_independent_cases_count_no_more_than_they_are() -> None:
+    """Groups that are each half hit vary less than chance would: 40 cases, and not more."""
+    hit, group = np.arange(40) % 2 == 0, np.arange(40) // 4
+    hit[0] = False
+    found = share_of(hit, group)
+    exact = binomtest(19, 40).proportion_ci(method="exact")
+    assert (found.low, found.high) == (pytest.approx(exact.low), pytest.approx(exact.high))
+
+
+@pytest.mark.parametrize("cases", [0, 1, 2])
+def test_of_hardly_any_groups_a_share_says_what_it_can(cases: int) -> None:
+    found = share_of(np.ones(cases, bool), np.arange(cases))
+    if cases == 2:
+        assert (found.value, found.high) == (1, 1)
+        assert found.low == pytest.approx(0.025**0.5)
+    else:
+        values = (found.value, found.low, found.high)
+        assert np.isnan(values).all() if not cases else values == (1, 0, 1)
+    document = found.to_json()
+    assert document["n"] == cases
+    assert document["low"] == (None if not cases else found.low)
+
+
+@pytest.mark.parametrize(("stranger", "threshold"), [(4.9, 0.5), (4.5, 0.5), (3.9, 4.45), (2.0, 3.5)])
+def test_the_threshold_is_in_the_widest_of_gaps_that_are_equally_good(
+    stranger: float, threshold: float
+) -> None:
+    """From 1 on all ten are found with one stranger of 90, from 5 on nine without any: as good, at odds of 9.
+
+    Below 1 there is nothing down to 0, and below 5 down to the stranger.
+    """
+    planted = np.array([5.0, 1.0, *[9.0] * 8])
+    unplanted = np.array([0.0] * 40 + [stranger] + [0.0] * 49)
+    assert best_threshold(planted, unplanted) == pytest.approx(threshold)
+
+
+def test_the_least_suspicious_of_all_may_be_the_threshold() -> None:
+    """Where all is planted and nothing else as suspicious, there is nothing below to be between."""
+    assert best_threshold(np.array([2.0, 3.0]), np.full(5, -np.inf)) == 2.0
+    assert best_threshold(np.array([-np.inf, -np.inf]), np.full(5, -np.inf)) == math.inf
+
+
+def test_half_of_the_planted_are_above_where_the_share_that_looks_like_them_is_read() -> None:
+    """By every threshold in turn; what fewer than half of them reach says nothing."""
+    random = np.random.default_rng(9)
+    for _ in range(5):
+        planted, unplanted = random.normal(2, 2, 11).round(1), random.normal(0, 2, 23).round(1)
+        ratios = [
+            (unplanted >= t).mean() / (planted >= t).mean()
+            for t in np.concatenate([planted, unplanted])
+            if (planted >= t).mean() >= 0.5
+        ]
+        assert real_share(planted, unplanted) == pytest.approx(min(ratios))
+        real = min(0.5, min(ratios))
+        gains = {
+            t: (planted >= t).mean()
+            - 9 * max((unplanted >= t).mean() - real * (planted >= t).mean(), 0) / (1 - real)
+            for t in np.concatenate([planted, unplanted])
+        }
+        found = best_threshold(planted, unplanted, often_real=True)
+        above = min((t for t in gains if t >= found), default=math.inf)
+        assert gains[above] == pytest.approx(max(gains.values()))

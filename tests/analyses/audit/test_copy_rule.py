@@ -6,8 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from objectspace.analyses.audit.copy_rule import PRODUCT, CopyRule, fit_copy_rule, judge_held_out
+from objectspace.analyses.groups import make_folds
 
 
 def numbers(seed: int, count: int, middle: tuple[float, float, float], spread: float = 0.5) -> np.ndarray:
@@ -63,3 +65,58 @@ def test_a_planted_copy_is_judged_by_what_others_taught() -> None:
     assert not np.allclose(before[5:], after[5:])
     assert (after[:5] > 0.5).all()
     assert ((before >= 0) & (before <= 1)).all()
+
+
+def slow_rule(copies: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Weights and offset of a weighted logistic regression with the penalty |w|^2 / 2, by an optimizer."""
+    x = np.log(np.maximum(np.concatenate([copies, others]), 1e-4))
+    stranger = np.arange(len(x)) >= len(copies)
+    weight = np.where(stranger, 0.9 / len(others), 0.1 / len(copies)) * len(x)
+
+    def fitted(used: list[int]) -> np.ndarray:
+        def loss(at: np.ndarray) -> float:
+            odds = x[:, used] @ at[1:] + at[0]
+            return float(
+                (weight * np.logaddexp(0, np.where(stranger, -odds, odds))).sum() + at[1:] @ at[1:] / 2
+            )
+
+        return minimize(loss, np.zeros(1 + len(used)), method="BFGS", options={"gtol": 1e-7}).x
+
+    used = [0, 1, 2]
+    while used and (found := fitted(used))[1:].min() < 0:
+        used.pop(int(found[1:].argmin()))
+    weights = np.zeros(4)
+    weights[3], weights[used] = found[0], found[1:]
+    return weights
+
+
+@pytest.mark.parametrize(
+    "middle", [(0.02, 0.2, 0.05), (0.4, 0.2, 0.05), (0.4, 0.9, 0.05)], ids=["3", "2", "1"]
+)
+def test_the_rule_is_a_weighted_regression_on_what_differs_more_than_nearly_all_copies(
+    middle: tuple[float, float, float],
+) -> None:
+    """Of 40 copies, of which two are lost, and 90 others, of which some are as near as copies."""
+    copies, others = numbers(1, 40, middle), numbers(2, 90, (0.2, 0.6, 0.5), spread=0.9)
+    others[5] = (1e-9, 0.6, 0.9)
+    copies[[3, 30]], others[7, 1] = np.inf, np.inf
+    found = fit_copy_rule(copies, others)
+    known, there = (one[np.isfinite(one).all(1)] for one in (copies, others))
+    products = [(one[:, 0] * one[:, 2]) for one in (np.maximum(known, 1e-4), np.maximum(there, 1e-4))]
+    limit = np.quantile(products[0] / (1 + products[0]), 0.9)
+    kept = there[products[1] / (1 + products[1]) > limit]
+    assert 20 < len(kept) < 90
+    expected = slow_rule(known, kept)
+    np.testing.assert_allclose([*found.weights, found.offset], expected, atol=2e-3)
+    assert sum(weight > 0 for weight in found.weights) == (expected[:3] > 0).sum()
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_held_out_copies_are_judged_fold_by_fold(seed: int) -> None:
+    copies, others = numbers(4, 23, (0.05, 0.3, 0.1)), numbers(5, 60, (0.2, 0.6, 0.5))
+    group = np.array([f"image{n}" for n in np.random.default_rng(1).integers(0, 9, 23)])
+    found = judge_held_out(copies, group, others, seed=seed)
+    fold = make_folds(np.unique(group, return_inverse=True)[1], 5, seed=seed)
+    for held in range(5):
+        rule = fit_copy_rule(copies[fold != held], others)
+        np.testing.assert_array_equal(found[fold == held], rule.differences(copies[fold == held]))

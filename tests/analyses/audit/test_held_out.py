@@ -21,12 +21,14 @@ def test_scores_are_ridge_regressions(n: int, d: int, single: int, monkeypatch: 
     monkeypatch.setattr(held_out, "SINGLE", single)
     random = np.random.default_rng(2)
     vectors = random.normal(1, 1, (n, d)).astype(np.float32)
+    vectors[[3, 20]] = 0  # They have no direction.
     label = random.integers(0, 3, n)
     targets, group = np.eye(3)[label], random.integers(0, n // 3, n)
     rows = random.permutation(n)
     scores = np.empty((n, 3))
     scores[rows] = HeldOutClassifier(vectors, group, seed=4).fit(label, 3).of(rows)
-    directions = vectors / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    length = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    directions = vectors / np.where(length == 0, 1, length)
     fold = make_folds(group, 5, seed=4)
     for held in range(5):
         x, y = directions[fold != held], targets[fold != held]

@@ -68,3 +68,37 @@ def test_whole_photos_need_one_with_a_label_twice() -> None:
     own, photo = np.array([0, 1, 0, 1, 2, 2]), np.array([0, 0, 1, 1, 2, 2])
     assert kinds_of(own, photo, np.ones(6, bool)) == (UNIFORM, CONFUSIONS, WHOLE_PHOTO)
     assert kinds_of(own, photo, own != 2) == (UNIFORM, CONFUSIONS)
+
+
+@pytest.mark.parametrize("kind", [UNIFORM, CONFUSIONS])
+@pytest.mark.parametrize(("share", "count"), [(1.0, 30), (0.5, 15), (0.0, 1), (0.05, 2), (0.01, 1)])
+def test_none_is_swapped_twice_and_one_at_least(kind: str, share: float, count: int) -> None:
+    own, photo, judged = np.arange(40) % 4, np.arange(40) // 3, np.arange(40) % 4 != 1
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        label, swapped = swap_labels(own, photo, judged, CONFUSED, kind, random, share=share)
+        assert swapped.sum() == count
+        assert (label != own).tolist() == swapped.tolist()
+        assert not swapped[~judged].any()
+
+
+@pytest.mark.parametrize("kind", [UNIFORM, CONFUSIONS])
+def test_a_label_becomes_the_others_as_often_as_it_should(kind: str) -> None:
+    own = np.repeat(np.arange(4), 900)
+    every = np.ones(len(own), bool)
+    random = np.random.default_rng(3)
+    label, _ = swap_labels(own, own, every, CONFUSED, kind, random, share=1.0)
+    found = np.array([np.bincount(label[own == one], minlength=4) / 900 for one in range(4)])
+    expected = (1 - np.eye(4)) / 3 if kind == UNIFORM else CONFUSED
+    np.testing.assert_allclose(found, expected, atol=0.06)
+
+
+def test_labels_of_photos_become_each_other_label() -> None:
+    own, photo = np.tile([0, 1, 2, 3], 50).repeat(2), np.arange(50).repeat(8)
+    random, seen = np.random.default_rng(0), np.zeros((4, 4), int)
+    for _ in range(20):
+        label, swapped = swap_labels(own, photo, own >= 0, CONFUSED, WHOLE_PHOTO, random, share=0.5)
+        np.add.at(seen, (own[swapped], label[swapped]), 1)
+        assert abs(int(swapped.sum()) - 200) <= 1
+    assert (np.diag(seen) == 0).all()
+    assert (seen[~np.eye(4, dtype=bool)] > seen.sum() / 12 * 0.7).all()

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from objectspace.analyses.audit import label_model
+from objectspace.analyses.audit.calibration import best_threshold, share_of
 from objectspace.analyses.audit.label_margins import LabelEvidence, Margins
-from objectspace.analyses.audit.label_model import LabelDraw, LabelModel
-from objectspace.analyses.audit.labels import LabelErrors, audit_labels, draw_swaps
+from objectspace.analyses.audit.label_model import LabelDraw, LabelModel, judge_draws_held_out
+from objectspace.analyses.audit.label_swaps import kinds_of, swap_labels
+from objectspace.analyses.audit.labels import LabelErrors, audit_labels, draw_swaps, in_two_groups
 from objectspace.analyses.groups import codes
 from objectspace.errors import InputError
 from objectspace.neighbors import nearest
@@ -191,3 +193,69 @@ def test_the_same_seed_gives_the_same_list() -> None:
     vectors, label, image = make()
     one, other = (errors_of(vectors, label, image, seed=3).probability for _ in range(2))
     assert np.array_equal(one, other)
+
+
+def test_without_planting_the_score_is_the_mean_of_two_ranks() -> None:
+    """Of 60 objects, of which three have a label that no other photo has."""
+    vectors, label, image = make(n=60)
+    label[[4, 5, 3]] = "yak"
+    ids = np.arange(60).astype(str)
+    near = nearest(vectors, vectors, ids=ids, k=20, metric="cosine", groups=image, query_groups=image)
+    done: list[float] = []
+    found = audit_labels(vectors, near, label, image, calibrated=False, seed=2, judging=done.append)
+    rows = [row for row in range(60) if row not in (3, 4, 5)]
+    assert found.row.tolist() == rows
+    evidence = LabelEvidence(vectors, near, codes(image), 4, seed=2)
+    own = codes(label.astype(str))
+    margins = evidence.margins(own)
+    columns = margins.others[rows].T.tolist()
+    # Of equal margins the later object's rank is higher.
+    ranks = [
+        [
+            (sum(one < mine for one in column) + column[: row + 1].count(mine)) / 57
+            for row, mine in enumerate(column)
+        ]
+        for column in columns
+    ]
+    np.testing.assert_allclose(found.probability, np.mean(ranks, axis=0))
+    names = np.unique(label.astype(str))
+    assert found.proposed.tolist() == names[evidence.proposals(own, margins)[rows]].tolist()
+    assert (found.threshold, found.listed, found.calibration, found.score_name) == (
+        None,
+        None,
+        None,
+        "mean_rank",
+    )
+    assert done == [0.5]
+
+
+def test_the_list_its_threshold_and_its_calibration_are_of_the_same_draws() -> None:
+    vectors, label, image = make(n=90, spread=1.5)
+    ids = np.arange(90).astype(str)
+    near = nearest(vectors, vectors, ids=ids, k=20, metric="cosine", groups=image, query_groups=image)
+    done: list[float] = []
+    found = audit_labels(vectors, near, label, image, seed=4, judging=done.append)
+    own, photo = codes(label.astype(str)), codes(image)
+    judged = np.ones(90, bool)
+    evidence = LabelEvidence(vectors, near, photo, 3, seed=4)
+    confusions, kinds, draws = evidence.confusions(own), kinds_of(own, photo, judged), []
+    for number in range(3):
+        for place, kind in enumerate(kinds):
+            random = np.random.default_rng([4, 13, place, number])
+            swapped = swap_labels(own, photo, judged, confusions, kind, random)
+            draws.append(LabelDraw(kind, evidence.margins(swapped[0]), swapped[1]))
+    assert len(draws) == 9
+    np.testing.assert_allclose(found.probability, LabelModel(draws).probability(evidence.margins(own)))
+    planted = judge_draws_held_out(draws, image)
+    assert found.threshold == pytest.approx(best_threshold(planted.suspicion, found.probability))
+    alarms = found.probability >= found.threshold
+    assert found.listed == alarms.sum() > 0
+    assert found.calibration is not None
+    assert found.calibration.false_alarms == share_of(alarms, image)
+    assert found.calibration.kind("uniform").found.n == 3 * round(0.05 * 90)
+    assert done == pytest.approx([0.5, *(0.5 + 0.5 * n / 9 for n in range(1, 10))])
+
+
+def test_labels_of_two_groups_are_told_from_those_of_one() -> None:
+    own, group = np.array([2, 0, 2, 1, 0, 1, 4]), np.array([5, 3, 5, 3, 4, 3, 0])
+    assert in_two_groups(own, group).tolist() == [False, True, False, False, True, False, False]

@@ -86,3 +86,13 @@ def test_a_joint_space_is_compared_by_the_cosines_of_its_parts() -> None:
             if there != row and photo[there] == photo[row]
         }
         assert found.index[row].tolist() == sorted(far, key=far.__getitem__)[:2]
+
+
+def test_what_is_as_far_as_the_bound_counts() -> None:
+    vectors, photo, _ = make()
+    free = nearest_in_photo(vectors, photo, k=3, within=np.full(90, np.inf))
+    bounded = nearest_in_photo(vectors, photo, k=3, within=free.distance[:, 1])
+    at = np.isfinite(free.distance[:, 1])
+    np.testing.assert_array_equal(bounded.index[at, :2], free.index[at, :2])
+    farther = at & (free.distance[:, 2] > free.distance[:, 1])
+    assert (bounded.index[farther, 2] == NO_NEIGHBOR).all()

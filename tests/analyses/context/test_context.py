@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -105,3 +106,23 @@ def test_vectors_that_are_all_equal(spaces, objects, space):
     equal = space("c", objects, np.ones((240, 8)), background="only")
     with pytest.raises(InputError, match="the vectors of space c are all equal"):
         measure_context(view_objects(alone, both, equal, objects))
+
+
+@pytest.mark.parametrize("changed", ["weights", "blur", "margin"])
+def test_spaces_may_differ_in_nothing_but_their_background(spaces, objects, changed):
+    """Neither in the weights, nor in something more of the crop, nor in something less."""
+    alone, both, around = spaces
+    crop = dict(around.recipe.crop)
+    recipe = {
+        "weights": replace(around.recipe, weights="1" * 64),
+        "blur": replace(around.recipe, crop={**crop, "blur": 3}),
+        "margin": replace(around.recipe, crop={name: crop[name] for name in crop if name != "margin"}),
+    }[changed]
+    other = Space("c", recipe, around.object_id, around.vectors)
+    with pytest.raises(InputError, match=f"they differ in {changed}; index"):
+        view_objects(alone, both, other, objects)
+
+
+def test_objects_are_in_the_order_of_the_objects_alone(spaces, objects):
+    with pytest.raises(InputError, match="its vectors and the objects are not in the same order"):
+        view_objects(*spaces, objects.take(np.arange(240)[::-1]))

@@ -90,3 +90,13 @@ def test_neighbors_by_nothing_known_are_at_chance(measured, noise):
         assert estimate.value == pytest.approx(0.5, abs=0.03)
         assert estimate.chance == pytest.approx(0.5, abs=0.03)
         assert estimate.p > 0.05
+
+
+def test_vectors_without_direction_are_at_distance_1(noise):
+    vectors = noise[0][:6].astype(np.float32)
+    vectors[[1, 4]] = 0
+    far = pairs._distances(vectors, "cosine")
+    for row, column in np.ndindex(6, 6):
+        one, other = vectors[row].astype(float), vectors[column].astype(float)
+        both = np.linalg.norm(one) * np.linalg.norm(other)
+        assert far[row, column] == pytest.approx(1 - (one @ other / both if both else 0))

@@ -43,6 +43,28 @@ LADDER = (
     HEAD,
     YOLO + "0,1",
 )
+DILATED = (
+    "net width=64 height=48",
+    "convolutional batch_normalize=1 filters=8 size=3 stride=2 pad=1 activation=leaky",
+    "convolutional batch_normalize=1 filters=8 size=3 stride=2 pad=1 activation=leaky",
+    CONVOLUTION + " dilation=2",
+    HEAD,
+    YOLO + "0,1",
+)
+FLAT = (
+    "net width=32 height=24",
+    "convolutional batch_normalize=1 filters=12 size=3 stride=2 pad=1 activation=leaky",
+    HEAD,
+    YOLO + "0,1",
+)
+REJOINED = (
+    "net width=32 height=24",
+    "convolutional batch_normalize=1 filters=12 size=3 stride=2 pad=1 activation=leaky",
+    CONVOLUTION,
+    "route layers=-1,-2",
+    HEAD,
+    YOLO + "0,1",
+)
 COARSE, FINE = 9, 15
 SEED = 5
 
@@ -56,8 +78,30 @@ def cfg_text(sections: tuple[str, ...]) -> str:
 @pytest.fixture(scope="session")
 def ladder() -> DarknetDetector:
     """A detector of two heads with random weights, which finds a crowd."""
+    return with_random_weights("ladder", LADDER)
+
+
+@pytest.fixture(scope="session")
+def dilated() -> DarknetDetector:
+    """A detector of one head after a convolution that leaves out every other cell."""
+    return with_random_weights("dilated", DILATED)
+
+
+@pytest.fixture(scope="session")
+def flat() -> DarknetDetector:
+    """A detector of one head after one convolution, two pixels a cell."""
+    return with_random_weights("flat", FLAT)
+
+
+@pytest.fixture(scope="session")
+def rejoined() -> DarknetDetector:
+    """A detector whose head reads a layer beside the convolution of it."""
+    return with_random_weights("rejoined", REJOINED)
+
+
+def with_random_weights(name: str, sections: tuple[str, ...]) -> DarknetDetector:
     torch.set_num_threads(1)
-    network = load_network(parse_cfg(cfg_text(LADDER), path="ladder.cfg"), None)
+    network = load_network(parse_cfg(cfg_text(sections), path=f"{name}.cfg"), None)
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for module in network.modules():
@@ -71,7 +115,7 @@ def ladder() -> DarknetDetector:
                 module.bias.normal_(0, 0.3, generator=generator)
                 module.running_var.uniform_(0.5, 1.5, generator=generator)
     recipe = {"precision": "float32", "resize": "letterbox", "input_wh": network.layers.input_wh}
-    return DarknetDetector("ladder", network, recipe, ("apple", "pear", "plum"), torch.device("cpu"))
+    return DarknetDetector(name, network, recipe, ("apple", "pear", "plum"), torch.device("cpu"))
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
-from objectspace.analyses.occlusion import measure_occlusion
+from objectspace.analyses.occlusion import baseline, measure_occlusion
 from objectspace.analyses.occlusion.result import CLOSED_FORM, LINEARITY, RUN_ON
 from objectspace.errors import InputError, ModelError
 from objectspace.models.detectors.darknet_models import DarknetDetector
@@ -36,6 +38,20 @@ def test_a_tap(ladder, picture, check, tap, sizes, heads, method, every) -> None
     assert len(result.objects) > 5
     windows = list(range(0, len(result.windows), every))
     check(ladder, picture, result, confidence=0.5, only=windows, heads=heads)
+
+
+def test_a_tap_before_a_dilated_convolution(dilated, picture, check) -> None:
+    """Which reads every other cell, so that what it loses is no rectangle of them."""
+    result = measure_occlusion(dilated, picture, tap="1", sizes=(1, 3), confidence=0.4)
+    assert (result.method, result.grid_wh) == (RUN_ON, (16, 12))
+    assert len(result.objects) > 2
+    check(dilated, picture, result, confidence=0.4, only=list(range(0, len(result.windows), 23)))
+
+
+@pytest.mark.parametrize(("confidence", "iou"), [(0.0, 0.3), (0.6, 1.0), (1.0, 0.0)])
+def test_thresholds_may_be_0_or_1(ladder, picture, check, confidence, iou) -> None:
+    result = measure_occlusion(ladder, picture, tap="7", sizes=(7,), confidence=confidence, iou=iou)
+    check(ladder, picture, result, confidence=confidence, iou=iou, only=[0, len(result.windows) - 1])
 
 
 @pytest.mark.parametrize("iou", [0.0, 0.2, 0.9])
@@ -77,6 +93,29 @@ def test_the_default_tap_lies_before_the_head_with_the_most_predictions(ladder, 
     result = measure_occlusion(ladder, picture, confidence=0.5, sizes=(1,))
     heads = result.objects.provenance.head
     assert result.tap == ("7" if (heads == COARSE).sum() >= (heads == FINE).sum() else "13")
+
+
+def test_all_heads_may_be_named(ladder, picture) -> None:
+    every, named = (
+        measure_occlusion(ladder, picture, tap="4", sizes=(7,), heads=heads, confidence=0.5)
+        for heads in (None, [FINE, COARSE])
+    )
+    np.testing.assert_array_equal(named.scores, every.scores)
+    with pytest.raises(InputError, match=r"heads are \[\], expected some of"):
+        measure_occlusion(ladder, picture, heads=[])
+
+
+@pytest.mark.parametrize(
+    ("counts", "tap"), [((3, 2), "a"), ((2, 3), "b"), ((3, 3), "b"), ((0, 0), "b")], ids=str
+)
+def test_of_heads_with_as_many_predictions_the_deepest_counts(counts, tap) -> None:
+    readers = [
+        SimpleNamespace(head=SimpleNamespace(layer=layer, stride=stride, tap=name))
+        for layer, stride, name in ((15, 4, "a"), (9, 8, "b"))
+    ]
+    head = np.repeat([15, 9], counts)
+    kept = SimpleNamespace(provenance=SimpleNamespace(head=head))
+    assert baseline._busiest(kept, readers) == baseline._busiest(kept, readers[::-1]) == tap
 
 
 def test_without_predictions_there_is_nothing_to_lose(ladder, picture) -> None:
@@ -132,3 +171,18 @@ def test_numbers_that_are_not_finite_are_an_error(ladder, picture, monkeypatch) 
             measure_occlusion(ladder, picture, tap="7", confidence=0.5)
     finally:
         head.bias.data.copy_(broken)
+
+
+def test_pixels_wider_than_a_cell_are_run_on(flat, picture, check) -> None:
+    """A convolution and 1 x 1 layers follow, but a cell of the head is two pixels a side."""
+    result = measure_occlusion(flat, picture, tap="pixels", sizes=(1, 5), confidence=0.4)
+    assert (result.method, result.grid_wh, result.own_cell_only) == (RUN_ON, (16, 12), False)
+    assert len(result.objects) > 2
+    check(flat, picture, result, confidence=0.4, only=list(range(0, len(result.windows), 29)))
+
+
+def test_a_tap_that_is_read_again_after_the_convolution(rejoined, picture, check) -> None:
+    result = measure_occlusion(rejoined, picture, tap="0", sizes=(1, 3), confidence=0.4)
+    assert (result.method, result.own_cell_only) == (RUN_ON, False)
+    assert len(result.objects) > 2
+    check(rejoined, picture, result, confidence=0.4, only=list(range(0, len(result.windows), 29)))

@@ -31,6 +31,10 @@ def test_importance_is_the_mean_fall_over_the_windows_that_cover_a_cell(result, 
 def test_importance_of_what_is_not_there(result) -> None:
     with pytest.raises(InputError, match=f"no prediction 99, expected 0 to {len(result.objects) - 1}"):
         result.importance(99)
+    for beyond in (len(result.objects), -1):
+        with pytest.raises(InputError, match=f"no prediction {beyond}, expected 0 to"):
+            result.importance(beyond)
+    assert result.importance(len(result.objects) - 1).shape == (8, 12)
     with pytest.raises(InputError, match="no window of \\(3,\\) cells was zeroed"):
         result.importance(0, (3,))
 
@@ -114,6 +118,13 @@ def test_the_json_document_holds_every_number_of_the_result(result) -> None:
         assert [new["anchor"] for new in one["appeared"]] == appeared.provenance.anchor[rows].tolist()
         assert [new["label"] for new in one["appeared"]] == appeared.label[rows].tolist()
         assert one["score_change"] == [round(float(change), 6) for change in result.score_change[number]]
+
+
+def test_what_does_not_change_is_zero_and_not_minus_zero(result) -> None:
+    scores = np.tile(result.objects.score, (len(result.windows), 1)) * np.float32(1 - 1e-7)
+    document = replace(result, scores=scores).to_json()
+    changes = [change for one in document["windows"] for change in one["score_change"]]
+    assert set(map(str, changes)) == {"0.0"}
 
 
 def test_nothing_disappears_where_there_are_no_windows(result) -> None:

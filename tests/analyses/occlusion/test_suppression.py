@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise, product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from objectspace.analyses.occlusion import suppression
+from objectspace.models.detectors.predictions import Predictions
 from objectspace.objects import boxes
 from objectspace.objects.records import Provenance
 
@@ -94,7 +96,7 @@ def test_rows_of_each_label_come_in_order() -> None:
 def test_equal_scores_rank_by_head_row_column_and_anchor() -> None:
     rng = np.random.default_rng(1)
     columns = [rng.permutation(np.tile([0, 1, 130_000], 9)).astype(np.int32) for _ in range(3)]
-    head = rng.permutation(np.tile([3, 16, 200], 9)).astype(np.int32)
+    head = rng.permutation(np.tile([3, 4, 200], 9)).astype(np.int32)
     cells = Provenance(head, head, columns[0], columns[1], columns[2], np.zeros(27, np.float32))
     expected = sorted(range(27), key=lambda n: (head[n], columns[1][n], columns[0][n], columns[2][n]))
     places = suppression.places(cells)
@@ -111,3 +113,74 @@ def test_overlap_is_that_of_all_boxes_with_all() -> None:
     first[0] = second[0] = second[1] = 3.0  # without an area, both or one
     expected = np.diag(boxes.iou(first.astype(np.float32), second.astype(np.float32)))
     np.testing.assert_allclose(suppression.overlap(first, second), expected, atol=1e-6)
+
+
+def predictions(seed: int, count: int) -> Predictions:
+    """Boxes on a grid of whole numbers, of which many overlap by just a half, with few scores and labels."""
+    rng = np.random.default_rng(seed)
+    corner = rng.integers(0, 4, (count, 2)) * 1.0
+    xyxy = np.hstack([corner, corner + rng.integers(1, 4, (count, 2))])
+    cells = [rng.permutation(count).astype(np.int32) for _ in range(3)]
+    head = rng.choice([9, 15], count).astype(np.int32)
+    where = Provenance(head, head, *cells, np.zeros(count, np.float32))
+    score = rng.choice(np.float32([0.3, 0.5, 0.9]), count)
+    return Predictions(xyxy, score, rng.integers(0, 3, count), where)
+
+
+def overlapping(one: np.ndarray, other: np.ndarray) -> float:
+    width, height = (min(one[n + 2], other[n + 2]) - max(one[n], other[n]) for n in (0, 1))
+    shared = max(0, width) * max(0, height)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return shared / (sum(areas) - shared)
+
+
+def rank_of(found: Predictions, row: int) -> tuple[float, ...]:
+    """By score, and of equal ones by head, row, column and anchor."""
+    cells = found.provenance
+    places = (cells.head, cells.cell_y, cells.cell_x, cells.anchor)
+    return (-float(found.score[row]), *(int(column[row]) for column in places))
+
+
+def test_conflicts_are_pairs_of_a_label_that_overlap_by_more_than_the_threshold() -> None:
+    before, after = predictions(0, 30), predictions(1, 20)
+    place = suppression.places(before.provenance)
+    stage = SimpleNamespace(
+        _before=before, _iou=0.5, _place=place, _xyxy=before.xyxy, _shown=np.arange(0, 30, 4)
+    )
+    over = [[overlapping(one, other) for other in before.xyxy] for one in after.xyxy]
+    same = after.label[:, None] == before.label
+    assert sum(one == 0.5 for row in over for one in row) > 5
+    first, second = suppression.Suppression._conflicts_with(stage, after)
+    expected = [(i, j) for i in range(20) for j in range(30) if same[i, j] and over[i][j] > 0.5]
+    assert sorted(zip(first.tolist(), second.tolist(), strict=True)) == expected
+    assert (np.diff(first) >= 0).all()
+    earlier = suppression.Suppression._ranks_before(stage, second, after, first)
+    assert earlier.tolist() == [
+        rank_of(before, j) < rank_of(after, i) for i, j in zip(first.tolist(), second.tolist(), strict=True)
+    ]
+    found = suppression.Suppression._match(stage, after, after.xyxy)
+    assert found.tolist() == [[same[i, j] and over[i][j] >= 0.5 for j in range(0, 30, 4)] for i in range(20)]
+
+
+def test_new_predictions_of_a_window_and_label_suppress_those_behind_them() -> None:
+    """Of three windows out of order; predictions are in the order of their rank."""
+    after, rng = predictions(2, 70), np.random.default_rng(3)
+    after = after.take(np.array(sorted(range(70), key=lambda row: rank_of(after, row))))
+    pairs = [(window, row) for window in (2, 0, 5) for row in range(70) if rng.random() < 0.6]
+    window, row = np.array([pairs[n] for n in rng.permutation(len(pairs))]).T
+    node = 1000 + np.arange(len(row))
+    stage = SimpleNamespace(_iou=0.5)
+    sources, targets = suppression.Suppression._conflicts_among(stage, after, window, row, node)
+    expected = {
+        (1000 + i, 1000 + j)
+        for i in range(len(row))
+        for j in range(len(row))
+        if window[i] == window[j]
+        and row[i] < row[j]
+        and after.label[row[i]] == after.label[row[j]]
+        and overlapping(after.xyxy[row[i]], after.xyxy[row[j]]) > 0.5
+    }
+    assert len(expected) > 5
+    found = list(zip(sources.tolist(), targets.tolist(), strict=True))
+    assert len(found) == len(expected)
+    assert set(found) == expected

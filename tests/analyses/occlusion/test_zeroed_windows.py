@@ -40,6 +40,26 @@ def test_more_windows_than_anybody_waits_for() -> None:
 
 
 @pytest.mark.parametrize(
+    ("grid", "sizes", "fits"),
+    [
+        ((500, 400), (1,), True),
+        ((3, 66_667), (1,), False),
+        ((503, 403), (4,), True),
+        ((66_669, 5), (3,), False),
+        ((402, 251), (2, 1), False),
+    ],
+)
+def test_two_hundred_thousand_windows_and_no_more(grid, sizes, fits) -> None:
+    count = sum((grid[0] - size + 1) * (grid[1] - size + 1) for size in sizes)
+    assert (count <= 200_000) is fits
+    if fits:
+        assert len(every_window(grid, sizes)) == count == 200_000
+    else:
+        with pytest.raises(InputError, match=f"{count:,} windows of a grid of {grid[0]} x {grid[1]} cells"):
+            every_window(grid, sizes)
+
+
+@pytest.mark.parametrize(
     ("text", "sizes"),
     [("all", None), ("3", (3,)), ("1-3", (1, 2, 3)), ("4, 1-2,2", (1, 2, 4)), ("2-2", (2,))],
 )

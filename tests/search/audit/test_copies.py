@@ -154,6 +154,23 @@ def test_pairs_beyond_the_list_are_found() -> None:
     }
 
 
+def test_pairs_are_those_that_differ_by_at_most_so_much_and_no_others() -> None:
+    """Of nine objects, of which three are copies, and lists of all others."""
+    random = np.random.default_rng(4)
+    vectors = np.concatenate([np.tile([1.0, 0, 0], (4, 1)), random.normal(0, 1, (5, 3))])
+    made = differences([picture(1)] * 3 + [picture(seed) for seed in range(10, 16)], vectors, 8)
+    assert len(made.pairs_within(-1.0)) == 0
+    whole = made.pairs_within(np.inf)
+    # Three are compared at first; where all of them are copies, more.
+    assert len(whole) == 9 * 8 // 2
+    for limit in (1e-3, float(np.median(whole.distance)), float(whole.distance.max())):
+        pairs = made.pairs_within(limit)
+        found = set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
+        assert len(found) == len(pairs)
+        assert (pairs.distance <= limit).all()
+        assert {(0, 1), (0, 2), (1, 2)} <= found
+
+
 def test_a_copy_far_by_vector_is_found_among_the_neighbors_that_are_held() -> None:
     """Five copies, the last beyond six strangers of the others, and they beyond six of its own.
 
