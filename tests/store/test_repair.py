@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from objectspace.embeddings.spaces import Recipe
@@ -16,7 +18,7 @@ from objectspace.images import encode_thumbnail
 from objectspace.jobs.join import join_spaces
 from objectspace.objects.records import make_objects
 from objectspace.store import Batch, SpaceRows, indexed_key, open_store, open_writer, tables
-from objectspace.store.examination import Examination, _brief, examine_store
+from objectspace.store.examination import Examination, _brief, _unreadable, examine_store
 from objectspace.store.repair import repair_store
 
 JPEG = encode_thumbnail(np.zeros((8, 8, 3), np.uint8))
@@ -317,3 +319,20 @@ def test_only_what_no_index_makes_is_handed_in(copy, batches):
     found = examine_store(copy)
     assert {one.table for one in found.damages} == {SPACE, "spaces/erased"}
     assert found.handed_in == {"erased": 4}
+
+
+def test_boxes_are_usable_where_all_four_sides_are_known_and_in_order() -> None:
+    """Every combination of small sides, of infinite ones, of those that are missing."""
+    boxes = list(product((0.0, 1.0, float("inf"), None), repeat=4))
+    columns = zip(("x1", "y1", "x2", "y2"), zip(*boxes, strict=True), strict=True)
+    sides = {name: pa.array(column, pa.float32()) for name, column in columns}
+    rows = pa.table({**sides, "mask": pa.nulls(len(boxes)), "thumbnail": [JPEG] * len(boxes)})
+    usable = [
+        all(side is not None and np.isfinite(side) for side in box) and box[0] < box[2] and box[1] < box[3]
+        for box in boxes
+    ]
+    found = _unreadable("objects", rows)
+    assert list(found) == ["box is not finite, or has no area"]
+    assert found["box is not finite, or has no area"].tolist() == [not one for one in usable]
+    assert sum(usable) == 1
+    assert _unreadable("objects", rows.filter(pa.array(usable))) == {}

@@ -237,6 +237,23 @@ def test_copies_are_told_from_strangers_in_photos_that_are_no_copies(
     assert seen[1] is None
 
 
+def test_copies_byte_for_byte_are_looked_for_where_photos_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def found(images: list) -> dict[str, str]:
+        asked.append(sorted(Path(image.path).name for image in images))
+        return {"copy.png": images[0].path}
+
+    monkeypatch.setattr("objectspace.search.audit.find_byte_copies", found)
+    assert osp.audit(store, only=["outliers"], uncalibrated=True).byte_copies == {}
+    assert asked == []
+    made = osp.audit(store, only=["photos"], uncalibrated=True)
+    assert list(made.byte_copies) == ["copy.png"]
+    assert asked == [sorted(Path(image.path).name for image in store.images())]
+
+
 def test_each_list_has_its_figures(made: osp.Audit) -> None:
     assert list(made.lists) == ["photos", "duplicates", "outliers", "labels", "leaks"]
     for one in made.lists.values():

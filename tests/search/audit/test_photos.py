@@ -59,6 +59,25 @@ def test_copies_are_told_from_strangers_beyond_them(
     assert len(set(numbers.tolist())) == scenes
 
 
+def test_each_photo_is_told_once_when_it_is_compared_and_once_when_it_is_changed(tmp_path: Path) -> None:
+    """Also those that cannot be read: one is gone, one is no picture."""
+    images = save_copies(tmp_path, 3, 2)
+    (tmp_path / "text.jpg").write_text("no picture")
+    images += [
+        ImageRow("gone", str(tmp_path / "gone.jpg"), 5, 5),
+        ImageRow("x", str(tmp_path / "text.jpg"), 5, 5),
+    ]
+    compared, changed = list[int](), list[int]()
+    photos = compare_photos(images, compared.append)
+    assert compared == [1] * 8
+    assert photos.rows.tolist() == list(range(6))
+    assert "gone.jpg" in photos.why
+    readable = [images[row] for row in photos.rows]
+    found = find_photo_copies(readable, photos, count=4, seed=0, progress=changed.append)
+    assert changed == [1] * 4
+    assert len(found.planted) == 4 * 6
+
+
 def test_where_all_are_copies_of_one_photo_none_is_left_out(tmp_path: Path) -> None:
     """Nothing tells its copies from strangers, so that nothing more is taken for one."""
     found = copies_of(save_copies(tmp_path, 1, 12))
