@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectspace.analyses.audit import label_model
+from objectspace.analyses.audit import label_model, labels
 from objectspace.analyses.audit.calibration import best_threshold, share_of
 from objectspace.analyses.audit.label_margins import LabelEvidence, Margins
 from objectspace.analyses.audit.label_model import LabelDraw, LabelModel, judge_draws_held_out
@@ -209,12 +209,9 @@ def test_without_planting_the_score_is_the_mean_of_two_ranks() -> None:
     own = codes(label.astype(str))
     margins = evidence.margins(own)
     columns = margins.others[rows].T.tolist()
-    # Of equal margins the later object's rank is higher.
+    # Equal margins share the mean of their places.
     ranks = [
-        [
-            (sum(one < mine for one in column) + column[: row + 1].count(mine)) / 57
-            for row, mine in enumerate(column)
-        ]
+        [(sum(one < mine for one in column) + (column.count(mine) + 1) / 2) / 57 for mine in column]
         for column in columns
     ]
     np.testing.assert_allclose(found.probability, np.mean(ranks, axis=0))
@@ -259,3 +256,10 @@ def test_the_list_its_threshold_and_its_calibration_are_of_the_same_draws() -> N
 def test_labels_of_two_groups_are_told_from_those_of_one() -> None:
     own, group = np.array([2, 0, 2, 1, 0, 1, 4]), np.array([5, 3, 5, 3, 4, 3, 0])
     assert in_two_groups(own, group).tolist() == [False, True, False, False, True, False, False]
+
+
+def test_equal_margins_have_the_same_rank() -> None:
+    """Whatever the order of the objects: two of a margin share the mean of their places."""
+    margins = np.array([0.5, -1.0, 0.5, 2.0])
+    assert labels._ranks(margins).tolist() == [0.625, 0.25, 0.625, 1.0]
+    assert labels._ranks(margins[::-1]).tolist() == [1.0, 0.625, 0.25, 0.625]

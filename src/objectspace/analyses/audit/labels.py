@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from objectspace.analyses.audit.calibration import Calibration, best_threshold, calibrate
 from objectspace.analyses.audit.label_margins import LabelEvidence
@@ -139,7 +140,6 @@ def _planted_how(draws: list[LabelDraw]) -> str:
 
 
 def _ranks(values: Float64) -> Float64:
-    """Return the ranks (n,) of values in (0, 1], the largest last."""
-    ranks = np.empty(len(values))
-    ranks[np.argsort(values, kind="stable")] = np.arange(1, len(values) + 1) / len(values)
+    """Return the ranks (n,) of values in (0, 1], the largest last; equal ones share theirs."""
+    ranks: Float64 = rankdata(values) / len(values)
     return ranks
