@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from objectspace.errors import QueryError
-from objectspace.neighbors import ExactIndex, mutual, nearest_together
+from objectspace.neighbors import ExactIndex, StreamedIndex, mutual, nearest_together
 from objectspace.neighbors.candidates import Search
 from objectspace.threads import core_count, worker_count
 from tests.neighbors.test_exact import check_answer, check_same, double_loop, gaussian, ids_of
@@ -106,11 +106,18 @@ def test_half_as_many_products_are_made(monkeypatch: pytest.MonkeyPatch) -> None
     assert sum(made) == 100 * 100 * 20 * 21 / 2
 
 
-def test_nobody_is_near_where_there_is_nobody() -> None:
-    empty = ExactIndex(np.zeros((0, 3), np.float32), [])
+@pytest.mark.parametrize("kind", [ExactIndex, StreamedIndex])
+def test_nobody_is_near_where_there_is_nobody(kind: Any) -> None:
+    empty = kind(np.zeros((0, 3), np.float32), [])
     assert empty.nearest_of_all(k=2).index.shape == (0, 2)
     with pytest.raises(QueryError, match="k is 0"):
         empty.nearest_of_all(k=0)
+
+
+@pytest.mark.parametrize("kind", [ExactIndex, StreamedIndex])
+def test_vectors_of_no_numbers_are_all_at_distance_zero(kind: Any) -> None:
+    found = kind(np.empty((4, 0), np.float32), ids_of(4)).nearest_of_all(k=3)
+    assert (found.distance == 0).all()
 
 
 def test_a_search_for_all_keeps_no_more_than_what_it_finds_seven_times() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objectspace.errors import InputError, QueryError
+from objectspace.errors import InputError
 from objectspace.neighbors import (
     ExactIndex,
     StreamedIndex,
@@ -74,9 +74,7 @@ def test_the_nearest_in_other_groups_are_the_double_loops(
         vectors[[5, 85]] = 0
     group = np.random.default_rng(2).integers(0, 9, 90) ** 2
     found = StreamedIndex(OnDisk(vectors), ids_of(90), metric=metric, groups=group).nearest_of_all(k=7)
-    expected = double_loop(
-        vectors, vectors, ids_of(90), 7, metric, lambda one, row: group[one] == group[row]
-    )
+    expected = double_loop(vectors, vectors, ids_of(90), 7, metric, lambda one, row: group[one] == group[row])
     check_answer(found, expected)
     check_same(found, ExactIndex(vectors, ids_of(90), metric=metric, groups=group).nearest_of_all(k=7))
 
@@ -203,18 +201,6 @@ def test_few_pairs_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "pair_distances", counted)
     StreamedIndex(OnDisk(vectors), ids_of(4096)).nearest_of_all(k=10)
     assert sum(pairs) < 4096 * 10 * 1.2
-
-
-def test_nobody_is_near_where_there_is_nobody() -> None:
-    empty = StreamedIndex(np.zeros((0, 3), np.float32), [])
-    assert empty.nearest_of_all(k=2).index.shape == (0, 2)
-    with pytest.raises(QueryError, match="k is 0"):
-        empty.nearest_of_all(k=0)
-
-
-def test_vectors_of_no_numbers_are_all_at_distance_zero() -> None:
-    found = StreamedIndex(np.empty((4, 0), np.float32), ids_of(4)).nearest_of_all(k=3)
-    assert (found.distance == 0).all()
 
 
 def test_a_vector_that_is_not_finite_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

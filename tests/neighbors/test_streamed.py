@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import ExactIndex, StreamedIndex, candidates, streamed
 from objectspace.neighbors.sources import SomeRows
+from tests.neighbors.test_exact import check_same
 
 IDS = np.array([f"{number:06d}" for number in np.random.default_rng(0).permutation(1500)])
 
@@ -31,11 +32,6 @@ def mapped(tmp_path):
     vectors[1::3] = vectors[::3]
     vectors.tofile(tmp_path / "vectors")
     return np.memmap(tmp_path / "vectors", np.float32, mode="r", shape=vectors.shape)
-
-
-def check_same(found, expected):
-    assert found.index.tolist() == expected.index.tolist()
-    assert found.distance.tolist() == expected.distance.tolist()
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
