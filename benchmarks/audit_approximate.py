@@ -43,7 +43,8 @@ NOISE, MOVED = 0.1, 0.05
 #: Shares of a list that are compared.
 FIRST = (0.01, 0.05, 0.10)
 
-#: Objects that the index is asked for, of which so many are the farthest from their nearest, and those.
+#: Objects for which the index is asked, how many of them are farthest from their neighbors, and how many
+#: true neighbors of each are looked for.
 DRAWN, FARTHEST, NEAREST = 1500, 60, 20
 
 SPACE = "random-crop"
