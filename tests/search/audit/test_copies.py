@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import PIL.Image
@@ -313,3 +313,129 @@ def test_what_planted_copies_give_a_chance_is_laid_over_each_other(monkeypatch: 
         few = differences(pictures, vectors, 3)
         few.to_originals(Neighbors(np.array([[0]]), np.array([[distance]])), copy, np.array([0]))
         assert np.allclose(few.difference, every) == same
+
+
+# ----------------------------------------------------------------------------------------- one step at a time
+
+
+def test_pairs_have_the_numbers_that_they_would_be_found_by_here() -> None:
+    """Those beyond what was laid over each other are as they are; exactly at it they were laid."""
+    numbers = np.array([[0.5, 0.5, 0.125], [0.5, 0.25, 0.0625], [0.5, 1.0, 0.75]])
+    given = numbers.copy()
+    compared = copies.Compared(np.zeros((3, 1), np.int64), np.zeros((3, 1), bool), numbers[:, None], 0.25)
+    found = compared.as_here(numbers)
+    assert found.tolist() == [[0.5, 0.5, 0.125], [0.5, 0.25, 0.0625], [0.5, 1.0, 1.0]]
+    assert (numbers == given).all()
+    assert compared.unlike.tolist() == [[0.25], [0.125], [0.5]]
+
+
+@pytest.mark.parametrize("count", [1, 40, 999, 1000])
+def test_the_least_unlike_of_many_pairs_are_counted_in_order(count: int) -> None:
+    unlike = np.random.default_rng(71).permutation(1000).reshape(50, 20) / 1000
+    assert copies.least_unlike(unlike, count) == ((count - 1) / 1000 if count < 1000 else np.inf)
+
+
+def test_of_equally_different_ones_the_own_nearest_stays() -> None:
+    """Out of order: 1 keeps 2, though 0 is as little different from it; 4 takes 3, which is less so."""
+    index = np.array([[1, 2], [2, 0], [1, 3], [4, 0], [0, 5], [-1, -1]])
+    apart = np.array([[0.5, 0.75], [0.5, 0.625], [0.5, 0.5], [0.25, 0.5], [0.5, 0.75], [np.inf, np.inf]])
+    nearest, difference = copies._least(index, apart)
+    assert nearest.tolist() == [1, 2, 1, 4, 3, -1]
+    assert difference.tolist() == [0.5, 0.5, 0.5, 0.25, 0.25, np.inf]
+
+
+def test_laid_over_each_other_pairs_are_from_alike_to_nothing_in_common(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A correlation is one of rounded numbers, which may pass 1; below 0 is as unlike as 0."""
+    monkeypatch.setattr(
+        copies,
+        "registered_correlation",
+        lambda one, other: np.array([1.25, -0.5, 0.25], np.float32)[: len(one)],
+    )
+    pictures = make_pictures([smooth(seed) for seed in range(4)])
+    found = copies.compare(pictures, pictures, Neighbors(np.array([[1], [0], [3], [-1]]), np.ones((4, 1))), 1)
+    laid = copies.register_within(found, pictures, pictures, np.inf)
+    assert laid.numbers[:3, 0, 2].tolist() == [0, 1, 0.75]
+    assert (laid.numbers[3] == np.inf).all()
+    assert laid.within == np.inf
+    # Nothing is laid twice, nor what is more unlike than was asked for.
+    again = copies.register_within(replace(laid, within=0.0), pictures, pictures, -1.0)
+    assert again.within == 0
+    assert (again.numbers == laid.numbers).all()
+
+
+class Lists(Near):
+    """The nearest in other images, several objects to an image; what is asked for anew is noted."""
+
+    def __init__(self, vectors: np.ndarray, k: int, image: np.ndarray) -> None:
+        self.image, self.asked = image.astype(str), []
+        self._index = ExactIndex(
+            vectors, np.arange(len(vectors)).astype(str), metric="cosine", groups=self.image
+        )
+        self._vectors, self._k = vectors, k
+        self.near = self.nearest_of(np.arange(len(vectors)), k)
+        self.asked.clear()
+
+    def nearest_of(self, rows: np.ndarray, k: int, photo: np.ndarray | None = None) -> Neighbors:
+        self.asked.append((rows.tolist(), k))
+        return super().nearest_of(rows, k, photo)
+
+
+def test_objects_of_one_image_are_no_strangers_of_each_other() -> None:
+    """Three images of unequal numbers of objects, out of order; of the last one every other is a stranger."""
+    image = np.array([2, 0, 2, 1, 0, 0, 1])
+    vectors = np.random.default_rng(72).normal(size=(7, 4)).astype(np.float32)
+    near = Lists(vectors, 3, image)
+    store = Thumbnails([jpeg(smooth(seed)) for seed in range(7)])
+    made = CopyDifferences(store, np.arange(7), near)  # type: ignore[arg-type]
+    assert (image[made.nearest] != image).all()
+    index = made._compared.index
+    assert (made._strange == ((index >= 0) & (image[index] != image[:, None]))).all()
+    assert len(made.strangers) == 7
+    given = CopyDifferences(store, np.arange(7), near, photo=image)  # type: ignore[arg-type]
+    assert given.strangers.tolist() == made.strangers.tolist()
+
+
+def test_no_neighbor_is_no_stranger() -> None:
+    """Two images, one of a single object: the others of the larger have one neighbor and two empty places."""
+    image = np.array([0, 0, 0, 1])
+    near = Lists(np.random.default_rng(73).normal(size=(4, 3)).astype(np.float32), 3, image)
+    store = Thumbnails([jpeg(smooth(seed)) for seed in range(4)])
+    made = CopyDifferences(store, np.arange(4), near)  # type: ignore[arg-type]
+    assert made._strange.sum(1).tolist() == [1, 1, 1, 3]
+    assert np.isfinite(made.strangers).all()
+    assert made.nearest[:3].tolist() == [3, 3, 3]
+
+
+def test_each_planted_copy_is_found_by_its_own_original_or_by_a_copy_of_it() -> None:
+    """Several at once: of the first the original is there, of the others only the one in another photo."""
+    made = differences(
+        [picture(1), picture(1), picture(5), picture(5)], np.eye(4), 3, photo=np.array([0, 0, 1, 1])
+    )
+    found = Neighbors(
+        np.array([[1, 0, 2], [1, 2, 3], [3, 0, 1], [0, 1, -1]]),
+        np.array([[0.25, 0.5, 0.75], [0.125, 0.5, 0.75], [0.375, 0.5, 0.75], [0.5, 0.625, np.inf]]),
+    )
+    pictures = thumbnail_pictures([jpeg(picture(seed)) for seed in (1, 1, 5, 5)])
+    numbers = made.to_originals(found, pictures, np.array([0, 0, 2, 2]))
+    # The original counts where it is there, though its copy is nearer.
+    assert numbers[:, 0].tolist() == [0.5, 0.125, 0.375, np.inf]
+
+
+def test_twice_as_many_are_compared_where_all_are_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten copies of one object and lists of six: three, six of the lists, and twelve of a new search."""
+    vectors = np.concatenate([np.tile([1.0, 0, 0], (10, 1)), np.eye(3)[1:]]).astype(np.float32)
+    vectors[:10, 1:] = np.random.default_rng(74).normal(0, 0.01, (10, 2))
+    near = Lists(vectors, 6, np.arange(12))
+    store = Thumbnails([jpeg(picture(1))] * 10 + [jpeg(picture(seed)) for seed in (5, 6)])
+    made = CopyDifferences(store, np.arange(12), near)  # type: ignore[arg-type]
+    counts, compare = [], copies.compare
+    near.asked.clear()
+    monkeypatch.setattr(
+        copies, "compare", lambda *given: counts.append((len(given[2].index), given[3])) or compare(*given)
+    )
+    pairs = made.pairs_within(1e-3)
+    assert len(pairs) == 45
+    assert counts == [(10, 6), (10, 12), (0, 24)]
+    assert near.asked == [(list(range(10)), 12), ([], 24)]

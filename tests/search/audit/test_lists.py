@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from objectspace.errors import InputError
+from objectspace.search.audit import lists
 from objectspace.search.audit.lists import Audit, AuditList, write_csv
 
 
@@ -74,6 +75,19 @@ def test_rows_are_plain_values_by_name() -> None:
     frame = found.to_pandas()
     assert list(frame) == ["image_id", "probability", "label", "x1"]
     assert frame["image_id"].tolist() == ["photos0", "photos1", "photos2", "photos3"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 9, 10])
+def test_rows_are_made_in_blocks_and_all_of_them(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "_BLOCK", 3)
+    found = make_list("labels", count)
+    assert [row["object_id"] for row in found.iter_rows()] == found.object_id.tolist()
+    assert [row["x1"] for row in found.iter_rows()] == found.columns["x1"].tolist()
+
+
+def test_nothing_is_left_out_of_a_list_that_does_not_say_so() -> None:
+    shown = make_list("labels", 3).to_json()
+    assert (shown["left_out"], shown["note"], shown["calibration"]) == (0, None, None)
 
 
 def test_lists_are_of_objects_or_of_photos() -> None:

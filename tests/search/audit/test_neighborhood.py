@@ -13,7 +13,7 @@ import pytest
 
 import objectspace as osp
 from objectspace.images import read_image
-from objectspace.neighbors import NO_NEIGHBOR, Neighbors
+from objectspace.neighbors import NO_NEIGHBOR, Block, JointVectors, Neighbors, Part
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.search.audit import neighborhood
 from objectspace.search.audit.copies import least_unlike
@@ -100,6 +100,37 @@ def test_vectors_stay_on_disk_where_they_are_larger_than_what_fits(
         assert isinstance(found, np.ndarray) is in_memory
         assert found.shape == (len(rows), NUMBERS)
         np.testing.assert_array_equal(found[3:9], space.vectors.vectors[rows[3:9]])
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(4 * NUMBERS * 7, 7), (4 * NUMBERS * 7 - 1, 6), (1, 1)])
+def test_so_many_bytes_of_vectors_are_searched_at_once(
+    at_once: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighborhood, "_QUERIES", at_once)
+    space, counts = make_space(), []
+    near = Neighborhood(space, np.arange(COUNT), np.arange(COUNT).astype(str))  # type: ignore[arg-type]
+    nearest = near._index.nearest
+
+    def search(vectors: np.ndarray, **asked: Any) -> Neighbors:
+        counts.append(len(vectors))
+        return nearest(vectors, **asked)
+
+    monkeypatch.setattr(near._index, "nearest", search)
+    near.nearest_of(np.arange(20), 3)
+    assert counts == [most] * (20 // most) + [20 % most] * (20 % most > 0)
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_joint_vectors_stay_on_disk_where_all_are_asked_for_and_do_not_fit(
+    more: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = Block(np.arange(18, dtype=np.float32).reshape(6, 3), np.arange(6))
+    vectors = JointVectors([Part("p", 1.0, 0.0, (block,))], 6)
+    monkeypatch.setattr(neighborhood, "IN_MEMORY", vectors.nbytes + more)
+    assert (neighborhood._read(vectors, np.arange(6)) is vectors) is (more < 0)  # type: ignore[arg-type]
+    some = neighborhood._read(vectors, np.array([5, 1]))  # type: ignore[arg-type]
+    assert len(some) == 2
+    assert some is not vectors
 
 
 @pytest.mark.parametrize("count", [1, 5, 11, 12, 13])
