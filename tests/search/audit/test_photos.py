@@ -207,7 +207,7 @@ def test_pairs_of_photos_are_within_a_difference_and_of_two_photos() -> None:
 
 
 def apart(pictures: PicturesInMemory, one: int, other: int) -> tuple[float, float]:
-    """How unlike two pictures are, and laid over each other; the other is mirrored where that is more alike."""
+    """How unlike two pictures are, and laid over each other; the other mirrored where that is more alike."""
     own, theirs, mirrored = (
         coarse(some)[0].astype(float)
         for some in (
@@ -422,3 +422,10 @@ def test_the_nearest_of_two_answers_are_each_taken_once_equals_by_number() -> No
     one = Neighbors(np.array([[4, 2, 7], [1, 3, 0]]), np.array([[0.25, 0.5, 0.75], [0.5, 0.5, 0.75]]))
     other = Neighbors(np.array([[2, 9, 4], [0, 5, 1]]), np.array([[0.125, 0.25, 0.5], [0.5, 0.625, 0.75]]))
     assert photos_module._nearest_of_either(one, other).tolist() == [[2, 4, 9], [0, 1, 3]]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_photo_alone_has_nothing_alike(count: int) -> None:
+    pictures = make_pictures([smooth(seed) for seed in range(count)])
+    found = photos_module._most_alike(pictures, pictures, np.arange(count))
+    assert found.index.shape == found.distance.shape == (count, 0)

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import PIL.Image
 import pytest
 
 from objectspace.errors import InputError
-from objectspace.images import Image, read_image
-from objectspace.objects.records import Objects, concatenate, make_objects
-from objectspace.search.audit.planting import Sample, planted_pictures, sample_objects
+from objectspace.images import Image, encode_thumbnail, read_image
+from objectspace.objects.records import Objects, concatenate, make_objects, no_objects
+from objectspace.search.audit import planting
+from objectspace.search.audit.planting import (
+    PlantedVectors,
+    Sample,
+    find_copies,
+    find_strangers,
+    plant,
+    planted_pictures,
+    sample_objects,
+)
 from objectspace.search.audit.plants import PlantedPicture
 from objectspace.store import ImageRow
 
@@ -20,7 +31,9 @@ from objectspace.store import ImageRow
 def told(
     image: Image, objects: Objects, rows: np.ndarray, random: np.random.Generator
 ) -> Iterator[PlantedPicture]:
-    """A picture that says of which photo and rows it is."""
+    """A picture that says of which photo and rows it is; each has random numbers of its own."""
+    own = np.random.default_rng([4, 12, image.width - 20]).bit_generator.state
+    assert random.bit_generator.state == own
     yield PlantedPicture(
         f"{image.width} {objects.label.tolist()}", b"", ".bmp", rows, objects.xyxy, tuple(objects.mask)
     )
@@ -37,7 +50,7 @@ def test_each_photo_is_planted_with_its_objects_and_reported_once(tmp_path: Path
         objects.append(make_objects(image_id=image_id, xyxy=boxes, label=own, source="hand@1"))
     sample = Sample(np.array([9, 4, 7, 1, 0, 8]), concatenate(objects), paths)
     done: list[int] = []
-    pictures = list(planted_pictures(sample, told, drawn=0, seed=0, progress=done.append))
+    pictures = list(planted_pictures(sample, told, drawn=0, seed=4, progress=done.append))
     assert [one.kind for one in pictures] == ["20 ['a', 'b']", "21 ['c']", "22 ['d', 'e', 'f']"]
     assert [one.row.tolist() for one in pictures] == [[9, 4], [7], [1, 0, 8]]
     assert done == [1, 1, 1]
@@ -106,3 +119,86 @@ def test_no_sample_without_a_photo(tmp_path: Path) -> None:
     nothing = store.all.take(np.empty(0, int))
     with pytest.raises(InputError, match="it holds no object"):
         sample_objects(store, nothing.object_id, nothing.image_id, count=5, seed=0)  # type: ignore[arg-type]
+
+
+# -------------------------------------------------------------------------------------------- what is found
+
+
+def planted_vectors(row: list[int]) -> PlantedVectors:
+    return PlantedVectors(np.array(["a", "b"] * 9, object)[: len(row)], np.array(row), "vectors", "pictures")  # type: ignore[arg-type]
+
+
+def test_cases_are_planted_with_what_the_recipe_makes_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def pictures(sample: Any, make: Any, **given: Any) -> str:
+        asked.append((sample, make, given))
+        return "planted"
+
+    monkeypatch.setattr(planting, "planted_pictures", pictures)
+    thumbnail = encode_thumbnail(np.full((9, 9, 3), 90, np.uint8))
+    for kinds in ([], ["jpeg"], ["jpeg", "noise", "jpeg"]):
+        count = len(kinds)
+        made = (kinds, np.arange(count), np.ones((count, 2), np.float32), [thumbnail] * count)
+        embedder = SimpleNamespace(embed=lambda given, made=made: made if given == "planted" else None)
+        found = plant(embedder, "sample", told, seed=3, progress=print)  # type: ignore[arg-type]
+        assert (found.kind.tolist(), found.kind.dtype) == (kinds, np.dtype(object))
+        assert found.row is made[1]
+        assert found.vectors is made[2]
+        assert len(found.pictures.reduced) == count
+    plant(embedder, "sample", told, drawn=8, seed=3, progress=print)  # type: ignore[arg-type]
+    given = {"seed": 3, "progress": print}
+    assert asked == [("sample", told, {"drawn": 0, **given})] * 3 + [("sample", told, {"drawn": 8, **given})]
+
+
+@pytest.mark.parametrize("drawn", [0, 1, 5])
+def test_objects_of_the_drawn_world_come_last_and_of_another_seed(
+    drawn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planting, "drawn_strangers", lambda count, seed: iter([(count, seed)]))
+    sample = Sample(np.empty(0, np.int64), no_objects(), {})
+    found = list(planted_pictures(sample, told, drawn=drawn, seed=6, progress=print))
+    assert found == ([(drawn, 7)] if drawn else [])
+
+
+def test_planted_copies_are_judged_by_what_other_images_taught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their suspicion is minus the difference, their place that among the store's objects."""
+    taught: list[Any] = []
+    copies = SimpleNamespace(
+        strangers="strangers",
+        difference=np.array([0.25, 0.75, 0.5]),
+        to_originals=lambda near, pictures, row: (near, pictures, row.tolist()),
+        judge_by=taught.append,
+    )
+    near = SimpleNamespace(image=np.array(["x", "x", "y"]), nearest=lambda vectors: f"near {vectors}")
+    numbers = ("near vectors", "pictures", [2, 0, 0, 1])
+
+    def judge(given: Any, image: np.ndarray, strangers: Any, *, seed: int) -> np.ndarray:
+        assert (given, image.tolist(), strangers, seed) == (numbers, ["y", "x", "x", "x"], "strangers", 8)
+        return np.array([0.125, 0.5, 0.625, np.inf])
+
+    monkeypatch.setattr(planting, "judge_held_out", judge)
+    monkeypatch.setattr(planting, "fit_copy_rule", lambda *given: given)
+    found = find_copies(near, copies, planted_vectors([2, 0, 0, 1]), seed=8)  # type: ignore[arg-type]
+    assert found.suspicion.tolist() == [-0.125, -0.5, -0.625, -np.inf]
+    assert found.group.tolist() == ["y", "x", "x", "x"]
+    assert found.place.tolist() == [0, 2 / 3, 2 / 3, 1]
+    assert taught == [(numbers, "strangers")]
+
+
+def test_planted_strangers_are_no_neighbors_of_their_own_image_and_drawn_ones_of_none() -> None:
+    asked: list[Any] = []
+
+    def nearest(vectors: Any, image: np.ndarray) -> str:
+        asked.append((vectors, image.tolist()))
+        return "found"
+
+    near = SimpleNamespace(image=np.array(["x", "y", "z"]), nearest=nearest, near="all")
+    of = {"found": np.array([1.0, 2.0, 3.0, 0.5, 4.0]), "all": np.array([1.0, 2.0, 3.5])}
+    factor = SimpleNamespace(factors=of.__getitem__)
+    found = find_strangers(near, planted_vectors([2, -1, 0, 0, -1]), factor)  # type: ignore[arg-type]
+    assert asked == [("vectors", ["z", "", "x", "x", ""])]
+    assert found.suspicion is of["found"]
+    # Of each drawn object a group of its own.
+    assert found.group.tolist() == ["z", "1", "x", "x", "4"]
+    assert found.place.tolist() == [1, 2 / 3, 1 / 3, 1, 0]

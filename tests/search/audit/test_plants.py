@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from objectspace.images import Image, decode_image, image_from_array
 from objectspace.objects.masks import decode, encode
 from objectspace.objects.records import Objects, make_objects
 from objectspace.scenes.world import draw_scene
+from objectspace.search.audit import plants
 from objectspace.search.audit.plants import COPIES, PlantedPicture, copies_of, drawn_strangers, strangers_of
 
 RED, BLUE, WH = (230, 20, 20), (20, 20, 230), (200, 160)
@@ -138,3 +141,87 @@ def test_no_more_strangers_are_drawn_than_are_asked_for() -> None:
     first = len(draw_scene(3, 0).xyxy)
     for count, pictures in ((1, 1), (first, 1), (first + 1, 2)):
         assert len(list(drawn_strangers(count, seed=3))) == pictures
+
+
+# ----------------------------------------------------------------------------------- the least and the most
+
+
+class Bounds(np.random.Generator):
+    """Random numbers that are all the least or all the largest of what may be drawn."""
+
+    def __init__(self, *, largest: bool) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.largest = largest
+
+    def integers(self, low: int, high: int) -> int:  # type: ignore[override]
+        return high - 1 if self.largest else low
+
+    def uniform(self, low: float, high: float, size: int | None = None) -> Any:  # type: ignore[override]
+        value = high if self.largest else low
+        return value if size is None else np.full(size, value)
+
+    def random(self, size: int) -> np.ndarray:  # type: ignore[override]
+        return np.full(size, 0.75)
+
+    def choice(self, values: list[int]) -> int:  # type: ignore[override]
+        return values[-1] if self.largest else values[0]
+
+
+@pytest.mark.parametrize("largest", [False, True])
+def test_photos_are_changed_within_the_stated_bounds(largest: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As copies_of says: quality, sides, brightness times colors, degrees and what is cut off."""
+    qualities: list[tuple[str, int]] = []
+    encode_bytes = plants._bytes
+
+    def note(pixels: np.ndarray, form: str, quality: int = 95) -> bytes:
+        qualities.append((form, quality))
+        return encode_bytes(pixels, form, quality)
+
+    monkeypatch.setattr(plants, "_bytes", note)
+    image, objects = photo(False)
+    random = Bounds(largest=largest)
+    made = {one.kind: one for one in copies_of(image, objects, np.arange(2), random)}
+    assert qualities[0] == ("JPEG", 95 if largest else 30)
+    width, height = WH
+    size = {kind: decode_image(one.data, path="x").pixels.shape[:2] for kind, one in made.items()}
+    assert size["resized"] == ((2 * height, 2 * width) if largest else (height // 2, width // 2))
+    np.testing.assert_allclose(made["resized"].xyxy, BOXES * (2 if largest else 0.5))
+    gray = decode_image(made["recolored"].data, path="x").pixels[0, 0]
+    assert gray.tolist() == [round(128 * (1.3 * 1.15 if largest else 0.7 * 0.85))] * 3
+    # A box of 70 x 50, turned by 10 degrees to the left or by 3 to the right.
+    angle = np.radians(10 if largest else 3)
+    left, top, right, bottom = made["rotated"].xyxy[0]
+    assert right - left == pytest.approx(70 * np.cos(angle) + 50 * np.sin(angle), rel=1e-4)
+    assert bottom - top == pytest.approx(70 * np.sin(angle) + 50 * np.cos(angle), rel=1e-4)
+    center = np.array([width, height]) / 2
+    middle = np.array([55, 55]) - center
+    turned = middle @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if not largest:
+        turned = middle @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    assert [(left + right) / 2, (top + bottom) / 2] == pytest.approx((turned + center).tolist(), rel=1e-4)
+    lost = 0.2 if largest else 0.05
+    sides = BOXES[:, 2:] - BOXES[:, :2]
+    expected = np.hstack([BOXES[:, :2] + 0.75 * lost * sides, BOXES[:, 2:] - 0.25 * lost * sides])
+    np.testing.assert_allclose(made["cropped"].xyxy, expected, rtol=1e-5)
+    qualities.clear()
+    whole = dict(plants.changed_photos(image.pixels, Bounds(largest=largest)))
+    assert qualities == [("JPEG", 95 if largest else 30)]
+    low, high = 0.75 * lost, 1 - 0.25 * lost
+    top, bottom = np.floor(low * height + 1e-3), np.ceil(high * height - 1e-3)
+    left, right = np.floor(low * width + 1e-3), np.ceil(high * width - 1e-3)
+    np.testing.assert_array_equal(
+        whole["cropped"], image.pixels[int(top) : int(bottom), int(left) : int(right)]
+    )
+
+
+@pytest.mark.parametrize("largest", [False, True])
+def test_a_box_is_moved_by_the_stated_shares_of_its_size(largest: bool) -> None:
+    """All numbers the least: to the right by 0.6; all the largest: there by 1, where the angle is full."""
+    box = np.float32([40, 40, 60, 80])
+    offset = plants._shift(box, box[None], (200, 200), Bounds(largest=largest))
+    assert offset is not None
+    assert offset.tolist() == ([20, 0] if largest else [12, 0])
+    # To the very end of the picture, or to its beginning.
+    moved = plants._to_background(box, box[None], (200, 190), Bounds(largest=largest))
+    assert moved is not None
+    assert (box + np.tile(moved, 2)).tolist() == ([180, 150, 200, 190] if largest else [0, 0, 20, 40])
