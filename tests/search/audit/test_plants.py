@@ -140,7 +140,17 @@ def test_drawn_strangers_are_of_no_object() -> None:
 def test_no_more_strangers_are_drawn_than_are_asked_for() -> None:
     first = len(draw_scene(3, 0).xyxy)
     for count, pictures in ((1, 1), (first, 1), (first + 1, 2)):
-        assert len(list(drawn_strangers(count, seed=3))) == pictures
+        made = list(drawn_strangers(count, seed=3))
+        assert len(made) == pictures
+        for number, one in enumerate(made):
+            np.testing.assert_array_equal(one.xyxy, draw_scene(3, number).xyxy)
+
+
+@pytest.mark.parametrize("wh", [(1, 1), (1, 9), (9, 1)])
+def test_a_thin_photo_is_a_pixel_wide_at_least(wh: tuple[int, int]) -> None:
+    pixels = np.full((wh[1], wh[0], 3), 77, np.uint8)
+    height, width = plants._resized(pixels, Bounds(largest=False)).pixels.shape[:2]
+    assert (width, height) == tuple(max(1, round(side / 2)) for side in wh)
 
 
 # ----------------------------------------------------------------------------------- the least and the most
@@ -225,3 +235,11 @@ def test_a_box_is_moved_by_the_stated_shares_of_its_size(largest: bool) -> None:
     moved = plants._to_background(box, box[None], (200, 190), Bounds(largest=largest))
     assert moved is not None
     assert (box + np.tile(moved, 2)).tolist() == ([180, 150, 200, 190] if largest else [0, 0, 20, 40])
+
+
+@pytest.mark.parametrize("level", [0, 1, 254, 255])
+def test_the_darkest_and_the_brightest_colors_stay_colors(level: int) -> None:
+    pixels = np.full((2, 2, 3), level, np.uint8)
+    for largest, gain in ((False, 0.7 * 0.85), (True, 1.3 * 1.15)):
+        changed = plants._recolored(pixels, Bounds(largest=largest)).pixels
+        assert np.unique(changed).tolist() == [min(round(level * gain), 255)]
