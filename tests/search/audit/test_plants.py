@@ -243,3 +243,21 @@ def test_the_darkest_and_the_brightest_colors_stay_colors(level: int) -> None:
     for largest, gain in ((False, 0.7 * 0.85), (True, 1.3 * 1.15)):
         changed = plants._recolored(pixels, Bounds(largest=largest)).pixels
         assert np.unique(changed).tolist() == [min(round(level * gain), 255)]
+
+
+@pytest.mark.parametrize(
+    ("offset", "inside"),
+    [
+        *[((0, 0), True), ((-2, -3), True), ((93, 91), True)],
+        *[((-3, 0), False), ((0, -4), False), ((94, 0), False), ((0, 92), False), ((-3, 92), False)],
+    ],
+)
+def test_a_box_is_inside_up_to_each_border(offset: tuple[int, int], inside: bool) -> None:
+    assert plants._inside(np.float32([2, 3, 7, 9]), np.array(offset, float), (100, 100)) is inside
+
+
+def test_a_small_box_is_moved_by_two_fifths_of_its_size_at_least() -> None:
+    """A box of three pixels: by two or three, as one is a third of it."""
+    box = np.float32([50, 50, 53, 53])
+    seen = [plants._shift(box, box[None], (99, 99), np.random.default_rng(seed)) for seed in range(60)]
+    assert {float(np.abs(offset).max()) for offset in seen if offset is not None} == {2, 3}
