@@ -261,3 +261,37 @@ def test_a_small_box_is_moved_by_two_fifths_of_its_size_at_least() -> None:
     box = np.float32([50, 50, 53, 53])
     seen = [plants._shift(box, box[None], (99, 99), np.random.default_rng(seed)) for seed in range(60)]
     assert {float(np.abs(offset).max()) for offset in seen if offset is not None} == {2, 3}
+
+
+def test_what_has_no_pixel_left_is_left_out() -> None:
+    """Of boxes of more than a pixel and less, with masks and without; one mask has nothing left in its box."""
+    masks = np.zeros((5, 20, 20), bool)
+    masks[0, 2:6, 2:6], masks[1, 9, 9], masks[4, 10:14, 10:14] = True, True, True
+    boxes = np.float32([[2, 2, 6, 6], [8, 8, 12, 12], [0, 0, 2, 2], [5, 5, 6.9, 7], [10, 10, 11, 11]])
+    objects = make_objects(
+        image_id="i" * 32,
+        xyxy=boxes,
+        label=["a"] * 5,
+        source="s",
+        mask=[encode(masks[0]), encode(masks[1]), None, None, encode(masks[4])],
+    )
+    halved = plants._Changed(
+        np.zeros((10, 10, 3), np.uint8), lambda box: box / 2, lambda mask: mask[::2, ::2]
+    )
+    made = plants._planted("resized", halved, objects, np.array([5, 6, 7, 8, 9]))
+    assert made is not None
+    # A box of exactly one pixel stays, without a mask.
+    assert made.row.tolist() == [5, 7]
+    assert made.xyxy.tolist() == [[1, 1, 3, 3], [0, 0, 1, 1]]
+    assert [mask is None for mask in made.mask] == [False, True]
+
+
+def test_each_side_of_a_box_loses_a_share_of_its_own() -> None:
+    box = np.float32([0, 0, 100, 100])
+    left, top, right, bottom = np.array(
+        [plants._trimmed(box, np.random.default_rng(seed)) for seed in range(50)]
+    ).T
+    across, down = left / (left + 100 - right), top / (top + 100 - bottom)
+    assert np.abs(across - down).max() > 0.5
+    assert across.std() > 0.2
+    assert down.std() > 0.2
