@@ -264,7 +264,7 @@ def test_a_small_box_is_moved_by_two_fifths_of_its_size_at_least() -> None:
 
 
 def test_what_has_no_pixel_left_is_left_out() -> None:
-    """Of boxes of more than a pixel and less, with masks and without; one mask has nothing left in its box."""
+    """Of boxes of more than a pixel and less, with masks and without; one mask is left with nothing."""
     masks = np.zeros((5, 20, 20), bool)
     masks[0, 2:6, 2:6], masks[1, 9, 9], masks[4, 10:14, 10:14] = True, True, True
     boxes = np.float32([[2, 2, 6, 6], [8, 8, 12, 12], [0, 0, 2, 2], [5, 5, 6.9, 7], [10, 10, 11, 11]])
