@@ -153,6 +153,8 @@ class ApproximateIndex:
             if self._rows.group is not None:
                 kept = np.flatnonzero(self._rows.group[row] != own[query])
                 query, row, place = query[kept], row[kept], place[kept]
+            if not len(row):
+                continue
             distance = pair_distances(queries, query, vectors, place, self.index.metric)
             order, rank = self._ranked(query, distance, row)
             order, rank = order[rank < k], rank[rank < k]

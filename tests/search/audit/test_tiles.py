@@ -113,4 +113,5 @@ def test_photos_are_shown_whole_and_a_gray_field_for_one_that_is_gone(
     if scale == 1:
         np.testing.assert_array_equal(whole.picture, where(*wh))
     assert gone.xyxy is None
+    assert gone.picture.shape == (9, 9, 3)
     assert set(gone.picture.ravel().tolist()) == {200}
