@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -126,3 +128,56 @@ def test_a_single_label_has_no_purity(make_store):
     with open_writer(path) as writer:
         writer.commit(Batch([], store.objects().take([]), [], "other", {"one-crop": rows}))
     assert object_purities(open_store(path), "one-crop") is None
+
+
+def purities(ids, values, group=None):
+    group = np.arange(len(ids)) if group is None else np.asarray(group)
+    return purity.ObjectPurities(np.array(ids), group, np.array(values), np.zeros(len(ids)), len(ids))
+
+
+def test_a_space_is_purer_where_it_surely_is_on_the_objects_of_both():
+    """In any order; those of one space alone do not count, and as pure as the other is not purer."""
+    ids = [f"o{number}" for number in range(9)]
+    half = purities(ids, [0.5] * 9)
+    more = purities([*ids[::-1], "p", "q"], [0.7, 0.6, 0.7, 0.8, 0.7, 0.6, 0.7, 0.8, 0.7, 0.0, 0.0])
+    assert more.exceeds(half)
+    assert not half.exceeds(more)
+    assert not half.exceeds(half)
+    # One image of two speaks against it: nothing is sure.
+    split = purities(ids, [0.9] * 5 + [0.2] * 4, [0] * 5 + [1] * 4)
+    assert not split.exceeds(half)
+    assert repr(more) == "ObjectPurities(11 of 11 objects)"
+
+
+@pytest.mark.parametrize(
+    ("labels", "images", "known"),
+    [("", "", False), ("aaa", "xyz", False), ("abc", "xxx", False), ("ab", "xy", True), ("abb", "xyy", True)],
+)
+def test_purity_is_of_two_labels_in_two_images_or_more(labels, images, known, monkeypatch):
+    columns = {"label": np.array(list(labels), object), "image": np.array(list(images), object)}
+    ids = np.array([f"o{row}" for row in range(len(labels))])
+    asked = []
+
+    def nearest(queries, *, k, exclude_same):
+        asked.append((k, exclude_same))
+        return [np.flatnonzero(columns["image"] != columns["image"][row]) for row in range(len(labels))]
+
+    def search(store, space, *, metric):
+        assert (store, space, metric) == ("store", "s", "cosine")
+        return SimpleNamespace(
+            objects=SimpleNamespace(column=columns.__getitem__),
+            space=SimpleNamespace(object_id=ids),
+            stored=lambda ids: ids,
+            nearest_rows=nearest,
+        )
+
+    monkeypatch.setattr(purity, "SpaceSearch", search)
+    found = object_purities("store", "s")
+    assert (found is not None) is known
+    if known:
+        assert asked == [(5, "image")]
+        others = [
+            [labels[o] == labels[r] for o in range(len(labels)) if images[o] != images[r]]
+            for r in range(len(labels))
+        ]
+        assert found.values.tolist() == found.chance.tolist() == [np.mean(same) for same in others]
