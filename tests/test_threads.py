@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from objectspace.threads import (
     SharedContext,
@@ -292,10 +293,31 @@ def blas_threads() -> list[int]:
 
 
 def test_products_run_in_one_thread_beside_each_other_and_in_all_afterwards():
-    before, seen = blas_threads(), []
-    run_side_by_side(lambda part: seen.append(blas_threads()), [1, 2])
+    seen: list[list[int]] = []
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        run_side_by_side(lambda part: seen.append(blas_threads()), [1, 2])
+        assert blas_threads() == before
     assert seen == [[1] * len(before)] * 2
-    assert blas_threads() == before
+
+
+def test_a_blas_that_is_loaded_later_is_held_too():
+    code = """
+from threadpoolctl import threadpool_info, threadpool_limits
+from objectspace.threads import BLAS_IN_ONE_THREAD
+
+import numpy
+with BLAS_IN_ONE_THREAD.held():
+    pass
+import scipy.linalg
+with BLAS_IN_ONE_THREAD.held():
+    print([library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"])
+"""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+    )
+    assert set(json.loads(done.stdout)) <= {1}
 
 
 def test_what_fails_in_a_thread_fails_here():

@@ -8,8 +8,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache
 from threading import Event, RLock, Thread
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -186,11 +190,22 @@ def _torch_default_kept() -> Iterator[None]:
             keeper.join()
 
 
-def _blas_in_one_thread() -> AbstractContextManager[object]:
-    from threadpoolctl import threadpool_limits
+#: The packages that bring a BLAS of their own, beside NumPy.
+_WITH_BLAS = ("cv2", "faiss", "scipy.linalg", "torch")
 
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+
+def _blas_in_one_thread() -> AbstractContextManager[object]:
+    loaded = tuple(name for name in _WITH_BLAS if name in sys.modules)
+    limits: AbstractContextManager[object] = _blas_of(loaded).limit(limits=1, user_api="blas")
     return limits
+
+
+@cache
+def _blas_of(loaded: tuple[str, ...]) -> ThreadpoolController:
+    """Return what sets the threads of every BLAS: to look for them takes longer than a small search."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 _TORCH_DEFAULT_KEPT = SharedContext(_torch_default_kept)

@@ -16,7 +16,14 @@ from sklearn.preprocessing import StandardScaler
 
 from objectspace.analyses.agreement import hubness, measure_agreement
 from objectspace.analyses.factor_values import Factor, random_agreement
-from objectspace.analyses.factors import FactorSpec, align, likely_groups, measure_factor, measure_neighbors
+from objectspace.analyses.factors import (
+    FactorMeasure,
+    FactorSpec,
+    align,
+    likely_groups,
+    measure_factor,
+    measure_neighbors,
+)
 from objectspace.analyses.groups import make_folds, make_groups
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_neighbors
 from objectspace.analyses.probes import measure_probe
@@ -111,6 +118,12 @@ def test_vectors_that_are_the_label() -> None:
     assert measured.probe.score.value == 1
 
 
+@pytest.fixture(scope="module")
+def measured_noise() -> FactorMeasure:
+    space, objects = make_space(noise(6, 30), np.arange(30), np.array(["a", "b"] * 15))
+    return measure_factor(space, objects, FactorSpec("label"))
+
+
 @pytest.mark.parametrize(
     ("kind", "near", "read", "told"),
     [
@@ -132,10 +145,9 @@ def test_vectors_that_are_the_label() -> None:
         ),
     ],
 )
-def test_the_conclusion_says_what_is_better_than_chance(kind, near, read, told) -> None:
+def test_the_conclusion_says_what_is_better_than_chance(measured_noise, kind, near, read, told) -> None:
     """Figures are 0.2 from chance and tested, or at chance."""
-    space, objects = make_space(noise(6, 30), np.arange(30), np.array(["a", "b"] * 15))
-    measured = measure_factor(space, objects, FactorSpec("label"))
+    measured = measured_noise
 
     def estimate(value: float) -> Estimate:
         return Estimate(value, 0.5, value - 0.1, value + 0.1, 30, 30, p=0.9 if value == 0.5 else 0.01)

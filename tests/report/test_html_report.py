@@ -114,7 +114,7 @@ def test_json_and_page_say_what_made_them(store: Store, small_demo) -> None:
 def test_page_and_json_say_how_little_some_findings_rest_on(small_demo) -> None:
     made = small_demo.report
 
-    assert any("2 objects" in note and "25 places" in note for note in made.to_json()["notes"])
+    assert any("2 objects" in note and "16 places" in note for note in made.to_json()["notes"])
     assert all(note in made.path.read_text() for note in made.notes)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +52,11 @@ class Packed:
 
     def diagonal(self) -> Matrix:
         """Return a copy of the diagonal (d,)."""
-        return self.numbers[self._diagonal()]
+        return self.numbers[_diagonal(self.size)]
 
     def add_to_diagonal(self, added: Matrix) -> None:
         """Add numbers (d,) to the diagonal."""
-        self.numbers[self._diagonal()] += added
+        self.numbers[_diagonal(self.size)] += added
 
     def factor(self) -> None:
         """Replace a positive definite matrix by its Cholesky factor; raises LinAlgError for another."""
@@ -71,11 +72,13 @@ class Packed:
         found: Matrix = solved
         return found
 
-    def _diagonal(self) -> NDArray[np.int64]:
-        """Return the places (d,) of the diagonal, of which half is in each of two triangles."""
-        one, odd = np.arange(self.size), self.size % 2
-        half, column = (self.size + 1) // 2, self.size + 1 - odd
-        places: NDArray[np.int64] = np.where(
-            one < half, one * column + one + 1 - odd, (one - half + odd) * column + one - half
-        )
-        return places
+
+@lru_cache(maxsize=2)
+def _diagonal(size: int) -> NDArray[np.int64]:
+    """Return the places (size,) of the diagonal, of which half is in each of two triangles."""
+    one, odd = np.arange(size), size % 2
+    half, column = (size + 1) // 2, size + 1 - odd
+    places: NDArray[np.int64] = np.where(
+        one < half, one * column + one + 1 - odd, (one - half + odd) * column + one - half
+    )
+    return places

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from objectspace.analyses.groups import codes
 from objectspace.analyses.statistics import estimate_mean, mean_interval
-from objectspace.search.filters import IMAGE
 from objectspace.search.space_search import SpaceSearch
 from objectspace.store import LabelPurity, Store
 
@@ -52,12 +51,13 @@ def object_purities(store: Store, space: str) -> ObjectPurities | None:
     Of many objects the first QUERIES by id are asked for, which are hashes: a fixed but arbitrary choice.
     """
     search = SpaceSearch(store, space, metric="cosine")
-    label, image = (codes(search.objects.column(name).astype(str)) for name in ("label", IMAGE))
+    columns = store.object_columns(["label", "image_id"], space)
+    label, image = (codes(columns[name].astype(str)) for name in ("label", "image_id"))
     if min(label.max(initial=-1), image.max(initial=-1)) < 1:
         return None
     rows = np.argsort(search.space.object_id)[:QUERIES]
     ids = search.space.object_id[rows]
-    found = search.nearest_rows(search.stored(ids.tolist()), k=K, exclude_same=IMAGE)
+    found = search.nearest_rows(rows, k=K, groups=image)
     values = [float((label[near] == label[row]).mean()) for row, near in zip(rows, found, strict=True)]
     pair = codes(image * (int(label.max()) + 1) + label)
     same = np.bincount(label)[label] - np.bincount(pair)[pair]

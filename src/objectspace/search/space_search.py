@@ -276,11 +276,13 @@ class SpaceSearch:
         return self._answers(queries, filters, [_near_enough(one, filters) for one in hits])
 
     @typed
-    def nearest_rows(self, queries: Queries, *, k: int, exclude_same: str) -> list[NDArray[np.int64]]:
-        """Return rows of the space alone, as :meth:`nearest`, of queries that are an object each."""
-        filters = SearchFilters(k, exclude_same=exclude_same)
-        hits = self._hits_of_each(queries, filters, None, self._excluded(queries, exclude_same))
-        return [_near_enough(one, filters).rows for one in hits]
+    def nearest_rows(
+        self, rows: NDArray[np.int64], *, k: int, groups: NDArray[np.int64]
+    ) -> list[NDArray[np.int64]]:
+        """Return the rows (at most k) of other groups (n,) that are nearest to each of some rows (m,)."""
+        vectors, index = self.space.vectors[rows], self._index.grouped(groups)
+        found = index.nearest(vectors, k=k, query_groups=groups[rows])
+        return [near[near != NO_NEIGHBOR] for near in found.index]
 
     def _hits_of_each(
         self,

@@ -107,7 +107,7 @@ def test_a_step_takes_nearly_all_of_a_small_shift() -> None:
     first, second, shift = waves(0), waves(2 / SIDE), 2 / SIDE
     maps, places = np.eye(2, 3, dtype=np.float32)[None], registration._places(SIDE)
     layers = np.concatenate([second, *registration._slopes(second)], axis=1)
-    seen, inside = registration._sampled(layers, maps @ places)
-    step = registration._better(maps, first.reshape(1, 3, -1), seen, inside, places) - maps
+    seen, inside = registration._sampled(registration._colors(layers), maps @ places)
+    step = registration._better(maps, registration._colors(first), seen, inside, places) - maps
     assert step[0, 0, 2] == pytest.approx(shift, rel=0.15)
     assert np.abs(step).max() == step[0, 0, 2]

@@ -120,24 +120,23 @@ def test_places_values_and_slopes_are_those_of_loops() -> None:
     np.testing.assert_allclose(places[:2], middles(16), atol=1e-6)
     assert (places[2] == 1).all()
     at = (MAPS @ places).astype(np.float32)
-    seen, inside = registration._sampled(some, at)
+    seen, inside = registration._sampled(registration._colors(some), at)
     right, down = registration._slopes(some)
     for row in range(4):
         np.testing.assert_array_equal(inside[row], inside_of(at[row]))
-        np.testing.assert_allclose(seen[row], sampled(some[row], at[row]), atol=2e-3)
+        np.testing.assert_allclose(seen[row].T, sampled(some[row], at[row]), atol=2e-3)
         np.testing.assert_allclose([right[row], down[row]], slopes(some[row]), atol=2e-3)
         values, length = registration._normalized(seen, inside)
-        expected, its = normalized(seen[row], inside[row])
-        np.testing.assert_allclose(values[row], expected, atol=1e-5)
+        expected, its = normalized(seen[row].T, inside[row])
+        np.testing.assert_allclose(values[row].T, expected, atol=1e-5)
         assert length[row, 0, 0] == pytest.approx(its, rel=1e-5)
         np.testing.assert_allclose(registration._reduced(some, 4)[row], averaged(some[row], 4), rtol=1e-5)
     assert 0 < inside[2].mean() < 0.5
 
 
 def test_of_nothing_inside_there_is_nothing() -> None:
-    values, length = registration._normalized(
-        pictures(1, 8, 2).reshape(1, 3, -1), np.zeros((1, 64), np.float32)
-    )
+    colors = registration._colors(pictures(1, 8, 2))
+    values, length = registration._normalized(colors, np.zeros((1, 64), np.float32))
     assert (values == 0).all()
     assert length.item() == pytest.approx(1e-6)
 
@@ -148,8 +147,9 @@ def test_a_step_is_that_of_six_numbers_one_by_one() -> None:
     second[0] = np.roll(first[0], 1, axis=2)
     layers = np.concatenate([second, *registration._slopes(second)], axis=1)
     places = registration._places(16)
+    values, layers = registration._colors(first), registration._colors(layers)
     seen, inside = registration._sampled(layers, (MAPS @ places).astype(np.float32))
-    found = registration._better(MAPS.astype(np.float32), first.reshape(4, 3, -1), seen, inside, places)
+    found = registration._better(MAPS.astype(np.float32), values, seen, inside, places)
     expected = np.array([better(*one) for one in zip(MAPS, first, second, strict=True)])
     np.testing.assert_allclose(found, expected, atol=2e-3)
     longest = np.abs(expected - MAPS).max(axis=(1, 2))

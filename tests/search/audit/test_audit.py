@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,13 +63,19 @@ def store(drawn: Path) -> Store:
     return open_store(drawn / "photos.osp")
 
 
-@pytest.fixture(scope="module")
-def made(store: Store) -> osp.Audit:
+@pytest.fixture(scope="module", autouse=True)
+def few_plants() -> Iterator[None]:
+    """Copies of 24 objects and photos, and a dozen drawn strangers of each."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planting, "OBJECTS", 24)
         patch.setattr("objectspace.search.audit.OBJECTS", 24)
         patch.setattr("objectspace.search.audit.DRAWN", 12)
-        return osp.audit(store, split="split")
+        yield
+
+
+@pytest.fixture(scope="module")
+def made(store: Store) -> osp.Audit:
+    return osp.audit(store, split="split")
 
 
 def split_of(store: Store) -> dict[str, str]:
@@ -218,8 +224,6 @@ def test_copies_are_told_from_strangers_in_photos_that_are_no_copies(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the five scenes that are in two photos both have one number, of the others each its own."""
-    monkeypatch.setattr(planting, "OBJECTS", 24)
-    monkeypatch.setattr("objectspace.search.audit.OBJECTS", 24)
     seen = []
 
     def differences(*arguments: object, photo: np.ndarray | None = None) -> copies.CopyDifferences:

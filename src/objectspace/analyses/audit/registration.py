@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -48,20 +50,21 @@ def registered_correlation(first: Float32, second: Float32) -> Float32:
 
 def _registered(first: Float32, second: Float32) -> Float32:
     # A map takes x, y, 1 of a place in the first picture to x, y of the same place in the second.
-    maps = np.tile(np.eye(2, 3, dtype=np.float32), (len(first), 1, 1))
-    best = np.zeros(len(first), np.float32)
+    unmoved = np.tile(np.eye(2, 3, dtype=np.float32), (len(first), 1, 1))
+    maps, best = unmoved, np.zeros(len(first), np.float32)
     for side, steps in _LEVELS:
-        template, picture, places = _reduced(first, side), _reduced(second, side), _places(side)
-        layers = np.concatenate([picture, *_slopes(picture)], axis=1)
-        values = template.reshape(*template.shape[:2], -1)
+        picture, places = _reduced(second, side), _places(side)
+        values = _colors(_reduced(first, side))
+        layers = _colors(np.concatenate([picture, *_slopes(picture)], axis=1))
         for _ in range(steps):
             seen, inside = _sampled(layers, maps @ places)
             maps = _better(maps, values, seen, inside, places)
-    for tried in (maps, np.tile(np.eye(2, 3, dtype=np.float32), (len(first), 1, 1))):
-        seen, inside = _sampled(second, tried @ _places(SIDE))
-        one, _ = _normalized(first.reshape(*first.shape[:2], -1), inside)
+    template, picture = _colors(first), _colors(second)
+    for tried in (maps, unmoved):
+        seen, inside = _sampled(picture, tried @ _places(SIDE))
+        one, _ = _normalized(template, inside)
         other, _ = _normalized(seen, inside)
-        fits = np.where(inside.mean(1) >= _OVERLAP, (one * other).sum((1, 2)), 0)
+        fits = np.where(inside.mean(1) >= _OVERLAP, _products(one, other).sum(1), 0)
         best = np.maximum(best, fits)
     return best
 
@@ -69,55 +72,86 @@ def _registered(first: Float32, second: Float32) -> Float32:
 def _better(maps: Float32, values: Float32, seen: Float32, inside: Float32, places: Float32) -> Float32:
     """Return maps (m, 2, 3) after one step.
 
-    values: (m, c, q) of the first picture; seen: (m, 3 c, q), the second's values, and what they rise by
+    values: (m, q, c) of the first picture; seen: (m, q, 3 c), the second's values, and what they rise by
         along x and along y, at the mapped places; inside: (m, q)
     """
-    channels = values.shape[1]
+    channels = values.shape[2]
     one, _ = _normalized(values, inside)
-    other, length = _normalized(seen[:, :channels], inside)
-    alike = (one * other).sum((1, 2))
-    rises = seen[:, channels:] * (inside[:, None] / length)
-    slopes = np.stack([rises[:, :channels], rises[:, channels:]], axis=1)
-    jacobian = (slopes[:, :, None] * places[None, None, :, None]).reshape(len(maps), 6, -1)
+    other, length = _normalized(seen[..., :channels], inside)
+    alike = _products(one, other).sum(1)
+    one -= alike[:, None, None] * other
+    rises = seen[..., channels:] * (inside[..., None] / length)
+    right, down = rises[..., :channels], rises[..., channels:]
+
+    def along(direction: Float32) -> Float32:
+        """Return the products (m, 6) of the map's derivatives with a direction (m, q, c) of the values."""
+        both = np.stack([_products(right, direction), _products(down, direction)], axis=1)
+        return (both @ places.T).reshape(len(maps), 6)
+
     # A change along the picture's own values is one of contrast, which a correlation does not see.
-    flat = other.reshape(len(maps), 1, -1)
-    jacobian -= (jacobian @ flat.transpose(0, 2, 1)) @ flat
-    curvature = jacobian @ jacobian.transpose(0, 2, 1)
+    contrast = along(other)
+    curvature = _curvature(right, down, places) - contrast[:, :, None] * contrast[:, None]
     damping = _DAMPING * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-8
-    rest = (one - alike[:, None, None] * other).reshape(len(maps), -1, 1)
     solved = np.linalg.solve(
-        curvature + damping[:, None, None] * np.eye(6, dtype=np.float32), jacobian @ rest
+        curvature + damping[:, None, None] * np.eye(6, dtype=np.float32), along(one)[..., None]
     )
     step = (solved / np.maximum(alike, 0.1)[:, None, None]).clip(-_STEP, _STEP).reshape(-1, 2, 3)
     return np.where((inside.mean(1) >= _OVERLAP)[:, None, None], maps + step, maps)
 
 
-def _sampled(pictures: Float32, places: Float32) -> tuple[Float32, Float32]:
-    """Return pictures (m, c, s, s) at places (m, 2, q), and which of these are inside, 1 or 0 (m, q)."""
-    side = pictures.shape[-1]
+def _curvature(right: Float32, down: Float32, places: Float32) -> Float32:
+    """Return the products (m, 6, 6) of a map's derivatives.
+
+    The derivative by number i, j of a map is the rise (m, q, c) along i, of x and y, times number j of the
+    places (3, q), which all pairs share.
+    """
+    of_places = (places[:, None] * places[None]).reshape(9, -1)
+    rises = np.stack([_products(right, right), _products(right, down), _products(down, down)], axis=1)
+    each = (rises @ of_places.T).reshape(-1, 3, 3, 3)
+    return np.block([[each[:, 0], each[:, 1]], [each[:, 1], each[:, 2]]])
+
+
+def _products(one: Float32, other: Float32) -> Float32:
+    """Return the products (m, q) of the colors (m, q, c) of pixels."""
+    products: Float32 = np.einsum("mqc,mqc->mq", one, other)
+    return products
+
+
+def _colors(pictures: Float32) -> Float32:
+    """Return pictures (m, c, s, s) as the colors (m, s x s, c) of their pixels."""
+    channels = pictures.reshape(*pictures.shape[:2], -1)
+    return np.ascontiguousarray(channels.transpose(0, 2, 1))
+
+
+def _sampled(colors: Float32, places: Float32) -> tuple[Float32, Float32]:
+    """Return the colors (m, q, c) of pictures (m, s x s, c) at places (m, 2, q); what is inside (m, q)."""
+    count, pixels, channels = colors.shape
+    side = math.isqrt(pixels)
     inside: Float32 = np.asarray((np.abs(places) <= 1).all(1), np.float32)
     pixel = np.clip((places + 1) * (side / 2) - 0.5, 0, side - 1)
     corner = np.minimum(pixel.astype(np.int64), side - 2)
-    past = (pixel - corner).astype(np.float32)
-    right, down = past[:, None, 0], past[:, None, 1]
-    flat = pictures.reshape(*pictures.shape[:2], -1)
-    at = (corner[:, 1] * side + corner[:, 0])[:, None]
-    upper, lower = (
-        np.take_along_axis(flat, at + row, 2) * (1 - right)
-        + np.take_along_axis(flat, at + row + 1, 2) * right
-        for row in (0, side)
-    )
-    seen: Float32 = np.asarray(upper * (1 - down) + lower * down, np.float32)
-    return seen, inside
+    right, down = (pixel - corner).astype(np.float32).transpose(1, 0, 2)[..., None]
+    flat = colors.reshape(-1, channels)
+    at = corner[:, 1] * side + corner[:, 0] + np.arange(count)[:, None] * pixels
+    upper, lower = (_between(flat.take(at + row, 0), flat.take(at + row + 1, 0), right) for row in (0, side))
+    return _between(upper, lower, down), inside
 
 
-def _normalized(values: Float32, inside: Float32) -> tuple[Float32, Float32]:
-    """Return values (m, c, q) of what is inside (m, q), channels centered, all of length 1; the length."""
-    weight = inside[:, None]
-    mean = (values * weight).sum(2, keepdims=True) / np.maximum(weight.sum(2, keepdims=True), 1)
-    centered = (values - mean) * weight
-    length = np.sqrt((centered**2).sum((1, 2), keepdims=True)).clip(1e-6).astype(np.float32, copy=False)
-    return (centered / length).astype(np.float32, copy=False), length
+def _between(first: Float32, second: Float32, share: Float32) -> Float32:
+    """Return what lies a share of the way from the first to the second, in the second's place."""
+    second -= first
+    second *= share
+    second += first
+    return second
+
+
+def _normalized(colors: Float32, inside: Float32) -> tuple[Float32, Float32]:
+    """Return colors (m, q, c) of what is inside (m, q), channels centered, all of length 1; the length."""
+    weight = inside[..., None]
+    mean = inside[:, None] @ colors / np.maximum(weight.sum(1, keepdims=True), 1)
+    centered = (colors - mean) * weight
+    length = np.sqrt(_products(centered, centered).sum(1)).clip(1e-6).astype(np.float32)[:, None, None]
+    return centered / length, length
 
 
 def _slopes(pictures: Float32) -> tuple[Float32, Float32]:
