@@ -101,6 +101,8 @@ def test_neighbors_and_their_parts_are_those_of_a_loop(store, search):
                 told = document[row]["parts"][part]
                 assert told["cosine"] == pytest.approx(cosine, abs=1e-6)
                 assert told["similarity"] == pytest.approx(cosine * WEIGHTS[part] / 4, abs=1e-6)
+                # No cosine of two drawn vectors is what counts where there are none.
+                assert told["assumed"] is (cosine == MISSING[part])
 
 
 def test_a_part_is_a_space_of_all_objects_whatever_their_stride(store):

@@ -154,28 +154,24 @@ def test_a_space_is_purer_where_it_surely_is_on_the_objects_of_both():
     [("", "", False), ("aaa", "xyz", False), ("abc", "xxx", False), ("ab", "xy", True), ("abb", "xyy", True)],
 )
 def test_purity_is_of_two_labels_in_two_images_or_more(labels, images, known, monkeypatch):
-    columns = {"label": np.array(list(labels), object), "image": np.array(list(images), object)}
+    columns = {"label": np.array(list(labels), object), "image_id": np.array(list(images), object)}
+    store = SimpleNamespace(object_columns=lambda names, space: {name: columns[name] for name in names})
     ids = np.array([f"o{row}" for row in range(len(labels))])
     asked = []
 
-    def nearest(queries, *, k, exclude_same):
-        asked.append((k, exclude_same))
-        return [np.flatnonzero(columns["image"] != columns["image"][row]) for row in range(len(labels))]
+    def nearest(rows, *, k, groups):
+        asked.append(k)
+        return [np.flatnonzero(groups != groups[row]) for row in rows]
 
-    def search(store, space, *, metric):
-        assert (store, space, metric) == ("store", "s", "cosine")
-        return SimpleNamespace(
-            objects=SimpleNamespace(column=columns.__getitem__),
-            space=SimpleNamespace(object_id=ids),
-            stored=lambda ids: ids,
-            nearest_rows=nearest,
-        )
+    def search(given, space, *, metric):
+        assert (given, space, metric) == (store, "s", "cosine")
+        return SimpleNamespace(space=SimpleNamespace(object_id=ids), nearest_rows=nearest)
 
     monkeypatch.setattr(purity, "SpaceSearch", search)
-    found = object_purities("store", "s")
+    found = object_purities(store, "s")
     assert (found is not None) is known
     if known:
-        assert asked == [(5, "image")]
+        assert asked == [5]
         others = [
             [labels[o] == labels[r] for o in range(len(labels)) if images[o] != images[r]]
             for r in range(len(labels))
