@@ -179,8 +179,8 @@ def test_strangers_are_looked_for_beyond_one_three_seven_copies(
 
 
 def made_of(numbers: np.ndarray, index: np.ndarray, within: float = np.inf) -> Compared:
-    """Photos that were compared, whose third numbers are given."""
-    three = np.stack([np.ones(numbers.shape), numbers, numbers], axis=2)
+    """Photos that were compared, whose third numbers are given; as they are, they are more unlike."""
+    three = np.stack([np.ones(numbers.shape), 2 - numbers, numbers], axis=2)
     return Compared(index, np.zeros(index.shape, bool), three, within)
 
 
