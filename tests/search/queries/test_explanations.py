@@ -12,6 +12,7 @@ import objectspace as osp
 from objectspace.analyses.explanation import COVERED, cover_orders, explain_sums, measure_deletion
 from objectspace.embeddings.crops import cut_crops
 from objectspace.errors import ImageError, QueryError, RecipeError
+from objectspace.objects.masks import decode
 from objectspace.search.queries import explanations
 from objectspace.search.queries.cell_views import CellView, open_viewer
 from objectspace.search.queries.explanations import _curve_areas
@@ -124,6 +125,23 @@ def test_the_area_of_a_window_is_its_cells(store):
         x, y = int(cells["cell_x"][row]), int(cells["cell_y"][row])
         expected = ((x - 1) * stride, (y - 1) * stride, (x + 2) * stride, (y + 2) * stride)
         assert viewer.view(query.images[0], query.objects).area == expected
+
+
+def test_the_area_of_a_mask_is_the_cells_that_it_lies_in(store):
+    """From the first cell to the last, in pixels of the network's input, in which the picture is as large."""
+    name = "demo-mask-deepest"
+    stride, search = store.recipe(name).stride, osp.SpaceSearch(store, name)
+    viewer = open_viewer(store, name, "cpu")
+    for object_id in osp.choose_targets(search, 4):
+        query = search.stored([object_id])
+        view = viewer.view(query.images[0], query.objects)
+        mask = decode(query.objects.mask[0])
+        scale = view.pixels.shape[1] / mask.shape[1]
+        assert scale == view.pixels.shape[0] / mask.shape[0]
+        across, down = (np.flatnonzero(mask.any(axis)) * scale // stride for axis in (0, 1))
+        cells = (across.min(), down.min(), across.max() + 1, down.max() + 1)
+        assert view.area == tuple(stride * side for side in cells)
+        assert view.picture().shape[:2] == (stride * view.shape[0], stride * view.shape[1])
 
 
 def test_a_box_of_a_photo_is_explained_as_the_stored_object_is(store):
