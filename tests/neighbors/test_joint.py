@@ -10,7 +10,7 @@ import pytest
 
 from objectspace.errors import InputError, QueryError
 from objectspace.neighbors import NO_NEIGHBOR, Block, ExactIndex, JointIndex, JointVectors, Part
-from objectspace.neighbors.joint import _error
+from objectspace.neighbors.joint import _error, _product
 from objectspace.neighbors.joint_vectors import combine
 from tests.neighbors.test_exact import check_same
 
@@ -284,3 +284,17 @@ def test_columns_of_some_rows_are_those_of_the_written_out_vectors(width):
     assert column == ends[-1]
     np.testing.assert_allclose(found, np.asarray(joint)[rows], rtol=1e-6)
     assert (np.asarray(joint)[rows] != 0).any(axis=0).all()
+
+
+@pytest.mark.parametrize("length", [1e-41, 1e-38, 1e-9, 1.0, 1e9, 1e38])
+def test_products_are_cosines_however_short_or_long_the_vectors_are(length):
+    """Also where float32 has few digits left, or the sum of their squares is beyond it; one has no length."""
+    random = np.random.default_rng(11)
+    vectors = (random.uniform(-1, 1, (9, 4)) * length).astype(np.float32)
+    vectors[3] = 0
+    directions = random.standard_normal((5, 4))
+    directions = (directions / np.linalg.norm(directions, axis=1, keepdims=True)).astype(np.float32)
+    lengths = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1))
+    units = np.divide(vectors, lengths[:, None], where=lengths[:, None] > 0, out=np.zeros((9, 4)))
+    found = _product(vectors, lengths, directions)
+    np.testing.assert_allclose(found, units @ directions.T.astype(np.float64), atol=1e-6)
