@@ -22,6 +22,7 @@ from objectspace.store.examination import Examination, _brief, _unreadable, exam
 from objectspace.store.repair import repair_store
 
 JPEG = encode_thumbnail(np.zeros((8, 8, 3), np.uint8))
+SIDES = ("x1", "y1", "x2", "y2")
 SPACE = "spaces/resnet50-crop"
 CROP = Recipe("crop", "resnet50", "aa", "pooled", {"size": 224}, "float32", "0.1.0", crop={"margin": 0.0})
 
@@ -324,7 +325,7 @@ def test_only_what_no_index_makes_is_handed_in(copy, batches):
 def test_boxes_are_usable_where_all_four_sides_are_known_and_in_order() -> None:
     """Every combination of small sides, of infinite ones, of those that are missing."""
     boxes = list(product((0.0, 1.0, float("inf"), None), repeat=4))
-    columns = zip(("x1", "y1", "x2", "y2"), zip(*boxes, strict=True), strict=True)
+    columns = zip(SIDES, zip(*boxes, strict=True), strict=True)
     sides = {name: pa.array(column, pa.float32()) for name, column in columns}
     rows = pa.table({**sides, "mask": pa.nulls(len(boxes)), "thumbnail": [JPEG] * len(boxes)})
     usable = [
@@ -336,3 +337,14 @@ def test_boxes_are_usable_where_all_four_sides_are_known_and_in_order() -> None:
     assert found["box is not finite, or has no area"].tolist() == [not one for one in usable]
     assert sum(usable) == 1
     assert _unreadable("objects", rows.filter(pa.array(usable))) == {}
+
+
+def test_thumbnails_of_a_pixel_are_pictures_and_those_of_none_are_not() -> None:
+    sizes = [(1, 1), (1, 9), (9, 1), (2, 2)]
+    thumbnails = [encode_thumbnail(np.zeros((*size, 3), np.uint8)) for size in sizes] + [b"", b"text", None]
+    columns = {
+        name: pa.array([side] * 7, pa.float32()) for name, side in zip(SIDES, (0, 0, 9, 9), strict=True)
+    }
+    found = _unreadable("objects", pa.table({**columns, "mask": pa.nulls(7), "thumbnail": thumbnails}))
+    assert list(found) == ["thumbnail cannot be decoded"]
+    assert found["thumbnail cannot be decoded"].tolist() == [False] * 4 + [True] * 3
