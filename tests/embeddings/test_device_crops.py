@@ -204,3 +204,10 @@ def test_bounds_of_every_run_are_those_of_its_pixels() -> None:
             assert bounds == tight
         else:
             assert bounds[0] > bounds[2]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 13, 14, 15, 200])
+def test_prepared_crops_are_as_many_as_their_rows(count: int) -> None:
+    """A row has fourteen numbers of eight bytes, which are counted as bytes."""
+    geometry = torch.zeros(count * 14 * 8, dtype=torch.uint8)
+    assert len(device_crops.PreparedCrops([], geometry, torch.zeros(0), 0, {})) == count
