@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -588,3 +589,11 @@ def test_no_neighbor_is_lost_where_the_nearest_is_the_longest(monkeypatch):
 
     monkeypatch.setattr(np, "matmul", worst)
     assert index.nearest(queries, k=1).index.tolist() == expected.index.tolist()
+
+
+@pytest.mark.parametrize("numbers", [1, 24, 1023, 5000])
+def test_the_error_of_a_sum_is_bounded_by_highams_formula_and_one_number_more(numbers: int) -> None:
+    """Of as many numbers as are added in float32, and no more."""
+    most = min(numbers, normalization._RUN)
+    bound = Fraction(most + 1, 2**24) / (1 - Fraction(most + 1, 2**24))
+    assert normalization._sum_error(numbers) == pytest.approx(float(bound), rel=1e-12)
