@@ -48,7 +48,9 @@ def test_no_interval_is_narrower_than_the_permutations_are_spread() -> None:
 
 
 @pytest.mark.parametrize(
-    "bounds", [Range(0.0, 1.0), Range(0.0), Range(high=1.0), Range(), Range(0.0, 180.0)], ids=str
+    "bounds",
+    [Range(0.0, 1.0), Range(0.0), Range(high=1.0), Range(), Range(0.0, 180.0), Range(-0.5, 2.0), Range(-3.0)],
+    ids=str,
 )
 def test_scales_are_undone_and_their_slopes_are_those_of_small_steps(bounds: Range) -> None:
     assert bounds.back(bounds.scaled(0.3)) == pytest.approx(0.3)

@@ -61,6 +61,13 @@ def test_directions_without_variance_are_no_components():
     assert principal_components(flat, 6).coordinates.shape == (40, 2)
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (1, 4)])
+def test_equal_vectors_have_no_component(shape: tuple[int, int]) -> None:
+    found = principal_components(np.ones(shape, np.float32), 2)
+    assert found.coordinates.shape == (shape[0], 0)
+    assert found.explained.shape == (0,)
+
+
 def test_vectors_that_are_the_place_give_it_back():
     xy = grid()
     objects = objects_at(xy)
