@@ -21,13 +21,15 @@ def test_errors_are_those_of_a_loop_over_rows(dimension: int, levels: int) -> No
     asked = [Columns(rng.normal(size=(70, 4)), 2), Permuted(values, order)]
     targets = np.hstack([asked[0].matrix, *(values[order[:, run]] for run in range(3))])
     origin = targets[:5].mean(0)
-    weights, center = rng.normal(size=(dimension, 10)), rng.normal(size=(levels, dimension))
+    weights, center = rng.normal(size=(dimension, 30)), rng.normal(size=(levels, dimension))
     mean = rng.normal(size=(levels, 10))
     x = Centered.of(features, level=level)
     sums = RowSums.of(x, rows, asked, origin)
     assert (sums.gram is None) == (dimension == 40)
-    expected = np.zeros(10)
+    expected = np.zeros((3, 10))
     for row in rows:
         around = features[row].astype(float) - x.mean[level[row]] - center[level[row]]
-        expected += (around @ weights + mean[level[row]] + origin - targets[row]) ** 2
+        for penalty in range(3):
+            own = weights[:, 10 * penalty : 10 * penalty + 10]
+            expected[penalty] += (around @ own + mean[level[row]] + origin - targets[row]) ** 2
     np.testing.assert_allclose(sums.errors(weights, center, mean), expected, rtol=1e-9)

@@ -91,20 +91,13 @@ def test_a_reader_that_stops_listening(start):
     assert err == ""
 
 
-def test_a_photo_whose_name_is_no_text(world, start, tmp_path, monkeypatch):
+def test_a_name_that_is_no_text_is_printed_with_escapes(annotated, start, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in a locale that is not C's
-    photo = os.fsencode(tmp_path) + b"/caf\xe9.png"
-    with open(photo, "wb") as stream:  # noqa: PTH123 - pathlib takes no bytes
-        stream.write((world.photos / "red1.png").read_bytes())
-    process = start("occlude", os.fsdecode(photo), "--windows", "1", *world.network)
-    out, err = process.communicate(timeout=60)
-    told = [
-        line
-        for line in err.splitlines()
-        if not line.startswith(("objectspace: loading", "objectspace: zero"))
-    ]
-    assert (process.returncode, told) == (0, [])
-    assert out.startswith(f"{tmp_path}/caf")
+    out = os.fsencode(tmp_path) + b"/caf\xe9.npz"
+    process = start("export", annotated, "--format", "npz", "--out", os.fsdecode(out))
+    told, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert told.startswith(f"{tmp_path}/caf\\udce9.npz: ")
 
 
 @pytest.mark.parametrize(("word", "end"), [("cvs", "'page'; did you mean csv?"), ("zzz", "'page'")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,20 @@ def test_a_file_is_replaced_and_a_folder_never(store, sentence, command, tmp_pat
         out.write_text("mine")
         assert command("export", store.path, "--format", format, "--out", out).code == 0
         assert out.read_bytes() != b"mine"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text")
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_name_that_is_no_text(store, tmp_path, format):
+    names = [
+        f"{name}{FORMATS[format].suffix}" for name in (b"caf\xe9".decode("utf-8", "surrogateescape"), "a")
+    ]
+    for name in names:
+        export_store(store, tmp_path / name, format)
+    made = [
+        sorted(one.relative_to(tmp_path / name) for one in (tmp_path / name).rglob("*")) for name in names
+    ]
+    assert made[0] == made[1]
 
 
 def test_an_unknown_space(store, sentence, tmp_path):

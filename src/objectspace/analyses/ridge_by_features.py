@@ -21,6 +21,9 @@ Matrix = NDArray[np.float64]
 # Rows whose targets' mean is the origin of all, and columns and levels that are solved for together.
 _FIRST, _TOGETHER = 100, 128
 
+# Weights, of several penalties, whose errors are computed together.
+_WEIGHTS = 1 << 16
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoldProducts:
@@ -76,10 +79,14 @@ class FeatureSystems:
             kept = [fold for number, fold in enumerate(whole) if number not in held]
             sums, products = (sum(getattr(fold, name) for fold in kept) for name in ("targets", "products"))
             side = system.centered(sums, products)
-            for number, penalty in enumerate(penalties):
-                weights = system.at(penalty, side.values.shape[1]).factor.solve(side.values)
+            count = max(1, _WEIGHTS // side.values.size)
+            for start in range(0, len(penalties), count):
+                weights = np.hstack(
+                    [system.solved(side, penalty) for penalty in penalties[start : start + count]]
+                )
                 errors = [whole[fold].errors(weights, system.center, side.mean) for fold in held]
-                yield one, number, np.stack(errors)
+                for number, found in enumerate(np.stack(errors, axis=1), start):
+                    yield one, number, found
 
 
 class FeatureSystem:
@@ -199,6 +206,10 @@ class FeatureSystem:
             (np.sqrt(one._counts)[:, None] * one.center).astype(x.precision) for one in (self, system)
         )
         return Deletion(x, system._dropped, before, after, diagonal[:, None].astype(x.precision))
+
+    def solved(self, side: RightSide, penalty: float) -> Real:
+        """Return the weights (d, t) for right-hand sides."""
+        return self.at(penalty, side.values.shape[1]).factor.solve(side.values)
 
     def at(self, penalty: float, targets: int) -> FeatureSolver:
         """Return a solver for so many targets."""

@@ -65,16 +65,22 @@ class RowSums:
         return cls(count, features, targets, products, squares, gram, x, rows)
 
     def errors(self, weights: Real, center: Matrix, mean: Matrix) -> Matrix:
-        """Return the squared errors (t,) of ``(x - center) @ weights + mean``, of the row's level each.
+        """Return the squared errors (p, t) of ``(x - center) @ weights + mean``, of the row's level each.
 
-        weights: (d, t); center: (levels, d); mean: (levels, t), less the origin of the targets
+        weights: (d, p * t), of the targets at p penalties; center: (levels, d); mean: (levels, t), less the
+        origin of the targets
         """
-        count, precision = self.count[:, None], weights.dtype
-        shift, sums = (each.astype(precision) @ weights for each in (center, self.features))
+        count, precision, targets = self.count[:, None], weights.dtype, len(self.squares)
+        shift, sums = (
+            (each.astype(precision) @ weights).reshape(len(count), -1, targets)
+            for each in (center, self.features)
+        )
         of_targets = self.squares + (mean * (count * mean - 2 * self.targets)).sum(0)
-        of_predictions = self._squares(weights) + (shift * (count * shift - 2 * sums)).sum(0)
-        of_both = column_products(weights, self.products) - (sums * mean).sum(0)
-        of_both += (shift * (count * mean - self.targets)).sum(0)
+        counts, means = count[:, None], mean[:, None]
+        of_predictions = self._squares(weights).reshape(-1, targets)
+        of_predictions += (shift * (counts * shift - 2 * sums)).sum(0)
+        of_both = _products(weights.reshape(len(weights), -1, targets), self.products)
+        of_both += (shift * (count * mean - self.targets)[:, None] - sums * means).sum(0)
         errors: Matrix = of_targets - 2 * of_both + of_predictions
         return errors
 
@@ -87,6 +93,12 @@ class RowSums:
             predicted = self.x[part] @ weights
             total += column_products(predicted, predicted)
         return total
+
+
+def _products(weights: Real, products: Real) -> Matrix:
+    """Return the products (p, t) of columns of weights (d, p, t) and of (d, t), added up in float64."""
+    found: Matrix = np.einsum("ipt,it->pt", weights, products, dtype=np.float64)
+    return found
 
 
 def column_products(one: Real, other: Real) -> Matrix:

@@ -43,25 +43,26 @@ def write(selection: Selection, path: Path) -> list[str]:
         "objectspace": json.dumps({"version": __version__, "projection": method, **selection.recipes()})
     }
     writer: pq.ParquetWriter | None = None
-    try:
-        for block in selection.blocks():
-            rows = slice(block.start, block.start + len(block))
-            columns = {
-                # The most informative columns come first: the order of its table and charts.
-                **dict.fromkeys(("image", "label", "score", *block.objects.factors)),
-                **object_columns(block, taken=list(_COLUMNS)),
-                "image": pa.array([{"bytes": jpeg} for jpeg in block.thumbnails()], _PICTURE),
-                "projection_x": pa.array(coordinates[rows, 0]),
-                "projection_y": pa.array(coordinates[rows, 1]),
-                "neighbors": _neighbors(index, vectors, block),
-                "vector": pa.FixedSizeListArray.from_arrays(vectors[rows].ravel(), vectors.shape[1]),
-            }
-            table = pa.table(columns).replace_schema_metadata(metadata)
-            writer = writer or pq.ParquetWriter(path, table.schema)
-            writer.write_table(table)
-    finally:
-        if writer is not None:
-            writer.close()
+    with path.open("wb") as file:
+        try:
+            for block in selection.blocks():
+                rows = slice(block.start, block.start + len(block))
+                columns = {
+                    # The most informative columns come first: the order of its table and charts.
+                    **dict.fromkeys(("image", "label", "score", *block.objects.factors)),
+                    **object_columns(block, taken=list(_COLUMNS)),
+                    "image": pa.array([{"bytes": jpeg} for jpeg in block.thumbnails()], _PICTURE),
+                    "projection_x": pa.array(coordinates[rows, 0]),
+                    "projection_y": pa.array(coordinates[rows, 1]),
+                    "neighbors": _neighbors(index, vectors, block),
+                    "vector": pa.FixedSizeListArray.from_arrays(vectors[rows].ravel(), vectors.shape[1]),
+                }
+                table = pa.table(columns).replace_schema_metadata(metadata)
+                writer = writer or pq.ParquetWriter(file, table.schema)
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
     if method == "tsne":
         return []
     return [f"the map is of two principal components: t-SNE is drawn for 10 to {MOST_IN_TSNE} objects"]

@@ -18,15 +18,16 @@ def write(selection: Selection, path: Path) -> list[str]:
     """Write the columns of parquet but ``mask``, ``thumbnail`` and vectors; empty where unknown."""
     writer: pyarrow.csv.CSVWriter | None = None
     masked = 0
-    try:
-        for block in selection.blocks():
-            columns = object_columns(block, taken=["thumbnail"])
-            mask = columns.pop("mask")
-            masked += len(mask) - mask.null_count
-            table = pa.table(columns)
-            writer = writer or pyarrow.csv.CSVWriter(path, table.schema)
-            writer.write_table(table)
-    finally:
-        if writer is not None:
-            writer.close()
+    with path.open("wb") as file:
+        try:
+            for block in selection.blocks():
+                columns = object_columns(block, taken=["thumbnail"])
+                mask = columns.pop("mask")
+                masked += len(mask) - mask.null_count
+                table = pa.table(columns)
+                writer = writer or pyarrow.csv.CSVWriter(file, table.schema)
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
     return [f"{masked} masks are left out; coco and parquet have them"] if masked else []

@@ -29,14 +29,15 @@ def write(selection: Selection, path: Path) -> list[str]:
     """Write a row group per block: the object's columns, ``vector/SPACE`` of each space, ``thumbnail``."""
     metadata = {"objectspace": json.dumps({"version": __version__, **selection.recipes()})}
     writer: pq.ParquetWriter | None = None
-    try:
-        for block in selection.blocks():
-            table = pa.table(_columns(selection, block)).replace_schema_metadata(metadata)
-            writer = writer or pq.ParquetWriter(path, table.schema)
-            writer.write_table(table)
-    finally:
-        if writer is not None:
-            writer.close()
+    with path.open("wb") as file:
+        try:
+            for block in selection.blocks():
+                table = pa.table(_columns(selection, block)).replace_schema_metadata(metadata)
+                writer = writer or pq.ParquetWriter(file, table.schema)
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
     return []
 
 
