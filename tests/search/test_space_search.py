@@ -88,13 +88,15 @@ def test_equal_distances_come_by_object_id(search):
 
 
 def test_a_vector_from_outside_has_the_same_answer_with_the_object_itself_in_it(search):
-    for name in search.space.object_id.tolist():
-        inside = search.stored([name])
-        outside = Queries(inside.objects, inside.vectors.copy(), inside.images, stored=False)
-        (stored,), (handed,) = (
-            search.nearest(inside, k=39, same_image=True),
-            search.nearest(outside, k=40, same_image=True),
-        )
+    ids = search.space.object_id.tolist()
+    inside = search.stored(ids)
+    outside = Queries(inside.objects, inside.vectors.copy(), inside.images, stored=False)
+    for name, stored, handed in zip(
+        ids,
+        search.nearest(inside, k=39, same_image=True),
+        search.nearest(outside, k=40, same_image=True),
+        strict=True,
+    ):
         assert (0.0, name) in told(handed)
         assert [row for row in told(handed) if row[1] != name] == told(stored)
 
