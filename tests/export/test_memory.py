@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 
 from objectspace.embeddings.spaces import Recipe
-from objectspace.export import export_store
+from objectspace.export import export_store, selection
 from objectspace.files import content_id
 from objectspace.images import encode_thumbnail
 from objectspace.objects.masks import encode
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
-IMAGES, EACH = 160, 50
+IMAGES, EACH = 80, 50
 JPEG = encode_thumbnail(np.zeros((8, 8, 3), np.uint8))
 RECIPE = Recipe("crop", "net", "aa", "mean", {"size": 8}, "float32", "0", crop={"margin": 0.0})
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """8,000 objects with masks of a kilobyte: 8 MB of masks in all."""
+    """4,000 objects with masks of two kilobytes: 8 MB of masks in all."""
     path = tmp_path_factory.mktemp("many") / "s.osp"
-    mask = encode(np.random.default_rng(0).random((32, 40)) < 0.5)
-    assert len(mask.counts) > 500
+    mask = encode(np.random.default_rng(0).random((45, 56)) < 0.5)
+    assert len(mask.counts) > 1000
     boxes = np.float32([[n, 0, n + 1, 9] for n in range(EACH)])
     images = [ImageRow(content_id(b"%d" % n), f"photos/{n}.jpg", 64, 64) for n in range(IMAGES)]
     objects = concatenate(
@@ -44,7 +44,8 @@ def many(tmp_path_factory):
 
 
 @pytest.mark.parametrize("format", ["npz", "parquet"])
-def test_memory_does_not_hold_the_objects(many, tmp_path, format):
+def test_memory_does_not_hold_the_objects(many, tmp_path, monkeypatch, format):
+    monkeypatch.setattr(selection, "BLOCK", 512)
     store = open_store(many)
     tracemalloc.start()
     try:
@@ -52,5 +53,5 @@ def test_memory_does_not_hold_the_objects(many, tmp_path, format):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # A block of 1,024 objects with their masks takes 3 MB; the masks of all would take 8.
+    # Blocks of 512 objects with their masks take 4.4 MB at most, one block of all 13 or more.
     assert peak < 5.5e6

@@ -73,6 +73,19 @@ def test_lossless_formats_give_their_pixels(format_name: str) -> None:
     np.testing.assert_array_equal(pixels_of(encoded(scene(), format_name)), np.asarray(scene()))
 
 
+@pytest.mark.parametrize("pixels", [1, 100, 10**6])
+@pytest.mark.parametrize("mode", ["RGB", "L", "P"])
+def test_pixels_are_copied_by_strips(monkeypatch: pytest.MonkeyPatch, pixels: int, mode: str) -> None:
+    """Of one row, narrower than the picture; of several, the last of fewer; of all."""
+    monkeypatch.setattr(decoding, "_BLOCK", pixels)
+    picture = scene(width=17, height=13).convert(mode)
+    expected = np.array(picture.convert("RGB"))
+    decoded = decode_image(encoded(picture, "PNG"), path="a.png").pixels
+    np.testing.assert_array_equal(decoded, expected)
+    assert decoded.flags.writeable
+    assert decoded.flags.c_contiguous
+
+
 def test_a_picture_of_one_pixel() -> None:
     assert pixels_of(encoded(PIL.Image.new("RGB", (1, 1), (7, 8, 9)), "PNG")).tolist() == [[[7, 8, 9]]]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,19 +64,19 @@ def path(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "dogs.osp"))
 
 
-def slow_cosine(path: Path, parts: dict[tuple[str, ...], float], one: str, other: str) -> float:
-    """The mean cosine of two objects by weight, read space by space."""
-    store, total = open_store(path), 0.0
-    recipe = {part.spaces: part for part in joint_parts(store.recipe("both"))}
-    for spaces, weight in parts.items():
-        cosine = recipe[spaces].missing
-        for name in spaces:
-            held = dict(zip(store.members(name), store.space(name).vectors.astype(np.float64), strict=True))
+def slow_cosine(
+    parts: Sequence[JointPart], vectors: dict[str, dict[str, np.ndarray]], one: str, other: str
+) -> float:
+    """The mean cosine of two objects by weight, of the vectors of each space by their objects."""
+    total = 0.0
+    for part in parts:
+        cosine = part.missing
+        for held in (vectors[name] for name in part.spaces):
             if one in held and other in held:
                 first, second = held[one], held[other]
                 cosine = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
-        total += weight * cosine
-    return total / sum(parts.values())
+        total += part.weight * cosine
+    return total / sum(part.weight for part in parts)
 
 
 def test_every_object_has_the_joint_space(path: Path) -> None:
@@ -108,13 +109,19 @@ def test_a_missing_part_counts_as_its_mean_between_images(path: Path) -> None:
 
 def test_search_finds_the_neighbors_of_a_double_loop(path: Path) -> None:
     recipe = join_spaces(path, PARTS, name="both", weights={"resnet50-crop": 3})
-    weights = {part.spaces: part.weight for part in joint_parts(recipe)}
     store = open_store(path)
+    parts = joint_parts(store.recipe("both"))
+    assert parts == joint_parts(recipe)
+    vectors = {
+        name: dict(zip(store.members(name), store.space(name).vectors.astype(np.float64), strict=True))
+        for part in parts
+        for name in part.spaces
+    }
     ids = store.objects().object_id.tolist()
     search = SpaceSearch(store, "both", metric="cosine")
     for answer in search.nearest(search.stored(ids[:3]), k=5, same_image=True):
         query = str(answer.query.object_id[0])
-        far = {other: 1 - slow_cosine(path, weights, query, other) for other in ids if other != query}
+        far = {other: 1 - slow_cosine(parts, vectors, query, other) for other in ids if other != query}
         nearest = sorted(far, key=lambda other: (round(far[other], 12), other))[:5]
         assert answer.neighbors.object_id.tolist() == nearest
         np.testing.assert_allclose(answer.distance, [far[other] for other in nearest], atol=1e-9)

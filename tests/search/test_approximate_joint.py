@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from objectspace.jobs.build_index import index_space
 from objectspace.jobs.join import join_spaces
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.search import SpaceSearch, approximate, approximate_joint
-from objectspace.store import Batch, ImageRow, SpaceRows, Writer, open_store, open_writer
+from objectspace.store import Batch, ImageRow, SpaceRows, StoredJointVectors, Writer, open_store, open_writer
 from objectspace.store.manifest import MANIFEST
 
 CROP = Recipe("crop", "resnet50", "aa", "pooled", {}, "float32", "0.1.0", crop={"margin": 0.0})
@@ -108,6 +109,33 @@ def test_the_answers_are_those_of_exact_search(indexed: Path, metric: str, filte
         assert [n["parts"] for n in one.to_json()["neighbors"]] == [
             n["parts"] for n in other.to_json()["neighbors"]
         ]
+
+
+@pytest.mark.parametrize("label", [None, "owl"])
+def test_candidates_of_several_queries_are_read_at_once_up_to_so_many_bytes(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch, label: str | None
+) -> None:
+    """By the index, and as a filter leaves few: whose candidates are read together changes no answer."""
+    nearly, _ = searches(indexed)
+    queries = nearly.stored(nearly.space.object_id[::90].tolist())
+    reads, of_rows = 0, StoredJointVectors.object_ids
+
+    def counted(vectors: StoredJointVectors, rows: Any = None) -> Any:
+        nonlocal reads
+        reads += 1
+        return of_rows(vectors, rows)
+
+    monkeypatch.setattr(StoredJointVectors, "object_ids", counted)
+    answers, counts = [], []
+    # The candidates of all, of a few, and of one.
+    for rows in (1e6, 700, 1):
+        monkeypatch.setattr(approximate_joint, "PROPOSED", int(rows * 4 * nearly.space.dimension))
+        reads = 0
+        found = nearly.nearest(queries, k=6, label=label, same_image=True)
+        answers.append([answer.to_json() for answer in found])
+        counts.append(reads)
+    assert answers[0] == answers[1] == answers[2]
+    assert counts[0] < counts[1] < counts[2] == counts[0] + len(queries.vectors) - 1
 
 
 def test_its_recall_is_measured_and_kept(indexed: Path) -> None:

@@ -78,9 +78,15 @@ def exact(path):
     return SpaceSearch(open_store(path), "a-crop", metric="euclidean")
 
 
-def objects_of(search):
-    """All objects of the space, row for row."""
-    return search.store.objects(search.space.object_id)
+@pytest.fixture(scope="module")
+def objects(exact):
+    """All objects of the space, row for row, the same by every way of search."""
+    return exact.store.objects(exact.space.object_id)
+
+
+@pytest.fixture(scope="module")
+def vectors(exact):
+    return np.asarray(exact.space.vectors[:], np.float64)
 
 
 def value_of(objects, row, name):
@@ -89,13 +95,12 @@ def value_of(objects, row, name):
     return None if value is None or value != value else value
 
 
-def by_hand(search, vector, left_out, *, k, within=np.inf):
+def by_hand(objects, vectors, vector, left_out, *, k, within=np.inf):
     """Distance and id of the k nearest, one pair after another in float64, but for some rows."""
-    objects, vectors = objects_of(search), np.asarray(search.space.vectors[:], np.float64)
     found = []
     for row, other in enumerate(vectors):
         distance = float(np.sqrt(((vector.astype(np.float64) - other) ** 2).sum()))
-        if not left_out(objects, row) and distance <= within:
+        if not left_out(row) and distance <= within:
             found.append((distance, objects.object_id[row]))
     return sorted(found)[:k]
 
@@ -118,8 +123,8 @@ def told(answer):
         {"among": 7, "label": "cat", "source": "yolo", "selection": "some"},
     ],
 )
-def test_a_neighbor_is_what_every_filter_keeps(search, asked):
-    objects, some = objects_of(search), set(search.store.selection("some").object_ids)
+def test_a_neighbor_is_what_every_filter_keeps(search, objects, vectors, asked):
+    some = set(search.store.selection("some").object_ids)
     rows = np.arange(len(search))
     keeps = {
         "source": lambda row, name: objects.source[row] == name or objects.source[row].split("@")[0] == name,
@@ -134,12 +139,12 @@ def test_a_neighbor_is_what_every_filter_keeps(search, asked):
     assert 4 < len(own) < 200
     for row, vector, answer in zip((3, 7, 100, 374), queries.vectors, answers, strict=True):
         left = own - {row}
-        assert told(answer) == by_hand(search, vector, lambda _, other, left=left: other not in left, k=400)
+        expected = by_hand(objects, vectors, vector, lambda row, left=left: row not in left, k=400)
+        assert told(answer) == expected
 
 
 @pytest.mark.parametrize("count", [7, 1000])
-def test_targets_are_of_the_label_and_the_source(exact, count):
-    objects = objects_of(exact)
+def test_targets_are_of_the_label_and_the_source(exact, objects, count):
     own = [
         name
         for name, label, source in zip(objects.object_id.tolist(), objects.label, objects.source, strict=True)
@@ -156,18 +161,18 @@ def test_a_source_that_found_nothing_is_named(exact):
 
 
 @pytest.mark.parametrize("name", ["image", "clip", "second", "coat"])
-def test_no_neighbor_shares_the_querys_value(exact, name):
+def test_no_neighbor_shares_the_querys_value(exact, objects, vectors, name):
     rows = range(0, len(exact), 7)
     queries = exact.stored(exact.space.object_id[list(rows)].tolist())
     for row, vector, answer in zip(
         rows, queries.vectors, exact.nearest(queries, exclude_same=name), strict=True
     ):
-        mine = value_of(objects_of(exact), row, name)
+        mine = value_of(objects, row, name)
 
-        def left_out(objects, other, row=row, mine=mine):
+        def left_out(other, row=row, mine=mine):
             return other == row or (mine is not None and value_of(objects, other, name) == mine)
 
-        assert told(answer) == by_hand(exact, vector, left_out, k=10)
+        assert told(answer) == by_hand(objects, vectors, vector, left_out, k=10)
 
 
 @pytest.mark.parametrize("name", ["image", "clip", "second"])
@@ -194,17 +199,17 @@ def test_the_photo_is_left_out_where_no_column_is_named(exact):
         exact.nearest(queries, exclude_same="clip", same_image=True)
 
 
-def test_values_of_all_that_a_query_is_made_of_are_left_out(exact):
-    clip = objects_of(exact).factors["clip"]
+def test_values_of_all_that_a_query_is_made_of_are_left_out(exact, objects, vectors):
+    clip = objects.factors["clip"]
     parts = [int(np.flatnonzero(clip == name)[0]) for name in ("north", "east")]
     parts.append(next(row for row in range(len(clip)) if clip[row] is None))
     query = exact.mean(exact.stored(exact.space.object_id[parts].tolist()))
     (answer,) = exact.nearest(query, k=400, exclude_same="clip")
 
-    def left_out(objects, row):
+    def left_out(row):
         return row in parts or objects.factors["clip"][row] in ("north", "east")
 
-    expected = by_hand(exact, query.vectors[0], left_out, k=400)
+    expected = by_hand(objects, vectors, query.vectors[0], left_out, k=400)
     np.testing.assert_allclose(answer.distance, [distance for distance, _ in expected], rtol=1e-6)
     assert set(answer.neighbors.object_id) == {name for _, name in expected}
 
@@ -228,10 +233,9 @@ def outside(search, photo):
         (b"4", "image", content_id(b"4")),
     ],
 )
-def test_a_query_from_outside_has_the_value_of_its_photo(search, photo, name, value):
+def test_a_query_from_outside_has_the_value_of_its_photo(search, objects, photo, name, value):
     (answer,) = search.nearest(outside(search, photo), k=400, exclude_same=name)
     kept = {value_of(answer.neighbors, row, name) for row in range(len(answer.neighbors))}
-    objects = objects_of(search)
     everything = {value_of(objects, row, name) for row in range(len(search))}
     assert kept == everything - ({value} if value is not None else set())
 
@@ -259,13 +263,13 @@ def test_within_keeps_all_that_are_near_enough_and_k_at_most(path, metric, k):
             assert answer.to_json()["within"] == within
 
 
-def test_within_in_whole_numbers_is_that_of_a_double_loop(search):
-    ids = search.space.object_id[:30].tolist()
-    for row, answer in enumerate(search.nearest(search.stored(ids), k=5, within=3.0, same_image=True)):
-        vector = search.stored(ids[row : row + 1]).vectors[0]
-        expected = by_hand(search, vector, lambda _, other, row=row: other == row, k=5, within=3.0)
+def test_within_in_whole_numbers_is_that_of_a_double_loop(search, objects, vectors):
+    queries = search.stored(search.space.object_id[:30].tolist())
+    for row, answer in enumerate(search.nearest(queries, k=5, within=3.0, same_image=True)):
+        near = by_hand(objects, vectors, queries.vectors[row], lambda _: False, k=400, within=3.0)
+        expected = [pair for pair in near if pair[1] != objects.object_id[row]][:5]
         assert len(answer.images) == len(expected) or search.approximate
-        assert set(told(answer)) <= set(by_hand(search, vector, lambda *_: False, k=400, within=3.0))
+        assert set(told(answer)) <= set(near)
         assert search.approximate or told(answer) == expected
 
 

@@ -128,6 +128,7 @@ def test_a_mean_and_what_it_is_unlike_rank_part_by_part(store, search):
     ids = store.objects().object_id.tolist()
     spaces = {"cut": ["crop"], "map": ["fine", "coarse"]}
 
+    @functools.cache
     def directions(part: str, name: str) -> np.ndarray:
         pieces = []
         for space in spaces[part]:

@@ -50,8 +50,9 @@ def check(path):
     assert sorted(members) == sorted(objects.object_id.tolist())
     vectors, space = store.stored_space("resnet50-crop").vectors, store.space("resnet50-crop")
     for row, object_id in enumerate(members):
-        assert vectors.rows([object_id]).tolist() == [row]
-        assert vectors[vectors.rows([object_id])].tolist() == space.vectors[[row]].tolist()
+        found = vectors.rows([object_id])
+        assert found.tolist() == [row]
+        assert vectors[found].tolist() == space.vectors[[row]].tolist()
     for row, object_id in enumerate(objects.object_id.tolist()):
         assert store.objects([object_id]).xyxy.tolist() == objects.xyxy[[row]].tolist()
     for image in store.images():

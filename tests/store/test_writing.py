@@ -41,10 +41,11 @@ def test_a_full_disk_keeps_what_was_there_and_goes_on_when_there_is_room(
 
 def test_a_disk_that_fills_up_in_the_middle(small_disk, make_batch):
     path = small_disk / "dogs.osp"
+    (small_disk / "others").write_bytes(bytes(2_500_000))
 
     def commit_until_full():
         with open_writer(path) as writer:
-            for number in range(500):  # 50 fill it
+            for number in range(500):  # 20 fill it
                 writer.commit(make_batch(number))
 
     with pytest.raises(StoreError, match="the disk is full"):

@@ -28,9 +28,9 @@ FEW = 2048
 _SAMPLE = 200
 NEIGHBORS = 10
 
-# Bytes of candidates' vectors in memory at a time: those of twenty queries of 2048 numbers. Twice as fast as
-# 64 MB, for which the system must find memory anew each time.
-_PROPOSED = 1 << 24
+#: Bytes of candidates' vectors in memory at a time: those of twenty queries of 2048 numbers. Twice as fast as
+#: 64 MB, for which the system must find memory anew each time.
+PROPOSED = 1 << 24
 
 
 class ApproximateIndex:
@@ -145,7 +145,7 @@ class ApproximateIndex:
         if allowed is not None and left <= FEW:
             return
         count, k = min(count, left), found.index.shape[1]
-        batch = max(1, _PROPOSED // (4 * count * queries.shape[1]))
+        batch = max(1, PROPOSED // (4 * count * queries.shape[1]))
         for start in range(0, len(selected), batch):
             part = selected[start : start + batch]
             of, row, vectors, place = self._propose(queries[part], count, allowed)

@@ -7,6 +7,7 @@ nearest; how many is measured, as for any space. Their distances are those of ex
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from objectspace.neighbors.joint import check_joint_queries
 from objectspace.neighbors.joint_vectors import part_distances
 from objectspace.neighbors.ranking import no_neighbors
 from objectspace.neighbors.rows import Rows
-from objectspace.search.approximate import FEW, NEIGHBORS, require_index
+from objectspace.search.approximate import FEW, NEIGHBORS, PROPOSED, require_index
 from objectspace.store import SpaceIndex, StoredJointVectors, StoredSpace
 
 
@@ -96,12 +97,21 @@ class ApproximateJointIndex:
         """Yield what is found for each of some queries among rows that all of them may find."""
         few = len(rows) <= FEW
         candidates = [rows] * len(queries) if few else self._propose(queries, k, rows)
-        for number, proposed in enumerate(candidates):
-            query = queries[number : number + 1]
-            if few or len(proposed) >= k:
-                yield self._measure(query, k, proposed)
-            else:
-                yield self.exact().nearest(query, k=k, allowed=self._mask(rows))
+        for start, stop in self._read_together(candidates):
+            together = np.unique(np.concatenate(candidates[start:stop]))
+            read = self.vectors[together], self.vectors.object_ids(together)
+            for number in range(start, stop):
+                query, proposed = queries[number : number + 1], candidates[number]
+                if few or len(proposed) >= k:
+                    yield self._measure(query, k, proposed, np.searchsorted(together, proposed), *read)
+                else:
+                    yield self.exact().nearest(query, k=k, allowed=self._mask(rows))
+
+    def _read_together(self, candidates: Sequence[NDArray[np.int64]]) -> list[tuple[int, int]]:
+        """Return where the queries begin and end (of a slice) whose candidates are read at once."""
+        read = np.cumsum([4 * self.vectors.shape[1] * len(proposed) for proposed in candidates])
+        edges = (np.flatnonzero(np.diff(read // PROPOSED)) + 1).tolist()
+        return list(pairwise([0, *edges, len(candidates)]))
 
     def _propose(self, queries: JointVectors, k: int, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Return the rows that some part proposes for each query, sorted."""
@@ -116,10 +126,17 @@ class ApproximateJointIndex:
         query, row = np.unique(np.concatenate(pairs, axis=1), axis=1)
         return np.split(row, np.searchsorted(query, np.arange(1, len(queries))))
 
-    def _measure(self, query: JointVectors, k: int, rows: NDArray[np.int64]) -> Neighbors:
-        """Return the k nearest of a query among some rows, exactly."""
-        few = JointIndex(self.vectors[rows], self.vectors.object_ids(rows), metric=self.metric)
-        near = few.nearest(query, k=k)
+    def _measure(
+        self,
+        query: JointVectors,
+        k: int,
+        rows: NDArray[np.int64],
+        place: NDArray[np.int64],
+        vectors: JointVectors,
+        ids: NDArray[np.str_],
+    ) -> Neighbors:
+        """Return the k nearest of a query among some rows, exactly; place: of each in vectors and ids."""
+        near = JointIndex(vectors[place], ids[place], metric=self.metric).nearest(query, k=k)
         there = near.index >= 0
         near.index[there] = rows[near.index[there]]
         return near
