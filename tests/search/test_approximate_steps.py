@@ -170,7 +170,7 @@ def test_so_many_candidates_are_asked_for_and_so_many_queries_at_once(
         (4 * 20 * NUMBERS * 2 - 1, [1] * 5),
         (1, [1] * 5),
     ):
-        monkeypatch.setattr(approximate, "_PROPOSED", at_once)
+        monkeypatch.setattr(approximate, "PROPOSED", at_once)
         index.nearest(queries, k=3)
         assert [asked[0] for asked in vectors.asked] == counts
         vectors.asked.clear()
