@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,7 @@ def test_photos_that_were_saved_again_are_copies_of_the_larger_ones(made: osp.Au
 
 def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
     """A store of vectors of its own, its first photo without any object, and that photo saved again."""
-    found, first = drawn_photos(tmp_path, 8), osp.draw_scene(seed=8, index=0)
+    found, first = drawn_photos(tmp_path, 8), drawn_scene(0)
     found |= save(tmp_path / "again.jpg", first.pixels, first, 1.0)
     for name in ("0.png", "again.jpg"):
         found[tmp_path / name] = found[tmp_path / name].take(np.arange(0))
@@ -151,7 +152,7 @@ def test_copies_of_photos_need_no_network_and_no_object(tmp_path: Path) -> None:
 
 
 def test_where_only_copies_of_one_photo_have_objects_nothing_tells_them_from_others(tmp_path: Path) -> None:
-    found, first = drawn_photos(tmp_path, 8), osp.draw_scene(seed=8, index=0)
+    found, first = drawn_photos(tmp_path, 8), drawn_scene(0)
     found = {
         path: objects.take(np.arange(len(objects) * (path.stem == "0"))) for path, objects in found.items()
     }
@@ -185,11 +186,16 @@ def test_photos_are_planted_in_the_ones_that_are_there(tmp_path: Path) -> None:
     assert photos.calibration.kind("jpeg").found.n == 5
 
 
+@cache
+def drawn_scene(number: int) -> osp.Scene:
+    return osp.draw_scene(seed=8, index=number)
+
+
 def drawn_photos(folder: Path, count: int) -> dict[Path, osp.Objects]:
     """Write ``0.png`` and so on; their objects."""
     found = {}
     for number in range(count):
-        scene = osp.draw_scene(seed=8, index=number)
+        scene = drawn_scene(number)
         found |= save(folder / f"{number}.png", scene.pixels, scene, 1.0)
     return found
 

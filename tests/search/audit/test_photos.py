@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,11 +25,16 @@ from objectspace.search.audit.small_pictures import PicturesInMemory, coarse, ma
 from objectspace.store import ImageRow
 
 
+@cache
+def drawn(number: int) -> np.ndarray:
+    return osp.draw_scene(seed=5, index=number).pixels
+
+
 def save_copies(folder: Path, scenes: int, times: int) -> list[ImageRow]:
     """Write ``0-0.jpg`` and so on: scenes of the drawn world, each saved so many times at other qualities."""
     rows = []
     for number in range(scenes):
-        pixels = PIL.Image.fromarray(osp.draw_scene(seed=5, index=number).pixels)
+        pixels = PIL.Image.fromarray(drawn(number))
         for time in range(times):
             path = folder / f"{number}-{time}.jpg"
             pixels.save(path, quality=95 - 3 * time)
