@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.real.commands import objectspace
+
+# Commands that run real networks take all cores, not those of this process of the tests.
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
 
 
 @pytest.fixture(scope="session")
