@@ -33,8 +33,8 @@ settings.load_profile("objectspace")
 def _pin() -> None:
     """Keep this process of several that run the tests on cores of its own.
 
-    Lance's threads wake each other all the time, which takes half as long again from core to core. Who counts
-    the cores still finds all of them, and starts as many threads.
+    Lance's threads wake each other all the time, which takes far longer from core to core. Who counts cores
+    still finds all of them, and starts as many threads.
     """
     worker, count = os.environ.get("PYTEST_XDIST_WORKER"), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
     if worker is None or not hasattr(os, "sched_setaffinity"):
@@ -47,6 +47,7 @@ def _pin() -> None:
 
 
 _pin()
+
 
 #: What takes long to make and is made once for tests of several files, and the group that these are.
 SHARED = {"small_demo": "small_demo", "coco": "real stores", "dogs": "real stores"}

@@ -276,7 +276,7 @@ def _rgb(picture: PIL.Image.Image) -> Pixels:
 def _pixels(picture: PIL.Image.Image) -> Pixels:
     """Return the pixels (h, w, 3) of an RGB picture, copied a strip at a time.
 
-    At once, Pillow would hold two more copies on the way, which takes twice as long for 12 megapixels.
+    At once, Pillow would hold two more copies on the way, and take longer.
     """
     width, height = picture.size
     pixels = np.empty((height, width, 3), np.uint8)
