@@ -120,6 +120,15 @@ def codes(column: NDArray[Any]) -> Codes:
     return np.unique(column, return_inverse=True)[1].astype(np.int64).reshape(-1)
 
 
+def pair_codes(first: Codes, second: Codes) -> Codes:
+    """Return the number of each pair (n,) among those that are there, by the first, then the second.
+
+    >>> pair_codes(np.array([1, 0, 1]), np.array([0, 2, 0])).tolist()
+    [1, 0, 1]
+    """
+    return codes(first * (int(second.max(initial=0)) + 1) + second)
+
+
 def _connected(image_code: Codes, group: Codes) -> Codes:
     """Return the connected components of the graph of images and column values, whose edges are objects."""
     image_count = int(image_code.max(initial=-1)) + 1

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from objectspace.analyses.groups import Codes, Groups, codes
+from objectspace.analyses.groups import Codes, Groups, codes, pair_codes
 
 Float64 = NDArray[np.float64]
 
@@ -333,12 +333,13 @@ class _Tree:
     """The tree of groups, blocks (a group at one level of the control), images and objects."""
 
     def __init__(self, groups: Groups, values: Float64) -> None:
-        block = _pair_codes(groups.group, groups.level)
-        image_code = _pair_codes(block, groups.image)
+        block = pair_codes(groups.group, groups.level)
+        image_code = pair_codes(block, groups.image)
         self.group, self.level = (_parents(block, one) for one in (groups.group, groups.level))
         self.images, self.objects = _Segments(_parents(image_code, block)), _Segments(image_code)
         # An image at several levels is several of ``photos``.
-        self.same_image = _parents(image_code, _pair_codes(groups.group, groups.image))
+        self.same_image = _parents(image_code, pair_codes(groups.group, groups.image))
+        self.photos = int(self.same_image.max(initial=-1)) + 1
         self.position = _positions(groups, values)
         self.in_order = self._order(self.position)
 
@@ -347,7 +348,7 @@ class _Tree:
         giver = np.argsort(rng.random(len(self.position)))
         block = np.empty_like(self.in_order)
         block[self._order(self.position[giver])] = self.in_order
-        image_code = self.images.give(block, rng.random(int(self.same_image.max()) + 1)[self.same_image])
+        image_code = self.images.give(block, rng.random(self.photos)[self.same_image])
         return self.objects.give(image_code, rng.random(len(self.objects.parent)))
 
     def _order(self, position: Codes) -> Codes:
@@ -357,7 +358,7 @@ class _Tree:
 
 def _positions(groups: Groups, values: Float64) -> Codes:
     """Return the position (groups,) of each group in the order of its values' mean rank within levels."""
-    pair = _pair_codes(groups.level, codes(values))
+    pair = pair_codes(groups.level, codes(values))
     size, of_level = np.bincount(pair), np.bincount(groups.level)
     # Equal values share the middle of their ranks.
     middle = (np.cumsum(size) - size / 2)[pair] - (np.cumsum(of_level) - of_level)[groups.level]
@@ -386,11 +387,6 @@ class _Segments:
         given = np.argsort(self.parent + key)
         child: Codes = given[self.start[source] + self.rank % self.size[source]]
         return child
-
-
-def _pair_codes(first: Codes, second: Codes) -> Codes:
-    """Return numbers of the pairs, ordered by the first, then the second."""
-    return codes(first * (int(second.max(initial=0)) + 1) + second)
 
 
 def _parents(child: Codes, parent: Codes) -> Codes:

@@ -209,7 +209,7 @@ def _brightness(picture: Pixels) -> float:
 
     A high percentile would take a black chair with one bright screw for bright.
     """
-    brightest = picture.max(2)
+    brightest = np.maximum(np.maximum(picture[..., 0], picture[..., 1]), picture[..., 2])
     shown = brightest[brightest > BLACK]
     return float(np.median(shown)) if len(shown) else 0.0
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectspace.analyses.factor_values import Factor, factor_column, random_agreement
 from objectspace.analyses.factors import AlignedSample, FactorSpec, align
-from objectspace.analyses.groups import Codes, codes
+from objectspace.analyses.groups import Codes, codes, pair_codes
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_in_other_classes
 from objectspace.analyses.statistics import Estimate, estimate_mean, permutations
 from objectspace.errors import InputError
@@ -141,10 +141,12 @@ def look_alikes(evidence: Evidence, seed: int) -> Estimate:
     if not there.any():
         raise InputError("needs objects of two labels in the window space")
 
+    chance_of = _chances_of_another_label(label, group)
+
     def agreement(values: Float64) -> tuple[Float64, Float64]:
         alike = np.where(values[near.query] == values[near.neighbor], near.weight, 0.0)
         same = np.bincount(near.query, alike, len(label)).astype(np.float64)[there]
-        return same, _chance_of_another_label(values, label, group)[there]
+        return same, chance_of(values)[there]
 
     same, chance = agreement(style)
     drawn = (agreement(style[rows]) for rows in permutations(sample.groups, PERMUTED, seed=seed))
@@ -152,20 +154,23 @@ def look_alikes(evidence: Evidence, seed: int) -> Estimate:
     return estimate_mean(same, chance, group[there], seed=seed).tested(float((same - chance).mean()), null)
 
 
-def _chance_of_another_label(values: Float64, label: Codes, group: Codes) -> Float64:
-    """Return the share (n,) of the objects of another label and group that have each object's value."""
+def _chances_of_another_label(label: Codes, group: Codes) -> Callable[[Float64], Float64]:
+    """Return a function: values (n,) → their shares (n,) among the objects of another label and group."""
+    both = pair_codes(label, group)
+    allowed = len(label) - _count(label) - _count(group) + _count(both)
 
-    def count(*columns: Float64 | Codes) -> Float64:
-        """Return how many objects have each object's combination of these columns."""
-        number = np.zeros(len(label), np.int64)
-        for column in columns:
-            part = codes(column)
-            number = codes(number * (int(part.max()) + 1) + part)
-        return np.bincount(number)[number].astype(np.float64)
+    def chances(values: Float64) -> Float64:
+        value = codes(values)
+        alike = _count(value) + _count(pair_codes(value, both))
+        alike -= _count(pair_codes(value, label)) + _count(pair_codes(value, group))
+        return np.divide(alike, allowed, out=np.zeros(len(label)), where=allowed > 0)
 
-    alike = count(values) - count(values, label) - count(values, group) + count(values, label, group)
-    allowed = len(label) - count(label) - count(group) + count(label, group)
-    return np.divide(alike, allowed, out=np.zeros(len(label)), where=allowed > 0)
+    return chances
+
+
+def _count(number: Codes) -> Float64:
+    """Return how many objects (n,) have each object's number."""
+    return np.bincount(number)[number].astype(np.float64)
 
 
 def on_chairs(evidence: Evidence, seed: int) -> Estimate:
