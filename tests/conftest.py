@@ -9,6 +9,7 @@ import os
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -75,7 +76,6 @@ def pytest_collection() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
         gc.set_threshold(10_000, 20, 20)
         gc.enable()
@@ -105,6 +105,7 @@ def no_power_cut() -> Iterator[None]:
     """Wait for no disk: a power cut alone loses what is not flushed (tests of it refuse a flush)."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr("objectspace.store.checksums._FLUSHES", 1)  # threads have nothing to wait for
         yield
 
 
@@ -182,14 +183,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo with 24 pictures, 16 places of each of the two objects that its report moves about, and few
-    permutations.
+    """The demo with 24 pictures, 16 places of each of the two objects that its report moves about, few rows
+    in its sheets and few permutations.
     """
     import torch
 
-    from objectspace.report import evidence, html_report
+    from objectspace.report import demo, evidence, html_report
     from objectspace.report.claims import chairs, neighbors
-    from objectspace.report.demo import make_demo
 
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
@@ -198,7 +198,8 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         patch.setattr(html_report, "OCCLUDED", 6)
         patch.setattr(neighbors, "PERMUTED", 99)
         patch.setattr(chairs, "PERMUTATIONS", 99)
-        yield make_demo(tmp_path_factory.mktemp("demo") / "out", count=24)
+        patch.setattr(demo, "draw_space", partial(demo.draw_space, targets=2, k=2))
+        yield demo.make_demo(tmp_path_factory.mktemp("demo") / "out", count=24)
 
 
 @pytest.fixture(scope="session")

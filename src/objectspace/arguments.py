@@ -114,7 +114,7 @@ def check_fields(record: Any, kind: type) -> None:
 
 
 def _check(name: str, value: Any, kind: Any) -> None:
-    if not _fits(value, kind):
+    if type(value) is not kind and not _fits(value, kind):
         raise InputError(f"{name} is {_shown(value)} of type {type(value).__name__}, expected {_told(kind)}")
 
 

@@ -88,12 +88,14 @@ class RowSystems:
 class RowSystem:
     """A system of the training rows' weights.
 
-    Its products are made when they are first needed, and serve the systems without some of its training rows.
+    Its products are made when they are first needed, and serve the systems without some of its training rows;
+    once the system itself is solved they are gone, and what is left of them serves all penalties.
     """
 
     def __init__(self, of: RowSystems, train: Codes, queries: Codes, whole: RowSystem | None = None) -> None:
         self._of, self._train, self._queries, self._whole = of, train, queries, whole
         self._products: Matrix | None = None
+        self._around: tuple[Matrix, Matrix] | None = None
 
     @property
     def size(self) -> int:
@@ -131,19 +133,19 @@ class RowSystem:
         """Yield the regressions of a single run, as :meth:`System.fits`."""
         for rows, queries in parts:
             part = self.without(rows, queries)
-            yield part.at(penalty, targets.width).fit(part.right(targets, FIRST_RUN))
+            yield part.at(penalty, targets.width, last=True).fit(part.right(targets, FIRST_RUN))
         yield self.at(penalty, targets.width, last=True).fit(self.right(targets, FIRST_RUN))
 
     def at(self, penalty: float, targets: int, *, last: bool = False) -> RowSolver:
         """Return a solver for so many targets; the ``last`` one may overwrite the system."""
-        gram, cross = self._centered()
-        if last:
-            self._products = None
+        gram, cross = self._around or self._centered()
+        self._products, self._around = None, None if last else (gram, cross)
+        gram = gram if last else gram.copy(order="F")
         np.einsum("ii->i", gram)[:] += penalty
         factor = cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         # The hat matrix costs as much as there are queries, the weights as much as there are targets.
         if len(cross) < targets:
-            hat = cho_solve(factor, cross.T, overwrite_b=True, check_finite=False).T
+            hat = cho_solve(factor, cross.T, overwrite_b=last, check_finite=False).T
             return RowSolver(self._queries, hat, None)
         return RowSolver(self._queries, cross, factor)
 

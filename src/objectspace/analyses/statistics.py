@@ -31,6 +31,9 @@ LEVEL = 0.05
 #: Numbers held at once while resampling.
 _AT_ONCE = 4_000_000
 
+# Objects of permutations that are drawn at once: few have less to do than there is to call.
+_DRAWN = 1 << 15
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -325,8 +328,9 @@ def permutations(
     """
     rng = np.random.default_rng([seed, 1])
     tree = _Tree(groups, np.zeros(len(groups)) if values is None else values)
-    for _ in range(count):
-        yield tree.draw(rng)
+    at_once = max(1, _DRAWN // max(1, len(groups)))
+    for start in range(0, count, at_once):
+        yield from tree.draw(rng, min(at_once, count - start))
 
 
 class _Tree:
@@ -341,19 +345,26 @@ class _Tree:
         self.same_image = _parents(image_code, pair_codes(groups.group, groups.image))
         self.photos = int(self.same_image.max(initial=-1)) + 1
         self.position = _positions(groups, values)
-        self.in_order = self._order(self.position)
+        self.in_order = self._order(self.position[None])[0]
 
-    def draw(self, rng: np.random.Generator) -> Codes:
-        """Draw the row that each object's value comes from: group, block, image and object in turn."""
-        giver = np.argsort(rng.random(len(self.position)))
-        block = np.empty_like(self.in_order)
-        block[self._order(self.position[giver])] = self.in_order
-        image_code = self.images.give(block, rng.random(self.photos)[self.same_image])
-        return self.objects.give(image_code, rng.random(len(self.objects.parent)))
+    def draw(self, rng: np.random.Generator, count: int) -> Codes:
+        """Draw the rows (count, n) that objects' values come from: group, block, image and object in turn.
+
+        The random numbers of a draw follow one another, so that it is the same among any others.
+        """
+        parts = (len(self.position), self.photos, len(self.objects.parent))
+        of_groups, of_photos, of_objects = np.split(
+            rng.random((count, sum(parts))), np.cumsum(parts)[:-1], axis=1
+        )
+        giver = np.argsort(of_groups, axis=1)
+        block = np.empty((count, len(self.level)), np.int64)
+        np.put_along_axis(block, self._order(self.position[giver]), self.in_order[None], axis=1)
+        image_code = self.images.give(block, of_photos[:, self.same_image])
+        return self.objects.give(image_code, of_objects)
 
     def _order(self, position: Codes) -> Codes:
-        """Return blocks by level, and at each level by the position (groups,) of their group."""
-        return np.lexsort((position[self.group], self.level))
+        """Return blocks by level, and at each level by the position (count, groups) of their group."""
+        return np.argsort(self.level * len(self.position) + position[:, self.group], axis=1)
 
 
 def _positions(groups: Groups, values: Float64) -> Codes:
@@ -379,14 +390,13 @@ class _Segments:
         self.rank[order] = np.arange(len(parent)) - self.start[parent[order]]
 
     def give(self, giver: Codes, key: Float64) -> Codes:
-        """Return the child that gives to each child, when parent p takes from the children of ``giver[p]``.
+        """Return the child that gives to each child (count, children), when parent p takes from ``giver[p]``.
 
-        The giver's children come in the order of ``key`` (children,), random numbers in [0, 1).
+        The giver's children come in the order of ``key`` (count, children), random numbers in [0, 1).
         """
-        source = giver[self.parent]
-        given = np.argsort(self.parent + key)
-        child: Codes = given[self.start[source] + self.rank % self.size[source]]
-        return child
+        source = giver[:, self.parent]
+        given = np.argsort(self.parent + key, axis=1)
+        return np.take_along_axis(given, self.start[source] + self.rank % self.size[source], axis=1)
 
 
 def _parents(child: Codes, parent: Codes) -> Codes:

@@ -51,29 +51,34 @@ class LabelModel:
     def __init__(self, draws: Sequence[LabelDraw], *, without_own: float = WITHOUT_OWN) -> None:
         self._weights = np.log([without_own, 1 - without_own])
         draws = [draw.some(MOST_OBJECTS) for draw in draws]
-        single = [draw for draw in draws if draw.kind != WHOLE_PHOTO]
-        self._of_all = _fit([draw.margins.of_all for draw in draws], draws)
-        self._of_one = _fit([draw.margins.of_one for draw in single], single)
-        self._whole = _fit([self._log_odds(draw.margins) for draw in draws], draws)
+        of_all = np.concatenate([draw.margins.of_all for draw in draws])
+        of_one = np.concatenate([draw.margins.of_one for draw in draws])
+        swapped = np.concatenate([draw.swapped for draw in draws])
+        single = np.repeat(
+            [draw.kind != WHOLE_PHOTO for draw in draws], [len(draw.swapped) for draw in draws]
+        )
+        self._of_all = _fit(of_all, swapped)
+        self._of_one = _fit(of_one[single], swapped[single])
+        self._whole = _fit(self._log_odds(of_all, of_one), swapped)
 
     def probability(self, margins: Margins) -> Float64:
         """Return the probability (m,) that the label of each object is wrong."""
-        probability: Float64 = self._whole.predict_proba(self._log_odds(margins))[:, 1]
+        log_odds = self._log_odds(margins.of_all, margins.of_one)
+        probability: Float64 = self._whole.predict_proba(log_odds)[:, 1]
         return probability
 
-    def _log_odds(self, margins: Margins) -> Float64:
+    def _log_odds(self, of_all: Float64, of_one: Float64) -> Float64:
         """Return the logarithm (m, 1) of the weighted sum of both odds."""
-        of_all = self._of_all.decision_function(margins.of_all) + self._weights[0]
-        of_one = self._of_one.decision_function(margins.of_one) + self._weights[1]
-        log_odds: Float64 = np.logaddexp(of_all, of_one)[:, None]
+        odds = self._of_all.decision_function(of_all) + self._weights[0]
+        odds_of_one = self._of_one.decision_function(of_one) + self._weights[1]
+        log_odds: Float64 = np.logaddexp(odds, odds_of_one)[:, None]
         return log_odds
 
 
-def _fit(margins: list[Float64], draws: Sequence[LabelDraw]) -> Pipeline:
-    """Return the logistic regression of standardized margins (m, d) of each draw on which are swapped."""
+def _fit(margins: Float64, swapped: NDArray[np.bool_]) -> Pipeline:
+    """Return the logistic regression of standardized margins (m, d) on which labels (m,) are swapped."""
     model: Pipeline = make_pipeline(StandardScaler(), LogisticRegression(solver="newton-cholesky", tol=1e-8))
-    model.fit(np.concatenate(margins), np.concatenate([draw.swapped for draw in draws]))
-    return model
+    return model.fit(margins, swapped)
 
 
 def judge_draws_held_out(draws: Sequence[LabelDraw], group: NDArray[np.str_]) -> Planted:
