@@ -371,6 +371,7 @@ def test_probe_does_not_learn_photos_by_heart() -> None:
 
 
 def test_permutations_in_blocks_are_those_at_once_in_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectspace.analyses.probes.BLOCKS", 2)  # of the interval
     rng = np.random.default_rng(4)
     kind = Factor("f", "categorical", rng.integers(0, 40, 1000) * 1.0, categories=tuple(map(str, range(40))))
     vectors, groups = noise(5, 1000, 3).astype(np.float32), make_groups(np.arange(1000) % 50)
