@@ -26,13 +26,13 @@ COPIED = range(5)
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``photos.osp``: 36 photos ``train-0.png`` … and 5 copies ``test-0.jpg`` …."""
+    """A folder with ``photos.osp``: 30 photos ``train-0.png`` … and 5 copies ``test-0.jpg`` …."""
     import torch
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("audit")
     found = {}
-    for number in range(36):
+    for number in range(30):
         scene = osp.draw_scene(seed=5, index=number)
         found |= save(folder / "photos" / f"train-{number}.png", scene)
         if number in COPIED:
