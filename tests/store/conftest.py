@@ -72,7 +72,7 @@ def make_batch() -> Callable[..., Batch]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_all() -> Callable[[Path], dict[str, Any]]:
     """A function path -> everything a store says, in an order that does not depend on how it was written."""
 
