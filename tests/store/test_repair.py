@@ -243,6 +243,7 @@ def test_a_file_of_deletions(tmp_path, batches, read_all):
         assert examine_store(path).whole
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_an_index_of_vectors(add_objects, noise, tmp_path):
     from objectspace.jobs.build_index import index_space
 
