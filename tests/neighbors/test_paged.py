@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +62,26 @@ class OnDisk:
         return some
 
 
-@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-@pytest.mark.parametrize("offset", [0, 30])
-def test_the_nearest_in_other_groups_are_the_double_loops(
-    sizes: Callable[[int], None], metric: str, offset: float
-) -> None:
-    """Copies and zero vectors among them, and groups that no block has whole."""
-    sizes(3)
+@cache
+def looped(metric: str, offset: float) -> tuple[np.ndarray, np.ndarray, list]:
+    """Vectors, copies and zeros among them; groups, that no block has whole; what a double loop finds."""
     vectors = gaussian(90, 3, seed=1, offset=offset)
     vectors[60:80] = vectors[:20]
     if not offset:
         vectors[[5, 85]] = 0
     group = np.random.default_rng(2).integers(0, 9, 90) ** 2
-    found = StreamedIndex(OnDisk(vectors), ids_of(90), metric=metric, groups=group).nearest_of_all(k=7)
     expected = double_loop(vectors, vectors, ids_of(90), 7, metric, lambda one, row: group[one] == group[row])
+    return vectors, group, expected
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [0, 30])
+def test_the_nearest_in_other_groups_are_the_double_loops(
+    sizes: Callable[[int], None], metric: str, offset: float
+) -> None:
+    vectors, group, expected = looped(metric, offset)
+    sizes(3)
+    found = StreamedIndex(OnDisk(vectors), ids_of(90), metric=metric, groups=group).nearest_of_all(k=7)
     check_answer(found, expected)
     check_same(found, ExactIndex(vectors, ids_of(90), metric=metric, groups=group).nearest_of_all(k=7))
 
@@ -214,6 +221,7 @@ def test_a_vector_that_is_not_finite_is_named(monkeypatch: pytest.MonkeyPatch) -
 # As in test_streamed.py: a process that compares all vectors of a file of 98 MB, of which it keeps 8.
 PROCESS = """
 import re, sys
+from functools import cache
 from pathlib import Path
 import numpy as np
 from objectspace.neighbors import StreamedIndex, paged
