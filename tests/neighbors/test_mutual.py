@@ -130,8 +130,8 @@ def test_vectors_of_no_numbers_are_all_at_distance_zero(kind: Any) -> None:
 
 
 def test_a_search_for_all_keeps_no_more_than_what_it_finds_seven_times() -> None:
-    vectors = gaussian(20_000, 8, seed=5)
-    index = ExactIndex(vectors, ids_of(20_000))
+    vectors = gaussian(14_000, 8, seed=5)
+    index = ExactIndex(vectors, ids_of(14_000))
     tracemalloc.start()
     found = index.nearest_of_all(k=21)
     peak = tracemalloc.get_traced_memory()[1]
@@ -197,9 +197,9 @@ def test_both_metrics_lose_none_by_products_as_wrong_as_float32_may_be(
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 def test_vectors_are_not_copied(monkeypatch: pytest.MonkeyPatch, metric: str) -> None:
     monkeypatch.setattr(mutual, "QUERIES", 64)
-    vectors = gaussian(3000, 1000, seed=10)
+    vectors = gaussian(1500, 2000, seed=10)
     ExactIndex(vectors[:9], ids_of(9), metric=metric).nearest_of_all(k=2)  # imports
-    index = ExactIndex(vectors, ids_of(3000), metric=metric)
+    index = ExactIndex(vectors, ids_of(1500), metric=metric)
     tracemalloc.start()
     index.nearest_of_all(k=2)
     peak = tracemalloc.get_traced_memory()[1]
