@@ -42,9 +42,7 @@ def looped(metric: str, offset: float) -> tuple[np.ndarray, np.ndarray, list]:
 @pytest.mark.parametrize("offset", [0, 30])
 def test_the_nearest_in_other_groups_are_the_double_loops(block: int, metric: str, offset: float) -> None:
     vectors, group, expected = looped(metric, offset)
-    check_answer(
-        ExactIndex(vectors, ids_of(120), metric=metric, groups=group).nearest_of_all(k=7), expected
-    )
+    check_answer(ExactIndex(vectors, ids_of(120), metric=metric, groups=group).nearest_of_all(k=7), expected)
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
