@@ -85,7 +85,9 @@ def test_a_job_that_finds_some_vectors_in_the_store_adds_the_others(photos: Path
 def test_labels_that_are_gone_take_their_vectors(tmp_path: Path) -> None:
     osp.write_world(tmp_path / "world", count=6, seed=1)
     photos, labels = tmp_path / "world" / "images", tmp_path / "world" / "annotations.json"
-    job = osp.Job(annotations=osp.AnnotationSpec(labels, "coco"), encoder=networks()["encoder"], replaces=True)
+    job = osp.Job(
+        annotations=osp.AnnotationSpec(labels, "coco"), encoder=networks()["encoder"], replaces=True
+    )
     document = json.loads(labels.read_text())
     engines = (("plain.osp", None), ("written.osp", InThisProcess()))
     for removed in (0, 2):
