@@ -137,6 +137,7 @@ def test_search_is_brute_force_over_what_is_kept(many, metric, in_memory):
         np.testing.assert_allclose(answer.distance, true[row, order], atol=1e-12)
 
 
+@pytest.mark.usefixtures("small_sample")
 @pytest.mark.parametrize("kind", ["ivf-hnsw-sq", "ivf-pq"])
 def test_an_index_of_float16(tmp_path, add_objects, noise, kind):
     path = tmp_path / "s.osp"
