@@ -9,6 +9,7 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from objectspace.analyses import features as feature_blocks
 from objectspace.analyses import probes, ridge, ridge_deletions
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.groups import make_folds, make_groups
@@ -119,30 +120,29 @@ def test_a_probe_of_a_joint_space_is_that_of_scikit_learn(kind: str, dimensions:
     extreme = min(sum(null >= value - baseline - 1e-9), sum(null <= value - baseline + 1e-9))
     assert found.score.p == pytest.approx(min(1.0, 2 * (1 + extreme) / 5))
     block = make_blocks(groups.group, most=10)
-    found_without = [without_block(vectors, factor, fold, block, one) for one in range(int(block.max()) + 1)]
-    np.testing.assert_allclose(*zip(*found_without, strict=True), atol=1e-7)
+    np.testing.assert_allclose(*without_blocks(vectors, factor, fold, block), atol=1e-7)
 
 
-def without_block(
-    vectors: JointVectors, factor: Factor, fold: np.ndarray, block: np.ndarray, one: int
+def without_blocks(
+    vectors: JointVectors, factor: Factor, fold: np.ndarray, block: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions without a block at penalties that go with the fold, by the package and by scikit-learn.
+    """Predictions (b, n, 1) without each block at penalties that go with the fold, by us and by scikit-learn.
 
     Of more features than rows each keeps the scale that it has in the other folds with the block.
     """
-    kept = block != one
     y, x = np.sin(factor.values)[:, None], np.asarray(vectors, np.float64)
-    wide = x.shape[1] > x.shape[0]
-    found = np.full((len(fold), 1), np.nan)
+    found = np.full((int(block.max()) + 1, len(fold), 1), np.nan)
     ridge, chosen = FoldedRidge(vectors, fold, np.zeros(len(fold), np.int64)), np.arange(5)[:, None]
     for dropped, held in ridge.predictions_without(Columns(y, 1), chosen, block):
-        if dropped == one:
-            found[held.rows] = held.predicted
+        if dropped is not None:
+            found[dropped, held.rows] = held.predicted
     expected = np.full_like(found, np.nan)
-    for held in range(5):
+    for dropped, held in np.ndindex(len(found), 5):
+        kept = block != dropped
         rows, train = kept & (fold == held), kept & (fold != held)
-        scaled = (fold != held) & (wide | kept)
-        expected[rows] = fitted(x, y, train, PENALTIES[[held]], scaled)[0, rows]
+        # Of more features than rows, those of the block count for the scale.
+        scaled = (fold != held) & ((x.shape[1] > x.shape[0]) | kept)
+        expected[dropped, rows] = fitted(x, y, train, PENALTIES[[held]], scaled)[0, rows]
     return found, expected
 
 
@@ -225,35 +225,45 @@ def test_predictions_that_change_in_fewer_than_five_groups_have_no_interval(
         assert probe.score.no_interval == reason
 
 
-@pytest.mark.slow
-def test_the_probe_of_many_labels_in_a_joint_space_takes_less_than_its_parts() -> None:
-    """As many labels and numbers as 128 photos of COCO have with ResNet50 and YOLOv3-tiny, of 600 objects."""
+def smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read and compute a quarter of the numbers at a time, of features that take a quarter of the usual."""
+    monkeypatch.setattr(feature_blocks, "_NUMBERS", feature_blocks._NUMBERS >> 2)
+    monkeypatch.setattr(feature_blocks, "_RESULTS", feature_blocks._RESULTS >> 2)
+
+
+def test_the_probe_of_many_labels_in_a_joint_space_takes_less_than_its_parts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half the labels, numbers and objects that 128 photos of COCO have with ResNet50 and YOLOv3-tiny."""
+    smaller_blocks(monkeypatch)
     rng = RNG(5)
-    label = np.sort(rng.integers(0, 70, 600)) * 1.0
-    vectors = joint(600, (2048, 2304, 4608), rng.permutation(label) / 70)
-    factor = Factor("label", "categorical", rng.permutation(label), categories=tuple(map(str, range(70))))
+    label = np.sort(rng.integers(0, 35, 300)) * 1.0
+    vectors = joint(300, (1024, 1152, 2304), rng.permutation(label) / 35)
+    factor = Factor("label", "categorical", rng.permutation(label), categories=tuple(map(str, range(35))))
     tracemalloc.start()
-    measure_probe(vectors, factor, make_groups(np.arange(600) // 7), permuted=9)
+    measure_probe(vectors, factor, make_groups(np.arange(300) // 7), permuted=9)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < vectors.nbytes
 
 
-@pytest.mark.parametrize(("dimension", "number"), [(1600, 8), (2100, 4)], ids=["float64", "float32"])
+@pytest.mark.parametrize(("dimension", "number"), [(800, 8), (1050, 4)], ids=["float64", "float32"])
 def test_a_regression_of_many_features_holds_six_halves_of_their_products(
-    dimension: int, number: int
+    dimension: int, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """number: bytes of one, which are fewer where features are more than 2,048."""
+    """number: bytes of one, which are fewer where features are many, here more than 1,024."""
+    smaller_blocks(monkeypatch)
+    monkeypatch.setattr(ridge, "SINGLE", 1024)
     count = dimension + 100
     features, target = RNG(6).standard_normal((count, dimension), np.float32), RNG(7).normal(size=(count, 1))
     fold = np.arange(count) % 5
     tracemalloc.start()
-    ridge = FoldedRidge(features, fold, np.zeros_like(fold))
-    ridge.predict(target, ridge.choose_penalties(target, 1))
+    fitted = FoldedRidge(features, fold, np.zeros_like(fold))
+    fitted.predict(target, fitted.choose_penalties(target, 1))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # Blocks of features that are read take 16 MB, twice while they are converted.
-    assert peak < 3 * number * dimension**2 + 40_000_000
+    # Blocks of features that are read take 4 MB, twice while they are converted.
+    assert peak < 3 * number * dimension**2 + 10_000_000
 
 
 def features_of(kind: str, count: int, dimension: int) -> np.ndarray:

@@ -168,7 +168,7 @@ def test_tsne_is_the_same_on_any_number_of_cores():
     maps = []
     for threads in (1, 2):
         with threadpool_limits(limits=threads, user_api="blas"):
-            found = project(space_of(vectors, objects), objects, {"x": xy[:, 0]}, method="tsne")
+            found = project(space_of(vectors, objects), objects, {}, method="tsne")
         maps.append(found.coordinates)
     np.testing.assert_array_equal(*maps)
 
@@ -194,10 +194,10 @@ def test_tsne_from_known_components_is_the_same():
     xy = grid(8)
     objects = objects_at(xy)
     space = space_of(np.column_stack([xy, np.random.default_rng(0).normal(size=(64, 3))]), objects)
-    factors, where = {"x": xy[:, 0]}, positions_of(xy)
-    pca = project(space, objects, factors, positions=where)
-    anew = project(space, objects, factors, positions=where, method="tsne")
-    found = project(space, objects, factors, positions=where, method="tsne", components=pca)
+    where = positions_of(xy)
+    pca = project(space, objects, {}, positions=where)
+    anew = project(space, objects, {}, positions=where, method="tsne")
+    found = project(space, objects, {}, positions=where, method="tsne", components=pca)
     np.testing.assert_array_equal(found.coordinates, anew.coordinates)
     assert found.shares is pca.shares
     assert found.shares.to_json() == anew.shares.to_json()

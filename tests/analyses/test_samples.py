@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from objectspace.analyses import groups as groups_module
+from objectspace.analyses import features
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.factors import (
     FactorSpec,
@@ -120,13 +120,13 @@ def test_all_objects_are_fitted_where_none_are_to_be_left_out() -> None:
 
 @pytest.mark.slow
 def test_the_interval_of_a_drawn_probe_covers_the_draw() -> None:
-    vectors, group, label = world(3, 6000)
+    vectors, group, label = world(3, 3000)
     factor, groups = (
         Factor("f", "categorical", label.astype(float), categories=("a", "b", "c")),
         make_groups(group),
     )
-    whole = measure_probe(vectors, factor, groups, most=None, permuted=19).score.value
-    drawn = [measure_probe(vectors, factor, groups, most=800, permuted=19, seed=seed) for seed in range(40)]
+    whole = measure_probe(vectors, factor, groups, most=None, permuted=9).score.value
+    drawn = [measure_probe(vectors, factor, groups, most=400, permuted=9, seed=seed) for seed in range(40)]
     scores = [one.score for one in drawn if one]
     covered = sum(one.low <= whole <= one.high for one in scores)
     # 95 % of 40 is 38; 34 and fewer have a probability of 1.4 % where the level is kept.
@@ -188,12 +188,12 @@ def test_a_factor_by_each_metric_is_what_each_measures() -> None:
 
 @pytest.mark.slow
 def test_the_interval_of_drawn_queries_covers_the_draw() -> None:
-    vectors, group, label = world(5, 750, signal=1.0)
+    vectors, group, label = world(5, 500, signal=1.0)
     space, objects = make_space(vectors, group, [f"label {one}" for one in label])
     sample = align(space, objects, FactorSpec("label"))
     whole = sample.agreement(sample.neighbors(5), permuted=9).values.mean()
     estimates = [
-        sample.agreement(sample.neighbors(5, asked=sample.drawn(300, seed)), permuted=19).overall
+        sample.agreement(sample.neighbors(5, asked=sample.drawn(200, seed)), permuted=9).overall
         for seed in range(40)
     ]
     assert sum(one.low <= whole <= one.high for one in estimates) >= 35
@@ -239,17 +239,20 @@ def test_a_projection_reads_factors_from_drawn_photos() -> None:
 
 
 @pytest.mark.slow
-def test_no_measure_copies_all_vectors() -> None:
-    vectors, group, label = world(9, 12_000, size=256)
+def test_no_measure_copies_all_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of half of the objects from which some are drawn, in a quarter of the numbers at a time."""
+    for name in ("_AT_ONCE", "_NUMBERS", "_RESULTS"):
+        monkeypatch.setattr(features, name, getattr(features, name) >> 2)
+    vectors, group, label = world(9, 6000, size=256)
     space, objects = make_space(vectors, group, [f"label {one}" for one in label])
     sample = align(space, objects, FactorSpec("label"))
     assert sample.searched is vectors
-    assert len(vectors) > 2 * groups_module.MOST_OBJECTS
+    assert len(vectors) > 20_000
     bounds = {
-        "project": (lambda: project(space, objects, {}), 1.0),
-        # Of 6,000 drawn objects: 0.43 times all vectors, and with all 99 permutations at once 0.54.
+        "project": (lambda: project(space, objects, {}, most=10_000), 1.0),
+        # Of 3,000 drawn objects: 0.47 times all vectors, and with all 99 permutations at once 0.52.
         "probe": (
-            lambda: measure_probe(vectors, sample.factor, sample.groups, permuted=99, most=6000),
+            lambda: measure_probe(vectors, sample.factor, sample.groups, permuted=99, most=3000),
             0.5,
         ),
     }

@@ -15,14 +15,14 @@ from objectspace.objects.masks import encode
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
 
-IMAGES, EACH = 80, 50
+IMAGES, EACH = 40, 50
 JPEG = encode_thumbnail(np.zeros((8, 8, 3), np.uint8))
 RECIPE = Recipe("crop", "net", "aa", "mean", {"size": 8}, "float32", "0", crop={"margin": 0.0})
 
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """4,000 objects with masks of two kilobytes: 8 MB of masks in all."""
+    """2,000 objects with masks of two kilobytes: 4 MB of masks in all."""
     path = tmp_path_factory.mktemp("many") / "s.osp"
     mask = encode(np.random.default_rng(0).random((45, 56)) < 0.5)
     assert len(mask.counts) > 1000
@@ -45,7 +45,7 @@ def many(tmp_path_factory):
 
 @pytest.mark.parametrize("format", ["npz", "parquet"])
 def test_memory_does_not_hold_the_objects(many, tmp_path, monkeypatch, format):
-    monkeypatch.setattr(selection, "BLOCK", 512)
+    monkeypatch.setattr(selection, "BLOCK", 256)
     store = open_store(many)
     tracemalloc.start()
     try:
@@ -53,5 +53,5 @@ def test_memory_does_not_hold_the_objects(many, tmp_path, monkeypatch, format):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    # Blocks of 512 objects with their masks take 4.4 MB at most, one block of all 13 or more.
-    assert peak < 5.5e6
+    # Blocks of 256 objects with their masks take 3.4 MB at most, one block of all 6.6 or more.
+    assert peak < 4.4e6

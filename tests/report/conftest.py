@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,47 @@ from objectspace.store import Store, open_store
 NAMES = ("apple", "pear", "plum")
 
 
-@pytest.fixture
-def indexed(world, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Store]:
-    """Indexes the labeled photos, by default windows of the tiny detector; reports move two objects 4 x 4."""
+@pytest.fixture(scope="session")
+def run_index(world) -> Callable[..., Store]:
+    """Indexes labeled photos into a folder, by default windows of the tiny detector."""
     from objectspace.images import find_images
     from objectspace.jobs.index import index
     from objectspace.models.detectors import load_detector
     from objectspace.objects.annotations import open_annotations
     from objectspace.pipeline.job import Job
 
-    monkeypatch.setattr(evidence, "STEPS", 4)
-    monkeypatch.setattr(evidence, "MOVED", 2)
-
-    def run(photos: Path = world.photos, labels: Path = world.labels, **settings: Any) -> Store:
+    def run(folder: Path, photos: Path, labels: Path, **settings: Any) -> Store:
         precision = settings.pop("precision", "float32")
         tiny = load_detector(world.cfg, weights=world.weights, names=world.names, precision=precision)
         annotations = open_annotations(labels, names=NAMES)
         job = Job(**{"detector": tiny, "annotations": annotations, "scale": "deepest", **settings})
-        index(find_images([photos]), tmp_path / "s.osp", job)
-        return open_store(tmp_path / "s.osp")
+        index(find_images([photos]), folder / "s.osp", job)
+        return open_store(folder / "s.osp")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def indexed_once(world, run_index: Callable[..., Store], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of windows of the photos as they are, which nobody changes."""
+    return Path(run_index(tmp_path_factory.mktemp("indexed"), world.photos, world.labels).path)
+
+
+@pytest.fixture
+def indexed(
+    world,
+    run_index: Callable[..., Store],
+    indexed_once: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Store]:
+    """Indexes the labeled photos, by default windows of the tiny detector; reports move two objects 4 x 4."""
+    monkeypatch.setattr(evidence, "STEPS", 4)
+    monkeypatch.setattr(evidence, "MOVED", 2)
+
+    def run(photos: Path = world.photos, labels: Path = world.labels, **settings: Any) -> Store:
+        if not settings and (photos, labels) == (world.photos, world.labels):
+            return open_store(shutil.copytree(indexed_once, tmp_path / "s.osp"))
+        return run_index(tmp_path, photos, labels, **settings)
 
     return run

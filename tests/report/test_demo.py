@@ -57,6 +57,7 @@ def test_the_report_has_all_seven_figures(small_demo: Demo) -> None:
 
 def test_once_more_keeps_what_is_there(small_demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
+    monkeypatch.setattr(demo, "_sheet", lambda store, space, folder: small_demo.sheets[space])
     monkeypatch.setattr(demo, "write_report", lambda store, out: small_demo.report)
 
     again = make_demo(small_demo.world.parent, count=24, progress=lambda stage, pictures: told.append(stage))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,15 @@ class _Pairs:
     distance: NDArray[np.float64]
 
 
+class _Opposite(NamedTuple):
+    """Of each object (n,): the share of its farthest views and of all its views that are opposite ones."""
+
+    hit: NDArray[np.float64]
+    share: NDArray[np.float64]
+    tested: NDArray[np.bool_]
+    """Whether it has any opposite view."""
+
+
 def measure_geometry(
     vectors: NDArray[np.float32] | JointVectors | BlockSource,
     factor: Factor,
@@ -97,7 +107,8 @@ def measure_geometry(
     if not len(pairs.first):
         return None
     bins = _bins(factor, factor.values, pairs)
-    hit, share, tested = _opposite(pairs, bins, len(groups))
+    opposite_views = _opposite_of(pairs, len(groups))
+    hit, share, tested = opposite_views(bins)
     if not tested.any():
         return None
     counts = np.bincount(bins, minlength=BINS)
@@ -105,7 +116,7 @@ def measure_geometry(
     gain = float((hit - share).sum())
     null = []
     for rows in permutations(groups, PERMUTED, values=factor.values, seed=seed):
-        drawn_hit, drawn_share, _ = _opposite(pairs, _bins(factor, factor.values[rows], pairs), len(groups))
+        drawn_hit, drawn_share, _ = opposite_views(_bins(factor, factor.values[rows], pairs))
         null.append(float((drawn_hit - drawn_share).sum()))
     opposite = estimate_mean(hit[tested], share[tested], groups.group[tested], seed=seed)
     opposite = opposite.tested(gain, np.array(null))
@@ -187,22 +198,28 @@ def _bins(factor: Factor, values: NDArray[np.float64], pairs: _Pairs) -> Codes:
     return np.rint(angle / (factor.period / 2) * (BINS - 1)).astype(np.int64)
 
 
-def _opposite(
-    pairs: _Pairs, bins: Codes, count: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return, for each object (n,): is its farthest view opposite, share of opposite views, has it any."""
+def _opposite_of(pairs: _Pairs, count: int) -> Callable[[Codes], _Opposite]:
+    """Return a function: bins (p,) → for each object (n,), as in :class:`_Opposite`.
+
+    Which views are farthest is the same for any bins, such as permuted ones, and is found once.
+    """
     view = np.concatenate([pairs.first, pairs.second])
     distance = np.concatenate([pairs.distance, pairs.distance])
-    opposite = np.concatenate([bins, bins]) == BINS - 1
-    total = np.bincount(view, minlength=count)
-    among = np.bincount(view, weights=opposite, minlength=count)
+    total = np.maximum(np.bincount(view, minlength=count), 1)
     farthest = np.zeros(count)
     np.maximum.at(farthest, view, distance)
     # Of views equally far, each counts for its part.
-    last = distance == farthest[view]
-    ties = np.bincount(view[last], minlength=count)
-    hits = np.bincount(view[last], weights=opposite[last], minlength=count)
-    return hits / np.maximum(ties, 1), among / np.maximum(total, 1), among > 0
+    last = np.flatnonzero(distance == farthest[view])
+    of_last = view[last]
+    ties = np.maximum(np.bincount(of_last, minlength=count), 1)
+
+    def opposite(bins: Codes) -> _Opposite:
+        there = np.tile(bins == BINS - 1, 2)
+        among = np.bincount(view, weights=there, minlength=count)
+        hits = np.bincount(of_last, weights=there[last], minlength=count)
+        return _Opposite(hits / ties, among / total, among > 0)
+
+    return opposite
 
 
 def _intervals(

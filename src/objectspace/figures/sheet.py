@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import cycle
 from typing import Literal
 
@@ -250,6 +251,7 @@ def _write(
     axes.text(x, y, text, ha=ha, va=va, color=color, size=TEXT_SIZE, wrap=wrap, parse_math=False)
 
 
+@lru_cache(maxsize=4096)  # a sheet repeats a few labels in many tiles
 def _shortened(label: str) -> str:
     """Return the label, or as much of its beginning as a column has room for."""
     if _width(label) <= COLUMN:

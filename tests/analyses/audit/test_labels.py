@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from objectspace.analyses.audit import label_model, labels
-from objectspace.analyses.audit.calibration import best_threshold, share_of
+from objectspace.analyses.audit.calibration import Planted, best_threshold, share_of
 from objectspace.analyses.audit.label_margins import LabelEvidence, Margins
-from objectspace.analyses.audit.label_model import LabelDraw, LabelModel, judge_draws_held_out
+from objectspace.analyses.audit.label_model import LabelDraw, LabelModel, judge_draws, judge_draws_held_out
 from objectspace.analyses.audit.label_swaps import kinds_of, swap_labels
 from objectspace.analyses.audit.labels import LabelErrors, audit_labels, draw_swaps, in_two_groups
 from objectspace.analyses.groups import codes
@@ -30,6 +30,16 @@ def errors_of(vectors: np.ndarray, label: np.ndarray, image: np.ndarray, **optio
     ids = np.arange(len(label)).astype(str)
     near = nearest(vectors, vectors, ids=ids, k=20, metric="cosine", groups=image, query_groups=image)
     return audit_labels(vectors, near, label, image, **options)
+
+
+@pytest.fixture
+def judged_by_one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of the probabilities alone: swaps are judged by what is fitted to all, and not ten times."""
+
+    def judged(draws: list[LabelDraw], group: np.ndarray) -> Planted:
+        return judge_draws(draws, [LabelModel(draws)] * len(draws), group)
+
+    monkeypatch.setattr(labels, "judge_draws_held_out", judged)
 
 
 def test_wrong_labels_are_first_with_the_right_one_proposed() -> None:
@@ -64,6 +74,7 @@ def test_the_calibration_predicts_the_recall_of_other_swaps() -> None:
     assert share.low - 0.05 <= np.mean(found) <= share.high + 0.05
 
 
+@pytest.mark.usefixtures("judged_by_one_model")
 def test_a_label_of_one_photo_is_left_out() -> None:
     vectors, label, image = make()
     label[[3, 4]] = "yak"
@@ -126,6 +137,7 @@ def test_where_no_photo_has_a_label_twice_whole_photos_are_not_planted() -> None
     )
 
 
+@pytest.mark.usefixtures("judged_by_one_model")
 def test_the_own_photo_finds_single_labels_and_does_not_hide_whole_photos() -> None:
     """Beside a list without it, which sees each object as if it were alone in its photo."""
     vectors, label, image = make_crowds()
@@ -169,6 +181,7 @@ def test_the_probability_is_one_of_a_mixture_of_all_kinds() -> None:
         assert swapped[here].sum() == pytest.approx(probability[here].sum(), rel=0.3)
 
 
+@pytest.mark.usefixtures("judged_by_one_model")
 def test_of_many_objects_some_are_fitted_and_all_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors, label, image = make_crowds(photos=100)
     whole = errors_of(vectors, label, image)

@@ -155,9 +155,9 @@ def test_polygons_are_filled_as_pycocotools_does(write: Write, segmentation: lis
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.booleans(), min_size=WIDTH * HEIGHT, max_size=WIDTH * HEIGHT))
-def test_packed_masks_come_back(write: Write, bits: list[bool]) -> None:
-    pixels = np.array(bits).reshape(HEIGHT, WIDTH)
+@given(st.binary(min_size=WIDTH * HEIGHT // 8, max_size=WIDTH * HEIGHT // 8))
+def test_packed_masks_come_back(write: Write, bits: bytes) -> None:
+    pixels = np.unpackbits(np.frombuffer(bits, np.uint8)).reshape(HEIGHT, WIDTH).astype(bool)
     packed = pycocotools.mask.encode(np.asfortranarray(pixels, np.uint8))
     segmentation = {"size": [HEIGHT, WIDTH], "counts": packed["counts"].decode()}
     (mask,) = open_coco(write({**BOX, "segmentation": segmentation})).objects_of(photo()).objects.mask
@@ -632,7 +632,7 @@ def check(annotated: Annotated) -> None:
     assert all(problem.reason.startswith("annotation") for problem in annotated.problems)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(annotations, max_size=3))
 def test_any_annotations_give_objects_and_problems_or_one_error(write: Write, given: list[dict]) -> None:
     try:

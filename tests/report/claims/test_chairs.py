@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,7 +64,7 @@ def pairs_of_the_world(count):
     while len(found) < count:
         plan = plan_scene(7, index)
         if any(one.companion >= 0 for one in plan.objects):
-            scene = draw_plan(plan)
+            scene = draw_plan(replace(plan, background="plain"))
             factors = {"company": np.asarray(scene.factors["company"], object)}
             found.append(
                 make_objects(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections import Counter
@@ -10,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectspace.scenes.world import KINDS, SIZE, Plan, draw_plan, draw_scene, plan_scene
+from objectspace.scenes.world import KINDS, SIZE, Plan, Scene, draw_plan, draw_scene, plan_scene
 from objectspace.scenes.world.backgrounds import BACKGROUNDS
 from objectspace.scenes.world.solids import turn_x, turn_y, turn_z
 from objectspace.scenes.world.styles import STYLES
@@ -21,6 +22,12 @@ SEED = 11
 @pytest.fixture(scope="module")
 def plans() -> list[Plan]:
     return [plan_scene(SEED, index) for index in range(1200)]
+
+
+@functools.cache
+def drawn(index: int) -> Scene:
+    """The picture of a plan of this seed, drawn once for all tests."""
+    return draw_scene(SEED, index)
 
 
 def turned(plan: Plan, number: int, yaw: float = 0.0, angle: float = 0.0) -> Plan:
@@ -34,8 +41,7 @@ def turned(plan: Plan, number: int, yaw: float = 0.0, angle: float = 0.0) -> Pla
 
 @pytest.mark.parametrize("index", range(12))
 def test_the_mask_is_the_pixels_that_change_when_the_object_is_left_out(index: int) -> None:
-    plan = plan_scene(SEED, index)
-    scene = draw_plan(plan)
+    plan, scene = plan_scene(SEED, index), drawn(index)
 
     for number in range(len(scene.kinds)):
         left_out = draw_plan(plan, without=number)
@@ -45,7 +51,7 @@ def test_the_mask_is_the_pixels_that_change_when_the_object_is_left_out(index: i
 
 @pytest.mark.parametrize("index", range(12))
 def test_the_box_is_the_masks(index: int) -> None:
-    scene = draw_scene(SEED, index)
+    scene = drawn(index)
 
     for mask, box in zip(scene.masks, scene.xyxy, strict=True):
         rows, columns = np.nonzero(mask)
@@ -55,10 +61,9 @@ def test_the_box_is_the_masks(index: int) -> None:
 def test_visible_is_the_share_of_the_object_that_nothing_hides() -> None:
     shares = []
     for index in range(30):
-        plan = plan_scene(SEED, index)
-        scene = draw_plan(plan)
+        plan, scene = plan_scene(SEED, index), drawn(index)
         for number, chosen in enumerate(plan.objects):
-            alone = draw_plan(replace(plan, groups=((chosen,),)))
+            alone = draw_plan(replace(plan, groups=((chosen,),), background="plain"))
             shares.append(scene.masks[number].sum() / alone.masks[0].sum())
             assert scene.factors["visible"][number] == pytest.approx(shares[-1])
     assert min(shares) < 0.9  # some are hidden in part
@@ -69,7 +74,7 @@ def test_turning_by_360_degrees_gives_the_same_picture() -> None:
 
     for yaw, angle in ((360.0, 0.0), (0.0, 360.0)):
         again = draw_plan(turned(plan, 0, yaw, angle))
-        assert np.array_equal(again.pixels, draw_plan(plan).pixels)
+        assert np.array_equal(again.pixels, drawn(3).pixels)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -97,16 +102,16 @@ def test_the_same_seed_draws_the_same_bytes_in_another_process() -> None:
 
 
 def test_other_seeds_and_numbers_draw_other_pictures() -> None:
-    first = draw_scene(SEED, 0).pixels
+    first = drawn(0).pixels
 
-    assert not np.array_equal(first, draw_scene(SEED, 1).pixels)
+    assert not np.array_equal(first, drawn(1).pixels)
     assert not np.array_equal(first, draw_scene(SEED + 1, 0).pixels)
 
 
 def test_one_to_six_objects_whole_inside_the_picture(plans) -> None:
     assert {len(plan.objects) for plan in plans} == set(range(1, 7))
-    for plan in plans[:60]:
-        scene = draw_plan(plan)
+    for index in range(60):
+        scene = drawn(index)
         assert scene.pixels.shape == (SIZE, SIZE, 3)
         assert scene.masks.any(axis=(1, 2)).all()
         assert scene.xyxy.min() > 0
@@ -168,7 +173,7 @@ def test_someone_on_a_chair_touches_it_and_someone_beside_does_not(plans) -> Non
 
 def test_factors_have_a_value_for_each_object_and_the_ranges_that_are_promised() -> None:
     for index in range(40):
-        scene = draw_scene(SEED, index)
+        scene = drawn(index)
         factors = scene.factors
         assert {len(column) for column in factors.values()} <= {len(scene.kinds)}
         for name in ("yaw", "angle"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from objectspace.analyses.factor_values import Factor, factor_column, random_agreement
+from objectspace.analyses.factor_values import Factor, factor_column, random_agreement_of
 from objectspace.analyses.factors import AlignedSample, FactorSpec, align
 from objectspace.analyses.groups import Codes, codes, pair_codes
 from objectspace.analyses.nearest_neighbors import NearestNeighbors, find_in_other_classes
@@ -85,10 +85,11 @@ def style_before_orientation(evidence: Evidence, seed: int) -> Estimate:
     group = group_unless(evidence, style)
     samples = [within_labels(held, column, group) for column in (style, orientation)]
     near = samples[0].neighbors(K)
+    gains = [_gains_of(near, one) for one in samples]
 
     def lead(rows: Codes) -> Float64:
         """Return each object's difference when it takes the values of these rows."""
-        of_style, of_orientation = (_gains(near, one, one.factor.values[rows]) for one in samples)
+        of_style, of_orientation = (gain(rows) for gain in gains)
         return of_style - of_orientation
 
     groups = samples[0].groups
@@ -109,15 +110,24 @@ def _with_known(held: SpaceWithObjects, columns: Sequence[Column]) -> SpaceWithO
     return SpaceWithObjects(held.space.take(rows), held.objects.take(rows))
 
 
-def _gains(near: NearestNeighbors, sample: AlignedSample, values: Float64) -> Float64:
-    """Return each object's agreement (n,) scaled to 0 at chance and 1 at full agreement."""
+def _gains_of(near: NearestNeighbors, sample: AlignedSample) -> Callable[[Codes], Float64]:
+    """Return a function: rows whose values the objects take → each object's agreement (n,).
+
+    The agreement is scaled to 0 at chance and 1 at full agreement.
+    """
     factor: Factor = sample.factor
-    found = near.mean(factor.compare(values[near.query], values[near.neighbor]))
-    chance = random_agreement(factor, values, sample.groups)
-    room = (1.0 if factor.kind == "categorical" else 0.0) - chance
-    # Where all candidates agree already, none can agree more.
-    gain: Float64 = np.divide(found - chance, room, out=np.zeros_like(room), where=np.abs(room) > 1e-12)
-    return gain
+    random = random_agreement_of(factor, sample.groups)
+
+    def gains(rows: Codes) -> Float64:
+        values = factor.values[rows]
+        found = near.mean(factor.compare(values[near.query], values[near.neighbor]))
+        chance = random(values)
+        room = (1.0 if factor.kind == "categorical" else 0.0) - chance
+        # Where all candidates agree already, none can agree more.
+        gain: Float64 = np.divide(found - chance, room, out=np.zeros_like(room), where=np.abs(room) > 1e-12)
+        return gain
+
+    return gains
 
 
 def labels_separate(evidence: Evidence, seed: int) -> Estimate:
