@@ -266,10 +266,11 @@ def test_a_network_without_a_name(copy, world, space, name):
         query_image(store, world.photos / "red1.png", space, box=(8, 8, 40, 40), new=True)
 
 
-def test_files_that_a_store_names_are_told_of_before_they_are_opened(make_store, models, world, caplog):
+def test_files_that_a_store_names_are_told_of_before_they_are_opened(make_store, models, world, logged):
     store = stored_arguments(make_store(), lambda arguments: None)
     query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
-    assert f"loading {models / 'encoder.pth'}, as the store at {store.path} names it" in caplog.text
+    told = f"loading {models / 'encoder.pth'}, as the store at {store.path} names it"
+    assert told in [record.getMessage() for record in logged]
 
 
 def test_a_recipe_without_its_fields(copy, world):
