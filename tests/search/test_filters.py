@@ -57,7 +57,9 @@ def path(tmp_path_factory):
     rows = SpaceRows(CROP, objects.object_id[EACH:], vectors[EACH:])
     with open_writer(path) as writer:
         writer.commit(Batch(images, objects, [b"jpeg"] * len(objects), "job", {"a-crop": rows}))
-    index_space(path, "a-crop", metric="euclidean")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("objectspace.search.approximate._SAMPLE", 20)  # no test asks for the recall
+        index_space(path, "a-crop", metric="euclidean")
     open_store(path).save_selection("some", objects.object_id[EACH + 5 :: 3])
     return path
 

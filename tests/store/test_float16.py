@@ -175,10 +175,10 @@ def test_a_joint_space_of_both_kinds(many):
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory, add_objects, noise):
-    """Stores of the same 300 vectors: kept as float16, and as float32 after they were rounded."""
+    """Stores of the same 200 vectors: kept as float16, and as float32 after they were rounded."""
     folder = tmp_path_factory.mktemp("twins")
-    add_objects(folder / "half.osp", noise[:300] * 3, kept="float16")
-    add_objects(folder / "whole.osp", (noise[:300] * 3).astype(np.float16).astype(np.float32))
+    add_objects(folder / "half.osp", noise[:200] * 3, kept="float16")
+    add_objects(folder / "whole.osp", (noise[:200] * 3).astype(np.float16).astype(np.float32))
     return folder / "half.osp", folder / "whole.osp"
 
 
