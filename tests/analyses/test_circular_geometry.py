@@ -145,11 +145,10 @@ def test_sampled_pairs_are_even_over_all_pairs(monkeypatch: pytest.MonkeyPatch) 
     assert max(abs(count / 800 - (1 - (13 / 14) ** 7)) for count in counts.values()) < 0.07
 
 
-def test_distances_in_blocks_are_those_of_each_pair() -> None:
+def test_distances_in_blocks_are_those_of_each_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circular_geometry, "_AT_ONCE", 4000)  # four rows, then one
     vectors = np.random.default_rng(0).normal(size=(5, 1000)).astype(np.float32)
     vectors[4] = 0
-    # More numbers than are taken at once: four rows, then one.
-    vectors = np.tile(vectors, 1000)
     first, second = np.arange(5), np.roll(np.arange(5), 2)
     for metric in ("euclidean", "cosine"):
         found = circular_geometry._distances(vectors, first, second, metric)

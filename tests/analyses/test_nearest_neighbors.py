@@ -125,8 +125,8 @@ def test_neighbors_that_were_found_without_blocks_say_so() -> None:
 def test_neighbors_without_each_block_take_no_more_than_three_and_a_half_times_what_they_hold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    vectors = np.random.default_rng(0).standard_normal((20_000, 8), np.float32)
-    ids, groups = np.arange(20_000).astype(str), make_groups(np.arange(20_000) // 5)
+    vectors = np.random.default_rng(0).standard_normal((8000, 8), np.float32)
+    ids, groups = np.arange(8000).astype(str), make_groups(np.arange(8000) // 5)
     search_mutually = mutual.search_mutually
 
     def searched(*arguments: Any) -> Any:

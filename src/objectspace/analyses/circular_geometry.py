@@ -30,6 +30,8 @@ BINS = 9
 #: More pairs than this are sampled.
 MOST_PAIRS = 100_000
 PERMUTED = 399
+# Numbers of pairs whose distances are computed at a time.
+_AT_ONCE = 4_000_000
 
 #: Sums in each bin inside the groups (groups, bins), and between them: a sparse matrix for each bin.
 _Table = tuple[NDArray[np.float64], list[Any]]
@@ -169,7 +171,7 @@ def _distances(
 ) -> NDArray[np.float64]:
     """Return the distances (p,) of pairs in float64, computed in blocks."""
     out = np.empty(len(first))
-    block = max(1, 4_000_000 // vectors.shape[1])
+    block = max(1, _AT_ONCE // vectors.shape[1])
     for start in range(0, len(first), block):
         part = slice(start, start + block)
         one, other = vectors[first[part]], vectors[second[part]]

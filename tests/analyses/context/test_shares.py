@@ -15,6 +15,11 @@ from objectspace.analyses.probes import FOLDS
 
 @pytest.fixture(autouse=True)
 def _few_permutations(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(shares, "PERMUTED", 4)
+
+
+@pytest.fixture
+def _permutations_for_p(monkeypatch: pytest.MonkeyPatch, _few_permutations):
     monkeypatch.setattr(shares, "PERMUTED", 19)
 
 
@@ -44,6 +49,7 @@ def test_independent_object_and_surroundings_add_up(measured, noise, weight):
     assert result.variance == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("_permutations_for_p")
 def test_what_object_and_surroundings_have_in_common_is_shared(measured, noise):
     common, alone, around = noise
     # Each of three parts has a third of the variance of the sum, and the common one is in both views.
@@ -72,6 +78,7 @@ def test_surroundings_that_are_nowhere_have_no_share(measured, noise):
     assert result.object.value == pytest.approx(1, abs=0.02)
 
 
+@pytest.mark.usefixtures("_permutations_for_p")
 def test_in_noise_everything_is_chance(measured, noise):
     alone, around, both = noise
     result = measured(alone, both, around)

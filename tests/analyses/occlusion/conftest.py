@@ -173,15 +173,18 @@ def plain(
         {},
     )
     objects = detector.find_objects(seen, 0, image.image_id, frame, confidence=confidence, iou=iou)
+    names, layers = detector.names.tolist(), [head.layer for head in detector.heads]
+    numbers = [
+        torch.sigmoid(raw[0].double()).reshape(len(head.anchors), -1, *raw.shape[2:]).numpy()
+        for head, raw in zip(detector.heads, run.heads, strict=True)
+    ]
     scores = []
     cells = occlusion.objects.provenance
     for row, label in enumerate(occlusion.objects.label):
-        place = [head.layer for head in detector.heads].index(cells.head[row])
-        head, raw = detector.heads[place], run.heads[place][0].double()
-        raw = raw.reshape(len(head.anchors), -1, *raw.shape[1:])
-        numbers = raw[head.anchor_index.index(cells.anchor[row]), :, cells.cell_y[row], cells.cell_x[row]]
-        own = 5 + detector.names.tolist().index(label)
-        scores.append(float(torch.sigmoid(numbers[4]) * torch.sigmoid(numbers[own])))
+        place = layers.index(cells.head[row])
+        anchor = detector.heads[place].anchor_index.index(cells.anchor[row])
+        own = numbers[place][anchor, :, cells.cell_y[row], cells.cell_x[row]]
+        scores.append(own[4] * own[5 + names.index(label)])
     return Plain(np.array(scores), objects)
 
 

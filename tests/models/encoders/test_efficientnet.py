@@ -12,7 +12,7 @@ import torch
 from objectspace.errors import WeightsError
 from objectspace.models.encoders import load_encoder
 from objectspace.models.encoders.efficientnet import _renamed
-from objectspace.models.encoders.encoder_maps import load_encoder_map
+from objectspace.models.encoders.encoder_maps import EncoderMap, load_encoder_map
 from objectspace.models.encoders.network_encoder import NetworkEncoder
 
 
@@ -38,8 +38,20 @@ def weights(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) 
     return path
 
 
-def test_vectors_are_those_of_timms_network(network: torch.nn.Module, weights: Path) -> None:
+def load(weights: Path) -> NetworkEncoder:
+    """The encoder of these weights, which takes two crops a pass."""
     encoder = load_encoder("efficientnet-lite0", weights=weights, precision="float32")
+    assert isinstance(encoder, NetworkEncoder)
+    encoder.batch_size = 2
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def encoder(weights: Path) -> NetworkEncoder:
+    return load(weights)
+
+
+def test_vectors_are_those_of_timms_network(network: torch.nn.Module, encoder: NetworkEncoder) -> None:
     assert (encoder.dimension, encoder.input_size, encoder.interpolation) == (1280, 224, "bicubic")
     crops = np.random.default_rng(1).integers(0, 256, (3, 224, 224, 3), np.uint8)
     inputs = (torch.from_numpy(crops).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
@@ -48,8 +60,12 @@ def test_vectors_are_those_of_timms_network(network: torch.nn.Module, weights: P
     np.testing.assert_allclose(encoder.embed(crops), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_its_map_is_that_of_timms_network(network: torch.nn.Module, weights: Path) -> None:
-    source = load_encoder_map("efficientnet-lite0", weights=weights, precision="float32")
+@pytest.fixture(scope="module")
+def source(weights: Path) -> EncoderMap:
+    return load_encoder_map("efficientnet-lite0", weights=weights, precision="float32")
+
+
+def test_its_map_is_that_of_timms_network(network: torch.nn.Module, source: EncoderMap) -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (1, 672, 672, 3), np.uint8)
     inputs = (torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
     with torch.inference_mode():
@@ -59,25 +75,21 @@ def test_its_map_is_that_of_timms_network(network: torch.nn.Module, weights: Pat
     assert (found - expected).norm() < 1e-4 * expected.norm()
 
 
-def test_nothing_but_convolutions_and_activations_is_left_of_a_block(weights: Path) -> None:
-    encoder = load_encoder("efficientnet-lite0", weights=weights, precision="float32")
-    assert isinstance(encoder, NetworkEncoder)
+def test_nothing_but_convolutions_and_activations_is_left_of_a_block(encoder: NetworkEncoder) -> None:
     kinds = {type(module) for module in encoder.network.blocks[1][0].children()}
     assert kinds == {torch.nn.Conv2d, torch.nn.ReLU6, torch.nn.Identity}
 
 
-def test_timms_own_names_are_read_too(network: torch.nn.Module, weights: Path, tmp_path: Path) -> None:
+def test_timms_own_names_are_read_too(
+    network: torch.nn.Module, encoder: NetworkEncoder, tmp_path: Path
+) -> None:
     torch.save(network.state_dict(), tmp_path / "timm.pth")
     crops = np.full((1, 224, 224, 3), 77, np.uint8)
-    one, other = (
-        load_encoder("efficientnet-lite0", weights=path, precision="float32").embed(crops)
-        for path in (weights, tmp_path / "timm.pth")
-    )
-    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(encoder.embed(crops), load(tmp_path / "timm.pth").embed(crops))
 
 
-def test_it_has_a_map_of_whole_photos(weights: Path) -> None:
-    (head,) = load_encoder_map("efficientnet-lite0", weights=weights, precision="float32").heads
+def test_it_has_a_map_of_whole_photos(source: EncoderMap) -> None:
+    (head,) = source.heads
     assert (head.stride, head.grid_wh) == (32, (21, 21))
 
 

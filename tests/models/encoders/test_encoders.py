@@ -20,12 +20,20 @@ from torchvision.models import resnet50
 
 from objectspace.errors import DownloadError, InputError, ModelError, WeightsError
 from objectspace.files import file_sha256
+from objectspace.models.batches import CROPS
 from objectspace.models.encoders import load_encoder, resnet, timm_models
 from objectspace.models.encoders.folding import fold_batch_norms
 from objectspace.models.encoders.network_encoder import NetworkEncoder, Preprocessing
 from objectspace.models.weights import state_dict_sha256
 
 SMALL = "test_resnet"  # 0.4 M parameters, 160 x 160, 96 numbers
+
+
+@pytest.fixture(autouse=True)
+def two_crops_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes are of one size, and most tests here embed one crop or two."""
+    for precision in CROPS:
+        monkeypatch.setitem(CROPS[precision], "cpu", 2)  # type: ignore[index]
 
 
 class MeanColor(nn.Module):
@@ -83,10 +91,23 @@ def random_resnet50() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def resnet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole_resnet() -> nn.Module:
+    return random_resnet50()
+
+
+@pytest.fixture(scope="module")
+def resnet_file(whole_resnet: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "resnet50.pth"
-    torch.save(random_resnet50().state_dict(), path)
+    torch.save(whole_resnet.state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def resnet_encoder(resnet_file: Path) -> NetworkEncoder:
+    encoder = load_encoder("resnet50", weights=resnet_file, precision="float32")
+    assert isinstance(encoder, NetworkEncoder)
+    encoder.batch_size = 2
+    return encoder
 
 
 @pytest.fixture(scope="module")
@@ -151,12 +172,10 @@ def test_a_vector_does_not_depend_on_its_company(tmp_path: Path, name: str, prec
     assert np.array_equal(encoder.embed(crops), together)
 
 
-def test_nor_does_one_of_resnet50(resnet_file: Path):
-    encoder = load_encoder("resnet50", weights=resnet_file, precision="float32")
-    encoder.batch_size = 2
+def test_nor_does_one_of_resnet50(resnet_encoder: NetworkEncoder):
     crops = random_crops(3, 224)
-    together = encoder.embed(crops)
-    assert np.array_equal(encoder.embed(crops[::-1]), together[::-1])
+    together = resnet_encoder.embed(crops)
+    assert np.array_equal(resnet_encoder.embed(crops[::-1]), together[::-1])
 
 
 def test_a_crop_that_overflows_spoils_its_own_vector_only():
@@ -203,22 +222,20 @@ def test_a_network_that_does_not_run_is_refused():
 
 
 @pytest.fixture(scope="module")
-def unfolded() -> nn.Module:
-    network = random_resnet50()
-    network.fc = nn.Identity()
-    return network
+def unfolded(resnet_file: Path, whole_resnet: nn.Module) -> nn.Module:
+    """The network that was saved, without its classifier."""
+    whole_resnet.fc = nn.Identity()
+    return whole_resnet
 
 
-def test_resnet50_is_torchvisions_penultimate_layer(resnet_file: Path, unfolded: nn.Module):
-    encoder = load_encoder("resnet50", weights=resnet_file, precision="float32")
-    encoder.batch_size = 2
+def test_resnet50_is_torchvisions_penultimate_layer(resnet_encoder: NetworkEncoder, unfolded: nn.Module):
     crops = random_crops(2, 224)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     inputs = ((torch.from_numpy(crops) / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
     with torch.no_grad():
         expected = unfolded(inputs).numpy()
-    assert encoder.dimension == 2048
-    assert relative_difference(encoder.embed(crops), expected) < 1e-5
+    assert resnet_encoder.dimension == 2048
+    assert relative_difference(resnet_encoder.embed(crops), expected) < 1e-5
 
 
 def test_bfloat16_points_the_same_way(small_state: dict[str, Tensor], tmp_path: Path):
@@ -253,8 +270,8 @@ def relative_difference(vectors: np.ndarray, expected: np.ndarray) -> float:
     return float((np.linalg.norm(vectors - expected, axis=1) / np.linalg.norm(expected, axis=1)).max())
 
 
-def test_an_encoder_says_what_it_is(resnet_file: Path):
-    encoder = load_encoder("resnet50", weights=resnet_file, precision="float32")
+def test_an_encoder_says_what_it_is(resnet_file: Path, resnet_encoder: NetworkEncoder):
+    encoder = resnet_encoder
     assert (encoder.name, encoder.tap, encoder.precision) == ("resnet50", "avgpool", "float32")
     assert (encoder.input_size, encoder.interpolation) == (224, "bilinear")
     assert encoder.weights == file_sha256(resnet_file)

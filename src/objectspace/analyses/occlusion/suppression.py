@@ -249,11 +249,17 @@ def overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
     """Return the intersection over union of boxes (…, 4), pair by pair; 0 where both are empty."""
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., 2:], second[..., 2:])
-    shared = np.maximum(high - low, 0).prod(-1)
-    areas = (first[..., 2:] - first[..., :2]).prod(-1) + (second[..., 2:] - second[..., :2]).prod(-1)
+    shared = _area(np.maximum(high - low, 0))
+    areas = _area(first[..., 2:] - first[..., :2]) + _area(second[..., 2:] - second[..., :2])
     union = areas - shared
     share: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return share
+
+
+def _area(sides: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A product along an axis of two takes several times as long.
+    area: NDArray[np.float64] = sides[..., 0] * sides[..., 1]
+    return area
 
 
 def _kept(
