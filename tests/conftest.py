@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import json
+import logging
 import os
 import subprocess
 from collections.abc import Callable, Generator, Iterator
@@ -107,6 +108,20 @@ def no_power_cut() -> Iterator[None]:
         patch.setattr(os, "fsync", lambda descriptor: None)
         patch.setattr("objectspace.store.checksums._FLUSHES", 1)  # threads have nothing to wait for
         yield
+
+
+@pytest.fixture
+def logged() -> Iterator[list[logging.LogRecord]]:
+    """What the library logs during the test, from INFO on."""
+    records: list[logging.LogRecord] = []
+    logger, keep = logging.getLogger("objectspace"), logging.Handler()
+    keep.emit = records.append  # type: ignore[method-assign]
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(keep)
+    yield records
+    logger.removeHandler(keep)
+    logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,8 @@ from objectspace.models.weights import WeightsFile, fetch
 
 
 @pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    caplog.set_level(logging.INFO, logger="objectspace")
-    return lambda: [record.getMessage() for record in caplog.records if record.name == "objectspace"]
+def lines(logged: list[logging.LogRecord]) -> Callable[[], list[str]]:
+    return lambda: [record.getMessage() for record in logged if record.name == "objectspace"]
 
 
 def test_an_index_is_followed(

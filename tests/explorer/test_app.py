@@ -15,6 +15,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import objectspace as osp
+from objectspace.analyses import occlusion
 from objectspace.explorer.app import COOKIE, MOST_BYTES, make_app
 from objectspace.explorer.served_store import ServedStore
 from objectspace.explorer.views import object_at_point
@@ -428,15 +429,24 @@ def test_unknown_values_are_refused(page):
 
 
 @pytest.mark.slow
-def test_an_occlusion_is_that_of_the_prediction_of_the_object(page, served):
-    state = served.state()
-    detector = osp.load_detector("demo", precision="float32")
-    read = osp.read_image(state.images[0].path)
-    expected = osp.measure_occlusion(detector, read, tap="pixels", sizes=(2, 3))
+def test_an_occlusion_is_that_of_the_prediction_of_the_object(page, served, monkeypatch):
+    """It is measured once for all objects of a photo: in pixels, by the detector of the store."""
+    state, measured, measure = served.state(), [], occlusion.measure_occlusion
+    source = osp.load_detector("demo", precision="float32").source
+
+    def recorded(detector, image, *, progress, **options):
+        assert (detector.source, detector.precision) == (source, "float32")
+        assert image.image_id == state.images[0].image_id
+        assert options == {"tap": "pixels", "sizes": (2, 3), "confidence": 0.25}
+        measured.append(measure(detector, image, progress=progress, **options))
+        return measured[-1]
+
+    monkeypatch.setattr(occlusion, "measure_occlusion", recorded)
     asked = 0
     for row in np.flatnonzero(state.image_rows == 0).tolist():
         while "done" in (answer := page.get(f"/api/occlusion?row={row}").json()):
-            time.sleep(0.2)
+            time.sleep(0.05)
+        (expected,) = measured
         box = state.store.objects_at(np.array([row]))
         same = [
             place

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,19 @@ from objectspace.explorer.doubtful_labels import LABELS, DoubtfulLabels
 SPACE = "demo-crop"
 
 
-@pytest.fixture
-def judged(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def judged_once(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose labels were judged."""
-    DoubtfulLabels(osp.open_store(folder)).of(SPACE)
-    return folder
+    path = tmp_path_factory.mktemp("judged") / "photos.osp"
+    shutil.copytree(drawn / "photos.osp", path)
+    DoubtfulLabels(osp.open_store(path)).of(SPACE)
+    return path
+
+
+@pytest.fixture
+def judged(judged_once: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(judged_once, tmp_path / "judged.osp"))
 
 
 def test_the_list_is_the_audit_s(folder: Path) -> None:

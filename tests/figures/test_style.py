@@ -96,21 +96,21 @@ def test_a_failure_leaves_nothing_behind_and_the_old_figure_whole(figure, tmp_pa
     assert (tmp_path / "f.png").read_text() == "old"
 
 
-def test_signs_that_no_font_has_are_told_once_without_a_warning_of_python(figure, tmp_path, caplog, recwarn):
+def test_signs_that_no_font_has_are_told_once_without_a_warning_of_python(figure, tmp_path, logged, recwarn):
     figure.text(0.1, 0.1, "\ue123 dog \ue124")  # for private use: no font has them
-    with caplog.at_level(logging.WARNING, logger="objectspace"):
-        write_figure(figure, tmp_path / "f.png")
-    (record,) = caplog.records
+    write_figure(figure, tmp_path / "f.png")
+    (record,) = logged
+    assert record.levelno == logging.WARNING
     assert "no installed font has the signs \ue123 \ue124, boxes stand for them" in record.getMessage()
     assert not [warned for warned in recwarn if "Glyph" in str(warned.message)]
 
 
-def test_signs_of_another_installed_font_are_written_with_it(figure, tmp_path, caplog, monkeypatch):
+def test_signs_of_another_installed_font_are_written_with_it(figure, tmp_path, logged, monkeypatch):
     monkeypatch.setattr(style, "_FALLBACKS", ("STIXGeneral",))
     sans = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
     other = font_manager.get_font(font_manager.findfont("STIXGeneral")).get_charmap()
     sign = chr(min(set(other) - set(sans)))
     figure.text(0.1, 0.1, sign)
     write_figure(figure, tmp_path / "f.png")
-    assert not caplog.records
+    assert not logged
     assert {tuple(text.get_fontfamily()) for text in figure.texts} == {("DejaVu Sans", "STIXGeneral")}

@@ -20,6 +20,12 @@ from objectspace.store.examination import examine_store
 from tests.jobs.fakes import FakeDetector, MeanColor, save
 
 
+@pytest.fixture(autouse=True)
+def no_default_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure no space: it takes a third of such a job, and is tested in tests/search/test_purity.py."""
+    monkeypatch.setattr("objectspace.jobs.index.settle_default", lambda writer: None)
+
+
 @pytest.fixture
 def job() -> Job:
     return Job(detector=FakeDetector(), encoder=MeanColor())
@@ -37,6 +43,10 @@ def folder(tmp_path: Path) -> Path:
 
 def names(store: Store) -> list[str]:
     return sorted(Path(row.path).name for row in store.images())
+
+
+def warnings(logged: list[logging.LogRecord]) -> list[str]:
+    return [record.getMessage() for record in logged if record.levelno == logging.WARNING]
 
 
 def pruned(folder: Path, job: Job, **options: Any) -> tuple[IndexSummary, Store]:
@@ -120,7 +130,7 @@ def test_failures_of_files_that_are_gone_are_forgotten_and_those_that_came_again
 
 
 def test_a_disk_that_is_not_mounted_empties_nothing(
-    folder: Path, job: Job, caplog: pytest.LogCaptureFixture
+    folder: Path, job: Job, logged: list[logging.LogRecord]
 ) -> None:
     store, disk = folder.parent / "s.osp", folder.parent / "disk"
     shutil.copytree(folder, disk)
@@ -130,11 +140,10 @@ def test_a_disk_that_is_not_mounted_empties_nothing(
     shutil.rmtree(disk)
     disk.mkdir()
     (folder / "a" / "0.png").unlink()
-    with caplog.at_level(logging.WARNING, "objectspace"):
-        summary = index(folder, store, job, prune=[folder, disk])
+    summary = index(folder, store, job, prune=[folder, disk])
     assert (summary.forgotten, len(open_store(store).images())) == ((), 10)
     told = f"1 photo seems gone, but {disk} holds no photo; nothing was forgotten: is the disk there?"
-    assert caplog.messages == [told]
+    assert warnings(logged) == [told]
 
 
 def test_a_disk_within_the_folder_that_is_not_mounted_keeps_its_photos(folder: Path, job: Job) -> None:
@@ -148,7 +157,7 @@ def test_a_disk_within_the_folder_that_is_not_mounted_keeps_its_photos(folder: P
 
 
 def test_a_folder_of_that_name_somewhere_else_empties_nothing(
-    folder: Path, job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    folder: Path, job: Job, monkeypatch: pytest.MonkeyPatch, logged: list[logging.LogRecord]
 ) -> None:
     store, elsewhere = folder.parent / "s.osp", folder.parent / "elsewhere"
     monkeypatch.chdir(folder.parent)
@@ -156,9 +165,9 @@ def test_a_folder_of_that_name_somewhere_else_empties_nothing(
     (elsewhere / "photos").mkdir(parents=True)
     save(elsewhere / "photos" / "new.png", 77)
     monkeypatch.chdir(elsewhere)
-    with caplog.at_level(logging.WARNING, "objectspace"):
-        assert index("photos", store, job, prune="photos").forgotten == ()
-    assert "photos holds none of the 5 photos that the store knows from there" in caplog.text
+    assert index("photos", store, job, prune="photos").forgotten == ()
+    (warning,) = warnings(logged)
+    assert "photos holds none of the 5 photos that the store knows from there" in warning
     assert len(open_store(store).images()) == 6
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import time
@@ -29,6 +30,12 @@ from objectspace.pipeline.loaded_job import LoadedJob
 from objectspace.pipeline.results import DecodedImage, ReadImage
 from objectspace.store import Store, open_store
 from tests.jobs.fakes import GREEN, RED, FakeDetector, MeanColor, save
+
+
+@pytest.fixture(autouse=True)
+def no_default_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure no space: it takes a third of such a job, and is tested in tests/search/test_purity.py."""
+    monkeypatch.setattr("objectspace.jobs.index.settle_default", lambda writer: None)
 
 
 @pytest.fixture
@@ -339,14 +346,14 @@ def test_copies_with_the_same_labels_are_looked_at_once(photos: list[Path], job:
 
 
 def test_a_copy_with_other_factors_is_told(
-    photos: list[Path], job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    photos: list[Path], job: Job, tmp_path: Path, logged: list[logging.LogRecord]
 ) -> None:
     copies = [tmp_path / name for name in ("test1.png", "train1.png", "train2.png")]
     for copy in copies:
         shutil.copy(photos[0], copy)
     factors = factors_from_pattern(r"(?P<split>[a-z]+)\d", copies)
     index(copies, tmp_path / "s.osp", replace(job, factors=factors))
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    told = [record.getMessage() for record in logged if record.levelname == "WARNING"]
     assert told == [
         "2 photos are copies of another with other factors, whose factors count, such as "
         f"{tmp_path / 'train1.png'}"
@@ -667,11 +674,10 @@ def test_numbers_of_another_kind_are_refused(job: Job) -> None:
 
 
 def test_a_job_can_be_followed_in_the_log(
-    photos: list[Path], job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    photos: list[Path], job: Job, tmp_path: Path, logged: list[logging.LogRecord]
 ) -> None:
     photos[2].write_bytes(b"no photo")
-    with caplog.at_level("INFO", logger="objectspace"):
-        index(photos, tmp_path / "s.osp", job)
-    told = [record.getMessage() for record in caplog.records]
+    index(photos, tmp_path / "s.osp", job)
+    told = [record.getMessage() for record in logged]
     assert any(line.startswith("committed 4 images, 8 objects, 1 failures") for line in told)
     assert any(str(photos[2]) in line for line in told)

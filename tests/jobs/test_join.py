@@ -64,6 +64,19 @@ def path(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "dogs.osp"))
 
 
+@pytest.fixture(scope="module")
+def made_and_joined(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = Path(shutil.copytree(made, tmp_path_factory.mktemp("joined") / "dogs.osp"))
+    join_spaces(path, PARTS, name="both")
+    return path
+
+
+@pytest.fixture
+def joined(made_and_joined: Path, tmp_path: Path) -> Path:
+    """The same store with the parts joined as ``both``."""
+    return Path(shutil.copytree(made_and_joined, tmp_path / "joined.osp"))
+
+
 def slow_cosine(
     parts: Sequence[JointPart], vectors: dict[str, dict[str, np.ndarray]], one: str, other: str
 ) -> float:
@@ -79,9 +92,8 @@ def slow_cosine(
     return total / sum(part.weight for part in parts)
 
 
-def test_every_object_has_the_joint_space(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-    store = open_store(path)
+def test_every_object_has_the_joint_space(joined: Path) -> None:
+    store = open_store(joined)
     assert "both" in store.space_names
     assert store.members("both") == store.objects().object_id.tolist()
     info = next(space for space in store.info().spaces if space.name == "both")
@@ -127,11 +139,9 @@ def test_search_finds_the_neighbors_of_a_double_loop(path: Path) -> None:
         np.testing.assert_allclose(answer.distance, [far[other] for other in nearest], atol=1e-9)
 
 
-def test_on_disk_as_in_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    join_spaces(path, PARTS, name="both")
-
+def test_on_disk_as_in_memory(joined: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def found() -> list[dict[str, object]]:
-        search = SpaceSearch(open_store(path), "both")
+        search = SpaceSearch(open_store(joined), "both")
         ids = search.space.object_id.tolist()
         return [answer.to_json() for answer in search.nearest(search.stored(ids), k=7, same_image=True)]
 
@@ -141,9 +151,8 @@ def test_on_disk_as_in_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert found() == in_memory
 
 
-def test_an_answer_says_what_came_from_which_part(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-    search = SpaceSearch(open_store(path), "both", metric="cosine")
+def test_an_answer_says_what_came_from_which_part(joined: Path) -> None:
+    search = SpaceSearch(open_store(joined), "both", metric="cosine")
     (answer,) = search.nearest(search.stored(search.space.object_id[:1].tolist()), k=6, same_image=True)
     for neighbor in answer.to_json()["neighbors"]:
         parts = neighbor["parts"]
@@ -152,9 +161,8 @@ def test_an_answer_says_what_came_from_which_part(path: Path) -> None:
         assert parts["crop"]["similarity"] == parts["crop"]["cosine"] / 2
 
 
-def test_vectors_from_outside_come_part_by_part(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-    store = open_store(path)
+def test_vectors_from_outside_come_part_by_part(joined: Path) -> None:
+    store = open_store(joined)
     search = SpaceSearch(store, "both")
     fine = store.space("tiny-window3-stride16")
     crops = store.space("resnet50-crop")
@@ -169,9 +177,8 @@ def test_vectors_from_outside_come_part_by_part(path: Path) -> None:
     np.testing.assert_array_equal(outside.distance, inside.distance)
 
 
-def test_vectors_of_unlike_objects_are_refused(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-    store = open_store(path)
+def test_vectors_of_unlike_objects_are_refused(joined: Path) -> None:
+    store = open_store(joined)
     with pytest.raises(QueryError, match="vectors of unlike objects: 2 of resnet50-crop, 1 of tiny"):
         joint_queries(
             store, "both", {"resnet50-crop": np.ones((2, 30)), "tiny-window3-stride32": np.ones((1, 18))}
@@ -182,9 +189,8 @@ def test_vectors_of_unlike_objects_are_refused(path: Path) -> None:
         joint_queries(store, "both", {"resnet50-crop": np.ones((2, 3))})
 
 
-def test_the_mean_of_one_object_is_the_object(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-    search = SpaceSearch(open_store(path), "both")
+def test_the_mean_of_one_object_is_the_object(joined: Path) -> None:
+    search = SpaceSearch(open_store(joined), "both")
     one = search.stored(search.space.object_id[:1].tolist())
     (alone,), (mean,) = (
         search.nearest(one, k=4, same_image=True),
@@ -194,9 +200,8 @@ def test_the_mean_of_one_object_is_the_object(path: Path) -> None:
     np.testing.assert_allclose(mean.distance, alone.distance, atol=1e-6)
 
 
-def test_unlike_moves_a_query_away(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-    search = SpaceSearch(open_store(path), "both")
+def test_unlike_moves_a_query_away(joined: Path) -> None:
+    search = SpaceSearch(open_store(joined), "both")
     ids = search.space.object_id.tolist()
     (answer,) = search.nearest(search.unlike(search.stored(ids[:1]), ids[2:3]), k=COUNT, same_image=True)
     assert len(answer.images) == COUNT - 2
@@ -212,13 +217,12 @@ def test_joining_the_same_again_changes_nothing(path: Path) -> None:
         join_spaces(path, PARTS, name="both", weights={"tiny-window3": 2})
 
 
-def test_vectors_are_not_added_to_a_joint_space(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-    objects = open_store(path).objects()
+def test_vectors_are_not_added_to_a_joint_space(joined: Path) -> None:
+    objects = open_store(joined).objects()
     rows = SpaceRows(CROP, objects.object_id, np.ones((COUNT, 3), np.float32))
     empty = objects.take([])
     batch = Batch(images=[], objects=empty, thumbnails=[], job="again", vectors={"both": rows})
-    with open_writer(path) as writer, pytest.raises(RecipeError, match=r"both of .* is a joint space"):
+    with open_writer(joined) as writer, pytest.raises(RecipeError, match=r"both of .* is a joint space"):
         writer.commit(batch)
 
 
@@ -248,13 +252,12 @@ def other_objects(path: Path) -> None:
         (("resnet50-crop", "both"), {}, InputError, "both is a joint space itself; name its parts"),
     ],
 )
-def test_what_cannot_be_joined_is_one_sentence(path, parts, weights, error, sentence) -> None:
-    other_objects(path)
-    join_spaces(path, PARTS, name="both")
+def test_what_cannot_be_joined_is_one_sentence(joined, parts, weights, error, sentence) -> None:
+    other_objects(joined)
     with pytest.raises(error, match=sentence) as raised:
-        join_spaces(path, parts, name="new", weights=weights)
+        join_spaces(joined, parts, name="new", weights=weights)
     assert "\n" not in str(raised.value)
-    assert "new" not in open_store(path).space_names
+    assert "new" not in open_store(joined).space_names
 
 
 def test_the_name_of_a_space_is_taken(path: Path) -> None:
@@ -270,33 +273,31 @@ def without_a_part(path: Path, change) -> None:
     (path / MANIFEST).write_text(json.dumps(manifest))
 
 
-def test_a_part_that_was_removed_is_named(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-
+def test_a_part_that_was_removed_is_named(joined: Path) -> None:
     def remove(manifest):
         del manifest["spaces"]["tiny-window3-stride32"]
         del manifest["tables"]["spaces/tiny-window3-stride32"]
         del manifest["files"]["spaces/tiny-window3-stride32"]
 
-    without_a_part(path, remove)
+    without_a_part(joined, remove)
     with pytest.raises(QueryError, match="joint space both needs space tiny-window3-stride32, which"):
-        SpaceSearch(open_store(path), "both")
+        SpaceSearch(open_store(joined), "both")
 
 
-def test_a_part_that_was_made_anew_is_named(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
-    without_a_part(path, lambda manifest: manifest["spaces"]["resnet50-crop"]["recipe"].update(weights="cc"))
-    with pytest.raises(RecipeError, match=r"resnet50-crop, a part of .* another recipe \(weights\)"):
-        SpaceSearch(open_store(path), "both")
-
-
-def test_info_goes_on_where_a_joint_space_cannot_be_read(path: Path, command) -> None:
-    join_spaces(path, PARTS, name="both")
-    join_spaces(path, ("resnet50-crop", "tiny-window3-stride16"), name="fine")
+def test_a_part_that_was_made_anew_is_named(joined: Path) -> None:
     without_a_part(
-        path, lambda manifest: manifest["spaces"]["tiny-window3-stride32"]["recipe"].update(weights="cc")
+        joined, lambda manifest: manifest["spaces"]["resnet50-crop"]["recipe"].update(weights="cc")
     )
-    store = open_store(path)
+    with pytest.raises(RecipeError, match=r"resnet50-crop, a part of .* another recipe \(weights\)"):
+        SpaceSearch(open_store(joined), "both")
+
+
+def test_info_goes_on_where_a_joint_space_cannot_be_read(joined: Path, command) -> None:
+    join_spaces(joined, ("resnet50-crop", "tiny-window3-stride16"), name="fine")
+    without_a_part(
+        joined, lambda manifest: manifest["spaces"]["tiny-window3-stride32"]["recipe"].update(weights="cc")
+    )
+    store = open_store(joined)
     names = ["both", "fine", "resnet50-crop", "tiny-window3-stride16", "tiny-window3-stride32"]
     assert store.space_names == names
     both, *others = store.info().spaces
@@ -305,7 +306,7 @@ def test_info_goes_on_where_a_joint_space_cannot_be_read(path: Path, command) ->
     )
     assert both.problem == f"{anew}; join its parts under another name"
     assert [(one.name, one.problem) for one in others] == [(name, None) for name in names[1:]]
-    printed = command("info", path)
+    printed = command("info", joined)
     assert (printed.code, printed.err) == (0, "")
     assert f"  both: {both.problem}\n" in printed.out
     assert re.search(rf"fine +{COUNT} +{30 + 18} ", printed.out)
@@ -319,12 +320,11 @@ def test_a_joint_space_has_the_precisions_of_its_parts() -> None:
     assert joint_recipe(parts, recipes).precision == "bfloat16"
 
 
-def test_a_joint_space_of_few_objects_needs_no_index(path: Path) -> None:
-    join_spaces(path, PARTS, name="both")
+def test_a_joint_space_of_few_objects_needs_no_index(joined: Path) -> None:
     with pytest.raises(InputError, match="space both has 24 vectors and an index needs 256"):
-        index_space(path, "both")
+        index_space(joined, "both")
     with pytest.raises(QueryError, match="space both has no approximate index; build it with: objectspace"):
-        SpaceSearch(open_store(path), "both", approximate=True)
+        SpaceSearch(open_store(joined), "both", approximate=True)
 
 
 def test_a_declaration_that_is_cut_short_leaves_the_store_as_it_was(path: Path, monkeypatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from objectspace.jobs.add_embeddings import add_embeddings
 from objectspace.jobs.build_index import index_space
 from objectspace.jobs.join import join_spaces
-from objectspace.search import SpaceSearch
+from objectspace.search import SpaceSearch, approximate
 from objectspace.store import open_store
 
 pytestmark = [
@@ -22,12 +22,18 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL and fork servers are Unix's"),
 ]
 
+#: Objects whose neighbors are searched for to measure a recall: it takes longer than the index.
+SAMPLE = 20
+
 # A child that is told a MOMENT kills itself there, or builds the index to the end.
 BUILD = """
 import os, signal
 from pathlib import Path
 from objectspace.jobs import build_index
+from objectspace.search import approximate
 from objectspace.store import tables
+
+approximate._SAMPLE = SAMPLE
 
 def stepped(function, name):
     def call(*arguments, **options):
@@ -55,12 +61,19 @@ def build(tmp_path_factory):
     script.write_text(BUILD)
 
     def run(store, moment=None, space="a-crop"):
-        names = {"STORE": str(store), "MOMENT": moment, "SPACE": space}
+        names = {"STORE": str(store), "MOMENT": moment, "SPACE": space, "SAMPLE": SAMPLE if moment else 200}
         child = context.Process(target=runpy.run_path, args=(str(script), names))
         child.start()
         return child
 
     return run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_sample():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(approximate, "_SAMPLE", SAMPLE)
+        yield
 
 
 def told(path):
@@ -94,7 +107,7 @@ def test_a_killed_build_changes_nothing(tmp_path, plain, build, before, moment):
     assert child.exitcode == -signal.SIGKILL
     assert told(path) == held
     # The next build undoes the half-made one, and is like any other.
-    assert index_space(path, "a-crop", metric="euclidean", kind="ivf-pq").recall.n == 200
+    assert index_space(path, "a-crop", metric="euclidean", kind="ivf-pq").recall.n == SAMPLE
     assert told(path)[0] == held[0]
 
 
@@ -105,7 +118,7 @@ def test_killed_after_the_manifest_the_index_and_its_recall_are_there(tmp_path, 
     child.join()
     assert child.exitcode == -signal.SIGKILL
     search = SpaceSearch(open_store(path), "a-crop", metric="euclidean", approximate=True)
-    assert search.approximate.index.recall.n == 200
+    assert search.approximate.index.recall.n == SAMPLE
     assert search.approximate.unindexed == 0
 
 
@@ -145,4 +158,4 @@ def test_a_killed_build_of_a_joint_space_leaves_it_searchable(tmp_path, plain, b
     assert nearest() == before
     assert open_store(path).stored_space("both").index is None
     index_space(path, "both", kind="ivf-pq")
-    assert SpaceSearch(open_store(path), "both", approximate=True).approximate.index.recall.n == 200
+    assert SpaceSearch(open_store(path), "both", approximate=True).approximate.index.recall.n == SAMPLE

@@ -39,12 +39,12 @@ for folder in folders:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="resident memory is read from /proc")
 def test_memory_does_not_grow_with_the_photos(tmp_path: Path) -> None:
-    """Kept until the commit, the pixels alone would be more: 180 and 430 MB, beside what decoding takes.
+    """Kept until the commit, the pixels alone would be more: 180 and 216 MB, beside what decoding takes.
 
-    Photos of 3 and 24 megapixels, one after the other in one process: the peak of the first is the smaller.
+    Photos of 3 and 12 megapixels, one after the other in one process: the peak of the first is the smaller.
     """
-    folders = [tmp_path / "3 MP", tmp_path / "24 MP"]
-    for folder, size, photos in zip(folders, [(2000, 1500), (6000, 4000)], [20, 6], strict=True):
+    folders = [tmp_path / "3 MP", tmp_path / "12 MP"]
+    for folder, size, photos in zip(folders, [(2000, 1500), (4000, 3000)], [20, 6], strict=True):
         folder.mkdir()
         PIL.Image.new("RGB", size, (90, 120, 150)).save(tmp_path / "one.jpg")
         data = (tmp_path / "one.jpg").read_bytes()
@@ -63,4 +63,4 @@ def test_memory_does_not_grow_with_the_photos(tmp_path: Path) -> None:
     (few, small), (all_of_them, large) = (line.split() for line in run.stdout.splitlines())
     assert (int(few), int(all_of_them)) == (19, 6)
     assert float(small) < 130
-    assert float(large) < 500
+    assert float(large) < 260

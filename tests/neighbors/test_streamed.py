@@ -140,7 +140,7 @@ def test_what_cannot_be_searched_is_refused(mapped):
         StreamedIndex(mapped, IDS).nearest(mapped[:1], k=0)
 
 
-# A process that searches 200 MB in blocks of 4 MB, by read() so that no page of the file counts as its own.
+# A process that searches 100 MB in blocks of 4 MB, by read() so that no page of the file counts as its own.
 # Its peak is VmHWM: ru_maxrss begins at what the parent had.
 PROCESS = """
 import re, sys
@@ -149,13 +149,13 @@ import numpy as np
 from objectspace.neighbors import StreamedIndex, streamed
 
 class File:
-    shape = (200_000, 256)
+    shape = (100_000, 256)
     def __getitem__(self, rows):
         count = (rows.stop - rows.start) * 256
         return np.fromfile(sys.argv[1], np.float32, count, offset=rows.start * 1024).reshape(-1, 256)
 
 streamed._BLOCK = 1 << 22
-index = StreamedIndex(File(), np.arange(200_000))
+index = StreamedIndex(File(), np.arange(100_000))
 queries = File()[slice(7, 9)]
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
@@ -170,7 +170,7 @@ print(peak() - before, *found.index[:, 0])
 def test_memory_is_that_of_the_blocks(tmp_path):
     with (tmp_path / "vectors").open("wb") as file:
         random = np.random.default_rng(3)
-        for _ in range(20):
+        for _ in range(10):
             random.random((10_000, 256), np.float32).tofile(file)
     run = [sys.executable, "-c", PROCESS, str(tmp_path / "vectors")]
     grown, *nearest = subprocess.run(run, capture_output=True, text=True, check=True).stdout.split()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -137,12 +138,12 @@ def test_workers_have_their_next_chunk_before_the_caller_commits() -> None:
 
 
 def test_a_photo_that_ends_every_worker_is_found_and_the_others_are_done(
-    caplog: pytest.LogCaptureFixture,
+    logged: list[logging.LogRecord],
 ) -> None:
     ray = FakeRay(dies=lambda promise: Path("17.png") in promise.images)
     outcomes = [one for chunk in pool(ray, 3).outcomes(IMAGES) for one in chunk]
     assert outcomes[:17] + outcomes[18:] == [done(path) for path in IMAGES if path.stem != "17"]
-    told = [record.getMessage() for record in caplog.records if record.name == "objectspace"]
+    told = [record.getMessage() for record in logged if record.name == "objectspace"]
     assert [line for line in told if "18.png" not in line] == [
         "a worker died over 2 photos from 16.png on"
     ] * 3 + ["a worker died over 1 photo from 17.png on"] * 3

@@ -59,6 +59,12 @@ def both(indexed):
     return tuple(searches(indexed))
 
 
+@pytest.fixture
+def small_sample(monkeypatch):
+    """The recall, which takes longer than the index, of 20 objects, where it is not what is tested."""
+    monkeypatch.setattr(approximate, "_SAMPLE", 20)
+
+
 def searches(path, metric="euclidean"):
     store = open_store(path)
     return (SpaceSearch(store, "a-crop", metric=metric, approximate=yes) for yes in (True, False))
@@ -179,6 +185,7 @@ def test_vectors_in_memory_give_the_same_answers_and_none_is_read(indexed, monke
     np.testing.assert_array_equal(found.distance, expected.distance)
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_a_large_group_of_the_query_is_left_out_by_the_index(tmp_path, kind, noise, monkeypatch):
     """One clip has 700 of 1000 vectors, all nearer to one another than to the rest; another is of ten."""
     vectors = noise.copy()
@@ -224,6 +231,7 @@ def with_clips(path, vectors, clip):
         writer.commit(Batch(images, objects, [b"jpeg"] * len(objects), "job", rows))
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_by_cosine_and_for_vectors_without_a_direction(tmp_path, plain, kind):
     shutil.copytree(plain, tmp_path / "s.osp")
     index_space(tmp_path / "s.osp", "a-crop", kind=kind, metric="cosine")
@@ -241,6 +249,7 @@ def test_by_cosine_and_for_vectors_without_a_direction(tmp_path, plain, kind):
     check_same(nearly.nearest(lost, same_image=True), exact.nearest(lost, same_image=True))
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_vectors_that_came_later_are_found_and_counted(tmp_path, indexed, add_objects):
     path = tmp_path / "s.osp"
     shutil.copytree(indexed, path)

@@ -25,7 +25,9 @@ def path(tmp_path_factory, add_objects, noise):
     """1000 objects of 100 images, with an index."""
     path = tmp_path_factory.mktemp("store") / "s.osp"
     add_objects(path, noise)
-    index_space(path, "a-crop", metric="euclidean")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("objectspace.search.approximate._SAMPLE", 20)  # no test asks for the recall
+        index_space(path, "a-crop", metric="euclidean")
     return path
 
 

@@ -73,6 +73,14 @@ def make_batch() -> Callable[..., Batch]:
 
 
 @pytest.fixture
+def small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recall of an index, which takes longer than the index, of 20 objects, where it is not tested."""
+    from objectspace.search import approximate
+
+    monkeypatch.setattr(approximate, "_SAMPLE", 20)
+
+
+@pytest.fixture(scope="session")
 def read_all() -> Callable[[Path], dict[str, Any]]:
     """A function path -> everything a store says, in an order that does not depend on how it was written."""
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,10 @@ def tamper(pristine: Path, path: Path, table: str, change: Change) -> Path:
     return path
 
 
-def rewrite(pristine: Path, path: Path, manifest: Any) -> Path:
-    """Copy a store to ``path`` with another manifest."""
+def rewrite(pristine: Path, path: Path, make: Callable[[], Any]) -> Path:
+    """Copy a store to ``path`` with the manifest that is made."""
     path = _linked(pristine, path)
-    _replace(path / "manifest.json", manifest if isinstance(manifest, str) else json.dumps(manifest))
+    _replace(path / "manifest.json", json.dumps(make()))
     return path
 
 
@@ -273,20 +273,24 @@ _JSON: Mapping[str, Any] = {
 }
 
 
-def manifest_changes(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield (what is done, manifest) for every value of a manifest and each of its mappings and lists."""
+def manifest_changes(manifest: dict[str, Any]) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Yield (what is done, what makes the manifest) for every value of one, and its mappings and lists."""
     for place in _places(manifest):
         where = ".".join(map(str, place))
         for what, value in _JSON.items():
-            yield f"{where} is {what}", _with(manifest, place, value)
-        yield f"{where} is gone", _with(manifest, place, _GONE)
+            yield f"{where} is {what}", partial(_with, manifest, place, value)
+        yield f"{where} is gone", partial(_with, manifest, place, _GONE)
         if isinstance(place[-1], str):
-            renamed = _with(manifest, place, _GONE)
-            _at(renamed, place[:-1])["../" + place[-1]] = _at(manifest, place)
-            yield f"{where} has another name", renamed
+            yield f"{where} has another name", partial(_renamed, manifest, place)
 
 
 _GONE = object()
+
+
+def _renamed(manifest: dict[str, Any], place: tuple[Any, ...]) -> dict[str, Any]:
+    renamed = _with(manifest, place, _GONE)
+    _at(renamed, place[:-1])["../" + place[-1]] = _at(manifest, place)
+    return renamed
 
 
 def _places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -137,6 +137,7 @@ def test_search_is_brute_force_over_what_is_kept(many, metric, in_memory):
         np.testing.assert_allclose(answer.distance, true[row, order], atol=1e-12)
 
 
+@pytest.mark.usefixtures("small_sample")
 @pytest.mark.parametrize("kind", ["ivf-hnsw-sq", "ivf-pq"])
 def test_an_index_of_float16(tmp_path, add_objects, noise, kind):
     path = tmp_path / "s.osp"
@@ -174,10 +175,10 @@ def test_a_joint_space_of_both_kinds(many):
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory, add_objects, noise):
-    """Stores of the same 300 vectors: kept as float16, and as float32 after they were rounded."""
+    """Stores of the same 200 vectors: kept as float16, and as float32 after they were rounded."""
     folder = tmp_path_factory.mktemp("twins")
-    add_objects(folder / "half.osp", noise[:300] * 3, kept="float16")
-    add_objects(folder / "whole.osp", (noise[:300] * 3).astype(np.float16).astype(np.float32))
+    add_objects(folder / "half.osp", noise[:200] * 3, kept="float16")
+    add_objects(folder / "whole.osp", (noise[:200] * 3).astype(np.float16).astype(np.float32))
     return folder / "half.osp", folder / "whole.osp"
 
 

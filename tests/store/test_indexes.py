@@ -125,6 +125,7 @@ def test_measuring_that_fails_leaves_the_store_as_it_was(path, read_all):
     assert open_store(path).stored_space("resnet50-crop").index is None
 
 
+@pytest.mark.usefixtures("small_sample")
 @pytest.mark.parametrize("kind", ["ivf-hnsw-sq", "ivf-pq"])
 def test_an_index_is_built_anew_in_the_place_of_the_old(tmp_path, add_objects, noise, kind):
     from objectspace.jobs.build_index import index_space

@@ -63,7 +63,7 @@ def check(path):
 
 def test_keys_are_found_after_any_commits(tmp_path, make_batch):
     path = tmp_path / "s.osp"
-    batches = [make_batch(number) for number in range(15)]
+    batches = [make_batch(number) for number in range(12)]
     with open_writer(path) as writer:
         for number, batch in enumerate(batches):
             writer.commit(batch)

@@ -136,14 +136,14 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(value=json_values)
 def test_any_json_is_a_state_or_a_store_error(value):
     with pytest.raises(StoreError):
         parse_manifest(value, Path("x"))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(data=st.data())
 def test_any_change_of_one_value_is_a_state_or_a_store_error(data):
     value = MANIFEST.to_json()

@@ -53,6 +53,12 @@ def pristine(tmp_path_factory, batches) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def whole(pristine, read_all) -> dict:
+    """All that the undisturbed store says."""
+    return read_all(pristine)
+
+
 @pytest.fixture
 def copy(pristine, tmp_path) -> Path:
     return shutil.copytree(pristine, tmp_path / "dogs.osp")
@@ -97,7 +103,7 @@ def test_a_whole_store(copy):
 
 @pytest.mark.parametrize("damage", [flip, truncate, remove, zeros])
 @pytest.mark.parametrize("table", ["images", "objects", "indexed", "failures", SPACE, "spaces/yolo-window"])
-def test_one_file(copy, pristine, batches, read_all, table, damage: Callable[[Path], None]):
+def test_one_file(copy, whole, batches, read_all, table, damage: Callable[[Path], None]):
     damage(data_files(copy, table)[1])
     found = repair_store(copy)
     assert {one.table for one in found.damages} == {table}
@@ -115,7 +121,7 @@ def test_one_file(copy, pristine, batches, read_all, table, damage: Callable[[Pa
         expected |= {batch.images[1].image_id for batch in batches}
     assert processed == found.redone == expected
     assert examine_store(copy).whole
-    assert read_all(copy) == read_all(pristine)
+    assert read_all(copy) == whole
 
 
 def test_a_flipped_bit_in_a_vector_is_found(copy, batches):
@@ -127,7 +133,7 @@ def test_a_flipped_bit_in_a_vector_is_found(copy, batches):
 
 
 @pytest.mark.parametrize("table", ["images", "objects", "indexed", SPACE])
-def test_a_table_that_is_gone(copy, pristine, batches, read_all, table):
+def test_a_table_that_is_gone(copy, whole, batches, read_all, table):
     shutil.rmtree(copy / f"{table}.lance")
     (damage, *_) = repair_store(copy).damages
     assert (damage.table, damage.rows) == (table, None)
@@ -137,7 +143,7 @@ def test_a_table_that_is_gone(copy, pristine, batches, read_all, table):
     processed = index(copy, batches)
     assert processed == {row.image_id for batch in batches for row in batch.images}
     assert examine_store(copy).whole
-    assert read_all(copy) == read_all(pristine)
+    assert read_all(copy) == whole
 
 
 @pytest.mark.parametrize(
@@ -237,6 +243,7 @@ def test_a_file_of_deletions(tmp_path, batches, read_all):
         assert examine_store(path).whole
 
 
+@pytest.mark.usefixtures("small_sample")
 def test_an_index_of_vectors(add_objects, noise, tmp_path):
     from objectspace.jobs.build_index import index_space
 
@@ -253,7 +260,7 @@ def test_an_index_of_vectors(add_objects, noise, tmp_path):
         assert [what.split(" ")[0] for what in told] == [str(file.relative_to(path)).split(".lance/")[1]]
 
 
-def test_rows_that_no_store_holds(tmp_path, batches, monkeypatch, read_all, pristine):
+def test_rows_that_no_store_holds(tmp_path, batches, monkeypatch, read_all, whole):
     """A store that another program wrote: whole files, and values that cannot be used."""
     monkeypatch.setattr("objectspace.store.additions.check_new", lambda table, rows: None)
     bad = batches[1]
@@ -271,7 +278,7 @@ def test_rows_that_no_store_holds(tmp_path, batches, monkeypatch, read_all, pris
         (SPACE, "1 row whose vector is not finite"),
     }
     assert index(tmp_path / "s.osp", batches) == {row.image_id for row in bad.images} == found.redone
-    assert read_all(tmp_path / "s.osp") == read_all(pristine)
+    assert read_all(tmp_path / "s.osp") == whole
 
 
 def test_what_was_handed_in_is_named(copy, batches):

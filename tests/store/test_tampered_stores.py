@@ -273,7 +273,7 @@ def table_cases(pristine) -> list[Case]:
 @pytest.fixture(scope="module")
 def manifest_cases(pristine) -> list[Case]:
     changes = manifest_changes(json.loads((pristine / "manifest.json").read_text()))
-    return [(what, partial(rewrite, pristine, manifest=manifest)) for what, manifest in changes]
+    return [(what, partial(rewrite, pristine, make=make)) for what, make in changes]
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.ops import roi_align
 
 from objectspace.embeddings.windows import Cells, cut_windows
 from objectspace.errors import InputError
@@ -88,6 +87,9 @@ def pool_boxes(features: Tensor, boxes: NDArray[np.float32], size: int, stride: 
     Samples are less than a cell apart, so a box larger than ``size`` cells is averaged, not picked from. A
     cell's value counts at its middle.
     """
+    # Its import takes as long as torch's, and no other pooling needs it.
+    from torchvision.ops import roi_align
+
     rois = torch.from_numpy(boxes).to(features.device, torch.float32)
     pooled = roi_align(features.float()[None], [rois], size, 1 / stride, sampling_ratio=-1, aligned=True)
     vectors: NDArray[np.float32] = pooled.flatten(1).cpu().numpy()

@@ -55,8 +55,7 @@ def _measure(store: Store, *, all_of_them: bool) -> dict[str, ObjectPurities]:
     measured = {}
     for name in store.space_names:
         try:
-            count, known = len(store.stored_space(name)), store.purities.get(name)
-            if all_of_them or known is None or abs(count - known.objects) > _CHANGED * known.objects:
+            if all_of_them or _has_changed(store, name):
                 found = object_purities(store, name)
                 if found is not None:
                     measured[name] = found
@@ -65,9 +64,16 @@ def _measure(store: Store, *, all_of_them: bool) -> dict[str, ObjectPurities]:
     return measured
 
 
+def _has_changed(store: Store, name: str) -> bool:
+    known = store.purities.get(name)
+    return known is None or abs(len(store.stored_space(name)) - known.objects) > _CHANGED * known.objects
+
+
 def _choose(store: Store, measured: Mapping[str, ObjectPurities]) -> str | None:
     spaces = first_spaces(store)
-    counts = {name: len(store.stored_space(name)) for name in spaces}
+    counts = {
+        name: measured[name].objects if name in measured else len(store.stored_space(name)) for name in spaces
+    }
     full = [name for name in spaces if counts[name] >= _SHARE * max(counts.values())]
     joints = [name for name in full if store.recipe(name).route == JOINT]
     plain = [name for name in full if name not in joints]

@@ -93,6 +93,9 @@ def _check_files(folder: Place, table: Path) -> None:
     """Raise StoreError where a FIFO or device is in the place of a table's file: reading it may never end."""
     for place, _, names in os.walk(table):
         for name in names:
+            # Of thousands nearly all are, and a Path takes three times as long.
+            if os.path.isfile(f"{place}{os.sep}{name}"):  # noqa: PTH113
+                continue
             with suppress(FileNotFoundError):  # a writer cleans up meanwhile, or it is a link to nowhere
                 try:
                     check_regular(Path(place, name))

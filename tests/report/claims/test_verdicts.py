@@ -148,14 +148,14 @@ def test_a_claim_says_which_column_it_needs(objects) -> None:
     assert told["sub-class"] == told["look-alikes"] == "needs a column of style or sort, such as breed"
 
 
-def test_each_claim_is_a_step(objects, caplog) -> None:
+def test_each_claim_is_a_step(objects, logged) -> None:
     crop = held(objects, around(objects), noise=0.5)
-    with caplog.at_level("INFO", logger="objectspace.steps"):
-        weigh_claims(Evidence(crop=crop, both=crop))
+    weigh_claims(Evidence(crop=crop, both=crop))
 
-    assert caplog.messages[2] == "claim 3 of 12: Color counts before orientation."
-    assert "claim 3 of 12, in the joint space: Color counts before orientation." in caplog.messages
-    assert caplog.messages.count("claim 1 of 12, for each label") == 1
+    steps = [record.getMessage() for record in logged if record.name == "objectspace.steps"]
+    assert steps[2] == "claim 3 of 12: Color counts before orientation."
+    assert "claim 3 of 12, in the joint space: Color counts before orientation." in steps
+    assert steps.count("claim 1 of 12, for each label") == 1
 
 
 def test_the_same_seed_gives_the_same_figures(objects, monkeypatch) -> None:

@@ -185,7 +185,9 @@ def test_blocks_in_threads_are_joined_in_order(
     monkeypatch.setattr(neighborhood, "_ASKED", 37)
     vectors = np.random.default_rng(3).standard_normal((400, 8)).astype(np.float32)
     add_objects(tmp_path / "s.osp", vectors)
-    osp.index_space(tmp_path / "s.osp", "a-crop")
+    if approximate:
+        monkeypatch.setattr("objectspace.search.approximate._SAMPLE", 20)
+        osp.index_space(tmp_path / "s.osp", "a-crop")
     space = open_store(tmp_path / "s.osp").stored_space("a-crop")
     image = (np.arange(400) // 3).astype(str)
     near = Neighborhood(space, np.arange(400), image, approximate=approximate)

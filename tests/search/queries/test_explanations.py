@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from objectspace.analyses.explanation import COVERED, cover_orders, explain_sums
 from objectspace.embeddings.crops import cut_crops
 from objectspace.errors import ImageError, QueryError, RecipeError
 from objectspace.objects.masks import decode
-from objectspace.search.queries import explanations
+from objectspace.search.queries import explanations, networks
 from objectspace.search.queries.cell_views import CellView, open_viewer
 from objectspace.search.queries.explanations import _curve_areas
 
@@ -35,6 +37,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> osp.Store:
     )
     osp.index(osp.find_images([folder / "world/images"]), folder / "s.osp", job)
     return osp.open_store(folder / "s.osp")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """Load the same networks once, and not for each explanation."""
+    with pytest.MonkeyPatch.context() as patch:
+        for load in (osp.load_detector, osp.load_encoder):
+            patch.setattr(networks, load.__name__, cache(load))
+        yield
 
 
 def pair_of(store, space, metric="euclidean"):

@@ -4,6 +4,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from objectspace.models.encoders import load_encoder
 from objectspace.objects.annotations import open_annotations
 from objectspace.pipeline.job import Job
 from objectspace.search import SpaceSearch
+from objectspace.search.queries import networks
 from objectspace.search.queries.images import query_image
 from objectspace.search.queries.networks import space_detector
 from objectspace.search.queries.stored import image_file, stored_image, stored_objects_of
@@ -53,8 +55,14 @@ def index_photos(world, models, path, labeled, **settings):
 
 
 @pytest.fixture(scope="module")
+def labeled(world, tmp_path_factory):
+    """A store of the labeled objects, made once, which no test changes."""
+    return index_photos(world, world.cfg.parent, tmp_path_factory.mktemp("labeled") / "s.osp", labeled=True)
+
+
+@pytest.fixture(scope="module")
 def detected(world, tmp_path_factory):
-    """A store of detected objects, made once; a test changes a copy."""
+    """The same of detected objects; a test changes a copy."""
     return index_photos(world, world.cfg.parent, tmp_path_factory.mktemp("detected") / "s.osp", labeled=False)
 
 
@@ -67,7 +75,9 @@ def boxes_without_mask(store):
 
 
 @pytest.mark.parametrize("suffix", ["", "-mine"])
-def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suffix):
+def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, monkeypatch, suffix):
+    for load in (load_detector, load_encoder):
+        monkeypatch.setattr(networks, load.__name__, cache(load))  # once, not for each of 12 questions
     store = make_store(suffix=suffix, pools=("window2",))
     objects = store.objects()
     asked = 0
@@ -85,12 +95,11 @@ def test_a_stored_box_asked_for_again_has_the_very_same_vectors(make_store, suff
     assert asked == 12  # four boxes, each in the crop space, in a window space and in both
 
 
-def test_detected_objects_asked_for_again_are_all_found(make_store, world):
-    store = make_store(labeled=False)
+def test_detected_objects_asked_for_again_are_all_found(detected, world):
     photo = world.photos / "red1.png"
-    queries = query_image(store, photo, "test_vit-crop")
-    stored = SpaceSearch(store, "test_vit-crop").stored(queries.objects.object_id.tolist())
-    held = stored_objects_of(store, photo).object_id
+    queries = query_image(detected, photo, "test_vit-crop")
+    stored = SpaceSearch(detected, "test_vit-crop").stored(queries.objects.object_id.tolist())
+    held = stored_objects_of(detected, photo).object_id
     assert sorted(held.tolist()) == sorted(queries.objects.object_id.tolist())
     np.testing.assert_array_equal(queries.vectors, stored.vectors)
     assert queries.images == (str(photo),) * len(queries.objects)
@@ -98,9 +107,9 @@ def test_detected_objects_asked_for_again_are_all_found(make_store, world):
     assert not queries.stored
 
 
-def test_a_photo_in_a_joint_space_takes_one_pass_of_the_detector(make_store, world, monkeypatch):
+def test_a_photo_in_a_joint_space_takes_one_pass_of_the_detector(detected, world, monkeypatch):
     """Each pass gives a map of its own number everywhere, so that windows show which pass they are of."""
-    store, photo, runs, run = make_store(labeled=False), world.photos / "red1.png", [], DarknetDetector.run
+    photo, runs, run = world.photos / "red1.png", [], DarknetDetector.run
 
     def numbered(self, inputs):
         runs.append(run(self, inputs))
@@ -108,21 +117,20 @@ def test_a_photo_in_a_joint_space_takes_one_pass_of_the_detector(make_store, wor
         return replace(runs[-1], maps={layer: torch.tensor(values).float() for layer, values in maps.items()})
 
     monkeypatch.setattr(DarknetDetector, "run", numbered)
-    queries = query_image(store, photo, "both")
+    queries = query_image(detected, photo, "both")
     assert len(runs) == 1
-    detector = space_detector(store, "tiny-window3-stride32")
+    detector = space_detector(detected, "tiny-window3-stride32")
     found = detector.find_objects(runs[0], 0, "0", detector.frame((96, 64)), confidence=0.25, iou=0.45)
     np.testing.assert_array_equal(queries.objects.xyxy, found.xyxy)
     crop, window = queries.vectors.parts
-    stored = SpaceSearch(store, "test_vit-crop").stored(queries.objects.object_id.tolist())
+    stored = SpaceSearch(detected, "test_vit-crop").stored(queries.objects.object_id.tolist())
     np.testing.assert_array_equal(crop.blocks[0].source, stored.vectors)
     windows = [np.asarray(block.source) for block in window.blocks]
     assert sum(map(len, windows)) == len(queries.objects)
     assert {number for block in windows for number in np.unique(block)} <= {0, 1}
 
 
-def test_threads_that_are_started_later_compute_with_as_many_cores(make_store, world):
-    store = make_store()
+def test_threads_that_are_started_later_compute_with_as_many_cores(labeled, world):
 
     def in_a_new_thread():
         with ThreadPoolExecutor(1) as pool:
@@ -131,78 +139,73 @@ def test_threads_that_are_started_later_compute_with_as_many_cores(make_store, w
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
+        query_image(labeled, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
         assert (torch.get_num_threads(), in_a_new_thread()) == (3, 3)
     finally:
         torch.set_num_threads(before)
 
 
-def test_a_photo_is_known_by_its_content(make_store, world, tmp_path):
-    store = make_store()
+def test_a_photo_is_known_by_its_content(labeled, world, tmp_path):
     copy = tmp_path / "renamed.png"
     shutil.copy(world.photos / "red1.png", copy)
-    assert len(stored_objects_of(store, copy)) == 2
+    assert len(stored_objects_of(labeled, copy)) == 2
     copy.write_bytes(copy.read_bytes() + b"x")
-    assert len(stored_objects_of(store, copy)) == 0
+    assert len(stored_objects_of(labeled, copy)) == 0
     with pytest.raises(ImageError, match="there is no such file"):
-        stored_objects_of(store, tmp_path / "none.png")
+        stored_objects_of(labeled, tmp_path / "none.png")
 
 
-def test_the_end_of_a_stored_photos_path_is_enough(make_store, world):
-    store = make_store()
-    (path,) = [row.path for row in store.images() if row.path.endswith("green.jpg")]
+def test_the_end_of_a_stored_photos_path_is_enough(labeled, world):
+    (path,) = [row.path for row in labeled.images() if row.path.endswith("green.jpg")]
     for ending in ("green.jpg", "sub/green.jpg", Path("sub", "green.jpg")):
-        assert stored_image(store, ending).path == path
-        assert image_file(store, ending) == Path(path)
+        assert stored_image(labeled, ending).path == path
+        assert image_file(labeled, ending) == Path(path)
     with pytest.raises(ImageError, match="there is no such file"):
-        stored_image(store, "een.jpg")  # not a name of its own
-    queries = query_image(store, "green.jpg", "test_vit-crop", box=(1, 1, 20, 20), new=True)
+        stored_image(labeled, "een.jpg")  # not a name of its own
+    queries = query_image(labeled, "green.jpg", "test_vit-crop", box=(1, 1, 20, 20), new=True)
     assert queries.images == (path,)
 
 
-def test_an_end_of_several_paths_is_told(make_store, world, monkeypatch):
-    store = make_store()
-    rows = [row._replace(path=f"{folder}/a.png") for folder, row in zip("xyz", store.images(), strict=False)]
-    monkeypatch.setattr(type(store), "images", lambda self: rows)
+def test_an_end_of_several_paths_is_told(labeled, world, monkeypatch):
+    rows = [
+        row._replace(path=f"{folder}/a.png") for folder, row in zip("xyz", labeled.images(), strict=False)
+    ]
+    monkeypatch.setattr(type(labeled), "images", lambda self: rows)
     with pytest.raises(
         QueryError, match=r"^a\.png is the end of 3 paths: x/a.png, y/a.png, z/a.png; give more"
     ):
-        stored_image(store, "a.png")
-    assert stored_image(store, "y/a.png") == rows[1]
+        stored_image(labeled, "a.png")
+    assert stored_image(labeled, "y/a.png") == rows[1]
 
 
-def test_a_photo_that_cannot_be_read(make_store, tmp_path):
-    store = make_store()
+def test_a_photo_that_cannot_be_read(labeled, tmp_path):
     (tmp_path / "text.jpg").write_text("words")
     with pytest.raises(ImageError, match=r"text.jpg: is no photo in a known format"):
-        query_image(store, tmp_path / "text.jpg", "test_vit-crop", box=(0, 0, 1, 1), new=True)
+        query_image(labeled, tmp_path / "text.jpg", "test_vit-crop", box=(0, 0, 1, 1), new=True)
 
 
-def test_a_box_of_another_head_names_the_spaces_that_have_it(make_store, world):
-    store = make_store()
+def test_a_box_of_another_head_names_the_spaces_that_have_it(labeled, world):
     told = set()
     for name in ("tiny-window3-stride16", "tiny-window3-stride32"):
         for box in ((8, 8, 40, 40), (0, 0, 96, 64)):
             try:
-                query_image(store, world.photos / "red1.png", name, box=box, new=True)
+                query_image(labeled, world.photos / "red1.png", name, box=box, new=True)
             except QueryError as error:
                 told.add(str(error).rsplit(" ", 1)[1])
     assert told <= {"tiny-window3-stride16", "tiny-window3-stride32"}
     assert told
 
 
-def test_an_annotated_store_does_not_detect(make_store, world):
-    store = make_store()
+def test_an_annotated_store_does_not_detect(labeled, world):
     with pytest.raises(QueryError, match="come from annotations; give the object's x1, y1, x2, y2 as box="):
-        query_image(store, world.photos / "red1.png", "test_vit-crop")
+        query_image(labeled, world.photos / "red1.png", "test_vit-crop")
 
 
-def test_a_photo_in_which_nothing_is_detected(make_store, world):
-    store = make_store(labeled=False)
+def test_a_photo_in_which_nothing_is_detected(detected, world):
     with pytest.raises(
         QueryError, match=r"nothing was detected in .*red1.png; give the object's x1, y1, x2, y2 as box="
     ):
-        query_image(store, world.photos / "red1.png", "test_vit-crop", confidence=1.0)
+        query_image(detected, world.photos / "red1.png", "test_vit-crop", confidence=1.0)
 
 
 def test_models_that_are_gone(make_store, models, world):
@@ -263,18 +266,18 @@ def test_a_network_without_a_name(copy, world, space, name):
         query_image(store, world.photos / "red1.png", space, box=(8, 8, 40, 40), new=True)
 
 
-def test_files_that_a_store_names_are_told_of_before_they_are_opened(make_store, models, world, caplog):
+def test_files_that_a_store_names_are_told_of_before_they_are_opened(make_store, models, world, logged):
     store = stored_arguments(make_store(), lambda arguments: None)
     query_image(store, world.photos / "red1.png", "test_vit-crop", box=(8, 8, 40, 40), new=True)
-    assert f"loading {models / 'encoder.pth'}, as the store at {store.path} names it" in caplog.text
+    told = f"loading {models / 'encoder.pth'}, as the store at {store.path} names it"
+    assert told in [record.getMessage() for record in logged]
 
 
-def test_a_recipe_without_its_fields(make_store, world):
-    store = make_store(labeled=False)
-    path = store.path / "manifest.json"
+def test_a_recipe_without_its_fields(copy, world):
+    path = copy.path / "manifest.json"
     manifest = json.loads(path.read_text())
     for recipe in manifest["sources"].values():
         del recipe["precision"]
     path.write_text(json.dumps(manifest))
     with pytest.raises(ModelError, match="has no precision; index again"):
-        query_image(open_store(store.path), world.photos / "red1.png", "test_vit-crop")
+        query_image(open_store(copy.path), world.photos / "red1.png", "test_vit-crop")

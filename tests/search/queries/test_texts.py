@@ -18,20 +18,25 @@ from objectspace.store import open_store
 SPACE = "tiny-clip-crop"
 
 
-@pytest.fixture
-def model(clip_folder, tmp_path):
-    """A copy of the model, which a test may change."""
-    return shutil.copytree(clip_folder, tmp_path / "tiny-clip")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("texts")
 
 
-@pytest.fixture
-def store(world, model, tmp_path):
+@pytest.fixture(scope="module")
+def model(clip_folder, folder):
+    """A copy of the model, which a test changes for a while."""
+    return shutil.copytree(clip_folder, folder / "tiny-clip")
+
+
+@pytest.fixture(scope="module")
+def store(world, model, folder):
     """The labeled objects, in a space with a text tower and in one without."""
     reader = open_annotations(world.labels, names=("apple", "pear", "plum"))
     for name, weights in ((f"open_clip:local-dir:{model}", None), ("test_vit", world.encoder_weights)):
         encoder = load_encoder(name, weights=weights)
-        index(find_images([world.photos]), tmp_path / "s.osp", Job(encoder=encoder, annotations=reader))
-    return open_store(tmp_path / "s.osp")
+        index(find_images([world.photos]), folder / "s.osp", Job(encoder=encoder, annotations=reader))
+    return open_store(folder / "s.osp")
 
 
 def test_texts_are_ranked_by_cosine_with_the_very_weights(store, model):
@@ -83,11 +88,13 @@ def test_a_store_without_a_text_tower_says_how_to_make_one(world, tmp_path):
 
 def test_weights_that_are_gone_or_have_changed(store, model):
     weights = model / "open_clip_model.safetensors"
-    data = bytearray(weights.read_bytes())
-    data[-1] ^= 1
-    weights.write_bytes(data)
-    with pytest.raises(RecipeError, match=rf"space {SPACE} cannot be made any more \(weights: "):
-        query_text(store, ["a"], SPACE)
-    weights.unlink()
-    with pytest.raises(ModelError, match=rf"the encoder of space {SPACE} cannot be loaded again: "):
-        query_text(store, ["a"], SPACE)
+    whole = weights.read_bytes()
+    try:
+        weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(RecipeError, match=rf"space {SPACE} cannot be made any more \(weights: "):
+            query_text(store, ["a"], SPACE)
+        weights.unlink()
+        with pytest.raises(ModelError, match=rf"the encoder of space {SPACE} cannot be loaded again: "):
+            query_text(store, ["a"], SPACE)
+    finally:
+        weights.write_bytes(whole)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torchvision.models import ResNet
 
 from objectspace.arguments import typed
 from objectspace.errors import ModelError
@@ -17,7 +16,6 @@ from objectspace.files import recipe_digest
 from objectspace.images import Pixels
 from objectspace.models import batches
 from objectspace.models.encoders import load_encoder
-from objectspace.models.encoders.demo_encoder import DemoResNet
 from objectspace.models.encoders.network_encoder import NetworkEncoder
 from objectspace.models.inputs import RESAMPLING, checked_inputs
 from objectspace.models.maps import Head, MapRun, MapSource
@@ -133,6 +131,11 @@ def _trunk(encoder: NetworkEncoder) -> tuple[Callable[[Tensor], Tensor], str]:
 
 def residual_trunk(network: nn.Module) -> tuple[Callable[[Tensor], Tensor], str] | None:
     """Return what computes the last map of a residual network, and that layer's name; None of another."""
+    # torchvision's import takes as long as torch's, and a job imports this module before it loads a network.
+    from torchvision.models import ResNet
+
+    from objectspace.models.encoders.demo_encoder import DemoResNet
+
     if isinstance(network, ResNet):
         stem = (network.conv1, network.bn1, network.relu, network.maxpool)
         return nn.Sequential(*stem, network.layer1, network.layer2, network.layer3, network.layer4), "layer4"
