@@ -153,8 +153,8 @@ def test_crops_are_the_processors_but_for_a_gray_level_here_and_there(
 def test_a_canvas_beyond_all_bounds_is_cut_as_the_processor_does(monkeypatch: pytest.MonkeyPatch) -> None:
     image, objects = scene(2, 12, 16)
     objects = objects.take(np.array([1, 2]))  # of which the second needs a canvas of 16 x 16
-    side = 20
-    monkeypatch.setattr(device_crops, "_TILE", 8)  # three by three tiles of the kernel
+    side = 12
+    monkeypatch.setattr(device_crops, "_TILE", 8)  # two by two tiles of the kernel, the last ones cut off
     for module in ("crops", "device_crops"):
         monkeypatch.setattr(f"objectspace.embeddings.{module}.LARGEST_CANVAS", 200)
     expected = cut_crops(image, objects, CropPolicy(), side)

@@ -156,7 +156,7 @@ LINES = (
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(lines=st.lists(LINES, max_size=30), started=st.booleans())
 def test_any_text_gives_layers_or_a_cfg_error(lines: list[str], started: bool) -> None:
     start = ["[net]", "width=64", "height=64"] if started else []

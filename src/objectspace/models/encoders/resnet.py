@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import nn
 from torchvision.models import resnet50
 
@@ -21,8 +22,10 @@ _PREPROCESSING = Preprocessing(
 def load_resnet50(weights: Path | str | None, device: str, precision: str) -> NetworkEncoder:
     """Load ResNet50 with the weights of a file, or with torchvision's, fetched once: 2048 numbers a crop."""
     path = Path(weights) if weights is not None else fetch(RESNET50_IMAGENET)
-    network = resnet50()
+    with torch.device("meta"):  # without memory or random numbers, since the file's come next
+        network = resnet50()
     network.fc = nn.Identity()
+    network.to_empty(device="cpu")
     return residual_encoder(
         network, path, _PREPROCESSING, name="resnet50", device=device, precision=precision
     )
