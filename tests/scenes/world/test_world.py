@@ -21,7 +21,7 @@ SEED = 11
 
 @pytest.fixture(scope="module")
 def plans() -> list[Plan]:
-    return [plan_scene(SEED, index) for index in range(1200)]
+    return [plan_scene(SEED, index) for index in range(900)]
 
 
 @functools.cache
@@ -60,7 +60,7 @@ def test_the_box_is_the_masks(index: int) -> None:
 
 def test_visible_is_the_share_of_the_object_that_nothing_hides() -> None:
     shares = []
-    for index in range(30):
+    for index in range(20):
         plan, scene = plan_scene(SEED, index), drawn(index)
         for number, chosen in enumerate(plan.objects):
             alone = draw_plan(replace(plan, groups=((chosen,),), background="plain"))
