@@ -96,7 +96,9 @@ def test_a_name_that_is_no_text_is_printed_with_escapes(annotated, start, tmp_pa
     out = os.fsencode(tmp_path) + b"/caf\xe9.npz"
     process = start("export", annotated, "--format", "npz", "--out", os.fsdecode(out))
     told, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
+    # A busy machine takes so long that it is told what is done.
+    others = [line for line in err.splitlines() if not line.startswith("objectspace: writing ")]
+    assert (process.returncode, others) == (0, [])
     assert told.startswith(f"{tmp_path}/caf\\udce9.npz: ")
 
 
