@@ -7,14 +7,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from objectspace.analyses import features, shared_vectors
 from objectspace.analyses.comparison import compare_spaces
 from objectspace.analyses.factors import FactorSpec, align, measure_factor
 from objectspace.analyses.projection import project
 from objectspace.analyses.ridge import Columns, FoldedRidge
 from objectspace.embeddings.spaces import Recipe, Space
 from objectspace.neighbors import Block, JointVectors, Part
-from objectspace.neighbors import joint as joint_search
 from objectspace.objects.records import concatenate, make_objects
 
 RECIPE = Recipe("joint", "fake", "", "", {}, "float32", "0")
@@ -90,13 +88,9 @@ def test_spaces_are_compared_and_projected_as_the_written_out_vectors() -> None:
     np.testing.assert_allclose(one.coordinates, other.coordinates, atol=1e-6)
 
 
-def test_neighbors_and_shared_vectors_take_no_more_than_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of vectors that are a quarter of common ones, in blocks that are as much smaller."""
-    monkeypatch.setattr(joint_search, "_TABLE", 1 << 18)
-    monkeypatch.setattr(joint_search, "_QUERIES", 1 << 20)
-    monkeypatch.setattr(shared_vectors, "_NUMBERS", 1 << 18)
-    joint, _, objects = make(1250, (512, 1024))
-    blocks = 4 * 1250 * 1536
+def test_neighbors_and_shared_vectors_take_no_more_than_the_parts() -> None:
+    joint, _, objects = make(2500, (1024, 2048))
+    blocks = 4 * 2500 * 3072
     sample = align(joint, objects, FactorSpec("label"))
     tracemalloc.start()
     sample.neighbors(5, "cosine")
@@ -107,9 +101,8 @@ def test_neighbors_and_shared_vectors_take_no_more_than_the_parts(monkeypatch: p
     assert peak < blocks
 
 
-def test_a_regression_takes_no_more_than_the_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "_AT_ONCE", 1024)
-    count, rows = 15_000, np.arange(15_000)
+def test_a_regression_takes_no_more_than_the_parts() -> None:
+    count, rows = 60_000, np.arange(60_000)
     blocks = [Block(RNG.normal(size=(count, size)).astype(np.float32), rows).take(rows) for size in (48, 80)]
     joint = JointVectors([Part(f"part{n}", 1.0, 0.0, (block,)) for n, block in enumerate(blocks)], count)
     target = RNG.normal(size=(count, 1))
