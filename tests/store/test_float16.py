@@ -42,7 +42,7 @@ def path(tmp_path):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory, make_batch):
-    """Forty-eight vectors of float16 in twelve commits, some of them twice; and the same as they were given."""
+    """Forty-eight vectors of float16 in twelve commits, some of them twice; and the same as given."""
     path, given = tmp_path_factory.mktemp("half") / "s.osp", {}
     with open_writer(path) as writer:
         for number in range(12):
