@@ -15,7 +15,7 @@ from objectspace.jobs.join import join_spaces
 from objectspace.objects.records import concatenate, make_objects
 from objectspace.search import default_space, purity
 from objectspace.search.purity import object_purities
-from objectspace.store import Batch, ImageRow, SpaceRows, open_store, open_writer
+from objectspace.store import Batch, ImageRow, LabelPurity, SpaceRows, open_store, open_writer
 
 CROP = Recipe("crop", "color", "aa", "mean", {"size": 8}, "float32", "0.1.0", crop={"margin": 0.0})
 WINDOW = Recipe("window", "net", "bb", "1", {"size": 8}, "float32", "0.1.0", 3, "own", 32)
@@ -117,6 +117,38 @@ def test_a_default_stays_and_is_changed_on_request(make_store):
         set_default_space(path, "nope")
     with pytest.raises(StoreError, match="no store at"):
         set_default_space(path.with_name("none.osp"), "a-crop")
+
+
+@pytest.mark.parametrize(("known", "again"), [(27, True), (28, False), (33, False), (34, True)])
+def test_a_space_is_measured_again_where_a_tenth_of_its_objects_has_changed(make_store, known, again):
+    """It holds 30 objects, and held 27 to 34 when it was measured."""
+    path = make_store(a_crop=1.0)
+    settle(path)
+    with open_writer(path) as writer:
+        writer.set_purities({"a-crop": LabelPurity(0.5, 0.25, 0.375, 0.625, 12, known)})
+    assert settle(path).purities["a-crop"].objects == (30 if again else known)
+
+
+@pytest.mark.parametrize(("held", "default"), [(26, "a-crop"), (27, "a-window")])
+def test_a_space_that_lacks_more_than_a_tenth_of_the_objects_is_no_default(make_store, held, default):
+    """However pure it is: of 30 objects."""
+    path = make_store(a_crop=0.0)
+    objects = open_store(path).objects().take(np.arange(held))
+    code = np.unique(objects.label.astype(str), return_inverse=True)[1]
+    rows = SpaceRows(WINDOW, objects.object_id, np.eye(3, 8, dtype=np.float32)[code])
+    with open_writer(path) as writer:
+        writer.commit(Batch([], objects.take([]), [], "other", {"a-window": rows}))
+    assert settle(path).default_space == default
+
+
+def test_a_space_that_comes_later_is_measured_and_changes_no_default(make_store):
+    path = make_store(a_crop=1.0)
+    objects = settle(path).objects()
+    rows = SpaceRows(WINDOW, objects.object_id, np.eye(30, dtype=np.float32))
+    with open_writer(path) as writer:
+        writer.commit(Batch([], objects.take([]), [], "other", {"a-window": rows}))
+    store = settle(path)
+    assert (store.default_space, sorted(store.purities)) == ("a-crop", ["a-crop", "a-window"])
 
 
 def test_a_single_label_has_no_purity(make_store):

@@ -37,10 +37,11 @@ def counts(path):
     vectors = sum(len(store.space(name)) for name in store.space_names)
     return [len(store.images()), len(store.objects()), vectors, len(store.failures())]
 
+before = counts(work / "first.osp")
+
 def attempt(number, half):
     path = work / f"{number}-{half}.osp"
     shutil.copytree(work / "first.osp", path)
-    before = counts(path)
     error = None
     with open_writer(path) as writer:
         shim.fail_at(number, half)

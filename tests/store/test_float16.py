@@ -42,10 +42,10 @@ def path(tmp_path):
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory, make_batch):
-    """Eighty vectors of float16 in twenty commits, some of them twice; and the same as they were given."""
+    """Forty-eight vectors of float16 in twelve commits, some of them twice; and the same as given."""
     path, given = tmp_path_factory.mktemp("half") / "s.osp", {}
     with open_writer(path) as writer:
-        for number in range(20):
+        for number in range(12):
             batch = make_batch(number)
             rows = batch.vectors["resnet50-crop"]
             rows = replace(rows, vectors=np.round(rows.vectors * 2) / 2 if number % 3 == 0 else rows.vectors)
