@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from objectspace.analyses import groups as groups_module
 from objectspace.analyses.factor_values import Factor
 from objectspace.analyses.factors import (
     FactorSpec,
