@@ -69,9 +69,9 @@ class LabelModel:
 
     def _log_odds(self, of_all: Float64, of_one: Float64) -> Float64:
         """Return the logarithm (m, 1) of the weighted sum of both odds."""
-        odds = self._of_all.decision_function(of_all) + self._weights[0]
-        odds_of_one = self._of_one.decision_function(of_one) + self._weights[1]
-        log_odds: Float64 = np.logaddexp(odds, odds_of_one)[:, None]
+        without_own = self._of_all.decision_function(of_all) + self._weights[0]
+        with_own = self._of_one.decision_function(of_one) + self._weights[1]
+        log_odds: Float64 = np.logaddexp(without_own, with_own)[:, None]
         return log_odds
 
 
