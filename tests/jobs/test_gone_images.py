@@ -19,11 +19,7 @@ from objectspace.store import Store, open_store
 from objectspace.store.examination import examine_store
 from tests.jobs.fakes import FakeDetector, MeanColor, save
 
-
-@pytest.fixture(autouse=True)
-def no_default_space(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure no space: it takes a third of such a job, and is tested in tests/search/test_purity.py."""
-    monkeypatch.setattr("objectspace.jobs.index.settle_default", lambda writer: None)
+pytestmark = pytest.mark.usefixtures("no_default_space")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from objectspace.neighbors import (
     paged,
 )
 from objectspace.neighbors.candidates import Search
-from tests.neighbors.test_exact import check_answer, check_same, double_loop, gaussian, ids_of
-from tests.neighbors.test_mutual import both, worst_product
+from tests.neighbors.test_exact import check_answer, check_same, gaussian, ids_of
+from tests.neighbors.test_mutual import both, looped, worst_product
 
 
 @pytest.fixture(
@@ -62,24 +61,12 @@ class OnDisk:
         return some
 
 
-@cache
-def looped(metric: str, offset: float) -> tuple[np.ndarray, np.ndarray, list]:
-    """Vectors, copies and zeros among them; groups, that no block has whole; what a double loop finds."""
-    vectors = gaussian(90, 3, seed=1, offset=offset)
-    vectors[60:80] = vectors[:20]
-    if not offset:
-        vectors[[5, 85]] = 0
-    group = np.random.default_rng(2).integers(0, 9, 90) ** 2
-    expected = double_loop(vectors, vectors, ids_of(90), 7, metric, lambda one, row: group[one] == group[row])
-    return vectors, group, expected
-
-
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
 @pytest.mark.parametrize("offset", [0, 30])
 def test_the_nearest_in_other_groups_are_the_double_loops(
     sizes: Callable[[int], None], metric: str, offset: float
 ) -> None:
-    vectors, group, expected = looped(metric, offset)
+    vectors, group, expected = looped(90, metric, offset)
     sizes(3)
     found = StreamedIndex(OnDisk(vectors), ids_of(90), metric=metric, groups=group).nearest_of_all(k=7)
     check_answer(found, expected)
