@@ -223,13 +223,15 @@ class Tracer:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Any:
-        """Keep what a fixture enters for every test that uses it."""
+        """Keep what a fixture enters for every test that uses it, unless all do: it tells none apart."""
         before, self.entered = self.entered, set()
         try:
             return (yield)
         finally:
-            self.by_fixture[id(fixturedef)] |= self.entered
-            self.entered |= before
+            if not (fixturedef.scope == "session" and fixturedef._autouse):
+                self.by_fixture[id(fixturedef)] |= self.entered
+                before |= self.entered
+            self.entered = before
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: Any) -> Any:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -95,6 +99,57 @@ def test_tests_that_enter_the_function_are_chosen_the_quick_ones_first(found: li
     # What no test enters in its own process may be run in another.
     elsewhere = {"far": tests["other"], "defaults": tests["defaults"]}
     assert choose_tests(found[0][0], elsewhere) == ["defaults", "far"]
+
+
+CONFTEST = """
+import pytest, things
+
+@pytest.fixture(scope="session", autouse=True)
+def of_all():
+    things.every()
+
+@pytest.fixture(scope="session")
+def made():
+    return things.make()
+"""
+TESTS = """
+import things
+
+def test_first(): things.first()
+def test_defaults(): assert things.first.__defaults__ == (5,)
+def test_made(made): assert made == 2
+def test_made_again(made): assert made == 2
+"""
+
+
+def test_what_the_fixtures_of_a_test_enter_counts_but_for_those_of_all_tests(tmp_path: Path) -> None:
+    package = tmp_path / mutants.PACKAGE
+    package.mkdir(parents=True)
+    (package / "things.py").write_text(
+        "def every(): ...\ndef first(count=5): ...\ndef make(): return 1 + 1\n", encoding="utf-8"
+    )
+    (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    (tmp_path / "test_things.py").write_text(TESTS, encoding="utf-8")
+    run = (
+        "from pathlib import Path; from tools import mutants; mutants.ROOT = Path.cwd(); "
+        "mutants._trace_file('test_things.py', Path('kept.json'))"
+    )
+    path = os.pathsep.join([str(mutants.ROOT), str(package)])
+    subprocess.run(
+        [sys.executable, "-c", run],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": path},
+        check=True,
+        timeout=60,
+    )
+    tests = json.loads((tmp_path / "kept.json").read_text(encoding="utf-8"))
+    entered = {name.partition("::")[2]: one["entered"] for name, one in tests.items()}
+    assert entered == {
+        "test_first": ["things.py:first"],
+        "test_defaults": [],
+        "test_made": ["things.py:make"],
+        "test_made_again": ["things.py:make"],
+    }
 
 
 def test_chosen_tests_are_run_in_their_order_and_those_that_a_change_renames_too() -> None:
