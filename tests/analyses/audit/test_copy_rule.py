@@ -48,6 +48,15 @@ def test_a_store_full_of_copies_teaches_nearly_the_same() -> None:
     assert np.median(listed) < np.quantile(found, 0.01)
 
 
+def test_what_differs_as_little_as_the_copies_do_is_left_out() -> None:
+    """Of 11 copies nine in ten differ by at most what the tenth does: one that is as near may be real."""
+    copies = np.tile(np.arange(1, 12)[:, None] / 16, 3)
+    others = np.concatenate([np.full((40, 3), 0.9), copies[[9]]])
+    assert fit_copy_rule(copies, others) == fit_copy_rule(copies, others[:40])
+    farther = np.concatenate([others[:40], copies[[9]] + 1e-6])
+    assert fit_copy_rule(copies, farther) != fit_copy_rule(copies, others[:40])
+
+
 def test_without_copies_it_is_the_product() -> None:
     lost = np.full((4, 3), np.inf)
     assert fit_copy_rule(lost, numbers(2, 20, (0.1, 0.5, 0.5))) is PRODUCT

@@ -320,6 +320,36 @@ def test_several_objects_as_one_query_are_refused(store):
             osp.explain(search, wrong, second)
 
 
+def test_a_joint_space_is_explained_by_the_stride_that_both_objects_have(store, tmp_path):
+    """Windows lie at the own stride of each object: two of different strides have the mean of the store."""
+    photos = store.path.parent / "world"
+    job = osp.Job(
+        detector=osp.load_detector("demo", precision="float32"),
+        encoder=osp.load_encoder("demo", precision="float32"),
+        annotations=osp.AnnotationSpec(str(photos / "annotations.json"), "coco"),
+    )
+    osp.index(osp.find_images([photos / "images"]), tmp_path / "s.osp", job)
+    held = osp.open_store(tmp_path / "s.osp")
+    search = osp.SpaceSearch(held, "both")
+    strides = {
+        f"demo-window3-stride{stride}": held.space(f"demo-window3-stride{stride}") for stride in (16, 32)
+    }
+    missing = held.recipe("both").parts[1]["missing"]
+    for first, of_first in strides.items():
+        for second, of_second in strides.items():
+            why = osp.explain(
+                search, search.stored([of_first.object_id[0]]), search.stored([of_second.object_id[-1]])
+            )
+            part = why.parts["window"]
+            if first == second:
+                assert (part.space, len(part.cells)) == (first, 2)
+                assert part.total == pytest.approx(sum(one.heat.sum() for one in part.cells), rel=1e-5)
+            else:
+                assert part.cells == ()
+                assert part.total == pytest.approx((1 - missing) / 2)
+            assert why.distance == pytest.approx(why.total, rel=1e-5)
+
+
 def test_a_joint_space_is_checked_by_its_parts(store):
     with pytest.raises(QueryError, match="both is a joint space; check the spaces of its parts: demo-crop, "):
         osp.check_explanations(osp.SpaceSearch(store, "both"))
