@@ -44,6 +44,12 @@ def test_rows_on_disk_are_kept_in_half_the_memory_where_this_loses_nothing(
     np.testing.assert_allclose(x[np.array([3, 1])], (halves[rows] - halves[rows].mean(0))[[3, 1]], atol=1e-3)
 
 
+@pytest.mark.parametrize(("numbers", "kept"), [(21, True), (20, False)])
+def test_all_rows_on_disk_are_kept_where_they_are_fewer_than_their_numbers(numbers: int, kept: bool) -> None:
+    source = OnDisk(RNG(3).normal(size=(20, numbers)).astype(np.float32))
+    assert isinstance(Centered.of(source).features, np.ndarray) == kept
+
+
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
 def test_rows_are_around_the_mean_of_their_level(precision: type[np.floating]) -> None:
     vectors, level = RNG(2).normal(size=(20, 3)).astype(np.float32), np.repeat([0, 1, 2], [5, 12, 3])

@@ -39,6 +39,10 @@ def test_single_objects_are_permuted_freely() -> None:
     assert len(seen) == 24
 
 
+def test_no_objects_have_empty_permutations() -> None:
+    assert [rows.tolist() for rows in permutations(make_groups(np.array([], int)), 3)] == [[], [], []]
+
+
 def test_a_factor_of_the_photos_stays_one() -> None:
     photo = np.repeat([0, 1, 2, 3], [1, 2, 3, 4])
     for rows in permutations(make_groups(photo), 50):
