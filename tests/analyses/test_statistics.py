@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from objectspace.analyses import statistics
 from objectspace.analyses.groups import comparable, make_groups
 from objectspace.analyses.statistics import (
     Estimate,
@@ -141,6 +142,17 @@ def test_permutations_are_the_same_for_the_same_seed() -> None:
     one, again, other = (np.stack(list(permutations(groups, 5, seed=seed))) for seed in (1, 1, 2))
     assert (one == again).all()
     assert (one != other).any()
+
+
+@pytest.mark.parametrize("together", [1, 25, 1 << 15])
+def test_permutations_are_the_same_however_many_are_drawn_together(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 12 objects one at a time, two, and all."""
+    groups = make_groups(np.arange(12) // 5, level=np.arange(12) % 2)
+    usual = [rows.tolist() for rows in permutations(groups, 7)]
+    monkeypatch.setattr(statistics, "_DRAWN", together)
+    assert [rows.tolist() for rows in permutations(groups, 7)] == usual
 
 
 @pytest.mark.parametrize(
