@@ -253,7 +253,8 @@ def test_half_of_the_planted_are_above_where_the_share_that_looks_like_them_is_r
     """By every threshold in turn; what fewer than half of them reach says nothing."""
     random = np.random.default_rng(9)
     for _ in range(5):
-        planted, unplanted = random.normal(2, 2, 11).round(1), random.normal(0, 2, 23).round(1)
+        planted = random.normal(2, 2, 11).round(1)
+        unplanted = np.concatenate([random.normal(2, 2, 15), random.normal(-2, 2, 23)]).round(1)
         ratios = [
             (unplanted >= t).mean() / (planted >= t).mean()
             for t in np.concatenate([planted, unplanted])
