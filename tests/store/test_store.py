@@ -23,6 +23,7 @@ from objectspace.store import (
     open_writer,
     tables,
 )
+from objectspace.store.purity import LabelPurity
 
 RECIPE = Recipe("crop", "m", "w", "t", {}, "float32", "0.1.0")
 
@@ -201,6 +202,22 @@ def test_an_empty_store_answers(path):
     assert store.objects([]).object_id.tolist() == []
     with pytest.raises(QueryError, match=r"no space a in .*dogs.osp; its spaces: none yet"):
         store.space("a")
+
+
+def test_a_default_space_and_purities_stay_until_others_are_set(path, make_batch):
+    first, second = LabelPurity(0.5, 0.25, 0.375, 0.625, 12, 13), LabelPurity(0.75, 0.5, 0.5, 0.875, 12, 13)
+    with open_writer(path) as writer:
+        writer.commit(make_batch(1))
+        writer.set_default_space("yolo-window")
+        writer.set_purities({"yolo-window": first, "resnet50-crop": first})
+        writer.commit(make_batch(2))
+        writer.set_purities({"resnet50-crop": second})
+        store = open_store(path)
+        assert store.default_space == "yolo-window"
+        assert store.purities == {"yolo-window": first, "resnet50-crop": second}
+        writer.set_default_space("resnet50-crop")
+        assert open_store(path).default_space == "resnet50-crop"
+        assert open_store(path).purities == store.purities
 
 
 def test_unknown_names_are_named(path, make_batch):

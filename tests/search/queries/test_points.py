@@ -275,11 +275,11 @@ def test_a_cells_box_is_the_windows_part_of_the_photo(detected, world):
     assert len(queries.thumbnails) == 1
 
 
-def test_the_far_corner_belongs_to_the_last_cell(detected, world):
+@pytest.mark.parametrize("point", [(95.99, 63.99), (np.nextafter(96.0, 0), np.nextafter(64.0, 0))])
+def test_the_far_corner_belongs_to_the_last_cell(detected, world, point):
+    """Also where float32 rounds it to the photo's border."""
     name = next(name for name in detected.space_names if "window1-stride32" in name)
-    cells = query_point(
-        detected, world.photos / "red1.png", name, (95.99, 63.99), new=True
-    ).objects.provenance
+    cells = query_point(detected, world.photos / "red1.png", name, point, new=True).objects.provenance
     assert (cells.cell_x.tolist(), cells.cell_y.tolist()) == ([1], [1])
 
 
