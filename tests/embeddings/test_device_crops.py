@@ -138,7 +138,8 @@ def test_crops_are_the_processors_but_for_a_gray_level_here_and_there(
     policy: CropPolicy, interpolation: str, size: int
 ) -> None:
     image, objects = scene(1, 12, 10)
-    scenes = [scene(0, 11, 13), (image, objects.take(np.array([2, 1])))]
+    last, others = scene(3, 9, 7)
+    scenes = [scene(0, 11, 13), (image, objects.take(np.array([2, 1]))), (last, others.take(np.array([0])))]
     expected = np.concatenate(
         [cut_crops(*one, policy, size, interpolation=interpolation) for one in scenes]  # type: ignore[arg-type]
     )

@@ -13,6 +13,7 @@ from objectspace.jobs.join import join_spaces
 from objectspace.neighbors import JointVectors
 from objectspace.objects.records import no_objects
 from objectspace.store import Batch, SpaceRows, open_store, open_writer
+from objectspace.store.indexes import JointSpaceIndex, Recall, SpaceIndex
 from objectspace.store.joint import _Reordered
 
 
@@ -48,6 +49,28 @@ def test_what_an_index_proposes_is_told_by_rows_of_the_other_order(limited: bool
     assert (passed is None) == (allowed is None)
     if allowed is not None:
         assert [bool(passed[order[row]]) for row in range(9)] == allowed.tolist()
+
+
+def test_an_index_counts_while_the_joint_space_and_its_parts_are_those_it_was_built_of(
+    tmp_path: Path, make_batch: Any
+) -> None:
+    path, names = tmp_path / "s.osp", ["resnet50-crop", "yolo-window"]
+    index = SpaceIndex("ivf-pq", "cosine", 4, {"probes": 20, "candidates": 10}, Recall(0.5, 0.25, 0.75, 4))
+    with open_writer(path) as writer:
+        writer.commit(make_batch(1))
+    recipe = join_spaces(path, names, name="both")
+    own = dict.fromkeys(names)
+    cases = [
+        (JointSpaceIndex(index, recipe.digest, own), index),
+        (JointSpaceIndex(index, "0" * 16, own), None),
+        (JointSpaceIndex(index, recipe.digest, {**own, "yolo-window": index}), None),
+    ]
+    for held, expected in cases:
+        with open_writer(path) as writer:
+            writer.index_joint("both", held)
+        store = open_store(path)
+        assert store.stored_space("both").index == expected
+        assert [space.index for space in store.info().spaces if space.name == "both"] == [expected]
 
 
 def test_a_part_that_was_added_in_another_order_has_each_objects_own_vector(

@@ -237,6 +237,7 @@ def test_a_data_yaml_is_nested_thirty_two_deep_at_most(coco2: Path) -> None:
             "names: [cat]\ntrain: images\nkpt_shape: 17",
             "kpt_shape is 17, expected the points and the numbers",
         ),
+        ("names: [cat]\ntrain: images\nkpt_shape: [0, 3]", "kpt_shape is a list of 2, expected the points"),
         ("just words", "holds 'just words', expected a data.yaml"),
         ("- 1\n- 2", "holds a list of 2, expected a data.yaml"),
         ("train: images", "has no names, expected a data.yaml: names, and train, val or test"),
