@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -53,6 +54,35 @@ def test_no_store(tmp_path):
     (tmp_path / "photo.jpg").touch()
     with pytest.raises(StoreError, match="no store at"):
         open_store(tmp_path / "photo.jpg")
+
+
+def test_a_store_beside_is_meant(tmp_path):
+    for name in ("dogs.osp", "dogs.txt"):
+        (tmp_path / name).mkdir()
+    write_manifest(tmp_path / "dogs.osp", MANIFEST)
+    told = rf"no store at .*dog.osp; did you mean {tmp_path / 'dogs.osp'}\?; make one with"
+    with pytest.raises(StoreError, match=told):
+        open_store(tmp_path / "dog.osp")
+
+
+@pytest.mark.parametrize(
+    ("share", "low", "high", "taken"),
+    [
+        (0, 0, 0, True),
+        (1, 1, 1, True),
+        (0, 0, 0.1, True),
+        (0.5, 0.5, 1, True),
+        (0.5, -0.1, 1, False),
+        (0.5, 0.6, 1, False),
+        (0.5, 0.2, 0.4, False),
+        (0.5, 0.2, 1.1, False),
+        (float("nan"), 0, 1, False),
+    ],
+)
+def test_a_recall_is_a_share_in_its_interval(share, low, high, taken):
+    document = {**INDEX.to_json(), "recall_at_10": share, "low": low, "high": high}
+    with contextlib.nullcontext() if taken else pytest.raises(ValueError, match="a recall is no share"):
+        assert SpaceIndex.from_json(document).recall == Recall(share, low, high, 200)
 
 
 def test_another_format_version(tmp_path):

@@ -34,6 +34,15 @@ def test_deletions_are_checked_of_the_fragments_that_are_asked_for(table: Any, t
         tables.check_fragments(changed, {0, 2})
 
 
+@pytest.mark.parametrize(("most", "full", "many"), [(3, 6, False), (2, 6, True), (2, 5, False)])
+def test_more_small_fragments_than_that_are_many(
+    table: Any, monkeypatch: pytest.MonkeyPatch, most: int, full: int, many: bool
+) -> None:
+    monkeypatch.setattr(tables, "MANY_FRAGMENTS", most)
+    monkeypatch.setattr(tables, "FULL_FRAGMENT", full)
+    assert tables.has_many_fragments(table) == many
+
+
 def test_fragments_that_an_index_covers_are_joined_only_with_everything(
     table: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,24 @@ def copies(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_ino for path in folder.iterdir()} if folder.exists() else {}
 
 
+class Counted:
+    """Vectors that are read by slices, and how many rows at once."""
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.vectors, self.shape, self.read = vectors, vectors.shape, []
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        self.read.append(len(self.vectors[rows]))
+        return self.vectors[rows]
+
+
+def test_vectors_are_copied_in_parts(tmp_path: Path) -> None:
+    source = Counted(np.random.default_rng(0).normal(size=(10, 8)).astype(np.float32))
+    cache = vector_cache.VectorCache(tmp_path / "copies", tmp_path / "s.osp", "a", 1, {}, "float32")
+    np.testing.assert_array_equal(cache.mapped(source), source.vectors)
+    assert source.read == [3, 3, 3, 1]
+
+
 ROWS = [slice(None), slice(3, 17), slice(0, 20, 7), slice(9, 9), [19, 0, 0, 7], np.array([2, 5]), []]
 
 
