@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from threading import Event, current_thread
 from time import sleep
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor, nn
 
 from objectspace.embeddings.crop_batches import Crops, crop_batches
@@ -106,6 +108,23 @@ def test_an_encoder_of_somebody_elses_is_called_in_the_callers_thread() -> None:
 
     encoded(Watched(), (crops_of(level, 4) for level in (1, 2, 3)))
     assert callers == {current_thread()}
+
+
+@pytest.mark.parametrize(
+    ("change", "came"),
+    [
+        (lambda vectors: vectors[:, :2], r"float32 of shape \(4, 2\)"),
+        (lambda vectors: vectors.astype("U9"), r"<U9 of shape \(4, 3\)"),
+        (lambda vectors: torch.from_numpy(vectors), "Tensor"),
+    ],
+)
+def test_an_encoder_of_somebody_elses_returns_what_it_should(change: Callable[[Any], Any], came: str) -> None:
+    class Changed(MeanColor):
+        def embed(self, crops: np.ndarray) -> Any:
+            return change(super().embed(crops))
+
+    with pytest.raises(ModelError, match=rf"embed returned {came}, expected float32 of shape \(4, 3\)"):
+        encoded(Changed(), iter([crops_of(1, 4)]))
 
 
 def test_an_error_of_a_pass_comes_to_the_caller() -> None:

@@ -67,6 +67,8 @@ def plain_mean(features, pixels, frame):
         ("cell", Pooling("window", 1)),
         ("roi", Pooling("roi", 7)),
         ("roi2", Pooling("roi", 2)),
+        ("window1", Pooling("window", 1)),
+        ("roi1", Pooling("roi", 1)),
         ("mask", Pooling("mask")),
     ],
 )
@@ -74,7 +76,7 @@ def test_names_are_read(text, pooling):
     assert parse_pooling(text) == pooling
 
 
-@pytest.mark.parametrize("text", ["", "window", "window0", "roi-1", "mask2", "Mask", "cell1", "window 3"])
+@pytest.mark.parametrize("text", ["", "window", "window0", "roi0", "mask2", "Mask", "cell1", "window 3"])
 def test_other_words_are_refused(text):
     with pytest.raises(InputError, match="choose mask, cell, or window or roi"):
         parse_pooling(text)

@@ -411,9 +411,10 @@ def test_the_smallest_values_of_each_query(monkeypatch, table):
 
 
 @pytest.mark.filterwarnings("error")
-def test_long_queries_overflow_without_a_word():
-    vectors = gaussian(100, 4, seed=23)
-    queries = gaussian(2, 4, seed=24) * np.float32(1e25)
+@pytest.mark.parametrize("length", [1e25, 1e37])
+def test_long_queries_overflow_without_a_word(length):
+    vectors = gaussian(100, 4, seed=23) * np.float32(50)
+    queries = gaussian(2, 4, seed=24) * np.float32(length)
     found = nearest(queries, vectors, ids=ids_of(100), k=2)
     check_answer(found, double_loop(queries, vectors, ids_of(100), 2, "euclidean"))
 

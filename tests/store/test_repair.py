@@ -263,6 +263,7 @@ def test_an_index_of_vectors(add_objects, noise, tmp_path):
 def test_rows_that_no_store_holds(tmp_path, batches, monkeypatch, read_all, whole):
     """A store that another program wrote: whole files, and values that cannot be used."""
     monkeypatch.setattr("objectspace.store.additions.check_new", lambda table, rows: None)
+    monkeypatch.setattr("objectspace.store.repair._AT_ONCE", 2)  # of the rows that go from a table
     bad = batches[1]
     vectors = bad.vectors["resnet50-crop"]
     object.__setattr__(vectors, "vectors", vectors.vectors.copy())

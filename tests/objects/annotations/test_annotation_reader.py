@@ -42,6 +42,15 @@ def test_a_photo_that_takes_the_annotations_of_another_is_told(
     assert coverage.shared == ("b/7.jpg",)
 
 
+def test_what_lies_beside_a_photo_is_not_of_the_folder_that_was_given(tmp_path: Path) -> None:
+    photos, given = tmp_path / "photos", tmp_path / "given"
+    for folder in (photos, given):
+        folder.mkdir()
+    (photos / "8.txt").write_text("")
+    coverage = yolo(given).coverage([photos / "7.jpg", photos / "8.jpg"])
+    assert coverage.unnamed == (str(photos / "8.jpg"),)
+
+
 def test_a_photo_that_takes_the_labels_of_another_in_a_data_set(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "labels").mkdir()

@@ -152,6 +152,15 @@ def test_two_years_of_a_kit_do_not_mix(tmp_path: Path) -> None:
     assert labels == [["VOC2007/1"], ["VOC2012/1"], []]
 
 
+def test_photos_of_one_name_in_two_folders_have_each_its_own_file(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / name / "7.xml", xml(box(1, 1, 2, 2, name=name), filename="7.jpg", folder=name))
+    reader = open_annotations(tmp_path, format="voc")
+    labels = [reader.objects_of(photo(f"photos/{name}/7.jpg")).objects.label.tolist() for name in "abc"]
+    assert labels == [["a"], ["b"], []]
+    assert reader.notes == ()
+
+
 def test_a_file_of_another_name_names_its_photo(tmp_path: Path) -> None:
     write(tmp_path / "x1.xml", xml(box(1, 1, 2, 2, name="a"), filename="7.jpg", folder="val"))
     write(tmp_path / "x2.xml", xml(box(1, 1, 2, 2, name="b"), filename="7.jpg", folder="train"))
