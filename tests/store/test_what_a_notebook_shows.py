@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,19 @@ def test_a_notebook_shows_what_is_in_a_store(path: Path) -> None:
     # The first twelve objects, over their labels.
     assert shown.count("<figure") == shown.count("<img") == 12
     assert shown.count("<figcaption>dog<") == shown.count("<figcaption>potted plant<") == 6
+
+
+def test_a_notebook_shows_twelve_labels_at_most(
+    tmp_path: Path, make_batch: Callable[..., Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_writer(tmp_path / "s.osp") as writer:
+        writer.commit(make_batch(0))
+    store = open_store(tmp_path / "s.osp")
+    info = replace(store.info(), labels={f"label{number:02}": 1 for number in range(13)})
+    monkeypatch.setattr(Store, "info", lambda self: info)
+    shown = store._repr_html_()
+    assert "1 label11<" in shown
+    assert "label12" not in shown
 
 
 def test_a_notebook_shows_a_store_of_nothing(tmp_path: Path) -> None:

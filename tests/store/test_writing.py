@@ -7,6 +7,7 @@ import errno
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,13 @@ from objectspace.errors import StoreBusyError, StoreError
 from objectspace.objects.records import no_objects
 from objectspace.store import Batch, ImageRow, open_store, open_writer, tables
 from objectspace.store.keys import Keys
+
+
+def test_a_writer_may_be_closed_by_another_thread(tmp_path):
+    writer = open_writer(tmp_path / "s.osp")
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(writer.close).result()
+    open_writer(tmp_path / "s.osp").close()
 
 
 def test_a_full_disk_keeps_what_was_there_and_goes_on_when_there_is_room(
