@@ -34,6 +34,19 @@ def test_deletions_are_checked_of_the_fragments_that_are_asked_for(table: Any, t
         tables.check_fragments(changed, {0, 2})
 
 
+@pytest.mark.parametrize("few", [1, 99])
+@pytest.mark.parametrize("names", [["1a", "0c", "9z"], ["9z", "9y"], ["2e"], []])
+def test_found_are_the_rows_of_these_values_whether_they_are_few_or_many(
+    table: Any, monkeypatch: pytest.MonkeyPatch, names: list[str], few: int
+) -> None:
+    """Few are looked up, for many the column is read."""
+    monkeypatch.setattr(tables, "_FEW_VALUES", few)
+    everything = tables.read_rows(table, ["name"])["name"].to_pylist()
+    for values in (names, [*names, *everything]):
+        found = tables.find_rows(table, "name", values, ["name"])["name"].to_pylist()
+        assert sorted(found) == sorted(set(values) & set(everything))
+
+
 @pytest.mark.parametrize(("most", "full", "many"), [(3, 6, False), (2, 6, True), (2, 5, False)])
 def test_more_small_fragments_than_that_are_many(
     table: Any, monkeypatch: pytest.MonkeyPatch, most: int, full: int, many: bool
