@@ -116,6 +116,8 @@ def test_another_format_version(tmp_path):
         ({"spaces": {"a": {"recipe": {}, "dimension": 3}}}, "space a has no recipe"),
         ({"spaces": {"a": {"recipe": {**RECIPE.to_json(), "q": 1}, "dimension": 3}}}, "unknown keys q"),
         ({"spaces": {"a": {"recipe": RECIPE.to_json(), "dimension": "3"}}}, "space a has no dimension"),
+        ({"spaces": {"a": {"recipe": RECIPE.to_json(), "dimension": 0}}}, "space a has no dimension"),
+        ({"spaces": {"a": {"recipe": RECIPE.to_json(), "dimension": 2**31}}}, "space a has no dimension"),
         (
             {"spaces": {"a": {"recipe": {**RECIPE.to_json(), "window": 0}, "dimension": 3}}},
             "window is 0, exp",

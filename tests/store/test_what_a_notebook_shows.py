@@ -108,6 +108,8 @@ def test_a_store_can_be_written_where_none_is_and_where_one_is(path: Path, tmp_p
     check_store_place(tmp_path)
     assert not new.parent.exists()
     assert not list(tmp_path.iterdir())
+    open_writer(new).close()
+    assert open_store(new).info().images == 0
     check_store_place(path)
     with open_writer(path), pytest.raises(StoreBusyError):
         check_store_place(path)
