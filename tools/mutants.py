@@ -36,7 +36,21 @@ from typing import Any
 
 import pytest
 
-ROOMS = ("analyses", "neighbors", "store", "objects", "embeddings", "search", "models", "pipeline")
+ROOMS = (
+    "analyses",
+    "neighbors",
+    "store",
+    "objects",
+    "embeddings",
+    "search",
+    "models",
+    "pipeline",
+    "jobs",
+    "report",
+    "export",
+    "figures",
+    "images",
+)
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("src") / "objectspace"
 CACHE = ROOT / "build" / "mutants"
