@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from objectspace.export import export_store
+from objectspace.export import atlas, export_store
 from objectspace.export.atlas import plane
 
 
@@ -28,6 +28,18 @@ def test_neighbors_are_rows_of_the_file_nearest_first(path):
         expected = others[np.argsort(distances[row, others])]
         assert near["ids"] == expected.tolist()
         np.testing.assert_allclose(near["distances"], distances[row, expected], rtol=1e-6)
+
+
+def test_as_many_neighbors_as_are_kept(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(atlas, "NEIGHBORS", 4)
+    export_store(store, tmp_path / "o.parquet", "atlas")
+    found = pq.read_table(tmp_path / "o.parquet")["neighbors"].to_pylist()
+    assert [(len(near["ids"]), len(near["distances"])) for near in found] == [(4, 4)] * 12
+
+
+@pytest.mark.parametrize(("count", "method"), [(9, "pca"), (10, "tsne")])
+def test_ten_objects_are_enough_for_a_map(count, method):
+    assert plane(np.random.default_rng(1).standard_normal((count, 5)).astype(np.float32))[1] == method
 
 
 def test_pictures_labels_and_coordinates(store, path):

@@ -79,6 +79,20 @@ def test_a_missing_folder(tmp_path: Path) -> None:
         find_images([tmp_path / "no" / "where"])
 
 
+def test_a_photo_that_may_not_be_looked_at_is_reported_when_read(
+    album: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, stat = album / "hidden" / "7.jpg", Path.stat
+
+    def refuse(self: Path, **options: bool) -> os.stat_result:
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(self, **options)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert find_images([path]) == [path]
+
+
 def test_a_subfolder_that_may_not_be_read_is_reported_when_read(
     album: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

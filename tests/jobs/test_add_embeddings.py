@@ -111,6 +111,14 @@ def test_a_space_keeps_to_its_model_and_its_vectors(
         add_embeddings(path, "mine", ids, vectors, model=model)
 
 
+def test_the_object_whose_vector_differs_is_named(path: Path, ids: list[str]) -> None:
+    add_embeddings(path, "mine", ids, VECTORS, model="mine")
+    changed = np.array(VECTORS)
+    changed[-1, 0] += 1
+    with pytest.raises(RecipeError, match=f"object {ids[-1]} has another vector in space mine"):
+        add_embeddings(path, "mine", ids, changed, model="mine")
+
+
 def test_no_store_is_made_where_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         add_embeddings(tmp_path / "none.osp", "mine", ["a"], [[1.0]], model="mine")

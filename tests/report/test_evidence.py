@@ -9,16 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import PIL.Image
 import pytest
 
 from objectspace.errors import InputError, QueryError
 from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
-from objectspace.objects.records import no_objects
+from objectspace.objects.records import make_objects, no_objects
 from objectspace.report import evidence
-from objectspace.report.evidence import Choice, choose, occlude, stored_images
-from objectspace.store import Batch, SpaceRows, Store, open_store, open_writer
+from objectspace.report.evidence import Choice, StoredImage, choose, occlude, stored_images
+from objectspace.scenes.variation import picture_size
+from objectspace.store import Batch, ImageRow, SpaceRows, Store, open_store, open_writer
 
 WINDOWS = "tiny-window3-deepest"
 
@@ -164,6 +166,16 @@ def test_photos_of_phone_size_are_decoded_one_at_a_time(
     assert len(photos.read) == 6
     assert len(zeroed.photos) == 6
     assert peak < 150e6
+
+
+def test_the_room_of_an_object_is_what_its_picture_leaves_it() -> None:
+    """A wide object can move less far across, a tall one down."""
+    boxes = np.array([[0, 0, 1200, 90], [10, 20, 70, 880]], np.float32)
+    objects = make_objects(image_id="0" * 32, xyxy=boxes, label=["a", "b"], source="test")
+    image = StoredImage(ImageRow("0" * 32, "photo.jpg", 1600, 1200), objects)
+    width, height = picture_size(1600, 1200)
+    expected = [width * (1 - 1200 / 1600), height * (1 - 860 / 1200)]
+    np.testing.assert_allclose(evidence._room(image), expected, rtol=1e-6)
 
 
 def test_a_slow_machine_moves_as_many_objects(both: Store, tmp_path: Path, monkeypatch) -> None:

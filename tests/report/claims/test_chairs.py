@@ -40,6 +40,9 @@ def company(*people, chair=CHAIR):
         ((230, 50, 290, 200), "beside"),  # 30 away, a fifth of its height
         ((240, 50, 300, 200), "away"),  # 40 away
         ((120, 0, 180, 110), "beside"),  # behind it: a tenth of the box in common
+        ((100, 83, 120, 103), "on"),  # just three twentieths in common, its middle just above the edge
+        ((150, 50, 250, 190), "on"),  # its middle on the chair's edge
+        ((120, 50, 180, 220), "on"),  # feet a fifth of the chair's height below it
     ],
 )
 def test_boxes_worked_by_hand(person, expected):
@@ -127,6 +130,17 @@ def test_a_space_that_knows_who_sits(tested):
     assert result.on.p == result.difference.p == 0.01
     assert (result.on.low, result.on.high) == (1, 1)
     assert (result.people, result.on.n, result.difference.n, result.source) == (90, 30, 60, "attribute")
+
+
+def test_a_difference_of_few_people_exceeds_its_chance_by_what_they_lack_themselves(people, monkeypatch):
+    """Permuted, one of three on a chair has two of five others so, one of three beside it three: -1/5."""
+    monkeypatch.setattr(chairs, "FEWEST_IMAGES", 3)
+    few = people.take(np.arange(9))
+    vectors = (np.arange(9) % 3)[:, None] + np.random.default_rng(3).normal(size=(9, 4)) * 0.01
+    difference = measure_chairs(make_space("s", few, vectors), few, k=2).difference
+    assert difference.chance == pytest.approx(-1 / 5, abs=0.02)
+    assert difference.excess[0] <= difference.value - difference.chance <= difference.excess[1]
+    assert difference.excess[0] > difference.value + difference.chance
 
 
 def test_a_space_that_knows_only_that_a_chair_is_near(tested):

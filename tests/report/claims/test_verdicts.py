@@ -24,6 +24,7 @@ from objectspace.report.claims import (
     neighbors,
     weigh_claims,
 )
+from objectspace.report.claims.sign_flips import sign_flips
 from objectspace.report.claims.verdicts import correct
 
 LABELS, STYLES = ("cat", "dog"), ("red", "blue", "green")
@@ -131,6 +132,39 @@ def test_look_alikes_by_a_plain_loop(objects) -> None:
         chance.append(np.mean(style[others] == style[row]))
     assert finding.estimate.value == pytest.approx(np.mean(same))
     assert finding.estimate.chance == pytest.approx(np.mean(chance))
+
+
+def test_look_alikes_are_of_objects_that_have_one_of_another_label_in_another_photo(objects) -> None:
+    """All dogs are in the photo of one cat: that cat has nobody to be like."""
+    cats, dogs = np.flatnonzero(objects.label == "cat")[:9], np.flatnonzero(objects.label == "dog")[:3]
+    photo = [f"{number:032x}" for number in (*range(9), 0, 0, 0)]
+    few = objects.take(np.concatenate([cats, dogs]))
+    moved = concatenate(
+        [
+            make_objects(
+                image_id=name,
+                xyxy=few.xyxy[[row]] + np.float32(row),
+                label=[str(few.label[row])],
+                source="test",
+                factors={"style": few.factors["style"][[row]]},
+            )
+            for row, name in enumerate(photo)
+        ]
+    )
+    random = np.random.default_rng(6)
+    window = held(moved, random.normal(size=(12, 4)))
+    finding = found(Evidence(None, window, None, None, Column("style")), "look-alikes")["look-alikes"]
+    vectors, style, same = window.space.vectors.astype(np.float64), moved.factors["style"], []
+    for row in range(1, 12):
+        others = np.flatnonzero((moved.label != moved.label[row]) & (moved.image_id != photo[row]))
+        nearest = others[np.linalg.norm(vectors[others] - vectors[row], axis=1).argmin()]
+        same.append(style[nearest] == style[row])
+    assert finding.estimate.n == 11
+    assert finding.estimate.value == pytest.approx(np.mean(same))
+
+
+def test_signs_are_flipped_as_often_as_docs_measures_states() -> None:
+    assert len(sign_flips(np.ones(3))[1]) == 4999
 
 
 def test_what_is_missing_is_said_and_not_guessed(objects) -> None:
