@@ -45,10 +45,8 @@ ROOMS = (
     "search",
     "models",
     "pipeline",
-    "jobs",
     "report",
     "export",
-    "figures",
     "images",
 )
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,6 +11,7 @@ import pytest
 
 from objectspace.export import atlas, export_store
 from objectspace.export.atlas import plane
+from objectspace.neighbors import ExactIndex
 
 
 @pytest.fixture
@@ -30,11 +31,15 @@ def test_neighbors_are_rows_of_the_file_nearest_first(path):
         np.testing.assert_allclose(near["distances"], distances[row, expected], rtol=1e-6)
 
 
-def test_as_many_neighbors_as_are_kept(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(atlas, "NEIGHBORS", 4)
-    export_store(store, tmp_path / "o.parquet", "atlas")
-    found = pq.read_table(tmp_path / "o.parquet")["neighbors"].to_pylist()
-    assert [(len(near["ids"]), len(near["distances"])) for near in found] == [(4, 4)] * 12
+def test_an_object_that_is_not_found_among_its_equals_has_as_many_neighbors_as_the_others(monkeypatch):
+    """Six equal vectors of which three are found: three of the objects are among these."""
+    monkeypatch.setattr(atlas, "NEIGHBORS", 2)
+    vectors = np.ones((6, 2), np.float32)
+    index = ExactIndex(vectors, [f"{row}" for row in range(6)])
+    # A range has what is asked of a block: where it starts, and its length.
+    found = atlas._neighbors(index, vectors, range(6)).to_pylist()
+    assert [len(near["ids"]) for near in found] == [len(near["distances"]) for near in found] == [2] * 6
+    assert all(row not in near["ids"] for row, near in enumerate(found))
 
 
 @pytest.mark.parametrize(("count", "method"), [(9, "pca"), (10, "tsne")])

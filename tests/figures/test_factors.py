@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -101,6 +103,16 @@ def test_labels_of_most_objects_come_first_and_the_rest_is_told() -> None:
 def test_bins_without_pairs_are_not_drawn() -> None:
     curve = draw_factor(measured(kind="circular")).axes[2].lines[1]
     assert list(curve.get_xdata()) == [22.5, 45, 67.5, 90, 112.5, 135, 157.5, 180]
+
+
+@pytest.mark.parametrize(("p", "told"), [(0.01, ", p 0.010"), (None, "")])
+def test_p_of_opposite_views_is_told_where_it_is_known(p: float | None, told: str) -> None:
+    of_angle = measured(kind="circular")
+    assert of_angle.geometry is not None
+    opposite = replace(of_angle.geometry.opposite, p=p)
+    figure = draw_factor(replace(of_angle, geometry=replace(of_angle.geometry, opposite=opposite)))
+    title = figure.axes[2].get_title(loc="left")
+    assert title == f"opposite is farthest: 0.70 of views, chance 0.20{told}"
 
 
 def test_overlap_stands_below_the_diagonal_and_alignment_above() -> None:
