@@ -42,6 +42,10 @@ def test_an_object_that_is_not_found_among_its_equals_has_as_many_neighbors_as_t
     assert all(row not in near["ids"] for row, near in enumerate(found))
 
 
+def test_neighbors_are_as_many_as_docs_export_states():
+    assert atlas.NEIGHBORS == 15
+
+
 @pytest.mark.parametrize(("count", "method"), [(9, "pca"), (10, "tsne")])
 def test_ten_objects_are_enough_for_a_map(count, method):
     assert plane(np.random.default_rng(1).standard_normal((count, 5)).astype(np.float32))[1] == method

@@ -18,7 +18,9 @@ from objectspace.models.detectors import load_detector
 from objectspace.models.encoders import load_encoder
 from objectspace.objects.records import make_objects, no_objects
 from objectspace.report import evidence
-from objectspace.report.evidence import Choice, StoredImage, choose, occlude, stored_images
+from objectspace.report.claims import Column
+from objectspace.report.claims.evidence_types import Missing
+from objectspace.report.evidence import Choice, StoredImage, choose, gather, occlude, stored_images
 from objectspace.scenes.variation import picture_size
 from objectspace.store import Batch, ImageRow, SpaceRows, Store, open_store, open_writer
 
@@ -97,12 +99,19 @@ def test_an_orientation_is_an_angle_or_a_length_as_its_name_says_unless_it_is_ch
 ) -> None:
     store = indexed()
     with open_writer(store.path) as writer:
-        writer.set_factors(
-            {row.image_id: {"azimuth": 90.0, "elevation": 5.0, "angle": "left"} for row in store.images()}
-        )
+        rows = enumerate(store.images())
+        values = {
+            row.image_id: {"azimuth": 90.0 + n, "elevation": 5.0 * n, "angle": "left"} for n, row in rows
+        }
+        writer.set_factors(values)
     store = open_store(store.path)
     chosen = choose(store, choice)
+    name, period, linear = expected
     assert (chosen.orientation, chosen.period, chosen.linear) == expected
+    known = [row[name] for row in values.values()]
+    extent = max(known) - min(known) if linear else None
+    column = gather(store, chosen, Missing(""), Missing("")).orientation
+    assert column == Column(name, period, extent)
 
     with pytest.raises(InputError, match="orientation angle holds texts"):
         choose(store, Choice(orientation="angle"))
@@ -178,7 +187,7 @@ def test_the_room_of_an_object_is_what_its_picture_leaves_it() -> None:
     np.testing.assert_allclose(evidence._room(image), expected, rtol=1e-6)
 
 
-def test_a_slow_machine_moves_as_many_objects(both: Store, tmp_path: Path, monkeypatch) -> None:
+def test_a_slow_machine_moves_as_many_objects(both: Store, tmp_path: Path, monkeypatch, logged) -> None:
     """Each look at the clock is ten minutes after the one before; objects and pictures are stand-ins."""
     image = stored_images(both, WINDOWS, 1).read[0]
     minutes = iter(range(0, 10**9, 600))
@@ -193,3 +202,5 @@ def test_a_slow_machine_moves_as_many_objects(both: Store, tmp_path: Path, monke
     moved = evidence.move(None, [image], both.recipe(WINDOWS), tmp_path)
 
     assert len(moved.objects) == moved.wanted == 12
+    told = [record.getMessage() for record in logged if record.getMessage().startswith("moving")]
+    assert told == [f"moving object {number} of 12 to 100 places each" for number in range(1, 13)]

@@ -163,6 +163,31 @@ def test_look_alikes_are_of_objects_that_have_one_of_another_label_in_another_ph
     assert finding.estimate.value == pytest.approx(np.mean(same))
 
 
+@pytest.mark.parametrize(
+    ("orientation", "share"),
+    [
+        (Column("yaw", 360.0), 1),
+        (Column("yaw", 180.0), 1 / 2),
+        (Column("yaw"), 1),
+        (Column("height", extent=30.0), 30 / 3 / 90),
+        (None, 1),
+    ],
+)
+def test_degrees_worth_saying_are_of_a_turn_of_360(orientation: Column | None, share: float) -> None:
+    claim = next(one for one in CLAIMS if one.key == "orientation")
+    assert claims._worth(claim, Evidence(orientation=orientation)) == pytest.approx(claim.worth * share)
+    other = next(one for one in CLAIMS if one.key == "sub-class")
+    assert claims._worth(other, Evidence(orientation=orientation)) == other.worth
+
+
+def test_claims_are_worth_saying_from_where_docs_measures_states() -> None:
+    """Of distances in degrees and of what t-SNE keeps less is better, of all else more."""
+    stated = {"orientation": (-1, 15), "own cell": (1, 0.5), "location": (1, 0.5), "t-SNE": (-1, 0.5)}
+    assert {claim.key: (claim.better, claim.worth) for claim in CLAIMS} == {
+        claim.key: stated.get(claim.key, (1, 0.1)) for claim in CLAIMS
+    }
+
+
 def test_signs_are_flipped_as_often_as_docs_measures_states() -> None:
     assert len(sign_flips(np.ones(3))[1]) == 4999
 
