@@ -193,6 +193,7 @@ def test_a_slow_machine_moves_as_many_objects(both: Store, tmp_path: Path, monke
     minutes = iter(range(0, 10**9, 600))
     monkeypatch.setattr("time.monotonic", lambda: float(next(minutes)))
     monkeypatch.setattr(evidence, "MOVED", 12)
+    monkeypatch.setattr(evidence, "STEPS", 5)
     monkeypatch.setattr(evidence, "_objects_to_move", lambda images: [(image, 0)] * 14)
     varied = SimpleNamespace(store=both.path, pictures=[Path("one.png")])
     monkeypatch.setattr(evidence, "vary_object", lambda *_, **__: varied)
@@ -203,4 +204,4 @@ def test_a_slow_machine_moves_as_many_objects(both: Store, tmp_path: Path, monke
 
     assert len(moved.objects) == moved.wanted == 12
     told = [record.getMessage() for record in logged if record.getMessage().startswith("moving")]
-    assert told == [f"moving object {number} of 12 to 100 places each" for number in range(1, 13)]
+    assert told == [f"moving object {number} of 12 to 25 places each" for number in range(1, 13)]
